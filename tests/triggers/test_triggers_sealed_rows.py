@@ -13,6 +13,7 @@ from jackfield.clock import Deadline
 from jackfield.connector import Outcome
 from jackfield.connector.context import Minted
 from jackfield.connector.grants import Grant
+from jackfield.invocation.entry import AskedApproval, Draft
 from jackfield_platform.events.callbacks import Callbacks
 from jackfield_platform.schedules.schedules import WorkspaceSchedules
 from jackfield_platform.sealed_rows import SEALED_ROWS as PLATFORM_ROWS
@@ -23,6 +24,7 @@ from jackfield_store.connections.grants import GrantTable
 from jackfield_store.connections.revocations import Revocations
 from jackfield_store.connections.shared_leases import SharedLeases
 from jackfield_store.database import Transaction
+from jackfield_store.journal.approvals import ask
 from jackfield_store.journal.doubts import expect, sealed_facts
 from jackfield_store.journal.outcomes import note, sealed_outcome
 from jackfield_store.resources.sealed_rows import STORE_ROWS
@@ -38,6 +40,7 @@ _MOVED = {
     "callbacks": ("url", "'https://evil.example'"),
     "outcomes": ("part", "'4711'"),
     "doubts": ("id", "'4711'"),
+    "approvals": ("id", "'4711'"),
     "authorizations": ("connection_id", "'4711'"),
     "leases": ("lease_key", "'4711'"),
     "revocations": ("id", "'4711'"),
@@ -82,6 +85,12 @@ def _fill(stage: TriggerStage) -> None:
         note(transaction, "default", sealed_outcome(vault, "default", "echo:m-1", 1.0, Outcome("delivered", 1, part="ada")))
         expect(transaction, "default", "0", sealed_facts(vault, "default", "0", {}))
         revocations.note(transaction, "default", stored, Grant({"token": "t"}))
+        about = vault.seal("default", ("invocation", "0", "approval"), b"{}")
+        ask(
+            Draft("0", "echo", "1", "say", "write", None, None, 0.0, 1.0, approval=AskedApproval("rule", {}, 1.0, about=about)),
+            "default",
+            transaction,
+        )
 
     storage.database.record(unit)
 

@@ -13,12 +13,14 @@ from jackfield.exports import late_hints
 @dataclass(frozen=True, slots=True)
 class AskedApproval:
     """Approval that a call waits for. ``rule`` is the sentence of the rule that asks for it, ``requested_by`` the caller as JSON, and
-    ``twin`` the digest that an equal call of the same caller has. Times are seconds since 1970."""
+    ``twin`` the digest that an equal call of the same caller has. ``about`` is what is shown of it, sealed. Times are seconds since
+    1970."""
 
     rule: str
     requested_by: Mapping[str, Any]
     expires_at: float
     twin: str | None = None
+    about: bytes | None = None
 
 
 @dataclass(slots=True, repr=False)

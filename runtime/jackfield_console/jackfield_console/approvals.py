@@ -43,7 +43,7 @@ def _row(request: PageRequest, item: Mapping[str, Any]) -> tuple[Node, ...]:
     call = f"{item['connector']}/{item['action']}"
     asked: Mapping[str, Any] = item["requestedBy"]
     return (
-        at(str(item["requestedAt"]), request.now), badge(str(item["status"])),
+        at(str(item["requestedAt"]), request.now), (badge(str(item["status"])), " changed in the database" if "damage" in item else None),
         h.a(h.strong(call), href=f"/invocations/{item['id']}"), item.get("connection", "none"),
         h.code(str(asked.get("caller") or "the process's own code")), at(str(item["expiresAt"]), request.now),
     )  # fmt: skip

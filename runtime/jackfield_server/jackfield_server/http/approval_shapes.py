@@ -13,6 +13,7 @@ APPROVALS: dict[str, Json] = {
         effect={"enum": ["read", "idempotent", "write"]}, connection=STRING, reason=STRING,
         requestedBy=object_of((), caller=NULLABLE, token=NULLABLE, remote={"type": "boolean"}), requestedAt=MOMENT, expiresAt=MOMENT,
         decidedBy=_ACTOR, decidedAt=MOMENT, why=STRING, account=STRING,
+        damage={"type": "string", "description": "Somebody has changed it in the database; what was asked for is as it was."},
         inputs={"description": "What would be sent, in the action's own form, secrets masked; only of one that waits, and not in a list."},
         files={"type": "object", "description": "Media type and SHA-256 of each file, by its ID."},
         digest={"type": "string", "description": "What the decision is bound to."},

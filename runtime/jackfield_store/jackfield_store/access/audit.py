@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from jackfield.callers.actor import LIBRARY, Actor
@@ -42,6 +43,7 @@ _INSERT = """
 INSERT INTO audit_entries (workspace, sequence, actor, event, object, entry, digest)
 VALUES (:workspace, :sequence, :actor, :event, :object, :entry, :digest)
 """
+_ABOUT = f"SELECT {_COLUMNS} FROM audit_entries WHERE workspace = :workspace AND object = :target ORDER BY sequence"
 _HEAD = "SELECT sequence, digest, seal FROM audit_heads WHERE workspace = :workspace"
 _OLDEST_FIRST = f"""
 SELECT {_COLUMNS} FROM audit_entries WHERE workspace = :workspace AND sequence > :after ORDER BY sequence LIMIT :limit
@@ -186,6 +188,34 @@ class Audit:
             fault = _unsealed_fault(unsealed) if unsealed else self._seal_fault(after, known)
         return ChainState(count, f"{count}:{last}", fault)
 
+    def acts(self, target: str, prefix: str, transaction: Transaction | None = None) -> tuple[AuditEntry, ...]:
+        """Return the entries about a target whose event begins with ``prefix``, oldest first."""
+        values = {"workspace": self.workspace, "target": target}
+        with nullcontext(transaction) if transaction is not None else self._database.read(flush=False) as reading:
+            found = [_read(row) for row in reading.execute(_ABOUT, values)]
+        return tuple(entry for entry in found if entry.damage is not None or str(entry.about.get("event")).startswith(prefix))
+
+    def fault_since(self, sequence: int) -> str | None:
+        """Return the first fault of the chain from an entry to the sealed head; None if there is none."""
+        head = self._head()
+        if fault := self._seal_fault(head, None):
+            return fault
+        last, count, end = "", sequence, _numbered(head)[0]
+        for row in self._rows(sequence - 1):
+            if row.sequence > end:
+                break
+            fault = (
+                _fault(row, count, last, [_numbered(head)])
+                if last
+                else (None if row.sequence == sequence else f"entry {sequence:,} is missing")
+            )
+            if fault is None and "unsealed" in _read(row).about:
+                fault = _unsealed_fault(row.sequence)
+            if fault is not None:
+                return fault
+            last, count = row.digest, count + 1
+        return None if count > end else f"the log ends with entry {count - 1:,}, and its head is entry {end:,}"
+
     def head(self) -> str:
         """Return the newest entry as ``sequence:digest``, if it is sealed.
 
@@ -215,8 +245,7 @@ class Audit:
             return f"the seal of its head cannot be judged: {fault.message}"
         return f"its head, entry {head.sequence:,}, is not sealed: {_CAUSES.format('it')}"
 
-    def _rows(self) -> Iterator[Row]:
-        after = _LOWEST
+    def _rows(self, after: int = _LOWEST) -> Iterator[Row]:
         while True:
             with self._database.read(flush=False) as transaction:
                 rows = transaction.execute(_OLDEST_FIRST, {"workspace": self.workspace, "after": after, "limit": _BATCH})

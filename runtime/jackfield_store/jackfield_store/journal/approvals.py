@@ -23,13 +23,14 @@ LASTS = 24 * 3600.0
 """Seconds for which a call waits for an approval, unless its ``notAfter`` is sooner."""
 IS_WAITING = "i.status = 'queued' AND i.available_at IS NULL"
 _INSERT = """
-INSERT INTO approvals (workspace, id, status, rule, requested_by, requested_at, expires_at, twin)
-VALUES (:workspace, :id, 'waiting', :rule, :requested_by, :requested_at, :expires_at, :twin)
+INSERT INTO approvals (workspace, id, status, rule, requested_by, requested_at, expires_at, twin, about)
+VALUES (:workspace, :id, 'waiting', :rule, :requested_by, :requested_at, :expires_at, :twin, :about)
 """
 _STATUS = f"""CASE WHEN a.status = 'waiting' AND NOT ({IS_WAITING}) THEN 'cancelled'
     WHEN a.status = 'approved' AND i.error_code = 'cancelled' THEN 'cancelled' ELSE a.status END"""
 """A call that was cancelled by other means, or turned out to be another one when it began, was cancelled."""
 _COLUMNS = f"""a.id, {_STATUS} AS status, a.rule, a.requested_by, a.requested_at, a.expires_at, a.decided_by, a.decided_at, a.why,
+    a.status AS kept, a.seal, a.about,
     i.connector, i.connector_version, i.action, i.effect, i.connection, i.caller, i.status AS invocation_status"""
 _FROM = "FROM approvals a JOIN invocations i ON i.workspace = a.workspace AND i.id = a.id WHERE a.workspace = :workspace"
 FIND = f"SELECT {_COLUMNS}, i.inputs {_FROM} AND a.id = :id"
@@ -90,7 +91,7 @@ class ApprovalRows:
     ) -> Callable[[Transaction], None]:
         """Return the unit that approves a call and makes it due. It raises NotWaitingError if the call does not wait any more."""
         decided_by = json.dumps(by)
-        seal = self._vault.attest(self._workspace, _sealed_as(identifier, digest, decided_by, now, why or None))
+        seal = self._vault.attest(self._workspace, _sealed_as(identifier, digest, decided_by, now, why or None, "approved"))
         values = {**self._place(identifier), "now": now, "due": due, "not_after": not_after, "decided_by": decided_by, "why": why or None}
 
         def unit(transaction: Transaction) -> None:
@@ -102,12 +103,14 @@ class ApprovalRows:
         return unit
 
     def ending(
-        self, identifier: str, status: str, result: bytes, error_code: str, by: Mapping[str, str] | None, why: str, now: float
+        self, identifier: str, digest: str, status: str, result: bytes, by: Mapping[str, str] | None, why: str, now: float
     ) -> Callable[[Transaction], None]:
         """Return the unit that ends a call that waits, as ``declined`` or ``cancelled``; it raises NotWaitingError if that does not."""
+        decided_by = None if by is None else json.dumps(by)
+        seal = self._vault.attest(self._workspace, _sealed_as(identifier, digest, decided_by, now, why or None, status))
         values = {
-            **self._place(identifier), "now": now, "result": result, "error_code": error_code, "status": status, "why": why or None,
-            "decided_by": None if by is None else json.dumps(by), "seal": None,
+            **self._place(identifier), "now": now, "result": result, "error_code": "cancelled", "status": status, "why": why or None,
+            "decided_by": decided_by, "seal": seal,
         }  # fmt: skip
 
         def unit(transaction: Transaction) -> None:
@@ -124,7 +127,12 @@ class ApprovalRows:
         row = self._database.look_up(_DECISION, self._place(identifier))
         if row is None or row.status != "approved":
             return False
-        return self._vault.attests(self._workspace, _sealed_as(identifier, digest, row.decided_by, row.decided_at, row.why), row.seal)
+        return self.is_sealed(identifier, digest, row, row.status)
+
+    def is_sealed(self, identifier: str, digest: str, row: Row, status: str) -> bool:
+        """Return whether a row says of a decision what jackfield stored: who, when, why, and what it was."""
+        place = _sealed_as(identifier, digest, row.decided_by, row.decided_at, row.why, status)
+        return self._vault.attests(self._workspace, place, row.seal)
 
     def twin_of(self, twin: str) -> str | None:
         """Return the ID of an equal call of the same caller that waits; None if none does."""
@@ -151,7 +159,7 @@ def ask(draft: Draft, workspace: str, transaction: Transaction) -> None:
         return
     values = {
         "workspace": workspace, "id": draft.id, "rule": asked.rule, "requested_by": json.dumps(asked.requested_by),
-        "requested_at": draft.created_at, "expires_at": asked.expires_at, "twin": asked.twin,
+        "requested_at": draft.created_at, "expires_at": asked.expires_at, "twin": asked.twin, "about": asked.about,
     }  # fmt: skip
     transaction.change(_INSERT, values)
     facts = {
@@ -179,5 +187,7 @@ def _tell(transaction: Transaction, workspace: str, identifier: str, status: str
     record(transaction, workspace, f"approval.{status}", identifier, now, {**facts, **({"by": dict(by)} if by else {})})
 
 
-def _sealed_as(identifier: str, digest: str, decided_by: Any, decided_at: Any, why: str | None) -> tuple[str, ...]:
-    return ("approval", identifier, digest, str(decided_by), json.dumps(decided_at, default=str), json.dumps(why))
+def _sealed_as(identifier: str, digest: str, decided_by: Any, decided_at: Any, why: Any, status: str) -> tuple[str, ...]:
+    what = () if status == "approved" else (status,)
+    about = (str(decided_by), json.dumps(decided_at, default=str), json.dumps(why, default=str))
+    return ("approval", identifier, digest, *about, *what)

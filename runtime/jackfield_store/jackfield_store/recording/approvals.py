@@ -13,6 +13,7 @@ from operator import getitem
 from typing import TYPE_CHECKING, Any, cast
 
 from jackfield.clock import iso
+from jackfield.dataclass import replace
 from jackfield.errors import Cancelled, InDoubt, Internal
 from jackfield.hints import NextStep
 from jackfield.invocation import Meta, Result
@@ -26,10 +27,11 @@ from jackfield_store.journal.abandoned import expired
 from jackfield_store.journal.approvals import LASTS, ApprovalRows
 from jackfield_store.recording.jobs import waited_by
 from jackfield_store.recording.replays import unended
+from jackfield_store.recording.single_use import audit_of, unusable
 
 if TYPE_CHECKING:
     from jackfield.errors import Detail, JackfieldError
-    from jackfield.invocation.entry import Entry
+    from jackfield.invocation.entry import Draft, Entry
     from jackfield.pipe.recording import Pipe
     from jackfield.pipe.run import Planned, Run
     from jackfield_store.journal import Journal
@@ -113,6 +115,17 @@ def displayed(run: Run, asked: AskedApproval, effective: Mapping[str, Any], sour
     }  # fmt: skip
 
 
+def sealed_about(journal: Journal, draft: Draft, asked: AskedApproval, known: Mapping[str, Any]) -> AskedApproval:
+    """Return an approval with what is shown of it for as long as its row is kept: the call's inputs are deleted when it begins."""
+    over = known["connection"]
+    about = {
+        "connector": known["connector"], "connectorVersion": known["connectorVersion"], "action": known["action"],
+        "effect": known["shown"]["effect"], "connection": None if over is None else over["name"], "reason": asked.rule,
+        "requestedBy": dict(asked.requested_by), "requestedAt": draft.created_at, "expiresAt": asked.expires_at, "digest": known["digest"],
+    }  # fmt: skip
+    return replace(asked, about=journal.sealed_inputs(draft.id, about, "approval"))
+
+
 def shown(pipeline: Pipe, body: Mapping[str, Any], run: Run, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return what an approval is bound to, and the digest of all of it with the invocation; ``known`` is what was shown before."""
     journal, files = required(pipeline.journal()), pipeline.dependencies.files
@@ -165,8 +178,11 @@ def require_approved(pipeline: Pipe, given: Any, run: Run) -> None:
     found = changed(known, shown(pipeline, given, run, known))
     if found is not None:
         raise cancelled(run, f"{found} has changed since it was approved", "Call again to ask once more.")
-    if not rows_of(required(pipeline.journal())).is_approved(run.meta.invocation_id, known["digest"]):
+    journal = required(pipeline.journal())
+    if not rows_of(journal).is_approved(run.meta.invocation_id, known["digest"]):
         raise cancelled(run, "nobody has approved it, or its approval was changed in the database")
+    if (reason := unusable(audit_of(journal, pipeline.dependencies.clock), run.meta.invocation_id)) is not None:
+        raise cancelled(run, reason, "Run 'jackfield audit verify', and find out who else writes to the database.")
 
 
 def cancelled(run: Run, reason: str, hint: str | None = None, details: Iterable[Detail] = ()) -> JackfieldError:

@@ -24,6 +24,7 @@ from jackfield_store.access import Audit, Tokens, UnknownToken
 from jackfield_store.database.cursors import cursor_after, place_after
 from jackfield_store.journal.approvals import NotWaitingError
 from jackfield_store.recording.approvals import changed, rows_of, shown, spoiled
+from jackfield_store.recording.single_use import audit_of, was_decided
 
 if TYPE_CHECKING:
     from jackfield.callers import Authorizer
@@ -39,6 +40,12 @@ LONGEST_WHY = 1_000
 
 _OF_COLUMNS = ("effect", "rule", "requestedBy")
 """What is sealed of a call and is in columns, too."""
+_ABOUT = (
+    "connector", "connectorVersion", "action", "effect", "connection", "reason", "requestedBy", "requestedAt", "expiresAt",
+)  # fmt: skip
+"""What is shown of each approval, as it was asked for."""
+_OF_ROW = ("connector", "action", "reason", "requestedAt", "expiresAt")
+_CHANGED = "its row in the database was changed"
 
 
 class UnknownApproval(InvalidInvocation):
@@ -165,14 +172,38 @@ class Approvals:
 
     def _about(self, row: Row) -> dict[str, Any]:
         late = row.status == "waiting" and row.expires_at <= self._journal.time.now()
+        known = self._known(row)
+        shown = known or {
+            "connector": row.connector, "connectorVersion": row.connector_version, "action": row.action, "effect": row.effect,
+            "connection": row.connection, "reason": row.rule, "requestedBy": _object(row.requested_by), "requestedAt": row.requested_at,
+            "expiresAt": row.expires_at,
+        }  # fmt: skip
         members = {
-            "id": row.id, "status": "expired" if late else row.status, "connector": row.connector,
-            "connectorVersion": row.connector_version, "action": row.action, "effect": row.effect, "connection": row.connection,
-            "reason": row.rule, "requestedBy": json.loads(row.requested_by), "requestedAt": iso(row.requested_at),
-            "expiresAt": iso(row.expires_at), "decidedBy": None if row.decided_by is None else json.loads(row.decided_by),
-            "decidedAt": iso(row.decided_at), "why": row.why,
+            "id": row.id, "status": "expired" if late else row.status, **{name: shown[name] for name in _ABOUT},
+            "requestedAt": iso(shown["requestedAt"]), "expiresAt": iso(shown["expiresAt"]),
+            "decidedBy": None if row.decided_by is None else _object(row.decided_by), "decidedAt": iso(row.decided_at), "why": row.why,
+            "damage": self._damage(row, known),
         }  # fmt: skip
         return {name: value for name, value in members.items() if value is not None}
+
+    def _known(self, row: Row) -> Mapping[str, Any]:
+        """Return what was sealed of an approval when it was asked for; nothing where that cannot be opened."""
+        try:
+            found: Mapping[str, Any] = {} if row.about is None else self._journal.opened_inputs(row.id, row.about, "approval")
+        except Internal:
+            return {}
+        return found
+
+    def _damage(self, row: Row, known: Mapping[str, Any]) -> str | None:
+        """Return what is wrong with a row that somebody has changed in the database; None if nothing is."""
+        columns = (row.connector, row.action, row.rule, row.requested_at, row.expires_at)
+        is_as_asked = (
+            bool(known) and columns == tuple(known[name] for name in _OF_ROW) and _object(row.requested_by) == known["requestedBy"]
+        )
+        is_decided = row.kept in ("approved", "declined") or (row.decided_by, row.decided_at, row.why) != (None, None, None)
+        is_told = not is_decided or rows_of(self._journal).is_sealed(row.id, known.get("digest", ""), row, row.kept)
+        has_ended = row.kept in ("waiting", "approved") or row.invocation_status == "failed"
+        return None if is_as_asked and is_told and has_ended else _CHANGED
 
     def _stored(self, row: Row) -> dict[str, Any]:
         """Open what is sealed of a call.
@@ -183,8 +214,9 @@ class Approvals:
             found = {} if row.inputs is None else self._journal.opened_inputs(row.id, row.inputs)
         except Internal:
             found = {}
-        if not isinstance(known := found.get("approval"), Mapping) or not _fits(row, known):
-            reason = "its row in the database was changed"
+        audit = audit_of(self._journal, self._pipeline.dependencies.clock)
+        if not isinstance(known := found.get("approval"), Mapping) or not _fits(row, known) or was_decided(audit, row.id):
+            reason = _CHANGED
             self._end(row, "cancelled", reason, known or {})
             raise ApprovalClosed(f"it was cancelled: {reason}; nothing was sent", hint="Whoever asked can call again.")
         stored: dict[str, Any] = found
@@ -270,7 +302,8 @@ class Approvals:
         result = spoiled(row.id, row, reason)
         sealed = journal.sealed_inputs(row.id, result.to_json(), "result")
         by = self._actor.to_json() if status == "declined" else None
-        unit = rows_of(journal).ending(row.id, status, sealed, "cancelled", by, why, journal.time.now())
+        digest = self._known(row).get("digest", "")
+        unit = rows_of(journal).ending(row.id, digest, status, sealed, by, why, journal.time.now())
         self._decide(row, status, why, unit, known)
 
     def _decide(self, row: Row, status: str, why: str, unit: Callable[[Transaction], None], known: Mapping[str, Any] | None = None) -> None:
@@ -300,6 +333,15 @@ def _person(key: str) -> str:
     return f"user:{subject}" if marked and key.startswith(("user:https://", "user:http://")) else key
 
 
+def _object(text: Any) -> Any:
+    """Return what a column has as JSON; nothing where somebody has written something else into it."""
+    try:
+        found = json.loads(text)
+    except (ValueError, TypeError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def _fits(row: Row, known: Mapping[str, Any]) -> bool:
     """Return whether the columns of a call that waits, by which it is listed and found, say what was sealed with it."""
     shown, over = known.get("shown"), known["connection"]
@@ -307,5 +349,5 @@ def _fits(row: Row, known: Mapping[str, Any]) -> bool:
         return False
     sealed = (known["connector"], known["connectorVersion"], known["action"], None if over is None else over["name"])
     return sealed == (row.connector, row.connector_version, row.action, row.connection) and (
-        [shown[name] for name in _OF_COLUMNS] == [row.effect, row.rule, json.loads(row.requested_by)]
+        [shown[name] for name in _OF_COLUMNS] == [row.effect, row.rule, _object(row.requested_by)]
     )

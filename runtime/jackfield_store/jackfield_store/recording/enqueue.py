@@ -24,7 +24,7 @@ from jackfield.pipe.unstored import required
 from jackfield.pipe.waiter import run_in_thread
 from jackfield_store.files.table import holding
 from jackfield_store.journal.approvals import ask
-from jackfield_store.recording.approvals import approval_of, cancelled, displayed, refuse_unfit, require_approved, waiting
+from jackfield_store.recording.approvals import approval_of, cancelled, displayed, refuse_unfit, require_approved, sealed_about, waiting
 from jackfield_store.recording.drafting import drafted
 from jackfield_store.recording.jobs import waited_by
 from jackfield_store.recording.queueing import queued as queued_once
@@ -181,6 +181,7 @@ async def put_by(pipeline: Pipe, body: Any, run: Run, record: Record) -> None:
     if run.asks is not None and not run.invocation.dry_run:
         wanted, known = await run.waiter.ask(partial(approval_of, pipeline, body, run))
         request["approval"] = {**known, "shown": displayed(run, wanted, effective, body["inputs"] if stored else inputs)}
+        wanted = sealed_about(journal, record.draft, wanted, request["approval"])
         record.draft.approval, record.draft.not_after = wanted, wanted.expires_at
         held = partial(_both, held, partial(ask, record.draft, workspace))
     record.keep(journal.sealed_inputs(run.meta.invocation_id, request))

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from jackfield.clock import Clock
     from jackfield.connector.evidence import Look, Marker
+    from jackfield.invocation.claimed import Claimed
     from jackfield.invocation.entry import Draft, Entry
     from jackfield.manifest import ActionManifest, Manifest
     from jackfield.pipe.run import Run
@@ -196,7 +197,7 @@ class Record:
             self.is_left = True
             raise Cancelled("this process runs the invocation already: the database went back to before it was claimed")
         try:
-            begun = await self._run.waiter.record(self._journal.database, self._begun(self._journal.beginning(draft)))
+            begun = await self._run.waiter.record(self._journal.database, self._once(self._begun(self._journal.beginning(draft))))
         except JackfieldError:
             self._unbegun = True
             raise
@@ -425,7 +426,7 @@ class Record:
     def _finishing(self, result: Result) -> Unit:
         claimed = self._run.claimed
         if claimed is not None and self._unbegun:
-            return self._journal.giving_back(claimed)
+            return self._returned(claimed, self._journal.giving_back(claimed))
         if not self.started:
             self._draft.started_at = None  # a run whose start could not be recorded did not begin
             if claimed is None:
@@ -435,8 +436,18 @@ class Record:
         if self._expectation is not None:
             unit = self._expectation.ending(unit, result)
         if claimed is not None and isinstance(result.error, NotYet):
-            return self._journal.requeueing(claimed, result.error, unit)
+            return self._returned(claimed, self._journal.requeueing(claimed, result.error, unit))
         return unit
+
+    def _once(self, unit: Unit) -> Unit:
+        claimed = self._run.claimed
+        if claimed is None or claimed.approval is None:
+            return unit
+        found: Unit = _seldom()[2].beginning(unit, self._journal, self._clock, claimed, self._draft.effect)
+        return found
+
+    def _returned(self, claimed: Claimed, unit: Unit) -> Unit:
+        return unit if claimed.approval is None else _seldom()[2].returning(unit, self._journal, self._clock, claimed)
 
     def _recording(self, result: Result) -> Unit:
         return self._journal.recording(self._draft, self._shown(result), self._log, self._kept(result))
@@ -477,11 +488,12 @@ def _unwritten(_value: object, error: Exception | None) -> None:
         _LOG.error("an entry could not be recorded: %s", error)
 
 
-def _seldom() -> tuple[ModuleType, ModuleType]:
-    """Return the modules of calls that wait for a person, and of those that looks may find: most processes have neither."""
-    from jackfield_store.recording import approvals, expectations
+def _seldom() -> tuple[ModuleType, ModuleType, ModuleType]:
+    """Return the modules of calls that wait for a person, of those that looks may find, and of those that were approved: most processes
+    have none."""
+    from jackfield_store.recording import approvals, expectations, single_use
 
-    return approvals, expectations
+    return approvals, expectations, single_use
 
 
 def _nothing(_transaction: Transaction) -> None:

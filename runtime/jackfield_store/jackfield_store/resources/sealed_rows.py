@@ -45,6 +45,9 @@ STORE_ROWS = (
             None if row.log is None else vault.open(row.workspace, log_place(row.id), row.log),
         ),
     ),
+    SealedRows(
+        "approvals", "about", "what is shown of the approval {id}", opened_at(lambda row: ("invocation", row.id, "approval"), "about")
+    ),
     SealedRows("files", "sealed", "the stored file {id}", opened_at(lambda row: ("file", row.id))),
     SealedRows(
         "grants", "sealed", "the approval of the connection {connection_id}",
