@@ -12,10 +12,17 @@ MARKER: Json = {
             "at": {"type": "string", "pattern": "^(/[^/]+)+$", "description": "A JSON Pointer to an input."},
             "header": {"type": "string", "minLength": 1, "maxLength": 100, "description": "A header field of HTTP."},
             "agent": {"const": True, "description": "A part of the User-Agent."},
+            "text": {
+                "type": "string",
+                "pattern": "\\{marker\\}",
+                "maxLength": 100,
+                "description": "What is appended to the text at 'at', with the marker in place of '{marker}'.",
+            },
         }
     ),
     "minProperties": 1,
-    "maxProperties": 1,
+    "oneOf": [{"required": [name]} for name in ("at", "header", "agent")],
+    "dependentRequired": {"text": ["at"]},
     "description": "Where each attempt of a write leaves its marker, by which evidence finds it again after a lost answer.",
 }
 _LOOK: Json = closed(
@@ -31,8 +38,11 @@ _LOOK: Json = closed(
         "match": {
             "type": "array",
             "minItems": 1,
-            "items": closed({"at": _POINTER, "is": {}}, required=("at", "is")),
-            "description": "What is equal in the thing that the call has made: the marker or the key at least.",
+            "items": {
+                **closed({"at": _POINTER, "is": {}, "contains": {}}, required=("at",)),
+                "oneOf": [{"required": ["is"]}, {"required": ["contains"]}],
+            },
+            "description": "What the thing has that the call has made, as a whole or within a text: the marker or the key at least.",
         },
         "output": {**_POINTER, "description": "What of it becomes the output of the invocation, if it fits the action's schema."},
         "looks": {

@@ -15,6 +15,7 @@ from jackfield_openapi.contents import FILE, Contents, RequestBody, Response
 from jackfield_openapi.curation import job_of, own_examples
 from jackfield_openapi.dry_runs import Case, cases_of
 from jackfield_openapi.effects import effect_of, seems_to_read
+from jackfield_openapi.evidence import evidence_of
 from jackfield_openapi.examples import Shown
 from jackfield_openapi.naming import Keys, action_key, input_name, title_of, words
 from jackfield_openapi.operations import Operation, find_operation
@@ -119,6 +120,7 @@ class Actions:
             action["permissions"] = permissions
         if own.get("idempotentBy") == "key" and action["effect"] == "idempotent":
             action["idempotentBy"] = "key"
+        action |= evidence_of(operation, action)
         limit = own.get("rateLimit")
         if isinstance(limit, dict) and isinstance(limit.get("perSecond"), int | float) and limit["perSecond"] > 0:
             action["rateLimit"] = {"perSecond": limit["perSecond"]}

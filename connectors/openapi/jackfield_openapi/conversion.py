@@ -12,6 +12,7 @@ from jackfield.manifest_parts import cut_texts, lettermark
 from jackfield_openapi.actions import Actions
 from jackfield_openapi.curation import add_fields, curate
 from jackfield_openapi.dry_runs import dry_run
+from jackfield_openapi.evidence import check_looks
 from jackfield_openapi.examples import add_examples
 from jackfield_openapi.identity import declared_probe, probe_of, with_sign_ins
 from jackfield_openapi.naming import Keys, as_title, connector_key
@@ -90,6 +91,7 @@ def converted(document: Json, choices: Choices) -> Converted:
     schemas.finish()
     without_paging([action for action, _ in actions], schemas.definitions)
     actions, definitions = proven(actions, schemas.definitions, report)
+    check_looks(action for action, _ in actions)
     add_examples(actions, drafting.shown, definitions, report)
     dry_run(actions, drafting.cases, definitions, report)
     for action, alternatives in actions:

@@ -356,7 +356,7 @@ class Connector(Triggers):
                 raise DeclarationError(f"action '{key}': 'effect_of' needs the effect write, the most cautious one")
             if (unknown := next(iter(set(pace_by) - {one.alias or name for name, one in inputs.model_fields.items()}), None)) is not None:
                 raise DeclarationError(f"action '{key}': pace_by names '{unknown}', which is no input")
-            check_evidence(key, marker, evidence, effect)
+            check_evidence(key, marker, evidence, effect, idempotent_by)
             if takes_client and not needs_connection:
                 raise DeclarationError(f"action '{key}' takes a client, so it needs a connection")
             action = Action(

@@ -32,6 +32,8 @@ LOOKS = (5.0, 30.0, 300.0, 3600.0)
 MAX_LOOKS = 12
 MAX_LOOKING = 86_400.0
 """Seconds after a doubt from which on nobody looks by himself."""
+LONGEST_TEXT = 16_384
+"""Characters of a caller's text to which a marker is appended. A longer one may be near the provider's limit: then it has none."""
 LEAST_ABSENT = 300.0
 """Least seconds after a call's deadline from which on a missing object proves something: a proxy may deliver the request late."""
 _MISSING: Any = object()
@@ -45,15 +47,20 @@ class EvidenceFault(ValueError):
 @dataclass(frozen=True, slots=True)
 class Marker:
     """Place of the marker in a request. ``at`` is a JSON Pointer into the action's inputs, ``header`` a header field of HTTP; with
-    ``agent`` it is part of the User-Agent. A caller who sets the place himself wins: then no evidence by this marker counts."""
+    ``agent`` it is part of the User-Agent. A caller who sets the place himself wins: then no evidence by this marker counts.
+
+    ``text`` is for a place that callers write, such as the body of a comment: it is appended to what they write, with the marker in place
+    of ``{marker}``. Choose what people do not see, such as a comment in Markdown: ``<!-- {marker} -->`` after an empty line.
+    """
 
     at: str | None = None
     header: str | None = None
     agent: bool = False
+    text: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the member ``marker`` of an action in a manifest."""
-        members = {"at": self.at, "header": self.header, "agent": self.agent or None}
+        members = {"at": self.at, "header": self.header, "agent": self.agent or None, "text": self.text}
         return {name: value for name, value in members.items() if value is not None}
 
     @classmethod
@@ -62,7 +69,7 @@ class Marker:
 
         :raises EvidenceFault: if it names no place, or several.
         """
-        return cls(data.get("at"), data.get("header"), data.get("agent") is True).checked()
+        return cls(data.get("at"), data.get("header"), data.get("agent") is True, data.get("text")).checked()
 
     def checked(self) -> Marker:
         """Return the marker, once it names exactly one place.
@@ -73,14 +80,16 @@ class Marker:
             raise EvidenceFault("'marker' needs exactly one of 'at', 'header' and 'agent'")
         if self.at is not None and not (self.at.startswith("/") and all(names(self.at))):
             raise EvidenceFault("'marker.at' must be a JSON Pointer to an input, such as /externalId")
+        if self.text is not None and (self.at is None or self.text.count("{marker}") != 1):
+            raise EvidenceFault("'marker.text' needs 'at', the input to which it is appended, and '{marker}' once")
         return self
 
-    def declare(self, evidence: Sequence[Look], effect: str) -> None:
+    def declare(self, evidence: Sequence[Look], effect: str, idempotent_by: str | None) -> None:
         """Check the evidence of an action with this marker.
 
         :raises EvidenceFault: if it is wrong.
         """
-        declared(self, evidence, effect)
+        declared(self, evidence, effect, idempotent_by)
 
     def refuse_foreign(self, inputs: Mapping[str, Any]) -> None:
         """Refuse inputs with a marker of their own at the place of this one: it would be taken for that of another call.
@@ -98,7 +107,11 @@ class Marker:
         None if they stay as they are: the place is elsewhere, or the caller has set it himself."""
         if self.at is None or marker is None or not places_marker(self, given):
             return None
-        filled = put(given, names(self.at), f"{PREFIX}{marker}")
+        value = f"{PREFIX}{marker}"
+        if self.text is not None:
+            before, own = _at(given, self.at), self.text.replace("{marker}", value)
+            value = own.strip() if before is _MISSING else f"{before}{own}"
+        filled = put(given, names(self.at), value)
         return make(filled, context={"files": sources} if sources else None)
 
 
@@ -108,7 +121,8 @@ class Look:
 
     - ``action``: key of the read; ``inputs`` are its inputs, with placeholders (``MARKER``, ``KEY``, ``SENT_FROM``, ``{"$input": "/to"}``).
     - ``each``: JSON Pointer to the list of what was found; None if the output is the one thing that was asked for.
-    - ``match``: values, with placeholders, by JSON Pointers into each of them. All must be equal, and one must be the marker or the key.
+    - ``match``: values, with placeholders, by JSON Pointers into each of them. All must be equal; ``contains``: texts of which each must
+      contain its value. One of all these must be the marker or the key.
     - ``output``: JSON Pointer into what matches; it becomes the output of the invocation if it fits the action's schema.
     - ``looks``: seconds after the doubt at which it is made.
     - ``absent_after``: seconds after the call's deadline from which on "not found" proves that nothing took effect. It is for a read of one
@@ -124,12 +138,14 @@ class Look:
     absent_after: float | None = None
     page: str | None = None
     key: str = "object"
+    contains: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return one member of ``evidence`` of an action in a manifest."""
         members: dict[str, Any] = {
             "key": self.key, "action": self.action, "inputs": dict(self.inputs), "each": self.each,
-            "match": [{"at": at, "is": value} for at, value in self.match.items()], "output": self.output,
+            "match": [*({"at": at, "is": value} for at, value in self.match.items()),
+                      *({"at": at, "contains": value} for at, value in self.contains.items())], "output": self.output,
             "looks": [*self.looks] if self.looks != LOOKS else None, "absentAfter": self.absent_after, "page": self.page,
         }  # fmt: skip
         return {name: value for name, value in members.items() if value is not None}
@@ -140,10 +156,10 @@ class Look:
 
         :raises EvidenceFault: if it is wrong.
         """
-        match = {row["at"]: row["is"] for row in data.get("match", ())}
+        match, contains = ({row["at"]: row[how] for row in data.get("match", ()) if how in row} for how in ("is", "contains"))
         looks = tuple(map(float, data.get("looks", LOOKS)))
         about = (data.get("inputs", {}), data.get("each"), match, data.get("output"), looks, data.get("absentAfter"), data.get("page"))
-        return cls(data.get("action", ""), *about, data.get("key", "object")).checked()
+        return cls(data.get("action", ""), *about, data.get("key", "object"), contains).checked()
 
     def checked(self) -> Look:
         """Return the look, once it can prove something.
@@ -153,7 +169,7 @@ class Look:
         where = f"evidence '{self.key}'"
         if not self.action:
             raise EvidenceFault(f"{where} needs 'action', a read of the connector")
-        placed = [*placeholders(self.match)]
+        placed = [*placeholders(self.match), *placeholders(self.contains)]
         if not any(name in ("$marker", "$key") for name in placed):
             raise EvidenceFault(f"{where} must compare the marker or the key: a similar thing without either proves nothing")
         unknown = next((name for name in (*placed, *placeholders(self.inputs)) if name not in _PLACEHOLDERS), None)
@@ -169,12 +185,12 @@ class Look:
             self._check_absence(where)
         return self
 
-    def declare(self, evidence: Sequence[Look], effect: str) -> None:
+    def declare(self, evidence: Sequence[Look], effect: str, idempotent_by: str | None) -> None:
         """Check the evidence of an action without a marker, of which this is one.
 
         :raises EvidenceFault: if it is wrong.
         """
-        declared(None, evidence, effect)
+        declared(None, evidence, effect, idempotent_by)
 
     def _check_absence(self, where: str) -> None:
         by_own_id = any(name in ("$marker", "$key") for name in placeholders(self.inputs))
@@ -186,18 +202,18 @@ class Look:
             raise EvidenceFault(f"{where}: 'absentAfter' must be at least {LEAST_ABSENT:,.0f} seconds")
 
 
-def declared(marker: Marker | None, evidence: Sequence[Look], effect: str) -> None:
+def declared(marker: Marker | None, evidence: Sequence[Look], effect: str, idempotent_by: str | None) -> None:
     """Check the evidence of an action.
 
-    :raises EvidenceFault: if it has evidence without a ``write``, or compares a marker that is placed nowhere.
+    :raises EvidenceFault: if it has evidence and is never in doubt, or compares a marker that is placed nowhere.
     """
     if marker is not None:
         marker.checked()
-    if (marker is not None or evidence) and effect != "write":
+    if (marker is not None or evidence) and effect != "write" and idempotent_by != "key":
         raise EvidenceFault(f"evidence needs the effect write, not {effect}: what may be repeated is not in doubt")
     for look in evidence:
         look.checked()
-        if marker is None and "$marker" in (*placeholders(look.match), *placeholders(look.inputs)):
+        if marker is None and "$marker" in (*placeholders(look.match), *placeholders(look.contains), *placeholders(look.inputs)):
             raise EvidenceFault(f"evidence '{look.key}' compares the marker, and the action places none")
     keys = [look.key for look in evidence]
     if len(set(keys)) < len(keys):
@@ -211,7 +227,7 @@ def read_evidence(row: Mapping[str, Any]) -> tuple[Marker | None, tuple[Look, ..
     """
     marker = Marker.from_json(row["marker"]) if "marker" in row else None
     looks = tuple(Look.from_json(one) for one in row.get("evidence", ()))
-    declared(marker, looks, row.get("effect", "write"))
+    declared(marker, looks, row.get("effect", "write"), row.get("idempotentBy"))
     return marker, looks
 
 
@@ -258,5 +274,10 @@ def _at(inputs: Any, at: str) -> Any:
 
 
 def places_marker(marker: Marker, inputs: Mapping[str, Any]) -> bool:
-    """Return whether a call with these inputs carries a marker: its place is not set by the caller."""
-    return marker.at is None or (_at(inputs, marker.at) is _MISSING and is_free(inputs, marker.at))
+    """Return whether a call with these inputs carries a marker: its place is not set by the caller, or is a text that it is added to."""
+    if marker.at is None:
+        return True
+    found = _at(inputs, marker.at)
+    if found is not _MISSING:
+        return marker.text is not None and isinstance(found, str) and len(found) <= LONGEST_TEXT
+    return is_free(inputs, marker.at)

@@ -368,7 +368,7 @@ def connection_values(model: type[ConnectionType], values: Mapping[str, Any], na
     raise InvalidConnection(f"the values of {which} ({model.key}) do not fit together", details=faults, hint="See the details.")
 
 
-def check_evidence(key: str, marker: Marker | None, evidence: Sequence[Look], effect: str) -> None:
+def check_evidence(key: str, marker: Marker | None, evidence: Sequence[Look], effect: str, idempotent_by: str | None) -> None:
     """Check marker and evidence of an action, if it declares any.
 
     :raises DeclarationError: if they are wrong.
@@ -377,6 +377,6 @@ def check_evidence(key: str, marker: Marker | None, evidence: Sequence[Look], ef
     if first is None:
         return
     try:
-        first.declare(evidence, effect)
+        first.declare(evidence, effect, idempotent_by)
     except ValueError as fault:
         raise DeclarationError(f"action '{key}': {fault}") from None

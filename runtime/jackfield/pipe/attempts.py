@@ -20,7 +20,7 @@ from jackfield.failures import CONTAINED, contained
 from jackfield.pacing.pace import pace_of
 from jackfield.pacing.turn import Turn
 from jackfield.pipe.errors_map import AUTHORS, counted, explained, in_doubt, judged, late, log_error, quoted, repeated, unproven, weigh
-from jackfield.pipe.evidence import DONE_BEFORE, Evidence, Remarks
+from jackfield.pipe.evidence import DONE_BEFORE, EVERY, Evidence, Remarks
 from jackfield.pipe.filling import Outputs
 from jackfield.pipe.masking import concealed, left
 from jackfield.pipe.on_time import GRACE
@@ -445,7 +445,8 @@ class Attempts(SecretHolder):
         """Create the call of one attempt, which ``stores`` files; all attempts of an invocation share one idempotency key."""
         shared, run, how = self.dependencies, self.run, {"reads": self.declared == "read", "in_loop": self.plan.code.is_async}
         self.evidence.tried += stores
-        marks = stores and self.plan.code.marker is not None and self.declared == "write" and run.settle != "off"
+        marks = stores and self.plan.code.marker is not None and run.record is not None and run.record.expects
+        number = self.evidence.tried if self.declared == "write" else EVERY  # a provider compares the requests of one key
         mask = None if self.opening is None else self.opening.cache.output_mask
         return Call(
             deadline,
@@ -462,7 +463,7 @@ class Attempts(SecretHolder):
             events=Events() if run.channel is None or not stores else run.channel.reader(mask, self.run.deadline, **how),
             exchanges=self.evidence.exchanges if stores else None,
             sees_bodies=self.evidence.sees_bodies,
-            mark=partial(self.evidence.mark, run.record, self.evidence.tried) if marks and run.record is not None else None,
+            mark=partial(self.evidence.mark, run.record, number) if marks and run.record else None,
         )
 
     def _done(self) -> tuple[Answered, ...]:

@@ -27,6 +27,8 @@ DONE_BEFORE = {
 """Warnings of a success that a refusal of a repeated request stands for."""
 
 
+EVERY = 0
+"""Number of the marker that all attempts of a call carry whose repeats the provider knows by their key: their requests must be equal."""
 _MAX_LOGGED = 100
 """Limit of attempts of one invocation recorded in the journal."""
 
@@ -61,7 +63,7 @@ class Evidence:
     tried: int = 0
     """Attempts that were prepared, begun or not."""
     markers: dict[int, str] = field(default_factory=dict)
-    """Markers of attempts that may have taken effect, by number; each carried its own."""
+    """Markers of attempts that may have taken effect, by number; each carried its own, unless all carried that of ``EVERY``."""
 
     def mark(self, record: Record, number: int) -> str:
         """Return the marker of an attempt, which is made when its client first asks for it."""

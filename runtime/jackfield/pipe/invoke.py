@@ -229,8 +229,9 @@ class Pipeline:
         begins_first = (claims_key or is_paired) and attempts.plan.code.budget is not None
         if not begins_first:
             await attempts.take_turn()
-        if attempts.plan.code.evidence and run.settle != "off":
-            record.expect(attempts.plan.code.marker, attempts.plan.code.evidence, attempts.inputs)
+        if attempts.plan.code.evidence and run.settle != "off" and attempts.ends_in_doubt:
+            code = attempts.plan.code
+            record.expect(code.marker, code.evidence, attempts.inputs, is_shared=attempts.declared != "write")
         if record.keeps:  # again, now that the connection is open and its secrets can be masked
             record.keep_inputs()
         return await record.start()

@@ -48,11 +48,16 @@ class Record(Protocol):
         """Let an equal ``write`` of the same caller that is open answer this one, and return whether it may. ``inputs`` are those that take
         effect."""
 
-    def marker(self, attempt: int) -> str:
-        """Return the marker of an attempt: 26 characters that nobody outside the workspace can compute."""
+    @property
+    def expects(self) -> bool:
+        """True if the call is looked for if it ends in doubt. Otherwise it carries no marker."""
 
-    def expect(self, marker: Marker | None, looks: Sequence[Look], inputs: Mapping[str, Any]) -> None:
-        """Keep what looks for evidence need, in case the call ends in doubt. ``inputs`` are those that take effect."""
+    def marker(self, attempt: int) -> str:
+        """Return the marker of an attempt, or of ``EVERY`` one: 26 characters that nobody outside the workspace can compute."""
+
+    def expect(self, marker: Marker | None, looks: Sequence[Look], inputs: Mapping[str, Any], *, is_shared: bool) -> None:
+        """Keep what looks for evidence need, in case the call ends in doubt. ``inputs`` are those that take effect; with ``is_shared`` all
+        attempts carry one marker."""
 
     async def replay(self) -> Result | None:
         """Return the recorded Result for the idempotency key; None if this invocation is the first with it, or has no key.

@@ -15,6 +15,7 @@ from jackfield_store.journal import doubts
 if TYPE_CHECKING:
     from jackfield.connector.evidence import Look, Marker
     from jackfield.invocation import Result
+    from jackfield.invocation.entry import Draft
     from jackfield.pipe.run import Run
     from jackfield_store.journal import Journal
     from jackfield_store.journal.journal import Unit
@@ -78,16 +79,15 @@ class Expectation:
 def expected(
     journal: Journal,
     run: Run,
-    identifier: str,
+    draft: Draft,
     marker: Marker | None,
     looks: Sequence[Look],
     inputs: Mapping[str, Any],
-    ends_at: float,
-    delivery: int,
+    shared: str | None,
 ) -> Expectation | None:
     """Return the facts of a call; None if nobody could look: over an inline connection, with too much to keep, or where the caller has set
-    the marker's place himself."""
-    plan = run.plan
+    the marker's place himself. ``shared`` is the marker of all its attempts, if they have one."""
+    plan, identifier = run.plan, draft.id
     if run.inline is not None or plan is None:
         return None
     places = marker is not None and places_marker(marker, inputs)
@@ -102,7 +102,8 @@ def expected(
         connection = {**(connection or {}), "digest": journal.fingerprint({"type": target.kind.key, "values": target.values})}
     facts = {
         "connector": plan.manifest.key, "version": plan.manifest.version, "connection": connection, "looks": found,
-        "from": now - MARGIN, "until": None, "deadline": ends_at, "markers": None, "delivery": delivery, "partial": False,
+        "from": now - MARGIN, "until": None, "deadline": draft.expires_at,
+        "markers": None if shared is None else [shared], "delivery": draft.delivery, "partial": False,
     }  # fmt: skip
     if len(json.dumps(facts, default=str).encode("utf-8", "surrogatepass")) > MOST:
         _LOG.warning("the invocation %s is not looked for if it ends in doubt: that would need more than %d bytes", identifier, MOST)
@@ -113,13 +114,14 @@ def expected(
 def _row(look: Look, known: Mapping[str, Any], *, places: bool) -> dict[str, Any] | None:
     """Return a look as it is kept, with the values of this call; None if it needs what the call does not have."""
     try:
-        inputs, match = filled(look.inputs, known), [[at, filled(value, known)] for at, value in look.match.items()]
+        inputs = filled(look.inputs, known)
+        match, contains = ([[at, filled(value, known)] for at, value in rows.items()] for rows in (look.match, look.contains))
     except LookupError:
         return None
-    if not places and "$marker" in (*placeholders(inputs), *placeholders(match)):
+    if not places and "$marker" in (*placeholders(inputs), *placeholders(match), *placeholders(contains)):
         return None
-    members = {"key": look.key, "action": look.action, "inputs": inputs, "match": match, "each": look.each, "output": look.output,
-               "looks": [*look.looks], "absentAfter": look.absent_after}  # fmt: skip
+    members = {"key": look.key, "action": look.action, "inputs": inputs, "match": match, "contains": contains or None,
+               "each": look.each, "output": look.output, "looks": [*look.looks], "absentAfter": look.absent_after}  # fmt: skip
     return {name: value for name, value in members.items() if value is not None}
 
 

@@ -233,7 +233,9 @@ class _Looking:
 
     def _fits(self, row: Mapping[str, Any], item: Any, marker: str | None) -> bool:
         try:
-            return all(_same(follow(item, at), self._filled(value, marker)) for at, value in row["match"])
+            return all(_same(follow(item, at), self._filled(value, marker)) for at, value in row["match"]) and all(
+                _has(follow(item, at), self._filled(value, marker)) for at, value in row.get("contains", ())
+            )
         except (LookupError, ValueError):
             return False
 
@@ -348,3 +350,8 @@ def _items(pages: Sequence[Mapping[str, Any]], each: str | None) -> Iterator[Any
 def _same(found: Any, wanted: Any) -> bool:
     """Return whether a value is the one that was sent: providers may return a number as text."""
     return (type(found) is type(wanted) and found == wanted) or (isinstance(found, str | int) and str(found) == str(wanted))
+
+
+def _has(found: Any, wanted: Any) -> bool:
+    """Return whether a text contains the one that was sent in it."""
+    return isinstance(found, str) and isinstance(wanted, str) and bool(wanted) and wanted in found

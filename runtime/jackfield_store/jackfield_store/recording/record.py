@@ -20,6 +20,7 @@ from jackfield.invocation import Meta, Result
 from jackfield.invocation.request import FIRST_POLL
 from jackfield.kernel.commits import CommitUnknown
 from jackfield.kernel.ends import is_ending
+from jackfield.pipe.evidence import EVERY
 from jackfield.redaction.marks import leaves, masked
 from jackfield.redaction.redactor import Redactor
 from jackfield_store.database.faults import UniqueViolation
@@ -162,16 +163,20 @@ class Record:
             self.started = True
             return None
 
-    def marker(self, attempt: int) -> str:
-        """Return the marker of an attempt: 26 characters that nobody outside the workspace can compute."""
-        return marker_of(self._journal, self._draft.id, self._draft.delivery, attempt)
+    @property
+    def expects(self) -> bool:
+        """True if the call is looked for if it ends in doubt. Otherwise it carries no marker."""
+        return self._expectation is not None
 
-    def expect(self, marker: Marker | None, looks: Sequence[Look], inputs: Mapping[str, Any]) -> None:
-        """Keep what looks for evidence need, in case the call ends in doubt. ``inputs`` are those that take effect."""
-        if self._draft.effect == "write":
-            self._expectation = _seldom()[1].expected(
-                self._journal, self._run, self._draft.id, marker, looks, inputs, self._draft.expires_at, self._draft.delivery
-            )
+    def marker(self, attempt: int) -> str:
+        """Return the marker of an attempt, or of ``EVERY`` one: 26 characters that nobody outside the workspace can compute."""
+        return marker_of(self._journal, self._draft.id, self._draft.delivery if attempt else 0, attempt)
+
+    def expect(self, marker: Marker | None, looks: Sequence[Look], inputs: Mapping[str, Any], *, is_shared: bool) -> None:
+        """Keep what looks for evidence need, in case the call ends in doubt. ``inputs`` are those that take effect; with ``is_shared`` all
+        attempts carry one marker."""
+        shared = self.marker(EVERY) if is_shared else None
+        self._expectation = _seldom()[1].expected(self._journal, self._run, self._draft, marker, looks, inputs, shared)
 
     def _begun(self, unit: Unit) -> Unit:
         return unit if self._expectation is None else self._expectation.beginning(unit)

@@ -1,0 +1,106 @@
+"""Evidence that shipped connectors declare finds what each of their calls has made, whatever became of its answer."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from unittest import mock
+from urllib.parse import parse_qsl
+
+import pytest
+
+from clocks import StillClock, time_passes
+from jackfield.connector.evidence import MARKER_TEXT
+from jackfield.json_tools.pointers import names
+from jackfield.testing import Answer, Provider, Request
+from jackfield_store.database import open_database
+from jackfield_store.queue import EvidenceLoop, RuntimePool
+
+_TREE = Path(__file__).parents[2] / "connectors"
+_TYPES = {"github": "accessToken", "stripe": "secretKey"}
+"""Connection types that name their server."""
+
+
+def _rows() -> Iterator[Any]:
+    """Yield each action of a connector made of JSON that declares evidence."""
+    for file in sorted(_TREE.glob("*/jackfield_*/connector.json")):
+        manifest = json.loads(file.read_text())
+        for row in manifest["actions"]:
+            if "evidence" in row and "http" in row:
+                yield pytest.param(manifest["key"], row, id=f"{manifest['key']}-{row['key']}")
+
+
+class _Account:
+    """Provider that does what it is asked, once for equal requests, and hangs up; its lists show that from then on."""
+
+    def __init__(self, row: Mapping[str, Any], *, effective: bool = True) -> None:
+        self.row, self.effective = row, effective
+        self.made: list[dict[str, Any]] = []
+        self.writes: list[Request] = []
+
+    def __call__(self, _number: int, request: Request) -> Any:
+        """Take a write and hang up; answer a list."""
+        if request.method != "GET":
+            self.writes.append(request)
+            if self.effective and request.body not in [before.body for before in self.writes[:-1]]:
+                self.made.append({"id": 4711, **self._body(request)})
+            return "close"
+        each = names(self.row["evidence"][0]["each"])
+        items: Any = [{"id": 1, "body": "by somebody else", "metadata": {}}, *self.made]
+        return Answer(items if each == ["items"] else {each[0]: items, "has_more": False})
+
+    def _body(self, request: Request) -> dict[str, Any]:
+        if self.row["http"]["body"]["encode"] == "json":
+            return dict(json.loads(request.body))
+        flat = dict(parse_qsl(request.body.decode()))
+        metadata = {name[9:-1]: value for name, value in flat.items() if name.startswith("metadata[")}
+        return {**{name: value for name, value in flat.items() if "[" not in name}, "metadata": metadata}
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """A home where evidence settles doubts."""
+    url = f"sqlite:///{tmp_path / 'jackfield.db'}"
+    open_database(url, migrate=True).close()
+    found = {**os.environ, "JACKFIELD_HOME": str(tmp_path), "JACKFIELD_DATABASE_URL": url, "JACKFIELD_SETTLE": "on"}
+    with mock.patch.dict(os.environ, found, clear=True):
+        yield found
+
+
+@pytest.mark.parametrize(("connector", "row"), [*_rows()])
+@pytest.mark.parametrize("effective", [True, False], ids=["took", "lost"])
+def test_a_lost_call_is_found_by_its_marker(environment: dict[str, str], connector: str, row: dict[str, Any], *, effective: bool) -> None:
+    """The example of each action, its answer lost: found if it took effect, in doubt if not; each write is one, and is marked."""
+    clock, account = StillClock(), _Account(row, effective=effective)
+    inputs = {name: value for name, value in row["examples"][0]["invocation"]["inputs"].items() if name != "metadata"}
+    with Provider(account) as provider:
+        pool = RuntimePool(environment, clock)
+        try:
+            runtime = pool.find("default")
+            time_passes(0.0, clock, pool.storage.database)
+            values = {"token": "sk_test_a-secret-of-the-account", "server": provider.url}
+            runtime.connections.add("mine", f"{connector}/{_TYPES[connector]}", values, test=False)
+            lost = runtime.invoke(
+                {"connector": connector, "action": row["key"], "connection": "mine", "inputs": inputs, "timeoutSeconds": 5}
+            )
+            assert lost.status == "in_doubt", lost.error
+            sent = {request.body for request in account.writes}
+            assert len(sent) == 1  # a provider that knows keys compares the requests of one
+            assert len(MARKER_TEXT.findall(sent.pop().decode())) == 1
+            writes = len(account.writes)
+            clock.advance(7.0)
+            time_passes(0.0, clock, pool.storage.database)
+            loop = EvidenceLoop(pool)
+            while loop.look() == 0.0:
+                pass
+            assert runtime.journal is not None
+            entry = runtime.journal.find(lost.meta.invocation_id).to_json()
+        finally:
+            pool.close()
+    assert (entry["status"], [one["result"] for one in entry["looks"]]) == (
+        ("succeeded", ["matched"]) if effective else ("in_doubt", ["nothing"])
+    ), entry["looks"]
+    assert len(account.writes) == writes

@@ -1,0 +1,67 @@
+"""A marker in a caller's text: appended where people do not see it, and never taken for that of another call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from jackfield.connector import MARKER, Look, Marker
+from jackfield.connector.evidence import EvidenceFault, places_marker, read_evidence
+from jackfield.errors import InvalidInput
+
+COMMENT = Marker(at="/body", text="\n\n<!-- {marker} -->")
+
+
+def _filled(inputs: dict[str, Any]) -> Any:
+    return COMMENT.filled(lambda given, **_context: given, inputs, {}, "a" * 26)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "body"),
+    [
+        ({"body": "Hello"}, f"Hello\n\n<!-- jf1-{'a' * 26} -->"),
+        ({}, f"<!-- jf1-{'a' * 26} -->"),
+        ({"body": ""}, f"\n\n<!-- jf1-{'a' * 26} -->"),
+    ],
+)
+def test_a_text_is_kept_and_the_marker_follows(inputs: dict[str, Any], body: str) -> None:
+    """What the caller wrote comes first, unchanged; nothing of the caller's own object is."""
+    before = dict(inputs)
+    assert (_filled(inputs), inputs) == ({"body": body}, before)
+
+
+@pytest.mark.parametrize("body", [None, 7, ["text"], {"text": "x"}, "x" * 16_385])
+def test_other_values_and_long_texts_get_none(body: Any) -> None:
+    """A text near a provider's limit is sent as it is: then nobody looks by this marker."""
+    assert (_filled({"body": body}), places_marker(COMMENT, {"body": body})) == (None, False)
+
+
+def test_a_text_with_a_marker_of_its_own_is_refused() -> None:
+    """A copied text would be taken for what another call has made."""
+    with pytest.raises(InvalidInput, match="1 input is not valid"):
+        COMMENT.refuse_foreign({"body": f"as in <!-- jf1-{'b' * 26} -->"})
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"marker": {"header": "X-Marker", "text": "{marker}"}},
+        {"marker": {"at": "/body", "text": "none"}},
+        {"marker": {"at": "/body", "text": "{marker}{marker}"}},
+        {"marker": {"at": "/body"}, "effect": "idempotent"},
+        {"evidence": [{"key": "list", "action": "list", "match": [{"at": "/body", "contains": "a text"}]}]},
+        {"evidence": [{"key": "list", "action": "list", "match": [{"at": "/body", "contains": {"$marker": {}}}]}]},
+    ],
+)
+def test_declarations_that_prove_nothing_are_refused(row: dict[str, Any]) -> None:
+    """A marker without a place, a look that compares none, evidence of what is never in doubt."""
+    with pytest.raises(EvidenceFault):
+        read_evidence(row)
+
+
+def test_what_may_be_repeated_under_a_derived_key_may_be_in_doubt() -> None:
+    """Such an action declares evidence; a look survives its way through a manifest."""
+    look = Look("list", each="/items", contains={"/body": MARKER})
+    row = {"effect": "idempotent", "idempotentBy": "key", "marker": COMMENT.to_json(), "evidence": [look.to_json()]}
+    assert read_evidence(row) == (COMMENT, (look,))
