@@ -86,7 +86,7 @@ def delivered(kind: str, callbacks: int) -> Iterator[Callable[[], object]]:
     """Record events, and deliver them to a number of callbacks, in all ``_EVENTS`` times."""
     from events_campaign import receivers
     from jackfield.callers.actor import Actor
-    from jackfield.clock import SystemClock
+    from jackfield.kernel.clock import SystemClock
     from jackfield_platform.events.callbacks import Callbacks
     from jackfield_platform.events.dispatcher import Dispatcher
     from jackfield_platform.events.sending import Sender
@@ -146,7 +146,7 @@ def _client(origin: str) -> Iterator[Callable[..., object]]:
 @contextmanager
 def idle_schedules(kind: str) -> Iterator[Callable[[], object]]:
     """Look for what is due among many schedules, none of which is."""
-    from jackfield.clock import SystemClock
+    from jackfield.kernel.clock import SystemClock
     from jackfield_platform.schedules import DueSchedules
 
     with database(kind) as (url, home), Jackfield(database_url=url, environment={"JACKFIELD_HOME": str(home)}) as jackfield:

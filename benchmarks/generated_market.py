@@ -21,7 +21,7 @@ from typing import Any
 from benchmarks.cold import COMMAND
 from benchmarks.measure import ROOT, run_child
 from benchmarks.trees import environment
-from jackfield.errors import JackfieldError
+from jackfield.kernel.errors import JackfieldError
 from jackfield_market.attestations import SUFFIX, attest
 from jackfield_market.packing import pack
 from jackfield_market.publishers import new_publisher, read_signing_key

@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jackfield.clock import SystemClock
+from jackfield.kernel.clock import SystemClock
 from jackfield_store.database import Database, Transaction, open_database
 from jackfield_store.database.migrations import Migrations, known_migrations
 from jackfield_store.journal import Journal

@@ -25,10 +25,10 @@ from typing import Any
 import psycopg
 
 from benchmarks.trees import ROOT
-from jackfield.clock import SystemClock
-from jackfield.errors import InDoubt, Sent, Unavailable
 from jackfield.invocation import Meta, Result, new_invocation_id
 from jackfield.invocation.entry import Draft
+from jackfield.kernel.clock import SystemClock
+from jackfield.kernel.errors import InDoubt, Sent, Unavailable
 from jackfield_market.testing.loopback_provider import Provider
 from jackfield_store.access.audit import Audit
 from jackfield_store.access.tokens import Tokens

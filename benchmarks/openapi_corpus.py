@@ -20,8 +20,8 @@ from typing import Any
 
 import jsonschema_rs
 
-from jackfield.failures import Raised, attempt
-from jackfield.manifest import Manifest
+from jackfield.kernel.failures import Raised, attempt
+from jackfield.manifest.manifest import Manifest
 from jackfield.schema import compile_schema
 from jackfield.schema.cache import check_schemas
 from jackfield_http.bindings.connector import bound

@@ -31,7 +31,7 @@ from hypothesis.strategies import from_regex
 
 from jackfield import Jackfield
 from jackfield.catalog import Catalog
-from jackfield.failures import attempt
+from jackfield.kernel.failures import attempt
 from jackfield_http.bindings.requests import request_of
 from jackfield_http.bindings.styles import text
 from jackfield_http.bodies import multipart_body

@@ -11,8 +11,8 @@ from typing import Any
 
 from benchmarks.measure import Line, Scene, compared
 from benchmarks.scenes import database, databases
-from jackfield.clock import SystemClock
 from jackfield.connector import Budget, Limits
+from jackfield.kernel.clock import SystemClock
 
 _FAST = Budget("calls", lambda _inputs, _client: "account", lambda _client: Limits(per_second=1e9))
 """A rate so high that nothing waits: what is left is the cost of pacing."""

@@ -101,7 +101,7 @@ MUTATIONS = (
         "a cancelled call tries again", "pipe/attempts.py",
         "if self.run.cancelled.is_set():\n            raise error if", "if False:\n            raise error if", _PIPE,
     ),
-    Mutation("a try that hangs takes all the time", "clock.py", "+ (longest - now) / SHARE", "+ (longest - now) / 1", _PIPE),
+    Mutation("a try that hangs takes all the time", "kernel/clock.py", "+ (longest - now) / SHARE", "+ (longest - now) / 1", _PIPE),
     Mutation("calls that block are begun without limit", "pipe/on_time.py", "if self.overdue >= (self._most or MOST):", "if False:", "tests/surfaces/test_surfaces_overdue.py"),
     Mutation("a dry run is sent", "pipe/invoke.py", "if invocation.dry_run:\n", "if False:\n", _PIPE),
     # the record

@@ -10,7 +10,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 
 SKIPPED = 77
 """Exit code of a part that could not run; the reason is the last line that it prints."""

@@ -23,7 +23,7 @@ import jwt
 
 from benchmarks.measure import ROOT
 from benchmarks.public_sources import IS_EMAIL, SKIPPED, TUF, WYCHEPROOF, MissingSource, checkout
-from jackfield.clock import SystemClock
+from jackfield.kernel.clock import SystemClock
 from jackfield.schema.formats import email_fault
 from jackfield_aws_ses.addresses import AddressError, parse_mailbox
 from jackfield_server.shared import jwts

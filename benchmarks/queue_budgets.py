@@ -21,7 +21,7 @@ from typing import Any
 
 from benchmarks.measure import CAMPAIGN, Line  # first: it adds the folder of the next ones to the path
 from http_stand import clean
-from jackfield.clock import SystemClock
+from jackfield.kernel.clock import SystemClock
 from jackfield_store.access import Workspaces
 from jackfield_store.database import open_database
 from jackfield_store.queue import RuntimePool

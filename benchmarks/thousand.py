@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.made_up import documents
 from jackfield.connector import InvalidInput
-from jackfield.manifest_parts import package_of
+from jackfield.manifest.parts import package_of
 from jackfield_openapi.conversion import Choices, converted, title_in
 from jackfield_openapi.naming import connector_key
 from jackfield_openapi.project import files_of, write

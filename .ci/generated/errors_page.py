@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from generated.markdown import NOTICE, table
-from jackfield.errors import CODES, IdempotencyConflict, JackfieldError
+from jackfield.kernel.errors import CODES, IdempotencyConflict, JackfieldError
 
 _ADVICE = {
     "invalid_invocation": "Correct the members that `details` names. The schema is `schemas/invocation.schema.json`.",

@@ -7,9 +7,9 @@ import typing
 from generated import binding, mcp_binding
 from generated.evidence import EVIDENCE, MARKER
 from generated.words import ACTION_KEY, CONNECTOR_KEY, Json, closed, document
-from jackfield.manifest import MANIFEST_VERSIONS, Effect, IdempotentBy, RepeatOk
-from jackfield.manifest_parts import LONGEST_TEXT, LONGEST_TITLE
-from jackfield.manifest_triggers import KINDS, LARGEST
+from jackfield.manifest.manifest import MANIFEST_VERSIONS, Effect, IdempotentBy, RepeatOk
+from jackfield.manifest.parts import LONGEST_TEXT, LONGEST_TITLE
+from jackfield.manifest.triggers import KINDS, LARGEST
 
 _VERSION = (
     r"^(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))*((a|b|rc)(0|[1-9][0-9]*))?(\.post(0|[1-9][0-9]*))?(\.dev(0|[1-9][0-9]*))?"

@@ -10,7 +10,7 @@ from typing import Any
 
 from generated.markdown import NOTICE, block, table
 from generated.prose import first_sentence, markdown, signature
-from jackfield.hooks import HOOKS, Specifications
+from jackfield.connector.hooks import HOOKS, Specifications
 
 _ROOT = Path(__file__).resolve().parents[2]
 

@@ -18,7 +18,7 @@ from jackfield import connector
 from jackfield.connector import answers, context, evidence
 from jackfield.invocation import Meta
 from jackfield.invocation.returned_files import ReturnedFile
-from jackfield.json_tools import price
+from jackfield.kernel import price
 from jackfield.wire import guard
 from jackfield_market import testing
 from jackfield_store.management.connections import ManagedConnections

@@ -5,8 +5,8 @@ from __future__ import annotations
 import typing
 
 from generated.words import Json, closed, document
-from jackfield.errors import CODES, IdempotencyConflict, InDoubt
 from jackfield.invocation import Status
+from jackfield.kernel.errors import CODES, IdempotencyConflict, InDoubt
 
 _UUID7 = "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
 

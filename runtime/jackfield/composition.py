@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from jackfield.catalog.loading import has_part, part
-from jackfield.errors import InvalidInvocation
 from jackfield.kernel.database_urls import is_none, named_url, no_database, own_file
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield.pipe import unstored
 
 if TYPE_CHECKING:
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from jackfield.callers.actor import Actor
     from jackfield.catalog import Catalog, EntryPoint
     from jackfield.catalog.offering import Audience
-    from jackfield.clock import Clock
     from jackfield.connections.ports import Leases, StoredConnections
     from jackfield.connector import Grants
     from jackfield.connector.lending import Lent
     from jackfield.invocation import Result
+    from jackfield.kernel.clock import Clock
+    from jackfield.kernel.secrecy import Hidden
     from jackfield.pacing.pace import Paces
     from jackfield.pipe.events import Events
     from jackfield.pipe.evidence import Dependencies
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from jackfield.pipe.ports import Access, Files, Journal, Storage
     from jackfield.pipe.recording import Recording
     from jackfield.ports import Approvals, ManagedConnections, SeenJournal
-    from jackfield.secrecy import Hidden
 
 _INSTALL = "Install it: pip install 'jackfield[store]'."
 _SAID: list[str] = []

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Literal, Protocol
 
-from jackfield.dataclass import dataclass
-from jackfield.errors import JackfieldError, NotYet, RateLimited, Sent
-from jackfield.manifest import Effect
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import JackfieldError, NotYet, RateLimited, Sent
+from jackfield.manifest.manifest import Effect
 
 BASE = 0.1
 """Upper bound of the first wait, in seconds."""

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from jackfield.errors import JackfieldError, UnknownAction
-from jackfield.hooks import hookimpl
+from jackfield.connector.hooks import hookimpl
 from jackfield.invocation import Invocation, Meta
-from jackfield.tracing_variables import exports_spans, remarks
+from jackfield.kernel.errors import JackfieldError, UnknownAction
+from jackfield.kernel.tracing_variables import exports_spans, remarks
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider

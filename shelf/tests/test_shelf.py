@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from jackfield.errors import JackfieldError
-from jackfield.manifest import Manifest
+from jackfield.kernel.errors import JackfieldError
+from jackfield.manifest.manifest import Manifest
 from jackfield_market.testing.fake_pages import ITEMS, take
 from jackfield_market.trying import connect, fake_runtime, first_read
 from jackfield_openapi.shelf.projects import built, project_files

@@ -11,7 +11,7 @@ import pytest
 from clocks import FakeClock
 from jackfield.callers import Rules
 from jackfield.callers.actor import Actor
-from jackfield.errors import InvalidInvocation, Unavailable
+from jackfield.kernel.errors import InvalidInvocation, Unavailable
 from jackfield_store.access import Audit, Tokens, Workspaces
 from jackfield_store.access.audit_seals import seal_all_heads
 from jackfield_store.database import Database, WrongMasterKey

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from changing import Changer, changing
-from jackfield.clock import SystemClock
+from jackfield.kernel.clock import SystemClock
 from jackfield_server.shared.identity import Identities
 from jackfield_store.access import Tokens, Workspaces
 from jackfield_store.management.visible_connections import table_of

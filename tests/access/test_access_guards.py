@@ -10,8 +10,8 @@ import pytest
 
 import jackfield
 import jackfield_store
-from jackfield.errors import NotAllowed
-from jackfield.manifest import ActionManifest
+from jackfield.kernel.errors import NotAllowed
+from jackfield.manifest.manifest import ActionManifest
 from jackfield.pipe.call_rules import is_guarded
 from jackfield_store.access import Settings
 

@@ -13,7 +13,7 @@ from jackfield.callers import Authorizer, Caller, Rules, SeenCatalog
 from jackfield.callers.searching import found_actions, listed_connectors
 from jackfield.catalog import Catalog, EntryPoint
 from jackfield.catalog.index import ActionIndex
-from jackfield.errors import UnknownConnector
+from jackfield.kernel.errors import UnknownConnector
 from plugboard import make_connector, plugged
 
 _KEYS = ("acme", "acme-mail", "other", "torn")

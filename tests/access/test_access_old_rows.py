@@ -10,7 +10,7 @@ import pytest
 
 from clocks import FakeClock
 from jackfield.callers import Rules
-from jackfield.clock import SystemClock
+from jackfield.kernel.clock import SystemClock
 from jackfield_store.access import Tokens, Workspaces
 from jackfield_store.access.tokens import new_text
 from jackfield_store.database import open_database

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jackfield.callers import INLINE, PatternError, Request, Rules, Scope, decide, may, rule
-from jackfield.errors import InvalidInvocation, NotAllowed
-from jackfield.hints import worded
+from jackfield.kernel.errors import InvalidInvocation, NotAllowed
+from jackfield.kernel.hints import worded
 
 MAIL = Request("aws-ses", "sendEmail", "write", "acme-ses")
 NONE = Rules()

@@ -12,9 +12,9 @@ from threading import Event
 import pytest
 
 from clocks import FakeClock
-from jackfield.errors import InvalidInvocation
 from jackfield.kernel.database_urls import database_url
-from jackfield.local import home
+from jackfield.kernel.errors import InvalidInvocation
+from jackfield.kernel.local import home
 from jackfield_store.database import DatabaseUnfit
 from jackfield_store.keys import MasterKey
 from jackfield_store.keys.master_key import KeyFile, live_master_key, new_key_text

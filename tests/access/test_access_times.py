@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jackfield.clock import iso, moment, seconds
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.clock import iso, moment, seconds
+from jackfield.kernel.errors import InvalidInvocation
 
 
 @pytest.mark.parametrize(

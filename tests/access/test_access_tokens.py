@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from clocks import FakeClock
 from jackfield.callers import Request, Rules
-from jackfield.errors import InvalidInvocation, Unavailable
+from jackfield.kernel.errors import InvalidInvocation, Unavailable
 from jackfield_store.access import Audit, Tokens, UnknownToken, Workspaces
 from jackfield_store.access.platform_tokens import PlatformTokens
 from jackfield_store.access.tokens import is_well_formed, new_text

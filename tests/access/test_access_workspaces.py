@@ -12,7 +12,7 @@ import pytest
 from clocks import FakeClock
 from jackfield.callers import Rules
 from jackfield.connections.host_access import HostAccess
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield_store.access import Audit, Settings, UnknownWorkspace, WorkspaceExists, Workspaces
 from jackfield_store.database import Database, Transaction, WrongMasterKey
 from jackfield_store.keys import MasterKey, Vault

@@ -14,8 +14,8 @@ from urllib.parse import quote
 
 import pytest
 
-from jackfield.clock import SystemClock
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.clock import SystemClock
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield.testing import (
     CLOSE,
     DRIP,

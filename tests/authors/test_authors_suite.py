@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield_market.testing import RULES, Subject, behaviour, driving, judged, playing
 from parcels import SOUND, parcel_project
 from plugboard import plugged

@@ -29,7 +29,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from jackfield.callers.actor import Actor
-from jackfield.clock import SystemClock
+from jackfield.kernel.clock import SystemClock
 from jackfield_platform.events.callbacks import Callbacks
 from jackfield_store.database import Database
 from jackfield_store.database.outbox import record
@@ -37,7 +37,7 @@ from jackfield_store.resources.storage import Storage
 
 _DISPATCH = """
 import os, sys, threading
-from jackfield.clock import SystemClock
+from jackfield.kernel.clock import SystemClock
 from jackfield_platform.events.dispatcher import Dispatcher
 from jackfield_platform.events.sending import Sender
 from jackfield_store.resources.storage import Storage

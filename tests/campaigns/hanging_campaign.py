@@ -26,7 +26,7 @@ from unittest import mock
 
 from jackfield.callers import LIBRARY
 from jackfield.callers.actor import Actor
-from jackfield.clock import SystemClock
+from jackfield.kernel.clock import SystemClock
 from jackfield_platform.events.callbacks import Callbacks
 from jackfield_platform.schedules.schedules import WorkspaceSchedules
 from jackfield_platform.triggers.subscriptions import WorkspaceSubscriptions

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from jackfield.clock import SystemClock
-from jackfield.failures import Raised, attempt
+from jackfield.kernel.clock import SystemClock
+from jackfield.kernel.failures import Raised, attempt
 from jackfield_store.database import Database, open_database
 from jackfield_store.database.transaction import Mode, Session
 from jackfield_store.resources.storage import Storage

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from jackfield.connector import Forbidden, Grant, JackfieldError, Unauthenticated
-from jackfield.dataclass import replace
+from jackfield.kernel.dataclass import replace
 from jackfield_http.sign_in import ANONYMOUS, SignIn
 from jackfield_mcp.client import McpClient, Tool
 from jackfield_mcp.pins import digest_of

@@ -30,7 +30,7 @@ from queue import Empty, Queue
 from typing import Any, NamedTuple
 
 from http_stand import Client, clean
-from jackfield.clock import SystemClock
+from jackfield.kernel.clock import SystemClock
 from jackfield_store.access import Tokens
 from jackfield_store.resources.storage import Storage
 from ports import free_ports

@@ -26,8 +26,8 @@ from unittest import mock
 
 from inmemory import installed
 from jackfield.callers.actor import Actor
-from jackfield.clock import SystemClock
 from jackfield.connector import Connector, Forbidden, Inputs, Output
+from jackfield.kernel.clock import SystemClock
 from jackfield.runtime import Jackfield
 from jackfield_platform.events.numbering import Numbering
 from jackfield_platform.tenants import Tenants, usage

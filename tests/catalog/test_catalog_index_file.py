@@ -14,7 +14,7 @@ import pytest
 from jackfield.catalog import Catalog, EntryPoint, index_program, search
 from jackfield.catalog import index as index_module
 from jackfield.catalog.index import ActionIndex
-from jackfield.manifest import Manifest
+from jackfield.manifest.manifest import Manifest
 
 pytestmark = pytest.mark.tree_only
 

@@ -15,7 +15,7 @@ from jackfield import Jackfield
 from jackfield.catalog import Catalog, entry_points
 from jackfield.catalog.index import ActionIndex
 from jackfield.catalog.installations import InstallationFolder, index, read_receipts
-from jackfield.errors import UnknownConnector
+from jackfield.kernel.errors import UnknownConnector
 from plugboard import make_connector
 from warm_child import forked
 

@@ -20,8 +20,8 @@ from inmemory import installed
 from jackfield import Jackfield
 from jackfield.catalog import Catalog, EntryPoint, entry_points
 from jackfield.connector import Connector
-from jackfield.errors import UnknownConnector
-from jackfield.manifest_json import RESERVED
+from jackfield.kernel.errors import UnknownConnector
+from jackfield.manifest.reading import RESERVED
 from jackfield_platform.events.event import OWN
 from plugboard import declare, make_connector, plugged
 from together import at_once

@@ -12,7 +12,7 @@ import pytest
 
 from jackfield.catalog import Catalog, entry_points
 from jackfield.connector import Connector, DeclarationError, Inputs, Output
-from jackfield.errors import UnknownConnector
+from jackfield.kernel.errors import UnknownConnector
 from plugboard import make_connector, plugged
 
 CONNECTOR = """

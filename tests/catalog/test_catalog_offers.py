@@ -12,8 +12,8 @@ from jackfield.callers.rules import Rules
 from jackfield.callers.searching import found_actions
 from jackfield.catalog import Catalog, of_workspace
 from jackfield.catalog.index import ActionIndex
-from jackfield.errors import Unavailable, UnknownConnector
-from jackfield.hints import NextStep
+from jackfield.kernel.errors import Unavailable, UnknownConnector
+from jackfield.kernel.hints import NextStep
 from moto_rig import offer
 
 if TYPE_CHECKING:

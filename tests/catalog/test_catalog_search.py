@@ -7,7 +7,7 @@ import pytest
 from jackfield.catalog import Catalog, search
 from jackfield.catalog.index import ActionIndex
 from jackfield.catalog.words import Words
-from jackfield.manifest import Manifest
+from jackfield.manifest.manifest import Manifest
 
 pytestmark = pytest.mark.tree_only
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from jackfield.cli.arguments import item_types_of, read_inputs, takes_list_only
 from jackfield.cli.local_files import Files
-from jackfield.errors import InvalidInvocation
 from jackfield.invocation import MAX_BYTES
 from jackfield.invocation.file_references import form_of_files
 from jackfield.invocation.given_files import GivenFile
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.media_types import media_type_of
 
 FILE: dict[str, Any] = {"anyOf": [{"type": "string"}, {"type": "object", "properties": {"data": {}, "contentType": {}}}]}

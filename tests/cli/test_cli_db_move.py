@@ -11,9 +11,9 @@ from shutil import rmtree
 import pytest
 
 from file_places import KEYS, bucket, s3_server
-from jackfield.clock import SystemClock
-from jackfield.errors import Unavailable
 from jackfield.invocation.stored_file import StoredFile
+from jackfield.kernel.clock import SystemClock
+from jackfield.kernel.errors import Unavailable
 from jackfield_store.database import open_database
 from jackfield_store.files import FileLimits, Files
 from jackfield_store.files.blobs import Blobs

@@ -11,8 +11,8 @@ import pytest
 
 from jackfield.cli.batch import Batch
 from jackfield.cli.local_files import Files
-from jackfield.errors import InvalidInvocation
 from jackfield.invocation import MAX_BYTES
+from jackfield.kernel.errors import InvalidInvocation
 from plugboard import make_connector
 from shell import GateKeeper, Shell
 

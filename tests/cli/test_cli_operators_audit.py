@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from jackfield.callers.actor import Actor
-from jackfield.clock import SystemClock
+from jackfield.kernel.clock import SystemClock
 from jackfield_store.access import Audit
 from jackfield_store.access.ocsf import ocsf_event
 from operating import storage

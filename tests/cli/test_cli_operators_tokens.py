@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from jackfield.clock import SystemClock
+from jackfield.kernel.clock import SystemClock
 from jackfield_store.access import Tokens
 from operating import storage
 from shell import Shell

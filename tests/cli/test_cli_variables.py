@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from jackfield import Jackfield
-from jackfield.errors import InvalidInvocation
 from jackfield.kernel.database_urls import database_url
-from jackfield.local import home
-from jackfield.variables import NAMES, tidied
+from jackfield.kernel.errors import InvalidInvocation
+from jackfield.kernel.local import home
+from jackfield.kernel.variables import NAMES, tidied
 from jackfield_store.database.faults import DatabaseUnfit
 from jackfield_store.keys.master_key import MasterKey
 from shell import Shell

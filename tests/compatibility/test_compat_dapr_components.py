@@ -443,8 +443,8 @@ def _logged(caplog: pytest.LogCaptureFixture) -> None:
 def test_f6_a_reason_is_told_once() -> None:
     """Dapr's message does not repeat a detail without a place, and has no blank where the place would be."""
     from jackfield import Result
-    from jackfield.errors import Detail, InvalidConnection
     from jackfield.invocation import Meta
+    from jackfield.kernel.errors import Detail, InvalidConnection
     from jackfield_dapr.sidecar.bindings import _reason
 
     text = "this machine has no AWS identity of its own"

@@ -18,7 +18,7 @@ from foreign_files import loaded, problem, write
 from jackfield.connections.connection_lookup import Connections
 from jackfield.connections.documents import DocumentError, split_documents
 from jackfield.connections.formats import Document, recognise
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield_dapr.workflow import read_workflows
 from plugboard import declare, plugged
 from sidecars import component

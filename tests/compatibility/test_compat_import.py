@@ -10,7 +10,7 @@ import pytest
 
 from fake_aws import FakeAws
 from jackfield.connections.provenance import Provenance
-from jackfield.errors import InvalidConnection
+from jackfield.kernel.errors import InvalidConnection
 from jackfield_store.runtime import Jackfield
 from plugboard import declare, plugged
 from shell import Shell

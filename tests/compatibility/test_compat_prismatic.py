@@ -12,8 +12,8 @@ from fake_aws import FakeAws
 from foreign_files import connection, loaded, problem, write
 from jackfield import Jackfield
 from jackfield.catalog import Catalog
-from jackfield.errors import InvalidInvocation
 from jackfield.invocation import decode
+from jackfield.kernel.errors import InvalidInvocation
 from shell import Shell
 
 pytest_plugins = ["shell_fixture"]

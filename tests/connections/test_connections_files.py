@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from jackfield.connections.connection_lookup import Connections, sources_from
 from jackfield.connections.named_connection import NamedConnection, Source
-from jackfield.errors import InvalidConnection, UnknownConnection
+from jackfield.kernel.errors import InvalidConnection, UnknownConnection
 from waiting import until
 
 GOOD = {"type": "echo/token", "values": {"token": "t"}}

@@ -13,10 +13,10 @@ import pytest
 from clocks import FakeClock
 from inmemory import installed
 from jackfield import Jackfield
-from jackfield.clock import Deadline
 from jackfield.connections.connection_cache import ConnectionCache, ConnectionCaches
 from jackfield.connector import Forbidden, Minted, OpenContext, Sent, TimedOut, Unauthenticated, Unavailable
-from jackfield.errors import Cancelled
+from jackfield.kernel.clock import Deadline
+from jackfield.kernel.errors import Cancelled
 from scripted import Client, Gate, Key, Script, invocation, runtime, scripted
 
 PATIENCE = 60.0

@@ -12,8 +12,8 @@ import pytest
 from clocks import FakeClock
 from jackfield.connections.host_access import ReferenceRules, credential_files
 from jackfield.connections.secret_references import Secrets
-from jackfield.errors import InvalidConnection
-from jackfield.hooks import Plugins
+from jackfield.connector.hooks import Plugins
+from jackfield.kernel.errors import InvalidConnection
 from jackfield_store.resources.storage import Storage
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from jackfield import JackfieldError, Result
 from jackfield.connector import Forbidden
-from jackfield.hooks import hookimpl
+from jackfield.connector.hooks import hookimpl
 from plugboard import declare, plugged
 from scripted import Panel, Script, runtime, scripted
 

@@ -12,7 +12,7 @@ import pyrage
 import pytest
 
 from jackfield.connections.provenance import Provenance
-from jackfield.errors import InvalidConnection
+from jackfield.kernel.errors import InvalidConnection
 from jackfield_market.testing.loopback_provider import Answer, Provider
 from jackfield_store.runtime import stored
 from moved_grants import CLIENT_SECRET, Issuer, Mover, nango, results

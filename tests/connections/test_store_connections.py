@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from jackfield.errors import InvalidConnection, UnknownConnection
+from jackfield.kernel.errors import InvalidConnection, UnknownConnection
 from jackfield_store.connections.connection_rows import LARGEST, Outcome
 from jackfield_store.connections.connection_table import ConnectionTable, NameTaken, VersionConflict
 from jackfield_store.database import Database, UniqueViolation

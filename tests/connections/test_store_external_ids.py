@@ -9,7 +9,7 @@ import pytest
 
 from jackfield.connections.host_access import generate, generated_fields
 from jackfield.connector.manifests import model_schema
-from jackfield.errors import InvalidConnection
+from jackfield.kernel.errors import InvalidConnection
 from jackfield_aws import AwsAssumeRole
 from jackfield_store.connections.connection_table import ConnectionTable
 from jackfield_store.database import Database

@@ -10,8 +10,8 @@ import pytest
 
 from clocks import FakeClock
 from jackfield.connections.secret_references import LIFE, LIMIT, YOUNG, SecretCache, Secrets, reference_paths, references
-from jackfield.errors import InvalidConnection
-from jackfield.hooks import Plugins, hookimpl
+from jackfield.connector.hooks import Plugins, hookimpl
+from jackfield.kernel.errors import InvalidConnection
 from vault_server import VaultServer
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from clocks import FakeClock
-from jackfield.errors import InvalidConnection
+from jackfield.kernel.errors import InvalidConnection
 from jackfield_store.access.workspaces import Workspaces
 from jackfield_store.connections.connection_rows import Draft
 from jackfield_store.connections.connection_seals import MIGRATION, bind_all

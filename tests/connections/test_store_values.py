@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jackfield.errors import InvalidConnection
+from jackfield.kernel.errors import InvalidConnection
 from jackfield.redaction.marks import masked
 from jackfield_store.connections.connection_rows import join_secrets, secret_places, split_secrets
 from jackfield_store.management.drafts import edited, refuse_placeholders

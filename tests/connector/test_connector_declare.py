@@ -12,7 +12,6 @@ import pytest
 from pydantic import ValidationError
 
 import jackfield.connector
-from jackfield.clock import Deadline, SystemClock
 from jackfield.connector import (
     Account,
     Call,
@@ -32,7 +31,8 @@ from jackfield.connector import (
     describe,
 )
 from jackfield.connector.context import entered
-from jackfield.errors import Cancelled, TimedOut
+from jackfield.kernel.clock import Deadline, SystemClock
+from jackfield.kernel.errors import Cancelled, TimedOut
 
 
 class Ask(Inputs):

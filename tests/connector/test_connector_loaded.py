@@ -10,7 +10,7 @@ import pytest
 
 from jackfield.catalog.loading import connector_at
 from jackfield.connector.loaded import LoadedConnector
-from jackfield.manifest import Manifest
+from jackfield.manifest.manifest import Manifest
 from jackfield_aws.virtual.source import AwsSource
 from jackfield_aws_ses import connector as written
 from jackfield_isolation.remote import RemoteConnector

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jackfield.clock import Deadline, SystemClock
 from jackfield.connector import Call, Sent, TimedOut, TooCostly, Unavailable, bounded_answer, check_price, whole_answer
 from jackfield.connector.context import entered
 from jackfield.connector.room import ANSWERS, OBJECT, RESERVED, VALUE, Room, Share
-from jackfield.json_tools.price import (
+from jackfield.kernel.clock import Deadline, SystemClock
+from jackfield.kernel.price import (
     MAX_ANSWER_VALUES,
     JsonMeter,
     Meter,

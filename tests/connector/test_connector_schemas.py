@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pydantic import Discriminator, Tag
 
 from jackfield.connector import ConnectionType, Connector, DeclarationError, Field, Inputs, Output, Pagination, RateLimit, describe
-from jackfield.manifest import Manifest
+from jackfield.manifest.manifest import Manifest
 
 
 class Colour(Enum):

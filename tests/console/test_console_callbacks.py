@@ -12,7 +12,7 @@ import standardwebhooks
 from console_client import Client, Place, placed, token
 from jackfield.callers import Rules
 from jackfield.callers.actor import Actor
-from jackfield.clock import SystemClock
+from jackfield.kernel.clock import SystemClock
 from jackfield_platform.events.dispatcher import Dispatcher
 from jackfield_platform.events.sending import Sender
 from jackfield_store.access import Workspaces

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, FrameLocator, Page
 
 from http_stand import SETTINGS, Stand, standing
 from jackfield.callers.actor import Actor
-from jackfield.clock import SystemClock
+from jackfield.kernel.clock import SystemClock
 from jackfield.testing import Provider
 from jackfield_server.shared.connect import connecting
 from jackfield_store.access import Workspaces

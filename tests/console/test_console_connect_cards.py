@@ -13,7 +13,7 @@ import pytest
 
 from connect_browser import Person
 from http_stand import SETTINGS, Client, Stand, standing
-from jackfield.clock import SystemClock
+from jackfield.kernel.clock import SystemClock
 from jackfield_store.access.images import image_fault
 from jackfield_store.access.platform_tokens import PlatformTokens
 from plugboard import plugged

@@ -13,9 +13,9 @@ import pytest
 from connect_browser import Person
 from doc_pages import ROOT
 from http_stand import SETTINGS, Client, Stand, standing
-from jackfield.clock import SystemClock
 from jackfield.connections.audience import audience_of
 from jackfield.connections.locales import Texts, texts_of
+from jackfield.kernel.clock import SystemClock
 from jackfield.testing import Answer, Provider
 from jackfield_store.access.platform_tokens import PlatformTokens
 

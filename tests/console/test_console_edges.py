@@ -11,7 +11,7 @@ import pytest
 
 from console_client import Client, Place, placed, token
 from jackfield.callers import Rules
-from jackfield.errors import Unavailable
+from jackfield.kernel.errors import Unavailable
 from jackfield_store.access import Tokens
 from jackfield_store.journal import Queue
 

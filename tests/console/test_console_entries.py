@@ -15,10 +15,10 @@ from console_client import Client, Place, placed, token
 from courier import SOURCE
 from jackfield.callers import LIBRARY, Caller
 from jackfield.callers.actor import Actor
-from jackfield.clock import SystemClock
-from jackfield.errors import InDoubt
 from jackfield.invocation import Meta, Result, new_invocation_id
 from jackfield.invocation.entry import Draft
+from jackfield.kernel.clock import SystemClock
+from jackfield.kernel.errors import InDoubt
 from jackfield_console.results import error_shown
 from jackfield_platform.events.callbacks import Callbacks
 from jackfield_store.access import Tokens

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from console_client import Place, placed
 from jackfield.invocation import new_invocation_id
-from jackfield.manifest import ActionManifest
+from jackfield.manifest.manifest import ActionManifest
 from jackfield_console.charts import failure_chart, latency_chart, rate_chart
 from jackfield_console.components import ago, span_text
 from jackfield_console.results import result_shown

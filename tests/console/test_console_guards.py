@@ -9,9 +9,9 @@ import pytest
 
 from console_client import Place, placed, token
 from jackfield.callers import Rules
-from jackfield.clock import iso
 from jackfield.connector import Outcome
 from jackfield.invocation.provider_ids import reference_of
+from jackfield.kernel.clock import iso
 from jackfield_store.journal.outcomes import note, sealed_outcome
 
 

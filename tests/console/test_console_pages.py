@@ -13,10 +13,10 @@ from browsing import LOOKS, Visitor
 from console_rig import Console
 from jackfield.callers import LIBRARY, Rules
 from jackfield.callers.actor import Actor
-from jackfield.clock import SystemClock
-from jackfield.errors import RateLimited
 from jackfield.invocation import Meta, Result, new_invocation_id
 from jackfield.invocation.entry import Draft
+from jackfield.kernel.clock import SystemClock
+from jackfield.kernel.errors import RateLimited
 from jackfield_platform.events.callbacks import Callbacks
 from jackfield_platform.events.deliveries import Deliveries, Delivery
 from jackfield_platform.events.dispatcher import Dispatcher

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser
 
 from browsing import Visitor
 from console_rig import Console
-from jackfield.manifest import Manifest
+from jackfield.manifest.manifest import Manifest
 from jackfield_aws.virtual.freeze import frozen
 from jackfield_console.form_schema import form_schema
 from jackfield_openapi.conversion import Choices, converted

@@ -10,8 +10,8 @@ import pytest
 
 from jackfield import Jackfield
 from jackfield.catalog import Catalog
-from jackfield.manifest import Manifest
-from jackfield.manifest_json import ManifestError
+from jackfield.manifest.manifest import Manifest
+from jackfield.manifest.reading import ManifestError
 from plugboard import make_connector, plugged
 
 SOURCE = '''

@@ -21,9 +21,9 @@ from referencing import Registry, Resource
 from clocks import FakeClock
 from jackfield import Invocation, Jackfield
 from jackfield.catalog import Catalog, EntryPoint
-from jackfield.errors import CODES, InvalidInvocation
 from jackfield.invocation import MAX_TIMEOUT
-from jackfield.manifest import Manifest
+from jackfield.kernel.errors import CODES, InvalidInvocation
+from jackfield.manifest.manifest import Manifest
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("invocation", "result", "manifest", "install-policy", "lock", "receipt")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from jackfield.errors import Unavailable
+from jackfield.kernel.errors import Unavailable
 from jackfield_store.database import Database, DatabaseUnfit, open_database
 from jackfield_store.database.backup import backup, check, restore
 from jackfield_store.database.migrations import known_migrations

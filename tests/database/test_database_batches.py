@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from jackfield.errors import Unavailable
+from jackfield.kernel.errors import Unavailable
 from jackfield_store.database import CommitUnknown, Database, StatementInvalid, Transaction, UniqueViolation, open_database
 from jackfield_store.database.dialect import Dialect
 from jackfield_store.journal.instance import Instance

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from jackfield.clock import SystemClock, within
-from jackfield.errors import InvalidInvocation, Unavailable
+from jackfield.kernel.clock import SystemClock, within
+from jackfield.kernel.errors import InvalidInvocation, Unavailable
 from jackfield_store.resources.storage import Storage
 
 _OPEN = "SELECT count(*) AS number FROM pg_stat_activity WHERE application_name = 'counted'"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from clocks import FakeClock
-from jackfield.errors import InvalidInvocation, Unavailable
+from jackfield.kernel.errors import InvalidInvocation, Unavailable
 from jackfield_store.database import Database, Transaction, open_database
 from jackfield_store.resources.storage import Storage
 from ready_database import migrated_for_real
@@ -80,7 +80,7 @@ def test_what_did_not_wait_for_the_disk_is_synced_within_a_second(tmp_path: Path
 
 WRITER = """
 import os, sys
-from jackfield.clock import SystemClock
+from jackfield.kernel.clock import SystemClock
 from jackfield_store.resources.storage import Storage
 
 def adding(name):

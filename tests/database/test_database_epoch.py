@@ -18,7 +18,7 @@ import pytest
 
 import changing
 from forking import alone, fork
-from jackfield.errors import Unavailable
+from jackfield.kernel.errors import Unavailable
 from jackfield_store.database import Database, open_database
 from jackfield_store.database.epoch import EpochCache
 from jackfield_store.database.shared_looks import SharedLooks

@@ -14,7 +14,7 @@ import pytest
 
 from database_proxy import DatabaseProxy
 from event_view import EventView
-from jackfield.errors import Unavailable
+from jackfield.kernel.errors import Unavailable
 from jackfield_platform.events.feed import CursorExpired, Feed
 from jackfield_store.database import open_database
 from jackfield_store.database.outbox import record

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from clocks import StillClock
-from jackfield.errors import JackfieldError
+from jackfield.kernel.errors import JackfieldError
 from jackfield_store.database import Database, DataKeyDamaged, SealBroken, WrongMasterKey, open_database
 from jackfield_store.database.faults import DatabaseUnfit, KeyServiceRefused, KeyServiceUnavailable, RowDamaged, UsageFault
 from jackfield_store.keys import MasterKey, Vault

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from jackfield.errors import Unavailable
+from jackfield.kernel.errors import Unavailable
 from jackfield_store.database import Database, DatabaseUnfit, Transaction, open_database
 from jackfield_store.database import moving as rows
 from jackfield_store.database.faults import UsageFault

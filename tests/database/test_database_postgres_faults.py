@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from jackfield.errors import JackfieldError, Sent, Unavailable
+from jackfield.kernel.errors import JackfieldError, Sent, Unavailable
 from jackfield_store.database import (
     CommitUnknown,
     ConstraintViolation,

@@ -13,8 +13,8 @@ import pytest
 
 from http_stand import clean
 from jackfield.callers.actor import Actor
-from jackfield.clock import SystemClock
-from jackfield.errors import InvalidInvocation, Unavailable
+from jackfield.kernel.clock import SystemClock
+from jackfield.kernel.errors import InvalidInvocation, Unavailable
 from jackfield_store.access import Audit
 from jackfield_store.database import open_database
 from jackfield_store.database.shared_settings import differences

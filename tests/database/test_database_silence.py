@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from database_proxy import DatabaseProxy
-from jackfield.clock import within
-from jackfield.errors import Unavailable
+from jackfield.kernel.clock import within
+from jackfield.kernel.errors import Unavailable
 from jackfield_store.database import Database, open_database
 from jackfield_store.database.faults import NoAnswer
 from jackfield_store.database.postgres import PostgresDialect

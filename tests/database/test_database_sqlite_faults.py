@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from jackfield.errors import Sent, Unavailable
+from jackfield.kernel.errors import Sent, Unavailable
 from jackfield_store.database import CommitUnknown, Contended, Database, DatabaseUnfit, Transaction, open_database
 from jackfield_store.database.check import check
 from queue_campaign import may_unshare

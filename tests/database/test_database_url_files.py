@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from jackfield.clock import SystemClock
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.database_urls import database_url
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield_store.queue.engine import queue_url
 from jackfield_store.resources.renewal import renew
 from jackfield_store.resources.storage import Storage

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jackfield.clock import SystemClock
 from jackfield.kernel.bounded_cache import BoundedCache
+from jackfield.kernel.clock import SystemClock
 from jackfield_store.database import Database, DataKeyDamaged, SealBroken, WrongMasterKey, open_database
 from jackfield_store.keys import MasterKey, Vault
 from jackfield_store.keys.master_key import LocalKey

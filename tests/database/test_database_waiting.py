@@ -13,8 +13,8 @@ from queue import Queue
 
 import pytest
 
-from jackfield.clock import within
-from jackfield.errors import Unavailable
+from jackfield.kernel.clock import within
+from jackfield.kernel.errors import Unavailable
 from jackfield_store.database import Database, batches, open_database
 from ready_database import migrated_for_real
 from workspace_rows import adding, names

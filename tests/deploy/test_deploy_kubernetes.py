@@ -15,7 +15,7 @@ import yaml
 from kubernetes_validate import utils
 
 from deployment import DEPLOY, KUBERNETES, containers, documents, load, parsed, pod, render, templates, variables
-from jackfield.tracing_variables import exports_spans
+from jackfield.kernel.tracing_variables import exports_spans
 
 OVERLAYS = ("overlays/trial", "overlays/production", "overlays/openshift", "overlays/ipv6")
 VERSIONS = ("1.30", "1.37")

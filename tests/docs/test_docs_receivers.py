@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from jackfield.callers.actor import Actor
-from jackfield.clock import SystemClock
+from jackfield.kernel.clock import SystemClock
 from jackfield_platform.events.callbacks import Callbacks
 from jackfield_store.resources.storage import Storage
 from ports import free_port

@@ -14,7 +14,7 @@ import pytest
 
 from clocks import StillClock, time_passes
 from jackfield.connector.evidence import MARKER_TEXT
-from jackfield.json_tools.pointers import names
+from jackfield.kernel.pointers import names
 from jackfield.testing import Answer, Provider, Request
 from jackfield_store.database import open_database
 from jackfield_store.queue import EvidenceLoop, RuntimePool

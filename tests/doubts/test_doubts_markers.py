@@ -8,7 +8,7 @@ import pytest
 
 from jackfield.connector import MARKER, Look, Marker
 from jackfield.connector.evidence import EvidenceFault, places_marker, read_evidence
-from jackfield.errors import InvalidInput
+from jackfield.kernel.errors import InvalidInput
 
 COMMENT = Marker(at="/body", text="\n\n<!-- {marker} -->")
 

@@ -12,7 +12,7 @@ import pytest
 
 from doubt_stage import DoubtStage, doubt_stage
 from forking import alone
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield_store.queue import EvidenceLoop
 
 Stages = Callable[[str | None], DoubtStage]

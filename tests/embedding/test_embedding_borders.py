@@ -9,8 +9,8 @@ from typing import Any, get_args, get_type_hints
 import pytest
 
 import jackfield
-from jackfield import frames
-from jackfield.frames import bordered
+from jackfield.kernel import frames
+from jackfield.kernel.frames import bordered
 from jackfield_store.management.connections import ManagedConnections
 from jackfield_store.management.visible_journal import SeenJournal
 from shown_frames import variables

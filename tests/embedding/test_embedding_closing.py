@@ -14,7 +14,7 @@ import pytest
 
 from host_provider import Provider, request
 from jackfield import Jackfield
-from jackfield.errors import JackfieldError
+from jackfield.kernel.errors import JackfieldError
 from plugboard import make_echo
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from jackfield.frames import bordered
+from jackfield.kernel.frames import bordered
 from jackfield_http import HttpClient
 from jackfield_store.journal import Queue
 from jackfield_store.runtime import Jackfield

@@ -15,8 +15,8 @@ import pytest
 from inmemory import installed
 from jackfield import Invocation, Jackfield, Result
 from jackfield.connector import Connector, Field, Inputs, Output
-from jackfield.errors import InvalidInvocation
 from jackfield.invocation import Enqueued
+from jackfield.kernel.errors import InvalidInvocation
 
 SECRET_TEXT = "tok-4711-very-secret-value"
 

@@ -15,11 +15,12 @@ from typing import Any
 
 import pytest
 
-from jackfield import Invocation, JackfieldError, Result, frames
+from jackfield import Invocation, JackfieldError, Result
 from jackfield.connections.named_connection import NamedConnection
 from jackfield.connector import ConnectionType, Field
-from jackfield.frames import clear
 from jackfield.invocation import Meta, decode
+from jackfield.kernel import frames
+from jackfield.kernel.frames import clear
 from jackfield_store.journal import Queue
 from jackfield_store.management.policies import PolicyRequest
 from jackfield_store.runtime import Jackfield
@@ -377,7 +378,7 @@ def test_an_error_that_cannot_be_looked_through_has_no_frames(jackfield: Jackfie
     def frames(_error: BaseException) -> Any:
         raise RecursionError
 
-    monkeypatch.setattr("jackfield.frames._frames", frames)
+    monkeypatch.setattr("jackfield.kernel.frames._frames", frames)
     with pytest.raises(JackfieldError, match="more") as raised:
         _refused(jackfield)
     assert _in_variables(raised.value) == set()

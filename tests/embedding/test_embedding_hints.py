@@ -15,9 +15,9 @@ from typing import Any
 import pydantic
 import pytest
 
-import jackfield.errors
+import jackfield.kernel.errors
 from jackfield import Jackfield
-from jackfield.hooks import Specifications
+from jackfield.connector.hooks import Specifications
 
 ROOT = Path(__file__).parents[2]
 _PLAIN = ("__call__", "__enter__", "__exit__", "__init__", "__iter__")
@@ -37,8 +37,8 @@ def _names() -> Iterator[tuple[str, Any]]:
         module = importlib.import_module(facade)
         listed = importlib.import_module("jackfield_market.testing") if facade == "jackfield.testing" else module
         yield from ((f"{facade}.{name}", getattr(module, name)) for name in listed.__all__)
-    yield from ((f"jackfield.errors.{name}", kind) for name, kind in vars(jackfield.errors).items() if _is_ours(kind))
-    yield "jackfield.hooks.Specifications", Specifications
+    yield from ((f"jackfield.kernel.errors.{name}", kind) for name, kind in vars(jackfield.kernel.errors).items() if _is_ours(kind))
+    yield "jackfield.connector.hooks.Specifications", Specifications
 
 
 def _is_ours(found: object) -> bool:
@@ -87,7 +87,7 @@ def test_the_annotations_of_all_public_names_can_be_read() -> None:
 @pytest.mark.parametrize(
     "reading",
     [
-        "import jackfield.errors; typing.get_type_hints(jackfield.errors.NotFound)",
+        "import jackfield.kernel.errors; typing.get_type_hints(jackfield.kernel.errors.NotFound)",
         "from jackfield_store.management.connections import ManagedConnections; typing.get_type_hints(ManagedConnections.acting_as)",
         "from jackfield_store.management.visible_journal import SeenJournal; typing.get_type_hints(SeenJournal.find)",
         "from jackfield import Jackfield; inspect.signature(Jackfield.invoke, eval_str=True)",
@@ -114,7 +114,7 @@ def test_a_method_can_be_made_a_validated_function() -> None:
 def test_annotations_stay_what_they_are_to_those_who_write_them(tmp_path: Path) -> None:
     """Reading them leaves no name of a module as it was not, and names of absent packages leave the rest readable."""
     (tmp_path / "late_one.py").write_text(
-        "from __future__ import annotations\nfrom jackfield.exports import late_hints\nTYPE_CHECKING = False\nkept = 1\n"
+        "from __future__ import annotations\nfrom jackfield.kernel.exports import late_hints\nTYPE_CHECKING = False\nkept = 1\n"
         "if TYPE_CHECKING:\n    import no_such_package\n    from decimal import Decimal as kept\n    from fractions import Fraction\n"
         "def half(of: Fraction) -> Fraction: ...\nlate_hints(__name__)\n"
     )

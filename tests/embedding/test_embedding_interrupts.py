@@ -18,7 +18,7 @@ import pytest
 from doc_pages import ROOT
 from host_provider import Provider, request
 from interrupting import GEVENT, KINDS, SIGNALS, TASKS, THREADS, Case, Hard, Interrupted, Soft, by_signal, by_task, during
-from jackfield.interrupts import interrupt
+from jackfield.kernel.interrupts import interrupt
 from jackfield.wire.client import Wire
 from jackfield_store.runtime import Jackfield
 

@@ -14,7 +14,7 @@ import botocore.handlers
 import pytest
 
 from jackfield import Jackfield, Result
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield.testing import Answer, FakeClock, Provider, Request, mocked, refused, throttled
 
 _SHOP = "https://api.shop.example"

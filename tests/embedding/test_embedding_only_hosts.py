@@ -12,7 +12,7 @@ import pytest
 from host_provider import Provider, request
 from jackfield import Jackfield
 from jackfield.connector import InvalidConnection
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield.wire.guard import OnlyHosts, only_hosts
 from jackfield_aws import boto3_session
 from jackfield_market.testing import Answer

@@ -28,9 +28,9 @@ from jackfield.catalog.loading import broken_parts, declared
 from jackfield.cli.commands import load_plugged
 from jackfield.connections.secret_references import Secrets
 from jackfield.connector import hookimpl
-from jackfield.errors import InvalidConnection, InvalidInvocation, Unavailable
-from jackfield.failures import BrokenPart
-from jackfield.hooks import Plugins
+from jackfield.connector.hooks import Plugins
+from jackfield.kernel.errors import InvalidConnection, InvalidInvocation, Unavailable
+from jackfield.kernel.failures import BrokenPart
 from jackfield_console.sign_in import one_time_link
 from jackfield_store.database.faults import DatabaseUnfit
 from jackfield_store.keys.key_wrappers import KeyServices

@@ -24,14 +24,14 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.testclient import TestClient
 
 import jackfield
-import jackfield.errors
+import jackfield.kernel.errors
 from host_provider import Provider, request
 from jackfield import Invocation, InvocationFailed, Jackfield, JackfieldError, Result
 from jackfield.connector import Progress, RateLimit
-from jackfield.errors import Conflict, Detail, InvalidInput, LimitReached, NotYet, Sent
-from jackfield.errors import Provider as Said
-from jackfield.hints import NextStep
 from jackfield.invocation import Meta
+from jackfield.kernel.errors import Conflict, Detail, InvalidInput, LimitReached, NotYet, Sent
+from jackfield.kernel.errors import Provider as Said
+from jackfield.kernel.hints import NextStep
 
 _META = Meta(
     "0197a2f0-0000-7000-8000-000000000000", connector="echo", action="say", attempts=1, duration_ms=2.5, warnings=({"path": "/a"},)
@@ -42,7 +42,7 @@ _RESULTS = {
     "succeeded": Result("succeeded", _META, output={"a": [1, {"b": None}], "é": 1.5}),
     "empty": Result("succeeded", Meta("i")),
     "failed": Result("failed", _META, error=Conflict("it is there", details=[Detail("/a", "twice", "k")], hint=_HINT, provider=_SAID)),
-    "in_doubt": Result("in_doubt", _META, error=jackfield.errors.InDoubt("unclear", sent=Sent.UNKNOWN)),
+    "in_doubt": Result("in_doubt", _META, error=jackfield.kernel.errors.InDoubt("unclear", sent=Sent.UNKNOWN)),
     "running": Result("running", Meta("i"), progress={"fraction": 0.5, "text": "half"}),
     "queued": Result("queued", Meta("i")),
 }

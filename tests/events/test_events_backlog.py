@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from jackfield.callers.actor import Actor
-from jackfield.clock import SystemClock
+from jackfield.kernel.clock import SystemClock
 from jackfield_platform.events.callbacks import Callbacks
 from jackfield_platform.events.dispatcher import Dispatcher
 from jackfield_platform.events.sending import Sender

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from callback_stage import Place
 from jackfield.callers.actor import Actor
-from jackfield.clock import SystemClock
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.clock import SystemClock
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield.wire.guard import Guard
 from jackfield_platform.events import numbering
 from jackfield_platform.events.callbacks import Callbacks, failing_callbacks

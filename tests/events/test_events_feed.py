@@ -20,9 +20,9 @@ from dead_letters import give_up
 from fake_aws import FakeAws
 from jackfield.callers import Caller, Rules
 from jackfield.callers.actor import Actor
-from jackfield.clock import SystemClock
-from jackfield.errors import InvalidInvocation
 from jackfield.invocation import Meta, Result
+from jackfield.kernel.clock import SystemClock
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield_platform.events import CursorExpired, Event, Feed, check_types
 from jackfield_store.access import Audit, Workspaces
 from jackfield_store.database import open_database

@@ -12,8 +12,8 @@ import standardwebhooks
 
 from callback_stage import Place
 from jackfield.callers.actor import Actor
-from jackfield.clock import SystemClock
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.clock import SystemClock
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield.wire.guard import Guard
 from jackfield_platform.events.callbacks import Callbacks
 from jackfield_platform.events.deliveries import Deliveries

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from jackfield.callers.actor import Actor
-from jackfield.clock import SystemClock
+from jackfield.kernel.clock import SystemClock
 from jackfield_platform.events.callbacks import Callbacks
 from jackfield_platform.events.dispatcher import IN_FLIGHT
 from jackfield_store.database.outbox import record
@@ -24,7 +24,7 @@ pytest_plugins = ["warm"]
 
 _DISPATCH = """
 import os, sys, threading
-from jackfield.clock import SystemClock
+from jackfield.kernel.clock import SystemClock
 from jackfield_platform.events.dispatcher import Dispatcher
 from jackfield_platform.events.sending import Sender
 from jackfield_store.resources.storage import Storage

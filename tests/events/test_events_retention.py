@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from jackfield.callers.actor import Actor
-from jackfield.clock import SystemClock
+from jackfield.kernel.clock import SystemClock
 from jackfield_platform.events import CursorExpired, Feed
 from jackfield_platform.events.counts import count_deliveries
 from jackfield_platform.events.dispatcher import Dispatcher

@@ -13,8 +13,8 @@ import pytest
 
 from event_view import EventView
 from jackfield.callers.actor import Actor
-from jackfield.clock import SystemClock
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.clock import SystemClock
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield_platform.events.callbacks import Callbacks
 from jackfield_platform.events.dispatcher import Dispatcher
 from jackfield_platform.events.feed import CursorExpired

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from fake_aws import FakeAws
-from jackfield.clock import Deadline, SystemClock
 from jackfield.connector import Limits
+from jackfield.kernel.clock import Deadline, SystemClock
 from jackfield.pacing.pace import Paces
 from jackfield.pacing.state import Quota, Request
 from jackfield_platform.events import Event

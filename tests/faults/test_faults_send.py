@@ -18,7 +18,7 @@ import pytest
 from clocks import StillClock
 from fake_aws import refused_url
 from jackfield import Jackfield
-from jackfield.clock import SystemClock
+from jackfield.kernel.clock import SystemClock
 from rig import Rig, WakingClock, key_values
 from servers import deaf, self_signed, tls_refusing
 

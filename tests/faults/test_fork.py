@@ -21,8 +21,8 @@ import pytest
 from authority import Authority
 from fake_aws import FakeAws
 from forking import alone, fork
-from jackfield import fork as at_forks
-from jackfield.errors import Unavailable
+from jackfield.kernel import fork as at_forks
+from jackfield.kernel.errors import Unavailable
 from jackfield_store.database import Database, engine, open_database
 from jackfield_store.journal.instance import Instance
 from jackfield_store.runtime import Jackfield

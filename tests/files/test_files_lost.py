@@ -15,7 +15,7 @@ from clocks import FakeClock
 from courier import SOURCE
 from file_places import IN_A_FOLDER, Place
 from http_stand import clean
-from jackfield.errors import Unavailable
+from jackfield.kernel.errors import Unavailable
 from jackfield_store.files import FileLimits, Files
 from jackfield_store.journal import Queue
 from jackfield_store.runtime import Jackfield
@@ -25,7 +25,7 @@ MEGA = 1024 * 1024
 _STORING = """
 import os
 import sys
-from jackfield.clock import SystemClock
+from jackfield.kernel.clock import SystemClock
 from jackfield_store.files import FileLimits, Files
 from jackfield_store.resources.storage import Storage
 clock = SystemClock()

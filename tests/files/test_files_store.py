@@ -21,10 +21,10 @@ from clocks import FakeClock
 from file_places import IN_A_FOLDER, Place, bucket
 from forking import alone, fork
 from http_stand import clean
-from jackfield.clock import Clock, SystemClock
-from jackfield.errors import InvalidInvocation, Unavailable
 from jackfield.invocation.file_refusals import FileDamaged, FileTooLarge, NoRoom
 from jackfield.invocation.stored_file import StoredFile
+from jackfield.kernel.clock import Clock, SystemClock
+from jackfield.kernel.errors import InvalidInvocation, Unavailable
 from jackfield_store.files import FileLimits, Files, buffered
 from jackfield_store.files.blobs import blobs_from
 from jackfield_store.resources.storage import Storage
@@ -193,7 +193,7 @@ def test_quotas_hold_across_servers(place: Place, tmp_path: Path) -> None:
 
 _UPLOADING = """
 import os, sys
-from jackfield.clock import SystemClock
+from jackfield.kernel.clock import SystemClock
 from jackfield_store.files import FileLimits, Files
 from jackfield_store.resources.storage import Storage
 clock = SystemClock()

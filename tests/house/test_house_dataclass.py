@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from jackfield.dataclass import dataclass, field, replace
+from jackfield.kernel.dataclass import dataclass, field, replace
 
 ROOT = Path(__file__).parents[2]
 

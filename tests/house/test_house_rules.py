@@ -303,7 +303,7 @@ def test_nothing_in_tests_sleeps() -> None:
 
 
 OF_ONE_PROCESS = {
-    "runtime/jackfield/fork.py": "renews the others",
+    "runtime/jackfield/kernel/fork.py": "renews the others",
     "runtime/jackfield_store/jackfield_store/database/batches.py": "made anew by engine",
     "runtime/jackfield_store/jackfield_store/database/postgres.py": "made anew by engine",
     "runtime/jackfield_store/jackfield_store/database/host_names.py": "made anew by engine",
@@ -453,7 +453,9 @@ def test_each_variable_is_documented() -> None:
     assert [variable for variable in sorted(read) if variable not in page] == []
 
 
-@pytest.mark.parametrize("module", ["jackfield", "jackfield.errors", "jackfield.manifest", "jackfield.catalog", "jackfield.cli.main"])
+@pytest.mark.parametrize(
+    "module", ["jackfield", "jackfield.kernel.errors", "jackfield.manifest.manifest", "jackfield.catalog", "jackfield.cli.main"]
+)
 def test_cold_path_needs_the_standard_library_only(module: str) -> None:
     """Importing what every cold command needs imports nobody else's package."""
     theirs = "pydantic jsonschema_rs jsonschema pluggy cryptography yaml rich packaging boto3 botocore"

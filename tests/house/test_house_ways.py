@@ -26,13 +26,13 @@ LIBRARIES = {
     "grpc": {"jackfield_dapr"},
     "httpcore2": {"jackfield_http/http2.py"},
     "jsonschema": {"jackfield_market/testing/declarations.py"},
-    "jsonschema_rs": {"jackfield/schema/engine.py", "jackfield/json_tools/patterns.py", "jackfield_openapi"},
+    "jsonschema_rs": {"jackfield/schema/engine.py", "jackfield/kernel/patterns.py", "jackfield_openapi"},
     "jwt": {"jackfield_server/shared/jwts.py"},
     "markdown_it": {"jackfield/kernel/markup.py"},
     "mcp": {"jackfield_mcp_server"},
     "obstore": {"jackfield_store/files/s3.py"},
     "opentelemetry": {"jackfield/tracing.py"},
-    "pluggy": {"jackfield/hooks.py"},
+    "pluggy": {"jackfield/connector/hooks.py"},
     "prometheus_client": {"jackfield_server/shared/metrics.py"},
     "psycopg": {"jackfield_store/database"},
     "rich": {"jackfield/cli/drawn.py", "jackfield/cli/lines.py", "jackfield_aws_ses/demo/show.py"},
@@ -44,13 +44,13 @@ LIBRARIES = {
 }
 """Modules and folders that know a library; everybody else asks them."""
 MECHANISMS = {
-    "os.register_at_fork": {"jackfield/fork.py"},
+    "os.register_at_fork": {"jackfield/kernel/fork.py"},
     "os.fork": {"jackfield_store/queue/prefork.py", "jackfield_isolation/probe.py"},
     "html.escape": {"jackfield_dapr/workflow/notifying.py"},
     "argparse.ArgumentParser": {"jackfield/cli/parsing.py", "jackfield_aws/virtual/index_change.py"},
     "ssl.create_default_context": {"jackfield/wire/tls.py"},
     "time.monotonic": {
-        *(f"jackfield/{name}" for name in ("clock.py", "catalog/installed.py", "cli")),
+        *(f"jackfield/{name}" for name in ("kernel/clock.py", "catalog/installed.py", "cli")),
         *(f"jackfield_store/{name}" for name in ("commands", "database/shared_clock.py", "queue/prefork.py", "resources/move.py")),
         *("jackfield_celery", "jackfield_dapr", "jackfield_isolation", "jackfield_market", "jackfield_server", "jackfield_aws_ses/demo"),
     },
@@ -59,11 +59,11 @@ MECHANISMS = {
 """Modules and folders that call a function of a library; everybody else uses what they made of it."""
 DEFINITIONS = {
     "__reduce__": {
-        "jackfield/secrecy.py",
-        "jackfield/hints.py",
+        "jackfield/kernel/secrecy.py",
+        "jackfield/kernel/hints.py",
         "jackfield_store/database/faults.py",
-        "jackfield/errors.py",
-        "jackfield/failures.py",
+        "jackfield/kernel/errors.py",
+        "jackfield/kernel/failures.py",
         "jackfield/kernel/exact.py",
     }
 }

@@ -12,7 +12,7 @@ import standardwebhooks
 
 from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.callers import Rules
-from jackfield.dataclass import replace
+from jackfield.kernel.dataclass import replace
 from receiver import Receiver, receiving
 
 SAY = {"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": "hello"}}

@@ -11,7 +11,7 @@ import pytest
 from http_stand import Client, Stand
 from jackfield.callers import Rules
 from jackfield.catalog.words import Words
-from jackfield.manifest import Manifest
+from jackfield.manifest.manifest import Manifest
 
 
 def test_connectors_are_listed_as_a_marketplace_shows_them(client: Client) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from connect_browser import Person
 from http_stand import SETTINGS, Client, Stand, standing
-from jackfield.clock import SystemClock
+from jackfield.kernel.clock import SystemClock
 from jackfield.testing import Answer, Provider
 from jackfield_server.shared.connect import connecting
 from jackfield_store.access.platform_tokens import PlatformTokens

@@ -14,7 +14,7 @@ import pytest
 from connect_attacked import BACK, BASE, TYPE, Attacked
 from connect_browser import Person
 from http_stand import SETTINGS, Client, clean
-from jackfield.errors import Unavailable
+from jackfield.kernel.errors import Unavailable
 from jackfield_platform.tenants.connecting import Connecting
 from jackfield_server.shared.connect import connecting, sweep
 from jackfield_server.shared.cookies import csrf_token

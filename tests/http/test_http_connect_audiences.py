@@ -14,9 +14,9 @@ from connect_browser import Person
 from doc_pages import ROOT
 from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.callers.actor import Actor
-from jackfield.clock import SystemClock
 from jackfield.connections.audience import OPERATORS, PLATFORMS, audience_of
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.clock import SystemClock
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield_server.shared.connect import connecting
 from jackfield_store.access.platform_tokens import PlatformTokens
 from jackfield_store.management.oauth_clients import oauth_clients

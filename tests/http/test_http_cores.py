@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from http_stand import process
-from jackfield.local import CORES, OnAllCores
+from jackfield.kernel.local import CORES, OnAllCores
 
 pytestmark = pytest.mark.skipif(len(CORES) < 2, reason="one core is all that there is")
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from http_stand import clean
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield_server.shared.listeners import forget, listen, origin, port_of
 from waiting import until
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from http_stand import clean, mint, standing
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield_server.http import protocol
 from jackfield_server.http.protocol import Bounded
 from jackfield_server.shared.listeners import adopt, host_of, passed_on

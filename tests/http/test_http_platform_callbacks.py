@@ -11,7 +11,7 @@ import standardwebhooks
 
 from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.callers.actor import Actor
-from jackfield.dataclass import replace
+from jackfield.kernel.dataclass import replace
 from jackfield_store.access.platform_tokens import PlatformTokens
 from receiver import Receiver, receiving
 

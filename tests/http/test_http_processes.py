@@ -27,7 +27,7 @@ import pytest
 from fake_aws import FakeAws, FakeAwsProcess
 from gates import Gatekeeper
 from http_stand import SETTINGS, Client, Process, process, say, standing
-from jackfield.local import CORES
+from jackfield.kernel.local import CORES
 from jackfield_server.shared import metrics
 from jackfield_store.database import open_database
 from mcp_talk import call_of, message

@@ -18,7 +18,7 @@ from fake_aws import FakeAws
 from http_stand import Client, Process, clean, process, standing
 from jackfield import Jackfield
 from jackfield.callers.actor import Actor
-from jackfield.clock import SystemClock
+from jackfield.kernel.clock import SystemClock
 from jackfield_store.management.shared_settings import SharedSettings
 from jackfield_store.resources.storage import Storage
 from waiting import until

@@ -26,8 +26,8 @@ from http_stand import Client, clean, mint, say, standing
 from jackfield.catalog import index as index_module
 from jackfield.catalog import index_file
 from jackfield.catalog.index import ActionIndex
-from jackfield.clock import SystemClock
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.clock import SystemClock
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.threads import Threads
 from jackfield_server.commands.worker_probes import Figures
 from jackfield_server.http import server_process

@@ -27,7 +27,7 @@ import pytest
 from authority import Authority
 from gates import Gatekeeper
 from http_stand import Process, clean, process, say
-from jackfield.clock import SystemClock
+from jackfield.kernel.clock import SystemClock
 from jackfield_store.resources.storage import Storage
 from postgres import Server
 from waiting import until

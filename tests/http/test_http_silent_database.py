@@ -17,8 +17,8 @@ from starlette.responses import Response
 
 from database_proxy import DatabaseProxy
 from http_stand import Client, standing
-from jackfield.clock import SystemClock
-from jackfield.errors import Unavailable
+from jackfield.kernel.clock import SystemClock
+from jackfield.kernel.errors import Unavailable
 from jackfield_console import sign_in
 from jackfield_console.assets import asset
 from jackfield_console.sign_in import ConsoleSessions

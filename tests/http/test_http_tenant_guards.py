@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from http_stand import SETTINGS, Client, standing
-from jackfield.clock import SystemClock
+from jackfield.kernel.clock import SystemClock
 from jackfield_store.access.platform_tokens import PlatformTokens
 
 

@@ -21,7 +21,7 @@ from fake_aws import FakeAws
 from gates import Gatekeeper
 from http_stand import SETTINGS, Client, Stand, say, standing
 from jackfield.callers.actor import Actor
-from jackfield.clock import iso
+from jackfield.kernel.clock import iso
 from jackfield_dapr.sidecar import Components
 from jackfield_server.shared.request_shares import READERS, TOKEN_READERS
 from jackfield_store.access import Workspaces

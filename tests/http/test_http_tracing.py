@@ -21,8 +21,8 @@ from collector import Collector
 from http_stand import SETTINGS, clean, process, say, standing
 from jackfield.cli.logs import JsonLines
 from jackfield.invocation import Invocation, Meta
+from jackfield.kernel.tracing_variables import APPLIED, exports_spans, remarks
 from jackfield.tracing import Tracing, configured
-from jackfield.tracing_variables import APPLIED, exports_spans, remarks
 from plugboard import ECHO
 from two_ways import PAST, THROUGH
 from waiting import until

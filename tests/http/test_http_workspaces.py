@@ -11,8 +11,8 @@ import pytest
 
 from http_stand import Client, Stand, say
 from jackfield.callers.actor import Actor
-from jackfield.clock import iso
-from jackfield.errors import NotAllowed
+from jackfield.kernel.clock import iso
+from jackfield.kernel.errors import NotAllowed
 from jackfield_store.access import Audit, UnknownWorkspace, Workspaces
 from jackfield_store.access.platform_tokens import PlatformTokens
 from jackfield_store.access.tokens import new_text

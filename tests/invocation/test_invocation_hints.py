@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from jackfield.errors import InvalidInput, JackfieldError
-from jackfield.hints import _STEPS, SURFACES, NextStep, worded
 from jackfield.invocation import Meta, Result
+from jackfield.kernel.errors import InvalidInput, JackfieldError
+from jackfield.kernel.hints import _STEPS, SURFACES, NextStep, worded
 
 RUNTIME = Path(__file__).resolve().parents[2] / "runtime"
 COMMAND = re.compile(r"'jackfield (schema|search|connectors|connections list|invocations)|schemas/|--wait|wait=True")

@@ -18,7 +18,7 @@ from inmemory import installed
 from jackfield import Result
 from jackfield.callers import Caller
 from jackfield.connector import Connector, Field, Inputs, Output
-from jackfield.errors import InvalidInvocation, NotFound
+from jackfield.kernel.errors import InvalidInvocation, NotFound
 from jackfield.pipe.part_of_output import shape
 from jackfield_store.runtime import Jackfield
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jackfield import Invocation
-from jackfield.errors import InvalidInvocation
 from jackfield.invocation import DEFAULT_TIMEOUT, MAX_TIMEOUT
+from jackfield.kernel.errors import InvalidInvocation
 
 LEAST = {"connector": "echo", "action": "say"}
 

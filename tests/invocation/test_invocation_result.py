@@ -10,8 +10,18 @@ import uuid
 import pytest
 
 from jackfield import InvocationFailed, JackfieldError, Result
-from jackfield.errors import CODES, MAX_PROVIDER_DETAILS, Detail, IdempotencyConflict, InDoubt, InvalidInput, Provider, Rejected, nearest
 from jackfield.invocation import Meta, new_invocation_id
+from jackfield.kernel.errors import (
+    CODES,
+    MAX_PROVIDER_DETAILS,
+    Detail,
+    IdempotencyConflict,
+    InDoubt,
+    InvalidInput,
+    Provider,
+    Rejected,
+    nearest,
+)
 from together import at_once
 
 _ID = "01890a5d-ac96-774b-bcce-b302099a8057"

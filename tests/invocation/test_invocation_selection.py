@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from fake_aws import FakeAws
 from jackfield import Jackfield
-from jackfield.errors import InvalidInvocation
 from jackfield.invocation.selection import LONGEST, SelectionError, check_selection, selection
+from jackfield.kernel.errors import InvalidInvocation
 from nursery import connection, mail
 
 _SCHEMAS = Path(__file__).parents[2] / "schemas"

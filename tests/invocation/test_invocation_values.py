@@ -9,9 +9,9 @@ import tracemalloc
 import pytest
 
 from growth import calls
-from jackfield.errors import InvalidInvocation
 from jackfield.invocation import MAX_VALUES, check_values, decode
 from jackfield.invocation.wire import MAX_BUFFERED
+from jackfield.kernel.errors import InvalidInvocation
 
 MANY = MAX_VALUES + 2
 

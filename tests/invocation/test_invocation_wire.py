@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jackfield.errors import InvalidInvocation
 from jackfield.invocation import MAX_BYTES, MAX_DEPTH, check_depth, decode
+from jackfield.kernel.errors import InvalidInvocation
 
 
 def refused(text: str | bytes | bytearray) -> str:

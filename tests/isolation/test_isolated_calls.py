@@ -17,11 +17,11 @@ import pytest
 
 from isolated import install_from, isolating
 from jackfield import Result
-from jackfield.clock import SystemClock
 from jackfield.connections.connection_cache import ConnectionCache
 from jackfield.invocation import decode
+from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.exact import exact_json
-from jackfield.local import CORES
+from jackfield.kernel.local import CORES
 from jackfield_isolation.sessions import Sessions
 from jackfield_store.runtime import Jackfield
 from waiting import until

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from jackfield.connector import ANYWHERE, Guard
-from jackfield.errors import InvalidConnection
+from jackfield.kernel.errors import InvalidConnection
 from jackfield.pipe.offered_hosts import inner_hosts
 from jackfield_isolation.egress import Egress, hosts_named
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from isolated import install, isolating
-from jackfield.clock import SystemClock
+from jackfield.kernel.clock import SystemClock
 from jackfield_store.files import FileLimits, Files
 from jackfield_store.runtime import Jackfield
 

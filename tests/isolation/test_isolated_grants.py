@@ -10,7 +10,7 @@ import pytest
 
 from isolated import install, isolating
 from jackfield.connections.provenance import Provenance
-from jackfield.errors import Forbidden, InvalidConnection, UnknownConnection
+from jackfield.kernel.errors import Forbidden, InvalidConnection, UnknownConnection
 from jackfield_store.runtime import Jackfield
 
 SOURCE = '''

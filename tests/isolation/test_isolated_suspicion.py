@@ -18,7 +18,7 @@ import pytest
 from isolated import CONNECTORS, install, isolating
 from jackfield import Result
 from jackfield.catalog import Catalog
-from jackfield.errors import Internal
+from jackfield.kernel.errors import Internal
 from jackfield_isolation.children import Children
 from jackfield_isolation.error_frames import load_error
 from jackfield_isolation.hello import HELLO
@@ -233,7 +233,7 @@ def test_controls_in_a_request_id(runtime: Jackfield) -> None:
 def test_half_characters_of_an_honest_connector(runtime: Jackfield) -> None:
     """A connector whose error or request ID has half a character loses that character, not its process."""
     code = """
-from jackfield.errors import Rejected
+from jackfield.kernel.errors import Rejected
 half = chr(0xD800)
 call.begin(half)
 call.request_id = half
@@ -332,9 +332,8 @@ def test_what_a_dead_child_may_have_sent(home: Path, end: str, expected: tuple[s
 
         thread = threading.Thread(target=serve)
         thread.start()
-        code = (
-            f"{RAW}import socket\nfrom jackfield.errors import Rejected, Sent\nwith socket.create_connection(('127.0.0.1', {port})) as c:\n"
-        )
+        code = f"{RAW}import socket\nfrom jackfield.kernel.errors import Rejected, Sent\n"
+        code += f"with socket.create_connection(('127.0.0.1', {port})) as c:\n"
         code += f"    c.send(b'pay')\n    c.recv(1)\n{end}"
         connections = {"mine": {"type": "lying/server", "values": {"url": f"http://127.0.0.1:{port}/"}}}
         with isolating(home, connections) as jackfield:

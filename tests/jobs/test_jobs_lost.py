@@ -12,7 +12,7 @@ import pytest
 
 from forking import alone
 from jackfield import Jackfield
-from jackfield.errors import Unavailable
+from jackfield.kernel.errors import Unavailable
 from jackfield.pipe.on_loop import OnLoop
 from jackfield_store.journal.instance import Instance
 from jackfield_store.journal.jobs import DueJobs

@@ -17,8 +17,8 @@ from fake_aws import FakeAws
 from jackfield import InvocationWaiting, Result
 from jackfield.callers import Caller, Rules
 from jackfield.callers.actor import Actor
-from jackfield.clock import SystemClock
-from jackfield.errors import ApprovalRequired, InvalidInvocation, InvocationFailed, JackfieldError, NotAllowed
+from jackfield.kernel.clock import SystemClock
+from jackfield.kernel.errors import ApprovalRequired, InvalidInvocation, InvocationFailed, JackfieldError, NotAllowed
 from jackfield_platform.tenants.tenants import Tenants
 from jackfield_store.access import Tokens
 from jackfield_store.database import open_database

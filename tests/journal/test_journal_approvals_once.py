@@ -10,7 +10,7 @@ import pytest
 from approving import BOB, asked, runtime, status_of, worked
 from fake_aws import FakeAws
 from jackfield.callers import Caller
-from jackfield.clock import SystemClock
+from jackfield.kernel.clock import SystemClock
 from jackfield_store.database import Transaction, open_database
 from jackfield_store.journal import Queue
 from jackfield_store.recording.decisions import ApprovalClosed, Approvals

@@ -17,8 +17,8 @@ import pytest
 from fake_aws import FakeAws
 from jackfield.callers import Caller
 from jackfield.callers.actor import Actor
-from jackfield.clock import SystemClock
 from jackfield.invocation import Enqueued
+from jackfield.kernel.clock import SystemClock
 from jackfield_store.access import Workspaces
 from jackfield_store.database import open_database
 from jackfield_store.recording.decisions import ApprovalClosed

@@ -12,7 +12,7 @@ from approving import BOB, asked, runtime, status_of, worked
 from fake_aws import FakeAws
 from jackfield import Result
 from jackfield.callers import Caller
-from jackfield.clock import SystemClock, iso
+from jackfield.kernel.clock import SystemClock, iso
 from jackfield_store.database import open_database
 from jackfield_store.recording.decisions import ApprovalClosed
 from nursery import mail

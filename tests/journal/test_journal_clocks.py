@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from fake_aws import FakeAws
-from jackfield.clock import SystemClock, iso
+from jackfield.kernel.clock import SystemClock, iso
 from jackfield_store.database import Database, open_database
 from jackfield_store.journal import Journal, Queue
 from jackfield_store.journal.instance import LEASE, Instance

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from clocks import FakeClock, time_passes
-from jackfield.errors import Unavailable
 from jackfield.invocation import Meta, Result, new_invocation_id
 from jackfield.invocation.entry import Draft
+from jackfield.kernel.errors import Unavailable
 from jackfield_store.database import Transaction, open_database
 from jackfield_store.database.migrations import Migrations, known_migrations
 from jackfield_store.journal import Journal, Queue

@@ -16,8 +16,8 @@ import pytest
 from dead_letters import give_up
 from fake_aws import FakeAws
 from jackfield.callers.actor import Actor
-from jackfield.clock import SystemClock
-from jackfield.errors import IdempotencyConflict, InvalidInvocation
+from jackfield.kernel.clock import SystemClock
+from jackfield.kernel.errors import IdempotencyConflict, InvalidInvocation
 from jackfield_store.access import Audit
 from jackfield_store.database import open_database
 from jackfield_store.journal import Queue

@@ -14,11 +14,11 @@ import pytest
 
 from fake_aws import FakeAws
 from forking import alone, fork
-from jackfield.clock import SystemClock, iso, within
-from jackfield.errors import InDoubt
 from jackfield.invocation import Invocation, Meta, Result
 from jackfield.invocation.claimed import Claimed
 from jackfield.invocation.entry import Entry
+from jackfield.kernel.clock import SystemClock, iso, within
+from jackfield.kernel.errors import InDoubt
 from jackfield_store.database import open_database
 from jackfield_store.journal import Journal, Queue
 from jackfield_store.journal.instance import LEASE, Instance

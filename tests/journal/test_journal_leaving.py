@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from fake_aws import FakeAws
-from jackfield.hooks import hookimpl
+from jackfield.connector.hooks import hookimpl
 from jackfield_store.database import open_database
 from jackfield_store.runtime import Jackfield
 from nursery import connection, mail, nursery

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from jackfield.clock import Clock
 from jackfield.invocation import Meta, Result, new_invocation_id
 from jackfield.invocation.entry import Draft
+from jackfield.kernel.clock import Clock
 from jackfield_store.database import Transaction, open_database
 from jackfield_store.journal import Journal, pages
 from jackfield_store.journal.counts import open_now, parts

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from jackfield.clock import SystemClock
-from jackfield.dataclass import replace
 from jackfield.invocation import Meta, Result, new_invocation_id
 from jackfield.invocation.entry import Draft
+from jackfield.kernel.clock import SystemClock
+from jackfield.kernel.dataclass import replace
 from jackfield_celery.outbox import Outbox
 from jackfield_store.database import Transaction, open_database
 from jackfield_store.journal import Journal, Queue

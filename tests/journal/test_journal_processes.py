@@ -15,7 +15,7 @@ import pytest
 
 from fake_aws import FakeAws
 from jackfield import Jackfield
-from jackfield.clock import SystemClock
+from jackfield.kernel.clock import SystemClock
 from jackfield_store.database import open_database
 from jackfield_store.journal import Journal
 from jackfield_store.journal.instance import Instance

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from fake_aws import FakeAws
-from jackfield.clock import SystemClock
+from jackfield.kernel.clock import SystemClock
 from jackfield_celery.outbox import Outbox
 from jackfield_store.database import open_database
 from jackfield_store.journal import Queue, leadership
@@ -99,7 +99,7 @@ def test_one_process_leads_until_it_resigns_or_stops_renewing(place: SimpleNames
 
 _LEADS = """
 import os, sys
-from jackfield.clock import SystemClock
+from jackfield.kernel.clock import SystemClock
 from jackfield_store.database import open_database
 from jackfield_celery.outbox import Outbox
 assert Outbox(open_database(sys.argv[1]), SystemClock()).lead()

@@ -20,8 +20,8 @@ from clocks import FakeClock, time_passes
 from fake_aws import FakeAws
 from jackfield import Result
 from jackfield.callers import Caller
-from jackfield.clock import SystemClock
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.clock import SystemClock
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield_store.access import Workspaces
 from jackfield_store.database import open_database
 from jackfield_store.runtime import Jackfield

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jackfield.clock import SystemClock
+from jackfield.kernel.clock import SystemClock
 from jackfield_store.access import Audit
 from jackfield_store.database import open_database
 from jackfield_store.journal.instance import Instance

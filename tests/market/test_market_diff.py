@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from jackfield.manifest import Manifest
+from jackfield.manifest.manifest import Manifest
 from jackfield_market.manifest_changes import compare
 from plugboard import ECHO
 from shell import Shell

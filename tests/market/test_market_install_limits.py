@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from jackfield.errors import JackfieldError
+from jackfield.kernel.errors import JackfieldError
 from jackfield_market import sources
 from jackfield_market.dependency_rules import Dependency, check_dependencies
 from jackfield_market.refusals import NotInstalled

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from jackfield.cli.main import main
-from jackfield.manifest import Manifest
+from jackfield.manifest.manifest import Manifest
 from jackfield_market.stubs import python, typescript
 
 NODE = Path(sys.prefix) / "node" / "node_modules" / ".bin"

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from jackfield.errors import Detail, InDoubt, InvalidInput
 from jackfield.invocation import Meta, Result, new_invocation_id
+from jackfield.kernel.errors import Detail, InDoubt, InvalidInput
 from jackfield_mcp_server.tool_results import answered, described, failed
 
 

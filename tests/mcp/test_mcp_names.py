@@ -9,8 +9,8 @@ from unittest import mock
 import pytest
 
 from jackfield.catalog import Catalog
-from jackfield.errors import UnknownName
-from jackfield.manifest import Manifest
+from jackfield.kernel.errors import UnknownName
+from jackfield.manifest.manifest import Manifest
 from jackfield_mcp_server.action_tools import action_tools, invocation_of
 from jackfield_mcp_server.discovery_tools import DISCOVERY
 from jackfield_mcp_server.tool_names import RESERVED, tool_name

@@ -16,7 +16,7 @@ from mcp import MCPError
 from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.callers import Authorizer, Rules
 from jackfield.catalog import Catalog
-from jackfield.manifest import Manifest
+from jackfield.manifest.manifest import Manifest
 from jackfield_mcp_server.action_tools import action_tools, invocation_of
 from mcp_talk import MODES, Server, called, remote, talked, tool_names
 from plugboard import make_connector, plugged

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, model_validator
 
 from jackfield import Jackfield, JackfieldError, Result
 from jackfield.connector import Connector, Detail, Field, Inputs, OpenContext, describe
-from jackfield.hints import worded
+from jackfield.kernel.hints import worded
 from scripted import Answer, Client, Key, Script, Silent, invocation, runtime, scripted
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from inmemory import installed
 from jackfield import Jackfield, Result
-from jackfield.clock import Deadline, SystemClock
 from jackfield.connector import Call, ConnectionType, Connector, Inputs, JackfieldError, OpenContext, Output, Rejected, Sent, current_call
-from jackfield.errors import Cancelled, TimedOut
+from jackfield.kernel.clock import Deadline, SystemClock
+from jackfield.kernel.errors import Cancelled, TimedOut
 
 Act = Callable[[Call], Any]
 

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from jackfield import Result
-from jackfield.clock import Deadline, SystemClock
 from jackfield.connector import Connector, OpenContext, Rejected, Sent, TimedOut, Unavailable
+from jackfield.kernel.clock import Deadline, SystemClock
 from jackfield.pacing.turn import Turn
 from jackfield.pipe.attempts import Attempts
 from jackfield.pipe.on_time import OnTime

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from jackfield.connector import JackfieldError, Output, Rejected, Sent, TimedOut, Unavailable, current_call
-from jackfield.errors import InDoubt, InvalidOutput, NotYet
-from jackfield.manifest import Effect
+from jackfield.kernel.errors import InDoubt, InvalidOutput, NotYet
+from jackfield.manifest.manifest import Effect
 from jackfield_store.journal import Queue
 from jackfield_store.runtime import Jackfield
 from scripted import Answer, Reply, Script, invocation, runtime, scripted

@@ -22,8 +22,8 @@ from jackfield.connector import (
     Unauthenticated,
     Unavailable,
 )
-from jackfield.errors import InDoubt, Internal
-from jackfield.manifest import Effect
+from jackfield.kernel.errors import InDoubt, Internal
+from jackfield.manifest.manifest import Effect
 from jackfield.retry import BASE, CAP, TRIES, Backoff, may_repeat
 from scripted import Script, Silent, runtime, scripted
 

@@ -15,7 +15,7 @@ import pytest
 from jackfield import Invocation, Jackfield, JackfieldError
 from jackfield.catalog import entry_points
 from jackfield.connector import Forbidden, Rejected, Sent, current_call
-from jackfield.hooks import Plugins, hookimpl
+from jackfield.connector.hooks import Plugins, hookimpl
 from jackfield.invocation import Meta
 from plugboard import declare, plugged
 from scripted import Answer, Script, invocation, runtime, scripted
@@ -183,7 +183,7 @@ def test_wrappers_span_await(tmp_path: Path, is_async: bool) -> None:
 
 SOURCE = """
 import contextlib
-from jackfield.hooks import hookimpl
+from jackfield.connector.hooks import hookimpl
 
 seen = []
 

@@ -10,11 +10,11 @@ from typing import Any, ClassVar
 
 import pytest
 
-from jackfield.clock import Clock, Deadline, SystemClock
 from jackfield.connections.connection_lookup import Connections
 from jackfield.connections.named_connection import NamedConnection
 from jackfield.connector import Connector, Field, Inputs, OpenContext, Output, Sent, TimedOut, Unauthenticated, describe
-from jackfield.manifest import Manifest, Serves
+from jackfield.kernel.clock import Clock, Deadline, SystemClock
+from jackfield.manifest.manifest import Manifest, Serves
 from jackfield.pipe.admit import Targets
 from jackfield.schema.cache import Schemas
 from scripted import Answer, Client, Key, Script, invocation, runtime, scripted

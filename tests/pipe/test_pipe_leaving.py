@@ -14,8 +14,8 @@ import pytest
 from clocks import FakeClock
 from jackfield import Jackfield, Result
 from jackfield.connector import OpenContext, RateLimited, Sent, Unavailable, current_call
-from jackfield.errors import Cancelled
-from jackfield.manifest import Effect
+from jackfield.kernel.errors import Cancelled
+from jackfield.manifest.manifest import Effect
 from scripted import Answer, Client, Gate, Key, Panel, Script, invocation, runtime, scripted
 
 PATIENCE = 60.0

@@ -14,8 +14,8 @@ import pytest
 
 from gates import Gatekeeper
 from http_stand import clean, say
-from jackfield.errors import LimitReached
 from jackfield.invocation import Enqueued, Result
+from jackfield.kernel.errors import LimitReached
 from jackfield.pacing.turn import PostponedError
 from jackfield_store.journal import Queue
 from jackfield_store.resources.storage import Storage

@@ -13,7 +13,6 @@ import pytest
 
 from inmemory import installed
 from jackfield import Jackfield
-from jackfield.clock import Deadline, SystemClock
 from jackfield.connections.connection_cache import OpeningSlots
 from jackfield.connector import (
     ConnectionType,
@@ -28,6 +27,7 @@ from jackfield.connector import (
     hookimpl,
 )
 from jackfield.connector.context import check_may_wait, without_waiting
+from jackfield.kernel.clock import Deadline, SystemClock
 
 PATIENCE = 60.0
 

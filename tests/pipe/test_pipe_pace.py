@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from jackfield import Result
-from jackfield.clock import SystemClock
 from jackfield.connector import Minted, OpenContext, RateLimit, RateLimited, Rejected, Sent
+from jackfield.kernel.clock import SystemClock
 from jackfield.pacing.line import Line
 from jackfield.pacing.state import PaceState, Request
 from jackfield.retry import TRIES

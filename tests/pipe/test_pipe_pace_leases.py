@@ -12,8 +12,8 @@ import pytest
 
 from clocks import StillClock
 from forking import alone, fork
-from jackfield.clock import Deadline
 from jackfield.connector import Limits
+from jackfield.kernel.clock import Deadline
 from jackfield.pacing.pace import Pace
 from jackfield.pacing.state import Grant, PaceState, Request
 from jackfield_store.database import open_database

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from jackfield.connector import Account, Connector, JackfieldError, OpenContext, Option, Step, Unauthenticated
-from jackfield.errors import InvalidConnection, InvalidInput, UnknownAction, UnknownConnection, UnknownConnector
+from jackfield.kernel.errors import InvalidConnection, InvalidInput, UnknownAction, UnknownConnection, UnknownConnector
 from scripted import Client, Key, Panel, Script, runtime, scripted
 
 

@@ -29,7 +29,7 @@ from jackfield.connector import (
     Unavailable,
     current_call,
 )
-from jackfield.manifest import Effect
+from jackfield.manifest.manifest import Effect
 from jackfield.retry import TRIES
 from scripted import Answer, Ask, Client, Key, Page, Script, runtime, scripted
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jackfield import Jackfield
-from jackfield.errors import InvalidConnection, InvalidInvocation, UnknownAction, UnknownConnection
+from jackfield.kernel.errors import InvalidConnection, InvalidInvocation, UnknownAction, UnknownConnection
 from managed import ROLE
 
 pytest_plugins = ["store_fixture"]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jackfield.connections.provenance import Provenance
-from jackfield.errors import InvalidConnection
+from jackfield.kernel.errors import InvalidConnection
 from jackfield_store.runtime import Jackfield
 from managed import ROLE, paths, say, set_workspace
 

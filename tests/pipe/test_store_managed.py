@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jackfield.catalog import Catalog
-from jackfield.errors import InvalidConnection, InvalidInvocation, UnknownConnection
+from jackfield.kernel.errors import InvalidConnection, InvalidInvocation, UnknownConnection
 from jackfield_store.connections.connection_table import NameTaken, VersionConflict
 from jackfield_store.database import open_database
 from jackfield_store.runtime import Jackfield

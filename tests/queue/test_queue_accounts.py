@@ -8,7 +8,7 @@ import pytest
 
 from authority import Authority
 from engine_stand import engine_stand
-from jackfield.errors import Unavailable
+from jackfield.kernel.errors import Unavailable
 from jackfield_celery.broker import new_app
 from jackfield_celery.publisher import CeleryPublisher
 from jackfield_store.queue import Engine

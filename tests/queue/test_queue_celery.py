@@ -15,8 +15,8 @@ import pytest
 from celery.worker import state
 
 from engine_stand import EngineStand, engine_stand, published
-from jackfield.clock import SystemClock
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.clock import SystemClock
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield_celery import dispatcher, worker
 from jackfield_celery.broker import QUEUE, TASK, new_app
 from jackfield_celery.outbox import Outbox

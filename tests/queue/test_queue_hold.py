@@ -10,7 +10,7 @@ import pytest
 
 from callback_stage import Place, place, receiver
 from jackfield.cli.main import main
-from jackfield.clock import iso
+from jackfield.kernel.clock import iso
 from jackfield_store.database import Database, open_database
 from jackfield_store.database.backup import backup, restore
 from jackfield_store.database.hold import Hold, end_hold, find_hold, set_hold

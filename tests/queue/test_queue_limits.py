@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from database_proxy import DatabaseProxy
-from jackfield.errors import Unavailable
+from jackfield.kernel.errors import Unavailable
 from jackfield_store.database.postgres import PostgresDialect
 from jackfield_store.queue.runtime_pool import RuntimePool
 from postgres import Server

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from engine_stand import EngineStand, engine_stand
-from jackfield.clock import SystemClock
-from jackfield.errors import Unavailable
 from jackfield.invocation.entry import Entry
+from jackfield.kernel.clock import SystemClock
+from jackfield.kernel.errors import Unavailable
 from jackfield_celery import dispatcher
 from jackfield_celery.broker import new_app
 from jackfield_celery.dispatcher import Dispatcher

@@ -20,7 +20,7 @@ from clocks import StillClock
 from jackfield.callers import LIBRARY
 from jackfield.callers.actor import Actor
 from jackfield.cli.main import main
-from jackfield.clock import SystemClock, iso
+from jackfield.kernel.clock import SystemClock, iso
 from jackfield_platform.events.callbacks import Callbacks
 from jackfield_platform.events.dispatcher import Dispatcher
 from jackfield_platform.events.sending import Sender

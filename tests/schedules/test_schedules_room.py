@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jackfield.clock import iso
+from jackfield.kernel.clock import iso
 from schedule_stage import ScheduleStage
 
 

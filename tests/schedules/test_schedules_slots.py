@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from jackfield.callers import Caller, Rules
-from jackfield.errors import InvalidInput, InvalidInvocation, JackfieldError, NotAllowed
+from jackfield.kernel.errors import InvalidInput, InvalidInvocation, JackfieldError, NotAllowed
 from jackfield_platform.schedules import DueSchedules, OvertakenError, ScheduleConflict
 from jackfield_platform.schedules.slot_runs import SlotRuns
 from jackfield_server.shared.readiness import silence_warning

@@ -9,7 +9,7 @@ import jsonschema
 import jsonschema_rs
 import pytest
 
-from jackfield.errors import Detail
+from jackfield.kernel.errors import Detail
 from jackfield.schema import compile_schema
 from jackfield.schema.formats import FORMATS, JUDGED_HERE
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from drawing import drawn
 from forking import alone
-from jackfield.errors import Detail
+from jackfield.kernel.errors import Detail
 from jackfield.schema import Checked, compile_schema
 
 LONE = "contains a character that is not valid Unicode (a lone surrogate)"

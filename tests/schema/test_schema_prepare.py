@@ -10,7 +10,7 @@ import pytest
 from hypothesis import strategies as st
 
 from drawing import drawn
-from jackfield.errors import Detail
+from jackfield.kernel.errors import Detail
 from jackfield.schema import Checked, compile_schema
 
 REGION = {"type": "string", "pattern": "^[a-z-]+1$", "x-jackfield": {"trim": True, "lowercase": True, "fromConnection": "region"}}

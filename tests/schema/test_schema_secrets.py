@@ -9,7 +9,7 @@ import pytest
 from hypothesis import strategies as st
 
 from drawing import drawn
-from jackfield.errors import Detail
+from jackfield.kernel.errors import Detail
 from jackfield.schema import CompiledSchema, compile_schema
 
 SECRET = "Zq7"  # the characters that must not appear; no sentence, name or schema below holds them

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from jackfield.errors import UnknownConnector
-from jackfield.manifest import Manifest
+from jackfield.kernel.errors import UnknownConnector
+from jackfield.manifest.manifest import Manifest
 from jackfield.schema import SchemaError, compile_schema
 from jackfield.schema.cache import check_schemas
 

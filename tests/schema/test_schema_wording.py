@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jackfield.errors import Detail
+from jackfield.kernel.errors import Detail
 from jackfield.schema import MAX_DETAILS, compile_schema
 
 AB = {"anyOf": [{"required": ["text"]}, {"required": ["html"]}]}

@@ -251,7 +251,7 @@ class Witness:
     def __init__(self) -> None:
         self.seen: list[object] = []
 
-    @jackfield.hooks.hookimpl
+    @jackfield.connector.hooks.hookimpl
     def around(self, invocation: Invocation, workspace: str, meta: object) -> contextlib.AbstractContextManager[None]:
         """Keep the invocation and its meta."""
         self.seen += [invocation, workspace, meta]

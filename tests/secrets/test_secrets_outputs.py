@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from http_stand import Stand, standing
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield_store.database import open_database
 from jackfield_store.journal import Queue
 from jackfield_store.runtime import Jackfield

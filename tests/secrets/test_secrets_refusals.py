@@ -15,7 +15,7 @@ import pytest
 from jackfield import Jackfield
 from jackfield.catalog import Catalog
 from jackfield.connections.provenance import Provenance
-from jackfield.errors import InvalidConnection, JackfieldError
+from jackfield.kernel.errors import InvalidConnection, JackfieldError
 from jackfield.pipe.admit import Target
 from jackfield.pipe.plan import Plan
 from jackfield.redaction.needles import Form, Needle

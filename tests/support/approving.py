@@ -10,7 +10,7 @@ from fake_aws import FakeAws
 from jackfield import Result
 from jackfield.callers import LIBRARY, Caller
 from jackfield.callers.actor import Actor
-from jackfield.clock import Clock, SystemClock
+from jackfield.kernel.clock import Clock, SystemClock
 from jackfield_store.access import Workspaces
 from jackfield_store.journal import Queue
 from jackfield_store.runtime import Jackfield

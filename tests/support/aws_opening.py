@@ -6,14 +6,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from jackfield.clock import Deadline, SystemClock
 from jackfield.connector import Call, Minted, OpenContext
+from jackfield.kernel.clock import Deadline, SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from types import TracebackType
 
-    from jackfield.clock import Clock
+    from jackfield.kernel.clock import Clock
 
 ROLE_ARN = "arn:aws:iam::123456789012:role/acme-ses"
 KEY_ID, SECRET, TOKEN, EXTERNAL_ID = "AKIAABCDEFGHIJKLWXYZ", "wJalrXUtnFEMI/K7MDENG+secret", "FwoGZXIvtoken+/=", "acme-4711-external"

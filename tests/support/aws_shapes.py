@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.validate import ParamValidator
 
-from jackfield.json_tools.pointers import follow
+from jackfield.kernel.pointers import follow
 from jackfield.schema import CompiledSchema, compile_schema
 from jackfield_aws.virtual.inputs import InputModel
 from jackfield_aws.virtual.models import service_model

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-FAILURES = "runtime/jackfield/failures.py"
+FAILURES = "runtime/jackfield/kernel/failures.py"
 
 BROAD = {
     FAILURES: (3, "the boundary to foreign code: its exception as a value, and what is no Exception as one"),
@@ -64,7 +64,7 @@ FOREIGN = {
     "runtime/jackfield/invocation/request.py": "the same, as a host parses an invocation by itself",
     "runtime/jackfield_store/jackfield_store/recording/drafting.py": "the same, when a keyed request is hashed; the check refuses it later",
     "runtime/jackfield_store/jackfield_store/recording/sealing.py": "masking what was exchanged; it must not lose the outcome",
-    "runtime/jackfield/hooks.py": "plugins, of which each breaks itself only",
+    "runtime/jackfield/connector/hooks.py": "plugins, of which each breaks itself only",
     "runtime/jackfield/pipe/on_loop.py": "actions",
     "runtime/jackfield/pipe/on_time.py": "actions that are not awaited beyond their deadline",
     "runtime/jackfield_store/jackfield_store/recording/enqueue.py": "one invocation of a batch, which must not hold up the others",

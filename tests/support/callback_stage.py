@@ -12,7 +12,7 @@ import pytest
 
 from fake_aws import FakeAws
 from jackfield.callers.actor import Actor
-from jackfield.clock import SystemClock
+from jackfield.kernel.clock import SystemClock
 from jackfield_platform.events import Event
 from jackfield_platform.events.callbacks import Callbacks, Created
 from jackfield_platform.events.deliveries import Deliveries, Delivery

@@ -22,8 +22,8 @@ from typing import Any
 
 import psycopg
 
-from jackfield.clock import SystemClock
-from jackfield.errors import JackfieldError
+from jackfield.kernel.clock import SystemClock
+from jackfield.kernel.errors import JackfieldError
 from jackfield_store.access import Tokens, Workspaces
 from jackfield_store.connections.connection_rows import Draft, Outcome
 from jackfield_store.management.visible_connections import table_of

@@ -18,7 +18,7 @@ from urllib.parse import urlencode, urlsplit
 from starlette.types import ASGIApp
 
 from jackfield.callers import Rules
-from jackfield.clock import Clock, SystemClock
+from jackfield.kernel.clock import Clock, SystemClock
 from jackfield_console.sign_in import one_time_link
 from jackfield_server.commands.serve import mounts
 from jackfield_server.http.app import build_app

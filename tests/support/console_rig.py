@@ -13,7 +13,7 @@ from pathlib import Path
 import uvicorn
 
 from jackfield.callers import Rules
-from jackfield.clock import Clock, SystemClock
+from jackfield.kernel.clock import Clock, SystemClock
 from jackfield_console.sign_in import one_time_link
 from jackfield_server.commands.serve import mounts
 from jackfield_server.http.app import build_app

@@ -12,7 +12,7 @@ import sys
 import threading
 from typing import Any
 
-from jackfield import fork
+from jackfield.kernel import fork
 
 _SHARED: Any = importlib.import_module("forking_shared")  # the test writes it
 

@@ -11,9 +11,9 @@ import h2.config
 import h2.connection
 import h2.events
 
-from jackfield.clock import Clock, Deadline, SystemClock
 from jackfield.connector import ANYWHERE, Call, ConnectionType, Guard, Minted, OpenContext
 from jackfield.connector.context import entered
+from jackfield.kernel.clock import Clock, Deadline, SystemClock
 from jackfield_http import BearerToken, HttpClient
 
 TOKEN = "tok-4711-secret"

@@ -25,7 +25,7 @@ from starlette import routing
 
 from documented import undocumented
 from jackfield.callers import Rules, Scope
-from jackfield.clock import Clock
+from jackfield.kernel.clock import Clock
 from jackfield_dapr.sidecar import Components
 from jackfield_dapr.sidecar.mounted import dapr_routes
 from jackfield_server.commands.serve import mounts
@@ -172,7 +172,7 @@ def _running(server: uvicorn.Server, settings: Settings) -> Iterator[None]:
 
 def mint(folder: Path, scope: Scope = "manage", workspace: str = "default", **more: str) -> str:
     """A token in the database of a home."""
-    from jackfield.clock import SystemClock
+    from jackfield.kernel.clock import SystemClock
 
     with Storage(None, clean(folder, **more), SystemClock()) as storage:
         if workspace != "default":

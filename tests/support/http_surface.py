@@ -14,8 +14,8 @@ import uvicorn
 
 from corpus import Vector
 from jackfield.callers import Rules
-from jackfield.errors import CODES
 from jackfield.invocation import MAX_BYTES
+from jackfield.kernel.errors import CODES
 from jackfield_server.commands.serve import mounts
 from jackfield_server.http.app import build_app
 from jackfield_server.http.server_process import config

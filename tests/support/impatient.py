@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from jackfield.clock import SystemClock
+from jackfield.kernel.clock import SystemClock
 from jackfield_store.database import Database, open_database
 from jackfield_store.resources.storage import Storage
 

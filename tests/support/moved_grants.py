@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 
 from jackfield import Jackfield
 from jackfield.callers.actor import Actor
-from jackfield.clock import SystemClock
+from jackfield.kernel.clock import SystemClock
 from jackfield.testing import Answer, Request
 from jackfield_store.management.moving_in import Choices
 from jackfield_store.management.oauth_clients import oauth_clients

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from jackfield.clock import SystemClock
-from jackfield.errors import InDoubt, Sent, Unavailable
 from jackfield.invocation import Meta, Result, new_invocation_id
 from jackfield.invocation.entry import Draft
+from jackfield.kernel.clock import SystemClock
+from jackfield.kernel.errors import InDoubt, Sent, Unavailable
 from jackfield_store.journal import Journal
 from jackfield_store.resources.storage import Storage
 from shell import Shell

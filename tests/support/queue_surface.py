@@ -10,7 +10,7 @@ from typing import Any
 from unittest import mock
 
 from corpus import Vector
-from jackfield.errors import Unavailable
+from jackfield.kernel.errors import Unavailable
 from jackfield_celery.broker import new_app
 from jackfield_celery.outbox import Message
 from jackfield_celery.publisher import CeleryPublisher

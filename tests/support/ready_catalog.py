@@ -34,8 +34,8 @@ from jackfield.catalog.indexed import read_manifest
 from jackfield.catalog.offers import OfferedCatalog
 from jackfield.catalog.postings import Table
 from jackfield.connector import manifests
-from jackfield.manifest import Manifest
-from jackfield.manifest_json import INDEX, MANIFEST
+from jackfield.manifest.manifest import Manifest
+from jackfield.manifest.reading import INDEX, MANIFEST
 from jackfield.schema import CompiledSchema, compile_schema
 
 _SCHEMA, _DISTRIBUTIONS, _POINTS, _TABLE = manifests.model_schema, discovery._distributions, discovery._read, index._table

@@ -25,7 +25,7 @@ from jackfield.connector import (
     RateLimit,
     current_call,
 )
-from jackfield.manifest import Effect
+from jackfield.manifest.manifest import Effect
 from jackfield_store.runtime import Jackfield
 
 PATIENCE = 60.0

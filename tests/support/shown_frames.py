@@ -110,7 +110,13 @@ def variables(error: BaseException) -> Iterator[tuple[str, str, str]]:
 
 
 _OURS = ("jackfield.", "jackfield_store.")
-_LEFT_OUT = ("jackfield_store.database", "jackfield.frames", "jackfield_store.journal", "jackfield_store.resources", "jackfield.clock")
+_LEFT_OUT = (
+    "jackfield_store.database",
+    "jackfield.kernel.frames",
+    "jackfield_store.journal",
+    "jackfield_store.resources",
+    "jackfield.kernel.clock",
+)
 """Modules without values, of which some undo what they have begun: there, an exception would leave locks and transactions open."""
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from corpus import FOLDER, Vector, files, vectors
 from jackfield.catalog import Catalog
-from jackfield.errors import CODES
+from jackfield.kernel.errors import CODES
 from rabbitmq import missing
 from surfaces import GROUPS_OF_CALLS, SURFACES, complaints, disagreements, parameters, played
 

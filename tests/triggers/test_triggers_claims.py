@@ -16,7 +16,7 @@ import pytest
 from forking import alone, fork
 from jackfield.callers import Caller
 from jackfield.connector import Hook
-from jackfield.errors import Unavailable
+from jackfield.kernel.errors import Unavailable
 from jackfield_platform.triggers.due import DueSubscriptions
 from jackfield_platform.triggers.subscription import Subscription
 from jackfield_store.access import Tokens

@@ -12,7 +12,7 @@ import pytest
 
 from jackfield.connector import Gone, Polled, Registered, TriggerEvent, Unfinished
 from jackfield.connector.triggers import Trigger
-from jackfield.errors import Unavailable
+from jackfield.kernel.errors import Unavailable
 from jackfield_platform.triggers.arrivals import ArrivalUnit, Sealer
 from jackfield_platform.triggers.subscription import Subscription
 from jackfield_platform.triggers.table import SubscriptionTable

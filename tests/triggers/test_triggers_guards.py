@@ -8,10 +8,10 @@ import pytest
 
 from jackfield.callers import Caller, Rules
 from jackfield.callers.actor import Actor
-from jackfield.clock import iso
 from jackfield.connector import Outcome
-from jackfield.errors import JackfieldError
 from jackfield.invocation.provider_ids import reference_of
+from jackfield.kernel.clock import iso
+from jackfield.kernel.errors import JackfieldError
 from jackfield_store.journal.outcomes import note, sealed_outcome
 from jackfield_store.management.suppressions import audited_suppressions
 from trigger_stage import TriggerStage

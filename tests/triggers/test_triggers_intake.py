@@ -11,9 +11,9 @@ from unittest import mock
 import pytest
 
 from jackfield.callers import LIBRARY
-from jackfield.clock import SystemClock
-from jackfield.dataclass import replace
-from jackfield.errors import InvalidInvocation, Unavailable
+from jackfield.kernel.clock import SystemClock
+from jackfield.kernel.dataclass import replace
+from jackfield.kernel.errors import InvalidInvocation, Unavailable
 from jackfield_platform import Answer, Hook, Intake
 from jackfield_platform.triggers.intake import RefusedError
 from jackfield_store.access import Workspaces

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jackfield.callers import Caller, Rules
-from jackfield.errors import JackfieldError
+from jackfield.kernel.errors import JackfieldError
 from jackfield_platform.triggers.due import DueSubscriptions
 from jackfield_store.access import Tokens, Workspaces
 from jackfield_store.database.due_rows import OvertakenError

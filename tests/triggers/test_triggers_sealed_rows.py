@@ -9,11 +9,11 @@ import pytest
 
 from jackfield.callers import LIBRARY
 from jackfield.callers.actor import Actor
-from jackfield.clock import Deadline
 from jackfield.connector import Outcome
 from jackfield.connector.context import Minted
 from jackfield.connector.grants import Grant
 from jackfield.invocation.entry import AskedApproval, Draft
+from jackfield.kernel.clock import Deadline
 from jackfield_platform.events.callbacks import Callbacks
 from jackfield_platform.schedules.schedules import WorkspaceSchedules
 from jackfield_platform.sealed_rows import SEALED_ROWS as PLATFORM_ROWS

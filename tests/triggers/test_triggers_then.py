@@ -8,8 +8,8 @@ import pytest
 
 from jackfield.callers import LIBRARY, Caller, Rules
 from jackfield.callers.actor import Actor
-from jackfield.errors import JackfieldError
 from jackfield.invocation.entry import Entry
+from jackfield.kernel.errors import JackfieldError
 from jackfield_store.access import Tokens
 from jackfield_store.journal import Queue
 from trigger_stage import TriggerStage

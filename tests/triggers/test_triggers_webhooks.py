@@ -22,8 +22,8 @@ from jackfield.callers import Caller, Rules
 from jackfield.connector import DeclarationError, Forged, Hook, HookRequest, Inputs, Output, scheme_of
 from jackfield.connector.signatures import NAMED, row_of
 from jackfield.connector.triggers import Triggers
-from jackfield.dataclass import replace
-from jackfield.errors import Unavailable
+from jackfield.kernel.dataclass import replace
+from jackfield.kernel.errors import Unavailable
 from jackfield.kernel.rate_limiter import RateLimiter
 from jackfield.testing import Provider
 from jackfield_http.bindings.webhooks import webhook_of

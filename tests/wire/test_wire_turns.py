@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 
 from jackfield.connector import Target, Wire, WireFault, WireSettings
-from jackfield.errors import Sent
+from jackfield.kernel.errors import Sent
 from wire_stage import (
     BEGIN,
     CLOSE,

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from jackfield.dataclass import dataclass, field
+from jackfield.kernel.dataclass import dataclass, field
 
 from .encoded_words import encode_words, is_encoded
 

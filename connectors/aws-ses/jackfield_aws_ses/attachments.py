@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import unquote, unquote_to_bytes
 
 from jackfield.connector import pointer
-from jackfield.dataclass import dataclass, field
+from jackfield.kernel.dataclass import dataclass, field
 
 from .content_ids import clean_content_id
 from .content_types import OCTETS, TEXT, clean_content_type, guess_content_type, read_content_type

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from jackfield.connector import Detail, pointer
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 from jackfield_aws_ses.addresses import AddressError, Mailbox, parse_mailbox, parse_mailboxes, unique_recipients
 from jackfield_aws_ses.attachments import Attachment, AttachmentError, parse_attachments
 from jackfield_aws_ses.calendars import Calendar, CalendarError, parse_calendar

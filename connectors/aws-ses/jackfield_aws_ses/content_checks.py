@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 from jackfield_aws_ses.compose import Composed
 from jackfield_aws_ses.finding import Finding, Kind, filled
 from jackfield_aws_ses.mime import MAX_MESSAGE_SIZE, Message

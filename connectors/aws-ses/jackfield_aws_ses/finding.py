@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from jackfield.connector import Field, Output
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 
 Severity = Literal["error", "warning"]
 

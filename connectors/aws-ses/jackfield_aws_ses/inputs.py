@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import WithJsonSchema
 
 from jackfield.connector import Detail, Field, Inputs
-from jackfield.fork import at_fork
+from jackfield.kernel.fork import at_fork
 from jackfield_aws_ses.calendars import METHODS
 from jackfield_aws_ses.compose import Composed, compose
 from jackfield_aws_ses.fields import (

@@ -11,7 +11,7 @@ import io
 import re
 from collections.abc import Iterator
 
-from jackfield.dataclass import dataclass, field
+from jackfield.kernel.dataclass import dataclass, field
 
 from .addresses import Mailbox
 from .attachments import Attachment

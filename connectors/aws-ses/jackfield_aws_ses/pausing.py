@@ -5,7 +5,7 @@ Suspension is AWS's act and is ended by AWS; pausing may be the owner's, for the
 
 from __future__ import annotations
 
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

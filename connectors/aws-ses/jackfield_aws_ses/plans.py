@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict
 
 from jackfield.connector import Conflict, Detail, Field, Output
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 from jackfield_aws_ses.provider import Regional
 
 _DIGEST = {"pattern": "^[0-9a-f]{64}$"}

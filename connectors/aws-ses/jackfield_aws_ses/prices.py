@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 
 Plan = Literal["aLaCarte", "essentials", "pro", "enterprise", "ec2FreeTier2024"]
 DEFAULT_PLAN: Plan = "aLaCarte"

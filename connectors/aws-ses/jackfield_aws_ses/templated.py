@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import WithJsonSchema
 
 from jackfield.connector import Detail, Field, Inputs
-from jackfield.fork import at_fork
+from jackfield.kernel.fork import at_fork
 from jackfield_aws_ses.attachments import parse_attachments
 from jackfield_aws_ses.compose import Composed, compose
 from jackfield_aws_ses.fields import (

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from jackfield import Jackfield
 from jackfield.catalog import Catalog
 from jackfield.connector import Unavailable
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield_aws_ses.demo.aws.messages import Content, SentMessage
 from jackfield_aws_ses.demo.command import command
 from jackfield_aws_ses.demo.serving import serve

@@ -255,7 +255,7 @@ def test_the_mailbox_simulator_needs_no_verification(monkeypatch: pytest.MonkeyP
 
 def test_invalid_inputs_are_refused_before_anything_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """A sender that is no address is refused as every action refuses it."""
-    from jackfield.errors import InvalidInput
+    from jackfield.kernel.errors import InvalidInput
 
     with pytest.raises(InvalidInput) as refused:
         _examined(Stand(), monkeypatch, sender="not an address")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jackfield.errors import Forbidden, InvalidConnection, InvalidInput, InvalidInvocation
+from jackfield.kernel.errors import Forbidden, InvalidConnection, InvalidInput, InvalidInvocation
 from rig import Rig, key_values, role_values
 
 IDENTITIES = ["example.com", "ada@example.com", {"name": "bob@example.com", "region": "us-east-1"}]

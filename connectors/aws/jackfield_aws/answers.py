@@ -9,7 +9,7 @@ from math import isfinite
 from typing import Any
 
 from jackfield.connector import Provider
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 from jackfield_aws.foreign_answers import is_page
 from jackfield_aws.json_answers import cleaned
 

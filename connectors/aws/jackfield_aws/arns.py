@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from jackfield.connector import Detail, InvalidConnection
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 from jackfield_aws.regions import partition_of
 
 ROLE_ARN_PATTERN = "^arn:aws(-cn|-us-gov|-eusc|-iso(-[bef])?)?:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$"

@@ -15,7 +15,7 @@ from botocore.config import Config
 
 from jackfield.connector import Apart, Call, Guard, Internal, InvalidConnection, Sent, current_call
 from jackfield.connector.context import entered
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.secrecy import SecretHolder
 from jackfield_aws.boto3_parts import BotocoreSession, Session, config_at, model_loader
 from jackfield_aws.bounded import bound
 from jackfield_aws.client_hooks import is_safe, note_parsed, watch

@@ -14,9 +14,9 @@ import botocore.session
 from botocore.config import Config
 from botocore.credentials import ReadOnlyCredentials, RefreshableCredentials
 
-from jackfield.fork import ProcessLocal
-from jackfield.frames import bordered
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.fork import ProcessLocal
+from jackfield.kernel.frames import bordered
+from jackfield.kernel.secrecy import SecretHolder
 
 if TYPE_CHECKING:
     from jackfield_aws.keys import Keys

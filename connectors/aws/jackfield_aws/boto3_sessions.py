@@ -10,8 +10,8 @@ import boto3
 from botocore.config import Config
 
 from jackfield.connector import InvalidConnection, Lender, Lent
-from jackfield.frames import bordered
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.frames import bordered
+from jackfield.kernel.secrecy import SecretHolder
 from jackfield_aws.boto3_parts import BotocoreSession, Session, config_at
 from jackfield_aws.bounded import bound
 from jackfield_aws.clients import AwsClients

@@ -20,11 +20,11 @@ from botocore.awsrequest import AWSHTTPConnection, AWSHTTPConnectionPool, AWSHTT
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProtocolError, ReadTimeoutError
 from urllib3.util.connection import allowed_gai_family
 
-from jackfield.clock import elapsed, monotonic
 from jackfield.connector import ANYWHERE, Deadline, Guard, JackfieldError, Sent, bounded_answer, exhausted
-from jackfield.failures import Raised, attempt
-from jackfield.fork import ProcessLocal
-from jackfield.interrupts import let_out
+from jackfield.kernel.clock import elapsed, monotonic
+from jackfield.kernel.failures import Raised, attempt
+from jackfield.kernel.fork import ProcessLocal
+from jackfield.kernel.interrupts import let_out
 from jackfield.wire.guard import OnlyHosts, require_reachable
 from jackfield_aws.limits import current_deadline
 

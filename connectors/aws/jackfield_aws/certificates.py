@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connector import Detail, InvalidConnection
-from jackfield.dataclass import dataclass
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.secrecy import SecretHolder
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate

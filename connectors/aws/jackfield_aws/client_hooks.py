@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from jackfield.connector import Call, Detail, InvalidInput, Sent, Target, Wire, current_call, seen_exchange
-from jackfield.failures import OnFailure
+from jackfield.kernel.failures import OnFailure
 from jackfield_aws.foreign_answers import check_answer
 from jackfield_aws.limits import current_deadline
 from jackfield_aws.transport import check_sendable

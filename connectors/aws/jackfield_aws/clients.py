@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from jackfield.connector import ANYWHERE, Detail, Guard, InvalidConnection, InvalidInput, Minted, OpenContext, Warmup
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.secrecy import SecretHolder
 from jackfield.wire.guard import OnlyHosts
 from jackfield_aws.accounts import account_of_key
 from jackfield_aws.connection_fields import NO_LIMITS, MailLimits, warmup_of

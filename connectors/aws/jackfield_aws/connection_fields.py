@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from jackfield.connector import Field, Warmup
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 from jackfield_aws.endpoints import S3_ADDRESSING, S3_CHECKSUMS
 from jackfield_aws.regions import ANY_REGION_EXPECTED, ANY_REGION_PATTERN, REGION_EXPECTED, REGION_PATTERN
 

@@ -12,9 +12,9 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from jackfield.clock import SystemClock, patience
 from jackfield.connector import Deadline, JackfieldError, Sent, Unavailable, hookimpl
-from jackfield.dataclass import dataclass, field
+from jackfield.kernel.clock import SystemClock, patience
+from jackfield.kernel.dataclass import dataclass, field
 from jackfield_aws.errors import AWS_ERRORS
 from jackfield_aws.keys import Keys
 from jackfield_aws.limits import within

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 
 FILE = Path(__file__).with_name("iam_actions.bin")
 

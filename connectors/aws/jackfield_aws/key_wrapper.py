@@ -12,10 +12,10 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from jackfield.clock import SystemClock
 from jackfield.connector import Deadline, Forbidden, JackfieldError, Rejected, Unavailable
-from jackfield.fork import ProcessLocal
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.clock import SystemClock
+from jackfield.kernel.fork import ProcessLocal
+from jackfield.kernel.secrecy import SecretHolder
 from jackfield_aws.endpoints import service_endpoint
 from jackfield_aws.limits import within
 from jackfield_aws.sessions import Ambient, ClientSpec, find_keys

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from jackfield.dataclass import dataclass, field
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.dataclass import dataclass, field
+from jackfield.kernel.secrecy import SecretHolder
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from jackfield.connector import ANYWHERE, Minted, OpenContext
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 from jackfield_aws.arns import RoleArn
 from jackfield_aws.endpoints import sts_endpoint
 from jackfield_aws.keys import Keys

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from jackfield.connector import Forged, HookRequest, Malformed, Needs
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 from jackfield_aws.regions import partition_of
 
 if TYPE_CHECKING:

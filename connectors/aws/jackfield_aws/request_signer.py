@@ -11,7 +11,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from jackfield.connector import InvalidInput, OpenContext, Sent
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.secrecy import SecretHolder
 from jackfield_aws.clients import drop_lease
 from jackfield_aws.connection_types import AwsAssumeRole
 from jackfield_aws.keys import Keys

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from jackfield.connector import Detail, InvalidInput
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 from jackfield_aws.arns import parse_role_arn
 from jackfield_aws.iam_actions import unproven
 from jackfield_aws.policies import Statement, identity_policy, trust_policy

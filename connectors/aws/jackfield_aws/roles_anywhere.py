@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from jackfield.clock import monotonic
 from jackfield.connector import (
     ANYWHERE,
     Detail,
@@ -28,7 +27,8 @@ from jackfield.connector import (
     WireFault,
     whole_answer,
 )
-from jackfield.dataclass import dataclass, replace
+from jackfield.kernel.clock import monotonic
+from jackfield.kernel.dataclass import dataclass, replace
 from jackfield_aws.arns import RoleArn
 from jackfield_aws.certificates import SigningCertificate
 from jackfield_aws.direct.light import reach_by_environment

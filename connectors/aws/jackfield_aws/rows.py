@@ -16,7 +16,7 @@ from jackfield.connector import (
     Unauthenticated,
     Unavailable,
 )
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 from jackfield_aws.throttles import THROTTLES
 
 

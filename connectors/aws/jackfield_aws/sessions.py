@@ -14,8 +14,8 @@ import botocore
 import botocore.exceptions
 
 from jackfield.connector import ANYWHERE, Detail, Guard, InvalidConnection, check_may_wait
-from jackfield.dataclass import dataclass, field
-from jackfield.fork import ProcessLocal
+from jackfield.kernel.dataclass import dataclass, field
+from jackfield.kernel.fork import ProcessLocal
 from jackfield_aws.direct.switch import creator
 from jackfield_aws.endpoints import USUAL_S3, S3Settings
 from jackfield_aws.json_answers import parse_as_json

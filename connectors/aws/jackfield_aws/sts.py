@@ -22,7 +22,7 @@ from jackfield.connector import (
     Unauthenticated,
     Unavailable,
 )
-from jackfield.dataclass import dataclass, field
+from jackfield.kernel.dataclass import dataclass, field
 from jackfield_aws.answers import principal_in, role_of_session
 from jackfield_aws.direct.client import open_client
 from jackfield_aws.keys import Keys

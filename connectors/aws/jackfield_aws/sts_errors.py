@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jackfield.connector import Forbidden, InvalidConnection, Unauthenticated
-from jackfield.dataclass import replace
+from jackfield.kernel.dataclass import replace
 from jackfield_aws.errors import AWS_ERRORS
 from jackfield_aws.rows import AWS_ROWS, Row
 

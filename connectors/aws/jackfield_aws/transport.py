@@ -25,7 +25,7 @@ from jackfield.connector import (
     WireFault,
     exhausted,
 )
-from jackfield.dataclass import dataclass, replace
+from jackfield.kernel.dataclass import dataclass, replace
 from jackfield_aws.limits import current_deadline
 
 

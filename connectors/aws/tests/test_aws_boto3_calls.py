@@ -21,7 +21,7 @@ from boto3_stage import Stage, stage
 from fake_aws import FakeAws
 from jackfield.connector import Guard, InvalidConnection, JackfieldError, Rejected, Sent
 from jackfield.connector.context import Call, entered
-from jackfield.dataclass import replace
+from jackfield.kernel.dataclass import replace
 from jackfield_aws import ApiKeySecret, AwsClients
 from jackfield_aws.transport import explain_transport
 from raw_server import read_request, serving

@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from jackfield.connections.provenance import Provenance
 from jackfield.connector import InvalidConnection, JackfieldError
-from jackfield.errors import InvalidInvocation, NotAllowed, UnknownConnection, UnknownConnector
+from jackfield.kernel.errors import InvalidInvocation, NotAllowed, UnknownConnection, UnknownConnector
 from jackfield_aws import boto3_session
 from jackfield_aws.transport import explain_transport
 from jackfield_store.access import Audit

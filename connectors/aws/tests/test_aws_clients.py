@@ -14,7 +14,7 @@ from aws_opening import KEY_ID, MAIL, SECRET, TOKEN, Opener
 from fake_aws import FakeAws, refused_url
 from jackfield.connector import InvalidConnection, JackfieldError, Sent, TimedOut
 from jackfield.connector.context import Call, entered
-from jackfield.errors import Cancelled
+from jackfield.kernel.errors import Cancelled
 from jackfield_aws import AWS_ERRORS, VERSION, ApiKeySecret, AwsClients, sessions
 from jackfield_aws.endpoints import service_endpoint, sts_endpoint
 

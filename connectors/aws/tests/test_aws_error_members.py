@@ -13,7 +13,7 @@ from aws_paged import pages_server
 from clocks import FakeClock
 from jackfield import Jackfield
 from jackfield.connector.context import entered
-from jackfield.errors import MAX_PROVIDER_DETAILS
+from jackfield.kernel.errors import MAX_PROVIDER_DETAILS
 from jackfield_aws import AWS_ERRORS, ApiKeySecret
 from moto_rig import EVERYTHING, Rig, offer
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from jackfield import Jackfield
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield.testing import Answer, Provider
 from jackfield_aws.iam_actions import documented, read, unproven
 from jackfield_aws.policies import session_policy

@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 import jackfield_aws.sessions
-from jackfield.errors import Forbidden, JackfieldError, Rejected, Unavailable
+from jackfield.kernel.errors import Forbidden, JackfieldError, Rejected, Unavailable
 from jackfield_aws.key_wrapper import SCHEME, KmsKey
 from jackfield_store.database import Database, DataKeyDamaged, open_database
 from jackfield_store.database.faults import DatabaseUnfit, KeyServiceUnavailable

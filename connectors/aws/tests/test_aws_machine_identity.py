@@ -17,7 +17,7 @@ from aws_opening import Opener
 from identity_sources import MOODS, ROLE, SOURCES, VARIABLES, CrtKeys, Stand, environment_of, identity_stand
 from jackfield import Jackfield
 from jackfield.connector import Sent, Unavailable
-from jackfield.dataclass import replace
+from jackfield.kernel.dataclass import replace
 from jackfield_aws import AwsDefault, sessions
 from jackfield_aws.machine import sources
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from clocks import FakeClock
-from jackfield.clock import Deadline
 from jackfield.connector import InvalidInput
 from jackfield.connector.context import Call, entered
+from jackfield.kernel.clock import Deadline
 from jackfield.testing import Answer
 from jackfield_aws.virtual.server_waits import within_deadline
 from virtual_calls import called

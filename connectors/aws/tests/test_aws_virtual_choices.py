@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jackfield import Jackfield
-from jackfield.errors import UnknownAction
+from jackfield.kernel.errors import UnknownAction
 from jackfield_aws.virtual.choices import choices_of
 from jackfield_aws.virtual.operations import describe
 from moto_rig import Rig, moto_rig, offer

@@ -13,7 +13,7 @@ import pytest
 from jackfield import Jackfield
 from jackfield.catalog import Catalog, EntryPoint
 from jackfield.connector import DeclarationError, InvalidInput
-from jackfield.manifest_parts import example
+from jackfield.manifest.parts import example
 from jackfield.schema.cache import check_schemas
 from jackfield_aws.virtual.bound import bound
 from jackfield_aws.virtual.command import command

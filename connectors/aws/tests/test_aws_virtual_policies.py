@@ -12,7 +12,7 @@ from console_client import Place, placed, token
 from jackfield import Jackfield
 from jackfield.callers import Caller, Rules
 from jackfield.callers.rules import Decision, decide
-from jackfield.errors import InvalidInvocation, UnknownConnector, UnknownName
+from jackfield.kernel.errors import InvalidInvocation, UnknownConnector, UnknownName
 from jackfield_aws.virtual import operations
 from moto_rig import offer
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from forking import alone, fork
-from jackfield.clock import SystemClock
 from jackfield.connector import Deadline
+from jackfield.kernel.clock import SystemClock
 from jackfield_aws import bounded
 from jackfield_aws.bounded import Watch
 

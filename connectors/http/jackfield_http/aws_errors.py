@@ -6,7 +6,7 @@ import re
 from html import unescape
 
 from jackfield.connector import Forbidden, NotFound, RateLimited, Unauthenticated
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 from jackfield_http.errors import ROWS, HttpErrors, Refusal, Row
 
 _ELEMENTS = {name: re.compile(f"<{name}>([^<]{{1,1000}})".encode()) for name in ("Code", "Message")}

@@ -8,7 +8,7 @@ from typing import IO, Any
 from urllib.parse import quote, quote_plus
 
 from jackfield.connector import File, InvalidInput, Sent
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 from jackfield_http.urls import compact, plain
 
 _PIECE = 65_536

@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 from jackfield.connector import DeclarationError, Forged, Hook, HookRequest, Malformed, Received
 from jackfield.connector.signatures import secret_of
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 from jackfield_http.pointers import find
 
 _LONGEST = 4096

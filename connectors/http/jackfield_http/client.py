@@ -25,9 +25,9 @@ from jackfield.connector import (
     current_call,
     whole_answer,
 )
-from jackfield.dataclass import replace
+from jackfield.kernel.dataclass import replace
+from jackfield.kernel.secrecy import SecretHolder
 from jackfield.retry import Backoff, Tries
-from jackfield.secrecy import SecretHolder
 from jackfield_http.answers import Answer, StreamedAnswer, body_of, header_of, media_type, noted
 from jackfield_http.bodies import Body, Content, content_body, form_body, json_body, multipart_body
 from jackfield_http.decoding import ACCEPTED, acceptable

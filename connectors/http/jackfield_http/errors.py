@@ -19,7 +19,7 @@ from jackfield.connector import (
     Unauthenticated,
     Unavailable,
 )
-from jackfield.dataclass import dataclass, field, replace
+from jackfield.kernel.dataclass import dataclass, field, replace
 from jackfield_http.headers import Headers
 from jackfield_http.parsing import WORDS, plain_name
 from jackfield_http.pointers import find

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, TypedDict
 
 from jackfield.connector import Rejected, Sent, Unavailable
-from jackfield.dataclass import dataclass, replace
+from jackfield.kernel.dataclass import dataclass, replace
 from jackfield_http.bodies import Body, Content
 from jackfield_http.errors import Failed
 from jackfield_http.headers import Headers

@@ -13,7 +13,7 @@ from jackfield.connector import (
     current_call,
     exhausted,
 )
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 
 _NETWORK = "Check the server's URL, and whether this machine may reach it: DNS, proxy, firewall."
 _CLIENT_CERTIFICATE = "Check 'certificate' and 'privateKey' of the connection, and whether the server knows their authority."

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jackfield.connector import FailedEntry, Provider, Rejected, Sent, Unavailable, current_call
-from jackfield.manifest import Effect
+from jackfield.manifest.manifest import Effect
 from jackfield_http.answers import NOT_THE_API, Answer
 from jackfield_http.errors import HTTP_ERRORS, HttpErrors, Refusal
 

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import httpcore2
 
-from jackfield.clock import elapsed, monotonic
 from jackfield.connector import Guard, JackfieldError, Sent, WireSettings, exhausted, seen_exchange
-from jackfield.failures import Raised, attempt
-from jackfield.fork import ProcessLocal
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.clock import elapsed, monotonic
+from jackfield.kernel.failures import Raised, attempt
+from jackfield.kernel.fork import ProcessLocal
+from jackfield.kernel.secrecy import SecretHolder
 from jackfield.wire.faults import refuses_client
 from jackfield.wire.guard import connected, require_reachable
 from jackfield_http.faults import Fault, explain_fault, unprocessed

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from jackfield.connector import Detail, JobFailed, NotYet, Progress, Sent, current_call
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 from jackfield_http.answers import Answer
 from jackfield_http.client import HttpClient
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jackfield.connector import Detail, InvalidConnection, OpenContext, pointer
-from jackfield.dataclass import dataclass, field, replace
+from jackfield.kernel.dataclass import dataclass, field, replace
 from jackfield_http.client import HttpClient
 from jackfield_http.pointers import find
 from jackfield_http.settings import ClientSettings

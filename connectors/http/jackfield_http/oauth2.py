@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Literal
 from urllib.parse import quote_plus
 
 from jackfield.connector import Detail, InvalidConnection, Minted, OpenContext, Sent, Step, Unauthenticated, Unavailable, pointer
-from jackfield.dataclass import dataclass, field, replace
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.dataclass import dataclass, field, replace
+from jackfield.kernel.secrecy import SecretHolder
 from jackfield_http import connection_fields as fields
 from jackfield_http.answers import NOT_THE_API
 from jackfield_http.client import HttpClient

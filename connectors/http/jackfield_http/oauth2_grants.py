@@ -27,7 +27,7 @@ from jackfield.connector import (
     Sent,
     Unavailable,
 )
-from jackfield.dataclass import replace
+from jackfield.kernel.dataclass import replace
 from jackfield_http import connection_fields as fields
 from jackfield_http.connection_types import HttpConnection
 from jackfield_http.id_tokens import check_id_token

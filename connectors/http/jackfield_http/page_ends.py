@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from jackfield.connector import Sent, Unavailable
-from jackfield.dataclass import dataclass
-from jackfield.json_tools.pointers import unescaped
-from jackfield.pagination import yes_or_no
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.pointers import unescaped
+from jackfield.manifest.pagination import yes_or_no
 from jackfield_http.answers import NO_CONTENT, Answer
 from jackfield_http.links import is_malformed, link_target
 from jackfield_http.pointers import find

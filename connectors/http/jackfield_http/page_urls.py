@@ -10,7 +10,7 @@ import re
 from typing import NoReturn
 
 from jackfield.connector import Detail, InvalidInput, Sent, Unavailable, current_call
-from jackfield.dataclass import replace
+from jackfield.kernel.dataclass import replace
 from jackfield_http.urls import Url, UrlError
 
 _WHOLE = re.compile(r"https?://", re.IGNORECASE)

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any, Literal
 
 from jackfield.connector import Field, Inputs, Pagination, Sent, Unavailable, current_call, pointer
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 from jackfield_http import page_urls
 from jackfield_http.answers import Answer
 from jackfield_http.client import HttpClient

@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Callable, Mapping
 
 from jackfield.connector import MAX_ANSWER, Guard
-from jackfield.dataclass import dataclass, field
+from jackfield.kernel.dataclass import dataclass, field
 from jackfield.wire.tls import client_context
 from jackfield_http.errors import HTTP_ERRORS, HttpErrors
 from jackfield_http.urls import Url

@@ -8,8 +8,8 @@ from typing import Protocol
 from urllib.parse import quote
 
 from jackfield.connector import Detail, InvalidConnection, InvalidInput, Minted, OpenContext, Sent
-from jackfield.dataclass import dataclass
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.secrecy import SecretHolder
 from jackfield_http.headers import FRAMING, field, folded
 
 

@@ -9,8 +9,8 @@ from importlib.metadata import entry_points
 from typing import Any, Protocol
 
 from jackfield.connector import InvalidConnection, OpenContext, Sent
-from jackfield.dataclass import dataclass
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.secrecy import SecretHolder
 from jackfield_http.bodies import Body
 from jackfield_http.headers import field
 from jackfield_http.sign_in import SignIn, Together

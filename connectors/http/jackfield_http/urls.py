@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote, unquote, unquote_plus, urlsplit
 
 from jackfield.connector import Detail, InvalidConnection, InvalidInput, Sent, pointer
-from jackfield.dataclass import dataclass, replace
+from jackfield.kernel.dataclass import dataclass, replace
 from jackfield.kernel.exact import result_json
 from jackfield_http.headers import set_by_connection
 

@@ -13,9 +13,9 @@ import pytest
 from clocks import FakeClock
 from http_rig import Cache
 from inmemory import installed
-from jackfield.clock import Deadline, SystemClock
 from jackfield.connector import Call, Guard, InvalidConnection, OpenContext
 from jackfield.connector.context import entered
+from jackfield.kernel.clock import Deadline, SystemClock
 from jackfield.testing import Answer, Provider, Request, refused
 from jackfield_http import OAuth2AuthorizationCode
 from jackfield_store.runtime import Jackfield

@@ -13,7 +13,7 @@ import pytest
 
 from inmemory import installed
 from jackfield.connector import Forbidden, InvalidConnection
-from jackfield.errors import InvalidInvocation, JackfieldError
+from jackfield.kernel.errors import InvalidInvocation, JackfieldError
 from jackfield_http import OAuth2AuthorizationCode, OpenIdConnect
 from jackfield_store.connections.authorizations import UnknownAuthorizationError
 from jackfield_store.runtime import Jackfield

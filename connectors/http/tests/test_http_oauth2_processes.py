@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from jackfield.errors import Unavailable
+from jackfield.kernel.errors import Unavailable
 from jackfield_market.testing.loopback_provider import Provider
 from jackfield_store.database import Transaction, open_database
 from jackfield_store.runtime import Jackfield

@@ -16,11 +16,11 @@ import pytest
 from inmemory import installed
 from jackfield.callers.actor import Actor
 from jackfield.catalog import Catalog, installed_here
-from jackfield.clock import SystemClock
 from jackfield.connections.oauth_clients import VALUES
 from jackfield.connections.provenance import Provenance
 from jackfield.connector import InvalidConnection
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.clock import SystemClock
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield_http import OAuth2AuthorizationCode, OAuth2ClientCredentials
 from jackfield_market.testing.loopback_provider import Answer, Provider, Request
 from jackfield_platform.sealed_rows import SEALED_ROWS

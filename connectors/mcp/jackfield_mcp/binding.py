@@ -8,7 +8,7 @@ from typing import Any
 
 from jackfield.connector import Action, Connector, DeclarationError, current_call
 from jackfield.connector.described import DescribedConnector
-from jackfield.manifest import RateLimit
+from jackfield.manifest.manifest import RateLimit
 from jackfield_http.bindings.connector import BoundInputs
 from jackfield_mcp.client import McpClient, Tool
 from jackfield_mcp.connection_kinds import KINDS, connection_type

@@ -19,9 +19,9 @@ from jackfield.connector import (
     current_call,
     whole_answer,
 )
-from jackfield.dataclass import dataclass, field, replace
-from jackfield.errors import NotAllowed
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.dataclass import dataclass, field, replace
+from jackfield.kernel.errors import NotAllowed
+from jackfield.kernel.secrecy import SecretHolder
 from jackfield_http.answers import StreamedAnswer, media_type
 from jackfield_http.client import HttpClient
 from jackfield_http.parsing import parsed

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from jackfield.connector import Account, OpenContext, Step
-from jackfield.dataclass import replace
+from jackfield.kernel.dataclass import replace
 from jackfield_http.bindings.connection import BoundConnection
 from jackfield_http.settings import ClientSettings
 from jackfield_http.sign_in import ANONYMOUS, SignIn, in_header

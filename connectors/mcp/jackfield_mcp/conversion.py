@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from jackfield.dataclass import dataclass, field
+from jackfield.kernel.dataclass import dataclass, field
 from jackfield_mcp.messages import LEGACY, MODERN, Session
 from jackfield_mcp.naming import key_of, keys_of, title_of
 from jackfield_mcp.pins import digest_of, parts_of

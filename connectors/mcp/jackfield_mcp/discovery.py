@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jackfield.connector import Guard, InvalidConnection, JackfieldError, OpenContext, Unavailable
-from jackfield.dataclass import dataclass, replace
+from jackfield.kernel.dataclass import dataclass, replace
 from jackfield.wire.guard import allowed_hosts
 from jackfield_http.answers import Answer
 from jackfield_http.client import HttpClient

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 
 _END = re.compile(rb"\r\n|\r|\n")
 _MARK = b"\xef\xbb\xbf"

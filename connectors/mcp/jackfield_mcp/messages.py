@@ -9,8 +9,8 @@ from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
 
-from jackfield.dataclass import dataclass, field
-from jackfield.json_tools.pointers import find as at_pointer
+from jackfield.kernel.dataclass import dataclass, field
+from jackfield.kernel.pointers import find as at_pointer
 from jackfield_mcp.version import VERSION
 
 MODERN = "2026-07-28"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jackfield.connector import Detail, Forbidden, JackfieldError, Provider, Rejected, Sent, Unavailable
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 from jackfield_http.errors import ROWS, HttpErrors, Refusal, Row
 from jackfield_http.urls import UrlError, parse_url
 from jackfield_mcp.messages import Message

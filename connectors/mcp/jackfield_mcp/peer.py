@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from jackfield.connector import TimedOut
-from jackfield.fork import ProcessLocal
+from jackfield.kernel.fork import ProcessLocal
 from jackfield_mcp.messages import Session
 from jackfield_mcp.pins import digest_of
 

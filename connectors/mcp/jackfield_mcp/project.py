@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from jackfield.connector import InvalidInput
-from jackfield.manifest import EFFECTS
-from jackfield.manifest_json import INDEX
-from jackfield.manifest_parts import package_of
+from jackfield.manifest.manifest import EFFECTS
+from jackfield.manifest.parts import package_of
+from jackfield.manifest.reading import INDEX
 from jackfield_mcp.conversion import OVERLAID, Converted
 from jackfield_mcp.texts import one_line
 from jackfield_openapi.project import as_json, pyproject_head, written

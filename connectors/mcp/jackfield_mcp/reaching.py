@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from jackfield.clock import Deadline, SystemClock
 from jackfield.connector import ANYWHERE, Call, Guard, InvalidInput, Minted, OpenContext
+from jackfield.kernel.clock import Deadline, SystemClock
 from jackfield_http.settings import ClientSettings
 from jackfield_http.sign_in import ANONYMOUS, SignIn
 from jackfield_http.urls import Url, UrlError, parse_url

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jackfield.dataclass import dataclass, field
-from jackfield.json_tools.pointers import child
+from jackfield.kernel.dataclass import dataclass, field
+from jackfield.kernel.pointers import child
 from jackfield_mcp.texts import plain
 from jackfield_openapi.keywords import Patterns
 

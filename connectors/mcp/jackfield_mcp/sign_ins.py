@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import PrivateAttr
 
 from jackfield.connector import Authorization, Grant, Guard, InvalidConnection, OpenContext
-from jackfield.dataclass import replace
+from jackfield.kernel.dataclass import replace
 from jackfield_http.oauth2_grants import OAuth2AuthorizationCode
 from jackfield_http.settings import ClientSettings
 from jackfield_http.sign_in import SignIn

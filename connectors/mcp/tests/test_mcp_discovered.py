@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from jackfield.catalog import Catalog
-from jackfield.errors import JackfieldError
+from jackfield.kernel.errors import JackfieldError
 from jackfield_store.runtime import Jackfield
 from mcp_rig import Talk, ToolServer, call, generate, serving
 from plugboard import declare, plugged

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from jackfield.errors import JackfieldError
+from jackfield.kernel.errors import JackfieldError
 from jackfield_mcp.command import command
 from jackfield_mcp.conversion import Choices, Converted, converted
 from jackfield_mcp.messages import MODERN, Session

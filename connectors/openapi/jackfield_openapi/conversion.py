@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jackfield.connector import InvalidInput, pointer
-from jackfield.manifest_parts import cut_texts, lettermark
+from jackfield.manifest.parts import cut_texts, lettermark
 from jackfield_openapi.actions import Actions
 from jackfield_openapi.curation import add_fields, curate
 from jackfield_openapi.dry_runs import dry_run

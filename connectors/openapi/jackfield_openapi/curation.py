@@ -8,7 +8,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from jackfield.manifest_parts import example
+from jackfield.manifest.parts import example
 from jackfield_http.bindings.connection import TOKEN_SETTINGS, name_of
 from jackfield_http.bindings.error_rows import KINDS, SENT
 from jackfield_http.bindings.responses import as_output

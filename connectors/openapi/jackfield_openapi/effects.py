@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jackfield.manifest import Effect
+from jackfield.manifest.manifest import Effect
 from jackfield_openapi.naming import words
 from jackfield_openapi.operations import Operation
 from jackfield_openapi.report import Report

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from jackfield.json_tools.pointers import unescaped
+from jackfield.kernel.pointers import unescaped
 from jackfield_openapi.composition import Composition, mapped
 from jackfield_openapi.keywords import enum_of, types_of
 from jackfield_openapi.pointing import local

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from jackfield.connector import InvalidInput, pointer
-from jackfield.json_tools.pointers import names
+from jackfield.kernel.pointers import names
 from jackfield_http.headers import is_token
 from jackfield_http.paging import Kind
 from jackfield_openapi.composition import Composition

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from jackfield.connector import pointer
-from jackfield.json_tools.pointers import names
+from jackfield.kernel.pointers import names
 
 _CHAIN = 50
 """Limit for references that refer to references."""

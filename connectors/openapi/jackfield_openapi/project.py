@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from jackfield.connector import InvalidInput
-from jackfield.manifest_json import INDEX, index_of
-from jackfield.manifest_parts import package_of
+from jackfield.manifest.parts import package_of
+from jackfield.manifest.reading import INDEX, index_of
 from jackfield_openapi.conversion import Converted
 
 LOCK = "openapi.lock.json"

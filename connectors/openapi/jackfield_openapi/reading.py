@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from jackfield.connector import InvalidInput
-from jackfield.json_tools.price import TooCostly, check_json, structure
+from jackfield.kernel.price import TooCostly, check_json, structure
 
 MAX_BYTES = 64 * 1024 * 1024
 """Limit for the size of a document; the largest of 2,639 public ones has 47 MB."""

@@ -18,8 +18,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from jackfield.connector import pointer
-from jackfield.json_tools.patterns import MAX_LOOKAROUND, sorted_pattern
-from jackfield.json_tools.pointers import unescaped
+from jackfield.kernel.patterns import MAX_LOOKAROUND, sorted_pattern
+from jackfield.kernel.pointers import unescaped
 from jackfield_openapi.composition import COMBINING, Composition
 from jackfield_openapi.forms import excludes, is_unnamed, selected
 from jackfield_openapi.keywords import PLAIN, Patterns, enum_of, number, types_of, unslashed

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from jackfield.json_tools.pointers import unescaped
-from jackfield.json_tools.secret_names import basis, may_hold
+from jackfield.kernel.pointers import unescaped
+from jackfield.kernel.secret_names import basis, may_hold
 from jackfield_openapi.composition import COMBINING, Composition
 from jackfield_openapi.report import Report
 

@@ -6,7 +6,7 @@ import re
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from jackfield.json_tools.secret_names import basis
+from jackfield.kernel.secret_names import basis
 from jackfield_openapi.naming import camel, words
 from jackfield_openapi.report import Report
 

@@ -14,9 +14,9 @@ import jsonschema_rs
 
 from jackfield.connector import DeclarationError, Inputs, InvalidInput, pointer
 from jackfield.connector.schemas import schema_fault
-from jackfield.json_tools.pointers import names
 from jackfield.kernel.definitions import references
-from jackfield.manifest_triggers import CHANGES
+from jackfield.kernel.pointers import names
+from jackfield.manifest.triggers import CHANGES
 from jackfield_http.bindings.polls import FORMS
 from jackfield_http.bindings.webhooks import webhook_of
 from jackfield_openapi.contents import is_json

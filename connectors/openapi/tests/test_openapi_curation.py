@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from jackfield.connector import InvalidInput
-from jackfield.errors import InvalidInvocation
-from jackfield.hints import worded
 from jackfield.invocation.provider_ids import marked_places
+from jackfield.kernel.errors import InvalidInvocation
+from jackfield.kernel.hints import worded
 from jackfield.testing import Answer, Provider
 from openapi_rig import document, generate, installed, operation
 

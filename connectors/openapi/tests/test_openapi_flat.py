@@ -10,7 +10,7 @@ import pytest
 
 from jackfield.catalog import Catalog
 from jackfield.connector import InvalidInput
-from jackfield.manifest import Manifest
+from jackfield.manifest.manifest import Manifest
 from jackfield.testing import Answer, Provider
 from jackfield_market.manifest_changes import compare
 from jackfield_store.journal import Queue

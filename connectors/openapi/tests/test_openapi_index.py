@@ -10,8 +10,8 @@ import pytest
 
 from jackfield.catalog.comparing import mismatch
 from jackfield.catalog.indexed import read_manifest
-from jackfield.manifest import Manifest
-from jackfield.manifest_json import INDEX, MANIFEST, ManifestError
+from jackfield.manifest.manifest import Manifest
+from jackfield.manifest.reading import INDEX, MANIFEST, ManifestError
 from jackfield.testing import Answer, Provider
 from jackfield_http.bindings.connector import bound
 from jackfield_openapi.conversion import Converted

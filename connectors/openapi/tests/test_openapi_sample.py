@@ -13,7 +13,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from jackfield.manifest import Manifest
+from jackfield.manifest.manifest import Manifest
 from jackfield.schema import compile_schema
 from jackfield_http.bindings.connector import bound
 from jackfield_openapi.conversion import Choices, converted

@@ -10,7 +10,7 @@ import pytest
 
 from jackfield import Jackfield
 from jackfield.catalog import Catalog
-from jackfield.json_tools.walk import is_secret, nodes
+from jackfield.kernel.walk import is_secret, nodes
 from jackfield.testing import Answer, Provider
 from jackfield_openapi.conversion import Choices, Converted, converted
 from openapi_rig import document, generate, operation

@@ -13,7 +13,7 @@ import pytest
 
 from jackfield.catalog import Catalog
 from jackfield.connector import InvalidInput
-from jackfield.errors import InvalidConnection
+from jackfield.kernel.errors import InvalidConnection
 from jackfield.testing import Answer, Provider, Request
 from jackfield_openapi.conversion import Choices, converted
 from jackfield_store.runtime import Jackfield

@@ -10,7 +10,7 @@ import pytest
 
 from http_rig import attempt
 from jackfield.connector import InvalidInput, Since
-from jackfield.manifest import Manifest
+from jackfield.manifest.manifest import Manifest
 from jackfield.testing import Answer, Provider
 from jackfield_http.bindings.connector import BoundInputs, bound
 from openapi_rig import document, generate, operation

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jackfield.exports import exports
+from jackfield.kernel.exports import exports
 
 if TYPE_CHECKING:
     from jackfield.callers.authorizer import UNBOUND, Authorizer

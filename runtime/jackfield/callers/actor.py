@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

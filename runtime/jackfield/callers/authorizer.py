@@ -11,12 +11,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from jackfield.callers.rules import INLINE, Decision, PatternError, Request, Rules, Scope, asks, decide, rule
-from jackfield.errors import NotAllowed
-from jackfield.fork import at_fork
-from jackfield.hints import NextStep
+from jackfield.kernel.errors import NotAllowed
+from jackfield.kernel.fork import at_fork
+from jackfield.kernel.hints import NextStep
 
 if TYPE_CHECKING:
-    from jackfield.manifest import ActionManifest, Manifest
+    from jackfield.manifest.manifest import ActionManifest, Manifest
 
 _EFFECTS = ("read", "idempotent", "write")
 _ANY_ACTION = "@any"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from jackfield.dataclass import dataclass, field
-from jackfield.exports import late_hints
+from jackfield.kernel.dataclass import dataclass, field
+from jackfield.kernel.exports import late_hints
 
 if TYPE_CHECKING:
     from jackfield.callers.authorizer import Authorizer

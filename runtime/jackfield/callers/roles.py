@@ -12,8 +12,8 @@ from types import MappingProxyType
 from typing import Any
 
 from jackfield.callers.rules import APPROVE, SCOPES, Rules, Scope, may, united
-from jackfield.dataclass import dataclass
-from jackfield.errors import InvalidInvocation, did_you_mean
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import InvalidInvocation, did_you_mean
 
 _EVERYWHERE = "*"
 _MOST = 500

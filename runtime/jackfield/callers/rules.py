@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Literal
 
-from jackfield.dataclass import dataclass, field, replace
-from jackfield.errors import Detail, InvalidInvocation, NotAllowed, did_you_mean
-from jackfield.hints import NextStep
+from jackfield.kernel.dataclass import dataclass, field, replace
+from jackfield.kernel.errors import Detail, InvalidInvocation, NotAllowed, did_you_mean
+from jackfield.kernel.hints import NextStep
 
 INLINE = "@inline"
 """Name of every inline connection; no stored connection can have it."""

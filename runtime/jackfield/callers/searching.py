@@ -11,7 +11,7 @@ from jackfield.catalog import Catalog, Entry
 from jackfield.catalog.found import Found, FoundTrigger
 from jackfield.catalog.index import ActionIndex
 from jackfield.catalog.offers import OfferedCatalog
-from jackfield.errors import UnknownName
+from jackfield.kernel.errors import UnknownName
 
 
 def listed_connectors(index: ActionIndex, catalog: Catalog, after: str = "", *, folded: bool = False) -> Iterable[Entry]:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.catalog import Catalog, Entry
 from jackfield.catalog.loading import unknown_connector
-from jackfield.dataclass import replace
-from jackfield.errors import UnknownConnector
+from jackfield.kernel.dataclass import replace
+from jackfield.kernel.errors import UnknownConnector
 
 if TYPE_CHECKING:
     from jackfield.callers.authorizer import Authorizer
-    from jackfield.manifest import ActionManifest, Manifest
+    from jackfield.manifest.manifest import ActionManifest, Manifest
 
 
 class SeenCatalog(Catalog):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from jackfield.errors import Detail, InvalidInvocation
+from jackfield.kernel.errors import Detail, InvalidInvocation
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,100}\Z")
 """Valid names; the platform's own id of its customer usually qualifies."""

@@ -5,7 +5,7 @@ Names are imported on first access (PEP 562): a cold ``jackfield --help`` reads 
 
 from __future__ import annotations
 
-from jackfield.exports import exports
+from jackfield.kernel.exports import exports
 
 TYPE_CHECKING = False  # typing's own would cost a cold --help as much time as starting Python
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from operator import itemgetter
 from jackfield.catalog.found import FoundTrigger
 from jackfield.catalog.postings import Draft
 from jackfield.catalog.words import Words
-from jackfield.dataclass import dataclass
-from jackfield.manifest import ActionRow, Manifest
+from jackfield.kernel.dataclass import dataclass
+from jackfield.manifest.manifest import ActionRow, Manifest
 
 Row = Sequence[str]
 """Connector, its title, key of the trigger, title, description, kind, and the types of its events in one text."""

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from jackfield.catalog.found_triggers import matching_triggers, trigger_rows
 from jackfield.catalog.postings import Draft, Table
 from jackfield.catalog.words import Keep, Words
-from jackfield.dataclass import replace
-from jackfield.fork import ProcessLocal
-from jackfield.manifest import Manifest
+from jackfield.kernel.dataclass import replace
+from jackfield.kernel.fork import ProcessLocal
+from jackfield.manifest.manifest import Manifest
 
 if TYPE_CHECKING:
     from jackfield.catalog.found import Found, FoundTrigger

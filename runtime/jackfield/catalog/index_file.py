@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.catalog.places import note_of, noted_folders
 from jackfield.catalog.postings import Table
-from jackfield.local import OnAllCores, replace_file, turn
+from jackfield.kernel.local import OnAllCores, replace_file, turn
 
 if TYPE_CHECKING:
     from jackfield.catalog.installed import Catalog

@@ -11,10 +11,10 @@ import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 
 from jackfield.catalog.discovery import read_bytes
-from jackfield.dataclass import replace
+from jackfield.kernel.dataclass import replace
 from jackfield.kernel.definitions import Definitions
-from jackfield.manifest import EFFECTS, ActionManifest, ActionRow, Json, Manifest
-from jackfield.manifest_json import INDEX, MANIFEST, ManifestError, light_row, shown_title
+from jackfield.manifest.manifest import EFFECTS, ActionManifest, ActionRow, Json, Manifest
+from jackfield.manifest.reading import INDEX, MANIFEST, ManifestError, light_row, shown_title
 
 TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
 if TYPE_CHECKING:

@@ -25,22 +25,22 @@ from jackfield.catalog.loading import (
     refuse_installed,
     unknown_connector,
 )
-from jackfield.dataclass import dataclass
-from jackfield.errors import Unavailable, UnknownConnector
-from jackfield.exports import late_hints
-from jackfield.failures import contained
-from jackfield.fork import ProcessLocal
-from jackfield.interrupts import let_out
-from jackfield.local import home
-from jackfield.manifest import Manifest
-from jackfield.manifest_json import INDEX, MANIFEST, ManifestError
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import Unavailable, UnknownConnector
+from jackfield.kernel.exports import late_hints
+from jackfield.kernel.failures import contained
+from jackfield.kernel.fork import ProcessLocal
+from jackfield.kernel.interrupts import let_out
+from jackfield.kernel.local import home
+from jackfield.manifest.manifest import Manifest
+from jackfield.manifest.reading import INDEX, MANIFEST, ManifestError
 
 TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
 if TYPE_CHECKING:
     from typing import Any
 
     from jackfield.catalog.offering import Audience, Offering
-    from jackfield.errors import UnknownAction
+    from jackfield.kernel.errors import UnknownAction
 
 _GROUP = "jackfield.connectors"
 _SOURCES = "jackfield.catalog_sources"

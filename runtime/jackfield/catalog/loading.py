@@ -13,10 +13,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from jackfield.catalog.discovery import EntryPoint, entry_points, metadata_fault, read_bytes
-from jackfield.errors import InvalidInvocation, UnknownConnector, did_you_mean
-from jackfield.failures import BrokenPart, loaded
-from jackfield.hints import NextStep
-from jackfield.manifest_json import MANIFEST
+from jackfield.kernel.errors import InvalidInvocation, UnknownConnector, did_you_mean
+from jackfield.kernel.failures import BrokenPart, loaded
+from jackfield.kernel.hints import NextStep
+from jackfield.manifest.reading import MANIFEST
 
 TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     from jackfield.catalog.discovery import EntryPoint
-    from jackfield.manifest import Manifest
+    from jackfield.manifest.manifest import Manifest
 
     class Children(Protocol):
         """Object that the package's ``children``, in the entry points ``jackfield.isolation``, makes from an environment."""

@@ -15,10 +15,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from jackfield.catalog.discovery import EntryPoint
-from jackfield.dataclass import dataclass
-from jackfield.errors import Unavailable, did_you_mean
-from jackfield.failures import BrokenPart, Raised, attempt, contained, loaded
-from jackfield.manifest import Manifest
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import Unavailable, did_you_mean
+from jackfield.kernel.failures import BrokenPart, Raised, attempt, contained, loaded
+from jackfield.manifest.manifest import Manifest
 
 ALL = "*"
 """Workspace in the file whose offers hold for all that it does not name."""

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from jackfield.catalog.installed import Catalog, Entry
 from jackfield.catalog.loading import choose, unknown_connector
 from jackfield.catalog.offering import DEFAULT, Offer, Offering
-from jackfield.dataclass import dataclass, field
-from jackfield.errors import UnknownAction, UnknownConnector
-from jackfield.exports import late_hints
-from jackfield.hints import NextStep
-from jackfield.manifest import ActionManifest, Manifest
+from jackfield.kernel.dataclass import dataclass, field
+from jackfield.kernel.errors import UnknownAction, UnknownConnector
+from jackfield.kernel.exports import late_hints
+from jackfield.kernel.hints import NextStep
+from jackfield.manifest.manifest import ActionManifest, Manifest
 
 TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
 if TYPE_CHECKING:

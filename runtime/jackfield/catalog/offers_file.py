@@ -8,9 +8,9 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from jackfield.catalog.offering import ALL, Offer, Offering, Offers, effective, read_offers
-from jackfield.dataclass import dataclass, replace
-from jackfield.errors import InvalidInvocation, UnknownAction, UnknownConnector, did_you_mean
-from jackfield.local import replace_file, turn
+from jackfield.kernel.dataclass import dataclass, replace
+from jackfield.kernel.errors import InvalidInvocation, UnknownAction, UnknownConnector, did_you_mean
+from jackfield.kernel.local import replace_file, turn
 
 Named = Mapping[str, tuple[Offer, ...]]
 """Offers of a workspace by source."""

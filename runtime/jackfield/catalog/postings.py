@@ -16,8 +16,8 @@ from typing import Any, Protocol
 
 from jackfield.catalog.found import Found
 from jackfield.catalog.query_words import parts_of, parts_of_key
-from jackfield.dataclass import dataclass
-from jackfield.manifest import EFFECTS, ActionRow
+from jackfield.kernel.dataclass import dataclass
+from jackfield.manifest.manifest import EFFECTS, ActionRow
 
 KEY, KEYWORDS, TITLE, DESCRIPTION, CONNECTOR, NAME, ABOUT = range(7)
 """Fields of a posting: of an action its key, keywords, title and description; of a connector its key, title and description."""

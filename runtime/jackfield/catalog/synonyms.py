@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from jackfield.catalog.query_words import query_words, stem, words_of
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 
 _VERBS = """
 create: add new make register build

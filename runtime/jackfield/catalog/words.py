@@ -27,7 +27,7 @@ from jackfield.catalog.postings import (
 from jackfield.catalog.query_words import STOP_WORDS, stem, words_of
 from jackfield.catalog.synonyms import Term, terms_of
 from jackfield.kernel.edits import one_edit
-from jackfield.manifest import EFFECTS, Manifest
+from jackfield.manifest.manifest import EFFECTS, Manifest
 
 Keep = Callable[[str, str, str], bool]
 """Returns whether an action, by its connector, key and effect, is to be found."""

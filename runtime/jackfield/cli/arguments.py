@@ -12,11 +12,11 @@ from typing import Any
 
 from jackfield.cli.input_paths import Path, combined, path_of, schema_at
 from jackfield.cli.local_files import STDIN, Files
-from jackfield.errors import Detail, InvalidInvocation
 from jackfield.invocation import decode
 from jackfield.invocation.file_references import form_of_files
-from jackfield.json_tools.pointers import pointer
-from jackfield.json_tools.walk import nodes, target
+from jackfield.kernel.errors import Detail, InvalidInvocation
+from jackfield.kernel.pointers import pointer
+from jackfield.kernel.walk import nodes, target
 
 _FORMS = "Write key=value, key:=JSON or key=@file."
 _NONE: Mapping[str, Any] = {}

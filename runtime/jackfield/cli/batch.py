@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
-from jackfield.errors import Internal
+from jackfield.kernel.errors import Internal
 
 J = TypeVar("J")
 R = TypeVar("R")

@@ -143,8 +143,8 @@ def load_plugged(points: Sequence[EntryPoint]) -> Callable[[list[str]], int | No
 
     :raises InvalidInvocation: if two packages declare the command, or it cannot be imported.
     """
-    from jackfield.errors import InvalidInvocation
-    from jackfield.failures import BrokenPart, loaded
+    from jackfield.kernel.errors import InvalidInvocation
+    from jackfield.kernel.failures import BrokenPart, loaded
 
     point, hint = points[0], "Reinstall, upgrade or remove the package that adds the command."
     if len(points) > 1:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from jackfield.cli.commands import BUILT_IN, built_in, load_plugged, plugged
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb, Verbs
-from jackfield.errors import JackfieldError
-from jackfield.local import home
+from jackfield.kernel.errors import JackfieldError
+from jackfield.kernel.local import home
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
@@ -211,8 +211,8 @@ def _connections(_words: Sequence[str]) -> Candidates:
 def _stored_connections(workspace: str) -> Candidates:
     """List connections of a configured database; opening the default one on each Tab would import the pipeline for every user."""
     from jackfield.cli import logs
-    from jackfield.clock import SystemClock
     from jackfield.composition import composed
+    from jackfield.kernel.clock import SystemClock
 
     logs.configure()
     store = composed(workspace, None, os.environ, SystemClock(), lambda: None, None)

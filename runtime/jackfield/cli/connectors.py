@@ -13,14 +13,14 @@ from jackfield.catalog import Catalog, Entry, installed_here
 from jackfield.catalog.installations import revocations
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb, collect_seldom
-from jackfield.dataclass import replace
-from jackfield.errors import InvalidInvocation, UnknownConnector, did_you_mean
+from jackfield.kernel.dataclass import replace
+from jackfield.kernel.errors import InvalidInvocation, UnknownConnector, did_you_mean
 
 TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
 if TYPE_CHECKING:
     from typing import Any
 
-    from jackfield.manifest import Manifest
+    from jackfield.manifest.manifest import Manifest
 
 _COLUMNS = ("key", "title", "version", "actions", "status")
 _FAILED = 1

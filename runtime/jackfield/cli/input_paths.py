@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from jackfield.errors import Detail, InvalidInvocation
-from jackfield.json_tools.pointers import cut, pointer
-from jackfield.json_tools.walk import below, member_schemas, nodes, target
+from jackfield.kernel.errors import Detail, InvalidInvocation
+from jackfield.kernel.pointers import cut, pointer
+from jackfield.kernel.walk import below, member_schemas, nodes, target
 
 Path = tuple[str, ...]
 """Names of the members that lead to a value, the input's first."""

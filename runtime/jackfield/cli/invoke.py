@@ -13,10 +13,10 @@ from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb, collect_seldom
 from jackfield.cli.quantities import count, duration
 from jackfield.cli.session import caller, in_workspace, open_jackfield, read_moment
-from jackfield.clock import iso
-from jackfield.errors import UnknownConnector
 from jackfield.invocation import MAX_TIMEOUT, Enqueued, Result
 from jackfield.invocation.request import MAX_JOB_TIMEOUT, MAX_OUTPUT_BYTES
+from jackfield.kernel.clock import iso
+from jackfield.kernel.errors import UnknownConnector
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog

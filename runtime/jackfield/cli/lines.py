@@ -21,9 +21,9 @@ from jackfield.cli.batch import Batch
 from jackfield.cli.interrupt import interruptible
 from jackfield.cli.local_files import STDIN, Files, changed, count_lines
 from jackfield.cli.session import caller, open_jackfield
-from jackfield.errors import InvalidInvocation
 from jackfield.invocation import Enqueued, Meta, Result, decode, new_invocation_id
 from jackfield.invocation.result import WAITING_CODE
+from jackfield.kernel.errors import InvalidInvocation
 
 if TYPE_CHECKING:
     import threading

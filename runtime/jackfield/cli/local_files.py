@@ -11,8 +11,8 @@ from typing import IO, Any
 
 from jackfield.cli.parsing import Namespace, UsageError
 from jackfield.connections.documents import DocumentError, documents, is_json
-from jackfield.errors import Detail, InvalidInvocation
 from jackfield.invocation import MAX_BYTES, decode
+from jackfield.kernel.errors import Detail, InvalidInvocation
 
 STDIN = "-"
 """Path that stands for stdin."""

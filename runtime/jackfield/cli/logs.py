@@ -10,7 +10,7 @@ import sys
 import threading
 
 from jackfield.cli.outlet import Outlet
-from jackfield.clock import iso
+from jackfield.kernel.clock import iso
 from jackfield.redaction.logs import LogRedaction
 
 TYPE_CHECKING = False  # importing typing would double the start-up time of a cold --help

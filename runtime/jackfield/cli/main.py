@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jackfield.catalog import EntryPoint
     from jackfield.cli.output import Output
     from jackfield.cli.parsing import UsageError, Verb
-    from jackfield.errors import JackfieldError
+    from jackfield.kernel.errors import JackfieldError
 
 _USAGE = "usage: jackfield COMMAND …"
 _INTERRUPTED = 130
@@ -65,7 +65,7 @@ def _run(words: list[str], *, for_good: bool) -> int:
 
         return _print("".join(f"{line}\n" for line in complete(words[1:])))
     from jackfield.cli.output import Output
-    from jackfield.errors import JackfieldError
+    from jackfield.kernel.errors import JackfieldError
 
     output = Output(one_line="--json" in words, for_good=for_good)
     try:
@@ -76,7 +76,7 @@ def _run(words: list[str], *, for_good: bool) -> int:
 
 
 def _dispatch(words: list[str], output: Output) -> int:
-    from jackfield.errors import did_you_mean
+    from jackfield.kernel.errors import did_you_mean
 
     for place, word in enumerate(words, start=1):
         if not word.isascii() and any("\ud800" <= letter <= "\udfff" for letter in word):
@@ -109,7 +109,7 @@ def _dispatch(words: list[str], output: Output) -> int:
 def _tidy(words: list[str]) -> None:
     """Strip the variables of jackfield. Help is given whatever they are."""
     if not {"-h", "--help"}.intersection(words):
-        from jackfield.variables import tidy_process
+        from jackfield.kernel.variables import tidy_process
 
         tidy_process()
 
@@ -122,7 +122,7 @@ def _misuse(text: str, *, usage: str, hint: str) -> UsageError:
 
 def _plugged_verb(name: str, words: list[str], verbs: Mapping[str, Sequence[EntryPoint]]) -> int:
     """Run a command of two words, whose verbs may come from several packages."""
-    from jackfield.errors import did_you_mean
+    from jackfield.kernel.errors import did_you_mean
 
     usage = f"usage: jackfield {name} {{{','.join(sorted(verbs))}}} …"
     verb = words[0] if words else ""
@@ -143,7 +143,7 @@ def _plugged_verb(name: str, words: list[str], verbs: Mapping[str, Sequence[Entr
 
 
 def _of_table(name: str, about: str, verbs: Mapping[str, Verb], words: list[str], output: Output) -> int:
-    from jackfield.errors import did_you_mean
+    from jackfield.kernel.errors import did_you_mean
 
     if "" in verbs:
         return _call(verbs[""], name, words, output)

@@ -12,8 +12,8 @@ from jackfield.catalog.offering import ALL, DEFAULT, EFFECTS, Offer, Offering, e
 from jackfield.catalog.offers_file import Pattern, add, remove, rows
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
-from jackfield.errors import InvalidInvocation
-from jackfield.local import home
+from jackfield.kernel.errors import InvalidInvocation
+from jackfield.kernel.local import home
 
 _COLUMNS = ("workspace", "pattern", "effects", "mcp", "operator")
 _WORKSPACE = "the workspace, or '*' for all that have no offers of their own (default: JACKFIELD_WORKSPACE, else 'default')"

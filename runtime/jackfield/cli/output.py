@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from jackfield.kernel.exact import exact_json
-from jackfield.local import Claim, silence_stdout
+from jackfield.kernel.local import Claim, silence_stdout
 
 TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from jackfield.cli.output import Output
-from jackfield.dataclass import dataclass
-from jackfield.errors import InvalidInvocation, did_you_mean
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import InvalidInvocation, did_you_mean
 
 TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
 if TYPE_CHECKING:

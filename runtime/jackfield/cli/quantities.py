@@ -30,10 +30,10 @@ def count(least: int, most: int) -> Callable[[str], int]:
 
 
 def duration(most: float, *, zero: bool = True) -> Callable[[str], float]:
-    """Return a parser of durations of at most ``most`` seconds, as ``jackfield.clock.seconds`` reads them."""
+    """Return a parser of durations of at most ``most`` seconds, as ``jackfield.kernel.clock.seconds`` reads them."""
 
     def parse(text: str) -> float:
-        from jackfield.clock import seconds
+        from jackfield.kernel.clock import seconds
 
         span = seconds(text)
         if span is None or span > most or (span == 0 and not zero):

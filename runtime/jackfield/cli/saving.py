@@ -8,8 +8,8 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from jackfield.errors import InvalidInvocation, JackfieldError
 from jackfield.invocation.file_references import replaced
+from jackfield.kernel.errors import InvalidInvocation, JackfieldError
 
 if TYPE_CHECKING:
     from jackfield.invocation import Result

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb, Verbs
 from jackfield.cli.quantities import count
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.errors import InvalidInvocation
 
 if TYPE_CHECKING:
     from jackfield.callers import Caller
@@ -206,7 +206,7 @@ def read_moment(arguments: Namespace, option: str, direction: int, *, ends: bool
 
     :raises UsageError: if it is neither a date nor a span.
     """
-    from jackfield.clock import moment
+    from jackfield.kernel.clock import moment
 
     text: str | None = getattr(arguments, option)
     if text is None:

@@ -30,11 +30,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
-    from jackfield.manifest import Manifest
+    from jackfield.manifest.manifest import Manifest
 
 _LOG = logging.getLogger("jackfield.connections")
 _VARIABLES = ("$AWS_REGION", "$AWS_DEFAULT_REGION")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from jackfield.json_tools.walk import extension
+from jackfield.kernel.walk import extension
 
 Audience = Literal["user", "platform", "operator"]
 

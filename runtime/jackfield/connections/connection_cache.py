@@ -15,16 +15,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import ref
 
-from jackfield.clock import Clock, Deadline, within
 from jackfield.connector.context import Minted, check_may_wait
-from jackfield.dataclass import dataclass, field
-from jackfield.errors import Cancelled, JackfieldError, Sent, TimedOut, Unavailable
-from jackfield.failures import OnFailure, Raised, attempt
-from jackfield.fork import ProcessLocal
 from jackfield.kernel.bounded_cache import BoundedCache
+from jackfield.kernel.clock import Clock, Deadline, within
+from jackfield.kernel.dataclass import dataclass, field
+from jackfield.kernel.errors import Cancelled, JackfieldError, Sent, TimedOut, Unavailable
+from jackfield.kernel.failures import OnFailure, Raised, attempt
+from jackfield.kernel.fork import ProcessLocal
+from jackfield.kernel.secrecy import SecretHolder
 from jackfield.redaction.outputs import OutputMask
 from jackfield.redaction.redactor import Redactor, put_in_force
-from jackfield.secrecy import SecretHolder
 from jackfield.wire.guard import unseen
 
 if TYPE_CHECKING:

@@ -10,20 +10,20 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from jackfield.catalog.loading import has_part
-from jackfield.clock import monotonic
 from jackfield.connections.host_access import HostAccess
 from jackfield.connections.named_connection import NamedConnection, Source, listed
-from jackfield.dataclass import replace
-from jackfield.errors import Detail, InvalidConnection, JackfieldError, UnknownConnection, did_you_mean
-from jackfield.hints import NextStep
-from jackfield.local import home
+from jackfield.kernel.clock import monotonic
+from jackfield.kernel.dataclass import replace
+from jackfield.kernel.errors import Detail, InvalidConnection, JackfieldError, UnknownConnection, did_you_mean
+from jackfield.kernel.hints import NextStep
+from jackfield.kernel.local import home
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.connections.files import Loaded
     from jackfield.connections.oauth_clients import OAuthClient
     from jackfield.connections.ports import StoredConnections
-    from jackfield.manifest import Manifest
+    from jackfield.manifest.manifest import Manifest
 
 _LOG = logging.getLogger("jackfield.connections")
 _LOOK_EVERY = 0.1

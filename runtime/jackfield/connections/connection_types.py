@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from jackfield.dataclass import dataclass, replace
-from jackfield.errors import Detail, InvalidConnection, did_you_mean
-from jackfield.hints import NextStep
+from jackfield.kernel.dataclass import dataclass, replace
+from jackfield.kernel.errors import Detail, InvalidConnection, did_you_mean
+from jackfield.kernel.hints import NextStep
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
-    from jackfield.manifest import ConnectionTypeManifest, Manifest
+    from jackfield.manifest.manifest import ConnectionTypeManifest, Manifest
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.catalog import Catalog as Installed
 from jackfield.connections.documents import DocumentError, read_text, shown_path, split_documents
 from jackfield.connections.named_connection import IN_CODE, NAME, NAME_EXPECTED, NamedConnection, Source, listed
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog

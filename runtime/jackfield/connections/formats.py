@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Any
 from jackfield.catalog import entry_points
 from jackfield.catalog.loading import of_one
 from jackfield.connections.aliases import Aliases
-from jackfield.dataclass import dataclass
-from jackfield.exports import late_hints
-from jackfield.failures import BrokenPart
-from jackfield.fork import at_fork
-from jackfield.hooks import Plugins
+from jackfield.connector.hooks import Plugins
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.exports import late_hints
+from jackfield.kernel.failures import BrokenPart
+from jackfield.kernel.fork import at_fork
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.connections.named_connection import NamedConnection
-    from jackfield.manifest import Manifest
+    from jackfield.manifest.manifest import Manifest
 
 _GROUP = "jackfield.connection_formats"
 _OWN = "expected 'connections: {name: {type: aws-ses/awsAssumeRole, values: {…}}}'"

@@ -11,10 +11,10 @@ from typing import Any
 
 from jackfield.catalog import entry_points
 from jackfield.catalog.loading import of_one
-from jackfield.dataclass import dataclass, field
-from jackfield.errors import Detail, InvalidInvocation
-from jackfield.failures import BrokenPart
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.dataclass import dataclass, field
+from jackfield.kernel.errors import Detail, InvalidInvocation
+from jackfield.kernel.failures import BrokenPart
+from jackfield.kernel.secrecy import SecretHolder
 
 _GROUP = "jackfield.grant_formats"
 MEMBERS = frozenset({"refreshToken", "accessToken", "expiresAt", "scopes", "user", "metadata"})

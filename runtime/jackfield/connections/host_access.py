@@ -15,8 +15,8 @@ from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import unquote
 
-from jackfield.dataclass import dataclass
-from jackfield.errors import Detail, InvalidConnection
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import Detail, InvalidConnection
 
 _CREDENTIALS = re.compile(r"(AWS|AZURE|OTEL|VAULT)_|PG|((DAPR|APP)_API_TOKEN|DATABASE_URL|GOOGLE_APPLICATION_CREDENTIALS|SSH_AUTH_SOCK)\Z")
 """Prefixes and names of variables by which libraries of the process sign in, or find their configuration (PG: libpq)."""

@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from jackfield.dataclass import dataclass
-from jackfield.frames import bordered
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.frames import bordered
+from jackfield.kernel.secrecy import SecretHolder
 
 if TYPE_CHECKING:
-    from jackfield.errors import InvalidConnection
+    from jackfield.kernel.errors import InvalidConnection
 
 NAME = re.compile(r"(?=[._-]*[A-Za-z0-9])[A-Za-z0-9._-]{1,100}\Z")
 """Valid connection names. Punctuation alone is not valid: ``.`` and ``..`` could not be part of a URL."""

@@ -13,16 +13,16 @@ from urllib.parse import urlsplit
 
 from jackfield.connections.audience import audience_of
 from jackfield.connections.named_connection import Origin
-from jackfield.dataclass import dataclass
-from jackfield.errors import Detail, InvalidConnection
-from jackfield.json_tools.pointers import pointer
-from jackfield.json_tools.walk import extension
-from jackfield.manifest import OAUTH_CLIENT
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import Detail, InvalidConnection
+from jackfield.kernel.pointers import pointer
+from jackfield.kernel.secrecy import SecretHolder
+from jackfield.kernel.walk import extension
+from jackfield.manifest.manifest import OAUTH_CLIENT
 from jackfield.wire.guard import OnlyHosts
 
 if TYPE_CHECKING:
-    from jackfield.manifest import ConnectionTypeManifest
+    from jackfield.manifest.manifest import ConnectionTypeManifest
 
 SECRETS = frozenset({"clientSecret", "proxyPassword", "privateKey"})
 ENDPOINTS = ("authorizationUrl", "tokenUrl", "deviceUrl", "revocationUrl", "issuer", "server")

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from jackfield.clock import Deadline
     from jackfield.connections.host_access import HostAccess
     from jackfield.connections.named_connection import NamedConnection
     from jackfield.connections.oauth_clients import OAuthClient
     from jackfield.connector.context import Minted
+    from jackfield.kernel.clock import Deadline
 
 
 class Leases(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jackfield.connections.named_connection import Origin
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

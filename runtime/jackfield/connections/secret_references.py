@@ -17,15 +17,15 @@ from functools import partial
 from typing import Any, TypeVar
 
 from jackfield.catalog.loading import declared
-from jackfield.clock import Clock, SystemClock, patience
 from jackfield.connections.host_access import HINT, ReferenceRules
-from jackfield.dataclass import dataclass, field
-from jackfield.errors import Detail, InvalidConnection, JackfieldError, Sent, TimedOut, Unavailable
-from jackfield.failures import BrokenPart, Raised, attempt, contained, exhausted
-from jackfield.fork import ProcessLocal
-from jackfield.hooks import Plugins
-from jackfield.json_tools.pointers import child
-from jackfield.secrecy import SecretHolder
+from jackfield.connector.hooks import Plugins
+from jackfield.kernel.clock import Clock, SystemClock, patience
+from jackfield.kernel.dataclass import dataclass, field
+from jackfield.kernel.errors import Detail, InvalidConnection, JackfieldError, Sent, TimedOut, Unavailable
+from jackfield.kernel.failures import BrokenPart, Raised, attempt, contained, exhausted
+from jackfield.kernel.fork import ProcessLocal
+from jackfield.kernel.pointers import child
+from jackfield.kernel.secrecy import SecretHolder
 
 T = TypeVar("T")
 

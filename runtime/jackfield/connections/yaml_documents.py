@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import yaml
 
 from jackfield.connections.document_limits import MAX_DEPTH, MAX_DOCUMENTS, MAX_VALUES, DocumentError, Repeated
-from jackfield.dataclass import dataclass, field
+from jackfield.kernel.dataclass import dataclass, field
 
 _ASTERISKS = re.compile(r"(?:^|[\s:,\[{-])\*{2,}(?:$|[\s,\]}])")
 _MERGE = "tag:yaml.org,2002:merge"

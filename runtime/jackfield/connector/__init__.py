@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jackfield.exports import exports
+from jackfield.kernel.exports import exports
 
 if TYPE_CHECKING:
-    from jackfield.clock import Clock, Deadline
     from jackfield.connector.answers import MAX_ANSWER, bounded_answer, check_price, whole_answer
     from jackfield.connector.budget import Budget, Limits, Warmup
     from jackfield.connector.context import (
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from jackfield.connector.failed_entries import FailedEntry
     from jackfield.connector.grants import Authorization, DeviceAuthorization, Grant, Grants
     from jackfield.connector.hook_requests import HookRequest, Malformed, strict_json
+    from jackfield.connector.hooks import hookimpl
     from jackfield.connector.jobs import Progress
     from jackfield.connector.lending import Lender, Lent
     from jackfield.connector.manifests import describe
@@ -54,7 +54,8 @@ if TYPE_CHECKING:
         Webhook,
         check_signature,
     )
-    from jackfield.errors import (
+    from jackfield.kernel.clock import Clock, Deadline
+    from jackfield.kernel.errors import (
         Conflict,
         Detail,
         Forbidden,
@@ -75,12 +76,11 @@ if TYPE_CHECKING:
         Unauthenticated,
         Unavailable,
     )
-    from jackfield.failures import exhausted
-    from jackfield.hooks import hookimpl
-    from jackfield.json_tools.pointers import pointer
-    from jackfield.json_tools.price import MAX_ANSWER_VALUES, TooCostly
-    from jackfield.manifest import RateLimit, Serves
-    from jackfield.pagination import Pagination
+    from jackfield.kernel.failures import exhausted
+    from jackfield.kernel.pointers import pointer
+    from jackfield.kernel.price import MAX_ANSWER_VALUES, TooCostly
+    from jackfield.manifest.manifest import RateLimit, Serves
+    from jackfield.manifest.pagination import Pagination
     from jackfield.wire.client import Wire
     from jackfield.wire.connection import Target, WireSettings
     from jackfield.wire.exchanges import seen_exchange
@@ -219,16 +219,16 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
                 "Forged Gone Hook Item Listed Needs Outcome Polled Received Registered Since TriggerEvent "
                 "Unfinished Webhook check_signature"
             ),
-            "jackfield.clock": "Clock Deadline",
-            "jackfield.errors": (
+            "jackfield.kernel.clock": "Clock Deadline",
+            "jackfield.kernel.errors": (
                 "Conflict Detail Forbidden Internal InvalidConnection InvalidInput InvalidOutput JackfieldError JobFailed NotFound NotYet "
                 "Provider QuotaExceeded RateLimited Rejected Sent TimedOut Unauthenticated Unavailable"
             ),
-            "jackfield.hooks": "hookimpl",
-            "jackfield.json_tools.pointers": "pointer",
-            "jackfield.json_tools.price": "MAX_ANSWER_VALUES TooCostly",
-            "jackfield.manifest": "RateLimit Serves",
-            "jackfield.pagination": "Pagination",
+            "jackfield.connector.hooks": "hookimpl",
+            "jackfield.kernel.pointers": "pointer",
+            "jackfield.kernel.price": "MAX_ANSWER_VALUES TooCostly",
+            "jackfield.manifest.manifest": "RateLimit Serves",
+            "jackfield.manifest.pagination": "Pagination",
             "jackfield.wire.client": "Wire",
             "jackfield.wire.connection": "Target WireSettings",
             "jackfield.wire.exchanges": "seen_exchange",
@@ -236,6 +236,6 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
             "jackfield.wire.file_names": "file_name",
             "jackfield.wire.guard": "ANYWHERE Guard unseen",
             "jackfield.wire.reply": "Reply",
-            "jackfield.failures": "exhausted",
+            "jackfield.kernel.failures": "exhausted",
         },
     )

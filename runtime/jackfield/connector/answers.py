@@ -7,8 +7,8 @@ from io import BytesIO
 
 from jackfield.connector.context import current_call
 from jackfield.connector.room import OBJECT, RESERVED, VALUE, Share
-from jackfield.errors import Sent, Unavailable
-from jackfield.json_tools.price import CHECKS, MAX_ANSWER_VALUES, TooCostly, meter_for, structure, text_size
+from jackfield.kernel.errors import Sent, Unavailable
+from jackfield.kernel.price import CHECKS, MAX_ANSWER_VALUES, TooCostly, meter_for, structure, text_size
 
 MAX_ANSWER = 32 * 1024 * 1024
 """Maximum size of a response that a connector reads, in bytes. Files that an action streams have limits of their own."""

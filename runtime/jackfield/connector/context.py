@@ -9,13 +9,13 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar, cast
 from uuid import uuid4
 
-from jackfield.clock import Clock, Deadline
 from jackfield.connector.failed_entries import MAX_FAILED_ENTRIES, FailedEntries, shortened
 from jackfield.connector.reading import Events, FileStore, Unread
 from jackfield.connector.room import Share
-from jackfield.dataclass import dataclass, field, replace
-from jackfield.errors import Cancelled, Detail, Sent
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.clock import Clock, Deadline
+from jackfield.kernel.dataclass import dataclass, field, replace
+from jackfield.kernel.errors import Cancelled, Detail, Sent
+from jackfield.kernel.secrecy import SecretHolder
 from jackfield.wire.guard import ANYWHERE, CURRENT, Guard, OnlyHosts
 
 if TYPE_CHECKING:

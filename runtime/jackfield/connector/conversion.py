@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jackfield.connector.models import Output
-from jackfield.errors import InvalidOutput
+from jackfield.kernel.errors import InvalidOutput
 from jackfield.kernel.exact import Exact, has_exact, with_digits
 
 MAX_OUTPUT = 32 << 20

@@ -12,12 +12,12 @@ from jackfield.connector.models import ConnectionType, DeclarationError, Inputs,
 from jackfield.connector.on_demand import OnDemand, by_key
 from jackfield.connector.streamed import returns_files
 from jackfield.connector.triggers import Triggers
-from jackfield.dataclass import dataclass, field, replace
-from jackfield.errors import Detail, InvalidInput, JackfieldError
-from jackfield.json_tools.pointers import pointer
-from jackfield.manifest import Effect, IdempotentBy, Json, RateLimit, RepeatOk
-from jackfield.pagination import Pagination
-from jackfield.secrecy import Hidden
+from jackfield.kernel.dataclass import dataclass, field, replace
+from jackfield.kernel.errors import Detail, InvalidInput, JackfieldError
+from jackfield.kernel.pointers import pointer
+from jackfield.kernel.secrecy import Hidden
+from jackfield.manifest.manifest import Effect, IdempotentBy, Json, RateLimit, RepeatOk
+from jackfield.manifest.pagination import Pagination
 
 if typing.TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -252,7 +252,7 @@ class Connector(Triggers):
     def _example(self, key: str, title: str | None, one: Json | tuple[Json, Json]) -> Json:
         if not isinstance(one, tuple):
             return one
-        from jackfield.manifest_parts import example
+        from jackfield.manifest.parts import example
 
         return example(self.key, self.version, key, title or spelt_out(key), *one)
 

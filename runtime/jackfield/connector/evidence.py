@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from jackfield.dataclass import dataclass, field
-from jackfield.errors import Detail, InvalidInput
-from jackfield.json_tools.pointers import names
+from jackfield.kernel.dataclass import dataclass, field
+from jackfield.kernel.errors import Detail, InvalidInput
+from jackfield.kernel.pointers import names
 
 T = TypeVar("T")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from jackfield.dataclass import dataclass
-from jackfield.errors import Detail
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import Detail
 
 MAX_FAILED_ENTRIES = 1000
 """Limit of entries that failed, of one provider's answer, to which a warning or an error points."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from jackfield.dataclass import dataclass
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.secrecy import SecretHolder
 
 
 @dataclass(frozen=True, slots=True, repr=False)

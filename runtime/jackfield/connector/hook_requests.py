@@ -10,11 +10,11 @@ from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32
 from collections.abc import Mapping
 from typing import Any
 
-from jackfield.dataclass import dataclass, field
-from jackfield.errors import JackfieldError
 from jackfield.invocation import decode
-from jackfield.json_tools.price import LARGE_NUMBER
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.dataclass import dataclass, field
+from jackfield.kernel.errors import JackfieldError
+from jackfield.kernel.price import LARGE_NUMBER
+from jackfield.kernel.secrecy import SecretHolder
 
 _MARKS = (
     (BOM_UTF8, "utf-8-sig"), (BOM_UTF32_LE, "utf-32"), (BOM_UTF32_BE, "utf-32"), (BOM_UTF16_LE, "utf-16"), (BOM_UTF16_BE, "utf-16"),

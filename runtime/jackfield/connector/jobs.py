@@ -20,7 +20,7 @@ from jackfield.connector.context import current_call
 from jackfield.connector.conversion import Handle, dumped
 from jackfield.connector.models import DeclarationError, Inputs, Output
 from jackfield.connector.streamed import returns_files, store_files
-from jackfield.dataclass import dataclass, replace
+from jackfield.kernel.dataclass import dataclass, replace
 
 A = TypeVar("A")
 _STEPS = ("start", "poll", "cancel")

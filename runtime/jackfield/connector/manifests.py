@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from jackfield.connector.models import ConnectionType, DeclarationError, spelt_out
 from jackfield.connector.triggers import Trigger, Webhook
-from jackfield.manifest import MANIFEST_VERSION
+from jackfield.manifest.manifest import MANIFEST_VERSION
 
 if TYPE_CHECKING:
     from jackfield.connector.declare import Action, Connector, OptionSource

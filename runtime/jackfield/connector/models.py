@@ -15,10 +15,10 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema, PydanticUndefined, core_schema
 
 from jackfield.connector.context import Account, OpenContext, Step
-from jackfield.errors import Detail, InvalidConnection, InvalidOutput, Sent
-from jackfield.json_tools.pointers import pointer
-from jackfield.manifest import Authorizes, Serves
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.errors import Detail, InvalidConnection, InvalidOutput, Sent
+from jackfield.kernel.pointers import pointer
+from jackfield.kernel.secrecy import SecretHolder
+from jackfield.manifest.manifest import Authorizes, Serves
 
 if TYPE_CHECKING:
     from jackfield.connector.evidence import Look, Marker

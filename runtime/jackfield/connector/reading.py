@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, BinaryIO, Protocol
 
-from jackfield.dataclass import dataclass
-from jackfield.errors import JackfieldError
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import JackfieldError
 
 
 class Events:

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import threading
 
-from jackfield.errors import Sent, Unavailable
-from jackfield.fork import ProcessLocal
+from jackfield.kernel.errors import Sent, Unavailable
+from jackfield.kernel.fork import ProcessLocal
 
 ANSWERS_ROOM = 512 * 1024 * 1024
 """Bytes for the responses of all calls in one process, unless its memory is limited."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from jackfield.errors import Detail
+from jackfield.kernel.errors import Detail
 from jackfield.schema import SchemaError, compile_schema
 from jackfield.schema.compiling import check_cost, checked_schema
 

@@ -22,7 +22,7 @@ from typing import Any, Literal
 from jackfield.connector.hook_requests import HookRequest
 from jackfield.connector.models import DeclarationError
 from jackfield.connector.triggers import Forged, Hook
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 
 _STANDARD = "whsec_"
 _LONGEST = 4096

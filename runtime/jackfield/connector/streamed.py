@@ -13,8 +13,8 @@ from pydantic_core import CoreSchema, core_schema
 from jackfield.connector.context import current_call
 from jackfield.connector.models import OCTETS, File, read_file
 from jackfield.connector.reading import FileSource, FileStore
-from jackfield.errors import InvalidOutput, Sent
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.errors import InvalidOutput, Sent
+from jackfield.kernel.secrecy import SecretHolder
 
 _CHUNK = 1024 * 1024
 _ATOMS = frozenset({str, bytes, int, float, bool, type(None)})

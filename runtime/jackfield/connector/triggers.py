@@ -17,9 +17,9 @@ from pydantic import create_model
 from jackfield.connector.hook_requests import HookRequest, Malformed
 from jackfield.connector.models import DeclarationError, Inputs, Output, spelt_out
 from jackfield.connector.on_demand import OnDemand, by_key
-from jackfield.dataclass import dataclass, field, replace
-from jackfield.manifest_triggers import CHANGES, EVERY, LARGEST, LEAST
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.dataclass import dataclass, field, replace
+from jackfield.kernel.secrecy import SecretHolder
+from jackfield.manifest.triggers import CHANGES, EVERY, LARGEST, LEAST
 
 F = TypeVar("F", bound=Callable[..., Any])
 

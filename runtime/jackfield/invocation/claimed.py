@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jackfield.dataclass import dataclass, replace
+from jackfield.kernel.dataclass import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True, repr=False)

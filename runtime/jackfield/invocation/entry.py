@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from jackfield.clock import iso
-from jackfield.dataclass import dataclass
-from jackfield.exports import late_hints
+from jackfield.kernel.clock import iso
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.exports import late_hints
 
 
 @dataclass(frozen=True, slots=True)

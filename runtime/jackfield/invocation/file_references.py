@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial, reduce
 from typing import TYPE_CHECKING, Any, Literal
 
-from jackfield.dataclass import dataclass
-from jackfield.errors import Detail, InvalidInput
-from jackfield.json_tools.pointers import pointer
-from jackfield.json_tools.walk import Schema, below, extension, nodes
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import Detail, InvalidInput
+from jackfield.kernel.pointers import pointer
+from jackfield.kernel.walk import Schema, below, extension, nodes
 
 if TYPE_CHECKING:
     from jackfield.invocation.given_files import GivenFile

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from jackfield.dataclass import dataclass
-from jackfield.errors import InvalidInput, JackfieldError, LimitReached, QuotaExceeded
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import InvalidInput, JackfieldError, LimitReached, QuotaExceeded
 
 
 class FileTooLarge(InvalidInput):

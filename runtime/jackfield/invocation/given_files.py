@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, cast
 
 from jackfield.invocation.file_readers import FilePart, Shared
 from jackfield.kernel.media_types import media_type_of
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.secrecy import SecretHolder
 
 _BYTES = (bytes, bytearray, memoryview)
 _PIECE = 1024 * 1024

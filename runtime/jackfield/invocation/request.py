@@ -8,13 +8,13 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Literal
 
-from jackfield.dataclass import dataclass, field
-from jackfield.errors import Detail, InvalidInvocation, JackfieldError, unknown_members
-from jackfield.failures import Raised, attempt, value_of
-from jackfield.frames import bordered
-from jackfield.hints import NextStep
-from jackfield.json_tools.pointers import pointer
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.dataclass import dataclass, field
+from jackfield.kernel.errors import Detail, InvalidInvocation, JackfieldError, unknown_members
+from jackfield.kernel.failures import Raised, attempt, value_of
+from jackfield.kernel.frames import bordered
+from jackfield.kernel.hints import NextStep
+from jackfield.kernel.pointers import pointer
+from jackfield.kernel.secrecy import SecretHolder
 
 DEFAULT_TIMEOUT = 60.0
 """Default deadline in seconds, for waiting, STS, retries and pages together."""

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
 
-from jackfield.dataclass import core_schema, dataclass, field
-from jackfield.errors import InvocationFailed, JackfieldError
-from jackfield.frames import bordered
+from jackfield.kernel.dataclass import core_schema, dataclass, field
+from jackfield.kernel.errors import InvocationFailed, JackfieldError
+from jackfield.kernel.frames import bordered
 
 if TYPE_CHECKING:
     from jackfield.invocation.returned_files import ReturnedFile

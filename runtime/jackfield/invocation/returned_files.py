@@ -13,11 +13,11 @@ from functools import partial
 from tempfile import NamedTemporaryFile
 from typing import Any, BinaryIO
 
-from jackfield.errors import InvalidInvocation
-from jackfield.failures import OnFailure
-from jackfield.frames import bordered
-from jackfield.json_tools.pointers import pointer
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.errors import InvalidInvocation
+from jackfield.kernel.failures import OnFailure
+from jackfield.kernel.frames import bordered
+from jackfield.kernel.pointers import pointer
+from jackfield.kernel.secrecy import SecretHolder
 
 _STORED = re.compile(r"file_[A-Za-z0-9_-]{22}")
 _PIECE = 1024 * 1024

@@ -6,8 +6,8 @@ import hashlib
 import json
 from typing import Any
 
-from jackfield.clock import iso
-from jackfield.dataclass import dataclass
+from jackfield.kernel.clock import iso
+from jackfield.kernel.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, repr=False)

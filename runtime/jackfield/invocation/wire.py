@@ -6,9 +6,9 @@ import json
 import re
 from typing import Any
 
-from jackfield.errors import InvalidInvocation
-from jackfield.frames import bordered
-from jackfield.json_tools.price import JsonMeter, TooCostly, structure
+from jackfield.kernel.errors import InvalidInvocation
+from jackfield.kernel.frames import bordered
+from jackfield.kernel.price import JsonMeter, TooCostly, structure
 
 MAX_BYTES = 64 * 1024 * 1024
 """Maximum size of an invocation, in bytes of JSON."""

@@ -7,8 +7,8 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
-from jackfield.fork import ProcessLocal
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.fork import ProcessLocal
+from jackfield.kernel.secrecy import SecretHolder
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from jackfield.errors import Unavailable
-from jackfield.hints import NextStep
+from jackfield.kernel.errors import Unavailable
+from jackfield.kernel.hints import NextStep
 
 SLOW = ("the database did not respond in time", "Find out what keeps it busy; 'jackfield db check' reports its state.")
 """What has happened, and what to do next."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from jackfield.errors import InvalidInvocation
-from jackfield.local import home
+from jackfield.kernel.errors import InvalidInvocation
+from jackfield.kernel.local import home
 
 NONE = "none"
 """URL for no database: no stored connections, no journal, idempotency keys refused (docs/reference/cli.md)."""

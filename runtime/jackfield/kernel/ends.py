@@ -12,8 +12,8 @@ import sys
 import threading
 from weakref import WeakKeyDictionary
 
-from jackfield.errors import Sent, Unavailable
-from jackfield.failures import attempt
+from jackfield.kernel.errors import Sent, Unavailable
+from jackfield.kernel.failures import attempt
 
 TYPE_CHECKING = False  # as in fork
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from collections import OrderedDict
 from ipaddress import IPv6Address, ip_address
 from typing import NamedTuple
 
-from jackfield.clock import Clock
-from jackfield.fork import ProcessLocal
+from jackfield.kernel.clock import Clock
+from jackfield.kernel.fork import ProcessLocal
 
 _KEPT = 10_000
 _NETWORK = 8

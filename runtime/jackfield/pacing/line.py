@@ -5,7 +5,7 @@ Nothing here reads a clock, waits or stores. All times are seconds since 1970, b
 
 from __future__ import annotations
 
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 
 LEASE = 0.03
 """Seconds of the rate that a process leases at most, and by which a leased place may be used later than it comes due.

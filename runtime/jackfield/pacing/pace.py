@@ -9,17 +9,17 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from jackfield.connector.context import Call, entered
-from jackfield.failures import Raised, attempt
-from jackfield.fork import ProcessLocal, new_locks
+from jackfield.kernel.failures import Raised, attempt
+from jackfield.kernel.fork import ProcessLocal, new_locks
 from jackfield.pacing.line import LEASE, Line
 from jackfield.pacing.state import UNANSWERED, Grant, Lease, MemoryRow, PaceRow, PaceState, Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from jackfield.clock import Clock, Deadline
     from jackfield.connector.budget import Limits
     from jackfield.connector.context import Leases
+    from jackfield.kernel.clock import Clock, Deadline
     from jackfield.wire.guard import OnlyHosts
 
     Shared = Callable[[tuple[str, str, str], Callable[[], Mapping[str, str]]], PaceRow]

@@ -11,13 +11,13 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
-from jackfield.dataclass import dataclass, field
-from jackfield.fork import ProcessLocal
+from jackfield.kernel.dataclass import dataclass, field
+from jackfield.kernel.fork import ProcessLocal
 from jackfield.pacing.line import LEASE, Line
 
 if TYPE_CHECKING:
-    from jackfield.clock import Clock
     from jackfield.connector.budget import Limits
+    from jackfield.kernel.clock import Clock
 
 T = TypeVar("T")
 DAY = 86_400.0

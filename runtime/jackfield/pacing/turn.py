@@ -8,9 +8,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from jackfield.clock import Deadline, iso
-from jackfield.errors import Cancelled, JackfieldError, QuotaExceeded, RateLimited, Sent
-from jackfield.failures import Raised, attempt
+from jackfield.kernel.clock import Deadline, iso
+from jackfield.kernel.errors import Cancelled, JackfieldError, QuotaExceeded, RateLimited, Sent
+from jackfield.kernel.failures import Raised, attempt
 from jackfield.pacing.pace import REFRESH, Pace, note_unread
 from jackfield.pacing.state import UNANSWERED, Grant, Request
 

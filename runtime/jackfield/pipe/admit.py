@@ -11,17 +11,17 @@ from jackfield.connections.connection_lookup import Connections
 from jackfield.connections.host_access import generated_fields
 from jackfield.connections.named_connection import NamedConnection, Origin
 from jackfield.connections.secret_references import reference_paths
-from jackfield.dataclass import dataclass, field
-from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, did_you_mean
-from jackfield.fork import ProcessLocal
-from jackfield.hints import NextStep
 from jackfield.invocation import Invocation
-from jackfield.manifest import OAUTH_CLIENT, ConnectionTypeManifest, Manifest
+from jackfield.kernel.dataclass import dataclass, field
+from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInvocation, did_you_mean
+from jackfield.kernel.fork import ProcessLocal
+from jackfield.kernel.hints import NextStep
+from jackfield.kernel.secrecy import SecretHolder
+from jackfield.manifest.manifest import OAUTH_CLIENT, ConnectionTypeManifest, Manifest
 from jackfield.pipe.call_rules import permitted, seen_connection
 from jackfield.redaction.marks import hidden_values
 from jackfield.redaction.redactor import Redactor
 from jackfield.schema.cache import Schemas
-from jackfield.secrecy import SecretHolder
 
 if TYPE_CHECKING:
     from jackfield.callers import Authorizer

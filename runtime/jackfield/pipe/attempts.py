@@ -9,14 +9,15 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from jackfield.clock import Deadline, Share
 from jackfield.connector.context import Answered, Call, IdempotencyKey, entered, reset_current, set_current
 from jackfield.connector.conversion import dumped_or_fault
 from jackfield.connector.reading import Events
 from jackfield.connector.streamed import store_files
-from jackfield.dataclass import dataclass, field, replace
-from jackfield.errors import Cancelled, Detail, InvalidOutput, JackfieldError, NotYet, RateLimited, Sent, TimedOut, Unavailable
-from jackfield.failures import CONTAINED, contained
+from jackfield.kernel.clock import Deadline, Share
+from jackfield.kernel.dataclass import dataclass, field, replace
+from jackfield.kernel.errors import Cancelled, Detail, InvalidOutput, JackfieldError, NotYet, RateLimited, Sent, TimedOut, Unavailable
+from jackfield.kernel.failures import CONTAINED, contained
+from jackfield.kernel.secrecy import Hidden, SecretHolder
 from jackfield.pacing.pace import pace_of
 from jackfield.pacing.turn import Turn
 from jackfield.pipe.errors_map import AUTHORS, counted, explained, in_doubt, judged, late, log_error, quoted, repeated, unproven, weigh
@@ -27,11 +28,10 @@ from jackfield.pipe.on_time import GRACE
 from jackfield.pipe.waiter import Until
 from jackfield.redaction.redactor import keep_in_force
 from jackfield.retry import BASE, Tries, may_repeat
-from jackfield.secrecy import Hidden, SecretHolder
 
 if TYPE_CHECKING:
     from jackfield.connector import Inputs
-    from jackfield.manifest import Effect
+    from jackfield.manifest.manifest import Effect
     from jackfield.pipe.evidence import Dependencies
     from jackfield.pipe.open import OpenConnection
     from jackfield.pipe.plan import Plan

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from jackfield.failures import Raised, attempt, value_of
 from jackfield.invocation.request import unreadable
+from jackfield.kernel.failures import Raised, attempt, value_of
 from jackfield.schema.python_values import as_json, built_in, moment
 
 _TEXTS = ("idempotencyKey", "notBefore", "notAfter")

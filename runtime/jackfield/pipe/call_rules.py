@@ -8,8 +8,8 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from jackfield.callers.caller import seen_catalog
-from jackfield.errors import Detail, InvalidInvocation, NotAllowed, UnknownAction, UnknownConnection, UnknownName, did_you_mean
-from jackfield.hints import NextStep
+from jackfield.kernel.errors import Detail, InvalidInvocation, NotAllowed, UnknownAction, UnknownConnection, UnknownName, did_you_mean
+from jackfield.kernel.hints import NextStep
 
 if TYPE_CHECKING:
     from jackfield.callers import Authorizer, Caller, Request
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jackfield.connections.named_connection import NamedConnection
     from jackfield.invocation import Invocation, Meta
     from jackfield.invocation.entry import Entry
-    from jackfield.manifest import ActionManifest, Manifest
+    from jackfield.manifest.manifest import ActionManifest, Manifest
     from jackfield.pipe.ports import Settings
 
 _MOST_NAMED = 5

@@ -7,10 +7,10 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
-from jackfield.clock import monotonic
-from jackfield.errors import Sent, Unavailable
-from jackfield.fork import ProcessLocal
+from jackfield.kernel.clock import monotonic
 from jackfield.kernel.ends import no_modules
+from jackfield.kernel.errors import Sent, Unavailable
+from jackfield.kernel.fork import ProcessLocal
 from jackfield.pipe.on_time import GRACE
 from jackfield.pipe.waiter import running_loop
 

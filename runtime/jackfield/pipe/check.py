@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from jackfield.connector.models import model_faults
-from jackfield.errors import Detail, InvalidInput
-from jackfield.hints import NextStep
 from jackfield.invocation.file_references import names_files
-from jackfield.json_tools.pointers import names
+from jackfield.kernel.errors import Detail, InvalidInput
 from jackfield.kernel.exact import without_decimals
-from jackfield.manifest import WHOLE_BODY
+from jackfield.kernel.hints import NextStep
+from jackfield.kernel.pointers import names
+from jackfield.manifest.manifest import WHOLE_BODY
 from jackfield.pipe.filling import by_value, fill
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from _tracemalloc import is_tracing  # tracemalloc itself imports much
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
-from jackfield.clock import monotonic
-from jackfield.clock import within as within_seconds
-from jackfield.frames import bordered
+from jackfield.kernel.clock import monotonic
+from jackfield.kernel.clock import within as within_seconds
 from jackfield.kernel.ends import is_ending
+from jackfield.kernel.frames import bordered
 from jackfield.pipe.calls import LOOK
 from jackfield.pipe.waiter import running_loop
 

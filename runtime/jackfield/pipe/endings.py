@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from jackfield.errors import InDoubt, Internal, InvalidConnection, JackfieldError, Unauthenticated
-from jackfield.failures import exhausted
-from jackfield.hooks import PluginFailed
-from jackfield.interrupts import drop_frames
+from jackfield.connector.hooks import PluginFailed
+from jackfield.kernel.errors import InDoubt, Internal, InvalidConnection, JackfieldError, Unauthenticated
+from jackfield.kernel.failures import exhausted
+from jackfield.kernel.interrupts import drop_frames
 from jackfield.pipe.errors_map import Unmapped, cause_of
 from jackfield.pipe.masking import mask_names, masked_error
 from jackfield.pipe.settle import failed

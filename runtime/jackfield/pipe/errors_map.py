@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connector.context import entered
-from jackfield.dataclass import replace
-from jackfield.errors import (
+from jackfield.kernel.dataclass import replace
+from jackfield.kernel.errors import (
     Cancelled,
     Detail,
     InDoubt,
@@ -23,9 +23,9 @@ from jackfield.errors import (
     Unavailable,
     UnknownName,
 )
-from jackfield.failures import Raised, attempt_foreign, exhausted
-from jackfield.hints import NextStep
-from jackfield.interrupts import drop_frames, let_out_of_call
+from jackfield.kernel.failures import Raised, attempt_foreign, exhausted
+from jackfield.kernel.hints import NextStep
+from jackfield.kernel.interrupts import drop_frames, let_out_of_call
 
 if TYPE_CHECKING:
     from jackfield.connector import Inputs

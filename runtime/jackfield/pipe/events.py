@@ -6,9 +6,9 @@ import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
-from jackfield.clock import iso
-from jackfield.dataclass import dataclass, field
-from jackfield.frames import bordered
+from jackfield.kernel.clock import iso
+from jackfield.kernel.dataclass import dataclass, field
+from jackfield.kernel.frames import bordered
 
 PAUSE = 0.2
 """Seconds between two looks of a reader that waits."""

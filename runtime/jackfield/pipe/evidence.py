@@ -6,14 +6,14 @@ import random
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connector.context import MAX_WARNINGS
-from jackfield.dataclass import dataclass, field
-from jackfield.errors import Detail
+from jackfield.kernel.dataclass import dataclass, field
+from jackfield.kernel.errors import Detail
 from jackfield.retry import Backoff
 
 if TYPE_CHECKING:
-    from jackfield.clock import Clock
     from jackfield.connector.context import Answered, Call, Observe
-    from jackfield.errors import JackfieldError
+    from jackfield.kernel.clock import Clock
+    from jackfield.kernel.errors import JackfieldError
     from jackfield.pacing.pace import Paces
     from jackfield.pipe.ports import Files
     from jackfield.pipe.record import Record

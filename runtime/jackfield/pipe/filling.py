@@ -8,8 +8,6 @@ from functools import partial, reduce
 from operator import getitem
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from jackfield.dataclass import dataclass, replace
-from jackfield.errors import JackfieldError
 from jackfield.invocation.file_references import (
     GivenFiles,
     check_there,
@@ -20,6 +18,8 @@ from jackfield.invocation.file_references import (
     too_large_together,
     with_digests,
 )
+from jackfield.kernel.dataclass import dataclass, replace
+from jackfield.kernel.errors import JackfieldError
 
 if TYPE_CHECKING:
     from jackfield.connector.reading import FileSource
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from jackfield.invocation.file_references import FileLocation
     from jackfield.invocation.given_files import GivenFile
     from jackfield.invocation.stored_file import StoredFile
-    from jackfield.json_tools.walk import Schema
+    from jackfield.kernel.walk import Schema
     from jackfield.pipe.ports import Files
     from jackfield.pipe.waiter import Waiter
 

@@ -12,13 +12,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from jackfield.dataclass import replace
-from jackfield.errors import Detail, InvalidInput, did_you_mean
-from jackfield.json_tools.pointers import MAX_NAME, names, pointer
-from jackfield.manifest import WHOLE_BODY as WHOLE
+from jackfield.kernel.dataclass import replace
+from jackfield.kernel.errors import Detail, InvalidInput, did_you_mean
+from jackfield.kernel.pointers import MAX_NAME, names, pointer
+from jackfield.manifest.manifest import WHOLE_BODY as WHOLE
 
 if TYPE_CHECKING:
-    from jackfield.manifest import ActionManifest
+    from jackfield.manifest.manifest import ActionManifest
 
 _NO_MEMBERS: Mapping[str, str] = {}
 

@@ -14,14 +14,14 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connector.reading import Events
-from jackfield.errors import Cancelled, JackfieldError, Sent, TimedOut
+from jackfield.kernel.errors import Cancelled, JackfieldError, Sent, TimedOut
 from jackfield.redaction.outputs import Joints
 from jackfield.schema.json_values import to_json
 
 if TYPE_CHECKING:
     import asyncio
 
-    from jackfield.clock import Deadline
+    from jackfield.kernel.clock import Deadline
     from jackfield.redaction.outputs import OutputMask
 
 Event = Mapping[str, Any]

@@ -28,12 +28,13 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from jackfield.clock import Deadline, within
 from jackfield.connector.conversion import Handle
-from jackfield.dataclass import dataclass, field
-from jackfield.errors import JackfieldError, LimitReached
-from jackfield.hooks import Wrapping
-from jackfield.interrupts import let_out_of_call
+from jackfield.connector.hooks import Wrapping
+from jackfield.kernel.clock import Deadline, within
+from jackfield.kernel.dataclass import dataclass, field
+from jackfield.kernel.errors import JackfieldError, LimitReached
+from jackfield.kernel.interrupts import let_out_of_call
+from jackfield.kernel.secrecy import Hidden
 from jackfield.pacing.turn import PostponedError
 from jackfield.pipe import endings
 from jackfield.pipe.attempts import Attempts
@@ -41,12 +42,11 @@ from jackfield.pipe.call_rules import refuse_job_timeout, refuse_queue_members
 from jackfield.pipe.calls import Calls
 from jackfield.pipe.check import filled_inputs, typed_inputs
 from jackfield.pipe.settle import rehearsed, settled
-from jackfield.secrecy import Hidden
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.connections.connection_lookup import Connections
-    from jackfield.hooks import Plugins
+    from jackfield.connector.hooks import Plugins
     from jackfield.invocation import Invocation, Result
     from jackfield.pipe.evidence import Dependencies
     from jackfield.pipe.plan import Plans

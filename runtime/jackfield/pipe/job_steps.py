@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from jackfield.errors import Detail, InDoubt, InvalidOutput, JackfieldError, JobFailed, Sent, TimedOut
-from jackfield.failures import contained
 from jackfield.invocation import Result
 from jackfield.invocation.request import FIRST_POLL
 from jackfield.invocation.result import NO_PROGRESS
+from jackfield.kernel.errors import Detail, InDoubt, InvalidOutput, JackfieldError, JobFailed, Sent, TimedOut
+from jackfield.kernel.failures import contained
 from jackfield.pipe.attempts import Attempts
 from jackfield.pipe.errors_map import quoted
 from jackfield.pipe.settle import settled

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from jackfield.errors import Detail, JackfieldError, Provider
+from jackfield.kernel.errors import Detail, JackfieldError, Provider
 from jackfield.redaction.marks import MASK, Concealed, hidden_values, leaves
 from jackfield.redaction.outputs import SHORTEST
 from jackfield.redaction.redactor import Redactor
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jackfield.connector.context import Call
     from jackfield.connector.reading import Unread
     from jackfield.invocation import Invocation, Meta
-    from jackfield.json_tools.walk import Schema, SecretPlaces
+    from jackfield.kernel.walk import Schema, SecretPlaces
 
 _MOST_SECRETS = 20
 """Secrets of an output for which the rest of its record is searched."""

@@ -7,7 +7,7 @@ from contextlib import suppress
 from ipaddress import ip_address
 from typing import Any
 
-from jackfield.errors import InvalidConnection
+from jackfield.kernel.errors import InvalidConnection
 from jackfield.pipe.open import hosts_of
 from jackfield.wire.guard import Guard
 

@@ -11,10 +11,10 @@ from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from jackfield.clock import Clock, Deadline, patience
 from jackfield.connector.context import without_waiting
-from jackfield.failures import attempt_foreign, contained, value_of
+from jackfield.kernel.clock import Clock, Deadline, patience
 from jackfield.kernel.commits import late, under_way
+from jackfield.kernel.failures import attempt_foreign, contained, value_of
 from jackfield.kernel.threads import Threads
 from jackfield.pipe.on_time import GRACE, OnTime
 from jackfield.pipe.waiter import in_turn

@@ -14,17 +14,17 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from jackfield.errors import Sent, Unavailable
-from jackfield.failures import OnFailure, attempt_foreign
-from jackfield.fork import ProcessLocal
+from jackfield.kernel.errors import Sent, Unavailable
+from jackfield.kernel.failures import OnFailure, attempt_foreign
+from jackfield.kernel.fork import ProcessLocal
 
 if TYPE_CHECKING:
     import asyncio
     from concurrent.futures import Executor
 
-    from jackfield.clock import Deadline
-    from jackfield.errors import JackfieldError
-    from jackfield.failures import Raised
+    from jackfield.kernel.clock import Deadline
+    from jackfield.kernel.errors import JackfieldError
+    from jackfield.kernel.failures import Raised
 
 T = TypeVar("T")
 

@@ -17,23 +17,23 @@ from jackfield.connections.host_access import HostAccess, ReferenceRules, creden
 from jackfield.connections.secret_references import Secrets, reference_paths, references, refuse_references
 from jackfield.connector.context import OpenContext
 from jackfield.connector.models import connection_values
-from jackfield.dataclass import dataclass
-from jackfield.errors import Detail, InvalidConnection, JackfieldError, Sent, Unavailable
-from jackfield.failures import contained
-from jackfield.json_tools.pointers import child
-from jackfield.json_tools.walk import Nodes, Schema, extension, members, nodes
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import Detail, InvalidConnection, JackfieldError, Sent, Unavailable
+from jackfield.kernel.failures import contained
+from jackfield.kernel.pointers import child
+from jackfield.kernel.secrecy import Hidden, SecretHolder
+from jackfield.kernel.walk import Nodes, Schema, extension, members, nodes
 from jackfield.pipe.admit import Target, check_values
 from jackfield.redaction.marks import hidden_values
 from jackfield.schema.cache import Schemas
-from jackfield.secrecy import Hidden, SecretHolder
 from jackfield.wire.guard import ANYWHERE, Guard, OnlyHosts
 
 if TYPE_CHECKING:
-    from jackfield.clock import Clock, Deadline
     from jackfield.connections.ports import Leases
     from jackfield.connector import Call, ConnectionType, Grants
     from jackfield.connector.loaded import LoadedConnector
-    from jackfield.manifest import ActionManifest, Manifest
+    from jackfield.kernel.clock import Clock, Deadline
+    from jackfield.manifest.manifest import ActionManifest, Manifest
 
 _LOG = logging.getLogger("jackfield.pipe")
 _SORTED = json.JSONEncoder(sort_keys=True, separators=(",", ":"))

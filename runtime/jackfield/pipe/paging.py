@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connector.conversion import Handle
-from jackfield.errors import JackfieldError, NotFound, Unavailable
-from jackfield.json_tools.pointers import copy_member, find, merge_member
-from jackfield.pagination import OPEN_END, Pagination
+from jackfield.kernel.errors import JackfieldError, NotFound, Unavailable
+from jackfield.kernel.pointers import copy_member, find, merge_member
+from jackfield.manifest.pagination import OPEN_END, Pagination
 from jackfield.pipe.check import typed
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connector.conversion import weight
-from jackfield.dataclass import replace
-from jackfield.errors import InvalidInvocation, JackfieldError
 from jackfield.invocation.selection import SelectionError, selection
+from jackfield.kernel.dataclass import replace
+from jackfield.kernel.errors import InvalidInvocation, JackfieldError
 from jackfield.kernel.exact import result_json
 
 if TYPE_CHECKING:

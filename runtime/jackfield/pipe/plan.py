@@ -8,15 +8,16 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from jackfield.callers.caller import seen_catalog
-from jackfield.dataclass import dataclass, replace
-from jackfield.errors import Detail, InvalidInvocation, JackfieldError, Sent, Unavailable
-from jackfield.fork import ProcessLocal
 from jackfield.invocation import Invocation, check_depth
 from jackfield.invocation.file_references import holds_objects
 from jackfield.invocation.provider_ids import marked_places
 from jackfield.invocation.request import parse_invocation
 from jackfield.invocation.wire import parse_json
 from jackfield.kernel.bounded_cache import BoundedCache
+from jackfield.kernel.dataclass import dataclass, replace
+from jackfield.kernel.errors import Detail, InvalidInvocation, JackfieldError, Sent, Unavailable
+from jackfield.kernel.fork import ProcessLocal
+from jackfield.kernel.secrecy import SecretHolder
 from jackfield.pipe.admit import check_serves, find_target
 from jackfield.pipe.call_rules import asked_for, find_called, is_guarded, require_call, require_others, require_trace, sees_entry
 from jackfield.pipe.masking import stored_secrets
@@ -25,7 +26,6 @@ from jackfield.redaction.marks import secret_values
 from jackfield.redaction.redactor import Redactor
 from jackfield.retry import Tries
 from jackfield.schema.steps import steps_of
-from jackfield.secrecy import SecretHolder
 
 if TYPE_CHECKING:
     from jackfield.callers import Caller
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from jackfield.connector.loaded import LoadedConnector
     from jackfield.invocation.entry import Entry
     from jackfield.invocation.provider_ids import Places
-    from jackfield.json_tools.walk import SecretPlaces
-    from jackfield.manifest import ActionManifest, Manifest
+    from jackfield.kernel.walk import SecretPlaces
+    from jackfield.manifest.manifest import ActionManifest, Manifest
     from jackfield.pipe.admit import Target, Targets
     from jackfield.pipe.evidence import Dependencies
     from jackfield.pipe.open import OpenConnection, Opener

@@ -6,9 +6,9 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from jackfield.callers.caller import LIBRARY, Caller
-from jackfield.errors import InvalidInvocation, JackfieldError
-from jackfield.frames import bordered
 from jackfield.invocation import Result
+from jackfield.kernel.errors import InvalidInvocation, JackfieldError
+from jackfield.kernel.frames import bordered
 from jackfield.pipe.masking import masked_error
 from jackfield.pipe.run import Run
 from jackfield.pipe.waiter import run_in_thread

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from jackfield.connector.evidence import Look, Marker
     from jackfield.invocation import Meta, Result
     from jackfield.invocation.entry import Entry
-    from jackfield.manifest import ActionManifest, Manifest
+    from jackfield.manifest.manifest import ActionManifest, Manifest
 
 
 class Record(Protocol):

@@ -8,22 +8,22 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from jackfield.clock import arrived as _arrived
 from jackfield.invocation import Invocation, Meta, Result, new_invocation_id
 from jackfield.invocation.file_references import GivenFiles
+from jackfield.kernel.clock import arrived as _arrived
 from jackfield.pipe.masking import covering
 from jackfield.redaction.marks import hidden_values, leaves
 from jackfield.redaction.redactor import Redactor
 
 if TYPE_CHECKING:
     from jackfield.callers import Caller
-    from jackfield.clock import Deadline
     from jackfield.connector import Call
     from jackfield.connector.reading import FileSource
-    from jackfield.errors import JackfieldError
     from jackfield.invocation.claimed import Claimed
-    from jackfield.json_tools.walk import SecretPlaces
-    from jackfield.manifest import ActionManifest, Manifest
+    from jackfield.kernel.clock import Deadline
+    from jackfield.kernel.errors import JackfieldError
+    from jackfield.kernel.walk import SecretPlaces
+    from jackfield.manifest.manifest import ActionManifest, Manifest
     from jackfield.pacing.turn import Turn
     from jackfield.pipe.admit import Target
     from jackfield.pipe.evidence import Evidence

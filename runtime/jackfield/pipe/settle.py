@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, cast
 from jackfield.connector.context import MAX_WARNINGS
 from jackfield.connector.conversion import dumped
 from jackfield.connector.failed_entries import MAX_FAILED_ENTRIES, FailedEntries
-from jackfield.dataclass import replace
-from jackfield.errors import Detail, FailedInPart, InDoubt, InvalidOutput, JackfieldError, Provider, Sent
 from jackfield.invocation import Meta, Result
 from jackfield.invocation.provider_ids import references_in
-from jackfield.json_tools.pointers import shown
+from jackfield.kernel.dataclass import replace
+from jackfield.kernel.errors import Detail, FailedInPart, InDoubt, InvalidOutput, JackfieldError, Provider, Sent
+from jackfield.kernel.pointers import shown
 from jackfield.pipe.check import wants_preview
 from jackfield.pipe.masking import concealed, redactor_of
 from jackfield.redaction.marks import MASK, Concealed, masked

@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
-from jackfield.errors import Internal
-from jackfield.frames import bordered
 from jackfield.kernel.ends import is_ending, no_thread
+from jackfield.kernel.errors import Internal
+from jackfield.kernel.frames import bordered
 from jackfield.pipe.handing import Channel
 
 if TYPE_CHECKING:

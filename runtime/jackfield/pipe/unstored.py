@@ -10,10 +10,10 @@ from jackfield.callers.authorizer import Authorizer
 from jackfield.callers.caller import Caller
 from jackfield.callers.rules import Rules
 from jackfield.connections.connection_lookup import barred_paths
-from jackfield.errors import ApprovalRequired, Detail, InvalidInvocation
-from jackfield.hints import NextStep
 from jackfield.invocation import MAX_BYTES
 from jackfield.kernel.database_urls import NONE, no_database
+from jackfield.kernel.errors import ApprovalRequired, Detail, InvalidInvocation
+from jackfield.kernel.hints import NextStep
 from jackfield.pipe.run import Run
 from jackfield.pipe.settle import failed
 from jackfield.wire.guard import allowed_hosts

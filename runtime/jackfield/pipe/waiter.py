@@ -10,11 +10,11 @@ from contextlib import AbstractContextManager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
-from jackfield.clock import Clock, Deadline
-from jackfield.errors import JackfieldError, Sent
-from jackfield.failures import contained, value_of
-from jackfield.fork import ProcessLocal
+from jackfield.kernel.clock import Clock, Deadline
 from jackfield.kernel.ends import is_ending, no_thread
+from jackfield.kernel.errors import JackfieldError, Sent
+from jackfield.kernel.failures import contained, value_of
+from jackfield.kernel.fork import ProcessLocal
 from jackfield.pipe.on_time import GRACE, OnTime
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 
+from jackfield.kernel.secrecy import SecretHolder
 from jackfield.redaction.needles import BASE64, LONG, Form, Needle
-from jackfield.secrecy import SecretHolder
 
 _FIRST = 12
 _GRAM = 4

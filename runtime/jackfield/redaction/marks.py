@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
-from jackfield.json_tools.pointers import child
-from jackfield.json_tools.walk import Nodes, Schema, SecretPlaces, extension, members, nodes
-from jackfield.json_tools.walk import is_secret as marks_secret
-from jackfield.secrecy import without_password
+from jackfield.kernel.pointers import child
+from jackfield.kernel.secrecy import without_password
+from jackfield.kernel.walk import Nodes, Schema, SecretPlaces, extension, members, nodes
+from jackfield.kernel.walk import is_secret as marks_secret
 
 MASK = "***"
 """Replacement for a secret."""

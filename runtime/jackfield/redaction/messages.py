@@ -13,10 +13,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote_plus
 
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.secrecy import without_password
 from jackfield.redaction.marks import MASK
 from jackfield.redaction.redactor import Redactor
-from jackfield.secrecy import without_password
 
 _STEMS = ("token", "secret", "passw", "apikey", "credential", "signature", "cookie", "authoriz", "bearer", "session", "jwt", "private",
           "accesskey", "authkey", "signingkey", "sharedkey", "masterkey", "encryptionkey", "assertion", "xsrf", "csrf",

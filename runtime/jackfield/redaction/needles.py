@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.secrecy import SecretHolder
 
 
 def octets(text: str) -> bytes:

@@ -15,11 +15,11 @@ from functools import reduce
 from itertools import chain
 from typing import Any
 
-from jackfield.json_tools.pointers import child
+from jackfield.kernel.pointers import child
+from jackfield.kernel.secrecy import SecretHolder
 from jackfield.redaction.marks import MASK
 from jackfield.redaction.needles import Form, encodings, normal_forms, spellings, words
 from jackfield.redaction.redactor import Redactor
-from jackfield.secrecy import SecretHolder
 
 SHORTEST = 8
 """Characters below which a secret is masked in outputs as a whole token only: it is a word, or stands in Base64 by chance."""

@@ -9,11 +9,11 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from weakref import ref
 
-from jackfield.errors import CODES
+from jackfield.kernel.errors import CODES
+from jackfield.kernel.secrecy import SecretHolder
 from jackfield.redaction.escapes import Family, View, families, lowered, views
 from jackfield.redaction.marks import MASK
 from jackfield.redaction.needles import Form
-from jackfield.secrecy import SecretHolder
 
 if TYPE_CHECKING:
     from jackfield.redaction.index import Index

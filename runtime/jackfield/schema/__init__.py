@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from jackfield.exports import exports, late_hints
+from jackfield.kernel.exports import exports, late_hints
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,15 +7,15 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from jackfield.errors import UnknownConnector
-from jackfield.fork import ProcessLocal
-from jackfield.json_tools import pointers
+from jackfield.kernel import pointers
+from jackfield.kernel.errors import UnknownConnector
+from jackfield.kernel.fork import ProcessLocal
 from jackfield.schema import CompiledSchema, SchemaError, compile_schema
 from jackfield.schema.steps import steps_of
 from jackfield.schema.wording import name_of
 
 if TYPE_CHECKING:
-    from jackfield.manifest import Manifest
+    from jackfield.manifest.manifest import Manifest
 
 
 class Schemas(ProcessLocal):
@@ -55,7 +55,7 @@ def check_schemas(manifest: Manifest) -> None:
     :raises UnknownConnector: if a schema is invalid, which means that the connector is broken.
     """
     version = manifest.version
-    from jackfield.json_tools.patterns import dear_patterns
+    from jackfield.kernel.patterns import dear_patterns
 
     dear = dear_patterns(_patterns(manifest.raw))
     if dear is not None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from jackfield.dataclass import dataclass
-from jackfield.errors import Detail
-from jackfield.json_tools.walk import SecretPlaces
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import Detail
+from jackfield.kernel.walk import SecretPlaces
 from jackfield.schema.json_types import value_word
 from jackfield.schema.json_values import is_json, to_json
 from jackfield.schema.steps import CHARACTERS, FREE, MAX_COMPARED, MAX_LARGE, MAX_STEPS, slow_numbers, steps_of
@@ -128,7 +128,7 @@ def _is_valid(facts: SchemaFacts, value: Json) -> bool:
 
 def _begin(facts: SchemaFacts) -> None:
     if facts.slow:
-        from jackfield.json_tools.patterns import begin_slow
+        from jackfield.kernel.patterns import begin_slow
 
         begin_slow()
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from jackfield.json_tools.patterns import SLOW, sorted_pattern
-from jackfield.json_tools.pointers import child
+from jackfield.kernel.patterns import SLOW, sorted_pattern
+from jackfield.kernel.pointers import child
 from jackfield.schema.compiled import CompiledSchema
 from jackfield.schema.cost import refuse_slow_patterns, schema_cost, schema_numbers
 from jackfield.schema.engine import check_form, compile_validator, for_engine, matcher

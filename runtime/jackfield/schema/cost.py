@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from jackfield.dataclass import dataclass
-from jackfield.json_tools.patterns import MAX_LOOKAROUND, SLOW, sorted_pattern
-from jackfield.json_tools.pointers import child
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.patterns import MAX_LOOKAROUND, SLOW, sorted_pattern
+from jackfield.kernel.pointers import child
 from jackfield.schema.json_types import SchemaError
 from jackfield.schema.references import in_place
 from jackfield.schema.steps import SMALL_NUMBER, steps_of

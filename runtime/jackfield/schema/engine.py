@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import jsonschema_rs as rs
 
-from jackfield.json_tools.patterns import SLOW, slow_format, sorted_pattern
-from jackfield.json_tools.pointers import pointer
-from jackfield.json_tools.walk import extension
+from jackfield.kernel.patterns import SLOW, slow_format, sorted_pattern
+from jackfield.kernel.pointers import pointer
+from jackfield.kernel.walk import extension
 from jackfield.schema.formats import JUDGED_HERE
 from jackfield.schema.json_types import Json, SchemaError
 from jackfield.schema.references import SUBSCHEMA, SUBSCHEMA_LISTS, SUBSCHEMA_MAPS

@@ -12,11 +12,11 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote as percent_encoded
 
-from jackfield.dataclass import dataclass
-from jackfield.errors import Detail
-from jackfield.fork import at_fork
-from jackfield.json_tools.pointers import child, follow, names, pointer, shown
-from jackfield.json_tools.walk import item_schemas, member_schemas
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import Detail
+from jackfield.kernel.fork import at_fork
+from jackfield.kernel.pointers import child, follow, names, pointer, shown
+from jackfield.kernel.walk import item_schemas, member_schemas
 from jackfield.schema.engine import MASK
 from jackfield.schema.json_types import is_same
 from jackfield.schema.shallow import JUDGED

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote as percent_encoded
 
-from jackfield.dataclass import dataclass, field
-from jackfield.json_tools.pointers import follow, names
-from jackfield.json_tools.walk import Nodes, extension, is_secret, nodes
+from jackfield.kernel.dataclass import dataclass, field
+from jackfield.kernel.pointers import follow, names
+from jackfield.kernel.walk import Nodes, extension, is_secret, nodes
 from jackfield.schema.engine import NAME, compile_part
 from jackfield.schema.formats import FORMATS
 from jackfield.schema.json_types import ALL_KINDS, TYPES, Json, Node, kind_of, type_words

@@ -13,10 +13,10 @@ from datetime import date, datetime, time
 from numbers import Real
 from typing import TYPE_CHECKING
 
-from jackfield.errors import Detail
-from jackfield.failures import Raised, attempt
-from jackfield.json_tools.pointers import child, cut, shown
+from jackfield.kernel.errors import Detail
 from jackfield.kernel.exact import Exact
+from jackfield.kernel.failures import Raised, attempt
+from jackfield.kernel.pointers import child, cut, shown
 from jackfield.schema.json_types import MAX_DEPTH, MAX_DIGITS, Json, Unreadable
 from jackfield.schema.wording import escaped
 

@@ -18,8 +18,8 @@ from numbers import Integral, Real
 from typing import Any
 from uuid import UUID
 
-from jackfield.failures import Raised, attempt
-from jackfield.json_tools.walk import Nodes, Schema, members, nodes
+from jackfield.kernel.failures import Raised, attempt
+from jackfield.kernel.walk import Nodes, Schema, members, nodes
 from jackfield.schema.json_types import MAX_DEPTH, MAX_DIGITS, Unreadable
 
 _ATOMS = frozenset({str, int, float, bool, type(None)})

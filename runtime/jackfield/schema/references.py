@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from jackfield.dataclass import dataclass
-from jackfield.json_tools.pointers import child, follow
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.pointers import child, follow
 from jackfield.schema.json_types import Json, Node, SchemaError
 from jackfield.schema.wording import name_of
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from jackfield.errors import Detail, nearest
-from jackfield.json_tools.patterns import SLOW, slow_is_spent, sorted_pattern
-from jackfield.json_tools.pointers import MAX_NAME, child, cut, pointer, shown
+from jackfield.kernel.errors import Detail, nearest
+from jackfield.kernel.patterns import SLOW, slow_is_spent, sorted_pattern
+from jackfield.kernel.pointers import MAX_NAME, child, cut, pointer, shown
 from jackfield.schema.engine import names_rule
 from jackfield.schema.explain import Budget, Explainer
 from jackfield.schema.facts import described, described_each, types_of

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
-from jackfield.json_tools.pointers import child, names, pointer
+from jackfield.kernel.pointers import child, names, pointer
 from jackfield.schema.engine import NAME
 from jackfield.schema.references import SUBSCHEMA, SUBSCHEMA_LISTS, SUBSCHEMA_MAPS
 

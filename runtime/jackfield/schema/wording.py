@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from jackfield.secrecy import without_password
+from jackfield.kernel.secrecy import without_password
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

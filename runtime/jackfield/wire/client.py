@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
-from jackfield.errors import JackfieldError, Sent
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.errors import JackfieldError, Sent
+from jackfield.kernel.secrecy import SecretHolder
 from jackfield.wire.connection import Connection, Limit, Target, WireSettings, connect, proxy_fields
 from jackfield.wire.exchanges import seen_exchange
 from jackfield.wire.faults import Kind, WireFault, garbled

@@ -11,11 +11,11 @@ from base64 import b64encode
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from jackfield.clock import monotonic
-from jackfield.dataclass import dataclass
-from jackfield.errors import JackfieldError, Sent
-from jackfield.failures import OnFailure, Raised, attempt
-from jackfield.interrupts import let_out
+from jackfield.kernel.clock import monotonic
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import JackfieldError, Sent
+from jackfield.kernel.failures import OnFailure, Raised, attempt
+from jackfield.kernel.interrupts import let_out
 from jackfield.wire.faults import Kind, WireFault, broken, garbled, no_handshake, not_connected, printable, refuses_client
 from jackfield.wire.guard import ANYWHERE, Guard, connected
 from jackfield.wire.head import framing_of, head_end, read_head, write_head

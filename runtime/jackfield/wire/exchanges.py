@@ -10,8 +10,8 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Protocol, cast
 
-from jackfield.errors import Sent
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.errors import Sent
+from jackfield.kernel.secrecy import SecretHolder
 from jackfield.wire.guard import CURRENT, UNSEEN
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import socket
 import ssl
 from enum import StrEnum
 
-from jackfield.errors import Sent
-from jackfield.failures import exhausted
+from jackfield.kernel.errors import Sent
+from jackfield.kernel.failures import exhausted
 
 _CLIENT_ALERTS = ("CERTIFICATE_REQUIRED", "BAD_CERTIFICATE", "UNSUPPORTED_CERTIFICATE", "CERTIFICATE_REVOKED", "CERTIFICATE_EXPIRED",
                   "CERTIFICATE_UNKNOWN", "UNKNOWN_CA", "ACCESS_DENIED")  # fmt: skip

@@ -14,10 +14,10 @@ from fnmatch import fnmatchcase
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any, Protocol
 
-from jackfield.dataclass import dataclass
-from jackfield.errors import Detail, InvalidConnection, InvalidInvocation
-from jackfield.failures import OnFailure
-from jackfield.hints import NextStep
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInvocation
+from jackfield.kernel.failures import OnFailure
+from jackfield.kernel.hints import NextStep
 
 _METADATA = frozenset(
     ip_address(text)

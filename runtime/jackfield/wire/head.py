@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from jackfield.errors import Sent
+from jackfield.kernel.errors import Sent
 from jackfield.wire.faults import Kind, WireFault, garbled
 
 Fields = list[tuple[bytes, bytes]]

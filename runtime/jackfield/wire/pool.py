@@ -8,8 +8,8 @@ import time
 import weakref
 from collections import deque
 
-from jackfield.clock import monotonic
-from jackfield.fork import ProcessLocal
+from jackfield.kernel.clock import monotonic
+from jackfield.kernel.fork import ProcessLocal
 from jackfield.wire.connection import Connection, Target
 
 

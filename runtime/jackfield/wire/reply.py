@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from jackfield.errors import Sent
+from jackfield.kernel.errors import Sent
 from jackfield.wire.connection import Connection, Limit
 from jackfield.wire.faults import Kind, WireFault, garbled
 from jackfield.wire.head import MAX_HEAD, VALUE_READ, framing_of, read_fields, read_head, values_of

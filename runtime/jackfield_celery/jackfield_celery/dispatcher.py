@@ -11,8 +11,8 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
-from jackfield.errors import JackfieldError, Unavailable
-from jackfield.fork import ProcessLocal
+from jackfield.kernel.errors import JackfieldError, Unavailable
+from jackfield.kernel.fork import ProcessLocal
 from jackfield_celery.outbox import Message, Outbox
 from jackfield_store.queue.runtime_pool import RuntimePool
 

@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from jackfield.errors import JackfieldError
-from jackfield.fork import ProcessLocal
 from jackfield.invocation import Result
 from jackfield.invocation.claimed import Claimed
+from jackfield.kernel.errors import JackfieldError
+from jackfield.kernel.fork import ProcessLocal
 from jackfield.pacing.turn import PostponedError
 from jackfield_celery.broker import new_app, warning
 from jackfield_celery.dispatcher import Dispatcher

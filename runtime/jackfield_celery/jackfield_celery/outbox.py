@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from jackfield.clock import Clock
+from jackfield.kernel.clock import Clock
 from jackfield_store.database import Database
 from jackfield_store.database.blocked import BlockedWorkspaces
 from jackfield_store.database.shared_clock import SharedClock

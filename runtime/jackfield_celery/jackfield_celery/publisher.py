@@ -14,7 +14,7 @@ from celery import Celery
 from kombu import Connection
 from kombu.exceptions import KombuError
 
-from jackfield.errors import Unavailable
+from jackfield.kernel.errors import Unavailable
 from jackfield_celery.broker import QUEUE, TASK, queues
 from jackfield_celery.outbox import Message
 from jackfield_celery.transport import DEAD

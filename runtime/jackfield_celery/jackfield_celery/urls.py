@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
-from jackfield.errors import InvalidInvocation
-from jackfield.secrecy import without_password
+from jackfield.kernel.errors import InvalidInvocation
+from jackfield.kernel.secrecy import without_password
 
 _SCHEMES = ("amqp", "amqps", "redis", "rediss")
 _OF_TLS = frozenset({"ssl_ca_certs", "ssl_ca_path", "ssl_cert_reqs", "ssl_certfile", "ssl_check_hostname", "ssl_keyfile"})

@@ -20,7 +20,7 @@ from kombu import Connection, Message
 from kombu.asynchronous import set_event_loop
 from kombu.common import ignore_errors
 
-from jackfield.fork import ProcessLocal
+from jackfield.kernel.fork import ProcessLocal
 from jackfield.kernel.threads import Threads
 from jackfield_celery.broker import QUEUE, TASK
 from jackfield_celery.control import Control

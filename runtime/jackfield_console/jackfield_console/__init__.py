@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jackfield.exports import exports
+from jackfield.kernel.exports import exports
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

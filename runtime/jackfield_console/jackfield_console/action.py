@@ -10,11 +10,11 @@ from typing import Any
 
 from starlette.responses import Response
 
-from jackfield.errors import JackfieldError
 from jackfield.invocation import DEFAULT_TIMEOUT, MAX_TIMEOUT, Result, decode
 from jackfield.invocation.file_references import without_given
+from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Attribute, Markup, Node, terms
-from jackfield.manifest import ActionManifest, Manifest
+from jackfield.manifest.manifest import ActionManifest, Manifest
 from jackfield_console import snippets
 from jackfield_console.components import (
     badge,

@@ -7,8 +7,8 @@ from typing import Any
 
 from starlette.responses import Response
 
-from jackfield.errors import InvalidInvocation, JackfieldError, NotAllowed
 from jackfield.invocation.entry import Entry
+from jackfield.kernel.errors import InvalidInvocation, JackfieldError, NotAllowed
 from jackfield.kernel.markup import Markup, Node, terms
 from jackfield_console.components import at, card, code_block, form, h, json_text, notice, text_field
 from jackfield_console.page_request import PageRequest

@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.markup import Node, table
 from jackfield_console.approval import approvals_of
 from jackfield_console.components import at, badge, choice_field, h, more

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from starlette.responses import Response
 
-from jackfield.errors import JackfieldError
+from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, codes, terms
 from jackfield_console.components import at, badge, card, code_block, fault_of, form, h, notice
 from jackfield_console.page_request import PageRequest

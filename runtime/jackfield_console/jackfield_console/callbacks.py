@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 
 from starlette.responses import Response
 
-from jackfield.clock import moment
-from jackfield.errors import JackfieldError
+from jackfield.kernel.clock import moment
+from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, codes, table, terms
 from jackfield_console.components import (
     at,

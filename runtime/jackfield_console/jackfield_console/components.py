@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from jackfield.errors import JackfieldError
-from jackfield.hints import worded
 from jackfield.kernel import markup
+from jackfield.kernel.errors import JackfieldError
+from jackfield.kernel.hints import worded
 from jackfield.kernel.markup import Attribute, Markup, Node, Tags
 from jackfield_console.page_request import PageRequest
 from jackfield_server.shared.prefix import below_prefix

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from jackfield.errors import JackfieldError, LimitReached
+from jackfield.kernel.errors import JackfieldError, LimitReached
 from jackfield_console.assets import content_of
 from jackfield_console.connect_view import View, progress
 from jackfield_console.connect_words import locale_of

@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from jackfield.errors import JackfieldError
+from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, table
 from jackfield_console.components import (
     at,

@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from starlette.responses import HTMLResponse, Response
 
-from jackfield.errors import InvalidConnection, JackfieldError
+from jackfield.kernel.errors import InvalidConnection, JackfieldError
 from jackfield.kernel.markup import Markup, Node
 from jackfield_console.assets import asset
 from jackfield_console.components import badge, csrf_field, guide, h, json_text, line

@@ -13,8 +13,8 @@ from starlette.requests import Request
 
 from jackfield.connections.connection_types import Kind
 from jackfield.connections.locales import LOCALES, texts_of
-from jackfield.errors import JackfieldError
-from jackfield.hints import worded
+from jackfield.kernel.errors import JackfieldError
+from jackfield.kernel.hints import worded
 from jackfield.kernel.markup import Markup
 from jackfield_console.components import h
 from jackfield_platform.tenants.connect_session import ConnectSession

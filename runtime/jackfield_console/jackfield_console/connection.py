@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from jackfield.connections.connection_types import Kind
 from jackfield.connections.named_connection import STORE
-from jackfield.errors import JackfieldError, UnknownConnector
+from jackfield.kernel.errors import JackfieldError, UnknownConnector
 from jackfield.kernel.markup import Markup, Node, codes, terms
 from jackfield_console import authorization
 from jackfield_console.action import FORM_SCRIPTS

@@ -11,9 +11,9 @@ from starlette.responses import Response
 
 from jackfield.connections.connection_types import Kind
 from jackfield.connections.provenance import Provenance
-from jackfield.errors import InvalidConnection, JackfieldError
-from jackfield.hints import worded
 from jackfield.invocation import decode
+from jackfield.kernel.errors import InvalidConnection, JackfieldError
+from jackfield.kernel.hints import worded
 from jackfield.kernel.markup import Markup, Node
 from jackfield_console.action import FORM_SCRIPTS
 from jackfield_console.components import card, csrf_field, fault_of, guide, h, line, search, text_field

@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from jackfield.errors import JackfieldError
+from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, table
 from jackfield_console.components import badge, choice_field, done_notice, filters, h, heading, more, notice, text_field
 from jackfield_console.page_request import PageRequest

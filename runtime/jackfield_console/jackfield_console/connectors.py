@@ -11,7 +11,7 @@ from starlette.responses import Response
 from jackfield.callers.searching import found_actions, found_triggers, listed_connectors
 from jackfield.catalog import Entry
 from jackfield.kernel.markup import Markup, table, terms
-from jackfield.manifest import ActionManifest, Manifest
+from jackfield.manifest.manifest import ActionManifest, Manifest
 from jackfield_console.components import badge, choices, guide, h, heading, line, more, notice, outside, search, summary
 from jackfield_console.marketplace import may_install, revoked_here, revoked_notices
 from jackfield_console.page_request import PageRequest

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from jackfield.errors import JackfieldError
+from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Node, table, terms
 from jackfield_console.components import at, badge, card, choices, code_block, done_notice, form, h, json_text, more
 from jackfield_console.event_homes import event_home

@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from jackfield.errors import JackfieldError
+from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node
 from jackfield_console.components import badge, fault, form, h, notice, text_field
 from jackfield_console.connection import cure

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from jackfield.errors import JackfieldError
+from jackfield.kernel.errors import JackfieldError
 from jackfield_console.page_request import PageRequest
 from jackfield_platform.events.callback import Origin
 from jackfield_platform.events.callbacks import Callbacks

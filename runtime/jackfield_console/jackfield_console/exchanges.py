@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jackfield.errors import InvalidInvocation
 from jackfield.invocation.entry import Entry
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.markup import Markup, Node, terms
 from jackfield_console.components import badge, card, code_block, h
 from jackfield_console.page_request import PageRequest

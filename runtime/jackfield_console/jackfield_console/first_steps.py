@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
-from jackfield.json_tools.walk import extension
 from jackfield.kernel.markup import Markup, Node
-from jackfield.manifest import ActionManifest, Manifest
+from jackfield.kernel.walk import extension
+from jackfield.manifest.manifest import ActionManifest, Manifest
 from jackfield_console.components import card, h
 from jackfield_console.page_request import PageRequest
 

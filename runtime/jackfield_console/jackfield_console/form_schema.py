@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from jackfield.json_tools.walk import Schema, branches, extension, is_secret, target
+from jackfield.kernel.walk import Schema, branches, extension, is_secret, target
 from jackfield_console.components import parted
 
 _DEEPEST = 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from jackfield.clock import moment
+from jackfield.kernel.clock import moment
 from jackfield.kernel.markup import Markup, Node, table, terms
 from jackfield_console.components import at, card, done_notice, form, h, more, notice
 from jackfield_console.page_request import PageRequest

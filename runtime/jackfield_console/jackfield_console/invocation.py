@@ -6,8 +6,8 @@ from typing import Any, Literal, cast
 
 from starlette.responses import Response
 
-from jackfield.errors import JackfieldError
 from jackfield.invocation.entry import Entry
+from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, terms
 from jackfield_console.approval import DONE as DECIDED
 from jackfield_console.approval import approval_shown

@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jackfield.errors import IdempotencyConflict, InvalidInvocation
 from jackfield.invocation.entry import Entry
 from jackfield.invocation.file_references import without_given
+from jackfield.kernel.errors import IdempotencyConflict, InvalidInvocation
 from jackfield.kernel.markup import Node
 from jackfield.redaction.marks import MASK
 from jackfield_console.components import badge, h, notice

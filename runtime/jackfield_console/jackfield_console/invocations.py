@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from jackfield.clock import moment
 from jackfield.invocation.entry import Entry
+from jackfield.kernel.clock import moment
 from jackfield.kernel.markup import Markup, Node, table
 from jackfield_console.components import at, badge, choice_field, done_notice, filters, h, live, more, span_text, text_field
 from jackfield_console.invocation_steps import CALLS

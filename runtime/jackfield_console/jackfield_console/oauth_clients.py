@@ -9,8 +9,8 @@ from starlette.responses import Response
 
 from jackfield.connections.named_connection import Origin
 from jackfield.connections.oauth_clients import SECRETS, VALUES
-from jackfield.errors import JackfieldError
 from jackfield.invocation import decode
+from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, codes, table, terms
 from jackfield_console.components import (
     at,

@@ -12,9 +12,9 @@ from starlette.requests import Request
 from jackfield.callers import Scope, may
 from jackfield.catalog import Catalog
 from jackfield.catalog.index import ActionIndex
-from jackfield.errors import JackfieldError
 from jackfield.invocation.entry import Entry
-from jackfield.manifest import Manifest
+from jackfield.kernel.errors import JackfieldError
+from jackfield.manifest.manifest import Manifest
 from jackfield_server.shared.identity import Identity
 from jackfield_server.shared.problem import Problem
 from jackfield_server.shared.server_context import ServerContext

@@ -9,8 +9,8 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from jackfield.errors import Detail, InvalidConnection, InvalidInvocation
 from jackfield.invocation import decode
+from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInvocation
 from jackfield.kernel.markup import Markup, Node
 from jackfield_console.components import h
 from jackfield_console.form_schema import form_schema

@@ -7,8 +7,8 @@ from typing import Any
 
 from starlette.responses import Response
 
-from jackfield.errors import InvalidInvocation, LimitReached
 from jackfield.invocation.entry import Entry
+from jackfield.kernel.errors import InvalidInvocation, LimitReached
 from jackfield.kernel.markup import Markup, Node, table
 from jackfield_console.components import at, card, done_notice, form, h, live, more, notice, span_text
 from jackfield_console.invocation_steps import LETTERS, redrive

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jackfield.kernel.markup import Markup, Node, table, terms
-from jackfield.manifest import ActionManifest
+from jackfield.manifest.manifest import ActionManifest
 from jackfield_console.components import badge, code_block, fault_of, h, json_text, notice, span_text
 
 _MOST_ROWS = 200

@@ -7,8 +7,8 @@ from typing import Any
 
 from starlette.responses import Response
 
-from jackfield.errors import Detail, InvalidInvocation, JackfieldError
 from jackfield.invocation import decode
+from jackfield.kernel.errors import Detail, InvalidInvocation, JackfieldError
 from jackfield.kernel.markup import Markup, Node
 from jackfield_console.components import choice_field, fault_of, form, h, json_text, lines_field, text_field
 from jackfield_console.page_request import PageRequest

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from starlette.responses import Response
 
 from jackfield.callers import Scope
-from jackfield.errors import JackfieldError
+from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, table
 from jackfield_console.components import badge, form, h, heading, notice
 from jackfield_console.page_request import PageRequest

@@ -16,8 +16,8 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from jackfield.callers import Rules
-from jackfield.clock import Clock, within
-from jackfield.errors import JackfieldError
+from jackfield.kernel.clock import Clock, within
+from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup
 from jackfield_console.components import csrf_field, fault_of, h, text_field
 from jackfield_console.invitation import START, invited, provider_part

@@ -12,11 +12,11 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from jackfield.callers.searching import found_triggers
-from jackfield.errors import InvalidInvocation, JackfieldError
 from jackfield.invocation import decode
+from jackfield.kernel.errors import InvalidInvocation, JackfieldError
 from jackfield.kernel.markup import Markup, Node
-from jackfield.manifest import Manifest
-from jackfield.manifest_triggers import TriggerManifest
+from jackfield.manifest.manifest import Manifest
+from jackfield.manifest.triggers import TriggerManifest
 from jackfield_console.action import FORM_SCRIPTS
 from jackfield_console.components import (
     badge,

@@ -11,12 +11,12 @@ from types import MappingProxyType
 from typing import Any
 
 from jackfield.callers.searching import found_actions
-from jackfield.errors import Detail, InvalidInvocation
 from jackfield.invocation import decode
-from jackfield.json_tools.pointers import child, cut
+from jackfield.kernel.errors import Detail, InvalidInvocation
 from jackfield.kernel.markup import Markup, Node, terms
-from jackfield.manifest import ActionManifest
-from jackfield.manifest_triggers import TriggerManifest
+from jackfield.kernel.pointers import child, cut
+from jackfield.manifest.manifest import ActionManifest
+from jackfield.manifest.triggers import TriggerManifest
 from jackfield_console.action import fitting_connections
 from jackfield_console.components import badge, card, choice_field, code_block, h, json_text, lines_field, notice, summary
 from jackfield_console.page_request import PageRequest

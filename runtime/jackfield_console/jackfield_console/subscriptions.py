@@ -7,9 +7,9 @@ from typing import Any
 
 from starlette.responses import Response
 
-from jackfield.errors import JackfieldError
+from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Node, table, terms
-from jackfield.manifest_triggers import TriggerManifest, event_type
+from jackfield.manifest.triggers import TriggerManifest, event_type
 from jackfield_console.components import (
     at,
     badge,

@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from jackfield.errors import JackfieldError
+from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, table, terms
 from jackfield_console.components import at, badge, card, done_notice, fault, form, h, heading, notice, text_field
 from jackfield_console.connect_sessions import session_rows

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from starlette.responses import Response
 
-from jackfield.errors import JackfieldError
+from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, table
 from jackfield_console.components import at, badge, card, done_notice, fault, filters, form, h, more, text_field
 from jackfield_console.page_request import PageRequest

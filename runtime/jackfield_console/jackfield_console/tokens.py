@@ -6,8 +6,8 @@ from starlette.responses import Response
 
 from jackfield.callers import Rules
 from jackfield.callers.rules import LISTS, TOKEN_SCOPES
-from jackfield.clock import moment
-from jackfield.errors import JackfieldError
+from jackfield.kernel.clock import moment
+from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, table
 from jackfield_console.components import (
     at,

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from jackfield.callers import Decision, Request
 from jackfield.callers.rules import LISTS
 from jackfield.callers.searching import found_actions
-from jackfield.errors import JackfieldError, did_you_mean
+from jackfield.kernel.errors import JackfieldError, did_you_mean
 from jackfield.kernel.markup import Markup, Node, table, terms
 from jackfield_console.components import (
     badge,

@@ -11,7 +11,7 @@ from typing import Any
 from jackfield.connections.aliases import Alias
 from jackfield.connections.formats import Document, Problem, Surroundings
 from jackfield.connections.named_connection import NamedConnection
-from jackfield.dataclass import dataclass, field
+from jackfield.kernel.dataclass import dataclass, field
 from jackfield_formats.dapr_stores import (
     STORE_PREFIX,
     SecretStore,

@@ -12,8 +12,8 @@ from jackfield.catalog.loading import declared
 from jackfield.connections.documents import DocumentError, documents, read_text
 from jackfield.connections.formats import Surroundings
 from jackfield.connections.secret_references import read_reference
-from jackfield.dataclass import dataclass
-from jackfield.failures import BrokenPart
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.failures import BrokenPart
 from jackfield_formats.translating import ForeignError
 
 STORE_PREFIX = "secretstores."

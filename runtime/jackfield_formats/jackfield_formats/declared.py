@@ -8,7 +8,7 @@ from typing import Any
 
 from jackfield.connections.formats import Disabled, Document, Find, Format, Problem, Surroundings
 from jackfield.connections.named_connection import NamedConnection
-from jackfield.manifest import Manifest
+from jackfield.manifest.manifest import Manifest
 
 _PRISMATIC = ("definitionVersion", "requiredConfigVars", "configPages", "configVariables", "configVars")
 

@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from jackfield.connections.grant_formats import MEMBERS, ForeignGrant
-from jackfield.errors import InvalidInvocation
 from jackfield.invocation.wire import parse_json
+from jackfield.kernel.errors import InvalidInvocation
 
 Json = Mapping[str, Any]
 _LISTS = ("connections", "data", "items")

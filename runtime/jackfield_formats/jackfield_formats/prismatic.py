@@ -19,9 +19,9 @@ from typing import Any
 from jackfield.connections.aliases import Alias, alias_for
 from jackfield.connections.formats import Document, Problem, Surroundings
 from jackfield.connections.named_connection import NamedConnection
-from jackfield.errors import Detail, InvalidInput, InvalidInvocation, UnknownName
-from jackfield.json_tools.pointers import pointer
-from jackfield.manifest import Manifest
+from jackfield.kernel.errors import Detail, InvalidInput, InvalidInvocation, UnknownName
+from jackfield.kernel.pointers import pointer
+from jackfield.manifest.manifest import Manifest
 from jackfield_formats.translating import ForeignError, connection_of, translate
 
 FORMAT = "prismatic"

@@ -9,8 +9,8 @@ from typing import Any
 from jackfield.connections.aliases import Alias, Choice, is_blank
 from jackfield.connections.formats import Document
 from jackfield.connections.named_connection import Foreign, NamedConnection
-from jackfield.dataclass import dataclass
 from jackfield.kernel.connection_names import connection_name
+from jackfield.kernel.dataclass import dataclass
 
 _PLACEHOLDER = re.compile(r"\*{3,}|<[^<>@]+>")
 """Text that documentation puts in place of a value: ``*****`` or ``<your-access-key-id>``."""

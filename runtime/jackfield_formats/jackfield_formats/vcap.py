@@ -17,7 +17,7 @@ from typing import Any
 from jackfield.connections.aliases import Alias, is_blank
 from jackfield.connections.formats import Document, Problem, Surroundings
 from jackfield.connections.named_connection import NamedConnection
-from jackfield.dataclass import dataclass, replace
+from jackfield.kernel.dataclass import dataclass, replace
 from jackfield_formats.translating import ForeignError, connection_of, translate
 
 FORMAT = "vcap"

@@ -11,7 +11,6 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
-from jackfield.clock import Share, SystemClock
 from jackfield.connector.budget import Limits, Warmup
 from jackfield.connector.context import Account, IdempotencyKey, OpenContext, Step, entered
 from jackfield.connector.conversion import Handle, dumped
@@ -19,9 +18,10 @@ from jackfield.connector.declare import Action, Connector, Option
 from jackfield.connector.grants import Grant
 from jackfield.connector.models import ConnectionType, Inputs, connection_values, model_faults
 from jackfield.connector.streamed import store_files
-from jackfield.errors import Detail, Internal, InvalidConnection, InvalidInput, Sent
-from jackfield.failures import CONTAINED, Raised, attempt, attempt_foreign
-from jackfield.hints import NextStep
+from jackfield.kernel.clock import Share, SystemClock
+from jackfield.kernel.errors import Detail, Internal, InvalidConnection, InvalidInput, Sent
+from jackfield.kernel.failures import CONTAINED, Raised, attempt, attempt_foreign
+from jackfield.kernel.hints import NextStep
 from jackfield.pipe.errors_map import explained
 from jackfield.pipe.waiter import LoopThread
 from jackfield_isolation import questions

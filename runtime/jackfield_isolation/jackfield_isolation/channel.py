@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from jackfield.clock import Deadline, Share, SystemClock
-from jackfield.errors import InvalidInput
+from jackfield.kernel.clock import Deadline, Share, SystemClock
+from jackfield.kernel.errors import InvalidInput
 from jackfield.wire.guard import Guard
 from jackfield_isolation.conversation import Conversation
 from jackfield_isolation.egress import Egress
@@ -18,7 +18,7 @@ from jackfield_isolation.sessions import Session, Sessions
 
 if TYPE_CHECKING:
     from jackfield.connector.context import Call, OpenContext
-    from jackfield.manifest import Manifest
+    from jackfield.manifest.manifest import Manifest
     from jackfield_isolation.remote import RemoteClient, RemoteConnection
     from jackfield_isolation.supervisor import Supervisor
 

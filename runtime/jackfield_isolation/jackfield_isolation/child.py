@@ -17,7 +17,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from jackfield.catalog.loading import connector_at
-from jackfield.failures import Raised, attempt, attempt_foreign
+from jackfield.kernel.failures import Raised, attempt, attempt_foreign
 from jackfield_isolation.limits import reduce_rights
 from jackfield_isolation.wire import Frame, Wire
 

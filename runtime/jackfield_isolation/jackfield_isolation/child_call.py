@@ -10,10 +10,10 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from queue import SimpleQueue
 from typing import Any
 
-from jackfield.clock import Deadline
 from jackfield.connector.context import Answered, Apart, Call, Minted, current_call
-from jackfield.errors import Cancelled, Detail, JackfieldError, Sent, Unavailable
-from jackfield.failures import Raised, attempt
+from jackfield.kernel.clock import Deadline
+from jackfield.kernel.errors import Cancelled, Detail, JackfieldError, Sent, Unavailable
+from jackfield.kernel.failures import Raised, attempt
 from jackfield.wire.guard import unseen
 from jackfield_isolation.error_frames import dump_error, load_error
 from jackfield_isolation.wire import Frame, Wire

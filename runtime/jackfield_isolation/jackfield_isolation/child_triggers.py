@@ -26,7 +26,7 @@ from jackfield.connector.triggers import (
     Unfinished,
     Webhook,
 )  # fmt: skip
-from jackfield.errors import InvalidInput
+from jackfield.kernel.errors import InvalidInput
 from jackfield_isolation.questions import EventFacts, ListFacts, PageFacts, ReceivedFacts, RegisteredFacts
 
 

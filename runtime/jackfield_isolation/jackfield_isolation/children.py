@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-from jackfield.errors import Sent, Unavailable
-from jackfield.fork import ProcessLocal
+from jackfield.kernel.errors import Sent, Unavailable
+from jackfield.kernel.fork import ProcessLocal
 
 if TYPE_CHECKING:
     from jackfield.catalog import EntryPoint
-    from jackfield.manifest import Manifest
+    from jackfield.manifest.manifest import Manifest
     from jackfield_isolation.lazy_threads import LazyThreads
     from jackfield_isolation.program import Program
     from jackfield_isolation.remote import RemoteConnector

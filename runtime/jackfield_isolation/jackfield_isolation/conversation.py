@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.connector.context import Minted
 from jackfield.connector.failed_entries import MAX_FAILED_ENTRIES, FailedEntry
 from jackfield.connector.grants import Grant
-from jackfield.errors import Detail, InvalidConnection, JackfieldError, Sent, Unavailable
+from jackfield.kernel.errors import Detail, InvalidConnection, JackfieldError, Sent, Unavailable
 from jackfield.kernel.media_types import media_type
 from jackfield.pipe.errors_map import Unmapped
 from jackfield.schema.wording import escaped
@@ -25,8 +25,8 @@ from jackfield_isolation.shares import CallShare, bounded
 from jackfield_isolation.wire import Frame, Garbage
 
 if TYPE_CHECKING:
-    from jackfield.clock import Deadline
     from jackfield.connector.context import Apart, Call, OpenContext
+    from jackfield.kernel.clock import Deadline
     from jackfield_isolation.sessions import Session
 
 GRACE = 0.15

@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import urlsplit
 
-from jackfield.errors import Detail, InvalidConnection
+from jackfield.kernel.errors import Detail, InvalidConnection
 from jackfield.pipe.offered_hosts import is_written_out, offered
 from jackfield.pipe.open import hosts_of, named_hosts
 from jackfield.wire.guard import Guard

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from jackfield.errors import CODES, Detail, InDoubt, Internal, JackfieldError, JobFailed, NotYet, Provider, Sent, TimedOut
-from jackfield.hints import NextStep
+from jackfield.kernel.errors import CODES, Detail, InDoubt, Internal, JackfieldError, JobFailed, NotYet, Provider, Sent, TimedOut
+from jackfield.kernel.hints import NextStep
 from jackfield_isolation.shapes import Shape
 from jackfield_isolation.wire import Garbage
 

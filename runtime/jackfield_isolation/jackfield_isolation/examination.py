@@ -11,10 +11,10 @@ from contextlib import closing, contextmanager
 from typing import Any
 
 from jackfield.catalog.discovery import EntryPoint
-from jackfield.clock import Deadline, SystemClock
 from jackfield.connector.context import Call, entered
 from jackfield.connector.manifests import describe
-from jackfield.manifest import Manifest
+from jackfield.kernel.clock import Deadline, SystemClock
+from jackfield.manifest.manifest import Manifest
 from jackfield_isolation.children import Children
 from jackfield_isolation.limits import LAYERS
 from jackfield_isolation.probe import ATTEMPTS, connector

@@ -7,7 +7,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jackfield.errors import Sent
+from jackfield.kernel.errors import Sent
 from jackfield.wire.exchanges import LARGEST_BODY, MOST, Content, Exchange
 
 _LONGEST, _MOST_FIELDS, _LARGEST_HEAD = 65_536, 1_000, 128 * 1024

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import ParamSpec, TypeVar
 
-from jackfield.fork import ProcessLocal
+from jackfield.kernel.fork import ProcessLocal
 from jackfield.kernel.threads import Threads
 
 P = ParamSpec("P")

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable, Mapping
 
 from jackfield.connector import Connector, Inputs, Output
-from jackfield.failures import Raised, attempt
+from jackfield.kernel.failures import Raised, attempt
 
 _IPC_INFO = 3
 connector = Connector("probe", title="Probe", version="1.0.0")

@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from jackfield.failures import OnFailure
-from jackfield.local import OnAllCores
+from jackfield.kernel.failures import OnFailure
+from jackfield.kernel.local import OnAllCores
 from jackfield.schema.wording import escaped
 from jackfield_isolation.hello import HELLO, LAYERS, Hello
 from jackfield_isolation.inbox import Inbox

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import jackfield
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield_isolation.limits import standard_library
 from jackfield_isolation.wire import LARGEST_ANSWER
 

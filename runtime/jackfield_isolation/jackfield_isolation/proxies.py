@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from ipaddress import ip_address, ip_network
 from urllib.parse import unquote, urlsplit
 
-from jackfield.failures import OnFailure
+from jackfield.kernel.failures import OnFailure
 
 _LONGEST_HEAD = 16 * 1024
 

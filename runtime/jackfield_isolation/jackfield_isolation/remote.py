@@ -15,10 +15,10 @@ from jackfield.connector.evidence import read_evidence
 from jackfield.connector.grants import Grant
 from jackfield.connector.jobs import NoOutput, Polled, Started, steps_with
 from jackfield.connector.models import Output
-from jackfield.dataclass import replace
-from jackfield.errors import InvalidOutput
-from jackfield.manifest import ActionManifest, Manifest
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.dataclass import replace
+from jackfield.kernel.errors import InvalidOutput
+from jackfield.kernel.secrecy import SecretHolder
+from jackfield.manifest.manifest import ActionManifest, Manifest
 from jackfield_isolation import questions
 from jackfield_isolation.channel import Channel
 from jackfield_isolation.egress import NamedHost, hosts_named

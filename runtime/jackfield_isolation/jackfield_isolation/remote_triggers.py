@@ -27,8 +27,8 @@ from jackfield.connector.triggers import (
     Unfinished,
     Webhook,
 )  # fmt: skip
-from jackfield.errors import Detail
-from jackfield.manifest_triggers import TriggerManifest
+from jackfield.kernel.errors import Detail
+from jackfield.manifest.triggers import TriggerManifest
 from jackfield_isolation import questions
 from jackfield_isolation.channel import Channel
 from jackfield_isolation.questions import EventFacts, Question

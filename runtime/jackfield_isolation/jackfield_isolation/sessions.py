@@ -9,7 +9,7 @@ from collections import OrderedDict, deque
 from typing import Any
 
 from jackfield.connector.context import Minted
-from jackfield.fork import ProcessLocal
+from jackfield.kernel.fork import ProcessLocal
 from jackfield_isolation.shares import LeaseShare
 
 _HELD = 64

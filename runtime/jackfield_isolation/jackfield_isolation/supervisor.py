@@ -10,10 +10,10 @@ from concurrent.futures import Future
 from functools import partial
 from queue import Empty, SimpleQueue
 
-from jackfield.clock import patience
-from jackfield.errors import Sent, Unavailable
-from jackfield.failures import Raised, attempt
-from jackfield.fork import ProcessLocal
+from jackfield.kernel.clock import patience
+from jackfield.kernel.errors import Sent, Unavailable
+from jackfield.kernel.failures import Raised, attempt
+from jackfield.kernel.fork import ProcessLocal
 from jackfield_isolation.hello import Hello
 from jackfield_isolation.kernel import return_large_blocks
 from jackfield_isolation.limits import LAYERS

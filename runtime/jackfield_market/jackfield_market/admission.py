@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from packaging.version import Version
 
-from jackfield.errors import Detail, InvalidInvocation, NotAllowed
+from jackfield.kernel.errors import Detail, InvalidInvocation, NotAllowed
 from jackfield_market.attestations import MAX_BYTES, SUFFIX, read_attestation, verify
 from jackfield_market.names import LookAlikes
 from jackfield_market.publishers import Publisher

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from jackfield.errors import Detail, NotAllowed
-from jackfield.json_tools.pointers import pointer
 from jackfield.kernel.canonical import canonical
+from jackfield.kernel.errors import Detail, NotAllowed
+from jackfield.kernel.pointers import pointer
 from jackfield_market.publishers import Publisher, SigningKey
 from jackfield_market.wheels import Wheel
 

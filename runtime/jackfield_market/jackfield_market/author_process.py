@@ -17,8 +17,8 @@ from importlib.util import find_spec
 from typing import Any
 
 from jackfield.catalog.loading import bound
-from jackfield.errors import InvalidInvocation
-from jackfield.failures import Raised, attempt
+from jackfield.kernel.errors import InvalidInvocation
+from jackfield.kernel.failures import Raised, attempt
 
 _BUILD_SECONDS = 300
 _DESCRIBE_SECONDS = 120

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield_market.attestations import MAX_BYTES, SUFFIX, NotVerified, read_attestation, verify_digest
 from jackfield_market.publishers import Publisher
 from jackfield_market.registry import Registry

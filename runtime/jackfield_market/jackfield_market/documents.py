@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jackfield.manifest import ActionManifest, Manifest
-    from jackfield.manifest_triggers import TriggerManifest
+    from jackfield.manifest.manifest import ActionManifest, Manifest
+    from jackfield.manifest.triggers import TriggerManifest
     from jackfield_market.wheels import Wheel
 
 

@@ -24,8 +24,8 @@ from packaging.tags import sys_tags
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from uv import find_uv_bin
 
-from jackfield.errors import InvalidInvocation
-from jackfield.local import OnAllCores
+from jackfield.kernel.errors import InvalidInvocation
+from jackfield.kernel.local import OnAllCores
 from jackfield_market.dependency_rules import Dependency, check_dependencies
 from jackfield_market.policy import Policy
 from jackfield_market.refusals import NotInstalled

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from jackfield.errors import InvalidInvocation
-from jackfield.local import replace_file
+from jackfield.kernel.errors import InvalidInvocation
+from jackfield.kernel.local import replace_file
 
 
 def write_file(path: str, content: bytes) -> bool:

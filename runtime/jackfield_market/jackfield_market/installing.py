@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from jackfield.catalog.discovery import entry_points
-from jackfield.errors import InvalidInvocation, UnknownConnector, did_you_mean
+from jackfield.kernel.errors import InvalidInvocation, UnknownConnector, did_you_mean
 from jackfield_market.attestations import Verified, read_attestation, verify, verify_digest
 from jackfield_market.dependency_rules import Dependency
 from jackfield_market.environments import DEPENDENCIES, SITE, add_dependencies, check_host, unpack

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield_market.dependency_rules import Dependency
 from jackfield_market.files import write_file
 from jackfield_market.names import is_key

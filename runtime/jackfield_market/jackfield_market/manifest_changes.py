@@ -14,12 +14,12 @@ from typing import Any, Literal
 
 from packaging.version import InvalidVersion, Version
 
-from jackfield.errors import InvalidInvocation, UnknownConnector
-from jackfield.json_tools.pointers import child, pointer
-from jackfield.json_tools.walk import target
 from jackfield.kernel.definitions import completed
-from jackfield.manifest import Manifest
-from jackfield.manifest_json import ManifestError
+from jackfield.kernel.errors import InvalidInvocation, UnknownConnector
+from jackfield.kernel.pointers import child, pointer
+from jackfield.kernel.walk import target
+from jackfield.manifest.manifest import Manifest
+from jackfield.manifest.reading import ManifestError
 from jackfield.schema.cache import check_schemas
 from jackfield_market.schema_changes import Change, Level, schema_changes
 from jackfield_market.wheels import read_bounded, read_wheel

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jackfield.catalog.installations import read_revocations
-from jackfield.errors import InvalidInvocation, JackfieldError, UnknownConnector, did_you_mean
-from jackfield.failures import OnFailure
+from jackfield.kernel.errors import InvalidInvocation, JackfieldError, UnknownConnector, did_you_mean
+from jackfield.kernel.failures import OnFailure
 from jackfield_market.installing import Installation, Installer, Wanted, choose, preference
 from jackfield_market.lock_files import Locked, LockFile, read_lock
 from jackfield_market.policy import Policy, read_policy

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from jackfield.catalog.comparing import difference
-from jackfield.errors import InvalidInvocation
-from jackfield.manifest import Manifest
+from jackfield.kernel.errors import InvalidInvocation
+from jackfield.manifest.manifest import Manifest
 from jackfield_market.author_process import build_wheel, describe_code, describe_data
 from jackfield_market.documents import page, sbom
 from jackfield_market.files import write_file

@@ -22,7 +22,7 @@ from jackfield_market.releases import ICONS
 from jackfield_market.search_index import about, categories_of, first_line, title_of
 
 if TYPE_CHECKING:
-    from jackfield.manifest import Manifest
+    from jackfield.manifest.manifest import Manifest
     from jackfield_market.releases import Release
     from jackfield_market.reports import Report
     from jackfield_market.schema_changes import Change

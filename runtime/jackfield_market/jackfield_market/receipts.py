@@ -19,9 +19,9 @@ from packaging.version import InvalidVersion, Version
 
 from jackfield.catalog.discovery import RECEIPT
 from jackfield.catalog.installations import FOLDER, INDEX, REVOKED, index, read_receipts, read_revocations
-from jackfield.errors import Conflict, InvalidInvocation
-from jackfield.failures import OnFailure
 from jackfield.kernel.durable import sync
+from jackfield.kernel.errors import Conflict, InvalidInvocation
+from jackfield.kernel.failures import OnFailure
 from jackfield_market.files import write_file
 
 _MEMBERS = {"wheel": str, "sha256": str, "publisher": dict, "source": dict, "dependencies": list}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jackfield.errors import Detail, NotAllowed
+from jackfield.kernel.errors import Detail, NotAllowed
 
 
 class NotInstalled(NotAllowed):

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Any
 
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.markup import Markup
 from jackfield_market.markup import h
 from jackfield_market.registry import CONNECTORS

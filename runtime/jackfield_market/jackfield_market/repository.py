@@ -20,7 +20,7 @@ from tuf.api.exceptions import RepositoryError, UnsignedMetadataError
 from tuf.api.metadata import DelegatedRole, Delegations, Metadata, MetaFile, Root, Snapshot, Targets, Timestamp
 from tuf.api.serialization.json import JSONSerializer
 
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield_market.files import write_file
 from jackfield_market.role_keys import ROLES, RoleKeys
 from jackfield_market.wheels import read_bounded

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from jackfield.json_tools.pointers import child
-from jackfield.json_tools.walk import extension, is_secret, target
+from jackfield.kernel.pointers import child
+from jackfield.kernel.walk import extension, is_secret, target
 from jackfield.schema.engine import compile_validator, for_engine
 from jackfield.schema.json_types import SchemaError
 

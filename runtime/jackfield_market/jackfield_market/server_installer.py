@@ -11,8 +11,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from jackfield.errors import InvalidInvocation, JackfieldError
-from jackfield.local import home
+from jackfield.kernel.errors import InvalidInvocation, JackfieldError
+from jackfield.kernel.local import home
 from jackfield_market.operations import Operations, Options
 from jackfield_market.receipts import Installed
 from jackfield_market.sources import Source, read_root

@@ -13,7 +13,7 @@ from typing import Any
 
 from packaging.metadata import parse_email
 
-from jackfield.manifest import Manifest
+from jackfield.manifest.manifest import Manifest
 from jackfield_market import pages, reports, search_index, simple_index
 from jackfield_market.manifest_changes import compare
 from jackfield_market.registry import Registry

@@ -26,9 +26,9 @@ from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 from tuf.ngclient.urllib3_fetcher import Urllib3Fetcher
 from urllib3.exceptions import HTTPError
 
-from jackfield.errors import InvalidInvocation, Unavailable
-from jackfield.failures import OnFailure
-from jackfield.json_tools.price import TooCostly, check_json
+from jackfield.kernel.errors import InvalidInvocation, Unavailable
+from jackfield.kernel.failures import OnFailure
+from jackfield.kernel.price import TooCostly, check_json
 from jackfield_market.attestations import SUFFIX
 from jackfield_market.files import write_file
 from jackfield_market.receipts import one_writer

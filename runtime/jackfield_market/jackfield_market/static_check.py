@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jackfield.catalog.loading import bound
-from jackfield.failures import Raised, attempt
-from jackfield.manifest_json import MANIFEST
+from jackfield.kernel.failures import Raised, attempt
+from jackfield.manifest.reading import MANIFEST
 from jackfield_market.refusals import NotInstalled
 from jackfield_market.wheels import Wheel
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from jackfield.catalog import Catalog
 from jackfield.catalog.discovery import EntryPoint
-from jackfield.errors import InvalidInvocation
-from jackfield.manifest import Manifest
-from jackfield.manifest_parts import package_of
+from jackfield.kernel.errors import InvalidInvocation
+from jackfield.manifest.manifest import Manifest
+from jackfield.manifest.parts import package_of
 from jackfield.runtime import Jackfield
 from jackfield_market.testing.fake_service import ACCOUNTS, FakeService
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.version import Version
 
-from jackfield.errors import JackfieldError
+from jackfield.kernel.errors import JackfieldError
 from jackfield_market.environments import SITE
 from jackfield_market.installing import Installer, Wanted, choose
 from jackfield_market.manifest_changes import compare, read_described
@@ -16,7 +16,7 @@ from jackfield_market.receipts import Installed
 from jackfield_market.refusals import NotInstalled
 
 if TYPE_CHECKING:
-    from jackfield.manifest import Manifest
+    from jackfield.manifest.manifest import Manifest
     from jackfield_market.releases import Release
 
 

@@ -10,9 +10,9 @@ from typing import Any, Literal
 from mcp_types import Tool, ToolAnnotations
 
 from jackfield.catalog import Catalog
-from jackfield.errors import Detail, InvalidInput
 from jackfield.invocation.published import published_schema
-from jackfield.manifest import ActionManifest, Effect, Manifest
+from jackfield.kernel.errors import Detail, InvalidInput
+from jackfield.manifest.manifest import ActionManifest, Effect, Manifest
 from jackfield_mcp_server.tool_names import named, place_of, tool_name, uncut
 
 Json = dict[str, Any]

@@ -9,8 +9,8 @@ from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import DAY, duration
 from jackfield.cli.session import open_jackfield
-from jackfield.errors import JackfieldError, missing_extra
-from jackfield.local import keep_memory_private
+from jackfield.kernel.errors import JackfieldError, missing_extra
+from jackfield.kernel.local import keep_memory_private
 from jackfield_store.commands.starting import check_connection_files
 from jackfield_store.runtime import stored
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from mcp_types import Tool
 
-from jackfield.errors import Detail, InvalidInput, NotFound
 from jackfield.invocation import decode
 from jackfield.invocation.request import MAX_OUTPUT_BYTES
 from jackfield.invocation.selection import LONGEST, SelectionError, selection
+from jackfield.kernel.errors import Detail, InvalidInput, NotFound
 from jackfield.pipe.part_of_output import encoded
 from jackfield_mcp_server.action_tools import Json, annotated, closed, refused_arguments
 from jackfield_mcp_server.call_context import CallContext

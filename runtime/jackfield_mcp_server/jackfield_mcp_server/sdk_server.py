@@ -16,8 +16,8 @@ from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, CallToolRequestParams, Cal
 
 from jackfield import __version__
 from jackfield.callers import may
-from jackfield.errors import JackfieldError, did_you_mean
 from jackfield.invocation import check_depth, decode
+from jackfield.kernel.errors import JackfieldError, did_you_mean
 from jackfield.pipe.run import Follow
 from jackfield_mcp_server.action_tools import action_tools, invocation_of
 from jackfield_mcp_server.call_context import CallContext

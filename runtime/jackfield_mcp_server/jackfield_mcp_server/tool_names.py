@@ -10,11 +10,11 @@ import hashlib
 import re
 from typing import TYPE_CHECKING
 
-from jackfield.errors import UnknownName
+from jackfield.kernel.errors import UnknownName
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
-    from jackfield.manifest import ActionManifest
+    from jackfield.manifest.manifest import ActionManifest
 
 LOOKING = frozenset({"search_actions", "get_action_guide", "list_connections", "read_events", "read_result"})
 """Tools that run nothing."""

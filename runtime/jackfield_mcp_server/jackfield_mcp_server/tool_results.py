@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from mcp_types import CallToolResult, TextContent
 
-from jackfield.hints import worded
 from jackfield.invocation import Result
 from jackfield.kernel.exact import exact_json, read_float
+from jackfield.kernel.hints import worded
 
 if TYPE_CHECKING:
-    from jackfield.errors import JackfieldError
+    from jackfield.kernel.errors import JackfieldError
 
 _LONGEST = 32_000
 """Characters of JSON text sent besides structured content: enough for a model to read without filling its context window."""

@@ -6,7 +6,7 @@ and callbacks. ``Intake`` receives the requests of providers behind a gateway of
 
 from __future__ import annotations
 
-from jackfield.exports import exports
+from jackfield.kernel.exports import exports
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

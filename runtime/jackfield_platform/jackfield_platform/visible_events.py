@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from jackfield.callers import may
 from jackfield.connections.connection_types import Kinds
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield.pipe.events import Events
 from jackfield_platform.events import Feed, FeedEvents
 from jackfield_platform.events.event import OWN
@@ -15,7 +15,7 @@ from jackfield_platform.events.event import OWN
 if TYPE_CHECKING:
     from jackfield.callers import Authorizer
     from jackfield.catalog import Catalog
-    from jackfield.manifest import Manifest
+    from jackfield.manifest.manifest import Manifest
     from jackfield_platform.events import Event
     from jackfield_store.resources.storage import Storage
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from jackfield.callers import LIBRARY
 from jackfield.callers.actor import Actor
-from jackfield.clock import monotonic
 from jackfield.connector import Hook
 from jackfield.connector.triggers import Webhook
+from jackfield.kernel.clock import monotonic
 from jackfield_platform.triggers.due import DueSubscriptions
 from jackfield_platform.triggers.subscription import Subscription
 from jackfield_platform.triggers.subscriptions import hook_url

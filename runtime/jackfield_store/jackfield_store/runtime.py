@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from jackfield.exports import exports
+from jackfield.kernel.exports import exports
 
 if TYPE_CHECKING:
     from jackfield.callers import Caller

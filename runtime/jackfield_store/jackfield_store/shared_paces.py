@@ -7,11 +7,11 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
-from jackfield.errors import Unavailable
+from jackfield.kernel.errors import Unavailable
 from jackfield.pacing.state import MemoryRow, PaceState
 
 if TYPE_CHECKING:
-    from jackfield.clock import Clock
+    from jackfield.kernel.clock import Clock
     from jackfield.pacing.state import Quota
     from jackfield_store.database import Database, Transaction
     from jackfield_store.database.shared_clock import SharedClock

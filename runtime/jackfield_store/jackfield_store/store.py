@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from jackfield.callers import Caller
     from jackfield.callers.actor import Actor
-    from jackfield.clock import Clock
+    from jackfield.kernel.clock import Clock
     from jackfield.pacing.pace import Paces
     from jackfield.pacing.state import PaceRow
     from jackfield.pipe.evidence import Dependencies

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from jackfield.clock import patience
-from jackfield.dataclass import dataclass
-from jackfield.errors import Sent, Unavailable
+from jackfield.kernel.clock import patience
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import Sent, Unavailable
 from jackfield_vault.wire import VaultFault, ask_vault
 
 _TIMEOUT = 10.0

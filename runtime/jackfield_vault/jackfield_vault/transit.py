@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from jackfield.errors import Forbidden, Rejected, Unavailable
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.errors import Forbidden, Rejected, Unavailable
+from jackfield.kernel.secrecy import SecretHolder
 from jackfield_vault.wire import VaultFault, ask_vault
 
 SCHEME = "vault-transit://"

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from jackfield.clock import monotonic
+from jackfield.kernel.clock import monotonic
 from jackfield.wire.tls import client_context
 
 HOSTS = "JACKFIELD_VAULT_HOSTS"

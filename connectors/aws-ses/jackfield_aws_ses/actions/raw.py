@@ -12,8 +12,8 @@ from typing import Annotated, Any
 from pydantic import WithJsonSchema
 
 from jackfield.connector import Detail, Field
-from jackfield.dataclass import dataclass
-from jackfield.fork import at_fork
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.fork import at_fork
 from jackfield_aws import AwsClients
 from jackfield_aws_ses.address_fields import read_address_field
 from jackfield_aws_ses.addresses import AddressError, parse_mailbox, parse_mailboxes, unique_recipients

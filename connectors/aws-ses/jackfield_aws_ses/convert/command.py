@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield_aws_ses.convert.documents import form_document, json_document, read, settings_document, yaml_document
 from jackfield_aws_ses.convert.mail import Note, RefusedError
 from jackfield_aws_ses.convert.prismatic import steps as prismatic_steps

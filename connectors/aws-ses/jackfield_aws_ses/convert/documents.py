@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from jackfield.cli.local_files import from_yaml
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield_aws_ses.convert.smtp import settings_of
 
 STDIN = "-"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jackfield.connector import pointer
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 from jackfield_aws_ses.calendars import CalendarError, parse_calendar
 from jackfield_aws_ses.compose import MAX_TAGS
 from jackfield_aws_ses.content_ids import clean_content_id, linked_ids

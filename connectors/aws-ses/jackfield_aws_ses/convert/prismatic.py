@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jackfield.dataclass import dataclass, replace
 from jackfield.kernel.connection_names import connection_name
+from jackfield.kernel.dataclass import dataclass, replace
 from jackfield_aws_ses.aliases import ALIASES
 from jackfield_aws_ses.convert.mail import Note, RefusedError
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from jackfield.local import silence_stdout
+from jackfield.kernel.local import silence_stdout
 from jackfield_aws_ses.demo.aws.messages import SentMessage
 from jackfield_aws_ses.demo.stage import Report, Step, message_json, message_rows
 

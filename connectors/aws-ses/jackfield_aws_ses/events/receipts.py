@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ConfigDict
 
 from jackfield.connector import Conflict, Field, Malformed, Output, TriggerEvent, strict_json
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 from jackfield_aws import AwsClients
 from jackfield_aws_ses.events.notices import is_notice
 from jackfield_aws_ses.events.setting_up import passing, region_of

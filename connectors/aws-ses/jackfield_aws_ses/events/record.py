@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict
 
 from jackfield.connector import Field, Malformed, Outcome, Output, TriggerEvent
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 from jackfield_aws_ses.events.values import addresses, moment, recipients, text, texts
 
 TYPES = (

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from botocore.exceptions import ClientError
 
 from jackfield.connector import Rejected, check_price
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 from jackfield_aws import AwsClients
 from jackfield_aws_ses.provider import ask, filled
 

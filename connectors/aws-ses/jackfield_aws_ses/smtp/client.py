@@ -10,10 +10,10 @@ from functools import partial
 from typing import ParamSpec, TypeVar
 
 from jackfield.connector import Call, Deadline, JackfieldError, Sent, TimedOut, Unavailable, Warmup, current_call
-from jackfield.dataclass import dataclass
-from jackfield.failures import Raised, attempt, contained
-from jackfield.interrupts import let_out
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.failures import Raised, attempt, contained
+from jackfield.kernel.interrupts import let_out
+from jackfield.kernel.secrecy import SecretHolder
 from jackfield_aws_ses.addresses import Mailbox
 from jackfield_aws_ses.compose import Composed
 from jackfield_aws_ses.headers import fold

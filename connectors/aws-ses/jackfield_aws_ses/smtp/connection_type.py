@@ -8,8 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from jackfield.connector import Account, ConnectionType, Detail, Field, InvalidConnection, Minted, OpenContext, Serves, Step
-from jackfield.dataclass import replace
-from jackfield.exports import late_hints
+from jackfield.kernel.dataclass import replace
+from jackfield.kernel.exports import late_hints
 from jackfield_aws import account_of_key, check_keys, check_login, connection_fields, identity_policy, sender_address
 from jackfield_aws_ses.smtp.hosts import HOST_EXPECTED, HOST_PATTERN, region_of
 from jackfield_aws_ses.smtp.password import smtp_password

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from jackfield.connector import Deadline, JackfieldError, Sent, Unavailable, exhausted
-from jackfield.interrupts import let_out
+from jackfield.kernel.interrupts import let_out
 from jackfield.wire.faults import printable
 from jackfield_aws_ses.smtp.hosts import is_private, zone_of
 from jackfield_aws_ses.smtp.server import Server

@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.secrecy import SecretHolder
 
 if TYPE_CHECKING:
     from jackfield.connector import Clock, Deadline

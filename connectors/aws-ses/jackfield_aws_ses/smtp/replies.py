@@ -16,7 +16,7 @@ from jackfield.connector import (
     Unauthenticated,
     Unavailable,
 )
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 from jackfield_aws_ses.pausing import STOPS
 from jackfield_aws_ses.smtp.server import Server
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from jackfield.connector import ANYWHERE, Guard, InvalidConnection
-from jackfield.dataclass import dataclass, field
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.dataclass import dataclass, field
+from jackfield.kernel.secrecy import SecretHolder
 from jackfield.wire.tls import client_context
 
 THROTTLED_PORT = 25

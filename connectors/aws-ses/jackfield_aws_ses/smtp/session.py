@@ -10,7 +10,7 @@ import ssl
 from typing import Any
 
 from jackfield.connector import Deadline, Sent, Unavailable
-from jackfield.interrupts import let_out
+from jackfield.kernel.interrupts import let_out
 from jackfield.wire.guard import connected
 from jackfield_aws_ses.smtp.replies import Reply, refused, refused_login
 from jackfield_aws_ses.smtp.server import Login, Server

@@ -9,11 +9,11 @@ from typing import Any, NoReturn
 
 from botocore import xform_name
 
-from jackfield.clock import monotonic
 from jackfield.connector import Call, Deadline, JackfieldError, Reply, WireFault, current_call, unseen, whole_answer
-from jackfield.fork import ProcessLocal
-from jackfield.frames import BORDER
-from jackfield.secrecy import Hidden
+from jackfield.kernel.clock import monotonic
+from jackfield.kernel.fork import ProcessLocal
+from jackfield.kernel.frames import BORDER
+from jackfield.kernel.secrecy import Hidden
 from jackfield_aws.client_hooks import is_safe
 from jackfield_aws.direct.answers import Answers
 from jackfield_aws.direct.parts import Service

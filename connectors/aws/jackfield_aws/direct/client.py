@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.secrecy import SecretHolder
 from jackfield_aws.client_hooks import watch
 from jackfield_aws.direct.calls import Calls
 from jackfield_aws.direct.light import light_service

@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import NoCredentialsError, NoRegionError
 
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 from jackfield_aws.direct.signing import Credentials, Scope
 from jackfield_aws.direct.wires import Reach
 

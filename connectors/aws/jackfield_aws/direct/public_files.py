@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from jackfield.clock import monotonic
 from jackfield.connector import Guard, JackfieldError, Sent, Target, Unavailable, WireFault
+from jackfield.kernel.clock import monotonic
 from jackfield_aws.direct.wires import PORTS, reach_of
 from jackfield_aws.limits import current_deadline
 from jackfield_aws.transport import raised_by_wire

@@ -13,7 +13,7 @@ from typing import Any
 
 from botocore.utils import get_token_from_environment
 
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 
 _EVENTS = (
     "provide-client-params", "before-parameter-build", "before-call", "request-created", "choose-signer", "before-sign", "before-send",

@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 from botocore.utils import percent_encode_sequence
 
 from jackfield.connector import Target, Wire
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 from jackfield_aws.direct.parts import Service
 from jackfield_aws.direct.qualify import Verdict
 from jackfield_aws.direct.signing import Credentials, Scope, Signer

@@ -12,8 +12,8 @@ from urllib.parse import quote
 from botocore.auth import SIGNED_HEADERS_BLACKLIST
 from botocore.utils import normalize_url_path
 
-from jackfield.dataclass import dataclass
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.secrecy import SecretHolder
 
 _ALGORITHM, _END = "AWS4-HMAC-SHA256", "aws4_request"
 _EMPTY = sha256(b"").hexdigest()

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 from botocore.httpsession import get_cert_path
 
 from jackfield.connector import Guard, Target, Wire, WireSettings
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 from jackfield.wire.tls import client_context
 from jackfield_aws.limits import CONNECT_TIMEOUT
 from jackfield_aws.transport import unusable_bundle, unusable_proxy

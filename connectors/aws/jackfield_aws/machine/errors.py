@@ -20,7 +20,7 @@ from jackfield.connector import (
     Unavailable,
     exhausted,
 )
-from jackfield.dataclass import replace
+from jackfield.kernel.dataclass import replace
 from jackfield_aws.answers import principal_in, role_of_session
 from jackfield_aws.endpoints import names_endpoint
 from jackfield_aws.machine.cures import CURES, EXPIRED, LABELS, MALFORMED, Cure

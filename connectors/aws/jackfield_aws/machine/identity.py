@@ -7,12 +7,12 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import Any
 
-from jackfield.clock import SystemClock
 from jackfield.connector import Deadline, JackfieldError, Sent, Unavailable, check_may_wait, exhausted
-from jackfield.dataclass import dataclass, field
-from jackfield.failures import Raised, attempt
-from jackfield.fork import ProcessLocal
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.clock import SystemClock
+from jackfield.kernel.dataclass import dataclass, field
+from jackfield.kernel.failures import Raised, attempt
+from jackfield.kernel.fork import ProcessLocal
+from jackfield.kernel.secrecy import SecretHolder
 from jackfield_aws.keys import Keys
 from jackfield_aws.limits import current_deadline, fetching
 from jackfield_aws.machine.credentials import MachineCredentials

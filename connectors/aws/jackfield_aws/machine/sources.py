@@ -16,8 +16,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from jackfield.connector import Deadline
-from jackfield.dataclass import dataclass
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.secrecy import SecretHolder
 from jackfield_aws.bounded import POOLS, bound
 from jackfield_aws.client_hooks import watch
 from jackfield_aws.keys import Keys

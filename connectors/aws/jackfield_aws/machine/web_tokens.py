@@ -6,7 +6,7 @@ import base64
 import json
 from typing import Any
 
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 
 _LONGEST_FILE = 32_768
 _LONGEST = 400

@@ -18,9 +18,9 @@ from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from jackfield.clock import monotonic
 from jackfield.connector import JackfieldError, JobFailed, Progress, Sent, current_call
-from jackfield.dataclass import dataclass
+from jackfield.kernel.clock import monotonic
+from jackfield.kernel.dataclass import dataclass
 from jackfield_aws.s3.parts import Cut, Part, combined_crc32
 from jackfield_aws.virtual.errors import SERVICE_ERRORS
 

@@ -10,7 +10,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 
 MEBI = 1024 * 1024
 LEAST, MOST = 5 * MEBI, 5 * 1024 * MEBI

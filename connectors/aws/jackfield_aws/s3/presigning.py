@@ -13,8 +13,8 @@ from urllib.parse import parse_qs, urlsplit
 from botocore.config import Config
 from pydantic import WithJsonSchema
 
-from jackfield.clock import iso
 from jackfield.connector import Detail, Field, Output, current_call
+from jackfield.kernel.clock import iso
 from jackfield_aws.clients import AwsClients
 from jackfield_aws.s3 import multipart
 from jackfield_aws.s3.connector import connector, needed

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from jackfield.errors import did_you_mean
+from jackfield.kernel.errors import did_you_mean
 
 _MOST = 3
 """Values that one hint names."""

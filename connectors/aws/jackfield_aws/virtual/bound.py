@@ -9,7 +9,7 @@ from typing import Any, cast
 from jackfield.connector import Action, Connector, DeclarationError, Inputs, Option, Output, Pagination
 from jackfield.connector.declare import OptionSource
 from jackfield.connector.described import DescribedConnector
-from jackfield.manifest import EFFECTS, Effect, Manifest
+from jackfield.manifest.manifest import EFFECTS, Effect, Manifest
 from jackfield_aws.certificate_connection import AwsRolesAnywhere
 from jackfield_aws.clients import AwsClients
 from jackfield_aws.connection_types import ApiKeySecret, AwsAssumeRole, AwsDefault

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError, ParamValidationError
 
 from jackfield.connector import Detail, InvalidInput, Output, OutputFile, Rejected, Sent, StreamedFile, current_call, file_name
 from jackfield.connector.jobs import Started
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 from jackfield_aws.clients import AwsClients
 from jackfield_aws.json_answers import cleaned
 from jackfield_aws.virtual.entry_errors import EntryErrors

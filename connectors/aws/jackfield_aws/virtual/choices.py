@@ -9,7 +9,7 @@ from typing import Any
 from botocore import xform_name
 
 from jackfield.connector import Option
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 from jackfield_aws.clients import AwsClients
 from jackfield_aws.virtual import models
 from jackfield_aws.virtual.pages import SIZES, pages_of

@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any
 
-from jackfield.manifest import Effect, RepeatOk
+from jackfield.manifest.manifest import Effect, RepeatOk
 from jackfield_aws.virtual.reviewed import NOT_REPEATED, REPEATED, VERBS
 
 _READ_WORDS = """

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 
 FAILURES = re.compile(
     r"(?:failed|unprocessed|unsuccessful)\w*|\w*failures|\w+failurestatuses|errorlist|errorentries|\w+errordetails|\w+errormap"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from jackfield.connector import Forbidden, JackfieldError, QuotaExceeded, Rejected, Sent, Unavailable, current_call
-from jackfield.dataclass import replace
+from jackfield.kernel.dataclass import replace
 from jackfield_aws.answers import Answer
 from jackfield_aws.errors import AwsErrors, plain
 from jackfield_aws.rows import AWS_ROWS, BY_STATUS, CONTENT, THROTTLED, Row

@@ -8,8 +8,8 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from jackfield.connector import InvalidInput
-from jackfield.errors import did_you_mean
-from jackfield.manifest_parts import lettermark, package_of
+from jackfield.kernel.errors import did_you_mean
+from jackfield.manifest.parts import lettermark, package_of
 from jackfield_aws.version import VERSION
 from jackfield_aws.virtual import models
 from jackfield_aws.virtual.calls import REGION

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 
 _FILE = "index.bin"
 FORMAT = 1

@@ -8,7 +8,7 @@ from typing import Any
 from jackfield.connector import JobFailed, Progress, Sent
 from jackfield.connector.declare import Action, JobSteps
 from jackfield.connector.jobs import NoOutput, Polled, Started, polled, steps_with
-from jackfield.dataclass import replace
+from jackfield.kernel.dataclass import replace
 from jackfield_aws.clients import AwsClients
 from jackfield_aws.virtual.calls import Operation
 from jackfield_aws.virtual.inputs import VirtualInputs

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from jackfield.dataclass import dataclass
-from jackfield.manifest import ActionManifest, ActionRow, ConnectionTypeManifest, Manifest
+from jackfield.kernel.dataclass import dataclass
+from jackfield.manifest.manifest import ActionManifest, ActionRow, ConnectionTypeManifest, Manifest
 from jackfield_aws.s3.names import ALLOWED_WITH, PRESIGNED, SERVICE, own_rows
 from jackfield_aws.s3.names import KEYWORDS as OWN_KEYWORDS
 from jackfield_aws.version import VERSION
@@ -18,8 +18,8 @@ from jackfield_aws.virtual.recent import Recent
 from jackfield_aws.virtual.usual import EVERYDAY, KEYWORDS
 
 if TYPE_CHECKING:
-    from jackfield.manifest import Effect, Json
-    from jackfield.pagination import Pagination
+    from jackfield.manifest.manifest import Effect, Json
+    from jackfield.manifest.pagination import Pagination
     from jackfield_aws.virtual.index import Head, Index
     from jackfield_aws.virtual.operations import Described
 

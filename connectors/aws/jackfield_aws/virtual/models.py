@@ -10,8 +10,8 @@ import botocore
 from botocore.exceptions import DataNotFoundError, UnknownServiceError
 from botocore.model import ServiceModel
 
-from jackfield.errors import UnknownConnector
-from jackfield.fork import at_fork
+from jackfield.kernel.errors import UnknownConnector
+from jackfield.kernel.fork import at_fork
 from jackfield_aws.service_models import ServiceModels
 from jackfield_aws.virtual.states import OWN
 

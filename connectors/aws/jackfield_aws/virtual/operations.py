@@ -9,9 +9,9 @@ from botocore import xform_name
 from botocore.model import OperationNotFoundError
 
 from jackfield.connector import Pagination
-from jackfield.dataclass import dataclass
-from jackfield.errors import UnknownAction
-from jackfield.manifest import Effect
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import UnknownAction
+from jackfield.manifest.manifest import Effect
 from jackfield_aws.regions import ANY_REGION_EXPECTED, ANY_REGION_PATTERN, REGION_EXPECTED, REGION_PATTERN
 from jackfield_aws.s3.names import PERMISSIONS as OWN_PERMISSIONS
 from jackfield_aws.virtual import models

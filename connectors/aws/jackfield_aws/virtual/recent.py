@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from jackfield.fork import ProcessLocal
+from jackfield.kernel.fork import ProcessLocal
 
 T = TypeVar("T")
 

@@ -7,10 +7,10 @@ import zlib
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from jackfield.errors import UnknownConnector, did_you_mean
-from jackfield.fork import ProcessLocal
-from jackfield.hints import NextStep
-from jackfield.manifest import ConnectionTypeManifest, Manifest
+from jackfield.kernel.errors import UnknownConnector, did_you_mean
+from jackfield.kernel.fork import ProcessLocal
+from jackfield.kernel.hints import NextStep
+from jackfield.manifest.manifest import ConnectionTypeManifest, Manifest
 from jackfield_aws.s3.names import ROWS
 from jackfield_aws.version import VERSION
 from jackfield_aws.virtual.credentials import HANDS_OUT

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 from botocore.exceptions import ClientError, EventStreamError
 
 from jackfield.connector import JackfieldError, Sent, Unavailable, current_call
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 from jackfield_aws.bounded import shut_down
 from jackfield_aws.json_answers import cleaned
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jackfield.connector import Conflict, Detail, Forbidden, JackfieldError, Rejected, Sent
-from jackfield.dataclass import replace
+from jackfield.kernel.dataclass import replace
 from jackfield_aws.rows import BY_STATUS, THROTTLED, Row
 
 _REASONS = "CancellationReasons"

@@ -12,7 +12,7 @@ import jmespath
 from botocore.waiter import SingleWaiterConfig
 
 from jackfield.connector import JobFailed, Sent
-from jackfield.dataclass import dataclass, replace
+from jackfield.kernel.dataclass import dataclass, replace
 from jackfield_aws.json_answers import cleaned
 from jackfield_aws.virtual import models
 from jackfield_aws.virtual.names import action_key

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 from pydantic import ConfigDict
 
 from jackfield.connector import Account, Detail, Field, InvalidConnection, Minted, OpenContext, Step, pointer
-from jackfield.dataclass import replace
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.dataclass import replace
+from jackfield.kernel.secrecy import SecretHolder
 from jackfield_http.bindings.probing import account_in, probed
 from jackfield_http.client import HttpClient
 from jackfield_http.connection_types import HttpConnection

@@ -16,8 +16,8 @@ from jackfield.connector.described import DescribedConnector
 from jackfield.connector.evidence import PREFIX, read_evidence
 from jackfield.connector.jobs import Started, steps_with
 from jackfield.connector.triggers import Trigger
-from jackfield.dataclass import replace
-from jackfield.manifest import Effect, RateLimit, Serves
+from jackfield.kernel.dataclass import replace
+from jackfield.manifest.manifest import Effect, RateLimit, Serves
 from jackfield_http import page_urls
 from jackfield_http.answers import Answer
 from jackfield_http.aws_errors import AWS_HTTP_ERRORS

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from jackfield.connector import Option, Pagination, current_call
-from jackfield.dataclass import dataclass
-from jackfield.pagination import OPEN_END
+from jackfield.kernel.dataclass import dataclass
+from jackfield.manifest.pagination import OPEN_END
 from jackfield_http.bindings.styles import text
 from jackfield_http.pointers import find
 

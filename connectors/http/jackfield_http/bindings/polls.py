@@ -12,9 +12,9 @@ from typing import Any
 
 from jackfield.connector import Gone, Item, Listed, NotFound, Output, Polled, Since, TriggerEvent
 from jackfield.connector.triggers import Poll
-from jackfield.dataclass import dataclass
-from jackfield.manifest_triggers import TriggerManifest
-from jackfield.pagination import yes_or_no
+from jackfield.kernel.dataclass import dataclass
+from jackfield.manifest.pagination import yes_or_no
+from jackfield.manifest.triggers import TriggerManifest
 from jackfield_http.bindings.options import Listing
 from jackfield_http.pointers import find
 

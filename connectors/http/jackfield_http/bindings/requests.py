@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from jackfield.connector import Detail, File, InvalidInput, Sent, StreamedFile, current_call, pointer
-from jackfield.dataclass import dataclass, field
+from jackfield.kernel.dataclass import dataclass, field
 from jackfield_http.bindings.styles import encoded, header_value, path_value, query_pairs, text, unreserved
 from jackfield_http.bodies import Content, Part, content_body
 from jackfield_http.urls import climbs, compact

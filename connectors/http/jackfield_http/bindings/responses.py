@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ConfigDict, PrivateAttr
 
 from jackfield.connector import Output, OutputFile, Sent, Unavailable
-from jackfield.json_tools.pointers import names
+from jackfield.kernel.pointers import names
 from jackfield_http.answers import NO_CONTENT, NOT_THE_API, Answer
 from jackfield_http.downloads import held
 from jackfield_http.paging import Pages

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal
 
 from jackfield.connector import Account, Detail, Field, Guard, InvalidInput, OpenContext, Sent, Step
-from jackfield.dataclass import replace
+from jackfield.kernel.dataclass import replace
 from jackfield_http import connection_fields as fields
 from jackfield_http.aws_sig_v4 import KEYS_TOGETHER, AwsSigV4
 from jackfield_http.client import HttpClient

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model
 from pydantic.alias_generators import to_camel
 
 from jackfield.connector import Detail, Field, Inputs, InvalidInput, Output, StreamedFile, pointer
-from jackfield.manifest import Effect
+from jackfield.manifest.manifest import Effect
 from jackfield_http.bindings.error_rows import failing
 from jackfield_http.downloads import Download
 from jackfield_http.errors import Failed

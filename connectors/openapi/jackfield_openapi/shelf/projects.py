@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jackfield.connector import InvalidInput
-from jackfield.manifest_parts import package_of
+from jackfield.manifest.parts import package_of
 from jackfield_openapi.conversion import Choices, Converted, converted
 from jackfield_openapi.project import files_of
 from jackfield_openapi.project import write as write_files

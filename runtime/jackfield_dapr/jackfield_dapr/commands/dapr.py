@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.quantities import DAY, duration, port
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.signals import HANGUPS
 from jackfield_dapr.commands.child_command import run_command, stop_signal
 from jackfield_dapr.commands.run_file import read_apps, run_apps

@@ -20,8 +20,8 @@ from jackfield.cli.session import person
 from jackfield.connections.connection_lookup import sources_from
 from jackfield.connections.documents import DocumentError, split_documents
 from jackfield.connections.formats import Document, recognise
-from jackfield.errors import Detail, InvalidInvocation
 from jackfield.invocation import MAX_TIMEOUT, Result, decode
+from jackfield.kernel.errors import Detail, InvalidInvocation
 from jackfield_dapr.workflow import find_workflow, prepare, read_workflows
 
 

@@ -15,7 +15,7 @@ from threading import Event
 from typing import IO, Any
 
 from jackfield.connections.documents import DocumentError, read_text, split_documents
-from jackfield.errors import Detail, InvalidInvocation
+from jackfield.kernel.errors import Detail, InvalidInvocation
 from jackfield_dapr.commands.child_command import start_command
 
 USUAL_NAME = "dapr.yaml"

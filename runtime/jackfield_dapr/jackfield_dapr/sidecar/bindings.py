@@ -9,8 +9,8 @@ from typing import Any
 from jackfield.connections.aliases import Alias, is_blank
 from jackfield.connections.formats import Document, Problem, Surroundings
 from jackfield.connections.named_connection import NamedConnection
-from jackfield.errors import LimitReached
 from jackfield.invocation import Result
+from jackfield.kernel.errors import LimitReached
 from jackfield_dapr.sidecar.payload import PayloadError
 from jackfield_dapr.sidecar.resiliency import Limits, Resiliency, is_resiliency
 from jackfield_formats.dapr import ReadComponent, read_components

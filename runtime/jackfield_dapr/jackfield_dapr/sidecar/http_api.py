@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 from urllib.parse import parse_qs, unquote
 
-from jackfield.errors import InvalidInvocation
 from jackfield.invocation import check_values
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield_dapr.sidecar.api import VERSION, DaprApi
 from jackfield_dapr.sidecar.bindings import BindingError, Request
 from jackfield_dapr.sidecar.payload import from_json

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from jackfield.catalog import Catalog
 from jackfield.connections.formats import Problem, Surroundings
-from jackfield.errors import Detail, InvalidConnection
+from jackfield.kernel.errors import Detail, InvalidConnection
 from jackfield_dapr.sidecar.bindings import Bindings, read_bindings
 from jackfield_dapr.sidecar.folder import read_folder
 

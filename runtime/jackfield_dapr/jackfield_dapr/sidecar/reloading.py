@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from jackfield.callers import Caller
-from jackfield.exports import late_hints
+from jackfield.kernel.exports import late_hints
 from jackfield_dapr.sidecar.api import DaprApi
 from jackfield_dapr.sidecar.bindings import Binding, Bindings
 from jackfield_dapr.sidecar.loading import Components, look_at

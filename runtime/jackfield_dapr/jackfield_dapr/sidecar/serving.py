@@ -6,7 +6,7 @@ import time
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Self
 
-from jackfield.errors import InvalidInvocation, Unavailable
+from jackfield.kernel.errors import InvalidInvocation, Unavailable
 from jackfield.kernel.threads import Threads
 from jackfield_dapr.sidecar.api import DaprApi
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jackfield.connections.formats import Document
-from jackfield.errors import InvalidInvocation, did_you_mean
+from jackfield.kernel.errors import InvalidInvocation, did_you_mean
 from jackfield_dapr.workflow.tasks import Task, TaskError, check_targets, tasks_of_do, tasks_of_steps
 
 

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from jackfield.errors import InvalidInvocation
 from jackfield.invocation import Result
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield.schema.formats import split_mailboxes
 from jackfield_dapr.workflow.providers import Provider
 from jackfield_formats.translating import inputs_of

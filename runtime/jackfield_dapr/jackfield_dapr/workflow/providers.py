@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from jackfield.connections.aliases import Alias, Aliases
 from jackfield.connections.named_connection import NamedConnection
-from jackfield.errors import InvalidInvocation, UnknownConnection
-from jackfield.exports import late_hints
+from jackfield.kernel.errors import InvalidInvocation, UnknownConnection
+from jackfield.kernel.exports import late_hints
 
 if TYPE_CHECKING:
     from jackfield_store.runtime import Jackfield

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from jackfield.errors import InvalidInvocation, JackfieldError
-from jackfield.exports import late_hints
+from jackfield.kernel.errors import InvalidInvocation, JackfieldError
+from jackfield.kernel.exports import late_hints
 from jackfield_dapr.workflow.documents import Workflow
 from jackfield_dapr.workflow.notifying import Delivery, Invoke, notify
 from jackfield_dapr.workflow.providers import Providers

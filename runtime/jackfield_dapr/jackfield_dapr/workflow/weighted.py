@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield_dapr.workflow.notifying import invocations, is_single, recipients
 from jackfield_dapr.workflow.providers import Provider, Providers
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import DAY, duration, port
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.errors import InvalidInvocation
 
 _FAILED = 1
 _KEYS = "folder of the role keys (default: SITE.keys)"

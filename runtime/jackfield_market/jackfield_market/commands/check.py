@@ -14,7 +14,7 @@ from jackfield import __version__
 from jackfield.catalog import Catalog
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.errors import InvalidInvocation
 
 if TYPE_CHECKING:
     from jackfield_market.testing.grading import Report

@@ -20,7 +20,7 @@ from jackfield.cli.logs import announce
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import port
-from jackfield.errors import InvalidInvocation, JackfieldError
+from jackfield.kernel.errors import InvalidInvocation, JackfieldError
 from jackfield_market.commands.dev_access import Access
 from jackfield_market.testing.project import Project
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from jackfield.cli.logs import announce
-from jackfield.errors import JackfieldError
-from jackfield.hooks import hookimpl
+from jackfield.connector.hooks import hookimpl
 from jackfield.invocation import Invocation, Meta
+from jackfield.kernel.errors import JackfieldError
 
 
 @hookimpl

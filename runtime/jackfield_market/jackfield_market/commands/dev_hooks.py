@@ -11,7 +11,7 @@ import sys
 from jackfield.catalog.loading import part
 from jackfield.cli.logs import announce
 from jackfield.cli.session import open_jackfield
-from jackfield.errors import JackfieldError
+from jackfield.kernel.errors import JackfieldError
 
 
 def main(key: str, port: int) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
-from jackfield.local import home
+from jackfield.kernel.local import home
 
 if TYPE_CHECKING:
     from jackfield_market.operations import Operations

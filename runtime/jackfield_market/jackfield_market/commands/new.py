@@ -12,8 +12,8 @@ from jackfield.catalog.discovery import entry_points
 from jackfield.cli.commands import load_plugged, plugged
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
-from jackfield.errors import InvalidInvocation
-from jackfield.manifest_parts import package_of
+from jackfield.kernel.errors import InvalidInvocation
+from jackfield.manifest.parts import package_of
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LONGEST = 60

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jackfield.catalog import Catalog
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
-from jackfield.manifest import Manifest
+from jackfield.manifest.manifest import Manifest
 
 _FAILED = 1
 

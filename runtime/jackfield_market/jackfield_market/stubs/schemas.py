@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 
 Json = Mapping[str, Any]
 _LONGEST = 200

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from jackfield.manifest import ActionManifest, Manifest
+from jackfield.manifest.manifest import ActionManifest, Manifest
 from jackfield_market.stubs.schemas import Member, Names, TypeReader, first_sentence, literal, pascal
 
 _HEAD = """/** {title}: typed calls. Made by `jackfield stubs {key} --typescript` of version {version}; do not edit. */

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from jackfield.connector import Action, Guard, Sent, Step
-from jackfield.failures import Raised, attempt
+from jackfield.kernel.failures import Raised, attempt
 from jackfield.pipe.errors_map import Unmapped
 from jackfield.redaction.redactor import Redactor
 from jackfield_market.testing.driving import (

@@ -17,11 +17,11 @@ from typing import Any
 from unittest import mock
 
 from jackfield.connector.declare import OptionSource
-from jackfield.errors import JackfieldError
-from jackfield.failures import Raised, attempt
 from jackfield.invocation import Invocation
 from jackfield.invocation.provider_ids import marked_places
-from jackfield.json_tools.pointers import LAST, alternatives, unescaped
+from jackfield.kernel.errors import JackfieldError
+from jackfield.kernel.failures import Raised, attempt
+from jackfield.kernel.pointers import LAST, alternatives, unescaped
 from jackfield_market.testing.secret_marks import secrets_marked
 from jackfield_market.testing.subject import Rule, Subject
 

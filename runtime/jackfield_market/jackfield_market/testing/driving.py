@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-from jackfield.clock import Deadline
 from jackfield.connector import ANYWHERE, Action, Call, ConnectionType, Guard, Inputs, JackfieldError, Minted, OpenContext, Sent
 from jackfield.connector.context import IdempotencyKey, entered
 from jackfield.connector.conversion import dumped
 from jackfield.connector.streamed import store_files
-from jackfield.failures import Raised, attempt, attempt_foreign
-from jackfield.manifest import Manifest
+from jackfield.kernel.clock import Deadline
+from jackfield.kernel.failures import Raised, attempt, attempt_foreign
+from jackfield.manifest.manifest import Manifest
 from jackfield.pipe.errors_map import Unmapped, explained, weigh
 from jackfield.schema import CompiledSchema
 from jackfield_market.testing.fake_clock import FakeClock

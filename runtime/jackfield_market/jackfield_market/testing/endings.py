@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 from jackfield.connector import Action, Pagination
-from jackfield.failures import Raised
-from jackfield.json_tools.pointers import find
+from jackfield.kernel.failures import Raised
+from jackfield.kernel.pointers import find
 from jackfield_market.testing.driving import Drive, drivable, drive, would_repeat
 from jackfield_market.testing.loopback_provider import Answer, Request, Script
 from jackfield_market.testing.outputs import with_inputs

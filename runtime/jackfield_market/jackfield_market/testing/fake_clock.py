@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 
-from jackfield.clock import SystemClock
+from jackfield.kernel.clock import SystemClock
 
 
 class FakeClock:

@@ -21,9 +21,9 @@ from traceback import extract_tb
 from typing import Any
 
 from jackfield.catalog.loading import connector_at
-from jackfield.errors import InvalidInvocation, JackfieldError, did_you_mean
-from jackfield.failures import OnFailure, Raised, attempt
-from jackfield.local import Claim
+from jackfield.kernel.errors import InvalidInvocation, JackfieldError, did_you_mean
+from jackfield.kernel.failures import OnFailure, Raised, attempt
+from jackfield.kernel.local import Claim
 from jackfield_market.author_process import plain_environment
 from jackfield_market.testing.driving import drivable
 from jackfield_market.testing.project import Project

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from jackfield.catalog import Catalog
 from jackfield.catalog.discovery import EntryPoint
-from jackfield.errors import InvalidInvocation, UnknownConnection
-from jackfield.manifest import Manifest
+from jackfield.kernel.errors import InvalidInvocation, UnknownConnection
+from jackfield.manifest.manifest import Manifest
 from jackfield.redaction.marks import hidden_values
 from jackfield.redaction.redactor import Redactor
 from jackfield.runtime import Jackfield

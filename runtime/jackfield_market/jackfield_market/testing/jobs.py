@@ -9,7 +9,7 @@ from typing import Any
 
 from jackfield.connector import Action, JobFailed
 from jackfield.connector.conversion import Handle
-from jackfield.failures import Raised
+from jackfield.kernel.failures import Raised
 from jackfield_market.testing.driving import Drive, drivable, drive
 from jackfield_market.testing.loopback_provider import RESET, Answer
 from jackfield_market.testing.playing import expected

@@ -9,7 +9,7 @@ from unittest import mock
 from urllib.parse import urlsplit
 
 from jackfield.connector import InvalidConnection, Target, Wire, WireSettings
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield.wire.guard import OnlyHosts
 from jackfield_market.testing.loopback_provider import Answer, Provider, Script, Step
 from jackfield_market.testing.offline import is_loopback, offline

@@ -9,7 +9,7 @@ from typing import Any
 
 from jackfield.connector import Action
 from jackfield.connector.jobs import Started
-from jackfield.failures import Raised
+from jackfield.kernel.failures import Raised
 from jackfield_market.testing.driving import Drive, accepts
 from jackfield_market.testing.subject import Subject
 

@@ -13,8 +13,8 @@ from dataclasses import replace
 from typing import Any
 
 from jackfield.connector import Action
-from jackfield.errors import NotYet
-from jackfield.json_tools import pointers
+from jackfield.kernel import pointers
+from jackfield.kernel.errors import NotYet
 from jackfield_market.testing.driving import DEADLINE, Drive, drive
 from jackfield_market.testing.loopback_provider import Answer, Request, Script
 from jackfield_market.testing.recordings import answer_of, exchanges

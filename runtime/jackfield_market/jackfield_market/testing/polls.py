@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from jackfield.connector import Polled, Since
 from jackfield.connector.triggers import Trigger
-from jackfield.failures import Raised, attempt_foreign
+from jackfield.kernel.failures import Raised, attempt_foreign
 from jackfield_market.testing.driving import over_client
 from jackfield_market.testing.loopback_provider import RESET, Answer, Provider, Request, Step
 from jackfield_market.testing.subject import Rule, Subject

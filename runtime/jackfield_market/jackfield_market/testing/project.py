@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.errors import InvalidInvocation
 
 _GROUP = "jackfield.connectors"
 _REQUEST = re.compile(r"[A-Z]+ /[!-~]*")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield_market.testing.harness import Harness
 from jackfield_market.testing.recordings import RecordingMismatch
 from jackfield_market.testing.subject import Rule, Subject

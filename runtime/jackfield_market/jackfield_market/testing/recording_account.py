@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from jackfield.catalog import Catalog, entry_points
-from jackfield.clock import SystemClock
 from jackfield.composition import composed
 from jackfield.connections.connection_lookup import Connections, sources_from
 from jackfield.connections.secret_references import Secrets
-from jackfield.errors import InvalidInvocation
-from jackfield.hooks import Plugins
-from jackfield.manifest import Manifest
-from jackfield.secrecy import SecretHolder
+from jackfield.connector.hooks import Plugins
+from jackfield.kernel.clock import SystemClock
+from jackfield.kernel.errors import InvalidInvocation
+from jackfield.kernel.secrecy import SecretHolder
+from jackfield.manifest.manifest import Manifest
 from jackfield_market.testing.driving import URL
 
 

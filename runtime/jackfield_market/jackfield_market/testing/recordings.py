@@ -19,11 +19,11 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from zlib import MAX_WBITS, decompress
 
-from jackfield.errors import InvalidInvocation
-from jackfield.local import replace_file
+from jackfield.kernel.errors import InvalidInvocation
+from jackfield.kernel.local import replace_file
+from jackfield.kernel.secrecy import without_password
 from jackfield.redaction.marks import MASK
 from jackfield.redaction.redactor import Redactor
-from jackfield.secrecy import without_password
 from jackfield.wire.tls import client_context
 from jackfield_market.testing.loopback_provider import Answer, Request
 

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 from jackfield.connector import Hook, Registered
 from jackfield.connector.triggers import Webhook
-from jackfield.failures import Raised, attempt_foreign
+from jackfield.kernel.failures import Raised, attempt_foreign
 from jackfield_market.testing.driving import SECRET, over_client
 from jackfield_market.testing.loopback_provider import RESET, Answer, Provider, Request, Step
 from jackfield_market.testing.subject import Rule, Subject

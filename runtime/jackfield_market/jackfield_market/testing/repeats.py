@@ -16,8 +16,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from jackfield.connector import Action
-from jackfield.failures import Raised
-from jackfield.json_tools import pointers
+from jackfield.kernel import pointers
+from jackfield.kernel.failures import Raised
 from jackfield.redaction.redactor import Redactor
 from jackfield_market.testing.driving import OTHER_SECRET, SECRET, Drive, drivable, drive
 from jackfield_market.testing.loopback_provider import Answer, Request, Script

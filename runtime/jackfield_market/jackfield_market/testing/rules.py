@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jackfield.manifest import Manifest
+from jackfield.manifest.manifest import Manifest
 from jackfield_market.testing.behaviour import BEHAVIOUR
 from jackfield_market.testing.declarations import DECLARATIONS
 from jackfield_market.testing.driving import server_type

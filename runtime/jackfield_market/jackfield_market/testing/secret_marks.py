@@ -6,11 +6,11 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from jackfield.json_tools.secret_names import basis, may_hold
-from jackfield.json_tools.walk import extension, is_secret, nodes
+from jackfield.kernel.secret_names import basis, may_hold
+from jackfield.kernel.walk import extension, is_secret, nodes
 
 if TYPE_CHECKING:
-    from jackfield.manifest import ActionManifest
+    from jackfield.manifest.manifest import ActionManifest
     from jackfield_market.testing.subject import Subject
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+")

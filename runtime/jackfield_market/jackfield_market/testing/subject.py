@@ -13,7 +13,7 @@ from jackfield.catalog import Catalog
 from jackfield.catalog.discovery import entry_points
 from jackfield.catalog.loading import connector_at
 from jackfield.connector import Connector
-from jackfield.manifest import Manifest
+from jackfield.manifest.manifest import Manifest
 from jackfield.schema import CompiledSchema, compile_schema
 from jackfield_market.testing.declared_examples import require_examples
 from jackfield_market.testing.project import Project

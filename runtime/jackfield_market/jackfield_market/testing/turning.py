@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from jackfield.json_tools import pointers
+from jackfield.kernel import pointers
 from jackfield_market.testing.loopback_provider import Answer
 from jackfield_market.testing.playing import at, place, placed
 

@@ -14,7 +14,7 @@ from unittest import mock
 
 from jackfield.connector import Forged, Hook, HookRequest, Malformed, Received
 from jackfield.connector.triggers import Webhook
-from jackfield.failures import Raised, attempt_foreign
+from jackfield.kernel.failures import Raised, attempt_foreign
 from jackfield_market.testing.driving import SECRET
 from jackfield_market.testing.subject import Rule, Subject
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from jackfield import __version__
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.session import Noun, declare_list, declare_workspace, pages, read_moment
-from jackfield.clock import SystemClock, iso
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.clock import SystemClock, iso
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield_platform.events.callbacks import MOST, Callbacks
 from jackfield_platform.events.event import fits
 from jackfield_store.access import Audit

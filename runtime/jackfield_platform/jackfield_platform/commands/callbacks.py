@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.session import Noun, declare_list, declare_one, declare_workspace, of_platforms, pages, read_moment
-from jackfield.clock import SystemClock, seconds
+from jackfield.kernel.clock import SystemClock, seconds
 from jackfield_platform.events.callbacks import Callbacks
 from jackfield_platform.events.deliveries import Deliveries
 from jackfield_platform.events.event import listed_types

@@ -10,7 +10,7 @@ from jackfield.cli.local_files import read_document
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.quantities import duration
 from jackfield.cli.session import Noun, declare_id, declare_pages, in_workspace, open_jackfield, pages
-from jackfield.clock import SystemClock
+from jackfield.kernel.clock import SystemClock
 from jackfield_store.commands.stored import actor
 from jackfield_store.runtime import stored
 
@@ -34,7 +34,7 @@ def _declare_create(parser: Parser) -> None:
 
 
 def _create(sessions: Connecting, arguments: Namespace) -> dict[str, Any]:
-    from jackfield.clock import iso
+    from jackfield.kernel.clock import iso
     from jackfield_platform.tenants.connecting import PAGE
 
     base = (arguments.url or arguments.public_url).rstrip("/")

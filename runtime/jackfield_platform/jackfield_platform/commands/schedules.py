@@ -10,8 +10,8 @@ from jackfield.cli.local_files import read_document
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import count
 from jackfield.cli.session import Noun, caller, declare_name, declare_pages, in_workspace, open_jackfield, pages, remove_named
-from jackfield.errors import InvalidInvocation
 from jackfield.invocation import Result
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield_platform.schedules.policy import MISSED, OVERLAP
 from jackfield_store.commands.stored import actor
 from jackfield_store.runtime import stored

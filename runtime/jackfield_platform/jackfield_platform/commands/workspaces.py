@@ -13,7 +13,7 @@ from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.quantities import count
 from jackfield.cli.session import Noun, declare_name, declare_nothing
-from jackfield.clock import SystemClock
+from jackfield.kernel.clock import SystemClock
 from jackfield_store.commands.stored import actor, open_storage, workspaces_of
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from jackfield.clock import iso
-from jackfield.dataclass import dataclass
-from jackfield.errors import Detail, InvalidConnection, InvalidInvocation
-from jackfield.json_tools.pointers import pointer
+from jackfield.kernel.clock import iso
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInvocation
+from jackfield.kernel.pointers import pointer
 from jackfield.kernel.stored_values import parsed_object
 from jackfield.pipe.events import Event
 from jackfield.wire.guard import Guard

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from jackfield.callers.actor import Actor
-from jackfield.clock import Clock, iso
-from jackfield.errors import Detail, InvalidInvocation, unknown_members
-from jackfield.hints import NextStep
 from jackfield.invocation import new_invocation_id
+from jackfield.kernel.clock import Clock, iso
+from jackfield.kernel.errors import Detail, InvalidInvocation, unknown_members
+from jackfield.kernel.hints import NextStep
 from jackfield.pipe.events import Event
 from jackfield.wire.guard import Guard, only_hosts
 from jackfield_platform.events import positions

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from jackfield.errors import JackfieldError
+from jackfield.kernel.errors import JackfieldError
 from jackfield_platform.events.callback import COLUMNS, Callback
 from jackfield_platform.events.feed import EVENT_COLUMNS
 from jackfield_store.database import Database, Row, Transaction

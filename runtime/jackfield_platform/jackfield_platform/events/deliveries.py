@@ -8,11 +8,11 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from jackfield.clock import Clock, iso
-from jackfield.dataclass import dataclass, replace
-from jackfield.errors import InvalidInvocation
-from jackfield.hints import NextStep
 from jackfield.invocation import new_invocation_id
+from jackfield.kernel.clock import Clock, iso
+from jackfield.kernel.dataclass import dataclass, replace
+from jackfield.kernel.errors import InvalidInvocation
+from jackfield.kernel.hints import NextStep
 from jackfield.pipe.events import Event
 from jackfield_platform.events.callback import COLUMNS as CALLBACK_COLUMNS
 from jackfield_platform.events.callback import Callback, read_callback

@@ -16,9 +16,9 @@ from contextlib import suppress
 from functools import partial
 from itertools import pairwise
 
-from jackfield.clock import Clock, monotonic, within
-from jackfield.dataclass import dataclass, replace
-from jackfield.errors import InvalidInvocation, JackfieldError
+from jackfield.kernel.clock import Clock, monotonic, within
+from jackfield.kernel.dataclass import dataclass, replace
+from jackfield.kernel.errors import InvalidInvocation, JackfieldError
 from jackfield.kernel.threads import Threads
 from jackfield.pipe.events import Event
 from jackfield.wire.guard import Guard, only_hosts

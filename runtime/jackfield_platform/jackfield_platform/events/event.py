@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from jackfield.clock import iso
-from jackfield.errors import Detail, InvalidInvocation, did_you_mean
+from jackfield.kernel.clock import iso
+from jackfield.kernel.errors import Detail, InvalidInvocation, did_you_mean
 from jackfield.kernel.stored_values import parsed_object
 
 TYPES = (

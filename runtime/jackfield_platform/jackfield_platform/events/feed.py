@@ -6,11 +6,11 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from jackfield.clock import monotonic
-from jackfield.dataclass import dataclass, replace
-from jackfield.errors import InvalidInvocation
-from jackfield.frames import bordered
-from jackfield.hints import NextStep
+from jackfield.kernel.clock import monotonic
+from jackfield.kernel.dataclass import dataclass, replace
+from jackfield.kernel.errors import InvalidInvocation
+from jackfield.kernel.frames import bordered
+from jackfield.kernel.hints import NextStep
 from jackfield.pipe.events import Event, Events
 from jackfield_platform.events.event import check_types
 from jackfield_platform.events.marks import EARLIER, MARK, Mark, cursor_of, first_here, read_cursor

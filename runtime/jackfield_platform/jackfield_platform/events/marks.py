@@ -13,8 +13,8 @@ import re
 from collections.abc import Callable
 from hashlib import sha256
 
-from jackfield.dataclass import dataclass
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import InvalidInvocation
 
 MARK = "COALESCE({0}.mark, 'id:' || {0}.id)"
 """Expression for the mark of an event, by the name of its table; that of one that was numbered before there were marks is of its ID."""

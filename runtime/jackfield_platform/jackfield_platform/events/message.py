@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from jackfield.clock import iso
+from jackfield.kernel.clock import iso
 from jackfield.kernel.exact import result_json
 from jackfield.pipe.events import Event
 from jackfield_platform.events.callback import Callback

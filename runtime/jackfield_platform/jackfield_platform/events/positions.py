@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from jackfield.clock import monotonic
+from jackfield.kernel.clock import monotonic
 from jackfield_store.access.platform_tokens import manages
 from jackfield_store.database import Database, Transaction
 

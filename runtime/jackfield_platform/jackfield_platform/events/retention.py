@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from jackfield.clock import monotonic
+from jackfield.kernel.clock import monotonic
 from jackfield_platform.events.marks import MARK, digest_of
 from jackfield_store.database import Database, Row, Transaction
 

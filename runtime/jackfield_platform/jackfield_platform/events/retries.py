@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import SystemRandom
 from typing import NamedTuple
 
-from jackfield.clock import iso
+from jackfield.kernel.clock import iso
 from jackfield_platform.events.claims import ONE
 from jackfield_platform.events.counts import count_deliveries
 from jackfield_platform.events.sending import Attempt

@@ -8,9 +8,9 @@ from functools import cache
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from jackfield.clock import iso, monotonic
-from jackfield.dataclass import dataclass
-from jackfield.errors import InvalidConnection
+from jackfield.kernel.clock import iso, monotonic
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import InvalidConnection
 from jackfield.wire.client import Wire
 from jackfield.wire.connection import Target, WireSettings
 from jackfield.wire.faults import Kind, WireFault

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from jackfield.clock import Clock, iso
-from jackfield.dataclass import replace
+from jackfield.kernel.clock import Clock, iso
+from jackfield.kernel.dataclass import replace
 from jackfield_platform.schedules.policy import Passed
 from jackfield_platform.schedules.table import ADD_SLOT, COLUMNS, Schedule
 from jackfield_store.database import Database, Transaction

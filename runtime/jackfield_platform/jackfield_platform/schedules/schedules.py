@@ -7,9 +7,9 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
-from jackfield.clock import iso
-from jackfield.errors import Detail, InvalidInvocation, unknown_members
 from jackfield.invocation import Result, new_invocation_id
+from jackfield.kernel.clock import iso
+from jackfield.kernel.errors import Detail, InvalidInvocation, unknown_members
 from jackfield.redaction.marks import masked
 from jackfield_platform.schedules import Content, Schedule, ScheduleConflict, ScheduleTable, Timing, check_slot_values, with_slot
 from jackfield_platform.schedules.policy import MISSED, OVERLAP, Missed, Overlap

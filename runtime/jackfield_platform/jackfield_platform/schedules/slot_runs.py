@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from jackfield.clock import iso
-from jackfield.errors import JackfieldError, LimitReached, Unavailable
 from jackfield.invocation import Result
 from jackfield.invocation.request import MAX_LABELS
+from jackfield.kernel.clock import iso
+from jackfield.kernel.errors import JackfieldError, LimitReached, Unavailable
 from jackfield_platform.schedules.due import UsedError
 from jackfield_platform.schedules.policy import GRACE, KEPT, chosen, passed
 from jackfield_platform.schedules.slot_values import with_slot

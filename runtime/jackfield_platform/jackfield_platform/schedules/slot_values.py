@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from jackfield.errors import Detail, InvalidInput
-from jackfield.json_tools.placeholders import filled, placeholders
+from jackfield.kernel.errors import Detail, InvalidInput
+from jackfield.kernel.placeholders import filled, placeholders
 from jackfield_platform.schedules.timing import Timing
 
 _MEMBER = "$slot"

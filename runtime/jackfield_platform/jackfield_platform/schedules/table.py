@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from jackfield.callers.actor import LIBRARY, Actor
-from jackfield.clock import Clock, iso
 from jackfield.connections.named_connection import NAME
-from jackfield.dataclass import dataclass
-from jackfield.errors import Detail, InvalidInvocation
-from jackfield.hints import NextStep
 from jackfield.invocation import new_invocation_id
+from jackfield.kernel.clock import Clock, iso
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import Detail, InvalidInvocation
 from jackfield.kernel.exact import exact_json, read_float
+from jackfield.kernel.hints import NextStep
 from jackfield.kernel.stored_values import parsed_object
 from jackfield_platform.schedules.policy import Missed, Overlap, counted
 from jackfield_platform.schedules.timing import Timing

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
-from jackfield.clock import iso, moment, seconds
-from jackfield.dataclass import dataclass
-from jackfield.errors import Detail, InvalidInvocation, did_you_mean, missing_extra
+from jackfield.kernel.clock import iso, moment, seconds
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import Detail, InvalidInvocation, did_you_mean, missing_extra
 
 _KINDS = ("cron", "every", "at")
 _OF_KIND = {"cron": ("timezone",), "every": ("anchor", "timezone"), "at": ("timezone",)}

@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from jackfield.errors import InvalidInvocation, JackfieldError
+from jackfield.kernel.errors import InvalidInvocation, JackfieldError
 from jackfield_platform.tenants.connect_session import ConnectSession
 from jackfield_platform.tenants.connect_table import ConnectTable, SessionMoved, unknown
 from jackfield_store.keys.sealing import new_secret

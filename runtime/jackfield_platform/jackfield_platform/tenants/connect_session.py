@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from jackfield.clock import iso
 from jackfield.connections.locales import LOCALES
 from jackfield.connections.named_connection import NAME, NAME_EXPECTED
-from jackfield.dataclass import dataclass, field
-from jackfield.errors import Detail, InvalidInvocation
 from jackfield.invocation.provider_ids import marked_places
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.clock import iso
+from jackfield.kernel.dataclass import dataclass, field
+from jackfield.kernel.errors import Detail, InvalidInvocation
+from jackfield.kernel.secrecy import SecretHolder
 from jackfield_store.access.images import image_fault
 from jackfield_store.access.settings import theme_faults, theme_of
 

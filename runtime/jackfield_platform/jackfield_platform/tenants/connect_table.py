@@ -8,8 +8,8 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from jackfield.dataclass import replace
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.dataclass import replace
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield_platform.tenants.connect_session import ConnectSession, Wanted
 from jackfield_store.database import SealBroken
 from jackfield_store.database.cursors import cursor_after, place_after

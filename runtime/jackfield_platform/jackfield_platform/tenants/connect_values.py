@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 from jackfield.connections.audience import audience_of
 from jackfield.connections.host_access import generated_fields
 from jackfield.connections.oauth_clients import DESTINATIONS, SECRETS, VALUES
-from jackfield.dataclass import replace
-from jackfield.errors import Detail, InvalidConnection, InvalidInvocation
-from jackfield.manifest import OAUTH_CLIENT
+from jackfield.kernel.dataclass import replace
+from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInvocation
+from jackfield.manifest.manifest import OAUTH_CLIENT
 from jackfield_store.connections.connection_rows import secret_places
 from jackfield_store.management.drafts import edited, refuse_redirected
 
 if TYPE_CHECKING:
     from jackfield.connections.connection_types import Kind
-    from jackfield.manifest import ActionManifest
+    from jackfield.manifest.manifest import ActionManifest
     from jackfield_platform.tenants.connect_session import ConnectSession, Wanted
 
 Check = Callable[[Mapping[str, Any]], None]

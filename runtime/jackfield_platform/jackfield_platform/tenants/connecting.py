@@ -15,7 +15,7 @@ from jackfield.callers.actor import Actor
 from jackfield.connections.host_access import generate, generated_fields
 from jackfield.connections.provenance import Provenance
 from jackfield.connections.secret_references import reference_paths
-from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError, UnknownConnection
+from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError, UnknownConnection
 from jackfield_platform.tenants.approvals import Approvals
 from jackfield_platform.tenants.connect_session import ConnectSession, Wanted
 from jackfield_platform.tenants.connect_table import ConnectTable, SessionMoved, same, unknown
@@ -37,8 +37,8 @@ from jackfield_store.management.policies import PolicyRequest
 from jackfield_store.management.visible_connections import table_of
 
 if TYPE_CHECKING:
-    from jackfield.clock import Clock
     from jackfield.connections.connection_types import Kind
+    from jackfield.kernel.clock import Clock
     from jackfield_store.database import Transaction
     from jackfield_store.management.authorizing import Authorizing
     from jackfield_store.management.connections import ManagedConnections

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from jackfield.errors import JackfieldError
+from jackfield.kernel.errors import JackfieldError
 from jackfield_platform.triggers.table import hand_over
 from jackfield_store.access import DEFAULT, Audit
 from jackfield_store.access.audit_seals import prepare_seals
@@ -18,9 +18,9 @@ from jackfield_store.journal.jobs import WAITS
 
 if TYPE_CHECKING:
     from jackfield.callers.actor import Actor
-    from jackfield.clock import Clock
     from jackfield.connections.named_connection import NamedConnection
     from jackfield.connector.grants import Grant
+    from jackfield.kernel.clock import Clock
     from jackfield_store.database import Database, Transaction
     from jackfield_store.files import Files
     from jackfield_store.resources.storage import Storage

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from jackfield.errors import Detail, InvalidInvocation, NotAllowed
-from jackfield.exports import late_hints
+from jackfield.kernel.errors import Detail, InvalidInvocation, NotAllowed
+from jackfield.kernel.exports import late_hints
 from jackfield_platform.tenants.purge import keep_at_providers, kept_by, purge
 from jackfield_store.access import Tokens, UnknownWorkspace, Workspace, WorkspaceExists, Workspaces
 from jackfield_store.access.platform_tokens import manages
@@ -16,7 +16,7 @@ from jackfield_store.access.settings import Settings, require_own
 
 if TYPE_CHECKING:
     from jackfield.callers.actor import Actor
-    from jackfield.clock import Clock
+    from jackfield.kernel.clock import Clock
     from jackfield_store.files import Files
     from jackfield_store.resources.storage import Storage
 

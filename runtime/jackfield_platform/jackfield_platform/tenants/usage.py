@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from jackfield.clock import iso
-from jackfield.errors import CODES
-from jackfield.exports import late_hints
+from jackfield.kernel.clock import iso
+from jackfield.kernel.errors import CODES
+from jackfield.kernel.exports import late_hints
 from jackfield_store.connections.connection_table import COUNT
 from jackfield_store.files.table import FileTable
 from jackfield_store.journal.counts import DAY, open_now

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
-from jackfield.clock import iso
 from jackfield.connector.conversion import payload
-from jackfield.dataclass import dataclass
-from jackfield.errors import JackfieldError, Unavailable
-from jackfield.failures import Raised, attempt
 from jackfield.invocation import new_invocation_id
 from jackfield.invocation.provider_ids import reference_of
-from jackfield.manifest_triggers import WINDOW, event_type
+from jackfield.kernel.clock import iso
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import JackfieldError, Unavailable
+from jackfield.kernel.failures import Raised, attempt
+from jackfield.manifest.triggers import WINDOW, event_type
 from jackfield_platform.triggers.subscription import Subscription
 from jackfield_store.database import Database, Transaction
 from jackfield_store.database.due_rows import held as claimed

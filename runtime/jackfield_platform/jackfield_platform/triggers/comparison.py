@@ -10,8 +10,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from jackfield.dataclass import dataclass
-from jackfield.manifest_triggers import CHANGES
+from jackfield.kernel.dataclass import dataclass
+from jackfield.manifest.triggers import CHANGES
 from jackfield_platform.triggers.arrivals import InTransaction
 from jackfield_platform.triggers.subscription import Subscription
 from jackfield_store.database import Database, Row

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-from jackfield.clock import Clock, iso
-from jackfield.dataclass import replace
+from jackfield.kernel.clock import Clock, iso
+from jackfield.kernel.dataclass import replace
 from jackfield_platform.triggers.arrivals import Arrival, ArrivalUnit, InTransaction, store
 from jackfield_platform.triggers.subscription import COLUMNS, Sealed, Subscription, mark_for
 from jackfield_store.database import Database, Transaction

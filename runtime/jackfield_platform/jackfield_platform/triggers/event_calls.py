@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.callers import Request
 from jackfield.connections.formats import native_inputs
-from jackfield.dataclass import replace
-from jackfield.errors import Detail, InvalidInvocation, JackfieldError, Unavailable, did_you_mean, unknown_members
 from jackfield.invocation.file_references import names_files
 from jackfield.invocation.request import Invocation
-from jackfield.json_tools.placeholders import ABSENT, filled, placeholders
-from jackfield.json_tools.pointers import child, names
+from jackfield.kernel.dataclass import replace
+from jackfield.kernel.errors import Detail, InvalidInvocation, JackfieldError, Unavailable, did_you_mean, unknown_members
+from jackfield.kernel.placeholders import ABSENT, filled, placeholders
+from jackfield.kernel.pointers import child, names
 from jackfield.pipe.call_rules import find_action
 from jackfield.pipe.unstored import required
 from jackfield_platform.triggers.arrivals import Sealer
@@ -25,7 +25,7 @@ from jackfield_store.database.outbox import record
 
 if TYPE_CHECKING:
     from jackfield.callers import Caller
-    from jackfield.manifest import ActionManifest, Manifest
+    from jackfield.manifest.manifest import ActionManifest, Manifest
     from jackfield.pipe.plan import Plan
     from jackfield_platform.triggers.arrivals import InTransaction
     from jackfield_platform.triggers.subscription import Subscription

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from jackfield.errors import JackfieldError, Unavailable
 from jackfield.kernel.bounded_cache import BoundedCache
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.errors import JackfieldError, Unavailable
+from jackfield.kernel.secrecy import SecretHolder
 from jackfield_store.database.flights import Flights
 
 if TYPE_CHECKING:
-    from jackfield.clock import Clock
+    from jackfield.kernel.clock import Clock
     from jackfield_platform.triggers.subscription import Subscription
 
 _KEPT = 64

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from jackfield.clock import iso, moment
+from jackfield.kernel.clock import iso, moment
 from jackfield_store.access.settings import MESSAGES, RATES
 from jackfield_store.journal.suppressions import Suppressions
 

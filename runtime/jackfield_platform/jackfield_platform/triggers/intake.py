@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from jackfield.connector.context import entered
 from jackfield.connector.hook_requests import HookRequest, Malformed
-from jackfield.dataclass import dataclass, field, replace
-from jackfield.errors import Internal, InvalidInvocation, JackfieldError
-from jackfield.failures import Raised, attempt_foreign
-from jackfield.fork import ProcessLocal
 from jackfield.kernel.bounded_cache import BoundedCache
+from jackfield.kernel.dataclass import dataclass, field, replace
+from jackfield.kernel.errors import Internal, InvalidInvocation, JackfieldError
+from jackfield.kernel.failures import Raised, attempt_foreign
+from jackfield.kernel.fork import ProcessLocal
 from jackfield.kernel.rate_limiter import RateLimiter, network_of
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.secrecy import SecretHolder
 from jackfield_platform.triggers.arrivals import LISTENING, ArrivalUnit, NotReceivingError, in_parts, require_receiving
 from jackfield_platform.triggers.due import DueSubscriptions
 from jackfield_platform.triggers.event_calls import EventCalls
@@ -39,7 +39,7 @@ from jackfield_store.queue import RuntimePool
 if TYPE_CHECKING:
     from jackfield.connector.triggers import Hook as DeclaredHook
     from jackfield.connector.triggers import Received
-    from jackfield.manifest_triggers import TriggerManifest
+    from jackfield.manifest.triggers import TriggerManifest
     from jackfield_platform.triggers.subscription import Sealed, Subscription
     from jackfield_store.runtime import Jackfield
 

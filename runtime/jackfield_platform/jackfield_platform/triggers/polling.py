@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connector.conversion import payload
-from jackfield.dataclass import replace
-from jackfield.errors import Unavailable
+from jackfield.kernel.dataclass import replace
+from jackfield.kernel.errors import Unavailable
 from jackfield_platform.triggers.arrivals import in_parts
 from jackfield_platform.triggers.comparison import Change, Comparison, Mark, is_too_much
 

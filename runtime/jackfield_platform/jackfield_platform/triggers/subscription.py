@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from jackfield.clock import iso
-from jackfield.dataclass import dataclass
+from jackfield.kernel.clock import iso
+from jackfield.kernel.dataclass import dataclass
 from jackfield_store.database import Row
 from jackfield_store.keys import Vault
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from jackfield.callers import Request
 from jackfield.connections.named_connection import NamedConnection
 from jackfield.connector.grants import Grant
-from jackfield.dataclass import replace
-from jackfield.errors import InvalidInvocation, JackfieldError, NotFound, RateLimited, Unavailable, UnknownAction, UnknownName
-from jackfield.failures import Raised, attempt, contained
+from jackfield.kernel.dataclass import replace
+from jackfield.kernel.errors import InvalidInvocation, JackfieldError, NotFound, RateLimited, Unavailable, UnknownAction, UnknownName
+from jackfield.kernel.failures import Raised, attempt, contained
 from jackfield.pipe.call_rules import seen_connection
 from jackfield_platform.triggers.event_calls import EventCalls
 from jackfield_platform.triggers.guards import pause_exceeding
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from jackfield.callers import Caller
     from jackfield.connector.triggers import Hook, Trigger, Webhook
-    from jackfield.manifest import Manifest
+    from jackfield.manifest.manifest import Manifest
     from jackfield_platform.triggers.due import DueSubscriptions
     from jackfield_platform.triggers.subscription import Sealed, Subscription
     from jackfield_store.runtime import Jackfield

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from jackfield.callers import Request, may
-from jackfield.clock import moment
-from jackfield.dataclass import replace
-from jackfield.errors import Detail, InvalidInput, InvalidInvocation, NotAllowed, UnknownAction, did_you_mean, unknown_members
-from jackfield.hints import NextStep
+from jackfield.kernel.clock import moment
+from jackfield.kernel.dataclass import replace
+from jackfield.kernel.errors import Detail, InvalidInput, InvalidInvocation, NotAllowed, UnknownAction, did_you_mean, unknown_members
+from jackfield.kernel.hints import NextStep
 from jackfield.pipe.call_rules import seen_connection
 from jackfield.redaction.marks import masked
 from jackfield_platform.triggers.event_calls import checked_then
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from jackfield.callers import Caller
     from jackfield.callers.actor import Actor
     from jackfield.catalog import Catalog
-    from jackfield.manifest import Manifest
-    from jackfield.manifest_triggers import TriggerManifest
+    from jackfield.manifest.manifest import Manifest
+    from jackfield.manifest.triggers import TriggerManifest
     from jackfield_store.runtime import Jackfield
 
 _MEMBERS = ("name", "trigger", "connection", "inputs", "every", "from", "then", "guard")

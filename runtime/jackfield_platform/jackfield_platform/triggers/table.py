@@ -9,12 +9,12 @@ from contextlib import suppress
 from typing import Any
 
 from jackfield.callers.actor import LIBRARY, Actor
-from jackfield.clock import Clock
 from jackfield.connections.named_connection import NAME, NamedConnection
 from jackfield.connector.grants import Grant
-from jackfield.dataclass import replace
-from jackfield.errors import Detail, InvalidInvocation, JackfieldError
 from jackfield.invocation import new_invocation_id
+from jackfield.kernel.clock import Clock
+from jackfield.kernel.dataclass import replace
+from jackfield.kernel.errors import Detail, InvalidInvocation, JackfieldError
 from jackfield_platform.triggers.arrivals import LISTENING
 from jackfield_platform.triggers.subscription import COLUMNS, Sealed, Subscription, sealed_for
 from jackfield_store.access.audit import Audit

@@ -15,8 +15,8 @@ from jackfield.cli.logs import announce, writes_json
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import MOST_AT_ONCE, count, port, rate
-from jackfield.clock import SystemClock, within
-from jackfield.errors import InvalidInvocation, JackfieldError, missing_extra
+from jackfield.kernel.clock import SystemClock, within
+from jackfield.kernel.errors import InvalidInvocation, JackfieldError, missing_extra
 from jackfield.kernel.signals import HANGUPS
 from jackfield.wire.guard import allowed_hosts
 from jackfield_server.shared.identity_providers import Jwt, oidc_of

@@ -17,7 +17,7 @@ from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import MOST_AT_ONCE, count
 from jackfield.connector.room import ANSWERS, ANSWERS_ROOM
-from jackfield.errors import InvalidInvocation, Unavailable, missing_extra
+from jackfield.kernel.errors import InvalidInvocation, Unavailable, missing_extra
 from jackfield.kernel.notices import Notices
 from jackfield.kernel.signals import ENDS, HANGUPS, Deadline
 from jackfield.kernel.threads import Threads

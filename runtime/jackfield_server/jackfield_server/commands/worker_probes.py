@@ -11,8 +11,8 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
-from jackfield.clock import within
-from jackfield.errors import JackfieldError
+from jackfield.kernel.clock import within
+from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.signals import HANGUPS
 from jackfield_server.shared.identity import Identities, token_of
 from jackfield_server.shared.metrics import Metrics

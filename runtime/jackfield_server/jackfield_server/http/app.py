@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from jackfield.errors import JackfieldError, LimitReached
+from jackfield.kernel.errors import JackfieldError, LimitReached
 from jackfield_server.http.authentication import identified
 from jackfield_server.http.direct import Direct
 from jackfield_server.http.error_responses import EXPECTED, bug_response, expected_response

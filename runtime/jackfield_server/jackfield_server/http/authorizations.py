@@ -8,7 +8,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError
+from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError
 from jackfield_platform.tenants.connect_table import UnknownSession
 from jackfield_server.shared.body import members_of
 from jackfield_server.shared.connect import SESSION, session_of

@@ -10,9 +10,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield.errors import JackfieldError, LimitReached, Unavailable
 from jackfield.invocation import Enqueued, Result
 from jackfield.kernel.commits import CommitUnknown
+from jackfield.kernel.errors import JackfieldError, LimitReached, Unavailable
 from jackfield_server.shared.body import LARGE, computed, decoded, decoded_call, read_body
 from jackfield_server.shared.correlation import traced
 from jackfield_server.shared.identity import Identity

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield.clock import moment
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.clock import moment
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield_platform.events.callback import MEMBERS, Callback
 from jackfield_platform.events.callbacks import OVERLAP, Callbacks
 from jackfield_platform.events.deliveries import Deliveries

@@ -7,7 +7,7 @@ import os
 import ssl
 from collections.abc import Callable
 
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.errors import InvalidInvocation
 
 _LOG = logging.getLogger("jackfield.http")
 

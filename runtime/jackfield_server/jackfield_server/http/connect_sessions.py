@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from jackfield.callers.actor import Actor
-from jackfield.clock import iso
-from jackfield.errors import InvalidConnection
+from jackfield.kernel.clock import iso
+from jackfield.kernel.errors import InvalidConnection
 from jackfield_platform.tenants.connect_session import ConnectSession
 from jackfield_platform.tenants.connecting import PAGE, Connecting
 from jackfield_server.http.endpoints import Endpoints

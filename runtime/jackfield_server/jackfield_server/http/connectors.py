@@ -18,9 +18,9 @@ from jackfield.catalog.found import Found, FoundTrigger
 from jackfield.catalog.installations import revocations
 from jackfield.catalog.installed import Entry
 from jackfield.connections.connection_types import Kind, Kinds
-from jackfield.errors import did_you_mean
+from jackfield.kernel.errors import did_you_mean
 from jackfield.kernel.stored_values import is_storable
-from jackfield.manifest import Manifest
+from jackfield.manifest.manifest import Manifest
 from jackfield.pipe.call_rules import find_action
 from jackfield_server.http.accept import prefers
 from jackfield_server.http.parameters import limit_of

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from jackfield.callers import may
-from jackfield.clock import note_arrival, within
-from jackfield.errors import JackfieldError
-from jackfield.failures import OnFailure, Raised, attempt
 from jackfield.invocation import Result, patience_of
 from jackfield.invocation.file_references import names_files
 from jackfield.invocation.wire import parse_json
+from jackfield.kernel.clock import note_arrival, within
+from jackfield.kernel.errors import JackfieldError
+from jackfield.kernel.failures import OnFailure, Raised, attempt
 from jackfield_server.http.error_responses import error_response
 from jackfield_server.http.event_stream import takes_events
 from jackfield_server.http.exchange import Exchange

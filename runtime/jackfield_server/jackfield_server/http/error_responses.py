@@ -8,8 +8,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from jackfield.errors import JackfieldError
-from jackfield.failures import exhausted
+from jackfield.kernel.errors import JackfieldError
+from jackfield.kernel.failures import exhausted
 from jackfield_server.shared.problem import Problem, of_error, problem
 from jackfield_server.shared.server_context import ServerContext
 

@@ -10,8 +10,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield.errors import LimitReached
-from jackfield.failures import OnFailure
+from jackfield.kernel.errors import LimitReached
+from jackfield.kernel.failures import OnFailure
 from jackfield.pipe.streams import Stream
 from jackfield_server.http.accept import prefers
 from jackfield_server.shared.json_response import dumps

@@ -7,7 +7,7 @@ from functools import partial
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield_platform.events import CursorExpired, Feed
 from jackfield_platform.events.event import listed_types
 from jackfield_platform.visible_events import feed_of

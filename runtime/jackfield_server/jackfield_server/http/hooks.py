@@ -7,7 +7,7 @@ from typing import Literal
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield.dataclass import replace
+from jackfield.kernel.dataclass import replace
 from jackfield_platform.triggers.intake import Hook, RefusedError
 from jackfield_server.shared.body import read_body
 from jackfield_server.shared.guesses import address_of

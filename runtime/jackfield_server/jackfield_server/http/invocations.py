@@ -14,10 +14,10 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield.clock import arrived, moment, note_arrival
-from jackfield.errors import Detail, IdempotencyConflict, InvalidInvocation, JackfieldError, LimitReached
 from jackfield.invocation import Enqueued, Result
 from jackfield.invocation.entry import Entry
+from jackfield.kernel.clock import arrived, moment, note_arrival
+from jackfield.kernel.errors import Detail, IdempotencyConflict, InvalidInvocation, JackfieldError, LimitReached
 from jackfield_server.http.accept import prefers
 from jackfield_server.http.event_stream import events_response, takes_events
 from jackfield_server.http.outlasting import outlasting, patiently, queues

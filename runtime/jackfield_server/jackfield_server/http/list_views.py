@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield.errors import did_you_mean
+from jackfield.kernel.errors import did_you_mean
 from jackfield.kernel.exact import read_float
 from jackfield_server.http.parameters import limit_of
 from jackfield_server.http.shapes import shapes

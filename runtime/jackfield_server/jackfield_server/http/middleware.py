@@ -17,7 +17,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from jackfield.clock import note_arrival
+from jackfield.kernel.clock import note_arrival
 from jackfield_server.shared.body import BodyShare
 from jackfield_server.shared.correlation import request_id
 from jackfield_server.shared.origins import foreign_host

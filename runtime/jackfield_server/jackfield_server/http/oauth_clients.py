@@ -8,7 +8,7 @@ from typing import TypeVar
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield_server.http.endpoints import Endpoints
 from jackfield_server.http.parameters import flag
 from jackfield_server.shared.body import members_of

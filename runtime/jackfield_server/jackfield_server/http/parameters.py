@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from jackfield.errors import did_you_mean
+from jackfield.kernel.errors import did_you_mean
 from jackfield_server.shared.operation import Operation
 from jackfield_server.shared.problem import Problem
 

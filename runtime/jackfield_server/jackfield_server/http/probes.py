@@ -7,7 +7,7 @@ import asyncio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield.errors import JackfieldError
+from jackfield.kernel.errors import JackfieldError
 from jackfield_server.http.authentication import identified
 from jackfield_server.shared.identity import Identity, bearer
 from jackfield_server.shared.json_response import answer

@@ -23,12 +23,12 @@ from starlette.applications import Starlette
 from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import Process
 
-from jackfield.clock import SystemClock, monotonic
 from jackfield.connector.room import ANSWERS
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.clock import SystemClock, monotonic
+from jackfield.kernel.errors import InvalidInvocation
+from jackfield.kernel.local import keep_to_one_core
 from jackfield.kernel.notices import Notices
 from jackfield.kernel.signals import HANGUPS, Deadline, begin_with_signals
-from jackfield.local import keep_to_one_core
 from jackfield_server.http.certificates import Certificates, check_certificate
 from jackfield_server.http.protocol import Bounded
 from jackfield_server.http.upkeep import Upkeep

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from jackfield.callers import Rules
 from jackfield.callers.rules import LISTS
-from jackfield.clock import moment
+from jackfield.kernel.clock import moment
 from jackfield_server.http.endpoints import Row, filtered
 from jackfield_server.shared.body import members_of
 from jackfield_server.shared.identity import Identity

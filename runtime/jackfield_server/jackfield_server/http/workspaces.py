@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from jackfield.callers.actor import Actor
-from jackfield.clock import moment
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.clock import moment
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield_platform.tenants import Tenants, usage
 from jackfield_platform.tenants.health import connection_health
 from jackfield_server.http.endpoints import Endpoints, Row, filtered

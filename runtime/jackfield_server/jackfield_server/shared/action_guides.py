@@ -9,9 +9,9 @@ from typing import Any
 
 from jackfield.callers import Caller, Decision, Request
 from jackfield.callers.rules import INLINE
-from jackfield.dataclass import dataclass
-from jackfield.errors import InvalidConnection, UnknownConnection
-from jackfield.manifest import ActionManifest, Manifest
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import InvalidConnection, UnknownConnection
+from jackfield.manifest.manifest import ActionManifest, Manifest
 from jackfield.pipe.admit import check_serves, type_of
 from jackfield_store.management.connections import ManagedConnections
 from jackfield_store.runtime import Jackfield

@@ -15,9 +15,9 @@ from urllib.parse import parse_qsl
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from starlette.requests import Request
 
-from jackfield.errors import InvalidInvocation
-from jackfield.fork import ProcessLocal
 from jackfield.invocation import decode
+from jackfield.kernel.errors import InvalidInvocation
+from jackfield.kernel.fork import ProcessLocal
 from jackfield_server.shared.problem import Problem
 
 T = TypeVar("T")

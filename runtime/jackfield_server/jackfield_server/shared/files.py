@@ -11,10 +11,10 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield.errors import Unavailable, UnknownName
 from jackfield.invocation.file_references import names_files
 from jackfield.invocation.file_refusals import FileDamaged
 from jackfield.invocation.stored_file import StoredFile
+from jackfield.kernel.errors import Unavailable, UnknownName
 from jackfield_server.shared.identity import Identity
 from jackfield_server.shared.json_response import answer
 from jackfield_server.shared.problem import Problem

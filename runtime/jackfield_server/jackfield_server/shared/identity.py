@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from jackfield.callers import APPROVE, SCOPES, Caller, Rules, Scope, may, united
 from jackfield.callers.actor import Actor
-from jackfield.clock import Clock, within
+from jackfield.kernel.clock import Clock, within
 from jackfield.kernel.stored_values import is_storable
 from jackfield_server.shared.identity_providers import Jwt
 from jackfield_server.shared.jwts import Jwts

@@ -18,8 +18,8 @@ import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
-from jackfield.clock import Clock
-from jackfield.fork import ProcessLocal
+from jackfield.kernel.clock import Clock
+from jackfield.kernel.fork import ProcessLocal
 from jackfield_server.shared.identity_providers import Jwt
 from jackfield_server.shared.problem import Problem
 

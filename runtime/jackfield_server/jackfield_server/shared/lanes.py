@@ -8,7 +8,7 @@ from concurrent.futures import Executor
 from contextvars import copy_context
 from typing import TypeVar
 
-from jackfield.dataclass import dataclass, field
+from jackfield.kernel.dataclass import dataclass, field
 
 T = TypeVar("T")
 

@@ -9,8 +9,8 @@ import socket
 import stat
 from collections.abc import Iterable, Mapping, Sequence
 
-from jackfield.errors import InvalidInvocation
-from jackfield.failures import OnFailure
+from jackfield.kernel.errors import InvalidInvocation
+from jackfield.kernel.failures import OnFailure
 
 UNIX = "unix:"
 """Prefix of the path of a Unix socket, in the place of a host."""

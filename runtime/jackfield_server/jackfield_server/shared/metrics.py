@@ -16,9 +16,9 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 
 from jackfield.catalog import Catalog
 from jackfield.catalog.installations import revocations
-from jackfield.clock import Clock
-from jackfield.errors import UnknownConnector
 from jackfield.invocation import Result
+from jackfield.kernel.clock import Clock
+from jackfield.kernel.errors import UnknownConnector
 from jackfield_platform.events.callbacks import failing_callbacks
 from jackfield_platform.schedules import DueSchedules
 from jackfield_server.shared.metrics_folder import FOLDER

@@ -19,8 +19,8 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import quote_plus, urlencode, urlsplit
 
-from jackfield.clock import Clock, monotonic
-from jackfield.errors import JackfieldError
+from jackfield.kernel.clock import Clock, monotonic
+from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.stored_values import is_storable
 from jackfield.wire.client import Wire
 from jackfield.wire.connection import WireSettings

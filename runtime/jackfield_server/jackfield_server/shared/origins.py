@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield_server.shared.problem import Problem
 from jackfield_server.shared.settings import Settings
 from jackfield_server.shared.web_pages import page_fault

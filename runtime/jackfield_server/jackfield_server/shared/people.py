@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from jackfield.callers.actor import Actor
 from jackfield.callers.roles import Grant, Rights, made_grant, read_grants, rights_in, workspaces_of
-from jackfield.clock import Clock
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.clock import Clock
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield.wire.guard import Guard
 from jackfield_server.shared.identity_providers import Oidc
 from jackfield_server.shared.oidc import OidcProvider, ProviderAway, Refused

@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from jackfield.errors import CODES, JackfieldError, LimitReached
+from jackfield.kernel.errors import CODES, JackfieldError, LimitReached
 from jackfield_server.shared.json_response import dumps
 from jackfield_server.shared.prefix import below_prefix
 

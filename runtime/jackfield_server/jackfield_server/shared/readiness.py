@@ -9,8 +9,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-from jackfield.clock import Clock, iso
-from jackfield.failures import exhausted
+from jackfield.kernel.clock import Clock, iso
+from jackfield.kernel.failures import exhausted
 from jackfield.kernel.threads import Threads
 from jackfield_platform.schedules import DueSchedules
 from jackfield_store.database import Database

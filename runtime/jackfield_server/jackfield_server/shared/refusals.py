@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from jackfield.errors import JackfieldError, UnknownName
 from jackfield.invocation import Meta, Result, new_invocation_id
 from jackfield.kernel.commits import CommitUnknown
+from jackfield.kernel.errors import JackfieldError, UnknownName
 
 
 def refused(error: JackfieldError, body: object) -> Result:

@@ -12,8 +12,8 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterator
 from typing import Protocol
 
-from jackfield.clock import Clock
-from jackfield.errors import LimitReached
+from jackfield.kernel.clock import Clock
+from jackfield.kernel.errors import LimitReached
 from jackfield.kernel.rate_limiter import RateLimiter
 
 _SHARE = 3

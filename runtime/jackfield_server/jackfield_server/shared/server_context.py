@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 from starlette.requests import Request
 
 from jackfield.catalog.index import ActionIndex
-from jackfield.clock import Clock
-from jackfield.errors import JackfieldError, LimitReached
-from jackfield.failures import Raised, attempt
+from jackfield.kernel.clock import Clock
+from jackfield.kernel.errors import JackfieldError, LimitReached
+from jackfield.kernel.failures import Raised, attempt
 from jackfield.kernel.rate_limiter import RateLimiter, Taken
 from jackfield.kernel.threads import Threads
 from jackfield.tracing import Tracing

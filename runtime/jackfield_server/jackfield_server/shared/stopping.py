@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import uvicorn
 
-from jackfield.clock import Clock
+from jackfield.kernel.clock import Clock
 
 
 class Stopping:

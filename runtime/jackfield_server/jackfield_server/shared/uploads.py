@@ -12,9 +12,9 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield.errors import LimitReached
 from jackfield.invocation.file_refusals import FileTooLarge, NoRoom
 from jackfield.invocation.stored_file import StoredFile
+from jackfield.kernel.errors import LimitReached
 from jackfield.kernel.media_types import media_type
 from jackfield.wire.file_names import file_name
 from jackfield_server.shared.body import TooLarge, bounded

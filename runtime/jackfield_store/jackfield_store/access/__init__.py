@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jackfield.exports import exports
+from jackfield.kernel.exports import exports
 
 if TYPE_CHECKING:
     from jackfield_store.access.audit import Audit, AuditEntry, ChainState

@@ -15,9 +15,9 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from jackfield.callers.actor import LIBRARY, Actor
-from jackfield.clock import Clock, iso
-from jackfield.dataclass import dataclass
-from jackfield.errors import Detail, InvalidInvocation, Unavailable
+from jackfield.kernel.clock import Clock, iso
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import Detail, InvalidInvocation, Unavailable
 from jackfield.kernel.stored_values import like_literal
 from jackfield_store.access.audit_seals import FIRST, follows_a_seal, head_seal, is_sealed, must_have_a_head, prepare_seals
 from jackfield_store.database import Database, Row, Transaction

@@ -12,10 +12,10 @@ import re
 from typing import Any
 
 from jackfield.callers.actor import LIBRARY, Actor
-from jackfield.clock import Clock, iso
-from jackfield.dataclass import dataclass, replace
-from jackfield.errors import Detail, InvalidInvocation
 from jackfield.invocation import new_invocation_id
+from jackfield.kernel.clock import Clock, iso
+from jackfield.kernel.dataclass import dataclass, replace
+from jackfield.kernel.errors import Detail, InvalidInvocation
 from jackfield_store.access.audit import Audit
 from jackfield_store.access.tokens import NewToken, TokenTimes, is_well_formed, named, new_text, note_use, unknown_token
 from jackfield_store.access.workspaces import DEFAULT

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 from jackfield_store.database import Row, Transaction
 from jackfield_store.keys.sealing import digest
 from jackfield_store.keys.vault import SealedTable

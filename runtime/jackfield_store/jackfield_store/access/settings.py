@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.callers.rules import LISTS, Rules
-from jackfield.dataclass import dataclass, field, replace
-from jackfield.errors import Detail, InvalidInvocation, did_you_mean
-from jackfield.json_tools.pointers import pointer
+from jackfield.kernel.dataclass import dataclass, field, replace
+from jackfield.kernel.errors import Detail, InvalidInvocation, did_you_mean
+from jackfield.kernel.pointers import pointer
 from jackfield_store.access.images import image_fault
 from jackfield_store.database.shared_settings import SETTLE_RULES, TWIN_RULES
 

@@ -12,9 +12,9 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from typing import Any
 
-from jackfield.clock import Clock
-from jackfield.dataclass import dataclass, field
-from jackfield.errors import Unavailable
+from jackfield.kernel.clock import Clock
+from jackfield.kernel.dataclass import dataclass, field
+from jackfield.kernel.errors import Unavailable
 from jackfield_store.access.sessions import LASTS
 from jackfield_store.access.workspaces import DEFAULT
 from jackfield_store.database import Database, Row

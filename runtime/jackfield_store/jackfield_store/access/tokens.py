@@ -13,13 +13,13 @@ from typing import Any, Generic, Literal, TypeVar, cast
 
 from jackfield.callers.actor import LIBRARY, Actor
 from jackfield.callers.rules import APPROVE, TOKEN_SCOPES, Decision, Request, Rules, Scope, decide, may
-from jackfield.clock import Clock, iso
-from jackfield.dataclass import dataclass
-from jackfield.errors import Detail, InvalidInvocation, NotAllowed, Unavailable, did_you_mean
-from jackfield.hints import NextStep
 from jackfield.invocation import new_invocation_id
+from jackfield.kernel.clock import Clock, iso
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import Detail, InvalidInvocation, NotAllowed, Unavailable, did_you_mean
+from jackfield.kernel.hints import NextStep
+from jackfield.kernel.secrecy import SecretHolder
 from jackfield.kernel.stored_values import nearest_time, parsed, possible_time
-from jackfield.secrecy import SecretHolder
 from jackfield_store.access.audit import Audit
 from jackfield_store.access.settings import Settings, read_settings
 from jackfield_store.access.token_seals import SET_SEAL, is_sealed, token_seal

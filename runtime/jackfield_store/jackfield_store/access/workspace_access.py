@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from jackfield.callers.caller import Caller
-from jackfield.dataclass import replace
-from jackfield.errors import InvalidInvocation
-from jackfield.exports import late_hints
+from jackfield.kernel.dataclass import replace
+from jackfield.kernel.errors import InvalidInvocation
+from jackfield.kernel.exports import late_hints
 from jackfield_store.database.shared_settings import SETTLE_RULES, TWIN_RULES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from jackfield.callers import Authorizer
-    from jackfield.clock import Clock
+    from jackfield.kernel.clock import Clock
     from jackfield_store.access.settings import Settings
     from jackfield_store.access.workspaces import Workspaces
     from jackfield_store.database import Database

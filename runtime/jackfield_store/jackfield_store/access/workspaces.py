@@ -10,9 +10,9 @@ from typing import Any
 from jackfield.callers.actor import LIBRARY, Actor
 from jackfield.callers.rules import Rules
 from jackfield.callers.workspace_names import check_workspace_name, invalid_workspace_name
-from jackfield.clock import Clock, iso
-from jackfield.dataclass import dataclass, replace
-from jackfield.errors import InvalidInvocation, did_you_mean
+from jackfield.kernel.clock import Clock, iso
+from jackfield.kernel.dataclass import dataclass, replace
+from jackfield.kernel.errors import InvalidInvocation, did_you_mean
 from jackfield.kernel.stored_values import possible_time
 from jackfield_store.access.audit import Audit, first_acts
 from jackfield_store.access.audit_seals import prepare_seals

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from jackfield.errors import Cancelled, Detail, InvalidConnection
-from jackfield.json_tools.walk import extension
+from jackfield.kernel.errors import Cancelled, Detail, InvalidConnection
+from jackfield.kernel.walk import extension
 
 if TYPE_CHECKING:
     from jackfield.connections.connection_types import Kind

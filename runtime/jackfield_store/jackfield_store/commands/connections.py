@@ -17,7 +17,7 @@ from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.quantities import count
 from jackfield.cli.session import Noun, declare_name, declare_pages, in_workspace, open_jackfield, pages
 from jackfield.connections.documents import DocumentError, documents
-from jackfield.errors import Cancelled, Detail, InvalidConnection, InvalidInvocation, TimedOut
+from jackfield.kernel.errors import Cancelled, Detail, InvalidConnection, InvalidInvocation, TimedOut
 from jackfield_store.commands import grants
 from jackfield_store.commands.stored import actor
 from jackfield_store.connections.authorizations import UnknownAuthorizationError

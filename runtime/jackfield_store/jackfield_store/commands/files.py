@@ -11,10 +11,10 @@ from typing import Any, BinaryIO
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.session import Noun, declare_id, declare_list, declare_one, declare_workspace, pages, person
-from jackfield.clock import SystemClock
-from jackfield.errors import InvalidInvocation, NotFound, Unavailable
-from jackfield.failures import OnFailure
 from jackfield.invocation.file_refusals import FileDamaged
+from jackfield.kernel.clock import SystemClock
+from jackfield.kernel.errors import InvalidInvocation, NotFound, Unavailable
+from jackfield.kernel.failures import OnFailure
 from jackfield.kernel.media_types import media_type_of
 from jackfield_store.commands.stored import open_storage, selected_workspace
 from jackfield_store.files import FileLimits, Files

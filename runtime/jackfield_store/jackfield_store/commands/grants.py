@@ -12,7 +12,7 @@ from jackfield.cli.local_files import Files
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError
 from jackfield.cli.session import open_jackfield
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield_store.commands.stored import actor
 from jackfield_store.runtime import stored
 

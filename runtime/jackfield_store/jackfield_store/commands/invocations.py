@@ -16,9 +16,9 @@ from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.quantities import duration
 from jackfield.cli.session import Noun, declare_id, declare_list, declare_one, declare_workspace, open_jackfield, pages, person, read_moment
-from jackfield.clock import SystemClock
-from jackfield.errors import InvalidInvocation
 from jackfield.invocation.request import MAX_JOB_TIMEOUT
+from jackfield.kernel.clock import SystemClock
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield.pipe.unstored import required
 from jackfield_store.access import WorkspaceAccess
 from jackfield_store.commands.stored import open_storage, selected_workspace

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
-from jackfield.clock import SystemClock
-from jackfield.errors import InvalidInvocation
-from jackfield.local import home
+from jackfield.kernel.clock import SystemClock
+from jackfield.kernel.errors import InvalidInvocation
+from jackfield.kernel.local import home
 from jackfield_store.access import DEFAULT, Audit
 from jackfield_store.commands.stored import actor, open_storage
 from jackfield_store.keys import MasterKey

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from jackfield.errors import Unavailable
+from jackfield.kernel.errors import Unavailable
 
 _PAGE = b"<!doctype html><html lang=en><meta charset=utf-8><title>jackfield</title><p>You can close this page and return to the terminal."
 _HEADERS = {

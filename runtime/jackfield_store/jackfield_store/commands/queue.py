@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.session import Noun, declare_list, declare_nothing, declare_workspace, every, pages, person
-from jackfield.clock import SystemClock, iso
-from jackfield.errors import IdempotencyConflict, InvalidInvocation
+from jackfield.kernel.clock import SystemClock, iso
+from jackfield.kernel.errors import IdempotencyConflict, InvalidInvocation
 from jackfield_store.access import DEFAULT, Audit
 from jackfield_store.commands.stored import actor, open_storage, selected_workspace
 from jackfield_store.database.hold import Hold, end_hold, find_hold, set_hold

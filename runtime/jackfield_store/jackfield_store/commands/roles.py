@@ -10,8 +10,8 @@ from typing import Any
 from jackfield.callers.roles import ROLES, Grant, made_grant
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
-from jackfield.clock import SystemClock
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.clock import SystemClock
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield_store.access.sign_ins import INVITATION_LASTS
 from jackfield_store.commands.stored import actor, open_storage
 from jackfield_store.database.shared_settings import PUBLIC_URL

@@ -8,7 +8,7 @@ from typing import Any
 
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
-from jackfield.clock import SystemClock
+from jackfield.kernel.clock import SystemClock
 from jackfield_store.commands.stored import actor, open_storage
 from jackfield_store.management.shared_settings import SharedSettings
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from jackfield.cli.logs import configure
 from jackfield.cli.quantities import DAY, duration
 from jackfield.connections.connection_lookup import Connections, sources_from
-from jackfield.errors import InvalidInvocation, Unavailable
-from jackfield.local import keep_memory_private
-from jackfield.tracing_variables import remarks
+from jackfield.kernel.errors import InvalidInvocation, Unavailable
+from jackfield.kernel.local import keep_memory_private
+from jackfield.kernel.tracing_variables import remarks
 from jackfield_store.access import DEFAULT
 from jackfield_store.database.faults import DatabaseUnfit, KeyServiceRefused
 

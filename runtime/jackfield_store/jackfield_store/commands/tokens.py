@@ -11,8 +11,8 @@ from jackfield.callers import INLINE, Request, Rules, scope_of
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.session import declare_one, declare_pages, declare_workspace, pages, read_moment
-from jackfield.clock import SystemClock
-from jackfield.errors import UnknownConnection
+from jackfield.kernel.clock import SystemClock
+from jackfield.kernel.errors import UnknownConnection
 from jackfield_store.access import Tokens
 from jackfield_store.access.platform_tokens import PlatformTokens
 from jackfield_store.commands.stored import actor, open_storage, selected_workspace

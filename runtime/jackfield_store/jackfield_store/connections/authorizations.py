@@ -16,8 +16,8 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-from jackfield.dataclass import dataclass, field, replace
-from jackfield.errors import Detail, InvalidInvocation
+from jackfield.kernel.dataclass import dataclass, field, replace
+from jackfield.kernel.errors import Detail, InvalidInvocation
 from jackfield_store.database import Database, Row, SealBroken, Transaction
 from jackfield_store.keys.sealing import digest, new_secret
 from jackfield_store.keys.vault import SealedTable

@@ -8,13 +8,13 @@ from typing import Any, Literal
 
 from jackfield.connections.host_access import generated_fields
 from jackfield.connections.named_connection import Origin
-from jackfield.dataclass import dataclass, field
-from jackfield.errors import Detail, InvalidConnection
-from jackfield.json_tools.pointers import child, names
-from jackfield.json_tools.walk import Nodes, Schema, members, nodes
+from jackfield.kernel.dataclass import dataclass, field
+from jackfield.kernel.errors import Detail, InvalidConnection
+from jackfield.kernel.pointers import child, names
+from jackfield.kernel.secrecy import SecretHolder
 from jackfield.kernel.stored_values import parsed
+from jackfield.kernel.walk import Nodes, Schema, members, nodes
 from jackfield.redaction.marks import is_reference, is_secret
-from jackfield.secrecy import SecretHolder
 from jackfield_store.database import Row
 
 PLACEHOLDER = "***"

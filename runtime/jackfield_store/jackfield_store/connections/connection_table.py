@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from jackfield.clock import Clock
 from jackfield.connections.host_access import HostAccess
 from jackfield.connections.named_connection import NAME, NAME_EXPECTED, STORE, NamedConnection
-from jackfield.errors import Detail, InvalidConnection, LimitReached, UnknownConnection
-from jackfield.fork import ProcessLocal
-from jackfield.hints import NextStep
 from jackfield.kernel.bounded_cache import BoundedCache
+from jackfield.kernel.clock import Clock
+from jackfield.kernel.errors import Detail, InvalidConnection, LimitReached, UnknownConnection
+from jackfield.kernel.fork import ProcessLocal
+from jackfield.kernel.hints import NextStep
+from jackfield.kernel.secrecy import SecretHolder
 from jackfield.kernel.stored_values import like_literal
-from jackfield.secrecy import SecretHolder
 from jackfield_store.connections import authorizations, external_ids, grants
 from jackfield_store.connections.connection_rows import COLUMNS, ConnectionRow, Draft, Outcome, Parts, join_secrets
 from jackfield_store.connections.connection_seals import (

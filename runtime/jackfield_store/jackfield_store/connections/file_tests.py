@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 
 from jackfield.connections.named_connection import NamedConnection
-from jackfield.errors import JackfieldError
+from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.stored_values import parsed_object
 from jackfield_store.connections.connection_rows import Outcome
 from jackfield_store.database import Database, Row

@@ -12,14 +12,14 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from jackfield.clock import Deadline, iso
 from jackfield.connections.named_connection import NamedConnection
 from jackfield.connector.grants import Grant
-from jackfield.dataclass import dataclass, replace
-from jackfield.errors import InvalidConnection, Unavailable
-from jackfield.hints import NextStep
-from jackfield.manifest import OAUTH_CLIENT
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.clock import Deadline, iso
+from jackfield.kernel.dataclass import dataclass, replace
+from jackfield.kernel.errors import InvalidConnection, Unavailable
+from jackfield.kernel.hints import NextStep
+from jackfield.kernel.secrecy import SecretHolder
+from jackfield.manifest.manifest import OAUTH_CLIENT
 from jackfield_store.connections.connection_rows import COLUMNS, ConnectionRow
 from jackfield_store.connections.oauth_client_table import identity_of
 from jackfield_store.database import Row, SealBroken, Transaction

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from jackfield.clock import Clock
 from jackfield.connections.named_connection import Origin
 from jackfield.connections.oauth_clients import SECRETS, OAuthClient
-from jackfield.errors import InvalidConnection
 from jackfield.kernel.bounded_cache import BoundedCache
+from jackfield.kernel.clock import Clock
+from jackfield.kernel.errors import InvalidConnection
 from jackfield.kernel.stored_values import like_literal, parsed_object
-from jackfield.manifest import OAUTH_CLIENT
+from jackfield.manifest.manifest import OAUTH_CLIENT
 from jackfield_store.database import Database, Row, SealBroken, Transaction, UniqueViolation
 from jackfield_store.database.epoch import EpochCache
 from jackfield_store.keys import Vault

@@ -13,9 +13,9 @@ from typing import Any
 
 from jackfield.connections.named_connection import NamedConnection
 from jackfield.connector.grants import Grant
-from jackfield.dataclass import dataclass
-from jackfield.errors import JackfieldError
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import JackfieldError
+from jackfield.kernel.secrecy import SecretHolder
 from jackfield_store.database import Database, Row, Transaction
 from jackfield_store.database.blocked import BlockedWorkspaces
 from jackfield_store.database.due_rows import claim

@@ -9,10 +9,10 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from jackfield.clock import Clock, Deadline
 from jackfield.connector.context import Minted
-from jackfield.errors import Sent, Unavailable
-from jackfield.failures import OnFailure
+from jackfield.kernel.clock import Clock, Deadline
+from jackfield.kernel.errors import Sent, Unavailable
+from jackfield.kernel.failures import OnFailure
 
 if TYPE_CHECKING:
     from jackfield_store.database import Database, Row, Transaction

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from psycopg.conninfo import make_conninfo
 
-from jackfield.clock import within
-from jackfield.dataclass import dataclass
-from jackfield.errors import InvalidInvocation, Unavailable
-from jackfield.failures import OnFailure
+from jackfield.kernel.clock import within
+from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.durable import sync
+from jackfield.kernel.errors import InvalidInvocation, Unavailable
+from jackfield.kernel.failures import OnFailure
 from jackfield.kernel.signals import started_whole
 from jackfield_store.database.check import Report, check
 from jackfield_store.database.dialect import Dialect

@@ -15,12 +15,12 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
-from jackfield.clock import monotonic, patience, within
-from jackfield.errors import JackfieldError, Unavailable
-from jackfield.failures import OnFailure, Raised, attempt
-from jackfield.interrupts import interrupt, let_out
+from jackfield.kernel.clock import monotonic, patience, within
 from jackfield.kernel.commits import CommitUnknown, late, under_way
 from jackfield.kernel.ends import is_ending
+from jackfield.kernel.errors import JackfieldError, Unavailable
+from jackfield.kernel.failures import OnFailure, Raised, attempt
+from jackfield.kernel.interrupts import interrupt, let_out
 from jackfield_store.database.faults import Contended, Trouble, unavailable
 from jackfield_store.database.transaction import Transaction, Work
 from jackfield_store.database.units import Done, SpoiledError, UndoneError, Unit, complete, fail, run_apart, run_together

@@ -19,11 +19,11 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from jackfield.clock import Clock, iso
-from jackfield.dataclass import dataclass
-from jackfield.errors import Internal, JackfieldError, Unavailable
-from jackfield.failures import Raised, attempt
-from jackfield.fork import ProcessLocal
+from jackfield.kernel.clock import Clock, iso
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import Internal, JackfieldError, Unavailable
+from jackfield.kernel.failures import Raised, attempt
+from jackfield.kernel.fork import ProcessLocal
 from jackfield_store.database.faults import DataKeyDamaged, KeyServiceRefused, KeyServiceUnavailable, RowDamaged, WrongMasterKey
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-from jackfield.dataclass import dataclass, replace
-from jackfield.errors import JackfieldError
+from jackfield.kernel.dataclass import dataclass, replace
+from jackfield.kernel.errors import JackfieldError
 from jackfield_store.database.engine import Database
 from jackfield_store.database.migrations import declared, known_migrations
 from jackfield_store.database.transaction import Transaction

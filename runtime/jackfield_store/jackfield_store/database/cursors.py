@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.errors import InvalidInvocation
 
 
 def cursor_after(last: Any | None, *columns: str) -> str | None:

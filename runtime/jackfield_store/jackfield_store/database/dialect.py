@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from jackfield.failures import OnFailure
+from jackfield.kernel.failures import OnFailure
 from jackfield_store.database.epoch import Epoch
 from jackfield_store.database.faults import other_database
 from jackfield_store.database.statements import Row

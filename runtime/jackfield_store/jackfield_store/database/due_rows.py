@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
-from jackfield.failures import Raised, attempt
+from jackfield.kernel.failures import Raised, attempt
 from jackfield_store.database import Database, Row, Transaction
 from jackfield_store.database.blocked import BlockedWorkspaces
 from jackfield_store.database.statements import without

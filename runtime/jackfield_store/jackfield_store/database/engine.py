@@ -10,11 +10,11 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
-from jackfield.clock import monotonic, within
-from jackfield.errors import Unavailable
-from jackfield.failures import OnFailure
-from jackfield.fork import at_fork, was_forked, without_fork
+from jackfield.kernel.clock import monotonic, within
 from jackfield.kernel.ends import at_end, is_ending
+from jackfield.kernel.errors import Unavailable
+from jackfield.kernel.failures import OnFailure
+from jackfield.kernel.fork import at_fork, was_forked, without_fork
 from jackfield_store.database.batches import Batches
 from jackfield_store.database.dialect import Dialect
 from jackfield_store.database.epoch import NUMBER, RAISE, Epoch, unlike
@@ -49,8 +49,8 @@ def open_database(
     ``sqlite:///relative.db`` and ``sqlite:////absolute/path.db`` name a file (created with mode 0600, its folder with 0700), ``sqlite://``
     is a private in-process database, ``postgresql://…`` is any URL that libpq accepts (extra ``postgres``). ``migrate``: True brings the
     tables up to date, False refuses a database that is not, None skips the check. A call waits at most ``wait`` seconds for a lock, one of
-    the ``connections`` to a server, or a silent server; ``jackfield.clock.within`` can only shorten that. A statement and a lock of SQLite
-    may take ``most`` seconds if that is longer. Without ``syncs``, group commits do not wait for the disk (``Batches``).
+    the ``connections`` to a server, or a silent server; ``jackfield.kernel.clock.within`` can only shorten that. A statement and a lock of
+    SQLite may take ``most`` seconds if that is longer. Without ``syncs``, group commits do not wait for the disk (``Batches``).
 
     :raises DatabaseUnfit: if the URL has another form, migrations are pending, or a newer jackfield has migrated the database.
     :raises Unavailable: if it cannot be reached, opened or written.

@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager
 from typing import Any, Generic, Protocol, TypeVar, cast
 
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.secrecy import SecretHolder
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")

@@ -14,9 +14,9 @@ import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 
-from jackfield.clock import monotonic
-from jackfield.errors import JackfieldError
-from jackfield.fork import ProcessLocal
+from jackfield.kernel.clock import monotonic
+from jackfield.kernel.errors import JackfieldError
+from jackfield.kernel.fork import ProcessLocal
 from jackfield_store.database.epoch import unlike
 
 SUFFIX = "-epoch"

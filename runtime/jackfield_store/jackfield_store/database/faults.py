@@ -2,7 +2,7 @@
 
 ::
 
-    Unavailable (jackfield.errors)   cannot be written, reached or opened; nothing was committed
+    Unavailable (kernel.errors)   cannot be written, reached or opened; nothing was committed
     ├── Contended                    another transaction interfered; an immediate retry may work
     ├── CommitUnknown (kernel)       the connection was lost during the commit: it may have been done
     ├── NoAnswer                     the database kept silent for as long as anybody waits for it
@@ -13,7 +13,7 @@
         ├── KeyServiceRefused        the key service does not let jackfield use its key
         ├── DataKeyDamaged           the row of a data key was changed, or is another workspace's
         └── RowDamaged               settings or rules that cannot be read
-    Internal (jackfield.errors)
+    Internal (kernel.errors)
     ├── StatementInvalid             a statement that the database does not understand: a bug of jackfield
     └── SealBroken                   a sealed value was changed or moved to another place
     ConstraintViolation              for the stores: not null, check, foreign key
@@ -26,8 +26,8 @@ from __future__ import annotations
 
 from enum import Enum
 
-from jackfield.errors import Internal, JackfieldError, Unavailable
 from jackfield.kernel import commits
+from jackfield.kernel.errors import Internal, JackfieldError, Unavailable
 
 
 class Contended(Unavailable):

@@ -6,10 +6,10 @@ import threading
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
-from jackfield.clock import monotonic
-from jackfield.errors import JackfieldError
-from jackfield.failures import Raised, attempt
-from jackfield.fork import ProcessLocal
+from jackfield.kernel.clock import monotonic
+from jackfield.kernel.errors import JackfieldError
+from jackfield.kernel.failures import Raised, attempt
+from jackfield.kernel.fork import ProcessLocal
 
 T = TypeVar("T")
 

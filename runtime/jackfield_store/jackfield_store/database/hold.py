@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from jackfield.clock import iso
-from jackfield.dataclass import dataclass
+from jackfield.kernel.clock import iso
+from jackfield.kernel.dataclass import dataclass
 from jackfield_store.database.statements import HOLD
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import threading
 from collections.abc import Mapping
 from concurrent.futures import Future, wait
 
-from jackfield.clock import monotonic
-from jackfield.dataclass import dataclass, field
+from jackfield.kernel.clock import monotonic
+from jackfield.kernel.dataclass import dataclass, field
 
 _FAMILIAR = 1.0
 """Seconds to wait for the addresses of a name that has had some before."""

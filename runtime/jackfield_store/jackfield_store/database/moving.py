@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 from jackfield_store.database.engine import Database, open_database
 from jackfield_store.database.epoch import RAISE
 from jackfield_store.database.faults import ConstraintViolation, DatabaseUnfit, StatementInvalid, UsageFault

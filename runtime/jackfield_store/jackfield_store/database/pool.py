@@ -7,8 +7,8 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, Protocol, TypeVar
 
-from jackfield.clock import monotonic, patience
-from jackfield.failures import OnFailure
+from jackfield.kernel.clock import monotonic, patience
+from jackfield.kernel.failures import OnFailure
 from jackfield_store.database.faults import Trouble, unavailable
 
 

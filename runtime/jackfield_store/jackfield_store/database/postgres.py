@@ -14,10 +14,10 @@ import psycopg
 from psycopg.pq import TransactionStatus
 from psycopg.types.numeric import IntDumper
 
-from jackfield.clock import monotonic, patience
-from jackfield.errors import Unavailable
-from jackfield.failures import OnFailure
+from jackfield.kernel.clock import monotonic, patience
 from jackfield.kernel.commits import CommitUnknown
+from jackfield.kernel.errors import Unavailable
+from jackfield.kernel.failures import OnFailure
 from jackfield_store.database.dialect import Dialect
 from jackfield_store.database.faults import (
     ConstraintViolation,

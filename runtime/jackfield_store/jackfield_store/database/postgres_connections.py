@@ -12,7 +12,7 @@ import psycopg
 from psycopg.abc import RV, Buffer, PQGen
 from psycopg.adapt import Loader
 
-from jackfield.clock import monotonic, patience
+from jackfield.kernel.clock import monotonic, patience
 
 _TIMEOUT = psycopg.errors._WaitTimeout  # noqa: SLF001 (has no public name)
 SHORTEST_WAIT = 1.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 
 if TYPE_CHECKING:
     from jackfield_store.database.transaction import Transaction

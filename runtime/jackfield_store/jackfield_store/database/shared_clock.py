@@ -22,9 +22,9 @@ from collections.abc import Mapping
 from functools import cache, partial
 from typing import Any
 
-from jackfield.clock import Clock, SystemClock, iso, within
-from jackfield.dataclass import dataclass, replace
-from jackfield.errors import JackfieldError
+from jackfield.kernel.clock import Clock, SystemClock, iso, within
+from jackfield.kernel.dataclass import dataclass, replace
+from jackfield.kernel.errors import JackfieldError
 from jackfield_store.database.engine import Database
 from jackfield_store.database.part import Part
 from jackfield_store.database.transaction import Transaction

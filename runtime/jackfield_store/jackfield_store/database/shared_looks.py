@@ -10,9 +10,9 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
-from jackfield.clock import monotonic, patience
-from jackfield.errors import JackfieldError
-from jackfield.fork import ProcessLocal
+from jackfield.kernel.clock import monotonic, patience
+from jackfield.kernel.errors import JackfieldError
+from jackfield.kernel.fork import ProcessLocal
 from jackfield_store.database.epoch import unlike
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from jackfield import callers
-from jackfield.dataclass import dataclass
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield_store.database.epoch import RAISE
 
 if TYPE_CHECKING:

@@ -18,10 +18,10 @@ from tempfile import mkdtemp
 from typing import Any, ClassVar, NoReturn
 from urllib.parse import quote
 
-from jackfield.clock import monotonic, patience
-from jackfield.errors import Unavailable
-from jackfield.failures import OnFailure
+from jackfield.kernel.clock import monotonic, patience
 from jackfield.kernel.commits import CommitUnknown
+from jackfield.kernel.errors import Unavailable
+from jackfield.kernel.failures import OnFailure
 from jackfield_store.database.dialect import Dialect
 from jackfield_store.database.epoch import NUMBER
 from jackfield_store.database.epoch_file import EpochFile, announce, identity

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 from jackfield_store.database.dialect import Dialect
 from jackfield_store.database.engine import Database
 from jackfield_store.database.migrations import declared, known_migrations

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 
-from jackfield.dataclass import dataclass, field
+from jackfield.kernel.dataclass import dataclass, field
 
 _TIMELINE = "CASE WHEN pg_is_in_recovery() THEN NULL ELSE substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END"
 COLUMNS = f"""{_TIMELINE} AS timeline,

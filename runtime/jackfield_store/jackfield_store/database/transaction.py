@@ -7,8 +7,8 @@ from contextlib import contextmanager, suppress
 from enum import Enum
 from typing import Any, Protocol, TypeAlias
 
-from jackfield.errors import JackfieldError
-from jackfield.failures import OnFailure
+from jackfield.kernel.errors import JackfieldError
+from jackfield.kernel.failures import OnFailure
 from jackfield_store.database.faults import StatementInvalid
 from jackfield_store.database.statements import Row
 

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from jackfield.failures import Raised, attempt
+from jackfield.kernel.failures import Raised, attempt
 from jackfield_store.database.row_unit import JointUnit
 from jackfield_store.database.transaction import Transaction
 

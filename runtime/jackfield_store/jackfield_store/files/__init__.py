@@ -3,7 +3,7 @@ library use it, too."""
 
 from typing import TYPE_CHECKING
 
-from jackfield.exports import exports
+from jackfield.kernel.exports import exports
 
 if TYPE_CHECKING:
     from jackfield_store.files.sealing import SealedReader, buffered

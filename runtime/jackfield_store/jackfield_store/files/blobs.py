@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 from urllib.parse import unquote, urlsplit
 
-from jackfield.errors import InvalidInvocation, Unavailable, missing_extra
 from jackfield.invocation.file_refusals import FileDamaged, NoRoom
-from jackfield.local import home
+from jackfield.kernel.errors import InvalidInvocation, Unavailable, missing_extra
+from jackfield.kernel.local import home
 
 VARIABLE = "JACKFIELD_FILES_URL"
 _FORMS = "Write it as file:///absolute/path or s3://bucket/prefix."

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from jackfield.clock import SystemClock, monotonic
-from jackfield.dataclass import dataclass
 from jackfield.invocation.file_refusals import FileDamaged
+from jackfield.kernel.clock import SystemClock, monotonic
+from jackfield.kernel.dataclass import dataclass
 from jackfield_store.files.blobs import VARIABLE, blobs_from
 from jackfield_store.files.store import FileLimits, Files
 from jackfield_store.resources.move import MovedFiles

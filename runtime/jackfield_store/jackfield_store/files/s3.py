@@ -18,9 +18,9 @@ import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import S3Store
 
-from jackfield.errors import InvalidInvocation, JackfieldError, Unavailable
-from jackfield.fork import ProcessLocal
 from jackfield.invocation.file_refusals import FileDamaged
+from jackfield.kernel.errors import InvalidInvocation, JackfieldError, Unavailable
+from jackfield.kernel.fork import ProcessLocal
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]\Z")
 _PART = re.compile(r"[A-Za-z0-9!_.*'()=-]{1,200}\Z")

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidTag
 
-from jackfield.errors import Unavailable
 from jackfield.invocation.file_readers import SizedReader
 from jackfield.invocation.file_refusals import FileDamaged
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.errors import Unavailable
+from jackfield.kernel.secrecy import SecretHolder
 from jackfield_store.keys.sealing import KEY_BYTES, cipher
 
 if TYPE_CHECKING:

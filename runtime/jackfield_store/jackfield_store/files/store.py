@@ -10,14 +10,14 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from jackfield.clock import Clock
-from jackfield.dataclass import dataclass, replace
-from jackfield.errors import JackfieldError, NotFound
-from jackfield.exports import late_hints
-from jackfield.failures import OnFailure
 from jackfield.invocation import MAX_BYTES
 from jackfield.invocation.file_references import file_places
 from jackfield.invocation.file_refusals import FileDamaged, FileTooLarge, Quota
+from jackfield.kernel.clock import Clock
+from jackfield.kernel.dataclass import dataclass, replace
+from jackfield.kernel.errors import JackfieldError, NotFound
+from jackfield.kernel.exports import late_hints
+from jackfield.kernel.failures import OnFailure
 from jackfield.kernel.media_types import media_type
 
 if TYPE_CHECKING:

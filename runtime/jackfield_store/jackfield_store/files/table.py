@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
-from jackfield.dataclass import dataclass
-from jackfield.errors import Unavailable
 from jackfield.invocation.file_refusals import NoRoom, Quota
 from jackfield.invocation.stored_file import StoredFile
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import Unavailable
 from jackfield_store.database import Database, Transaction
 from jackfield_store.database.cursors import cursor_after, place_after
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from jackfield.clock import iso
-from jackfield.errors import Cancelled, Detail, InDoubt, Internal, InvalidInvocation, Sent, TimedOut, Unavailable
-from jackfield.hints import NextStep
 from jackfield.invocation import Meta, Result
 from jackfield.invocation.entry import Entry
+from jackfield.kernel.clock import iso
+from jackfield.kernel.errors import Cancelled, Detail, InDoubt, Internal, InvalidInvocation, Sent, TimedOut, Unavailable
+from jackfield.kernel.hints import NextStep
 from jackfield_store.journal.entry import EVIDENCE
 
 _LOST = "ended, or lost access to the journal, before recording the outcome"

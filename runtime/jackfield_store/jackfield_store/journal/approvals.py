@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from jackfield.clock import iso
+from jackfield.kernel.clock import iso
 from jackfield_store.database.outbox import record
 
 if TYPE_CHECKING:

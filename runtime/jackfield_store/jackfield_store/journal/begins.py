@@ -7,7 +7,7 @@ from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 from jackfield_store.database.faults import UniqueViolation
 from jackfield_store.database.row_unit import JointUnit
 from jackfield_store.journal import terms

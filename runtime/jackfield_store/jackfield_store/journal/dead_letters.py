@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from jackfield.clock import Clock
-from jackfield.dataclass import dataclass
-from jackfield.errors import IdempotencyConflict, InvalidInvocation
-from jackfield.hints import NextStep
+from jackfield.kernel.clock import Clock
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import IdempotencyConflict, InvalidInvocation
+from jackfield.kernel.hints import NextStep
 from jackfield_store.database import Database, Row, Transaction, UniqueViolation
 from jackfield_store.database.cursors import cursor_after, place_after
 from jackfield_store.database.shared_clock import SharedClock

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 from jackfield_store.database import outbox
 from jackfield_store.database.due_rows import claim, held, next_due
 from jackfield_store.database.shared_clock import SharedClock
@@ -20,8 +20,8 @@ from jackfield_store.journal.entry import DOUBT_KEPT, EVIDENCE
 from jackfield_store.journal.outcomes import log_place
 
 if TYPE_CHECKING:
-    from jackfield.clock import Clock
     from jackfield.invocation.entry import Entry
+    from jackfield.kernel.clock import Clock
     from jackfield_store.database import Database, Row, Transaction
     from jackfield_store.database.blocked import BlockedWorkspaces
     from jackfield_store.keys import Vault

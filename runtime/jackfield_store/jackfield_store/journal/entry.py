@@ -7,8 +7,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from jackfield.dataclass import replace
 from jackfield.invocation.entry import Entry
+from jackfield.kernel.dataclass import replace
 from jackfield.kernel.exact import read_float
 from jackfield.kernel.stored_values import nearest_time, parsed, parsed_object, possible_time
 

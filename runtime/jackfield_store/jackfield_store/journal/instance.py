@@ -17,11 +17,11 @@ from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 from weakref import ref
 
-from jackfield.clock import monotonic, within
-from jackfield.dataclass import replace
-from jackfield.errors import JackfieldError, Unavailable
-from jackfield.failures import Raised, attempt
+from jackfield.kernel.clock import monotonic, within
+from jackfield.kernel.dataclass import replace
 from jackfield.kernel.ends import at_end, is_ending
+from jackfield.kernel.errors import JackfieldError, Unavailable
+from jackfield.kernel.failures import Raised, attempt
 from jackfield_store.database import Database, Transaction
 from jackfield_store.database.part import Part
 from jackfield_store.journal import process

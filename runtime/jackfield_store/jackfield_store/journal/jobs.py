@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from jackfield.dataclass import dataclass, replace
 from jackfield.invocation.claimed import ClaimedJob
+from jackfield.kernel.dataclass import dataclass, replace
 from jackfield_store.database.blocked import BlockedWorkspaces
 from jackfield_store.database.due_rows import claim_served, next_due
 from jackfield_store.database.shared_clock import SharedClock
@@ -19,7 +19,7 @@ from jackfield_store.journal import statements as sql
 from jackfield_store.journal.instance import Instance
 
 if TYPE_CHECKING:
-    from jackfield.clock import Clock
+    from jackfield.kernel.clock import Clock
     from jackfield_store.database import Database, Row, Transaction
     from jackfield_store.database.row_unit import RowUnit
 

@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
-from jackfield.clock import monotonic, within
-from jackfield.dataclass import replace
-from jackfield.errors import Cancelled, Internal, InvalidInvocation, TimedOut, Unavailable
-from jackfield.exports import late_hints
-from jackfield.hints import NextStep
 from jackfield.invocation.entry import Draft, Entry
 from jackfield.kernel.canonical import canonical
+from jackfield.kernel.clock import monotonic, within
 from jackfield.kernel.commits import CommitUnknown
+from jackfield.kernel.dataclass import replace
+from jackfield.kernel.errors import Cancelled, Internal, InvalidInvocation, TimedOut, Unavailable
 from jackfield.kernel.exact import Exact, exact_json, read_float
+from jackfield.kernel.exports import late_hints
+from jackfield.kernel.hints import NextStep
 from jackfield_store.database.blocked import blocked_workspace
 from jackfield_store.database.cursors import cursor_after, place_after
 from jackfield_store.database.shared_clock import SharedClock
@@ -36,10 +36,10 @@ from jackfield_store.journal.watched import Watched
 from jackfield_store.keys import sealing
 
 if TYPE_CHECKING:
-    from jackfield.clock import Clock
-    from jackfield.errors import JackfieldError, NotYet
     from jackfield.invocation import Result
     from jackfield.invocation.claimed import Claimed
+    from jackfield.kernel.clock import Clock
+    from jackfield.kernel.errors import JackfieldError, NotYet
     from jackfield_store.database import Database, Row, Transaction
     from jackfield_store.journal.jobs import JobUnits
     from jackfield_store.keys import Vault

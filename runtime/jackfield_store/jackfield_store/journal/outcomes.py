@@ -11,8 +11,8 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from jackfield.clock import iso
-from jackfield.dataclass import dataclass, replace
+from jackfield.kernel.clock import iso
+from jackfield.kernel.dataclass import dataclass, replace
 from jackfield_store.database import Database, Transaction
 from jackfield_store.keys import Vault
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from jackfield.clock import Clock, SystemClock
 from jackfield.invocation.claimed import Claimed
+from jackfield.kernel.clock import Clock, SystemClock
 from jackfield_store.database import Database, Transaction
 from jackfield_store.database.blocked import BlockedWorkspaces
 from jackfield_store.database.shared_clock import SharedClock

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jackfield.clock import Clock
+from jackfield.kernel.clock import Clock
 from jackfield_store.database import Database, Transaction
 from jackfield_store.database.blocked import blocked_workspaces
 from jackfield_store.database.shared_clock import SharedClock

@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from jackfield.clock import Clock, monotonic
-from jackfield.dataclass import dataclass
-from jackfield.errors import Internal
 from jackfield.invocation import Result
 from jackfield.invocation.entry import Entry
+from jackfield.kernel.clock import Clock, monotonic
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import Internal
 from jackfield.kernel.exact import result_json
 from jackfield_store.database import Database, Row, Transaction
 from jackfield_store.database.blocked import OWN_FAULTS, BlockedWorkspaces

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jackfield.errors import LimitReached
+from jackfield.kernel.errors import LimitReached
 from jackfield_store.database import Database, Transaction
 from jackfield_store.journal import statements as sql
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from jackfield.clock import iso
+from jackfield.kernel.clock import iso
 from jackfield_store.journal.abandoned import resolved
 from jackfield_store.journal.entry import EVIDENCE
 

@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from jackfield.clock import Clock, iso
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.clock import Clock, iso
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield_store.database import Database, Transaction
 from jackfield_store.database.cursors import cursor_after, place_after
 from jackfield_store.database.shared_clock import SharedClock

@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from jackfield.clock import Clock, monotonic
 from jackfield.invocation.entry import Entry
+from jackfield.kernel.clock import Clock, monotonic
 from jackfield_store.database import Database, Row, Transaction
 from jackfield_store.database.shared_clock import SharedClock
 from jackfield_store.journal import approvals, exchanges, outcomes, terms

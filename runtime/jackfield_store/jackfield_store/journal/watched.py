@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jackfield.fork import ProcessLocal, without_fork
+from jackfield.kernel.fork import ProcessLocal, without_fork
 from jackfield_store.journal.instance import Instance, Sharing
 from jackfield_store.journal.upkeep import Upkeep
 from jackfield_store.journal.went_back import note_return
 
 if TYPE_CHECKING:
-    from jackfield.clock import Clock
+    from jackfield.kernel.clock import Clock
     from jackfield_store.database import Database
     from jackfield_store.journal.recovery import Recovery
     from jackfield_store.journal.went_back import Tell

@@ -12,8 +12,8 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from jackfield.clock import iso
-from jackfield.dataclass import dataclass, field
+from jackfield.kernel.clock import iso
+from jackfield.kernel.dataclass import dataclass, field
 from jackfield_store.database.lost_numbers import note_place
 from jackfield_store.journal.statements import LEAD
 

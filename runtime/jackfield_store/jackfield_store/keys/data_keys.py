@@ -13,11 +13,11 @@ from functools import partial
 from hmac import HMAC
 from typing import TYPE_CHECKING
 
-from jackfield.clock import Clock
-from jackfield.dataclass import dataclass
-from jackfield.errors import JackfieldError
 from jackfield.kernel.bounded_cache import BoundedCache
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.clock import Clock
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import JackfieldError
+from jackfield.kernel.secrecy import SecretHolder
 from jackfield_store.database.engine import Database
 from jackfield_store.database.faults import DataKeyDamaged, KeyServiceUnavailable, RowDamaged, SealBroken, WrongMasterKey
 from jackfield_store.database.flights import Flights

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, cast
 
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.secrecy import SecretHolder
 from jackfield_store.database.faults import DatabaseUnfit, WrongMasterKey
 from jackfield_store.keys.master_key import KeyFile, LiveKey, live_master_key
 

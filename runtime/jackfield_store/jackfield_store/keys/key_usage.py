@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jackfield.clock import iso
+from jackfield.kernel.clock import iso
 from jackfield_store.database.engine import Database
 from jackfield_store.database.statements import Row
 from jackfield_store.keys.vault import Vault

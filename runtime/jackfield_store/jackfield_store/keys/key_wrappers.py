@@ -11,11 +11,11 @@ from typing import Any, Protocol, TypeVar
 
 from jackfield.catalog import entry_points
 from jackfield.catalog.loading import of_one
-from jackfield.clock import Clock, SystemClock
-from jackfield.errors import Rejected, TimedOut, Unavailable
-from jackfield.failures import BrokenPart, Raised, attempt, contained
-from jackfield.fork import ProcessLocal
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.clock import Clock, SystemClock
+from jackfield.kernel.errors import Rejected, TimedOut, Unavailable
+from jackfield.kernel.failures import BrokenPart, Raised, attempt, contained
+from jackfield.kernel.fork import ProcessLocal
+from jackfield.kernel.secrecy import SecretHolder
 from jackfield_store.database.faults import DatabaseUnfit, KeyServiceRefused, KeyServiceUnavailable
 from jackfield_store.keys import sealing
 
@@ -41,8 +41,8 @@ class Wrapper(Protocol):
     ``context`` has the ids of the installation (``installation``), the workspace (``workspace``) and the data key (``key``). It is not
     secret, and must be authenticated: what was wrapped in one context cannot be unwrapped in another.
 
-    Errors are those of ``jackfield.errors``: ``Unavailable`` or ``TimedOut`` if the service gives no answer, ``Rejected`` if ``wrapped`` is
-    not a key that was wrapped by it in this context. Any other means that the service refuses. A request may take
+    Errors are those of ``jackfield.kernel.errors``: ``Unavailable`` or ``TimedOut`` if the service gives no answer, ``Rejected`` if
+    ``wrapped`` is not a key that was wrapped by it in this context. Any other means that the service refuses. A request may take
     ``JACKFIELD_KEY_SERVICE_SECONDS`` of the environment, since calls wait for it; creating a wrapper sends none.
     """
 

@@ -15,10 +15,10 @@ from hashlib import sha256
 from pathlib import Path
 from string import hexdigits
 
-from jackfield.dataclass import dataclass
-from jackfield.failures import OnFailure
+from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.durable import sync
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.failures import OnFailure
+from jackfield.kernel.secrecy import SecretHolder
 from jackfield_store.database.faults import DatabaseUnfit
 from jackfield_store.keys.sealing import KEY_BYTES, bound, cipher, unwrap, wrap
 

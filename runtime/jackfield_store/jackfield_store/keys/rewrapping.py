@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 from jackfield_store.database.engine import Database
 from jackfield_store.database.faults import DataKeyDamaged, SealBroken
 from jackfield_store.database.statements import Row, without

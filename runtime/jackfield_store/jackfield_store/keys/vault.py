@@ -8,9 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import proxy
 
-from jackfield.clock import Clock, SystemClock
-from jackfield.errors import JackfieldError
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.clock import Clock, SystemClock
+from jackfield.kernel.errors import JackfieldError
+from jackfield.kernel.secrecy import SecretHolder
 from jackfield_store.database.engine import Database
 from jackfield_store.database.faults import DataKeyDamaged, KeyServiceRefused, KeyServiceUnavailable, SealBroken, UsageFault
 from jackfield_store.keys import sealing

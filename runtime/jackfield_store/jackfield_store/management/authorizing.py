@@ -10,12 +10,12 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-from jackfield.clock import Deadline, iso
 from jackfield.connector.context import Account, Call, OpenContext, entered
-from jackfield.dataclass import dataclass, replace
-from jackfield.errors import Detail, Internal, InvalidConnection, InvalidInvocation, JackfieldError, Unavailable
-from jackfield.failures import Raised, attempt, attempt_foreign
-from jackfield.frames import bordered
+from jackfield.kernel.clock import Deadline, iso
+from jackfield.kernel.dataclass import dataclass, replace
+from jackfield.kernel.errors import Detail, Internal, InvalidConnection, InvalidInvocation, JackfieldError, Unavailable
+from jackfield.kernel.failures import Raised, attempt, attempt_foreign
+from jackfield.kernel.frames import bordered
 from jackfield.pipe.errors_map import recognised
 from jackfield.pipe.masking import masked_error
 from jackfield_store.connections.authorizations import Authorizations, Pending, state_of
@@ -28,10 +28,10 @@ from jackfield_store.management.provider_steps import UnstoredGrant
 if TYPE_CHECKING:
     from jackfield.callers.actor import Actor
     from jackfield.catalog import Catalog
-    from jackfield.clock import Clock
     from jackfield.connections.named_connection import NamedConnection
     from jackfield.connector import DeviceAuthorization, Grant
     from jackfield.connector.loaded import LoadedConnector
+    from jackfield.kernel.clock import Clock
     from jackfield.pipe.admit import Targets
     from jackfield.pipe.open import OpenConnection, Opener
     from jackfield_store.database import Transaction

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from jackfield.errors import Detail, InvalidInvocation
+from jackfield.kernel.errors import Detail, InvalidInvocation
 
 if TYPE_CHECKING:
     from jackfield.connector.loaded import LoadedConnector
-    from jackfield.manifest import ActionManifest
-    from jackfield.manifest_triggers import TriggerManifest
+    from jackfield.manifest.manifest import ActionManifest
+    from jackfield.manifest.triggers import TriggerManifest
 
 Needed = tuple[str, Sequence[str]]
 """A permission, and the resources that it is needed for."""

@@ -12,9 +12,9 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from jackfield.clock import Clock, within
-from jackfield.dataclass import dataclass
-from jackfield.errors import JackfieldError
+from jackfield.kernel.clock import Clock, within
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import JackfieldError
 from jackfield_store.access import DEFAULT
 from jackfield_store.database import Database
 from jackfield_store.database.blocked import blocked_workspaces

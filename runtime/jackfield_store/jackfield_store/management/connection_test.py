@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from jackfield.connector.context import Account, Call, OpenContext, Step, entered
-from jackfield.dataclass import dataclass, field
-from jackfield.errors import Detail, InvalidConnection, JackfieldError
-from jackfield.failures import Raised, attempt_foreign
-from jackfield.hints import NextStep
-from jackfield.manifest import Manifest
+from jackfield.kernel.dataclass import dataclass, field
+from jackfield.kernel.errors import Detail, InvalidConnection, JackfieldError
+from jackfield.kernel.failures import Raised, attempt_foreign
+from jackfield.kernel.hints import NextStep
+from jackfield.manifest.manifest import Manifest
 from jackfield.pipe.admit import Target
 from jackfield.pipe.errors_map import recognised
 from jackfield_store.connections.connection_rows import Outcome
@@ -20,9 +20,9 @@ from jackfield_store.management.weak_secrets import weak_secrets
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
-    from jackfield.clock import Deadline
     from jackfield.connections.named_connection import NamedConnection
     from jackfield.connector.loaded import LoadedConnector
+    from jackfield.kernel.clock import Deadline
     from jackfield.pipe.open import OpenConnection, Opener
     from jackfield.redaction.redactor import Redactor
 

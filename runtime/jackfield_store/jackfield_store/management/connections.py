@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.callers import INLINE, UNBOUND, Authorizer
 from jackfield.callers.actor import LIBRARY, Actor
-from jackfield.clock import Deadline
 from jackfield.connections.connection_page import ConnectionPage
 from jackfield.connections.connection_types import Kind
 from jackfield.connections.host_access import HostAccess
 from jackfield.connections.named_connection import NAME, NAME_EXPECTED, NamedConnection
 from jackfield.connections.provenance import Provenance
 from jackfield.connector.context import Call, entered
-from jackfield.dataclass import replace
-from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError, UnknownConnection
-from jackfield.exports import late_hints
-from jackfield.frames import bordered
-from jackfield.hints import NextStep
 from jackfield.invocation import DEFAULT_TIMEOUT
-from jackfield.secrecy import Hidden
+from jackfield.kernel.clock import Deadline
+from jackfield.kernel.dataclass import replace
+from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError, UnknownConnection
+from jackfield.kernel.exports import late_hints
+from jackfield.kernel.frames import bordered
+from jackfield.kernel.hints import NextStep
+from jackfield.kernel.secrecy import Hidden
 from jackfield_store.access import Audit
 from jackfield_store.access.workspaces import require
 from jackfield_store.connections.connection_table import ConnectionTable, conflict, name_taken, nothing
@@ -42,8 +42,8 @@ from jackfield_store.management.weak_secrets import warned
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
-    from jackfield.clock import Clock
     from jackfield.connections.connection_lookup import Connections
+    from jackfield.kernel.clock import Clock
     from jackfield.pipe.admit import Targets
     from jackfield.pipe.open import Opener
 

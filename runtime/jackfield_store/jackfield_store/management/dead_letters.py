@@ -6,8 +6,8 @@ from typing import Any
 
 from jackfield.callers import Authorizer, Request
 from jackfield.callers.actor import Actor
-from jackfield.clock import Clock
 from jackfield.invocation.entry import Entry
+from jackfield.kernel.clock import Clock
 from jackfield.pipe.unstored import approval_required
 from jackfield_store.access import Audit
 from jackfield_store.database import Transaction

@@ -12,18 +12,18 @@ from jackfield.connections.host_access import HostAccess, generate, generated_fi
 from jackfield.connections.named_connection import NamedConnection, Origin
 from jackfield.connections.provenance import Provenance
 from jackfield.connections.secret_references import reference_paths
-from jackfield.dataclass import dataclass
-from jackfield.errors import Detail, InvalidConnection
-from jackfield.json_tools.pointers import child, names
-from jackfield.manifest import OAUTH_CLIENT
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import Detail, InvalidConnection
+from jackfield.kernel.pointers import child, names
+from jackfield.kernel.secrecy import SecretHolder
+from jackfield.manifest.manifest import OAUTH_CLIENT
 from jackfield.pipe.admit import Target, check_values
 from jackfield.redaction.marks import is_reference, masked
-from jackfield.secrecy import SecretHolder
 from jackfield_store.connections.connection_rows import PLACEHOLDER, Draft, refuse_large, secret_places
 
 if TYPE_CHECKING:
     from jackfield.connections.connection_types import Kind
-    from jackfield.manifest import Manifest
+    from jackfield.manifest.manifest import Manifest
     from jackfield.pipe.admit import Targets
 
 _HOSTS = frozenset({"uri", "uri-reference", "iri", "iri-reference", "hostname", "idn-hostname", "ipv4", "ipv6"})

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.callers import LIBRARY
 from jackfield.callers.actor import LIBRARY as PROGRAM
-from jackfield.errors import InvalidConnection, NotAllowed, UnknownConnector
-from jackfield.frames import bordered, bordered_object
-from jackfield.hints import NextStep
 from jackfield.invocation import DEFAULT_TIMEOUT
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.errors import InvalidConnection, NotAllowed, UnknownConnector
+from jackfield.kernel.frames import bordered, bordered_object
+from jackfield.kernel.hints import NextStep
+from jackfield.kernel.secrecy import SecretHolder
 from jackfield.wire.guard import CURRENT
 from jackfield_store.management.connection_test import serving
 from jackfield_store.management.provider_steps import call_of, over_connection
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from jackfield.callers import Authorizer
     from jackfield.callers.actor import Actor
     from jackfield.connections.named_connection import NamedConnection
-    from jackfield.manifest import Manifest
+    from jackfield.manifest.manifest import Manifest
     from jackfield.pipe.invoke import Pipeline
     from jackfield_store.access import Audit
 

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from jackfield.catalog.offering import Audience
     from jackfield.connector.lending import Lent
     from jackfield.invocation import Result
+    from jackfield.kernel.secrecy import Hidden
     from jackfield.pipe.events import Events
     from jackfield.pipe.invoke import Pipeline
-    from jackfield.secrecy import Hidden
     from jackfield_store.access import WorkspaceAccess
     from jackfield_store.management.visible_journal import SeenJournal
     from jackfield_store.resources.storage import Storage

@@ -16,11 +16,11 @@ from jackfield.connections.audience import audience_of
 from jackfield.connections.grant_formats import MEMBERS, ForeignGrant, grant_reader
 from jackfield.connections.provenance import Provenance
 from jackfield.connections.secret_references import reference_paths
-from jackfield.dataclass import dataclass, field
-from jackfield.errors import Detail, InvalidConnection, JackfieldError
-from jackfield.frames import bordered
-from jackfield.json_tools.pointers import pointer
-from jackfield.manifest import OAUTH_CLIENT
+from jackfield.kernel.dataclass import dataclass, field
+from jackfield.kernel.errors import Detail, InvalidConnection, JackfieldError
+from jackfield.kernel.frames import bordered
+from jackfield.kernel.pointers import pointer
+from jackfield.manifest.manifest import OAUTH_CLIENT
 from jackfield_store.connections.connection_table import NameTaken, name_taken
 from jackfield_store.connections.grants import Adoption
 from jackfield_store.management.drafts import destinations
@@ -28,9 +28,9 @@ from jackfield_store.management.drafts import destinations
 if TYPE_CHECKING:
     from jackfield.callers.actor import Actor
     from jackfield.catalog import Catalog
-    from jackfield.clock import Clock
     from jackfield.connections.connection_types import Kind, Kinds
     from jackfield.connector import Grant
+    from jackfield.kernel.clock import Clock
     from jackfield.pipe.open import Opener
     from jackfield_store.connections.connection_rows import ConnectionRow
     from jackfield_store.connections.connection_table import ConnectionTable

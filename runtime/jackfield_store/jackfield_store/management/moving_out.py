@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from jackfield.clock import SystemClock, iso
-from jackfield.errors import Detail, InvalidConnection, InvalidInvocation
-from jackfield.manifest import OAUTH_CLIENT
+from jackfield.kernel.clock import SystemClock, iso
+from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInvocation
+from jackfield.manifest.manifest import OAUTH_CLIENT
 from jackfield_store.access import Audit
 from jackfield_store.connections.connection_rows import split_secrets
 from jackfield_store.management.drafts import destinations

@@ -7,19 +7,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from jackfield.clock import iso
 from jackfield.connections.named_connection import NAME, NAME_EXPECTED, Origin
 from jackfield.connections.oauth_clients import DESTINATIONS, ENDPOINTS, SECRETS, VALUES
-from jackfield.errors import Detail, InvalidInvocation
-from jackfield.hints import NextStep
-from jackfield.json_tools.pointers import pointer
+from jackfield.kernel.clock import iso
+from jackfield.kernel.errors import Detail, InvalidInvocation
+from jackfield.kernel.hints import NextStep
+from jackfield.kernel.pointers import pointer
 from jackfield_store.access import Audit
 from jackfield_store.connections.connection_rows import PLACEHOLDER, refuse_large
 from jackfield_store.connections.oauth_client_table import OAuthClientTable, opened
 
 if TYPE_CHECKING:
     from jackfield.callers.actor import Actor
-    from jackfield.clock import Clock
+    from jackfield.kernel.clock import Clock
     from jackfield_store.database import Database, Row
     from jackfield_store.keys import Vault
     from jackfield_store.resources.storage import Storage

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from jackfield.callers import seen_catalog
 from jackfield.connector.context import entered
-from jackfield.errors import Detail, InvalidInput, InvalidInvocation, UnknownAction, did_you_mean
-from jackfield.hints import NextStep
-from jackfield.json_tools.pointers import pointer
+from jackfield.kernel.errors import Detail, InvalidInput, InvalidInvocation, UnknownAction, did_you_mean
+from jackfield.kernel.hints import NextStep
+from jackfield.kernel.pointers import pointer
+from jackfield.kernel.secrecy import Hidden
 from jackfield.pipe.call_rules import seen_connection
-from jackfield.secrecy import Hidden
 from jackfield_store.management.provider_steps import call_of, over_connection
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.connector.declare import OptionSource
     from jackfield.connector.loaded import LoadedConnector
-    from jackfield.manifest import Manifest
+    from jackfield.manifest.manifest import Manifest
     from jackfield.pipe.invoke import Pipeline
 
 _SECONDS = 30.0

@@ -7,9 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connections.host_access import generated_fields
-from jackfield.dataclass import dataclass
-from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError, UnknownAction, UnknownConnector, did_you_mean
-from jackfield.hints import NextStep
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import (
+    Detail,
+    InvalidConnection,
+    InvalidInvocation,
+    JackfieldError,
+    UnknownAction,
+    UnknownConnector,
+    did_you_mean,
+)
+from jackfield.kernel.hints import NextStep
 from jackfield_store.management.call_permissions import Needed, check_calls, needed
 from jackfield_store.management.connection_test import serving
 
@@ -18,8 +26,8 @@ if TYPE_CHECKING:
     from jackfield.connections.named_connection import NamedConnection
     from jackfield.connector import ConnectionType
     from jackfield.connector.loaded import LoadedConnector
-    from jackfield.manifest import ActionManifest, Manifest
-    from jackfield.manifest_triggers import TriggerManifest
+    from jackfield.manifest.manifest import ActionManifest, Manifest
+    from jackfield.manifest.triggers import TriggerManifest
     from jackfield.pipe.admit import Targets
     from jackfield.pipe.open import Opener
     from jackfield_store.management.connection_test import TargetSource

@@ -6,11 +6,11 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from jackfield.clock import Deadline
 from jackfield.connector.context import Call, entered
-from jackfield.dataclass import replace
-from jackfield.errors import JackfieldError, Unavailable
-from jackfield.failures import Raised, attempt_foreign
+from jackfield.kernel.clock import Deadline
+from jackfield.kernel.dataclass import replace
+from jackfield.kernel.errors import JackfieldError, Unavailable
+from jackfield.kernel.failures import Raised, attempt_foreign
 from jackfield.pipe.errors_map import recognised
 from jackfield.redaction.logs import reason
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jackfield.connections.named_connection import NamedConnection
     from jackfield.connector.grants import Grant
     from jackfield.connector.loaded import LoadedConnector
-    from jackfield.manifest import Manifest
+    from jackfield.manifest.manifest import Manifest
     from jackfield.pipe.invoke import Pipeline
 
 T = TypeVar("T")

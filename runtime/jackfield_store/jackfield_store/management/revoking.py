@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from jackfield.clock import monotonic
-from jackfield.errors import JackfieldError
-from jackfield.frames import bordered
+from jackfield.kernel.clock import monotonic
+from jackfield.kernel.errors import JackfieldError
+from jackfield.kernel.frames import bordered
 from jackfield_store.connections.revocations import LASTS, due
 from jackfield_store.database import SealBroken
 from jackfield_store.management.platform_part import platform_part
 
 if TYPE_CHECKING:
-    from jackfield.clock import Clock
     from jackfield.connections.named_connection import NamedConnection
     from jackfield.connector.grants import Grant
+    from jackfield.kernel.clock import Clock
     from jackfield_store.connections.connection_table import ConnectionTable
     from jackfield_store.database import Database, Row, Transaction
     from jackfield_store.database.blocked import BlockedWorkspaces

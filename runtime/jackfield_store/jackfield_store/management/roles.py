@@ -7,8 +7,8 @@ from typing import Any
 
 from jackfield.callers.actor import Actor
 from jackfield.callers.roles import Grant, read_grants, write_grants
-from jackfield.clock import Clock
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.clock import Clock
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield_store.access import DEFAULT, Audit
 from jackfield_store.access.sign_ins import SignIns
 from jackfield_store.database.shared_settings import ROLES, find_setting, remove_setting, store_setting, stored_settings

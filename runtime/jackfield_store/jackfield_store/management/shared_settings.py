@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from jackfield.callers.actor import Actor
-from jackfield.clock import Clock, iso
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.clock import Clock, iso
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield_store.access import DEFAULT, Audit
 from jackfield_store.database.shared_settings import (
     SHARED,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jackfield.callers.actor import Actor
-from jackfield.clock import Clock
+from jackfield.kernel.clock import Clock
 from jackfield_store.access import Audit
 from jackfield_store.access.settings import Settings
 from jackfield_store.access.workspace_access import Storage

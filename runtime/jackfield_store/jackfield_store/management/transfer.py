@@ -13,9 +13,9 @@ from jackfield.connections.documents import DocumentError, read_text, shown_path
 from jackfield.connections.files import connections_of, load, read_foreign
 from jackfield.connections.named_connection import NamedConnection
 from jackfield.connections.secret_references import references
-from jackfield.dataclass import replace as changed
-from jackfield.errors import Detail, InvalidConnection, JackfieldError
-from jackfield.secrecy import Hidden
+from jackfield.kernel.dataclass import replace as changed
+from jackfield.kernel.errors import Detail, InvalidConnection, JackfieldError
+from jackfield.kernel.secrecy import Hidden
 from jackfield_store.connections.connection_rows import join_secrets, split_secrets
 from jackfield_store.management.visible_connections import table_of
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from jackfield.callers import seen_catalog
 from jackfield.connections.connection_types import Kinds
 from jackfield.connections.named_connection import IN_CODE
-from jackfield.errors import JackfieldError, UnknownConnection
+from jackfield.kernel.errors import JackfieldError, UnknownConnection
 from jackfield_store.connections.connection_table import ConnectionTable, NotStored
 
 if TYPE_CHECKING:

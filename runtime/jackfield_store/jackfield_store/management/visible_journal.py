@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from jackfield.dataclass import replace
-from jackfield.exports import late_hints
-from jackfield.frames import bordered
+from jackfield.kernel.dataclass import replace
+from jackfield.kernel.exports import late_hints
+from jackfield.kernel.frames import bordered
 from jackfield_store.journal.counts import Part, Sample, open_counts, parts, samples, sums
 from jackfield_store.journal.exchanges import exchanges_of, no_exchanges, with_curl, without_bodies
 from jackfield_store.journal.journal import unknown_entry
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jackfield.callers import Authorizer
     from jackfield.catalog import Catalog
     from jackfield.invocation.entry import Entry
-    from jackfield.manifest import Manifest
+    from jackfield.manifest.manifest import Manifest
     from jackfield_store.journal import Journal
 
 

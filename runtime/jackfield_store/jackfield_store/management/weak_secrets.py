@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from jackfield.json_tools.pointers import names
+from jackfield.kernel.pointers import names
 from jackfield.redaction.outputs import SHORTEST, is_public, is_short
 from jackfield_store.connections.connection_rows import Draft, secret_places
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from jackfield.errors import JackfieldError, Unavailable
-from jackfield.failures import Raised, attempt
+from jackfield.kernel.errors import JackfieldError, Unavailable
+from jackfield.kernel.failures import Raised, attempt
 from jackfield.kernel.threads import Threads
 from jackfield_store.database.due_rows import OvertakenError
 

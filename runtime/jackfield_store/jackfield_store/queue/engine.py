@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from jackfield.catalog.loading import chosen
-from jackfield.errors import InvalidInvocation, missing_extra
-from jackfield.exports import late_hints
 from jackfield.kernel.database_urls import database_url, is_none, secret_url
+from jackfield.kernel.errors import InvalidInvocation, missing_extra
+from jackfield.kernel.exports import late_hints
 from jackfield.kernel.signals import HANGUPS
 from jackfield_store.queue.local import LocalEngine
 from jackfield_store.resources.renewal import renew

@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from jackfield.errors import InvalidInvocation
-from jackfield.exports import late_hints
+from jackfield.kernel.errors import InvalidInvocation
+from jackfield.kernel.exports import late_hints
 from jackfield.pipe.unstored import required
 from jackfield_store.database.due_rows import OvertakenError
 from jackfield_store.journal.doubts import Doubts, DueDoubts

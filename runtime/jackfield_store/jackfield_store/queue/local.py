@@ -15,9 +15,9 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from jackfield.errors import JackfieldError
-from jackfield.exports import late_hints
 from jackfield.invocation import Result
+from jackfield.kernel.errors import JackfieldError
+from jackfield.kernel.exports import late_hints
 from jackfield.pacing.turn import PostponedError
 from jackfield_store.journal import Queue
 from jackfield_store.queue.upkeep import EVERY, SHORTAGES, Upkeep

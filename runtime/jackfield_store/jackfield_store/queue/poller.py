@@ -11,9 +11,9 @@ import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from jackfield.errors import JackfieldError
-from jackfield.exports import late_hints
 from jackfield.invocation.claimed import ClaimedJob
+from jackfield.kernel.errors import JackfieldError
+from jackfield.kernel.exports import late_hints
 from jackfield_store.journal.jobs import DueJobs
 from jackfield_store.queue.due_loop import DueLoop
 

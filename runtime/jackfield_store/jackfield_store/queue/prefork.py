@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from enum import IntEnum
 from typing import NoReturn
 
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.notices import Notices
 from jackfield.kernel.signals import HANGUPS
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import jackfield
 from jackfield.catalog import Catalog, entry_points
 from jackfield.catalog.loading import Isolated
-from jackfield.clock import Clock, SystemClock
-from jackfield.dataclass import replace
-from jackfield.exports import late_hints
-from jackfield.fork import ProcessLocal
-from jackfield.hooks import Plugins
+from jackfield.connector.hooks import Plugins
 from jackfield.invocation import Result
 from jackfield.invocation.claimed import Claimed
+from jackfield.kernel.clock import Clock, SystemClock
+from jackfield.kernel.dataclass import replace
+from jackfield.kernel.exports import late_hints
+from jackfield.kernel.fork import ProcessLocal
 from jackfield.wire.guard import Guard
 from jackfield_store.access.workspaces import DEFAULT, UnknownWorkspace, Workspaces
 from jackfield_store.files.store import FileLimits, Files

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
-from jackfield.errors import Internal, JackfieldError, Unavailable
 from jackfield.invocation import Meta, Result
 from jackfield.invocation.claimed import Claimed
+from jackfield.kernel.errors import Internal, JackfieldError, Unavailable
 from jackfield.pacing.turn import PostponedError
 from jackfield_store.journal import Queue
 from jackfield_store.queue.runtime_pool import RuntimePool

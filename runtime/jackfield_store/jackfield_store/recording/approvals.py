@@ -12,14 +12,14 @@ from functools import partial, reduce
 from operator import getitem
 from typing import TYPE_CHECKING, Any, cast
 
-from jackfield.clock import iso
-from jackfield.dataclass import replace
-from jackfield.errors import Cancelled, InDoubt, Internal
-from jackfield.hints import NextStep
 from jackfield.invocation import Meta, Result
 from jackfield.invocation.entry import AskedApproval
 from jackfield.invocation.file_references import file_places, named_files, replaced
+from jackfield.kernel.clock import iso
+from jackfield.kernel.dataclass import replace
+from jackfield.kernel.errors import Cancelled, InDoubt, Internal
 from jackfield.kernel.exact import exact_json, read_float
+from jackfield.kernel.hints import NextStep
 from jackfield.pipe.settle import failed
 from jackfield.pipe.unstored import approval_required, required
 from jackfield.redaction.marks import masked
@@ -30,8 +30,8 @@ from jackfield_store.recording.replays import unended
 from jackfield_store.recording.single_use import audit_of, unusable
 
 if TYPE_CHECKING:
-    from jackfield.errors import Detail, JackfieldError
     from jackfield.invocation.entry import Draft, Entry
+    from jackfield.kernel.errors import Detail, JackfieldError
     from jackfield.pipe.recording import Pipe
     from jackfield.pipe.run import Planned, Run
     from jackfield_store.journal import Journal

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from jackfield.callers import APPROVE, Caller, may
 from jackfield.callers.actor import LIBRARY as PROGRAM
-from jackfield.clock import Deadline, iso
-from jackfield.errors import Detail, Internal, InvalidInvocation, JackfieldError, NotAllowed, did_you_mean
-from jackfield.frames import bordered
-from jackfield.hints import NextStep
+from jackfield.kernel.clock import Deadline, iso
+from jackfield.kernel.errors import Detail, Internal, InvalidInvocation, JackfieldError, NotAllowed, did_you_mean
+from jackfield.kernel.frames import bordered
+from jackfield.kernel.hints import NextStep
 from jackfield.kernel.stored_values import is_storable
 from jackfield.pipe.run import Run
 from jackfield.pipe.unstored import required

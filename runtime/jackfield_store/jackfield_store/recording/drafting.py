@@ -5,8 +5,8 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
-from jackfield.failures import Raised, attempt
 from jackfield.invocation.request import DEFAULT_PRIORITY
+from jackfield.kernel.failures import Raised, attempt
 from jackfield.pipe.filling import compared
 from jackfield_store.recording.record import Record
 

@@ -7,12 +7,12 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from jackfield.clock import Deadline, within
-from jackfield.errors import Cancelled, Detail, InDoubt, InvalidInput, InvalidInvocation, JackfieldError, LimitReached
-from jackfield.failures import Raised, attempt
 from jackfield.invocation import Enqueued, Meta, Result
+from jackfield.kernel.clock import Deadline, within
 from jackfield.kernel.commits import CommitUnknown
-from jackfield.manifest import WHOLE_BODY
+from jackfield.kernel.errors import Cancelled, Detail, InDoubt, InvalidInput, InvalidInvocation, JackfieldError, LimitReached
+from jackfield.kernel.failures import Raised, attempt
+from jackfield.manifest.manifest import WHOLE_BODY
 from jackfield.pipe import endings
 from jackfield.pipe.call_rules import refuse_job_timeout, refuse_part
 from jackfield.pipe.check import checked

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from jackfield.clock import iso
-from jackfield.errors import Sent
+from jackfield.kernel.clock import iso
+from jackfield.kernel.errors import Sent
 from jackfield.redaction.marks import leaves
 from jackfield.redaction.messages import masked_body, masked_fields, masked_url
 from jackfield.redaction.redactor import Redactor

@@ -7,9 +7,9 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from jackfield.clock import iso
 from jackfield.connector.evidence import is_placeholder, placeholders, places_marker
-from jackfield.json_tools.pointers import follow
+from jackfield.kernel.clock import iso
+from jackfield.kernel.pointers import follow
 from jackfield_store.journal import doubts
 
 if TYPE_CHECKING:

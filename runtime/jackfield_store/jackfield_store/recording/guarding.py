@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from jackfield.errors import Detail, InvalidInput, NotAllowed
 from jackfield.invocation.provider_ids import Places
-from jackfield.json_tools.pointers import pointer
+from jackfield.kernel.errors import Detail, InvalidInput, NotAllowed
+from jackfield.kernel.pointers import pointer
 from jackfield.schema.formats import split_mailboxes
 from jackfield_store.journal.suppressions import Suppressions
 

@@ -20,15 +20,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from jackfield.callers import LIBRARY
-from jackfield.clock import Deadline, within
-from jackfield.dataclass import dataclass, field, replace
-from jackfield.errors import Cancelled, InDoubt, InvalidOutput, JackfieldError, JobFailed, NotYet, Sent, Unavailable, UnknownAction
-from jackfield.frames import bordered
-from jackfield.hints import NextStep
 from jackfield.invocation import Invocation, Meta, Result
 from jackfield.invocation.claimed import ClaimedJob
 from jackfield.invocation.file_references import named_files
 from jackfield.invocation.request import DEFAULT_JOB_TIMEOUT
+from jackfield.kernel.clock import Deadline, within
+from jackfield.kernel.dataclass import dataclass, field, replace
+from jackfield.kernel.errors import Cancelled, InDoubt, InvalidOutput, JackfieldError, JobFailed, NotYet, Sent, Unavailable, UnknownAction
+from jackfield.kernel.frames import bordered
+from jackfield.kernel.hints import NextStep
 from jackfield.pacing.turn import PostponedError
 from jackfield.pipe import endings
 from jackfield.pipe.attempts import Attempts

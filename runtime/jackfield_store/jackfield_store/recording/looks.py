@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jackfield.callers import LIBRARY
-from jackfield.clock import Deadline, within
 from jackfield.connector.evidence import LEAST_ABSENT, MAX_LOOKING, PREFIX, placeholders
-from jackfield.dataclass import dataclass
-from jackfield.errors import InvalidOutput, JackfieldError, NotAllowed, NotFound
-from jackfield.json_tools.pointers import follow
+from jackfield.kernel.clock import Deadline, within
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import InvalidOutput, JackfieldError, NotAllowed, NotFound
+from jackfield.kernel.pointers import follow
 from jackfield.pipe.attempts import Attempts
 from jackfield.pipe.check import filled_inputs, typed_inputs
 from jackfield.pipe.masking import concealed

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from jackfield.errors import Unavailable
 from jackfield.kernel.commits import CommitUnknown
+from jackfield.kernel.errors import Unavailable
 from jackfield_store.database.faults import UniqueViolation
 from jackfield_store.recording.approvals import waiting_twin
 from jackfield_store.recording.twins import LONGEST_LOOK

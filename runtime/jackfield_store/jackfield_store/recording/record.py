@@ -11,15 +11,15 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from jackfield.clock import within
-from jackfield.dataclass import replace
-from jackfield.errors import Cancelled, IdempotencyConflict, JackfieldError, NotYet
-from jackfield.hints import NextStep
-from jackfield.interrupts import let_out_of_call
 from jackfield.invocation import Meta, Result
 from jackfield.invocation.request import FIRST_POLL
+from jackfield.kernel.clock import within
 from jackfield.kernel.commits import CommitUnknown
+from jackfield.kernel.dataclass import replace
 from jackfield.kernel.ends import is_ending
+from jackfield.kernel.errors import Cancelled, IdempotencyConflict, JackfieldError, NotYet
+from jackfield.kernel.hints import NextStep
+from jackfield.kernel.interrupts import let_out_of_call
 from jackfield.pipe.evidence import EVERY
 from jackfield.redaction.marks import leaves, masked
 from jackfield.redaction.redactor import Redactor
@@ -31,11 +31,11 @@ from jackfield_store.recording.twins import FIRST_LOOK, LONGEST_LOOK, joined, tw
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from jackfield.clock import Clock
     from jackfield.connector.evidence import Look, Marker
     from jackfield.invocation.claimed import Claimed
     from jackfield.invocation.entry import Draft, Entry
-    from jackfield.manifest import ActionManifest, Manifest
+    from jackfield.kernel.clock import Clock
+    from jackfield.manifest.manifest import ActionManifest, Manifest
     from jackfield.pipe.run import Run
     from jackfield_store.database import Transaction
     from jackfield_store.database.units import Unit as Deferred

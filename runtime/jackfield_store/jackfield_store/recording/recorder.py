@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from jackfield.errors import Cancelled, JackfieldError
 from jackfield.invocation import Meta
+from jackfield.kernel.errors import Cancelled, JackfieldError
 from jackfield.pipe.settle import failed
 from jackfield_store.recording.drafting import drafted
 

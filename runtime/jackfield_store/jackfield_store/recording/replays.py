@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jackfield.clock import iso
-from jackfield.hints import restored
 from jackfield.invocation import Meta, Result
+from jackfield.kernel.clock import iso
+from jackfield.kernel.hints import restored
 
 if TYPE_CHECKING:
     from jackfield.invocation.entry import Entry

@@ -6,7 +6,7 @@ import logging
 from base64 import b32encode
 from typing import TYPE_CHECKING
 
-from jackfield.failures import Raised, attempt
+from jackfield.kernel.failures import Raised, attempt
 
 if TYPE_CHECKING:
     from jackfield.invocation import Result

@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jackfield.callers.actor import LIBRARY
-from jackfield.errors import Cancelled, InDoubt
-from jackfield.hints import NextStep
+from jackfield.kernel.errors import Cancelled, InDoubt
+from jackfield.kernel.hints import NextStep
 from jackfield_store.access import Audit
 
 if TYPE_CHECKING:
-    from jackfield.clock import Clock
     from jackfield.invocation.claimed import Claimed
+    from jackfield.kernel.clock import Clock
     from jackfield_store.database import Transaction
     from jackfield_store.journal import Journal
     from jackfield_store.journal.journal import Unit

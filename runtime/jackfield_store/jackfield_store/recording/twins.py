@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from jackfield.errors import Cancelled, IdempotencyConflict
-from jackfield.hints import NextStep
+from jackfield.kernel.errors import Cancelled, IdempotencyConflict
+from jackfield.kernel.hints import NextStep
 from jackfield_store.journal.begins import ENDED_TWIN
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.errors import InvalidInvocation
 
 _LOG = logging.getLogger("jackfield.resources")
 _GROUPS = Path("/proc/self/cgroup")

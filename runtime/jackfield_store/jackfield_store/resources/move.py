@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
-from jackfield.clock import SystemClock
-from jackfield.dataclass import dataclass
+from jackfield.kernel.clock import SystemClock
+from jackfield.kernel.dataclass import dataclass
 from jackfield_store.database import Database
 from jackfield_store.database.check import Report, check
 from jackfield_store.database.faults import UsageFault

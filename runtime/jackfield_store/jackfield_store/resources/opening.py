@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from jackfield.fork import ProcessLocal
+from jackfield.kernel.fork import ProcessLocal
 
 if TYPE_CHECKING:
-    from jackfield.clock import Clock
     from jackfield.connector import Grants
+    from jackfield.kernel.clock import Clock
     from jackfield_store.connections.shared_leases import SharedLeases
     from jackfield_store.database import Transaction
     from jackfield_store.journal import Journal

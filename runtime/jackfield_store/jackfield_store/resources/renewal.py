@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from jackfield.errors import JackfieldError
+from jackfield.kernel.errors import JackfieldError
 
 if TYPE_CHECKING:
     from jackfield_store.resources.storage import Storage

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 from weakref import ref
 
-from jackfield.errors import JackfieldError
-from jackfield.exports import late_hints
+from jackfield.kernel.errors import JackfieldError
+from jackfield.kernel.exports import late_hints
 from jackfield.wire.guard import allowed_hosts
 from jackfield_store.database.shared_settings import ALLOW_HOSTS, SHARED, Difference, Stored, differences, other_processes, stored_settings
 

@@ -10,21 +10,21 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
-from jackfield.clock import in_turn, patience, seconds, within
 from jackfield.connections.connection_lookup import Connections, barred_paths
 from jackfield.connections.named_connection import Source
-from jackfield.errors import InvalidInvocation
-from jackfield.exports import late_hints
-from jackfield.failures import OnFailure
-from jackfield.fork import ProcessLocal
+from jackfield.kernel.clock import in_turn, patience, seconds, within
 from jackfield.kernel.database_urls import NONE, SQLITE, database_url, is_none, no_database
-from jackfield.local import home
+from jackfield.kernel.errors import InvalidInvocation
+from jackfield.kernel.exports import late_hints
+from jackfield.kernel.failures import OnFailure
+from jackfield.kernel.fork import ProcessLocal
+from jackfield.kernel.local import home
 from jackfield_store.resources.shared_settings import ProcessSettings
 from jackfield_store.resources.tenant_limits import TenantLimits
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
-    from jackfield.clock import Clock
+    from jackfield.kernel.clock import Clock
     from jackfield_store.connections.connection_table import ConnectionTable
     from jackfield_store.database import Database, Transaction
     from jackfield_store.database.blocked import BlockedWorkspaces

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from weakref import ref
 
-from jackfield.fork import ProcessLocal
+from jackfield.kernel.fork import ProcessLocal
 
 if TYPE_CHECKING:
-    from jackfield.clock import Clock
+    from jackfield.kernel.clock import Clock
     from jackfield_store.access.workspace_access import Storage
 
 _NONE: Mapping[str, float] = {}

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from jackfield.fork import ProcessLocal
+from jackfield.kernel.fork import ProcessLocal
 
 
 class Turns(ProcessLocal):

@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from jackfield.clock import SystemClock
-from jackfield.dataclass import dataclass
-from jackfield.errors import Internal
+from jackfield.kernel.clock import SystemClock
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import Internal
 from jackfield.kernel.stored_values import parsed_object
 from jackfield_store.access import DEFAULT
 from jackfield_store.access.audit import Audit

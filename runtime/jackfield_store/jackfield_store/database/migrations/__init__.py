@@ -14,7 +14,7 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 from jackfield_store.database.dialect import Dialect
 from jackfield_store.database.faults import SchemaUnfit
 from jackfield_store.database.statements import split

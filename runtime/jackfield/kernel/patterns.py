@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import jsonschema_rs as rs
 
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
 
 MAX_LOOKAROUND: Final = 1_000
 """Longest text, in characters, that is judged by a pattern with look-around or back-references: a search takes at most 5 ms."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from jackfield import manifest_json as read
-from jackfield.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass
+from jackfield.manifest import reading as read
 
 TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
 if TYPE_CHECKING:

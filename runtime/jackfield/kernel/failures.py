@@ -10,8 +10,8 @@ import operator
 import sys
 import threading
 
-from jackfield.errors import Sent, Unavailable
-from jackfield.interrupts import interrupt, let_out
+from jackfield.kernel.errors import Sent, Unavailable
+from jackfield.kernel.interrupts import interrupt, let_out
 
 TYPE_CHECKING = False  # importing typing for it would double the start-up time of a cold --help
 if TYPE_CHECKING:

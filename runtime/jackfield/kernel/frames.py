@@ -13,9 +13,9 @@ from contextlib import aclosing, suppress
 from functools import wraps
 from traceback import format_tb
 
-from jackfield.errors import JackfieldError
 from jackfield.kernel.ends import no_modules
-from jackfield.secrecy import SecretHolder
+from jackfield.kernel.errors import JackfieldError
+from jackfield.kernel.secrecy import SecretHolder
 
 TYPE_CHECKING = False  # as in failures
 if TYPE_CHECKING:

@@ -40,9 +40,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 
-from jackfield.dataclass import core_schema, dataclass, readable
-from jackfield.exports import late_hints
-from jackfield.hints import worded
+from jackfield.kernel.dataclass import core_schema, dataclass, readable
+from jackfield.kernel.exports import late_hints
+from jackfield.kernel.hints import worded
 
 TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from jackfield.dataclass import dataclass
-from jackfield.errors import InvalidInvocation, JackfieldError, Sent, TimedOut, Unavailable
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import InvalidInvocation, JackfieldError, Sent, TimedOut, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

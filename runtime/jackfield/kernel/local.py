@@ -35,7 +35,7 @@ def home(environment: Mapping[str, str]) -> str:
 
 
 def _refuse_home(named: str | None) -> NoReturn:
-    from jackfield.errors import InvalidInvocation
+    from jackfield.kernel.errors import InvalidInvocation
 
     if named:
         reason = f"JACKFIELD_HOME is '{named[:200]}', which is not an absolute path"

@@ -20,14 +20,14 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from jackfield.dataclass import dataclass
-from jackfield.errors import Internal, JackfieldError, Sent
-from jackfield.failures import BrokenPart, Raised, attempt, contained, loaded
-from jackfield.fork import ProcessLocal
 from jackfield.invocation import Invocation, Meta
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import Internal, JackfieldError, Sent
+from jackfield.kernel.failures import BrokenPart, Raised, attempt, contained, loaded
+from jackfield.kernel.fork import ProcessLocal
 
 if TYPE_CHECKING:
-    from jackfield.failures import Point
+    from jackfield.kernel.failures import Point
 
 _LOG = logging.getLogger("jackfield.plugins")
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from jackfield import manifest_json as read
-from jackfield.dataclass import dataclass, field, replace
+from jackfield.kernel.dataclass import dataclass, field, replace
 from jackfield.kernel.definitions import Definitions
-from jackfield.pagination import Pagination
+from jackfield.manifest import reading as read
+from jackfield.manifest.pagination import Pagination
 
 MANIFEST_VERSION, MANIFEST_VERSIONS, WHOLE_BODY = 1, (1, 2), "body"
 """Version of connectors with code, those that are read, and the input whose members are inputs of their own in version 2."""
@@ -31,7 +31,7 @@ TYPE_CHECKING = False  # typing would cost a cold command as much as its own mod
 if TYPE_CHECKING:
     from typing import Any, Literal, Protocol
 
-    from jackfield.manifest_triggers import TriggerManifest
+    from jackfield.manifest.triggers import TriggerManifest
 
     Effect = Literal["read", "idempotent", "write"]
     """Effect of an action on the provider; it decides if a retry is safe."""
@@ -347,7 +347,7 @@ def _with_client(schema: Json) -> Json:
 
 
 def _triggers(data: Json, where: str) -> dict[str, TriggerManifest]:
-    from jackfield.manifest_triggers import TriggerManifest  # few connectors have any
+    from jackfield.manifest.triggers import TriggerManifest  # few connectors have any
 
     found = [TriggerManifest.from_json(item, where) for item in read.objects(data, "triggers", where)]
     return {item.key: item for item in found}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from jackfield.json_tools.pointers import follow
+from jackfield.kernel.pointers import follow
 
 Schema = Mapping[str, Any]
 Nodes = tuple[Schema, ...]
@@ -240,7 +240,7 @@ def _parts(node: Schema) -> Iterator[object]:
 
 
 def _fits(pattern: str, name: str) -> bool:
-    from jackfield.json_tools.patterns import sorted_pattern
+    from jackfield.kernel.patterns import sorted_pattern
 
     try:
         return sorted_pattern(pattern).finds(name)

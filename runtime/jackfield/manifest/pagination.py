@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from jackfield import manifest_json as read
-from jackfield.dataclass import dataclass, field
-from jackfield.json_tools.pointers import find
+from jackfield.kernel.dataclass import dataclass, field
+from jackfield.kernel.pointers import find
+from jackfield.manifest import reading as read
 
 TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Pagination:
     ``token_input`` and ``token_output`` name the input and the output member with the page token. ``items`` names the output's array to
     merge, and ``all_input`` the boolean input that requests every page. ``size_input`` and ``max_size`` give the page size to use for that.
 
-    Output members are paths (``json_tools.pointers``): a name, ``List.NextMarker``, or alternatives: ``NextMarker || Keys[-1].Name``.
+    Output members are paths (``kernel.pointers``): a name, ``List.NextMarker``, or alternatives: ``NextMarker || Keys[-1].Name``.
     ``further_tokens`` are pairs of an input and an output path, for lists with several tokens; ``further_items`` are merged like
     ``items``; the list ends if the output's ``more`` is a no. Of ``page_members``, which are about one page, the last page's are kept.
 

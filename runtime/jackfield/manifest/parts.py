@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jackfield.errors import InvalidInput
+from jackfield.kernel.errors import InvalidInput
 
 LONGEST_TITLE = 200
 """Characters of a title in a manifest that is published or installed."""
@@ -84,7 +84,7 @@ def cut_texts(manifest: dict[str, Any]) -> list[str]:
 
 def _long(node: Any, at: str) -> Iterator[tuple[Any, str, str]]:
     """Yield the owner, name and place of each text that is too long."""
-    from jackfield.json_tools.pointers import child
+    from jackfield.kernel.pointers import child
 
     if isinstance(node, list):
         for number, item in enumerate(node):

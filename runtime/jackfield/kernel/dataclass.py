@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from operator import attrgetter
 
-from jackfield.exports import LateAnnotations
+from jackfield.kernel.exports import LateAnnotations
 
 TYPE_CHECKING = False  # typing would cost a cold command as much as all the rest of this module
 if TYPE_CHECKING:

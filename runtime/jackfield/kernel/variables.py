@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from jackfield.errors import InvalidInvocation
+from jackfield.kernel.errors import InvalidInvocation
 
 TYPE_CHECKING = False  # importing typing would double the start-up time of a cold --help
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from jackfield.json_tools.pointers import child
+from jackfield.kernel.pointers import child
 
 ABSENT: Any = object()
 """Value of a placeholder whose member or item is left out."""

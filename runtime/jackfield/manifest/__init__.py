@@ -1,0 +1,1 @@
+"""Manifests: what a host knows of a connector without its code."""
