@@ -1,19 +1,16 @@
-"""Test support for connector authors, under the name that their tests import; ``jackfield_market.testing`` has it."""
+"""Test support for connector authors, under the name that their tests import. The package that brings it declares it as the part
+``testing`` of the entry points ``jackfield.parts``; ``testing.pyi`` beside it has the types."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from jackfield_market.testing import *  # noqa: F403 (the same names)
+from jackfield.catalog.loading import part
 
 
 def __getattr__(name: str) -> Any:
-    try:
-        from jackfield_market import testing
-    except ModuleNotFoundError as error:
-        if error.name != "jackfield_market":
-            raise
+    suite = part("testing")
+    if suite is None:
         text = "jackfield.testing is part of jackfield-market: pip install 'jackfield[testing]'"
-        raise ModuleNotFoundError(text, name=error.name) from None
-    return getattr(testing, name)
+        raise ModuleNotFoundError(text, name="jackfield_market")
+    return getattr(suite, name)

@@ -45,6 +45,15 @@ def ran(folder: Path, program: str, **variables: str) -> subprocess.CompletedPro
     return subprocess.run([sys.executable, "-c", MISSING + program], env=environment, capture_output=True, text=True, check=False)
 
 
+def test_without_the_market_its_suite_names_the_extra(tmp_path: Path) -> None:
+    """``jackfield.testing`` can be imported; its names say which extra brings them."""
+    (tmp_path / "jackfield_market-0.dist-info").mkdir()
+    (tmp_path / "jackfield_market-0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: jackfield-market\nVersion: 0\n")
+    done = ran(tmp_path, "from jackfield.testing import Provider")
+    assert "ModuleNotFoundError" in done.stderr
+    assert "pip install 'jackfield[testing]'" in done.stderr
+
+
 def test_without_a_store_no_url_means_none_and_is_said_once(tmp_path: Path) -> None:
     """Calls run, nothing is kept, and stderr says so once for the process."""
     done = ran(tmp_path, CALLS)
