@@ -107,6 +107,21 @@ def test_what_cannot_be_repeated_from_its_record_says_why(place: Place, client: 
     assert [entry.id for entry in journal(place).entries(status="queued")[0]] == [queued]
 
 
+def test_a_call_that_is_refused_when_it_is_run_again_names_what_is_wrong(place: Place, client: Client) -> None:
+    """Of each row the outcome has the fault and where it is; the new calls of the others are listed together, with those that fail."""
+    runtime = place.host.runtime("default")
+    good, bad = runtime.invoke(SAY).meta.invocation_id, runtime.invoke({**SAY, "inputs": {"text": "Hello", "words": 7}}).meta.invocation_id
+    page = sent(client, "/invocations", "again", good, bad)
+    assert "1 done, 1 not done" in page.words
+    assert "/words" in page.words
+    follow = re.search(r'href="(/invocations\?label=[^"]+)"', page.text)
+    assert follow is not None
+    (queued,) = journal(place).entries(status="queued")[0]
+    listed = client.get(follow[1]).text
+    assert queued.id in listed
+    assert bad not in listed
+
+
 def test_dead_letters_are_redriven_together(place: Place, client: Client) -> None:
     """The picked ones are queued again, what is none says so, and the list that offers it has a box each."""
     runtime = place.host.runtime("default")

@@ -125,7 +125,7 @@ def test_a_cursor_belongs_to_its_order(things: Client) -> None:
 def test_a_long_list_is_not_sorted(things: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """What has more rows than the limit is refused with what to do; an export has the list's own order."""
     monkeypatch.setattr(list_views, "MOST", 2)
-    monkeypatch.setattr(list_views, "_PAGE", 2)
+    monkeypatch.setattr(list_views, "PAGE", 2)
     refused = things.get("/v1/invocations?sort=createdAt")
     assert (refused.status, "choose fewer by filters" in refused.json["detail"]) == (400, True)
     assert things.get("/v1/invocations?sort=createdAt", accept="text/csv").status == 400

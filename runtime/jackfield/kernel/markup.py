@@ -7,7 +7,7 @@ http, https or mailto. The few HTML elements that descriptions of APIs use are r
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from html import escape
 from typing import TYPE_CHECKING, Protocol
@@ -107,18 +107,25 @@ def table(
     empty: Node = "Nothing yet.",
     kind: str = "rows",
     hidden: Container[str] = (),
+    sorts: Mapping[str, tuple[Node, str | None]] | None = None,
 ) -> Markup:
     """Render a table, or ``empty`` without rows. The first cell heads its row. Columns in ``hidden`` are there, but not shown.
 
     Each cell carries its column's name, since narrow screens show a row as a card; the roles keep it a table there for screen readers.
+    ``sorts`` has the columns by which a reader may sort: the link that does so, and ``ascending`` or ``descending`` where they are.
     """
     body = [h.tr(_cells(columns, row, hidden), role="row") for row in rows]
     if not body:
         return h.p(empty, class_="empty")
-    head = h.tr([h.th(column, scope="col", role="columnheader", hidden=column in hidden) for column in columns], role="row")
+    links = sorts or {}
+    head = h.tr([_head(*links.get(column, (column, None)), hidden=column in hidden) for column in columns], role="row")
     return h.table(
         h.thead(head, role="rowgroup"), h.tbody(body, role="rowgroup"), class_=kind, role="table", aria_label=caption
     )  # fmt: skip
+
+
+def _head(content: Node, order: str | None, *, hidden: bool) -> Markup:
+    return h.th(content, scope="col", role="columnheader", aria_sort=order, hidden=hidden)
 
 
 def _cells(columns: Sequence[str], row: Sequence[Node], hidden: Container[str]) -> Iterator[Markup]:

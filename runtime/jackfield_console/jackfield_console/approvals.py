@@ -8,16 +8,18 @@ from typing import Any
 from starlette.responses import Response
 
 from jackfield.kernel.errors import InvalidInvocation
-from jackfield.kernel.markup import Node, table
+from jackfield.kernel.markup import Node
 from jackfield_console.approval import approvals_of
-from jackfield_console.components import at, badge, choice_field, h, more
+from jackfield_console.components import at, badge, choice_field, h
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import page
+from jackfield_console.sorted_list import Sorts
 from jackfield_server.shared.problem import Problem
 from jackfield_store.recording.decisions import STATUSES
 
 _PAGE = 50
 _WAITING = "waiting"
+_SORTS = Sorts({"Status": "status", "Connection": "connection", "Expires": "expiresAt"}, names="id")
 COLUMNS = ("Asked", "Status", "Action", "Connection", "Asked by", "Expires")
 
 
@@ -26,17 +28,21 @@ def listed(request: PageRequest) -> Response:
     request.require("approve")
     status = request.query.get("status", _WAITING)
     try:
-        found, cursor = approvals_of(request).list(status=status or None, cursor=request.query.get("cursor") or None, limit=_PAGE)
+        listed_ = approvals_of(request).list
+        found = _SORTS.read(request, lambda cursor, limit: listed_(status=status or None, cursor=cursor, limit=limit), _PAGE)
     except InvalidInvocation as error:
         raise Problem(error.http_status, error.message, hint=error.hint) from None
     empty = "No call waits for an approval." if status == _WAITING else "There are none."
-    shown = table("Approvals", COLUMNS, [_row(request, item) for item in found], empty=empty)
+    if found.cursor is not None:
+        empty = "None of these that you may see. Select Older to keep searching."
+    rows = [_row(request, item) for item in found.rows]
+    shown = found.table("/approvals", "Approvals", COLUMNS, rows, empty=empty, kept={"status": None if status == _WAITING else status})
     choices = [("", "All"), *((one, one.capitalize()) for one in STATUSES)]
     chosen = h.form(
         choice_field("status", "Status", choices, status), h.div(h.button("Show"), class_="actions"), action="/approvals", class_="filters"
     )
     lead = "Calls that a rule lets wait. Open one to see exactly what would be sent, and decide."
-    return page(request, "approvals", "Approvals", chosen, shown, more("/approvals", cursor=cursor, status=status), lead=lead)
+    return page(request, "approvals", "Approvals", chosen, shown, lead=lead)
 
 
 def _row(request: PageRequest, item: Mapping[str, Any]) -> tuple[Node, ...]:

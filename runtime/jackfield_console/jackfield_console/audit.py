@@ -7,14 +7,20 @@ from collections.abc import Mapping
 
 from starlette.responses import Response
 
-from jackfield.kernel.markup import Node, table
-from jackfield_console.components import at, filters, h, more, text_field
+from jackfield.kernel.markup import Node
+from jackfield_console.components import at, filters, h, text_field
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import page
+from jackfield_console.sorted_list import Sorts
 from jackfield_server.shared.problem import Problem
 from jackfield_store.access import Audit, AuditEntry
 
 _FILTERS = (("actor", "Actor", "token:… or cli:…"), ("object", "Object", "connection:*"), ("event", "Event", "connection.created"))
+_PAGE = 50
+_SORTS = Sorts(
+    {"Time": "at", "Event": "event", "Object": "object"}, names="sequence",
+    value=lambda entry, member: entry.sequence if member == "sequence" else entry.about.get(member),
+)  # fmt: skip
 _NO_RULES: Mapping[str, list[str]] = {"allow": [], "block": []}
 
 
@@ -26,13 +32,9 @@ def listed(request: PageRequest) -> Response:
     given = {name: request.query.get(name, "").strip()[:200] for name, _, _ in _FILTERS}
     storage = request.server.storage
     log = Audit(storage.database, lambda: storage.vault, request.identity.workspace, request.server.clock)
-    found, cursor = log.list(
-        actor=given["actor"] or None,
-        target=given["object"] or None,
-        event=given["event"] or None,
-        cursor=request.query.get("cursor") or None,
-    )
-    rows = [_row(request, entry) for entry in found]
+    wanted = {"actor": given["actor"] or None, "target": given["object"] or None, "event": given["event"] or None}
+    found = _SORTS.read(request, lambda cursor, limit: log.list(**wanted, cursor=cursor, limit=limit), _PAGE)
+    rows = [_row(request, entry) for entry in found.rows]
     columns = ("Time", "Actor", "Event", "Object", "Details")
     empty = "No entry matches the filters." if any(given.values()) else "Nothing has been recorded yet."
     fields = [text_field(name, title, given[name], type="search", placeholder=example) for name, title, example in _FILTERS]
@@ -46,8 +48,7 @@ def listed(request: PageRequest) -> Response:
         "audit",
         "Audit log",
         filters("/audit", fields, live=False),
-        table("Audit log", columns, rows, empty=empty),
-        more("/audit", **given, cursor=cursor),
+        found.table("/audit", "Audit log", columns, rows, empty=empty, kept={name: text or None for name, text in given.items()}),
         lead=lead,
     )
 

@@ -20,7 +20,6 @@ from jackfield_console.components import (
     h,
     json_text,
     lines_field,
-    more,
     notice,
     text_field,
 )
@@ -28,12 +27,17 @@ from jackfield_console.deliveries import COLUMNS, delivery_row
 from jackfield_console.event_homes import event_home
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import outcome, page, redirect
+from jackfield_console.sorted_list import Sorts
 from jackfield_platform.events.callback import Callback
 from jackfield_platform.events.callbacks import Created
 from jackfield_server.shared.problem import Problem
 
 _PAGE = 50
 _LAST = 10
+_SORTS = Sorts(
+    {"Callback": "description", "Status": "status", "URL": "url", "Failing since": "failingSince"}, names="id",
+    value=lambda callback, member: _state(callback) if member == "status" else callback.to_json().get(member),
+)  # fmt: skip
 _DONE = {
     "paused": "Paused: nothing is sent until it is resumed. Its events are kept.",
     "resumed": "Resumed: what has waited is sent now.",
@@ -105,19 +109,19 @@ def changed(request: PageRequest) -> Response:
 
 def _list(request: PageRequest, *, again: bool = False) -> Markup:
     """Render the list of callbacks; ``again`` replaces the one on the page."""
-    found, cursor = event_home(request).callbacks(request).page(cursor=request.query.get("cursor") or None, limit=_PAGE)
+    page_of = event_home(request).callbacks(request).page
+    found = _SORTS.read(request, lambda cursor, limit: page_of(cursor=cursor, limit=limit), _PAGE)
     rows = [
         (
             h.a(h.strong(item.options.description or item.url), href=f"{_at(request)}/{item.id}"), badge(_state(item)), _types(item),
             h.code(item.url, class_="small"), _since(request, item),
         )
-        for item in found
+        for item in found.rows
     ]  # fmt: skip
-    shown = table("Callbacks", ("Callback", "Status", "Types", "URL", "Failing since"), rows, empty="No callbacks yet.")
+    shown = found.table(_at(request), "Callbacks", ("Callback", "Status", "Types", "URL", "Failing since"), rows, empty="No callbacks yet.")
     sent = f"{event_home(request).base}/deliveries"
     links = h.p(h.a("Dead deliveries", href=f"{sent}?status=dead"), " · ", h.a("All deliveries", href=sent))
-    older = more(_at(request), cursor=cursor)
-    return h.div(card("Callbacks", shown, links), older, id="list", hx_swap_oob="true" if again else None)
+    return h.div(card("Callbacks", shown, links), id="list", hx_swap_oob="true" if again else None)
 
 
 def _paused(request: PageRequest, found: Callback) -> Response:

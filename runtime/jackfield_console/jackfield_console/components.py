@@ -33,6 +33,8 @@ _WORDS = {
     "granted": "connected", "saved": "to be confirmed", "in_doubt": "in doubt", "ok": "working", "dead": "dead letter", "disabling": "pausing", "waiting": "waiting for approval",
 }  # fmt: skip
 _WORD = re.compile("[a-z]+")
+FILTERS = "filters"
+"""ID of the form of a list's filters."""
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _BELOW_TITLE = 2
 _BELOW_FIELD = 4
@@ -269,7 +271,7 @@ def _described(name: str, hint: Node) -> str | None:
 def filters(address: str, *fields: Node, further: Node = None, live: bool = True) -> Markup:
     """Render the filters of a list, with ``further`` ones below. A live list shows what is found while they are changed."""
     partly = {**_found(address, "input delay:250ms, submit"), "hx_replace_url": "true"} if live else {}
-    return h.form(fields, h.button("Filter"), further, action=address, class_="filters", **partly)
+    return h.form(fields, h.button("Filter"), further, action=address, class_="filters", id=FILTERS, **partly)
 
 
 def search(address: str, label: str, words: str, *content: Node, live: bool = False) -> Markup:
@@ -311,5 +313,5 @@ def more(address: str, text: str = "Older", /, **query: str | int | None) -> Mar
     """Render the link to the next page of a list; None if the last item of the query, its place in the list, is None."""
     if next(reversed(query.values())) is None:
         return None
-    kept = {name: value for name, value in query.items() if value}
+    kept = {name: value for name, value in query.items() if value is not None}
     return h.p(h.a(text, href=f"{address}?{urlencode(kept)}", class_="button"), class_="more")

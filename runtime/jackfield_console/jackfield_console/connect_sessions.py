@@ -18,12 +18,12 @@ from jackfield_console.components import (
     fault,
     form,
     h,
-    more,
     notice,
     text_field,
 )
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import outcome, page, redirect
+from jackfield_console.sorted_list import Sorts
 from jackfield_console.tenants import workspaces_of
 from jackfield_platform.tenants.connect_session import ConnectSession
 from jackfield_platform.tenants.connecting import PAGE, open_sessions
@@ -31,6 +31,10 @@ from jackfield_server.shared.connect import connecting
 
 _ROWS = 50
 _COLUMNS = ("Begun", "Status", "Connection", "For", "Asked by", "Ends", "Actions")
+_SORTS = Sorts(
+    {"Begun": "createdAt", "Status": "status", "Connection": "connection", "For": "user", "Ends": "expiresAt"}, names="id",
+    value=lambda session, member: session.to_json().get(member),
+)  # fmt: skip
 _DONE = {"revoked": "Link revoked: the session has ended."}
 _MODES = (("connect", "connect a new account"), ("reauth", "connect an account again"), ("manage", "manage the accounts"))
 _LASTS = (("1800", "in 30 minutes"), ("7200", "in 2 hours"), ("86400", "in a day"))
@@ -76,11 +80,12 @@ def revoked(request: PageRequest) -> Response:
 def session_rows(request: PageRequest, limit: int) -> Markup:
     """Render the sessions of the tenant that the path names, those that last longest first."""
     name = request.path("w")
-    cursor = request.query.get("cursor") if limit == _ROWS else None
-    found, after = open_sessions(request.server.runtime(name), request.server.clock).page(cursor or None, limit)
-    rows = [_row(request, name, session) for session in found]
-    shown = table("Connect sessions", _COLUMNS, rows, empty="No connect sessions in the last week.")
-    return h.div(shown, more(_address(name), cursor=after if limit == _ROWS else None))
+    listed_, empty = open_sessions(request.server.runtime(name), request.server.clock).page, "No connect sessions in the last week."
+    if limit != _ROWS:
+        return table("Connect sessions", _COLUMNS, [_row(request, name, session) for session in listed_(None, limit)[0]], empty=empty)
+    found = _SORTS.read(request, listed_, limit)
+    rows = [_row(request, name, session) for session in found.rows]
+    return found.table(_address(name), "Connect sessions", _COLUMNS, rows, empty=empty)
 
 
 def _row(request: PageRequest, workspace: str, found: ConnectSession) -> tuple[Node, ...]:

@@ -8,15 +8,17 @@ from typing import Any
 from starlette.responses import Response
 
 from jackfield.kernel.errors import JackfieldError
-from jackfield.kernel.markup import Markup, Node, table
-from jackfield_console.components import badge, choice_field, done_notice, filters, h, heading, more, notice, text_field
+from jackfield.kernel.markup import Markup, Node
+from jackfield_console.components import badge, choice_field, done_notice, filters, h, heading, notice, text_field
 from jackfield_console.page_request import PageRequest
 from jackfield_console.selection import NONE, Selection, Step, tick
 from jackfield_console.shell import fragment, page
+from jackfield_console.sorted_list import Sorts
 
 _PAGE = 50
 _MOST = 1000
 _STATUSES = (("", "Any status"), ("ok", "Working"), ("failing", "Failing"), ("untested", "Untested"))
+_SORTS = Sorts({"Name": "name", "Status": "status", "Type": "type", "Source": "source"}, names="name")
 _DONE = {"removed": "Connection removed, with its secrets.", **NONE}
 
 
@@ -61,14 +63,19 @@ def _filters(request: PageRequest) -> Markup:
 
 def _found(request: PageRequest) -> Markup:
     given, status = request.query, request.query.get("status")
-    limit = _MOST if status else _PAGE  # the database cannot filter by status
-    page_ = request.connections.list(given.get("cursor"), limit, type=given.get("type") or None, text=given.get("text") or None)
-    rows = [_row(request, row) for row in page_.items if not status or row.get("status") == status]
+
+    def listed(cursor: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
+        most = _MOST if status else limit  # the database cannot filter by status
+        page_ = request.connections.list(cursor, most, type=given.get("type") or None, text=given.get("text") or None)
+        return [row for row in page_.items if not status or row.get("status") == status], page_.next_cursor or None
+
+    found = _SORTS.read(request, listed, _PAGE)
+    rows = [_row(request, row) for row in found.rows]
     narrowed = any(given.get(name) for name in ("text", "type", "status"))
     empty = "No connection matches." if narrowed else _first(request)
-    shown = table("Connections", ("Name", "Status", "Account", "Type", "Source"), rows, empty=empty)
-    kept = {name: given.get(name) for name in ("text", "type", "status")}
-    return h.div(shown, more("/connections", "More", **kept, cursor=page_.next_cursor or None))
+    kept = {name: given.get(name) or None for name in ("text", "type", "status")}
+    columns = ("Name", "Status", "Account", "Type", "Source")
+    return found.table("/connections", "Connections", columns, rows, empty=empty, older="More", whole=False, kept=kept)
 
 
 def _first(request: PageRequest) -> Node:

@@ -244,7 +244,7 @@ def _actions(request: PageRequest, manifest: Manifest) -> list[Markup | None]:
         _groups(address, words, group, groups) if len(actions) > _FEW else None,
         h.p(f"{len(keys):,} of {len(actions):,} actions", class_="muted") if is_long or group else None,
         _action_table(manifest.key, [actions[key] for key in keys[start : start + _PAGE]]),
-        more(address, "More actions", q=words, group=group, start=following),
+        more(address, "More actions", q=words or None, group=group or None, start=following),
     ]
 
 

@@ -8,14 +8,19 @@ from starlette.responses import Response
 
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Node, table, terms
-from jackfield_console.components import at, badge, card, choices, code_block, done_notice, form, h, json_text, more
+from jackfield_console.components import at, badge, card, choices, code_block, done_notice, form, h, json_text
 from jackfield_console.event_homes import event_home
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import page, redirect
+from jackfield_console.sorted_list import Sorts
 from jackfield_platform.events.deliveries import STATES, Delivery
 from jackfield_server.shared.problem import Problem
 
 _PAGE = 50
+_SORTS = Sorts(
+    {"Event": "type", "Status": "status", "Callback": "url", "Attempts": "attempts", "Last answer": "lastStatus"}, names="id",
+    value=lambda delivery, member: delivery.to_json().get(member),
+)  # fmt: skip
 _DONE = {"resent": "Sent again now, with a fresh count of attempts."}
 COLUMNS = ("Event", "Status", "Attempts", "Last answer", "Next or ended", "Actions")
 
@@ -23,26 +28,21 @@ COLUMNS = ("Event", "Status", "Attempts", "Last answer", "Next or ended", "Actio
 def listed(request: PageRequest) -> Response:
     """``GET /deliveries``, and ``/platforms/{platform}/deliveries``: the newest first; ``callback`` and ``status`` limit them."""
     callback, status = request.query.get("callback") or None, request.query.get("status") or None
-    found, cursor = (
-        event_home(request)
-        .deliveries(request)
-        .page(callback=callback, state=status, cursor=request.query.get("cursor") or None, limit=_PAGE)
-    )
+    page_of = event_home(request).deliveries(request).page
+    found = _SORTS.read(request, lambda cursor, limit: page_of(callback=callback, state=status, cursor=cursor, limit=limit), _PAGE)
     links = [
         (title, _address(request, callback, state), state == status)
         for title, state in (("All", None), *((one.capitalize(), one) for one in STATES))
     ]
-    rows = [(name, _receiver(request, item), *rest) for item, (name, *rest) in ((item, delivery_row(request, item)) for item in found)]
-    shown = table("Deliveries", (COLUMNS[0], "Callback", *COLUMNS[1:]), rows, empty="No deliveries.")
+    rows = [(name, _receiver(request, item), *rest) for item, (name, *rest) in ((item, delivery_row(request, item)) for item in found.rows)]
+    columns = (COLUMNS[0], "Callback", *COLUMNS[1:])
+    shown = found.table(_at(request), "Deliveries", columns, rows, empty="No deliveries.", kept={"callback": callback, "status": status})
     lead = [
         "An event's way to a callback. A dead one had ten attempts in three days; ",
         h.code("jackfield deliveries resend --dead"),
         " sends all again.",
     ]
-    older = more(_at(request), callback=callback, status=status, cursor=cursor)
-    return page(
-        request, event_home(request).section, "Deliveries", done_notice(request, _DONE), choices("Status", links), shown, older, lead=lead
-    )
+    return page(request, event_home(request).section, "Deliveries", done_notice(request, _DONE), choices("Status", links), shown, lead=lead)
 
 
 def shown(request: PageRequest) -> Response:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from jackfield.invocation.stored_file import StoredFile
-from jackfield.kernel.markup import Markup, Node, table
-from jackfield_console.components import at, done_notice, form, h, more
+from jackfield.kernel.markup import Markup, Node
+from jackfield_console.components import at, done_notice, form, h
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import page, redirect
+from jackfield_console.sorted_list import Sorts
 from jackfield_server.shared.problem import Problem
 
 _PAGE = 50
 _DONE = {"deleted": "File deleted.", "gone": "The file had been deleted, or had expired."}
 _KIB = 1024
+_SORTS = Sorts({"Name": "name", "Type": "contentType", "Size": "size", "Expires": "expiresAt"}, names="id")
 
 
 def listed(request: PageRequest) -> Response:
@@ -22,7 +24,9 @@ def listed(request: PageRequest) -> Response:
     files, identity = request.server.files, request.identity
     if not files.enabled:
         raise Problem(503, "this server stores no files, because no database is configured")
-    found, cursor = files.list(identity.workspace, identity.caller.owner, cursor=request.query.get("cursor") or None, limit=_PAGE)
+    found = _SORTS.read(
+        request, lambda cursor, limit: files.list(identity.workspace, identity.caller.owner, cursor=cursor, limit=limit), _PAGE
+    )
     empty = [
         "No stored files. Files come from forms, from ",
         h.code("jackfield files put"),
@@ -30,11 +34,10 @@ def listed(request: PageRequest) -> Response:
         h.code("POST /v1/files"),
         " and from large outputs.",
     ]
-    shown = table("Files", ("Name", "Type", "Size", "Stored", "Expires", "Actions"), [_row(request, file) for file in found], empty=empty)
+    columns = ("Name", "Type", "Size", "Stored", "Expires", "Actions")
+    shown = found.table("/files", "Files", columns, [_row(request, file) for file in found.rows], empty=empty)
     lead = ["Inputs refer to a file by its ID: ", h.code('{"file": ID}'), ". Files are encrypted, and deleted when they expire."]
-    return page(
-        request, "files", "Files", done_notice(request, _DONE, "gone"), h.div(shown, id="found"), more("/files", cursor=cursor), lead=lead
-    )
+    return page(request, "files", "Files", done_notice(request, _DONE, "gone"), h.div(shown, id="found"), lead=lead)
 
 
 def deleted(request: PageRequest) -> Response:

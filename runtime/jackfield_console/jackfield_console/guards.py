@@ -5,16 +5,18 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from jackfield.kernel.clock import moment
-from jackfield.kernel.markup import Markup, Node, table, terms
-from jackfield_console.components import at, card, done_notice, form, h, more, notice
+from jackfield.kernel.markup import Markup, Node, terms
+from jackfield_console.components import at, card, done_notice, form, h, notice
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import page, redirect
+from jackfield_console.sorted_list import Sorts
 from jackfield_server.shared.problem import Problem
 from jackfield_store.access.settings import MESSAGES, RATES, Settings
 from jackfield_store.journal.suppressions import Suppressions, UnknownSuppression
 from jackfield_store.management.suppressions import audited_suppressions
 
 _PAGE = 50
+_SORTS = Sorts({"Recipient": "recipient", "Reason": "reason", "Since": "at", "Until": "expiresAt"}, names="recipient")
 _DONE = {"removed": "The recipient can be sent to again.", "gone": "Nothing suppressed this recipient any more."}
 
 
@@ -60,21 +62,22 @@ def resumed(request: PageRequest) -> Response:
 def suppressed(request: PageRequest) -> Response:
     """``GET /suppressions``: recipients to whom nothing more is sent, the latest first."""
     request.require("read")
-    items, cursor = _known(request).page(request.query.get("cursor") or None, _PAGE)
+    items = _SORTS.read(request, _known(request).page, _PAGE)
     rows = [
         (
             item["recipient"], ": ".join(item[name] for name in ("reason", "text") if name in item), _at(request, item["at"]),
             _at(request, item["expiresAt"]), _removal(request, item["recipient"]),
         )
-        for item in items
+        for item in items.rows
     ]  # fmt: skip
-    found = table("Suppressed recipients", ("Recipient", "Reason", "Since", "Until", "Actions"), rows, empty="Nobody is suppressed.")
+    columns = ("Recipient", "Reason", "Since", "Until", "Actions")
+    found = items.table("/suppressions", "Suppressed recipients", columns, rows, empty="Nobody is suppressed.")
     refusing = request.runtime.access.settings.refusing
     named = ", ".join("all others" if name == "*" else name for name in refusing)
     rest = f"Connections whose guard refuses to send to them: {named}." if refusing else "No connection has a guard that refuses them."
     lead = f"A message to these recipients bounced for good or drew a complaint. {rest}"
     done = done_notice(request, _DONE, "gone")
-    return page(request, "connections", "Suppressed recipients", done, found, more("/suppressions", cursor=cursor), lead=lead)
+    return page(request, "connections", "Suppressed recipients", done, found, lead=lead)
 
 
 def removed(request: PageRequest) -> Response:

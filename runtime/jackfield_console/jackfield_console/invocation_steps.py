@@ -18,6 +18,8 @@ from jackfield_store.management.dead_letters import audited_dead_letters, refuse
 
 RERUN_OF = "rerunOf"
 """Label of an invocation that was run again with others: the ID of the earlier one."""
+_TOGETHER = "rerun"
+"""Label that those have in common that were run again at once."""
 
 
 def named(request: PageRequest, identifier: str) -> Node:
@@ -40,13 +42,19 @@ def _again(request: PageRequest, identifier: str, once: str) -> Node:
         {
             "connector": entry.connector, "action": entry.action, "inputs": entry.inputs,
             **({} if entry.connection is None else {"connection": entry.connection}),
-            "idempotencyKey": f"again-{once}-{entry.id}", "context": {"labels": {RERUN_OF: entry.id}},
+            "idempotencyKey": f"again-{once}-{entry.id}", "context": {"labels": {RERUN_OF: entry.id, _TOGETHER: once}},
         },
         caller=request.identity.caller,
     )  # fmt: skip
     request.server.wake()
     queued = found if isinstance(found, str) else found.meta.invocation_id
-    return ["Queued as ", h.a(queued, href=f"/invocations/{queued}"), "."]
+    waits = not isinstance(found, str) and found.status == "waiting"
+    return ["Waits for an approval as " if waits else "Queued as ", h.a(queued, href=f"/invocations/{queued}"), "."]
+
+
+def _together(once: str) -> Node:
+    """Render the link to the calls that were queued at once, of which the list shows which fail."""
+    return h.a("Follow the new calls", href=f"/invocations?label={_TOGETHER}%3D{once}", class_="button primary")
 
 
 def _unrepeatable(entry: Entry) -> Sequence[Node] | None:
@@ -124,7 +132,15 @@ _REDRIVE = Step(
     "Each is queued again with its inputs and idempotency key, and a fresh count of deliveries. Find the cause before.", _redriven,
 )  # fmt: skip
 _STEPS = (
-    Step("again", "Run again", "invoke", "Each is queued as a new call with the inputs that were recorded.", _again, _repeats),
+    Step(
+        "again",
+        "Run again",
+        "invoke",
+        "Each is queued as a new call with the inputs that were recorded.",
+        _again,
+        _repeats,
+        follow=_together,
+    ),
     _REDRIVE,
     Step("cancel", "Cancel", "invoke", "What was not sent yet is cancelled.", _cancelled, tone="danger"),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -12,11 +12,12 @@ from starlette.responses import Response
 from jackfield.invocation.entry import Entry
 from jackfield.kernel.clock import moment
 from jackfield.kernel.markup import Markup, Node, table
-from jackfield_console.components import at, badge, choice_field, done_notice, filters, h, live, more, span_text, text_field
+from jackfield_console.components import at, badge, choice_field, done_notice, filters, h, live, span_text, text_field
 from jackfield_console.invocation_steps import CALLS
 from jackfield_console.page_request import PageRequest
 from jackfield_console.selection import NONE, tick
 from jackfield_console.shell import fragment, page, secured
+from jackfield_console.sorted_list import Sorts, member_of
 from jackfield_platform.schedules.timing import zone
 from jackfield_server.shared.entry_export import KINDS, MOST, exported
 from jackfield_server.shared.problem import Problem
@@ -24,6 +25,8 @@ from jackfield_store.access import Token
 from jackfield_store.journal.listing import FILTERS
 
 _PAGE = 50
+_COLUMNS = ("Created", "Action", "Status", "Connection", "Attempts", "Duration")
+_KIND = "rows calls"
 _SUGGESTED = 200
 _EVERY = 3
 """Polling interval in seconds."""
@@ -44,6 +47,11 @@ _DAY = {"today": (0, "Today"), "yesterday": (1, "Yesterday")}
 _STATUSES = (
     ("", "Any status"), ("waiting", "Waiting for approval"), ("queued", "Queued"), ("running", "Running"), ("succeeded", "Succeeded"), ("failed", "Failed"), ("in_doubt", "In doubt"),
     ("cancelled", "Cancelled"), ("dead", "Dead letters"),
+)  # fmt: skip
+
+_SORTS = Sorts(
+    {"Created": "createdAt", "Action": "action", "Status": "status", "Connection": "connection"}, names="id",
+    value=lambda entry, member: status_of(entry) if member == "status" else member_of(entry, member),
 )  # fmt: skip
 
 
@@ -83,7 +91,12 @@ def status_of(entry: Entry) -> str:
 
 def entries_table(entries: list[Entry], now: float, *, caption: str, empty: Node, ticks: bool = False) -> Markup:
     """Render journal entries as a table; ``ticks``: rows can be selected."""
-    rows = [
+    return table(caption, _COLUMNS, entry_rows(entries, now, ticks=ticks), empty=empty, kind=_KIND)
+
+
+def entry_rows(entries: Sequence[Entry], now: float, *, ticks: bool) -> list[Sequence[Node]]:
+    """Render journal entries as rows of a table."""
+    return [
         (
             [
                 tick(entry.id, f"{entry.connector} {entry.action} {entry.id[-6:]}") if ticks else None,
@@ -101,7 +114,6 @@ def entries_table(entries: list[Entry], now: float, *, caption: str, empty: Node
         )
         for entry in entries
     ]
-    return table(caption, ("Created", "Action", "Status", "Connection", "Attempts", "Duration"), rows, empty=empty, kind="rows calls")
 
 
 def _given(request: PageRequest) -> dict[str, str]:
@@ -188,14 +200,15 @@ def _wanted(request: PageRequest, given: Mapping[str, str]) -> dict[str, Any]:
 
 def _found(request: PageRequest) -> Markup:
     given, cursor = _given(request), request.query.get("cursor") or None
-    entries, following = request.journal.entries(cursor=cursor, limit=_PAGE, **_wanted(request, given))
-    fits = "No matches so far. Select Older to keep searching." if following else "No invocation matches."
+    wanted = _wanted(request, given)
+    found = _SORTS.read(request, lambda after, limit: request.journal.entries(cursor=after, limit=limit, **wanted), _PAGE)
+    fits = "No matches so far. Select Older to keep searching." if found.cursor else "No invocation matches."
     empty = fits if given.keys() - {"timezone"} else ["No invocations yet. ", h.a("Choose an action", href="/connectors"), " and run it."]
+    rows = entry_rows(found.rows, request.now, ticks=request.may("invoke"))
     content = [
-        entries_table(entries, request.now, caption="Invocations", empty=empty, ticks=request.may("invoke")),
-        more("/invocations", **given, cursor=following or None),
-        _save(given) if entries else None,
+        found.table("/invocations", "Invocations", _COLUMNS, rows, empty=empty, whole=False, kind=_KIND, kept=given),
+        _save(given) if found.rows else None,
     ]
-    if cursor is not None or request.query.get("live") == "1":
+    if cursor is not None or found.sort or request.query.get("live") == "1":
         return h.div(content)
     return live(f"/invocations?{urlencode({**given, 'live': '1'})}", _EVERY, "live", content)

@@ -11,7 +11,7 @@ from jackfield.connections.named_connection import Origin
 from jackfield.connections.oauth_clients import SECRETS, VALUES
 from jackfield.invocation import decode
 from jackfield.kernel.errors import JackfieldError
-from jackfield.kernel.markup import Markup, Node, codes, table, terms
+from jackfield.kernel.markup import Markup, Node, codes, terms
 from jackfield_console.components import (
     at,
     badge,
@@ -25,11 +25,11 @@ from jackfield_console.components import (
     heading,
     json_text,
     lines_field,
-    more,
     text_field,
 )
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import outcome, page, redirect
+from jackfield_console.sorted_list import Sorts
 from jackfield_server.shared.problem import Problem
 from jackfield_store.access import DEFAULT
 from jackfield_store.connections.connection_rows import PLACEHOLDER
@@ -49,6 +49,7 @@ _FIELDS = {
 """Values with a field of their own; the others are given as JSON."""
 _FIRST = 4
 _REST = VALUES - {*_FIELDS, "scopes"}
+_SORTS = Sorts({"Name": "name", "Changed": "updatedAt"}, names="name")
 _DONE = {
     "created": "Registered. Connections name it as their OAuth client.",
     "changed": "Saved. Each process uses it from its next call on; approvals stay.",
@@ -58,20 +59,20 @@ _DONE = {
 
 def listed(request: PageRequest) -> Response:
     """``GET /oauth-clients``: by name, the server's among them."""
-    found, cursor = _clients(request).page(request.query.get("cursor") or None, _PAGE)
+    found = _SORTS.read(request, _clients(request).page, _PAGE)
     rows = [
         (
             h.a(h.strong(item["name"]), href=f"{_AT}/{item['name']}"), "the server" if item["inherited"] else "this workspace",
             codes(item["server"]) or h.span("those of its URLs" if not item["inherited"] else "not shown", class_="muted"),
             at(item.get("updatedAt"), request.now) if "updatedAt" in item else h.span("not shown", class_="muted"),
         )
-        for item in found
+        for item in found.rows
     ]  # fmt: skip
     serves = "every workspace" if request.identity.workspace == DEFAULT else "this workspace, in place of the server's of the same name"
     lead = f"Clients of authorization servers, registered once. One that is made here serves {serves}. Its secret goes nowhere but to its own endpoints."
-    shown = table("OAuth clients", ("Name", "Of", "Further hosts", "Changed"), rows, empty="No OAuth clients yet.")
+    shown = found.table(_AT, "OAuth clients", ("Name", "Of", "Further hosts", "Changed"), rows, empty="No OAuth clients yet.")
     done = done_notice(request, _DONE)
-    return page(request, "connections", "OAuth clients", done, card("Clients", shown, more(_AT, cursor=cursor)), _new(request), lead=lead)
+    return page(request, "connections", "OAuth clients", done, card("Clients", shown), _new(request), lead=lead)
 
 
 def created(request: PageRequest) -> Response:

@@ -12,6 +12,7 @@ from jackfield.kernel.markup import Node, table, terms
 from jackfield_console.components import at, badge, card, code_block, done_notice, h, heading, json_text, more, steps
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import page, redirect
+from jackfield_console.sorted_list import Sorts
 from jackfield_platform.schedules.schedules import WorkspaceSchedules
 from jackfield_server.shared.problem import Problem
 
@@ -25,6 +26,7 @@ _DONE = {
     "added": "Schedule added: it is active.",
     "saved": "Schedule saved.",
 }
+_SORTS = Sorts({"Name": "name", "Status": "status", "Action": "action", "Next": "nextAt"}, names="name")
 _STEPS: Mapping[str, tuple[str, Callable[[WorkspaceSchedules, str], Any]]] = {
     "pause": ("paused", WorkspaceSchedules.pause),
     "resume": ("resumed", WorkspaceSchedules.resume),
@@ -36,19 +38,19 @@ _STEPS: Mapping[str, tuple[str, Callable[[WorkspaceSchedules, str], Any]]] = {
 def listed(request: PageRequest) -> Response:
     """``GET /schedules``: all of them by name."""
     request.require("read")
-    found, cursor = schedules_of(request).page(request.query.get("cursor") or None, _PAGE)
+    found = _SORTS.read(request, schedules_of(request).page, _PAGE)
     rows = [
         (
             h.a(h.strong(item["name"]), href=f"/schedules/{item['name']}"), badge(item["status"]), h.code(f"{item['connector']}/{item['action']}"),
             _when(item), at(item["nextAt"], request.now) if item["nextAt"] else item.get("reason", "never"),
             h.a("Edit", href=f"/schedules/{item['name']}/edit", aria_label=f"Edit {item['name']}") if request.may("manage") else None,
         )
-        for item in found
+        for item in found.rows
     ]  # fmt: skip
-    shown = table("Schedules", ("Name", "Status", "Action", "Runs", "Next", "Actions"), rows, empty="No schedules yet.")
+    shown = found.table("/schedules", "Schedules", ("Name", "Status", "Action", "Runs", "Next", "Actions"), rows, empty="No schedules yet.")
     new = h.a("New schedule", href="/new-schedule", class_="button") if request.may("manage") else None
     title = heading("Schedules", new, lead="Invocations that run at given times.")
-    return page(request, "schedules", "Schedules", done_notice(request, _DONE), shown, more("/schedules", cursor=cursor), head=title)
+    return page(request, "schedules", "Schedules", done_notice(request, _DONE), shown, head=title)
 
 
 def shown(request: PageRequest) -> Response:

@@ -38,7 +38,7 @@ class Step:
     """A step that can be taken for several rows: ``Redrive`` of dead letters.
 
     ``take`` gets the request, the ID of a row and a text that is the same whenever this form is sent, and returns what became of the row.
-    ``warn`` returns what a person has to know of the rows before the step is taken.
+    ``warn`` returns what a person has to know of the rows before the step is taken, ``follow`` where it is seen what becomes of them.
     """
 
     key: str
@@ -48,6 +48,7 @@ class Step:
     take: Callable[[PageRequest, str, str], Node]
     warn: Callable[[PageRequest, Sequence[str]], Node] = lambda _request, _picked: None
     tone: str = "primary"
+    follow: Callable[[str], Node] = lambda _once: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ class Selection:
         told = notice(
             f"{step.title}: {done} done, {failed} not done." if failed else f"{step.title}: {done} done.", tone="warn" if failed else "good"
         )
-        back = h.p(h.a("Back to the list", href=self.address, class_="button"))
+        back = h.p(step.follow(once) if done else None, " ", h.a("Back to the list", href=self.address, class_="button"))
         shown = h.div(table(f"{step.title}: outcomes", (self.title, "Outcome", "What happened"), rows), id="found")
         return page(request, self.section, step.title, told, shown, back, head=heading(step.title))
 
@@ -135,4 +136,5 @@ def _outcome(step: Step, request: PageRequest, identifier: str, once: str) -> tu
     except Problem as problem:
         return "refused", problem.detail
     except JackfieldError as error:
-        return "refused", error.message
+        faults = [h.li(h.code(item.path or "/"), " ", item.message) for item in error.details]
+        return "refused", [error.message, h.ul(faults, class_="faults") if faults else None]

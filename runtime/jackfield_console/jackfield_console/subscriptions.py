@@ -24,13 +24,13 @@ from jackfield_console.components import (
     h,
     json_text,
     live,
-    more,
     notice,
     steps,
     text_field,
 )
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import fragment, page, redirect
+from jackfield_console.sorted_list import Sorts
 from jackfield_console.subscription_start import start_card
 from jackfield_platform.triggers.subscriptions import WorkspaceSubscriptions
 from jackfield_platform.visible_events import feed_of
@@ -48,6 +48,9 @@ _DONE = {
     "reset": "Reset: the poll begins again at that time. Events that were told within 14 days are not told again.",
     "removed": "Subscription removed. Its events stay.",
 }
+_SORTS = Sorts(
+    {"Name": "name", "Status": "status", "Trigger": "trigger", "Connection": "connection", "Last event": "lastEventAt"}, names="name"
+)
 _STEPS: Mapping[str, tuple[str, Callable[[WorkspaceSubscriptions, str], Any]]] = {
     "pause": ("paused", WorkspaceSubscriptions.disable),
     "resume": ("resumed", WorkspaceSubscriptions.enable),
@@ -58,23 +61,25 @@ _STEPS: Mapping[str, tuple[str, Callable[[WorkspaceSubscriptions, str], Any]]] =
 def listed(request: PageRequest) -> Response:
     """``GET /subscriptions``: all of them by name."""
     request.require("read")
-    found, cursor = subscriptions_of(request).page(request.query.get("cursor") or None, _PAGE)
+    found = _SORTS.read(request, subscriptions_of(request).page, _PAGE)
     rows = [
         (
             h.a(h.strong(item["name"]), href=f"/subscriptions/{item['name']}"), [badge(item["status"]), _reason(item)],
             h.code(item["trigger"]), item.get("connection", "none"), at(item.get("lastEventAt"), request.now),
             h.a("Edit", href=f"/subscriptions/{item['name']}/edit", aria_label=f"Edit {item['name']}") if request.may("manage") else None,
         )
-        for item in found
+        for item in found.rows
     ]  # fmt: skip
-    shown = table(
-        "Subscriptions", ("Name", "Status", "Trigger", "Connection", "Last event", "Actions"), rows, empty="No subscriptions yet."
+    shown = found.table(
+        "/subscriptions",
+        "Subscriptions",
+        ("Name", "Status", "Trigger", "Connection", "Last event", "Actions"),
+        rows,
+        empty="No subscriptions yet.",
     )
     new = h.p(h.a("New subscription", href="/new-subscription", class_="button primary")) if request.may("manage") else None
     lead = "Webhooks and polls of connectors: what happens at providers becomes events of this workspace."
-    return page(
-        request, "subscriptions", "Subscriptions", done_notice(request, _DONE), new, shown, more("/subscriptions", cursor=cursor), lead=lead
-    )
+    return page(request, "subscriptions", "Subscriptions", done_notice(request, _DONE), new, shown, lead=lead)
 
 
 def shown(request: PageRequest) -> Response:

@@ -9,10 +9,11 @@ from starlette.responses import Response
 
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, table
-from jackfield_console.components import at, badge, card, done_notice, fault, filters, form, h, more, text_field
+from jackfield_console.components import at, badge, card, done_notice, fault, filters, form, h, text_field
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import fragment, outcome, page, redirect
 from jackfield_console.sign_in import ConsoleSessions
+from jackfield_console.sorted_list import Sorts
 from jackfield_platform.tenants.health import health
 from jackfield_store.access import Workspace, Workspaces
 from jackfield_store.access.platform_tokens import PlatformTokens
@@ -20,6 +21,7 @@ from jackfield_store.management.shared_settings import SharedSettings
 
 _PAGE = 50
 _COLUMNS = ("Workspace", "Status", "Connections", "Calls, 24 h", "Failures, 24 h", "Limits", "Created")
+_SORTS = Sorts({"Workspace": "name", "Created": "createdAt"}, names="name")
 _DONE = {"created": "Workspace created."}
 
 
@@ -87,13 +89,17 @@ def status_of(workspace: Workspace) -> str:
 
 
 def _found(request: PageRequest) -> Markup:
-    text, cursor = request.query.get("text", "").strip(), request.query.get("cursor", "")
-    page_ = workspaces_of(request).list(after=cursor, limit=_PAGE + 1, begin=text)
-    page_ = [workspace for workspace in page_ if workspace.name.startswith(text)]
-    rows = [_row(request, workspace) for workspace in page_[:_PAGE]]
+    text = request.query.get("text", "").strip()
+
+    def listed(cursor: str | None, limit: int) -> tuple[list[Workspace], str | None]:
+        page_ = workspaces_of(request).list(after=cursor or "", limit=limit + 1, begin=text)
+        page_ = [workspace for workspace in page_ if workspace.name.startswith(text)]
+        return page_[:limit], page_[limit - 1].name if len(page_) > limit else None
+
+    found = _SORTS.read(request, listed, _PAGE)
+    rows = [_row(request, workspace) for workspace in found.rows]
     empty = "No workspace has a name that begins so." if text else "No workspaces yet."
-    after = page_[_PAGE - 1].name if len(page_) > _PAGE else None
-    return h.div(table("Tenants", _COLUMNS, rows, empty=empty), more("/tenants", "More", text=text, cursor=after))
+    return found.table("/tenants", "Tenants", _COLUMNS, rows, empty=empty, older="More", whole=False, kept={"text": text or None})
 
 
 def _row(request: PageRequest, workspace: Workspace) -> tuple[Node, ...]:

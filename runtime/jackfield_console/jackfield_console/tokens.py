@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from starlette.responses import Response
 
 from jackfield.callers import Rules
 from jackfield.callers.rules import LISTS, TOKEN_SCOPES
 from jackfield.kernel.clock import moment
 from jackfield.kernel.errors import JackfieldError
-from jackfield.kernel.markup import Markup, Node, table
+from jackfield.kernel.markup import Markup, Node
 from jackfield_console.components import (
     at,
     badge,
@@ -20,17 +22,18 @@ from jackfield_console.components import (
     form,
     h,
     lines_field,
-    more,
     notice,
     text_field,
 )
 from jackfield_console.page_request import PageRequest
 from jackfield_console.selection import NONE, Selection, Step, tick
 from jackfield_console.shell import outcome, page, redirect
+from jackfield_console.sorted_list import Sorts
 from jackfield_server.shared.problem import Problem
 from jackfield_store.access import Token
 
 COLUMNS = ("Name", "Status", "Scope", "Rules", "Expires", "Last used", "Actions")
+_PAGE = 50
 _DONE = {"revoked": "Token revoked.", **NONE}
 _SCOPE_TITLES = {
     "read": "read: view", "invoke": "invoke: view and run actions", "manage": "manage: all but approve",
@@ -111,18 +114,23 @@ def rules_shown(rules: Rules) -> list[Node]:
 
 def _list(request: PageRequest, *, again: bool = False) -> Markup:
     """Render the list of tokens; ``again`` replaces the one on the page."""
-    found, cursor = _listed(request)
-    rows = [token_row(request, token, ticks=True) for token in found]
+    found = _sorts(request).read(request, partial(_listed, request), _PAGE)
+    rows = [token_row(request, token, ticks=True) for token in found.rows]
     bar = SELECTION.bar(request) if rows and not request.identity.rules else None
-    shown = card("Tokens", bar, table("Tokens", COLUMNS, rows, empty="No tokens yet."))
-    return h.div(shown, more("/tokens", cursor=cursor), id="list", hx_swap_oob="true" if again else None)
+    shown = card("Tokens", bar, found.table("/tokens", "Tokens", COLUMNS, rows, empty="No tokens yet."))
+    return h.div(shown, id="list", hx_swap_oob="true" if again else None)
 
 
-def _listed(request: PageRequest) -> tuple[list[Token], str | None]:
+def _sorts(request: PageRequest) -> Sorts:
+    members = {"Name": "name", "Status": "status", "Scope": "scope", "Expires": "expiresAt", "Last used": "lastUsedAt"}
+    return Sorts(members, names="id", value=lambda token, member: token.to_json(request.now).get(member))
+
+
+def _listed(request: PageRequest, cursor: str | None, limit: int) -> tuple[list[Token], str | None]:
     """List the workspace's tokens; a token with rules sees only itself, since other tokens' names and rules may reveal what is hidden."""
     if request.identity.rules:
         return [request.tokens.find(request.identity.id)], None
-    return request.tokens.list(cursor=request.query.get("cursor") or None)
+    return request.tokens.list(cursor=cursor, limit=limit)
 
 
 def _require_no_rules(request: PageRequest) -> None:

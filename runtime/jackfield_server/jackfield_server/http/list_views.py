@@ -6,7 +6,6 @@ rows that come and go meanwhile shift nothing.
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -25,18 +24,11 @@ from jackfield_server.shared.identity import Identity
 from jackfield_server.shared.json_response import answer
 from jackfield_server.shared.operation import Operation
 from jackfield_server.shared.problem import Problem
+from jackfield_server.shared.row_order import CURSOR, MOST, MOST_PAGES, PAGE, Key, RowOrder, key_of
 from jackfield_server.shared.server_context import ServerContext
 
 Json = Mapping[str, Any]
-Key = tuple[Any, ...]
-MOST = 1_000
-"""Rows of a sorted list."""
-_PAGE = 200
-_MOST_PAGES = 20
-_TAG = "s-"
-_CURSOR = f"{_TAG}[A-Za-z0-9_-]{{1,4000}}"
 _SCALARS = {"string", "integer", "number", "boolean", "null"}
-_LONGEST = 200
 _REFUSED = 400
 _DROPPED = ("content-length", "content-type", "etag")
 
@@ -94,7 +86,7 @@ class ListView:
         """
         rows: list[Json] = []
         cursor, first = None, None
-        for _ in range(_MOST_PAGES):
+        for _ in range(MOST_PAGES):
             asked = _inner(request, member, cursor, pages="limit" in operation.query)
             response = await operation.endpoint(asked, server, identity)
             first = first or response
@@ -111,23 +103,13 @@ class ListView:
         )
 
     def _page(self, request: Request, rows: Sequence[Json], sort: str) -> tuple[list[Json], str | None]:
-        member, falls = sort.removeprefix("-"), sort.startswith("-")
-        keyed = sorted(((self._key(row, member), place) for place, row in enumerate(rows)), reverse=falls)
-        after, limit = _after(request, sort), limit_of(request)
-        if after is not None:
-            keyed = [pair for pair in keyed if (pair[0] < after if falls else pair[0] > after)]
-        found = keyed[:limit]
-        return [rows[place] for _, place in found], _cursor(sort, found[-1][0]) if len(keyed) > limit else None
+        order = RowOrder(sort)
+        keys = [self._key(row, order.member) for row in rows]
+        places, cursor = order.page(keys, request.query_params.get("cursor"), limit_of(request))
+        return [rows[place] for place in places], cursor
 
     def _key(self, row: Json, member: str) -> Key:
-        """Return the place of a row in the order: by the member, a row without it last, and rows that are equal in it by their names."""
-        value = row.get(member)
-        names = "\0".join(str(row.get(name)) for name in self.required if isinstance(row.get(name), str | int))[: 2 * _LONGEST]
-        if value is None:
-            return 1, 0, 0, "", names
-        if isinstance(value, str):
-            return 0, 1, 0, f"{value.casefold()[:_LONGEST]}\0{value[:_LONGEST]}", names
-        return 0, 0, value if isinstance(value, int | float) else 0, "", names
+        return key_of(row.get(member), "\0".join(str(row.get(name)) for name in self.required if isinstance(row.get(name), str | int)))
 
 
 def with_views(operations: Sequence[Operation]) -> tuple[Operation, ...]:
@@ -149,7 +131,7 @@ def _viewed(operation: Operation, known: Json) -> Operation:
         }  # fmt: skip
     if "cursor" in query and "sort" in query:
         before = query["cursor"]["pattern"]
-        query["cursor"] = {**query["cursor"], "pattern": f"^({before.removeprefix('^').removesuffix('$')}|{_CURSOR})$"}
+        query["cursor"] = {**query["cursor"], "pattern": f"^({before.removeprefix('^').removesuffix('$')}|{CURSOR})$"}
     if view.optional:
         text = f"Optional members that rows are to have, separated by commas: {', '.join(view.optional)}. Without it, all."
         query["fields"] = {"type": "string", "maxLength": 1_000, "description": text}
@@ -192,7 +174,7 @@ def _inner(request: Request, member: str | None = None, cursor: str | None = Non
         given = {name: value for name, value in given.items() if name not in ("cursor", "limit")}
         if "fields" in given and member not in given["fields"].split(","):
             given["fields"] += f",{member}"
-        given |= ({"limit": str(_PAGE)} if pages else {}) | ({} if cursor is None else {"cursor": cursor})
+        given |= ({"limit": str(PAGE)} if pages else {}) | ({} if cursor is None else {"cursor": cursor})
     return Request({**request.scope, "query_string": urlencode(given).encode()}, request.receive)
 
 
@@ -212,30 +194,3 @@ def _like(response: Response, page: Json) -> Response:
 
 def _cut(rows: Sequence[Json], fields: Collection[str] | None) -> list[Json]:
     return [row if fields is None else {name: value for name, value in row.items() if name in fields} for row in rows]
-
-
-def _cursor(sort: str, key: Key) -> str:
-    return _TAG + base64.urlsafe_b64encode(json.dumps([sort, *key]).encode()).decode().rstrip("=")
-
-
-def _after(request: Request, sort: str) -> Key | None:
-    """Return the place after which the page begins; None for the first page.
-
-    :raises Problem: 400 if the cursor is that of another order.
-    """
-    text = request.query_params.get("cursor")
-    if text is None:
-        return None
-    try:
-        padded = text.removeprefix(_TAG) + "=" * (-len(text.removeprefix(_TAG)) % 4)
-        named, without, kind, number, *texts = json.loads(base64.urlsafe_b64decode(padded)) if text.startswith(_TAG) else ("", 0, 0, 0)
-    except (ValueError, TypeError, RecursionError):
-        named, without, kind, number, texts = "", 0, 0, 0, []
-    fits = (
-        all(isinstance(one, int | float) for one in (without, kind, number))
-        and len(texts) == 2
-        and all(isinstance(one, str) for one in texts)
-    )
-    if named != sort or not fits:
-        raise Problem(400, "the parameter 'cursor' must be a cursor that the list returned with the same 'sort'")
-    return without, kind, number, *texts
