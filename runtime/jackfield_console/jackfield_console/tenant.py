@@ -29,10 +29,10 @@ from jackfield_store.access.settings import LIMITS
 _DAY = 86_400
 _DAYS = 14
 _SHOWN = 50
-_MEASURED = ("queued", "connections", "storageBytes")
+_MEASURED = ("queued", "waiting", "connections", "storageBytes")
 _LIMIT_TITLES = {
     "requestsPerSecond": "Requests per second", "concurrent": "Calls at once", "queued": "Queued invocations",
-    "connections": "Connections", "storageBytes": "Bytes of files",
+    "waiting": "Calls that wait for a person", "connections": "Connections", "storageBytes": "Bytes of files",
 }  # fmt: skip
 _DONE = {
     "created": "Workspace created.",

@@ -10,7 +10,9 @@ from jackfield.kernel.errors import CODES
 from jackfield.kernel.exports import late_hints
 from jackfield_store.connections.connection_table import COUNT
 from jackfield_store.files.table import FileTable
-from jackfield_store.journal.counts import DAY, open_now
+from jackfield_store.journal.counts import DAY
+from jackfield_store.journal.room import QUEUED, WAITING
+from jackfield_store.journal.room import in_use as in_queue
 
 if TYPE_CHECKING:
     from jackfield_store.database import Database, Row
@@ -84,9 +86,10 @@ def _slot(row: Row, width: int) -> str | None:
 
 
 def in_use(database: Database, workspace: str, limit: str) -> int:
-    """Return how much of the limit ``queued``, ``connections`` or ``storageBytes`` a workspace uses now."""
-    if limit == "queued":
-        return open_now(database, workspace)["queued"]
+    """Return how much of the limit ``queued``, ``waiting``, ``connections`` or ``storageBytes`` a workspace uses now."""
+    if limit in (QUEUED, WAITING):
+        with database.read() as transaction:
+            return in_queue(transaction, workspace, limit)
     if limit == "storageBytes":
         return FileTable(database).usage(workspace)[1]
     with database.read() as transaction:

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from jackfield_store.database import Row
     from jackfield_store.keys import Vault
 
-LIMITS = ("requestsPerSecond", "concurrent", "queued", "connections", "storageBytes")
-"""Limits of a workspace: requests over HTTP in a second, calls that run at once in a process, invocations that wait in the queue, stored
-connections, bytes of stored files."""
+LIMITS = ("requestsPerSecond", "concurrent", "queued", "waiting", "connections", "storageBytes")
+"""Limits of a workspace: requests over HTTP in a second, calls at once in a process, queued invocations, calls that wait for a person,
+stored connections, bytes of files."""
 RATES = {"bounceRate": "bounces", "complaintRate": "complaints"}
 """Largest shares of a connection's messages that a guard may name, and what is counted."""
 MESSAGES = 1000

@@ -30,7 +30,7 @@ from jackfield_store.journal.exchanges import ended
 from jackfield_store.journal.instance import Instance
 from jackfield_store.journal.outcomes import with_outcomes
 from jackfield_store.journal.pages import EntryPosition, Pages, opened_cursor, sealed_cursor
-from jackfield_store.journal.room import insert_within, require_room
+from jackfield_store.journal.room import insert_within, limit_of, require_room
 from jackfield_store.journal.upkeep import KEPT, START, Purged, free_key, purge_slice, resized
 from jackfield_store.journal.watched import Watched
 from jackfield_store.keys import sealing
@@ -139,10 +139,10 @@ class Journal(Watched):
         return JobUnits(self.database, self.workspace, self.time, self.owner)
 
     def queueing(self, draft: Draft, most: float | None = None) -> Unit:
-        """Return the unit that records an invocation as queued, unless ``most`` wait; ``draft.inputs`` is the whole one, encrypted."""
+        """Return the unit that records an invocation as queued, unless ``most`` wait like it; ``draft.inputs`` is all of it, encrypted."""
 
         def unit(transaction: Transaction) -> int:
-            require_room(transaction, self.workspace, most)
+            require_room(transaction, self.workspace, most, limit_of(draft))
             count = terms.insert(transaction, sql.INSERT, self._queued(draft), draft)
             if draft.in_transaction is not None:
                 draft.in_transaction(transaction)
@@ -150,12 +150,12 @@ class Journal(Watched):
 
         return unit
 
-    def queue_many(self, drafts: Sequence[Draft], most: float | None = None) -> frozenset[str]:
-        """Queue invocations in one commit, up to ``most`` that wait, and return the ids of those queued: no key of them was held."""
-        rows = [self._queued(draft) for draft in drafts]
+    def queue_many(self, drafts: Sequence[Draft], most: Mapping[str, float] | None = None) -> frozenset[str]:
+        """Queue invocations in one commit, up to the limits ``most``, and return the ids of those queued: no key of them was held."""
+        rows = [(draft, self._queued(draft)) for draft in drafts]
 
         def unit(transaction: Transaction) -> frozenset[str]:
-            queued = insert_within(transaction, self.workspace, rows, most)
+            queued = insert_within(transaction, self.workspace, rows, most or {})
             terms.add(transaction, self.workspace, [draft for draft in drafts if draft.id in queued])
             for draft in drafts:
                 if draft.in_transaction is not None and draft.id in queued:

@@ -1,46 +1,77 @@
-"""Room that a workspace has in the queue, by its limit ``queued``, counted in the transaction that adds to it."""
+"""Room that a workspace has for invocations that have not begun, counted in the transaction that adds one.
+
+Those that wait for a worker have the limit ``queued``, and those that wait for a person ``waiting``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
 from jackfield.kernel.errors import LimitReached
 from jackfield_store.database import Database, Transaction
 from jackfield_store.journal import statements as sql
 
-_QUEUED = """
-SELECT COALESCE(SUM(invocations), 0) AS n FROM invocation_counts
+if TYPE_CHECKING:
+    from jackfield.invocation.entry import Draft
+
+QUEUED, WAITING = "queued", "waiting"
+_WAITING = "SELECT COUNT(*) AS n FROM approvals WHERE workspace = :workspace AND status = 'waiting'"
+_COUNTS: Mapping[str, str] = {
+    QUEUED: f"""
+SELECT COALESCE(SUM(invocations), 0) - ({_WAITING}) AS n FROM invocation_counts
 WHERE workspace = :workspace AND width = 0 AND slot = 0 AND status = 'queued'
-"""
+""",
+    WAITING: _WAITING,
+}
+_DECIDE = "Decide on some of those that wait for a person. Who manages the workspace can raise the limit."
 
 
-def room_in_queue(transaction: Transaction, workspace: str, most: float) -> int:
-    """Return how many invocations more may wait, of which there may be ``most``."""
-    return max(0, int(most) - int(transaction.execute(_QUEUED, {"workspace": workspace})[0].n))
+def limit_of(draft: Draft) -> str:
+    """Return the name of the limit that an invocation counts against."""
+    return QUEUED if draft.approval is None else WAITING
 
 
-def require_room(transaction: Transaction, workspace: str, most: float | None) -> None:
+def in_use(transaction: Transaction, workspace: str, limit: str = QUEUED) -> int:
+    """Return how many invocations a limit counts now."""
+    return int(transaction.execute(_COUNTS[limit], {"workspace": workspace})[0].n)
+
+
+def limit_reached(limit: str, most: float) -> LimitReached:
+    """Build the error of an invocation for which there is no room."""
+    return LimitReached(limit, most) if limit == QUEUED else LimitReached(limit, most, hint=_DECIDE)
+
+
+def require_room(transaction: Transaction, workspace: str, most: float | None, limit: str = QUEUED) -> None:
     """Check that one more may wait; None is no limit.
 
     :raises LimitReached: if it may not.
     """
-    if most is not None and not room_in_queue(transaction, workspace, most):
-        raise LimitReached("queued", most)
+    if most is not None and in_use(transaction, workspace, limit) >= int(most):
+        raise limit_reached(limit, most)
 
 
 def is_queue_full(database: Database, workspace: str, most: float | None) -> bool:
-    """Return whether as many wait as may."""
+    """Return whether as many wait for a worker as may."""
     if most is None:
         return False
     with database.read() as transaction:
-        return not room_in_queue(transaction, workspace, most)
+        return in_use(transaction, workspace) >= int(most)
 
 
-def insert_within(transaction: Transaction, workspace: str, rows: Sequence[Mapping[str, Any]], most: float | None) -> frozenset[str]:
-    """Queue rows in their order, as many as may wait, and return their ids; one whose idempotency key is held takes no room."""
-    room, queued = len(rows) if most is None else room_in_queue(transaction, workspace, most), frozenset[str]()
-    while rows and room:
-        found = sql.insert_queued(transaction, workspace, rows[:room])
-        rows, room, queued = rows[room:], room - len(found), queued | found
+def insert_within(
+    transaction: Transaction, workspace: str, drafts: Sequence[tuple[Draft, Mapping[str, Any]]], most: Mapping[str, float]
+) -> frozenset[str]:
+    """Queue drafts, each with its row, in their order, as many as may wait. Return their ids; one whose idempotency key is held takes no
+    room. ``most`` are the limits."""
+    queued, room = frozenset[str](), {limit: int(number) - in_use(transaction, workspace, limit) for limit, number in most.items()}
+    for limit, group in groupby(drafts, key=lambda one: limit_of(one[0])):
+        rows = [row for _, row in group]
+        while rows and room.get(limit, 1) > 0:
+            part = rows[: room.get(limit)]
+            found = sql.insert_queued(transaction, workspace, part)
+            rows, queued = rows[len(part) :], queued | found
+            if limit in room:
+                room[limit] -= len(found)
     return queued

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.invocation import Enqueued, Meta, Result
 from jackfield.kernel.clock import Deadline, within
 from jackfield.kernel.commits import CommitUnknown
-from jackfield.kernel.errors import Cancelled, Detail, InDoubt, InvalidInput, InvalidInvocation, JackfieldError, LimitReached
+from jackfield.kernel.errors import Cancelled, Detail, InDoubt, InvalidInput, InvalidInvocation, JackfieldError
 from jackfield.kernel.failures import Raised, attempt
 from jackfield.manifest.manifest import WHOLE_BODY
 from jackfield.pipe import endings
@@ -24,6 +24,7 @@ from jackfield.pipe.unstored import required
 from jackfield.pipe.waiter import run_in_thread
 from jackfield_store.files.table import holding
 from jackfield_store.journal.approvals import ask
+from jackfield_store.journal.room import QUEUED, WAITING, limit_of, limit_reached
 from jackfield_store.recording.approvals import approval_of, cancelled, displayed, refuse_unfit, require_approved, sealed_about, waiting
 from jackfield_store.recording.drafting import drafted
 from jackfield_store.recording.jobs import waited_by
@@ -59,7 +60,7 @@ async def enqueue(pipeline: Pipe, given: RawInvocation, run: Run, on_queued: OnQ
     if on_queued is not None:
         found.queue_with(partial(_both, found.draft.in_transaction, partial(_named, on_queued, found.draft.id)))
     with within(found.remaining):
-        replayed = await queued_once(found, run.limits.get("queued"))
+        replayed = await queued_once(found, run.limits.get(limit_of(found.draft)))
     if replayed is not None:
         return waited_by(pipeline, replayed)
     return run.meta.invocation_id if found.draft.approval is None else waiting(pipeline, found.draft.id)
@@ -88,7 +89,7 @@ async def asked(pipeline: Pipe, given: RawInvocation, run: Run) -> Result | None
     refuse_unfit(pipeline, run)
     body = pipeline.plans.read(given, run)
     await put_by(pipeline, {name: value for name, value in body.items() if name not in _OF_ANSWERS}, run, record)
-    replayed = await queued_once(record, run.limits.get("queued"))
+    replayed = await queued_once(record, run.limits.get(WAITING))
     if replayed is not None:
         return waited_by(pipeline, replayed)
     record.is_left = True
@@ -202,7 +203,9 @@ def enqueue_many(pipeline: Pipe, given: Iterable[RawInvocation], caller: Caller,
     """
     found = [_admitted(pipeline, item, caller, waiter) for item in given]
     records = [item for item in found if not isinstance(item, Result)]
-    most = pipeline.dependencies.files.storage.limits.most(pipeline.workspace, "queued") if records else None
+    limits = pipeline.dependencies.files.storage.limits
+    found_limits = {name: limits.most(pipeline.workspace, name) for name in (QUEUED, WAITING)} if records else {}
+    most = {name: number for name, number in found_limits.items() if number is not None}
     queued = _queued(pipeline, records, most)
     return [item if isinstance(item, Result) else _outcome(item, queued, most) for item in found]
 
@@ -217,7 +220,7 @@ def _admitted(pipeline: Pipe, given: RawInvocation, caller: Caller, waiter: Wait
     return endings.unexpected(run, found.error, pipeline.workspace)  # a value of the host's own class, most likely
 
 
-def _queued(pipeline: Pipe, records: Sequence[Record], most: float | None) -> frozenset[str] | JackfieldError:
+def _queued(pipeline: Pipe, records: Sequence[Record], most: Mapping[str, float]) -> frozenset[str] | JackfieldError:
     """Return the ids that were queued; all others have an idempotency key that is held, or exceed the workspace's limit. Return the error
     if the commit failed."""
     if not records:
@@ -229,8 +232,9 @@ def _queued(pipeline: Pipe, records: Sequence[Record], most: float | None) -> fr
         return error
 
 
-def _outcome(record: Record, queued: frozenset[str] | JackfieldError, most: float | None) -> Enqueued | Result:
+def _outcome(record: Record, queued: frozenset[str] | JackfieldError, limits: Mapping[str, float]) -> Enqueued | Result:
     draft = record.draft
+    most = limits.get(limit_of(draft))
     meta = Meta(draft.id, connector=draft.connector, action=draft.action)
     if isinstance(queued, CommitUnknown):
         return failed(meta, queued.of_queued(draft.id, keyed=draft.idempotency_key is not None))
@@ -241,7 +245,7 @@ def _outcome(record: Record, queued: frozenset[str] | JackfieldError, most: floa
     try:
         entry = None if draft.idempotency_key is None else record.holder()
         if entry is None and most is not None:
-            raise LimitReached("queued", most)
+            raise limit_reached(limit_of(draft), most)
         if entry is None:  # the key had expired, and is free now
             replayed: Result | None = run_in_thread(queued_once(record))
             return (

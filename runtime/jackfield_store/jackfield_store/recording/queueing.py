@@ -30,7 +30,7 @@ class Replay(Protocol):
 
 
 async def queued(record: Record, most: float | None = None) -> Result | None:
-    """Queue an invocation durably for the workers, of which ``most`` may wait.
+    """Queue an invocation durably for the workers, of which ``most`` may wait as it does.
 
     :returns: a Result to replay if another caller with the same key was faster; else None.
     """

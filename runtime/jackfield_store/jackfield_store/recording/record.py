@@ -179,7 +179,10 @@ class Record:
         self._expectation = _seldom()[1].expected(self._journal, self._run, self._draft, marker, looks, inputs, shared)
 
     def _begun(self, unit: Unit) -> Unit:
-        return unit if self._expectation is None else self._expectation.beginning(unit)
+        unit, claimed = unit if self._expectation is None else self._expectation.beginning(unit), self._run.claimed
+        if claimed is None or claimed.approval is None:
+            return unit
+        return _seldom()[2].beginning(unit, self._journal, self._clock, claimed, self._draft.effect)  # type: ignore[no-any-return]
 
     def pair(self, inputs: Mapping[str, Any]) -> bool:
         """Let an equal ``write`` of the same caller that is open answer this one, and return whether it may. ``inputs`` are those that take
@@ -202,7 +205,7 @@ class Record:
             self.is_left = True
             raise Cancelled("this process runs the invocation already: the database went back to before it was claimed")
         try:
-            begun = await self._run.waiter.record(self._journal.database, self._once(self._begun(self._journal.beginning(draft))))
+            begun = await self._run.waiter.record(self._journal.database, self._begun(self._journal.beginning(draft)))
         except JackfieldError:
             self._unbegun = True
             raise
@@ -444,13 +447,6 @@ class Record:
             return self._returned(claimed, self._journal.requeueing(claimed, result.error, unit))
         return unit
 
-    def _once(self, unit: Unit) -> Unit:
-        claimed = self._run.claimed
-        if claimed is None or claimed.approval is None:
-            return unit
-        found: Unit = _seldom()[2].beginning(unit, self._journal, self._clock, claimed, self._draft.effect)
-        return found
-
     def _returned(self, claimed: Claimed, unit: Unit) -> Unit:
         return unit if claimed.approval is None else _seldom()[2].returning(unit, self._journal, self._clock, claimed)
 
@@ -494,8 +490,7 @@ def _unwritten(_value: object, error: Exception | None) -> None:
 
 
 def _seldom() -> tuple[ModuleType, ModuleType, ModuleType]:
-    """Return the modules of calls that wait for a person, of those that looks may find, and of those that were approved: most processes
-    have none."""
+    """Return the modules of calls that wait for a person, that looks may find, and that were approved: most processes have none."""
     from jackfield_store.recording import approvals, expectations, single_use
 
     return approvals, expectations, single_use
