@@ -38,22 +38,22 @@ What ``make test`` leaves to campaigns because it takes more CPU time than it sh
 - a killed process whose provider forgives, where nothing was lost: the strict provider's five deaths are run; a hundred
   threads that ask the certified provider: two dozen ask the scripted one.
 - the queue behind RabbitMQ with kills and a restart of the broker: the journal's campaign kills workers on SQLite, the line to RabbitMQ is cut
-  under an engine (tests/queue/test_queue_celery.py), and a poison invocation kills processes behind it.
-- the journal's campaign on PostgreSQL: its claims run in tests/queue, and kills at random instants in tests/journal/test_journal_crash.py.
+  under an engine (tests/jackfield_celery/test_queue_celery.py), and a poison invocation kills processes behind it.
+- the journal's campaign on PostgreSQL: its claims run in tests/jackfield_store/queue, and kills at random instants in tests/jackfield_store/journal/test_journal_crash.py.
 - 20 writers that are killed: 3 are; 100 rotations of keys beside calls: 4 are; a move that is stopped five times: twice.
 - four fifths of the versions from which a database of SQLite is upgraded, and most of PostgreSQL's: each migration runs from version 1.
 - Ctrl-C at each place of a commit on PostgreSQL: group commits are above SQL, and all places are tried on SQLite.
 - half of the frames, numbers and attacks of a hostile connector: heads of frames and descriptions are judged directly
-  (tests/isolation/test_isolated_suspicion.py), one of each kind is sent by a process.
+  (tests/jackfield_isolation/test_isolated_suspicion.py), one of each kind is sent by a process.
 - four of five shuffled lists with faults: each fault is tried by itself, and one list has them all.
-- vectors on all surfaces (tests/surfaces): the first of each group and of each code is on all, each other one on one surface, three of
+- vectors on all surfaces (tests/jackfield_server/surfaces): the first of each group and of each code is on all, each other one on one surface, three of
   four of them on the cheapest, the fourth by turns.
-- axe in dark and on a phone, and at further pages of a kind (tests/console): it looks at one page of each kind in light, and at the three
+- axe in dark and on a phone, and at further pages of a kind (tests/jackfield_console): it looks at one page of each kind in light, and at the three
   with the most kinds of parts in each way; no page is wider than a phone, asks anybody else or breaks its policy.
 - forms of all actions of shipped connectors, and of more generated ones: a tenth and a twenty-fourth are drawn.
 - the site with the frame of each page, and all of it in the index: its articles are built as strictly, the home page whole, tutorials are found.
 - the result of another by a changed row, from the queue: one change of seven is tried so, all at once.
-- further mutants of a rule (tests/mutants): one mutant of each rule must be caught.
+- further mutants of a rule (tests/jackfield_market/mutants): one mutant of each rule must be caught.
 - ends of threads, signals and faults within forked and spawned children, those of a program on PostgreSQL, and six of nine hosts: each end is
   tried in a program, each kind of child ends once, and Celery's prefork, RQ and gunicorn with workers that are forked from a loaded application.
 - most ways to interrupt a call (what is raised, into which thread, task or greenlet) of most kinds, by most methods: each way interrupts a write,
@@ -87,7 +87,7 @@ Gone from both, since other tests guard the same:
 - mypy at the project of a new connector, alone: it took 6 s to read again what `make types` reads, which has it read that project, too (.ci/types).
 - the locale POSIX, which is C by another name; 46 of 57 actions of the service that is frozen into a project (its lists and reads stay).
 - the 1,000 connectors of test_catalog_installed.py are 300; ``make campaign thousand`` has 1,000.
-- tests/catalog of search and offers in the wheels' environment (mark ``tree_only``): packaging cannot change them.
+- tests/jackfield/catalog of search and offers in the wheels' environment (mark ``tree_only``): packaging cannot change them.
 """
 
 from __future__ import annotations
@@ -106,6 +106,7 @@ from benchmarks.public_sources import SKIPPED
 _LOGS = ROOT / ".cache" / "campaign"
 _MINUTES = 180
 _PYTHON = (sys.executable, "-m")
+_EMBEDDING = "tests/jackfield/embedding"
 _SCRIPT = ("env", f"PYTHONPATH={ROOT / 'tests' / 'support'}", sys.executable)
 _EVENTS = (*_SCRIPT, "tests/campaigns/events_campaign.py")
 _DATABASE = (*_SCRIPT, "tests/campaigns/database_campaign.py")
@@ -127,7 +128,7 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
     "events-pending": ("memory of a dispatcher with a million pending deliveries", (*_EVENTS, "pending")),
     "events-readers": (
         "100,000 events of 16 writers that hold transactions for up to 2 s, three readers by cursor",
-        (*_PYTHON, "pytest", "-m", "campaign", "-q", "tests/events/test_events_feed.py"),
+        (*_PYTHON, "pytest", "-m", "campaign", "-q", "tests/jackfield_platform/events/test_events_feed.py"),
     ),
     "events-ends": (
         "20,000 queued calls with kills and a locked database: each end told once, each resolved doubt once; PostgreSQL",
@@ -156,11 +157,11 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
     ),
     "signals": (
         "40 SIGTERM and 40 SIGHUP at random moments of 50 calls, with one process and two, and commands as process 1 and not",
-        (*_PYTHON, "pytest", "-m", "campaign or not campaign", "-q", "tests/http/test_http_signals.py"),
+        (*_PYTHON, "pytest", "-m", "campaign or not campaign", "-q", "tests/jackfield_server/http/test_http_signals.py"),
     ),
     "pooler": (
         "2,000 calls by 12 callers, half of them queued, behind PgBouncer in transaction mode, then in session mode",
-        (*_PYTHON, "pytest", "-m", "campaign or not campaign", "-q", "tests/database/test_database_pooler.py"),
+        (*_PYTHON, "pytest", "-m", "campaign or not campaign", "-q", "tests/jackfield_store/database/test_database_pooler.py"),
     ),
     "ses-events": (
         "5,000 notifications of SNS, doubled and shuffled, to two servers that are killed in turn; SQLite, then PostgreSQL",
@@ -189,7 +190,7 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
     **{
         f"embedding-{part}": (
             what,
-            ("nice", "-n", "10", *_PYTHON, "pytest", "-m", "campaign or not campaign", "-v", f"tests/embedding/test_embedding_{part}.py"),
+            ("nice", "-n", "10", *_PYTHON, "pytest", "-m", "campaign or not campaign", "-v", f"{_EMBEDDING}/test_embedding_{part}.py"),
         )
         for part, what in {
             "frozen": "50 freezes of a process, with both clocks moved on",

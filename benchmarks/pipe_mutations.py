@@ -36,10 +36,10 @@ class Mutation(NamedTuple):
         return self.module if self.module.startswith("jackfield_store/") else f"jackfield/{self.module}"
 
 
-_PIPE, _ACCESS = "tests/pipe", "tests/access"
-_FAULTS, _KEYS, _LISTING = (f"tests/journal/test_journal_{name}.py" for name in ("faults", "keys", "listing"))
-_LEASES = "tests/journal/test_journal_leases.py tests/queue/test_queue_zombies.py"
-_OUTPUTS, _MASKING = "redaction/outputs.py", "tests/redaction/test_redaction_outputs.py"
+_PIPE, _ACCESS = "tests/jackfield/pipe", "tests/jackfield_store/access"
+_FAULTS, _KEYS, _LISTING = (f"tests/jackfield_store/journal/test_journal_{name}.py" for name in ("faults", "keys", "listing"))
+_LEASES = "tests/jackfield_store/journal/test_journal_leases.py tests/jackfield_store/queue/test_queue_zombies.py"
+_OUTPUTS, _MASKING = "redaction/outputs.py", "tests/jackfield/redaction/test_redaction_outputs.py"
 
 MUTATIONS = (
     # what may be repeated
@@ -84,11 +84,11 @@ MUTATIONS = (
         "self.evidence.doubtful = True\n        judged", "pass\n        judged", _PIPE,
     ),
     Mutation(
-        "an interrupted write was not sent", "pipe/attempts.py", "if begun and leaves:", "if False:", "tests/journal/test_journal_leaving.py",
+        "an interrupted write was not sent", "pipe/attempts.py", "if begun and leaves:", "if False:", "tests/jackfield_store/journal/test_journal_leaving.py",
     ),
     Mutation(
         "an interrupted call is not recorded", "pipe/invoke.py",
-        "endings.interrupted(run, workspace)", "pass", "tests/journal/test_journal_leaving.py",
+        "endings.interrupted(run, workspace)", "pass", "tests/jackfield_store/journal/test_journal_leaving.py",
     ),
     # deadlines and cancellation
     Mutation("an attempt begins after the deadline", "pipe/attempts.py", "if began >= run.deadline.at:", "if False:", _PIPE),
@@ -102,7 +102,7 @@ MUTATIONS = (
         "if self.run.cancelled.is_set():\n            raise error if", "if False:\n            raise error if", _PIPE,
     ),
     Mutation("a try that hangs takes all the time", "kernel/clock.py", "+ (longest - now) / SHARE", "+ (longest - now) / 1", _PIPE),
-    Mutation("calls that block are begun without limit", "pipe/on_time.py", "if self.overdue >= (self._most or MOST):", "if False:", "tests/surfaces/test_surfaces_overdue.py"),
+    Mutation("calls that block are begun without limit", "pipe/on_time.py", "if self.overdue >= (self._most or MOST):", "if False:", "tests/jackfield_server/surfaces/test_surfaces_overdue.py"),
     Mutation("a dry run is sent", "pipe/invoke.py", "if invocation.dry_run:\n", "if False:\n", _PIPE),
     # the record
     Mutation(
@@ -133,7 +133,7 @@ MUTATIONS = (
     Mutation(
         "a key is compared without the connection", "jackfield_store/recording/drafting.py", '        "connection": invocation.connection,\n', "", _KEYS,
     ),
-    Mutation("an outcome is lost", "jackfield_store/recording/record.py", "if durable or not self._replaced(result):", "if durable:", "tests/cli/test_cli_operators_invocations.py"),
+    Mutation("an outcome is lost", "jackfield_store/recording/record.py", "if durable or not self._replaced(result):", "if durable:", "tests/jackfield/cli/test_cli_operators_invocations.py"),
     Mutation("an outcome is not owed to a locked database", "jackfield_store/recording/record.py", "self._journal.owe(unit)", "pass", _FAULTS),
     Mutation("a doubt is not on the disk", "jackfield_store/recording/record.py", ' or result.status == "in_doubt"\n', "\n", _FAULTS),
     Mutation(
@@ -159,19 +159,19 @@ MUTATIONS = (
     ),
     Mutation(
         "a poisonous call is delivered for ever", "jackfield_store/journal/recovery.py", '_count(deliveries, "lost") >= DELIVERIES', "False",
-        "tests/journal/test_journal_dead.py",
+        "tests/jackfield_store/journal/test_journal_dead.py",
     ),
     Mutation(
         "a failure in part frees its key", "jackfield_store/journal/journal.py", '"key_held": int(answers),', '"key_held": int(result.status != "failed"),',
-        "tests/surfaces/test_surfaces_partial.py",
+        "tests/jackfield_server/surfaces/test_surfaces_partial.py",
     ),
     Mutation(
         "what failed in part is a success", "pipe/settle.py", 'if run.invocation.partial == "fail":', "if False:",
-        "tests/surfaces/test_surfaces_partial.py",
+        "tests/jackfield_server/surfaces/test_surfaces_partial.py",
     ),
     # plans and rules
     Mutation(
-        "a plan is kept after an epoch", "pipe/plan.py", "served.moment == moment and", "True and", "tests/access tests/pipe tests/connections",
+        "a plan is kept after an epoch", "pipe/plan.py", "served.moment == moment and", "True and", "tests/jackfield_store/access tests/jackfield/pipe tests/jackfield/connections",
     ),
     Mutation("a plan serves another token's rules", "pipe/plan.py", "served.rules is caller.rules and", "True and", _ACCESS),
     Mutation(
@@ -194,25 +194,25 @@ MUTATIONS = (
     ),
     Mutation(
         "secrets of an output are recorded", "pipe/settle.py", "run.recorded = recorded(result, plan, queued=run.claimed is not None)", "pass",
-        "tests/secrets/test_secrets_outputs.py",
+        "tests/jackfield_store/secrets/test_secrets_outputs.py",
     ),
     Mutation(
         "recorded inputs show the connection's secrets", "jackfield_store/recording/record.py",
-        "inputs = shown if redactor is None else redactor.clean_json(shown)", "inputs = shown", "tests/journal/test_journal_kept.py",
+        "inputs = shown if redactor is None else redactor.clean_json(shown)", "inputs = shown", "tests/jackfield_store/journal/test_journal_kept.py",
     ),
     Mutation(
         "recorded errors show inline values", "jackfield_store/recording/record.py", 'if result.status != "failed" or self._run.inline is None:', "if True:",
-        "tests/secrets",
+        "tests/jackfield_store/secrets",
     ),
     Mutation(
         "an escaped secret is not found", "redaction/redactor.py",
-        "if any(map(text.__contains__, self._signs)):", "if False:", "tests/redaction",
+        "if any(map(text.__contains__, self._signs)):", "if False:", "tests/jackfield/redaction",
     ),
     Mutation(
-        "the rest of a longer secret remains", "redaction/redactor.py", "max(end, apart[-1][1])", "end", "tests/redaction",
+        "the rest of a longer secret remains", "redaction/redactor.py", "max(end, apart[-1][1])", "end", "tests/jackfield/redaction",
     ),
     Mutation(
-        "a secret of the log is not masked", "redaction/redactor.py", "if found != known:", "if False:", "tests/redaction tests/pipe",
+        "a secret of the log is not masked", "redaction/redactor.py", "if found != known:", "if False:", "tests/jackfield/redaction tests/jackfield/pipe",
     ),
     # masking of outputs (docs/reference/masking.md)
     Mutation("a public default is searched for", _OUTPUTS, "elif not is_public(half):", "else:", _MASKING),
@@ -227,26 +227,26 @@ MUTATIONS = (
     Mutation("a secret is cut out of a page token", _OUTPUTS, "if tokens and id(value) in tokens:", "if False:", _MASKING),
     Mutation(
         "a page token with a secret is handed out", "pipe/settle.py", "raise attempts.unusable(secret_token())", "pass",
-        "tests/pipe/test_pipe_pages.py",
+        "tests/jackfield/pipe/test_pipe_pages.py",
     ),
     Mutation(
         "a page token with a secret fetches the next page", "pipe/paging.py", "raise attempts.unusable(secret_token())", "pass",
-        "tests/pipe/test_pipe_pages.py",
+        "tests/jackfield/pipe/test_pipe_pages.py",
     ),
     Mutation(
         "nobody is told what is withheld", _OUTPUTS, "withheld.append(path)\n        return MASK", "return MASK", _MASKING,
     ),
     Mutation(
         "a warning of what is withheld is lost", "pipe/settle.py", "meta.warnings = _with_withheld(withheld, warnings)",
-        "meta.warnings = _with_withheld((), warnings)", "tests/pipe/test_pipe_kinds.py",
+        "meta.warnings = _with_withheld((), warnings)", "tests/jackfield/pipe/test_pipe_kinds.py",
     ),
     Mutation(
         "a weak secret is stored without a word", "jackfield_store/management/weak_secrets.py",
-        "return _PUBLIC if is_public(secret) else _SHORT if is_short(secret) else None", "return None", "tests/secrets/test_secrets_weak.py",
+        "return _PUBLIC if is_public(secret) else _SHORT if is_short(secret) else None", "return None", "tests/jackfield_store/secrets/test_secrets_weak.py",
     ),
     Mutation(
         "an error shows a weak secret", "connections/connection_cache.py", "self._redactor = Redactor(secrets)",
-        "self._redactor = Redactor(one for one in secrets if one not in ('minioadmin', 'test'))", "tests/secrets/test_secrets_weak.py",
+        "self._redactor = Redactor(one for one in secrets if one not in ('minioadmin', 'test'))", "tests/jackfield_store/secrets/test_secrets_weak.py",
     ),
     # pages and outputs
     Mutation("an output is not judged", "pipe/settle.py", "faults = () if judge is None else judge.judge(output)", "faults = ()", _PIPE),
@@ -272,31 +272,31 @@ MUTATIONS = (
     Mutation("a leased place is handed out twice", "pacing/pace.py", "lease.start, lease.used = start + request.cost,", "lease.start, lease.used = start,", _PIPE),
     Mutation(
         "a database that was gone before a call fails it", "jackfield_store/database/batches.py", "else item.since < self._begun_commits", "else True",
-        "tests/database/test_database_batches.py",
+        "tests/jackfield_store/database/test_database_batches.py",
     ),
     # connections
     Mutation(
         "an expired credential is used", "connections/connection_cache.py", "if held is not None and now < held.renew_at:\n",
-        "if held is not None:\n", "tests/connections tests/faults tests/pipe",
+        "if held is not None:\n", "tests/jackfield/connections tests/jackfield/faults tests/jackfield/pipe",
     ),
     Mutation(
         "each waiting call mints a credential", "connections/connection_cache.py", "return flight, False", "return _Flight(), True",
-        "tests/connections tests/faults tests/pipe",
+        "tests/jackfield/connections tests/jackfield/faults tests/jackfield/pipe",
     ),
     Mutation(
         "a refused credential drops the one that replaced it", "connections/connection_cache.py",
-        "if held is not None and held.minted is used:", "if held is not None:", "tests/connections tests/faults tests/pipe",
+        "if held is not None and held.minted is used:", "if held is not None:", "tests/jackfield/connections tests/jackfield/faults tests/jackfield/pipe",
     ),
     Mutation(
         "a changed connection keeps its client", "connections/connection_cache.py",
         "if found is None or (found.values is not values and found.values != values):", "if found is None:",
-        "tests/connections tests/pipe",
+        "tests/jackfield/connections tests/jackfield/pipe",
     ),
-    Mutation("hosts are not checked", "pipe/open.py", "if self.judge is not None:", "if False:", "tests/http/test_http_author_guard.py"),
+    Mutation("hosts are not checked", "pipe/open.py", "if self.judge is not None:", "if False:", "tests/jackfield_server/http/test_http_author_guard.py"),
     Mutation(
         "a tenant signs in as the server", "pipe/open.py",
         'if target.origin == "remote" and kind.reads_host and not self._access().ambient:', "if False:",
-        "tests/http/test_http_connections.py tests/connections tests/pipe/test_store_givers.py",
+        "tests/jackfield_server/http/test_http_connections.py tests/jackfield/connections tests/jackfield_store/connections/test_store_givers.py",
     ),
 )  # fmt: skip
 

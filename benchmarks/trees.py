@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TREE = Path(os.environ.get("BENCH_TREE", ROOT))
 """The tree of this process."""
 _DECLARED = ".declared"
-_NEEDED = ("pyproject.toml", "runtime", "connectors", "tests/support", "tests/connectors", "tests/isolation/connectors")
+_NEEDED = ("pyproject.toml", "runtime", "connectors", "tests/support", "tests/connectors", ":(glob)tests/*isolation/connectors/**")
 
 sys.path[:0] = [str(TREE / "tests" / folder) for folder in ("support", "campaigns")]
 

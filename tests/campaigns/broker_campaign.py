@@ -1,6 +1,7 @@
 """Workers on two hosts that are killed, behind a broker that goes away and forgets, and a database that restarts.
 
-``make campaign`` runs it on RabbitMQ, Redis and the database alone (``tests/queue/test_queue_campaign.py``). By hand, and as root::
+``make campaign`` runs it on RabbitMQ, Redis and the database alone (``tests/jackfield_store/queue/test_queue_campaign.py``).
+By hand, and as root::
 
     PYTHONPATH=tests/support python tests/campaigns/broker_campaign.py rabbitmq invocations=5000 seconds=150
     PYTHONPATH=tests/support python tests/campaigns/broker_campaign.py redis

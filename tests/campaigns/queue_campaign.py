@@ -1,6 +1,7 @@
 """Workers that are killed every second under a queue, with the database locked once and its disk full once: issue 9, acceptance 2.
 
-The suite runs it small (``tests/journal/test_journal_campaign.py``). In full, by hand and as root (two minutes for each database)::
+The suite runs it small (``tests/jackfield_store/journal/test_journal_campaign.py``). In full, by hand and as root
+(two minutes for each database)::
 
     PYTHONPATH=tests/support python tests/campaigns/queue_campaign.py sqlite
     PYTHONPATH=tests/support python tests/campaigns/queue_campaign.py postgresql

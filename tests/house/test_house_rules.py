@@ -352,7 +352,7 @@ def test_no_test_forks_a_worker_of_pytest() -> None:
     """Tests fork through ``forking``, in a process of their own; the nursery, the warm ones and what changes databases are one already.
     A child waited for has a limit there. The runner forks before the first test has begun, the hostile connector in its own process.
     """
-    own = {"tests/support/forking.py", "tests/support/nursery.py", "tests/isolation/connectors/hostile.py"}
+    own = {"tests/support/forking.py", "tests/support/nursery.py", "tests/jackfield_isolation/connectors/hostile.py"}
     own |= {"tests/support/warm_server.py", "tests/support/forked.py", "tests/support/changing.py"}
     own |= {"tests/support/killed_upgrades.py"}  # a program that kills its children at each statement
     own |= {"tests/support/ending.py", "tests/support/forking_host.py"}  # programs of hosts, whose ends and forks are what is tested

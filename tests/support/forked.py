@@ -3,8 +3,8 @@
 pytest-xdist collects in each of its workers, and each imports everything again, which takes 30 s of CPU time here. A fork has all of that.
 ``--workers 3`` runs three at once. Whatever a child reports, the parent counts and shows as if it had run the test itself.
 
-A process that drove a browser keeps an event loop for good, so the modules of ``tests/console`` run in a child of their own, beside the
-others.
+A process that drove a browser keeps an event loop for good, so the modules of ``tests/jackfield_console`` run in a child of their own,
+beside the others.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from typing import Any, BinaryIO, NoReturn
 import pytest
 from hypothesis import strategies
 
-_APART = "tests/console/"
+_APART = "tests/jackfield_console/"
 _AWS = "connectors/aws/tests/test_aws_"
 _TOGETHER = (
-    ("tests/queue/", "tests/surfaces/test_surfaces_equal"),
+    ("tests/jackfield_celery/", "tests/jackfield_store/queue/", "tests/jackfield_server/surfaces/test_surfaces_equal"),
     ("tests/house/",),
-    ("tests/isolation/",),
+    ("tests/jackfield_isolation/",),
     (
         f"{_AWS}virtual_", f"{_AWS}planned_", f"{_AWS}offers", f"{_AWS}handed_", f"{_AWS}host_secrets", f"{_AWS}key_wrapper",
-        "tests/compatibility/test_compat_dapr_stores", "tests/catalog/test_catalog_offers",
+        "tests/jackfield_dapr/test_compat_dapr_stores", "tests/jackfield/catalog/test_catalog_offers",
     ),
 )  # fmt: skip
 """Modules that one child runs, since they share what is dear to make: a RabbitMQ, our parsed modules, the process that forks children
@@ -43,15 +43,16 @@ _GARBAGE = (10_000, 20, 50)
 """Objects, and collections of younger ones, before a search for garbage. With Python's own 700, 10 and 10, tests that read large documents
 spend half of their time in it."""
 _SLOW_FIRST = (
-    "tests/surfaces/",
-    "tests/queue/",
-    "tests/isolation/",
+    "tests/jackfield_server/surfaces/",
+    "tests/jackfield_celery/",
+    "tests/jackfield_store/queue/",
+    "tests/jackfield_isolation/",
     f"{_AWS}virtual_",
-    "tests/faults/",
-    "tests/market/",
-    "tests/cli/",
-    "tests/http/",
-    "tests/mcp/",
+    "tests/jackfield/faults/",
+    "tests/jackfield_market/",
+    "tests/jackfield/cli/",
+    "tests/jackfield_server/http/",
+    "tests/jackfield_mcp_server/",
     "connectors/http/tests/test_http_new",
     "connectors/http/tests/test_http_oauth2",
     "connectors/http/tests/test_http_request",
@@ -59,8 +60,8 @@ _SLOW_FIRST = (
     "connectors/aws/tests/test_aws_deadlines",
     "connectors/aws-ses/tests/test_aws_ses_doctor",
     "connectors/aws-ses/tests/test_aws_ses_smtp_faults",
-    "tests/compatibility/test_compat_thand_workflows",
-    "tests/mutants/",
+    "tests/jackfield_dapr/test_compat_thand_workflows",
+    "tests/jackfield_market/mutants/",
 )
 """Modules that wait for processes or deadlines: they begin first, so that no worker waits for another one at the end."""
 

@@ -45,7 +45,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     cases of a test, and tests marked ``above_sql``. Those of the database itself all run on both."""
     seen = set()
     for item in items:
-        if not isinstance(item, pytest.Function) or item.nodeid.startswith("tests/database/"):
+        if not isinstance(item, pytest.Function) or item.nodeid.startswith("tests/jackfield_store/database/"):
             continue
         if getattr(item, "callspec", None) is None or item.callspec.params.get("database_url") != "postgresql":
             continue

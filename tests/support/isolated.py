@@ -20,7 +20,7 @@ from jackfield_isolation import boot
 from jackfield_store.runtime import Jackfield
 
 ROOT = Path(__file__).parents[2]
-CONNECTORS = ROOT / "tests" / "isolation" / "connectors"
+CONNECTORS = ROOT / "tests" / "jackfield_isolation" / "connectors"
 """Sources of the connectors that are installed."""
 _DESCRIBED: dict[tuple[str, str, tuple[tuple[str, str], ...]], str] = {}
 """Manifests by the module's name, its source and its dependencies."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from jackfield_market.testing.project import Project
 from plugboard import make_connector
 
-SOUND = (Path(__file__).parents[1] / "mutants" / "sound.py").read_text(encoding="utf-8")
+SOUND = (Path(__file__).parents[1] / "jackfield_market" / "mutants" / "sound.py").read_text(encoding="utf-8")
 
 
 def _recording(*exchanges: tuple[str, str, object, object]) -> str:

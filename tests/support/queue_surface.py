@@ -88,7 +88,7 @@ def rest() -> None:
 
 
 def takes_queue(vector: Vector) -> bool:
-    """Whether the vector is accepted for the queue, and there is a broker (``tests/surfaces/test_surfaces_equal.py`` skips without one)."""
+    """Whether the vector is accepted for the queue, and there is a broker (``test_surfaces_equal.py`` skips without one)."""
     given = vector.given
     if missing() is not None or vector.process or vector.name in _APART or not isinstance(given, Mapping):
         return False

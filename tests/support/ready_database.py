@@ -1,7 +1,7 @@
 """A migrated SQLite database, made once for each process of pytest, and for the one that forks the commands of ``warm``: the new database
 of a test begins as a copy of it.
 
-Migrating takes 60 ms of CPU, and thousands of tests begin with an empty database. ``tests/database`` migrates for real.
+Migrating takes 60 ms of CPU, and thousands of tests begin with an empty database. ``tests/jackfield_store/database`` migrates for real.
 """
 
 from __future__ import annotations

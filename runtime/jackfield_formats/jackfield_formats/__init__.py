@@ -8,5 +8,6 @@ To add a format, here or in a package of your own:
   ``jackfield.connection_formats``. If its files have suffixes of their own, name them in ``connections/files`` (``_SUFFIXES``).
 - Refuse or warn of members that the reader does not know: none may be lost in silence.
 - Give each connector that the format can name its aliases (in the connector's ``aliases.py``; ``make generate`` renews its connector.json).
-  Describe the format in docs/compatibility.md. ``tests/compatibility`` holds files of each, and ``test_compat_files.py`` lists the formats.
+  Describe the format in docs/compatibility.md. ``tests/jackfield_formats`` has files of each;
+  its ``test_compat_files.py`` lists the formats.
 """

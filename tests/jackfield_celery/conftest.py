@@ -1,0 +1,16 @@
+"""The databases and brokers that tests of Celery's engine run on."""
+
+from postgres import database_url, postgres_database, postgres_server, postgres_url
+from rabbitmq import rabbitmq, rabbitmq_node
+from redis_server import redis, redis_process
+
+__all__ = [
+    "database_url",
+    "postgres_database",
+    "postgres_server",
+    "postgres_url",
+    "rabbitmq",
+    "rabbitmq_node",
+    "redis",
+    "redis_process",
+]

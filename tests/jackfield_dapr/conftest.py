@@ -1,0 +1,22 @@
+"""An AWS, the samples of connection files, and a sidecar that serves a folder of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.jackfield_formats.conftest import aws, folder, samples
+
+from fake_aws import FakeAws
+from sidecars import SidecarClient, component, sidecar
+
+__all__ = ["aws", "folder", "samples"]
+
+
+@pytest.fixture
+def dapr(folder: Path, aws: FakeAws) -> Iterator[SidecarClient]:
+    """A sidecar with the usual component."""
+    (folder / "outbox.yaml").write_text(component())
+    with sidecar(folder) as running:
+        yield running

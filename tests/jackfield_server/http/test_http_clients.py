@@ -1,0 +1,93 @@
+"""Clients that others' generators make from ``/openapi.json`` work against a live server."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from http_stand import Client, Stand, clean
+
+CALLS = Path(__file__).resolve().parents[2] / "clients"
+PYTHON = Path(sys.prefix) / "clients" / "bin"
+NODE = Path(sys.prefix) / "node" / "node_modules" / ".bin"
+
+
+def run(*command: str | Path, folder: Path, **more: str) -> str:
+    """Run a command to its good end, and give what it printed."""
+    environment = clean(folder, PATH=os.environ["PATH"], **more)
+    parts = [str(part) for part in command]
+    done = subprocess.run(parts, cwd=folder, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    return done.stdout
+
+
+def cut(document: Any, tags: set[str]) -> Any:
+    """Leave the operations with some tags, and the schemas that they need: of the whole, a generator takes three times as long."""
+    paths = {path: item for path, item in document["paths"].items() if all(tags & {*operation["tags"]} for operation in item.values())}
+    schemas, needed, new = document["components"]["schemas"], set[str](), json.dumps(paths)
+    while found := {*re.findall(r'"#/components/schemas/([^"]+)"', new)} - needed:
+        needed |= found
+        new = json.dumps([schemas[name] for name in found])
+    kept = {name: schema for name, schema in schemas.items() if name in needed}
+    return {**document, "paths": paths, "components": {**document["components"], "schemas": kept}}
+
+
+@pytest.fixture
+def origin(stand: Stand) -> str:
+    """The server's address."""
+    return f"http://127.0.0.1:{stand.port}"
+
+
+@pytest.mark.parametrize("tags", [{"audit", "connections", "files", "invocations"}, pytest.param(None, marks=pytest.mark.campaign)])
+def test_m24_python_client(origin: str, client: Client, tmp_path: Path, tags: set[str] | None) -> None:
+    """openapi-python-client makes a client without a warning, in campaigns of the whole document; it invokes, lists, and looks after
+    connections."""
+    if not (PYTHON / "openapi-python-client").exists():
+        pytest.skip("openapi-python-client is not installed in .venv/clients ('make clients' does it)")
+    (tmp_path / "config.yaml").write_text("post_hooks: []\n", encoding="utf-8")
+    target, document = tmp_path / "jackfield_client", client.get("/openapi.json?connector=echo").json
+    (tmp_path / "document.json").write_text(json.dumps(document if tags is None else cut(document, tags)), encoding="utf-8")
+    run(
+        PYTHON / "openapi-python-client", "generate", "--path", tmp_path / "document.json", "--meta", "none",
+        "--output-path", target, "--config", tmp_path / "config.yaml", "--fail-on-warning", folder=tmp_path,
+    )  # fmt: skip
+    shutil.copy(CALLS / "calls.py", tmp_path)
+    told: Any = json.loads(run(PYTHON / "python", "calls.py", origin, folder=tmp_path, JACKFIELD_TOKEN=client.token or ""))
+    assert told["created"] == ["hall", 1, "ok"]
+    assert told["shown"]["values"]["token"] != "t-4711"
+    assert (told["stale"], told["replaced"], told["listed"]) == (412, 2, ["hall"])
+    assert told["done"][:2] == [200, "succeeded"]
+    assert told["done"][2]["text"] == "hello"
+    assert told["refused"] == [422, "invalid_input", "/text"]
+    assert (told["entry"], told["found"]) == (["echo", "succeeded"], [True])
+    assert (told["downloaded"], told["files"], told["form"]) == (["hello", "lo"], [False, True], [9, "text/plain"])
+    assert (told["removed"], told["missing"]) == (204, ["Problem", 404])
+    assert set(told["events"]) >= {"connection.created", "connection.replaced", "connection.removed"}
+
+
+@pytest.mark.campaign  # openapi-typescript and tsc take 10 s of CPU time
+def test_m24_typescript_client(origin: str, client: Client, tmp_path: Path) -> None:
+    """openapi-typescript makes types, among them of inputs and values; a caller that uses them passes ``tsc --strict`` and works."""
+    if not (NODE / "openapi-typescript").exists():
+        pytest.skip("openapi-typescript is not installed in .venv/node ('make clients' does it, where there is npm)")
+    run(
+        NODE / "openapi-typescript", f"{origin}/openapi.json?connector=echo", "--default-non-nullable", "false", "--output", "api.ts",
+        folder=tmp_path,
+    )  # fmt: skip
+    shutil.copy(CALLS / "calls.ts", tmp_path)
+    run(
+        NODE / "tsc", "--strict", "--target", "es2022", "--module", "commonjs", "--lib", "es2022,dom", "api.ts", "calls.ts", folder=tmp_path
+    )
+    told: Any = json.loads(run("node", "calls.js", folder=tmp_path, JACKFIELD_ORIGIN=origin, JACKFIELD_TOKEN=client.token or ""))
+    assert {name: told[name] for name in ("version", "status", "said", "found")} == {
+        "version": 1, "status": "succeeded", "said": "hello", "found": True,
+    }  # fmt: skip
+    assert {"connection.created", "connection.removed"} <= set(told["events"])
