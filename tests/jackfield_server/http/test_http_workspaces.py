@@ -13,10 +13,13 @@ from http_stand import Client, Stand, say
 from jackfield.callers.actor import Actor
 from jackfield.kernel.clock import iso
 from jackfield.kernel.errors import NotAllowed
+from jackfield_platform.tenants.tenants import Tenants
 from jackfield_store.access import Audit, UnknownWorkspace, Workspaces
+from jackfield_store.access.kept_rules import forget_rules
 from jackfield_store.access.platform_tokens import PlatformTokens
 from jackfield_store.access.tokens import new_text
 from jackfield_store.database import UniqueViolation
+from jackfield_store.database.faults import RowDamaged
 from jackfield_store.database.migrations import declared, known_migrations
 from jackfield_store.database.table_shapes import shape_of, tables_of_workspaces
 from mcp_talk import call_of
@@ -233,6 +236,39 @@ def test_deletion_suspends_and_then_leaves_nothing(stand: Stand, platform: Clien
     storage = stand.host.storage
     log, _ = Audit(storage.database, lambda: storage.vault, "default", stand.host.clock).list(event="workspace.purged")
     assert log[0].about["object"] == "workspace:acme-5"
+
+
+def test_a_platform_gets_rid_of_no_rule_by_a_purge(stand: Stand, platform: Client) -> None:
+    """What the operator has set for the name holds in a workspace that is created anew; the platform adds to it. Only the operator's own
+    purge forgets it."""
+    storage, clock = stand.host.storage, stand.host.clock
+    workspaces = Workspaces(storage.database, storage.vault, clock)
+    rules = {"allow": ["echo/*"], "block": ["echo/shout"], "approve": ["echo/say"]}
+    assert platform.call("PUT", "/v1/workspaces/acme-12").status == 201
+    workspaces.set("acme-12", {"rules": rules})
+    for _ in range(2):
+        for tail in ("", "?purge=true"):
+            assert platform.call("DELETE", f"/v1/workspaces/acme-12{tail}").status == 200
+        refused = platform.call("PUT", "/v1/workspaces/acme-12", {"rules": {"approve": []}})
+        assert (refused.status, refused.json["code"]) == (403, "not_allowed")
+        assert platform.call("PUT", "/v1/workspaces/acme-12").json["rules"] == rules
+    added = platform.call("PATCH", "/v1/workspaces/acme-12", {"rules": {"approve": ["echo/say", "echo/list"]}})
+    assert added.json["rules"]["approve"] == ["echo/say", "echo/list"]
+    tenant = Client(stand.port, platform.post("/v1/workspaces/acme-12/tokens", {"scope": "invoke", "name": "t"}).json["token"])
+    assert tenant.invoke("say", text="x").json["error"]["code"] == "approval_required"  # its connection is inline
+    for tail in ("", "?purge=true"):
+        platform.call("DELETE", f"/v1/workspaces/acme-12{tail}")
+    with storage.database.write() as transaction:
+        transaction.change("UPDATE kept_rules SET rules = '{}' WHERE name = 'acme-12'", {})
+    assert platform.call("PUT", "/v1/workspaces/acme-12").status == 503
+    with pytest.raises(RowDamaged):
+        workspaces.create("acme-12")
+    with storage.database.write() as transaction:
+        forget_rules(transaction, "acme-12")
+    assert workspaces.create("acme-12").settings.rules.approve == ()
+    workspaces.set("acme-12", {"rules": rules, "suspended": True})
+    Tenants(storage, stand.host.files, clock, "*", Actor("cli", "ada")).purge("acme-12")
+    assert platform.call("PUT", "/v1/workspaces/acme-12").json["rules"].get("approve", []) == []
 
 
 def test_a_process_that_has_a_purged_workspace_open_runs_nothing_in_it(stand: Stand, platform: Client) -> None:

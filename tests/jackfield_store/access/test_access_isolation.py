@@ -202,6 +202,7 @@ def test_tables_of_tenants() -> None:
     tables = _tables()
     assert tables.keys() - TENANT_TABLES == {
         "workspaces",
+        "kept_rules",
         "instances",
         "dispatchers",
         "duration_limits",

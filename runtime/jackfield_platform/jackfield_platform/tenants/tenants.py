@@ -10,6 +10,7 @@ from jackfield.kernel.errors import Detail, InvalidInvocation, NotAllowed
 from jackfield.kernel.exports import late_hints
 from jackfield_platform.tenants.purge import keep_at_providers, kept_by, purge
 from jackfield_store.access import Tokens, UnknownWorkspace, Workspace, WorkspaceExists, Workspaces
+from jackfield_store.access.kept_rules import forget_rules, keep_rules, kept_rules
 from jackfield_store.access.platform_tokens import manages
 from jackfield_store.access.sessions import end_sessions
 from jackfield_store.access.settings import Settings, require_own
@@ -116,20 +117,27 @@ class Tenants:
 
     def purge(self, name: str) -> dict[str, Any]:
         """Delete a suspended workspace for good: its connections, grants, keys, files, journal and settings. Providers are told that its
-        approvals are no longer needed; those that do not answer now are told later.
+        approvals are no longer needed; those that do not answer now are told later. If a platform does so, the rules are kept: they bind
+        whoever creates a workspace of that name.
 
         :return: how many of each were deleted, and how many approvals were revoked or wait for that; and webhooks that are removed at
             their providers from now on.
         :raises UnknownWorkspace: if there is none of this name, or the platform does not manage it.
         :raises WorkspaceInUse: if it is not suspended, or calls of it still run.
         """
-        if not self.find(name).settings.suspended:
+        settings = self.find(name).settings
+        if not settings.suspended:
             hint = "Delete it without 'purge' first: that suspends it, and says what would be deleted."
             raise WorkspaceInUse(f"the workspace '{name}' is not suspended", hint=hint)
         kept = kept_by(self._storage.database, name)
         if kept["running"]:
             text = f"{kept['running']:,} invocations of the workspace '{name}' are still running"
             raise WorkspaceInUse(text, hint="Try again when they have ended, at the latest when their deadlines have passed.")
+        with self._storage.database.write() as transaction:
+            if self._actor.kind == "platform":
+                keep_rules(transaction, self._storage.vault, name, settings.rules)
+            else:
+                forget_rules(transaction, name)
         webhooks, noted = keep_at_providers(self._storage, name, self._clock)
         purge(self._storage, self._files, name, self._clock, self._actor)
         told = self._revoke() if noted else {}
@@ -161,7 +169,7 @@ class Tenants:
         try:
             return self._workspaces.find(name).settings
         except UnknownWorkspace:
-            return Settings()
+            return Settings(rules=kept_rules(self._storage.database, self._storage.vault, name))
 
     def _require(self, name: str) -> None:
         if not manages(self._pattern, name):

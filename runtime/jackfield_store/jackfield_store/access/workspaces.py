@@ -16,6 +16,7 @@ from jackfield.kernel.errors import InvalidInvocation, did_you_mean
 from jackfield.kernel.stored_values import possible_time
 from jackfield_store.access.audit import Audit, first_acts
 from jackfield_store.access.audit_seals import prepare_seals
+from jackfield_store.access.kept_rules import kept_rules, with_kept_rules
 from jackfield_store.access.settings import Settings, changed_settings, read_settings
 from jackfield_store.database import Database, Row, Transaction
 from jackfield_store.database.epoch import EpochCache
@@ -124,7 +125,7 @@ class Workspaces:
 
     def create(self, name: str, changes: Mapping[str, Any] | None = None) -> Workspace:
         """Create a workspace with the default settings and ``changes``. Its data key is created too, so that a wrong master key shows
-        now rather than with the first secret.
+        now rather than with the first secret. Rules that were kept for its name hold.
 
         :raises InvalidInvocation: if the name or a setting is not valid.
         :raises WorkspaceExists: if the name is taken.
@@ -133,7 +134,8 @@ class Workspaces:
         if not _OWN.search(name):  # as with connections: a name of punctuation only cannot be a folder or an address
             raise invalid_workspace_name(name, "/name", "must contain a letter or a digit", "Choose another name.")
         changed_settings(Settings(), changes or {})  # report all faults
-        made = Workspace(name, self._clock.time(), changed_settings(Settings(), self._dated(changes or {})))
+        bound = with_kept_rules(kept_rules(self._database, self._vault, name), changes or {})
+        made = Workspace(name, self._clock.time(), changed_settings(Settings(), self._dated(bound)))
         if name == DEFAULT or self._database.look_up(_EXISTS, {"name": name}):
             raise _exists(name)
         if self._vault.asks_a_service:
