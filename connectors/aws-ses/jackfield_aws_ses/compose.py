@@ -14,7 +14,7 @@ from jackfield_aws_ses.headers import HeaderError, check_header_name, check_head
 from jackfield_aws_ses.mime import MAX_MESSAGE_SIZE, Message, MessageError, check_texts, encoded_size, may_exceed
 
 if TYPE_CHECKING:
-    from jackfield_aws_ses.inputs import Email, Invitation
+    from jackfield_aws_ses.email_fields import EmailFields, Invitation
 
 MAX_RECIPIENTS = 50
 """Maximum number of recipients of one message in to, cc and bcc together (SES API v2, Destination)."""
@@ -43,7 +43,7 @@ def pairs(value: Mapping[str, str] | Iterable[Mapping[str, str]] | None) -> tupl
     return tuple((f"/{index}/value", item["key"], item["value"]) for index, item in enumerate(value))
 
 
-def compose(email: Email) -> tuple[Composed | None, tuple[Detail, ...]]:
+def compose(email: EmailFields) -> tuple[Composed | None, tuple[Detail, ...]]:
     """Compose the message that the inputs describe, or return all faults in them."""
     faults = _Faults()
     to, cc, bcc = faults.mailboxes("/to", email.to), faults.mailboxes("/cc", email.cc), faults.mailboxes("/bcc", email.bcc)
@@ -96,7 +96,7 @@ class _Faults:
         elif count > MAX_RECIPIENTS:
             self.add("/to", f"{count} recipients in 'to', 'cc' and 'bcc'; Amazon SES accepts at most {MAX_RECIPIENTS}", "maxItems")
 
-    def headers(self, email: Email) -> tuple[tuple[str, str], ...]:
+    def headers(self, email: EmailFields) -> tuple[tuple[str, str], ...]:
         fields: list[tuple[str, str]] = []
         seen: set[str] = set()
         for path, name, value in pairs(email.headers):
@@ -129,7 +129,7 @@ class _Faults:
             self.add("/listUnsubscribe", f"writes '{twice}', which 'headers' also sets")
         return fields
 
-    def tags(self, email: Email) -> tuple[tuple[str, str], ...]:
+    def tags(self, email: EmailFields) -> tuple[tuple[str, str], ...]:
         fields: list[tuple[str, str]] = []
         seen: set[str] = set()
         for path, name, value in pairs(email.tags):

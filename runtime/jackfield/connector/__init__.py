@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from jackfield.kernel.exports import exports
 
 if TYPE_CHECKING:
+    from jackfield.connector.actions import Action, Option
     from jackfield.connector.answers import MAX_ANSWER, bounded_answer, check_price, whole_answer
     from jackfield.connector.budget import Budget, Limits, Warmup
     from jackfield.connector.context import (
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
         check_may_wait,
         current_call,
     )
-    from jackfield.connector.declare import Action, Connector, Option
+    from jackfield.connector.declare import Connector
     from jackfield.connector.evidence import KEY, MARKER, SENT_FROM, SENT_UNTIL, Look, Marker
     from jackfield.connector.failed_entries import FailedEntry
     from jackfield.connector.grants import Authorization, DeviceAuthorization, Grant, Grants
@@ -203,7 +204,8 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
             ".answers": "MAX_ANSWER bounded_answer check_price whole_answer",
             ".budget": "Budget Limits Warmup",
             ".context": "Account Answered Apart Call Minted OpenContext Step check_may_wait current_call",
-            ".declare": "Action Connector Option",
+            ".actions": "Action Option",
+            ".declare": "Connector",
             ".evidence": "KEY MARKER SENT_FROM SENT_UNTIL Look Marker",
             ".failed_entries": "FailedEntry",
             ".grants": "Authorization DeviceAuthorization Grant Grants",

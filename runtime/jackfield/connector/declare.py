@@ -7,21 +7,18 @@ import typing
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
+from jackfield.connector.actions import Action, JobSteps, OptionSource, Preview, one_unit, united
 from jackfield.connector.context import OpenContext, Step
 from jackfield.connector.models import ConnectionType, DeclarationError, Inputs, Output, check_evidence, spelt_out
 from jackfield.connector.on_demand import OnDemand, by_key
 from jackfield.connector.streamed import returns_files
 from jackfield.connector.triggers import Triggers
-from jackfield.kernel.dataclass import dataclass, field, replace
-from jackfield.kernel.errors import Detail, InvalidInput, JackfieldError
-from jackfield.kernel.pointers import pointer
-from jackfield.kernel.secrecy import Hidden
+from jackfield.kernel.dataclass import replace
+from jackfield.kernel.errors import JackfieldError
 from jackfield.manifest.manifest import Effect, IdempotentBy, Json, RateLimit, RepeatOk
 from jackfield.manifest.pagination import Pagination
 
 if typing.TYPE_CHECKING:
-    from concurrent.futures import Executor
-
     from jackfield.connector.budget import Budget
     from jackfield.connector.evidence import Look, Marker
 
@@ -35,145 +32,6 @@ ConnectionTest = Callable[[Any, OpenContext], Iterable[Step]]
 
 Documents = Callable[[Mapping[str, Any], ConnectionType], Mapping[str, Any]]
 """Maps the policy documents by name and the connection's values to the documents that this connector adds or replaces."""
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One choice of a form field."""
-
-    value: str
-    label: str
-
-    def to_json(self) -> dict[str, str]:
-        """Return the choice as JSON."""
-        return {"value": self.value, "label": self.label}
-
-
-@dataclass(frozen=True, slots=True)
-class OptionSource:
-    """Source of a form field's choices.
-
-    ``takes_client`` is True if the function queries the provider, ``takes_inputs`` if its parameter ``inputs`` takes what the form has so
-    far; ``depends_on`` names the inputs that change the choices. ``action`` is the action that it calls, by which rules decide.
-    """
-
-    key: str
-    title: str
-    description: str
-    function: Callable[..., Iterable[Option]]
-    takes_client: bool
-    takes_inputs: bool = False
-    depends_on: tuple[str, ...] = ()
-    action: str | None = None
-
-    def choices(self, client: Any = None, inputs: Mapping[str, Any] | None = None) -> list[Option]:
-        """Return the choices; whatever the function raises is raised.
-
-        :raises InvalidInput: if it reads an input of ``depends_on`` that is not given.
-        """
-        given = Hidden({"inputs": _FormInputs(self, inputs or {})} if self.takes_inputs else {})
-        del inputs
-        return [*self.function(*([client] if self.takes_client else []), **given.value)]
-
-
-class _FormInputs(dict[str, Any]):
-    """Inputs of an option source: reading one that is missing names it."""
-
-    def __init__(self, source: OptionSource, inputs: Mapping[str, Any]) -> None:
-        super().__init__(inputs)
-        self._source = source
-
-    def __missing__(self, name: str) -> Any:
-        if name not in self._source.depends_on:
-            raise KeyError(name)
-        detail = Detail(pointer(name), f"'{name}' is missing: the choices depend on it", "required")
-        raise InvalidInput(f"the option source '{self._source.key}' needs '{name}'", details=[detail], hint=f"Give '{name}'.")
-
-
-def _one(_inputs: Any) -> float:
-    return 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """Function that computes the output of a dry run from the inputs alone, and the model of that output."""
-
-    function: Callable[[Any], Output]
-    output: type[Output]
-
-
-@dataclass(frozen=True, slots=True)
-class JobSteps:
-    """Steps of a job after its start, as actions whose inputs are the handle (as JSON). ``cancel`` is None if the job has none.
-
-    ``poll`` returns a ``jackfield.connector.jobs.Polled``; what it raises, but for ``JobFailed``, does not end the job. With
-    ``cancels_late``, a job whose time is over is cancelled: nobody would go on with its work, and what it has left would stay.
-    """
-
-    poll: Action
-    cancel: Action | None = None
-    cancels_late: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """Declared action: its function, its models, and the properties that the runtime needs."""
-
-    key: str
-    title: str
-    description: str
-    effect: Effect
-    function: Callable[..., Any]
-    inputs: type[Inputs]
-    output: type[Output]
-    takes_client: bool
-    is_async: bool
-    permissions: Mapping[str, tuple[str, ...]]
-    pagination: Pagination | None = None
-    rate_limit: RateLimit | None = None
-    examples: tuple[Mapping[str, Any], ...] = ()
-    idempotent_by: IdempotentBy | None = None
-    repeat_ok: tuple[RepeatOk, ...] = ()
-    schema: Mapping[str, Any] = field(default_factory=dict)
-    budget: Budget | None = None
-    cost: Callable[[Any], float] = _one
-    preview: Preview | None = None
-    needs_connection: bool = True
-    verify: Callable[[Any, str], object] | None = None
-    """Judges the inputs where the action runs, for a dry run; None if the models and rules here have judged them."""
-    effect_of: Callable[[Any], Effect] | None = None
-    """Effect of a call by its inputs; None if it is always ``effect``."""
-    pace_by: tuple[str, ...] = ()
-    """Inputs that name what the provider throttles, such as a bucket: calls with other values keep their own pace."""
-    executor: Executor | None = None
-    """Threads in which an event loop calls it; None for those that all actions share."""
-    returns_files: bool = False
-    hands_out: bool = False
-    """True if its output hands out credentials."""
-    allowed_with: tuple[str, ...] = ()
-    """Other actions that its caller must be allowed to call."""
-    keywords: tuple[str, ...] = ()
-    """What people search for when they mean it, besides the words of its key, title and description."""
-    job: JobSteps | None = None
-    """Steps of a job after its start, which ``function`` is; None for an action that ends with its call."""
-    marker: Marker | None = None
-    """Place of the marker by which evidence knows an attempt again; None if it carries none."""
-    evidence: tuple[Look, ...] = ()
-    """Reads that find out what became of an attempt in doubt."""
-    takes_streams: bool = True
-    """False if stored files must be passed by value, because the action runs in another process."""
-    request: Callable[[Any], Mapping[str, Any] | None] | None = None
-    """Describes the request that a call would send, without sign-in and without sending anything, for a dry run; None for an action whose
-    function builds its requests."""
-
-
-def united(needed: Iterable[Mapping[str, Iterable[str]]]) -> Mapping[str, tuple[str, ...]]:
-    """Return the permissions that several actions together need, by system."""
-    union: dict[str, set[str]] = {}
-    for permissions in needed:
-        for system, names in permissions.items():
-            union.setdefault(system, set()).update(names)
-    return {system: tuple(sorted(names)) for system, names in union.items()}
 
 
 class _Permissions(Mapping[str, tuple[str, ...]]):
@@ -273,7 +131,7 @@ class Connector(Triggers):
         repeat_ok: Sequence[RepeatOk] = (),
         schema: Mapping[str, Any] | None = None,
         budget: Budget | None = None,
-        cost: Callable[[Any], float] = _one,
+        cost: Callable[[Any], float] = one_unit,
         preview: Callable[[Any], Output] | None = None,
         needs_connection: bool = True,
         effect_of: Callable[[Any], Effect] | None = None,

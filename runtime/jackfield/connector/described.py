@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from jackfield.catalog.indexed import LazyMapping
-from jackfield.connector.declare import Action, Connector, united
+from jackfield.connector.actions import Action, united
+from jackfield.connector.declare import Connector
 
 Json = Mapping[str, Any]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from jackfield.connector.actions import Action, OptionSource
 from jackfield.connector.context import Account, OpenContext, Step
-from jackfield.connector.declare import Action, Documents, Explain, OptionSource
+from jackfield.connector.declare import Documents, Explain
 from jackfield.connector.triggers import Trigger
 
 

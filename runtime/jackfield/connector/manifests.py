@@ -13,7 +13,28 @@ from jackfield.connector.triggers import Trigger, Webhook
 from jackfield.manifest.manifest import MANIFEST_VERSION
 
 if TYPE_CHECKING:
-    from jackfield.connector.declare import Action, Connector, OptionSource
+    from typing import Protocol
+
+    from jackfield.connector.actions import Action, OptionSource
+
+    class Declared(Protocol):
+        """Connector as ``describe`` reads it."""
+
+        key: str
+        title: str
+        description: str
+        version: str
+        about: dict[str, Any]
+        aliases: dict[str, Any]
+        connections: dict[str, type[ConnectionType]]
+        actions: Mapping[str, Action]
+        option_sources: dict[str, OptionSource]
+        triggers: Mapping[str, Trigger]
+
+        @property
+        def triggers_here(self) -> Collection[str]:
+            """Keys of the triggers whose modules have been imported."""
+
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -80,7 +101,7 @@ def _hints(inner: Mapping[str, Any], outer: Mapping[str, Any]) -> dict[str, Any]
     return {"x-jackfield": hints} if hints else {}
 
 
-def describe(connector: Connector, actions: Collection[str] | None = None) -> dict[str, Any]:
+def describe(connector: Declared, actions: Collection[str] | None = None) -> dict[str, Any]:
     """Return the manifest of a connector (docs/reference/manifest.md), without members that have no value; with all its actions, or only
     those named, and the triggers whose modules are there."""
     chosen = [connector.actions[key] for key in connector.actions if actions is None or key in actions]

@@ -11,10 +11,11 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
+from jackfield.connector.actions import Action, Option
 from jackfield.connector.budget import Limits, Warmup
 from jackfield.connector.context import Account, IdempotencyKey, OpenContext, Step, entered
 from jackfield.connector.conversion import Handle, dumped
-from jackfield.connector.declare import Action, Connector, Option
+from jackfield.connector.declare import Connector
 from jackfield.connector.grants import Grant
 from jackfield.connector.models import ConnectionType, Inputs, connection_values, model_faults
 from jackfield.connector.streamed import store_files

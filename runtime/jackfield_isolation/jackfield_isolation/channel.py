@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from jackfield.kernel.clock import Deadline, Share, SystemClock
 from jackfield.kernel.errors import InvalidInput
 from jackfield.wire.guard import Guard
 from jackfield_isolation.conversation import Conversation
-from jackfield_isolation.egress import Egress
+from jackfield_isolation.egress import Egress, NamedHost
 from jackfield_isolation.lazy_threads import LazyThreads
 from jackfield_isolation.proxies import Proxies
 from jackfield_isolation.questions import ACTS, Asked, CallFacts, ConnectionFacts, Question
@@ -19,8 +19,34 @@ from jackfield_isolation.sessions import Session, Sessions
 if TYPE_CHECKING:
     from jackfield.connector.context import Call, OpenContext
     from jackfield.manifest.manifest import Manifest
-    from jackfield_isolation.remote import RemoteClient, RemoteConnection
     from jackfield_isolation.supervisor import Supervisor
+
+    class Kind(Protocol):
+        """Connection that a question is about."""
+
+        is_stale: bool
+
+        @property
+        def key(self) -> str:
+            """Key of its type."""
+
+        @property
+        def values(self) -> Mapping[str, Any]:
+            """Its values."""
+
+        @property
+        def reports_begin(self) -> bool:
+            """True if its client reports that a request begins."""
+
+        def hosts(self) -> Mapping[str, NamedHost]:
+            """Return the hosts that its values name."""
+
+    class Client(Protocol):
+        """Client whose sign-in may be renewed."""
+
+        def allow_renewal(self) -> None:
+            """Let the next question sign in anew."""
+
 
 _MOST_THREADS = 64
 _SECONDS = 30.0
@@ -44,9 +70,9 @@ class Channel:
         question: Question,
         *given: Any,
         call: Call | None = None,
-        kind: RemoteConnection | None = None,
+        kind: Kind | None = None,
         context: OpenContext | None = None,
-        client: RemoteClient | None = None,
+        client: Client | None = None,
         workspace: str = "",
     ) -> Any:
         """Ask a child and return its answer: a child whose answer has another shape than the question's has sent garbage.
@@ -66,7 +92,7 @@ class Channel:
             kind.is_stale = False
         about = None if kind is None else _connection(kind, context, session)
         asked = Asked(question.name, given, _call(call, deadline), about, renews, tuple(supervisor.dropped.take()))
-        reports = kind is not None and type(kind).reports_begin
+        reports = kind is not None and kind.reports_begin
         dial = self._egress(kind, context).connect
         talk = Conversation(child, deadline, dial, call=call, context=context, session=session, reports=reports)
         try:
@@ -77,7 +103,7 @@ class Channel:
             if talk.renewable and client is not None:
                 client.allow_renewal()
 
-    def _egress(self, kind: RemoteConnection | None, context: OpenContext | None) -> Egress:
+    def _egress(self, kind: Kind | None, context: OpenContext | None) -> Egress:
         if kind is None:
             return Egress(self.manifest.key, self.manifest.hosts, proxies=self._proxies, told=self._told)
         guard = Guard() if context is None else context.guard
@@ -95,7 +121,7 @@ def _call(call: Call | None, deadline: Deadline) -> CallFacts:
     )  # fmt: skip
 
 
-def _connection(kind: RemoteConnection, context: OpenContext | None, session: Session | None) -> ConnectionFacts:
+def _connection(kind: Kind, context: OpenContext | None, session: Session | None) -> ConnectionFacts:
     if context is None or session is None:
         return ConnectionFacts(kind.key, kind.values)
     return ConnectionFacts(

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, FailFast, Field
 
+from jackfield.connector.actions import Option
 from jackfield.connector.budget import Limits
 from jackfield.connector.context import Account, Minted, Step
-from jackfield.connector.declare import Option
 from jackfield.connector.grants import Authorization, DeviceAuthorization, Grant
 from jackfield.connector.triggers import Outcome
 from jackfield.schema.wording import escaped

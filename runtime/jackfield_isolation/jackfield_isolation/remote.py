@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Self, TypeVar, cast
 
 from pydantic import PrivateAttr, ValidationError
 
+from jackfield.connector.actions import Action, JobSteps, Option, OptionSource, Preview, united
 from jackfield.connector.budget import Budget, Limits, Warmup
 from jackfield.connector.context import Account, Call, OpenContext, Step, current_call
-from jackfield.connector.declare import Action, JobSteps, Option, OptionSource, Preview, united
 from jackfield.connector.evidence import read_evidence
 from jackfield.connector.grants import Grant
 from jackfield.connector.jobs import NoOutput, Polled, Started, steps_with

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, cast
 
 from jackfield.connector import Action, Connector, DeclarationError, Inputs, Option, Output, Pagination
-from jackfield.connector.declare import OptionSource
+from jackfield.connector.actions import OptionSource
 from jackfield.connector.described import DescribedConnector
 from jackfield.manifest.manifest import EFFECTS, Effect, Manifest
 from jackfield_aws.certificate_connection import AwsRolesAnywhere

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jackfield.connector import JobFailed, Progress, Sent
-from jackfield.connector.declare import Action, JobSteps
+from jackfield.connector.actions import Action, JobSteps
 from jackfield.connector.jobs import NoOutput, Polled, Started, polled, steps_with
 from jackfield.kernel.dataclass import replace
 from jackfield_aws.clients import AwsClients

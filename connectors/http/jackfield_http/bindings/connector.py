@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ConfigDict, PrivateAttr
 
 from jackfield.connector import Action, Connector, Inputs, InvalidInput, Pagination, Sent, Unavailable, current_call
-from jackfield.connector.declare import JobSteps
+from jackfield.connector.actions import JobSteps
 from jackfield.connector.described import DescribedConnector
 from jackfield.connector.evidence import PREFIX, read_evidence
 from jackfield.connector.jobs import Started, steps_with

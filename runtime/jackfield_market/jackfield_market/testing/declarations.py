@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from unittest import mock
 
-from jackfield.connector.declare import OptionSource
+from jackfield.connector.actions import OptionSource
 from jackfield.invocation import Invocation
 from jackfield.invocation.provider_ids import marked_places
 from jackfield.kernel.errors import JackfieldError

@@ -6,15 +6,29 @@ import asyncio
 import math
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from starlette.requests import Request
 
 from jackfield_server.shared.correlation import request_id
 
 if TYPE_CHECKING:
-    from jackfield_server.http.protocol import Bounded
+    from uvicorn.server import ServerState
+
     from jackfield_server.shared.operation import Operation
+    from jackfield_server.shared.request_shares import Connection
+
+    class ClientConnection(Connection, Protocol):
+        """Connection of uvicorn's that a request came on."""
+
+        loop: asyncio.AbstractEventLoop
+        transport: asyncio.Transport
+        scope: Any
+        tasks: set[asyncio.Task[Any]]
+        server_state: ServerState
+
+        def send_whole(self, exchange: Exchange, answer: bytes) -> None:
+            """Send the whole answer, head and body, and end the request."""
 
 
 class Exchange:
@@ -32,7 +46,7 @@ class Exchange:
 
     def __init__(
         self,
-        protocol: Bounded,
+        protocol: ClientConnection,
         operation: Operation,
         given: dict[bytes, bytes],
         *,

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from jackfield_server.shared.body import members_of
 from jackfield_server.shared.identity import Identity
-from jackfield_server.shared.installer import changed, exactly, find_installer, key_of
+from jackfield_server.shared.installing import changed, exactly, find_installer, key_of
 from jackfield_server.shared.json_response import answer
 from jackfield_server.shared.problem import Problem
 from jackfield_server.shared.server_context import ServerContext

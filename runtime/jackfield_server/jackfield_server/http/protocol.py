@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -17,7 +17,21 @@ from jackfield_server.shared.settings import Settings
 if TYPE_CHECKING:
     from uvicorn.config import Config
 
-    from jackfield_server.http.direct import Direct
+    class Shortcut(Protocol):
+        """Server of plain requests that need no ASGI."""
+
+        def accepted(self, now: float) -> None:
+            """Note a new connection."""
+
+        def lost(self, protocol: Bounded) -> None:
+            """Note the end of a connection."""
+
+        def taken(self, protocol: Bounded) -> Exchange | None:
+            """Return the exchange of a request whose head has come, if it is plain; None leaves it to ASGI."""
+
+        def begin(self, exchange: Exchange) -> bool:
+            """Serve a request whose body is complete; return False if ASGI must."""
+
 
 _PROBES = (b"/healthz", b"/readyz")
 _RESERVE = 32
@@ -53,7 +67,7 @@ class Bounded(HttpToolsProtocol):
         self.holder = ""
         """Workspace whose token came last, empty before the first."""
         self._earlier: deque[Any] = deque()
-        self._direct: Direct | None = getattr(getattr(self.app, "state", None), "direct", None)
+        self._direct: Shortcut | None = getattr(getattr(self.app, "state", None), "direct", None)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the head timeout of a new connection; refuse it when the server is full."""

@@ -17,7 +17,7 @@ from jackfield_store.management.provider_steps import call_of, over_connection
 if TYPE_CHECKING:
     from jackfield.callers import Authorizer, Caller, Request
     from jackfield.catalog import Catalog
-    from jackfield.connector.declare import OptionSource
+    from jackfield.connector.actions import OptionSource
     from jackfield.connector.loaded import LoadedConnector
     from jackfield.manifest.manifest import Manifest
     from jackfield.pipe.invoke import Pipeline

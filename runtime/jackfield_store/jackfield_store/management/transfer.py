@@ -7,7 +7,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from jackfield.connections.documents import DocumentError, read_text, shown_path, split_documents
 from jackfield.connections.files import connections_of, load, read_foreign
@@ -20,9 +20,26 @@ from jackfield_store.connections.connection_rows import join_secrets, split_secr
 from jackfield_store.management.visible_connections import table_of
 
 if TYPE_CHECKING:
+    from jackfield.connections.connection_lookup import Connections
     from jackfield.connections.connection_types import Kinds
     from jackfield.connections.provenance import Provenance
-    from jackfield_store.management.connections import ManagedConnections
+
+    class Target(Protocol):
+        """Connections of a workspace, as an import changes them."""
+
+        known: Connections
+
+        @property
+        def kinds(self) -> Kinds:
+            """Connection types that are known there."""
+
+        def add(
+            self, name: str, type: str, values: Mapping[str, Any], *, test: bool, force: bool, provenance: Provenance
+        ) -> dict[str, Any]:
+            """Validate, test and store a new connection."""
+
+        def replace(self, name: str, values: Mapping[str, Any], *, test: bool, force: bool, provenance: Provenance) -> dict[str, Any]:
+            """Replace the values of a stored one."""
 
 
 def _read_document(text: str, source: str, folder: str, *, reads_host: bool = True) -> list[NamedConnection | str]:
@@ -100,7 +117,7 @@ Fill = Callable[[NamedConnection], Mapping[str, Any]]
 
 
 def imported(
-    connections: ManagedConnections,
+    connections: Target,
     given: Hidden,
     *,
     replace: bool,
@@ -174,7 +191,7 @@ def _refuse_second(item: NamedConnection, first: NamedConnection) -> None:
         raise InvalidConnection(text, details=[Detail("/name", text)], hint="Rename or remove one of them.")
 
 
-def _warn_if_hidden(connections: ManagedConnections, item: NamedConnection, source: str | None) -> None:
+def _warn_if_hidden(connections: Target, item: NamedConnection, source: str | None) -> None:
     file = connections.known.in_files(item.name)
     if file is not None and source is not None:
         text = "the connection '%s' of %s takes precedence over the stored one until the file is no longer read"
@@ -182,7 +199,7 @@ def _warn_if_hidden(connections: ManagedConnections, item: NamedConnection, sour
 
 
 def _store_one(
-    connections: ManagedConnections, item: NamedConnection, provenance: Provenance, *, replace: bool, test: bool, force: bool
+    connections: Target, item: NamedConnection, provenance: Provenance, *, replace: bool, test: bool, force: bool
 ) -> dict[str, Any]:
     store = table_of(connections.known)
     there = store.show(item.name) if store is not None else None
