@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from generated.markdown import NOTICE
 from jackfield_server.http.table import OPERATIONS
-from jackfield_server.shared.operation import Operation
+from jackfield_server.shared.operations.operation import Operation
 
 _TEXT = """# HTTP operations
 

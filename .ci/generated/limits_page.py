@@ -63,10 +63,14 @@ _GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("Output that a callback with `include` gets", "jackfield_platform.events.outputs:LARGEST", "bytes"),
     ),
     "One workspace in one server process": (
-        ("Readers that wait for events", "jackfield_server.shared.request_shares:READERS", ""),
-        ("Readers that wait for events, of one token", "jackfield_server.shared.request_shares:TOKEN_READERS", ""),
-        ("Reads (`GET`) served at once; others wait in line", "jackfield_server.shared.request_shares:READS", ""),
-        ("Time before a refusal that is one of more than 20 in a second", "jackfield_server.shared.request_shares:PENALTY", "seconds"),
+        ("Readers that wait for events", "jackfield_server.shared.process.request_shares:READERS", ""),
+        ("Readers that wait for events, of one token", "jackfield_server.shared.process.request_shares:TOKEN_READERS", ""),
+        ("Reads (`GET`) served at once; others wait in line", "jackfield_server.shared.process.request_shares:READS", ""),
+        (
+            "Time before a refusal that is one of more than 20 in a second",
+            "jackfield_server.shared.process.request_shares:PENALTY",
+            "seconds",
+        ),
     ),
     "Connections and secrets": (
         ("Values of one stored connection", "jackfield_store.connections.connection_rows:LARGEST", "bytes"),

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser
 from browsing import Visitor
 from console_client import Answer, Client, Place, placed, token
 from console_rig import served
-from jackfield_server.shared.server_context import ServerContext
+from jackfield_server.shared.process.server_context import ServerContext
 from oauth2_site import ASK, make_people
 from oidc_provider import AuthorizationServer, authorization_server
 

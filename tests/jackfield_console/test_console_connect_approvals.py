@@ -18,7 +18,7 @@ from http_stand import SETTINGS, Stand, standing
 from jackfield.callers.actor import Actor
 from jackfield.kernel.clock import SystemClock
 from jackfield.testing import Provider
-from jackfield_server.shared.connect import connecting
+from jackfield_server.shared.operations.connect import connecting
 from jackfield_store.access import Workspaces
 from jackfield_store.access.platform_tokens import PlatformTokens
 from oauth2_authority import Codes

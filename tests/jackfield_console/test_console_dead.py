@@ -13,7 +13,7 @@ from console_client import Place, placed, token
 from console_rig import Console
 from dead_letters import give_up
 from jackfield.callers import Rules
-from jackfield_server.shared.server_context import ServerContext
+from jackfield_server.shared.process.server_context import ServerContext
 from jackfield_store.access import Audit
 
 pytest_plugins = ["browser"]

@@ -16,7 +16,7 @@ from console_client import Client, Place, is_in, placed
 from identity_provider import CLIENT, LOGOUT, Provider, csrf, grant, is_in_after, led_back, roles_of, signed_in_at
 from jackfield.callers.roles import made_grant
 from jackfield_console.sign_in import ConsoleSessions
-from jackfield_server.shared.people import LASTS
+from jackfield_server.shared.identity.people import LASTS
 from jackfield_store.access import Workspaces
 
 pytest_plugins = ["console_people"]

@@ -19,8 +19,8 @@ from console_client import Client, Place, is_in, placed, token
 from jackfield.callers import Rules
 from jackfield_server.commands.serve import _announce, mounts
 from jackfield_server.http.app import build_app
-from jackfield_server.shared.identity import Identity
-from jackfield_server.shared.server_context import ServerContext
+from jackfield_server.shared.identity.identity import Identity
+from jackfield_server.shared.process.server_context import ServerContext
 from jackfield_store.access import Tokens, Workspaces
 from jackfield_store.access.sessions import IDLE, LASTS, LINK_LASTS, Sessions
 

@@ -24,7 +24,7 @@ from jackfield import Result
 from jackfield.catalog import Catalog
 from jackfield_isolation.children import Children
 from jackfield_isolation.proxies import Proxies
-from jackfield_server.shared.metrics import Metrics
+from jackfield_server.shared.process.metrics import Metrics
 from jackfield_store.queue.runtime_pool import RuntimePool
 from jackfield_store.runtime import Jackfield
 from plugboard import plugged

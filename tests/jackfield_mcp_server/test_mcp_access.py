@@ -12,9 +12,9 @@ import pytest
 from http_stand import SETTINGS, Client, Stand, say, standing
 from jackfield.callers import Rules
 from jackfield_mcp_server.tool_names import RESERVED
-from jackfield_server.shared.origins import check_origin
-from jackfield_server.shared.problem import Problem
-from jackfield_server.shared.settings import Settings
+from jackfield_server.shared.browsers.origins import check_origin
+from jackfield_server.shared.process.settings import Settings
+from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.access import Tokens, Workspaces
 from jackfield_store.access.tokens import new_text
 from mcp_talk import Server, call_of, called, message, remote, tool_names

@@ -306,8 +306,9 @@ def test_serving_does_not_import_the_sdk(client: Client) -> None:
     """The application is built without it; only a request to ``/mcp`` imports it."""
     code = (
         "import sys, os\nfrom jackfield_server.commands.serve import mounts\nfrom jackfield_server.http.app import build_app\n"
-        "from jackfield_server.shared.server_context import ServerContext\n"
-        "from jackfield_server.shared.settings import Settings\nimport jackfield_server.commands.serve, jackfield_mcp_server.command\n"
+        "from jackfield_server.shared.process.server_context import ServerContext\n"
+        "from jackfield_server.shared.process.settings import Settings\n"
+        "import jackfield_server.commands.serve, jackfield_mcp_server.command\n"
         "build_app(ServerContext(Settings(), os.environ), mounts())\n"
         "print(*sorted({'mcp', 'mcp_types', 'sse_starlette', 'httpx2'} & set(sys.modules)))"
     )

@@ -11,8 +11,8 @@ ROUTES = """
 import os
 from jackfield_server.commands.serve import mounts
 from jackfield_server.http.app import build_app
-from jackfield_server.shared.server_context import ServerContext
-from jackfield_server.shared.settings import Settings
+from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_server.shared.process.settings import Settings
 app = build_app(ServerContext(Settings(), os.environ), mounts())
 print(*sorted(path for route in app.routes if (path := getattr(route, "path", "")) in {"/mcp", "/v1/connectors"}))
 """

@@ -18,7 +18,7 @@ from jackfield.kernel.exact import Exact
 from jackfield_mcp_server import stateless_http
 from jackfield_mcp_server.tool_call import tool_call
 from jackfield_mcp_server.tool_results import answered
-from jackfield_server.shared.json_response import dumps
+from jackfield_server.shared.requests.json_response import dumps
 from mcp_talk import call_of, message
 from replies import Reply
 

@@ -38,7 +38,7 @@ FOREIGN = {
     "runtime/jackfield_store/jackfield_store/database/blocked.py": "one workspace's part of a loop, which must not end that of the others",
     "runtime/jackfield_store/jackfield_store/database/due_rows.py": "the reading of a row, which may be of a newer version",
     "runtime/jackfield_store/jackfield_store/journal/instance.py": "a look for abandoned invocations; the lease is renewed all the same",
-    "runtime/jackfield_server/jackfield_server/shared/server_context.py": "a step of the sweep, since the others go on",
+    "runtime/jackfield_server/jackfield_server/shared/process/server_context.py": "a step of the sweep, since the others go on",
     "runtime/jackfield/wire/connection.py": "an attempt to connect, of which nothing was sent whatever it raises",
     "connectors/http/jackfield_http/http2.py": "an attempt to connect over HTTP/2, likewise",
     "runtime/jackfield_store/jackfield_store/database/flights.py": "a request, whose failure all waiting callers get",

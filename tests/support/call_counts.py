@@ -221,7 +221,7 @@ def main(folder: Path) -> None:
     """Count all scenes and print them."""
     import jackfield_mcp_server.sdk_server  # noqa: F401 (here, where imports are not slowed down by the counter)
     from jackfield_server.http.upkeep import Upkeep
-    from jackfield_server.shared import disconnect
+    from jackfield_server.shared.requests import disconnect
     from jackfield_store.database import batches
     from jackfield_store.queue import due_loop, local, poller
 

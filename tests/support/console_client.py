@@ -22,8 +22,8 @@ from jackfield.kernel.clock import Clock, SystemClock
 from jackfield_console.sign_in import one_time_link
 from jackfield_server.commands.serve import mounts
 from jackfield_server.http.app import build_app
-from jackfield_server.shared.server_context import ServerContext
-from jackfield_server.shared.settings import Settings
+from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_server.shared.process.settings import Settings
 from jackfield_store.access import Tokens
 from plugboard import ECHO, declare, plugged
 

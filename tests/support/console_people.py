@@ -11,7 +11,7 @@ import pytest
 from clocks import FakeClock
 from console_client import Place, placed
 from identity_provider import CLIENT, SECRET, Provider, grant, providing
-from jackfield_server.shared.identity_providers import Oidc
+from jackfield_server.shared.identity.identity_providers import Oidc
 
 
 @pytest.fixture

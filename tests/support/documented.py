@@ -8,8 +8,8 @@ from functools import cache
 
 from jackfield_server.http.response_headers import HEADERS, PACES, headers_of
 from jackfield_server.http.table import OPERATIONS
-from jackfield_server.shared.operation import Operation
-from jackfield_server.shared.problem import explained
+from jackfield_server.shared.operations.operation import Operation
+from jackfield_server.shared.requests.problem import explained
 from replies import Reply
 
 _NAME = re.compile(r"\\\{\w+\\\}")

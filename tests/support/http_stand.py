@@ -31,8 +31,8 @@ from jackfield_dapr.sidecar.mounted import dapr_routes
 from jackfield_server.commands.serve import mounts
 from jackfield_server.http.app import build_app
 from jackfield_server.http.server_process import config
-from jackfield_server.shared.server_context import ServerContext
-from jackfield_server.shared.settings import Settings
+from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_server.shared.process.settings import Settings
 from jackfield_store.access import Tokens, Workspaces
 from jackfield_store.resources.storage import Storage
 from plugboard import make_echo, plugged
@@ -42,7 +42,7 @@ _SERVE = """
 import ast, sys
 from jackfield.cli.logs import configure
 from jackfield_server.http.server_process import run
-from jackfield_server.shared.settings import Settings
+from jackfield_server.shared.process.settings import Settings
 say = lambda origin: print("jackfield listens on", origin, file=sys.stderr, flush=True)
 sys.exit(run(Settings(**{"port": 0, **ast.literal_eval(sys.argv[1])}), configure, say))
 """

@@ -19,9 +19,9 @@ from jackfield.kernel.errors import CODES
 from jackfield_server.commands.serve import mounts
 from jackfield_server.http.app import build_app
 from jackfield_server.http.server_process import config
-from jackfield_server.shared.identity import Identity
-from jackfield_server.shared.server_context import ServerContext
-from jackfield_server.shared.settings import Settings
+from jackfield_server.shared.identity.identity import Identity
+from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_server.shared.process.settings import Settings
 from stage import Place
 
 _CALLER = Identity("default", "vectors", "manage", Rules())

@@ -15,7 +15,7 @@ from http_stand import Client, Stand, standing
 from jackfield.connector import DeclarationError, Hook, HookRequest, Inputs, Malformed
 from jackfield_http.bindings.webhooks import webhook_of
 from jackfield_http.challenges import challenge_of
-from jackfield_server.shared.settings import Settings
+from jackfield_server.shared.process.settings import Settings
 from replies import Reply
 
 _SECRET = "8f742231b10e8888abcd99"

@@ -37,11 +37,11 @@ from jackfield_console.form_schema import form_schema
 from jackfield_console.page_request import PageRequest
 from jackfield_console.results import result_shown
 from jackfield_console.shell import fragment, page
-from jackfield_server.shared.body import crowded, take_room
-from jackfield_server.shared.disconnect import cancelling
-from jackfield_server.shared.files import weight_of
-from jackfield_server.shared.json_response import answer
-from jackfield_server.shared.problem import Problem
+from jackfield_server.shared.operations.files import weight_of
+from jackfield_server.shared.requests.body import crowded, take_room
+from jackfield_server.shared.requests.disconnect import cancelling
+from jackfield_server.shared.requests.json_response import answer
+from jackfield_server.shared.requests.problem import Problem
 
 _MOST = 1000
 _SHORT = 30

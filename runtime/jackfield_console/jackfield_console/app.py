@@ -55,12 +55,12 @@ from jackfield_console.invocation_steps import CALLS, LETTERS
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import document, fragment, page, secured
 from jackfield_console.sign_in import ConsoleSessions, Found
-from jackfield_server.shared.body import read_form
-from jackfield_server.shared.cookies import csrf_token, same_token
-from jackfield_server.shared.files import download
-from jackfield_server.shared.problem import Problem
-from jackfield_server.shared.server_context import ServerContext
-from jackfield_server.shared.uploads import upload
+from jackfield_server.shared.browsers.cookies import csrf_token, same_token
+from jackfield_server.shared.operations.files import download
+from jackfield_server.shared.operations.uploads import upload
+from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_server.shared.requests.body import read_form
+from jackfield_server.shared.requests.problem import Problem
 
 Endpoint = Callable[[PageRequest], Any]
 

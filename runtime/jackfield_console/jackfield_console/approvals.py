@@ -14,7 +14,7 @@ from jackfield_console.components import at, badge, choice_field, h
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import page
 from jackfield_console.sorted_list import Sorts
-from jackfield_server.shared.problem import Problem
+from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.recording.decisions import STATUSES
 
 _PAGE = 50

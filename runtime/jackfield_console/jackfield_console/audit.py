@@ -12,7 +12,7 @@ from jackfield_console.components import at, filters, h, text_field
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import page
 from jackfield_console.sorted_list import Sorts
-from jackfield_server.shared.problem import Problem
+from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.access import Audit, AuditEntry
 
 _FILTERS = (("actor", "Actor", "token:… or cli:…"), ("object", "Object", "connection:*"), ("event", "Event", "connection.created"))

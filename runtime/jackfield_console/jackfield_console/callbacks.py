@@ -30,7 +30,7 @@ from jackfield_console.shell import outcome, page, redirect
 from jackfield_console.sorted_list import Sorts
 from jackfield_platform.events.callback import Callback
 from jackfield_platform.events.callbacks import Created
-from jackfield_server.shared.problem import Problem
+from jackfield_server.shared.requests.problem import Problem
 
 _PAGE = 50
 _LAST = 10

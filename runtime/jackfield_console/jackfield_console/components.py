@@ -17,7 +17,7 @@ from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.hints import worded
 from jackfield.kernel.markup import Attribute, Markup, Node, Tags
 from jackfield_console.page_request import PageRequest
-from jackfield_server.shared.prefix import below_prefix
+from jackfield_server.shared.requests.prefix import below_prefix
 
 h = Tags(below_prefix)
 """Elements whose addresses are right below a path of another host, too."""

@@ -21,12 +21,12 @@ from jackfield_platform.tenants.approvals import WrongCode
 from jackfield_platform.tenants.connect_session import ConnectSession
 from jackfield_platform.tenants.connect_table import SessionMoved, UnknownSession, same
 from jackfield_platform.tenants.connecting import PAGE, Connecting
-from jackfield_server.shared.body import read_form
-from jackfield_server.shared.connect import SESSION, session_of, sweep
-from jackfield_server.shared.cookies import CookieJar, csrf_token, same_token
-from jackfield_server.shared.prefix import CALLBACK, START
-from jackfield_server.shared.problem import Problem
-from jackfield_server.shared.server_context import ServerContext
+from jackfield_server.shared.browsers.cookies import CookieJar, csrf_token, same_token
+from jackfield_server.shared.operations.connect import SESSION, session_of, sweep
+from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_server.shared.requests.body import read_form
+from jackfield_server.shared.requests.prefix import CALLBACK, START
+from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.keys.sealing import new_secret
 
 _LARGEST = 256 * 1024

@@ -27,7 +27,7 @@ from jackfield_console.sorted_list import Sorts
 from jackfield_console.tenants import workspaces_of
 from jackfield_platform.tenants.connect_session import ConnectSession
 from jackfield_platform.tenants.connecting import PAGE, open_sessions
-from jackfield_server.shared.connect import connecting
+from jackfield_server.shared.operations.connect import connecting
 
 _ROWS = 50
 _COLUMNS = ("Begun", "Status", "Connection", "For", "Asked by", "Ends", "Actions")

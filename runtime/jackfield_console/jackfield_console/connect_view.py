@@ -21,8 +21,8 @@ from jackfield_console.plain_form import fields
 from jackfield_console.theme import source_of, style_of
 from jackfield_platform.tenants.connect_session import ConnectSession
 from jackfield_platform.tenants.connecting import Connecting
-from jackfield_server.shared.connect import SESSION
-from jackfield_server.shared.prefix import START, below_prefix
+from jackfield_server.shared.operations.connect import SESSION
+from jackfield_server.shared.requests.prefix import START, below_prefix
 from jackfield_store.management.authorizing import DECLINED
 
 _MOST, _FEW = 40, 8

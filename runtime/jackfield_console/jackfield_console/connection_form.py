@@ -21,7 +21,7 @@ from jackfield_console.connectors import icon_of
 from jackfield_console.form_schema import form_schema
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import fragment, page, redirect
-from jackfield_server.shared.problem import Problem
+from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.connections.connection_rows import secret_places
 
 _REMOTE = Provenance("remote")

@@ -14,7 +14,7 @@ from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import page, redirect
 from jackfield_console.sorted_list import Sorts
 from jackfield_platform.events.deliveries import STATES, Delivery
-from jackfield_server.shared.problem import Problem
+from jackfield_server.shared.requests.problem import Problem
 
 _PAGE = 50
 _SORTS = Sorts(

@@ -10,8 +10,8 @@ from jackfield_console.page_request import PageRequest
 from jackfield_platform.events.callback import Origin
 from jackfield_platform.events.callbacks import Callbacks
 from jackfield_platform.events.deliveries import Deliveries
-from jackfield_server.shared.callbacks import callbacks_of, deliveries_of
-from jackfield_server.shared.problem import Problem
+from jackfield_server.shared.operations.callbacks import callbacks_of, deliveries_of
+from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.access.platform_tokens import checked_pattern, home_of
 
 

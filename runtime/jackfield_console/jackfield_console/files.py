@@ -10,7 +10,7 @@ from jackfield_console.components import at, done_notice, form, h
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import page, redirect
 from jackfield_console.sorted_list import Sorts
-from jackfield_server.shared.problem import Problem
+from jackfield_server.shared.requests.problem import Problem
 
 _PAGE = 50
 _DONE = {"deleted": "File deleted.", "gone": "The file had been deleted, or had expired."}

@@ -10,7 +10,7 @@ from jackfield_console.components import at, card, done_notice, form, h, notice
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import page, redirect
 from jackfield_console.sorted_list import Sorts
-from jackfield_server.shared.problem import Problem
+from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.access.settings import MESSAGES, RATES, Settings
 from jackfield_store.journal.suppressions import Suppressions, UnknownSuppression
 from jackfield_store.management.suppressions import audited_suppressions

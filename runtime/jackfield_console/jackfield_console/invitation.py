@@ -7,7 +7,7 @@ from urllib.parse import quote
 from jackfield.kernel.markup import Markup, Node
 from jackfield_console.components import h
 from jackfield_console.shell import LOGO
-from jackfield_server.shared.server_context import ServerContext
+from jackfield_server.shared.process.server_context import ServerContext
 
 START = "/login/start"
 

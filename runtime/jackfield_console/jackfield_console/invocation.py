@@ -34,7 +34,7 @@ from jackfield_console.queue import redrive_done
 from jackfield_console.results import error_shown, output_shown, progress_shown
 from jackfield_console.shell import fragment, page, redirect
 from jackfield_console.timeline import timeline, timeline_title
-from jackfield_server.shared.problem import Problem
+from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.journal.entry import LONGEST_NOTE
 
 

@@ -19,8 +19,8 @@ from jackfield_console.selection import NONE, tick
 from jackfield_console.shell import fragment, page, secured
 from jackfield_console.sorted_list import Sorts, member_of
 from jackfield_platform.schedules.timing import zone
-from jackfield_server.shared.entry_export import KINDS, MOST, exported
-from jackfield_server.shared.problem import Problem
+from jackfield_server.shared.operations.entry_export import KINDS, MOST, exported
+from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.access import Token
 from jackfield_store.journal.listing import FILTERS
 

@@ -13,9 +13,9 @@ from jackfield.kernel.markup import Markup, Node, table, terms
 from jackfield_console.components import badge, card, choice_field, code_block, fault_of, form, h, heading, notice, search
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import page, redirect
-from jackfield_server.shared.installer import Installer
-from jackfield_server.shared.installing import changed, exactly, find_installer
-from jackfield_server.shared.problem import Problem
+from jackfield_server.shared.operations.installing import changed, exactly, find_installer
+from jackfield_server.shared.process.installer import Installer
+from jackfield_server.shared.requests.problem import Problem
 
 _DONE = {"installed": "installed", "upgraded": "upgraded", "removed": "removed", "pinned": "changed"}
 _LISTED = 500

@@ -30,7 +30,7 @@ from jackfield_console.components import (
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import outcome, page, redirect
 from jackfield_console.sorted_list import Sorts
-from jackfield_server.shared.problem import Problem
+from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.access import DEFAULT
 from jackfield_store.connections.connection_rows import PLACEHOLDER
 from jackfield_store.management.oauth_clients import ClientInUse, OAuthClients, oauth_clients

@@ -9,7 +9,7 @@ from jackfield_console.components import form, h
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import page, redirect
 from jackfield_console.sign_in import ConsoleSessions
-from jackfield_server.shared.problem import Problem
+from jackfield_server.shared.requests.problem import Problem
 
 
 def listed(request: PageRequest) -> Response:

@@ -15,9 +15,9 @@ from jackfield.catalog.index import ActionIndex
 from jackfield.invocation.entry import Entry
 from jackfield.kernel.errors import JackfieldError
 from jackfield.manifest.manifest import Manifest
-from jackfield_server.shared.identity import Identity
-from jackfield_server.shared.problem import Problem
-from jackfield_server.shared.server_context import ServerContext
+from jackfield_server.shared.identity.identity import Identity
+from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.access import Tokens
 from jackfield_store.management.connections import ManagedConnections
 from jackfield_store.management.visible_journal import SeenJournal

@@ -20,12 +20,12 @@ from jackfield_console.components import h
 from jackfield_console.invitation import START
 from jackfield_console.shell import document, secured
 from jackfield_console.sign_in import AHEAD, ConsoleSessions, let_in, safe_path, with_error_page
-from jackfield_server.shared.body import read_form
-from jackfield_server.shared.cookies import CookieJar
-from jackfield_server.shared.oidc import ProviderAway, Refused, SignInNeededError
-from jackfield_server.shared.people import People
-from jackfield_server.shared.problem import Problem
-from jackfield_server.shared.server_context import ServerContext
+from jackfield_server.shared.browsers.cookies import CookieJar
+from jackfield_server.shared.identity.oidc import ProviderAway, Refused, SignInNeededError
+from jackfield_server.shared.identity.people import People
+from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_server.shared.requests.body import read_form
+from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.access.sign_ins import Person
 
 _LOG = logging.getLogger("jackfield.http")

@@ -16,7 +16,7 @@ from jackfield_console.invocations import entries_table
 from jackfield_console.page_request import PageRequest
 from jackfield_console.selection import NONE, tick
 from jackfield_console.shell import fragment, page, redirect
-from jackfield_server.shared.problem import Problem, of_error
+from jackfield_server.shared.requests.problem import Problem, of_error
 from jackfield_store.journal.queue_stats import NAMES, queue_stats
 
 _EVERY = 5

@@ -15,7 +15,7 @@ from jackfield.kernel.markup import Markup, Node, table
 from jackfield_console.components import badge, form, h, heading, notice
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import page, redirect
-from jackfield_server.shared.problem import Problem
+from jackfield_server.shared.requests.problem import Problem
 
 _FORM = "selection"
 _TICK = "pick-"

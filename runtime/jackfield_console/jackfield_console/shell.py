@@ -8,7 +8,7 @@ from jackfield.kernel.markup import Markup, Node
 from jackfield_console.assets import asset
 from jackfield_console.components import form, h, heading, notice
 from jackfield_console.page_request import PageRequest
-from jackfield_server.shared.prefix import current_prefix
+from jackfield_server.shared.requests.prefix import current_prefix
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; "

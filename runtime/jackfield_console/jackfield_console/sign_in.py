@@ -22,13 +22,13 @@ from jackfield.kernel.markup import Markup
 from jackfield_console.components import csrf_field, fault_of, h, text_field
 from jackfield_console.invitation import START, invited, provider_part
 from jackfield_console.shell import LOGO, document, secured
-from jackfield_server.shared.body import read_form
-from jackfield_server.shared.cookies import CookieJar, csrf_token, same_token
-from jackfield_server.shared.identity import MOMENT, REMEMBERED, Identity
-from jackfield_server.shared.people import People
-from jackfield_server.shared.prefix import below_prefix
-from jackfield_server.shared.problem import Problem
-from jackfield_server.shared.server_context import ServerContext
+from jackfield_server.shared.browsers.cookies import CookieJar, csrf_token, same_token
+from jackfield_server.shared.identity.identity import MOMENT, REMEMBERED, Identity
+from jackfield_server.shared.identity.people import People
+from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_server.shared.requests.body import read_form
+from jackfield_server.shared.requests.prefix import below_prefix
+from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.access import DEFAULT, Audit, Tokens, UnknownToken
 from jackfield_store.access.sessions import LASTS, Sessions
 from jackfield_store.access.sign_ins import Person

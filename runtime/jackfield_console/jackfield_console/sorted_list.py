@@ -14,8 +14,8 @@ from urllib.parse import urlencode
 from jackfield.kernel.markup import Attribute, Markup, Node, table
 from jackfield_console.components import FILTERS, h, more, notice
 from jackfield_console.page_request import PageRequest
-from jackfield_server.shared.problem import Problem
-from jackfield_server.shared.row_order import MOST, MOST_PAGES, PAGE, RowOrder, key_of
+from jackfield_server.shared.requests.problem import Problem
+from jackfield_server.shared.requests.row_order import MOST, MOST_PAGES, PAGE, RowOrder, key_of
 
 Row = TypeVar("Row")
 Pages = Callable[[str | None, int], tuple[Sequence[Row], str | None]]

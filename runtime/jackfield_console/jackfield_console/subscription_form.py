@@ -40,7 +40,7 @@ from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import fragment, outcome, page, redirect
 from jackfield_console.subscription_start import actions_offered, connection_field, read_start, start_fields
 from jackfield_console.subscriptions import subscriptions_of
-from jackfield_server.shared.problem import Problem
+from jackfield_server.shared.requests.problem import Problem
 
 _MOST = 1000
 _CARDS = 60

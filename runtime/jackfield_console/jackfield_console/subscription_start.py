@@ -20,7 +20,7 @@ from jackfield.manifest.triggers import TriggerManifest
 from jackfield_console.action import fitting_connections
 from jackfield_console.components import badge, card, choice_field, code_block, h, json_text, lines_field, notice, summary
 from jackfield_console.page_request import PageRequest
-from jackfield_server.shared.problem import Problem
+from jackfield_server.shared.requests.problem import Problem
 
 _CARDS = 60
 _PLACES = 60

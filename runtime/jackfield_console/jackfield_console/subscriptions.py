@@ -34,7 +34,7 @@ from jackfield_console.sorted_list import Sorts
 from jackfield_console.subscription_start import start_card
 from jackfield_platform.triggers.subscriptions import WorkspaceSubscriptions
 from jackfield_platform.visible_events import feed_of
-from jackfield_server.shared.problem import Problem
+from jackfield_server.shared.requests.problem import Problem
 
 _PAGE = 50
 _EVENTS = 10

@@ -22,7 +22,7 @@ from jackfield_console.tokens import token_row
 from jackfield_platform.tenants import Tenants, in_use, usage
 from jackfield_platform.tenants.health import connection_health
 from jackfield_platform.tenants.purge import kept_by
-from jackfield_server.shared.problem import Problem
+from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.access import DEFAULT, Workspace
 from jackfield_store.access.settings import LIMITS
 

@@ -29,7 +29,7 @@ from jackfield_console.page_request import PageRequest
 from jackfield_console.selection import NONE, Selection, Step, tick
 from jackfield_console.shell import outcome, page, redirect
 from jackfield_console.sorted_list import Sorts
-from jackfield_server.shared.problem import Problem
+from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.access import Token
 
 COLUMNS = ("Name", "Status", "Scope", "Rules", "Expires", "Last used", "Actions")

@@ -28,8 +28,8 @@ from jackfield_console.components import (
 from jackfield_console.page_request import PageRequest
 from jackfield_console.shell import fragment, outcome, page, redirect
 from jackfield_console.tokens import pattern_lines, rule_fields, rules_shown
-from jackfield_server.shared.action_guides import missing
-from jackfield_server.shared.problem import Problem
+from jackfield_server.shared.operations.action_guides import missing
+from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.access import RETENTION_DAYS, Settings
 
 _OPERATOR_SWITCHES = (

@@ -12,7 +12,7 @@ from jackfield.catalog import Catalog
 from jackfield.catalog.index import ActionIndex
 from jackfield.invocation import Result
 from jackfield.pipe.run import Follow
-from jackfield_server.shared.settings import McpTools
+from jackfield_server.shared.process.settings import McpTools
 from jackfield_store.runtime import Jackfield
 
 Briefly = Callable[[Callable[[], Any]], Awaitable[Any]]

@@ -21,8 +21,8 @@ from jackfield_mcp_server.result_reader import READ_RESULT, read_result
 from jackfield_mcp_server.tool_results import described
 from jackfield_platform.events import Feed
 from jackfield_platform.visible_events import feed_of
-from jackfield_server.shared.action_guides import Over, guide, verdict_of
-from jackfield_server.shared.event_reader import EventReader
+from jackfield_server.shared.operations.action_guides import Over, guide, verdict_of
+from jackfield_server.shared.operations.event_reader import EventReader
 from jackfield_store.management.connections import ManagedConnections
 
 EXECUTE = "execute_action"

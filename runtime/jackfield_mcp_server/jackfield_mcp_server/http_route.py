@@ -25,18 +25,18 @@ from jackfield.kernel.errors import LimitReached, NotAllowed, Unavailable
 from jackfield.pipe.run import Follow
 from jackfield_mcp_server.call_context import DESCRIBING, CallContext
 from jackfield_mcp_server.tool_names import LOOKING
-from jackfield_server.shared.body import LARGE, computed, crowded, read_body, take_room
-from jackfield_server.shared.challenges import METADATA, resource_metadata
-from jackfield_server.shared.correlation import traced
-from jackfield_server.shared.disconnect import cancelling
-from jackfield_server.shared.files import weight_of
-from jackfield_server.shared.identity import Identity, bearer
-from jackfield_server.shared.json_response import answer
-from jackfield_server.shared.operation import READING, Operation
-from jackfield_server.shared.origins import check_origin
-from jackfield_server.shared.problem import Problem
-from jackfield_server.shared.server_context import ServerContext
-from jackfield_server.shared.streamed import Streamed
+from jackfield_server.shared.browsers.origins import check_origin
+from jackfield_server.shared.identity.identity import Identity, bearer
+from jackfield_server.shared.operations.challenges import METADATA, resource_metadata
+from jackfield_server.shared.operations.files import weight_of
+from jackfield_server.shared.operations.operation import READING, Operation
+from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_server.shared.requests.body import LARGE, computed, crowded, read_body, take_room
+from jackfield_server.shared.requests.correlation import traced
+from jackfield_server.shared.requests.disconnect import cancelling
+from jackfield_server.shared.requests.json_response import answer
+from jackfield_server.shared.requests.problem import Problem
+from jackfield_server.shared.requests.streamed import Streamed
 from jackfield_store.runtime import Jackfield
 
 if TYPE_CHECKING:

@@ -24,8 +24,8 @@ from jackfield_mcp_server.call_context import CallContext
 from jackfield_mcp_server.discovery_tools import DISCOVERY, EXECUTE, look
 from jackfield_mcp_server.result_reader import DEFAULT_BYTES
 from jackfield_mcp_server.tool_results import answered, failed
-from jackfield_server.shared.correlation import traced
-from jackfield_server.shared.refusals import refused
+from jackfield_server.shared.requests.correlation import traced
+from jackfield_server.shared.requests.refusals import refused
 
 if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext

@@ -27,7 +27,7 @@ from jackfield.pipe.run import Follow
 from jackfield_mcp_server.call_context import CallContext
 from jackfield_mcp_server.instructions import instructions
 from jackfield_mcp_server.sdk_server import build_server
-from jackfield_server.shared.settings import McpTools
+from jackfield_server.shared.process.settings import McpTools
 from jackfield_store.runtime import Jackfield
 
 _PIECE = 64 * 1024

@@ -20,7 +20,7 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSI
 
 from jackfield.kernel.exact import read_float
 from jackfield_mcp_server.sdk_server import Report, run_tool
-from jackfield_server.shared.json_response import dumps
+from jackfield_server.shared.requests.json_response import dumps
 
 if TYPE_CHECKING:
     from mcp.server.lowlevel.server import Server

@@ -16,7 +16,7 @@ from jackfield.callers import Caller, Rules
 from jackfield.kernel.errors import InvalidInput, InvalidInvocation, JackfieldError, NotAllowed
 from jackfield_platform.schedules import DueSchedules, OvertakenError, ScheduleConflict
 from jackfield_platform.schedules.slot_runs import SlotRuns
-from jackfield_server.shared.readiness import silence_warning
+from jackfield_server.shared.process.readiness import silence_warning
 from jackfield_store.access import Tokens
 from schedule_stage import TICK, ScheduleStage, schedule_stage
 

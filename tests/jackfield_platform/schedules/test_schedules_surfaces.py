@@ -16,7 +16,7 @@ from http_stand import Client, Stand, standing
 from jackfield.callers import LIBRARY, Rules
 from jackfield.callers.actor import Actor
 from jackfield_platform.schedules.schedules import WorkspaceSchedules
-from jackfield_server.shared.metrics import Metrics
+from jackfield_server.shared.process.metrics import Metrics
 from schedule_stage import schedule_stage
 from shell import Shell
 

@@ -32,7 +32,7 @@ from jackfield_platform.triggers import intake
 from jackfield_platform.triggers.subscription import Subscription
 from jackfield_platform.triggers.table import SubscriptionTable, by_path
 from jackfield_platform.webhook_samples import replay
-from jackfield_server.shared.settings import Settings
+from jackfield_server.shared.process.settings import Settings
 from jackfield_store.access import Tokens, WorkspaceAccess, Workspaces
 from replies import Reply
 from shell import Shell

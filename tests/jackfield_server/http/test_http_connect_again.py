@@ -13,7 +13,7 @@ from connect_browser import Person
 from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.kernel.clock import SystemClock
 from jackfield.testing import Answer, Provider
-from jackfield_server.shared.connect import connecting
+from jackfield_server.shared.operations.connect import connecting
 from jackfield_store.access.platform_tokens import PlatformTokens
 
 BASE = "/v1/workspaces/acme-1/connect-sessions"

@@ -16,9 +16,9 @@ from connect_browser import Person
 from http_stand import SETTINGS, Client, clean
 from jackfield.kernel.errors import Unavailable
 from jackfield_platform.tenants.connecting import Connecting
-from jackfield_server.shared.connect import connecting, sweep
-from jackfield_server.shared.cookies import csrf_token
-from jackfield_server.shared.server_context import ServerContext
+from jackfield_server.shared.browsers.cookies import csrf_token
+from jackfield_server.shared.operations.connect import connecting, sweep
+from jackfield_server.shared.process.server_context import ServerContext
 from jackfield_store.access.platform_tokens import PlatformTokens
 from jackfield_store.management.authorizing import Authorizing
 

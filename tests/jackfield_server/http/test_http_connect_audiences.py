@@ -17,7 +17,7 @@ from jackfield.callers.actor import Actor
 from jackfield.connections.audience import OPERATORS, PLATFORMS, audience_of
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import InvalidInvocation
-from jackfield_server.shared.connect import connecting
+from jackfield_server.shared.operations.connect import connecting
 from jackfield_store.access.platform_tokens import PlatformTokens
 from jackfield_store.management.oauth_clients import oauth_clients
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
-from jackfield_server.shared.jwts import _PRIMES, _found
+from jackfield_server.shared.identity.jwts import _PRIMES, _found
 
 
 def test_a_key_of_the_faulty_generator_verifies_nothing(tmp_path: Path) -> None:

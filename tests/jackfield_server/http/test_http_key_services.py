@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from http_stand import Client, mint, standing
-from jackfield_server.shared import readiness
+from jackfield_server.shared.process import readiness
 from vault_server import VaultServer
 from waiting import until
 

@@ -21,7 +21,7 @@ from http_stand import clean, mint, standing
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield_server.http import protocol
 from jackfield_server.http.protocol import Bounded
-from jackfield_server.shared.listeners import adopt, host_of, passed_on
+from jackfield_server.shared.process.listeners import adopt, host_of, passed_on
 from waiting import until
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="descriptors are passed on by POSIX systems")

@@ -22,7 +22,7 @@ from database_proxy import DatabaseProxy
 from http_stand import Client, clean, mint, process, say, standing
 from jackfield.callers import Rules
 from jackfield_server.commands.worker_probes import Figures
-from jackfield_server.shared import readiness
+from jackfield_server.shared.process import readiness
 from jackfield_store.access import Workspaces
 from jackfield_store.database import open_database
 from jackfield_store.management import conditions

@@ -22,8 +22,8 @@ from jackfield.kernel.errors import Unavailable
 from jackfield_console import sign_in
 from jackfield_console.assets import asset
 from jackfield_console.sign_in import ConsoleSessions
-from jackfield_server.shared import identity
-from jackfield_server.shared.cookies import CookieJar
+from jackfield_server.shared.browsers.cookies import CookieJar
+from jackfield_server.shared.identity import identity
 from jackfield_store.runtime import Jackfield
 from noted_calls import Noted, noting
 from postgres import Server

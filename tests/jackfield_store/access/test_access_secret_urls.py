@@ -17,7 +17,7 @@ from jackfield.callers import Rules, Scope
 from jackfield_server.commands.serve import mounts
 from jackfield_server.http.app import build_app
 from jackfield_server.http.table import OPERATIONS
-from jackfield_server.shared.operation import Operation
+from jackfield_server.shared.operations.operation import Operation
 from jackfield_store.access import Tokens
 from jackfield_store.access.platform_tokens import PlatformTokens
 from mcp_talk import call_of, message

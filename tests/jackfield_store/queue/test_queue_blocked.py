@@ -25,7 +25,7 @@ from jackfield_platform.schedules.scheduler import Scheduler
 from jackfield_platform.schedules.schedules import WorkspaceSchedules
 from jackfield_platform.triggers.subscriptions import WorkspaceSubscriptions
 from jackfield_platform.triggers.trigger_loop import TriggerLoop
-from jackfield_server.shared.metrics import Metrics
+from jackfield_server.shared.process.metrics import Metrics
 from jackfield_store.access import Workspaces
 from jackfield_store.connections.revocations import due
 from jackfield_store.database import open_database

@@ -10,7 +10,7 @@ from typing import Any
 
 from jackfield.invocation import Result
 from jackfield_dapr.sidecar.bindings import Binding, BindingError, Request
-from jackfield_server.shared.web_pages import page_fault
+from jackfield_server.shared.requests.web_pages import page_fault
 
 MAX_BODY = 64 * 1024 * 1024
 """Maximum size of a request in bytes, as for invocations (docs/reference/invocation.md)."""

@@ -19,7 +19,7 @@ from jackfield.kernel.clock import SystemClock, within
 from jackfield.kernel.errors import InvalidInvocation, JackfieldError, missing_extra
 from jackfield.kernel.signals import HANGUPS
 from jackfield.wire.guard import allowed_hosts
-from jackfield_server.shared.identity_providers import Jwt, oidc_of
+from jackfield_server.shared.identity.identity_providers import Jwt, oidc_of
 from jackfield_store.commands.starting import (
     check_connection_files,
     check_key,
@@ -37,10 +37,10 @@ from jackfield_store.resources.storage import Storage
 if TYPE_CHECKING:
     from starlette.routing import Route
 
-    from jackfield_server.shared.installer import Installer
-    from jackfield_server.shared.operation import Mount, Operation
-    from jackfield_server.shared.server_context import ServerContext
-    from jackfield_server.shared.settings import Settings
+    from jackfield_server.shared.operations.operation import Mount, Operation
+    from jackfield_server.shared.process.installer import Installer
+    from jackfield_server.shared.process.server_context import ServerContext
+    from jackfield_server.shared.process.settings import Settings
 
 _MOST_WORKERS = 256
 _MOST_FD = 2**20
@@ -143,7 +143,7 @@ def _serve(arguments: Namespace, _output: Output) -> int:
     require_memory(arguments.workers)
     try:
         from jackfield_server.http.server_process import check_settings, run
-        from jackfield_server.shared.settings import Settings
+        from jackfield_server.shared.process.settings import Settings
         from jackfield_store.queue import check_queue
     except ImportError as error:
         raise missing_extra("the server needs", "server", error.name) from None
@@ -230,7 +230,7 @@ def _descriptors(arguments: Namespace) -> tuple[int, ...]:
 
     :raises InvalidInvocation: if the command names an address, too.
     """
-    from jackfield_server.shared.listeners import passed_on
+    from jackfield_server.shared.process.listeners import passed_on
 
     named = arguments.host is not None or arguments.port is not None
     if arguments.fd:
@@ -250,8 +250,8 @@ def _reached_at(descriptors: Sequence[int]) -> str:
 
     :raises InvalidInvocation: if one is no socket that listens.
     """
-    from jackfield_server.shared.listeners import adopt, host_of
-    from jackfield_server.shared.settings import Settings
+    from jackfield_server.shared.process.listeners import adopt, host_of
+    from jackfield_server.shared.process.settings import Settings
 
     sockets = adopt(descriptors)
     hosts = [host_of(one) for one in sockets]
@@ -283,7 +283,7 @@ def _root_path(arguments: Namespace, public_url: str) -> str:
 
     :raises InvalidInvocation: if it is no path that a link may begin with.
     """
-    from jackfield_server.shared.prefix import checked_prefix
+    from jackfield_server.shared.requests.prefix import checked_prefix
 
     given, source = arguments.root_path or urlsplit(public_url).path, "--root-path" if arguments.root_path else "the public URL's path"
     found = checked_prefix(given)

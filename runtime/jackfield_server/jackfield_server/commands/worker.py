@@ -23,8 +23,8 @@ from jackfield.kernel.signals import ENDS, HANGUPS, Deadline
 from jackfield.kernel.threads import Threads
 from jackfield.tracing import configured, remarked
 from jackfield.wire.guard import allowed_hosts
-from jackfield_server.shared.listeners import forget, listen, place
-from jackfield_server.shared.metrics_folder import shared
+from jackfield_server.shared.process.listeners import forget, listen, place
+from jackfield_server.shared.process.metrics_folder import shared
 from jackfield_store.commands.starting import (
     check_connection_files,
     check_tracing,
@@ -164,7 +164,7 @@ def _warm_up(runtimes: RuntimePool) -> None:
 def _child(runtimes: RuntimePool, concurrency: int, within: float, ready: Callable[[], None], *, measured: bool) -> int:
     """Run one process of several until SIGTERM."""
     if measured:
-        from jackfield_server.shared.metrics import Metrics
+        from jackfield_server.shared.process.metrics import Metrics
 
         ended: Callable[[Result], None] = Metrics(runtimes.catalog).note
     else:

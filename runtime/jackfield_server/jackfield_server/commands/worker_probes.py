@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from jackfield.kernel.clock import within
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.signals import HANGUPS
-from jackfield_server.shared.identity import Identities, token_of
-from jackfield_server.shared.metrics import Metrics
-from jackfield_server.shared.problem import Problem
-from jackfield_server.shared.readiness import Readiness
+from jackfield_server.shared.identity.identity import Identities, token_of
+from jackfield_server.shared.process.metrics import Metrics
+from jackfield_server.shared.process.readiness import Readiness
+from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.management.conditions import Condition, Finding, answer_of, of_packages
 from jackfield_store.queue import broker_warning
 from jackfield_store.queue.prefork import Board, State

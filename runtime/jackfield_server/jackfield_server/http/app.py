@@ -20,13 +20,13 @@ from jackfield_server.http.outlasting import patiently
 from jackfield_server.http.parameters import check_request
 from jackfield_server.http.response_headers import HEADERS
 from jackfield_server.http.table import OPERATIONS
-from jackfield_server.shared.challenges import challenged
-from jackfield_server.shared.identity import NOBODY, Identity, bearer
-from jackfield_server.shared.operation import READING, Mount, Operation
-from jackfield_server.shared.prefix import Prefixed
-from jackfield_server.shared.problem import Problem, of_error
-from jackfield_server.shared.request_shares import OPEN_CONNECTIONS
-from jackfield_server.shared.server_context import ServerContext
+from jackfield_server.shared.identity.identity import NOBODY, Identity, bearer
+from jackfield_server.shared.operations.challenges import challenged
+from jackfield_server.shared.operations.operation import READING, Mount, Operation
+from jackfield_server.shared.process.request_shares import OPEN_CONNECTIONS
+from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_server.shared.requests.prefix import Prefixed
+from jackfield_server.shared.requests.problem import Problem, of_error
 
 _MCP = ["Mcp-Protocol-Version", "Mcp-Session-Id", "Mcp-Method", "Mcp-Name"]
 _ALLOWED = [

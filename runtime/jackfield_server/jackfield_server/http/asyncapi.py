@@ -9,9 +9,9 @@ from starlette.responses import Response
 
 from jackfield import __version__
 from jackfield_platform.events.data_schemas import DATA
-from jackfield_server.shared.identity import Identity
-from jackfield_server.shared.json_response import dumps, tagged
-from jackfield_server.shared.server_context import ServerContext
+from jackfield_server.shared.identity.identity import Identity
+from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_server.shared.requests.json_response import dumps, tagged
 
 Json = dict[str, Any]
 

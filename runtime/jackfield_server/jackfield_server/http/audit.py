@@ -6,10 +6,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from jackfield_server.http.parameters import limit_of
-from jackfield_server.shared.identity import Identity
-from jackfield_server.shared.json_response import answer
-from jackfield_server.shared.problem import Problem
-from jackfield_server.shared.server_context import ServerContext
+from jackfield_server.shared.identity.identity import Identity
+from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_server.shared.requests.json_response import answer
+from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.access import Audit
 
 

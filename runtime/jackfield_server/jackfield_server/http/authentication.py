@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
-from jackfield_server.shared.identity import Identities, Identity, bearer
-from jackfield_server.shared.problem import Problem
-from jackfield_server.shared.server_context import ServerContext
+from jackfield_server.shared.identity.identity import Identities, Identity, bearer
+from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_server.shared.requests.problem import Problem
 
 
 async def identified(request: Request, server: ServerContext, identities: Identities) -> Identity:

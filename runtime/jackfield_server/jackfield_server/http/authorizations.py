@@ -10,14 +10,14 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError
 from jackfield_platform.tenants.connect_table import UnknownSession
-from jackfield_server.shared.body import members_of
-from jackfield_server.shared.connect import SESSION, session_of
-from jackfield_server.shared.cookies import CookieJar
-from jackfield_server.shared.identity import Identity
-from jackfield_server.shared.json_response import answer
-from jackfield_server.shared.prefix import CALLBACK, START, below_prefix
-from jackfield_server.shared.problem import Problem, of_error
-from jackfield_server.shared.server_context import ServerContext
+from jackfield_server.shared.browsers.cookies import CookieJar
+from jackfield_server.shared.identity.identity import Identity
+from jackfield_server.shared.operations.connect import SESSION, session_of
+from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_server.shared.requests.body import members_of
+from jackfield_server.shared.requests.json_response import answer
+from jackfield_server.shared.requests.prefix import CALLBACK, START, below_prefix
+from jackfield_server.shared.requests.problem import Problem, of_error
 from jackfield_store.connections.authorizations import find_workspace, state_of, unknown
 from jackfield_store.keys.sealing import new_secret
 from jackfield_store.management.authorizing import Authorizing, Completed

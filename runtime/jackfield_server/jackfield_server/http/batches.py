@@ -13,13 +13,13 @@ from starlette.responses import Response
 from jackfield.invocation import Enqueued, Result
 from jackfield.kernel.commits import CommitUnknown
 from jackfield.kernel.errors import JackfieldError, LimitReached, Unavailable
-from jackfield_server.shared.body import LARGE, computed, decoded, decoded_call, read_body
-from jackfield_server.shared.correlation import traced
-from jackfield_server.shared.identity import Identity
-from jackfield_server.shared.json_response import dumps
-from jackfield_server.shared.problem import Problem, of_error
-from jackfield_server.shared.refusals import refused
-from jackfield_server.shared.server_context import ServerContext
+from jackfield_server.shared.identity.identity import Identity
+from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_server.shared.requests.body import LARGE, computed, decoded, decoded_call, read_body
+from jackfield_server.shared.requests.correlation import traced
+from jackfield_server.shared.requests.json_response import dumps
+from jackfield_server.shared.requests.problem import Problem, of_error
+from jackfield_server.shared.requests.refusals import refused
 
 JSON_LINES = "application/jsonl"
 MOST_LINES = 10_000

@@ -17,12 +17,12 @@ from jackfield_platform.events.deliveries import Deliveries
 from jackfield_server.http.endpoints import Endpoints, filtered
 from jackfield_server.http.parameters import limit_of
 from jackfield_server.http.workspaces import platform_actor
-from jackfield_server.shared.body import members_of
-from jackfield_server.shared.callbacks import callbacks_of, deliveries_of
-from jackfield_server.shared.identity import Identity
-from jackfield_server.shared.json_response import answer
-from jackfield_server.shared.problem import Problem, of_error
-from jackfield_server.shared.server_context import ServerContext
+from jackfield_server.shared.identity.identity import Identity
+from jackfield_server.shared.operations.callbacks import callbacks_of, deliveries_of
+from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_server.shared.requests.body import members_of
+from jackfield_server.shared.requests.json_response import answer
+from jackfield_server.shared.requests.problem import Problem, of_error
 
 T = TypeVar("T")
 

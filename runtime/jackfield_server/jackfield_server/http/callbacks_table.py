@@ -5,7 +5,7 @@ from __future__ import annotations
 from jackfield.callers import Scope
 from jackfield_server.http import callbacks
 from jackfield_server.http.query_parts import TEXT, Schema, filters, page
-from jackfield_server.shared.operation import Operation
+from jackfield_server.shared.operations.operation import Operation
 
 _BY_CALLBACK, _BY_DELIVERY = "cb_[0-9a-f-]{36}", "dlv_[0-9a-f-]{36}"
 _STATUS: Schema = {"type": "string", "enum": ["pending", "delivered", "dead"]}

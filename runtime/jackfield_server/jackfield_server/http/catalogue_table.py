@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from jackfield_server.http import connectors, installations
 from jackfield_server.http.query_parts import BY_KEY, BY_NUMBER, EFFECT, TEXT, Schema, page
-from jackfield_server.shared.operation import Operation
+from jackfield_server.shared.operations.operation import Operation
 
 _BY_TYPE = "[A-Za-z0-9._-]{0,100}/[A-Za-z0-9._-]{0,100}"
 _TAG: Schema = {**TEXT, "description": "The action's `group` in its manifest: of a connector generated from OpenAPI, its first tag."}

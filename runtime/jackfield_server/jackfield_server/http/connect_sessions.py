@@ -15,11 +15,11 @@ from jackfield_platform.tenants.connect_session import ConnectSession
 from jackfield_platform.tenants.connecting import PAGE, Connecting
 from jackfield_server.http.endpoints import Endpoints
 from jackfield_server.http.workspaces import done, object_of
-from jackfield_server.shared.connect import connecting
-from jackfield_server.shared.identity import Identity
-from jackfield_server.shared.json_response import answer
-from jackfield_server.shared.problem import Problem, of_error
-from jackfield_server.shared.server_context import ServerContext
+from jackfield_server.shared.identity.identity import Identity
+from jackfield_server.shared.operations.connect import connecting
+from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_server.shared.requests.json_response import answer
+from jackfield_server.shared.requests.problem import Problem, of_error
 
 T = TypeVar("T")
 

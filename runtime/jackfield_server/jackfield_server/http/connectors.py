@@ -24,12 +24,12 @@ from jackfield.manifest.manifest import Manifest
 from jackfield.pipe.call_rules import find_action
 from jackfield_server.http.accept import prefers
 from jackfield_server.http.parameters import limit_of
-from jackfield_server.shared.action_guides import Over, guide, verdict_of
-from jackfield_server.shared.body import decoded, read_body
-from jackfield_server.shared.identity import Identity
-from jackfield_server.shared.json_response import answer, tagged
-from jackfield_server.shared.problem import Problem
-from jackfield_server.shared.server_context import ServerContext
+from jackfield_server.shared.identity.identity import Identity
+from jackfield_server.shared.operations.action_guides import Over, guide, verdict_of
+from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_server.shared.requests.body import decoded, read_body
+from jackfield_server.shared.requests.json_response import answer, tagged
+from jackfield_server.shared.requests.problem import Problem
 
 _LARGEST = 64 * 1024
 _ROW = (

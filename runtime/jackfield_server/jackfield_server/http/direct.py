@@ -28,20 +28,20 @@ from jackfield_server.http.event_stream import takes_events
 from jackfield_server.http.exchange import Exchange
 from jackfield_server.http.invocations import completed, outcome
 from jackfield_server.http.middleware import COMPRESS_FROM, SAFE, accepts_gzip, compressed, note_response, stopped
-from jackfield_server.shared.body import ALWAYS_FITS, LARGE, BodyShare, crowded
-from jackfield_server.shared.challenges import challenged
-from jackfield_server.shared.identity import token_of
-from jackfield_server.shared.operation import READING
-from jackfield_server.shared.problem import Problem, problem
-from jackfield_server.shared.server_context import PACED, ServerContext
+from jackfield_server.shared.identity.identity import token_of
+from jackfield_server.shared.operations.challenges import challenged
+from jackfield_server.shared.operations.operation import READING
+from jackfield_server.shared.process.server_context import PACED, ServerContext
+from jackfield_server.shared.requests.body import ALWAYS_FITS, LARGE, BodyShare, crowded
+from jackfield_server.shared.requests.problem import Problem, problem
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
     from jackfield_server.http.protocol import Bounded
-    from jackfield_server.shared.identity import Identity
-    from jackfield_server.shared.operation import Operation
+    from jackfield_server.shared.identity.identity import Identity
+    from jackfield_server.shared.operations.operation import Operation
     from jackfield_store.runtime import Jackfield
 
     Start = Callable[[Identity, int | None], None]

@@ -10,10 +10,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from jackfield_server.http.parameters import limit_of
-from jackfield_server.shared.identity import Identity
-from jackfield_server.shared.json_response import answer
-from jackfield_server.shared.operation import Endpoint
-from jackfield_server.shared.server_context import ServerContext
+from jackfield_server.shared.identity.identity import Identity
+from jackfield_server.shared.operations.operation import Endpoint
+from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_server.shared.requests.json_response import answer
 from jackfield_store.access.visible_pages import visible_page
 
 T = TypeVar("T")

@@ -10,8 +10,8 @@ from starlette.responses import Response
 
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.failures import exhausted
-from jackfield_server.shared.problem import Problem, of_error, problem
-from jackfield_server.shared.server_context import ServerContext
+from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_server.shared.requests.problem import Problem, of_error, problem
 
 _LOG = logging.getLogger("jackfield.http")
 _DAPR = "Dapr's API is served with 'jackfield serve --components DIR'; components listed in JACKFIELD_CONNECTIONS are connections only"

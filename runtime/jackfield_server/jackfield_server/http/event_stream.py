@@ -14,10 +14,10 @@ from jackfield.kernel.errors import LimitReached
 from jackfield.kernel.failures import OnFailure
 from jackfield.pipe.streams import Stream
 from jackfield_server.http.accept import prefers
-from jackfield_server.shared.json_response import dumps
-from jackfield_server.shared.problem import of_error
-from jackfield_server.shared.server_context import ServerContext
-from jackfield_server.shared.streamed import Streamed
+from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_server.shared.requests.json_response import dumps
+from jackfield_server.shared.requests.problem import of_error
+from jackfield_server.shared.requests.streamed import Streamed
 
 KIND = "text/event-stream"
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}

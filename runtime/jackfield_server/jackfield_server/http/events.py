@@ -12,11 +12,11 @@ from jackfield_platform.events import CursorExpired, Feed
 from jackfield_platform.events.event import listed_types
 from jackfield_platform.visible_events import feed_of
 from jackfield_server.http.parameters import limit_of
-from jackfield_server.shared.event_reader import EventReader
-from jackfield_server.shared.identity import Identity, bearer
-from jackfield_server.shared.json_response import answer
-from jackfield_server.shared.problem import Problem, of_error
-from jackfield_server.shared.server_context import ServerContext
+from jackfield_server.shared.identity.identity import Identity, bearer
+from jackfield_server.shared.operations.event_reader import EventReader
+from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_server.shared.requests.json_response import answer
+from jackfield_server.shared.requests.problem import Problem, of_error
 
 
 async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:

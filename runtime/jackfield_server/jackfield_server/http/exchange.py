@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from starlette.requests import Request
 
-from jackfield_server.shared.correlation import request_id
+from jackfield_server.shared.requests.correlation import request_id
 
 if TYPE_CHECKING:
     from uvicorn.server import ServerState
 
-    from jackfield_server.shared.operation import Operation
-    from jackfield_server.shared.request_shares import Connection
+    from jackfield_server.shared.operations.operation import Operation
+    from jackfield_server.shared.process.request_shares import Connection
 
     class ClientConnection(Connection, Protocol):
         """Connection of uvicorn's that a request came on."""

@@ -9,11 +9,11 @@ from starlette.responses import Response
 
 from jackfield.kernel.dataclass import replace
 from jackfield_platform.triggers.intake import Hook, RefusedError
-from jackfield_server.shared.body import read_body
-from jackfield_server.shared.guesses import address_of
-from jackfield_server.shared.identity import Identity
-from jackfield_server.shared.problem import Problem
-from jackfield_server.shared.server_context import ServerContext
+from jackfield_server.shared.identity.guesses import address_of
+from jackfield_server.shared.identity.identity import Identity
+from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_server.shared.requests.body import read_body
+from jackfield_server.shared.requests.problem import Problem
 
 HANDSHAKES: tuple[tuple[Literal["GET", "OPTIONS"], str, str], ...] = (
     ("GET", "answerHook", "Answer the handshake by which a provider checks a webhook's URL, where the trigger declares one."),

@@ -9,12 +9,12 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield_server.shared.body import members_of
-from jackfield_server.shared.identity import Identity
-from jackfield_server.shared.installing import changed, exactly, find_installer, key_of
-from jackfield_server.shared.json_response import answer
-from jackfield_server.shared.problem import Problem
-from jackfield_server.shared.server_context import ServerContext
+from jackfield_server.shared.identity.identity import Identity
+from jackfield_server.shared.operations.installing import changed, exactly, find_installer, key_of
+from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_server.shared.requests.body import members_of
+from jackfield_server.shared.requests.json_response import answer
+from jackfield_server.shared.requests.problem import Problem
 
 _LONGEST = 300
 

@@ -22,17 +22,17 @@ from jackfield_server.http.accept import prefers
 from jackfield_server.http.event_stream import events_response, takes_events
 from jackfield_server.http.outlasting import outlasting, patiently, queues
 from jackfield_server.http.parameters import limit_of
-from jackfield_server.shared.body import LARGE, crowded, decoded_call, members_of, read_body, take_room
-from jackfield_server.shared.correlation import correlated, traced
-from jackfield_server.shared.disconnect import cancelling
-from jackfield_server.shared.entry_export import CSV, LINES, MOST, exported
-from jackfield_server.shared.files import weight_of
-from jackfield_server.shared.identity import Identity
-from jackfield_server.shared.json_response import answer, dumps
-from jackfield_server.shared.prefix import below_prefix
-from jackfield_server.shared.problem import Problem, of_error
-from jackfield_server.shared.refusals import refused
-from jackfield_server.shared.server_context import ServerContext
+from jackfield_server.shared.identity.identity import Identity
+from jackfield_server.shared.operations.entry_export import CSV, LINES, MOST, exported
+from jackfield_server.shared.operations.files import weight_of
+from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_server.shared.requests.body import LARGE, crowded, decoded_call, members_of, read_body, take_room
+from jackfield_server.shared.requests.correlation import correlated, traced
+from jackfield_server.shared.requests.disconnect import cancelling
+from jackfield_server.shared.requests.json_response import answer, dumps
+from jackfield_server.shared.requests.prefix import below_prefix
+from jackfield_server.shared.requests.problem import Problem, of_error
+from jackfield_server.shared.requests.refusals import refused
 from jackfield_store.journal.entry import LONGEST_NOTE
 from jackfield_store.journal.listing import FILTERS
 from jackfield_store.journal.queue_stats import NAMES, queue_stats

@@ -20,12 +20,12 @@ from jackfield.kernel.errors import did_you_mean
 from jackfield.kernel.exact import read_float
 from jackfield_server.http.parameters import limit_of
 from jackfield_server.http.shapes import shapes
-from jackfield_server.shared.identity import Identity
-from jackfield_server.shared.json_response import answer
-from jackfield_server.shared.operation import Operation
-from jackfield_server.shared.problem import Problem
-from jackfield_server.shared.row_order import CURSOR, MOST, MOST_PAGES, PAGE, Key, RowOrder, key_of
-from jackfield_server.shared.server_context import ServerContext
+from jackfield_server.shared.identity.identity import Identity
+from jackfield_server.shared.operations.operation import Operation
+from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_server.shared.requests.json_response import answer
+from jackfield_server.shared.requests.problem import Problem
+from jackfield_server.shared.requests.row_order import CURSOR, MOST, MOST_PAGES, PAGE, Key, RowOrder, key_of
 
 Json = Mapping[str, Any]
 _SCALARS = {"string", "integer", "number", "boolean", "null"}

@@ -18,11 +18,11 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from jackfield.kernel.clock import note_arrival
-from jackfield_server.shared.body import BodyShare
-from jackfield_server.shared.correlation import request_id
-from jackfield_server.shared.origins import foreign_host
-from jackfield_server.shared.problem import Problem, problem
-from jackfield_server.shared.server_context import PACED, ServerContext
+from jackfield_server.shared.browsers.origins import foreign_host
+from jackfield_server.shared.process.server_context import PACED, ServerContext
+from jackfield_server.shared.requests.body import BodyShare
+from jackfield_server.shared.requests.correlation import request_id
+from jackfield_server.shared.requests.problem import Problem, problem
 
 _LOG = logging.getLogger("jackfield.http")
 SAFE = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"), (b"cache-control", b"no-store")]

@@ -11,11 +11,11 @@ from starlette.responses import Response
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield_server.http.endpoints import Endpoints
 from jackfield_server.http.parameters import flag
-from jackfield_server.shared.body import members_of
-from jackfield_server.shared.identity import Identity
-from jackfield_server.shared.json_response import answer
-from jackfield_server.shared.problem import Problem, of_error
-from jackfield_server.shared.server_context import ServerContext
+from jackfield_server.shared.identity.identity import Identity
+from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_server.shared.requests.body import members_of
+from jackfield_server.shared.requests.json_response import answer
+from jackfield_server.shared.requests.problem import Problem, of_error
 from jackfield_store.management.oauth_clients import MEMBERS, ClientInUse, ClientTaken, OAuthClients, oauth_clients
 
 T = TypeVar("T")

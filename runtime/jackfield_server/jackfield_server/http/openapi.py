@@ -23,13 +23,13 @@ from jackfield_server.http.batches import JSON_LINES
 from jackfield_server.http.event_stream import KIND
 from jackfield_server.http.response_headers import LATER, components, headers_of
 from jackfield_server.http.shapes import shapes
-from jackfield_server.shared.entry_export import CSV, LINES
-from jackfield_server.shared.identity import Identity
-from jackfield_server.shared.json_response import dumps, tagged
-from jackfield_server.shared.operation import Operation
-from jackfield_server.shared.prefix import current_prefix
-from jackfield_server.shared.problem import Problem, explained
-from jackfield_server.shared.server_context import ServerContext
+from jackfield_server.shared.identity.identity import Identity
+from jackfield_server.shared.operations.entry_export import CSV, LINES
+from jackfield_server.shared.operations.operation import Operation
+from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_server.shared.requests.json_response import dumps, tagged
+from jackfield_server.shared.requests.prefix import current_prefix
+from jackfield_server.shared.requests.problem import Problem, explained
 
 Json = dict[str, Any]
 

@@ -9,8 +9,8 @@ from typing import Any
 from starlette.requests import Request
 
 from jackfield.kernel.errors import did_you_mean
-from jackfield_server.shared.operation import Operation
-from jackfield_server.shared.problem import Problem
+from jackfield_server.shared.operations.operation import Operation
+from jackfield_server.shared.requests.problem import Problem
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffd]")
 _JSON = re.compile(r"application/([A-Za-z0-9.-]+\+)?json\s*(;|\Z)", re.IGNORECASE)

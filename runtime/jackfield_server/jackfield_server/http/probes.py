@@ -9,10 +9,10 @@ from starlette.responses import Response
 
 from jackfield.kernel.errors import JackfieldError
 from jackfield_server.http.authentication import identified
-from jackfield_server.shared.identity import Identity, bearer
-from jackfield_server.shared.json_response import answer
-from jackfield_server.shared.problem import Problem
-from jackfield_server.shared.server_context import ServerContext
+from jackfield_server.shared.identity.identity import Identity, bearer
+from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_server.shared.requests.json_response import answer
+from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.access import DEFAULT
 from jackfield_store.management.conditions import Condition, Finding, answer_of, of_packages
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from jackfield_server.http.exchange import Exchange
-from jackfield_server.shared.correlation import request_id
-from jackfield_server.shared.problem import raw_problem
-from jackfield_server.shared.settings import Settings
+from jackfield_server.shared.process.settings import Settings
+from jackfield_server.shared.requests.correlation import request_id
+from jackfield_server.shared.requests.problem import raw_problem
 
 if TYPE_CHECKING:
     from uvicorn.config import Config

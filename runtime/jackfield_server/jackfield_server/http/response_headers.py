@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from jackfield_server.shared.operation import Operation
+from jackfield_server.shared.operations.operation import Operation
 
 _TEXT = {"type": "string"}
 HEADERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {

@@ -32,11 +32,11 @@ from jackfield.kernel.signals import HANGUPS, Deadline, begin_with_signals
 from jackfield_server.http.certificates import Certificates, check_certificate
 from jackfield_server.http.protocol import Bounded
 from jackfield_server.http.upkeep import Upkeep
-from jackfield_server.shared.listeners import adopt, forget, host_of, listen, origin, port_of
-from jackfield_server.shared.operation import Mount
-from jackfield_server.shared.origins import check_origins
-from jackfield_server.shared.settings import Settings
-from jackfield_server.shared.stopping import GracefulServer, Stopping
+from jackfield_server.shared.browsers.origins import check_origins
+from jackfield_server.shared.operations.operation import Mount
+from jackfield_server.shared.process.listeners import adopt, forget, host_of, listen, origin, port_of
+from jackfield_server.shared.process.settings import Settings
+from jackfield_server.shared.process.stopping import GracefulServer, Stopping
 from jackfield_store.queue import leave
 from jackfield_store.resources.memory import memory_limit, room_within, save_memory
 
@@ -103,7 +103,7 @@ def make_app(settings: Settings, stopping: Stopping, prepare: Callable[[], None]
     """Build this process's application from its environment. ``prepare`` configures logging."""
     from jackfield.tracing import configured, remarked
     from jackfield_server.http.app import build_app
-    from jackfield_server.shared.server_context import ServerContext
+    from jackfield_server.shared.process.server_context import ServerContext
 
     prepare()
     core = keep_to_one_core(os.environ)
@@ -215,7 +215,7 @@ def run(
         scheme = "https" if settings.certificate else "http"
         announce(origin(host_of(listeners[0]) if settings.descriptors else settings.host, port_of(listeners[0]), scheme))
         if settings.workers > 1:
-            from jackfield_server.shared.metrics_folder import shared
+            from jackfield_server.shared.process.metrics_folder import shared
 
             with shared():
                 _Workers(config(settings, prepare, mounts), listeners, settings.stop_within).run()

@@ -10,10 +10,10 @@ from starlette.responses import Response
 
 from jackfield_platform.triggers.subscriptions import CHANGED, WorkspaceSubscriptions
 from jackfield_server.http.endpoints import Endpoints
-from jackfield_server.shared.body import members_of
-from jackfield_server.shared.identity import Identity
-from jackfield_server.shared.json_response import answer
-from jackfield_server.shared.server_context import ServerContext
+from jackfield_server.shared.identity.identity import Identity
+from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_server.shared.requests.body import members_of
+from jackfield_server.shared.requests.json_response import answer
 
 T = TypeVar("T")
 

@@ -8,9 +8,9 @@ from typing import TypeVar
 from starlette.requests import Request
 
 from jackfield_server.http.endpoints import Endpoints
-from jackfield_server.shared.identity import Identity
-from jackfield_server.shared.problem import Problem
-from jackfield_server.shared.server_context import ServerContext
+from jackfield_server.shared.identity.identity import Identity
+from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.journal.suppressions import Suppressions
 from jackfield_store.management.suppressions import audited_suppressions
 

@@ -31,9 +31,9 @@ from jackfield_server.http.callbacks_table import CALLBACKS, PLATFORM_CALLBACKS
 from jackfield_server.http.catalogue_table import CATALOGUE
 from jackfield_server.http.list_views import with_views
 from jackfield_server.http.query_parts import BY_KEY, BY_NUMBER, FLAG, LIMIT, TEXT, Schema, filters, page
-from jackfield_server.shared import files, uploads
-from jackfield_server.shared.operation import Operation
-from jackfield_server.shared.prefix import CALLBACK, START
+from jackfield_server.shared.operations import files, uploads
+from jackfield_server.shared.operations.operation import Operation
+from jackfield_server.shared.requests.prefix import CALLBACK, START
 from jackfield_store.recording.decisions import STATUSES
 
 _LONG: Schema = {**TEXT, "maxLength": 10_000}

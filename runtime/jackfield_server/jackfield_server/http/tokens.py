@@ -12,11 +12,11 @@ from jackfield.callers import Rules
 from jackfield.callers.rules import LISTS
 from jackfield.kernel.clock import moment
 from jackfield_server.http.endpoints import Row, filtered
-from jackfield_server.shared.body import members_of
-from jackfield_server.shared.identity import Identity
-from jackfield_server.shared.json_response import answer
-from jackfield_server.shared.problem import Problem
-from jackfield_server.shared.server_context import ServerContext
+from jackfield_server.shared.identity.identity import Identity
+from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_server.shared.requests.body import members_of
+from jackfield_server.shared.requests.json_response import answer
+from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.access import Token, Tokens
 
 _LONGEST_MOMENT = 40

@@ -8,7 +8,7 @@ import multiprocessing
 from jackfield.kernel.notices import Notices
 from jackfield.kernel.signals import HANGUPS
 from jackfield_server.http.certificates import Certificates
-from jackfield_server.shared.server_context import ServerContext
+from jackfield_server.shared.process.server_context import ServerContext
 from jackfield_store.resources.renewal import renew
 
 

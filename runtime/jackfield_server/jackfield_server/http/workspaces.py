@@ -17,11 +17,11 @@ from jackfield_platform.tenants.health import connection_health
 from jackfield_server.http.endpoints import Endpoints, Row, filtered
 from jackfield_server.http.parameters import flag, limit_of
 from jackfield_server.http.tokens import creation, page
-from jackfield_server.shared.body import decoded, read_body
-from jackfield_server.shared.identity import Identity
-from jackfield_server.shared.json_response import answer
-from jackfield_server.shared.problem import Problem
-from jackfield_server.shared.server_context import ServerContext
+from jackfield_server.shared.identity.identity import Identity
+from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_server.shared.requests.body import decoded, read_body
+from jackfield_server.shared.requests.json_response import answer
+from jackfield_server.shared.requests.problem import Problem
 
 T = TypeVar("T")
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from jackfield.invocation import MAX_BYTES
-from jackfield_server.shared.identity_providers import Jwt, Oidc
+from jackfield_server.shared.identity.identity_providers import Jwt, Oidc
 
 if TYPE_CHECKING:
-    from jackfield_server.shared.installer import Installer
+    from jackfield_server.shared.process.installer import Installer
 
 McpTools = Literal["discovery", "all"]
 """Tools that MCP clients see: those for finding and running actions, or also one per action."""

@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 
 from jackfield.kernel.clock import Clock
 from jackfield.kernel.fork import ProcessLocal
-from jackfield_server.shared.identity_providers import Jwt
-from jackfield_server.shared.problem import Problem
+from jackfield_server.shared.identity.identity_providers import Jwt
+from jackfield_server.shared.requests.problem import Problem
 
 _LOG = logging.getLogger("jackfield.http")
 _ALGORITHMS = ["RS256", "ES256", "EdDSA", "PS256"]

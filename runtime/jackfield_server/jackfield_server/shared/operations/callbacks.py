@@ -6,9 +6,9 @@ from jackfield.callers.actor import Actor
 from jackfield_platform.events.callback import Origin
 from jackfield_platform.events.callbacks import Callbacks
 from jackfield_platform.events.deliveries import Deliveries
-from jackfield_server.shared.identity import Identity
-from jackfield_server.shared.problem import Problem
-from jackfield_server.shared.server_context import ServerContext
+from jackfield_server.shared.identity.identity import Identity
+from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.access.platform_tokens import home_of
 
 

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 
 from jackfield.kernel.errors import InvalidInvocation
-from jackfield_server.shared.problem import Problem
-from jackfield_server.shared.settings import Settings
-from jackfield_server.shared.web_pages import page_fault
+from jackfield_server.shared.process.settings import Settings
+from jackfield_server.shared.requests.problem import Problem
+from jackfield_server.shared.requests.web_pages import page_fault
 
 _DEFAULT = {"http": 80, "https": 443}
 _NEVER_SENT = {"http": ":80", "https": ":443"}

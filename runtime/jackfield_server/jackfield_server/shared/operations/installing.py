@@ -6,13 +6,13 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from jackfield_server.shared.problem import Problem
+from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.access import Audit
 
 if TYPE_CHECKING:
-    from jackfield_server.shared.identity import Identity
-    from jackfield_server.shared.installer import Installer
-    from jackfield_server.shared.server_context import ServerContext
+    from jackfield_server.shared.identity.identity import Identity
+    from jackfield_server.shared.process.installer import Installer
+    from jackfield_server.shared.process.server_context import ServerContext
 
 T = TypeVar("T")
 

@@ -9,8 +9,8 @@ from jackfield.callers.actor import Actor
 from jackfield_platform.tenants.connect_session import ConnectSession
 from jackfield_platform.tenants.connect_table import late_workspaces, same, unknown, workspace_of
 from jackfield_platform.tenants.connecting import PAGE, Connecting, open_sessions
-from jackfield_server.shared.problem import Problem
-from jackfield_server.shared.server_context import ServerContext
+from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.access.platform_tokens import PlatformTokens
 from jackfield_store.access.workspace_access import SUSPENDED
 

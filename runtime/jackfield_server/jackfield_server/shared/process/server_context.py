@@ -27,18 +27,18 @@ from jackfield_platform.schedules.scheduler import Scheduler
 from jackfield_platform.tenants.purge import sweep
 from jackfield_platform.triggers.intake import Intake
 from jackfield_platform.triggers.trigger_loop import TriggerLoop
-from jackfield_server.shared.body import BodyQuota
-from jackfield_server.shared.guesses import Guesses
-from jackfield_server.shared.identity import Identities, Identity
-from jackfield_server.shared.lanes import Lanes
-from jackfield_server.shared.metrics import Metrics
-from jackfield_server.shared.people import People
-from jackfield_server.shared.problem import Problem
-from jackfield_server.shared.readiness import Readiness
-from jackfield_server.shared.request_shares import RequestShares
-from jackfield_server.shared.settings import Settings
-from jackfield_server.shared.stopping import Stopping
-from jackfield_server.shared.web_pages import page_fault
+from jackfield_server.shared.identity.guesses import Guesses
+from jackfield_server.shared.identity.identity import Identities, Identity
+from jackfield_server.shared.identity.people import People
+from jackfield_server.shared.process.lanes import Lanes
+from jackfield_server.shared.process.metrics import Metrics
+from jackfield_server.shared.process.readiness import Readiness
+from jackfield_server.shared.process.request_shares import RequestShares
+from jackfield_server.shared.process.settings import Settings
+from jackfield_server.shared.process.stopping import Stopping
+from jackfield_server.shared.requests.body import BodyQuota
+from jackfield_server.shared.requests.problem import Problem
+from jackfield_server.shared.requests.web_pages import page_fault
 from jackfield_store.database.shared_settings import ALLOW_HOSTS, PUBLIC_URL
 from jackfield_store.files import FileLimits
 from jackfield_store.management.revoking import revoke_due

@@ -21,7 +21,7 @@ from jackfield.kernel.clock import Clock
 from jackfield.kernel.errors import UnknownConnector
 from jackfield_platform.events.callbacks import failing_callbacks
 from jackfield_platform.schedules import DueSchedules
-from jackfield_server.shared.metrics_folder import FOLDER
+from jackfield_server.shared.process.metrics_folder import FOLDER
 from jackfield_store.database import Database
 from jackfield_store.database.blocked import blocked_workspaces
 from jackfield_store.journal.queue_stats import queue_stats

@@ -9,8 +9,8 @@ from typing import Any
 from starlette.responses import Response
 
 from jackfield.kernel.errors import CODES, JackfieldError, LimitReached
-from jackfield_server.shared.json_response import dumps
-from jackfield_server.shared.prefix import below_prefix
+from jackfield_server.shared.requests.json_response import dumps
+from jackfield_server.shared.requests.prefix import below_prefix
 
 PROBLEMS: Mapping[str, tuple[int, str]] = {
     "invalid_request": (400, "The request is malformed, or a parameter, a header or a member of the body is not valid."),

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.routing import Route
 
-    from jackfield_server.shared.identity import Identity
-    from jackfield_server.shared.server_context import ServerContext
+    from jackfield_server.shared.identity.identity import Identity
+    from jackfield_server.shared.process.server_context import ServerContext
 
 Endpoint = Callable[["Request", "ServerContext", "Identity"], Awaitable[Response]]
 Mount = Callable[["ServerContext"], "Sequence[Operation | Route]"]

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from jackfield.invocation import decode
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.fork import ProcessLocal
-from jackfield_server.shared.problem import Problem
+from jackfield_server.shared.requests.problem import Problem
 
 T = TypeVar("T")
 

@@ -28,9 +28,9 @@ from jackfield.wire.faults import WireFault
 from jackfield.wire.guard import Guard, unseen
 from jackfield.wire.tls import client_context
 from jackfield_platform.events.sending import target_of
-from jackfield_server.shared.identity_providers import Jwt, Oidc
-from jackfield_server.shared.jwts import Jwts
-from jackfield_server.shared.problem import Problem
+from jackfield_server.shared.identity.identity_providers import Jwt, Oidc
+from jackfield_server.shared.identity.jwts import Jwts
+from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.access.sign_ins import Person
 
 _LOG = logging.getLogger("jackfield.http")

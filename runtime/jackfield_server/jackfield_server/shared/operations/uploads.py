@@ -17,11 +17,11 @@ from jackfield.invocation.stored_file import StoredFile
 from jackfield.kernel.errors import LimitReached
 from jackfield.kernel.media_types import media_type
 from jackfield.wire.file_names import file_name
-from jackfield_server.shared.body import TooLarge, bounded
-from jackfield_server.shared.identity import Identity
-from jackfield_server.shared.json_response import answer
-from jackfield_server.shared.problem import Problem, of_error
-from jackfield_server.shared.server_context import ServerContext
+from jackfield_server.shared.identity.identity import Identity
+from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_server.shared.requests.body import TooLarge, bounded
+from jackfield_server.shared.requests.json_response import answer
+from jackfield_server.shared.requests.problem import Problem, of_error
 
 _FORM = 64 * 1024
 """Bytes allowed for a form's overhead around its file."""

@@ -15,11 +15,11 @@ from jackfield.invocation.file_references import names_files
 from jackfield.invocation.file_refusals import FileDamaged
 from jackfield.invocation.stored_file import StoredFile
 from jackfield.kernel.errors import Unavailable, UnknownName
-from jackfield_server.shared.identity import Identity
-from jackfield_server.shared.json_response import answer
-from jackfield_server.shared.problem import Problem
-from jackfield_server.shared.server_context import ServerContext
-from jackfield_server.shared.streamed import Streamed
+from jackfield_server.shared.identity.identity import Identity
+from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_server.shared.requests.json_response import answer
+from jackfield_server.shared.requests.problem import Problem
+from jackfield_server.shared.requests.streamed import Streamed
 from jackfield_store.files import SealedReader
 
 _PIECE = 1024 * 1024

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from jackfield_server.shared.problem import Problem
+from jackfield_server.shared.requests.problem import Problem
 
 if TYPE_CHECKING:
-    from jackfield_server.shared.operation import Operation
-    from jackfield_server.shared.server_context import ServerContext
+    from jackfield_server.shared.operations.operation import Operation
+    from jackfield_server.shared.process.server_context import ServerContext
 
 METADATA = "/.well-known/oauth-protected-resource"
 """Path of the resource's metadata; a client that knows the endpoint's address alone asks for it with ``/mcp`` behind it (RFC 9728 §3.1)."""

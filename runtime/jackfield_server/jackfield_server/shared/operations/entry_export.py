@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from jackfield.invocation.entry import Entry
-from jackfield_server.shared.json_response import dumps
+from jackfield_server.shared.requests.json_response import dumps
 
 LINES, CSV = "application/jsonl", "text/csv"
 KINDS: Mapping[str, str] = {"jsonl": LINES, "csv": CSV}

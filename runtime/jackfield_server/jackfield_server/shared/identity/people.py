@@ -11,8 +11,8 @@ from jackfield.callers.roles import Grant, Rights, made_grant, read_grants, righ
 from jackfield.kernel.clock import Clock
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.wire.guard import Guard
-from jackfield_server.shared.identity_providers import Oidc
-from jackfield_server.shared.oidc import OidcProvider, ProviderAway, Refused
+from jackfield_server.shared.identity.identity_providers import Oidc
+from jackfield_server.shared.identity.oidc import OidcProvider, ProviderAway, Refused
 from jackfield_store.access import DEFAULT, UnknownWorkspace, Workspaces
 from jackfield_store.access.sign_ins import Person, SignIns
 from jackfield_store.database.shared_settings import ROLES

@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from jackfield_platform.tenants.connect_session import ConnectSession
-from jackfield_server.shared.prefix import current_prefix
-from jackfield_server.shared.settings import Settings
+from jackfield_server.shared.process.settings import Settings
+from jackfield_server.shared.requests.prefix import current_prefix
 
 _LONGEST = 1000
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")

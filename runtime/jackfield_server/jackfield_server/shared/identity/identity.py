@@ -15,9 +15,9 @@ from jackfield.callers import APPROVE, SCOPES, Caller, Rules, Scope, may, united
 from jackfield.callers.actor import Actor
 from jackfield.kernel.clock import Clock, within
 from jackfield.kernel.stored_values import is_storable
-from jackfield_server.shared.identity_providers import Jwt
-from jackfield_server.shared.jwts import Jwts
-from jackfield_server.shared.problem import Problem
+from jackfield_server.shared.identity.identity_providers import Jwt
+from jackfield_server.shared.identity.jwts import Jwts
+from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.access import DEFAULT, Settings, Tokens, UnknownWorkspace, Workspaces
 from jackfield_store.access.platform_tokens import PlatformTokens
 from jackfield_store.access.tokens import NOTED_EVERY

@@ -1,0 +1,1 @@
+"""Requests that browsers send: cookies, and the pages that may call."""

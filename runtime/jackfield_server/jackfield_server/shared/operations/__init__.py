@@ -1,0 +1,1 @@
+"""Operations that the API shares with the console, MCP or Dapr."""

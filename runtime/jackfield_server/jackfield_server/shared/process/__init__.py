@@ -1,0 +1,1 @@
+"""One server process: its context, settings, sockets and metrics, its condition and its end."""
