@@ -7,8 +7,8 @@ from jackfield.kernel.exports import exports
 TYPE_CHECKING = False  # importing typing for it would double the start-up time of a cold --help
 if TYPE_CHECKING:
     from jackfield.invocation import Invocation, Result
-    from jackfield.invocation.result import InvocationWaiting
-    from jackfield.kernel.errors import InvocationFailed, JackfieldError
+    from jackfield.invocation.result import InvocationFailed, InvocationWaiting
+    from jackfield.kernel.errors import JackfieldError
     from jackfield.runtime import Jackfield
 
 __all__ = ["Invocation", "InvocationFailed", "InvocationWaiting", "Jackfield", "JackfieldError", "Result", "__version__"]
@@ -19,8 +19,8 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
     __getattr__, __dir__ = exports(
         __name__,
         {
-            ".kernel.errors": "InvocationFailed JackfieldError",
-            ".invocation.result": "InvocationWaiting",
+            ".kernel.errors": "JackfieldError",
+            ".invocation.result": "InvocationFailed InvocationWaiting",
             ".invocation": "Invocation Result",
             ".runtime": "Jackfield",
         },

@@ -242,4 +242,4 @@ def searching() -> Any:
 
 
 def _advice() -> str:
-    return "" if has_part("store") else f" {_INSTALL}"
+    return "" if has_part("store") else " Install jackfield-store, which keeps a journal: pip install 'jackfield[store]'."

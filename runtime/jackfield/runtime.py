@@ -184,10 +184,11 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
 
     With a database, the workspace must exist; ``default`` always exists.
 
-    ``connections`` are files, folders or mappings (``{"name": {"type": …, "values": {…}}}``), or a single one of these. If omitted, they
-    are the files listed in ``JACKFIELD_CONNECTIONS``, for the workspace ``default``. ``environment`` holds the variables for ``$env``
-    references and endpoints (default: the process's). ``guard`` checks the hosts named by connections that were made over HTTP or MCP
-    (default: this machine, public hosts, and those of ``JACKFIELD_ALLOW_HOSTS`` or the stored setting ``allowHosts`` are allowed).
+    ``connections`` are files, folders or mappings (``{"name": {"type": …, "values": {…}}}``, or that as ``{"connections": …}``), or a
+    single one of these. If omitted, they are the files listed in ``JACKFIELD_CONNECTIONS``, for the workspace ``default``.
+    ``environment`` holds the variables for ``$env`` references and endpoints (default: the process's). ``guard`` checks the hosts named by
+    connections that were made over HTTP or MCP (default: this machine, public hosts, and those of ``JACKFIELD_ALLOW_HOSTS`` or the stored
+    setting ``allowHosts`` are allowed).
     ``points`` are the plugins' entry points, for use with ``catalog``.
     With ``only_hosts``, its calls reach these hosts only: names (``*.example.com`` too), addresses, networks (default: those of
     ``JACKFIELD_ONLY_HOSTS``; without it, any).

@@ -11,16 +11,19 @@ from parsed import nodes
 ROOT = Path(__file__).parents[2]
 PACKAGES = [ROOT / "runtime" / "jackfield", *ROOT.glob("runtime/jackfield_*/jackfield_*"), *ROOT.glob("connectors/*/jackfield_*")]
 MASKS = ("jackfield.redaction", "jackfield.pipe.masking")
-LITERALS = ("***", "'***'")
+NAMES = {"redactor", "output_mask", "without_password"}
 
 
 def knows_masking(node: ast.AST) -> bool:
-    """Whether a node imports from the packages that mask, uses a redactor, or writes a mask itself."""
+    """Whether a node imports from the packages that mask, uses what knows the secrets, under its name or as text, or writes a mask."""
     if isinstance(node, ast.ImportFrom):
         return f"{node.module}.".startswith(tuple(f"{name}." for name in MASKS))
     if isinstance(node, ast.Attribute):
-        return node.attr == "redactor"
-    return isinstance(node, ast.Constant) and node.value in LITERALS
+        return node.attr in NAMES
+    if isinstance(node, ast.Name):
+        return node.id in NAMES
+    text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+    return text in NAMES or ("***" in text and " " not in text)  # else it tells people of masks
 
 
 def places() -> set[str]:

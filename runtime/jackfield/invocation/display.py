@@ -43,7 +43,8 @@ def _error(error: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
     if error is not None:
         yield "error", f"{error['code']}: {error['message']}"
         yield from ((detail.get("path") or "/", str(detail.get("message", ""))) for detail in error.get("details", ())[:_MOST])
-        yield "what to do", str(error.get("hint") or "")
+        if error.get("hint"):
+            yield "what to do", str(error["hint"])
 
 
 def _kind(value: Any) -> str:

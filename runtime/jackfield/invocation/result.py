@@ -9,7 +9,7 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
 
 from jackfield.kernel.dataclass import core_schema, dataclass, field
-from jackfield.kernel.errors import InvocationFailed, JackfieldError
+from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.frames import bordered
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ def _read(given: Mapping[str, Any]) -> Result:
     if given["status"] not in _STATUSES:
         raise ValueError(f"has no status of a Result, but {str(given['status'])[:80]!r}")
     meta, error = given.get("meta", given), given.get("error")
+    if not {"invocationId", "invocation_id"} & meta.keys():
+        raise ValueError("has no 'invocationId': it is in 'meta', or beside the status of what has not ended")
     if "invocation_id" in meta:
         said = error and error["provider"]
         given = {**given, "meta": _camel_case(meta), "error": error and {**error, "provider": said and _camel_case(said)}}
@@ -260,9 +262,15 @@ class Result(_Origin):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, _schema: object, _handler: object) -> dict[str, Any]:
-        anything = {"type": "object"}
-        members = {"status": {"enum": [*_STATUSES]}, "output": anything, "error": anything, "meta": anything, "progress": anything}
-        return {"type": "object", "properties": {**members, "invocationId": {"type": "string"}}, "required": ["status"], "title": "Result"}
+        anything, text, pieces = {"type": "object"}, {"type": "string"}, {"type": "array", "items": {"type": "object"}}
+        failure = {"code": text, "message": text, "retryable": {"type": "boolean"}, "details": pieces, "hint": text, "provider": anything}
+        facts = {"invocationId": text, "connector": text, "action": text, "attempts": {"type": "integer"}, "durationMs": {"type": "number"},
+                 "replayed": {"type": "boolean"}, "warnings": pieces}  # fmt: skip
+        error = {**anything, "properties": failure, "required": ["code", "message", "retryable"]}
+        meta = {**anything, "properties": facts, "required": ["invocationId"]}
+        members = {"status": {"enum": [*_STATUSES]}, "output": anything, "error": error, "meta": meta, "progress": anything}
+        either = [{"required": ["status", "meta"]}, {"required": ["status", "invocationId"]}]  # the second has not ended
+        return {"type": "object", "properties": {**members, "invocationId": text}, "anyOf": either, "title": "Result"}
 
     def unwrap(self) -> Mapping[str, Any]:
         """Return the output of a success.
@@ -282,6 +290,24 @@ class Result(_Origin):
         if self.status == "waiting":
             return WAITING_CODE
         return 0 if self.error is None else self.error.exit_code
+
+
+class InvocationFailed(Exception):
+    """Raised by ``Result.unwrap()`` when a Result is not a success; ``result`` is the whole Result.
+
+    Its argument is the Result's JSON, so that it comes whole out of a queue that sends exceptions as JSON, as Celery does.
+    """
+
+    def __init__(self, result: Result | Mapping[str, Any]) -> None:
+        self.result = result if isinstance(result, Result) else Result.from_json(result)
+        super().__init__(self.result.to_json())
+
+    def __str__(self) -> str:
+        error, has = self.result.error, "has not begun yet" if self.result.status == "queued" else "still runs"
+        return f"{error.code}: {error}" if error is not None else f"the invocation {self.result.meta.invocation_id} {has}"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.result!r})"
 
 
 class InvocationWaiting(InvocationFailed):

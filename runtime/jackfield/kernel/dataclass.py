@@ -285,7 +285,7 @@ def core_schema(cls: Any, read: Callable[[Any], Any]) -> dict[str, Any]:
         return made
 
     written = {"type": "function-plain", "function": lambda one: one.to_json()}
-    return {"type": "function-plain", "function": {"type": "no-info", "function": found}, "serialization": written}
+    return {"type": "function-plain", "function": {"type": "no-info", "function": found}, "serialization": written, "ref": cls.__name__}
 
 
 if TYPE_CHECKING:

@@ -29,7 +29,6 @@
     ├── IdempotencyConflict    idempotency_conflict    same key with another request, or still running
     ├── Cancelled              cancelled               cancelled before it was sent
     └── Internal               internal                a bug in jackfield
-    InvocationFailed           raised by ``Result.unwrap()``; holds the Result
 
 Errors are values: code, message, details and hint are fields, and ``str()`` combines them. No field ever holds a secret. This module
 imports nothing but the standard library and ``hints``.
@@ -450,18 +449,6 @@ CODES: dict[str, type[JackfieldError]] = {
     kind.code: kind for kind in reversed(_tree(JackfieldError)) if kind not in {JackfieldError, UnknownName}
 }
 """Classes by their code in the contract."""
-
-
-class InvocationFailed(Exception):
-    """Raised by ``Result.unwrap()`` when a Result is not a success; ``result`` is the whole Result."""
-
-    def __init__(self, result: Any) -> None:
-        super().__init__(result)
-        self.result = result
-
-    def __str__(self) -> str:
-        error, has = self.result.error, "has not begun yet" if self.result.status == "queued" else "still runs"
-        return f"{error.code}: {error}" if error is not None else f"the invocation {self.result.meta.invocation_id} {has}"
 
 
 def missing_extra(sentence: str, extra: str, package: str | None) -> InvalidInvocation:

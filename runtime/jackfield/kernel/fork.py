@@ -45,6 +45,11 @@ def at_fork(
     _OWNERS[owner] = (before, parent, child)
 
 
+def living(kind: type[T]) -> list[T]:
+    """Return the objects of a kind that live in this process, among those that begin anew in a fork."""
+    return [owner for reference in _OWNERS.keyrefs() if isinstance(owner := reference(), kind)]
+
+
 def _runs(outermost: Any, init: object) -> bool:
     """Return whether a function is ``init``, or wraps it."""
     while outermost is not None and outermost is not init:

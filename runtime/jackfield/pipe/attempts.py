@@ -331,8 +331,10 @@ class Attempts(SecretHolder):
             self._note(self.current, self.since, "in_doubt" if leaves else "cancelled")
         if begun and leaves:
             self.evidence.doubtful = True
-            return self.verdict(Unavailable("the process stopped, or the caller disconnected, before the response was recorded"))
-        return Cancelled("the process stopped, or the caller disconnected, before it ended")
+            return self.verdict(
+                Unavailable("the call was interrupted, by its process, its caller or a time limit, before the response was recorded")
+            )
+        return Cancelled("the call was interrupted, by its process, its caller or a time limit, before it ended")
 
     def _note(self, call: Call, started: float, outcome: str) -> None:
         """Store the request id, and a line about this attempt for the journal (for the first hundred attempts)."""
@@ -445,7 +447,7 @@ class Attempts(SecretHolder):
         """Create the call of one attempt, which ``stores`` files; all attempts of an invocation share one idempotency key."""
         shared, run, how = self.dependencies, self.run, {"reads": self.declared == "read", "in_loop": self.plan.code.is_async}
         self.evidence.tried += stores
-        marks = stores and self.plan.code.marker is not None and run.record is not None and run.record.expects
+        marking = run.record.marking if stores and self.plan.code.marker is not None and run.record is not None else None
         number = self.evidence.tried if self.declared == "write" else EVERY  # a provider compares the requests of one key
         mask = None if self.opening is None else self.opening.cache.output_mask
         return Call(
@@ -463,7 +465,7 @@ class Attempts(SecretHolder):
             events=Events() if run.channel is None or not stores else run.channel.reader(mask, self.run.deadline, **how),
             exchanges=self.evidence.exchanges if stores else None,
             sees_bodies=self.evidence.sees_bodies,
-            mark=partial(self.evidence.mark, run.record, number) if marks and run.record else None,
+            mark=None if marking is None else partial(self.evidence.mark, marking, number),
         )
 
     def _done(self) -> tuple[Answered, ...]:

@@ -11,12 +11,13 @@ from jackfield.kernel.errors import Detail
 from jackfield.retry import Backoff
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from jackfield.connector.context import Answered, Call, Observe
     from jackfield.kernel.clock import Clock
     from jackfield.kernel.errors import JackfieldError
     from jackfield.pacing.pace import Paces
     from jackfield.pipe.ports import Files
-    from jackfield.pipe.record import Record
     from jackfield.wire.exchanges import Exchange
     from jackfield.wire.guard import OnlyHosts
 
@@ -65,11 +66,11 @@ class Evidence:
     markers: dict[int, str] = field(default_factory=dict)
     """Markers of attempts that may have taken effect, by number; each carried its own, unless all carried that of ``EVERY``."""
 
-    def mark(self, record: Record, number: int) -> str:
+    def mark(self, marking: Callable[[int], str], number: int) -> str:
         """Return the marker of an attempt, which is made when its client first asks for it."""
         found = self.markers.get(number)
         if found is None:
-            found = self.markers[number] = record.marker(number)
+            found = self.markers[number] = marking(number)
         return found
 
     def note(self, call: Call, step: str, started: float, ended: float, outcome: str) -> None:

@@ -49,11 +49,9 @@ class Record(Protocol):
         effect."""
 
     @property
-    def expects(self) -> bool:
-        """True if the call is looked for if it ends in doubt. Otherwise it carries no marker."""
-
-    def marker(self, attempt: int) -> str:
-        """Return the marker of an attempt, or of ``EVERY`` one: 26 characters that nobody outside the workspace can compute."""
+    def marking(self) -> Callable[[int], str] | None:
+        """Maker of the marker of an attempt, or of ``EVERY`` one: 26 characters that nobody outside the workspace can compute. None if
+        nobody would look for it."""
 
     def expect(self, marker: Marker | None, looks: Sequence[Look], inputs: Mapping[str, Any], *, is_shared: bool) -> None:
         """Keep what looks for evidence need, in case the call ends in doubt. ``inputs`` are those that take effect; with ``is_shared`` all

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _ALWAYS = "default"
+_SET = "Give the runtime a database, such as by JACKFIELD_DATABASE_URL."
 
 
 def _refuse(*_given: object, **_options: object) -> NoReturn:
@@ -216,4 +217,6 @@ def approval_required(rule: str, reason: str) -> ApprovalRequired:
 
 def _refused(path: str, need: str, member: str, advice: str) -> InvalidInvocation:
     fault = Detail(path, f"{need}, and this runtime has none")
-    return InvalidInvocation("1 member of the invocation is not valid", details=[fault], hint=f"Leave '{member}' out.{advice}")
+    return InvalidInvocation(
+        "1 member of the invocation is not valid", details=[fault], hint=f"{advice.strip() or _SET} Or leave '{member}' out."
+    )

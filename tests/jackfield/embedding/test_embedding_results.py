@@ -17,9 +17,11 @@ from typing import Any
 
 import fastapi
 import flask
+import jsonschema
 import orjson
 import pydantic
 import pytest
+from celery import Celery
 from fastapi.encoders import jsonable_encoder
 from fastapi.testclient import TestClient
 
@@ -136,6 +138,29 @@ def test_a_result_is_a_field_of_a_pydantic_model(result: Result) -> None:
     assert Held.model_validate(held.model_dump()).meta == result.meta
     for mode in ("validation", "serialization"):
         assert Held.model_json_schema(mode=mode)["properties"]["result"]
+
+
+def test_frameworks_describe_a_result_once() -> None:
+    """As a component that says what a program may read, whatever uses it."""
+    schema = pydantic.TypeAdapter(list[Held]).json_schema()
+    assert schema["$defs"]["Held"]["properties"]["result"] == {"$ref": "#/$defs/Result"}
+    described = schema["$defs"]["Result"]
+    assert described["properties"]["error"]["required"] == ["code", "message", "retryable"]
+    assert described["anyOf"] == [{"required": ["status", "meta"]}, {"required": ["status", "invocationId"]}]
+    for result in _RESULTS.values():
+        jsonschema.validate(result.to_json(), described)
+    with pytest.raises(pydantic.ValidationError, match="has no 'invocationId'"):
+        pydantic.TypeAdapter(Result).validate_python({"status": "succeeded"})
+
+
+def test_a_failure_comes_whole_out_of_a_queue_that_sends_json() -> None:
+    """A backend of Celery sends an exception's arguments as JSON, and makes it of them again."""
+    backend = Celery("shop", broker="memory://", backend="cache+memory://").backend
+    for status in ("failed", "in_doubt"):
+        failure = InvocationFailed(_RESULTS[status])
+        back = backend.exception_to_python(json.loads(json.dumps(backend.prepare_exception(failure))))
+        assert (type(back), str(back), repr(back)) == (InvocationFailed, str(failure), repr(failure))
+        assert back.result.to_json() == _RESULTS[status].to_json()
 
 
 @pytest.mark.parametrize("given", [{}, [], None, 1, "x", {"status": "odd", "meta": {"invocationId": "i"}}, {"status": "failed", "meta": 1}])

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from jackfield import InvocationFailed
 from jackfield.callers.actor import Actor
-from jackfield.kernel.errors import InvocationFailed
 from jackfield_platform.tenants.tenants import Tenants
 from jackfield_store.access import Workspaces
 from jackfield_store.files import FileLimits, Files

@@ -14,11 +14,11 @@ import pytest
 from approving import BOB, RULE, VALUES, asked, runtime, status_of, worked, workspaces_of
 from clocks import FakeClock
 from fake_aws import FakeAws
-from jackfield import InvocationWaiting, Result
+from jackfield import InvocationFailed, InvocationWaiting, Result
 from jackfield.callers import Caller, Rules
 from jackfield.callers.actor import Actor
 from jackfield.kernel.clock import SystemClock
-from jackfield.kernel.errors import ApprovalRequired, InvalidInvocation, InvocationFailed, JackfieldError, NotAllowed
+from jackfield.kernel.errors import ApprovalRequired, InvalidInvocation, JackfieldError, NotAllowed
 from jackfield_platform.tenants.tenants import Tenants
 from jackfield_store.access import Tokens
 from jackfield_store.database import open_database

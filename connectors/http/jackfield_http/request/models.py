@@ -149,13 +149,14 @@ class RequestInputs(PageInputs):
     idempotency_header: str | None = Field(
         None,
         title="Idempotency Header",
-        description="A header field for the invocation's idempotency key, such as Idempotency-Key, if the server recognises one.",
+        description="A header field for the invocation's idempotency key, such as Idempotency-Key, if the server recognises one. "
+        "The effect stays as it is: with 'onDoubt' as 'retry', a POST is then repeated under the same key.",
         schema={"minLength": 1, "maxLength": 200},
     )
     effect: Literal["read", "idempotent", "write"] | None = Field(
         None,
         title="Effect",
-        description="The request's effect, if it is less harmless than its method says: a GET that starts something is a 'write'.",
+        description="The request's effect, if it does more than its method says: a GET that starts something is a 'write'.",
     )
     pages: Paging | None = Field(
         None, title="Pages", description="How a list goes on, to fetch its pages: 'kind' is token, page, offset, linkHeader, url or lastId."

@@ -7,6 +7,7 @@ Every process of pytest loads it, so it imports the rest of jackfield only when 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from jackfield.kernel.fork import living
 from jackfield_market import testing
 from jackfield_market.testing.stash import NOT_APPLICABLE, NOT_REACHED
 
@@ -35,13 +37,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture
-def jackfield_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty data folder for the runtimes that a test makes: a database, keys and files of its own, and no variable of jackfield."""
-    for name in [name for name in os.environ if name.startswith("JACKFIELD_")]:
+def jackfield_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty data folder for the runtimes that a test makes: a database, keys and files of its own. No variable names another one, or an
+    endpoint of AWS. Runtimes of the folder that are still open after the test are closed: one that the application keeps would answer
+    the next test from the journal of this one."""
+    for name in [name for name in os.environ if name.startswith(("JACKFIELD_", "AWS_ENDPOINT_URL"))]:
         monkeypatch.delenv(name)
     home = tmp_path / "jackfield"
     monkeypatch.setenv("JACKFIELD_HOME", str(home))
-    return home
+    yield home
+    loaded = sys.modules.get("jackfield.runtime")
+    for runtime in [] if loaded is None else living(loaded.Jackfield):
+        if runtime.storage.enabled and home in Path(runtime.storage.file).parents:
+            runtime.close()
 
 
 @pytest.fixture

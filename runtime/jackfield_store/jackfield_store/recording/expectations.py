@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from jackfield.connector.evidence import is_placeholder, placeholders, places_marker
 from jackfield.kernel.clock import iso
 from jackfield.kernel.pointers import follow
+from jackfield.pipe.evidence import EVERY
 from jackfield_store.journal import doubts
+from jackfield_store.recording.sealing import marker_of
 
 if TYPE_CHECKING:
     from jackfield.connector.evidence import Look, Marker
@@ -34,6 +36,10 @@ class Expectation:
 
     def __init__(self, journal: Journal, run: Run, identifier: str, facts: dict[str, Any]) -> None:
         self._journal, self._run, self._id, self._facts = journal, run, identifier, facts
+
+    def marker(self, attempt: int) -> str:
+        """Return the marker of an attempt, or of ``EVERY`` one."""
+        return marker_of(self._journal, self._id, self._facts["delivery"] if attempt else 0, attempt)
 
     def beginning(self, begin: Unit) -> Unit:
         """Return the unit of the begin, with the facts."""
@@ -83,10 +89,11 @@ def expected(
     marker: Marker | None,
     looks: Sequence[Look],
     inputs: Mapping[str, Any],
-    shared: str | None,
+    *,
+    is_shared: bool,
 ) -> Expectation | None:
     """Return the facts of a call; None if nobody could look: over an inline connection, with too much to keep, or where the caller has set
-    the marker's place himself. ``shared`` is the marker of all its attempts, if they have one."""
+    the marker's place himself. With ``is_shared``, all its attempts have one marker."""
     plan, identifier = run.plan, draft.id
     if run.inline is not None or plan is None:
         return None
@@ -103,7 +110,7 @@ def expected(
     facts = {
         "connector": plan.manifest.key, "version": plan.manifest.version, "connection": connection, "looks": found,
         "from": now - MARGIN, "until": None, "deadline": draft.expires_at,
-        "markers": None if shared is None else [shared], "delivery": draft.delivery, "partial": False,
+        "markers": [marker_of(journal, identifier, 0, EVERY)] if is_shared else None, "delivery": draft.delivery, "partial": False,
     }  # fmt: skip
     if len(json.dumps(facts, default=str).encode("utf-8", "surrogatepass")) > MOST:
         _LOG.warning("the invocation %s is not looked for if it ends in doubt: that would need more than %d bytes", identifier, MOST)

@@ -20,12 +20,11 @@ from jackfield.kernel.ends import is_ending
 from jackfield.kernel.errors import Cancelled, IdempotencyConflict, JackfieldError, NotYet
 from jackfield.kernel.hints import NextStep
 from jackfield.kernel.interrupts import let_out_of_call
-from jackfield.pipe.evidence import EVERY
 from jackfield.redaction.marks import leaves, masked
 from jackfield.redaction.redactor import Redactor
 from jackfield_store.database.faults import UniqueViolation
 from jackfield_store.recording.replays import replay_of, unended
-from jackfield_store.recording.sealing import marker_of, sealed_exchanges
+from jackfield_store.recording.sealing import sealed_exchanges
 from jackfield_store.recording.twins import FIRST_LOOK, LONGEST_LOOK, joined, twin_digest
 
 if TYPE_CHECKING:
@@ -164,19 +163,14 @@ class Record:
             return None
 
     @property
-    def expects(self) -> bool:
-        """True if the call is looked for if it ends in doubt. Otherwise it carries no marker."""
-        return self._expectation is not None
-
-    def marker(self, attempt: int) -> str:
-        """Return the marker of an attempt, or of ``EVERY`` one: 26 characters that nobody outside the workspace can compute."""
-        return marker_of(self._journal, self._draft.id, self._draft.delivery if attempt else 0, attempt)
+    def marking(self) -> Callable[[int], str] | None:
+        """Maker of the marker of an attempt, or of ``EVERY`` one; None if nobody would look for it."""
+        return None if self._expectation is None else self._expectation.marker
 
     def expect(self, marker: Marker | None, looks: Sequence[Look], inputs: Mapping[str, Any], *, is_shared: bool) -> None:
         """Keep what looks for evidence need, in case the call ends in doubt. ``inputs`` are those that take effect; with ``is_shared`` all
         attempts carry one marker."""
-        shared = self.marker(EVERY) if is_shared else None
-        self._expectation = _seldom()[1].expected(self._journal, self._run, self._draft, marker, looks, inputs, shared)
+        self._expectation = _seldom()[1].expected(self._journal, self._run, self._draft, marker, looks, inputs, is_shared=is_shared)
 
     def _begun(self, unit: Unit) -> Unit:
         unit, claimed = unit if self._expectation is None else self._expectation.beginning(unit), self._run.claimed
