@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.catalog.offering import Audience
 
+PersonKey = tuple[str, str, tuple[str, ...]]
+"""Issuer, subject and groups of a person."""
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -34,6 +37,8 @@ class Caller:
     session: str | None = field(default=None, repr=False)
     waits: bool = True
     """False over a surface that cannot answer that a call waits for a person's approval: it is refused there."""
+    person: PersonKey | None = field(default=None, repr=False)
+    """Person who signed in at the identity provider, by whose present roles a worker checks the call again."""
 
     @property
     def origin(self) -> Literal["operator", "remote"]:
@@ -49,6 +54,11 @@ class Caller:
         return None if not self.remote or self.name is None else ("user", self.name) if self.token is None else ("token", self.token)
 
     @property
+    def end(self) -> str | None:
+        """Why the rights of the caller have ended, as a sentence; None if they have not."""
+        return None if self.ended is None else f"the {'token' if self.person is None else 'person'} {self.ended}"
+
+    @property
     def owner(self) -> str | None:
         """Name of the caller whose files and outputs alone this one may use; None for callers without rules, who may use all of the
         workspace."""
@@ -57,7 +67,8 @@ class Caller:
     def to_json(self) -> dict[str, Any]:
         """Return the members by which a worker restores the caller of a queued invocation. A token's rules are not included but read
         again."""
-        return {"caller": self.name, "token": self.token, "scope": self.scope, "remote": self.remote, "audience": self.audience}
+        known = {"caller": self.name, "token": self.token, "scope": self.scope, "remote": self.remote, "audience": self.audience}
+        return known if self.person is None else {**known, "person": self.person}
 
 
 LIBRARY = Caller(audience="operator")

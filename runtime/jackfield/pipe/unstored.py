@@ -144,7 +144,7 @@ class NoAccess:
 
     def authorizer(self, caller: Caller) -> Authorizer:
         """Build the authorizer of a caller."""
-        ended = f"the token {caller.ended}" if caller.ended is not None else None
+        ended = caller.end
         return Authorizer(Rules(), caller.rules, caller.scope, self._names, ended=ended, remote=caller.remote)
 
     def queued_by(self, stored: Mapping[str, Any]) -> Caller:

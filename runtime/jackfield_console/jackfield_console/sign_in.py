@@ -215,7 +215,7 @@ def _identified(people: People, person: Person, workspace: str) -> Identity | No
         return None
     return Identity(
         workspace, person.id, rights.scope, rights.rules, person.name, "user", operates=rights.operates, grants=rights.grants,
-        others=people.workspaces(person),
+        others=people.workspaces(person), person=people.key_of(person),
     )  # fmt: skip
 
 

@@ -39,6 +39,7 @@ _SPEND = "DELETE FROM sign_ins WHERE id = :id AND kind = 'invitation' AND expire
 _TAKE = "UPDATE sign_ins SET turn = :until WHERE id = :id AND turn <= :now"
 _RENEW = "UPDATE sign_ins SET sealed = :sealed, turn = 0 WHERE id = :id"
 _GIVE_BACK = "UPDATE sign_ins SET turn = 0 WHERE id = :id"
+_NEWEST = "SELECT id, sealed FROM sign_ins WHERE kind = 'person' AND person = :key AND expires_at > :now ORDER BY expires_at DESC LIMIT 1"
 _END = "DELETE FROM sign_ins WHERE id = :id"
 _END_PERSON = "DELETE FROM sign_ins WHERE kind = 'person' AND person = :key"
 _END_SESSION = "DELETE FROM sign_ins WHERE kind = 'person' AND session = :key"
@@ -114,6 +115,12 @@ class SignIns:
     def find(self, identifier: str) -> Person | None:
         """Return a sign-in; None if it was ended, or is over."""
         found = self._found("person", identifier)
+        return None if found is None else Person.from_json(found)
+
+    def newest(self, issuer: str, subject: str) -> Person | None:
+        """Return the newest sign-in of a person; None if there is none any more."""
+        row = self._database.look_up(_NEWEST, {"key": self._key(issuer, subject), "now": self._clock.time()})
+        found = None if row is None else self._opened(row, "person")
         return None if found is None else Person.from_json(found)
 
     def take_turn(self, identifier: str) -> bool:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from jackfield.callers import Authorizer
+    from jackfield.callers.caller import PersonKey
     from jackfield.kernel.clock import Clock
     from jackfield_store.access.settings import Settings
     from jackfield_store.access.workspaces import Workspaces
@@ -153,13 +154,15 @@ class WorkspaceAccess:
         """Return the caller of a queued invocation with their current rights; ``stored`` is the output of ``Caller.to_json``.
 
         A JWT, or a console session opened by a link, is valid only at the time of the request. For those, only the scope and the
-        workspace's rules are checked again.
+        workspace's rules are checked again. A person who signed in has the rights of the present roles.
         """
         from jackfield_store.access.tokens import Tokens, UnknownToken
 
         audience = stored.get("audience", "tenant")
         caller = Caller(stored["caller"], stored.get("scope"), remote=stored.get("remote", False), audience=audience)
         identifier = stored.get("token")
+        if (person := stored.get("person")) is not None:
+            return self._with_roles(caller, (person[0], person[1], tuple(person[2])))
         if identifier is None:
             return caller
         try:
@@ -168,12 +171,21 @@ class WorkspaceAccess:
             return replace(caller, ended="no longer exists")
         return replace(caller, scope=token.scope, rules=token.rules, token=token.id, ended=ended)
 
+    def _with_roles(self, caller: Caller, person: PersonKey) -> Caller:
+        """Return a person as caller, with the rights that the present roles give."""
+        from jackfield_store.access.present_roles import present_rights
+
+        rights = present_rights(self.storage, self._workspace, self._clock, person)
+        if rights is None:
+            return replace(caller, person=person, ended="has no role in this workspace any more")
+        return replace(caller, person=person, scope=rights.scope, rules=rights.rules)
+
     def authorizer(self, caller: Caller) -> Authorizer:
         """Build the authorizer of a caller under the present settings."""
         from jackfield.callers.authorizer import Authorizer
 
         settings = self.settings
-        ended = f"the token {caller.ended}" if caller.ended is not None else None
+        ended = caller.end
         if settings.suspended:
             ended = _GONE if self.is_gone else SUSPENDED
         return Authorizer(settings.rules, caller.rules, caller.scope, self._names, ended=ended, remote=caller.remote)

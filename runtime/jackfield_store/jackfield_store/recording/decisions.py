@@ -90,6 +90,7 @@ class Approvals:
         :raises NotAllowed: if the caller's token may not approve.
         """
         row = self._found(identifier)
+        row = self._present(row, self._stored(row)) if self._waits(row) else row
         return {**self._about(row), **(self._shown(row) if self._waits(row) else {})}
 
     def approve(self, identifier: str, why: str = "") -> dict[str, Any]:
@@ -227,10 +228,17 @@ class Approvals:
         if not self._waits(row):
             return row
         try:
-            self._stored(row)
+            return self._present(row, self._stored(row))
         except ApprovalClosed:
             return rows_of(self._journal).find(row.id) or row
-        return row
+
+    def _present(self, row: Row, stored: Mapping[str, Any]) -> Row:
+        """Return the row of a call that waits; cancelled, if the rights of who asked have ended."""
+        end = self._pipeline.access.queued_by(stored).end
+        if end is None:
+            return row
+        self._end(row, "cancelled", end)
+        return rows_of(self._journal).find(row.id) or row
 
     def _run(self, stored: Mapping[str, Any]) -> Run:
         """Return a run of the call as its caller, with the present rights."""

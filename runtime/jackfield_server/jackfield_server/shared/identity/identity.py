@@ -27,6 +27,7 @@ from jackfield_store.database.faults import RowDamaged
 from jackfield_store.resources.storage import Storage
 
 if TYPE_CHECKING:
+    from jackfield.callers.caller import PersonKey
     from jackfield.catalog.offering import Audience
 
 _FRESH = 2.0
@@ -61,6 +62,8 @@ class Identity:
     """True if the identity may create tokens of the scope ``approve``."""
     others: tuple[str, ...] = ()
     """Workspaces in which the person has roles, this one included."""
+    person: PersonKey | None = None
+    """Person who signed in, with the groups that roles name."""
 
     @property
     def holder(self) -> str:
@@ -80,7 +83,7 @@ class Identity:
     def caller_as(self, audience: Audience) -> Caller:
         """Return the caller as one of an audience, which is offered connectors and actions of its own."""
         token = self.id if self.kind == "token" else None
-        return Caller(self.id, self.scope, self.rules, remote=True, token=token, audience=audience)
+        return Caller(self.id, self.scope, self.rules, remote=True, token=token, audience=audience, person=self.person)
 
     @property
     def is_operator(self) -> bool:

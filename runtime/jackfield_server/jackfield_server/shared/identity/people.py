@@ -19,6 +19,7 @@ from jackfield_store.database.shared_settings import ROLES
 from jackfield_store.management.roles import Roles
 
 if TYPE_CHECKING:
+    from jackfield.callers.caller import PersonKey
     from jackfield_store.resources.storage import Storage
 
 _LOG = logging.getLogger("jackfield.http")
@@ -69,6 +70,11 @@ class People:
     def rights(self, person: Person, workspace: str) -> Rights | None:
         """Return what a person may do in a workspace; None for nothing."""
         return rights_in(self.grants, workspace, person.issuer, person.subject, person.groups)
+
+    def key_of(self, person: Person) -> PersonKey:
+        """Return by what a call of a person is checked again later: issuer, subject, and those of the groups that roles name."""
+        named = {one.group for one in self.grants}
+        return person.issuer, person.subject, tuple(group for group in person.groups if group in named)
 
     def workspaces(self, person: Person) -> tuple[str, ...]:
         """Return the workspaces that a person may enter, the operator's first for who is one."""

@@ -1,0 +1,29 @@
+"""Present rights of people whose calls wait: the roles are those of now, by the groups that the identity provider has named last."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jackfield.callers.roles import Rights, read_grants, rights_in
+from jackfield.kernel.errors import InvalidInvocation
+from jackfield_store.access.sign_ins import SignIns
+from jackfield_store.database.shared_settings import ROLES
+
+if TYPE_CHECKING:
+    from jackfield.callers.caller import PersonKey
+    from jackfield.kernel.clock import Clock
+    from jackfield_store.access.workspace_access import Storage
+
+
+def present_rights(storage: Storage, workspace: str, clock: Clock, person: PersonKey) -> Rights | None:
+    """Return what a person may do in a workspace now; None if nothing.
+
+    Groups are those of their newest sign-in. Who is not signed in any more has those that ``person`` came with.
+    """
+    issuer, subject, groups = person
+    newest = SignIns(storage.database, storage.vault, clock).newest(issuer, subject)
+    try:
+        grants = read_grants(storage.shared_setting(ROLES))
+    except InvalidInvocation:
+        return None
+    return rights_in(grants, workspace, issuer, subject, groups if newest is None else newest.groups)
