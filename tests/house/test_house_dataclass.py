@@ -114,3 +114,12 @@ def test_cold_commands_use_no_others() -> None:
     found = [path for path in files if path.is_file() and path.name != "dataclass.py"]
     assert len(found) > 200
     assert [path for path in found if "\nfrom dataclasses import" in path.read_text()] == []
+
+
+def test_a_module_without_the_future_import_has_the_same_fields() -> None:
+    """From Python 3.14, its classes make their annotations when these are first read."""
+    source = "@dataclass(frozen=True, slots=True)\nclass Pair:\n    left: int\n    right: int = 2"
+    scope: dict[str, Any] = {"dataclass": dataclass, "__name__": __name__}
+    exec(compile(source, "pair", "exec", dont_inherit=True), scope)
+    pair = scope["Pair"](1)
+    assert (pair.left, pair.right, [one.name for one in dataclasses.fields(pair)]) == (1, 2, ["left", "right"])

@@ -87,12 +87,19 @@ def _made(cls: Any, *, frozen: bool, slots: bool, eq: bool, repr: bool) -> Any:
 
 def _own_fields(cls: Any) -> dict[str, _Field]:
     own: dict[str, _Field] = {}
-    for name, annotation in vars(cls).get("__annotations__", {}).items():
+    for name, annotation in _annotations(cls).items():
         if not str(annotation).startswith(("ClassVar", "typing.ClassVar")):
             given = cls.__dict__.get(name, _UNSET)
             own[name] = about = given if isinstance(given, _Field) else _field(default=given)
             about.annotation = annotation
     return own
+
+
+def _annotations(cls: Any) -> dict[str, Any]:
+    """Return a class's own annotations. From Python 3.14, a module without the future import makes them when they are first read."""
+    own = vars(cls)
+    found: dict[str, Any] = cls.__annotations__ if "__annotate_func__" in own else own.get("__annotations__", {})
+    return found
 
 
 def _with_slots(cls: Any, own: dict[str, _Field]) -> Any:

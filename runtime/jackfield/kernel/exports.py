@@ -65,10 +65,15 @@ def late_hints_of(found: object) -> None:
 
 
 def _note(found: Any, module: str) -> None:
-    """Replace the annotations of a class or function that has own ones; not those of a model, which are read with each subclass."""
+    """Replace the annotations of a class or function that has own ones; not those of a model, which are read with each subclass.
+
+    From Python 3.14, the ``__init__`` of a dataclass makes its annotations from those of the class when they are read: they stay.
+    """
     if not isinstance(found, (type, _FUNCTION)) or found.__module__ != module or "__pydantic_decorators__" in vars(found):
         return
-    own = vars(found).get("__annotations__") if isinstance(found, type) else found.__annotations__
+    reader = getattr(found, "__annotate__", None)
+    is_made_elsewhere = reader is not None and reader.__module__ != module
+    own = vars(found).get("__annotations__") if isinstance(found, type) or is_made_elsewhere else found.__annotations__
     if type(own) is dict and own:
         found.__annotations__ = LateAnnotations(own, module)
     _note(getattr(found, "__wrapped__", None), module)
