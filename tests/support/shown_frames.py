@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import io
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+from inspect import CO_COROUTINE
 from types import FrameType
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 import sentry_sdk
+from _pytest._code.code import ExceptionInfoFormatter
 from _pytest._io.saferepr import saferepr
 from rich.console import Console
 from rich.traceback import Traceback
@@ -64,9 +67,17 @@ def sentry(error: BaseException) -> str:
     return json.dumps(taken.events, ensure_ascii=False)
 
 
+class _Uncoloured(Traceback):
+    """rich's traceback without colours of source lines: to find them, it reads each module from its first line for each frame."""
+
+    @classmethod
+    def _guess_lexer(cls, filename: str, code: str) -> str:
+        return "text"
+
+
 def rich(error: BaseException) -> str:
     """Return what rich prints of an exception, with all variables."""
-    shown = Traceback.from_exception(
+    shown = _Uncoloured.from_exception(
         type(error), error, error.__traceback__, width=5000, show_locals=True, locals_max_length=1000, locals_max_string=100_000,
         locals_hide_dunder=False, max_frames=0,
     )  # fmt: skip
@@ -76,10 +87,15 @@ def rich(error: BaseException) -> str:
     return text
 
 
+_PARSED: dict[Any, ast.AST] = {}
+"""Modules as pytest's formatter has parsed them to find the lines of statements: a formatter for each error parses all again."""
+
+
 def showlocals(error: BaseException) -> str:
     """Return what pytest prints of an exception with ``--showlocals``."""
-    found = pytest.ExceptionInfo.from_exception(error)
-    return str(found.getrepr(style="long", showlocals=True, funcargs=True, abspath=True, chain=True, truncate_locals=False))
+    formatter = ExceptionInfoFormatter(style="long", showlocals=True, funcargs=True, abspath=True, chain=True, truncate_locals=False)
+    formatter.astcache = _PARSED
+    return str(formatter.repr_excinfo(pytest.ExceptionInfo.from_exception(error)))
 
 
 TOOLS: dict[str, Callable[[BaseException], str]] = {"sentry": sentry, "rich": rich, "pytest": showlocals}
@@ -125,8 +141,8 @@ class Injected(Exception):
 
 
 class _Injection:
-    """Trace function that raises at the ``at``-th call of a function of ours, or the first after it that no ``__del__`` makes: what is
-    raised there, Python drops. ``count`` is the number of calls."""
+    """Trace function that raises at the ``at``-th call of a function of ours, or the first after it from which an exception comes out.
+    ``count`` is the number of calls."""
 
     def __init__(self, at: int) -> None:
         self.at, self.count = at, 0
@@ -137,15 +153,21 @@ class _Injection:
         if event != "call" or not module.startswith(_OURS) or module.startswith(_LEFT_OUT) or name.startswith(("__", "<")):
             return
         self.count += 1
-        if self.count >= self.at > 0 and not _is_finalizing(frame):
+        if self.count >= self.at > 0 and not _is_dropped(frame):
             sys.settrace(None)
             raise Injected("in the middle")
 
 
-def _is_finalizing(frame: FrameType | None) -> bool:
-    while frame is not None and frame.f_code.co_name != "__del__":
-        frame = frame.f_back
-    return frame is not None
+def _is_dropped(frame: FrameType | None) -> bool:
+    """Return whether nobody gets what is raised here: below ``__del__``, Python drops it; in a callback, but not in a task, the event loop
+    does, and whoever waits for the callback waits on."""
+    while frame is not None:
+        above, code = frame.f_back, frame.f_code
+        is_of_loop = above is not None and above.f_code.co_name == "_run" and above.f_globals.get("__name__") == "asyncio.events"
+        if code.co_name == "__del__" or (is_of_loop and not code.co_flags & CO_COROUTINE):
+            return True
+        frame = above
+    return False
 
 
 def injected(call: Callable[[], object], at: int) -> tuple[int, BaseException | None]:
