@@ -13,7 +13,7 @@ WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 6)
 export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/pycache
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup browser clients demo test format lint types layers drift unit test-core campaign wheels docs bench awsindex iamactions corpus mocks costs audit shelf shelf-test shelf-licences generate fix clean
+.PHONY: help setup browser clients demo test format lint types layers drift bounds unit test-core campaign wheels docs bench awsindex iamactions corpus mocks costs audit shelf shelf-test shelf-licences generate fix clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,7 +44,7 @@ demo: setup ## run the main job on a local AWS simulator
 
 # The tests first, and beside them, two at a time, what takes longest: types and wheels would end after the tests otherwise.
 test: setup ## everything that CI runs
-	@$(MAKE) --no-print-directory --jobs 3 unit wheels types format lint layers drift
+	@$(MAKE) --no-print-directory --jobs 3 unit wheels types bounds format lint layers drift
 	@echo "all checks passed"
 
 format: setup
@@ -58,6 +58,10 @@ lint: setup
 types: setup
 	@echo "== types"
 	@BIN=$(BIN) .ci/types
+
+bounds: setup
+	@echo "== bounds"
+	@PYTHONPATH=. $(BIN)/python .ci/bounds.py
 
 layers: setup
 	@echo "== layers"
