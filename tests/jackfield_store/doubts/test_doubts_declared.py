@@ -19,7 +19,7 @@ from jackfield.testing import Answer, Provider, Request
 from jackfield_store.database import open_database
 from jackfield_store.queue import EvidenceLoop, RuntimePool
 
-_TREE = Path(__file__).parents[2] / "connectors"
+_TREE = Path(__file__).parents[3] / "connectors"
 _TYPES = {"github": "accessToken", "stripe": "secretKey"}
 """Connection types that name their server."""
 
@@ -70,7 +70,11 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
         yield found
 
 
-@pytest.mark.parametrize(("connector", "row"), [*_rows()])
+_ROWS = [*_rows()]
+assert len(_ROWS) > 15, "connectors lie elsewhere"
+
+
+@pytest.mark.parametrize(("connector", "row"), _ROWS)
 @pytest.mark.parametrize("effective", [True, False], ids=["took", "lost"])
 def test_a_lost_call_is_found_by_its_marker(environment: dict[str, str], connector: str, row: dict[str, Any], *, effective: bool) -> None:
     """The example of each action, its answer lost: found if it took effect, in doubt if not; each write is one, and is marked."""
