@@ -10,6 +10,16 @@ from jackfield.kernel.errors import CODES, IdempotencyConflict, InDoubt
 
 _UUID7 = "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
 
+_REQUEST: Json = {
+    "method": {"type": "string"},
+    "server": {"type": "string", "description": "There where it is not the connection's: scheme, host and port."},
+    "path": {"type": "string"},
+    "query": {"type": "string"},
+    "headers": {"type": "object", "additionalProperties": {"type": "string"}},
+    "contentType": {"type": "string"},
+    "body": {"description": "JSON, a text, or an object that says how large another body is, or of which parts."},
+}
+
 
 def _meta() -> Json:
     name = {"type": "string"}
@@ -39,12 +49,13 @@ def _meta() -> Json:
             "request": {
                 **closed(
                     {
-                        "method": {"type": "string"},
-                        "path": {"type": "string"},
-                        "query": {"type": "string"},
-                        "headers": {"type": "object", "additionalProperties": {"type": "string"}},
-                        "contentType": {"type": "string"},
-                        "body": {"description": "JSON, a text, or an object that says how large another body is."},
+                        **_REQUEST,
+                        "before": {
+                            "type": "array",
+                            "items": closed(_REQUEST, ["method", "path"]),
+                            "minItems": 1,
+                            "description": "Requests that go first, in order. 'STEP_1' in a later one: what the first one's answer gives.",
+                        },
                     },
                     ["method", "path"],
                 ),

@@ -58,7 +58,7 @@ def json_body(value: object, content_type: str = "application/json") -> Body:
 
 def form_body(fields: Mapping[str, Any]) -> Body:
     """Encode fields as ``application/x-www-form-urlencoded``; a list repeats its name, None is left out."""
-    pairs = [f"{quote_plus(name)}={quote_plus(plain(value))}" for name, value in _pairs(fields)]
+    pairs = [f"{quote_plus(name)}={quote_plus(plain(value))}" for name, value in pairs_of(fields)]
     return content_body("&".join(pairs).encode("ascii"), "application/x-www-form-urlencoded")
 
 
@@ -77,7 +77,7 @@ def content_body(content: Content, content_type: str | None = None) -> Body:
 def multipart_body(fields: Mapping[str, Any]) -> Body:
     """Encode fields and files (``Part``, ``File``) as ``multipart/form-data`` (RFC 7578). Files are read while they are sent."""
     boundary = secrets.token_hex(16)
-    parts = [_part(name, value, boundary) for name, value in _pairs(fields)]
+    parts = [_part(name, value, boundary) for name, value in pairs_of(fields)]
     end = f"--{boundary}--\r\n".encode()
 
     def chunks() -> Iterator[bytes]:
@@ -113,7 +113,8 @@ def _quoted(text: str) -> str:
     return "".join(quote(one) if one in '"\r\n' or ord(one) < 32 else one for one in text)
 
 
-def _pairs(fields: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def pairs_of(fields: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Return fields by name; a list repeats its name, None is left out."""
     for name, value in fields.items():
         many = value if isinstance(value, Sequence) and not isinstance(value, str | bytes) else (value,)
         yield from ((name, one) for one in many if one is not None)

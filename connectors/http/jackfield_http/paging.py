@@ -167,7 +167,7 @@ class Pages:
         if token is not None and self.is_address(token, url):
             answer = api.request("GET", self.address(api, token, url), **options)
         else:
-            answer = api.request("GET", url, query={**(query or {}), **self._query(asked)}, **options)
+            answer = api.request("GET", url, query={**(query or {}), **self.query(asked)}, **options)
         if later and answer.status in self.ends:
             return Page([], None, answer)
         body = answer.json() if answer.content or token is None else None  # the first page must be there
@@ -211,7 +211,8 @@ class Pages:
     def _is_counted(self) -> bool:
         return self.kind in {"page", "offset"}
 
-    def _query(self, asked: PageInputs) -> Mapping[str, Any]:
+    def query(self, asked: PageInputs) -> Mapping[str, Any]:
+        """Return the query parameters that ask for a page."""
         size = getattr(asked, "page_size", None)
         query: dict[str, Any] = {} if self.size is None or size is None else {self.size: size}
         if self._is_counted:

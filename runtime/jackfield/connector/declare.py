@@ -142,6 +142,7 @@ class Connector(Triggers):
         kind: Literal["call", "job"] = "call",
         marker: Marker | None = None,
         evidence: Sequence[Look] = (),
+        request: Callable[[Any], Mapping[str, Any] | None] | None = None,
     ) -> Callable[[F], F]:
         """Declare the decorated function as an action. The function itself is returned unchanged.
 
@@ -182,6 +183,9 @@ class Connector(Triggers):
 
         ``marker`` is the place where each attempt of a ``write`` leaves its marker; ``evidence`` lists the reads by which it is found
         again after a lost answer (``jackfield.connector.evidence``).
+
+        ``request`` describes what a call would send, for ``meta.request`` of a dry run. It takes the inputs, secrets masked, and returns
+        the members of that object, or None.
 
         ``needs_connection=False`` declares an action that takes no client and sends no requests: invocations may omit
         ``connection``.
@@ -246,6 +250,7 @@ class Connector(Triggers):
                 keywords=tuple(keywords),
                 marker=marker,
                 evidence=tuple(evidence),
+                request=request,
             )
             if handle is not None:
                 from jackfield.connector.jobs import steps_of

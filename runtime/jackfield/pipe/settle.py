@@ -238,8 +238,9 @@ def _request(attempts: Attempts, describe: Callable[[Any], Mapping[str, Any] | N
     """Describe the request of a call from its inputs, in which secrets are masked; None where it needs what only the call has."""
     run, code = attempts.run, attempts.plan.code
     try:
-        found = describe(code.inputs.model_validate(masked(attempts.plan.action.inputs, run.inputs)))
-    except (JackfieldError, ValueError):  # such as a file, which is read where it is sent, or a mask that does not fit into its place
+        shown, context = masked(attempts.plan.action.inputs, run.inputs), {"files": run.sources}
+        found = describe(code.inputs.model_validate(shown, context=context))
+    except (JackfieldError, ValueError):  # such as a mask that does not fit into its place
         return None
     return found if found is None or run.redactor is None else run.redactor.clean_json(found)
 

@@ -27,9 +27,9 @@ from jackfield_http.bindings.error_rows import errors_of, failing
 from jackfield_http.bindings.jobs import BoundJob
 from jackfield_http.bindings.options import Listing, choices_of
 from jackfield_http.bindings.polls import poll_of
-from jackfield_http.bindings.requests import Files, Request, described, request_of
+from jackfield_http.bindings.requests import Files, Request, ShownFiles, described, request_of
 from jackfield_http.bindings.responses import BoundOutput, body_of, ended, is_declared, page_output, position, refuse_empty
-from jackfield_http.bindings.steps import prepared
+from jackfield_http.bindings.steps import prepared, shown
 from jackfield_http.bindings.webhooks import webhook_of
 from jackfield_http.client import HttpClient
 from jackfield_http.downloads import received
@@ -144,7 +144,7 @@ def _action(row: Json) -> Action:
         idempotent_by=row.get("idempotentBy"),
         rate_limit=None if limit is None else RateLimit.from_json(limit, row["key"]),
         effect_of=function.effect_of if "graphql" in row["http"] else None,
-        request=None if "before" in row["http"] else function.request,
+        request=function.request,
         returns_files=row["http"]["response"]["read"] in ("bytes", "auto"),
         marker=marker,
         evidence=evidence,
@@ -209,12 +209,18 @@ class BoundCall:
         return BoundOutput.of(output if pages is None else self._with_next(pages, given, client, answer, output))
 
     def request(self, inputs: BoundInputs) -> Mapping[str, Any] | None:
-        """Describe the request of a call, below the connection's server; None for a page whose address the provider gave.
+        """Describe the request of a call, below the connection's server, with those that are sent ``before`` it; None for a page whose
+        address the provider gave.
 
         :raises InvalidInput: if a value does not fit into its place.
         """
-        values = self._without_address(inputs.given)
-        return described(request_of(self._binding, values)) if values == inputs.given else None
+        values, files = self._without_address(inputs.given), ShownFiles(inputs.sources)
+        if values != inputs.given:
+            return None
+        if "before" not in self._binding:
+            return described(request_of(self._binding, values, files))
+        before, values = shown(self._binding, values, files)
+        return {**described(request_of(self._binding, values, files)), **({"before": before} if before else {})}
 
     def _without_address(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return inputs without ``nextPage`` of a list that goes on at an address: no parameter takes it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping
@@ -16,11 +15,10 @@ from jackfield.connector import Detail, File, InvalidInput, Sent, StreamedFile, 
 from jackfield.kernel.dataclass import dataclass, field
 from jackfield_http.bindings.styles import encoded, header_value, path_value, query_pairs, text, unreserved
 from jackfield_http.bodies import Content, Part, content_body
+from jackfield_http.shown_requests import ShownFile, request_shown
 from jackfield_http.urls import climbs, compact
 
 _TEMPLATE = re.compile(r"\{([^{}/]+)\}")
-_LARGEST_SHOWN = 64 * 1024
-"""Bytes of a body in the description of a request."""
 _SEVERAL = re.compile(r"[,*]")
 """In a media type: it names several, or any."""
 
@@ -58,7 +56,34 @@ class Files:
             details = [Detail(pointer(*place, "file"), "the file does not exist or has expired")]
             raise InvalidInput("1 input is not valid", details=details, sent=Sent.NOTHING)
         stored = StreamedFile(source)
-        return self.opened.enter_context(stored.open()), stored.content_type, stored.name
+        return self.content(stored), stored.content_type, stored.name
+
+    def content(self, file: StreamedFile) -> Content:
+        """Return the content of a stored file."""
+        return self.opened.enter_context(file.open())
+
+    def base64(self, value: Any, key: str) -> Any:
+        """Return the content of a file as a member of a JSON body."""
+        content, _, _ = self.read(value, key)
+        read = b"".join(content_body(content).chunks())
+        return b64encode(read).decode("ascii")
+
+
+class ShownFiles(Files):
+    """Stored files of a call that is described: none is opened."""
+
+    def read(self, value: Any, *place: str | int) -> tuple[Any, str, str | None]:
+        """Return a description in place of the content."""
+        content, content_type, name = super().read(value, *place)
+        return ShownFile({"bytes": len(content)}) if isinstance(content, bytes) else content, content_type, name
+
+    def content(self, file: StreamedFile) -> Any:
+        """Return the description of a stored file."""
+        return ShownFile.of(file)
+
+    def base64(self, value: Any, key: str) -> Any:
+        """Return a description of the file."""
+        return {**self.read(value, key)[0].about, "encoding": "base64"}
 
 
 UNSHOWN = "CONNECTION"
@@ -96,25 +121,9 @@ def request_of(
     return made
 
 
-def described(made: Request) -> dict[str, Any]:
-    """Describe a request as JSON: of a body that is neither JSON nor text, or is larger than 64 KiB, its size or its parts."""
-    about: dict[str, Any] = {"method": made.method, "path": made.path, "query": made.query, "headers": made.headers}
-    content, kind = made.options.get("content"), made.options.get("content_type")
-    if "multipart" in made.options:
-        about |= {"contentType": "multipart/form-data", "body": {"parts": sorted(made.options["multipart"])}}
-    elif isinstance(content, bytes):
-        about |= {"contentType": kind, "body": _shown(content, str(kind))}
-    return {name: value for name, value in about.items() if value not in ("", {}, None)}
-
-
-def _shown(content: bytes, kind: str) -> Any:
-    size = {"bytes": len(content)}
-    if len(content) > _LARGEST_SHOWN:
-        return size
-    try:
-        return json.loads(content) if "json" in kind else content.decode()
-    except ValueError:
-        return size
+def described(made: Request, server: str | None = None) -> dict[str, Any]:
+    """Describe a request as JSON; ``server`` is there where it is not the connection's."""
+    return request_shown(made.method, made.path, made.query, made.headers, made.options, server)
 
 
 def _options(row: Json, inputs: Json, stored: Files) -> dict[str, Any]:
@@ -123,7 +132,7 @@ def _options(row: Json, inputs: Json, stored: Files) -> dict[str, Any]:
         value: dict[str, Any] = {}
         for key, name in row["members"].items():
             if key in inputs:
-                _put(value, name, _in_base64(stored, inputs[key], key) if name in row.get("base64", ()) else inputs[key])
+                _put(value, name, stored.base64(inputs[key], key) if name in row.get("base64", ()) else inputs[key])
         keys = {name: key for key, name in row["members"].items()}
         value = {**row.get("defaults", {}), **value}
         return _body(row, value, stored, lambda name: (keys[name],)) if value or row.get("required") else {}
@@ -146,13 +155,6 @@ def _put(body: dict[str, Any], name: str, value: Any) -> None:
         empty: Any = [{}] if below == "0" else {}
         owner = owner[0] if step == "0" else owner.setdefault(step, empty)
     owner[steps[-1]] = value
-
-
-def _in_base64(stored: Files, value: Any, key: str) -> str:
-    """Return the content of a file as a member of a JSON body."""
-    content, _, _ = stored.read(value, key)
-    read = b"".join(content_body(content).chunks())
-    return b64encode(read).decode("ascii")
 
 
 @dataclass(slots=True)

@@ -7,10 +7,11 @@ from typing import Any
 
 from jackfield.connector import Detail, InvalidInput, Sent, Unavailable, pointer
 from jackfield_http.answers import Answer
-from jackfield_http.bindings.requests import Files, request_of
+from jackfield_http.bindings.requests import Files, described, request_of
 from jackfield_http.bodies import content_body
 from jackfield_http.client import HttpClient
 from jackfield_http.pointers import find
+from jackfield_http.shown_requests import ShownFile
 from jackfield_http.urls import UrlError, parse_url
 
 _SUCCESSES = range(200, 300)
@@ -33,12 +34,28 @@ def prepared(action: Json, key: str, inputs: Json, files: Files, client: HttpCli
     return values
 
 
+def shown(action: Json, inputs: Json, files: Files) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Describe the requests that the steps of an action would send; return them with the inputs of its own request.
+
+    ``STEP_1`` stands for what the answer to the first request gives: an address, or a value in a later request.
+    """
+    found: list[dict[str, Any]] = []
+    values = {**_facts(action.get("file"), inputs, files), **inputs}
+    for row in action["before"]:
+        if row.get("unless") in values:
+            continue
+        made = request_of({"path": "" if "to" in row else "/", "response": {}, **row}, values, files)
+        found.append(described(made, server=values[row["to"]] if "to" in row else None))
+        values |= dict.fromkeys(row.get("values", ()), f"STEP_{len(found)}")
+    return found, values
+
+
 def _facts(row: Json | None, inputs: Json, files: Files) -> dict[str, Any]:
     """Return length and name of a file that is an input, under the names that the binding gives them."""
     if row is None:
         return {}
     content, _, name = files.read(inputs[row["input"]], row["input"])
-    length = content_body(content).length
+    length = content.about["bytes"] if isinstance(content, ShownFile) else content_body(content).length
     if length is None:
         reason = "is a stream of unknown length: store it, and pass the stored file"
         raise InvalidInput("1 input is not valid", details=[Detail(pointer(row["input"]), reason)], sent=Sent.NOTHING)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -29,8 +30,9 @@ from jackfield_http.request.connections import (
     target,
 )
 from jackfield_http.request.models import FormPart, GraphqlAnswer, GraphqlInputs, Paging, RequestInputs, Response
+from jackfield_http.shown_requests import ShownFile, request_shown
 from jackfield_http.unread import Unreadable
-from jackfield_http.urls import Url
+from jackfield_http.urls import Url, parse_url, query_string
 
 _HIDDEN = frozenset({"set-cookie", "www-authenticate", "authorization"})
 """Header fields of a response that may hold credentials."""
@@ -61,9 +63,31 @@ connector = Connector(
 )
 
 
+def _described(asked: RequestInputs) -> Mapping[str, Any] | None:
+    """Describe the request for a dry run; None for a page whose address the server gave."""
+    pages = None if asked.pages is None else asked.pages.declared()
+    if pages is not None and asked.next_token is not None and pages.kind in {"url", "linkHeader"}:
+        return None
+    path, query, server = asked.url.partition("#")[0], "", None
+    if path.startswith("/") and not path.startswith("//"):
+        path, _, query = path.partition("?")
+    else:
+        url = parse_url(path)
+        path, query, server = url.path, url.query, f"{url.scheme}://{url.authority}"
+    further = query_string({**asked.query, **({} if pages is None else pages.query(asked))})
+    query = "&".join(part for part in (query, further) if part)
+    return request_shown(asked.method, path, query, asked.headers, _body(asked, ShownFile.of), server)
+
+
+def _described_graphql(asked: GraphqlInputs) -> Mapping[str, Any] | None:
+    """Describe the request for a dry run."""
+    return _described(RequestInputs(method="POST", url=asked.url, headers=_GRAPHQL, json_body=_document(asked)))
+
+
 @connector.action(
     "request",
     effect="write",
+    request=_described,
     effect_of=lambda asked: asked.real_effect,
     pagination=_PAGES,
     pace_by=("method", "url"),
@@ -101,7 +125,7 @@ def request(asked: RequestInputs, api: HttpClient) -> Response:
     if asked.pages is not None:
         return _page(asked, asked.pages, api, options)
     with ExitStack() as opened:
-        options |= {"query": asked.query, **_body(asked, opened)}
+        options |= {"query": asked.query, **_body(asked, lambda file: opened.enter_context(file.open()))}
         if asked.response in {"json", "text"}:
             return _response(asked.response, api.request(asked.method, url, **options))
         streamed = opened.enter_context(api.stream(asked.method, url, **options))
@@ -124,6 +148,7 @@ def request(asked: RequestInputs, api: HttpClient) -> Response:
 @connector.action(
     "graphql",
     effect="write",
+    request=_described_graphql,
     effect_of=lambda asked: effect_of(asked.query, asked.operation_name),
     pace_by=("url",),
     title="Send a GraphQL request",
@@ -137,14 +162,18 @@ def graphql(asked: GraphqlInputs, api: HttpClient) -> GraphqlAnswer:
     """
     url, effect = target(api, asked.url), effect_of(asked.query, asked.operation_name)
     step = _step("POST", asked.url, url)
-    body = {"query": asked.query, "variables": asked.variables, "operationName": asked.operation_name}
-    sent = {name: value for name, value in body.items() if value is not None}
-    answer = api.request("POST", url, json=sent, step=step, safe=effect == "read", failed=is_refused, headers=_GRAPHQL)
+    answer = api.request("POST", url, json=_document(asked), step=step, safe=effect == "read", failed=is_refused, headers=_GRAPHQL)
     judge(answer, step, effect, accepts_partial=asked.partial_data)
     return answer.into(GraphqlAnswer)
 
 
-def _body(asked: RequestInputs, opened: ExitStack) -> dict[str, Any]:
+def _document(asked: GraphqlInputs) -> dict[str, Any]:
+    body = {"query": asked.query, "variables": asked.variables, "operationName": asked.operation_name}
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def _body(asked: RequestInputs, content: Callable[[StreamedFile], Any]) -> dict[str, Any]:
+    """Return the options for a request's body; ``content`` returns that of a file."""
     kind = {} if asked.content_type is None else {"content_type": asked.content_type}
     if asked.json_body is not None:
         return {"json": asked.json_body, **kind}
@@ -153,16 +182,15 @@ def _body(asked: RequestInputs, opened: ExitStack) -> dict[str, Any]:
     if asked.multipart is not None:
         fields: dict[str, list[Any]] = {}
         for part in asked.multipart:
-            fields.setdefault(part.name, []).append(part.value if part.file is None else _part(part, part.file, opened))
+            fields.setdefault(part.name, []).append(part.value if part.file is None else _part(part, part.file, content))
         return {"multipart": fields}
     if asked.file is not None:
-        content = opened.enter_context(asked.file.open())
-        return {"content": content, "content_type": asked.content_type or asked.file.content_type}
+        return {"content": content(asked.file), "content_type": asked.content_type or asked.file.content_type}
     return {} if asked.text is None else {"content": asked.text, **kind}
 
 
-def _part(part: FormPart, file: StreamedFile, opened: ExitStack) -> Part:
-    return Part(opened.enter_context(file.open()), part.filename or file.name or part.name, file.content_type)
+def _part(part: FormPart, file: StreamedFile, content: Callable[[StreamedFile], Any]) -> Part:
+    return Part(content(file), part.filename or file.name or part.name, file.content_type)
 
 
 def _page(asked: RequestInputs, wanted: Paging, api: HttpClient, options: dict[str, Any]) -> Response:
