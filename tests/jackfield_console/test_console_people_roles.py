@@ -12,14 +12,18 @@ import pytest
 from starlette.requests import Request
 
 from clocks import FakeClock
-from console_client import Client, Place, is_in, placed
-from identity_provider import CLIENT, LOGOUT, Provider, csrf, grant, is_in_after, led_back, roles_of, signed_in_at
+from console_client import Client, Place, is_in, placed, token
+from identity_provider import CLIENT, LOGOUT, SECRET, Provider, csrf, grant, is_in_after, led_back, roles_of, signed_in_at
 from jackfield.callers.roles import made_grant
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield_console.sign_in import ConsoleSessions
+from jackfield_server.shared.identity.identity_providers import Oidc, check_people
 from jackfield_server.shared.identity.people import LASTS
-from jackfield_store.access import Workspaces
+from jackfield_store.access import Audit, Workspaces
+from postgres import postgres_database, postgres_server, postgres_url
 
 pytest_plugins = ["console_people"]
+__all__ = ["postgres_database", "postgres_server", "postgres_url"]
 
 
 # Roles
@@ -250,6 +254,88 @@ def test_the_provider_ends_sessions(place: Place, provider: Provider) -> None:
     assert [is_in(client) for client in clients] == [False, True]
     assert place.client().post("/login/logout", {"logout_token": logout_token(provider, sub="ada-1")}).status == 200
     assert not is_in(clients[1])
+    assert _ends(place) == [("user", "the identity provider ended the session")] * 2
+
+
+def _ends(place: Place) -> list[tuple[str, str]]:
+    """Kind of actor and reason of each end of a session that the provider caused, the newest first."""
+    storage = place.host.storage
+    found, _ = Audit(storage.database, lambda: storage.vault, "default", place.host.clock).list(event="session.ended")
+    return [(entry.about["actor"]["kind"], entry.about["details"]["reason"]) for entry in found]
+
+
+def test_a_refused_renewal_is_in_the_audit_log(place: Place, clock: FakeClock, provider: Provider) -> None:
+    """With who it was; a provider that is away is none."""
+    client = place.client()
+    signed_in_at(client)
+    clock.advance(LASTS + 1)
+    provider.is_away = True
+    assert not is_in(client)
+    assert _ends(place) == []
+    provider.is_away, provider.granted = False, {"id_token": "a.b.c"}
+    clock.advance(11)
+    assert not is_in(client)
+    assert _ends(place) == [("user", "the identity provider refused to renew the session")]
+
+
+def test_people_sign_in_with_postgresql(tmp_path: Path, clock: FakeClock, provider: Provider, postgres_url: str) -> None:
+    """As with SQLite: a role by a group, its loss, a renewal, a logout of the provider, and the first administrator by a link."""
+    environment = {"JACKFIELD_DATABASE_URL": postgres_url}
+    with placed(tmp_path, clock, environment=environment, oidc=Oidc(provider.issuer, CLIENT, SECRET)) as place:
+        place.host.storage.database.migrate()
+        link = roles_of(place).invite(made_grant("platform-admin", "default", group="anybody"))
+        first = place.client()
+        signed_in_at(first, f"/login/start?invitation={link}")
+        assert is_in(first)
+        clock.advance(LASTS + 1)
+        assert is_in(first)
+        provider.claims = {"sub": "bob", "name": "Bob", "groups": ["support"], "sid": "s-2"}
+        grant(place, "operator", group="support")
+        client = place.client()
+        signed_in_at(client)
+        assert is_in(client)
+        roles_of(place).remove(made_grant("operator", "default", group="support"))
+        assert (is_in(client), is_in(first)) == (False, True)
+        assert place.client().post("/login/logout", {"logout_token": logout_token(provider, sub="ada-1")}).status == 200
+        assert not is_in(first)
+        assert _ends(place) == [("user", "the identity provider ended the session")]
+
+
+@pytest.mark.parametrize(("role", "offered"), [("admin", True), ("platform-admin", True), ("token", False), ("link", True)])
+def test_only_who_may_give_it_is_offered_approve(place: Place, role: str, offered: bool) -> None:
+    """The form of a new token has no scope that would be refused."""
+    if role == "token":
+        client = place.signed_in(token(place, "manage"))
+    elif role == "link":
+        client = place.signed_in()
+    else:
+        grant(place, role, group="support")
+        client = place.client()
+        signed_in_at(client)
+    shown = client.get("/tokens").text
+    assert 'value="manage"' in shown
+    assert ('value="manage approve"' in shown, 'value="approve"' in shown) == (offered, offered)
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"JACKFIELD_ROLES": "[{"}, "JACKFIELD_ROLES: the roles are not valid: it is not JSON"),
+        ({"JACKFIELD_ROLES": '[{"role": "king", "workspace": "default", "group": "g"}]'}, "JACKFIELD_ROLES: .*'king' is no role"),
+        ({"JACKFIELD_OIDC_GROUPS_CLAIM": "roles"}, "JACKFIELD_OIDC_GROUPS_CLAIM has no effect without JACKFIELD_OIDC_ISSUER"),
+        ({"JACKFIELD_OIDC_ISSUER": "https://id.example"}, "go together"),
+        ({"JACKFIELD_OIDC_ISSUER": "id.example", "JACKFIELD_OIDC_CLIENT_ID": "c"}, "is not the address of an issuer"),
+        ({"JACKFIELD_OIDC_CLIENT_SECRET_FILE": "EMPTY"}, "is empty"),
+    ],
+    ids=lambda found: "".join(found) if isinstance(found, dict) else "",
+)
+def test_settings_are_checked_at_the_start(tmp_path: Path, variables: dict[str, str], said: str) -> None:
+    """The server does not start with roles, or a provider, that nobody could use; the message names the variable."""
+    (tmp_path / "empty").write_text("\n")
+    known = {name: str(tmp_path / "empty") if value == "EMPTY" else value for name, value in variables.items()}
+    with pytest.raises(InvalidInvocation, match=said):
+        check_people(known)
+    assert check_people({"JACKFIELD_ROLES": '[{"role": "operator", "workspace": "default", "group": "g"}]'}) is None
 
 
 @pytest.mark.parametrize(

@@ -153,8 +153,7 @@ class _ProviderPages:
             async with self._server.guesses.turn(request):
                 token = (await read_form(request, _LONGEST_FORM, 5)).get("logout_token", "")
                 subject, session = await self._server.slowly(lambda: self._people.provider.logged_out(token))
-            issuer = self._people.provider.issuer
-            await self._server.briefly(lambda: self._people.sign_ins.end_at(issuer, subject, session))
+            await self._server.briefly(lambda: self._people.log_out(subject, session))
         except (Refused, ValueError):
             self._server.guesses.note(request)
             return secured(Response(status_code=400))

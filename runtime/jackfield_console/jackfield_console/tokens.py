@@ -7,7 +7,7 @@ from functools import partial
 from starlette.responses import Response
 
 from jackfield.callers import Rules
-from jackfield.callers.rules import LISTS, TOKEN_SCOPES
+from jackfield.callers.rules import APPROVE, LISTS, TOKEN_SCOPES, may
 from jackfield.kernel.clock import moment
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node
@@ -145,13 +145,14 @@ def _require_no_rules(request: PageRequest) -> None:
 def _create_form(request: PageRequest) -> Markup | None:
     if not request.may("manage") or request.identity.rules:
         return notice("Your token is not allowed to create or revoke tokens.")
+    gives = request.tokens.gives_approve
     expiry = [("30d", "in 30 days"), ("90d", "in 90 days"), ("365d", "in a year"), ("", "never")]
     create = form(
         request,
         "/tokens",
         text_field("name", "Name", hint="Who uses it, and for what; named after the time if empty.", maxlength=200),
         h.div(
-            choice_field("scope", "Scope", [(one, _SCOPE_TITLES[one]) for one in TOKEN_SCOPES], "invoke"),
+            choice_field("scope", "Scope", [(one, _SCOPE_TITLES[one]) for one in TOKEN_SCOPES if gives or not may(one, APPROVE)], "invoke"),
             choice_field("expires", "Expires", expiry, "90d"),
             class_="pair",
         ),

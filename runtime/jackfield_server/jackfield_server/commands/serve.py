@@ -19,7 +19,7 @@ from jackfield.kernel.clock import SystemClock, within
 from jackfield.kernel.errors import InvalidInvocation, JackfieldError, missing_extra
 from jackfield.kernel.signals import HANGUPS
 from jackfield.wire.guard import allowed_hosts
-from jackfield_server.shared.identity.identity_providers import Jwt, oidc_of
+from jackfield_server.shared.identity.identity_providers import Jwt, check_people
 from jackfield_store.commands.starting import (
     check_connection_files,
     check_key,
@@ -171,7 +171,7 @@ def _serve(arguments: Namespace, _output: Output) -> int:
         queue_workers=arguments.queue_workers,
         stop_within=arguments.stop_within,
         jwt=jwt,
-        oidc=oidc_of(os.environ),
+        oidc=check_people(os.environ),
         mcp_tools=arguments.mcp_tools,
         installer=_installer(arguments.install_from, arguments.root),
     )
@@ -182,6 +182,8 @@ def _serve(arguments: Namespace, _output: Output) -> int:
     check_tracing(os.environ)
     if not (settings.local or settings.public_url or _stored_url()):
         announce("jackfield: without --public-url there are no links for connect pages and approvals, and no webhooks")
+    if settings.oidc is not None and not (settings.local or settings.public_url or _stored_url()):
+        announce("jackfield: without --public-url nobody can sign in at the identity provider: it has to know the console's address")
     if "*" in settings.origins:
         announce("jackfield: --origin '*' lets pages from every website call the API if they have a token")
     if arguments.migrate:

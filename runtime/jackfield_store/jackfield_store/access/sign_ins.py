@@ -17,7 +17,7 @@ from jackfield.kernel.dataclass import dataclass, field
 from jackfield.kernel.errors import Unavailable
 from jackfield_store.access.sessions import LASTS
 from jackfield_store.access.workspaces import DEFAULT
-from jackfield_store.database import Database, Row
+from jackfield_store.database import Database, Row, Transaction
 from jackfield_store.database.faults import SealBroken
 from jackfield_store.keys import Vault
 from jackfield_store.keys.sealing import digest
@@ -41,8 +41,8 @@ _RENEW = "UPDATE sign_ins SET sealed = :sealed, turn = 0 WHERE id = :id"
 _GIVE_BACK = "UPDATE sign_ins SET turn = 0 WHERE id = :id"
 _NEWEST = "SELECT id, sealed FROM sign_ins WHERE kind = 'person' AND person = :key AND expires_at > :now ORDER BY expires_at DESC LIMIT 1"
 _END = "DELETE FROM sign_ins WHERE id = :id"
-_END_PERSON = "DELETE FROM sign_ins WHERE kind = 'person' AND person = :key"
-_END_SESSION = "DELETE FROM sign_ins WHERE kind = 'person' AND session = :key"
+_OF = "SELECT id, sealed FROM sign_ins WHERE kind = 'person' AND {of} = :key"
+_END_OF = "DELETE FROM sign_ins WHERE kind = 'person' AND {of} = :key"
 _PURGE = "DELETE FROM sign_ins WHERE expires_at <= :now"
 
 
@@ -145,11 +145,18 @@ class SignIns:
         """End a sign-in, and with it every session of the console that it began."""
         self._database.record(lambda transaction: transaction.change(_END, {"id": identifier}))
 
-    def end_at(self, issuer: str, subject: str, session: str) -> int:
-        """End the sign-ins of a session at the provider, or of a person if no session is given; return how many there were."""
-        statement, name = (_END_SESSION, session) if session else (_END_PERSON, subject)
+    def end_at(self, issuer: str, subject: str, session: str) -> list[Person]:
+        """End the sign-ins of a session at the provider, or of a person if no session is given; return who was signed in."""
+        of, name = ("session", session) if session else ("person", subject)
         values = {"key": self._key(issuer, name)}
-        return self._database.record(lambda transaction: transaction.change(statement, values))
+
+        def unit(transaction: Transaction) -> list[Row]:
+            rows = list(transaction.execute(_OF.format(of=of), values))
+            transaction.change(_END_OF.format(of=of), values)
+            return rows
+
+        found = [self._opened(row, "person") for row in self._database.record(unit)]
+        return [Person.from_json(one) for one in found if one is not None]
 
     def invite(self, role: str, workspace: str) -> str:
         """Create an invitation to a role, valid for a day, and return its secret."""

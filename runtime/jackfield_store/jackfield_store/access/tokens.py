@@ -234,7 +234,8 @@ class Tokens:
     def __init__(
         self, database: Database, vault: Vault, workspace: str, clock: Clock, actor: Actor = LIBRARY, *, grants: bool = False
     ) -> None:
-        self._grants = grants or actor.kind in OPERATORS
+        self.gives_approve = grants or actor.kind in OPERATORS
+        """True if tokens of the scope ``approve`` may be created."""
         self._database = database
         self._vault = vault
         self._workspace = workspace
@@ -252,7 +253,7 @@ class Tokens:
         known = f"must be one of {', '.join(TOKEN_SCOPES)}{did_you_mean(scope, TOKEN_SCOPES)}"
         name = named(name, expires_at, now, () if scope in TOKEN_SCOPES else (Detail("/scope", known, "enum"),))
         creator = None if self._actor.kind in OPERATORS else self._actor.key
-        if not self._grants and may(cast("Scope", scope), APPROVE):
+        if not self.gives_approve and may(cast("Scope", scope), APPROVE):
             fault = Detail("/scope", "only the operator lets somebody approve calls")
             raise NotAllowed(f"not allowed: the scope '{scope}'", details=[fault], hint=NextStep("approver"))
         rules = Rules.checked(rules.allow, rules.block, rules.approve) if rules is not None else Rules()

@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from jackfield.callers.roles import read_grants
 from jackfield.kernel.errors import InvalidInvocation
+
+_ROLES = "JACKFIELD_ROLES"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ def oidc_of(environment: Mapping[str, str]) -> Oidc | None:
     issuer, client = environment.get("JACKFIELD_OIDC_ISSUER", ""), environment.get("JACKFIELD_OIDC_CLIENT_ID", "")
     secret = _client_secret(environment)
     if not (issuer or client or secret):
+        _require_none(environment)
         return None
     if not issuer or not client:
         raise InvalidInvocation("JACKFIELD_OIDC_ISSUER and JACKFIELD_OIDC_CLIENT_ID go together", hint="Set both, or neither.")
@@ -54,6 +58,31 @@ def oidc_of(environment: Mapping[str, str]) -> Oidc | None:
     return Oidc(issuer, client, secret, environment.get("JACKFIELD_OIDC_GROUPS_CLAIM", "") or "groups", scopes)
 
 
+def check_people(environment: Mapping[str, str]) -> Oidc | None:
+    """Check the variables by which people sign in to the console, roles included; return the identity provider, as ``oidc_of`` does.
+
+    :raises InvalidInvocation: if one is not valid.
+    """
+    try:
+        read_grants(environment.get(_ROLES, ""))
+    except InvalidInvocation as error:
+        raise InvalidInvocation(f"{_ROLES}: {error.message}", hint=error.hint) from None
+    return oidc_of(environment)
+
+
+def _require_none(environment: Mapping[str, str]) -> None:
+    """Refuse variables that have no effect without an issuer: nobody could sign in, and nobody would know why."""
+    given = [
+        name
+        for name in ("JACKFIELD_OIDC_CLIENT_SECRET_FILE", "JACKFIELD_OIDC_SCOPES", "JACKFIELD_OIDC_GROUPS_CLAIM")
+        if environment.get(name)
+    ]
+    if given:
+        raise InvalidInvocation(
+            f"{given[0]} has no effect without JACKFIELD_OIDC_ISSUER", hint=f"Set JACKFIELD_OIDC_ISSUER, or unset {given[0]}."
+        )
+
+
 def _client_secret(environment: Mapping[str, str]) -> str:
     given, path = environment.get("JACKFIELD_OIDC_CLIENT_SECRET", ""), environment.get("JACKFIELD_OIDC_CLIENT_SECRET_FILE", "")
     if not path:
@@ -62,8 +91,11 @@ def _client_secret(environment: Mapping[str, str]) -> str:
         text = "JACKFIELD_OIDC_CLIENT_SECRET and JACKFIELD_OIDC_CLIENT_SECRET_FILE are both set"
         raise InvalidInvocation(text, hint="Set one of them.")
     try:
-        return Path(path).read_text(encoding="utf-8").strip()
+        secret = Path(path).read_text(encoding="utf-8").strip()
     except (OSError, ValueError):
         raise InvalidInvocation(
             "the file of JACKFIELD_OIDC_CLIENT_SECRET_FILE cannot be read", hint="Check its path and its mode."
         ) from None
+    if not secret:
+        raise InvalidInvocation("the file of JACKFIELD_OIDC_CLIENT_SECRET_FILE is empty", hint="Write the client's secret into it.")
+    return secret

@@ -13,7 +13,7 @@ from jackfield.kernel.errors import InvalidInvocation
 from jackfield.wire.guard import Guard
 from jackfield_server.shared.identity.identity_providers import Oidc
 from jackfield_server.shared.identity.oidc import OidcProvider, ProviderAway, Refused
-from jackfield_store.access import DEFAULT, UnknownWorkspace, Workspaces
+from jackfield_store.access import DEFAULT, Audit, UnknownWorkspace, Workspaces
 from jackfield_store.access.sign_ins import Person, SignIns
 from jackfield_store.database.shared_settings import ROLES
 from jackfield_store.management.roles import Roles
@@ -102,6 +102,16 @@ class People:
         roles.add(made_grant(found[0], found[1], issuer=person.issuer, subject=person.subject))
         return True
 
+    def log_out(self, subject: str, session: str) -> None:
+        """End the sign-ins that the provider says have ended: of a session there, or of a person."""
+        for person in self.sign_ins.end_at(self.provider.issuer, subject, session):
+            self._note_end(person, "the identity provider ended the session")
+
+    def _note_end(self, person: Person, reason: str) -> None:
+        storage = self._storage
+        log = Audit(storage.database, lambda: storage.vault, DEFAULT, self._clock, Actor("user", person.id, person.name))
+        log.record("session.ended", "console", {"reason": reason})
+
     def _holds(self, person: Person) -> bool:
         return self._clock.time() - person.verified_at < LASTS
 
@@ -116,6 +126,7 @@ class People:
         except Refused as refusal:
             _LOG.info("a session of the console ends: %s", refusal)
             self.sign_ins.end(identifier)
+            self._note_end(person, "the identity provider refused to renew the session")
             return None
         except ProviderAway as fault:
             _LOG.warning("sessions of the console cannot be renewed: %s", fault)
