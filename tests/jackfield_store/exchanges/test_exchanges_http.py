@@ -121,6 +121,27 @@ def test_a_success_keeps_nothing_unless_it_is_traced(tmp_path: Path) -> None:
     assert json.loads(kept["exchanges"][1]["response"]["body"]) == {"state": "new", "apiToken": "***"}
 
 
+def test_the_entry_of_a_call_with_exchanges_names_its_connection(tmp_path: Path) -> None:
+    """Also that of a read, whose entry is written once it has ended: a refused one, and a traced one."""
+    connector = Connector("acme", title="Acme", version="1.0.0", connections=[Acme])
+
+    @connector.action("look", effect="read")
+    def look(wanted: Named, api: HttpClient) -> Made:
+        """Look at a thing."""
+        return Made(state=api.get("/things/{name}", {"name": wanted.name}).json("/state"))
+
+    with (
+        Provider([refused(404), Answer({"state": "new"})]) as provider,
+        installed(tmp_path, connector) as catalog,
+        _runtime(catalog, provider.url, tmp_path) as jackfield,
+    ):
+        call = {"connector": "acme", "action": "look", "connection": "shop", "inputs": {"name": "box"}}
+        results = [jackfield.invoke(call), jackfield.invoke({**call, "trace": True})]
+        assert jackfield.journal is not None
+        entries = [jackfield.journal.find(result.meta.invocation_id) for result in results]
+    assert [(entry.status, entry.connection, entry.damage) for entry in entries] == [("failed", "shop", None), ("succeeded", "shop", None)]
+
+
 def test_a_refused_connection_was_not_sent(tmp_path: Path) -> None:
     """A server that cannot be reached got nothing: the exchange says so."""
     with staged(tmp_path, [CLOSE], "http://127.0.0.1:9") as stage:

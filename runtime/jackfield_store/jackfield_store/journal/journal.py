@@ -119,7 +119,7 @@ class Journal(Watched):
         draft.owner = draft.owner or self.owner
         self.tasks.pop(draft.id, None)
         row = {**self._row(draft, status=result.status), **self._outcome(draft, result, log), "key_held": 0}
-        unit = ended((sql.INSERT_ONCE, sql.FINISH), row, (), exchanges, None)
+        unit = ended((sql.INSERT_ONCE, sql.FINISH), row, (), exchanges, draft.connection)
         return terms.with_terms(unit, self.workspace, draft) if draft.context else unit
 
     def sealed_inputs(self, identifier: str, inputs: Mapping[str, Any], column: str = "inputs") -> bytes:
