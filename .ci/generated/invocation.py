@@ -119,8 +119,9 @@ def _options() -> Json:
         },
         "onDoubt": {
             "type": "string",
-            "description": "What to do if the request may have taken effect: 'report' it, or 'retry' if a duplicate is better than a miss.",
-            "enum": ["report", "retry"],
+            "description": "What to do if the request may have taken effect: 'report' it; 'settle' it by evidence, if that is found before "
+            "the deadline; or 'retry' if a duplicate is better than a miss.",
+            "enum": ["report", "settle", "retry"],
             "default": "report",
         },
         "partial": {

@@ -24,7 +24,7 @@ class _Random(Protocol):
     def random(self) -> float: ...
 
 
-def may_repeat(effect: Effect, error: JackfieldError, *, on_doubt: Literal["report", "retry"] = "report") -> bool:
+def may_repeat(effect: Effect, error: JackfieldError, *, on_doubt: Literal["report", "settle", "retry"] = "report") -> bool:
     """Return whether a failed attempt may be repeated; the run decides if it is in doubt.
 
     A ``write`` that was sent without a clear answer is not repeated, unless the caller prefers a duplicate to a miss.

@@ -61,7 +61,9 @@ def _declare(parser: Parser) -> None:
     parser.add_argument("--follow", action="store_true", help="of a job: show its progress, and wait for its end")
     parser.add_argument("--stream", action="store_true", help="print each event of the action as a line when it comes, then the Result")
     parser.add_argument("--dry-run", action="store_true", help="validate and connect, but do not run the action")
-    parser.add_argument("--on-doubt", choices=("report", "retry"), help="what to do if a write may have taken effect (default report)")
+    parser.add_argument(
+        "--on-doubt", choices=("report", "settle", "retry"), help="what to do if a write may have taken effect (default report)"
+    )
     parser.add_argument("--partial", choices=("warn", "fail"), help="what a batch or function that failed in part is (default warn)")
     parser.add_argument("--select", metavar="EXPR", help="print only what this JMESPath expression selects of the output")
     parser.add_argument(

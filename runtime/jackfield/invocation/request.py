@@ -59,7 +59,7 @@ class Invocation(SecretHolder):
     timeout_seconds: float = DEFAULT_TIMEOUT
     dry_run: bool = False
     connector_version: str | None = None
-    on_doubt: Literal["report", "retry"] = "report"
+    on_doubt: Literal["report", "settle", "retry"] = "report"
     partial: Literal["warn", "fail"] = "warn"
     """Whether what succeeded in part is a success with a warning, or a failure."""
     repeat: bool = False
@@ -260,9 +260,10 @@ def _selection_faults(expression: object) -> Iterator[Detail]:
 
 
 def _choice_faults(data: Mapping[str, Any]) -> Iterator[Detail]:
-    for name, choices in (("onDoubt", ("report", "retry")), ("partial", ("warn", "fail"))):
+    for name, choices in (("onDoubt", ("report", "settle", "retry")), ("partial", ("warn", "fail"))):
         if data.get(name, choices[0]) not in choices:
-            yield Detail(f"/{name}", f"must be '{choices[0]}' or '{choices[1]}'", "enum")
+            *first, last = (f"'{choice}'" for choice in choices)
+            yield Detail(f"/{name}", f"must be {', '.join(first)} or {last}", "enum")
 
 
 def _moment(text: object) -> float | None:

@@ -111,6 +111,8 @@ class Pipeline:
                 result.meta.warnings = (*result.meta.warnings, *run.record.unrecorded)
         finally:
             self.calls.end(run)
+        if result.status == "in_doubt" and run.invocation.on_doubt == "settle":
+            result = await self.recording.settled(self, run, result)
         run.release()
         if result.output is not None and (run.invocation.select is not None or run.invocation.max_bytes is not None):
             from jackfield.pipe.part_of_output import part_of_output

@@ -82,6 +82,9 @@ class Recording(Protocol):
         :raises Cancelled: if it is not what was approved any more.
         """
 
+    async def settled(self, pipeline: Pipe, run: Run, result: Result) -> Result:
+        """Look until the call's deadline for evidence that settles its doubt; return the Result as it is then."""
+
     def of_claimed(self, run: Run, error: Exception) -> Exception:
         """Return the error that ends a call from the queue: one that was approved, and may not be made any more, was cancelled."""
 

@@ -182,6 +182,11 @@ class Unrecorded:
         del pipeline, given
         raise approval_required(run.asks or "", "this runtime has no journal")
 
+    async def settled(self, pipeline: Pipe, run: Run, result: Result) -> Result:
+        """Return the Result: nothing was kept by which evidence could be found."""
+        del pipeline, run
+        return result
+
     def of_claimed(self, run: Run, error: Exception) -> Exception:
         """Return the error: nothing was queued."""
         del run

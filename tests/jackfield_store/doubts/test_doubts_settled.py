@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -255,3 +256,41 @@ def test_many_processes_settle_once(stage: DoubtStage) -> None:
     assert {entry["status"] for entry in entries} == {"succeeded"}
     assert {len(entry["looks"]) for entry in entries} == {1}
     assert len(stage.noted("requests")) == 20
+
+
+@pytest.mark.parametrize("waits", [True, False], ids=["async", "sync"])
+def test_a_call_may_wait_for_its_evidence(sqlite: Stages, *, waits: bool) -> None:
+    """With ``onDoubt: settle`` the call looks by itself, until its deadline; nothing is sent again, and its key replays the outcome."""
+    stage = sqlite("on")
+    stage.script("cut")
+    given = {
+        "connector": "bureau",
+        "action": "createTicket",
+        "connection": "desk",
+        "inputs": {},
+        "onDoubt": "settle",
+        "idempotencyKey": "k",
+    }
+    result = asyncio.run(stage.runtime.ainvoke(given)) if waits else stage.runtime.invoke(given)
+    assert (result.status, result.output and result.output["id"], result.meta.resolution and result.meta.resolution["by"]) == (
+        "succeeded", "t-1", "evidence",
+    )  # fmt: skip
+    assert (len(stage.noted("requests")), stage.noted("looks")) == (1, ["list"])
+    again = stage.invoke(idempotencyKey="k")
+    assert (again.status, again.meta.replayed) == ("succeeded", True)
+
+
+@pytest.mark.parametrize(
+    ("setting", "step", "seconds", "looks"),
+    [("on", "lost", 60.0, 2), ("show", "cut", 60.0, 1), ("off", "cut", 60.0, 0), ("on", "cut", 3.0, 0), ("on", "lost", 7.0, 1)],
+)
+def test_a_call_waits_no_longer_than_it_may(sqlite: Stages, setting: str, step: str, seconds: float, looks: int) -> None:
+    """What is not found by the deadline, or may only be shown, stays in doubt; without evidence to come, nobody waits."""
+    stage = sqlite(setting)
+    stage.script(step, "cut")
+    began = stage.clock.time()
+    result = stage.invoke(onDoubt="settle", timeoutSeconds=seconds)
+    assert (result.status, len(stage.noted("looks")), len(stage.noted("requests"))) == ("in_doubt", looks, 1)
+    assert stage.clock.time() - began < seconds
+    before = stage.clock.waited
+    assert (stage.invoke("plainTicket", onDoubt="settle").status, stage.clock.waited) == ("in_doubt", before)

@@ -6,6 +6,7 @@ from jackfield_server.http.shape_parts import ANY, MOMENT, NULLABLE, STRING, Jso
 from jackfield_store.recording.decisions import LONGEST_WHY, STATUSES
 
 _ACTOR: Json = {"type": "object", "description": "A token, a user of the identity provider, or an account of the command line."}
+_ON_DOUBT: Json = {"enum": ["report", "settle", "retry"]}
 APPROVALS: dict[str, Json] = {
     "Approval": object_of(
         ("id", "status", "connector", "action", "reason", "requestedBy", "requestedAt", "expiresAt"),
@@ -17,7 +18,7 @@ APPROVALS: dict[str, Json] = {
         inputs={"description": "What would be sent, in the action's own form, secrets masked; only of one that waits, and not in a list."},
         files={"type": "object", "description": "Media type and SHA-256 of each file, by its ID."},
         digest={"type": "string", "description": "What the decision is bound to."},
-        context=ANY, timeoutSeconds={"type": "number"}, jobTimeoutSeconds={"type": "number"}, onDoubt={"enum": ["report", "retry"]},
+        context=ANY, timeoutSeconds={"type": "number"}, jobTimeoutSeconds={"type": "number"}, onDoubt=_ON_DOUBT,
         partial={"enum": ["warn", "fail"]}, repeat={"type": "boolean"}, trace={"type": "boolean"}, notBefore=MOMENT, notAfter=MOMENT,
     ),
     "Decision": closed_with((), {"why": {"type": "string", "maxLength": LONGEST_WHY, "description": "The reason; it is kept."}}),

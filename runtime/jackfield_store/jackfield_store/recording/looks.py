@@ -138,6 +138,15 @@ def _decided(
     return None
 
 
+def next_look(doubt: Doubt, first: float) -> float | None:
+    """Return when the next look is due, in seconds since 1970, of the sources whose first one is due within ``first`` seconds of the doubt.
+    None if none is."""
+    made = doubt.log.get("made", {})
+    looks = [row["looks"][made.get(row["key"], 0) :] for row in doubt.facts["looks"] if row["looks"][0] <= first]
+    rest = [left[0] for left in looks if left]
+    return None if doubt.log.get("ended") or not rest else doubt.since + min(rest)
+
+
 class _Log:
     """Log of the looks of one doubt, as it is kept."""
 

@@ -50,6 +50,12 @@ class Recorder:
         found: Result | None = await _intake().asked(pipeline, given, run)
         return found
 
+    async def settled(self, pipeline: Pipe, run: Run, result: Result) -> Result:
+        """Look until the call's deadline for evidence that settles its doubt; return the Result as it is then."""
+        from jackfield_store.recording.settling import settled
+
+        return await settled(pipeline, run, result)
+
     def of_claimed(self, run: Run, error: Exception) -> Exception:
         """Return the error that ends a call from the queue: one that was approved, and may not be made any more, was cancelled."""
         if run.claimed is None or run.claimed.approval is None:
