@@ -30,7 +30,7 @@ token needs. [HTTP operations](http-operations.md) links all others, and [HTTP A
 _TITLES = {"server": "Server"}
 _EVENTS = frozenset({"approvals", "events", "callbacks", "deliveries", "schedules", "platform"})
 """Groups of operations on what happens without a caller who waits."""
-_MANAGING = frozenset({"oauth-clients", "installations", "connections", "authorizations", "audit", "tokens", "workspaces"})
+_MANAGING = frozenset({"oauth-clients", "mcp-servers", "installations", "connections", "authorizations", "audit", "tokens", "workspaces"})
 """Groups of operations that manage a workspace."""
 
 

@@ -58,6 +58,7 @@ _GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("Requests to one callback at once", "jackfield_platform.events.dispatcher:IN_FLIGHT", ""),
         ("One attempt of a delivery", "jackfield_platform.events.sending:WITHIN", "seconds"),
         ("Answer of a receiver that is read", "jackfield_platform.events.sending:MAX_ANSWER", "bytes"),
+        ("MCP servers of a workspace", "jackfield_store.management.mcp_servers:MOST", ""),
         ("OAuth clients of a workspace", "jackfield_store.management.oauth_clients:MOST", ""),
         ("Callbacks of a workspace, or of a platform", "jackfield_platform.events.callbacks:MOST", ""),
         ("Output that a callback with `include` gets", "jackfield_platform.events.outputs:LARGEST", "bytes"),

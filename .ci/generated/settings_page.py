@@ -92,6 +92,10 @@ _VARIABLES = {
         ),
         "`show`",
     ),
+    "JACKFIELD_MCP_SERVERS": (
+        "Who adds [MCP servers](../tutorial/mcp-servers.md#without-a-package) to a workspace: `operator`, or `workspaces` themselves.",
+        "`operator`",
+    ),
     "JACKFIELD_QUEUE_URL": (
         "The broker of queued invocations (extra `celery`): `amqp://user:password@host:5672/vhost`, `amqps://…`, `redis://…`, `rediss://…`.",
         "none: the database itself is the queue",

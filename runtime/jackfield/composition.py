@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from jackfield.callers import Authorizer, Caller
     from jackfield.callers.actor import Actor
     from jackfield.catalog import Catalog, EntryPoint
+    from jackfield.catalog.live import StoredManifests
     from jackfield.catalog.offering import Audience
     from jackfield.connections.ports import Leases, StoredConnections
     from jackfield.connector import Grants
@@ -82,6 +83,10 @@ class Store(Protocol):
     @property
     def connection_table(self) -> Callable[[], StoredConnections] | None:
         """Opens the table of the stored connections; None without a database."""
+
+    @property
+    def manifests(self) -> StoredManifests | None:
+        """The manifests of servers that the workspace has stored; None without a database."""
 
     def files(self) -> Files:
         """Return the stored files."""
@@ -173,7 +178,7 @@ class NoStore:
     The management needs no database for connections of files.
     """
 
-    connection_table = current = None
+    connection_table = current = manifests = None
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.storage: Storage = unstored.NoStorage(environment)

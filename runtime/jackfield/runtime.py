@@ -224,11 +224,11 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         self.workspace = workspace
         self._children = Isolated(environment)  # unused with a catalog from elsewhere
         whole = Catalog.installed(groups, environment, self._children.load) if catalog is None else catalog
-        self.catalog = of_workspace(whole, workspace)
         self.clock = SystemClock() if clock is None else clock
         calls = Calls()
         store = self._store = self._kept = composed(workspace, database_url, environment, self.clock, calls.check, storage, groups or None)
         self.storage = store.storage
+        self.catalog = of_workspace(whole, workspace, store.manifests)
         self._owns_storage = storage is None
         sources = connections if connections is not None else sources_from(environment) if workspace == "default" else []
         self._known = Connections(sources, store.connection_table, catalog=self.catalog, environment=environment)

@@ -200,9 +200,10 @@ def _kept_types() -> Any:
     kept: dict[tuple[Any, ...], list[Manifest]] = {}
 
     def found(catalog: OfferedCatalog, name: str) -> Sequence[Manifest]:
-        now, source = catalog._now, catalog._offering.source
+        now = catalog._now
         if "." in name.partition("/")[0] or name in now.by_type or not now.offers:
             return find(catalog, name)
+        source = catalog._offering.source
         about = name, repr(now.offers), *((type(source(key)), source(key).stamp(), tuple(source(key).keys())) for key in now.offers)
         if about in kept:
             now.by_type[name] = kept[about]

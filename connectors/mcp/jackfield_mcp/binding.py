@@ -33,12 +33,12 @@ def bound(manifest: Json, row: Callable[[str], Json] | None = None) -> Connector
 class McpConnector(DescribedConnector):
     """Connector of one MCP server. Actions are made when they are first called."""
 
-    def __init__(self, manifest: Json, row: Callable[[str], Json] | None = None, *, hint: str = _FROZEN) -> None:
+    def __init__(self, manifest: Json, row: Callable[[str], Json] | None = None, *, hint: str = _FROZEN, abroad: bool = False) -> None:
         unknown = next((kind["key"] for kind in manifest["connectionTypes"] if kind["key"] not in KINDS), None)
         if unknown is not None:
             raise DeclarationError(f"connector.json has the connection type '{unknown[:80]}', which jackfield-mcp does not know")
         find = row or {item["key"]: item for item in manifest["actions"]}.__getitem__
-        types = [connection_type(kind, manifest) for kind in manifest["connectionTypes"]]
+        types = [connection_type(kind, manifest, abroad=abroad) for kind in manifest["connectionTypes"]]
         super().__init__(manifest, types, lambda key: _action(find(key), hint))
 
 

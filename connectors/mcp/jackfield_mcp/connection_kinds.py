@@ -13,10 +13,10 @@ Json = Mapping[str, Any]
 KINDS: Mapping[str, type[McpConnection]] = {kind.key: kind for kind in (McpConnection, McpToken, McpHeaderKey, McpAccount)}
 
 
-def connection_type(row: Json, manifest: Json) -> type[McpConnection]:
-    """Return the connection type that a manifest describes."""
+def connection_type(row: Json, manifest: Json, *, abroad: bool = False) -> type[McpConnection]:
+    """Return the connection type that a manifest describes. ``abroad``: it reaches public hosts only, whoever made the connection."""
     about = {
         "__doc__": row.get("description", ""), "key": row["key"], "title": row["title"], "auth": row["auth"], "setup": row.get("setup", ""),
-        "servers": tuple(manifest.get("servers", ())),
+        "servers": tuple(manifest.get("servers", ())), "abroad": abroad,
     }  # fmt: skip
     return type(row["key"], (KINDS[row["key"]],), about)

@@ -11,6 +11,7 @@ from jackfield_http.bindings.connection import BoundConnection
 from jackfield_http.settings import ClientSettings
 from jackfield_http.sign_in import ANONYMOUS, SignIn, in_header
 from jackfield_mcp.client import McpClient
+from jackfield_mcp.discovery import abroad
 from jackfield_mcp.outcomes import MCP_ERRORS
 from jackfield_mcp.peer import Peer
 from jackfield_mcp.texts import one_line
@@ -22,10 +23,15 @@ class McpConnection(BoundConnection):
     """MCP server over Streamable HTTP, without sign-in. Its values are judged by the manifest's schema."""
 
     key: ClassVar[str] = "anonymous"
+    abroad: ClassVar[bool] = False
+    """True if a tenant has named the server: then the operator's own connections reach public hosts only, too."""
 
     def open(self, context: OpenContext) -> McpClient:  # type: ignore[override]  # a client for tools, not for paths
         """Return the client of an attempt; opening sends nothing."""
-        return McpClient(context, self.settings(), self.sign_in(context), context.cached("jackfield_mcp peer", Peer))
+        settings = self.settings()
+        if self.abroad and settings.server is not None:
+            settings = replace(settings, guard=abroad(context, settings.server))
+        return McpClient(context, settings, self.sign_in(context), context.cached("jackfield_mcp peer", Peer))
 
     def settings(self) -> ClientSettings:
         """Return the settings of the client."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from operator import attrgetter
 
 from jackfield.callers import SeenCatalog
 from jackfield.catalog import Catalog, Entry
 from jackfield.catalog.found import Found, FoundTrigger
-from jackfield.catalog.index import ActionIndex
+from jackfield.catalog.index import ActionIndex, found_stored
 from jackfield.catalog.offers import OfferedCatalog
 from jackfield.kernel.errors import UnknownName
 
@@ -20,9 +20,15 @@ def listed_connectors(index: ActionIndex, catalog: Catalog, after: str = "", *, 
     ``folded`` leaves out the connectors of sources that are offered as a whole, which ``offered_whole`` of the catalog names.
     """
     if isinstance(catalog, SeenCatalog) and catalog.by_names and index.has_all_of(catalog.base):
-        return catalog.narrowed(listed_connectors(index, catalog.base, after, folded=folded), index.names)
+        return catalog.narrowed(listed_connectors(index, catalog.base, after, folded=folded), _names(index, catalog.base))
     rows = _all(index, catalog, folded=folded)
     return rows[bisect_right(rows, after, key=attrgetter("key")) :] if after else rows
+
+
+def _names(index: ActionIndex, catalog: Catalog) -> Callable[[str], Iterable[tuple[str, str]]]:
+    """Return the function that finds keys and effects of a connector's actions, stored ones included, which no index has."""
+    stored = {manifest.key: [(row.key, row.effect) for row in manifest.rows()] for manifest in catalog.stored_manifests()}
+    return lambda key: stored[key] if key in stored else index.names(key)
 
 
 def _all(index: ActionIndex, catalog: Catalog, *, folded: bool) -> list[Entry]:
@@ -47,8 +53,13 @@ def found_actions(
     """Return at most ``limit`` matching actions in ``catalog``, best first, from position ``start`` of those; and the position to continue
     from, None at the end."""
     keep = None if index.covers(catalog.whole) and not index.has_offers else catalog.has
-    rows, more = index.find(words, connector, effect, start, limit, keep, tag)
-    return rows, start + len(rows) if more else None
+    stored = found_stored(catalog, words, connector, effect, tag)
+    first = stored[start : start + limit]
+    if len(first) == limit:
+        return first, start + limit
+    rows, more = index.find(words, connector, effect, max(0, start - len(stored)), limit - len(first), keep, tag)
+    rows = [*first, *(rows if not stored or not rows or rows[0].exact else [])]
+    return rows, start + len(rows) if more and len(rows) > len(first) else None
 
 
 def found_triggers(index: ActionIndex, catalog: Catalog, words: str | None, connector: str | None = None) -> list[FoundTrigger]:

@@ -81,6 +81,10 @@ class SeenCatalog(Catalog):
         """Names of the catalog sources of which every connector is offered: lists name them once."""
         return self._whole.offered_whole
 
+    def stored_manifests(self) -> list[Manifest]:
+        """Return the visible parts of the manifests that the workspace has stored."""
+        return [part for one in self._whole.stored_manifests() if (part := self._part(one.key)) is not None]
+
     @property
     def base(self) -> Catalog:
         """The catalog that this is a part of."""

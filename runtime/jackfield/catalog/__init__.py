@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from jackfield.catalog.found import Found
     from jackfield.catalog.index import search
     from jackfield.catalog.installed import Catalog, Entry
+    from jackfield.catalog.live import StoredManifests
 
 __all__ = ["Catalog", "Entry", "EntryPoint", "Found", "entry_points", "installed_here", "of_workspace", "search"]
 
@@ -30,16 +31,18 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
     )
 
 
-def of_workspace(catalog: Catalog, workspace: str) -> Catalog:
+def of_workspace(catalog: Catalog, workspace: str, stored: StoredManifests | None = None) -> Catalog:
     """Return ``catalog`` with what the operator's own surfaces are offered in the workspace; ``for_audience`` gives that of others.
+    ``stored`` are the manifests that the workspace keeps.
 
-    Without catalog sources it is the installed one, and nothing else is imported.
+    Without catalog sources and a package whose connectors are stored, it is the installed one, and nothing else is imported.
     """
-    if catalog.offering is None:
+    kept = stored if catalog.takes_stored else None
+    if catalog.offering is None and kept is None:
         return catalog
     from jackfield.catalog.offers import OfferedCatalog
 
-    return OfferedCatalog(catalog, catalog.offering, workspace)
+    return OfferedCatalog(catalog, catalog.offering, workspace, stored=kept)
 
 
 def installed_here(environment: Mapping[str, str]) -> Catalog:

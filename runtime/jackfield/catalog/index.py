@@ -107,6 +107,9 @@ class ActionIndex(ProcessLocal):
             return offer is not None
 
         rows, _ = self.find(words, connector, effect, keep=keep if self.has_offers else None, tag=tag)
+        stored = found_stored(catalog, words, connector, effect, tag)
+        if stored:
+            rows = [*stored, *(rows if rows and rows[0].exact else [])]
         return [replace(row, offer=missing.get((row.connector, row.action), "")) for row in rows] if missing else rows
 
     def names(self, connector: str) -> Iterator[tuple[str, str]]:
@@ -191,6 +194,17 @@ def _entry(row: Any) -> Entry:
 
     key, title, version, actions, error, versions = row
     return Entry(key, title, version, tuple(actions), error, tuple(versions))
+
+
+def found_stored(catalog: Catalog, words: str, connector: str | None, effect: str | None, tag: str | None) -> list[Found]:
+    """Return the actions of stored manifests that match all words, best first. Each workspace has its own, so no index has them."""
+    stored = catalog.stored_manifests()
+    if not stored:
+        return []
+    index = Words()
+    for manifest in stored:
+        index.add(manifest)
+    return [row for row in index.find(words, connector, effect, tag=tag)[0] if row.exact]
 
 
 def search(manifests: Iterable[Manifest], words: str, *, effect: str | None = None) -> list[Found]:

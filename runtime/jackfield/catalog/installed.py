@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from jackfield.kernel.errors import UnknownAction
 
 _GROUP = "jackfield.connectors"
-_SOURCES = "jackfield.catalog_sources"
+_SOURCES, _LIVE = "jackfield.catalog_sources", "jackfield.live"
 _LOOK_EVERY = 0.1
 """Seconds between two looks at the data folder."""
 _WHOLE = ""
@@ -92,6 +92,8 @@ class Catalog(ProcessLocal):
     """Makes the index, which notes that; None for a process that has no index."""
     home: str | None = None
     """Data folder of the process; None for a catalog that was put together otherwise."""
+    takes_stored = False
+    """True if an installed package makes connectors of servers whose manifests workspaces store."""
 
     def __init__(self, points: Iterable[EntryPoint], loader: Loader = refuse_installed, folder: InstallationFolder | None = None) -> None:
         self._fixed = tuple(points)
@@ -126,7 +128,7 @@ class Catalog(ProcessLocal):
         environment = os.environ if environment is None else environment
         folder = home(environment)
         found = cls(groups.get(_GROUP, ()), loader, InstallationFolder(folder))
-        found.home = folder
+        found.home, found.takes_stored = folder, bool(groups.get(_LIVE))
         sources = groups.get(_SOURCES, ())
         if sources or environment.get("JACKFIELD_OFFERS") or os.path.exists(os.path.join(folder, "offers.json")):
             from jackfield.catalog.offering import Offering
@@ -147,6 +149,13 @@ class Catalog(ProcessLocal):
     def offered_whole(self) -> tuple[str, ...]:
         """Names of the catalog sources of which every connector is offered: lists name them once."""
         return ()
+
+    def stored_manifests(self) -> list[Manifest]:
+        """Return the manifests that the workspace has stored: those of servers that describe themselves."""
+        return []
+
+    def prepare(self, key: str) -> None:
+        """Read what a call of this connector needs from the database, if anything."""
 
     def chosen(self, manifests: Sequence[Manifest]) -> Sequence[Manifest]:
         """Return the manifests without those of sources that are offered as a whole, which nobody has chosen one by one; of nothing but

@@ -17,6 +17,7 @@ TYPE_CHECKING = False  # typing would cost a cold command as much as its own mod
 if TYPE_CHECKING:
     from typing import Any
 
+    from jackfield.catalog.live import StoredManifests
     from jackfield.catalog.offering import Audience
 
 
@@ -32,12 +33,20 @@ class _Offered:
 
 
 class OfferedCatalog(Catalog):
-    """Catalog of one workspace: all installed connectors, and what ``audience`` is offered of catalog sources, now."""
+    """Catalog of one workspace: all installed connectors, what ``audience`` is offered of catalog sources, now, and the ``stored`` ones."""
 
-    def __init__(self, whole: Catalog, offering: Offering, workspace: str, audience: Audience = "operator") -> None:
+    def __init__(
+        self,
+        whole: Catalog,
+        offering: Offering | None,
+        workspace: str,
+        audience: Audience = "operator",
+        stored: StoredManifests | None = None,
+    ) -> None:
         super().__init__(())
         self._whole = whole
-        self.offering = self._offering = offering
+        self.offering = offering
+        self._stored = stored
         self._workspace = workspace
         self._audience: Audience = audience
         self._others: dict[Audience, OfferedCatalog] = {audience: self}
@@ -48,20 +57,47 @@ class OfferedCatalog(Catalog):
         """Return the catalog of the same workspace for another audience."""
         found = self._others.get(audience)
         if found is None:
-            found = self._others[audience] = OfferedCatalog(self._whole, self._offering, self._workspace, audience)
+            found = self._others[audience] = OfferedCatalog(self._whole, self.offering, self._workspace, audience, self._stored)
         return found
 
     @property
     def _now(self) -> _Offered:
         """Offers of the file's present edition."""
         _ = self._whole.generation  # looks at the data folder, ten times a second at most
-        edition, found = self._offering.edition, self._seen
+        offering, found = self.offering, self._seen
+        edition = 0 if offering is None else offering.edition
         if found.edition != edition:
-            found = self._seen = _Offered(edition, self._offering.of(self._workspace, self._audience))
+            offers = {} if offering is None else offering.of(self._workspace, self._audience)
+            found = self._seen = _Offered(edition, offers)
         return found
 
+    @property
+    def _offering(self) -> Offering:
+        """The operator's offers, where something of a source is read."""
+        if self.offering is None:
+            raise LookupError("no catalog source is installed")
+        return self.offering
+
     def __iter__(self) -> Iterator[str]:
-        return iter(sorted([*self._whole, *(key for key in self._virtual() if self._part(key) is not None)]))
+        offered = (key for key in self._virtual() if self._part(key) is not None)
+        return iter(sorted([*self._whole, *offered, *self._stored_keys()]))
+
+    def _stored_keys(self) -> Sequence[str]:
+        return () if self._stored is None else self._stored.keys()
+
+    def stored_manifests(self) -> list[Manifest]:
+        """Return the manifests that the workspace has stored, sorted by key, without broken ones."""
+        return [found for key in self._stored_keys() if (found := self._usable_part(key)) is not None]
+
+    def prepare(self, key: str) -> None:
+        """Read a stored manifest now, so that a call that needs it does not wait for the database."""
+        self._usable_part(key)
+
+    def _usable_part(self, key: str) -> Manifest | None:
+        try:
+            return self._part(key)
+        except UnknownConnector:
+            return None
 
     def _virtual(self, *, folded: bool = False) -> Iterator[str]:
         for name in sorted(self._now.offers.keys() - {*(self.offered_whole if folded else ())}):
@@ -83,12 +119,16 @@ class OfferedCatalog(Catalog):
 
     def entries(self, *, load: bool = False, folded: bool = False) -> list[Entry]:
         """Return one row per connector, sorted by key."""
-        keys = sorted([*self._whole, *(key for key in self._virtual(folded=folded) if self._part(key) is not None)])
+        offered = (key for key in self._virtual(folded=folded) if self._part(key) is not None)
+        keys = sorted([*self._whole, *offered, *self._stored_keys()])
         return [self.look(key, load=load)[0] for key in keys]
 
     def look(self, key: str, *, load: bool = False) -> tuple[Entry, Manifest | None]:
         """Return a connector's row and its manifest."""
-        part = self._part(key)
+        try:
+            part = self._part(key)
+        except UnknownConnector as error:
+            return Entry(key, key, None, (), error.message), None
         if part is None:
             return self._whole.look(key, load=load)
         return Entry(key, part.title, part.version, part.actions, None, (part.version,)), part
@@ -100,8 +140,8 @@ class OfferedCatalog(Catalog):
 
     @property
     def has_offers(self) -> bool:
-        """True if anything of a source is offered."""
-        return bool(self._now.offers)
+        """True if anything of a source is offered, or stored."""
+        return bool(self._now.offers) or bool(self._stored_keys())
 
     @property
     def for_operator(self) -> bool:
@@ -114,19 +154,22 @@ class OfferedCatalog(Catalog):
         return tuple(name for name, offers in self._now.offers.items() if any("*" in offer.services for offer in offers))
 
     def offered_entries(self, *, folded: bool = False) -> list[Entry]:
-        """Return the rows of the virtual connectors, sorted by key; ``folded`` leaves out the sources in ``offered_whole``."""
-        return [self.look(key)[0] for key in sorted(self._virtual(folded=folded)) if self._part(key) is not None]
+        """Return the rows of virtual and stored connectors, sorted by key; ``folded`` leaves out the sources in ``offered_whole``."""
+        offered = (key for key in self._virtual(folded=folded) if self._part(key) is not None)
+        return [self.look(key)[0] for key in sorted([*offered, *self._stored_keys()])]
 
     def with_type(self, name: str) -> list[Manifest]:
         """Return the manifests of the connectors that take connections of the type ``name``, sorted by key, isolated ones last."""
-        found = [*self._whole.with_type(name), *self._virtual_with_type(name)]
+        stored = () if "." in name.partition("/")[0] else self.stored_manifests()  # one of a stored connector is asked for by its full name
+        taking = (one for one in stored if one.connection_type(name) is not None)
+        found = [*self._whole.with_type(name), *self._virtual_with_type(name), *taking]
         return sorted(found, key=lambda manifest: (manifest.isolated, manifest.key))
 
     def _virtual_with_type(self, name: str) -> Sequence[Manifest]:
         """Return the virtual manifests with a connection type. The connectors of one source have the same ones, so the first tells."""
         now, owner = self._now, name.partition("/")[0]
         if "." in owner:
-            part = self._part(owner)
+            part = self._usable_part(owner)
             return [part] if part is not None and part.connection_type(name) is not None else []
         if name not in now.by_type:
             found: list[Manifest] = []
@@ -143,7 +186,7 @@ class OfferedCatalog(Catalog):
     def manifests(self) -> list[Manifest]:
         """Return the manifests of all connectors that are not broken, sorted by key."""
         found = [part for key in self._virtual() if (part := self._part(key)) is not None]
-        return sorted([*self._whole.manifests(), *found], key=lambda manifest: manifest.key)
+        return sorted([*self._whole.manifests(), *found, *self.stored_manifests()], key=lambda manifest: manifest.key)
 
     def find(self, key: str, version: str | None = None) -> Manifest:
         """Return the manifest of a connector.
@@ -152,7 +195,7 @@ class OfferedCatalog(Catalog):
         """
         part = self._part(key)
         if part is None:
-            if "." in key and key.partition(".")[0] in self._offering.names:
+            if "." in key and self.offering is not None and key.partition(".")[0] in self.offering.names:
                 raise self._unoffered(key)
             return self._whole.find(key, version)
         if version is not None:
@@ -170,7 +213,7 @@ class OfferedCatalog(Catalog):
 
     def unoffered_action(self, key: str, action: str) -> UnknownAction | None:
         """Return the error for an action that exists and is not offered, for the operator; None for others, to whom it does not exist."""
-        if self._audience != "operator" or self._part(key) is None:
+        if self._audience != "operator" or self._is_stored(key) or self._part(key) is None:
             return None
         whole = self._offering.source(key.partition(".")[0]).manifest(key)
         if action not in {row.key for row in whole.rows()}:
@@ -181,7 +224,7 @@ class OfferedCatalog(Catalog):
         """Return the pattern that would offer an action, for the operator's 'offers add'; None if it is offered, or is not offered to the
         operator's own surfaces at all."""
         name, _, short = key.partition(".")
-        if self._audience != "operator" or name not in self._offering.names or not short or self.has(key, action):
+        if self._audience != "operator" or self.offering is None or name not in self.offering.names or not short or self.has(key, action):
             return None
         handed_out = action in self._offering.source(name).hands_out(key)
         hint = self._how(f"{key}.{action}" if handed_out or self._part(key) is not None else key, handed_out=handed_out)
@@ -198,7 +241,7 @@ class OfferedCatalog(Catalog):
         offers = self._now.offers.get(name)
         if effect is not None and short and offers:  # without making its actions
             return self._holds(offers, key, action, effect)
-        part = self._part(key)
+        part = self._usable_part(key)
         return action in part.actions if part is not None else self._whole.has(key, action)
 
     def _holds(self, offers: Iterable[Offer], key: str, action: str, effect: str) -> bool:
@@ -210,6 +253,8 @@ class OfferedCatalog(Catalog):
 
     def load(self, key: str, action: str | None = None, version: str | None = None) -> Any:
         """Return the connector's code."""
+        if (stored := self._stored) is not None and self._is_stored(key):
+            return stored.load(key, version)
         if self._part(key) is None:
             return self._whole.load(key, action, version)
         found = self._offering.source(key.partition(".")[0]).load(key)
@@ -218,6 +263,8 @@ class OfferedCatalog(Catalog):
 
     def has_loaded(self, key: str, action: str, version: str | None = None) -> bool:
         """Return whether ``load`` would find the code of the action imported; a virtual connector's model is read on first use."""
+        if (stored := self._stored) is not None and self._is_stored(key):
+            return stored.has_loaded(key, version)
         return key in self._loaded_parts if self._part(key) is not None else self._whole.has_loaded(key, action, version)
 
     def differs(self, key: str) -> str | None:
@@ -225,15 +272,23 @@ class OfferedCatalog(Catalog):
         return None if self._part(key) is not None else self._whole.differs(key)
 
     def _part(self, key: str) -> Manifest | None:
-        """Return what is offered of a virtual connector; None if it is not virtual, or nothing of it is."""
+        """Return what is offered of a virtual connector, or a stored manifest; None if it is neither, or nothing of it is offered.
+
+        :raises UnknownConnector: if a stored one is broken.
+        """
         if "." not in key:
             return None
+        if self._stored is not None and self._is_stored(key):
+            return self._stored.find(key)
         now = self._now
         if key not in now.parts:
             if key.partition(".")[0] not in now.offers:
                 return None  # not cached: callers choose the keys
             now.parts[key] = self._cut(key, now.offers[key.partition(".")[0]])
         return now.parts[key]
+
+    def _is_stored(self, key: str) -> bool:
+        return self._stored is not None and key.startswith(self._stored.prefix)
 
     def _cut(self, key: str, offers: Iterable[Offer]) -> Manifest | None:
         name, _, short = key.partition(".")

@@ -70,6 +70,7 @@ _PACKAGES: dict[tuple[str, str], dict[str, str]] = {
     ("jackfield-store", "store"): {
         "connections": "manage connections",
         "oauth-clients": "register OAuth clients for all connections",
+        "mcp-servers": "add MCP servers as connectors, and accept their tools",
         "doctor": "find what keeps a connection or a server from working",
         "files": "store, list, download and delete files",
         "invocations": "view the journal, resolve invocations in doubt",

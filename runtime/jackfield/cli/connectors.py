@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 from jackfield.catalog import Catalog, Entry, installed_here
 from jackfield.catalog.installations import revocations
@@ -18,6 +18,7 @@ from jackfield.kernel.errors import InvalidInvocation, UnknownConnector, did_you
 
 TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
     from jackfield.manifest.manifest import Manifest
@@ -94,8 +95,21 @@ def _declare_show(parser: Parser) -> None:
 
 
 def _show(arguments: Namespace, output: Output) -> int:
-    output.value(_found(installed_here(os.environ), arguments.connector).whole())
+    with _opened(arguments) as catalog:
+        output.value(_found(catalog, arguments.connector).whole())
     return 0
+
+
+@contextmanager
+def _opened(arguments: Namespace) -> Iterator[Catalog]:
+    """Open the catalog in which a connector is: a live one is stored, and needs the runtime."""
+    if not str(arguments.connector).startswith("mcp."):
+        yield installed_here(os.environ)
+        return
+    from jackfield.cli.session import open_jackfield
+
+    with open_jackfield() as jackfield:
+        yield jackfield.catalog
 
 
 def _declare_schema(parser: Parser) -> None:
@@ -122,17 +136,17 @@ def _schema(arguments: Namespace, output: Output) -> int:
         raise UsageError(message, usage=arguments.usage, hint="See 'jackfield schema --help'.")
     if (arguments.action is None) == (arguments.connection is None) or (arguments.output and arguments.action is None):
         raise UsageError("give either an ACTION or --connection TYPE", usage=arguments.usage, hint="See 'jackfield schema --help'.")
-    catalog = installed_here(os.environ)
-    manifest = catalog.find(arguments.connector)
-    if arguments.connection is not None:
-        output.value(_connection_schema(manifest, arguments.connection))
-        return 0
-    action = manifest.actions.get(arguments.action)
-    if action is None:
-        from jackfield.pipe.call_rules import find_action
+    with _opened(arguments) as catalog:
+        manifest = catalog.find(arguments.connector)
+        if arguments.connection is not None:
+            output.value(_connection_schema(manifest, arguments.connection))
+            return 0
+        action = manifest.actions.get(arguments.action)
+        if action is None:
+            from jackfield.pipe.call_rules import find_action
 
-        action = find_action(manifest, arguments.action, catalog)
-    output.value(action.output if arguments.output else action.inputs)
+            action = find_action(manifest, arguments.action, catalog)
+        output.value(action.output if arguments.output else action.inputs)
     return 0
 
 

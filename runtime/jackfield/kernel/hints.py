@@ -196,6 +196,20 @@ _STEPS: Mapping[str, Mapping[str, str]] = {
         "mcp": "Ask the operator for the OAuth clients.",
         "console": "Ask the operator for the OAuth clients.",
     },
+    "mcp_servers": {
+        "library": "Ask the operator for the MCP servers of the workspace.",
+        "cli": "'jackfield mcp-servers list' shows those of the workspace; '--workspace' selects another.",
+        "http": "GET /v1/mcp-servers lists them.",
+        "mcp": "Ask the operator for the MCP servers of the workspace.",
+        "console": "The page MCP servers lists them.",
+    },
+    "mcp_server_review": {
+        "library": "Ask the operator to review the MCP server '{name}', and to accept the tool as it is now.",
+        "cli": "'jackfield mcp-servers review {name}' shows what has changed; 'jackfield mcp-servers accept {name} TOOL' accepts it.",
+        "http": "GET /v1/mcp-servers/{name}/review shows what has changed; POST /v1/mcp-servers/{name}:accept accepts it.",
+        "mcp": "Tell the person that the MCP server '{name}' has changed this tool: it has to be reviewed and accepted first.",
+        "console": "Review the server on the page MCP servers, and accept the tool as it is now, or leave it.",
+    },
     "callbacks": {
         "library": "Ask the operator for the callbacks of the workspace.",
         "cli": "'jackfield callbacks list' shows the callbacks of the workspace; '--workspace' selects another.",

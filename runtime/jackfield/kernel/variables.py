@@ -40,6 +40,7 @@ NAMES = _LISTS | frozenset(
         "ALLOW_HOSTS",
         "TWINS",
         "SETTLE",
+        "MCP_SERVERS",
         "OFFERS",
         "ROLES",
         "OIDC_ISSUER",

@@ -427,6 +427,8 @@ class Plans(ProcessLocal):
         caller, record, known = run.caller, run.record, self._known
         if not self._access.storage.answers_locally:
             await run.waiter.ask(lambda: self._access.settings)
+            if "." in invocation.connector:
+                await run.waiter.ask(lambda: self._catalog.prepare(invocation.connector))
         authorizer = self._access.authorizer(caller)
         if self._access.is_gone:  # purged while this process had it open
             run.record = record = None

@@ -60,8 +60,10 @@ def listed(request: PageRequest) -> Response:
         return fragment(found)
     add = h.a("Add connectors", href="/marketplace", class_="button") if may_install(request) else None
     lead = "Installed connectors." if add else "Installed connectors. The operator of the server can add others."
+    live = request.runtime.catalog.whole.takes_stored and request.may("manage") and not request.identity.rules
+    servers = h.a("MCP servers", href="/mcp-servers", class_="button") if live else None
     box = search("/connectors", "Search connectors and actions", words, live=True)
-    head = heading("Connectors", add, lead=lead)
+    head = heading("Connectors", servers, add, lead=lead)
     return page(request, "connectors", "Connectors", box, h.div(found, id="found", aria_live="polite"), head=head)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from jackfield.catalog.loading import part
 from jackfield_store.access import WorkspaceAccess
 from jackfield_store.files.store import FileLimits, Files
 from jackfield_store.management.managed import WorkspaceManagement
@@ -13,11 +14,14 @@ from jackfield_store.resources.opening import Opening
 from jackfield_store.resources.storage import Storage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Any
 
     from jackfield.callers import Caller
     from jackfield.callers.actor import Actor
+    from jackfield.catalog.live import StoredManifests
     from jackfield.kernel.clock import Clock
+    from jackfield.manifest.manifest import Manifest
     from jackfield.pacing.pace import Paces
     from jackfield.pacing.state import PaceRow
     from jackfield.pipe.evidence import Dependencies
@@ -25,6 +29,39 @@ if TYPE_CHECKING:
     from jackfield.pipe.recording import Recording
     from jackfield_store.connections.connection_table import ConnectionTable
     from jackfield_store.recording.decisions import Approvals
+
+
+class _Manifests:
+    """Stored manifests of one workspace. Their table is imported with the first use: most processes have none."""
+
+    prefix = "mcp."
+
+    def __init__(self, storage: Storage, workspace: str, clock: Clock) -> None:
+        self._about = storage, workspace, clock
+        self._table: StoredManifests | None = None
+
+    def _opened(self) -> StoredManifests:
+        found = self._table
+        if found is None:
+            storage, workspace, clock = self._about
+            found = self._table = part("stored-manifests")(storage.database, lambda: storage.vault, workspace, clock)
+        return found
+
+    def keys(self) -> Sequence[str]:
+        """Return the keys, sorted."""
+        return self._opened().keys()
+
+    def find(self, key: str) -> Manifest | None:
+        """Return a manifest; None if the workspace sees none of this key."""
+        return self._opened().find(key)
+
+    def load(self, key: str, version: str | None = None) -> Any:
+        """Return the connector of a manifest."""
+        return self._opened().load(key, version)
+
+    def has_loaded(self, key: str, version: str | None = None) -> bool:
+        """Return whether ``load`` needs neither the database nor an import."""
+        return self._table is not None and self._table.has_loaded(key, version)
 
 
 class DatabaseStore(Opening):
@@ -49,6 +86,11 @@ class DatabaseStore(Opening):
     def connection_table(self) -> Callable[[], ConnectionTable] | None:
         """Opens the table of the stored connections; None without a database."""
         return partial(self.storage.connection_table, self._workspace) if self.storage.enabled else None
+
+    @property
+    def manifests(self) -> StoredManifests | None:
+        """The manifests of servers that the workspace has stored; None without a database."""
+        return _Manifests(self.storage, self._workspace, self._clock) if self.storage.enabled else None
 
     def files(self) -> Files:
         """Return the stored files."""

@@ -106,6 +106,10 @@ EXCEPTIONS = {
     r"^AND NOT EXISTS \( SELECT 1 FROM oauth_clients hiding WHERE hiding.workspace = connections.workspace": (
         "compares with the workspace of the row around it"
     ),
+    r"SELECT workspace, name FROM connections WHERE type LIKE :type": (
+        "completed by the workspace, or for the operator: which connections are for a server that all workspaces share"
+    ),
+    r"SELECT workspace FROM mcp_servers WHERE name = :name ORDER BY workspace": "the operator's: whether a shared name is free",
     r"FROM workspace_wrappers WHERE workspace > :after AND workspace <= :last": "a rotation's: that of those which get new data keys",
 }
 """Statements that may name no workspace, and why. None of them is in reach of a tenant."""

@@ -47,6 +47,7 @@ TABLES = {
     "files",
     "grants",
     "oauth_clients",
+    "mcp_servers",
     "authorizations",
     "connect_sessions",
     "event_counts",

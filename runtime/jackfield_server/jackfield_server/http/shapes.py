@@ -10,6 +10,7 @@ from jackfield.invocation.published import published_schema
 from jackfield_server.http.approval_shapes import APPROVALS
 from jackfield_server.http.catalogue_shapes import CATALOGUE
 from jackfield_server.http.doubt_shapes import CHOICES, LOOKS
+from jackfield_server.http.mcp_server_shapes import MCP_SERVER_SHAPES
 from jackfield_server.http.shape_parts import ANY, COUNT, GRANT, MOMENT, NAME, NULLABLE, STRING, Json, closed_with, list_of, object_of
 from jackfield_store.access.settings import LIMITS
 from jackfield_store.journal.entry import LONGEST_NOTE
@@ -33,7 +34,7 @@ def shapes() -> dict[str, Json]:
     for item in (
         "Entry", "Action", "AuditEntry", "Callback", "ConnectSession", "Connection", "ConnectionHealth", "Delivery", "Option",
         "Connector", "ConnectionType", "Suppression", "Token", "Workspace", "Installation", "Available", "Outdated", "Schedule", "Slot",
-        "NextSlot", "Subscription", "OAuthClient", "Approval",
+        "NextSlot", "Subscription", "OAuthClient", "McpServer", "Approval",
     ):  # fmt: skip
         found[f"{item}List"] = list_of(f"#/components/schemas/{item}" if item != "Action" else "#/components/schemas/FoundAction")
     found["ActionList"]["properties"]["triggers"] = {
@@ -464,6 +465,7 @@ _OTHERS: dict[str, Json] = {
     "NewOAuthClient": object_of(("name", "values"), name=NAME, server=_HOSTS, values=_CLIENT_VALUES),
     "OAuthClientUpdate": object_of((), server=_HOSTS, values=_CLIENT_VALUES),
     "OAuthClientEnd": object_of(("removed", "connections"), removed=NAME, connections={"type": "integer"}),
+    **MCP_SERVER_SHAPES,
     "CallbackRotation": object_of((), overlapSeconds={"type": "number", "minimum": 0, "maximum": 2_592_000}),
     "CallbackRecovery": object_of(
         ("since",), since={"type": "string", "maxLength": 40, "description": "An RFC 3339 time, a date, or a duration before now: 2d."}

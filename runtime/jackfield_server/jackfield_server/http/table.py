@@ -18,6 +18,7 @@ from jackfield_server.http import (
     events,
     hooks,
     invocations,
+    mcp_servers,
     oauth_clients,
     openapi,
     probes,
@@ -242,6 +243,34 @@ _OPERATIONS: tuple[Operation, ...] = (
         "DELETE", "/v1/oauth-clients/{client}", oauth_clients.removed, "manage", "removeOAuthClient",
         "Delete an OAuth client to which no connection refers.",
         {200: "OAuthClientEnd"}, query={"force": FLAG}, problems=(404, 409, 503),
+    ),
+    Operation(
+        "GET", "/v1/mcp-servers", mcp_servers.listed, "manage", "listMcpServers",
+        "List the MCP servers that are connectors of the workspace, those that all workspaces share among them.",
+        {200: "McpServerList"}, query=page(BY_KEY), problems=(404, 503),
+    ),
+    Operation(
+        "POST", "/v1/mcp-servers", mcp_servers.created, "manage", "addMcpServer",
+        "Ask an MCP server for its tools, accept them as they are, and make it a connector of the workspace.",
+        {201: "McpServerDetail"}, body="NewMcpServer", problems=(404, 409, 413, 415, 422, 503),
+    ),
+    Operation(
+        "GET", "/v1/mcp-servers/{server}", mcp_servers.shown, "manage", "showMcpServer", "Show an MCP server and its accepted tools.",
+        {200: "McpServerDetail"}, problems=(404, 503),
+    ),
+    Operation(
+        "GET", "/v1/mcp-servers/{server}/review", mcp_servers.reviewed, "manage", "reviewMcpServer",
+        "Ask an MCP server for its tools, and compare them with the accepted ones.",
+        {200: "McpServerReview"}, query={"connection": _LONG}, problems=(404, 422, 503),
+    ),
+    Operation(
+        "POST", "/v1/mcp-servers/{server}:accept", mcp_servers.accepted, "manage", "acceptMcpTools",
+        "Accept tools as the server has them now: those that were reviewed, by their digests, or all.",
+        {200: "McpServerDetail"}, body="McpAcceptance", problems=(404, 409, 413, 415, 422, 503),
+    ),
+    Operation(
+        "DELETE", "/v1/mcp-servers/{server}", mcp_servers.removed, "manage", "removeMcpServer",
+        "Delete an MCP server that no connection is for.", {200: "McpServerEnd"}, problems=(404, 409, 503),
     ),
     Operation(
         "GET", "/v1/schedules", schedules.listed, "read", "listSchedules", "List the schedules by name.",

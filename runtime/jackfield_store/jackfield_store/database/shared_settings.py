@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from jackfield_store.database.statements import Row
     from jackfield_store.database.transaction import Transaction
 
-ALLOW_HOSTS, PUBLIC_URL, TWINS, ROLES, SETTLE = "allowHosts", "publicUrl", "twins", "roles", "settle"
+ALLOW_HOSTS, PUBLIC_URL, TWINS, ROLES, SETTLE, MCP_SERVERS = "allowHosts", "publicUrl", "twins", "roles", "settle", "mcpServers"
+MCP_RULES = ("operator", "workspaces")
+"""Who adds MCP servers."""
 SETTLE_RULES = ("off", "show", "on")
 """What becomes of evidence about a call in doubt, the strictest first."""
 TWIN_RULES = ("join", "allow")
@@ -147,6 +149,18 @@ def checked_settle(text: str) -> str:
     return found
 
 
+def checked_mcp_servers(text: str) -> str:
+    """Return who adds MCP servers.
+
+    :raises InvalidInvocation: if it is neither ``operator`` nor ``workspaces``.
+    """
+    found = text.strip()
+    if found not in ("", *MCP_RULES):
+        hint = "Give 'workspaces' if their own tokens may add MCP servers with a public address, or 'operator' (the default)."
+        raise InvalidInvocation(f"'{text[:80]}' has no meaning", hint=hint)
+    return found
+
+
 def _is_host(word: str) -> bool:
     if "/" not in word:
         return bool(_HOST.match(word))
@@ -177,6 +191,13 @@ SHARED: Mapping[str, SharedSetting] = MappingProxyType(
             SharedSetting(ROLES, "JACKFIELD_ROLES", "roles of people who sign in at the identity provider", checked_roles),
             SharedSetting(
                 SETTLE, "JACKFIELD_SETTLE", "what becomes of evidence about calls in doubt: off, show or on", checked_settle, "show"
+            ),
+            SharedSetting(
+                MCP_SERVERS,
+                "JACKFIELD_MCP_SERVERS",
+                "who adds MCP servers to a workspace: operator or workspaces",
+                checked_mcp_servers,
+                "operator",
             ),
         )
     }

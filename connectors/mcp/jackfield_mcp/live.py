@@ -1,0 +1,110 @@
+"""Live connectors: what a server says of itself now, beside what was accepted (the entry point ``mcp`` of ``jackfield.live``)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from jackfield.connector import Guard, Unauthenticated
+from jackfield.kernel.dataclass import dataclass
+from jackfield.manifest.manifest import Manifest
+from jackfield_http.sign_in import ANONYMOUS, in_header
+from jackfield_mcp.binding import McpConnector
+from jackfield_mcp.client import McpClient
+from jackfield_mcp.conversion import TRUST, Choices, converted
+from jackfield_mcp.messages import MODERN, Session
+from jackfield_mcp.reaching import address, client_for
+
+Json = Mapping[str, Any]
+_KINDS = ("anonymous", "oauth2Discovered", "bearer", "headerKey")
+_SHARED = "mcp."
+"""Beginning of the definitions that all tools share."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolPin:
+    """Tool of a manifest: the key of its action, its digest, and those of its members."""
+
+    action: str
+    digest: str
+    parts: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerDescription:
+    """Manifest of all tools of a server as they are now, and the report of those that were left out. ``needs_sign_in``: it lists them for
+    those who sign in only."""
+
+    manifest: dict[str, Any]
+    report: dict[str, Any]
+    needs_sign_in: bool = False
+
+
+class McpServers:
+    """The maker of connectors from MCP servers (``jackfield.catalog.live.LiveKind``)."""
+
+    def described(
+        self,
+        key: str,
+        url: str,
+        *,
+        title: str = "",
+        trust: str = "none",
+        locked: Mapping[str, str] | None = None,
+        credentials: tuple[str, str] | None = None,
+        guard: Guard | None = None,
+        client: McpClient | None = None,
+    ) -> ServerDescription:
+        """Ask a server for its tools; nothing is called.
+
+        :raises InvalidInput: if ``url`` is none.
+        :raises JackfieldError: if the server cannot be reached, or its list cannot be read.
+        """
+        at = address(url)
+        sign_in = ANONYMOUS if credentials is None else in_header(*credentials)
+        asked = client_for(at, sign_in, guard=guard) if client is None else client
+        needs_sign_in = False
+        try:
+            session, tools = asked.session(), asked.tools()
+        except Unauthenticated:
+            if client is not None or credentials is not None:
+                raise
+            session, tools, needs_sign_in = Session(MODERN), [], True
+        first = "oauth2Discovered" if needs_sign_in else _given(credentials)
+        choices = Choices(key, str(at), title=title, trusts=trust == TRUST[1], locked=locked or {})
+        found = converted(tools, session, choices, sorted(_KINDS, key=lambda kind: kind != first))
+        return ServerDescription(found.manifest, found.report, needs_sign_in)
+
+    def accepted(self, stored: Json, now: Json, tools: Collection[str]) -> dict[str, Any]:
+        """Return the stored manifest with ``tools`` as they are now; those that the server has no more are left out."""
+        kept = [row for row in stored["actions"] if row["mcp"]["tool"] not in tools]
+        taken = [row for row in now["actions"] if row["mcp"]["tool"] in tools]
+        definitions = {**_definitions(stored, kept), **_definitions(now, taken)}
+        rows = sorted([*kept, *taken], key=lambda row: str(row["key"]))
+        return {**stored, "mcp": now["mcp"], "actions": rows, "$defs": definitions}
+
+    def pins(self, manifest: Json) -> dict[str, ToolPin]:
+        """Return the tools of a manifest as they were accepted, by name."""
+        rows = ((row["key"], row["mcp"]) for row in manifest["actions"])
+        return {about["tool"]: ToolPin(key, about["digest"], about.get("parts", {})) for key, about in rows}
+
+    def connector(self, manifest: Manifest, hint: str, *, abroad: bool) -> McpConnector:
+        """Return the connector of a manifest. ``abroad``: whoever added it may reach public hosts only, and so do connections of others."""
+        return McpConnector(manifest.raw, hint=hint, abroad=abroad)
+
+
+def _given(credentials: tuple[str, str] | None) -> str:
+    """Return the connection type that fits the credentials with which a server was asked."""
+    if credentials is None:
+        return "anonymous"
+    return "bearer" if credentials[0].lower() == "authorization" else "headerKey"
+
+
+def _definitions(manifest: Json, rows: list[Json]) -> dict[str, Any]:
+    """Return the definitions of some actions: the shared ones, and those that begin with the action's key."""
+    keys = {row["key"] for row in rows}
+    found = manifest.get("$defs", {}).items()
+    return {name: schema for name, schema in found if name.startswith(_SHARED) or name.partition(".")[0] in keys}
+
+
+LIVE = McpServers()

@@ -1,0 +1,109 @@
+"""Ports of live connectors: servers that describe themselves, whose manifests a workspace stores as it has accepted them.
+
+Types alone: no call imports this. The rows are the store's; what a server's description means is that of the package that declares its kind
+(entry-point group ``jackfield.live``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from jackfield.manifest.manifest import Manifest
+
+Json = Mapping[str, Any]
+
+
+class StoredManifests(Protocol):
+    """Stored manifests that one workspace sees: its own, and those that the operator shares with all."""
+
+    @property
+    def prefix(self) -> str:
+        """Text with which all keys begin: ``mcp.``."""
+
+    def keys(self) -> Sequence[str]:
+        """Return the keys, sorted.
+
+        :raises Unavailable: if the database cannot be read.
+        """
+
+    def find(self, key: str) -> Manifest | None:
+        """Return a manifest; None if the workspace sees none of this key.
+
+        :raises UnknownConnector: if its row was changed in the database.
+        """
+
+    def load(self, key: str, version: str | None = None) -> Any:
+        """Return the connector of a manifest, of the version that ``find`` has returned.
+
+        :raises UnknownConnector: if there is none.
+        """
+
+    def has_loaded(self, key: str, version: str | None = None) -> bool:
+        """Return whether ``load`` needs neither the database nor an import."""
+
+
+class LiveKind(Protocol):
+    """A package that makes connectors of servers of one kind, such as MCP servers."""
+
+    def described(
+        self,
+        key: str,
+        url: str,
+        *,
+        title: str = "",
+        trust: str = "none",
+        locked: Mapping[str, str] | None = None,
+        credentials: tuple[str, str] | None = None,
+        guard: Any = None,
+        client: Any = None,
+    ) -> Described:
+        """Ask a server what it offers, over ``client`` if a connection is given, else with ``credentials``, a header field and its value.
+        ``locked`` are the keys of actions by tool that stay.
+
+        :raises InvalidInput: if ``url`` is none.
+        :raises JackfieldError: if the server cannot be reached, or its list cannot be read. One that asks for a sign-in has no tools.
+        """
+
+    def accepted(self, stored: Json, now: Json, tools: Collection[str]) -> dict[str, Any]:
+        """Return the stored manifest with these tools as they are now; what the server has no more is left out."""
+
+    def pins(self, manifest: Json) -> Mapping[str, Pin]:
+        """Return the tools of a manifest as they were accepted, by name."""
+
+    def connector(self, manifest: Manifest, hint: str, *, abroad: bool) -> Any:
+        """Return the connector of a manifest; ``hint`` says what to do about a tool that has changed. ``abroad``: whoever added the server
+        may reach public hosts only, and so do connections of others."""
+
+
+class Described(Protocol):
+    """Description of a server."""
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """Manifest of all tools, as they are now."""
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """Tools that were left out, each with the reason."""
+
+    @property
+    def needs_sign_in(self) -> bool:
+        """True if the server lists its tools for those who sign in only."""
+
+
+class Pin(Protocol):
+    """Tool of a manifest."""
+
+    @property
+    def action(self) -> str:
+        """Key of its action."""
+
+    @property
+    def digest(self) -> str:
+        """Digest of the tool."""
+
+    @property
+    def parts(self) -> Mapping[str, str]:
+        """Short digests of its members."""

@@ -1,0 +1,108 @@
+"""``jackfield mcp-servers``: MCP servers as connectors of a workspace, whose tools are reviewed and accepted."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
+from jackfield.cli.session import Noun, declare_name, declare_pages, in_workspace, open_jackfield, pages
+from jackfield_store.commands.stored import actor
+from jackfield_store.management.mcp_servers import TRUST, McpServers, ServerWish, mcp_servers
+from jackfield_store.runtime import stored
+
+_COLUMNS = ("name", "url", "actions", "version", "trust", "shared", "inherited", "acceptedAt")
+_HEADER = re.compile(r"([A-Za-z0-9-]{1,64})=([A-Za-z_][A-Za-z0-9_]*)")
+
+
+@contextmanager
+def _opened(arguments: Namespace) -> Iterator[McpServers]:
+    with open_jackfield(arguments) as jackfield:
+        yield mcp_servers(stored(jackfield), actor(), "operator")
+
+
+def _declare_sign_in(parser: Parser) -> None:
+    parser.add_argument("--token-env", metavar="NAME", help="the environment variable with an access token for listing the tools")
+    parser.add_argument("--header-env", metavar="HEADER=NAME", help="a header field and the environment variable with its value")
+
+
+def _declare_connection(parser: Parser) -> None:
+    declare_name(parser)
+    _declare_sign_in(parser)
+    parser.add_argument("--connection", metavar="CONNECTION", help="ask the server over this connection of it")
+
+
+def _declare_add(parser: Parser) -> None:
+    declare_name(parser)
+    parser.add_argument("url", metavar="URL", help="the server's address, such as https://mcp.example.com/mcp")
+    parser.add_argument("--title", metavar="TITLE", default="", help="the connector's title (default: from its name)")
+    parser.add_argument(
+        "--trust", choices=TRUST, default=TRUST[0], help="'annotations': believe the server about effects; else all are writes"
+    )
+    parser.add_argument("--shared", action="store_true", help="all workspaces see it; each has connections of its own")
+    _declare_sign_in(parser)
+
+
+def _add(servers: McpServers, arguments: Namespace) -> dict[str, Any]:
+    wish = ServerWish(arguments.name, arguments.url, arguments.title, arguments.trust, arguments.shared, _credentials(arguments))
+    return servers.add(wish)
+
+
+def _review(servers: McpServers, arguments: Namespace) -> dict[str, Any]:
+    return servers.review(arguments.name, connection=arguments.connection, credentials=_credentials(arguments))
+
+
+def _declare_accept(parser: Parser) -> None:
+    _declare_connection(parser)
+    parser.add_argument("tools", nargs="*", metavar="TOOL", help="a tool, or the action's key (default: all)")
+
+
+def _accept(servers: McpServers, arguments: Namespace) -> dict[str, Any]:
+    return servers.accept(arguments.name, arguments.tools, connection=arguments.connection, credentials=_credentials(arguments))
+
+
+def _credentials(arguments: Namespace) -> tuple[str, str] | None:
+    """Return the header field with which a server is asked."""
+    if arguments.token_env:
+        return "Authorization", f"Bearer {_variable(arguments, arguments.token_env)}"
+    if arguments.header_env is None:
+        return None
+    found = _HEADER.fullmatch(arguments.header_env)
+    if found is None:
+        raise UsageError("--header-env: write HEADER=NAME, such as X-Api-Key=ACME_KEY", usage=arguments.usage)
+    return found[1], _variable(arguments, found[2])
+
+
+def _variable(arguments: Namespace, name: str) -> str:
+    value = os.environ.get(name, "").strip()
+    if not value:
+        raise UsageError(f"the environment variable '{name[:80]}' is not set", usage=arguments.usage)
+    return value
+
+
+def _listed(servers: McpServers, arguments: Namespace) -> list[dict[str, Any]]:
+    return pages(arguments, servers.page)
+
+
+def _shown(servers: McpServers, arguments: Namespace) -> dict[str, Any]:
+    return servers.show(arguments.name)
+
+
+def _removed(servers: McpServers, arguments: Namespace) -> dict[str, Any]:
+    return servers.remove(arguments.name)
+
+
+_NOUN = Noun(_opened)
+VERBS = in_workspace(
+    {
+        "add": Verb("Add a server, and accept its tools as they are.", _declare_add, _NOUN.value(_add)),
+        "list": Verb("List the servers that the workspace sees.", declare_pages, _NOUN.rows(_listed, _COLUMNS)),
+        "show": Verb("Print a server with the tools that were accepted.", declare_name, _NOUN.value(_shown)),
+        "review": Verb("Compare a server's tools with the accepted ones.", _declare_connection, _NOUN.value(_review)),
+        "accept": Verb("Accept tools as the server has them now.", _declare_accept, _NOUN.value(_accept)),
+        "remove": Verb("Delete a server that no connection is for.", declare_name, _NOUN.value(_removed)),
+    }
+)  # fmt: skip
