@@ -24,7 +24,7 @@ from http_stand import clean
 from jackfield.kernel.clock import SystemClock
 from jackfield_store.access import Workspaces
 from jackfield_store.database import open_database
-from jackfield_store.queue import RuntimePool
+from jackfield_store.runtime.runtime_pool import RuntimePool
 from plugboard import make_connector, plugged
 from postgres import running_server
 

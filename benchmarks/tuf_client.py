@@ -15,7 +15,7 @@ from unittest.mock import patch
 
 from tuf.ngclient import Updater, UpdaterConfig
 
-from jackfield_market import sources
+from jackfield_market.installing import sources
 from jackfield_market.repository import METADATA
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from generated.words import CONNECTOR_KEY, Json, closed, document
-from jackfield_market.policy import GRADES, MEMBERS
+from jackfield_market.installing.policy import GRADES, MEMBERS
 
 _TEXT = {"type": "string", "minLength": 1}
 _SHA256 = {"type": "string", "pattern": "^[0-9a-f]{64}$"}

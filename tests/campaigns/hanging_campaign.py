@@ -33,7 +33,7 @@ from jackfield_platform.triggers.subscriptions import WorkspaceSubscriptions
 from jackfield_store.access import Workspaces
 from jackfield_store.database import open_database
 from jackfield_store.database.blocked import blocked_workspaces
-from jackfield_store.queue import RuntimePool
+from jackfield_store.runtime.runtime_pool import RuntimePool
 from plugboard import make_connector, plugged
 from postgres import missing, own_database
 from receiver import Receiver, receiving

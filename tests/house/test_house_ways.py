@@ -45,7 +45,7 @@ LIBRARIES = {
 """Modules and folders that know a library; everybody else asks them."""
 MECHANISMS = {
     "os.register_at_fork": {"jackfield/kernel/fork.py"},
-    "os.fork": {"jackfield_store/queue/prefork.py", "jackfield_isolation/probe.py"},
+    "os.fork": {"jackfield_store/queue/prefork.py", "jackfield_isolation/sandbox/probe.py"},
     "html.escape": {"jackfield_dapr/workflow/notifying.py"},
     "argparse.ArgumentParser": {"jackfield/cli/parsing.py", "jackfield_aws/virtual/index_change.py"},
     "ssl.create_default_context": {"jackfield/wire/tls.py"},

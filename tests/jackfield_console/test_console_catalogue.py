@@ -14,7 +14,7 @@ from playwright.sync_api import Browser
 
 from browsing import Visitor
 from console_rig import Console
-from jackfield_market import pages
+from jackfield_market.site import pages
 from publishing import built, file_of, named, new_key, publish
 from shell import Shell
 from tuf_client import serving

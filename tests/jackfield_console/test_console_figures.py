@@ -13,7 +13,7 @@ from console_client import Place, placed
 from jackfield.invocation import new_invocation_id
 from jackfield.manifest.manifest import ActionManifest
 from jackfield_console.charts import failure_chart, latency_chart, rate_chart
-from jackfield_console.components import ago, span_text
+from jackfield_console.layout.components import ago, span_text
 from jackfield_console.results import result_shown
 from jackfield_console.statistics import SPANS, Figures, figures, percentile
 from jackfield_console.timeline import timeline

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from console_client import Answer, Place, placed
 from jackfield.kernel.markup import h
 from jackfield_console.action import FORM_SCRIPTS
-from jackfield_console.components import guide, line
-from jackfield_console.shell import POLICY
+from jackfield_console.layout.components import guide, line
+from jackfield_console.layout.shell import POLICY
 from jackfield_store.access import Tokens
 from plugboard import make_connector, plugged
 

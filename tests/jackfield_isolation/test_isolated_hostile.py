@@ -21,9 +21,9 @@ import pytest
 from isolated import CONNECTORS, install, install_from, isolating
 from jackfield import Result
 from jackfield_isolation.examination import examine
-from jackfield_isolation.limits import LAYERS
-from jackfield_isolation.probe import ATTEMPTS
 from jackfield_isolation.program import Policy
+from jackfield_isolation.sandbox.limits import LAYERS
+from jackfield_isolation.sandbox.probe import ATTEMPTS
 from jackfield_store.runtime import Jackfield
 from plugboard import hide_others
 from warm_child import really_started
@@ -104,9 +104,8 @@ def test_the_examination_notices_what_is_allowed(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         targets = {"secret": str(tmp_path / "secret"), "folder": str(tmp_path), "parent": os.getpid(), "port": port, "memory": 2**60}
-        source = (
-            "import json,sys; from jackfield_isolation.probe import *; print(probe(Targets(**json.loads(sys.argv[1]))).model_dump_json())"
-        )
+        source = "import json,sys; from jackfield_isolation.sandbox.probe import *; "
+        source += "print(probe(Targets(**json.loads(sys.argv[1]))).model_dump_json())"
         environment = {**os.environ, "JACKFIELD_HOME": str(tmp_path)}
         done = subprocess.run([sys.executable, "-c", source, json.dumps(targets)], capture_output=True, check=True, env=environment)
     allowed = set(json.loads(done.stdout)["allowed"])

@@ -25,8 +25,8 @@ from jackfield.catalog import Catalog
 from jackfield_isolation.children import Children
 from jackfield_isolation.proxies import Proxies
 from jackfield_server.shared.process.metrics import Metrics
-from jackfield_store.queue.runtime_pool import RuntimePool
 from jackfield_store.runtime import Jackfield
+from jackfield_store.runtime.runtime_pool import RuntimePool
 from plugboard import plugged
 
 

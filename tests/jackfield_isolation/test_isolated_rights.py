@@ -18,12 +18,13 @@ import pytest
 
 from isolated import install, isolating
 from jackfield import Result
-from jackfield_isolation import seccomp
-from jackfield_isolation.thread_limit import MOST_THREADS
+from jackfield_isolation.sandbox import seccomp
+from jackfield_isolation.sandbox.thread_limit import MOST_THREADS
 
 _TRIES = """
 import ctypes, fcntl, json, os, socket, struct, sys
-from jackfield_isolation import kernel, limits
+from jackfield_isolation.sandbox import kernel
+from jackfield_isolation.sandbox import limits
 
 version, folder, parent = int(sys.argv[1]), sys.argv[2], os.getppid()
 segment, semaphores, queue = map(int, sys.argv[3].split(","))
@@ -153,7 +154,7 @@ def test_an_old_landlock_without_a_filter(tmp_path: Path) -> None:
 
 _THREADS = """
 import json, os, sys, threading, _thread, time
-from jackfield_isolation import limits
+from jackfield_isolation.sandbox import limits
 threading.stack_size(32768)
 limits.reduce_rights({"memory": 0, "parent": os.getppid(), "readable": []})
 started = 1
@@ -209,7 +210,7 @@ def start(size: Size) -> Done:
 def test_a_child_with_too_many_threads_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the kernel lets a child have more threads than allowed, jackfield ends it; another one answers the next call."""
     install(tmp_path, "crowd", _MANY_THREADS)
-    monkeypatch.setattr("jackfield_isolation.thread_limit.MOST_THREADS", 20)
+    monkeypatch.setattr("jackfield_isolation.sandbox.thread_limit.MOST_THREADS", 20)
     with isolating(tmp_path) as jackfield:
 
         def start(threads: int) -> Result:
@@ -223,7 +224,8 @@ def test_a_child_with_too_many_threads_is_killed(tmp_path: Path, monkeypatch: py
 
 _CERTIFICATES = """
 import json, os, ssl, sys
-from jackfield_isolation import limits, program
+from jackfield_isolation import program
+from jackfield_isolation.sandbox import limits
 
 def authorities():
     context, folder = ssl.create_default_context(), ssl.get_default_verify_paths().capath

@@ -23,7 +23,7 @@ from jackfield_isolation.children import Children
 from jackfield_isolation.error_frames import load_error
 from jackfield_isolation.hello import HELLO
 from jackfield_isolation.inbox import LARGEST_QUESTION, LARGEST_QUESTIONS, LARGEST_WAITING, Inbox
-from jackfield_isolation.limits import LAYERS
+from jackfield_isolation.sandbox.limits import LAYERS
 from jackfield_isolation.wire import ANSWER, LINE, OTHER, Garbage, Head
 from jackfield_store.runtime import Jackfield
 

@@ -11,7 +11,7 @@ from tuf.api.metadata import TargetFile
 
 from jackfield_market.catalogue import _changing
 from jackfield_market.role_keys import default_keys
-from jackfield_market.shelf import path_of
+from jackfield_market.site.shelf import path_of
 from shell import Shell
 from storefront import Storefront
 

@@ -277,7 +277,7 @@ def test_extras_of_the_host(shell: Shell, shop: Storefront) -> None:
 
 def test_downloads_are_limited(shell: Shell, shop: Storefront, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Old downloads are removed, and downloaded again when they are needed."""
-    monkeypatch.setattr("jackfield_market.sources.CACHE_BYTES", 0)
+    monkeypatch.setattr("jackfield_market.installing.sources.CACHE_BYTES", 0)
     for _ in range(2):
         assert shell.run("install", "acme", "--from", "site").code == 0
         assert shell.run("uninstall", "acme").code == 0

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from jackfield.kernel.errors import JackfieldError
-from jackfield_market import sources
 from jackfield_market.dependency_rules import Dependency, check_dependencies
+from jackfield_market.installing import sources
 from jackfield_market.refusals import NotInstalled
 from jackfield_market.server_installer import ServerInstaller
 from jackfield_market.source_text import MAX_SOURCE

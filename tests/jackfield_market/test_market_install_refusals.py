@@ -297,7 +297,7 @@ def test_a_wheel_for_another_platform(shell: Shell, shop: Storefront) -> None:
 
 def test_a_server_that_is_too_slow(shell: Shell, shop: Storefront, monkeypatch: pytest.MonkeyPatch) -> None:
     """A download that takes too long is given up, and nothing is pinned."""
-    monkeypatch.setattr("jackfield_market.sources.DOWNLOAD_SECONDS", -1)
+    monkeypatch.setattr("jackfield_market.installing.sources.DOWNLOAD_SECONDS", -1)
     with serving(shop.site) as url:
         answer = shell.run("install", "acme", "--from", url)
     assert (answer.code, answer.json["error"]["code"]) == (1, "unavailable")
@@ -307,7 +307,7 @@ def test_a_server_that_is_too_slow(shell: Shell, shop: Storefront, monkeypatch: 
 
 def test_two_writers(shell: Shell, shop: Storefront, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who waits too long for another process is told so; a data folder that cannot be written is named."""
-    monkeypatch.setattr("jackfield_market.receipts.WAIT", 0.0)
+    monkeypatch.setattr("jackfield_market.installing.receipts.WAIT", 0.0)
     (home / "connectors").mkdir()
     with (home / "connectors" / ".lock").open("w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)

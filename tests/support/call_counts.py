@@ -223,7 +223,8 @@ def main(folder: Path) -> None:
     from jackfield_server.http.upkeep import Upkeep
     from jackfield_server.shared.requests import disconnect
     from jackfield_store.database import batches
-    from jackfield_store.queue import due_loop, local, poller
+    from jackfield_store.queue import local
+    from jackfield_store.runtime import due_loop, poller
 
     found = {}
     threading.setprofile(_note)  # for threads to come; this one counts in `counted` only

@@ -18,9 +18,9 @@ from jackfield_store.database import open_database
 from jackfield_store.journal import Journal
 from jackfield_store.journal.doubts import Doubts
 from jackfield_store.journal.recovery import Recovery
-from jackfield_store.queue import EvidenceLoop, RuntimePool
-from jackfield_store.queue.evidence_loop import look_once
 from jackfield_store.runtime import Jackfield
+from jackfield_store.runtime.evidence_loop import EvidenceLoop, look_once
+from jackfield_store.runtime.runtime_pool import RuntimePool
 from plugboard import make_connector, plugged
 
 _BUREAU = '''

@@ -16,7 +16,8 @@ from typing import Any
 from jackfield.invocation.entry import Entry
 from jackfield_store.database import open_database
 from jackfield_store.journal import Journal
-from jackfield_store.queue import Engine, RuntimePool, open_engine
+from jackfield_store.queue import Engine, open_engine
+from jackfield_store.runtime.runtime_pool import RuntimePool
 from plugboard import make_connector, plugged
 
 _COUNTING = '''

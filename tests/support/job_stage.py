@@ -19,8 +19,9 @@ from jackfield.invocation.entry import Entry
 from jackfield_store.database import open_database
 from jackfield_store.journal import Journal, Queue
 from jackfield_store.journal.recovery import Recovery
-from jackfield_store.queue import Poller, RuntimePool
 from jackfield_store.runtime import Jackfield
+from jackfield_store.runtime.poller import Poller
+from jackfield_store.runtime.runtime_pool import RuntimePool
 from plugboard import make_connector, plugged
 
 _FURNACE = '''

@@ -20,7 +20,7 @@ from jackfield_platform.schedules.scheduler import Scheduler
 from jackfield_platform.schedules.schedules import WorkspaceSchedules
 from jackfield_store.database import open_database
 from jackfield_store.journal import Journal, Queue
-from jackfield_store.queue import RuntimePool
+from jackfield_store.runtime.runtime_pool import RuntimePool
 from plugboard import make_connector, plugged
 
 _TICKING = '''

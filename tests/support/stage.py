@@ -20,7 +20,7 @@ import pytest
 import jackfield.runtime
 import jackfield_aws.bounded
 import jackfield_aws.sessions
-import jackfield_store.queue.runtime_pool
+import jackfield_store.runtime.runtime_pool
 from clocks import FakeClock, StillClock
 from corpus import Vector
 from fake_aws import FakeAws
@@ -139,7 +139,7 @@ def staged(vector: Vector, *, real_time: bool = True) -> Iterator[Place]:
             stack.enter_context(plugged(*paths))
         catalog, points = _catalog(vector.echo), _points(vector.echo)
         patch.setattr(Catalog, "installed", lambda *_places, **_more: catalog)
-        for module in (jackfield.runtime, jackfield_store.queue.runtime_pool):
+        for module in (jackfield.runtime, jackfield_store.runtime.runtime_pool):
             patch.setattr(module, "entry_points", lambda: points)
         if not _AMBIENT.isdisjoint(vector.environment):
             patch.setattr(jackfield_aws.sessions, "_shared", _own_identities())

@@ -21,7 +21,7 @@ from jackfield_market.publishers import read_signing_key
 from jackfield_market.releases import LIST, Release
 from jackfield_market.repository import create
 from jackfield_market.role_keys import default_keys
-from jackfield_market.shelf import Shelved, path_of, render_list, render_releases
+from jackfield_market.site.shelf import Shelved, path_of, render_list, render_releases
 from jackfield_market.wheels import read_wheel, record_hash
 from shell import Shell
 from wheel_maker import archive

@@ -21,7 +21,7 @@ from jackfield_platform.triggers.subscriptions import WorkspaceSubscriptions
 from jackfield_platform.triggers.trigger_loop import TriggerLoop
 from jackfield_store.database import open_database
 from jackfield_store.database.shared_clock import SharedClock
-from jackfield_store.queue import RuntimePool
+from jackfield_store.runtime.runtime_pool import RuntimePool
 from plugboard import make_echo, plugged
 
 BASE = "https://jackfield.example"

@@ -11,7 +11,7 @@ from typing import Any
 from tuf.api.metadata import TargetFile
 from tuf.ngclient import Updater, UpdaterConfig
 
-from jackfield_market.serving import server
+from jackfield_market.site.serving import server
 
 
 @contextmanager

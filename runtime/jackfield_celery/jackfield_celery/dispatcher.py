@@ -14,7 +14,7 @@ from typing import Protocol
 from jackfield.kernel.errors import JackfieldError, Unavailable
 from jackfield.kernel.fork import ProcessLocal
 from jackfield_celery.outbox import Message, Outbox
-from jackfield_store.queue.runtime_pool import RuntimePool
+from jackfield_store.runtime.runtime_pool import RuntimePool
 
 _LOG = logging.getLogger("jackfield.queue")
 _TICK = 0.025

@@ -24,8 +24,8 @@ from jackfield_celery.urls import check
 from jackfield_celery.worker import BusyError, Worker
 from jackfield_store.journal import Queue
 from jackfield_store.journal.instance import Instance
-from jackfield_store.queue.runtime_pool import RuntimePool
 from jackfield_store.queue.upkeep import EVERY, SHORTAGES, Upkeep
+from jackfield_store.runtime.runtime_pool import RuntimePool
 
 _LOG = logging.getLogger("jackfield.queue")
 _PAUSE = 0.25

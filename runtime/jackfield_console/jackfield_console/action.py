@@ -16,7 +16,9 @@ from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Attribute, Markup, Node, terms
 from jackfield.manifest.manifest import ActionManifest, Manifest
 from jackfield_console import snippets
-from jackfield_console.components import (
+from jackfield_console.connectors import icon_of
+from jackfield_console.form_schema import form_schema
+from jackfield_console.layout.components import (
     badge,
     card,
     code_block,
@@ -32,11 +34,9 @@ from jackfield_console.components import (
     tabs,
     text_field,
 )
-from jackfield_console.connectors import icon_of
-from jackfield_console.form_schema import form_schema
-from jackfield_console.page_request import PageRequest
+from jackfield_console.layout.page_request import PageRequest
+from jackfield_console.layout.shell import fragment, page
 from jackfield_console.results import result_shown
-from jackfield_console.shell import fragment, page
 from jackfield_server.shared.operations.files import weight_of
 from jackfield_server.shared.requests.body import crowded, take_room
 from jackfield_server.shared.requests.disconnect import cancelling

@@ -50,11 +50,11 @@ from jackfield_console import (
     tokens,
     workspace,
 )
-from jackfield_console.assets import assets_route
-from jackfield_console.components import fault_of, h, heading
 from jackfield_console.invocation_steps import CALLS, LETTERS
-from jackfield_console.page_request import PageRequest
-from jackfield_console.shell import document, fragment, page, secured
+from jackfield_console.layout.assets import assets_route
+from jackfield_console.layout.components import fault_of, h, heading
+from jackfield_console.layout.page_request import PageRequest
+from jackfield_console.layout.shell import document, fragment, page, secured
 from jackfield_console.sign_in import ConsoleSessions, Found
 from jackfield_server.shared.browsers.cookies import csrf_token, same_token
 from jackfield_server.shared.operations.files import download

@@ -10,9 +10,9 @@ from starlette.responses import Response
 from jackfield.invocation.entry import Entry
 from jackfield.kernel.errors import InvalidInvocation, JackfieldError, NotAllowed
 from jackfield.kernel.markup import Markup, Node, terms
-from jackfield_console.components import at, card, code_block, form, h, json_text, notice, text_field
-from jackfield_console.page_request import PageRequest
-from jackfield_console.shell import redirect
+from jackfield_console.layout.components import at, card, code_block, form, h, json_text, notice, text_field
+from jackfield_console.layout.page_request import PageRequest
+from jackfield_console.layout.shell import redirect
 from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.recording.decisions import LONGEST_WHY, ApprovalClosed, Approvals, UnknownApproval
 

@@ -10,9 +10,9 @@ from starlette.responses import Response
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.markup import Node
 from jackfield_console.approval import approvals_of
-from jackfield_console.components import at, badge, choice_field, h
-from jackfield_console.page_request import PageRequest
-from jackfield_console.shell import page
+from jackfield_console.layout.components import at, badge, choice_field, h
+from jackfield_console.layout.page_request import PageRequest
+from jackfield_console.layout.shell import page
 from jackfield_console.sorted_list import Sorts
 from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.recording.decisions import STATUSES

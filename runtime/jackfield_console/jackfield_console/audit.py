@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from starlette.responses import Response
 
 from jackfield.kernel.markup import Node
-from jackfield_console.components import at, filters, h, text_field
-from jackfield_console.page_request import PageRequest
-from jackfield_console.shell import page
+from jackfield_console.layout.components import at, filters, h, text_field
+from jackfield_console.layout.page_request import PageRequest
+from jackfield_console.layout.shell import page
 from jackfield_console.sorted_list import Sorts
 from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.access import Audit, AuditEntry

@@ -9,7 +9,9 @@ from starlette.responses import Response
 from jackfield.kernel.clock import moment
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, codes, table, terms
-from jackfield_console.components import (
+from jackfield_console.deliveries import COLUMNS, delivery_row
+from jackfield_console.event_homes import event_home
+from jackfield_console.layout.components import (
     at,
     badge,
     card,
@@ -23,10 +25,8 @@ from jackfield_console.components import (
     notice,
     text_field,
 )
-from jackfield_console.deliveries import COLUMNS, delivery_row
-from jackfield_console.event_homes import event_home
-from jackfield_console.page_request import PageRequest
-from jackfield_console.shell import outcome, page, redirect
+from jackfield_console.layout.page_request import PageRequest
+from jackfield_console.layout.shell import outcome, page, redirect
 from jackfield_console.sorted_list import Sorts
 from jackfield_platform.events.callback import Callback
 from jackfield_platform.events.callbacks import Created

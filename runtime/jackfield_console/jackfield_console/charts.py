@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from jackfield.kernel.markup import Markup, Node
-from jackfield_console.components import h, span_text
+from jackfield_console.layout.components import h, span_text
 from jackfield_console.statistics import Bucket, Row
 
 _WIDTH = 640

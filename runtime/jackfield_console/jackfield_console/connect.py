@@ -13,9 +13,9 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from jackfield.kernel.errors import JackfieldError, LimitReached
-from jackfield_console.assets import content_of
 from jackfield_console.connect_view import View, progress
 from jackfield_console.connect_words import locale_of
+from jackfield_console.layout.assets import content_of
 from jackfield_console.plain_form import read
 from jackfield_platform.tenants.approvals import WrongCode
 from jackfield_platform.tenants.connect_session import ConnectSession

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from jackfield.connections.connection_types import Kind
 from jackfield.kernel.markup import Markup
-from jackfield_console.components import h, line
 from jackfield_console.connect_words import Words
+from jackfield_console.layout.components import h, line
 
 Offered = Sequence[tuple[str, Kind]]
 _HUES = 8

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, table
-from jackfield_console.components import (
+from jackfield_console.layout.components import (
     at,
     badge,
     card,
@@ -21,8 +21,8 @@ from jackfield_console.components import (
     notice,
     text_field,
 )
-from jackfield_console.page_request import PageRequest
-from jackfield_console.shell import outcome, page, redirect
+from jackfield_console.layout.page_request import PageRequest
+from jackfield_console.layout.shell import outcome, page, redirect
 from jackfield_console.sorted_list import Sorts
 from jackfield_console.tenants import workspaces_of
 from jackfield_platform.tenants.connect_session import ConnectSession

@@ -12,13 +12,13 @@ from starlette.responses import HTMLResponse, Response
 
 from jackfield.kernel.errors import InvalidConnection, JackfieldError
 from jackfield.kernel.markup import Markup, Node
-from jackfield_console.assets import asset
-from jackfield_console.components import badge, csrf_field, guide, h, json_text, line
 from jackfield_console.connect_cards import card, grouped, icon
 from jackfield_console.connect_words import Words
 from jackfield_console.connection import cure
+from jackfield_console.layout.assets import asset
+from jackfield_console.layout.components import badge, csrf_field, guide, h, json_text, line
+from jackfield_console.layout.theme import source_of, style_of
 from jackfield_console.plain_form import fields
-from jackfield_console.theme import source_of, style_of
 from jackfield_platform.tenants.connect_session import ConnectSession
 from jackfield_platform.tenants.connecting import Connecting
 from jackfield_server.shared.operations.connect import SESSION

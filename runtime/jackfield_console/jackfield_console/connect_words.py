@@ -16,7 +16,7 @@ from jackfield.connections.locales import LOCALES, texts_of
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.hints import worded
 from jackfield.kernel.markup import Markup
-from jackfield_console.components import h
+from jackfield_console.layout.components import h
 from jackfield_platform.tenants.connect_session import ConnectSession
 
 _TITLE = "title"

@@ -14,7 +14,10 @@ from jackfield.kernel.errors import JackfieldError, UnknownConnector
 from jackfield.kernel.markup import Markup, Node, codes, terms
 from jackfield_console import authorization
 from jackfield_console.action import FORM_SCRIPTS
-from jackfield_console.components import (
+from jackfield_console.connection_form import editor_of
+from jackfield_console.connections import account_of
+from jackfield_console.guards import guard_card
+from jackfield_console.layout.components import (
     at,
     badge,
     card,
@@ -31,11 +34,8 @@ from jackfield_console.components import (
     tabs,
     text_field,
 )
-from jackfield_console.connection_form import editor_of
-from jackfield_console.connections import account_of
-from jackfield_console.guards import guard_card
-from jackfield_console.page_request import PageRequest
-from jackfield_console.shell import fragment, page, redirect
+from jackfield_console.layout.page_request import PageRequest
+from jackfield_console.layout.shell import fragment, page, redirect
 from jackfield_store.management.diagnosis import doctors
 from jackfield_store.management.policies import TooWide
 

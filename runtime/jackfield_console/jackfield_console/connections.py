@@ -9,10 +9,10 @@ from starlette.responses import Response
 
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node
-from jackfield_console.components import badge, choice_field, done_notice, filters, h, heading, notice, text_field
-from jackfield_console.page_request import PageRequest
+from jackfield_console.layout.components import badge, choice_field, done_notice, filters, h, heading, notice, text_field
+from jackfield_console.layout.page_request import PageRequest
+from jackfield_console.layout.shell import fragment, page
 from jackfield_console.selection import NONE, Selection, Step, tick
-from jackfield_console.shell import fragment, page
 from jackfield_console.sorted_list import Sorts
 
 _PAGE = 50

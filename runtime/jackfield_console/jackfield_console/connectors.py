@@ -12,10 +12,10 @@ from jackfield.callers.searching import found_actions, found_triggers, listed_co
 from jackfield.catalog import Entry
 from jackfield.kernel.markup import Markup, table, terms
 from jackfield.manifest.manifest import ActionManifest, Manifest
-from jackfield_console.components import badge, choices, guide, h, heading, line, more, notice, outside, search, summary
+from jackfield_console.layout.components import badge, choices, guide, h, heading, line, more, notice, outside, search, summary
+from jackfield_console.layout.page_request import PageRequest
+from jackfield_console.layout.shell import fragment, page
 from jackfield_console.marketplace import may_install, revoked_here, revoked_notices
-from jackfield_console.page_request import PageRequest
-from jackfield_console.shell import fragment, page
 
 _FOUND = 30
 """Maximum number of actions in a search result."""

@@ -8,10 +8,10 @@ from starlette.responses import Response
 
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Node, table, terms
-from jackfield_console.components import at, badge, card, choices, code_block, done_notice, form, h, json_text
 from jackfield_console.event_homes import event_home
-from jackfield_console.page_request import PageRequest
-from jackfield_console.shell import page, redirect
+from jackfield_console.layout.components import at, badge, card, choices, code_block, done_notice, form, h, json_text
+from jackfield_console.layout.page_request import PageRequest
+from jackfield_console.layout.shell import page, redirect
 from jackfield_console.sorted_list import Sorts
 from jackfield_platform.events.deliveries import STATES, Delivery
 from jackfield_server.shared.requests.problem import Problem

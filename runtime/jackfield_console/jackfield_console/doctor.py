@@ -9,10 +9,10 @@ from starlette.responses import Response
 
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node
-from jackfield_console.components import badge, fault, form, h, notice, text_field
 from jackfield_console.connection import cure
-from jackfield_console.page_request import PageRequest
-from jackfield_console.shell import fragment, page
+from jackfield_console.layout.components import badge, fault, form, h, notice, text_field
+from jackfield_console.layout.page_request import PageRequest
+from jackfield_console.layout.shell import fragment, page
 from jackfield_store.management.diagnosis import DOCTOR, doctors
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from jackfield.kernel.errors import JackfieldError
-from jackfield_console.page_request import PageRequest
+from jackfield_console.layout.page_request import PageRequest
 from jackfield_platform.events.callback import Origin
 from jackfield_platform.events.callbacks import Callbacks
 from jackfield_platform.events.deliveries import Deliveries

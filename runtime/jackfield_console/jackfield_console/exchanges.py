@@ -8,8 +8,8 @@ from typing import Any
 from jackfield.invocation.entry import Entry
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.markup import Markup, Node, terms
-from jackfield_console.components import badge, card, code_block, h
-from jackfield_console.page_request import PageRequest
+from jackfield_console.layout.components import badge, card, code_block, h
+from jackfield_console.layout.page_request import PageRequest
 from jackfield_store.journal.exchanges import NOT_CAPTURED
 
 _SERVER_ERROR, _REFUSED = 500, 400

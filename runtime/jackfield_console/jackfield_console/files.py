@@ -6,9 +6,9 @@ from starlette.responses import Response
 
 from jackfield.invocation.stored_file import StoredFile
 from jackfield.kernel.markup import Markup, Node
-from jackfield_console.components import at, done_notice, form, h
-from jackfield_console.page_request import PageRequest
-from jackfield_console.shell import page, redirect
+from jackfield_console.layout.components import at, done_notice, form, h
+from jackfield_console.layout.page_request import PageRequest
+from jackfield_console.layout.shell import page, redirect
 from jackfield_console.sorted_list import Sorts
 from jackfield_server.shared.requests.problem import Problem
 

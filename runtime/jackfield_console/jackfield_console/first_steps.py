@@ -9,8 +9,8 @@ from typing import Any
 from jackfield.kernel.markup import Markup, Node
 from jackfield.kernel.walk import extension
 from jackfield.manifest.manifest import ActionManifest, Manifest
-from jackfield_console.components import card, h
-from jackfield_console.page_request import PageRequest
+from jackfield_console.layout.components import card, h
+from jackfield_console.layout.page_request import PageRequest
 
 _MOST_CONNECTORS, _MOST_ACTIONS = 200, 50
 """Connectors that are looked at for one that a connection serves, and actions of it that only read."""

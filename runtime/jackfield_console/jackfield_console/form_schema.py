@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from jackfield.kernel.walk import Schema, branches, extension, is_secret, target
-from jackfield_console.components import parted
+from jackfield_console.layout.components import parted
 
 _DEEPEST = 3
 _SHOWN = 10

@@ -5,8 +5,8 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from jackfield.kernel.markup import Markup, Node
-from jackfield_console.components import h
-from jackfield_console.shell import LOGO
+from jackfield_console.layout.components import h
+from jackfield_console.layout.shell import LOGO
 from jackfield_server.shared.process.server_context import ServerContext
 
 START = "/login/start"

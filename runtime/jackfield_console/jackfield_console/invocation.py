@@ -11,7 +11,9 @@ from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, terms
 from jackfield_console.approval import DONE as DECIDED
 from jackfield_console.approval import approval_shown
-from jackfield_console.components import (
+from jackfield_console.exchanges import exchanges_shown
+from jackfield_console.invocations import status_of
+from jackfield_console.layout.components import (
     at,
     badge,
     card,
@@ -27,12 +29,10 @@ from jackfield_console.components import (
     span_text,
     text_field,
 )
-from jackfield_console.exchanges import exchanges_shown
-from jackfield_console.invocations import status_of
-from jackfield_console.page_request import PageRequest
+from jackfield_console.layout.page_request import PageRequest
+from jackfield_console.layout.shell import fragment, page, redirect
 from jackfield_console.queue import redrive_done
 from jackfield_console.results import error_shown, output_shown, progress_shown
-from jackfield_console.shell import fragment, page, redirect
 from jackfield_console.timeline import timeline, timeline_title
 from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.journal.entry import LONGEST_NOTE

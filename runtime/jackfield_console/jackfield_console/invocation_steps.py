@@ -11,8 +11,8 @@ from jackfield.invocation.file_references import without_given
 from jackfield.kernel.errors import IdempotencyConflict, InvalidInvocation
 from jackfield.kernel.markup import Node
 from jackfield.redaction.marks import MASK
-from jackfield_console.components import badge, h, notice
-from jackfield_console.page_request import PageRequest
+from jackfield_console.layout.components import badge, h, notice
+from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.selection import NotDone, Selection, Step
 from jackfield_store.management.dead_letters import audited_dead_letters, refuse_unapproved
 

@@ -12,11 +12,11 @@ from starlette.responses import Response
 from jackfield.invocation.entry import Entry
 from jackfield.kernel.clock import moment
 from jackfield.kernel.markup import Markup, Node, table
-from jackfield_console.components import at, badge, choice_field, done_notice, filters, h, live, span_text, text_field
 from jackfield_console.invocation_steps import CALLS
-from jackfield_console.page_request import PageRequest
+from jackfield_console.layout.components import at, badge, choice_field, done_notice, filters, h, live, span_text, text_field
+from jackfield_console.layout.page_request import PageRequest
+from jackfield_console.layout.shell import fragment, page, secured
 from jackfield_console.selection import NONE, tick
-from jackfield_console.shell import fragment, page, secured
 from jackfield_console.sorted_list import Sorts, member_of
 from jackfield_platform.schedules.timing import zone
 from jackfield_server.shared.operations.entry_export import KINDS, MOST, exported

@@ -10,9 +10,9 @@ from starlette.responses import Response
 
 from jackfield.catalog.installations import revocations
 from jackfield.kernel.markup import Markup, Node, table, terms
-from jackfield_console.components import badge, card, choice_field, code_block, fault_of, form, h, heading, notice, search
-from jackfield_console.page_request import PageRequest
-from jackfield_console.shell import page, redirect
+from jackfield_console.layout.components import badge, card, choice_field, code_block, fault_of, form, h, heading, notice, search
+from jackfield_console.layout.page_request import PageRequest
+from jackfield_console.layout.shell import page, redirect
 from jackfield_server.shared.operations.installing import changed, exactly, find_installer
 from jackfield_server.shared.process.installer import Installer
 from jackfield_server.shared.requests.problem import Problem

@@ -12,7 +12,7 @@ from jackfield.connections.oauth_clients import SECRETS, VALUES
 from jackfield.invocation import decode
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, codes, terms
-from jackfield_console.components import (
+from jackfield_console.layout.components import (
     at,
     badge,
     card,
@@ -27,8 +27,8 @@ from jackfield_console.components import (
     lines_field,
     text_field,
 )
-from jackfield_console.page_request import PageRequest
-from jackfield_console.shell import outcome, page, redirect
+from jackfield_console.layout.page_request import PageRequest
+from jackfield_console.layout.shell import outcome, page, redirect
 from jackfield_console.sorted_list import Sorts
 from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.access import DEFAULT

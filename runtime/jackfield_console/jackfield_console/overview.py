@@ -8,12 +8,12 @@ from starlette.responses import Response
 
 from jackfield.kernel.markup import Markup, Node, table
 from jackfield_console.charts import failure_chart, latency_chart, rate_chart
-from jackfield_console.components import card, choices, h, heading, live, local_time, notice, span_text
 from jackfield_console.first_steps import first_steps
 from jackfield_console.invocations import entries_table
+from jackfield_console.layout.components import card, choices, h, heading, live, local_time, notice, span_text
+from jackfield_console.layout.page_request import PageRequest
+from jackfield_console.layout.shell import fragment, page
 from jackfield_console.marketplace import revoked_notices
-from jackfield_console.page_request import PageRequest
-from jackfield_console.shell import fragment, page
 from jackfield_console.statistics import SPANS, Figures, Span, counted, figures
 from jackfield_store.access import DEFAULT
 

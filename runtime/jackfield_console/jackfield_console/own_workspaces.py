@@ -5,9 +5,9 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from jackfield.kernel.markup import table
-from jackfield_console.components import form, h
-from jackfield_console.page_request import PageRequest
-from jackfield_console.shell import page, redirect
+from jackfield_console.layout.components import form, h
+from jackfield_console.layout.page_request import PageRequest
+from jackfield_console.layout.shell import page, redirect
 from jackfield_console.sign_in import ConsoleSessions
 from jackfield_server.shared.requests.problem import Problem
 

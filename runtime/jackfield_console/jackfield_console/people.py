@@ -16,9 +16,9 @@ from starlette.routing import Route
 
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.markup import Markup, terms
-from jackfield_console.components import h
 from jackfield_console.invitation import START
-from jackfield_console.shell import document, secured
+from jackfield_console.layout.components import h
+from jackfield_console.layout.shell import document, secured
 from jackfield_console.sign_in import AHEAD, ConsoleSessions, let_in, safe_path, with_error_page
 from jackfield_server.shared.browsers.cookies import CookieJar
 from jackfield_server.shared.identity.oidc import ProviderAway, Refused, SignInNeededError

@@ -12,8 +12,8 @@ from typing import Any
 from jackfield.invocation import decode
 from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInvocation
 from jackfield.kernel.markup import Markup, Node
-from jackfield_console.components import h
 from jackfield_console.form_schema import form_schema
+from jackfield_console.layout.components import h
 
 _PREFIX = "value."
 _TEXTS = ("text", "textarea", "password", "integer", "number", "choice")

@@ -10,12 +10,12 @@ from starlette.responses import Response
 from jackfield.invocation.entry import Entry
 from jackfield.kernel.errors import InvalidInvocation, LimitReached
 from jackfield.kernel.markup import Markup, Node, table
-from jackfield_console.components import at, card, done_notice, form, h, live, more, notice, span_text
 from jackfield_console.invocation_steps import LETTERS, redrive
 from jackfield_console.invocations import entries_table
-from jackfield_console.page_request import PageRequest
+from jackfield_console.layout.components import at, card, done_notice, form, h, live, more, notice, span_text
+from jackfield_console.layout.page_request import PageRequest
+from jackfield_console.layout.shell import fragment, page, redirect
 from jackfield_console.selection import NONE, tick
-from jackfield_console.shell import fragment, page, redirect
 from jackfield_server.shared.requests.problem import Problem, of_error
 from jackfield_store.journal.queue_stats import NAMES, queue_stats
 

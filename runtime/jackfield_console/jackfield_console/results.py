@@ -9,7 +9,7 @@ from typing import Any
 
 from jackfield.kernel.markup import Markup, Node, table, terms
 from jackfield.manifest.manifest import ActionManifest
-from jackfield_console.components import badge, code_block, fault_of, h, json_text, notice, span_text
+from jackfield_console.layout.components import badge, code_block, fault_of, h, json_text, notice, span_text
 
 _MOST_ROWS = 200
 _TABLE_ROWS = 100

@@ -10,10 +10,10 @@ from starlette.responses import Response
 from jackfield.invocation import decode
 from jackfield.kernel.errors import Detail, InvalidInvocation, JackfieldError
 from jackfield.kernel.markup import Markup, Node
-from jackfield_console.components import choice_field, fault_of, form, h, json_text, lines_field, text_field
-from jackfield_console.page_request import PageRequest
+from jackfield_console.layout.components import choice_field, fault_of, form, h, json_text, lines_field, text_field
+from jackfield_console.layout.page_request import PageRequest
+from jackfield_console.layout.shell import outcome, page, redirect
 from jackfield_console.schedules import schedules_of
-from jackfield_console.shell import outcome, page, redirect
 
 _KINDS = (("cron", "at times of a cron expression"), ("every", "at an interval"), ("at", "once"))
 _MISSED = (("latest", "run the latest"), ("skip", "skip all"), ("all", "run all"))

@@ -9,9 +9,9 @@ from starlette.responses import Response
 
 from jackfield.invocation import Result
 from jackfield.kernel.markup import Node, table, terms
-from jackfield_console.components import at, badge, card, code_block, done_notice, h, heading, json_text, more, steps
-from jackfield_console.page_request import PageRequest
-from jackfield_console.shell import page, redirect
+from jackfield_console.layout.components import at, badge, card, code_block, done_notice, h, heading, json_text, more, steps
+from jackfield_console.layout.page_request import PageRequest
+from jackfield_console.layout.shell import page, redirect
 from jackfield_console.sorted_list import Sorts
 from jackfield_platform.schedules.schedules import WorkspaceSchedules
 from jackfield_server.shared.requests.problem import Problem

@@ -12,9 +12,9 @@ from starlette.responses import Response
 from jackfield.callers import Scope
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, table
-from jackfield_console.components import badge, form, h, heading, notice
-from jackfield_console.page_request import PageRequest
-from jackfield_console.shell import page, redirect
+from jackfield_console.layout.components import badge, form, h, heading, notice
+from jackfield_console.layout.page_request import PageRequest
+from jackfield_console.layout.shell import page, redirect
 from jackfield_server.shared.requests.problem import Problem
 
 _FORM = "selection"

@@ -19,9 +19,9 @@ from jackfield.callers import Rules
 from jackfield.kernel.clock import Clock, within
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup
-from jackfield_console.components import csrf_field, fault_of, h, text_field
 from jackfield_console.invitation import START, invited, provider_part
-from jackfield_console.shell import LOGO, document, secured
+from jackfield_console.layout.components import csrf_field, fault_of, h, text_field
+from jackfield_console.layout.shell import LOGO, document, secured
 from jackfield_server.shared.browsers.cookies import CookieJar, csrf_token, same_token
 from jackfield_server.shared.identity.identity import MOMENT, REMEMBERED, Identity
 from jackfield_server.shared.identity.people import People

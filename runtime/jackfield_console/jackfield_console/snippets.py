@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jackfield_console.components import json_text
+from jackfield_console.layout.components import json_text
 
 _SHORT = 60
 """Maximum length of a list or an object that a Python snippet writes on one line."""

@@ -12,8 +12,8 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 
 from jackfield.kernel.markup import Attribute, Markup, Node, table
-from jackfield_console.components import FILTERS, h, more, notice
-from jackfield_console.page_request import PageRequest
+from jackfield_console.layout.components import FILTERS, h, more, notice
+from jackfield_console.layout.page_request import PageRequest
 from jackfield_server.shared.requests.problem import Problem
 from jackfield_server.shared.requests.row_order import MOST, MOST_PAGES, PAGE, RowOrder, key_of
 

@@ -18,7 +18,9 @@ from jackfield.kernel.markup import Markup, Node
 from jackfield.manifest.manifest import Manifest
 from jackfield.manifest.triggers import TriggerManifest
 from jackfield_console.action import FORM_SCRIPTS
-from jackfield_console.components import (
+from jackfield_console.connectors import icon_of
+from jackfield_console.form_schema import form_schema
+from jackfield_console.layout.components import (
     badge,
     card,
     check_field,
@@ -34,10 +36,8 @@ from jackfield_console.components import (
     summary,
     text_field,
 )
-from jackfield_console.connectors import icon_of
-from jackfield_console.form_schema import form_schema
-from jackfield_console.page_request import PageRequest
-from jackfield_console.shell import fragment, outcome, page, redirect
+from jackfield_console.layout.page_request import PageRequest
+from jackfield_console.layout.shell import fragment, outcome, page, redirect
 from jackfield_console.subscription_start import actions_offered, connection_field, read_start, start_fields
 from jackfield_console.subscriptions import subscriptions_of
 from jackfield_server.shared.requests.problem import Problem

@@ -18,8 +18,8 @@ from jackfield.kernel.pointers import child, cut
 from jackfield.manifest.manifest import ActionManifest
 from jackfield.manifest.triggers import TriggerManifest
 from jackfield_console.action import fitting_connections
-from jackfield_console.components import badge, card, choice_field, code_block, h, json_text, lines_field, notice, summary
-from jackfield_console.page_request import PageRequest
+from jackfield_console.layout.components import badge, card, choice_field, code_block, h, json_text, lines_field, notice, summary
+from jackfield_console.layout.page_request import PageRequest
 from jackfield_server.shared.requests.problem import Problem
 
 _CARDS = 60

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Node, table, terms
 from jackfield.manifest.triggers import TriggerManifest, event_type
-from jackfield_console.components import (
+from jackfield_console.layout.components import (
     at,
     badge,
     card,
@@ -28,8 +28,8 @@ from jackfield_console.components import (
     steps,
     text_field,
 )
-from jackfield_console.page_request import PageRequest
-from jackfield_console.shell import fragment, page, redirect
+from jackfield_console.layout.page_request import PageRequest
+from jackfield_console.layout.shell import fragment, page, redirect
 from jackfield_console.sorted_list import Sorts
 from jackfield_console.subscription_start import start_card
 from jackfield_platform.triggers.subscriptions import WorkspaceSubscriptions

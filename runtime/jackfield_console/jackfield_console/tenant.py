@@ -10,12 +10,12 @@ from starlette.responses import Response
 
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, table, terms
-from jackfield_console.components import at, badge, card, done_notice, fault, form, h, heading, notice, text_field
 from jackfield_console.connect_sessions import session_rows
 from jackfield_console.connections import account_of
 from jackfield_console.files import size_text
-from jackfield_console.page_request import PageRequest
-from jackfield_console.shell import outcome, page, redirect
+from jackfield_console.layout.components import at, badge, card, done_notice, fault, form, h, heading, notice, text_field
+from jackfield_console.layout.page_request import PageRequest
+from jackfield_console.layout.shell import outcome, page, redirect
 from jackfield_console.tenants import status_of, switch_form, workspaces_of
 from jackfield_console.tokens import COLUMNS as TOKEN_COLUMNS
 from jackfield_console.tokens import token_row

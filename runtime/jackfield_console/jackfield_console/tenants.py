@@ -9,9 +9,9 @@ from starlette.responses import Response
 
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, table
-from jackfield_console.components import at, badge, card, done_notice, fault, filters, form, h, text_field
-from jackfield_console.page_request import PageRequest
-from jackfield_console.shell import fragment, outcome, page, redirect
+from jackfield_console.layout.components import at, badge, card, done_notice, fault, filters, form, h, text_field
+from jackfield_console.layout.page_request import PageRequest
+from jackfield_console.layout.shell import fragment, outcome, page, redirect
 from jackfield_console.sign_in import ConsoleSessions
 from jackfield_console.sorted_list import Sorts
 from jackfield_platform.tenants.health import health

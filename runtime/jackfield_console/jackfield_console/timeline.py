@@ -8,7 +8,7 @@ from typing import Any
 
 from jackfield.invocation.entry import Entry
 from jackfield.kernel.markup import Markup, table
-from jackfield_console.components import badge, h, span_text
+from jackfield_console.layout.components import badge, h, span_text
 
 _WIDTH, _ROW, _PAD, _LABEL = 600, 26, 4, 115
 _OPEN = 12

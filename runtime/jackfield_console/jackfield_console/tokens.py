@@ -11,7 +11,7 @@ from jackfield.callers.rules import APPROVE, LISTS, TOKEN_SCOPES, may
 from jackfield.kernel.clock import moment
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node
-from jackfield_console.components import (
+from jackfield_console.layout.components import (
     at,
     badge,
     card,
@@ -25,9 +25,9 @@ from jackfield_console.components import (
     notice,
     text_field,
 )
-from jackfield_console.page_request import PageRequest
+from jackfield_console.layout.page_request import PageRequest
+from jackfield_console.layout.shell import outcome, page, redirect
 from jackfield_console.selection import NONE, Selection, Step, tick
-from jackfield_console.shell import outcome, page, redirect
 from jackfield_console.sorted_list import Sorts
 from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.access import Token

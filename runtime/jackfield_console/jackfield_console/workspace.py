@@ -12,7 +12,7 @@ from jackfield.callers.rules import LISTS
 from jackfield.callers.searching import found_actions
 from jackfield.kernel.errors import JackfieldError, did_you_mean
 from jackfield.kernel.markup import Markup, Node, table, terms
-from jackfield_console.components import (
+from jackfield_console.layout.components import (
     badge,
     card,
     check_field,
@@ -25,8 +25,8 @@ from jackfield_console.components import (
     lines_field,
     text_field,
 )
-from jackfield_console.page_request import PageRequest
-from jackfield_console.shell import fragment, outcome, page, redirect
+from jackfield_console.layout.page_request import PageRequest
+from jackfield_console.layout.shell import fragment, outcome, page, redirect
 from jackfield_console.tokens import pattern_lines, rule_fields, rules_shown
 from jackfield_server.shared.operations.action_guides import missing
 from jackfield_server.shared.requests.problem import Problem

@@ -18,7 +18,7 @@ from typing import Any
 
 from jackfield.catalog.loading import connector_at
 from jackfield.kernel.failures import Raised, attempt, attempt_foreign
-from jackfield_isolation.limits import reduce_rights
+from jackfield_isolation.sandbox.limits import reduce_rights
 from jackfield_isolation.wire import Frame, Wire
 
 _STACK = 4 * 1024 * 1024

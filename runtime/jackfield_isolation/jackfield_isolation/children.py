@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from jackfield.manifest.manifest import Manifest
     from jackfield_isolation.lazy_threads import LazyThreads
     from jackfield_isolation.program import Program
-    from jackfield_isolation.remote import RemoteConnector
+    from jackfield_isolation.remote.remote import RemoteConnector
     from jackfield_isolation.sessions import Sessions
     from jackfield_isolation.supervisor import Supervisor, WatchThread
 
@@ -47,11 +47,11 @@ class Children(ProcessLocal):
         :raises ImportError: if it cannot run.
         :raises Unavailable: if it cannot be started now.
         """
-        from jackfield_isolation.channel import Channel
         from jackfield_isolation.process import Broken, Ended
         from jackfield_isolation.program import Policy, Program, authorities
         from jackfield_isolation.proxies import Proxies
-        from jackfield_isolation.remote import RemoteConnector
+        from jackfield_isolation.remote.channel import Channel
+        from jackfield_isolation.remote.remote import RemoteConnector
 
         policy = Policy.from_environment(self._environment)
         trusted = authorities(self._environment)

@@ -16,9 +16,9 @@ from jackfield.connector.manifests import describe
 from jackfield.kernel.clock import Deadline, SystemClock
 from jackfield.manifest.manifest import Manifest
 from jackfield_isolation.children import Children
-from jackfield_isolation.limits import LAYERS
-from jackfield_isolation.probe import ATTEMPTS, connector
 from jackfield_isolation.program import Policy
+from jackfield_isolation.sandbox.limits import LAYERS
+from jackfield_isolation.sandbox.probe import ATTEMPTS, connector
 
 _SECONDS = 30.0
 PURPOSES: Mapping[str, str] = {
@@ -38,7 +38,7 @@ def examine(environment: Mapping[str, str]) -> list[dict[str, Any]]:
 
     :raises Unavailable: if the examining process cannot be started.
     """
-    point = EntryPoint("probe", "jackfield_isolation.probe:connector", "jackfield")
+    point = EntryPoint("probe", "jackfield_isolation.sandbox.probe:connector", "jackfield")
     manifest = Manifest.from_json(json.loads(json.dumps(describe(connector))))
     call = Call(Deadline.after(_SECONDS, SystemClock()), workspace="examination")
     with closing(Children(environment)) as children, _targets(Policy.from_environment(environment)) as targets, entered(call):

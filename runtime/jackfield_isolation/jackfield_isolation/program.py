@@ -12,7 +12,7 @@ from typing import Any
 
 import jackfield
 from jackfield.kernel.errors import InvalidInvocation
-from jackfield_isolation.limits import standard_library
+from jackfield_isolation.sandbox.limits import standard_library
 from jackfield_isolation.wire import LARGEST_ANSWER
 
 _OWN_FOLDER = os.path.dirname(os.path.abspath(__file__))

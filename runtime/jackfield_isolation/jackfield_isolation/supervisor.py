@@ -15,13 +15,13 @@ from jackfield.kernel.errors import Sent, Unavailable
 from jackfield.kernel.failures import Raised, attempt
 from jackfield.kernel.fork import ProcessLocal
 from jackfield_isolation.hello import Hello
-from jackfield_isolation.kernel import return_large_blocks
-from jackfield_isolation.limits import LAYERS
 from jackfield_isolation.lines import Lines
 from jackfield_isolation.process import Broken, ChildProcess, Ended
 from jackfield_isolation.program import Program
+from jackfield_isolation.sandbox.kernel import return_large_blocks
+from jackfield_isolation.sandbox.limits import LAYERS
+from jackfield_isolation.sandbox.thread_limit import too_many_threads
 from jackfield_isolation.sessions import Sessions
-from jackfield_isolation.thread_limit import too_many_threads
 
 _LOG = logging.getLogger("jackfield.isolation")
 _START_SECONDS = 30.0

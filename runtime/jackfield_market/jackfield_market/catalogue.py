@@ -16,17 +16,17 @@ from typing import Any
 
 from tuf.api.metadata import TargetFile
 
-from jackfield_market import pages, shelf, site_files
 from jackfield_market.admission import Candidate, NotPublished, admit, check_versions, verified, wheels_in
 from jackfield_market.attestations import SUFFIX
 from jackfield_market.files import write_file
 from jackfield_market.publishers import read_publisher
 from jackfield_market.registry import Registry
 from jackfield_market.releases import LIST, Release
-from jackfield_market.reports import Report, read_reports
 from jackfield_market.repository import CATALOGUE, Edit, Repository, create, require_catalogue, utc
 from jackfield_market.role_keys import RoleKeys
-from jackfield_market.shelf import Shelved
+from jackfield_market.site import pages, shelf, site_files
+from jackfield_market.site.reports import Report, read_reports
+from jackfield_market.site.shelf import Shelved
 from jackfield_market.wheels import read_bounded
 
 WITHDRAWN = ".withdrawn"

@@ -13,9 +13,9 @@ from typing import Any
 
 from jackfield.kernel.errors import InvalidInvocation, JackfieldError
 from jackfield.kernel.local import home
-from jackfield_market.operations import Operations, Options
-from jackfield_market.receipts import Installed
-from jackfield_market.sources import Source, read_root
+from jackfield_market.installing.operations import Operations, Options
+from jackfield_market.installing.receipts import Installed
+from jackfield_market.installing.sources import Source, read_root
 
 _LOG = logging.getLogger("jackfield.market")
 _PATH = re.compile(r"(?<![\w:/.<>$])(?:/[\w.+~-]+){2,}/?")

@@ -13,7 +13,7 @@ from jackfield.connector.loaded import LoadedConnector
 from jackfield.manifest.manifest import Manifest
 from jackfield_aws.virtual.source import AwsSource
 from jackfield_aws_ses import connector as written
-from jackfield_isolation.remote import RemoteConnector
+from jackfield_isolation.remote.remote import RemoteConnector
 
 GITHUB = Path(__file__).parents[3] / "connectors" / "github" / "jackfield_github"
 

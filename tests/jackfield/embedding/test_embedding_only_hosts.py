@@ -19,7 +19,7 @@ from jackfield_market.testing import Answer
 from jackfield_market.testing import Provider as Scripted
 from jackfield_market.testing.offline import offline
 from jackfield_platform.events.sending import Sender
-from jackfield_store.queue.runtime_pool import RuntimePool
+from jackfield_store.runtime.runtime_pool import RuntimePool
 
 _KEYS = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "s" * 40, "region": "eu-west-1"}
 _ROLE = {**_KEYS, "roleARN": "arn:aws:iam::123456789012:role/mail", "externalId": "e-1"}

@@ -34,8 +34,8 @@ from jackfield.kernel.failures import BrokenPart
 from jackfield_console.sign_in import one_time_link
 from jackfield_store.database.faults import DatabaseUnfit
 from jackfield_store.keys.key_wrappers import KeyServices
-from jackfield_store.queue import RuntimePool
 from jackfield_store.queue.engine import check_queue
+from jackfield_store.runtime.runtime_pool import RuntimePool
 from plugboard import declare, make_connector, make_echo, plugged
 
 _OVER = {"type": "echo/token", "values": {"token": "t"}}

@@ -130,7 +130,7 @@ def test_a_loop_outlives_any_exception(stage: TriggerStage) -> None:
         finally:
             await stage.loops[0].stop()
 
-    with mock.patch.object(TriggerLoop, "look", look), mock.patch("jackfield_store.queue.due_loop._PAUSE", 0.0):
+    with mock.patch.object(TriggerLoop, "look", look), mock.patch("jackfield_store.runtime.due_loop._PAUSE", 0.0):
         asyncio.run(serve())
 
 

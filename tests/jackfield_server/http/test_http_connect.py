@@ -17,7 +17,7 @@ from clocks import FakeClock
 from connect_browser import Person
 from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.callers.actor import Actor
-from jackfield_console.theme import ENOUGH, accents, backgrounds, contrast, source_of
+from jackfield_console.layout.theme import ENOUGH, accents, backgrounds, contrast, source_of
 from jackfield_platform.tenants.connect_table import session_place
 from jackfield_store.access import Audit
 from jackfield_store.access.platform_tokens import PlatformTokens

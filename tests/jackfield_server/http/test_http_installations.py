@@ -13,9 +13,9 @@ import pytest
 from console_client import Place, placed, token
 from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.callers import Rules
+from jackfield_market.installing.sources import read_root
 from jackfield_market.refusals import NotInstalled
 from jackfield_market.server_installer import ServerInstaller
-from jackfield_market.sources import read_root
 from shell import Shell
 from storefront import Files, Storefront
 

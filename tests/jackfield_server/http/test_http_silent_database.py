@@ -20,7 +20,7 @@ from http_stand import Client, standing
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import Unavailable
 from jackfield_console import sign_in
-from jackfield_console.assets import asset
+from jackfield_console.layout.assets import asset
 from jackfield_console.sign_in import ConsoleSessions
 from jackfield_server.shared.browsers.cookies import CookieJar
 from jackfield_server.shared.identity import identity

@@ -17,7 +17,8 @@ from jackfield.connector.evidence import MARKER_TEXT
 from jackfield.kernel.pointers import names
 from jackfield.testing import Answer, Provider, Request
 from jackfield_store.database import open_database
-from jackfield_store.queue import EvidenceLoop, RuntimePool
+from jackfield_store.runtime.evidence_loop import EvidenceLoop
+from jackfield_store.runtime.runtime_pool import RuntimePool
 
 _TREE = Path(__file__).parents[3] / "connectors"
 _TYPES = {"github": "accessToken", "stripe": "secretKey"}

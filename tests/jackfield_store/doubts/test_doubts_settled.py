@@ -14,7 +14,7 @@ import pytest
 from doubt_stage import DoubtStage, doubt_stage
 from forking import alone
 from jackfield.kernel.errors import InvalidInvocation
-from jackfield_store.queue import EvidenceLoop
+from jackfield_store.runtime.evidence_loop import EvidenceLoop
 
 Stages = Callable[[str | None], DoubtStage]
 

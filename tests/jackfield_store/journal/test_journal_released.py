@@ -15,8 +15,8 @@ from jackfield.kernel.clock import SystemClock
 from jackfield_celery.outbox import Outbox
 from jackfield_store.database import open_database
 from jackfield_store.journal import Queue, leadership
-from jackfield_store.queue import RuntimePool
 from jackfield_store.runtime import Jackfield
+from jackfield_store.runtime.runtime_pool import RuntimePool
 from nursery import connection, mail
 
 

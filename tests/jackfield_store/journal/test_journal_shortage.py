@@ -28,10 +28,11 @@ from jackfield_aws.bounded import Watch
 from jackfield_store.database import Database, StatementInvalid, Transaction, open_database
 from jackfield_store.journal import Journal, Queue
 from jackfield_store.journal.instance import Instance
-from jackfield_store.queue import LocalEngine, RuntimePool, local
+from jackfield_store.queue import LocalEngine, local
 from jackfield_store.queue.upkeep import Upkeep
 from jackfield_store.recording.drafting import draft_of
 from jackfield_store.runtime import Jackfield
+from jackfield_store.runtime.runtime_pool import RuntimePool
 from nursery import connection, mail
 from smtp_rig import rig
 

@@ -38,8 +38,10 @@ from jackfield_store.journal.queue_stats import queue_stats
 from jackfield_store.journal.recovery import Recovery
 from jackfield_store.keys import MasterKey
 from jackfield_store.management.conditions import blocked_warning
-from jackfield_store.queue import LocalEngine, Poller, RuntimePool
+from jackfield_store.queue import LocalEngine
 from jackfield_store.runtime import Jackfield
+from jackfield_store.runtime.poller import Poller
+from jackfield_store.runtime.runtime_pool import RuntimePool
 from job_stage import furnace
 from plugboard import make_echo, plugged
 from receiver import Receiver, receiving

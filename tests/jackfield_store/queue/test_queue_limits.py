@@ -11,7 +11,7 @@ import pytest
 from database_proxy import DatabaseProxy
 from jackfield.kernel.errors import Unavailable
 from jackfield_store.database.postgres import PostgresDialect
-from jackfield_store.queue.runtime_pool import RuntimePool
+from jackfield_store.runtime.runtime_pool import RuntimePool
 from postgres import Server
 
 

@@ -19,7 +19,8 @@ from http_stand import clean
 from jackfield import Jackfield
 from jackfield_celery import dispatcher
 from jackfield_store.database import open_database
-from jackfield_store.queue import RuntimePool, open_engine
+from jackfield_store.queue import open_engine
+from jackfield_store.runtime.runtime_pool import RuntimePool
 from plugboard import hide_others, make_connector, plugged
 from queue_campaign import _Worker
 from rabbitmq import Node

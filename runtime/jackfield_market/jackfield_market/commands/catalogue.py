@@ -124,7 +124,7 @@ def _declare_serve(parser: Parser) -> None:
 
 
 def _serve(arguments: Namespace, output: Output) -> int:
-    from jackfield_market.serving import server
+    from jackfield_market.site.serving import server
 
     if not os.path.isfile(os.path.join(arguments.site, "metadata", "root.json")):
         raise InvalidInvocation(f"'{arguments.site}' is not a catalogue", hint="Create it with 'jackfield catalogue init SITE'.")

@@ -11,7 +11,7 @@ from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.kernel.local import home
 
 if TYPE_CHECKING:
-    from jackfield_market.operations import Operations
+    from jackfield_market.installing.operations import Operations
 
 _FAILED = 1
 _COLUMNS = ("connector", "version", "latest", "status", "source")
@@ -36,7 +36,7 @@ def _declare_common(parser: Parser) -> None:
 
 def _operations(arguments: Namespace) -> Operations:
     """Return the operations on the data folder, with the options of a command."""
-    from jackfield_market.operations import Operations, Options
+    from jackfield_market.installing.operations import Operations, Options
 
     def warn(text: str) -> None:
         sys.stderr.write(f"jackfield: {text}\n")

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from jackfield_platform.schedules import Claimed, DueSchedules
 from jackfield_platform.schedules.slot_runs import SlotRuns
-from jackfield_store.queue.due_loop import DueLoop
+from jackfield_store.runtime.due_loop import DueLoop
 
 
 class Scheduler(DueLoop[DueSchedules]):

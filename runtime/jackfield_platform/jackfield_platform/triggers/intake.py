@@ -34,7 +34,7 @@ from jackfield_platform.triggers.table import by_path
 from jackfield_store.database.due_rows import OvertakenError
 from jackfield_store.database.shared_settings import PUBLIC_URL
 from jackfield_store.management.provider_steps import call_of
-from jackfield_store.queue import RuntimePool
+from jackfield_store.runtime.runtime_pool import RuntimePool
 
 if TYPE_CHECKING:
     from jackfield.connector.triggers import Hook as DeclaredHook

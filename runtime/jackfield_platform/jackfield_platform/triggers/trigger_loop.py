@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from jackfield_platform.triggers.due import DueSubscriptions
 from jackfield_platform.triggers.subscription_work import SubscriptionWork
-from jackfield_store.queue.due_loop import DueLoop
+from jackfield_store.runtime.due_loop import DueLoop
 
 if TYPE_CHECKING:
     from jackfield_platform.triggers.subscription import Subscription
-    from jackfield_store.queue.runtime_pool import RuntimePool
+    from jackfield_store.runtime.runtime_pool import RuntimePool
 
 
 class TriggerLoop(DueLoop[DueSubscriptions]):

@@ -40,7 +40,7 @@ from jackfield_store.resources.renewal import renew
 
 if TYPE_CHECKING:
     from jackfield.invocation import Result
-    from jackfield_store.queue import RuntimePool
+    from jackfield_store.runtime.runtime_pool import RuntimePool
 
 _MOST_PROCESSES = 256
 _FIRST_CALL = (
@@ -80,7 +80,8 @@ def _declare(parser: Parser) -> None:
 
 def _work(arguments: Namespace, _output: Output) -> int:
 
-    from jackfield_store.queue import RuntimePool, check_queue, leave
+    from jackfield_store.queue import check_queue, leave
+    from jackfield_store.runtime.runtime_pool import RuntimePool
 
     HANGUPS.listen()
     prepare_process()
@@ -202,7 +203,9 @@ async def _run_until_signal(
     from jackfield_platform.events.dispatcher import dispatching
     from jackfield_platform.schedules.scheduler import Scheduler
     from jackfield_platform.triggers.trigger_loop import TriggerLoop
-    from jackfield_store.queue import EvidenceLoop, Poller, look_each_second, open_engine, run
+    from jackfield_store.queue import look_each_second, open_engine, run
+    from jackfield_store.runtime.evidence_loop import EvidenceLoop
+    from jackfield_store.runtime.poller import Poller
 
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     loop.set_default_executor(Threads(_LOOKS, "jackfield-looks"))

@@ -24,7 +24,7 @@ from jackfield_store.queue.prefork import Board, State
 from jackfield_store.resources.renewal import renew
 
 if TYPE_CHECKING:
-    from jackfield_store.queue import RuntimePool
+    from jackfield_store.runtime.runtime_pool import RuntimePool
 
 _PATIENCE = 2.0
 """Seconds to wait for the database, and for a client."""

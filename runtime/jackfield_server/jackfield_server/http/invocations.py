@@ -38,8 +38,8 @@ from jackfield_store.journal.listing import FILTERS
 from jackfield_store.journal.queue_stats import NAMES, queue_stats
 from jackfield_store.management.dead_letters import audited_dead_letters, refuse_unapproved
 from jackfield_store.management.visible_journal import SeenJournal
-from jackfield_store.queue import look_now
 from jackfield_store.runtime import Jackfield
+from jackfield_store.runtime.evidence_loop import look_now
 
 _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?:[,;]|$)", re.IGNORECASE)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from jackfield.callers.roles import Rights, read_grants, rights_in
 from jackfield.kernel.errors import InvalidInvocation
@@ -12,10 +12,25 @@ from jackfield_store.database.shared_settings import ROLES
 if TYPE_CHECKING:
     from jackfield.callers.caller import PersonKey
     from jackfield.kernel.clock import Clock
-    from jackfield_store.access.workspace_access import Storage
+    from jackfield_store.database import Database
+    from jackfield_store.keys import Vault
+
+    class SignInStorage(Protocol):
+        """Database of sign-ins and roles, and its vault."""
+
+        @property
+        def database(self) -> Database:
+            """Database of the process."""
+
+        @property
+        def vault(self) -> Vault:
+            """Vault that uses the database."""
+
+        def shared_setting(self, name: str) -> str:
+            """Return a setting that all processes on the database share, or this process's own; empty if it is not set."""
 
 
-def present_rights(storage: Storage, workspace: str, clock: Clock, person: PersonKey) -> Rights | None:
+def present_rights(storage: SignInStorage, workspace: str, clock: Clock, person: PersonKey) -> Rights | None:
     """Return what a person may do in a workspace now; None if nothing.
 
     Groups are those of their newest sign-in. Who is not signed in any more has those that ``person`` came with.

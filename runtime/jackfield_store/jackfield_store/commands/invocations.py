@@ -25,8 +25,8 @@ from jackfield_store.commands.stored import open_storage, selected_workspace
 from jackfield_store.journal import Journal
 from jackfield_store.journal.entry import LONGEST_NOTE
 from jackfield_store.journal.exchanges import NOT_CAPTURED, curl_of, exchanges_of, no_exchanges
-from jackfield_store.queue.evidence_loop import look_now
 from jackfield_store.runtime import stored
+from jackfield_store.runtime.evidence_loop import look_now
 
 _STATUS = ("waiting", "queued", "running", "succeeded", "failed", "in_doubt", "cancelled", "dead")
 _COLUMNS = ("invocationId", "status", "connector", "action", "connection", "createdAt", "idempotencyKey")

@@ -17,7 +17,7 @@ from jackfield_store.resources.renewal import renew
 if TYPE_CHECKING:
     from jackfield.invocation import Result
     from jackfield.kernel.notices import Notices
-    from jackfield_store.queue.runtime_pool import RuntimePool
+    from jackfield_store.runtime.runtime_pool import RuntimePool
 
 VARIABLE = "JACKFIELD_QUEUE_URL"
 _FILE_VARIABLE = "JACKFIELD_QUEUE_URL_FILE"

@@ -24,7 +24,7 @@ from jackfield_store.queue.upkeep import EVERY, SHORTAGES, Upkeep
 
 if TYPE_CHECKING:
     from jackfield.invocation.claimed import Claimed
-    from jackfield_store.queue.runtime_pool import RuntimePool
+    from jackfield_store.runtime.runtime_pool import RuntimePool
 
 T = TypeVar("T")
 

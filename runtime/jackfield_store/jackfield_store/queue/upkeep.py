@@ -10,7 +10,7 @@ from jackfield.invocation.claimed import Claimed
 from jackfield.kernel.errors import Internal, JackfieldError, Unavailable
 from jackfield.pacing.turn import PostponedError
 from jackfield_store.journal import Queue
-from jackfield_store.queue.runtime_pool import RuntimePool
+from jackfield_store.runtime.runtime_pool import RuntimePool
 
 _LOG = logging.getLogger("jackfield.queue")
 EVERY = 1.0

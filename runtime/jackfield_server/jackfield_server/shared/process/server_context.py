@@ -42,9 +42,12 @@ from jackfield_server.shared.requests.web_pages import page_fault
 from jackfield_store.database.shared_settings import ALLOW_HOSTS, PUBLIC_URL
 from jackfield_store.files import FileLimits
 from jackfield_store.management.revoking import revoke_due
-from jackfield_store.queue import Engine, EvidenceLoop, Poller, RuntimePool, broker_warning, open_engine, queue_url
+from jackfield_store.queue import Engine, broker_warning, open_engine, queue_url
 from jackfield_store.resources.turns import Turns
 from jackfield_store.runtime import Jackfield
+from jackfield_store.runtime.evidence_loop import EvidenceLoop
+from jackfield_store.runtime.poller import Poller
+from jackfield_store.runtime.runtime_pool import RuntimePool
 
 T = TypeVar("T")
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from jackfield.kernel.clock import Deadline, Share, SystemClock
 from jackfield.kernel.errors import InvalidInput
 from jackfield.wire.guard import Guard
-from jackfield_isolation.conversation import Conversation
 from jackfield_isolation.egress import Egress, NamedHost
 from jackfield_isolation.lazy_threads import LazyThreads
 from jackfield_isolation.proxies import Proxies
 from jackfield_isolation.questions import ACTS, Asked, CallFacts, ConnectionFacts, Question
+from jackfield_isolation.remote.conversation import Conversation
 from jackfield_isolation.sessions import Session, Sessions
 
 if TYPE_CHECKING:

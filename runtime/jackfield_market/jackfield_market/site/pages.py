@@ -1,7 +1,7 @@
 """Pages of a catalogue for people: lists of connectors with search, a page per connector, and the publishers.
 
 Pages ask no other host for anything, work from a disk, and list everything without scripts. Text of manifests comes from strangers:
-see ``jackfield_market.markup``.
+see ``jackfield_market.site.markup``.
 """
 
 from __future__ import annotations
@@ -15,18 +15,19 @@ from urllib.parse import quote
 
 from jackfield.kernel.definitions import completed
 from jackfield.kernel.markup import Markup, Node
-from jackfield_market import reports, schema_table
-from jackfield_market.markup import codes, document, h, line, link, page, table, terms
+from jackfield_market.site import reports
+from jackfield_market.site import schema_table
+from jackfield_market.site.markup import codes, document, h, line, link, page, table, terms
 from jackfield_market.registry import CONNECTORS
 from jackfield_market.releases import ICONS
-from jackfield_market.search_index import about, categories_of, first_line, title_of
+from jackfield_market.site.search_index import about, categories_of, first_line, title_of
 
 if TYPE_CHECKING:
     from jackfield.manifest.manifest import Manifest
     from jackfield_market.releases import Release
-    from jackfield_market.reports import Report
+    from jackfield_market.site.reports import Report
     from jackfield_market.schema_changes import Change
-    from jackfield_market.shelf import Shelved
+    from jackfield_market.site.shelf import Shelved
 
 PUBLISHERS = "publishers/index.html"
 _LISTED = 100
@@ -69,7 +70,7 @@ def path_of(key: str) -> str:
 
 def assets() -> dict[str, bytes]:
     """Return style and script of all pages by path."""
-    folder = os.path.join(os.path.dirname(__file__), "assets")
+    folder = os.path.join(os.path.dirname(os.path.dirname(__file__)), "assets")
     found = {}
     for name in ("catalogue.css", "catalogue.js"):
         with open(os.path.join(folder, name), "rb") as file:

@@ -10,8 +10,8 @@ from jackfield.kernel.exports import late_hints
 from jackfield.pipe.unstored import required
 from jackfield_store.database.due_rows import OvertakenError
 from jackfield_store.journal.doubts import Doubts, DueDoubts
-from jackfield_store.queue.due_loop import DueLoop
 from jackfield_store.recording.looks import look
+from jackfield_store.runtime.due_loop import DueLoop
 
 if TYPE_CHECKING:
     from jackfield_store.journal.doubts import Doubt

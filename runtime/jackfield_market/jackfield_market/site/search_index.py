@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from jackfield_market.markup import clean
-from jackfield_market.shelf import Shelved
+from jackfield_market.site.markup import clean
+from jackfield_market.site.shelf import Shelved
 
 PATH = "assets/search-index.js"
 _TEXT = 160

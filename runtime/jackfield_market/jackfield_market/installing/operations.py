@@ -10,14 +10,14 @@ from typing import Any
 from jackfield.catalog.installations import read_revocations
 from jackfield.kernel.errors import InvalidInvocation, JackfieldError, UnknownConnector, did_you_mean
 from jackfield.kernel.failures import OnFailure
-from jackfield_market.installing import Installation, Installer, Wanted, choose, preference
-from jackfield_market.lock_files import Locked, LockFile, read_lock
-from jackfield_market.policy import Policy, read_policy
-from jackfield_market.receipts import Installed
+from jackfield_market.installing.installing import Installation, Installer, Wanted, choose, preference
+from jackfield_market.installing.lock_files import Locked, LockFile, read_lock
+from jackfield_market.installing.policy import Policy, read_policy
+from jackfield_market.installing.receipts import Installed
+from jackfield_market.installing.sources import Anchor, Catalogue, Source, open_catalogue
+from jackfield_market.installing.upgrading import newer, upgrade
 from jackfield_market.refusals import NotInstalled
 from jackfield_market.releases import Release
-from jackfield_market.sources import Anchor, Catalogue, Source, open_catalogue
-from jackfield_market.upgrading import newer, upgrade
 from jackfield_market.wheels import read_bounded
 
 _ROOT_BYTES = 512 * 1024

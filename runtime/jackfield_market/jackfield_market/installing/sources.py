@@ -31,12 +31,12 @@ from jackfield.kernel.failures import OnFailure
 from jackfield.kernel.price import TooCostly, check_json
 from jackfield_market.attestations import SUFFIX
 from jackfield_market.files import write_file
-from jackfield_market.receipts import one_writer
+from jackfield_market.installing.receipts import one_writer
 from jackfield_market.refusals import NotInstalled
 from jackfield_market.releases import LIST, REVOKED, Release, read_release
 from jackfield_market.repository import METADATA
-from jackfield_market.shelf import path_of
-from jackfield_market.site_files import PUBLISHERS
+from jackfield_market.site.shelf import path_of
+from jackfield_market.site.site_files import PUBLISHERS
 from jackfield_market.wheels import MAX_BYTES, read_bounded
 
 if TYPE_CHECKING:

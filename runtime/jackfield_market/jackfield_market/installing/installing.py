@@ -17,14 +17,14 @@ from jackfield.catalog.discovery import entry_points
 from jackfield.kernel.errors import InvalidInvocation, UnknownConnector, did_you_mean
 from jackfield_market.attestations import Verified, read_attestation, verify, verify_digest
 from jackfield_market.dependency_rules import Dependency
-from jackfield_market.environments import DEPENDENCIES, SITE, add_dependencies, check_host, unpack
+from jackfield_market.installing.environments import DEPENDENCIES, SITE, add_dependencies, check_host, unpack
+from jackfield_market.installing.policy import Policy
+from jackfield_market.installing.receipts import Installed
+from jackfield_market.installing.sources import Catalogue
 from jackfield_market.names import LookAlikes
-from jackfield_market.policy import Policy
 from jackfield_market.publishers import Publisher
-from jackfield_market.receipts import Installed
 from jackfield_market.refusals import NotInstalled
 from jackfield_market.releases import Release, release_of
-from jackfield_market.sources import Catalogue
 from jackfield_market.static_check import check_source
 from jackfield_market.wheels import Wheel, parse_wheel
 

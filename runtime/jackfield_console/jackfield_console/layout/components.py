@@ -16,7 +16,7 @@ from jackfield.kernel import markup
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.hints import worded
 from jackfield.kernel.markup import Attribute, Markup, Node, Tags
-from jackfield_console.page_request import PageRequest
+from jackfield_console.layout.page_request import PageRequest
 from jackfield_server.shared.requests.prefix import below_prefix
 
 h = Tags(below_prefix)

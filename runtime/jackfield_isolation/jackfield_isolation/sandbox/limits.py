@@ -9,8 +9,8 @@ import sysconfig
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from jackfield_isolation import kernel, seccomp
-from jackfield_isolation.thread_limit import threads_to_allow
+from jackfield_isolation.sandbox import kernel, seccomp
+from jackfield_isolation.sandbox.thread_limit import threads_to_allow
 
 Layers = dict[str, bool | str]
 """By name: True where a layer holds, else the reason why it does not."""

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from packaging.version import Version
 
 from jackfield.kernel.errors import JackfieldError
-from jackfield_market.environments import SITE
-from jackfield_market.installing import Installer, Wanted, choose
+from jackfield_market.installing.environments import SITE
+from jackfield_market.installing.installing import Installer, Wanted, choose
+from jackfield_market.installing.receipts import Installed
 from jackfield_market.manifest_changes import compare, read_described
-from jackfield_market.receipts import Installed
 from jackfield_market.refusals import NotInstalled
 
 if TYPE_CHECKING:

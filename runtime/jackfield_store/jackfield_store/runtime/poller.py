@@ -15,11 +15,11 @@ from jackfield.invocation.claimed import ClaimedJob
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.exports import late_hints
 from jackfield_store.journal.jobs import DueJobs
-from jackfield_store.queue.due_loop import DueLoop
+from jackfield_store.runtime.due_loop import DueLoop
 
 if TYPE_CHECKING:
     from jackfield.invocation import Result
-    from jackfield_store.queue.runtime_pool import RuntimePool
+    from jackfield_store.runtime.runtime_pool import RuntimePool
 
 _LOOK = 0.5
 """Seconds between two looks for jobs that other processes have started, or asked to cancel."""

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from functools import cache
 
-from jackfield_console.assets import content_of
+from jackfield_console.layout.assets import content_of
 
 Colour = tuple[float, float, float]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from jackfield.kernel.markup import Markup, Node
-from jackfield_market.markup import h, line, table
+from jackfield_market.site.markup import h, line, table
 
 _DEEPEST = 4
 _CHOICES = 12

@@ -5,9 +5,9 @@ from __future__ import annotations
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from jackfield.kernel.markup import Markup, Node
-from jackfield_console.assets import asset
-from jackfield_console.components import form, h, heading, notice
-from jackfield_console.page_request import PageRequest
+from jackfield_console.layout.assets import asset
+from jackfield_console.layout.components import form, h, heading, notice
+from jackfield_console.layout.page_request import PageRequest
 from jackfield_server.shared.requests.prefix import current_prefix
 
 POLICY = (

@@ -27,7 +27,7 @@ from uv import find_uv_bin
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.local import OnAllCores
 from jackfield_market.dependency_rules import Dependency, check_dependencies
-from jackfield_market.policy import Policy
+from jackfield_market.installing.policy import Policy
 from jackfield_market.refusals import NotInstalled
 from jackfield_market.wheels import Wheel
 

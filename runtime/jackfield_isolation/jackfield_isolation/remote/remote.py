@@ -20,11 +20,11 @@ from jackfield.kernel.errors import InvalidOutput
 from jackfield.kernel.secrecy import SecretHolder
 from jackfield.manifest.manifest import ActionManifest, Manifest
 from jackfield_isolation import questions
-from jackfield_isolation.channel import Channel
 from jackfield_isolation.egress import NamedHost, hosts_named
 from jackfield_isolation.hello import ActionFacts, Hello, TypeFacts
 from jackfield_isolation.questions import Plan, Question
-from jackfield_isolation.remote_triggers import remote_trigger
+from jackfield_isolation.remote.channel import Channel
+from jackfield_isolation.remote.triggers import remote_trigger
 
 T = TypeVar("T", bound=Output)
 

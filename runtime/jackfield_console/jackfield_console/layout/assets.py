@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from jackfield_server.shared.requests.problem import Problem
 
-_FOLDER = Path(__file__).parent / "static"
+_FOLDER = Path(__file__).parents[1] / "static"
 _TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",

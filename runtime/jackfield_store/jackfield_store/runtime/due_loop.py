@@ -18,7 +18,7 @@ from jackfield.kernel.threads import Threads
 from jackfield_store.database.due_rows import OvertakenError
 
 if TYPE_CHECKING:
-    from jackfield_store.queue.runtime_pool import RuntimePool
+    from jackfield_store.runtime.runtime_pool import RuntimePool
 
 POLL = 1.0
 """Seconds between two looks for what other processes have added or changed."""

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import BinaryIO
 
-from jackfield_market.simple_index import FOLDER, JSON_TYPE
+from jackfield_market.site.simple_index import FOLDER, JSON_TYPE
 
 
 class _Files(SimpleHTTPRequestHandler):

@@ -30,8 +30,8 @@ from jackfield.connector.triggers import (
 from jackfield.kernel.errors import Detail
 from jackfield.manifest.triggers import TriggerManifest
 from jackfield_isolation import questions
-from jackfield_isolation.channel import Channel
 from jackfield_isolation.questions import EventFacts, Question
+from jackfield_isolation.remote.channel import Channel
 
 
 class WatchInputs:

@@ -1,0 +1,1 @@
+"""Limits of a child process, as the kernel holds them."""
