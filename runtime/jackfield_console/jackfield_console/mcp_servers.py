@@ -10,7 +10,7 @@ from starlette.responses import Response
 from jackfield.connections.named_connection import Origin
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, table, terms
-from jackfield_console.components import (
+from jackfield_console.layout.components import (
     at,
     badge,
     card,
@@ -28,8 +28,8 @@ from jackfield_console.components import (
     notice,
     text_field,
 )
-from jackfield_console.page_request import PageRequest
-from jackfield_console.shell import fragment, outcome, page, redirect
+from jackfield_console.layout.page_request import PageRequest
+from jackfield_console.layout.shell import fragment, outcome, page, redirect
 from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.access import DEFAULT
 from jackfield_store.management.mcp_servers import TRUST, McpServers, ServerWish, mcp_servers
