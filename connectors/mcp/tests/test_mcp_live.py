@@ -169,7 +169,7 @@ def test_a_connection_never_goes_to_another_server(jackfield: Jackfield, notes: 
 
 def test_rules_and_approvals_apply(jackfield: Jackfield) -> None:
     """As to any connector: by its key, a pattern, and the effect."""
-    for rules in (Rules(block=("mcp.*",)), Rules(block=(f"{KEY}/addNote",)), Rules(allow=("read:*",)), Rules(allow=("echo/*",))):
+    for rules in (Rules(block=("mcp.*/*",)), Rules(block=(f"{KEY}/addNote",)), Rules(allow=("effect:read",)), Rules(allow=("echo/*",))):
         found = call(jackfield, caller=Caller("eve", rules=rules, remote=True))
         assert found.error.code in ("not_allowed", "unknown_connector")
     assert call(jackfield, caller=Caller("eve", rules=Rules(approve=(f"{KEY}/*",)), remote=True)).status == "waiting"

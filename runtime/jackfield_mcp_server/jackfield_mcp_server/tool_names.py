@@ -50,6 +50,7 @@ def place_of(catalog: Catalog, name: str) -> str:
 def named(catalog: Catalog, name: str) -> tuple[str, ActionManifest] | None:
     """Return the connector's key and the action of a tool; None if there is none. ``connector.action`` is understood, too."""
     connector, _, key = name.rpartition("." if "." in name else "_")
+    connector = connector.replace("_", ".")  # no key has a "_"
     found = None if name in RESERVED else _action(catalog, connector, key)
     return (connector, found) if found is not None else _shortened(catalog, name)
 
