@@ -98,7 +98,11 @@ def in_doubt(scene: Scene) -> None:
 def reads(scene: Scene) -> None:
     """What the operator trusts to read is repeated, and told apart by its effect."""
     answers: list[Callable[[Talk], object]] = [Talk.hang_up, lambda talk: talk.result(said("done"))]
-    scene.notes.on_call = lambda talk: answers.pop(0)(talk)
+
+    def answered(talk: Talk) -> object:
+        return answers.pop(0)(talk)
+
+    scene.notes.on_call = answered
     before = scene.calls
     assert (scene.call(action="listNotes")["status"], scene.calls) == ("succeeded", before + 2)
 
