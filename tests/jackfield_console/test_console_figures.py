@@ -98,9 +98,9 @@ def test_the_journal_is_read(place: Place) -> None:
     assert all(one.seconds is not None and one.seconds >= 0 for one in found[1:])
     assert len(samples(database, "default", 0, 2)) == 2
     assert samples(database, "default", place.host.clock.time() + 10, 10) == []
-    assert open_counts(database, "default") == {"queued": 1, "running": 0, "in_doubt": 1, "dead": 0}
+    assert open_counts(database, "default") == {"queued": 1, "running": 0, "in_doubt": 1, "dead": 0, "waiting": 0}
     assert samples(database, "acme", 0, 10) == []
-    assert open_counts(database, "acme") == {"queued": 0, "running": 0, "in_doubt": 0, "dead": 0}
+    assert open_counts(database, "acme") == {"queued": 0, "running": 0, "in_doubt": 0, "dead": 0, "waiting": 0}
 
 
 def test_the_overview_says_it_in_words_too(place: Place) -> None:

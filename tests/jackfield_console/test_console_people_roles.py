@@ -407,10 +407,26 @@ def test_people_approve_and_never_their_own(place: Place, provider: Provider) ->
     identifier = waiting.meta.invocation_id
     page = ada.get(f"/invocations/{identifier}")
     assert "Waiting for approval" in page.words
+    assert "You may not approve it" in page.words
+    assert ('value="approved"' in page.text, 'value="declined"' in page.text) == (False, True)
+    queue = ada.get("/queue").words
+    assert "Waiting 0" in queue
     own = ada.post(f"/invocations/{identifier}/approval", {"csrf": csrf(ada), "as": "approved"})
     assert (own.status, "nobody approves his own call" in own.words) == (403, True)
     other = bob.post(f"/invocations/{identifier}/approval", {"csrf": csrf(bob), "as": "approved"})
     assert (other.status, other.headers["location"]) == (303, f"/invocations/{identifier}?done=approved")
+    decided = ada.get(f"/invocations/{identifier}").words
+    assert "Decision Approved By Bob" in decided
+    assert "by Bob" in ada.get("/approvals?status=approved").words
+
+
+def test_a_role_with_rules_sees_no_tokens(place: Place) -> None:
+    """A person is no token: the page is empty, and no error."""
+    grant(place, "connector-manager", group="support")
+    client = place.client()
+    signed_in_at(client)
+    answer = client.get("/tokens")
+    assert (answer.status, "No tokens yet." in answer.words) == (200, True)
 
 
 def identity_of(sessions: Any, client: Client) -> Any:

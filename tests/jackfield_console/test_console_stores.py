@@ -61,4 +61,4 @@ def test_a_session_is_found_until_it_ends(database: Database, vault: Vault) -> N
 def test_an_empty_journal_is_read(database: Database) -> None:
     """A journal without entries has no samples, and nothing that waits."""
     assert samples(database, "default", 0.0, 10) == []
-    assert open_counts(database, "default") == {"queued": 0, "running": 0, "in_doubt": 0, "dead": 0}
+    assert open_counts(database, "default") == {"queued": 0, "running": 0, "in_doubt": 0, "dead": 0, "waiting": 0}

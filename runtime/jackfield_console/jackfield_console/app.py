@@ -258,6 +258,8 @@ async def _with_form(page_request: PageRequest, secret: str, function: Endpoint)
 
 def _to_sign_in(request: Request) -> Response:
     path = request.scope["path"]
+    if "hx-request" in request.headers and request.method == "GET":
+        return fragment(status=401, headers={"HX-Refresh": "true"})  # the page asks by itself, and may sign in silently
     if "hx-request" in request.headers:
         return fragment(status=401, headers={"HX-Redirect": "/login?why=expired"})
     if request.method != "GET":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from starlette.responses import Response
@@ -19,7 +20,7 @@ from jackfield_store.recording.decisions import LONGEST_WHY, ApprovalClosed, App
 DONE = {
     "approved": "Approved. A worker makes the call.",
     "declined": "Declined. Nothing was sent.",
-    "closed": "It did not wait any more, or was not what was shown any more. See below.",
+    "closed": "Not decided: somebody else was faster, its time was over, or it is not what was shown any more.",
 }
 """Outcomes of a decision."""
 _OPTIONS = (
@@ -48,27 +49,73 @@ def decided(request: PageRequest) -> Response:
 
 
 def approval_shown(request: PageRequest, entry: Entry) -> Markup | None:
-    """Render what would be sent and the decision; None if the call does not wait."""
-    if entry.status != "waiting":
-        return None
+    """Render what would be sent and the form for a decision, or the decision; None if the call needed none, or the visitor may not decide."""
     if not request.may("approve"):
-        return notice("A person has to approve this call before it is made. Deciding requires the scope ", h.code("approve"), ".")
+        return None
     try:
         found = approvals_of(request).show(entry.id)
+    except UnknownApproval:
+        return None
     except JackfieldError as error:
         return notice(error.message, tone="warn")
+    if found["status"] != "waiting":
+        return _told(request, found)
     why = text_field("why", "Reason", hint="Kept with the approval and in the audit log.", maxlength=LONGEST_WHY)
-    buttons = [h.button(word, name="as", value=outcome, class_=look) for outcome, (word, look) in _CHOICES.items()]
+    own = approvals_of(request).own_reason(entry.id)
+    choices = {outcome: look for outcome, look in _CHOICES.items() if own is None or outcome != "approved"}
+    buttons = [h.button(word, name="as", value=outcome, class_=look) for outcome, (word, look) in choices.items()]
     return card(
         "Waiting for approval",
         h.p("Nothing was sent. If you approve, a worker makes exactly this call, once."),
         terms(_facts(request, found)),
+        h.h3("Inputs"),
         code_block(json_text(found.get("inputs", {})), "Inputs"),
+        h.h3("Options"),
         code_block(json_text({name: found[name] for name in _OPTIONS if name in found}), "Options"),
-        code_block(json_text(found["files"]), "Files") if found.get("files") else None,
+        [h.h3("Files"), code_block(json_text(found["files"]), "Files")] if found.get("files") else None,
+        None
+        if own is None
+        else notice(h.p("You may not approve it, since it is ", h.strong("not allowed"), own.removeprefix("not allowed"), ".")),
         form(request, f"/invocations/{entry.id}/approval", why, h.div(buttons, class_="actions"), class_="stack"),
         class_="card stack",
     )
+
+
+def waits_for_somebody(request: PageRequest, entry: Entry) -> Markup | None:
+    """Render that a call waits, to a visitor who may not decide on it."""
+    if entry.status != "waiting" or request.may("approve"):
+        return None
+    return notice(h.p("A person has to approve this call before it is made. Deciding requires the scope ", h.code("approve"), "."))
+
+
+def decider(found: Mapping[str, Any]) -> Node:
+    """Render who has decided on a call; None if nobody has."""
+    by: Mapping[str, Any] | None = found.get("decidedBy")
+    return None if by is None else h.strong(str(by.get("name") or by.get("id") or by.get("kind", "")))
+
+
+def _told(request: PageRequest, found: Mapping[str, Any]) -> Markup:
+    """Render what was decided, by whom, when and why."""
+    facts: list[tuple[str, Node]] = [
+        ("Decision", str(found["status"]).capitalize()),
+        ("By", decider(found)),
+        ("When", at(str(found["decidedAt"]), request.now, whole=True) if "decidedAt" in found else None),
+        ("Reason", found.get("why")),
+        ("Asked by", person(request, found["requestedBy"])),
+        ("Changed in the database", found.get("damage")),
+    ]
+    return card("Approval", terms([(name, value) for name, value in facts if value]))
+
+
+def person(request: PageRequest, asked: Mapping[str, Any]) -> Node:
+    """Render who asked for a call, with the name of a token that the workspace has."""
+    caller = asked.get("caller")
+    if not caller:
+        return "the process's own code"
+    if not request.identity.rules:
+        with suppress(JackfieldError):
+            return [h.strong(request.tokens.find(str(caller)).name), " ", h.code(str(caller), class_="small")]
+    return h.code(str(caller))
 
 
 def _facts(request: PageRequest, found: Mapping[str, Any]) -> list[tuple[str, Node]]:
@@ -76,9 +123,9 @@ def _facts(request: PageRequest, found: Mapping[str, Any]) -> list[tuple[str, No
     facts: list[tuple[str, Node]] = [
         ("Action", h.code(f"{found['connector']}/{found['action']}")),
         ("Version", str(found.get("connectorVersion", ""))),
-        ("Connection", found.get("connection")),
+        ("Connection", h.a(found["connection"], href=f"/connections/{found['connection']}") if found.get("connection") else None),
         ("Account", found.get("account")),
-        ("Asked by", h.code(str(asked.get("caller") or "the process's own code"))),
+        ("Asked by", person(request, asked)),
         ("Expires", at(str(found["expiresAt"]), request.now, whole=True)),
         ("Digest", h.code(str(found.get("digest", "")), class_="small")),
     ]

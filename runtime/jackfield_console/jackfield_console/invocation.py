@@ -10,7 +10,7 @@ from jackfield.invocation.entry import Entry
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, terms
 from jackfield_console.approval import DONE as DECIDED
-from jackfield_console.approval import approval_shown
+from jackfield_console.approval import approval_shown, waits_for_somebody
 from jackfield_console.exchanges import exchanges_shown
 from jackfield_console.invocations import status_of
 from jackfield_console.layout.components import (
@@ -66,7 +66,7 @@ def shown(request: PageRequest) -> Response:
     """``GET /invocations/{id}``."""
     request.require("read")
     entry = request.entry()
-    content = [*_content(request, entry), paced(_pace(request, entry))]
+    content = [waits_for_somebody(request, entry), *_content(request, entry), paced(_pace(request, entry))]
     if request.partial:
         return fragment(_title(request, entry, anew=True), content)
     done = done_notice(request, {**_DONE, **DECIDED}, "late", "settled", "closed") or redrive_done(request)

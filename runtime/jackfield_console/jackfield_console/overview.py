@@ -93,6 +93,7 @@ def _tiles(request: PageRequest, numbers: Figures) -> Markup:
         _tile("Succeeded", share, None, "/invocations?status=succeeded"),
         _tile("Latency, p50", span_text(numbers.p50), f"p95 {span_text(numbers.p95)}" if numbers.p95 is not None else None, None),
         _tile("Queued now", f"{counts['queued']:,}", f"{counts['running']:,} running", "/queue"),
+        _tile("Waiting for approval", f"{counts['waiting']:,}", None, "/approvals", alarm=bool(counts["waiting"])) if request.may("approve") else None,
         _tile("In doubt", f"{counts['in_doubt']:,}", "to be resolved" if counts["in_doubt"] else None, "/invocations?status=in_doubt", alarm=bool(counts["in_doubt"])),
         _tile("Dead letters", f"{counts['dead']:,}", "to be redriven" if counts["dead"] else None, "/queue/dead-letters", alarm=bool(counts["dead"])),
         _tile("Failing connections", f"{failing:,}", f"of {len(rows):,}", "/connections?status=failing", alarm=bool(failing)),

@@ -129,7 +129,7 @@ def _sorts(request: PageRequest) -> Sorts:
 def _listed(request: PageRequest, cursor: str | None, limit: int) -> tuple[list[Token], str | None]:
     """List the workspace's tokens; a token with rules sees only itself, since other tokens' names and rules may reveal what is hidden."""
     if request.identity.rules:
-        return [request.tokens.find(request.identity.id)], None
+        return [request.tokens.find(request.identity.id)] if request.identity.kind == "token" else [], None
     return request.tokens.list(cursor=cursor, limit=limit)
 
 

@@ -252,6 +252,27 @@ def test_nobody_approves_his_own_call(upgraded: str, aws: FakeAws) -> None:
         assert [result.status for result in worked(jackfield)] == ["succeeded"] * 3
 
 
+@pytest.mark.parametrize("creator", [Actor("user", "https://id.example.com#ada", "Ada"), "token"])
+def test_two_tokens_of_one_creator_are_one_person(upgraded: str, aws: FakeAws, creator: Any) -> None:
+    """Who creates a token to call and another one to approve holds both; what another has created, or the operator, may approve."""
+    with runtime(upgraded, aws) as jackfield:
+        if creator == "token":
+            creator = Actor("token", tokens_of(jackfield).create("manage approve", "boss").token.id)
+        made = Tokens(jackfield.storage.database, jackfield.storage.vault, "default", SystemClock(), creator, grants=True)
+        calls, approves = made.create("invoke", "calls").token, made.create("approve", "approves").token
+        found = jackfield.invoke(mail("order-1"), caller=Caller(calls.id, calls.scope, calls.rules, remote=True, token=calls.id))
+        held = jackfield.approvals_of(Caller(approves.id, "approve", remote=True, token=approves.id), Actor("token", approves.id))
+        assert "nobody approves his own call" in (held.own_reason(found.meta.invocation_id) or "")
+        with pytest.raises(NotAllowed, match="nobody approves his own call"):
+            held.approve(found.meta.invocation_id)
+        other = tokens_of(jackfield).create("approve", "other").token
+        free = jackfield.approvals_of(Caller(other.id, "approve", remote=True, token=other.id), Actor("token", other.id))
+        assert free.own_reason(found.meta.invocation_id) is None
+        free.approve(found.meta.invocation_id)
+        assert [result.status for result in worked(jackfield)] == ["succeeded"]
+    assert len(aws.messages) == 1
+
+
 @pytest.mark.parametrize("length", [1, 60])
 def test_a_chain_of_tokens_is_followed_to_its_first(upgraded: str, aws: FakeAws, length: int) -> None:
     """However many tokens stand between; where one of them is gone, nobody knows, and nobody approves."""

@@ -54,6 +54,12 @@ _NEWEST = """
 SELECT connector, action, effect, connection, status, error_code, created_at, settled_at FROM invocations
 WHERE workspace = :workspace AND created_at >= :since ORDER BY created_at DESC LIMIT :limit
 """
+_ASKED = """
+SELECT i.connector, i.action, i.effect, i.connection, i.caller, COUNT(*) AS invocations
+FROM approvals a JOIN invocations i ON i.workspace = a.workspace AND i.id = a.id
+WHERE a.workspace = :workspace AND a.status = 'waiting' AND i.status = 'queued' AND i.available_at IS NULL
+GROUP BY i.connector, i.action, i.effect, i.connection, i.caller
+"""
 _OPEN_KINDS = """
 SELECT DISTINCT k.status, k.connector, k.action, NULLIF(k.effect, '') AS effect, NULLIF(k.connection, '') AS connection, (
     SELECT COUNT(*) FROM invocations i WHERE i.workspace = k.workspace AND i.connector = k.connector AND i.action = k.action
@@ -182,12 +188,16 @@ def samples(database: Database, workspace: str, since: float, limit: int, sees: 
 
 
 def open_counts(database: Database, workspace: str, sees: Sees | None = None) -> Mapping[str, int]:
-    """Count the invocations of a workspace by state, as ``open_now`` does, of those that ``sees`` allows."""
-    if sees is None:
-        return open_now(database, workspace)
+    """Count the invocations of a workspace by state, as ``open_now`` does, of those that ``sees`` allows. Those that wait for a person's
+    approval are ``waiting``, and not ``queued``."""
     with database.read() as transaction:
-        rows = [row for row in transaction.execute(_OPEN_KINDS, {"workspace": workspace}) if sees(row)]
-    return {status: sum(int(row.invocations) for row in rows if row.status == status) for status in OPEN}
+        asked = [row for row in transaction.execute(_ASKED, {"workspace": workspace}) if sees is None or sees(row)]
+        rows = [] if sees is None else [row for row in transaction.execute(_OPEN_KINDS, {"workspace": workspace}) if sees(row)]
+    waiting = sum(int(row.invocations) for row in asked)
+    found = open_now(database, workspace) if sees is None else {
+        status: sum(int(row.invocations) for row in rows if row.status == status) for status in OPEN
+    }  # fmt: skip
+    return {**found, "queued": max(0, found["queued"] - waiting), "waiting": waiting}
 
 
 def _seconds(begin: float, end: float | None) -> float | None:

@@ -116,6 +116,20 @@ class Approvals:
         self._decide(row, "approved", why, approving)
         return self.show(identifier)
 
+    def own_reason(self, identifier: str) -> str | None:
+        """Return why the caller may not approve a call that waits: it is his own. None if it is not.
+
+        :raises UnknownApproval: if there is none that the caller may see.
+        """
+        row = self._found(identifier)
+        if not self._waits(row):
+            return None
+        try:
+            self._refuse_own(self._stored(row))
+        except (NotAllowed, ApprovalClosed) as error:
+            return error.message
+        return None
+
     def decline(self, identifier: str, why: str = "") -> dict[str, Any]:
         """Decline a call: it ends as cancelled, nothing is sent, and its key is free.
 
@@ -281,8 +295,8 @@ class Approvals:
         above = {*self._creators(token)}
         created = {*self._creators(self._actor.id)} if self._actor.kind == "token" else set()
         asker, approver, above, created = ({*map(_person, keys)} for keys in (asker, approver, above, created))
-        if asker & approver or approver & above or asker & created:
-            text = "not allowed: nobody approves his own call, or one by a token that he created"
+        if asker & approver or approver & above or asker & created or above & created:
+            text = "not allowed: nobody approves his own call, one by a token that he created, or with a token that its creator created"
             raise NotAllowed(text, hint="Let somebody else decide on it.")
 
     def _creators(self, identifier: str | None) -> Iterator[str]:
