@@ -27,7 +27,7 @@ from jackfield_platform.triggers.subscriptions import WorkspaceSubscriptions
 from jackfield_platform.triggers.trigger_loop import TriggerLoop
 from jackfield_server.shared.process.metrics import Metrics
 from jackfield_store.access import Workspaces
-from jackfield_store.connections.revocations import due
+from jackfield_store.connections.revocations import DueRevocations
 from jackfield_store.database import open_database
 from jackfield_store.database.blocked import blocked_workspaces
 from jackfield_store.database.due_rows import readable
@@ -310,7 +310,7 @@ def test_revocations_go_on(hall: Hall, poison: str) -> None:
                 values,
             )
     hall.poison(poison)
-    rows = due(hall.database, hall.clock.time(), 40, hall.pool.blocked)
+    rows = DueRevocations(hall.database, hall.clock, hall.pool.blocked).claimed_rows(40)
     assert sorted(row.workspace for row in rows if row.workspace != SICK) == HEALTHY
 
 

@@ -5,32 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from jackfield.kernel.clock import Clock, iso
+from jackfield.kernel.clock import iso
 from jackfield.kernel.dataclass import replace
 from jackfield_platform.schedules.policy import Passed
 from jackfield_platform.schedules.table import ADD_SLOT, COLUMNS, Schedule
-from jackfield_store.database import Database, Transaction
-from jackfield_store.database.blocked import BlockedWorkspaces
-from jackfield_store.database.due_rows import claim, held, next_due, readable
+from jackfield_store.database import Transaction
+from jackfield_store.database.due_rows import DueRows, DueTable, held, readable
 from jackfield_store.database.outbox import record
-from jackfield_store.database.shared_clock import TOLERATED, SharedClock
+from jackfield_store.database.shared_clock import TOLERATED
 
 HELD = 15.0
 """Seconds for which a claim holds; each transaction of its holder renews it."""
 SLOTS_KEPT = 30 * 86_400.0
 """Seconds for which slots are stored."""
 _OPEN = ("queued", "running")
-_NEXT = "SELECT wake_at FROM schedules WHERE wake_at IS NOT NULL{without} ORDER BY wake_at LIMIT 1"
-_DUE = f"""
-SELECT workspace, {COLUMNS} FROM schedules WHERE wake_at IS NOT NULL AND wake_at <= :now{{without}} ORDER BY wake_at LIMIT :limit
-"""
 _SILENT = """
 SELECT COUNT(*) AS schedules, MAX(wake_at) AS until FROM schedules WHERE wake_at > :later AND status = 'active' AND EXISTS (
     SELECT 1 FROM schedule_slots WHERE schedule_slots.workspace = schedules.workspace AND schedule_id = schedules.id AND slot > :later
 )
 """
 _OURS = "workspace = :workspace AND id = :id AND claim = :claim"
-_CLAIM = f"UPDATE schedules SET claim = claim + 1, wake_at = :until WHERE {_OURS} AND wake_at <= :now"
 _MOVE = f"""
 UPDATE schedules SET next_at = :next_at, wake_at = :until, last_invocation = COALESCE(:invocation, last_invocation) WHERE {_OURS}
 """
@@ -56,43 +50,30 @@ class UsedError(Exception):
     """The slot was used before, by a clock that was set back since, so nothing was done."""
 
 
-class DueSchedules:
+class DueSchedules(DueRows):
     """Schedules of all workspaces. Every method that writes does so in one transaction, and only while the claim holds.
 
     :raises OvertakenError: from those methods, if it does not.
     """
 
-    def __init__(self, database: Database, clock: Clock, blocked: BlockedWorkspaces | None = None) -> None:
-        self._database = database
-        self._time = SharedClock.of(database, clock)
-        self._blocked = blocked or BlockedWorkspaces(database, clock)
+    table = DueTable("schedules", f"workspace, {COLUMNS}", HELD)
 
     def moments(self) -> Mapping[str, float]:
         """Return ``now``, by which slots are due, and ``late``, by which they are late."""
-        return self._time.moments()
-
-    def wait(self) -> float | None:
-        """Return the seconds until a schedule is due, 0 if one is; None if none is active."""
-        lead = self._lead()
-        return None if lead is None else max(0.0, lead)
+        return self.time.moments()
 
     def overdue(self) -> float:
         """Return the seconds by which the schedule is late that nobody has looked at for longest; 0 if none is."""
-        return max(0.0, -(self._lead() or 0.0))
+        return max(0.0, -(self.lead() or 0.0))
 
     def silent(self) -> tuple[int, float] | None:
         """Return how many schedules are silent since the clock went back, and until when the last one is: no slot runs twice."""
-        row = self._database.look_up(_SILENT, {"later": self._time.now() + TOLERATED})
+        row = self._database.look_up(_SILENT, {"later": self.time.now() + TOLERATED})
         return None if row is None or not row.schedules else (row.schedules, row.until)
-
-    def _lead(self) -> float | None:
-        row = next_due(self._database, _NEXT, self._blocked)
-        return None if row is None else row.wake_at - self._time.now()
 
     def claim(self, limit: int) -> list[Claimed]:
         """Claim up to ``limit`` schedules that are due, the longest overdue first."""
-        rows = claim(self._database, _DUE, _CLAIM, self._time.now(), HELD, limit, self._blocked)
-        return readable(rows, lambda row: replace(Schedule.read(row.workspace, row), claim=row.claim + 1), "schedule")
+        return readable(self.claimed_rows(limit), lambda row: replace(Schedule.read(row.workspace, row), claim=row.claim + 1), "schedule")
 
     def pass_over(self, schedule: Claimed, slots: Sequence[float], outcome: str, reason: str, next_at: float | None) -> None:
         """Record slots that do not run, each by itself, and move on to ``next_at``. Those that were missed are an event, together."""
@@ -164,7 +145,7 @@ class DueSchedules:
     def release(self, schedule: Claimed, next_at: float | None, again: float | None) -> None:
         """End the claim. The schedule is looked at again at ``next_at``, or in ``again`` seconds if slots of it wait; without either, it
         has ended. Slots past their retention are deleted."""
-        now = self._time.now()
+        now = self.time.now()
         times = [at for at in (next_at, None if again is None else now + again) if at is not None]
         values = {**_own(schedule), "wake_at": min(times, default=None), "ended": int(not times)}
 
@@ -186,13 +167,13 @@ class DueSchedules:
         self._database.record(unit)
 
     def _move(self, transaction: Transaction, schedule: Claimed, next_at: float | None, invocation: str | None = None) -> None:
-        about = {"next_at": next_at, "until": self._time.now() + HELD, "invocation": invocation}
+        about = {"next_at": next_at, "until": self.time.now() + HELD, "invocation": invocation}
         held(transaction.change(_MOVE, {**_own(schedule), **about}))
 
     def _tell(self, transaction: Transaction, schedule: Claimed, type: str, facts: Mapping[str, Any]) -> None:
         about = {"schedule": schedule.name, "connector": schedule.connector, "action": schedule.action, "effect": schedule.effect}
         over = {} if schedule.connection is None else {"connection": schedule.connection}
-        record(transaction, schedule.workspace, f"schedule.{type}", schedule.name, self._time.stamp(), {**about, **over, **facts})
+        record(transaction, schedule.workspace, f"schedule.{type}", schedule.name, self.time.stamp(), {**about, **over, **facts})
 
     @staticmethod
     def _promote(

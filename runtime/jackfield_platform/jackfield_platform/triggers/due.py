@@ -7,15 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-from jackfield.kernel.clock import Clock, iso
+from jackfield.kernel.clock import iso
 from jackfield.kernel.dataclass import replace
 from jackfield_platform.triggers.arrivals import Arrival, ArrivalUnit, InTransaction, store
 from jackfield_platform.triggers.subscription import COLUMNS, Sealed, Subscription, mark_for
-from jackfield_store.database import Database, Transaction
-from jackfield_store.database.blocked import BlockedWorkspaces
-from jackfield_store.database.due_rows import claim, held, next_due, readable
+from jackfield_store.database import Transaction
+from jackfield_store.database.due_rows import DueRows, DueTable, held, readable
 from jackfield_store.database.outbox import record
-from jackfield_store.database.shared_clock import SharedClock
 from jackfield_store.database.slices import delete_in_slices, slice_of
 from jackfield_store.journal.instance import CLAIM, Instance
 from jackfield_store.keys import Vault
@@ -24,12 +22,7 @@ LARGEST_MARK = 64 * 1024
 """Bytes of a checkpoint."""
 FAILING = 3
 """Failures in a row from which a subscription is ``failing``, which is an event."""
-_NEXT = "SELECT wake_at FROM subscriptions WHERE wake_at IS NOT NULL{without} ORDER BY wake_at LIMIT 1"
-_DUE = f"""
-SELECT workspace, {COLUMNS} FROM subscriptions WHERE wake_at IS NOT NULL AND wake_at <= :now{{without}} ORDER BY wake_at LIMIT :limit
-"""
 _OURS = "workspace = :workspace AND id = :id AND claim = :claim"
-_CLAIM = f"UPDATE subscriptions SET claim = claim + 1, held = 1, wake_at = :until WHERE {_OURS} AND wake_at <= :now"
 _PROLONGED = f"UPDATE subscriptions SET wake_at = :until WHERE {_OURS} AND held <> 0"
 _REGISTERED = f"UPDATE subscriptions SET sealed = :sealed, renew_at = :renew_at WHERE {_OURS}"
 _ENDED_MEANWHILE = "status = 'failing' AND :was <> 'failing'"
@@ -69,26 +62,19 @@ WHERE workspace = :workspace AND id = :id AND status IN ('pending', 'active', 'd
 """
 
 
-class DueSubscriptions:
+class DueSubscriptions(DueRows):
     """Subscriptions of all workspaces. Every method that writes does so in one transaction, and only while the claim holds.
 
     :raises OvertakenError: from those methods, if it does not.
     """
 
-    def __init__(self, database: Database, clock: Clock, blocked: BlockedWorkspaces | None = None) -> None:
-        self._database = database
-        self.time = SharedClock.of(database, clock)
-        self._blocked = blocked or BlockedWorkspaces(database, clock)
-
-    def wait(self) -> float | None:
-        """Return the seconds until work is due, 0 if it is; None if there is none."""
-        row = next_due(self._database, _NEXT, self._blocked)
-        return None if row is None else max(0.0, row.wake_at - self.time.now())
+    table = DueTable("subscriptions", f"workspace, {COLUMNS}", CLAIM, also=", held = 1")
 
     def claim(self, limit: int) -> list[Subscription]:
         """Claim up to ``limit`` subscriptions that are due, the longest overdue first."""
-        rows = claim(self._database, _DUE, _CLAIM, self.time.now(), CLAIM, limit, self._blocked)
-        return readable(rows, lambda row: replace(Subscription.read(row.workspace, row), claim=row.claim + 1), "subscription")
+        return readable(
+            self.claimed_rows(limit), lambda row: replace(Subscription.read(row.workspace, row), claim=row.claim + 1), "subscription"
+        )
 
     def working(self, found: Subscription) -> AbstractContextManager[None]:
         """Hold the claim until left, for as long as this process lives."""

@@ -16,9 +16,9 @@ from jackfield.connector.grants import Grant
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.secrecy import SecretHolder
-from jackfield_store.database import Database, Row, Transaction
-from jackfield_store.database.blocked import BlockedWorkspaces
-from jackfield_store.database.due_rows import claim
+from jackfield_store.database import Row, Transaction
+from jackfield_store.database.due_rows import DueRows, DueTable
+from jackfield_store.database.shared_clock import SharedClock
 from jackfield_store.keys.vault import SealedTable
 
 LASTS = 3 * 86_400.0
@@ -35,10 +35,6 @@ _FIND = f"SELECT {_COLUMNS} FROM revocations WHERE workspace = :workspace AND id
 _ALL = f"SELECT {_COLUMNS} FROM revocations WHERE workspace = :workspace"
 _MOVE = """
 UPDATE revocations SET workspace = :target, sealed = :sealed, claim = claim + 1, wake_at = 0 WHERE workspace = :workspace AND id = :id
-"""
-_DUE = f"SELECT {_COLUMNS} FROM revocations WHERE wake_at <= :now{{without}} ORDER BY wake_at LIMIT :limit"
-_TAKE = """
-UPDATE revocations SET claim = claim + 1, wake_at = :until WHERE workspace = :workspace AND id = :id AND claim = :claim AND wake_at <= :now
 """
 _END = "DELETE FROM revocations WHERE workspace = :workspace AND id = :id"
 _LATER = "UPDATE revocations SET wake_at = :at WHERE workspace = :workspace AND id = :id"
@@ -68,7 +64,7 @@ class Revocations(SealedTable):
         content = {"origin": origin, "stored": stored.to_json(), "grant": grant.to_json()}
         sealed = self._vault().seal(self._workspace, revocation_place(identifier), json.dumps(content, separators=(",", ":")).encode())
         values = {"workspace": self._workspace, "id": identifier, "sealed": sealed}
-        now = self._clock.time()
+        now = SharedClock.of(self._database, self._clock).now()
         transaction.change(_INSERT, {**values, "now": now, "at": now + wait})
         return identifier
 
@@ -111,13 +107,14 @@ class Revocations(SealedTable):
 
     def put_off(self, identifier: str) -> None:
         """Try again later."""
-        values = {"workspace": self._workspace, "id": identifier, "at": self._clock.time() + _EVERY}
+        values = {"workspace": self._workspace, "id": identifier, "at": SharedClock.of(self._database, self._clock).now() + _EVERY}
         self._database.record(lambda transaction: transaction.change(_LATER, values))
 
 
-def due(database: Database, now: float, limit: int, blocked: BlockedWorkspaces) -> list[Row]:
-    """Claim up to ``limit`` rows that are due, of all workspaces that are not blocked."""
-    return claim(database, _DUE, _TAKE, now, _HELD, limit, blocked)
+class DueRevocations(DueRows):
+    """Approvals of all workspaces that providers have yet to be told of."""
+
+    table = DueTable("revocations", _COLUMNS, _HELD)
 
 
 def revocation_place(identifier: str) -> tuple[str, ...]:

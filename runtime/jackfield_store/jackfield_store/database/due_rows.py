@@ -10,9 +10,12 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
+from jackfield.kernel.clock import Clock
+from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.failures import Raised, attempt
 from jackfield_store.database import Database, Row, Transaction
 from jackfield_store.database.blocked import BlockedWorkspaces
+from jackfield_store.database.shared_clock import SharedClock
 from jackfield_store.database.statements import without
 
 T = TypeVar("T")
@@ -77,6 +80,64 @@ def claim_served(
         return unit(transaction, [row for row in rows if row.workspace in served])
 
     return database.record(claimed)
+
+
+@dataclass(frozen=True, slots=True)
+class DueTable:
+    """Table ``name`` whose rows become due at the time in the column ``at``, by the database's clock; NULL for those that wait for nothing.
+
+    Each row has ``workspace``, ``id`` and ``claim``, which counts its claims and changes. A claim reads ``columns`` and holds for ``lasts``
+    seconds; ``also`` are further columns that it sets.
+    """
+
+    name: str
+    columns: str
+    lasts: float
+    at: str = "wake_at"
+    also: str = ""
+
+    @property
+    def next(self) -> str:
+        """Statement that finds when the next row is due."""
+        return f"SELECT {self.at} AS due_at FROM {self.name} WHERE {self.at} IS NOT NULL{{without}} ORDER BY {self.at} LIMIT 1"
+
+    @property
+    def due(self) -> str:
+        """Statement that finds rows that are due, the longest overdue first."""
+        ready = f"{self.at} IS NOT NULL AND {self.at} <= :now"
+        return f"SELECT {self.columns} FROM {self.name} WHERE {ready}{{without}} ORDER BY {self.at} LIMIT :limit"
+
+    @property
+    def take(self) -> str:
+        """Statement that claims one of them, unless another process has."""
+        ours = f"workspace = :workspace AND id = :id AND claim = :claim AND {self.at} <= :now"
+        return f"UPDATE {self.name} SET claim = claim + 1, {self.at} = :until{self.also} WHERE {ours}"
+
+
+class DueRows:
+    """Rows of all workspaces that become due, of one ``DueTable``, as this process shares them with others."""
+
+    table: DueTable
+
+    def __init__(self, database: Database, clock: Clock, blocked: BlockedWorkspaces | None = None) -> None:
+        self._database = database
+        self.time = SharedClock.of(database, clock)
+        self._blocked = blocked or BlockedWorkspaces(database, clock)
+
+    def lead(self) -> float | None:
+        """Return the seconds until the next row is due, negative if it is overdue; None if there is none."""
+        row = next_due(self._database, self.table.next, self._blocked)
+        return None if row is None else row.due_at - self.time.now()
+
+    def wait(self) -> float | None:
+        """Return the seconds until a row is due, 0 if one is; None if there is none."""
+        lead = self.lead()
+        return None if lead is None else max(0.0, lead)
+
+    def claimed_rows(self, limit: int) -> list[Row]:
+        """Claim up to ``limit`` rows that are due, the longest overdue first; return them as they were before."""
+        table = self.table
+        return claim(self._database, table.due, table.take, self.time.now(), table.lasts, limit, self._blocked)
 
 
 def readable(rows: Iterable[Row], read: Callable[[Row], T], noun: str) -> list[T]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from jackfield.kernel.dataclass import dataclass
 from jackfield_store.database import outbox
-from jackfield_store.database.due_rows import claim, held, next_due
+from jackfield_store.database.due_rows import DueRows, DueTable, held
 from jackfield_store.database.shared_clock import SharedClock
 from jackfield_store.journal import statements as sql
 from jackfield_store.journal.entry import DOUBT_KEPT, EVIDENCE
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from jackfield.invocation.entry import Entry
     from jackfield.kernel.clock import Clock
     from jackfield_store.database import Database, Row, Transaction
-    from jackfield_store.database.blocked import BlockedWorkspaces
     from jackfield_store.keys import Vault
 
     Verdict = Literal["took", "refused", "absent"]
@@ -45,9 +44,6 @@ _LEFT = f"UPDATE doubts SET since = :now, look_at = :look_at WHERE {_PLACE} AND 
 _DROP = f"DELETE FROM doubts WHERE {_PLACE} AND since IS NULL"
 _COLUMNS = "workspace, id, facts, log, since, look_at, claim, looks, contradicted_at"
 _ONE = f"SELECT {_COLUMNS} FROM doubts WHERE {_PLACE}"
-_NEXT = "SELECT look_at FROM doubts WHERE look_at IS NOT NULL{without} ORDER BY look_at LIMIT 1"
-_DUE = f"SELECT {_COLUMNS} FROM doubts WHERE look_at <= :now{{without}} ORDER BY look_at LIMIT :limit"
-_TAKE = f"UPDATE doubts SET claim = claim + 1, look_at = :until WHERE {_PLACE} AND claim = :claim AND look_at <= :now"
 _LOOKED = f"UPDATE doubts SET log = :log, looks = :looks, look_at = :look_at, claim = claim + 1 WHERE {_PLACE} AND claim = :claim"
 _CONTRADICTED = f"UPDATE doubts SET contradicted_at = :now WHERE {_PLACE} AND contradicted_at IS NULL"
 _NOTE = f"UPDATE invocations SET result = :result WHERE {_PLACE} AND status = :status AND resolved_by = :resolved_by"
@@ -170,22 +166,14 @@ class Doubts:
         return unit
 
 
-class DueDoubts:
+class DueDoubts(DueRows):
     """Doubts of all workspaces of a database that are due for a look."""
 
-    def __init__(self, database: Database, clock: Clock, blocked: BlockedWorkspaces) -> None:
-        self._database, self._blocked = database, blocked
-        self._time = SharedClock.of(database, clock)
-
-    def wait(self) -> float | None:
-        """Return the seconds until a look is due, 0 if one is; None if none is."""
-        row = next_due(self._database, _NEXT, self._blocked)
-        return None if row is None else max(0.0, row.look_at - self._time.now())
+    table = DueTable("doubts", _COLUMNS, LASTS, at="look_at")
 
     def claim(self, limit: int) -> Sequence[Doubt]:
         """Claim up to ``limit`` doubts that are due."""
-        rows = claim(self._database, _DUE, _TAKE, self._time.now(), LASTS, limit, self._blocked)
-        return [self._claimed(row) for row in rows]
+        return [self._claimed(row) for row in self.claimed_rows(limit)]
 
     def _claimed(self, row: Row) -> Doubt:
         """Leave the facts to whoever looks: a row that cannot be decrypted is its workspace's trouble alone."""

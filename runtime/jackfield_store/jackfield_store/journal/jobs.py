@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.invocation.claimed import ClaimedJob
 from jackfield.kernel.dataclass import dataclass, replace
-from jackfield_store.database.blocked import BlockedWorkspaces
-from jackfield_store.database.due_rows import claim_served, next_due
+from jackfield_store.database.due_rows import DueRows, claim_served, next_due
 from jackfield_store.database.shared_clock import SharedClock
 from jackfield_store.database.statements import NOT_HELD
 from jackfield_store.journal import statements as sql
 from jackfield_store.journal.instance import Instance
 
 if TYPE_CHECKING:
-    from jackfield.kernel.clock import Clock
     from jackfield_store.database import Database, Row, Transaction
     from jackfield_store.database.row_unit import RowUnit
 
@@ -62,26 +60,21 @@ FINISH = sql.FINISH.replace("attempt_log = :attempt_log,", "job = NULL,").replac
 )
 
 
-class DueJobs:
+class DueJobs(DueRows):
     """Waiting jobs of all workspaces of a database."""
 
-    def __init__(self, database: Database, clock: Clock, blocked: BlockedWorkspaces | None = None) -> None:
-        self._database = database
-        self._time = SharedClock.of(database, clock)
-        self._blocked = blocked or BlockedWorkspaces(database, clock)
-
-    def wait(self) -> float | None:
-        """Return the seconds until a job is due, 0 if one is; None if none waits."""
+    def lead(self) -> float | None:
+        """Return the seconds until the next job is due, negative if it is overdue; None if none waits. Jobs lie among the invocations."""
         row = next_due(self._database, NEXT, self._blocked)
-        return None if row is None else max(0.0, row.available_at - self._time.now())
+        return None if row is None else row.available_at - self.time.now()
 
     def claim(self, limit: int) -> list[ClaimedJob]:
         """Claim up to ``limit`` jobs that are due, the longest overdue first. No other process gets the same ones."""
-        return claim_served(self._database, SOME_DUE, {"now": self._time.now(), "limit": limit}, self._blocked, self._claimed)
+        return claim_served(self._database, SOME_DUE, {"now": self.time.now(), "limit": limit}, self._blocked, self._claimed)
 
     def claim_one(self, workspace: str, identifier: str) -> ClaimedJob | None:
         """Claim a job if it is due; None if it is not, or another process polls it."""
-        values = {"now": self._time.now(), "workspace": workspace, "id": identifier}
+        values = {"now": self.time.now(), "workspace": workspace, "id": identifier}
         found = self._database.record(lambda transaction: self._claimed(transaction, transaction.execute(ONE_DUE, values)))
         return found[0] if found else None
 

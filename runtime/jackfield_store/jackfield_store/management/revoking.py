@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from jackfield.kernel.clock import monotonic
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.frames import bordered
-from jackfield_store.connections.revocations import LASTS, due
+from jackfield_store.connections.revocations import LASTS, DueRevocations
 from jackfield_store.database import SealBroken
 from jackfield_store.management.platform_part import platform_part
 
@@ -111,9 +111,9 @@ def revoke_due(
 
     :return: whether the provider was told, by the id of each that is over.
     """
-    until, over = monotonic() + within, dict[str, bool]()
+    until, over, revocations = monotonic() + within, dict[str, bool](), DueRevocations(database, clock, blocked)
     while monotonic() < until:
-        rows = due(database, clock.time(), _AT_ONCE, blocked)
+        rows = revocations.claimed_rows(_AT_ONCE)
         for row in rows:
             outcome = blocked.apart(row.workspace, "the revocation of an approval", lambda row=row: revoking(row.workspace).revoke(row))  # type: ignore[misc]
             if outcome is not None:
