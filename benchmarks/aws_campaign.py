@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.trees import OF_TESTS
 from jackfield_aws.virtual import models
 from jackfield_aws.virtual.index import Index
 from jackfield_aws.virtual.operations import describe
@@ -151,7 +152,7 @@ def judge(_share: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.path[:0] = [str(ROOT / "tests" / "support")]
+    sys.path[:0] = [str(ROOT / folder) for folder in OF_TESTS]
     {"schemas": schemas, "scenarios": scenarios, "pages": pages, "moto": moto, "judge": judge}[sys.argv[1]](
         int(sys.argv[2]) if len(sys.argv) > 2 else 1
     )

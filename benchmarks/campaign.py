@@ -102,12 +102,13 @@ from typing import IO
 
 from benchmarks.measure import ROOT
 from benchmarks.public_sources import SKIPPED
+from benchmarks.trees import OF_TESTS
 
 _LOGS = ROOT / ".cache" / "campaign"
 _MINUTES = 180
 _PYTHON = (sys.executable, "-m")
 _EMBEDDING = "tests/jackfield/embedding"
-_SCRIPT = ("env", f"PYTHONPATH={ROOT / 'tests' / 'support'}", sys.executable)
+_SCRIPT = ("env", f"PYTHONPATH={os.pathsep.join(str(ROOT / folder) for folder in ('', *OF_TESTS))}", sys.executable)
 _EVENTS = (*_SCRIPT, "tests/campaigns/events_campaign.py")
 _DATABASE = (*_SCRIPT, "tests/campaigns/database_campaign.py")
 _SIZES = ("catalogue", "catalogue_size", "journal_size", "queue_budgets", "queued", "files")

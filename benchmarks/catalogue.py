@@ -83,7 +83,7 @@ def _of_size(size: int, folder: Path) -> Iterator[Line]:
 
 
 def _install(what: str, site: Path) -> Iterator[Line]:
-    from tuf_client import serving
+    from tests.jackfield_market.tuf_client import serving
 
     key = json.loads((site / "catalogue.json").read_text(encoding="utf-8"))["connectors"][0]["key"]
     with serving(site) as url, tempfile.TemporaryDirectory() as folder:

@@ -83,7 +83,7 @@ def _packed(projects: list[Path], folder: Path) -> list[str]:
 
 def _published(folder: Path) -> bool:
     """Build a catalogue of all wheels but one and add that one; then use it. Return True if everything succeeded."""
-    from tuf_client import serving
+    from tests.jackfield_market.tuf_client import serving
 
     dist, last, site = folder / "dist", folder / "last", folder / "site"
     last.mkdir(exist_ok=True)

@@ -23,7 +23,10 @@ TREE = Path(os.environ.get("BENCH_TREE", ROOT))
 _DECLARED = ".declared"
 _NEEDED = ("pyproject.toml", "runtime", "connectors", "tests/support", "tests/connectors", ":(glob)tests/*isolation/connectors/**")
 
-sys.path[:0] = [str(TREE / "tests" / folder) for folder in ("support", "campaigns")]
+OF_TESTS = ("tests/support", "tests/campaigns", *(f"connectors/{name}/tests" for name in ("aws", "aws-ses", "http", "mcp", "openapi")))
+"""Folders with servers, stages and measurements that benchmarks share with tests."""
+
+sys.path[:0] = [str(TREE / folder) for folder in OF_TESTS]
 
 
 @cache

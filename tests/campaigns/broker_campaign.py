@@ -3,9 +3,9 @@
 ``make campaign`` runs it on RabbitMQ, Redis and the database alone (``tests/jackfield_store/queue/test_queue_campaign.py``).
 By hand, and as root::
 
-    PYTHONPATH=tests/support python tests/campaigns/broker_campaign.py rabbitmq invocations=5000 seconds=150
-    PYTHONPATH=tests/support python tests/campaigns/broker_campaign.py redis
-    PYTHONPATH=tests/support python tests/campaigns/broker_campaign.py database
+    PYTHONPATH=.:tests/support python tests/campaigns/broker_campaign.py rabbitmq invocations=5000 seconds=150
+    PYTHONPATH=.:tests/support python tests/campaigns/broker_campaign.py redis
+    PYTHONPATH=.:tests/support python tests/campaigns/broker_campaign.py database
 """
 
 from __future__ import annotations

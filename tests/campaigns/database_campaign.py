@@ -2,7 +2,7 @@
 
 ``make campaign database-kills``, ``database-failover``, ``database-lossy`` and ``database-swallowed`` run it. By hand::
 
-    PYTHONPATH=tests/support python tests/campaigns/database_campaign.py kills|failover|lossy|swallowed [SECONDS or calls] [SEED]
+    PYTHONPATH=.:tests/support python tests/campaigns/database_campaign.py kills|failover|lossy|swallowed [SECONDS or calls] [SEED]
 
 ``kills``: SIGKILL of the primary at random moments, and its start again. ``failover``: SIGKILL, and the promotion of its synchronous
 standby, by turns. ``lossy``: the same with an asynchronous standby that lags by a second or two, so that commits are lost.

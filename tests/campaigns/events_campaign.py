@@ -4,7 +4,7 @@
 ``make campaign events-pending`` measures the memory of a dispatcher while a million deliveries wait. ``SIZE=1000`` gives each another
 number of events, and ``KILL_EVERY=5`` kills every five seconds. By hand::
 
-    SIZE=1000 PYTHONPATH=tests/support python tests/campaigns/events_campaign.py [sqlite|postgresql|pending]
+    SIZE=1000 PYTHONPATH=.:tests/support python tests/campaigns/events_campaign.py [sqlite|postgresql|pending]
 
 Of the callbacks ten are dead, five answer after 14 s and five fail half the time. The receivers are one process, which counts what it got;
 that is the truth. The first part has kills, the second none, but a pace: it measures the time from commit to receipt.

@@ -2,7 +2,7 @@
 
 ``make campaign hanging`` runs it on SQLite, then on PostgreSQL if it is installed, for SECONDS each. By hand::
 
-    PYTHONPATH=tests/support python tests/campaigns/hanging_campaign.py [SECONDS] [sqlite|postgresql]
+    PYTHONPATH=.:tests/support python tests/campaigns/hanging_campaign.py [SECONDS] [sqlite|postgresql]
 
 Each workspace has a schedule of 10 s, a poll of 10 s whose event goes to a callback, a job every 30 s, and a queued call every 5 s. The
 sick one has the same; its key service takes its requests and never answers. The longest gap between two marks of each is printed. It
@@ -24,6 +24,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from tests.jackfield_vault.vault_server import VaultServer
+
 from jackfield.callers import LIBRARY
 from jackfield.callers.actor import Actor
 from jackfield.kernel.clock import SystemClock
@@ -37,7 +39,6 @@ from jackfield_store.runtime.runtime_pool import RuntimePool
 from plugboard import make_connector, plugged
 from postgres import missing, own_database
 from receiver import Receiver, receiving
-from vault_server import VaultServer
 
 HEALTHY, SICK = [f"h{number:02}" for number in range(20)], "a-sick"
 SECONDS = 600.0

@@ -2,7 +2,7 @@
 
 ``make campaign identity`` runs it. By hand, with other numbers of callers::
 
-    PYTHONPATH=tests/support python tests/campaigns/identity_campaign.py 20 100 300
+    PYTHONPATH=.:tests/support:connectors/aws/tests python tests/campaigns/identity_campaign.py 20 100 300
 
 A source gives no answer for 8 seconds to so many calls over one connection, or over 40. Meanwhile 200 mails go over a connection with keys.
 The campaign fails if the 99th percentile of these is more than twice that of the same mails alone (the slower of two rounds, and at least

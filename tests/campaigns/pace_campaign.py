@@ -2,8 +2,8 @@
 
 The suite runs it small (``connectors/aws-ses/tests/test_aws_ses_pacing.py``). In full, by hand (12 minutes at 14 a second)::
 
-    PYTHONPATH=tests/support python tests/campaigns/pace_campaign.py sqlite 10000 14
-    PYTHONPATH=tests/support python tests/campaigns/pace_campaign.py postgresql 1500 14
+    PYTHONPATH=.:tests/support python tests/campaigns/pace_campaign.py sqlite 10000 14
+    PYTHONPATH=.:tests/support python tests/campaigns/pace_campaign.py postgresql 1500 14
 
 Each process is a runtime of its own with the connection in a file; they share the database, and nothing else.
 """

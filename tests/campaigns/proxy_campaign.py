@@ -2,7 +2,7 @@
 
 ``make campaign database-proxy`` runs it. By hand::
 
-    PYTHONPATH=tests/support python tests/campaigns/proxy_campaign.py [SECONDS]
+    PYTHONPATH=.:tests/support python tests/campaigns/proxy_campaign.py [SECONDS]
 
 Direct calls with and without keys, queued ones, jobs, a schedule, a poll, a callback and the page of a connect session go on all the time,
 while one fault comes after the other. Then what was told is held against the journal and the provider: nothing is sent twice or late, or
@@ -25,14 +25,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from connect_browser import Person
+from tests.jackfield_server.http.connect_browser import Person
+from tests.jackfield_store.jobs.job_stage import Folder, furnace
+
 from database_proxy import DatabaseProxy
 from http_stand import Client
 from jackfield.callers.actor import Actor
 from jackfield_platform.events.callbacks import Callbacks
 from jackfield_store.access.platform_tokens import PlatformTokens
 from jackfield_store.database import open_database
-from job_stage import Folder, furnace
 from noted_calls import Noted, noting
 from postgres import running_server
 from receiver import Receiver, receiving

@@ -3,9 +3,9 @@
 The suite runs it small (``tests/jackfield_store/journal/test_journal_campaign.py``). In full, by hand and as root
 (two minutes for each database)::
 
-    PYTHONPATH=tests/support python tests/campaigns/queue_campaign.py sqlite
-    PYTHONPATH=tests/support python tests/campaigns/queue_campaign.py postgresql
-    PYTHONPATH=tests/support python tests/campaigns/queue_campaign.py fair-sqlite        # acceptance 3; and fair-postgresql
+    PYTHONPATH=.:tests/support python tests/campaigns/queue_campaign.py sqlite
+    PYTHONPATH=.:tests/support python tests/campaigns/queue_campaign.py postgresql
+    PYTHONPATH=.:tests/support python tests/campaigns/queue_campaign.py fair-sqlite        # acceptance 3; and fair-postgresql
 
 A server and two workers, one of them in UTS and PID namespaces of its own, share a database. The endpoint counts what it accepted; that
 ledger is the truth which the journal is held against.

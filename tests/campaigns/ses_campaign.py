@@ -3,7 +3,7 @@
 ``make campaign ses-events`` runs it with 5,000 notifications on SQLite, then on PostgreSQL; ``SIZE=500`` takes fewer, ``KILL_EVERY=5``
 kills less often. A server that is not up yet is killed as soon as it is: a busy machine takes longer than that to start one. By hand::
 
-    SIZE=500 PYTHONPATH=tests/support python tests/campaigns/ses_campaign.py [sqlite] [postgresql]
+    SIZE=500 PYTHONPATH=.:tests/support:connectors/aws-ses/tests python tests/campaigns/ses_campaign.py [sqlite] [postgresql]
 
 Each notification is signed by SNS's rules, some are published twice by SES, with another ID, and each is sent up to three times, and until
 it is answered with 200, as SNS does. At the end each event is in the feed once, with the invocation that sent the message, and each

@@ -2,7 +2,7 @@
 
 ``make campaign tenants`` runs it in full (10,000 workspaces, 50,000 calls). By hand, at another size and on another database::
 
-    PYTHONPATH=tests/support python tests/campaigns/tenants_campaign.py WORKSPACES CALLS [sqlite|postgresql]
+    PYTHONPATH=.:tests/support python tests/campaigns/tenants_campaign.py WORKSPACES CALLS [sqlite|postgresql]
 
 Each figure has its goal beside it; the campaign fails if one is missed. The rate of bare inserts is measured between two rounds of
 creations, with the same clients: one row with as many bytes in a transaction of its own.

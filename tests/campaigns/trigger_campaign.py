@@ -3,7 +3,7 @@ its webhooks, and receipts a second against bare inserts.
 
 By hand::
 
-    PYTHONPATH=tests/support python tests/campaigns/trigger_campaign.py [seeds] [items] [days] [URL]
+    PYTHONPATH=.:tests/support:connectors/http/tests python tests/campaigns/trigger_campaign.py [seeds] [items] [days] [URL]
 
 The URL is of the database, default: a file of SQLite.
 """
@@ -23,12 +23,13 @@ from statistics import median
 from typing import Any
 from unittest import mock
 
+from tests.jackfield_platform.triggers.trigger_stage import TriggerStage, trigger_stage
+
 from jackfield.connector import TriggerEvent
 from jackfield_platform.triggers.arrivals import ArrivalUnit, Sealer
 from jackfield_platform.triggers.subscription import Subscription
 from jackfield_platform.triggers.table import SubscriptionTable
 from polled_source import missed
-from trigger_stage import TriggerStage, trigger_stage
 
 EVERY = 300.0
 """Seconds between two polls."""

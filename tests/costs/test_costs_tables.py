@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cost_tables import AGAIN, CALLS, IMPORTS, changed_calls, changed_imports, committed, functions, imports
+from tests.costs.cost_tables import AGAIN, CALLS, IMPORTS, changed_calls, changed_imports, committed, functions, imports
 
 
 def test_a_call_makes_as_many_calls_of_functions_as_the_table_says(tmp_path: Path) -> None:

@@ -14,8 +14,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-
-from deployment import DEPLOY, load, parsed, variables
+from tests.deploy.deployment import DEPLOY, load, parsed, variables
 
 OURS = ("migrate", "metrics-token", "api", "worker")
 

@@ -9,7 +9,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-from deployment import DEPLOY, ROOT, Instruction, parsed, stages, variables
+from tests.deploy.deployment import DEPLOY, ROOT, Instruction, parsed, stages, variables
 
 _ACCOUNT = "10001:10001"
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.deploy.deployment import parsed
 
 from authority import Authority
-from deployment import parsed
 from http_stand import clean
 from jackfield_server.health import main, place
 from ports import free_port

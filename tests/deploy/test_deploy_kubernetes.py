@@ -13,8 +13,8 @@ import kubernetes_validate
 import pytest
 import yaml
 from kubernetes_validate import utils
+from tests.deploy.deployment import DEPLOY, KUBERNETES, containers, documents, load, parsed, pod, render, templates, variables
 
-from deployment import DEPLOY, KUBERNETES, containers, documents, load, parsed, pod, render, templates, variables
 from jackfield.kernel.tracing_variables import exports_spans
 
 OVERLAYS = ("overlays/trial", "overlays/production", "overlays/openshift", "overlays/ipv6")

@@ -16,8 +16,8 @@ import pytest
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 from prometheus_client.parser import text_string_to_metric_families
+from tests.deploy.deployment import DEPLOY, ROOT, load, rule_queries, selectors
 
-from deployment import DEPLOY, ROOT, load, rule_queries, selectors
 from http_stand import process, say
 
 pytest_plugins = ["warm"]

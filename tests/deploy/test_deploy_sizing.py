@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 from benchmarks.sizing import Figures, percentile, plan, simulate, stages_by_use
-
-from deployment import ROOT
+from tests.deploy.deployment import ROOT
 
 
 @pytest.fixture

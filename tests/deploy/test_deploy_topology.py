@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from amqp.exceptions import AccessRefused
 from kombu import Connection
+from tests.deploy import topology
 
-import topology
 from http_stand import Client
 from plugboard import make_echo
 from postgres import Server

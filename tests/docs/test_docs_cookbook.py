@@ -13,8 +13,8 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from tests.jackfield_console.console_client import Place, placed
 
-from console_client import Place, placed
 from doc_pages import ROOT, blocks
 from http_stand import Stand, standing
 from jackfield.cli.main import main

@@ -8,8 +8,9 @@ from collections import Counter
 from functools import cache
 from pathlib import Path
 
+from tests.house.parsed import tree
+
 from jackfield.cli import commands
-from parsed import tree
 
 ROOT = Path(__file__).parents[2]
 RUNTIME = ROOT / "runtime"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from parsed import tree
+from tests.house.parsed import tree
 
 RUNTIME = Path(__file__).parents[2] / "runtime"
 

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from parsed import nodes
+from tests.house.parsed import nodes
 
 RUNTIME = Path(__file__).parents[2] / "runtime"
 ROOTS = {"jackfield": RUNTIME / "jackfield", **{path.name: path / path.name for path in sorted(RUNTIME.glob("jackfield_*"))}}

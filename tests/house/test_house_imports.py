@@ -7,7 +7,7 @@ import re
 import tomllib
 from pathlib import Path
 
-from parsed import nodes, tree
+from tests.house.parsed import nodes, tree
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = [ROOT / "runtime" / "jackfield", *ROOT.glob("runtime/jackfield_*/jackfield_*"), *ROOT.glob("connectors/*/jackfield_*")]

@@ -6,7 +6,7 @@ import ast
 import re
 from pathlib import Path
 
-from parsed import nodes
+from tests.house.parsed import nodes
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = [ROOT / "runtime" / "jackfield", *ROOT.glob("runtime/jackfield_*/jackfield_*"), *ROOT.glob("connectors/*/jackfield_*")]

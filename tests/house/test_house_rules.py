@@ -16,9 +16,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-
-from broad_excepts import BROAD, FOREIGN
-from parsed import nodes, tree
+from tests.house.broad_excepts import BROAD, FOREIGN
+from tests.house.parsed import nodes, tree
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = [
@@ -353,10 +352,11 @@ def test_no_test_forks_a_worker_of_pytest() -> None:
     A child waited for has a limit there. The runner forks before the first test has begun, the hostile connector in its own process.
     """
     own = {"tests/support/forking.py", "tests/support/nursery.py", "tests/jackfield_isolation/connectors/hostile.py"}
-    own |= {"tests/support/warm_server.py", "tests/support/forked.py", "tests/support/changing.py"}
-    own |= {"tests/support/killed_upgrades.py"}  # a program that kills its children at each statement
-    own |= {"tests/support/ending.py", "tests/support/forking_host.py"}  # programs of hosts, whose ends and forks are what is tested
-    own |= {"tests/support/warm_child.py", "tests/support/warm_child_server.py"}  # the one waits for what the other has forked
+    own |= {"tests/runner/warm_server.py", "tests/runner/forked.py", "tests/jackfield_store/database/changing.py"}
+    own |= {"tests/jackfield_store/database/killed_upgrades.py"}  # a program that kills its children at each statement
+    # programs of hosts, whose ends and forks are what is tested
+    own |= {"tests/jackfield/embedding/ending.py", "tests/jackfield/embedding/forking_host.py"}
+    own |= {"tests/runner/warm_child.py", "tests/runner/warm_child_server.py"}  # the one waits for what the other has forked
     assert found(r"\b(os|pty)\.(fork|forkpty|waitpid)[(]|preexec_fn[=]", [path for path in TESTS if name(path) not in own]) == []
 
 

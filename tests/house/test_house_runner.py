@@ -1,4 +1,4 @@
-"""The runner of this repository's tests (``tests/support/forked.py``) says of tests in forked children what pytest would say of them."""
+"""The runner of this repository's tests (``tests/runner/forked.py``) says of tests in forked children what pytest would say of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-_SUPPORT = Path(__file__).parents[1] / "support"
+_SUPPORT = Path(__file__).parents[1] / "runner"
 _GOOD = """
 import atexit, os, pathlib, pytest
 HERE = pathlib.Path(__file__).parent

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from parsed import nodes, tree
+from tests.house.parsed import nodes, tree
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = [path for folder in ("runtime", "connectors") for path in sorted(ROOT.glob(f"{folder}/**/*.py")) if "tests" not in path.parts]

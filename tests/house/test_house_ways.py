@@ -9,8 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from benchmarks.pipe_mutations import MUTATIONS
-
-from parsed import nodes
+from tests.house.parsed import nodes
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.jackfield_celery.engine_stand import engine_stand
 
 from authority import Authority
-from engine_stand import engine_stand
 from jackfield.kernel.errors import Unavailable
 from jackfield_celery.broker import new_app
 from jackfield_celery.publisher import CeleryPublisher

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 from celery.worker import state
+from tests.jackfield_celery.engine_stand import EngineStand, engine_stand, published
 
-from engine_stand import EngineStand, engine_stand, published
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield_celery import dispatcher, worker

@@ -16,8 +16,8 @@ from threading import Event
 from typing import Any
 
 import pytest
+from tests.jackfield_celery.engine_stand import EngineStand, engine_stand, published
 
-from engine_stand import EngineStand, engine_stand, published
 from jackfield_celery.broker import QUEUE, TASK, new_app
 from jackfield_celery.publisher import CeleryPublisher
 from jackfield_celery.transport import DEAD

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pytest
+from tests.jackfield_celery.engine_stand import EngineStand, engine_stand
 
-from engine_stand import EngineStand, engine_stand
 from jackfield.invocation.entry import Entry
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import Unavailable

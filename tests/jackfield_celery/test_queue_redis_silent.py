@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.jackfield_celery.engine_stand import engine_stand
 
 from database_proxy import DatabaseProxy
-from engine_stand import engine_stand
 from http_stand import say, standing
 from jackfield_store.queue import broker_warning
 from redis_server import Redis

@@ -11,9 +11,9 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from playwright.sync_api import Browser
+from tests.jackfield_console.console_client import Answer, Client, Place, placed, token
 
 from browsing import Visitor
-from console_client import Answer, Client, Place, placed, token
 from console_rig import served
 from jackfield_server.shared.process.server_context import ServerContext
 from oauth2_site import ASK, make_people

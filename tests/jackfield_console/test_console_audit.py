@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.jackfield_console.console_client import Place, placed, token
 
 from clocks import FakeClock
-from console_client import Place, placed, token
 from jackfield.callers import Rules
 
 

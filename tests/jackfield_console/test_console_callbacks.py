@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import standardwebhooks
+from tests.jackfield_console.console_client import Client, Place, placed, token
 
-from console_client import Client, Place, placed, token
 from jackfield.callers import Rules
 from jackfield.callers.actor import Actor
 from jackfield.kernel.clock import SystemClock

@@ -11,13 +11,13 @@ from typing import Any, cast
 
 import pytest
 from playwright.sync_api import Browser
+from tests.jackfield_market.publishing import built, file_of, named, new_key, publish
+from tests.jackfield_market.tuf_client import serving
 
 from browsing import Visitor
 from console_rig import Console
 from jackfield_market.site import pages
-from publishing import built, file_of, named, new_key, publish
 from shell import Shell
-from tuf_client import serving
 
 pytest_plugins = ["browser", "shell_fixture"]
 

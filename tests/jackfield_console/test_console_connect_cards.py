@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.jackfield_server.http.connect_browser import Person
 
-from connect_browser import Person
 from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.kernel.clock import SystemClock
 from jackfield_store.access.images import image_fault

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
+from tests.jackfield_console.console_client import Place, placed, token
 
 from browsing import Visitor
-from console_client import Place, placed, token
 from console_rig import Console
 from dead_letters import give_up
 from jackfield.callers import Rules

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.jackfield_console.console_client import Client, Place, placed, token
 
-from console_client import Client, Place, placed, token
 from jackfield.callers import Rules
 from jackfield.kernel.errors import Unavailable
 from jackfield_store.access import Tokens

@@ -10,8 +10,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from tests.jackfield_console.console_client import Client, Place, placed, token
 
-from console_client import Client, Place, placed, token
 from courier import SOURCE
 from jackfield.callers import LIBRARY, Caller
 from jackfield.callers.actor import Actor

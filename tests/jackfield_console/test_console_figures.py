@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.jackfield_console.console_client import Place, placed
 
-from console_client import Place, placed
 from jackfield.invocation import new_invocation_id
 from jackfield.manifest.manifest import ActionManifest
 from jackfield_console.charts import failure_chart, latency_chart, rate_chart

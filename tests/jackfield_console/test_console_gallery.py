@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.jackfield_console.console_client import Client, Place, placed
 
-from console_client import Client, Place, placed
 from plugboard import declare
 
 INLINE = {"type": "token", "values": {"token": "t"}}

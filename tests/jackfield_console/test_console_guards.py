@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.jackfield_console.console_client import Place, placed, token
 
-from console_client import Place, placed, token
 from jackfield.callers import Rules
 from jackfield.connector import Outcome
 from jackfield.invocation.provider_ids import reference_of

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.jackfield_console.console_client import Answer, Place, placed
 
-from console_client import Answer, Place, placed
 from jackfield.kernel.markup import h
 from jackfield_console.action import FORM_SCRIPTS
 from jackfield_console.layout.components import guide, line

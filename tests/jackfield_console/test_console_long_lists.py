@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.jackfield_console.console_client import Client, placed
 
-from console_client import Client, placed
 from plugboard import declare
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
+from tests.jackfield_console.console_client import Client, Place, placed, token
 
 from browsing import LOOKS, Visitor
-from console_client import Client, Place, placed, token
 from console_rig import Console
 from jackfield.callers import Rules
 from jackfield.callers.actor import Actor

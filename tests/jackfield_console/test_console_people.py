@@ -15,15 +15,15 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
+from tests.jackfield_console.console_client import Client, Place, is_in, placed
+from tests.jackfield_console.identity_provider import CLIENT, LOGOUT, SECRET, Provider, is_in_after, key_of, led_back, signed_in_at
 
 from clocks import FakeClock
-from console_client import Client, Place, is_in, placed
-from identity_provider import CLIENT, LOGOUT, SECRET, Provider, is_in_after, key_of, led_back, signed_in_at
 from jackfield_server.shared.identity.identity_providers import Oidc
 from jackfield_store.access import Audit
 from waiting import until
 
-pytest_plugins = ["console_people"]
+pytest_plugins = ["tests.jackfield_console.console_people"]
 
 
 # The way in

@@ -12,12 +12,12 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from urllib.request import Request, build_opener
 
 from playwright.sync_api import Browser
+from tests.jackfield_console.console_client import Place, is_in, placed
+from tests.jackfield_console.identity_provider import CLIENT, SECRET, providing
 
 from browsing import LOOKS, Visitor
 from clocks import FakeClock
-from console_client import Place, is_in, placed
 from console_rig import served
-from identity_provider import CLIENT, SECRET, providing
 from jackfield.callers.actor import LIBRARY
 from jackfield.callers.roles import made_grant
 from jackfield_server.shared.identity.identity_providers import Oidc

@@ -10,10 +10,21 @@ from typing import Any
 
 import pytest
 from starlette.requests import Request
+from tests.jackfield_console.console_client import Client, Place, is_in, placed, token
+from tests.jackfield_console.identity_provider import (
+    CLIENT,
+    LOGOUT,
+    SECRET,
+    Provider,
+    csrf,
+    grant,
+    is_in_after,
+    led_back,
+    roles_of,
+    signed_in_at,
+)
 
 from clocks import FakeClock
-from console_client import Client, Place, is_in, placed, token
-from identity_provider import CLIENT, LOGOUT, SECRET, Provider, csrf, grant, is_in_after, led_back, roles_of, signed_in_at
 from jackfield.callers.roles import made_grant
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield_console.sign_in import ConsoleSessions
@@ -22,7 +33,7 @@ from jackfield_server.shared.identity.people import LASTS
 from jackfield_store.access import Audit, Workspaces
 from postgres import postgres_database, postgres_server, postgres_url
 
-pytest_plugins = ["console_people"]
+pytest_plugins = ["tests.jackfield_console.console_people"]
 __all__ = ["postgres_database", "postgres_server", "postgres_url"]
 
 

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.jackfield_console.console_client import placed
 
-from console_client import placed
 from jackfield.kernel.markup import document, line
 from jackfield_console.layout.components import summary
 from plugboard import declare

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser
+from tests.jackfield_console.console_client import Answer, Client, Place, placed, token
 
 from browsing import LOOKS, Visitor
-from console_client import Answer, Client, Place, placed, token
 from console_rig import Console
 from dead_letters import give_up
 from jackfield.callers import Rules

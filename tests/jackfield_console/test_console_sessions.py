@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.jackfield_console.console_client import Client, Place, is_in, placed, token
 
 from clocks import FakeClock, StillClock
-from console_client import Client, Place, is_in, placed, token
 from jackfield.callers import Rules
 from jackfield_server.commands.serve import _announce, mounts
 from jackfield_server.http.app import build_app

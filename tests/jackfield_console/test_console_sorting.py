@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser
+from tests.jackfield_console.console_client import Client, Place, placed
 
 from browsing import LOOKS, Visitor
-from console_client import Client, Place, placed
 from console_rig import Console
 from jackfield_console import connections, sorted_list
 

@@ -10,9 +10,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-
-from console_client import Client, Place, placed, token
-from trigger_stage import signed
+from tests.jackfield_console.console_client import Client, Place, placed, token
+from tests.jackfield_platform.triggers.trigger_stage import signed
 
 _HALL = {"name": "hall", "type": "echo/token", "values": '{"token": "secret-4711"}', "how": "untested"}
 

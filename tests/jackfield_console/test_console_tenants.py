@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser
+from tests.jackfield_console.console_client import Place, placed
 
 from browsing import Visitor
-from console_client import Place, placed
 from console_rig import Console
 from jackfield.callers.actor import Actor
 from jackfield_store.access import Tokens, Workspaces

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from playwright.sync_api import Browser
+from tests.jackfield_console.console_client import placed, token
 
 from browsing import Visitor
-from console_client import placed, token
 from console_rig import Console
 from http_stand import say
 from jackfield_store.access import Workspaces

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.jackfield_dapr.sidecars import SidecarClient, component, sidecar
 from tests.jackfield_formats.conftest import aws, folder, samples
 
 from fake_aws import FakeAws
-from sidecars import SidecarClient, component, sidecar
 
 __all__ = ["aws", "folder", "samples"]
 

@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+from tests.jackfield_dapr.sidecars import component, sidecar
+from tests.jackfield_formats.foreign_files import write
+
 from authority import Authority
 from fake_aws import FakeAws
-from foreign_files import write
-from sidecars import component, sidecar
 
 ANCHOR = "arn:aws:rolesanywhere:eu-west-1:123456789012:trust-anchor/a1b2c3d4-5678-90ab-cdef-000000000001"
 PROFILE = "arn:aws:rolesanywhere:eu-west-1:123456789012:profile/a1b2c3d4-5678-90ab-cdef-000000000002"

@@ -7,10 +7,10 @@ import json
 import socket
 
 import pytest
+from tests.jackfield_dapr.sidecars import SidecarClient
 
 from fake_aws import FakeAws
 from jackfield_dapr.sidecar import routes
-from sidecars import SidecarClient
 
 HEAD = b"POST /v1.0/bindings/outbox HTTP/1.1\r\nHost: x\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"

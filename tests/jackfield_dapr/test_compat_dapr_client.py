@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.jackfield_dapr.sidecars import SidecarClient, component, sidecar
 
 from fake_aws import FakeAws
-from sidecars import SidecarClient, component, sidecar
 
 APPLICATION = """
 import asyncio, json, sys

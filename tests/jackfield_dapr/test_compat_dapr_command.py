@@ -18,12 +18,12 @@ from typing import Any
 import grpc
 import pytest
 from dapr.proto.runtime.v1 import binding_pb2
+from tests.jackfield_dapr.sidecars import component
+from tests.jackfield_formats.foreign_files import write
 
 from fake_aws import FakeAws
-from foreign_files import write
 from jackfield.cli.main import main
 from jackfield_dapr.sidecar import DaprApi, Sidecar
-from sidecars import component
 
 pytest_plugins = ["warm"]
 pytestmark = pytest.mark.usefixtures("warm_python")

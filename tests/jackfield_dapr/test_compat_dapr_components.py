@@ -8,11 +8,11 @@ import re
 from pathlib import Path
 
 import pytest
+from tests.jackfield_dapr.sidecars import bindings_of, component, sidecar
+from tests.jackfield_formats.foreign_files import connection, inputs, loaded, problem, write
 
-from foreign_files import connection, inputs, loaded, problem, write
 from jackfield.connections.formats import Problem
 from jackfield_dapr.sidecar import Components
-from sidecars import bindings_of, component, sidecar
 
 DAPR = "apiVersion: dapr.io/v1alpha1\n"
 HEAD = f"{DAPR}kind: Component\n"

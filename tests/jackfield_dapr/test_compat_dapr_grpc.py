@@ -9,9 +9,9 @@ from pathlib import Path
 import grpc
 import pytest
 from dapr.proto.runtime.v1 import binding_pb2, metadata_pb2
+from tests.jackfield_dapr.sidecars import SidecarClient, component, sidecar
 
 from fake_aws import FakeAws
-from sidecars import SidecarClient, component, sidecar
 
 ERROR = "error invoking output binding outbox: "
 UNQUOTED = ERROR + "SES binding error. Can't unquote data field: invalid syntax"

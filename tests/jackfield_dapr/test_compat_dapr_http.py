@@ -9,12 +9,12 @@ import socket
 from pathlib import Path
 
 import pytest
+from tests.jackfield_dapr.sidecars import SidecarClient, component, sidecar
 
 from fake_aws import FakeAws
 from jackfield.invocation import MAX_VALUES
 from jackfield_dapr.sidecar import Answer, DaprApi, answer
 from jackfield_dapr.sidecar.payload import PayloadError, from_octets
-from sidecars import SidecarClient, component, sidecar
 
 ERROR = "error invoking output binding outbox: "
 

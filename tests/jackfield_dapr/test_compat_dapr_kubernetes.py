@@ -11,10 +11,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from tests.jackfield_dapr.sidecars import bindings_of, component
+from tests.jackfield_formats.foreign_files import connection, problem, write
 
 from authority import Authority
-from foreign_files import connection, problem, write
-from sidecars import bindings_of, component
 
 pytestmark = pytest.mark.above_sql
 TOKEN = "pod-token"

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.jackfield_dapr.sidecars import bindings_of, component, sidecar
+from tests.jackfield_formats.foreign_files import write
 
 from fake_aws import FakeAws, Fault
-from foreign_files import write
 from jackfield_dapr.sidecar.resiliency import Limits
-from sidecars import bindings_of, component, sidecar
 
 REFUSED = Fault(do="status", status=429, code="TooManyRequestsException", always=True, operation="SendEmail")
 BROKEN = Fault(do="status", status=500, code="InternalFailure", always=True, operation="SendEmail")

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.jackfield_dapr.sidecars import SidecarClient, component
+from tests.jackfield_formats.foreign_files import write
 
 from fake_aws import FakeAws
-from foreign_files import write
 from jackfield.cli.main import main
 from jackfield_dapr.sidecar import Components, DaprApi, Reloading, Sidecar, apply
 from jackfield_store.runtime import Jackfield
-from sidecars import SidecarClient, component
 
 pytest_plugins = ["warm"]
 pytestmark = pytest.mark.usefixtures("warm_python")

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.jackfield_dapr.sidecars import component
+from tests.jackfield_formats.foreign_files import write
 
 from fake_aws import FakeAws
-from foreign_files import write
 from jackfield.cli.main import main
 from jackfield_dapr.commands.run_file import read_apps
-from sidecars import component
 
 pytest_plugins = ["warm"]
 pytestmark = pytest.mark.usefixtures("warm_python")

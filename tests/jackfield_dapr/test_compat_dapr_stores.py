@@ -9,16 +9,16 @@ from pathlib import Path
 import boto3
 import pytest
 import yaml
+from tests.jackfield_dapr.sidecars import bindings_of, component
+from tests.jackfield_formats.foreign_files import connection, problem, write
+from tests.jackfield_vault.vault_server import VaultServer
 
 import jackfield_aws.sessions
 from authority import Authority
-from foreign_files import connection, problem, write
 from jackfield import Jackfield
 from jackfield.catalog import Catalog
 from jackfield.connections.formats import Document, Surroundings, read
 from moto_server import moto_server
-from sidecars import bindings_of, component
-from vault_server import VaultServer
 
 pytestmark = pytest.mark.above_sql
 

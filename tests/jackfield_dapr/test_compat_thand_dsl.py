@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.jackfield_dapr.workflow_files import PROVIDER, Runner, notify
 
 from fake_aws import FakeAws
 from shell import Answer
-from workflow_files import PROVIDER, Runner, notify
 
-pytest_plugins = ["shell_fixture", "workflow_fixture"]
+pytest_plugins = ["shell_fixture", "tests.jackfield_dapr.workflow_fixture"]
 
 SAMPLES = Path(__file__).parents[1] / "jackfield_formats" / "samples"
 

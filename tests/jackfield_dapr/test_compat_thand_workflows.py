@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.jackfield_dapr.workflow_files import CONFIG, PROVIDER, Runner, notify
+from tests.jackfield_formats.foreign_files import write
 
 from fake_aws import FakeAws
-from foreign_files import write
 from jackfield_aws import sessions
 from shell import Shell
-from workflow_files import CONFIG, PROVIDER, Runner, notify
 
-pytest_plugins = ["shell_fixture", "workflow_fixture"]
+pytest_plugins = ["shell_fixture", "tests.jackfield_dapr.workflow_fixture"]
 
 SAMPLES = Path(__file__).parents[1] / "jackfield_formats" / "samples"
 

@@ -11,13 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.jackfield_dapr.sidecars import component
 
 from fake_aws import FakeAws
 from http_stand import SETTINGS, Client, standing
 from jackfield.cli.main import main
 from jackfield_dapr.commands.dapr import check_token
 from jackfield_dapr.sidecar import Components
-from sidecars import component
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.jackfield_dapr.sidecars import component, sidecar
+from tests.jackfield_formats.foreign_files import loaded, write
 
 from fake_aws import FakeAws
-from foreign_files import loaded, write
 from jackfield import Jackfield
 from plugboard import make_connector, plugged
-from sidecars import component, sidecar
 
 FAX = '''
 from jackfield.connector import ConnectionType, Connector, Inputs, Output

@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.jackfield_dapr.sidecars import component
+from tests.jackfield_formats.foreign_files import loaded, problem, write
 
-from foreign_files import loaded, problem, write
 from jackfield.connections.connection_lookup import Connections
 from jackfield.connections.documents import DocumentError, split_documents
 from jackfield.connections.formats import Document, recognise
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield_dapr.workflow import read_workflows
 from plugboard import declare, plugged
-from sidecars import component
 
 ADDED = """
 from jackfield.connections.formats import Format, Problem

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.jackfield_dapr.sidecars import component
 
 from fake_aws import FakeAws
 from jackfield.connections.provenance import Provenance
@@ -14,7 +15,6 @@ from jackfield.kernel.errors import InvalidConnection
 from jackfield_store.runtime import Jackfield
 from plugboard import declare, plugged
 from shell import Shell
-from sidecars import component
 
 pytest_plugins = ["shell_fixture"]
 

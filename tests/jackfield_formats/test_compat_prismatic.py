@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.jackfield_formats.foreign_files import connection, loaded, problem, write
 
 from fake_aws import FakeAws
-from foreign_files import connection, loaded, problem, write
 from jackfield import Jackfield
 from jackfield.catalog import Catalog
 from jackfield.invocation import decode

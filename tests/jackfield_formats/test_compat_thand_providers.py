@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.jackfield_formats.foreign_files import connection, inputs, loaded, problem, write
 
-from foreign_files import connection, inputs, loaded, problem, write
 from jackfield import Jackfield
 from jackfield.cli.main import main
 from jackfield_aws import sessions

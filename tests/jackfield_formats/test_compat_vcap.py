@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.jackfield_formats.foreign_files import connection, inputs, loaded, problem, write
 
-from foreign_files import connection, inputs, loaded, problem, write
 from jackfield import Jackfield
 from jackfield.catalog import Catalog
 from plugboard import declare, plugged

@@ -6,9 +6,9 @@ import socket
 from pathlib import Path
 
 import pytest
+from tests.jackfield_isolation.isolated_sources import sources_of
 
 from isolated import install_from, isolating
-from isolated_sources import sources_of
 from raw_server import read_request, serving
 
 STALE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.jackfield_market.publishing import built, file_of, named, publish
+from tests.jackfield_market.tuf_client import Client, serving
 
-from publishing import built, file_of, named, publish
 from shell import Shell
-from tuf_client import Client, serving
 from wheel_maker import FILE, PACKAGE, swap, wheel_bytes
 
 pytest_plugins = ["shell_fixture"]

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from tests.jackfield_market.publishing import built, file_of, named, new_key, publish
+from tests.jackfield_market.tuf_client import Client, serving
 from tuf.api.exceptions import BadVersionNumberError, ExpiredMetadataError, LengthOrHashMismatchError, UnsignedMetadataError
 
 from jackfield.kernel.errors import InvalidInvocation
@@ -19,9 +21,7 @@ from jackfield_market.catalogue import build, init, refresh
 from jackfield_market.releases import Release
 from jackfield_market.repository import Edit, Repository
 from jackfield_market.role_keys import RoleKeys
-from publishing import built, file_of, named, new_key, publish
 from shell import Shell
-from tuf_client import Client, serving
 from wheel_maker import FILE
 
 pytest_plugins = ["shell_fixture"]

@@ -7,15 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from tests.jackfield_market.storefront import Storefront
 from tuf.api.metadata import TargetFile
 
 from jackfield_market.catalogue import _changing
 from jackfield_market.role_keys import default_keys
 from jackfield_market.site.shelf import path_of
 from shell import Shell
-from storefront import Storefront
 
-pytest_plugins = ["shop_fixture"]
+pytest_plugins = ["tests.jackfield_market.shop_fixture"]
 
 
 def _signed_by_another(shop: Storefront, stated: dict[str, bytes], *, drop: bool) -> None:

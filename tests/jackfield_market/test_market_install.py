@@ -11,13 +11,13 @@ from pathlib import Path
 
 import jsonschema_rs
 import pytest
+from tests.jackfield_market.storefront import Storefront, files_of, write_dependency
+from tests.jackfield_market.tuf_client import serving
 
 from shell import Answer, Shell
-from storefront import Storefront, files_of, write_dependency
-from tuf_client import serving
 from warm_child import forked
 
-pytest_plugins = ["shop_fixture", "warm"]
+pytest_plugins = ["tests.jackfield_market.shop_fixture", "warm"]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.jackfield_market.storefront import BODY, Storefront, files_of, wheel_of, write_dependency
 
 from jackfield.kernel.errors import JackfieldError
 from jackfield_market.dependency_rules import Dependency, check_dependencies
@@ -20,10 +21,9 @@ from jackfield_market.server_installer import ServerInstaller
 from jackfield_market.source_text import MAX_SOURCE
 from jackfield_market.wheels import WheelRefused, parse_wheel
 from shell import Shell
-from storefront import BODY, Storefront, files_of, wheel_of, write_dependency
 from wheel_maker import put
 
-pytest_plugins = ["shop_fixture"]
+pytest_plugins = ["tests.jackfield_market.shop_fixture"]
 WHEEL = "jackfield_acme-1.0.0-py3-none-any.whl"
 
 

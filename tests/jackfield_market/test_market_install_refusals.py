@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.jackfield_market.storefront import BODY, Files, Storefront, files_of, wheel_of, write_dependency
+from tests.jackfield_market.tuf_client import serving
 
 from plugboard import make_connector, plugged
 from shell import Shell
-from storefront import BODY, Files, Storefront, files_of, wheel_of, write_dependency
-from tuf_client import serving
 from wheel_maker import archive, put, swap
 
-pytest_plugins = ["shop_fixture"]
+pytest_plugins = ["tests.jackfield_market.shop_fixture"]
 CODE = "jackfield_acme/__init__.py"
 MANIFEST = "jackfield_acme/connector.json"
 INFO = "jackfield_acme-1.0.0.dist-info"

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.jackfield_market.publishing import built, file_of, named, publish
 
-from publishing import built, file_of, named, publish
 from shell import Shell
 from wheel_maker import INFO, archive, files, record
 

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.jackfield_vault.vault_server import VaultServer
 
 from authority import Authority
 from jackfield_vault.kv import read_vault
 from jackfield_vault.wire import VaultFault, ask_vault
-from vault_server import VaultServer
 
 REFERENCE = {"path": "acme/ses", "field": "secretAccessKey"}
 

@@ -1,4 +1,6 @@
-"""Record the examples of all actions on the AWS simulator: ``PYTHONPATH=tests/support python connectors/aws-ses/tests/record_examples.py``.
+"""Record the examples of all actions on the AWS simulator.
+
+    PYTHONPATH=.:tests/support python connectors/aws-ses/tests/record_examples.py
 
 The recordings hold the exact requests of each action, which the grade of the connector replays. Run it after a change of requests that is
 meant, and review the difference.

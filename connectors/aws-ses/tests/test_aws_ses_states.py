@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.jackfield_platform.triggers.trigger_stage import TriggerStage, trigger_stage
 
 from fake_aws import FakeAws
-from trigger_stage import TriggerStage, trigger_stage
 
 _VALUES = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "s3cret-key"}
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from botocore.auth import AUTH_TYPE_MAPS
+from tests.jackfield_platform.triggers.trigger_stage import TriggerStage, trigger_stage
 
 from fake_aws import FakeAws
 from jackfield import Jackfield, Result
 from jackfield_aws_ses.demo.embedded import EmbeddedAws
-from trigger_stage import TriggerStage, trigger_stage
 
 ARN = "arn:aws:ses:eu-west-1:123456789012:"
 MAIL: dict[str, Any] = {"to": "ada@example.com", "sender": "noreply@example.com", "subject": "Hello", "text": "Hello"}

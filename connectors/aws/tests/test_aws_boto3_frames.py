@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.jackfield.embedding.shown_frames import spellings, tools_that_show, variables
 
 from jackfield_aws import boto3_session
 from rig import EXTERNAL_ID, SECRET, Rig, role_values
-from shown_frames import spellings, tools_that_show, variables
 
 _NOWHERE = "http://127.0.0.1:9"
 CALLS: dict[str, Callable[[Rig], object]] = {

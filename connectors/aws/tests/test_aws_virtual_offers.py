@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.jackfield_console.console_client import placed
 
-from console_client import placed
 from http_stand import Stand, clean, standing
 from jackfield_store.access import Workspaces
 from mcp_talk import Server, called, remote

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+from tests.jackfield_console.console_client import Place, placed, token
 
-from console_client import Place, placed, token
 from jackfield import Jackfield
 from jackfield.callers import Caller, Rules
 from jackfield.callers.rules import Decision, decide

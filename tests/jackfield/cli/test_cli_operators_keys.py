@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.jackfield_vault.vault_server import VaultServer
 
 from jackfield_store.keys import MasterKey
 from jackfield_store.keys.master_key import new_key_text
 from operating import storage
 from shell import Shell
-from vault_server import VaultServer
 
 pytest_plugins = ["shell_fixture", "postgres", "operating", "warm"]
 pytestmark = [pytest.mark.usefixtures("warm_python"), pytest.mark.above_sql]

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, get_args, get_type_hints
 
 import pytest
+from tests.jackfield.embedding.shown_frames import variables
 
 import jackfield
 from jackfield.kernel import frames
 from jackfield.kernel.frames import bordered
 from jackfield_store.management.connections import ManagedConnections
 from jackfield_store.management.visible_journal import SeenJournal
-from shown_frames import variables
 
 INNER = {
     "Catalog": "it knows connectors, no values",

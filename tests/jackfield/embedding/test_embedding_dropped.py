@@ -93,7 +93,7 @@ def test_descriptors_of_dropped_runtimes_are_closed(provider: Provider, tmp_path
 @pytest.mark.parametrize("count", [40, pytest.param(1000, marks=pytest.mark.campaign)])
 def test_many_dropped_runtimes_leave_nothing(count: int, provider: Provider, database_url: str) -> None:
     """As many as are made, used and dropped: no thread, no descriptor, at most 5 MB."""
-    words = [sys.executable, str(Path(__file__).parents[2] / "support" / "dropping.py"), provider.url, database_url, str(count)]
+    words = [sys.executable, str(Path(__file__).with_name("dropping.py")), provider.url, database_url, str(count)]
     done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=1800)
     found = json.loads(done.stdout)
     assert (found["threads"], found["descriptors"]) == (0, 0)

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.jackfield.embedding.shown_frames import injected, spellings, variables
 
 from jackfield.kernel.frames import bordered
 from jackfield_http import HttpClient
 from jackfield_store.journal import Queue
 from jackfield_store.runtime import Jackfield
-from shown_frames import injected, spellings, variables
 
 SECRET = "tok-4711-v3ry-s+cret"
 NEEDLES = spellings(SECRET)

@@ -19,7 +19,7 @@ from jackfield_store.database import Database, batches, open_database
 from jackfield_store.recording.record import Record
 from postgres import Server
 
-_PROGRAM = Path(__file__).parents[2] / "support" / "ending.py"
+_PROGRAM = Path(__file__).with_name("ending.py")
 _COUNT = 50 if os.environ.get("CAMPAIGN") else 2
 _WAYS = {
     "last line": 1, "sys.exit": 1, "fault": 1, "signal": 1, "thread": 1, "threads": 1, "atexit": 1, "asyncio": 1, "fork, exit": 1,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-_PROGRAM = Path(__file__).parents[2] / "support" / "forking_host.py"
+_PROGRAM = Path(__file__).with_name("forking_host.py")
 _MODULES = {
     "forking_shared": "import threading\nbegan, go = threading.Event(), threading.Event()\n",
     "forking_imported": "import forking_shared as s\ns.began.set()\ns.go.wait()\nfor _ in range(2_000_000): pass\nvalue = 7\n",

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.jackfield.embedding.shown_frames import TOOLS, injected, spellings, tools_that_show, variables
 
 from jackfield import Invocation, JackfieldError, Result
 from jackfield.connections.named_connection import NamedConnection
@@ -25,7 +26,6 @@ from jackfield_store.journal import Queue
 from jackfield_store.management.policies import PolicyRequest
 from jackfield_store.runtime import Jackfield
 from plugboard import make_connector, plugged
-from shown_frames import TOOLS, injected, spellings, tools_that_show, variables
 
 SECRET = 'tok-4711-v3ry/s+cret "välue'
 NEEDLES = spellings(SECRET)

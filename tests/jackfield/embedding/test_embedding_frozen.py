@@ -185,7 +185,7 @@ class _Environment:
             "PYTHONPATH": str(ROOT / "tests" / "support"),
             **given,
         }
-        command = [sys.executable, "-B", str(ROOT / "tests" / "support" / "lambda_runtime.py"), str(folder / "code")]
+        command = [sys.executable, "-B", str(Path(__file__).with_name("lambda_runtime.py")), str(folder / "code")]
         self.process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.ahead = [0.0, 0.0]
 

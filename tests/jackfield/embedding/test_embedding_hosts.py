@@ -10,8 +10,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from tests.jackfield.embedding import hosts
 
-import hosts
 from doc_pages import ROOT, blocks
 from host_provider import Provider
 from jackfield import Jackfield

@@ -14,10 +14,23 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from tests.jackfield.embedding.interrupting import (
+    GEVENT,
+    KINDS,
+    SIGNALS,
+    TASKS,
+    THREADS,
+    Case,
+    Hard,
+    Interrupted,
+    Soft,
+    by_signal,
+    by_task,
+    during,
+)
 
 from doc_pages import ROOT
 from host_provider import Provider, request
-from interrupting import GEVENT, KINDS, SIGNALS, TASKS, THREADS, Case, Hard, Interrupted, Soft, by_signal, by_task, during
 from jackfield.kernel.interrupts import interrupt
 from jackfield.wire.client import Wire
 from jackfield_store.runtime import Jackfield
@@ -93,9 +106,9 @@ def test_the_end_of_a_task_comes_out(way: str, kind: str, is_async: bool, jackfi
 def test_what_is_thrown_into_a_greenlet_comes_out(kind: str, method: str, tmp_path: Path) -> None:
     """Time limits of gevent, with a class of the host's that is an OSError, too, and the end of a greenlet; not a socket's own time-out."""
     pytest.importorskip("gevent")
-    program = ROOT / "tests" / "support" / "interrupting_gevent.py"
+    program = Path(__file__).with_name("interrupting_gevent.py")
     command = [sys.executable, "-m", "gevent.monkey", str(program), str(tmp_path), kind, method, *GEVENT]
-    environment = {**os.environ, "PYTHONPATH": str(program.parent), "PYTHONWARNINGS": "ignore"}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests" / "support")]), "PYTHONWARNINGS": "ignore"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=900)
     assert done.returncode == 0, done.stderr
     status = "failed" if kind == "read" else "in_doubt"

@@ -21,7 +21,7 @@ from doc_pages import ROOT, blocks
 from jackfield import Jackfield
 from waiting import until
 
-_RUNTIME = ROOT / "tests" / "support" / "lambda_runtime.py"
+_RUNTIME = Path(__file__).with_name("lambda_runtime.py")
 _HOUR = 3600.0
 _AHEAD = {"both clocks": (_HOUR, _HOUR), "the clock of the day alone": (_HOUR, 0.0), "the monotonic clock alone": (0.0, _HOUR)}
 _OAUTH = (

@@ -10,11 +10,11 @@ from typing import Any
 
 from hypothesis import assume
 from hypothesis import strategies as st
+from tests.jackfield.redaction.spellings import AROUND, ENCODERS, FRAMES, LONG_SECRET, SECRET, TEXTUAL, octets
 
 from drawing import drawn
 from jackfield.redaction.marks import MASK
 from jackfield.redaction.redactor import Redactor
-from spellings import AROUND, ENCODERS, FRAMES, LONG_SECRET, SECRET, TEXTUAL, octets
 
 
 @drawn(

@@ -9,12 +9,12 @@ from functools import lru_cache, partial
 from typing import Any
 
 import pytest
+from tests.jackfield.schema.shipped_patterns import Shipped, hard_texts, shipped_patterns
 
 from growth import grows_faster_than_linear
 from jackfield.schema.formats import mailbox_fault, mailbox_list_fault
 from jackfield_aws_ses.addresses import AddressError, parse_mailboxes
 from jackfield_dapr.workflow.notifying import recipients
-from shipped_patterns import Shipped, hard_texts, shipped_patterns
 
 REPEATED = ('\\"', '"', '"\\', '<"', '("', "<", "(", "a,", "a;", "(<", '",', "<(,", "a@x.io,", '"a"', "a@", "a.", "<>", "()", " ", "\\")
 

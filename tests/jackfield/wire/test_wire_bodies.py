@@ -6,11 +6,11 @@ import gzip
 import socket
 
 import pytest
+from tests.jackfield.wire.wire_stage import FIN, READ, RST, Case, differences, faults
 
 from growth import grows_faster_than_linear
 from jackfield.wire.connection import Connection
 from jackfield.wire.reply import Reply
-from wire_stage import FIN, READ, RST, Case, differences, faults
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"

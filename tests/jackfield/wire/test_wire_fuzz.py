@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.jackfield.wire.wire_stage import FIN, READ, Stage, ask, judge, staged, unframed
 
 from jackfield.connector import Target, Wire, WireSettings
-from wire_stage import FIN, READ, Stage, ask, judge, staged, unframed
 
 STARTS = [b"HTTP/1.1 200 OK", b"HTTP/1.1 404 Not Found", b"HTTP/1.0 200 OK", b"HTTP/1.1 204 No", b"HTTP/1.1 304 No", b"HTTP/1.1 103 H"]
 LINES = [b"Content-Length: 5", b"Content-Length: 0", b"Transfer-Encoding: chunked", b"Connection: close", b"Connection: keep-alive",

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-
-from wire_stage import READ, Case, differences, faults
+from tests.jackfield.wire.wire_stage import READ, Case, differences, faults
 
 BODY = b"Content-Length: 5\r\n\r\nhello"
 OK = b"HTTP/1.1 200 OK\r\n"

@@ -13,6 +13,25 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from tests.jackfield.wire.wire_stage import (
+    BEGIN,
+    CLOSE,
+    FIN,
+    GATE,
+    HANG,
+    HEAD,
+    READ,
+    RST,
+    Case,
+    Endless,
+    Heard,
+    Stage,
+    Step,
+    ask,
+    faults,
+    read_head,
+    staged,
+)
 
 from authority import Authority
 from jackfield.connector import Guard, InvalidConnection, Target, Wire, WireFault, WireSettings
@@ -20,7 +39,6 @@ from jackfield.wire.tls import client_context
 from ports import free_port
 from raw_server import serving
 from tls_front import pump
-from wire_stage import BEGIN, CLOSE, FIN, GATE, HANG, HEAD, READ, RST, Case, Endless, Heard, Stage, Step, ask, faults, read_head, staged
 
 OK = b"HTTP/1.1 200 OK\r\n"
 FINAL = OK + b"Content-Length: 5\r\n\r\nhello"

@@ -6,10 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
-
-from jackfield.connector import Target, Wire, WireFault, WireSettings
-from jackfield.kernel.errors import Sent
-from wire_stage import (
+from tests.jackfield.wire.wire_stage import (
     BEGIN,
     CLOSE,
     FIN,
@@ -30,6 +27,9 @@ from wire_stage import (
     judge,
     staged,
 )
+
+from jackfield.connector import Target, Wire, WireFault, WireSettings
+from jackfield.kernel.errors import Sent
 
 OK = b"HTTP/1.1 200 OK\r\n"
 FINAL = OK + b"Content-Length: 5\r\n\r\nhello"

@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from tests.jackfield_market.parcels import SOUND, parcel_project
 
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import InvalidInvocation
@@ -35,7 +36,6 @@ from jackfield.testing import (
 from jackfield_market.testing import recorded_examples
 from jackfield_market.testing.loopback_provider import Step
 from jackfield_market.testing.recorded_examples import record
-from parcels import SOUND, parcel_project
 from plugboard import plugged
 
 pytest_plugins = ["warm"]

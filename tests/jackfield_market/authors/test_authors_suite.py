@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.jackfield_market.parcels import SOUND, parcel_project
 
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield_market.testing import RULES, Subject, behaviour, driving, judged, playing
-from parcels import SOUND, parcel_project
 from plugboard import plugged
 
 pytest_plugins = ["warm"]

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.jackfield_market.parcels import FILES, SOUND, write_files
 
 from jackfield_market.testing import ALL_RULES, Subject, behaviour, judged
 from jackfield_market.testing.project import Project
-from parcels import FILES, SOUND, write_files
 from plugboard import make_connector, plugged
 
 pytest_plugins = ["warm"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 
 import pytest
+from tests.jackfield_platform.events.callback_stage import Place
 
-from callback_stage import Place
 from receiver import Receiver
 
 

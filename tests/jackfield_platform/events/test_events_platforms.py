@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 import standardwebhooks
+from tests.jackfield_platform.events.callback_stage import Place
 
-from callback_stage import Place
 from jackfield.callers.actor import Actor
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import InvalidInvocation

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.jackfield_platform.schedules.schedule_stage import ScheduleStage, schedule_stage
 
 from postgres import database_url, postgres_database, postgres_server, postgres_url
-from schedule_stage import ScheduleStage, schedule_stage
 
 __all__ = ["database_url", "postgres_database", "postgres_server", "postgres_url"]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from tests.jackfield_platform.schedules.schedule_stage import ScheduleStage
 
 from jackfield.kernel.clock import iso
-from schedule_stage import ScheduleStage
 
 
 def _limit(stage: ScheduleStage, most: int | None) -> None:

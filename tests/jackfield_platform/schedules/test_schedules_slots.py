@@ -11,6 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from tests.jackfield_platform.schedules.schedule_stage import TICK, ScheduleStage, schedule_stage
 
 from jackfield.callers import Caller, Rules
 from jackfield.kernel.errors import InvalidInput, InvalidInvocation, JackfieldError, NotAllowed
@@ -18,7 +19,6 @@ from jackfield_platform.schedules import DueSchedules, OvertakenError, ScheduleC
 from jackfield_platform.schedules.slot_runs import SlotRuns
 from jackfield_server.shared.process.readiness import silence_warning
 from jackfield_store.access import Tokens
-from schedule_stage import TICK, ScheduleStage, schedule_stage
 
 DAY = 86_400.0
 

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.jackfield_console.console_client import placed, token
+from tests.jackfield_platform.schedules.schedule_stage import schedule_stage
 
-from console_client import placed, token
 from http_stand import Client, Stand, standing
 from jackfield.callers import LIBRARY, Rules
 from jackfield.callers.actor import Actor
 from jackfield_platform.schedules.schedules import WorkspaceSchedules
 from jackfield_server.shared.process.metrics import Metrics
-from schedule_stage import schedule_stage
 from shell import Shell
 
 pytest_plugins = ["shell_fixture", "operating"]

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.jackfield_platform.triggers.trigger_stage import TriggerStage, trigger_stage
 
 from postgres import database_url, postgres_database, postgres_server, postgres_url
-from trigger_stage import TriggerStage, trigger_stage
 
 __all__ = ["database_url", "postgres_database", "postgres_server", "postgres_url"]
 

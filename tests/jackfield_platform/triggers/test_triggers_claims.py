@@ -12,6 +12,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from tests.jackfield_platform.triggers.trigger_stage import TriggerStage, trigger_stage
 
 from forking import alone, fork
 from jackfield.callers import Caller
@@ -21,7 +22,6 @@ from jackfield_platform.triggers.due import DueSubscriptions
 from jackfield_platform.triggers.subscription import Subscription
 from jackfield_store.access import Tokens
 from jackfield_store.journal.instance import CLAIM, Instance
-from trigger_stage import TriggerStage, trigger_stage
 from waiting import until
 
 _LONG = 600.0

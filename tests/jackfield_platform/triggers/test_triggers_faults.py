@@ -9,6 +9,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from tests.jackfield_platform.triggers.trigger_stage import TriggerStage
 
 from jackfield.connector import Gone, Polled, Registered, TriggerEvent, Unfinished
 from jackfield.connector.triggers import Trigger
@@ -20,7 +21,6 @@ from jackfield_platform.triggers.trigger_loop import TriggerLoop
 from jackfield_store.connections.connection_rows import Outcome
 from jackfield_store.database import Transaction
 from jackfield_store.management.visible_connections import table_of
-from trigger_stage import TriggerStage
 from waiting import until
 
 DAY = 86_400.0

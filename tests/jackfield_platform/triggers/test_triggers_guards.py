@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.jackfield_platform.triggers.trigger_stage import TriggerStage
 
 from jackfield.callers import Caller, Rules
 from jackfield.callers.actor import Actor
@@ -14,7 +15,6 @@ from jackfield.kernel.clock import iso
 from jackfield.kernel.errors import JackfieldError
 from jackfield_store.journal.outcomes import note, sealed_outcome
 from jackfield_store.management.suppressions import audited_suppressions
-from trigger_stage import TriggerStage
 
 
 def _guards(stage: TriggerStage) -> dict[str, Any]:

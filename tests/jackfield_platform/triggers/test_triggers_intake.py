@@ -9,6 +9,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from tests.jackfield_platform.triggers.trigger_stage import TriggerStage, signed
 
 from jackfield.callers import LIBRARY
 from jackfield.kernel.clock import SystemClock
@@ -18,7 +19,6 @@ from jackfield_platform import Answer, Hook, Intake
 from jackfield_platform.triggers.intake import RefusedError
 from jackfield_store.access import Workspaces
 from jackfield_store.database import Database
-from trigger_stage import TriggerStage, signed
 
 _NOTE = {"notes": [{"id": "n-1", "text": "hello"}]}
 _CALL = {"connector": "echo", "action": "post", "connection": "hall", "inputs": {"text": {"$event": "/data/payload/text"}}}

@@ -9,6 +9,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from tests.jackfield_platform.triggers.trigger_stage import TriggerStage
 
 from jackfield.connector import Hook
 from jackfield_platform.triggers.due import DueSubscriptions
@@ -18,7 +19,6 @@ from jackfield_platform.triggers.trigger_loop import TriggerLoop
 from jackfield_store.connections.connection_rows import Outcome
 from jackfield_store.database.due_rows import OvertakenError
 from jackfield_store.management.visible_connections import table_of
-from trigger_stage import TriggerStage
 from waiting import until
 
 HOUR = 3600.0

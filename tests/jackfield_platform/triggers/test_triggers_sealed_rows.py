@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.jackfield_platform.triggers.trigger_stage import TriggerStage, trigger_stage
 
 from jackfield.callers import LIBRARY
 from jackfield.callers.actor import Actor
@@ -29,7 +30,6 @@ from jackfield_store.journal.doubts import expect, sealed_facts
 from jackfield_store.journal.outcomes import note, sealed_outcome
 from jackfield_store.resources.sealed_rows import STORE_ROWS
 from jackfield_store.resources.verify import Contents
-from trigger_stage import TriggerStage, trigger_stage
 
 SEALED_ROWS = (*STORE_ROWS, *PLATFORM_ROWS)
 _TICK = {"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": "tick"}}

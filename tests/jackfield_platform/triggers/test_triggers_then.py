@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.jackfield_platform.triggers.trigger_stage import TriggerStage
 
 from jackfield.callers import LIBRARY, Caller, Rules
 from jackfield.callers.actor import Actor
@@ -12,7 +13,6 @@ from jackfield.invocation.entry import Entry
 from jackfield.kernel.errors import JackfieldError
 from jackfield_store.access import Tokens
 from jackfield_store.journal import Queue
-from trigger_stage import TriggerStage
 
 _TEXT = {"$text": ["Note ", {"$event": "/data/payload/id"}, ": ", {"$event": "/data/payload/text"}, {"$event": "/data/none"}]}
 THEN: dict[str, Any] = {

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import standardwebhooks
+from tests.jackfield_platform.triggers.trigger_stage import TriggerStage, signed
 
 from clocks import StillClock
 from http_stand import Client, Stand, standing
@@ -36,7 +37,6 @@ from jackfield_server.shared.process.settings import Settings
 from jackfield_store.access import Tokens, WorkspaceAccess, Workspaces
 from replies import Reply
 from shell import Shell
-from trigger_stage import TriggerStage, signed
 from waiting import until
 
 pytest_plugins = ["shell_fixture", "operating"]

@@ -6,10 +6,10 @@ import contextlib
 from collections.abc import Iterator
 
 import pytest
+from tests.jackfield_server.http.two_ways import WAYS, going
 
 from http_stand import Client, Stand, standing
 from postgres import database_of, postgres_server
-from two_ways import WAYS, going
 
 __all__ = ["postgres_server"]
 ENGINES = ("SQLite", "PostgreSQL")

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.jackfield_console.console_client import placed, token
 
-from console_client import placed, token
 from http_stand import Client, Stand, say, standing
 from jackfield.callers import Rules
 from jackfield_store.access import Workspaces

@@ -12,9 +12,9 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from tests.jackfield_server.http.connect_browser import Person
 
 from clocks import FakeClock
-from connect_browser import Person
 from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.callers.actor import Actor
 from jackfield_console.layout.theme import ENOUGH, accents, backgrounds, contrast, source_of

@@ -8,12 +8,12 @@ from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import pytest
+from tests.jackfield_server.http.connect_attacked import BASE, Attacked
+from tests.jackfield_server.http.connect_browser import Person
 
-from connect_attacked import BASE, Attacked
-from connect_browser import Person
 from http_stand import SETTINGS, Client
 
-pytest_plugins = ["connect_place"]
+pytest_plugins = ["tests.jackfield_server.http.connect_place"]
 
 WAYS = ("confirm", "browser", "link")
 FRAMED = {"origins": ["https://shop.example"]}

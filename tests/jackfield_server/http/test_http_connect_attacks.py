@@ -10,9 +10,9 @@ from unittest.mock import Mock
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
+from tests.jackfield_server.http.connect_attacked import BACK, BASE, TYPE, Attacked
+from tests.jackfield_server.http.connect_browser import Person
 
-from connect_attacked import BACK, BASE, TYPE, Attacked
-from connect_browser import Person
 from http_stand import SETTINGS, Client, clean
 from jackfield.kernel.errors import Unavailable
 from jackfield_platform.tenants.connecting import Connecting
@@ -22,7 +22,7 @@ from jackfield_server.shared.process.server_context import ServerContext
 from jackfield_store.access.platform_tokens import PlatformTokens
 from jackfield_store.management.authorizing import Authorizing
 
-pytest_plugins = ["connect_place"]
+pytest_plugins = ["tests.jackfield_server.http.connect_place"]
 
 
 def test_a_person_approves_and_is_confirmed(site: Attacked) -> None:

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.jackfield_console.console_client import Place, placed, token
+from tests.jackfield_market.storefront import Files, Storefront
 
-from console_client import Place, placed, token
 from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.callers import Rules
 from jackfield_market.installing.sources import read_root
 from jackfield_market.refusals import NotInstalled
 from jackfield_market.server_installer import ServerInstaller
 from shell import Shell
-from storefront import Files, Storefront
 
 pytest_plugins = ["shell_fixture"]
 

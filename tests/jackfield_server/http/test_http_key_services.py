@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.jackfield_vault.vault_server import VaultServer
 
 from http_stand import Client, mint, standing
 from jackfield_server.shared.process import readiness
-from vault_server import VaultServer
 from waiting import until
 
 INLINE = {"type": "echo/token", "values": {"token": "s3cret-token", "greeting": "Hi"}}

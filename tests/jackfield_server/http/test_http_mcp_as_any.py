@@ -10,8 +10,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from tests.jackfield_server.http.connect_browser import Person
 
-from connect_browser import Person
 from http_stand import Client, Stand, standing
 from jackfield.callers import Rules
 from jackfield.callers.actor import Actor

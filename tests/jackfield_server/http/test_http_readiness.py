@@ -17,6 +17,7 @@ from unittest import mock
 
 import psycopg
 import pytest
+from tests.jackfield_store.database.pgbouncer import MISSING, pooled
 
 from database_proxy import DatabaseProxy
 from http_stand import Client, clean, mint, process, say, standing
@@ -28,7 +29,6 @@ from jackfield_store.database import open_database
 from jackfield_store.management import conditions
 from jackfield_store.management.conditions import SAID
 from jackfield_store.queue.prefork import State
-from pgbouncer import MISSING, pooled
 from postgres import Server
 from waiting import until
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.jackfield_server.http.connect_attacked import TYPE, Attacked
+from tests.jackfield_server.http.connect_browser import Person
 
-from connect_attacked import TYPE, Attacked
-from connect_browser import Person
 from http_stand import Client
 
-pytest_plugins = ["connect_place"]
+pytest_plugins = ["tests.jackfield_server.http.connect_place"]
 
 _SECRET = "s-secret-4711-of-the-operator"
 

@@ -20,6 +20,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from tests.jackfield_server.http.two_ways import ONCE, PAST_ALONE
 
 from fake_aws import FakeAws
 from http_stand import Client, clean, mint, say, standing
@@ -37,7 +38,6 @@ from jackfield_store.database import open_database
 from jackfield_store.management import conditions
 from jackfield_store.queue.prefork import State
 from jackfield_store.resources import memory
-from two_ways import ONCE, PAST_ALONE
 
 _LISTENS = re.compile(r"listens on http://127\.0\.0\.1:(\d+)")
 SPACE, LARGE = 280_000_000, 4_000_000

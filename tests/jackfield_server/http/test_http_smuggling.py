@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from itertools import product
 
 import pytest
+from tests.jackfield_dapr.sidecars import sidecar
 
 from http_stand import SETTINGS, say, standing
-from sidecars import sidecar
 
 BODY = json.dumps(say("say", text="hello")).encode()
 CHUNKED = b"%X\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY)

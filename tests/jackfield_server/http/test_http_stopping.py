@@ -21,12 +21,12 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from tests.jackfield_server.http.two_ways import ONCE, PAST, PAST_ALONE, THROUGH
 
 from gates import Gatekeeper
 from http_stand import Client, Process, clean, process, say
 from jackfield.cli.main import main
 from plugboard import ECHO
-from two_ways import ONCE, PAST, PAST_ALONE, THROUGH
 
 pytest_plugins = ["warm"]
 pytestmark = pytest.mark.usefixtures("warm_python")

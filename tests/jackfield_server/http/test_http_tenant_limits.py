@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.jackfield_dapr.sidecars import component
+from tests.jackfield_server.http.connect_browser import Person
 
-from connect_browser import Person
 from dead_letters import give_up
 from fake_aws import FakeAws
 from gates import Gatekeeper
@@ -28,7 +29,6 @@ from jackfield_store.access import Workspaces
 from jackfield_store.access.platform_tokens import PlatformTokens
 from mcp_talk import call_of
 from replies import Reply
-from sidecars import component
 from waiting import until
 
 BACK = "https://shop.example/back"

@@ -16,15 +16,15 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from tests.jackfield_server.http.collector import Collector
+from tests.jackfield_server.http.two_ways import PAST, THROUGH
 
-from collector import Collector
 from http_stand import SETTINGS, clean, process, say, standing
 from jackfield.cli.logs import JsonLines
 from jackfield.invocation import Invocation, Meta
 from jackfield.kernel.tracing_variables import APPLIED, exports_spans, remarks
 from jackfield.tracing import Tracing, configured
 from plugboard import ECHO
-from two_ways import PAST, THROUGH
 from waiting import until
 
 pytest_plugins = ["warm"]

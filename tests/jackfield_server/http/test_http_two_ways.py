@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from starlette.requests import Request
+from tests.jackfield_server.http.two_ways import PAST, THROUGH, WAYS, going
 
 from gates import Gatekeeper
 from http_stand import SETTINGS, Client, Stand, say, standing
@@ -22,7 +23,6 @@ from jackfield_server.http.middleware import Limits
 from jackfield_store.database.shared_looks import SharedLooks
 from mcp_talk import call_of, message
 from replies import Reply
-from two_ways import PAST, THROUGH, WAYS, going
 from waiting import until
 
 _VOLATILE = re.compile(rb'"(invocationId|durationMs|key)\\*":(\\*"[^"]*"|[0-9.]+)|the request is [0-9a-f]{32}|of [0-9,]+ characters')

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.jackfield_server.surfaces import queue_surface
 
 import jackfield
-import queue_surface
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -15,6 +15,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from tests.jackfield_dapr.sidecars import component
 
 from converting import convert
 from http_stand import Client, Stand, clean, standing
@@ -22,7 +23,6 @@ from jackfield import Jackfield
 from jackfield.cli.main import main
 from jackfield_dapr.sidecar import Components
 from mcp_talk import called, remote
-from sidecars import component
 from waiting import until
 
 MANIFEST = json.loads(Path(str(__import__("jackfield_aws_ses").__file__)).with_name("connector.json").read_text(encoding="utf-8"))

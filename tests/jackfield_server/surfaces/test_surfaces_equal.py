@@ -12,12 +12,12 @@ from pathlib import Path
 
 import jsonschema_rs
 import pytest
+from tests.jackfield_server.surfaces.surfaces import GROUPS_OF_CALLS, SURFACES, complaints, disagreements, parameters, played
 
 from corpus import FOLDER, Vector, files, vectors
 from jackfield.catalog import Catalog
 from jackfield.kernel.errors import CODES
 from rabbitmq import missing
-from surfaces import GROUPS_OF_CALLS, SURFACES, complaints, disagreements, parameters, played
 
 pytest_plugins = ["warm"]
 

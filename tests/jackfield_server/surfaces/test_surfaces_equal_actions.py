@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from tests.jackfield_server.surfaces.surfaces import GROUPS_OF_CALLS, disagreements, parameters
 
 from corpus import Vector
-from surfaces import GROUPS_OF_CALLS, disagreements, parameters
 
 pytest_plugins = ["warm"]
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from tests.jackfield_store.database.changing import Changer, changing
 
-from changing import Changer, changing
 from jackfield.kernel.clock import SystemClock
 from jackfield_server.shared.identity.identity import Identities
 from jackfield_store.access import Tokens, Workspaces
@@ -21,7 +21,7 @@ from jackfield_store.management.visible_connections import table_of
 from jackfield_store.resources.storage import Storage
 from jackfield_store.runtime import Jackfield
 
-pytest_plugins = ["store_fixture", "warm"]
+pytest_plugins = ["tests.jackfield_store.connections.store_fixture", "warm"]
 
 
 def said(jackfield: Jackfield, connection: str | None) -> str:

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 from starlette.routing import Route
+from tests.jackfield_console.console_client import Client as Browser
 
-from console_client import Client as Browser
 from http_stand import SETTINGS, Client, Stand, say, standing
 from jackfield.callers import Rules
 from jackfield_console.app import routes

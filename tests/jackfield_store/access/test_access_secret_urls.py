@@ -10,8 +10,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from tests.jackfield_console.console_client import Client as Browser
 
-from console_client import Client as Browser
 from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.callers import Rules, Scope
 from jackfield_server.commands.serve import mounts

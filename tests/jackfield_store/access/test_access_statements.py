@@ -13,15 +13,15 @@ from typing import Any
 
 import psycopg
 import pytest
+from tests.jackfield_store.database.changing import drafted
 
-from changing import drafted
 from http_stand import Client, standing
 from jackfield.callers import LIBRARY, Caller, Rules
 from jackfield_store.database import Database
 from jackfield_store.management.visible_connections import table_of
 from jackfield_store.runtime import Jackfield
 
-pytest_plugins = ["store_fixture"]
+pytest_plugins = ["tests.jackfield_store.connections.store_fixture"]
 
 _TABLE = re.compile(r"\b(?:FROM|JOIN|INTO|UPDATE)\s+(\w+)")
 _DECIDING = {"connections", "connection_secrets", "tokens", "workspaces", "data_keys"}

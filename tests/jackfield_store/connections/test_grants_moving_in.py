@@ -10,12 +10,12 @@ from typing import Any
 
 import pyrage
 import pytest
+from tests.jackfield_store.connections.moved_grants import CLIENT_SECRET, Issuer, Mover, nango, results
 
 from jackfield.connections.provenance import Provenance
 from jackfield.kernel.errors import InvalidConnection
 from jackfield_market.testing.loopback_provider import Answer, Provider
 from jackfield_store.runtime import stored
-from moved_grants import CLIENT_SECRET, Issuer, Mover, nango, results
 from postgres import database_url, postgres_database, postgres_server, postgres_url
 
 __all__ = ["database_url", "postgres_database", "postgres_server", "postgres_url"]

@@ -8,16 +8,16 @@ import time
 from collections.abc import Callable
 
 import pytest
+from tests.jackfield_store.connections.stored_drafts import drafted
 
 from jackfield.kernel.errors import InvalidConnection, UnknownConnection
 from jackfield_store.connections.connection_rows import LARGEST, Outcome
 from jackfield_store.connections.connection_table import ConnectionTable, NameTaken, VersionConflict
 from jackfield_store.database import Database, UniqueViolation
 from sealed_rows import put_workspace
-from stored_drafts import drafted
 from together import at_once
 
-pytest_plugins = ["store_fixture"]
+pytest_plugins = ["tests.jackfield_store.connections.store_fixture"]
 
 Opener = Callable[[str], ConnectionTable]
 OK = Outcome("ok", "123", "Acme's account", {"at": "2026-01-01T00:00:00Z", "steps": [{"key": "token", "passed": True}]})

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.jackfield_store.connections.managed import ROLE
 
 from jackfield import Jackfield
 from jackfield.kernel.errors import InvalidConnection, InvalidInvocation, UnknownAction, UnknownConnection
-from managed import ROLE
 
-pytest_plugins = ["store_fixture"]
+pytest_plugins = ["tests.jackfield_store.connections.store_fixture"]
 pytestmark = pytest.mark.above_sql
 
 # Documents

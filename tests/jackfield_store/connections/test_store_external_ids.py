@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
+from tests.jackfield_store.connections.stored_drafts import TOKEN_SCHEMA, drafted
 
 from jackfield.connections.host_access import generate, generated_fields
 from jackfield.connector.manifests import model_schema
@@ -13,10 +14,9 @@ from jackfield.kernel.errors import InvalidConnection
 from jackfield_aws import AwsAssumeRole
 from jackfield_store.connections.connection_table import ConnectionTable
 from jackfield_store.database import Database
-from stored_drafts import TOKEN_SCHEMA, drafted
 from together import at_once
 
-pytest_plugins = ["store_fixture"]
+pytest_plugins = ["tests.jackfield_store.connections.store_fixture"]
 
 Opener = Callable[[str], ConnectionTable]
 

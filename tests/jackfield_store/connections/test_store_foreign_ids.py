@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.jackfield_store.connections.managed import ROLE, paths
 
 from jackfield import Jackfield
-from managed import ROLE, paths
 
-pytest_plugins = ["store_fixture"]
+pytest_plugins = ["tests.jackfield_store.connections.store_fixture"]
 pytestmark = pytest.mark.above_sql
 
 INPUTS = {"awsRegion": "eu-west-1", "to": ["ada@example.com"], "sender": "noreply@example.com", "subject": "Hello", "text": "Hello Ada"}

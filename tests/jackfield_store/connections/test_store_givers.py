@@ -7,13 +7,13 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
+from tests.jackfield_store.connections.managed import ROLE, paths, say, set_workspace
 
 from jackfield.connections.provenance import Provenance
 from jackfield.kernel.errors import InvalidConnection
 from jackfield_store.runtime import Jackfield
-from managed import ROLE, paths, say, set_workspace
 
-pytest_plugins = ["store_fixture"]
+pytest_plugins = ["tests.jackfield_store.connections.store_fixture"]
 pytestmark = pytest.mark.above_sql
 
 REMOTE = Provenance("remote")

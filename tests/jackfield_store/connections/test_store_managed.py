@@ -7,15 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.jackfield_store.connections.managed import ROLE, paths, say
 
 from jackfield.catalog import Catalog
 from jackfield.kernel.errors import InvalidConnection, InvalidInvocation, UnknownConnection
 from jackfield_store.connections.connection_table import NameTaken, VersionConflict
 from jackfield_store.database import open_database
 from jackfield_store.runtime import Jackfield
-from managed import ROLE, paths, say
 
-pytest_plugins = ["store_fixture"]
+pytest_plugins = ["tests.jackfield_store.connections.store_fixture"]
 pytestmark = pytest.mark.above_sql
 
 # Adding

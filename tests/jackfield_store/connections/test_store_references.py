@@ -7,12 +7,12 @@ import threading
 from typing import Any
 
 import pytest
+from tests.jackfield_vault.vault_server import VaultServer
 
 from clocks import FakeClock
 from jackfield.connections.secret_references import LIFE, LIMIT, YOUNG, SecretCache, Secrets, reference_paths, references
 from jackfield.connector.hooks import Plugins, hookimpl
 from jackfield.kernel.errors import InvalidConnection
-from vault_server import VaultServer
 
 
 class Safe:

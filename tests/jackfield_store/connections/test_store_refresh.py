@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.jackfield_vault.vault_server import VaultServer
 
 from clocks import FakeClock
 from jackfield import Jackfield
 from jackfield.connections.secret_references import YOUNG
 from plugboard import make_echo, plugged
-from vault_server import VaultServer
 
 pytestmark = pytest.mark.above_sql
 

@@ -16,7 +16,7 @@ from jackfield_store.database import Database, Transaction, WrongMasterKey
 from jackfield_store.keys import Vault
 from jackfield_store.resources.verify import Contents
 
-pytest_plugins = ["store_fixture"]
+pytest_plugins = ["tests.jackfield_store.connections.store_fixture"]
 
 Opener = Callable[[str], ConnectionTable]
 SCHEMA = {

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.jackfield_store.database.workspace_rows import adding, names
 
 from jackfield.kernel.errors import Unavailable
 from jackfield_store.database import CommitUnknown, Database, StatementInvalid, Transaction, UniqueViolation, open_database
 from jackfield_store.database.dialect import Dialect
 from jackfield_store.journal.instance import Instance
-from workspace_rows import adding, names
 
 WAIT = 30.0
 

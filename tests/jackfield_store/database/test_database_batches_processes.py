@@ -6,9 +6,10 @@ import subprocess
 import sys
 import threading
 
+from tests.jackfield_store.database.workspace_rows import adding
+
 from forking import alone, fork
 from jackfield_store.database import Transaction, open_database
-from workspace_rows import adding
 
 WAIT = 30.0
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.jackfield_store.database.workspace_rows import adding, names
 
 from clocks import FakeClock
 from jackfield.kernel.errors import InvalidInvocation, Unavailable
 from jackfield_store.database import Database, Transaction, open_database
 from jackfield_store.resources.storage import Storage
 from ready_database import migrated_for_real
-from workspace_rows import adding, names
 
 __all__ = ["migrated_for_real"]
 SETTINGS = {"disk": {}, "process": {"JACKFIELD_DURABILITY": "process"}}

@@ -15,8 +15,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
+from tests.jackfield_store.database import changing
 
-import changing
 from forking import alone, fork
 from jackfield.kernel.errors import Unavailable
 from jackfield_store.database import Database, open_database
@@ -132,7 +132,7 @@ def test_a_cache_holds_values_until_the_epoch_moves(database: Database, other: D
 _DYING = """
 import sys
 sys.path.insert(0, sys.argv[4])
-from changing import die_at_commit
+from tests.jackfield_store.database.changing import die_at_commit
 from jackfield_store.database import open_database
 
 die_at_commit(sys.argv[3])

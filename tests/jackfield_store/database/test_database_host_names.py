@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.jackfield_store.database.workspace_rows import adding, names
 
 from database_proxy import DatabaseProxy
 from jackfield.kernel.clock import within
@@ -18,7 +19,6 @@ from jackfield_store.database.host_names import HostNames
 from jackfield_store.database.pool import Pool
 from postgres import Server
 from together import at_once
-from workspace_rows import adding, names
 
 
 class Resolver:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import boto3
 import pytest
+from tests.jackfield_vault.vault_server import VaultServer
 
 from key_campaign import LONGEST, Campaign, prepare
 from moto_server import moto_server
-from vault_server import VaultServer
 
 SECONDS = float(os.environ.get("KEY_CAMPAIGN_SECONDS", "18"))
 

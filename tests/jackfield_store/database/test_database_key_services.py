@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.jackfield_vault.vault_server import Transit, VaultServer
 
 from clocks import StillClock
 from jackfield.kernel.errors import JackfieldError
@@ -21,7 +22,6 @@ from jackfield_store.keys.key_usage import key_usage
 from jackfield_store.keys.key_wrappers import KeyService, KeyServices
 from jackfield_vault.transit import TransitKey
 from together import at_once
-from vault_server import Transit, VaultServer
 
 PLACE = ("connection", "id", "secretAccessKey", "1")
 SECRET = b"wJalrXUtnFEMI/K7MDENG"

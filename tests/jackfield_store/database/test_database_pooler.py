@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from tests.jackfield_store.database.pgbouncer import MISSING, pooled
 
 from http_stand import say, standing
 from jackfield_store.database import open_database
-from pgbouncer import MISSING, pooled
 from postgres import Server
 from waiting import until
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from tests.jackfield_store.database.workspace_rows import adding, names
 
 from jackfield.kernel.errors import JackfieldError, Sent, Unavailable
 from jackfield_store.database import (
@@ -27,7 +28,6 @@ from jackfield_store.database.postgres_urls import options_of
 from jackfield_store.database.transaction import Mode
 from postgres import Server, missing, running_server
 from ready_database import migrated_for_real
-from workspace_rows import adding, names
 
 __all__ = ["migrated_for_real"]
 

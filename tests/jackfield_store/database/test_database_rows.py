@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+from tests.jackfield_store.database.workspace_rows import adding, names
+
 from jackfield_store.database import ConstraintViolation, Database
 from jackfield_store.database.row_unit import RowUnit
-from workspace_rows import adding, names
 
 _INSERT = "INSERT INTO workspaces (name, created_at) VALUES (:name, :at) ON CONFLICT DO NOTHING"
 _UPDATE = "UPDATE workspaces SET created_at = :again WHERE name = :name AND created_at <> :at"

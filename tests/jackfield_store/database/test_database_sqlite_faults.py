@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from tests.jackfield_store.database.sqlite_writer import writer
+from tests.jackfield_store.database.workspace_rows import names
 
 from jackfield.kernel.errors import Sent, Unavailable
 from jackfield_store.database import CommitUnknown, Contended, Database, DatabaseUnfit, Transaction, open_database
@@ -22,8 +24,6 @@ from jackfield_store.database.check import check
 from queue_campaign import may_unshare
 from queue_campaign import small_disk as disk_of
 from ready_database import migrated_for_real
-from sqlite_writer import writer
-from workspace_rows import names
 
 __all__ = ["migrated_for_real"]
 

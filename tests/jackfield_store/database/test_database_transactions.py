@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.jackfield_store.database.workspace_rows import names
 
 from jackfield_store.database import ConstraintViolation, Database, StatementInvalid, Transaction, UniqueViolation, open_database
-from workspace_rows import names
 
 WORKSPACE = "INSERT INTO workspaces (name, created_at) VALUES (:name, :now)"
 INVOCATION = (

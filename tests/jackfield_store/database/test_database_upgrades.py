@@ -32,7 +32,7 @@ LATER = Migration(
     LAST + 1, "later", "CREATE TABLE later (a {bigint_identity}, b {boolean} NOT NULL) {table}; CREATE INDEX later_b ON later (b);"
 )
 
-_KILLED = Path(__file__).resolve().parents[2] / "support" / "killed_upgrades.py"
+_KILLED = Path(__file__).with_name("killed_upgrades.py")
 
 
 def _killed(*words: str) -> list[str]:

@@ -12,12 +12,12 @@ from pathlib import Path
 from queue import Queue
 
 import pytest
+from tests.jackfield_store.database.workspace_rows import adding, names
 
 from jackfield.kernel.clock import within
 from jackfield.kernel.errors import Unavailable
 from jackfield_store.database import Database, batches, open_database
 from ready_database import migrated_for_real
-from workspace_rows import adding, names
 
 __all__ = ["migrated_for_real"]
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.jackfield_store.doubts.doubt_stage import DoubtStage, doubt_stage
 
-from doubt_stage import DoubtStage, doubt_stage
 from postgres import database_url, postgres_database, postgres_server, postgres_url
 
 __all__ = ["database_url", "postgres_database", "postgres_server", "postgres_url"]

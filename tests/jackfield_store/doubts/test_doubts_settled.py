@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.jackfield_store.doubts.doubt_stage import DoubtStage, doubt_stage
 
-from doubt_stage import DoubtStage, doubt_stage
 from forking import alone
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield_store.runtime.evidence_loop import EvidenceLoop

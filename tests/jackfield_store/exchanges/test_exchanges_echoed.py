@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.jackfield.redaction.spellings import ENCODERS, FRAMES, TEXTUAL
+from tests.jackfield_isolation.isolated_sources import sources_of
 
 from http_rig import Acme
 from inmemory import installed
 from isolated import install_from, isolating
-from isolated_sources import sources_of
 from jackfield import Result
 from jackfield.connector import Connector, Inputs, Output
 from jackfield.testing import Answer, Provider
@@ -30,7 +31,6 @@ from leaks import leaks
 from rig import KEY_ID, Rig, key_values
 from smtp_rig import HOST, LOGIN, MAIL, authority
 from smtp_server import CUT, SmtpServer, resolving
-from spellings import ENCODERS, FRAMES, TEXTUAL
 from warm import launchers, warm_python
 from warm_child import forked_children
 

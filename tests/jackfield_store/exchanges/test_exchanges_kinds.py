@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.jackfield_isolation.isolated_sources import sources_of
 
 from isolated import install_from, isolating
-from isolated_sources import sources_of
 from jackfield import Result
 from jackfield.cli.main import main
 from jackfield.testing import CLOSE, Answer, Provider, refused

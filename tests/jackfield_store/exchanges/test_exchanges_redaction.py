@@ -10,11 +10,11 @@ from urllib.parse import quote
 import pytest
 from hypothesis import assume
 from hypothesis import strategies as st
+from tests.jackfield.redaction.spellings import ENCODERS, FRAMES, LONG_SECRET, TEXTUAL
 
 from drawing import drawn
 from jackfield.redaction.messages import is_secret_name, masked_body, masked_fields, masked_url
 from jackfield.redaction.redactor import Redactor
-from spellings import ENCODERS, FRAMES, LONG_SECRET, TEXTUAL
 
 SECRET = "s3cr3t/Value+4711=xyz"
 JSON, FORM, TEXT, XML = "application/json", "application/x-www-form-urlencoded", "text/plain; charset=utf-8", "application/xml"

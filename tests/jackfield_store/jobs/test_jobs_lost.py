@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.jackfield_store.jobs.job_stage import JobStage, job_stage
 
 from forking import alone
 from jackfield import Jackfield
@@ -17,7 +18,6 @@ from jackfield.pipe.on_loop import OnLoop
 from jackfield_store.journal.instance import Instance
 from jackfield_store.journal.jobs import DueJobs
 from jackfield_store.journal.recovery import Recovery
-from job_stage import JobStage, job_stage
 
 DONE = {"weight": 7}
 

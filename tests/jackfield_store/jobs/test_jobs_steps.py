@@ -6,13 +6,13 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from tests.jackfield_store.jobs.job_stage import JobStage
 
 from jackfield import InvocationFailed
 from jackfield.callers.actor import Actor
 from jackfield_platform.tenants.tenants import Tenants
 from jackfield_store.access import Workspaces
 from jackfield_store.files import FileLimits, Files
-from job_stage import JobStage
 
 DONE = {"weight": 7}
 

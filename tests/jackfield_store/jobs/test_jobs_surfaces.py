@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from tests.jackfield_console.console_client import Place
+from tests.jackfield_store.jobs.job_stage import Folder, furnace
 
 from clocks import FakeClock
-from console_client import Place
 from http_stand import Stand, standing
 from jackfield.cli.main import main
 from jackfield.invocation import Meta, Result
@@ -22,7 +23,6 @@ from jackfield_mcp_server import sdk_server
 from jackfield_mcp_server.action_tools import result_schema
 from jackfield_server.commands.serve import mounts
 from jackfield_server.http.app import build_app
-from job_stage import Folder, furnace
 from mcp_talk import Pipes, message
 from waiting import until
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import jsonschema
 import pytest
+from tests.jackfield_store.journal.approving import BOB, RULE, VALUES, asked, runtime, status_of, worked, workspaces_of
 
-from approving import BOB, RULE, VALUES, asked, runtime, status_of, worked, workspaces_of
 from clocks import FakeClock
 from fake_aws import FakeAws
 from jackfield import InvocationFailed, InvocationWaiting, Result

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.jackfield_store.journal.approving import BOB, RULE, asked, runtime, status_of, worked, workspaces_of
 
-from approving import BOB, RULE, asked, runtime, status_of, worked, workspaces_of
 from fake_aws import FakeAws
 from jackfield.callers import Caller
 from jackfield.invocation import Enqueued

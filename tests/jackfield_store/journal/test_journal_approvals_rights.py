@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
+from tests.jackfield_store.journal.approving import BOB, asked, runtime, status_of, worked
 
-from approving import BOB, asked, runtime, status_of, worked
 from fake_aws import FakeAws
 from jackfield.callers import Caller, Scope
 from jackfield.callers.roles import made_grant

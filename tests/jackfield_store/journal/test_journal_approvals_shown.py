@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.jackfield_store.journal.approving import BOB, asked, runtime, status_of, worked
 
-from approving import BOB, asked, runtime, status_of, worked
 from fake_aws import FakeAws
 from jackfield import Result
 from jackfield.callers import Caller

@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.jackfield_store.database.sqlite_writer import writer
+from tests.jackfield_store.journal.impatient import ImpatientStorage
+from tests.jackfield_store.journal.truth import entries_by_key
 
 from fake_aws import FakeAws
-from impatient import ImpatientStorage
 from jackfield import Result
 from jackfield_store.database import open_database
 from jackfield_store.database.check import check
 from jackfield_store.runtime import Jackfield
 from nursery import connection, mail
 from postgres import missing, running_server
-from sqlite_writer import writer
-from truth import entries_by_key
 from waiting import until
 
 

@@ -12,13 +12,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.jackfield_store.journal.truth import check_truth, entries_by_key
 
 from fake_aws import FakeAws
 from jackfield.connector.hooks import hookimpl
 from jackfield_store.database import open_database
 from jackfield_store.runtime import Jackfield
 from nursery import connection, mail, nursery
-from truth import check_truth, entries_by_key
 
 LEAVERS = 50
 PATIENCE = 60.0

@@ -13,6 +13,8 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from tests.jackfield_store.jobs.job_stage import furnace
+from tests.jackfield_vault.vault_server import VaultServer
 
 from clocks import StillClock, time_passes
 from jackfield.callers import LIBRARY
@@ -42,10 +44,8 @@ from jackfield_store.queue import LocalEngine
 from jackfield_store.runtime import Jackfield
 from jackfield_store.runtime.poller import Poller
 from jackfield_store.runtime.runtime_pool import RuntimePool
-from job_stage import furnace
 from plugboard import make_echo, plugged
 from receiver import Receiver, receiving
-from vault_server import VaultServer
 from waiting import until
 
 HEALTHY = [f"h{number:02}" for number in range(20)]

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.jackfield_platform.events.callback_stage import Place, place, receiver
+from tests.jackfield_platform.schedules.schedule_stage import schedule_stage
+from tests.jackfield_store.jobs.job_stage import job_stage
 
-from callback_stage import Place, place, receiver
 from jackfield.cli.main import main
 from jackfield.kernel.clock import iso
 from jackfield_store.database import Database, open_database
@@ -18,10 +20,8 @@ from jackfield_store.journal import Queue
 from jackfield_store.journal.jobs import DueJobs
 from jackfield_store.management.conditions import hold_warning
 from jackfield_store.runtime import Jackfield
-from job_stage import job_stage
 from postgres import Server, use_programs
 from receiver import Receiver
-from schedule_stage import schedule_stage
 
 __all__ = ["place", "receiver"]
 _HOLD = Hold(1_800_000_000.0, "cli:ada", "restored")

@@ -14,8 +14,9 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from tests.jackfield_platform.events.callback_stage import Place
+from tests.jackfield_store.jobs.job_stage import JobStage, furnace
 
-from callback_stage import Place
 from clocks import StillClock
 from jackfield.callers import LIBRARY
 from jackfield.callers.actor import Actor
@@ -27,7 +28,6 @@ from jackfield_platform.events.sending import Sender
 from jackfield_platform.schedules.scheduler import Scheduler
 from jackfield_platform.schedules.schedules import WorkspaceSchedules
 from jackfield_store.journal import Queue
-from job_stage import JobStage, furnace
 from plugboard import make_connector, plugged
 from postgres import Server, use_programs
 from receiver import Receiver, receiving

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.jackfield_store.connections.managed import say
 
 from jackfield_store.runtime import Jackfield
-from managed import say
 
-pytest_plugins = ["store_fixture"]
+pytest_plugins = ["tests.jackfield_store.connections.store_fixture"]
 pytestmark = pytest.mark.above_sql
 
 PUBLIC = "is a public default that everybody knows: outputs are not searched for it"

@@ -6,8 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from tests.jackfield_server.surfaces.http_surface import posted, takes_http
+
 from corpus import Vector
-from http_surface import posted, takes_http
 from stage import Place
 
 _VERSION = "2026-07-28"

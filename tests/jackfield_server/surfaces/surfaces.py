@@ -19,20 +19,20 @@ from unittest import mock
 
 import jsonschema_rs
 import pytest
+from tests.jackfield_server.surfaces.expecting import differences
+from tests.jackfield_server.surfaces.http_surface import over_http, takes_http
+from tests.jackfield_server.surfaces.mcp_surface import over_mcp, takes_mcp
+from tests.jackfield_server.surfaces.queue_surface import takes_queue, through_queue
 
 from corpus import Vector, vectors
-from expecting import differences
-from http_surface import over_http, takes_http
 from jackfield.cli.main import main
 from jackfield_store.runtime import Jackfield
-from mcp_surface import over_mcp, takes_mcp
-from queue_surface import takes_queue, through_queue
 from stage import Place, staged
 
 Json = dict[str, Any]
 
 _PATIENCE = 60.0
-_SCHEMAS = Path(__file__).parents[2] / "schemas"
+_SCHEMAS = Path(__file__).parents[3] / "schemas"
 EXITS: Mapping[str, int] = {
     **dict.fromkeys(("invalid_invocation", "unknown_connector", "unknown_action", "unknown_connection"), 2),
     **dict.fromkeys(("invalid_input", "invalid_connection", "idempotency_conflict"), 2),

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import gevent  # type: ignore[import-untyped]
+from tests.jackfield.embedding.interrupting import Case, Hard, Late, Soft, raised_by
 
 from host_provider import providing, request
-from interrupting import Case, Hard, Late, Soft, raised_by
 from jackfield_store.runtime import Jackfield
 
 LIMITS: Mapping[str, Callable[[float], gevent.Timeout]] = {

@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from deployment import DEPLOY, load
+from tests.deploy.deployment import DEPLOY, load
+
 from http_stand import Client, clean
 from ports import free_ports
 from postgres import Server

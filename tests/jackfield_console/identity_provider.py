@@ -19,8 +19,8 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
+from tests.jackfield_console.console_client import Answer, Client, Place, is_in
 
-from console_client import Answer, Client, Place, is_in
 from jackfield.callers.actor import LIBRARY
 from jackfield.callers.roles import made_grant
 from jackfield_store.management.roles import Roles

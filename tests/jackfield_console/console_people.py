@@ -1,5 +1,5 @@
 """The fixtures ``provider`` and ``place``: a console whose people sign in at a provider on loopback, for modules that say
-``pytest_plugins = ["console_people"]``."""
+``pytest_plugins = ["tests.jackfield_console.console_people"]``."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.jackfield_console.console_client import Place, placed
+from tests.jackfield_console.identity_provider import CLIENT, SECRET, Provider, grant, providing
 
 from clocks import FakeClock
-from console_client import Place, placed
-from identity_provider import CLIENT, SECRET, Provider, grant, providing
 from jackfield_server.shared.identity.identity_providers import Oidc
 
 

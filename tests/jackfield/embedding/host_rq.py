@@ -7,9 +7,9 @@ import importlib
 
 def work() -> None:
     """Call the provider."""
-    importlib.import_module("host_calls").call()
+    importlib.import_module("tests.jackfield.embedding.host_calls").call()
 
 
 def wait() -> None:
     """Call the provider for longer than RQ lets it."""
-    importlib.import_module("host_calls").wait()
+    importlib.import_module("tests.jackfield.embedding.host_calls").wait()

@@ -1,4 +1,4 @@
-"""Fixtures for stored connections on both databases, for test modules that say ``pytest_plugins = ["store_fixture"]``."""
+"""Fixtures for stored connections on both databases, for test modules that name this one in ``pytest_plugins``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.jackfield_store.connections.managed import FILES
 
 from clocks import FakeClock
 from jackfield_store.access.workspaces import WorkspaceExists
@@ -15,7 +16,6 @@ from jackfield_store.connections.connection_table import ConnectionTable
 from jackfield_store.database import Database, open_database
 from jackfield_store.keys import MasterKey, Vault
 from jackfield_store.runtime import Jackfield
-from managed import FILES
 from plugboard import make_echo, plugged
 from postgres import database_url, postgres_database, postgres_server, postgres_url
 

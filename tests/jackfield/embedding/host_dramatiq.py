@@ -6,8 +6,7 @@ import os
 
 import dramatiq
 from dramatiq.brokers.redis import RedisBroker
-
-import host_calls
+from tests.jackfield.embedding import host_calls
 
 dramatiq.set_broker(RedisBroker(url=os.environ["HOST_BROKER"]))  # type: ignore[no-untyped-call]  # it has no types
 

@@ -1,4 +1,4 @@
-"""The fixtures of ``shell_fixture`` and ``shop``, for test modules that say ``pytest_plugins = ["shop_fixture"]``."""
+"""The fixtures of ``shell_fixture`` and ``shop``, for test modules that name this one in ``pytest_plugins``."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tests.jackfield_market.storefront import Storefront
 
 from shell import Shell
-from storefront import Storefront
 
 pytest_plugins = ["shell_fixture"]
 

@@ -1,4 +1,4 @@
-"""The fixture ``flow``, for test modules that say ``pytest_plugins = ["shell_fixture", "workflow_fixture"]``."""
+"""The fixture ``flow``, for test modules that say ``pytest_plugins = ["shell_fixture", "tests.jackfield_dapr.workflow_fixture"]``."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.jackfield_dapr.workflow_files import Runner
 
 from fake_aws import FakeAws
 from plugboard import declare, plugged
 from shell import Shell
-from workflow_files import Runner
 
 
 @pytest.fixture

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 
 from celery import Celery
-
-import host_calls
+from tests.jackfield.embedding import host_calls
 
 app = Celery("host", broker=os.environ["HOST_BROKER"])
 app.conf.update(task_acks_late=True, worker_prefetch_multiplier=1, worker_hijack_root_logger=False, broker_connection_retry_on_startup=True)

@@ -23,7 +23,7 @@ from jackfield_market.testing.loopback_provider import Provider
 from jackfield_store.connections.grants import GrantTable
 from jackfield_store.runtime import Jackfield
 
-_SUPPORT = Path(__file__).parent
+_SUPPORT = Path(__file__).parents[3] / "tests" / "support"
 _PATIENCE = 120.0
 LOST = "a refresh was interrupted before its answer was stored, and the provider does not accept the previous refresh token again"
 """Why a grant has ended whose only valid refresh token was in an answer that nobody stored."""

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+from tests.jackfield_server.http.connect_browser import Person
+
 from clocks import FakeClock
-from connect_browser import Person
 from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.callers.actor import Actor
 from jackfield.testing import Provider

@@ -14,17 +14,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import redis as redis_client
+from tests.jackfield.embedding import host_rq
 
-import host_rq
 from ports import free_port
 from waiting import until
 
-_SUPPORT = Path(__file__).parent
+_ROOT = Path(__file__).parents[3]
+_PROGRAMS = "tests.jackfield.embedding"
 _WITHIN = 180.0
 _TASK = 20.0
 """Seconds for a task that begins with imports, on a busy machine."""
 _QUIET = (
-    *("--app", "host_celery", "worker", "--without-gossip", "--without-mingle", "--without-heartbeat"),
+    *("--app", f"{_PROGRAMS}.host_celery", "worker", "--without-gossip", "--without-mingle", "--without-heartbeat"),
     *("--loglevel", "WARNING", "--hostname", f"host-{os.getpid()}@%h"),
 )
 
@@ -58,7 +59,7 @@ class Place:
     def environment(self) -> dict[str, str]:
         """The variables of its processes."""
         ours = {"HOST_URL": self.url, "HOST_DATABASE": self.database, "HOST_BROKER": self.broker, "HOST_TOLD": str(self.folder / "told")}
-        return {**os.environ, **ours, "PYTHONPATH": str(_SUPPORT), "PYTHONWARNINGS": "ignore"}
+        return {**os.environ, **ours, "PYTHONPATH": str(_ROOT), "PYTHONWARNINGS": "ignore"}
 
 
 @contextmanager
@@ -88,7 +89,7 @@ def _ends(process: subprocess.Popen[bytes], place: Place, notes: int, is_idle: C
 def celery(place: Place, tasks: int, *pool: str) -> None:
     """A worker of Celery with a pool, which ends after its last task."""
     with started(place, "celery", *_QUIET, *pool) as process:
-        _sent(place, "from host_celery import work\nfor _ in range({tasks}): work.delay()", tasks)
+        _sent(place, "from tests.jackfield.embedding.host_celery import work\nfor _ in range({tasks}): work.delay()", tasks)
         _ends(process, place, 2 * tasks, lambda: _is_done(place))
 
 
@@ -112,8 +113,8 @@ def rq(place: Place, tasks: int) -> None:
 
 def dramatiq(place: Place, tasks: int) -> None:
     """Two processes of Dramatiq with two threads each, which end after their last message."""
-    with started(place, "dramatiq", "host_dramatiq", "--processes", "2", "--threads", "2", "--skip-logging") as process:
-        _sent(place, "from host_dramatiq import work\nfor _ in range({tasks}): work.send()", tasks)
+    with started(place, "dramatiq", f"{_PROGRAMS}.host_dramatiq", "--processes", "2", "--threads", "2", "--skip-logging") as process:
+        _sent(place, "from tests.jackfield.embedding.host_dramatiq import work\nfor _ in range({tasks}): work.send()", tasks)
         _ends(process, place, 2 * tasks)
 
 
@@ -121,7 +122,7 @@ def gunicorn(place: Place, tasks: int, *words: str) -> None:
     """Four workers of gunicorn, which end as soon as the last request was answered."""
     port = free_port()
     bound = ("--workers", "4", "--bind", f"127.0.0.1:{port}", "--log-level", "warning")
-    with started(place, "gunicorn", "host_wsgi:application", *bound, *words) as process:
+    with started(place, "gunicorn", f"{_PROGRAMS}.host_wsgi:application", *bound, *words) as process:
         until(lambda: process.poll() is not None or _asked(port) is not None, _WITHIN)
         with ThreadPoolExecutor(4) as pool:
             answers = list(pool.map(lambda _: _asked(port), range(tasks - 1)))
@@ -149,7 +150,7 @@ def _sent(place: Place, program: str, tasks: int) -> None:
 def limited_celery(place: Place) -> None:
     """A soft time limit of Celery: a signal's handler raises in a child's only thread."""
     with started(place, "celery", *_QUIET, "--pool", "prefork", "--concurrency", "1") as process:
-        _sent(place, "from host_celery import wait\nwait.delay()", 1)
+        _sent(place, "from tests.jackfield.embedding.host_celery import wait\nwait.delay()", 1)
         _ends(process, place, 1, lambda: _is_done(place))
 
 
@@ -165,8 +166,8 @@ def limited_rq(place: Place) -> None:
 
 def limited_dramatiq(place: Place) -> None:
     """A time limit of Dramatiq: another thread sets an exception in the one that calls."""
-    with started(place, "dramatiq", "host_dramatiq", "--processes", "1", "--threads", "1", "--skip-logging") as process:
-        _sent(place, "from host_dramatiq import wait\nwait.send()", 1)
+    with started(place, "dramatiq", f"{_PROGRAMS}.host_dramatiq", "--processes", "1", "--threads", "1", "--skip-logging") as process:
+        _sent(place, "from tests.jackfield.embedding.host_dramatiq import wait\nwait.send()", 1)
         _ends(process, place, 1)
 
 
@@ -174,7 +175,7 @@ def limited_gunicorn(place: Place) -> None:
     """The time-out of a synchronous worker of gunicorn: the arbiter's signal ends it."""
     port = free_port()
     bound = ("--workers", "1", "--timeout", "10", "--bind", f"127.0.0.1:{port}", "--log-level", "critical")
-    with started(place, "gunicorn", "host_wsgi:application", *bound) as process:
+    with started(place, "gunicorn", f"{_PROGRAMS}.host_wsgi:application", *bound) as process:
         until(lambda: process.poll() is not None or _asked(port, "/wait") is not None or place.told, _WITHIN)
         _ends(process, place, 1)
 

@@ -1,4 +1,4 @@
-"""The fixture ``site``, for test modules that say ``pytest_plugins = ["connect_place"]``."""
+"""The fixture ``site``, for test modules that say ``pytest_plugins = ["tests.jackfield_server.http.connect_place"]``."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import contextlib
 from collections.abc import Iterator
 
 import pytest
+from tests.jackfield_server.http.connect_attacked import Attacked, attacked
 
-from connect_attacked import Attacked, attacked
 from postgres import database_of
 
 

@@ -17,8 +17,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import call_counts
-from call_counts import Functions
+from tests.costs import call_counts
+from tests.costs.call_counts import Functions
+
 from plugboard import declare, hide_others, make_connector, make_echo
 from stage import clean_environment
 

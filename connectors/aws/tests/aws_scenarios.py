@@ -24,7 +24,7 @@ import jmespath
 
 from moto_rig import Rig
 
-FOLDER = Path(__file__).parents[2] / "connectors" / "aws" / "tests" / "moto_scenarios"
+FOLDER = Path(__file__).parents[3] / "connectors" / "aws" / "tests" / "moto_scenarios"
 _NAMED = re.compile(r"\$\{(\w+)\}")
 _LEAST_PAGES = 3
 _MOST_PAGES = 60

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import yaml
+from tests.jackfield_formats.foreign_files import write
 
-from foreign_files import write
 from shell import Answer, Shell
 
 PROVIDER = {
