@@ -70,6 +70,7 @@ _PAGES = {
     "http-operations": http_page.page,
     "http-operations-events": http_page.events_page,
     "http-operations-manage": http_page.managing_page,
+    "http-operations-servers": http_page.servers_page,
     "limits": limits_page.page,
     "metrics": metrics_page.page,
     "packages": plugin_pages.packages,

@@ -156,6 +156,10 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
         "1,000 calls of an MCP server that dies at a random byte of each answer",
         (*_SCRIPT, "tests/campaigns/mcp_campaign.py", "writes"),
     ),
+    "mcp-kills": (
+        "10,000 writes over MCP by processes that are killed 300 times, on SQLite and on PostgreSQL",
+        (*_SCRIPT, "tests/campaigns/mcp_kills.py"),
+    ),
     "signals": (
         "40 SIGTERM and 40 SIGHUP at random moments of 50 calls, with one process and two, and commands as process 1 and not",
         (*_PYTHON, "pytest", "-m", "campaign or not campaign", "-q", "tests/jackfield_server/http/test_http_signals.py"),

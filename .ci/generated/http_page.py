@@ -12,7 +12,8 @@ _TEXT = """# HTTP operations
 
 Operations of `jackfield serve` that callers use, with the scope that the token needs; [HTTP operations, events and
 schedules](http-operations-events.md) has those on events, callbacks, schedules and approvals, [HTTP operations,
-managing](http-operations-manage.md) those on connections, installations, tokens, workspaces and the audit log. [HTTP API](http.md)
+managing](http-operations-manage.md) those on connections, installations, tokens, workspaces and the audit log, [servers of
+others](http-operations-servers.md) those on MCP servers and OAuth clients. [HTTP API](http.md)
 describes what all have in common: authentication, keys, lists, limits and errors. `GET /openapi.json` describes the operations with
 their schemas. For `/mcp` and `/v1.0` (Dapr), see [MCP](mcp.md) and [Compatibility](../compatibility.md#dapr)."""
 
@@ -27,16 +28,24 @@ _MANAGING_TEXT = """# HTTP operations: managing
 Operations of `jackfield serve` that manage a workspace, or those of a [platform](../tutorial/tenants.md), with the scope that the
 token needs. [HTTP operations](http-operations.md) links all others, and [HTTP API](http.md) describes what they have in common."""
 
+_SERVERS_TEXT = """# HTTP operations: servers of others
+
+Operations of `jackfield serve` on [MCP servers](../tutorial/mcp-servers.md) that are connectors, and on [OAuth
+clients](../tutorial/oauth2.md), with the scope that the token needs. [HTTP operations](http-operations.md) links all others, and
+[HTTP API](http.md) describes what they have in common."""
+
 _TITLES = {"server": "Server"}
 _EVENTS = frozenset({"approvals", "events", "callbacks", "deliveries", "schedules", "platform"})
 """Groups of operations on what happens without a caller who waits."""
-_MANAGING = frozenset({"oauth-clients", "mcp-servers", "installations", "connections", "authorizations", "audit", "tokens", "workspaces"})
+_MANAGING = frozenset({"installations", "connections", "authorizations", "audit", "tokens", "workspaces"})
 """Groups of operations that manage a workspace."""
+_SERVERS = frozenset({"oauth-clients", "mcp-servers"})
+"""Groups of operations on servers of others."""
 
 
 def page() -> str:
     """The page of what callers use."""
-    return _page(_TEXT, (operation for operation in OPERATIONS if operation.tag not in _EVENTS | _MANAGING))
+    return _page(_TEXT, (operation for operation in OPERATIONS if operation.tag not in _EVENTS | _MANAGING | _SERVERS))
 
 
 def events_page() -> str:
@@ -47,6 +56,11 @@ def events_page() -> str:
 def managing_page() -> str:
     """The page of what manages a workspace."""
     return _page(_MANAGING_TEXT, (operation for operation in OPERATIONS if operation.tag in _MANAGING))
+
+
+def servers_page() -> str:
+    """The page of MCP servers and OAuth clients."""
+    return _page(_SERVERS_TEXT, (operation for operation in OPERATIONS if operation.tag in _SERVERS))
 
 
 def _page(text: str, shown: Iterable[Operation]) -> str:
