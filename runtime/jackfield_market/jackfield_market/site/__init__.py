@@ -1,0 +1,1 @@
+"""The site of a catalogue: its pages, its index for installers, its search, and what serves it."""
