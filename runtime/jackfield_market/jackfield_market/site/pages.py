@@ -15,18 +15,17 @@ from urllib.parse import quote
 
 from jackfield.kernel.definitions import completed
 from jackfield.kernel.markup import Markup, Node
-from jackfield_market.site import reports
-from jackfield_market.site import schema_table
-from jackfield_market.site.markup import codes, document, h, line, link, page, table, terms
 from jackfield_market.registry import CONNECTORS
 from jackfield_market.releases import ICONS
+from jackfield_market.site import reports, schema_table
+from jackfield_market.site.markup import codes, document, h, line, link, page, table, terms
 from jackfield_market.site.search_index import about, categories_of, first_line, title_of
 
 if TYPE_CHECKING:
     from jackfield.manifest.manifest import Manifest
     from jackfield_market.releases import Release
-    from jackfield_market.site.reports import Report
     from jackfield_market.schema_changes import Change
+    from jackfield_market.site.reports import Report
     from jackfield_market.site.shelf import Shelved
 
 PUBLISHERS = "publishers/index.html"

@@ -11,8 +11,8 @@ from typing import Any
 
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.markup import Markup
-from jackfield_market.site.markup import h
 from jackfield_market.registry import CONNECTORS
+from jackfield_market.site.markup import h
 from jackfield_market.wheels import read_bounded
 
 _GRADES = ("none", "bronze", "silver", "gold", "platinum")

@@ -14,14 +14,11 @@ from typing import Any
 from packaging.metadata import parse_email
 
 from jackfield.manifest.manifest import Manifest
-from jackfield_market.site import pages
-from jackfield_market.site import reports
-from jackfield_market.site import search_index
-from jackfield_market.site import simple_index
 from jackfield_market.manifest_changes import compare
 from jackfield_market.registry import Registry
 from jackfield_market.releases import REVOKED, Release
 from jackfield_market.schema_changes import Change
+from jackfield_market.site import pages, reports, search_index, simple_index
 from jackfield_market.site.shelf import Shelved, path_of, render_releases
 from jackfield_market.wheels import read_bounded
 
