@@ -43,6 +43,7 @@ UPDATE connect_sessions SET status = :status, sealed = :sealed WHERE workspace =
 """
 _OPEN = "status NOT IN ('granted', 'failed', 'expired')"
 _COUNT = f"SELECT COUNT(*) AS n FROM connect_sessions WHERE workspace = :workspace AND {_OPEN} AND expires_at > :now"
+_UNENDED = f"SELECT {_COLUMNS} FROM connect_sessions WHERE workspace = :workspace AND {_OPEN} AND expires_at > :now LIMIT {_MOST}"
 _LATE = f"SELECT {_COLUMNS} FROM connect_sessions WHERE workspace = :workspace AND {_OPEN} AND expires_at <= :now LIMIT 100"
 _LATE_OF_ALL = f"SELECT DISTINCT workspace FROM connect_sessions WHERE {_OPEN} AND expires_at <= :now LIMIT 1000"
 _PURGE = f"DELETE FROM connect_sessions WHERE workspace = :workspace AND expires_at < :before AND NOT ({_OPEN})"
@@ -136,6 +137,12 @@ class ConnectTable(SealedTable):
         with self._database.read(flush=False) as transaction:
             rows = transaction.execute(_LIST, place)
         return [self._read(row) for row in rows[:limit]], cursor_after(rows[limit - 1] if len(rows) > limit else None, "expires_at", "id")
+
+    def open(self) -> list[ConnectSession]:
+        """Return the sessions that are not over."""
+        with self._database.read(flush=False) as transaction:
+            rows = transaction.execute(_UNENDED, {"workspace": self._workspace, "now": self._clock.time()})
+        return [found for found in map(self._read, rows) if not found.is_over]
 
     def expire(self) -> list[ConnectSession]:
         """End the sessions whose time is over, up to 100 of them, and store their events; return them as they are then."""

@@ -112,8 +112,7 @@ class Connecting:
         if wanted.connection and wanted.mode != "connect":
             about["type"] = str(self._find_connection(wanted.connection)["type"])
         elif wanted.connection and self._exists(wanted.connection):
-            text = f"the connection '{wanted.connection}' exists"
-            raise SessionMoved(text, details=[Detail("/connection", text)], hint="Choose another name, or the mode 'reauth'.")
+            self._begin_anew(wanted, actor)
         if len(kinds) == 1:
             check_defaults(wanted, kinds[0])
         for place, kind in enumerate(kinds if wanted.mode == "connect" else ()):
@@ -126,6 +125,22 @@ class Connecting:
 
         identifier, link = self._table.create(wanted, about, in_transaction)
         return self._table.find(identifier), link
+
+    def _begin_anew(self, wanted: Wanted, actor: Actor) -> None:
+        """End the open session in which the same user has left the approval of the connection half-way, and free its name.
+
+        :raises SessionMoved: if the connection exists otherwise.
+        """
+        earlier = next((one for one in self._table.open() if one.created and one.connection == wanted.connection), None)
+        is_ours = earlier is not None and earlier.owner == actor.key
+        text, hint = f"the connection '{wanted.connection}' exists", "Choose another name, or the mode 'reauth'."
+        if earlier is not None and is_ours and earlier.wanted.user == wanted.user:
+            self._fail(earlier, "the same user has begun again")
+            if not self._exists(wanted.connection):
+                return
+        elif earlier is not None and is_ours:
+            text, hint = f"another user is connecting '{wanted.connection}'", f"Choose another name, or delete the session '{earlier.id}'."
+        raise SessionMoved(text, details=[Detail("/connection", text)], hint=hint)
 
     def _require_room(self, *, adds: bool) -> None:
         if adds and (store := table_of(self._connections.known)) is not None:

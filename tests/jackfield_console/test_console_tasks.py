@@ -1,0 +1,522 @@
+"""Forty everyday tasks in a browser: each ends in two steps, none on the command line.
+
+A step is a page on which a person does something: the menu leads to the first one, and what a form asks once more is the same step.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Error
+
+from browsing import Visitor
+from console_rig import Console, served
+from dead_letters import give_up
+from jackfield_store.access import Workspaces
+
+pytest_plugins = ["browser"]
+pytestmark = pytest.mark.campaign  # two minutes
+
+SAY: dict[str, Any] = {"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": "Hello"}}
+POST: dict[str, Any] = {"connector": "echo", "action": "post", "connection": "hall", "inputs": {"text": "Hello"}}
+
+
+class Person:
+    """Somebody who counts the pages on which they have done something."""
+
+    def __init__(self, visitor: Visitor) -> None:
+        self.visitor, self.page = visitor, visitor.page
+        self.places: list[str] = []
+
+    def begin(self, section: str) -> None:
+        """Open a section from the menu."""
+        self.visitor.go("/")
+        self.places = []
+        self.page.get_by_role("navigation").get_by_role("link", name=section, exact=True).click()
+        self.visitor.settle()
+
+    def _here(self) -> None:
+        place = urlsplit(self.page.url).path.removesuffix("/selection")
+        if not self.places or self.places[-1] != place:
+            self.places.append(place)
+
+    def press(self, name: str, role: Any = "button", *, exact: bool = True, nth: int = 0) -> None:
+        """Press a button, or follow a link."""
+        self._here()
+        self.page.get_by_role("main").get_by_role(role, name=name, exact=exact).nth(nth).click()
+        self.visitor.settle()
+
+    def follow(self, name: str, *, exact: bool = True) -> None:
+        """Follow a link of the page."""
+        self.press(name, "link", exact=exact)
+
+    def fill(self, **fields: str) -> None:
+        """Fill fields in by their labels, in which ``_`` is a space."""
+        self._here()
+        for label, text in fields.items():
+            control = self.page.get_by_role("main").get_by_label(label.replace("_", " ")).first
+            if control.evaluate("node => node.tagName") == "SELECT":
+                control.select_option(text)
+            elif control.get_attribute("type") == "checkbox":
+                control.set_checked(text == "on")
+            else:
+                control.fill(text)
+
+    def tick(self, count: int = 1) -> None:
+        """Tick boxes of a list."""
+        self._here()
+        for number in range(count):
+            self.page.locator('main input[name^="pick-"]').nth(number).check()
+
+    def open(self, text: str) -> None:
+        """Unfold what is folded."""
+        self._here()
+        self.page.locator("main summary", has_text=text).first.click()
+
+    def sees(self, text: str) -> None:
+        """Wait for a text of the page."""
+        self.page.locator("main").get_by_text(re.compile(re.escape(text), re.IGNORECASE)).locator("visible=true").first.wait_for(
+            timeout=30_000
+        )
+
+
+@pytest.fixture
+def console(tmp_path: Path) -> Iterator[Console]:
+    """A console in whose workspace there is something of everything, and where nobody works the queue."""
+    with served(tmp_path, queue_workers=0) as found:
+        furnish(found)
+        yield found
+
+
+def furnish(console: Console) -> None:
+    """Let there be calls in every state, a schedule, a subscription, a tenant."""
+    runtime = console.host.runtime("default")
+    for name in ("hall", "attic", "cellar"):
+        runtime.connections.add(name, "echo/token", {"token": "sesame"})
+    workspaces = Workspaces(console.host.storage.database, console.host.storage.vault, console.host.clock)
+    workspaces.set("default", {"keepInputs": True})
+    runtime.invoke(SAY)
+    for number in range(3):
+        runtime.invoke({**SAY, "inputs": {"text": "No", "fault": {"kind": "rejected"}}})
+        runtime.invoke({**POST, "inputs": {"text": "Doubt", "fault": {"kind": "reset"}}, "idempotencyKey": f"doubt-{number}"})
+    for number in range(2):
+        lost = runtime.enqueue({**SAY, "idempotencyKey": f"lost-{number}"})
+        assert isinstance(lost, str)
+        assert runtime.journal is not None
+        give_up(runtime.journal, "default", lost)
+    for number in range(4):
+        runtime.enqueue({**SAY, "idempotencyKey": f"queued-{number}"})
+
+
+def call_of(person: Person, status: str) -> None:
+    """Open the newest call of a status from the list."""
+    person.begin("Invocations")
+    person.fill(Status=status)
+    person.press("Filter")
+    person._here()
+    person.page.locator("#found tbody a").first.click()
+    person.visitor.settle()
+
+
+def schedule(person: Person, name: str = "nightly") -> None:
+    """Open a schedule."""
+    person.begin("Schedules")
+    person.follow(name)
+
+
+INVOCATION = '{"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": "x"}}'
+Task = Callable[[Person], None]
+TASKS: dict[str, Task] = {}
+
+
+def task(words: str) -> Callable[[Task], Task]:
+    """Note a task, in the order in which they are done."""
+
+    def noted(do: Task) -> Task:
+        TASKS[words] = do
+        return do
+
+    return noted
+
+
+@task("see what failed")
+def _(person: Person) -> None:
+    person.begin("Invocations")
+    person.fill(Status="failed")
+    person.press("Filter")
+    person.sees("failed")
+
+
+@task("see why a call failed")
+def _(person: Person) -> None:
+    call_of(person, "failed")
+    person.sees("Attempts")
+
+
+@task("see what was sent by a call that failed")
+def _(person: Person) -> None:
+    person.begin("Invocations")
+    person.fill(Status="failed")
+    person.press("Filter")
+    person._here()
+    person.page.locator("#found tbody th a").last.click()
+    person.visitor.settle()
+    person.sees("What was sent")
+
+
+@task("search a call by a word")
+def _(person: Person) -> None:
+    person.begin("Invocations")
+    person.fill(Search="doubt-1")
+    person.press("Filter")
+    person.sees("echo")
+
+
+@task("save failed calls as a file")
+def _(person: Person) -> None:
+    person.begin("Invocations")
+    person._here()
+    with person.page.expect_download() as saved:
+        person.page.locator("main").get_by_role("link", name=re.compile("CSV")).first.click()
+    assert saved.value.suggested_filename
+
+
+@task("run failed calls again")
+def _(person: Person) -> None:
+    person.begin("Invocations")
+    person.fill(Status="failed")
+    person.press("Filter")
+    for number in (-1, -2):
+        person.page.locator('main input[name^="pick-"]').nth(number).check()
+    person.press("Run again…")
+    person.press("Run again: 2")
+    person.sees("Run again: 2 done")
+
+
+@task("cancel a call that waits")
+def _(person: Person) -> None:
+    call_of(person, "queued")
+    person.press("Cancel")
+    person.sees("cancel")
+
+
+@task("cancel several calls")
+def _(person: Person) -> None:
+    person.begin("Invocations")
+    person.fill(Status="queued")
+    person.press("Filter")
+    person.tick(2)
+    person.press("Cancel…")
+    person.press("Cancel: 2")
+    person.sees("2 done")
+
+
+@task("resolve a doubt: it was sent")
+def _(person: Person) -> None:
+    call_of(person, "in_doubt")
+    person._here()
+    person.page.locator("main summary", has_text="It took effect").first.click()
+    person.page.locator("#note-succeeded").fill("seen at the provider")
+    person.press("Mark as succeeded")
+    person.sees("seen at the provider")
+
+
+@task("resolve a doubt: it was not sent")
+def _(person: Person) -> None:
+    call_of(person, "in_doubt")
+    person._here()
+    person.page.locator("main summary", has_text="It did not take effect").first.click()
+    person.page.locator("#note-failed").fill("not at the provider")
+    person.press("Mark as failed")
+    person.sees("not at the provider")
+
+
+@task("redrive a dead letter")
+def _(person: Person) -> None:
+    person.begin("Queue")
+    person.follow("Dead letters")
+    person.press("Redrive echo say")
+    person.sees("queued again")
+
+
+@task("connect an account")
+def _(person: Person) -> None:
+    person.begin("Connections")
+    person.follow("New connection")
+    person.page.locator('main a[href*="type=echo/token"]').first.click()
+    person.visitor.settle()
+    person.fill(Name="office", Token="sesame")
+    person.press("Save and test")
+    person.sees("Tested")
+
+
+@task("test a connection")
+def _(person: Person) -> None:
+    person.begin("Connections")
+    person.follow("hall")
+    person.press("Test")
+    person.sees("Tested")
+
+
+@task("change a value of a connection")
+def _(person: Person) -> None:
+    person.begin("Connections")
+    person.follow("hall")
+    person.open("Values")
+    person.fill(Greeting="Good evening")
+    person.press("Save and test")
+    person.sees("Saved")
+
+
+@task("rename a connection")
+def _(person: Person) -> None:
+    person.begin("Connections")
+    person.follow("attic")
+    person.open("Rename")
+    person.page.locator("#new").fill("loft")
+    person.press("Rename")
+    person.sees("loft")
+
+
+@task("remove a connection")
+def _(person: Person) -> None:
+    person.begin("Connections")
+    person.follow("loft")
+    person.open("Remove")
+    person.press("Remove loft")
+    person.sees("removed")
+
+
+@task("remove several connections")
+def _(person: Person) -> None:
+    person.begin("Connections")
+    person.tick(1)
+    person.press("Remove and revoke…")
+    person.press("Remove and revoke: 1")
+    person.sees("1 done")
+
+
+@task("add a schedule")
+def _(person: Person) -> None:
+    person.begin("Schedules")
+    person.follow("New schedule")
+    person.fill(Name="nightly", When="0 7 * * *")
+    person.page.locator("main textarea").first.fill(INVOCATION)
+    person._here()
+    person.page.locator("main button.primary").click()
+    person.sees("it is active")
+
+
+@task("change a schedule")
+def _(person: Person) -> None:
+    person.begin("Schedules")
+    person.follow("Edit nightly")
+    person.fill(When="0 8 * * *")
+    person.page.locator("main button.primary").click()
+    person.sees("Schedule saved")
+
+
+def _step(words: str, button: str, told: str) -> None:
+    @task(words)
+    def _(person: Person) -> None:
+        schedule(person)
+        person.press(button)
+        person.sees(told)
+
+
+_step("pause a schedule", "Pause", "Paused")
+_step("resume a schedule", "Resume", "Resumed")
+_step("run a schedule now", "Run now", "Queued now")
+_step("remove a schedule", "Remove", "Schedule removed")
+
+
+@task("watch for events")
+def _(person: Person) -> None:
+    person.begin("Subscriptions")
+    person.follow("New subscription")
+    person.follow("Echo: Notes")
+    person.fill(Name="notes", Connection="hall", Every="60")
+    person.press("Add subscription")
+    person.sees("Added")
+
+
+@task("change what is watched")
+def _(person: Person) -> None:
+    person.begin("Subscriptions")
+    person.follow("Edit notes")
+    person.fill(Every="120")
+    person.press("Save")
+    person.sees("120 s")
+
+
+@task("pause a subscription")
+def _(person: Person) -> None:
+    person.begin("Subscriptions")
+    person.follow("notes")
+    person.press("Pause")
+    person.sees("Paused")
+
+
+@task("remove a subscription")
+def _(person: Person) -> None:
+    person.begin("Subscriptions")
+    person.follow("notes")
+    person.press("Remove")
+    person.sees("removed")
+
+
+@task("add a callback")
+def _(person: Person) -> None:
+    person.begin("Callbacks")
+    person.fill(URL="https://93.184.215.14/hook", Types="quota.*")
+    person.press("Create callback")
+    person.sees("whsec_")
+
+
+@task("give a callback a new secret")
+def _(person: Person) -> None:
+    person.begin("Callbacks")
+    person._here()
+    person.page.locator("main tbody a").first.click()
+    person.visitor.settle()
+    person.press("Rotate", exact=False)
+    person.sees("whsec_")
+
+
+@task("remove a callback")
+def _(person: Person) -> None:
+    person.begin("Callbacks")
+    person._here()
+    person.page.locator("main tbody a").first.click()
+    person.visitor.settle()
+    person.press("Remove")
+    person.sees("removed")
+
+
+@task("create a token")
+def _(person: Person) -> None:
+    person.begin("Tokens")
+    person.fill(Name="billing", Scope="read")
+    person.press("Create token")
+    person.sees("Copy the token now")
+
+
+@task("let writes of a program wait for a person")
+def _(person: Person) -> None:
+    person.begin("Tokens")
+    person.fill(Name="careful")
+    person.open("Rules")
+    person.fill(Approve="effect:write")
+    person.press("Create token")
+    person.sees("Copy the token now")
+
+
+@task("revoke a token")
+def _(person: Person) -> None:
+    person.begin("Tokens")
+    person.press("Revoke billing")
+    person.sees("Token revoked")
+
+
+@task("revoke several tokens")
+def _(person: Person) -> None:
+    person.begin("Tokens")
+    person.tick(1)
+    person.press("Revoke…")
+    person.press("Revoke: 1")
+    person.sees("1 done")
+
+
+@task("keep calls for longer")
+def _(person: Person) -> None:
+    person.begin("Workspace")
+    person.fill(Retention_in_days="90")
+    person.press("Save")
+    person.sees("Settings saved")
+
+
+@task("see whether a call is allowed")
+def _(person: Person) -> None:
+    person.begin("Workspace")
+    person.fill(Action="echo/say")
+    person.press("Check")
+    person.sees("allowed")
+
+
+@task("see who changed something")
+def _(person: Person) -> None:
+    person.begin("Audit log")
+    person.fill(Object="connection:hall")
+    person.press("Filter")
+    person.sees("connection.created")
+
+
+@task("add a tenant")
+def _(person: Person) -> None:
+    person.begin("Tenants")
+    person._here()
+    person.page.locator("main form[action='/tenants'] #name").fill("acme-1")
+    person.press("Create workspace")
+    person.sees("acme-1")
+
+
+@task("suspend a tenant")
+def _(person: Person) -> None:
+    person.begin("Tenants")
+    person.follow("acme-1")
+    person.press("Suspend")
+    person.sees("suspended")
+
+
+@task("resume a tenant")
+def _(person: Person) -> None:
+    person.begin("Tenants")
+    person.follow("acme-1")
+    person.press("Resume")
+    person.sees("Suspend")
+
+
+@task("send somebody a link to connect an account")
+def _(person: Person) -> None:
+    person.begin("Tenants")
+    person.follow("Connect an account for acme-1")
+    person.fill(System="echo/token")
+    person.press("Create link")
+    person.sees("Send this link to one person only")
+
+
+@task("run an action")
+def _(person: Person) -> None:
+    person.begin("Connectors")
+    person.page.locator("main #q").fill("say something")
+    person._here()
+    person.page.locator("main a", has_text=re.compile("^Say")).first.click()
+    person.visitor.settle()
+    person.page.locator("#connection").select_option("hall")
+    person.fill(Text="Hello")
+    person._here()
+    assert person.visitor.run() == "succeeded"
+
+
+def test_each_task_ends_in_two_steps(browser: Browser, console: Console) -> None:
+    """All of them are done, and the pages on which something was done are counted."""
+    visitor = Visitor(browser, console)
+    visitor.page.set_default_timeout(30_000)
+    visitor.sign_in()
+    faults = []
+    for words, do in TASKS.items():
+        person = Person(visitor)
+        try:
+            do(person)
+        except (AssertionError, Error) as error:
+            faults.append(f"{words}: {str(error).splitlines()[0]} at {person.page.url}")
+        if len(person.places) > 2:
+            faults.append(f"{words}: {' > '.join(person.places)}")
+    assert faults == []
+    assert len(TASKS) >= 40
+    visitor.close()
