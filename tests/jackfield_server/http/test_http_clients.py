@@ -79,8 +79,7 @@ def test_m24_typescript_client(origin: str, client: Client, tmp_path: Path) -> N
     if not (NODE / "openapi-typescript").exists():
         pytest.skip("openapi-typescript is not installed in .venv/node ('make clients' does it, where there is npm)")
     run(
-        NODE / "openapi-typescript", f"{origin}/openapi.json?connector=echo", "--default-non-nullable", "false", "--output", "api.ts",
-        folder=tmp_path,
+        NODE / "openapi-typescript", f"{origin}/openapi.json?connector=echo", "--output", "api.ts", folder=tmp_path,
     )  # fmt: skip
     shutil.copy(CALLS / "calls.ts", tmp_path)
     run(

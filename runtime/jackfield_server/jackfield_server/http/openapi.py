@@ -114,16 +114,31 @@ def document(version: str, operations: Iterable[Operation], manifests: Iterable[
 
 
 def _opened(value: Any) -> Any:
-    """Mark objects without a described shape as open: openapi-typescript otherwise types them as objects without members."""
+    """Write schemas so that generators of clients read them as they are meant: openapi-typescript types objects without a described shape
+    as objects without members, and requires members that have a default of whoever sends them."""
     if isinstance(value, list):
         return [_opened(item) for item in value]
     if not isinstance(value, dict):
         return value
     opened = {name: item if name in _DATA else _opened(item) for name, item in value.items()}
+    if isinstance(members := opened.get("properties"), dict):
+        required = opened.get("required", ())
+        opened["properties"] = {name: one if name in required else _without_default(one) for name, one in members.items()}
     return {**opened, "additionalProperties": True} if value.get("type") == "object" and not value.keys() & _SHAPED else opened
 
 
+def _without_default(member: Any) -> Any:
+    """Tell the default of a member that may be left out in its description."""
+    if not isinstance(member, dict) or "default" not in member:
+        return member
+    text = json.dumps(member["default"], ensure_ascii=False)
+    told = f"By default {text}." if len(text) <= _LONGEST_DEFAULT else ""
+    description = " ".join(part for part in (member.get("description"), told) if part)
+    return {**{name: one for name, one in member.items() if name != "default"}, **({"description": description} if description else {})}
+
+
 _DATA = {"const", "default", "enum", "examples"}
+_LONGEST_DEFAULT = 80
 _SHAPED = {"properties", "additionalProperties", "patternProperties", "unevaluatedProperties", "$ref", "allOf", "anyOf", "oneOf"}
 
 _ABOUT = "Runs actions of connectors. Errors are problem details (RFC 9457)."
