@@ -119,7 +119,7 @@ def delivered(kind: str, callbacks: int) -> Iterator[Callable[[], object]]:
 def posted() -> Iterator[Callable[[], object]]:
     """Post signed bodies through bare httpx2, one after the other over one connection."""
     from events_campaign import receivers
-    from jackfield_platform.events.signing import new_secret, signatures
+    from jackfield.wire.signing import new_secret, signatures
 
     secret = new_secret("hmac")
     with receivers() as origin, _client(origin) as post:

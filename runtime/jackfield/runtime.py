@@ -91,6 +91,8 @@ class Managed:
 
     def catalog_of(self, caller: Caller) -> Catalog:
         """Return the connectors and actions that a caller may see; reads the rules from the database."""
+        if self.pipeline.judges:
+            caller = self.pipeline.seen_by(caller)
         return seen_catalog(self.catalog.for_audience(caller.audience), self.access.authorizer(caller))
 
     def journal_of(self, caller: Caller = LIBRARY) -> SeenJournal:
@@ -236,6 +238,10 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         self.schemas = Schemas()
         self.files = store.files() if files is None else files
         """Stored files that inputs refer to and outputs contain."""
+        if environment.get("JACKFIELD_POLICY_URL"):
+            from jackfield.pipe.policy_service import policy_of
+
+            plugins = (*plugins, *policy_of(environment))
         self.plugins = Plugins(groups.get("jackfield.plugins", ()) if points is None else points, plugins)
         """Plugins that are installed, and those that were passed."""
         limit = limit_of(only_hosts, environment)

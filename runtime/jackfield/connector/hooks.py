@@ -14,7 +14,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from types import TracebackType
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("jackfield.plugins")
 
 _PROJECT = "jackfield"
-HOOKS = {"around": False, "request": False, "resolve_secret": True, "stage": False, "warn": False}
+HOOKS = {"around": False, "judge": False, "request": False, "resolve_secret": True, "stage": False, "warn": False}
 """Names of the hooks; True if only the first answer that is not None counts (pluggy's ``firstresult``)."""
 
 
@@ -58,6 +58,13 @@ class Specifications:
         """Observe an invocation that enters a stage: admit, check, open, run or settle. Called inside the wrappers of ``around``.
 
         Must not block; an exception is logged and changes nothing.
+        """
+
+    def judge(self, question: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Judge a listing, a call before it is made, or its output (``pipe.policy``). None: no opinion.
+
+        A JackfieldError means that there is no decision: a listing then has no writes, a call of another effect than ``read`` is refused,
+        and an output is withheld.
         """
 
     def request(self, method: str, server: str, started: float, ended: float, status: int | None) -> None:
@@ -146,6 +153,17 @@ class Plugins(ProcessLocal):
     def stage(self, name: str) -> None:
         """Report a stage to the plugins."""
         self._tell("stage", name=name)
+
+    def judge(self, question: Mapping[str, Any]) -> list[Any]:
+        """Return what each plugin that judges has decided on a question.
+
+        :raises JackfieldError: if one has no decision; ``PluginFailed`` if it cannot be asked.
+        """
+        hook = self._hook("judge")
+        if hook.broken:
+            raise PluginFailed(hook.broken[0])
+        found = [_asked(name, call, question=question) for name, call in hook.calls]
+        return [verdict for verdict in found if verdict is not None]
 
     def request(self, method: str, server: str, started: float, ended: float, status: int | None) -> None:
         """Report a request to the plugins."""

@@ -41,6 +41,8 @@ NAMES = _LISTS | frozenset(
         "TWINS",
         "SETTLE",
         "MCP_SERVERS",
+        "POLICY_URL",
+        "POLICY_SECRET",
         "OFFERS",
         "ROLES",
         "OIDC_ISSUER",

@@ -32,7 +32,7 @@ from jackfield.connector.conversion import Handle
 from jackfield.connector.hooks import Wrapping
 from jackfield.kernel.clock import Deadline, within
 from jackfield.kernel.dataclass import dataclass, field
-from jackfield.kernel.errors import JackfieldError, LimitReached
+from jackfield.kernel.errors import JackfieldError, LimitReached, Unavailable
 from jackfield.kernel.interrupts import let_out_of_call
 from jackfield.kernel.secrecy import Hidden
 from jackfield.pacing.turn import PostponedError
@@ -44,6 +44,7 @@ from jackfield.pipe.check import filled_inputs, typed_inputs
 from jackfield.pipe.settle import rehearsed, settled
 
 if TYPE_CHECKING:
+    from jackfield.callers import Caller
     from jackfield.catalog import Catalog
     from jackfield.connections.connection_lookup import Connections
     from jackfield.connector.hooks import Plugins
@@ -80,6 +81,8 @@ class Pipeline:
     calls: Calls = field(default_factory=Calls)
     wraps: bool = field(init=False)
     """True if a plugin wraps calls."""
+    judges: bool = field(init=False)
+    """True if a policy judges calls and outputs."""
     opener: Callable[[str], BinaryIO] = field(init=False)
     """Opens a stored file of the workspace, for ``Result.files``."""
     enter: Callable[[str], None] = field(init=False)
@@ -88,6 +91,7 @@ class Pipeline:
     def __post_init__(self) -> None:
         object.__setattr__(self, "opener", partial(self.dependencies.files.open_by_id, self.dependencies.workspace))
         object.__setattr__(self, "wraps", self.plugins.has("around"))
+        object.__setattr__(self, "judges", self.plugins.has("judge"))
         object.__setattr__(self, "enter", self.plugins.stage if self.plugins.has("stage") else _ignore_stage)
 
     @property
@@ -128,6 +132,8 @@ class Pipeline:
         try:
             self.calls.check()
             result = await self._wrapped(given, run)
+            if self.judges:
+                result = await self.judged(run, result)
             was_interrupted = False
         except Exception as error:
             let_out_of_call(error, run.handled)
@@ -209,10 +215,35 @@ class Pipeline:
         :raises ApprovalRequired: if it cannot wait.
         :raises Cancelled: if it was approved and is not what was shown any more.
         """
+        if self.judges:
+            await self.judge(run)
         if record is not None and (replayed := await record.replay()) is not None:
             return replayed
         is_asked = run.asks is not None or (run.claimed is not None and run.claimed.approval is not None)
         return await self.recording.asked(self, given.value, run) if is_asked and not run.invocation.dry_run else None
+
+    async def judge(self, run: Run) -> None:
+        """Ask the policies whether a call may be made, or queued. Without a decision, a call from the queue is looked at again later.
+
+        :raises NotAllowed: if one refuses it.
+        :raises Unavailable: if there is no decision, unless it is a ``read``.
+        """
+        try:
+            await _policy().judge_call(self.plugins, run, self.workspace)
+        except Unavailable as error:
+            raise _refusal(run, self.dependencies, error, _UNDECIDED) if run.claimed is not None else error from None
+
+    async def judged(self, run: Run, result: Result) -> Result:
+        """Return a Result without what the policies withhold of its output, replayed ones, too."""
+        if result.output is None:
+            return result
+        found: Result = await _policy().judge_output(self.plugins, run, result, self.workspace)
+        return found
+
+    def seen_by(self, caller: Caller) -> Caller:
+        """Return a caller who sees the connectors and actions that the policies leave."""
+        found: Caller = _policy().judged_listing(self.plugins, caller, self.workspace)
+        return found
 
     async def _begin_or_replay(self, record: Record, attempts: Attempts, compared: Mapping[str, Any] | None) -> Result | None:
         """Wait for the rate limit, then record that the call begins. Return the Result of an earlier call with its key, or of an open twin
@@ -264,12 +295,19 @@ class Pipeline:
         return result
 
 
+def _policy() -> Any:
+    """Return the module of policies: most processes have none."""
+    from jackfield.pipe import policy
+
+    return policy
+
+
 def _ignore_stage(_stage: str) -> None:
     """Do nothing: no plugin observes stages."""
 
 
-_SOON, _LATER = 1.0, 30.0
-"""Seconds after which a queued call is looked at again: calls end soon, and files later."""
+_SOON, _UNDECIDED, _LATER = 1.0, 5.0, 30.0
+"""Seconds after which a queued call is looked at again: calls end soon, a policy decides again, and files are deleted later."""
 
 
 def begin_within(run: Run, dependencies: Dependencies) -> None:
@@ -297,7 +335,7 @@ async def require_storage(run: Run, dependencies: Dependencies) -> None:
         raise _refusal(run, dependencies, LimitReached("storageBytes", most), _LATER)
 
 
-def _refusal(run: Run, dependencies: Dependencies, error: LimitReached, seconds: float) -> JackfieldError | PostponedError:
+def _refusal(run: Run, dependencies: Dependencies, error: JackfieldError, seconds: float) -> JackfieldError | PostponedError:
     """Return what ends a call that does not begin: it was counted nowhere, so nothing is recorded of it."""
     run.record = None
     return error if run.claimed is None else PostponedError(dependencies.files.time.now() + seconds)

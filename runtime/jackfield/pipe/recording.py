@@ -53,6 +53,16 @@ class Pipe(Protocol):
         """Opens a stored file, for ``Result.files``."""
 
     @property
+    def judges(self) -> bool:
+        """True if a policy judges calls and outputs."""
+
+    async def judge(self, run: Run) -> None:
+        """Ask the policies whether a call may be queued."""
+
+    async def judged(self, run: Run, result: Result) -> Result:
+        """Return a Result without what the policies withhold of its output."""
+
+    @property
     def in_thread(self) -> InThread:
         """How a thread waits for the end of an invocation, for ``Result.wait``."""
 

@@ -20,7 +20,7 @@ from jackfield_platform.events import numbering
 from jackfield_platform.events.callbacks import Callbacks, failing_callbacks
 from jackfield_platform.events.retention import Retention
 from jackfield_platform.events.retries import PAUSES, pause_before
-from jackfield_platform.events.sending import Attempt, Sender, target_of
+from jackfield_platform.events.sending import Attempt, Sender
 from jackfield_store.access import Audit, Workspaces
 from receiver import Receiver, receiving
 
@@ -463,13 +463,6 @@ def test_members_that_are_not_valid(given: dict[str, Any], path: str, place: Pla
     with pytest.raises(InvalidInvocation) as refused:
         remote.create({"url": "https://93.184.215.14/", **given})
     assert [fault.path for fault in refused.value.details] == [path]
-
-
-def test_urls_are_sent_as_they_stand() -> None:
-    """Escapes, queries and ports of a URL are kept; other characters are escaped."""
-    assert target_of("https://hooks.example.com/a%20b/ö?x=1&y=%2F#z")[1:] == (b"/a%20b/%C3%B6?x=1&y=%2F", b"hooks.example.com")
-    assert target_of("http://example.com:8080")[1:] == (b"/", b"example.com:8080")
-    assert target_of("https://[2001:db8::1]/")[2] == b"[2001:db8::1]"
 
 
 def test_a_removed_callback_leaves_no_delivery(place: Place) -> None:

@@ -13,8 +13,8 @@ import standardwebhooks
 import svix
 
 from jackfield.pipe.events import Event
+from jackfield.wire.signing import new_secret
 from jackfield_platform.events.message import request_of
-from jackfield_platform.events.signing import new_secret
 
 NODE = Path(__file__).resolve().parents[3] / ".venv" / "node"
 _VERIFY = """

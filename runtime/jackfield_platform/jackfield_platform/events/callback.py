@@ -15,8 +15,8 @@ from jackfield.kernel.pointers import pointer
 from jackfield.kernel.stored_values import parsed_object
 from jackfield.pipe.events import Event
 from jackfield.wire.guard import Guard
+from jackfield.wire.urls import target_of
 from jackfield_platform.events.event import check_types, fits
-from jackfield_platform.events.sending import target_of
 from jackfield_store.access.platform_tokens import pattern_of
 from jackfield_store.database import Row
 

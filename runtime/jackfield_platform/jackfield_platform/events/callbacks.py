@@ -14,13 +14,13 @@ from jackfield.kernel.errors import Detail, InvalidInvocation, unknown_members
 from jackfield.kernel.hints import NextStep
 from jackfield.pipe.events import Event
 from jackfield.wire.guard import Guard, only_hosts
+from jackfield.wire.signing import PRIVATE, new_secret, public_key
 from jackfield_platform.events import positions
 from jackfield_platform.events.callback import COLUMNS, MEMBERS, Callback, Options, Origin, check_url, invalid, read_callback, stored
 from jackfield_platform.events.claims import make_due
 from jackfield_platform.events.message import request_of
 from jackfield_platform.events.numbering import Numbering
 from jackfield_platform.events.sending import Attempt, Sender
-from jackfield_platform.events.signing import PRIVATE, new_secret, public_key
 from jackfield_store.access import DEFAULT, Audit
 from jackfield_store.access.platform_tokens import manages, pattern_of
 from jackfield_store.database import Database, Row, SealBroken, Transaction

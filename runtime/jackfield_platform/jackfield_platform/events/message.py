@@ -9,9 +9,9 @@ from typing import Any
 from jackfield.kernel.clock import iso
 from jackfield.kernel.exact import result_json
 from jackfield.pipe.events import Event
+from jackfield.wire.signing import signatures
 from jackfield_platform.events.callback import Callback
 from jackfield_platform.events.outputs import output_of
-from jackfield_platform.events.signing import signatures
 from jackfield_store.database import Database
 from jackfield_store.keys import Vault
 

@@ -6,16 +6,16 @@ import math
 from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Any
-from urllib.parse import quote, urlsplit
 
 from jackfield.kernel.clock import iso, monotonic
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import InvalidConnection
 from jackfield.wire.client import Wire
-from jackfield.wire.connection import Target, WireSettings
+from jackfield.wire.connection import WireSettings
 from jackfield.wire.faults import Kind, WireFault
 from jackfield.wire.guard import ANYWHERE, Guard, OnlyHosts
 from jackfield.wire.tls import client_context
+from jackfield.wire.urls import target_of
 
 WITHIN = 15.0
 """Seconds for a whole attempt: to connect, to send, and to read the answer."""
@@ -24,8 +24,6 @@ MAX_ANSWER = 16 * 1024
 _SHOWN = 400
 """Characters of an answer that are kept."""
 _LONGEST_WAIT = 24 * 3600.0
-_PATH = "/%:@!$&'()*+,;=~-._"
-_PORTS = {"http": 80, "https": 443}
 _FAULTS = {
     Kind.RESOLVE: "its name does not resolve", Kind.REFUSED: "it refuses connections", Kind.UNREACHABLE: "it cannot be reached",
     Kind.CONNECT_LATE: "it does not accept connections in time", Kind.CERTIFICATE: "its certificate cannot be verified",
@@ -101,23 +99,6 @@ class Sender:
         found = {name.lower(): value for name, value in reply.fields}
         wait = _wait(found.get(b"retry-after"), at)
         return Attempt(at, monotonic() - begun, reply.status, _refusal(reply.status), _text(answer), wait)
-
-
-def target_of(url: str) -> tuple[Target, bytes, bytes]:
-    """Return server, path and ``Host`` of a URL.
-
-    :raises ValueError: if it is no URL of an HTTP server.
-    """
-    parts = urlsplit(url)
-    if parts.scheme not in _PORTS or not parts.hostname or parts.port == 0 or (parts.username, parts.password) != (None, None):
-        raise ValueError("must be an http or https URL with a host, without port 0, a user or a password")
-    host = parts.hostname.encode("idna").decode() if not parts.hostname.isascii() else parts.hostname
-    target = Target(parts.scheme, host, parts.port or _PORTS[parts.scheme])
-    path = quote(parts.path or "/", safe=_PATH)
-    if parts.query:
-        path += "?" + quote(parts.query, safe=_PATH + "?")
-    named = target.authority if parts.port is not None else target.authority.rpartition(b":")[0]
-    return target, path.encode("ascii"), named
 
 
 def _refusal(status: int) -> str | None:

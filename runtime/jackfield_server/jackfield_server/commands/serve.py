@@ -18,6 +18,7 @@ from jackfield.cli.quantities import MOST_AT_ONCE, count, port, rate
 from jackfield.kernel.clock import SystemClock, within
 from jackfield.kernel.errors import InvalidInvocation, JackfieldError, missing_extra
 from jackfield.kernel.signals import HANGUPS
+from jackfield.pipe.policy_service import policy_of
 from jackfield.wire.guard import allowed_hosts
 from jackfield_server.shared.identity.identity_providers import Jwt, check_people
 from jackfield_store.commands.starting import (
@@ -180,6 +181,7 @@ def _serve(arguments: Namespace, _output: Output) -> int:
     require_connection_files(os.environ)
     check_queue(os.environ)
     check_tracing(os.environ)
+    policy_of(os.environ)
     if not (settings.local or settings.public_url or _stored_url()):
         announce("jackfield: without --public-url there are no links for connect pages and approvals, and no webhooks")
     if settings.oidc is not None and not (settings.local or settings.public_url or _stored_url()):

@@ -21,6 +21,7 @@ from jackfield.kernel.errors import InvalidInvocation, Unavailable, missing_extr
 from jackfield.kernel.notices import Notices
 from jackfield.kernel.signals import ENDS, HANGUPS, Deadline
 from jackfield.kernel.threads import Threads
+from jackfield.pipe.policy_service import policy_of
 from jackfield.tracing import configured, remarked
 from jackfield.wire.guard import allowed_hosts
 from jackfield_server.shared.process.listeners import forget, listen, place
@@ -90,6 +91,7 @@ def _work(arguments: Namespace, _output: Output) -> int:
     ANSWERS.size = room_within(memory_limit(arguments.processes), ANSWERS_ROOM)
     require_connection_files(os.environ)
     check_tracing(os.environ)
+    policy_of(os.environ)
     runtimes = RuntimePool(os.environ, plugins=remarked(os.environ))
     runtimes.storage.shared.take(ALLOW_HOSTS, " ".join(allowed_hosts(arguments.allow_host, os.environ)))
     if not runtimes.storage.enabled:

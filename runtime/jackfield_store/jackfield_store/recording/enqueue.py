@@ -56,13 +56,13 @@ async def enqueue(pipeline: Pipe, given: RawInvocation, run: Run, on_queued: OnQ
     """
     found = await _prepared(pipeline, given, run, replay=partial(Record.replay, joins=True))
     if isinstance(found, Result):
-        return waited_by(pipeline, found)
+        return waited_by(pipeline, await pipeline.judged(run, found) if pipeline.judges else found)
     if on_queued is not None:
         found.queue_with(partial(_both, found.draft.in_transaction, partial(_named, on_queued, found.draft.id)))
     with within(found.remaining):
         replayed = await queued_once(found, run.limits.get(limit_of(found.draft)))
     if replayed is not None:
-        return waited_by(pipeline, replayed)
+        return waited_by(pipeline, await pipeline.judged(run, replayed) if pipeline.judges else replayed)
     return run.meta.invocation_id if found.draft.approval is None else waiting(pipeline, found.draft.id)
 
 
@@ -142,6 +142,8 @@ async def _prepared(
         record: Record = await drafted(invocation, run, journal, pipeline.dependencies)
         run.record = record
         await pipeline.plans.find(invocation, run)
+        if pipeline.judges:
+            await pipeline.judge(run)
         replayed = None if replay is None else await replay(record)
         if replayed is not None:
             return replayed
@@ -207,7 +209,18 @@ def enqueue_many(pipeline: Pipe, given: Iterable[RawInvocation], caller: Caller,
     found_limits = {name: limits.most(pipeline.workspace, name) for name in (QUEUED, WAITING)} if records else {}
     most = {name: number for name, number in found_limits.items() if number is not None}
     queued = _queued(pipeline, records, most)
-    return [item if isinstance(item, Result) else _outcome(item, queued, most) for item in found]
+    outcomes = [item if isinstance(item, Result) else _outcome(item, queued, most) for item in found]
+    if pipeline.judges:
+        pairs = zip(found, outcomes, strict=True)
+        return [_judged(pipeline, item, outcome) for item, outcome in pairs]
+    return outcomes
+
+
+def _judged(pipeline: Pipe, item: Record | Result, outcome: Enqueued | Result) -> Enqueued | Result:
+    if isinstance(item, Result) or isinstance(outcome, Enqueued):
+        return outcome
+    judged: Result = run_in_thread(pipeline.judged(item.run, outcome))
+    return judged
 
 
 def _admitted(pipeline: Pipe, given: RawInvocation, caller: Caller, waiter: Waiter) -> Record | Result:

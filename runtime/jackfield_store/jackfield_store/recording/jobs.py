@@ -287,7 +287,8 @@ class _Poll:
         if "output" not in answer:
             return cast("Mapping[str, Any]", answer.get("progress", {}))
         try:
-            return recorded(settled(attempts, answer["output"]), plan, queued=True)
+            found = recorded(settled(attempts, answer["output"]), plan, queued=True)
+            return await pipeline.judged(run, found) if pipeline.judges else found
         except InvalidOutput as fault:
             return self._judged(fault)
 

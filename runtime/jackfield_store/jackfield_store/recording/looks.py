@@ -116,11 +116,12 @@ def _decided(
         "verdict": verdict, "kind": "object", "source": f"{looking.doubt.facts['connector']}/{row['action']}",
         "connection": entry.connection, "looks": looking.doubt.looks + 1,
     }  # fmt: skip
-    if verdict == "took":
+    is_judged = looking.judges  # no policy judges what a look has found
+    if verdict == "took" and not is_judged:
         evidence["matched"] = looking.shown(finding.item)
     log.ends()
     if entry.status == "in_doubt" and settles:
-        output = looking.output(row, finding.item) if verdict == "took" else None
+        output = looking.output(row, finding.item) if verdict == "took" and not is_judged else None
         result, code = settled(entry, verdict, now, evidence, output)
         status = result["status"]
         sealed = journal.sealed_result(entry.id, bound_result(result, entry, answers=status != "failed"))
@@ -204,6 +205,7 @@ class _Looking:
     def __init__(self, pipeline: Pipe, journal: Journal, doubt: Doubt, entry: Entry) -> None:
         self.journal, self.doubt, self.entry = journal, doubt, entry
         self._pipeline = pipeline
+        self.judges = pipeline.judges
         self._attempts: Attempts | None = None
 
     def made(self, row: Mapping[str, Any]) -> Finding:

@@ -27,7 +27,7 @@ from jackfield.wire.connection import WireSettings
 from jackfield.wire.faults import WireFault
 from jackfield.wire.guard import Guard, unseen
 from jackfield.wire.tls import client_context
-from jackfield_platform.events.sending import target_of
+from jackfield.wire.urls import target_of
 from jackfield_server.shared.identity.identity_providers import Jwt, Oidc
 from jackfield_server.shared.identity.jwts import Jwts
 from jackfield_server.shared.requests.problem import Problem
