@@ -128,7 +128,7 @@ def test_a_mail_that_somebody_keeps_from_its_server_is_not_sent(place: str, erro
 
 
 # urllib3 closes a socket that could not connect only after an OSError
-@pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore:Exception ignored (in.|while finalizing socket) <socket:pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("error", [Blocked("no sockets in tests"), Odd("odd"), KeyError("k")])
 @pytest.mark.parametrize("place", ["resolver", "constructor", "connect"])
 def test_what_keeps_botocores_client_from_aws_is_not_sent(
