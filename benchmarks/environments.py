@@ -1,7 +1,7 @@
 """Environments beside ``.venv`` in which the core's tests are run: other interpreters, the oldest and the newest packages that are allowed.
 
-``python -m benchmarks.environments interpreters`` runs them on each CPython that is on the machine or can be had, ``... bounds`` with the
-lowest direct and the newest packages. An interpreter that cannot be had is printed as not run. The environments lie in ``.cache``.
+``python -m benchmarks.environments interpreters`` runs them on each CPython that is on the machine or can be had, from uv or Debian,
+``... bounds`` with the lowest direct and the newest packages. An interpreter that cannot be had is printed as not run. The environments lie in ``.cache``.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from benchmarks.debian import inside
 from benchmarks.measure import ROOT
 
 UV = str(Path(sys.executable).with_name("uv"))
@@ -45,7 +46,7 @@ def _main(part: str) -> int:
         outcomes = {name: _bound(name) for name in names}
         print(*(f"{name}: {outcome}" for name, outcome in outcomes.items()), sep="\n")
         return int(any(outcome != "passed" for outcome in outcomes.values()))
-    outcomes = {version: _interpreter(version) for version in INTERPRETERS}
+    outcomes = {version: _interpreter(version) for version in sys.argv[2:] or INTERPRETERS}
     print(*(f"CPython {version}: {outcome}" for version, outcome in outcomes.items()), sep="\n")
     return int(any(outcome.startswith("failed") for outcome in outcomes.values()))
 
@@ -53,13 +54,15 @@ def _main(part: str) -> int:
 def _interpreter(version: str) -> str:
     """Run the core's tests on one interpreter, with the packages that are shipped."""
     found = interpreter(version)
-    if found is None:
+    within = () if found else inside(version)
+    if not found and not within:
         return "not run: it is not on this machine and cannot be had"
-    name = _run(found, "-c", "import sys; print(sys.version.split()[0])").stdout.strip()
-    python = environment(f"python-{version}", found)
+    program = found or f"/usr/bin/python{version}"
+    name = _run(*within, program, "-c", "import sys; print(sys.version.split()[0])").stdout.strip()
+    python = environment(f"python-{version}", program, within=within)
     if python is None:
         return f"not run: the packages cannot be installed on {name}"
-    code = core_tests(python, CORE)
+    code = core_tests(python, CORE, within)
     return f"failed ({code}) on {name}" if code else f"passed on {name}"
 
 
@@ -78,18 +81,19 @@ def interpreter(version: str) -> str | None:
     return None
 
 
-def environment(name: str, python: str, overrides: Path | None = None) -> Path | None:
-    """Make an environment with all of ours, editable, and the tools of tests; return its Python, None if packages cannot be installed."""
+def environment(name: str, python: str, overrides: Path | None = None, within: Sequence[str] = ()) -> Path | None:
+    """Make an environment with all of ours, editable, and the tools of tests; return its Python, None if packages cannot be installed.
+    ``within`` are words before each command."""
     folder = ROOT / ".cache" / "environments" / name
     program = folder / "bin" / "python"
-    _run(UV, "venv", "--quiet", "--clear", "--python", python, str(folder), check=True)
+    _run(*within, UV, "venv", "--quiet", "--clear", "--python", python, str(folder), check=True)
     projects = [word for project in PROJECTS for word in ("-e", f"{project}[all,dev]" if project == ROOT else str(project))]
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as constraints:
         free = _names(overrides) if overrides else set()
         constraints.writelines(f"{line}\n" for line in _CONSTRAINTS.read_text("utf-8").splitlines() if _name(line) not in free)
         constraints.flush()
         also = ["--override", str(overrides)] if overrides else []
-        done = _run(UV, "pip", "install", "--quiet", "--python", str(program), "-c", constraints.name, *also, *projects)
+        done = _run(*within, UV, "pip", "install", "--quiet", "--python", str(program), "-c", constraints.name, *also, *projects)
     print(done.stderr, end="", flush=True)
     return None if done.returncode else program
 
@@ -131,10 +135,10 @@ def asked(project: Path, extras: str = "all") -> str:
     return f"jackfield[{extras}]".replace("[]", "") if project == ROOT else f"jackfield-{project.name.removeprefix('jackfield_')}"
 
 
-def core_tests(python: Path, paths: Sequence[str]) -> int:
+def core_tests(python: Path, paths: Sequence[str], within: Sequence[str] = ()) -> int:
     """Run tests in an environment, with compiled modules of its own; return the exit code."""
     variables = {**os.environ, "PYTHONPYCACHEPREFIX": str(python.parents[1] / "pycache")}
-    command = [str(python), "-m", "pytest", "-q", "--workers", "2", "-p", "no:cacheprovider", *paths]
+    command = [*within, str(python), "-m", "pytest", "-q", "--workers", "2", "-p", "no:cacheprovider", *paths]
     return subprocess.run(command, cwd=ROOT, env=variables, timeout=_MINUTES * 60, check=False).returncode
 
 
