@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+import jackfield as framework  # whose name is found when annotations are read
 from jackfield.kernel.exports import exports
 
 if TYPE_CHECKING:
@@ -49,6 +50,6 @@ if not TYPE_CHECKING:  # a command that opens no runtime does not load it
     __getattr__, __dir__ = exports(__name__, {"jackfield.runtime": "Jackfield"})
 
 
-def stored(jackfield: _Jackfield) -> Jackfield:
+def stored(jackfield: framework.Jackfield) -> Jackfield:
     """Return a runtime with the types of its store."""
     return cast("Jackfield", jackfield)
