@@ -114,8 +114,11 @@ def document(version: str, operations: Iterable[Operation], manifests: Iterable[
 
 
 def _opened(value: Any) -> Any:
-    """Write schemas so that generators of clients read them as they are meant: openapi-typescript types objects without a described shape
-    as objects without members, and requires members that have a default of whoever sends them."""
+    """Write schemas so that generators of clients read them as they are meant.
+
+    Otherwise, openapi-typescript types objects without a described shape as objects without members. It also requires members that have a
+    default of whoever sends them.
+    """
     if isinstance(value, list):
         return [_opened(item) for item in value]
     if not isinstance(value, dict):
