@@ -38,7 +38,7 @@ from jackfield.manifest.manifest import Manifest
 from jackfield.manifest.reading import INDEX, MANIFEST
 from jackfield.schema import CompiledSchema, compile_schema
 
-_SCHEMA, _DISTRIBUTIONS, _POINTS, _TABLE = manifests.model_schema, discovery._distributions, discovery._read, index._table
+_SCHEMA, _DISTRIBUTIONS, _POINTS, _TABLE = manifests.model_schema, discovery._distributions, discovery._entry_points_of, index._table
 _FOLDERS = installed._package_folders
 _ENVIRONMENT = sysconfig.get_path("purelib")
 _PATH = {*sys.path}
@@ -56,7 +56,7 @@ def parts_kept(folder: Path) -> Iterator[None]:
         stack.enter_context(mock.patch.object(index_file, "made_elsewhere", _kept_indexes(folder)))
         stack.enter_context(mock.patch.object(manifests, "model_schema", _kept_schemas()))
         stack.enter_context(mock.patch.object(discovery, "_distributions", _distributions))
-        stack.enter_context(mock.patch.object(discovery, "_read", _points))
+        stack.enter_context(mock.patch.object(discovery, "_entry_points_of", _points))
         stack.enter_context(mock.patch.object(installed, "read_manifest", _manifest))
         stack.enter_context(mock.patch.object(installed, "mismatch", _kept_comparisons()))
         stack.enter_context(mock.patch.object(installed, "_package_folders", _folders))

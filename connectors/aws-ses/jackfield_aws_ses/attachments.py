@@ -105,7 +105,7 @@ def parse_attachments(value: object) -> tuple[Attachment, ...]:
     identifiers: dict[str, str] = {}
     for index, (path, name, file) in enumerate(_files(value)):
         try:
-            found.append(_read(name, file))
+            found.append(_load_attachment(name, file))
             _name_once(found[-1], identifiers)
             if isinstance(file, str) and _ADDRESS.fullmatch(file):
                 _LOG.warning("attachment %d is the text of an address: that text is sent, not the file behind it", index + 1)
@@ -135,7 +135,7 @@ def _files(value: object) -> Iterator[tuple[str, str, object]]:
         raise AttachmentError("is neither an object nor a list of files", "")
 
 
-def _read(name: str, file: object) -> Attachment:
+def _load_attachment(name: str, file: object) -> Attachment:
     if isinstance(file, str):
         return _from_data_url(name, file) or _from_text(name, file)
     if not isinstance(file, Mapping):

@@ -29,12 +29,12 @@ def boto3_session(jackfield: Lender, connection: str, region_name: str | None = 
     :raises JackfieldError: if there is no such connection, the rules do not allow everything over it, or AWS refuses.
     """
     lent = jackfield.lend(connection, connector)
-    clients = _opened(lent)
-    session = BotocoreSession(lambda: _opened(lent).keys(), _ForPrograms(lent).adapt, region_name or clients.region)
+    clients = _open_clients(lent)
+    session = BotocoreSession(lambda: _open_clients(lent).keys(), _ForPrograms(lent).adapt, region_name or clients.region)
     return Session(botocore_session=session)
 
 
-def _opened(lent: Lent) -> AwsClients:
+def _open_clients(lent: Lent) -> AwsClients:
     found = lent.client()
     if not isinstance(found, AwsClients):
         text = f"the connection '{lent.name}' is not one of AWS"
@@ -50,7 +50,7 @@ class _ForPrograms(SecretHolder):
 
     def adapt(self, service: str, given: dict[str, Any]) -> Callable[[Any], None]:
         """Complete what a client is asked for; what the program says itself goes first."""
-        clients = _opened(self._lent)
+        clients = _open_clients(self._lent)
         if given.get("endpoint_url") is None:
             given["endpoint_url"] = clients.endpoint_of(service)
         ours = config_at(given["endpoint_url"])

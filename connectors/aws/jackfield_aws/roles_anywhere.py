@@ -116,7 +116,7 @@ def create_session(context: OpenContext, request: SessionRequest) -> Minted:
     with within(deadline):
         deadline.check()
         try:
-            return _read(*_sent(context, request))
+            return _parse_credentials(*_sent(context, request))
         except (BotoCoreError, ClientError) as error:
             found = _ERRORS.explain(error, region=request.region, renewable=False, elsewhere=request.endpoint is not None)
             raise _named(found or Unavailable("IAM Roles Anywhere could not be reached"), request) from None
@@ -163,7 +163,7 @@ def _begin() -> None:
     """Do nothing: to get credentials counts as no attempt."""
 
 
-def _read(status: int, body: bytes) -> Minted:
+def _parse_credentials(status: int, body: bytes) -> Minted:
     if status not in (200, 201):
         raise _refusal(status, body)
     found = json.loads(body)["credentialSet"][0]["credentials"]

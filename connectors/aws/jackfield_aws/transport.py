@@ -221,7 +221,7 @@ def explain_transport(error: Exception) -> JackfieldError | None:
         fault = _UNKNOWN_CHECKSUM
     seen, place = _sharpened(fault, error), _place(error)
     # a handshake may time out as well, and botocore says no more than that it ended
-    return _late(seen, fault.sent, place) or _made(seen, place)
+    return _late(seen, fault.sent, place) or _error_from(seen, place)
 
 
 def raised_by_wire(fault: WireFault | JackfieldError, url: str, *, proxied: bool) -> Exception:
@@ -236,18 +236,18 @@ def raised_by_wire(fault: WireFault | JackfieldError, url: str, *, proxied: bool
         name, meaning = "ProxyConnectionError", _PROXY
     meaning, place = replace(meaning, sent=fault.sent), urlsplit(url)
     short = exhausted(fault.__cause__, fault.sent) if fault.__cause__ is not None else None
-    found = short or _late(meaning, fault.sent, place) or _made(meaning, place)
+    found = short or _late(meaning, fault.sent, place) or _error_from(meaning, place)
     return cast("Exception", getattr(botocore.exceptions, name)(endpoint_url=url, proxy_url="", error=found))
 
 
 def unusable_proxy() -> JackfieldError:
     """Return the error for a proxy that is no URL."""
-    return _made(_BAD_PROXY, urlsplit(""))
+    return _error_from(_BAD_PROXY, urlsplit(""))
 
 
 def unusable_bundle() -> JackfieldError:
     """Return the error for certificate authorities that cannot be loaded."""
-    return _made(_BAD_BUNDLE, urlsplit(""))
+    return _error_from(_BAD_BUNDLE, urlsplit(""))
 
 
 def _late(fault: _Fault, sent: Sent, place: SplitResult) -> JackfieldError | None:
@@ -255,7 +255,7 @@ def _late(fault: _Fault, sent: Sent, place: SplitResult) -> JackfieldError | Non
     deadline = current_deadline()
     if not fault.ended or deadline is None or deadline.remaining() > 0:
         return None
-    return deadline.passed(sent, _made(_LATE if sent is Sent.NOTHING else _SLOW, place))
+    return deadline.passed(sent, _error_from(_LATE if sent is Sent.NOTHING else _SLOW, place))
 
 
 def check_sendable(headers: Mapping[str, str | bytes]) -> None:
@@ -269,7 +269,7 @@ def check_sendable(headers: Mapping[str, str | bytes]) -> None:
             raise InvalidConnection(_UNSENDABLE.says, hint=_UNSENDABLE.hint, sent=Sent.NOTHING)
 
 
-def _made(fault: _Fault, place: SplitResult) -> JackfieldError:
+def _error_from(fault: _Fault, place: SplitResult) -> JackfieldError:
     message = fault.says.format(host=place.netloc.rpartition("@")[2] or "AWS", name=place.hostname)
     details = [] if fault.path is None else [Detail(fault.path, message)]
     return fault.kind(message, details=details, hint=fault.hint, sent=fault.sent, repeatable=fault.repeatable)

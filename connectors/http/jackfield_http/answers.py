@@ -81,10 +81,10 @@ class Answer:
         :raises Unavailable: if it is not JSON: the provider did answer, so a ``write`` is in doubt.
         """
         if not self._parsed:
-            self._parsed.append(self._read())
+            self._parsed.append(self._parse_body())
         return find(self._parsed[0], pointer)
 
-    def _read(self) -> Any:
+    def _parse_body(self) -> Any:
         content, media = self.content, self.media_type
         if not content and self.status in NO_CONTENT:
             return None

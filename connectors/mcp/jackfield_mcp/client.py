@@ -116,7 +116,7 @@ class McpClient(SecretHolder):
         """
         found = self._peer.session
         if found is None:
-            with self._peer.alone(self._left()):
+            with self._peer.alone(self._seconds_left()):
                 found = self._peer.session
                 if found is None:
                     found = self._peer.session = self._negotiated()
@@ -201,7 +201,7 @@ class McpClient(SecretHolder):
     def _fresh(self) -> Tools:
         found, clock = self._peer.tools, self._context.clock
         if found is None or found.until <= clock.monotonic():
-            with self._peer.alone(self._left()):
+            with self._peer.alone(self._seconds_left()):
                 found = self._peer.tools
                 if found is None or found.until <= clock.monotonic():
                     rows, seconds = self._listed()
@@ -255,7 +255,7 @@ class McpClient(SecretHolder):
         message = Message.request("initialize", asked)
         with self._sent(self._quiet, None, message, {}, safe=True, takes_tasks=False) as answer:
             identifier = answer.headers.get("mcp-session-id")
-            found = result_of(self._read(answer, None), message)
+            found = result_of(self._read_reply(answer, None), message)
         version = found.get("protocolVersion")
         if version not in LEGACY:
             text = f"the server speaks the revision '{one_line(version, 40)}' of MCP, which is not known here"
@@ -291,7 +291,7 @@ class McpClient(SecretHolder):
         """Send a request and return what ``into`` makes of its result. That is judged before the request counts as one that succeeded."""
         try:
             with self._sent(http, session, message, headers or {}, safe=safe, takes_tasks=takes_tasks) as answer:
-                return into(result_of(self._read(answer, session), message))
+                return into(result_of(self._read_reply(answer, session), message))
         except _Cut as cut:
             return into(result_of(self._resumed(cut, session, message), message))
 
@@ -309,7 +309,7 @@ class McpClient(SecretHolder):
                 raise SessionEnded(error.message, provider=error.provider, sent=Sent.REFUSED) from None
             raise
 
-    def _read(self, answer: StreamedAnswer, session: Session | None) -> Any:
+    def _read_reply(self, answer: StreamedAnswer, session: Session | None) -> Any:
         """Return the answer to a message: the whole body, or the event of a stream that has it."""
         media = media_type(answer.headers)
         if media == "text/event-stream":
@@ -363,7 +363,7 @@ class McpClient(SecretHolder):
 
     def _wait(self, seconds: float) -> None:
         if seconds > 0:
-            self._context.clock.sleep(max(0.0, min(seconds, self._left())))
+            self._context.clock.sleep(max(0.0, min(seconds, self._seconds_left())))
 
     def _reply(self, session: Session, found: Any) -> None:
         """Answer a request that a legacy server sends on the stream, or its tool waits for ever: a ping is one, all else is unknown."""
@@ -379,7 +379,7 @@ class McpClient(SecretHolder):
         with suppress(JackfieldError), self._quiet.stream("POST", self._url, json=body, headers=headers, safe=True, step="reply"):
             pass
 
-    def _left(self) -> float:
+    def _seconds_left(self) -> float:
         call: Call = current_call() or self._context.call
         return call.deadline.remaining()
 

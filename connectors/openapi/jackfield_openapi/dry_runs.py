@@ -52,7 +52,7 @@ def cases_of(parameters: Iterable[tuple[str, Example]], body: RequestBody | None
         return
     members = {str(name): key for key, name in body.row["members"].items()} if body.is_flat else {}
     for example in body.shown:
-        value = _read(example.value) if body.is_flat else None
+        value = _parse_value(example.value) if body.is_flat else None
         if not body.is_flat:
             yield Case(example.at, {"body": example.value}, frozenset({"body"}), whole=True)
         elif isinstance(value, dict):
@@ -66,7 +66,7 @@ def cases_of(parameters: Iterable[tuple[str, Example]], body: RequestBody | None
             yield Case(example.at, {}, frozenset(), whole=True, fault="the body is an object, and the example is none")
 
 
-def _read(value: Any) -> Any:
+def _parse_value(value: Any) -> Any:
     """Return the value that a text stands for: documents show JSON as text, too."""
     if isinstance(value, str):
         with suppress(ValueError, RecursionError):

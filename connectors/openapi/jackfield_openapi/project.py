@@ -57,7 +57,7 @@ class Lock:
 
 def project_version(folder: Path) -> str | None:
     """Return the version in the project file, which is the author's; None if there is none yet."""
-    content = _read(folder / "pyproject.toml")
+    content = _file_bytes(folder / "pyproject.toml")
     try:
         found = tomllib.loads((content or b"").decode()).get("project", {}).get("version")
     except (ValueError, AttributeError):
@@ -145,7 +145,7 @@ def changed_files(folder: Path, files: Mapping[str, bytes]) -> list[str]:
     return [
         name
         for name, content in files.items()
-        if _read(folder / name) != content and not (name.startswith(_KEPT) and _is_there(folder, name))
+        if _file_bytes(folder / name) != content and not (name.startswith(_KEPT) and _is_there(folder, name))
     ]
 
 
@@ -174,7 +174,7 @@ def write(folder: Path, files: Mapping[str, bytes]) -> list[str]:
 
 def changes(folder: Path, manifest: Json) -> dict[str, list[str]]:
     """Return the keys of the actions that are added, removed and changed against the manifest in the folder."""
-    old = _read(folder / package_of(manifest["key"]) / "connector.json")
+    old = _file_bytes(folder / package_of(manifest["key"]) / "connector.json")
     try:
         before = {action["key"]: action for action in json.loads(old)["actions"]} if old is not None else {}
     except (ValueError, KeyError, TypeError):  # damaged: all is written anew
@@ -187,7 +187,7 @@ def changes(folder: Path, manifest: Json) -> dict[str, list[str]]:
     }
 
 
-def _read(path: Path) -> bytes | None:
+def _file_bytes(path: Path) -> bytes | None:
     try:
         return path.read_bytes()
     except OSError:

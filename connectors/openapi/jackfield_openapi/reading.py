@@ -60,7 +60,7 @@ def parsed(content: bytes, name: str, *, part: bool = False) -> Any:
     except UnicodeDecodeError:
         raise _refused(name, "it is not UTF-8") from None
     try:
-        found = _read(text, name)
+        found = _parse_text(text, name)
     except (yaml.YAMLError, ValueError) as error:
         raise _refused(name, f"it is not YAML ({str(error).partition(chr(10))[0]})") from None
     except RecursionError:
@@ -84,7 +84,7 @@ def _begins_more(content: bytes) -> bool:
     return False
 
 
-def _read(text: str, name: str) -> Any:
+def _parse_text(text: str, name: str) -> Any:
     if text.lstrip()[:1] not in ("{", "["):
         return _yaml(text)
     try:

@@ -113,7 +113,7 @@ class _Bundle:
             if isinstance(reference, str) and reference.lower().endswith(_PROSE):
                 target = self._target(reference, base)
                 if target is not None and not is_url(target):
-                    node[name] = self._read(target).decode("utf-8", "replace")
+                    node[name] = self._load_bytes(target).decode("utf-8", "replace")
 
     def _rewrite_mapping(self, discriminator: Any, base: str, loaded: list[tuple[Any, str]]) -> None:
         mapping = discriminator.get("mapping") if isinstance(discriminator, dict) else None
@@ -133,7 +133,7 @@ class _Bundle:
                 raise InvalidInput(f"the document refers to more than {_MOST} others", hint="Download it, or bundle it into one document.")
             key = self._key(target)
             self._places[target] = pointer(BUNDLED, key)
-            self._documents[key] = parsed(self._read(target), target, part=True)
+            self._documents[key] = parsed(self._load_bytes(target), target, part=True)
             loaded.append((self._documents[key], target))
         return f"#{quote(self._places[target])}{fragment if fragment.startswith('/') else ''}"
 
@@ -146,7 +146,7 @@ class _Bundle:
             key = f"{name}_{number}"
         return key
 
-    def _read(self, target: str) -> bytes:
+    def _load_bytes(self, target: str) -> bytes:
         content = _bytes(target, self._guard)
         self._size += len(content)
         if self._size > _MOST_BYTES:

@@ -67,7 +67,7 @@ def entry_points(paths: Iterable[str] | None = None, *, isolated: bool = False) 
         for name, path in _distributions(folder or "."):
             if name not in seen:
                 seen.add(name)
-                for group, point in _read(path, name):
+                for group, point in _entry_points_of(path, name):
                     found.setdefault(group, []).append(point)
     return {group: tuple(points) for group, points in found.items()}
 
@@ -110,7 +110,7 @@ def _text(path: str) -> str:
     return read_bytes(os.path.join(path, "entry_points.txt")).decode("utf-8")
 
 
-def _read(path: str, distribution: str) -> Iterator[tuple[str, EntryPoint]]:
+def _entry_points_of(path: str, distribution: str) -> Iterator[tuple[str, EntryPoint]]:
     try:
         text = _text(path)
     except (OSError, UnicodeDecodeError):  # most distributions declare no entry points

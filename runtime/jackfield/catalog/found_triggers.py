@@ -44,16 +44,16 @@ def trigger_rows(manifest: Manifest) -> Iterator[Row]:
 def matching_triggers(rows: Sequence[Row], words: str | None) -> list[FoundTrigger]:
     """Return the triggers that contain every word of the query, apart from stop words, best first; none without words, and all for None."""
     if words is None:
-        return [_found(row) for row in rows]
+        return [_trigger_from(row) for row in rows]
     draft = Draft()
     for key, several in groupby(rows, key=itemgetter(0)):
         triggers = tuple(several)
         draft.add(_Watched(key, triggers[0][1], triggers))
     by_name = {(row[0], row[2]): row for row in rows}
     found, _ = Words(draft.table()).find(words) if rows and words.strip() else ([], False)
-    return [_found(by_name[row.connector, row.action]) for row in found if row.exact]
+    return [_trigger_from(by_name[row.connector, row.action]) for row in found if row.exact]
 
 
-def _found(row: Row) -> FoundTrigger:
+def _trigger_from(row: Row) -> FoundTrigger:
     key, _, trigger, title, description, kind, _ = row
     return FoundTrigger(key, trigger, title, description, kind)

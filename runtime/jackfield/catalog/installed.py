@@ -237,7 +237,7 @@ class Catalog(ProcessLocal):
         """Return a connector's row and its manifest. The manifest is None if the connector is broken; it is not cached."""
         try:
             point = self._default(key)
-            manifest = self._manifests.get(point) or self._read(point)
+            manifest = self._manifests.get(point) or self._load_manifest(point)
             if load:
                 self._load_all(point)
         except (Unavailable, UnknownConnector) as error:
@@ -402,9 +402,9 @@ class Catalog(ProcessLocal):
                 found[points[0]] = declared_twice(key, points).message
         return {f"the connector '{point.name}' of the distribution {point.distribution} is broken": text for point, text in found.items()}
 
-    def _read(self, point: EntryPoint) -> Manifest:
+    def _load_manifest(self, point: EntryPoint) -> Manifest:
         try:
-            manifest = _read(point)
+            manifest = _load_manifest(point)
         except UnknownConnector as error:
             self._unread[point] = error.message
             raise
@@ -412,7 +412,7 @@ class Catalog(ProcessLocal):
         return manifest
 
     def _cache(self, point: EntryPoint) -> Manifest:
-        manifest = self._read(point)
+        manifest = self._load_manifest(point)
         self._versions[point.name, manifest.version] = point
         self._manifests[point] = manifest
         return manifest
@@ -442,7 +442,7 @@ def _by_key(points: Iterable[EntryPoint]) -> dict[str, list[EntryPoint]]:
     return found
 
 
-def _read(point: EntryPoint) -> Manifest:
+def _load_manifest(point: EntryPoint) -> Manifest:
     key = point.name
     try:
         manifest = read_manifest(_folder(point))

@@ -229,7 +229,7 @@ def unknown_connector(
 def _cause(key: str) -> tuple[str, str] | None:
     """Return why a connector is not found although its package is there, and what to do; None if it is not there."""
     module, name = f"jackfield_{key.replace('-', '_')}", f"jackfield-{key}"
-    found = _found(module) if len(key) <= 80 and _NAME.fullmatch(key) else None
+    found = _find_spec(module) if len(key) <= 80 and _NAME.fullmatch(key) else None
     if found is None:
         return None
     fault = metadata_fault(name)
@@ -243,7 +243,7 @@ def _cause(key: str) -> tuple[str, str] | None:
     return None  # a library without a connector
 
 
-def _found(module: str) -> ModuleSpec | None:
+def _find_spec(module: str) -> ModuleSpec | None:
     try:
         return importlib.util.find_spec(module)
     except (ImportError, ValueError, AttributeError):

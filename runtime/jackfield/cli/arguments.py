@@ -31,12 +31,12 @@ def read_inputs(words: Iterable[str], schema: Mapping[str, Any], files: Files, b
     """
     given: dict[Path, list[Any]] = {}
     for word in words:
-        path, value = _read(word, schema, files)
+        path, value = _parse_file_input(word, schema, files)
         given.setdefault(path, []).append(value)
     return combined({path: _joined(".".join(path), values, schema_at(path, schema), schema) for path, values in given.items()}, base)
 
 
-def _read(word: str, schema: Mapping[str, Any], files: Files) -> tuple[Path, Any]:
+def _parse_file_input(word: str, schema: Mapping[str, Any], files: Files) -> tuple[Path, Any]:
     left, equals, value = word.partition("=")
     as_json = left.endswith(":")
     name = left.removesuffix(":")

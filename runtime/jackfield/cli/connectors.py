@@ -74,14 +74,14 @@ def _checked(catalog: Catalog, entry: Entry) -> Entry:
     if entry.error is not None:
         return entry
     try:
-        _found(catalog, entry.key)
+        _find_manifest(catalog, entry.key)
         fault = catalog.differs(entry.key)
     except UnknownConnector as error:
         fault = error.message
     return replace(entry, error=fault) if fault is not None else entry
 
 
-def _found(catalog: Catalog, key: str) -> Manifest:
+def _find_manifest(catalog: Catalog, key: str) -> Manifest:
     from jackfield.schema.cache import check_schemas
 
     manifest = catalog.find(key)
@@ -96,7 +96,7 @@ def _declare_show(parser: Parser) -> None:
 
 def _show(arguments: Namespace, output: Output) -> int:
     with _opened(arguments) as catalog:
-        output.value(_found(catalog, arguments.connector).whole())
+        output.value(_find_manifest(catalog, arguments.connector).whole())
     return 0
 
 

@@ -57,9 +57,9 @@ def combined(given: Mapping[Path, Any], base: Mapping[str, Any]) -> dict[str, An
 
 def _is_whole(name: str, applying: Sequence[Mapping[str, Any]], *, is_input: bool) -> bool:
     """Return whether a name with dots is one name here."""
-    if "" in name.split(".") or name in _known(applying):
+    if "" in name.split(".") or name in _known_paths(applying):
         return True
-    if any(name.startswith(f"{known}.") for known in _known(applying)):
+    if any(name.startswith(f"{known}.") for known in _known_paths(applying)):
         return False
     rest = [found for node in applying for found in member_schemas(node, name)]
     if is_input:
@@ -70,11 +70,11 @@ def _is_whole(name: str, applying: Sequence[Mapping[str, Any]], *, is_input: boo
 
 def _head(name: str, applying: Sequence[Mapping[str, Any]]) -> str:
     """Return the longest known name that the name begins with, else its part before the first dot."""
-    known = [one for one in _known(applying) if name.startswith(f"{one}.")]
+    known = [one for one in _known_paths(applying) if name.startswith(f"{one}.")]
     return max(known, key=len, default=name.partition(".")[0])
 
 
-def _known(applying: Iterable[Mapping[str, Any]]) -> set[str]:
+def _known_paths(applying: Iterable[Mapping[str, Any]]) -> set[str]:
     return {name for node in applying if isinstance(node.get("properties"), Mapping) for name in node["properties"]}
 
 

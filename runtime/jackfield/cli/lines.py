@@ -175,7 +175,7 @@ def run_lines(path: str, changes: Mapping[str, Any], arguments: Namespace, outpu
             )
 
         def run(line: _Line, cancelled: threading.Event) -> tuple[_Line, Result]:
-            given = _given(line, changes)
+            given = _apply_options(line, changes)
             if isinstance(given, Result):
                 return line, given
             if changes:
@@ -370,7 +370,7 @@ def queue_lines(path: str, changes: Mapping[str, Any], arguments: Namespace, out
 
 
 def _queued(jackfield: Jackfield, part: list[_Line], changes: Mapping[str, Any]) -> Iterator[tuple[int, Enqueued | Result]]:
-    given = [_given(line, changes) for line in part]
+    given = [_apply_options(line, changes) for line in part]
     good = [item for item in given if not isinstance(item, Result)]
     found = iter(jackfield.enqueue_many(good, caller=caller()))
     for line, item in zip(part, given, strict=True):
@@ -381,7 +381,7 @@ def _keyed(numbered: Iterator[tuple[int, bytes | InvalidInvocation]], keys: Line
     return (_Line(number, content, keys.members(number, content) if keys is not None else {}) for number, content in numbered)
 
 
-def _given(line: _Line, changes: Mapping[str, Any]) -> bytes | dict[str, Any] | Result:
+def _apply_options(line: _Line, changes: Mapping[str, Any]) -> bytes | dict[str, Any] | Result:
     """Return the invocation of a line with the members that options set, or the Result of one that cannot be read."""
     try:
         if isinstance(line.content, InvalidInvocation):

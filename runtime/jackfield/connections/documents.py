@@ -56,7 +56,7 @@ def documents(text: str, name: str) -> Iterator[Any]:
     :raises DocumentError: if a document is broken, has a duplicate member, or contains more than 200,000 values after its aliases are
         expanded.
     """
-    for document, _, faults in _read(text, is_json(text, name)):
+    for document, _, faults in _parse_documents(text, is_json(text, name)):
         if faults:
             raise faults[0]
         yield document
@@ -75,7 +75,7 @@ def split_documents(text: str, name: str) -> Iterator[tuple[str, Any]]:
         place = f", document {number}" if len(pieces) > 1 else ""
         faults: list[DocumentError] = []
         try:
-            for document, size, repeated in _read(piece, as_json, line, values):
+            for document, size, repeated in _parse_documents(piece, as_json, line, values):
                 values += size
                 faults += repeated
                 yield place, document
@@ -90,7 +90,7 @@ def split_documents(text: str, name: str) -> Iterator[tuple[str, Any]]:
         yield "", DocumentError(f"it has more than {MAX_DOCUMENTS:,} documents; the rest is not read")
 
 
-def _read(text: str, as_json: bool, line: int = 0, before: int = 0) -> Iterator[tuple[Any, int, list[DocumentError]]]:
+def _parse_documents(text: str, as_json: bool, line: int = 0, before: int = 0) -> Iterator[tuple[Any, int, list[DocumentError]]]:
     """Yield each document without its duplicate entries, its number of values, and a fault for each of those entries."""
     if as_json:
         found = iter([_json_document(text)])
@@ -152,15 +152,15 @@ def _without_repeated(document: object) -> Iterator[DocumentError]:
         path, item = waiting.pop()
         for name, sentence in item.twice.items() if isinstance(item, Repeated) else ():
             if len(path) != 1 or path[0] not in _ENTRIES:
-                raise DocumentError(f"{_written(path)}: {sentence}" if path else sentence)
+                raise DocumentError(f"{_format_place(path)}: {sentence}" if path else sentence)
             if name in item:
                 del item[name]
-                yield DocumentError(f"{_written((*path, name))}: {sentence}; neither is read")
+                yield DocumentError(f"{_format_place((*path, name))}: {sentence}; neither is read")
         members = item.items() if isinstance(item, dict) else enumerate(item) if isinstance(item, list) else ()
         waiting.extend(((*path, key), child) for key, child in reversed(list(members)))
 
 
-def _written(path: tuple[str | int, ...]) -> str:
+def _format_place(path: tuple[str | int, ...]) -> str:
     """Write a place in a document, such as ``spec.metadata[2]``."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part[:80]}" for part in path).removeprefix(".")
 

@@ -40,7 +40,7 @@ def load(
     that contains it.
     """
     environment = os.environ if environment is None else environment
-    read = [item for source in listed(sources) for item in _read(source, environment)]
+    read = [item for source in listed(sources) for item in _load_source(source, environment)]
     foreign = [item for item in read if not isinstance(item, str | NamedConnection)]
     others = list(read_foreign(foreign, catalog, environment)) if foreign else []
     found: dict[str, list[NamedConnection]] = {}
@@ -87,7 +87,7 @@ def read_foreign(
         yield item.text if isinstance(item, formats.Problem) else item
 
 
-def _read(source: Source, environment: Mapping[str, str]) -> Iterator[NamedConnection | Document | str]:
+def _load_source(source: Source, environment: Mapping[str, str]) -> Iterator[NamedConnection | Document | str]:
     if isinstance(source, Mapping):
         yield from connections_of(source, IN_CODE, ".") if _is_own(source) else [_foreign(source, IN_CODE, IN_CODE, ".")]
         return

@@ -85,7 +85,7 @@ def texts_of(locale: str) -> Texts:
 
 @lru_cache(maxsize=8)
 def _texts(locale: str, _paths: tuple[str, ...]) -> Texts:
-    return Texts(filter(None, (_read(os.path.join(folder, "locales", f"{locale}.json")) for folder in _folders())))
+    return Texts(filter(None, (_load_texts(os.path.join(folder, "locales", f"{locale}.json")) for folder in _folders())))
 
 
 def _folders() -> Iterator[str]:
@@ -99,7 +99,7 @@ def _folders() -> Iterator[str]:
         yield from (spec.submodule_search_locations or ()) if spec is not None else ()
 
 
-def _read(path: str) -> Mapping[str, str]:
+def _load_texts(path: str) -> Mapping[str, str]:
     """Read a file; one that is missing or damaged has no texts, since a page in English is better than none."""
     try:
         with open(path, encoding="utf-8") as file:

@@ -281,25 +281,25 @@ class Secrets:
         return resolved
 
     def _resolved(self, values: Any, origin: _Origin, path: str, faults: list[Detail]) -> Any:
-        read = [self._found(value, origin, here, faults) for here, value in _members(values, path)]
+        read = [self._resolve_value(value, origin, here, faults) for here, value in _members(values, path)]
         members = list(values.values()) if isinstance(values, Mapping) else values
         if all(new is old for new, old in zip(read, members, strict=True)):
             return values
         return dict(zip(values, read, strict=True)) if isinstance(values, Mapping) else read
 
-    def _found(self, value: Any, origin: _Origin, path: str, faults: list[Detail]) -> Any:
+    def _resolve_value(self, value: Any, origin: _Origin, path: str, faults: list[Detail]) -> Any:
         if not _is_reference(value):
             return self._resolved(value, origin, path, faults) if isinstance(value, Mapping | list | tuple) else value
         ((kind, target),) = value.items()
         try:
-            return self._read(kind, target, origin)
+            return self._read_secret(kind, target, origin)
         except ValueError as fault:
             faults.append(Detail(path, str(fault)))
         except (Unavailable, TimedOut) as outage:
             origin[2].append(Detail(path, outage.message))
         return value
 
-    def _read(self, kind: str, target: object, origin: _Origin) -> str:
+    def _read_secret(self, kind: str, target: object, origin: _Origin) -> str:
         if kind == "$env":
             return self._from_environment(target)
         if kind == "$file":

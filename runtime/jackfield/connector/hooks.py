@@ -237,11 +237,11 @@ class Plugins(ProcessLocal):
         found = self._hooks.get(name)
         if found is None:
             with self._lock:
-                found = self._hooks.get(name) or self._made(name)
+                found = self._hooks.get(name) or self._build_hook(name)
                 self._hooks[name] = found
         return found
 
-    def _made(self, hook: str) -> _Hook:
+    def _build_hook(self, hook: str) -> _Hook:
         import pluggy
 
         spec = pluggy.HookspecMarker(_PROJECT)

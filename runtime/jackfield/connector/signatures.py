@@ -155,7 +155,7 @@ class Signature:
 
     def sign(self, body: bytes, hook: Hook, at: float) -> dict[str, str]:
         """Return the header fields with which the provider would send a body. The ID, if it has one, is made from the body."""
-        time, identifier = self._written(at), f"msg_{hashlib.sha256(body).hexdigest()[:24]}"
+        time, identifier = self._format_time(at), f"msg_{hashlib.sha256(body).hexdigest()[:24]}"
         made = self._digest(self._keys(*_secret_of(hook))[0], body, time, identifier, "POST", hook)
         signature = self.prefix + (made.hex() if self.encoding == "hex" else b64encode(made).decode())
         within = self.time.endswith("=")
@@ -174,7 +174,7 @@ class Signature:
         if self.key == "base64" and _from_base64(_bare(secret)) is None and _bare(secret) != secret.strip():
             raise DeclarationError("the secret must be base64 after 'whsec_', as the sender shows it")
 
-    def _written(self, at: float) -> str:
+    def _format_time(self, at: float) -> str:
         """Return a time as a sender of this signature writes it."""
         if self.signed in _BORDERLESS and "{method}" not in self.signed:  # Twitch and Zendesk
             return datetime.fromtimestamp(int(at), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

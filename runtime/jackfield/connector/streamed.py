@@ -64,7 +64,7 @@ class StreamedFile:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.with_info_plain_validator_function(_read)
+        return core_schema.with_info_plain_validator_function(_validate_file)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
@@ -78,7 +78,7 @@ class StreamedFile:
         return {"anyOf": [text, content, stored], "x-jackfield": {"file": "stream"}}
 
 
-def _read(value: object, info: ValidationInfo) -> StreamedFile:
+def _validate_file(value: object, info: ValidationInfo) -> StreamedFile:
     if isinstance(value, StreamedFile):
         return value
     if isinstance(value, Mapping) and value.keys() == {"file"}:

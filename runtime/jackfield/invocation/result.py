@@ -32,7 +32,7 @@ def _error_key(error: JackfieldError | None) -> object:
     return error and (type(error), error.to_json())
 
 
-def _read(given: Mapping[str, Any]) -> Result:
+def _parse_result(given: Mapping[str, Any]) -> Result:
     """Parse a Result's JSON, or its fields as ``dataclasses.asdict`` returns them: frameworks validate either."""
     if given["status"] not in _STATUSES:
         raise ValueError(f"has no status of a Result, but {str(given['status'])[:80]!r}")
@@ -258,7 +258,7 @@ class Result(_Origin):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: object, _handler: object) -> dict[str, Any]:
-        return core_schema(cls, _read)
+        return core_schema(cls, _parse_result)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, _schema: object, _handler: object) -> dict[str, Any]:

@@ -186,12 +186,12 @@ class SecretPlaces:
         """Return the places at a member or an item; None for a member that a closed object does not allow."""
         key = min(step, self._alike.items) if isinstance(step, int) else self._alike.step(step)
         if key is None:
-            return self._found(step)
+            return self._places_below(step)
         if key not in self._known:
-            self._known[key] = self._found(step)
+            self._known[key] = self._places_below(step)
         return self._known[key]
 
-    def _found(self, step: str | int) -> SecretPlaces | None:
+    def _places_below(self, step: str | int) -> SecretPlaces | None:
         applying = below(self._root, self._applying, step)
         if not applying and isinstance(step, str) and _is_closed(self._applying, step):
             return None

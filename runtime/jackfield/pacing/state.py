@@ -234,9 +234,9 @@ class PaceState:
             if needs is not None or self.quota.is_used_up(request.cost):
                 request.grant = Grant("used_up", at=self.quota.frees_at(now)) if needs is None else Grant(needs)
                 return
-        request.grant = self._taken(request, now)
+        request.grant = self._grant_turn(request, now)
 
-    def _taken(self, request: Request, now: float) -> Grant:
+    def _grant_turn(self, request: Request, now: float) -> Grant:
         position, line = None, self.line
         if line.rate is not None and line.is_paced(always=request.always):
             position = max(line.next, line.at(now))

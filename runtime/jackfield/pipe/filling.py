@@ -133,7 +133,7 @@ async def fill(
     def step() -> tuple[Mapping[str, Any], Mapping[str, FileSource]]:
         given.check(inputs)
         streamed = [place for place in places if place.is_streamed]
-        found = _found(files, workspace, owner, [place for place in streamed if place.identifier not in given])
+        found = _find_files(files, workspace, owner, [place for place in streamed if place.identifier not in given])
         passed = [place for place in places if not place.is_streamed]
         contents = _contents(files, workspace, owner, passed, given)
         if stored := {place.identifier for place in places} - given.keys():
@@ -194,7 +194,7 @@ async def reserve(
     places = file_places(inputs, schema)
     if not places:
         return inputs, ()
-    found = await waiter.call(partial(_found, files, workspace, owner, places))
+    found = await waiter.call(partial(_find_files, files, workspace, owner, places))
     holes = [(place.steps, _placeholder(found[place.identifier])) for place in places if not place.is_streamed]
     return replaced(inputs, holes), tuple(found)
 
@@ -228,7 +228,7 @@ async def stow(
     return waiting
 
 
-def _found(files: Files, workspace: str, owner: str | None, places: list[FileLocation]) -> dict[str, StoredFile]:
+def _find_files(files: Files, workspace: str, owner: str | None, places: list[FileLocation]) -> dict[str, StoredFile]:
     found = {place.identifier: files.find(workspace, place.identifier, owner) for place in places}
     check_there([place for place in places if found[place.identifier] is None])
     return {name: file for name, file in found.items() if file is not None}
@@ -242,7 +242,7 @@ def _contents(
     :raises InvalidInput: for ids that are unknown, and for files that are too large together.
     """
     stored = [place for place in places if place.identifier not in given]
-    known = _found(files, workspace, owner, stored)
+    known = _find_files(files, workspace, owner, stored)
     weight = sum((given.get(place.identifier) or known[place.identifier]).size for place in places)
     if weight > files.together:
         raise too_large_together(places, weight, files.together)

@@ -66,7 +66,7 @@ async def part_of_output(run: Run, result: Result, files: Files, workspace: str)
     try:
         _check_may_be_stored(run, whole, files)
         content = await run.waiter.compute(partial(encoded, whole))
-        file = await run.waiter.call(partial(_stored, content, run.caller.name, files, workspace))
+        file = await run.waiter.call(partial(_store_output, content, run.caller.name, files, workspace))
     except JackfieldError as error:
         return _warned(result, f"'maxBytes' leaves the output whole: {error.message}")
     return _truncated(result, size, file, whole, asked.max_bytes)
@@ -104,7 +104,7 @@ def encoded(output: object) -> bytes:
     return result_json(output, _ENCODER).encode("utf-8", "backslashreplace")
 
 
-def _stored(content: bytes, caller: str | None, files: Files, workspace: str) -> dict[str, Any]:
+def _store_output(content: bytes, caller: str | None, files: Files, workspace: str) -> dict[str, Any]:
     """Store the whole of an output for its caller; return the file as it appears in outputs."""
     pieces = (content[start : start + _PIECE] for start in range(0, len(content), _PIECE))
     return files.store(workspace, pieces, _KIND, name=_NAME, caller=caller, returned=True, kept=_KEPT).to_json()

@@ -400,7 +400,7 @@ class Plans(ProcessLocal):
             plan, keeps, run.is_guarded, run.limits, run.joins = served.plan, served.keeps, served.is_guarded, served.limits, served.joins
             run.meta.connector_version, run.asks, run.settle = plan.manifest.version, served.asks, served.settle
         else:
-            plan = await self._found(invocation, run)
+            plan = await self._find_plan(invocation, run)
             settings = None if record is None else self._access.settings
             keeps = settings is not None and settings.keep_inputs
             run.limits = _NOTHING if settings is None else settings.limits
@@ -420,10 +420,10 @@ class Plans(ProcessLocal):
 
     async def found_anew(self, invocation: Invocation, run: Run) -> Plan:
         """Find the plan of a call as ``find`` does, and keep nothing: the call is judged, and not made."""
-        run.plan = plan = await self._found(invocation, run)
+        run.plan = plan = await self._find_plan(invocation, run)
         return plan
 
-    async def _found(self, invocation: Invocation, run: Run) -> Plan:
+    async def _find_plan(self, invocation: Invocation, run: Run) -> Plan:
         caller, record, known = run.caller, run.record, self._known
         if not self._access.storage.answers_locally:
             await run.waiter.ask(lambda: self._access.settings)

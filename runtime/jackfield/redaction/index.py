@@ -106,7 +106,7 @@ class _Table:
         for at in [at for at in range(0, len(text) - gram + 1, step) if text[at : at + gram] in grams]:
             yield from (at - offset for offset in grams[text[at : at + gram]] if offset <= at)
 
-    def _found(self, text: str) -> Iterator[tuple[int, _Entry]]:
+    def _matches_in(self, text: str) -> Iterator[tuple[int, _Entry]]:
         """Yield each place at which needles begin, with the longest."""
         groups, size = self._groups, self._size
         for place in self._places(text) if groups else ():
@@ -126,14 +126,14 @@ class _Table:
 
     def longest(self, text: str) -> Iterator[tuple[int, int]]:
         """Yield the span of the longest needle at each place, sorted. Of shorter ones, only the character before can be more."""
-        for place, entry in self._found(text):
+        for place, entry in self._matches_in(text):
             end = place + entry.size
             left = entry.before and place > 0 and text[place - 1] in BASE64
             yield place - left, end + (entry.after and end < len(text) and text[end] in BASE64)
 
     def words(self, text: str) -> Iterator[tuple[int, int]]:
         """Yield the spans of needles between characters that are neither letters nor digits."""
-        for place, longest in self._found(text):
+        for place, longest in self._matches_in(text):
             entry = longest
             while entry.size and not text[max(place - 1, 0) : place].isalnum():
                 end = place + entry.size

@@ -95,7 +95,7 @@ def masked_body(content: bytes, size: int, fields: Iterable[tuple[bytes, bytes]]
         plain, is_cut = (None, is_cut) if plain is None else (plain[:_LARGEST], True)
     if kind.startswith("multipart/"):
         return Shown(None, _PARTS, is_cut)
-    text = None if plain is None else _read(plain, kind, is_cut=is_cut)
+    text = None if plain is None else _body_text(plain, kind, is_cut=is_cut)
     if text is None:
         return Shown(None, _BINARY, is_cut)
     shown = redactor.clean(_by_names(text, kind, is_cut=is_cut))
@@ -123,7 +123,7 @@ def _decoded(content: bytes, coding: str) -> bytes | None:
     return None
 
 
-def _read(content: bytes, kind: str, *, is_cut: bool) -> str | None:
+def _body_text(content: bytes, kind: str, *, is_cut: bool) -> str | None:
     """Return a body as text; None if it is none."""
     found = re.search(r"charset=\"?([\w-]+)", kind)
     charset = found[1] if found is not None else "utf-8"

@@ -230,14 +230,14 @@ class Joints:
         """Return the events that are held back: none follows, or none tells any more."""
         for event in self._held:
             for path, is_bytes in _places(event):
-                text = self._given.get((path, is_bytes), "") + _read(event, path, is_bytes)
+                text = self._given.get((path, is_bytes), "") + _text_at(event, path, is_bytes)
                 self._given[path, is_bytes] = text[-self._window :]
         found, self._held = self._held, []
         self._count += len(found)
         return found
 
     def _joined(self, path: Path, is_bytes: bool) -> tuple[str, list[str]]:
-        return self._given.get((path, is_bytes), ""), [_read(event, path, is_bytes) for event in self._held]
+        return self._given.get((path, is_bytes), ""), [_text_at(event, path, is_bytes) for event in self._held]
 
     def _may_go_on(self, path: Path, is_bytes: bool) -> bool:
         given, held = self._joined(path, is_bytes)
@@ -264,7 +264,7 @@ class Joints:
         """Mask a span of the joined texts in the events that are held; they begin ``at`` there."""
         is_first = True
         for number, event in enumerate(self._held):
-            text = _read(event, path, is_bytes)
+            text = _text_at(event, path, is_bytes)
             start, stop = max(begin - at, 0), min(end - at, len(text))
             at += len(text)
             if start >= stop:
@@ -308,7 +308,7 @@ def _places(value: Any, path: Path = ()) -> Iterator[tuple[Path, bool]]:
         yield path, path[-1] == "data"
 
 
-def _read(event: Any, path: Path, is_bytes: bool) -> str:
+def _text_at(event: Any, path: Path, is_bytes: bool) -> str:
     """Return the text of an event at a place, that of bytes with a character for each; empty if there is none."""
     value = event
     for key in path:

@@ -114,7 +114,7 @@ class Redactor(SecretHolder):
 
     def holds(self, text: str) -> bool:
         """Return whether ``clean`` would change the text."""
-        return self._may_hold(text) and any(True for _ in self._found(self._readings(text)))
+        return self._may_hold(text) and any(True for _ in self._secret_spans(self._readings(text)))
 
     @property
     def longest(self) -> int:
@@ -198,7 +198,7 @@ class Redactor(SecretHolder):
         if self._least <= len(text):
             yield from views(text, self._families)
 
-    def _found(self, readings: Iterable[View]) -> Iterator[tuple[int, int]]:
+    def _secret_spans(self, readings: Iterable[View]) -> Iterator[tuple[int, int]]:
         for view in readings:
             room = len(view.text)
             index = self._indexed(room) if len(self._forms) > _FEW else None
@@ -214,7 +214,7 @@ class Redactor(SecretHolder):
     def _spans(self, text: str) -> list[tuple[int, int]]:
         """Return the spans to mask, sorted and disjoint. None cuts an escape in two."""
         readings = list(self._readings(text))
-        found = set(self._found(readings))
+        found = set(self._secret_spans(readings))
         for view in readings if found else ():
             if view.solid and view.parent is readings[0]:
                 found = {view.whole(*span) for span in found}

@@ -34,7 +34,7 @@ def built_in(value: Any, depth: int = MAX_DEPTH) -> Any:
     """Return a value of Python with the types of JSON in place of a host's classes that extend them, or are mappings or tuples. From then
     on, none of the host's code is called. Other objects stay as they are."""
     kind = type(value)
-    return value if kind in _ATOMS or depth <= 0 else _read(value, _built_in, value, kind, depth)
+    return value if kind in _ATOMS or depth <= 0 else _convert_value(value, _built_in, value, kind, depth)
 
 
 def _built_in(value: Any, kind: type, depth: int) -> Any:
@@ -46,7 +46,7 @@ def _built_in(value: Any, kind: type, depth: int) -> Any:
     return [built_in(item, depth - 1) for item in [*value]] if issubclass(kind, (list, tuple)) else value
 
 
-def _read(value: Any, reader: Callable[..., Any], *given: Any) -> Any:
+def _convert_value(value: Any, reader: Callable[..., Any], *given: Any) -> Any:
     """Read a value. One whose own class fails stays as it is, since the check refuses it by its type; if it is of a type of JSON, what
     stands for it does."""
     found = attempt(reader, *given)
@@ -76,7 +76,7 @@ class _Reader:
             return value
         self._open.add(id(value))
         try:
-            return _read(value, self._foreign, value, applying, depth, drops)
+            return _convert_value(value, self._foreign, value, applying, depth, drops)
         finally:
             self._open.discard(id(value))
 

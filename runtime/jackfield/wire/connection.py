@@ -115,7 +115,7 @@ class Connection:
         :raises WireFault: if the connection breaks, or the deadline passes.
         """
         try:
-            self.sock.settimeout(_left(limit))
+            self.sock.settimeout(_seconds_left(limit))
             found = self.sock.recv(_READ)
         except ssl.SSLEOFError:
             found, self.torn = b"", True
@@ -138,7 +138,7 @@ class Connection:
         """
         before = None
         try:
-            self.sock.settimeout(_left(limit))
+            self.sock.settimeout(_seconds_left(limit))
             before = self.sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _COUNTED) if _TCP_INFO else b""
             written = self.sock.send(data[:_RECORD])
         except TimeoutError as error:
@@ -166,7 +166,7 @@ class Connection:
         poll.register(self.sock, select.POLLIN | select.POLLOUT)
         while rest:
             try:
-                ready = poll.poll(_left(limit) * 1000)
+                ready = poll.poll(_seconds_left(limit) * 1000)
                 if any(event & ~select.POLLOUT for _, event in ready):
                     if not self._listen() or self._is_refused():
                         return False
@@ -191,7 +191,7 @@ class Connection:
             now = self.sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _COUNTED)
         except (OSError, TypeError):  # the latter where there is no such option
             return False
-        return len(before) == len(now) == _COUNTED and _taken(before) == _taken(now) is not None
+        return len(before) == len(now) == _COUNTED and _bytes_taken(before) == _bytes_taken(now) is not None
 
     def _alert(self) -> OSError | None:
         """Return the alert by which TLS ended the connection, if that is why nothing can be written."""
@@ -238,7 +238,7 @@ class Connection:
         return self.take(end)
 
 
-def _taken(about: bytes) -> int | None:
+def _bytes_taken(about: bytes) -> int | None:
     """Return how many bytes a system has taken for a connection; None if it counts nothing."""
     waiting, sent, again = (int.from_bytes(about[place : place + size], sys.byteorder) for place, size in (_WAITING, _SENT, _AGAIN))
     return waiting + sent - again if any(about[_SEGMENTS]) else None
@@ -283,7 +283,7 @@ def _tcp(target: Target, resolve: Resolve, settings: WireSettings, limit: Limit)
         addresses = resolve(target.host, target.port, settings.guard_path)
         failure: OSError = socket.gaierror(socket.EAI_NONAME, "the name has no address")
         for number, (family, address) in enumerate(addresses):
-            seconds = min(settings.connect_timeout, _left(limit)) / (len(addresses) - number)
+            seconds = min(settings.connect_timeout, _seconds_left(limit)) / (len(addresses) - number)
             try:
                 return connected(family, address, seconds)
             except OSError as error:
@@ -328,14 +328,14 @@ def _refused(sock: socket.socket, reason: str) -> NoReturn:
 def _tls(sock: socket.socket, host: str, settings: WireSettings, limit: Limit) -> socket.socket:
     with OnFailure(sock.close):
         try:
-            sock.settimeout(min(settings.connect_timeout, _left(limit)))
+            sock.settimeout(min(settings.connect_timeout, _seconds_left(limit)))
             sock.getpeername()  # wrap_socket takes a connection that was reset for one that is still to be made, and does no handshake
             return settings.tls().wrap_socket(sock, server_hostname=host, suppress_ragged_eofs=False)
         except (OSError, ValueError, MemoryError) as error:
             raise no_handshake(error) from error
 
 
-def _left(limit: Limit) -> float:
+def _seconds_left(limit: Limit) -> float:
     """Return the seconds left.
 
     :raises TimeoutError: if there are none.

@@ -94,7 +94,7 @@ class Dispatcher(ProcessLocal):
         while not self._stopped:
             pause = _SECOND
             try:
-                outbox = outbox or self._opened()
+                outbox = outbox or self._open_outbox()
                 pause = self._step(outbox)
             except JackfieldError as error:
                 self._log_failure(_NOT_HANDED_OVER, error.message)
@@ -107,7 +107,7 @@ class Dispatcher(ProcessLocal):
                 outbox.resign()
         self._publisher.close()
 
-    def _opened(self) -> Outbox:
+    def _open_outbox(self) -> Outbox:
         runtimes = self._runtimes
         return Outbox(runtimes.storage.database, runtimes.clock, runtimes.limits, runtimes.has_lost, runtimes.blocked)
 

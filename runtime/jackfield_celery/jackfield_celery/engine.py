@@ -102,13 +102,13 @@ class CeleryEngine(ProcessLocal):
                 if self._upkeep is None:
                     Instance.of(self._runtimes.storage.database).slots = self._slots
                     self._runtimes.watch()
-                    self._upkeep = Upkeep(self._runtimes, self._opened())
+                    self._upkeep = Upkeep(self._runtimes, self._open_queue())
                 self._upkeep.check(list(self._running.values()))
             except (JackfieldError, RuntimeError, MemoryError) as error:
                 self._log_failure(error)
                 self._stopped.wait(_PAUSE)
 
-    def _opened(self) -> Queue:
+    def _open_queue(self) -> Queue:
         if self._queue is None:
             self._queue = Queue(self._runtimes.storage.database, self._runtimes.clock)
         return self._queue
@@ -136,7 +136,7 @@ class CeleryEngine(ProcessLocal):
         """Claim an invocation, as soon as the database is available."""
         while not (self._stopped.is_set() or self._stopping()):
             try:
-                return self._opened().claim_one(*message)
+                return self._open_queue().claim_one(*message)
             except (JackfieldError, RuntimeError, MemoryError) as error:
                 self._log_failure(error)
             self._stopped.wait(_PAUSE)
@@ -149,7 +149,7 @@ class CeleryEngine(ProcessLocal):
             if isinstance(error, SHORTAGES):
                 self._stopped.wait(EVERY)
             try:
-                Upkeep(self._runtimes, self._opened()).settle(claimed, error)
+                Upkeep(self._runtimes, self._open_queue()).settle(claimed, error)
             except (JackfieldError, RuntimeError, MemoryError) as second:
                 self._log_failure(second)
 

@@ -109,7 +109,7 @@ class RedisChannel(redis.Channel):
                 raise Empty
             queue = answer[0].decode().rsplit(self.sep, 1)[0]
             self._queue_cycle.rotate(queue)
-            payload = _read(answer[1])
+            payload = _parse_message(answer[1])
             if payload is None:
                 self._bury(_wrapped(answer[1]))
                 _LOG.error("an unreadable message was moved to the broker's queue '%s'", DEAD)
@@ -129,7 +129,7 @@ class RedisChannel(redis.Channel):
             for priority in self.priority_steps:
                 item = client.rpop(self._q_for_pri(queue, priority))
                 if item:
-                    return _read(item) or _wrapped(item)
+                    return _parse_message(item) or _wrapped(item)
         raise Empty
 
 
@@ -139,7 +139,7 @@ class RedisTransport(redis.Transport):
     Channel = RedisChannel
 
 
-def _read(item: bytes) -> Mapping[str, Any] | None:
+def _parse_message(item: bytes) -> Mapping[str, Any] | None:
     """Return the message in an item of a list; None if it is none."""
     if len(item) > _LONGEST_ENVELOPE:
         return None

@@ -72,7 +72,7 @@ def created(request: PageRequest) -> Response:
 
 def shown(request: PageRequest) -> Response:
     """``GET /callbacks/{id}``: its settings, its last deliveries, and what can be done with it."""
-    found = _found(request)
+    found = _find_callback(request)
     deliveries, _ = event_home(request).deliveries(request).page(callback=found.id, limit=_LAST)
     options = found.options
     about: list[tuple[str, Node]] = [
@@ -104,7 +104,7 @@ def changed(request: PageRequest) -> Response:
     step = _STEPS.get(request.path("step"))
     if step is None:
         raise Problem(404, "no such page")
-    return step(request, _found(request))
+    return step(request, _find_callback(request))
 
 
 def _list(request: PageRequest, *, again: bool = False) -> Markup:
@@ -170,7 +170,7 @@ def _at(request: PageRequest) -> str:
     return f"{event_home(request).base}/callbacks"
 
 
-def _found(request: PageRequest) -> Callback:
+def _find_callback(request: PageRequest) -> Callback:
     try:
         return event_home(request).callbacks(request).find(request.path("id"))
     except JackfieldError as error:

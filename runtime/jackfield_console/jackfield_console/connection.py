@@ -203,7 +203,7 @@ def _policies(request: PageRequest, row: Mapping[str, Any], external: str | None
     """Render the policies to copy; None for types without policies. ``anew`` replaces the current card in an htmx swap."""
     principal = request.query.get("principal", "").strip() or _tested_principal(row)
     connector = request.query.get("connector", "").strip() or None
-    made, fault = _made(request, row, principal, connector)
+    made, fault = _build_policies(request, row, principal, connector)
     if made is None and fault is None:
         return None
     found = made or {}
@@ -225,7 +225,7 @@ def _policies(request: PageRequest, row: Mapping[str, Any], external: str | None
     )  # fmt: skip
 
 
-def _made(
+def _build_policies(
     request: PageRequest, row: Mapping[str, Any], principal: str | None, connector: str | None
 ) -> tuple[Mapping[str, Any] | None, JackfieldError | None]:
     """Return the policies, and the reason why they are not those that were asked for; neither for types without policies."""

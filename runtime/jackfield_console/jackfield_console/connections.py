@@ -25,7 +25,7 @@ _DONE = {"removed": "Connection removed, with its secrets.", **NONE}
 def listed(request: PageRequest) -> Response:
     """``GET /connections``: ``?text=``, ``?type=`` and ``?cursor=``."""
     request.require("read")
-    found = _found(request)
+    found = _render_results(request)
     if request.partial:
         return fragment(found)
     make = h.a("New connection", href="/new-connection", class_="button primary") if request.may("manage") else None
@@ -61,7 +61,7 @@ def _filters(request: PageRequest) -> Markup:
     )
 
 
-def _found(request: PageRequest) -> Markup:
+def _render_results(request: PageRequest) -> Markup:
     given, status = request.query, request.query.get("status")
 
     def listed(cursor: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:

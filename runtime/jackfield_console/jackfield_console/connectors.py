@@ -55,7 +55,7 @@ def listed(request: PageRequest) -> Response:
     """``GET /connectors``: list the connectors; ``?q=`` searches connectors and actions."""
     request.require("read")
     words = request.query.get("q", "").strip()
-    found = _found(request, words)
+    found = _render_results(request, words)
     if request.partial:
         return fragment(found)
     add = h.a("Add connectors", href="/marketplace", class_="button") if may_install(request) else None
@@ -67,7 +67,7 @@ def listed(request: PageRequest) -> Response:
     return page(request, "connectors", "Connectors", box, h.div(found, id="found", aria_live="polite"), head=head)
 
 
-def _found(request: PageRequest, words: str) -> Markup:
+def _render_results(request: PageRequest, words: str) -> Markup:
     catalog = request.catalog
     revoked = revoked_here(request)
     entries = list(listed_connectors(request.server.search, catalog, folded=not words))

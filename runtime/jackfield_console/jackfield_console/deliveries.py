@@ -47,7 +47,7 @@ def listed(request: PageRequest) -> Response:
 
 def shown(request: PageRequest) -> Response:
     """``GET /deliveries/{id}``: its attempts, newest first, and the request of the last one."""
-    found = _found(request)
+    found = _find_delivery(request)
     about: list[tuple[str, Node]] = [
         ("Status", badge(found.state)), ("Event", [h.code(found.type), " ", h.code(found.event, class_="small")]),
         ("Workspace", h.a(found.workspace, href=f"/tenants/{found.workspace}") if found.workspace else None),
@@ -76,7 +76,7 @@ def shown(request: PageRequest) -> Response:
 
 def resent(request: PageRequest) -> Response:
     """``POST /deliveries/{id}/resend``: send it again, with a fresh count of attempts."""
-    found = _found(request)
+    found = _find_delivery(request)
     event_home(request).deliveries(request).resend(found.id)
     return redirect(request, f"{_at(request)}/{found.id}?done=resent")
 
@@ -106,7 +106,7 @@ def _receiver(request: PageRequest, item: Delivery) -> Node:
     return h.a(item.url or item.callback, href=f"{event_home(request).base}/callbacks/{item.callback}")
 
 
-def _found(request: PageRequest) -> Delivery:
+def _find_delivery(request: PageRequest) -> Delivery:
     try:
         return event_home(request).deliveries(request).find(request.path("id"))
     except JackfieldError as error:

@@ -62,7 +62,7 @@ def resumed(request: PageRequest) -> Response:
 def suppressed(request: PageRequest) -> Response:
     """``GET /suppressions``: recipients to whom nothing more is sent, the latest first."""
     request.require("read")
-    items = _SORTS.read(request, _known(request).page, _PAGE)
+    items = _SORTS.read(request, _suppressions(request).page, _PAGE)
     rows = [
         (
             item["recipient"], ": ".join(item[name] for name in ("reason", "text") if name in item), _at(request, item["at"]),
@@ -84,13 +84,13 @@ def removed(request: PageRequest) -> Response:
     """``POST /suppressions/removal``."""
     request.require("manage")
     try:
-        _known(request).remove(request.form.get("recipient", "").strip())
+        _suppressions(request).remove(request.form.get("recipient", "").strip())
     except UnknownSuppression:
         return redirect(request, "/suppressions?done=gone")
     return redirect(request, "/suppressions?done=removed")
 
 
-def _known(request: PageRequest) -> Suppressions:
+def _suppressions(request: PageRequest) -> Suppressions:
     if request.identity.rules:
         raise Problem(403, "this needs a token without rules", code="not_allowed")
     runtime = request.runtime

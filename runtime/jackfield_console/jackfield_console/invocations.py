@@ -61,7 +61,7 @@ def listed(request: PageRequest) -> Response:
     ``?from=`` and ``?until=`` are days, both included. Days begin and end as in ``?timezone=``, which the page's script fills in.
     """
     request.require("read")
-    found = _found(request)
+    found = _render_results(request)
     if request.partial:
         return fragment(found)
     lead = "Calls in this workspace, with their callers and outcomes."
@@ -75,7 +75,7 @@ def saved(request: PageRequest) -> Response:
     kind = request.query.get("kind", "csv")
     if kind not in KINDS:
         raise Problem(400, f"'kind' must be one of {', '.join(KINDS)}")
-    wanted = _wanted(request, _given(request))
+    wanted = _wanted(request, _query_filters(request))
     text, count, rest = exported(lambda cursor, limit: request.journal.entries(cursor=cursor, limit=limit, **wanted), KINDS[kind], None)
     name = f"invocations-newest-{count}" if rest is not None else "invocations"
     headers = {"Content-Disposition": f'attachment; filename="{name}.{kind}"'}
@@ -116,7 +116,7 @@ def entry_rows(entries: Sequence[Entry], now: float, *, ticks: bool) -> list[Seq
     ]
 
 
-def _given(request: PageRequest) -> dict[str, str]:
+def _query_filters(request: PageRequest) -> dict[str, str]:
     """Read the filters of the query.
 
     :raises Problem: 400 for an unknown status or period: ignoring a filter would show a misleading list.
@@ -146,7 +146,7 @@ def _tokens(request: PageRequest) -> list[Token]:
 
 
 def _filters(request: PageRequest) -> Markup:
-    given = _given(request)
+    given = _query_filters(request)
     spans = [("", "Any time"), *((key, title) for key, (_, title) in (*_SINCE.items(), *_DAY.items()))]
     texts = [text_field(name, title, given.get(name, ""), list="callers" if name == "caller" else None) for name, title in _TEXTS]
     texts += [text_field(name, title, given.get(name, ""), type="date") for name, title in _DAYS]
@@ -198,8 +198,8 @@ def _wanted(request: PageRequest, given: Mapping[str, str]) -> dict[str, Any]:
     return wanted
 
 
-def _found(request: PageRequest) -> Markup:
-    given, cursor = _given(request), request.query.get("cursor") or None
+def _render_results(request: PageRequest) -> Markup:
+    given, cursor = _query_filters(request), request.query.get("cursor") or None
     wanted = _wanted(request, given)
     found = _SORTS.read(request, lambda after, limit: request.journal.entries(cursor=after, limit=limit, **wanted), _PAGE)
     fits = "No matches so far. Select Older to keep searching." if found.cursor else "No invocation matches."

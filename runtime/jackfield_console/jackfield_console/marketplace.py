@@ -32,7 +32,7 @@ def listed(request: PageRequest) -> Response:
         return _without_catalogue(request)
     installer = _installer(request)
     words = request.query.get("q", "").strip()
-    rows = [row for row in _known(installer) if _matches(row, words)]
+    rows = [row for row in _catalogue_rows(installer) if _matches(row, words)]
     outdated = {row["connector"]: row for row in installer.outdated()}
     found = table(
         "Connectors of the catalogues",
@@ -129,7 +129,7 @@ def _done(request: PageRequest, installer: Installer) -> Markup | None:
     key, version = request.query["connector"], request.query.get("version") or None
     exactly(key, version)
     mine = next((row for row in installer.installed() if row["connector"] == key and row.get("default")), None)
-    title = next((str(row.get("title", key)) for row in _known(installer) if row["connector"] == key), key)
+    title = next((str(row.get("title", key)) for row in _catalogue_rows(installer) if row["connector"] == key), key)
     used = f"Version {mine['version']} is used now." if mine else "No version of it is installed any more."
     return notice(f"{title}{f' {version}' if version else ''} was {_DONE[done]}. {used}", tone="good")
 
@@ -149,7 +149,7 @@ def _without_catalogue(request: PageRequest) -> Response:
     return page(request, "connectors", "Add connectors", ways, back, lead=lead)
 
 
-def _known(installer: Installer) -> list[Row]:
+def _catalogue_rows(installer: Installer) -> list[Row]:
     """Return the connectors of the catalogues, and those that are installed and that no catalogue has any more."""
     rows: list[Row] = [*installer.available()]
     known = {row["connector"] for row in rows}

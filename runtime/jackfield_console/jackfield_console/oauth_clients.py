@@ -87,7 +87,7 @@ def created(request: PageRequest) -> Response:
 
 def shown(request: PageRequest) -> Response:
     """``GET /oauth-clients/{client}``: its values without secrets, and the form that changes them."""
-    found = _found(request)
+    found = _find_client(request)
     about: list[tuple[str, Node]] = [
         ("Of", "the server" if found["inherited"] else "this workspace"),
         ("Further hosts", codes(found["server"]) or "none: those of its URLs only"),
@@ -105,7 +105,7 @@ def shown(request: PageRequest) -> Response:
 
 def changed(request: PageRequest) -> Response:
     """``POST /oauth-clients/{client}``: change values; a secret that is left empty stays."""
-    found = _found(request)
+    found = _find_client(request)
     given, present = _values(request), found["values"]
     names = {*given, *present} - (SECRETS - {*given})
     values = {name: given.get(name) for name in names if given.get(name) != present.get(name)}
@@ -118,7 +118,7 @@ def changed(request: PageRequest) -> Response:
 
 def removed(request: PageRequest) -> Response:
     """``POST /oauth-clients/{client}/removal``: refused while connections refer to it, unless ``force`` is ticked."""
-    name = str(_found(request)["name"])
+    name = str(_find_client(request)["name"])
     try:
         _clients(request).remove(name, force=request.form.get("force") == "on")
     except ClientInUse as error:
@@ -139,7 +139,7 @@ def _clients(request: PageRequest) -> OAuthClients:
     return oauth_clients(request.server.storage, request.identity.workspace, request.server.clock, request.identity.actor, origin)
 
 
-def _found(request: PageRequest) -> dict[str, Any]:
+def _find_client(request: PageRequest) -> dict[str, Any]:
     try:
         return _clients(request).show(request.path("client"))
     except JackfieldError as error:

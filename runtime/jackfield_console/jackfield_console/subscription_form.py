@@ -57,7 +57,7 @@ def shown(request: PageRequest) -> Response:
     wanted = request.query.get("trigger")
     if wanted is None:
         return _offered(request, "New subscription", "Choose what to watch.", "Search triggers", partial(_choice, request))
-    manifest, trigger = _found(request, wanted)
+    manifest, trigger = _find_trigger(request, wanted)
     title, address = f"New subscription: {trigger.title}", f"/new-subscription?trigger={wanted}"
     if request.query.get("then") == "":
         found = partial(actions_offered, request, address)
@@ -105,7 +105,7 @@ def edited(request: PageRequest) -> Response:
     request.require("manage")
     name, wanted = request.path("name"), request.query.get("then")
     found = subscriptions_of(request).show(name)
-    _, trigger = _found(request, found["trigger"])
+    _, trigger = _find_trigger(request, found["trigger"])
     title, address = f"Edit {name}", f"/subscriptions/{name}/edit?"
     if wanted == "":
         offered = partial(actions_offered, request, address)
@@ -174,7 +174,7 @@ def _place(path: str) -> str:
     return inner if path.startswith("/inputs") else f"/{_OWN}{path[1:]}"
 
 
-def _found(request: PageRequest, name: str) -> tuple[Manifest, TriggerManifest]:
+def _find_trigger(request: PageRequest, name: str) -> tuple[Manifest, TriggerManifest]:
     key, _, trigger = name.partition("/")
     manifest = request.catalog.look(key)[1]
     found = None if manifest is None else manifest.triggers.get(trigger)

@@ -34,7 +34,7 @@ def workspaces_of(request: PageRequest) -> Workspaces:
 def listed(request: PageRequest) -> Response:
     """``GET /tenants``: ``?text=`` and ``?cursor=``."""
     request.require_operator()
-    found = _found(request)
+    found = _render_results(request)
     if request.partial:
         return fragment(found)
     beginning = text_field("text", "Names that begin with", request.query.get("text", ""), type="search")
@@ -88,7 +88,7 @@ def status_of(workspace: Workspace) -> str:
     return "damaged" if workspace.damage is not None else "suspended" if workspace.settings.suspended else "active"
 
 
-def _found(request: PageRequest) -> Markup:
+def _render_results(request: PageRequest) -> Markup:
     text = request.query.get("text", "").strip()
 
     def listed(cursor: str | None, limit: int) -> tuple[list[Workspace], str | None]:

@@ -43,11 +43,11 @@ def resolve_secret(kind: str, reference: object) -> str | None:
     store, name, key = reference["store"], str(reference["name"]), str(reference["key"])
     if store.get("kubeconfigpath"):
         raise ValueError("'kubeconfigPath' is not supported: the API is asked as the service account of the pod")
-    namespace = store.get("defaultnamespace") or os.environ.get("NAMESPACE") or _read(folder, "namespace") or "default"
+    namespace = store.get("defaultnamespace") or os.environ.get("NAMESPACE") or _read_account_file(folder, "namespace") or "default"
     return _key(_secret(host, folder, namespace, name), namespace, name, key)
 
 
-def _read(folder: str, name: str) -> str:
+def _read_account_file(folder: str, name: str) -> str:
     try:
         with open(os.path.join(folder, name), encoding="utf-8") as file:
             return file.read(_LARGEST).strip()
@@ -64,7 +64,7 @@ def _secret(host: str, folder: str, namespace: str, name: str) -> Mapping[str, A
 
     :raises ValueError: if the API cannot be reached or refuses.
     """
-    token, place = _read(folder, "token"), f"'{name[:80]}' in the namespace '{namespace[:80]}'"
+    token, place = _read_account_file(folder, "token"), f"'{name[:80]}' in the namespace '{namespace[:80]}'"
     if not token or not token.isascii() or not token.isprintable():
         raise ValueError("the token of the pod's service account is malformed")
     path = f"/api/v1/namespaces/{quote(namespace, safe='')}/secrets/{quote(name, safe='')}"
@@ -96,7 +96,7 @@ _REASONS = {
 def _answer(host: str, folder: str, path: str, token: str) -> tuple[int, bytes]:
     port = os.environ.get("KUBERNETES_SERVICE_PORT_HTTPS") or os.environ.get("KUBERNETES_SERVICE_PORT") or "443"
     try:
-        context = client_context(cadata=_read(folder, "ca.crt"))
+        context = client_context(cadata=_read_account_file(folder, "ca.crt"))
         connection = http.client.HTTPSConnection(host, int(port), timeout=_TIMEOUT, context=context)
         try:
             connection.request("GET", path, headers={"Authorization": f"Bearer {token}", "Accept": "application/json"})

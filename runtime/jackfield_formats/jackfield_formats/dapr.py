@@ -270,7 +270,7 @@ class _Found:
                 if not is_known(component.type):
                     self.unknown[component.name] = component
                 return
-            yield self._known(component, values)
+            yield self._read_component(component, values)
         except ForeignError as error:
             text = f"{component.place}: component '{component.name}': {error}"
             yield Problem(text, fatal=not component.ignore_errors, path=component.document.path)
@@ -282,7 +282,7 @@ class _Found:
             reason = f"jackfield does not know '{component.type[:80]}', and no component refers to it, so no plugin was asked"
             yield Problem(f"{component.place}: secret store '{component.name}': not used: {reason}")
 
-    def _known(self, component: Component, values: Mapping[str, str]) -> ReadComponent | Problem:
+    def _read_component(self, component: Component, values: Mapping[str, str]) -> ReadComponent | Problem:
         alias = self.around.aliases.find(FORMAT, component.full_type)
         if alias is None and self.around.aliases.find(FORMAT, component.type) is not None:
             _check_version(component)

@@ -60,7 +60,7 @@ def check(value: Any) -> None:
 
     def one(text: str) -> None:
         if _is_whole(text):
-            _read(_inside(text))
+            _compile_expression(_inside(text))
 
     _each(value, one)
 
@@ -143,13 +143,13 @@ def _member(name: str | int, value: Any, change: Callable[[str], Any]) -> Any:
 def _is_readable(text: str) -> bool:
     _jq()  # a missing package is not a fault of the text
     try:
-        _read(text)
+        _compile_expression(text)
     except ExpressionError:
         return False
     return True
 
 
-def _read(text: str) -> None:
+def _compile_expression(text: str) -> None:
     """Compile an expression with all the variables that it names."""
     _compiled(text, tuple(dict.fromkeys(_VARIABLE.findall(text))))
 

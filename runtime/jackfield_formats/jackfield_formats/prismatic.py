@@ -45,7 +45,7 @@ def read(documents: Iterable[Document], around: Surroundings) -> Iterator[NamedC
         for at, variable in variables:
             if _is_connection(variable):
                 try:
-                    yield _read(variable, document, at, around)
+                    yield _parse_variable(variable, document, at, around)
                 except ForeignError as error:
                     yield Problem(f"{document.place}: {at}: {error}")
 
@@ -74,11 +74,11 @@ def _is_connection(variable: object) -> bool:
     )
 
 
-def _read(variable: Mapping[str, Any], document: Document, at: str, around: Surroundings) -> NamedConnection:
+def _parse_variable(variable: Mapping[str, Any], document: Document, at: str, around: Surroundings) -> NamedConnection:
     kind, component = _kind(variable)
     alias = _alias(kind, component, around)
     connection = variable["connection"] if isinstance(variable.get("connection"), Mapping) else {}
-    given = {**_given(connection, "connection."), **_given(variable)}
+    given = {**_variable_inputs(connection, "connection."), **_variable_inputs(variable)}
     made = translate(alias, {**given, "key": kind}, around.environment)
     unknown = [name for name in made.unused if name != "key"]
     if unknown:
@@ -87,7 +87,7 @@ def _read(variable: Mapping[str, Any], document: Document, at: str, around: Surr
     return connection_of(alias, made, document, FORMAT, (name,), at)
 
 
-def _given(holder: Mapping[str, Any], at: str = "") -> dict[str, Any]:
+def _variable_inputs(holder: Mapping[str, Any], at: str = "") -> dict[str, Any]:
     """Return the inputs of a configuration variable, or of its connection.
 
     :raises ForeignError: if they have no known format.

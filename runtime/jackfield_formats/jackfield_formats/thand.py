@@ -37,12 +37,12 @@ def read(documents: Iterable[Document], around: Surroundings) -> Iterator[NamedC
                 continue
             seen[key] = document.place
             try:
-                yield _read(key, entry, document, around)
+                yield _parse_provider(key, entry, document, around)
             except (ForeignError, ExpressionError) as error:
                 yield Problem(f"{document.place}: providers.{key}: {error}")
 
 
-def _read(key: str, entry: object, document: Document, around: Surroundings) -> NamedConnection | Disabled:
+def _parse_provider(key: str, entry: object, document: Document, around: Surroundings) -> NamedConnection | Disabled:
     if not isinstance(entry, Mapping):
         raise ForeignError("must be an object with 'name', 'provider', 'enabled' and 'config'")
     filled: Mapping[str, Any] = substitute(entry, readable(around.environment), {}, embedded=not around.strict)

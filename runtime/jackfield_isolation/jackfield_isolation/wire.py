@@ -141,7 +141,7 @@ class Wire:
                 continue
             if not self._has(head.size, buffer):
                 return
-            yield head, _taken(buffer, head.size)  # no name here keeps the body while the next frame is awaited
+            yield head, _take_bytes(buffer, head.size)  # no name here keeps the body while the next frame is awaited
 
     def _has(self, size: int, buffer: bytearray) -> bool:
         """Receive until the buffer has so many bytes; return False if the other end closes before."""
@@ -191,7 +191,7 @@ def _has_many_values(body: bytes) -> bool:
     return sum(map(outside.count, (b",", b"[", b"{"))) > _MOST_VALUES
 
 
-def _taken(buffer: bytearray, size: int) -> bytes:
+def _take_bytes(buffer: bytearray, size: int) -> bytes:
     body = bytes(memoryview(buffer)[:size])
     del buffer[:size]
     return body

@@ -109,7 +109,7 @@ def read_signing_key(path: str) -> SigningKey:
 
     :raises InvalidInvocation: if it cannot be read, is not valid, or others than its owner may read it.
     """
-    data = _read(path, "key file")
+    data = _load_document(path, "key file")
     if os.name == "posix" and os.stat(path).st_mode & _OTHERS:
         raise InvalidInvocation(f"the key file '{path}' can be read by other users", hint=f"Run: chmod 600 '{path}'")
     try:
@@ -128,7 +128,7 @@ def read_publisher(path: str) -> Publisher:
     :raises InvalidInvocation: if it cannot be read or is not valid.
     """
     try:
-        return Publisher.from_json(_read(path, "public key file"))
+        return Publisher.from_json(_load_document(path, "public key file"))
     except ValueError as error:
         raise _invalid(path, "public key file", str(error)) from None
 
@@ -144,7 +144,7 @@ def _key_bytes(data: Mapping[str, Any], name: str) -> bytes:
     return found
 
 
-def _read(path: str, noun: str) -> Mapping[str, Any]:
+def _load_document(path: str, noun: str) -> Mapping[str, Any]:
     try:
         data = json.loads(read_bounded(path, _MAX_FILE))
     except (ValueError, RecursionError):

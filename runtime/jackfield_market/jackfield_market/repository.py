@@ -288,7 +288,7 @@ class Repository:
         path = self._path_of(role)
         if path is None:
             return None
-        found = self._read(path, [partial(self._top_level.verify_delegate, role)])
+        found = self._load_metadata(path, [partial(self._top_level.verify_delegate, role)])
         if found is None:
             raise InvalidInvocation(f"the metadata '{path}' is missing", hint=_RESTORE)
         self.current[role] = found
@@ -302,9 +302,9 @@ class Repository:
             former = _read_root(self.site, path).signed
             if former.get_verification_result("root", self.root.signed_bytes, self.root.signatures):
                 checks.append(partial(former.verify_delegate, role))
-        return self._read(os.path.join(self.site, METADATA, name), checks, role)
+        return self._load_metadata(os.path.join(self.site, METADATA, name), checks, role)
 
-    def _read(self, path: str, checks: Sequence[Any], role: str = "") -> Metadata[Any] | None:
+    def _load_metadata(self, path: str, checks: Sequence[Any], role: str = "") -> Metadata[Any] | None:
         if not os.path.exists(path):
             return None
         try:

@@ -154,7 +154,7 @@ async def _search(call: CallContext, given: Mapping[str, Any]) -> tuple[Json, st
     cursor = given.get("cursor", "0")
     if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 9):
         raise refused_arguments((Detail("/cursor", "is not the nextCursor of a page"),), 1)
-    rows, end = await call.briefly(lambda: _found(call, given, int(cursor)))
+    rows, end = await call.briefly(lambda: _search_actions(call, given, int(cursor)))
     served = await call.briefly(lambda: _connections_by_action(call, rows)) if rows else {}
     lines = [_line(row, served.get((row.connector, row.action), ())) for row in rows] or ["No action matches."]
     lines += [_SILENT] if call.is_silent else []
@@ -177,7 +177,7 @@ def _line(row: Found, connections: Sequence[str]) -> str:
     return f"{row.connector}.{row.action} ({row.effect}{partial}{with_}), titled by its author {title}"
 
 
-def _found(call: CallContext, given: Mapping[str, Any], start: int) -> tuple[list[Found], int | None]:
+def _search_actions(call: CallContext, given: Mapping[str, Any], start: int) -> tuple[list[Found], int | None]:
     limit = int(given["limit"])  # 2.0 is an integer in JSON Schema
     return found_actions(
         call.index, call.catalog, given["query"], given.get("connector"), given.get("effect"), start, limit, given.get("tag")

@@ -64,7 +64,7 @@ def tool_call(headers: list[tuple[bytes, bytes]], body: bytes) -> ToolCall | Non
     if len(given) != len(headers) or accepted.isdisjoint(_JSON) or not (is_modern or version in HANDSHAKE_PROTOCOL_VERSIONS):
         return None
     try:
-        message = json.loads(body, parse_float=read_float) if is_modern else _read(body)
+        message = json.loads(body, parse_float=read_float) if is_modern else _parse_message(body)
         if not _is_plain(message):
             return None
         named = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
@@ -76,7 +76,7 @@ def tool_call(headers: list[tuple[bytes, bytes]], body: bytes) -> ToolCall | Non
     return ToolCall(message["id"], version, message["params"])
 
 
-def _read(body: bytes) -> Any:
+def _parse_message(body: bytes) -> Any:
     """Parse a message as the SDK does for older versions of the protocol, but with all digits of its numbers."""
     message = pydantic_core.from_json(body)
     return json.loads(body, parse_float=read_float) if _has_float(message) else message

@@ -129,13 +129,13 @@ def _steps(document: object, arguments: Namespace) -> dict[str, Any]:
             made.append(item.invocation)
             differences.extend(item.differences)
             if arguments.out is not None:
-                files.append(_written(arguments.out, f"{len(made):02}-{item.name}", item.invocation))
+                files.append(_write_invocation(arguments.out, f"{len(made):02}-{item.name}", item.invocation))
     except RefusedError as error:
         refused.append(error.note)
     return {**_answer(made, {}, differences, refused), **({"files": files} if arguments.out is not None else {})}
 
 
-def _written(folder: str, name: str, invocation: Mapping[str, Any]) -> str:
+def _write_invocation(folder: str, name: str, invocation: Mapping[str, Any]) -> str:
     """Write an invocation to a new file and return its path.
 
     :raises InvalidInvocation: if it cannot be written, or is there already.

@@ -32,7 +32,7 @@ def connection_values(document: object) -> tuple[dict[str, Any], list[Note]]:
     :raises RefusedError: if there is no host, or the settings cannot be met.
     """
     notes: list[Note] = []
-    found = _found(_of_mail(document) if isinstance(document, Mapping) else {"url": document}, notes)
+    found = _settings_in(_of_mail(document) if isinstance(document, Mapping) else {"url": document}, notes)
     if "hostname" not in found:
         raise RefusedError("", "names no SMTP server: give SMTP_HOST, a member 'host', or an smtp:// URL")
     path, method = found.pop("method", ("", "login"))
@@ -64,7 +64,7 @@ def _split_port(found: dict[str, tuple[str, Any]]) -> None:
         found.setdefault("port", (path, both[2]))
 
 
-def _found(document: Mapping[str, Any], notes: list[Note]) -> dict[str, tuple[str, Any]]:
+def _settings_in(document: Mapping[str, Any], notes: list[Note]) -> dict[str, tuple[str, Any]]:
     """Return path and value of each meaning; settings beside a URL or a service come first."""
     found: dict[str, tuple[str, Any]] = {}
     for path, meaning, value in _settings(document, ""):

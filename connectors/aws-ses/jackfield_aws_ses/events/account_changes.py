@@ -50,7 +50,7 @@ def _queue(aws: AwsClients, wanted: Wanted, topic: str | None) -> Iterator[Chang
             return
     change: Literal["create", "update"] = "create" if url is None else "update"
     to = {"subscribedTo": wanted.name}
-    yield Change("queue", wanted.name, change, to, lambda: setting_up.ensure_queue(aws, wanted, _made(aws, wanted)))
+    yield Change("queue", wanted.name, change, to, lambda: setting_up.ensure_queue(aws, wanted, _create_topic(aws, wanted)))
 
 
 def _destination(aws: AwsClients, wanted: Wanted, topic: str | None) -> Iterator[Change]:
@@ -59,10 +59,10 @@ def _destination(aws: AwsClients, wanted: Wanted, topic: str | None) -> Iterator
         return
     to = {"configurationSet": wanted.configuration_set, "types": sorted(wanted.types), "topic": wanted.name}
     change: Literal["create", "update"] = "create" if known is None else "update"
-    yield Change("eventDestination", wanted.name, change, to, lambda: wanted.publish(aws, _made(aws, wanted)))
+    yield Change("eventDestination", wanted.name, change, to, lambda: wanted.publish(aws, _create_topic(aws, wanted)))
 
 
-def _made(aws: AwsClients, wanted: Wanted) -> str:
+def _create_topic(aws: AwsClients, wanted: Wanted) -> str:
     """Return the ARN of the topic, which exists by now: CreateTopic returns it, and lists may be late."""
     return str(ask(aws, setting_up.region_of(aws, wanted), "create_topic", {"Name": wanted.name}, "TopicArn", service="sns")["TopicArn"])
 

@@ -116,7 +116,7 @@ class Operation:
         """
         parameters, waiter = self._sent(given.parameters), self.waiters.get(given.own.get(WAIT_UNTIL, ""))
         client = aws.client(self.service, given.own.get(REGION) or aws.region or self.default_region, validates=False, as_json=True)
-        with _opened(parameters) if self.sends_body else contextlib.nullcontext(parameters) as sent:
+        with _open_body(parameters) if self.sends_body else contextlib.nullcontext(parameters) as sent:
             answer = self._asked(getattr(client, self.method), sent, waiter)
         if answer is None:
             return JsonOutput()
@@ -207,7 +207,7 @@ def _unwritable(operation: str, error: Exception) -> Exception:
 
 
 @contextlib.contextmanager
-def _opened(parameters: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def _open_body(parameters: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Open the file that is the request's body, anew for each attempt."""
     name = next((name for name, value in parameters.items() if isinstance(value, StreamedFile)), None)
     if name is None:

@@ -49,7 +49,7 @@ class AwsSource(ProcessLocal):
         without = frozenset() if credentials is None else frozenset(name for name in handed if action_key(name) not in credentials)
         found = self._manifests.get((key, without))
         if found is None:
-            found = self._manifests[key, without] = self._made(key, without)
+            found = self._manifests[key, without] = self._build_manifest(key, without)
         return found
 
     def hands_out(self, key: str) -> frozenset[str]:
@@ -73,7 +73,7 @@ class AwsSource(ProcessLocal):
                 found = self._connectors[key] = VirtualConnector(self.manifest(key))
         return found
 
-    def _made(self, key: str, without: frozenset[str]) -> Manifest:
+    def _build_manifest(self, key: str, without: frozenset[str]) -> Manifest:
         service = key.removeprefix(PREFIX)
         head = self._index.services.get(service)
         if head is None or not key.startswith(PREFIX):

@@ -70,11 +70,11 @@ class Waiter:
         if self.start is None:
             return {"inputs": {**given, **own}, "state": self.state(answer)}
         known = {**given, **answer}
-        inputs = _found(self.start.given, known)
+        inputs = _values_at(self.start.given, known)
         if inputs.keys() != self.start.given.keys():
             return None
         handle = {"inputs": {**inputs, **own}, "started": cleaned(answer), "state": ""}
-        return handle if self.start.cancel is None else {**handle, "cancel": {**_found(self.start.cancel[1], known), **own}}
+        return handle if self.start.cancel is None else {**handle, "cancel": {**_values_at(self.start.cancel[1], known), **own}}
 
     def _seen(self, answer: Mapping[str, Any]) -> str:
         code = answer.get("Error", {}).get("Code")
@@ -84,7 +84,7 @@ class Waiter:
         return f"{text}: {reason[:_LONGEST]}" if isinstance(reason, str) and reason else text
 
 
-def _found(places: Mapping[str, str], known: Mapping[str, Any]) -> dict[str, Any]:
+def _values_at(places: Mapping[str, str], known: Mapping[str, Any]) -> dict[str, Any]:
     found = {name: jmespath.search(place, known) for name, place in places.items()}
     return {name: value for name, value in found.items() if value not in (None, [])}
 

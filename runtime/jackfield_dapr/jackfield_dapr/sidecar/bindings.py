@@ -66,7 +66,7 @@ class Binding:
         if action is None:
             supported = " ".join(self.alias.operations)
             raise BindingError(f"binding {self.name} does not support operation {request.operation}. supported operations:{supported}")
-        inputs = self._inputs(self._given(request.metadata))
+        inputs = self._inputs(self._request_properties(request.metadata))
         body = self._body(request.payload)
         made: dict[str, Any] = {
             "connector": self.alias.connector,
@@ -90,7 +90,7 @@ class Binding:
         wanted = named.items() if isinstance(named, Mapping) else ()
         return {name: str(output[member]) for name, member in wanted if member in output}
 
-    def _given(self, metadata: Mapping[str, str]) -> dict[str, str]:
+    def _request_properties(self, metadata: Mapping[str, str]) -> dict[str, str]:
         """Return the request's properties under the alias's spelling; their names are case-insensitive."""
         known = {name.lower(): name for name in self.alias.inputs}
         written: dict[str, str] = {}

@@ -92,7 +92,7 @@ class Reloading:
         for problem in found.problems:
             if problem.text not in known:
                 self._say(problem.text)
-        kept = dict(_kept(self._served, found))
+        kept = dict(_still_served(self._served, found))
         for name in kept:
             self._say(f"component '{name}': its last valid version is still served")
         connections = {binding.connection: self._served.connections[binding.connection] for binding in kept.values()}
@@ -104,7 +104,7 @@ class Reloading:
             self._say(f"the components were reloaded: {changes}")
 
 
-def _kept(served: Bindings, found: Bindings) -> Iterator[tuple[str, Binding]]:
+def _still_served(served: Bindings, found: Bindings) -> Iterator[tuple[str, Binding]]:
     """Yield the bindings that are missing because their file or folder cannot be read, or they are not valid any more."""
     broken = {problem.path for problem in found.problems if problem.path}
     for name, binding in served.by_name.items():

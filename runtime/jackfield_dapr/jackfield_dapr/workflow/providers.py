@@ -44,7 +44,7 @@ class Providers:
 
         :raises InvalidInvocation: if there is none, or it does not support that type.
         """
-        stored = self._stored(name)
+        stored = self._find_connection(name)
         alias = self._alias(stored)
         if alias is None:
             raise InvalidInvocation(
@@ -56,7 +56,7 @@ class Providers:
             raise InvalidInvocation(f"the provider '{name[:100]}' notifies by '{supported}', not by '{kind[:80]}'")
         return Provider(stored.name, alias)
 
-    def _stored(self, name: str) -> NamedConnection:
+    def _find_connection(self, name: str) -> NamedConnection:
         files = self._known.files()
         theirs = [item for item in files if item.foreign is not None and item.foreign.format == _FORMAT]
         by_key = self._known.in_files(name) or _first(item for item in theirs if _names(item)[:1] == (name,))

@@ -51,7 +51,7 @@ def _run(arguments: Namespace, output: Output) -> int:
     words = _words(arguments.name)
     if arguments.openapi:
         return _generated(arguments, words)
-    files = _written(_templates("aws" if arguments.aws else "http" if arguments.http else "python"), folder, words)
+    files = _write_templates(_templates("aws" if arguments.aws else "http" if arguments.http else "python"), folder, words)
     from jackfield_market.testing.grading import write_manifest
 
     files.append(write_manifest(folder))
@@ -71,7 +71,7 @@ def _generated(arguments: Namespace, words: Mapping[str, str]) -> int:
     templates, key = _templates("openapi"), arguments.name
     given = [arguments.openapi, "--key", key, "--connector-version", "0.1.0", "--out", key]
     code = command([*given, "--json"] if arguments.json else given) or 0
-    _written(templates, Path(key), {**words, **_checked(Path(key))})
+    _write_templates(templates, Path(key), {**words, **_checked(Path(key))})
     return code
 
 
@@ -108,7 +108,7 @@ def _words(key: str) -> Mapping[str, str]:
     }
 
 
-def _written(templates: Path, folder: Path, words: Mapping[str, str]) -> list[str]:
+def _write_templates(templates: Path, folder: Path, words: Mapping[str, str]) -> list[str]:
     written = []
     for template in _files(templates):
         name = _filled(str(template.relative_to(templates)).removesuffix(_SUFFIX).replace("__package__", "{{package}}"), words)

@@ -160,7 +160,7 @@ class FakeService:
             return Answer({"message": "too many requests"}, 429, {"Retry-After": "0"})
         if not self._is_signed_in(request, path):
             return self._refused()
-        found = self._found(request.method, path)
+        found = self._find_object(request.method, path)
         given = dict(parse_qsl(query, keep_blank_values=True))
         if found is None:
             return self._probed() if self._is_probe(request, path) else Answer({"message": f"there is no {request.method} {path}"}, 404)
@@ -172,7 +172,7 @@ class FakeService:
             return Answer({"message": f"unknown parameter {unknown[0]}"}, 400)
         return self._answered(found, request, given)
 
-    def _found(self, method: str, path: str) -> Json | None:
+    def _find_object(self, method: str, path: str) -> Json | None:
         matching = [action for pattern, action in self._actions if action["http"]["method"] == method and pattern.fullmatch(path)]
         return min(matching, key=lambda action: action["http"]["path"].count("{"), default=None)
 

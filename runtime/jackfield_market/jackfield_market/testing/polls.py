@@ -70,7 +70,7 @@ class Source:
         """Serve one page, oldest first; something arrives right after it was read."""
         query = {name: values[-1] for name, values in parse_qs(urlsplit(request.path).query).items()}
         since, limit = query.get(self.about.get("since", "")), query.get(self.about.get("limit", ""))
-        least = None if since is None else _read(since)
+        least = None if since is None else _parse_time(since)
         found = sorted((at, number) for number, at in self.rows.items() if least is None or at >= least)
         page = found[: int(limit) if limit and limit.isdigit() else _PAGE if least is not None else None]
         self.requests += 1
@@ -86,15 +86,15 @@ class Source:
     def _item(self, number: int, at: int) -> dict[str, Any]:
         item = json.loads(json.dumps(self.about["item"]))
         _put(item, self.about["id"], self.name(number))
-        _put(item, self.about["at"], _written(at, _found(item, self.about["at"])))
+        _put(item, self.about["at"], _format_time(at, _value_at(item, self.about["at"])))
         return dict(item)
 
     def name(self, number: int) -> Any:
         """Return the ID of an item, of the type that the sample's has."""
-        return number + 1 if isinstance(_found(self.about["item"], self.about["id"]), int) else f"item-{number + 1}"
+        return number + 1 if isinstance(_value_at(self.about["item"], self.about["id"]), int) else f"item-{number + 1}"
 
 
-def _found(item: Any, place: str) -> Any:
+def _value_at(item: Any, place: str) -> Any:
     for name in place.split("/")[1:]:
         item = item[name]
     return item
@@ -102,14 +102,14 @@ def _found(item: Any, place: str) -> Any:
 
 def _put(item: Any, place: str, value: Any) -> None:
     above, _, name = place.rpartition("/")
-    _found(item, above)[name] = value
+    _value_at(item, above)[name] = value
 
 
-def _written(at: int, sample: Any) -> Any:
+def _format_time(at: int, sample: Any) -> Any:
     return datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z") if isinstance(sample, str) else at
 
 
-def _read(text: str) -> float:
+def _parse_time(text: str) -> float:
     try:
         return float(text)
     except ValueError:

@@ -56,12 +56,12 @@ def _declare_verify(parser: Parser) -> None:
 
 def _verify(arguments: Namespace, output: Output) -> int:
     with _open_audit(arguments) as log:
-        state = log.verify(_known(arguments.head, log.workspace))
+        state = log.verify(_head_to_compare(arguments.head, log.workspace))
     output.value(state.to_json())
     return 0 if state.fault is None else _BROKEN
 
 
-def _known(given: str | None, workspace: str) -> str | None:
+def _head_to_compare(given: str | None, workspace: str) -> str | None:
     """Return the head to compare with: as given, or the newest one of the workspace in a file."""
     if given is None or not given.startswith("@"):
         return given
@@ -143,7 +143,7 @@ def _export(arguments: Namespace, output: Output) -> int:
             for entry in entries:
                 output.line(entry)
         else:
-            output.value({"file": arguments.out, "exported": _written(arguments.out, entries)})
+            output.value({"file": arguments.out, "exported": _write_entries(arguments.out, entries)})
     return 0
 
 
@@ -156,7 +156,7 @@ def _exported(log: Audit, since: float | None, *, as_ocsf: bool) -> Iterator[Map
             yield ocsf_event(shown, log.workspace, __version__) if as_ocsf else shown
 
 
-def _written(path: str, entries: Iterable[Mapping[str, Any]]) -> int:
+def _write_entries(path: str, entries: Iterable[Mapping[str, Any]]) -> int:
     """Write the entries to a new file, readable by its owner only, and return their number."""
     count = 0
     try:

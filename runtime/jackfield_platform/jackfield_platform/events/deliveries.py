@@ -115,7 +115,7 @@ class Deliveries:
         values = {"workspace": self._workspace, "before": cursor or _LAST, "limit": limit + 1, **wanted}
         with self._database.read() as transaction:
             rows = transaction.execute(_PAGE.format(more=more), values)
-        return [self._read(row) for row in rows[:limit]], rows[limit - 1].id if len(rows) > limit else None
+        return [self._delivery_from(row) for row in rows[:limit]], rows[limit - 1].id if len(rows) > limit else None
 
     def find(self, identifier: str) -> Delivery:
         """Return a delivery.
@@ -126,7 +126,7 @@ class Deliveries:
             row = transaction.find(_ONE, {"workspace": self._workspace, "id": identifier})
         if row is None:
             raise InvalidInvocation(f"no delivery has the ID '{identifier[:80]}'", hint=NextStep("deliveries"))
-        found = self._read(row)
+        found = self._delivery_from(row)
         return replace(found, request=self._request(found))
 
     def resend(self, identifier: str) -> Delivery:
@@ -198,7 +198,7 @@ class Deliveries:
         fields, body = request_to(read_callback(callback), told, (), at, self._database, self._vault, source)
         return {"headers": {name.decode(): value.decode() for name, value in fields if value}, "body": json.loads(body)}
 
-    def _read(self, row: Row) -> Delivery:
+    def _delivery_from(self, row: Row) -> Delivery:
         waits = row.state == "pending"
         number = row.sequence if row.source is None else row.event_sequence
         return Delivery(

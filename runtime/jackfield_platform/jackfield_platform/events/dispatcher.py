@@ -462,12 +462,12 @@ class Dispatcher:
     def _readable(self, workspace: str, row: Row) -> Event | None:
         """Return an event; None if its row was changed in the database, which keeps no other event waiting."""
         try:
-            return self._read(workspace, row)
+            return self._event_from(workspace, row)
         except SealBroken as error:
             self._log_fault(error, f"of the workspace '{workspace}' ")
             return None
 
-    def _read(self, workspace: str, row: Row) -> Event:
+    def _event_from(self, workspace: str, row: Row) -> Event:
         event = read_event(self._vault, workspace, row)
         if len(self._cached) < _CACHED and len(row.data) <= _SMALL:
             self._cached[workspace, event.sequence, event.id] = event

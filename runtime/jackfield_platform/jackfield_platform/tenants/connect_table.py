@@ -126,7 +126,7 @@ class ConnectTable(SealedTable):
             row = transaction.find(_FIND, {"workspace": self._workspace, "id": identifier})
         if row is None:
             raise unknown()
-        return self._read(row)
+        return self._session_from(row)
 
     def page(self, cursor: str | None, limit: int) -> tuple[list[ConnectSession], str | None]:
         """List sessions, those that last longest first, and the cursor of the next page.
@@ -136,20 +136,22 @@ class ConnectTable(SealedTable):
         place = {"workspace": self._workspace, "limit": limit + 1, **place_after(cursor or f"{_NEVER}~", "until", "id")}
         with self._database.read(flush=False) as transaction:
             rows = transaction.execute(_LIST, place)
-        return [self._read(row) for row in rows[:limit]], cursor_after(rows[limit - 1] if len(rows) > limit else None, "expires_at", "id")
+        return [self._session_from(row) for row in rows[:limit]], cursor_after(
+            rows[limit - 1] if len(rows) > limit else None, "expires_at", "id"
+        )
 
     def open(self) -> list[ConnectSession]:
         """Return the sessions that are not over."""
         with self._database.read(flush=False) as transaction:
             rows = transaction.execute(_UNENDED, {"workspace": self._workspace, "now": self._clock.time()})
-        return [found for found in map(self._read, rows) if not found.is_over]
+        return [found for found in map(self._session_from, rows) if not found.is_over]
 
     def expire(self) -> list[ConnectSession]:
         """End the sessions whose time is over, up to 100 of them, and store their events; return them as they are then."""
         ended = []
         with self._database.write() as transaction:
             for row in transaction.execute(_LATE, {"workspace": self._workspace, "now": self._clock.time()}):
-                late = replace(self._read(row), values={}, proof="", opener="")
+                late = replace(self._session_from(row), values={}, proof="", opener="")
                 if transaction.change(_CHANGE, {**self._values(late), "before": row.sealed}):
                     self._tell(transaction, late)
                     ended.append(late)
@@ -175,7 +177,7 @@ class ConnectTable(SealedTable):
         """
         place = {"workspace": self._workspace, "id": before.id}
         row = transaction.find(_FIND, place)
-        if row is None or (self._read(row).revision, row.status) != (before.revision, before.status):
+        if row is None or (self._session_from(row).revision, row.status) != (before.revision, before.status):
             raise _moved()
         after = replace(before, revision=before.revision + 1, **members)
         if not transaction.change(_CHANGE, {**self._values(after), "before": row.sealed}):
@@ -196,7 +198,7 @@ class ConnectTable(SealedTable):
         sealed = self._vault().seal(self._workspace, session_place(found.id, found.digest, found.status, found.expires_at), text.encode())
         return {"workspace": self._workspace, "id": found.id, "status": found.status, "sealed": sealed}
 
-    def _read(self, row: Row) -> ConnectSession:
+    def _session_from(self, row: Row) -> ConnectSession:
         try:
             place = session_place(row.id, row.digest, row.status, row.expires_at)
             members = json.loads(self._vault().open(self._workspace, place, row.sealed))

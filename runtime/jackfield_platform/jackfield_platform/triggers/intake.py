@@ -225,17 +225,17 @@ class Intake(ProcessLocal):
             raise RefusedError(503, _LATER, {"Retry-After": "5"}) from None
 
     def _stored_at_last(self, at: Listening, hook: Hook) -> Received:
-        """Do as ``_stored``, again if a worker has changed the content of the subscription meanwhile."""
+        """Do as ``_store_events``, again if a worker has changed the content of the subscription meanwhile."""
         found, headers, now = at.subscription, _lowered(hook.headers), self._runtimes.clock.time()
         request = HookRequest(hook.body, headers, at=now, query=dict(hook.query), method=hook.method)
         for _ in range(_TRIES):
             try:
-                return self._stored(at, found, request)
+                return self._store_events(at, found, request)
             except OvertakenError:
                 found = self._looked_up(hook) or found
         raise RefusedError(503, _LATER, _SECOND)
 
-    def _stored(self, at: Listening, found: Subscription, request: HookRequest) -> Received:
+    def _store_events(self, at: Listening, found: Subscription, request: HookRequest) -> Received:
         """Verify a request, store its events, and return what the response needs."""
         whose = f"the subscription '{found.name}' of the workspace '{found.workspace}'"
         try:
@@ -263,7 +263,7 @@ class Intake(ProcessLocal):
         runtime, now = self._runtimes.find(found.workspace), request.at
         vault = runtime.storage.vault
         require_receiving(found, suspended=runtime.access.settings.suspended)
-        trigger, content, hook = self._opened(runtime, found)
+        trigger, content, hook = self._open_subscription(runtime, found)
         outcome = self._read(runtime, found, request, hook)
         if not self.rates.takes(found.id.encode()):  # after the verifier: forged requests use nothing up
             raise RefusedError(429, "too many requests have come for this path", _SECOND)
@@ -280,7 +280,7 @@ class Intake(ProcessLocal):
             self._wake()
         return outcome
 
-    def _opened(self, runtime: Jackfield, found: Subscription) -> tuple[TriggerManifest, Sealed, DeclaredHook]:
+    def _open_subscription(self, runtime: Jackfield, found: Subscription) -> tuple[TriggerManifest, Sealed, DeclaredHook]:
         """Open a subscription and judge its inputs, once for all its requests until its content or the connector changes."""
         manifest = runtime.catalog.find(found.connector)
         trigger = manifest.triggers[found.trigger_key]

@@ -75,7 +75,7 @@ class SubscriptionWork:
             self._due.later(self._found, self._due.time.now() + _SUSPENDED)
             return
         try:
-            content = self._opened()
+            content = self._open_subscription()
         except JackfieldError as error:
             self._put_off(error)
             return
@@ -96,7 +96,7 @@ class SubscriptionWork:
             return False
         return is_queue_full(self._runtime.storage.database, found.workspace, most)
 
-    def _opened(self) -> Sealed:
+    def _open_subscription(self) -> Sealed:
         """Decrypt the subscription, and look up who added it, with their present rights."""
         content = self._found.opened(self._runtime.storage.vault)
         self._caller = self._runtime.access.queued_by(content.caller)
@@ -223,7 +223,7 @@ class SubscriptionWork:
         trigger = self._declared()
         if trigger.fetched is None:
             raise Unavailable("the trigger declares no function that fetches what its verifier needs")
-        found: bytes = self._over(self._opened(), lambda client, _inputs: trigger.fetched(name, client))
+        found: bytes = self._over(self._open_subscription(), lambda client, _inputs: trigger.fetched(name, client))
         return found
 
     def _end(self, content: Sealed, *, leaves: bool = False) -> bool:

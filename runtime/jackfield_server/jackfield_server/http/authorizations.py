@@ -85,7 +85,7 @@ async def started(request: Request, server: ServerContext, _identity: Identity) 
     jar = CookieJar(server.settings)
     visitor = jar.approver(request) or new_secret()
     try:
-        url = await server.slowly(lambda: _opened(request, server, jar, visitor))
+        url = await server.slowly(lambda: _provider_address(request, server, jar, visitor))
     except JackfieldError as error:
         return _page("Not connected", error.message, 400)
     response = RedirectResponse(url, 303, _HEADERS)
@@ -118,7 +118,7 @@ async def answered(request: Request, server: ServerContext, _identity: Identity)
     return RedirectResponse(urlunsplit(parts._replace(query=query)), 303, _HEADERS)
 
 
-def _opened(request: Request, server: ServerContext, jar: CookieJar, visitor: str) -> str:
+def _provider_address(request: Request, server: ServerContext, jar: CookieJar, visitor: str) -> str:
     """Return the provider's address; or the page of a connect session, for a browser that did not begin it."""
     link = request.path_params["link"]
     authorizing, identifier = _begun(server, state_of(link))

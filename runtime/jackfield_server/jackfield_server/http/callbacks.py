@@ -36,12 +36,12 @@ def _callbacks(request: Request, server: ServerContext, identity: Identity) -> C
 
 async def _callback(request: Request, server: ServerContext, identity: Identity, step: Callable[[Callbacks], T]) -> T:
     callbacks = _callbacks(request, server, identity)
-    return await _found(server, lambda: step(callbacks))
+    return await _or_not_found(server, lambda: step(callbacks))
 
 
 async def _delivery(_request: Request, server: ServerContext, identity: Identity, step: Callable[[Deliveries], T]) -> T:
     deliveries = deliveries_of(server, identity)
-    return await _found(server, lambda: step(deliveries))
+    return await _or_not_found(server, lambda: step(deliveries))
 
 
 _CALLBACK, _DELIVERY = Endpoints(_callback, "id"), Endpoints(_delivery, "id")
@@ -79,7 +79,7 @@ async def changed(request: Request, server: ServerContext, identity: Identity) -
     """Serve ``PATCH /v1/callbacks/{id}``: change the members given."""
     callbacks, identifier = _callbacks(request, server, identity), request.path_params["id"]
     body = await members_of(request, set(), MEMBERS | {"status"})
-    await _found(server, lambda: callbacks.find(identifier))
+    await _or_not_found(server, lambda: callbacks.find(identifier))
     return answer((await _done(server, lambda: callbacks.change(identifier, body))).to_json())
 
 
@@ -89,7 +89,7 @@ async def rotated(request: Request, server: ServerContext, identity: Identity) -
     overlap = (await _optional(request, {"overlapSeconds"})).get("overlapSeconds", OVERLAP)
     if isinstance(overlap, bool) or not isinstance(overlap, int | float):
         raise Problem(400, "'overlapSeconds' must be a number")
-    await _found(server, lambda: callbacks.find(identifier))
+    await _or_not_found(server, lambda: callbacks.find(identifier))
     made, until = await _done(server, lambda: callbacks.rotate(identifier, overlap))
     return answer({"id": identifier, **made.shown(), "previousUntil": until}, headers=_NO_STORE)
 
@@ -97,7 +97,7 @@ async def rotated(request: Request, server: ServerContext, identity: Identity) -
 async def tested(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/callbacks/{id}:test``: send an event now, once, and return what became of it."""
     callbacks, identifier = _callbacks(request, server, identity), request.path_params["id"]
-    await _found(server, lambda: callbacks.find(identifier))
+    await _or_not_found(server, lambda: callbacks.find(identifier))
     try:
         attempt = await server.asking(identity.holder, lambda: callbacks.test(identifier))
     except InvalidInvocation as error:
@@ -111,7 +111,7 @@ async def recovered(request: Request, server: ServerContext, identity: Identity)
     since = (await members_of(request, {"since"}))["since"]
     if not isinstance(since, str):
         raise Problem(400, "'since' must be a string: an RFC 3339 time, a date, or a duration before now")
-    await _found(server, lambda: callbacks.find(identifier))
+    await _or_not_found(server, lambda: callbacks.find(identifier))
     deliveries, now = deliveries_of(server, identity), server.clock.time()
     at = await _done(server, lambda: moment(since, now, -1, "'since'"))
     return answer({"recovered": await _done(server, lambda: deliveries.recover(identifier, at))}, 202)
@@ -137,7 +137,7 @@ async def _done(server: ServerContext, step: Callable[[], T]) -> T:
         raise of_error(error, 422 if error.details else 400) from None
 
 
-async def _found(server: ServerContext, step: Callable[[], T]) -> T:
+async def _or_not_found(server: ServerContext, step: Callable[[], T]) -> T:
     try:
         return await server.briefly(step)
     except InvalidInvocation as error:

@@ -54,7 +54,7 @@ class ListView:
                 if not _is_page(response)
                 else _like(response, {**_page(response), "items": _cut(_page(response)["items"], fields)})
             )
-        first, rows = await self._read(operation, request, server, identity, sort.removeprefix("-"))
+        first, rows = await self._read_whole_list(operation, request, server, identity, sort.removeprefix("-"))
         if not _is_page(first):
             if first.status_code < _REFUSED:
                 raise Problem(400, "'sort' is for lists as JSON: an export has the list's own order")
@@ -77,7 +77,7 @@ class ListView:
                 raise Problem(400, f"'fields' names '{name[:80]}', which no row has{did_you_mean(name, known)}")
         return {*asked, *self.required}
 
-    async def _read(
+    async def _read_whole_list(
         self, operation: Operation, request: Request, server: ServerContext, identity: Identity, member: str
     ) -> tuple[Response, list[Json]]:
         """Read the whole list; return its first answer and the rows of all.

@@ -155,13 +155,13 @@ class Audit:
         statement = f"SELECT {_COLUMNS} FROM audit_entries WHERE workspace = :workspace{further} ORDER BY sequence DESC LIMIT :limit"
         with self._database.read(flush=False) as transaction:
             rows = transaction.execute(statement, values)
-        found = [_read(row) for row in rows[:limit]]
+        found = [_entry_from(row) for row in rows[:limit]]
         return found, str(found[-1].sequence) if len(rows) > limit else None
 
     def all(self) -> Iterator[AuditEntry]:
         """Yield every entry, oldest first, in bounded memory."""
         for row in self._rows():
-            yield _read(row)
+            yield _entry_from(row)
 
     def verify(self, known_head: str | None = None, *, seals: bool = True) -> ChainState:
         """Check every digest of the chain, its head, and the seals.
@@ -180,7 +180,7 @@ class Audit:
             if fault is not None:
                 return ChainState(count, f"{count}:{last}", fault)
             last, count = row.digest, count + 1
-            if not unsealed and count > vouched and "unsealed" in _read(row).about:
+            if not unsealed and count > vouched and "unsealed" in _entry_from(row).about:
                 unsealed = count
         after = self._head()
         fault = _end_fault(count, last, before, _numbered(after), known)
@@ -192,7 +192,7 @@ class Audit:
         """Return the entries about a target whose event begins with ``prefix``, oldest first."""
         values = {"workspace": self.workspace, "target": target}
         with nullcontext(transaction) if transaction is not None else self._database.read(flush=False) as reading:
-            found = [_read(row) for row in reading.execute(_ABOUT, values)]
+            found = [_entry_from(row) for row in reading.execute(_ABOUT, values)]
         return tuple(entry for entry in found if entry.damage is not None or str(entry.about.get("event")).startswith(prefix))
 
     def fault_since(self, sequence: int) -> str | None:
@@ -209,7 +209,7 @@ class Audit:
                 if last
                 else (None if row.sequence == sequence else f"entry {sequence:,} is missing")
             )
-            if fault is None and "unsealed" in _read(row).about:
+            if fault is None and "unsealed" in _entry_from(row).about:
                 fault = _unsealed_fault(row.sequence)
             if fault is not None:
                 return fault
@@ -282,7 +282,7 @@ def _fault(row: Row, sequence: int, before: str, heads: Iterable[tuple[int, str]
         return f"entry {sequence:,} was changed, or the one before it: its digest does not match"
     if any(head[0] == sequence and head[1] != row.digest for head in heads):
         return f"entry {sequence:,} has another digest than its head: the log was rewritten"
-    damage = _read(row).damage
+    damage = _entry_from(row).damage
     return None if damage is None else f"entry {sequence:,} {damage}"
 
 
@@ -297,7 +297,7 @@ def _end_fault(count: int, last: str, before: tuple[int, str], after: tuple[int,
     return None
 
 
-def _read(row: Row) -> AuditEntry:
+def _entry_from(row: Row) -> AuditEntry:
     try:
         about = json.loads(row.entry)
         actor = Actor.from_json(about["actor"]).key

@@ -121,7 +121,7 @@ class PlatformTokens:
     def list(self) -> list[PlatformToken]:
         """List up to 1,000 tokens, newest first, revoked and expired ones included."""
         with self._database.read(flush=False) as transaction:
-            return [_read(row) for row in transaction.execute(_LIST, {})]
+            return [_token_from(row) for row in transaction.execute(_LIST, {})]
 
     def revoke(self, identifier: str) -> PlatformToken:
         """Revoke a token for good. Revoking it again changes nothing.
@@ -138,15 +138,15 @@ class PlatformTokens:
             if not _is_sealed(self._vault, row):
                 seal = b""  # what somebody has changed stays refused
             if not transaction.change(_REVOKE, {"id": identifier, "now": now, "seal": seal}):
-                return _read(row)
+                return _token_from(row)
             self._audit.append(transaction, "token.revoked", f"token:{identifier}", {"name": row.name})
-            return replace(_read(row), revoked_at=now)
+            return replace(_token_from(row), revoked_at=now)
 
     def stands(self, identifier: str) -> bool:
         """Return whether a token is active and intact."""
         with self._database.read(flush=False) as transaction:
             row = transaction.find(_FIND, {"id": identifier})
-        return row is not None and _is_sealed(self._vault, row) and _read(row).status(self._clock.time()) == "active"
+        return row is not None and _is_sealed(self._vault, row) and _token_from(row).status(self._clock.time()) == "active"
 
     @classmethod
     def authenticate(cls, database: Database, vault: Vault, clock: Clock, text: str) -> PlatformToken | None:
@@ -164,7 +164,7 @@ class PlatformTokens:
             return None
         if not _is_sealed(vault, row):
             raise RowDamaged(f"the platform's token {row.id} was changed in the database", hint="Revoke it and create another one.")
-        token, now = _read(row), clock.time()
+        token, now = _token_from(row), clock.time()
         if token.status(now) != "active":
             _LOG.warning("the platform's token %s was refused: it is %s", token.id, token.status(now))
             return None
@@ -172,7 +172,7 @@ class PlatformTokens:
         return token
 
 
-def _read(row: Row) -> PlatformToken:
+def _token_from(row: Row) -> PlatformToken:
     return PlatformToken(row.id, row.name, row.workspaces, row.created_at, row.expires_at, row.revoked_at, row.last_used_at)
 
 

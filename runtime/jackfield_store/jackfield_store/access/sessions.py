@@ -60,7 +60,7 @@ class Sessions(SealedTable):
 
     def make_link(self) -> str:
         """Create a one-time link, valid for ten minutes, and return its secret."""
-        return self._made("link", {}, LINK_LASTS)
+        return self._create_session("link", {}, LINK_LASTS)
 
     def spend_link(self, secret: str) -> bool:
         """Use up a one-time link; return False if it is unknown, expired or already used. Only one of several concurrent attempts
@@ -72,7 +72,7 @@ class Sessions(SealedTable):
 
     def begin(self, identity: Mapping[str, Any], lasts: float = LASTS) -> str:
         """Start a session of at most ``lasts`` seconds and return its secret."""
-        return self._made("session", identity, min(lasts, LASTS))
+        return self._create_session("session", identity, min(lasts, LASTS))
 
     def find(self, secret: str, *, touch: bool = True) -> Session | None:
         """Return the session of this secret; None if it is unknown or over. ``touch`` counts the request as a person's."""
@@ -90,7 +90,7 @@ class Sessions(SealedTable):
         values = self._of(secret)
         self._database.record(lambda transaction: transaction.change(_END, values))
 
-    def _made(self, kind: str, identity: Mapping[str, Any], lasts: float) -> str:
+    def _create_session(self, kind: str, identity: Mapping[str, Any], lasts: float) -> str:
         secret, now = secrets.token_urlsafe(32), self._clock.time()
         over = {"workspace": self._workspace, "now": now, "idle": now - IDLE}
         values = {**self._of(secret), "kind": kind, "identity": json.dumps(identity), "created_at": now, "expires_at": now + lasts}

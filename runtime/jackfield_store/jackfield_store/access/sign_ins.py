@@ -104,23 +104,23 @@ class SignIns:
 
     def answered(self, state: str) -> bool:
         """Use up the ``state`` of a sign-in; return False if that was done before. Only one of several concurrent attempts succeeds."""
-        return self._stored("answer", digest(state), {}, BEGUN_LASTS)
+        return self._store_row("answer", digest(state), {}, BEGUN_LASTS)
 
     def begin(self, person: Person, lasts: float = LASTS) -> str:
         """Keep a sign-in for at most ``lasts`` seconds and return its ID, which no browser ever sees."""
         identifier = secrets.token_urlsafe(32)
-        self._stored("person", identifier, person.to_json(), lasts, person)
+        self._store_row("person", identifier, person.to_json(), lasts, person)
         return identifier
 
     def find(self, identifier: str) -> Person | None:
         """Return a sign-in; None if it was ended, or is over."""
-        found = self._found("person", identifier)
+        found = self._find_members("person", identifier)
         return None if found is None else Person.from_json(found)
 
     def newest(self, issuer: str, subject: str) -> Person | None:
         """Return the newest sign-in of a person; None if there is none any more."""
         row = self._database.look_up(_NEWEST, {"key": self._key(issuer, subject), "now": self._clock.time()})
-        found = None if row is None else self._opened(row, "person")
+        found = None if row is None else self._open_row(row, "person")
         return None if found is None else Person.from_json(found)
 
     def take_turn(self, identifier: str) -> bool:
@@ -133,7 +133,7 @@ class SignIns:
         """Replace a sign-in by what the provider says now, and give the turn back. It ends when it would have ended."""
         with self._database.read() as transaction:
             row = transaction.find(_FIND, {"id": identifier, "kind": "person", "now": self._clock.time()})
-        if row is not None and (found := self._opened(row, "person")) is not None:
+        if row is not None and (found := self._open_row(row, "person")) is not None:
             values = {"id": identifier, "sealed": self._sealed("person", identifier, person.to_json(), found["expiresAt"])}
             self._database.record(lambda transaction: transaction.change(_RENEW, values))
 
@@ -155,25 +155,25 @@ class SignIns:
             transaction.change(_END_OF.format(of=of), values)
             return rows
 
-        found = [self._opened(row, "person") for row in self._database.record(unit)]
+        found = [self._open_row(row, "person") for row in self._database.record(unit)]
         return [Person.from_json(one) for one in found if one is not None]
 
     def invite(self, role: str, workspace: str) -> str:
         """Create an invitation to a role, valid for a day, and return its secret."""
         secret = secrets.token_urlsafe(32)
-        self._stored("invitation", digest(secret), {"role": role, "workspace": workspace}, INVITATION_LASTS)
+        self._store_row("invitation", digest(secret), {"role": role, "workspace": workspace}, INVITATION_LASTS)
         return secret
 
     def invited(self, secret: str, *, spend: bool = False) -> tuple[str, str] | None:
         """Return role and workspace of an invitation, and ``spend`` it; None if it is unknown, over or spent."""
         identifier = digest(secret)
-        found = self._found("invitation", identifier)
+        found = self._find_members("invitation", identifier)
         values = {"id": identifier, "now": self._clock.time()}
         if found is None or (spend and not self._database.record(lambda transaction: transaction.change(_SPEND, values))):
             return None
         return found["role"], found["workspace"]
 
-    def _stored(self, kind: str, identifier: str, members: Mapping[str, Any], lasts: float, person: Person | None = None) -> bool:
+    def _store_row(self, kind: str, identifier: str, members: Mapping[str, Any], lasts: float, person: Person | None = None) -> bool:
         now = self._clock.time()
         values = {
             "id": identifier, "kind": kind, "sealed": self._sealed(kind, identifier, members, now + lasts), "expires_at": now + lasts,
@@ -194,12 +194,12 @@ class SignIns:
     def _sealed(self, kind: str, identifier: str, members: Mapping[str, Any], expires_at: float) -> bytes:
         return self._vault.seal(DEFAULT, _place(kind, identifier), json.dumps({**members, "expiresAt": expires_at}).encode())
 
-    def _found(self, kind: str, identifier: str) -> dict[str, Any] | None:
+    def _find_members(self, kind: str, identifier: str) -> dict[str, Any] | None:
         with self._database.read() as transaction:
             row = transaction.find(_FIND, {"id": identifier, "kind": kind, "now": self._clock.time()})
-        return None if row is None else self._opened(row, kind)
+        return None if row is None else self._open_row(row, kind)
 
-    def _opened(self, row: Row, kind: str) -> dict[str, Any] | None:
+    def _open_row(self, row: Row, kind: str) -> dict[str, Any] | None:
         """Open a row; None if it was changed in the database, or is over by what was sealed."""
         try:
             found: dict[str, Any] = json.loads(self._vault.open(DEFAULT, _place(kind, row.id), row.sealed))

@@ -310,7 +310,7 @@ class Tokens:
         :raises UnknownToken: if the workspace has none.
         """
         with self._database.read(flush=False) as transaction:
-            return self._found(transaction, identifier)
+            return self._find_token(transaction, identifier)
 
     def standing(self, identifier: str) -> tuple[Token, str | None]:
         """Return the token with this id, and the reason if it is currently refused.
@@ -336,7 +336,7 @@ class Tokens:
             row = transaction.find(_FIND, place)
             if revoked and sealed and row is not None:  # what somebody has changed stays refused
                 transaction.change(SET_SEAL, {**place, "seal": token_seal(self._vault, self._workspace, row.id, row)})
-            found = self._found(transaction, identifier)
+            found = self._find_token(transaction, identifier)
             if revoked:
                 self._audit.append(transaction, "token.revoked", f"token:{found.id}", {"name": found.name})
             return found
@@ -347,7 +347,7 @@ class Tokens:
         :raises UnknownToken: if the workspace has none with this id.
         """
         with self._database.read(flush=False) as transaction:
-            token = self._found(transaction, identifier)
+            token = self._find_token(transaction, identifier)
             row = transaction.find("SELECT settings, seal FROM workspaces WHERE name = :workspace", {"workspace": self._workspace})
         reason = _reason(token, self._clock.time())
         if reason is not None:
@@ -384,7 +384,7 @@ class Tokens:
         note_use(database, _NOTE_USE, key, token.last_used_at, now, f"the token {token.id}")
         return token
 
-    def _found(self, transaction: Transaction, identifier: str) -> Token:
+    def _find_token(self, transaction: Transaction, identifier: str) -> Token:
         row = transaction.find(_FIND, {"workspace": self._workspace, "id": identifier})
         if row is None:
             raise unknown_token(identifier)

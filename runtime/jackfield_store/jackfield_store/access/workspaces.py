@@ -171,7 +171,7 @@ class Workspaces:
             row = transaction.find("SELECT name, created_at, settings, seal FROM workspaces WHERE name = :name", {"name": name})
         if row is None and name != DEFAULT:
             raise _unknown(self._database, name)
-        return self._read(row) if row is not None else _unset()
+        return self._workspace_from(row) if row is not None else _unset()
 
     def settings(self, name: str) -> Settings:
         """Return the present settings of a workspace; every call uses this, without SQL while the database's epoch stays.
@@ -258,13 +258,13 @@ class Workspaces:
         except UnknownWorkspace:
             return None
 
-    def _read(self, row: Row) -> Workspace:
+    def _workspace_from(self, row: Row) -> Workspace:
         return Workspace(row.name, row.created_at, read_settings(self._vault, row.name, row))
 
     def _listed(self, row: Row) -> Workspace:
         """Read a workspace for a list; a damaged row must not hide the others."""
         try:
-            found = self._read(row)
+            found = self._workspace_from(row)
             return replace(found, created_at=possible_time(row.created_at))
         except (RowDamaged, ValueError):
             return _unread(row.name, "its row in the database is damaged")

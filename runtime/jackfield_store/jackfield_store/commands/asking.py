@@ -74,7 +74,7 @@ def _answer(jackfield: Jackfield, kind: Kind, name: str, field: Mapping[str, Any
     while True:
         text = _hidden(f"{name} (not shown): ") if is_secret else _line(f"{name}: ")
         if text.strip() or not needed:
-            return _read(text, field) if text.strip() else None
+            return _convert_answer(text, field) if text.strip() else None
         _say("A value is required.\n")
 
 
@@ -106,7 +106,7 @@ def _choices(jackfield: Jackfield, kind: Kind, field: Mapping[str, Any], marks: 
     return [option["value"] for option in jackfield.options(manifest.key, source["key"])]
 
 
-def _read(text: str, field: Mapping[str, Any]) -> Any:
+def _convert_answer(text: str, field: Mapping[str, Any]) -> Any:
     """Convert an answer for its field: yes/no and JSON here; the schema check reads numbers from text."""
     types = {field.get("type"), *(branch.get("type") for branch in field.get("anyOf", ()) if isinstance(branch, dict))}
     word = text.strip().lower()

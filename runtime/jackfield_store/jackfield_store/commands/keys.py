@@ -62,7 +62,7 @@ def _list(arguments: Namespace, output: Output) -> int:
 
 
 def _rotate(arguments: Namespace, output: Output) -> int:
-    given = _given()
+    given = _new_key_from_environment()
     by_service = not uris(os.environ)[0].startswith(FILE)
     if by_service and given:
         raise InvalidInvocation(
@@ -137,7 +137,7 @@ def _of_environment(given: str | None, *, data_keys: bool) -> MasterKey:
     return present
 
 
-def _given() -> str | None:
+def _new_key_from_environment() -> str | None:
     """Return the text of the new key from the environment; None if there is none."""
     text = os.environ.get(_TEXT)
     named = os.environ.get(_FILE)

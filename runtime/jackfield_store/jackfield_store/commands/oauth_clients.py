@@ -17,7 +17,7 @@ _COLUMNS = ("name", "server", "inherited", "updatedAt")
 
 
 @contextmanager
-def _opened(arguments: Namespace) -> Iterator[OAuthClients]:
+def _open_clients(arguments: Namespace) -> Iterator[OAuthClients]:
     with open_storage() as storage:
         yield oauth_clients(storage, selected_workspace(arguments, storage), SystemClock(), actor(), "operator")
 
@@ -63,7 +63,7 @@ def _declare_remove(parser: Parser) -> None:
     parser.add_argument("--force", action="store_true", help="although connections refer to it, which cannot be used then")
 
 
-_NOUN = Noun(_opened)
+_NOUN = Noun(_open_clients)
 VERBS = in_workspace(
     {
         "add": Verb("Register a client: for all workspaces, or with --workspace for one.", _declare_add, _NOUN.value(_add)),

@@ -23,7 +23,7 @@ _ABOUT = "; ".join(f"{role.name}: {role.about}" for role in ROLES.values())
 
 
 @contextmanager
-def _opened() -> Iterator[tuple[Storage, Roles]]:
+def _open_roles() -> Iterator[tuple[Storage, Roles]]:
     with open_storage() as storage:
         if not storage.enabled:
             text = "roles need a database, and there is none: JACKFIELD_DATABASE_URL is 'none'"
@@ -49,14 +49,14 @@ def _declare_whom(parser: Parser) -> None:
 
 
 def _list(arguments: Namespace, output: Output) -> int:
-    with _opened() as (_, roles):
+    with _open_roles() as (_, roles):
         found = [one for one in roles.list() if arguments.workspace in (None, one.workspace) or one.workspace == "*"]
         output.rows([one.to_json() for one in found], _COLUMNS)
     return 0
 
 
 def _grant(arguments: Namespace, output: Output) -> int:
-    with _opened() as (storage, roles):
+    with _open_roles() as (storage, roles):
         if not arguments.link:
             return _changed(arguments, storage, output, roles.add)
         if arguments.group or arguments.subject:
@@ -70,7 +70,7 @@ def _grant(arguments: Namespace, output: Output) -> int:
 
 
 def _revoke(arguments: Namespace, output: Output) -> int:
-    with _opened() as (storage, roles):
+    with _open_roles() as (storage, roles):
         return _changed(arguments, storage, output, roles.remove)
 
 

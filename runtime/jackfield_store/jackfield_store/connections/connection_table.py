@@ -163,7 +163,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
         :raises InvalidConnection: if one of its values or secrets was changed, moved or removed in the database.
         """
         known = self._by_name.present()
-        found = known.get(name) or self._found(name)
+        found = known.get(name) or self._find_connection(name)
         if found is not None:
             self._by_name.keep(known, name, found)
         return found
@@ -172,14 +172,14 @@ class ConnectionTable(ProcessLocal, SecretHolder):
         """Return whether ``find`` needs no SQL for this name now."""
         return name in self._by_name.present()
 
-    def _found(self, name: str) -> NamedConnection | None:
+    def _find_connection(self, name: str) -> NamedConnection | None:
         row = self._database.look_up(_FIND, self._named(name))
         if row is None:
             return None
         found = self._cache.get(name)
         if found is None or (found.id, found.version) != (row.id, row.version):
             with self._database.read(flush=False) as transaction:
-                found = self._read(transaction, name)
+                found = self._select_connection(transaction, name)
         return found
 
     def show(self, name: str) -> ConnectionRow | None:
@@ -385,7 +385,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
             rows.append({"workspace": self.workspace, "id": identifier, "field": field, "version": version, "sealed": sealed})
         return rows
 
-    def _read(self, transaction: Transaction, name: str) -> NamedConnection | None:
+    def _select_connection(self, transaction: Transaction, name: str) -> NamedConnection | None:
         row = transaction.find(_READ, self._named(name))
         if row is None:  # removed since its version was read
             return None

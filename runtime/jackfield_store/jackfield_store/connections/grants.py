@@ -105,7 +105,7 @@ class GrantTable(SealedTable):
 
     def state(self, identifier: str) -> GrantState | None:
         """Return the state of a connection's grant; None if nobody has approved yet."""
-        connection, row = self._read(identifier)
+        connection, row = self._connection_and_grant(identifier)
         if row is None or connection is None:
             return None
         intact = self._intact(identifier, connection, row)
@@ -118,7 +118,7 @@ class GrantTable(SealedTable):
 
         :raises InvalidConnection: if nobody has approved yet, or the approval has ended.
         """
-        connection, row = self._read(identifier)
+        connection, row = self._connection_and_grant(identifier)
         if row is None or connection is None:
             raise InvalidConnection(f"nobody has approved the connection '{name}' at the provider yet", hint=NextStep("connect", name=name))
         if row.reason is not None:
@@ -130,7 +130,7 @@ class GrantTable(SealedTable):
 
     def about(self, identifier: str) -> Mapping[str, Any]:
         """Return what an import said of a connection's grant; nothing if it was not imported."""
-        connection, row = self._read(identifier)
+        connection, row = self._connection_and_grant(identifier)
         found = None if connection is None or row is None else self._intact(identifier, connection, row)
         return {} if found is None else found.about
 
@@ -139,7 +139,7 @@ class GrantTable(SealedTable):
 
         :raises InvalidConnection: if the connection has changed since ``stored`` was read.
         """
-        connection = self._read(stored.id or "")[0]
+        connection = self._connection_and_grant(stored.id or "")[0]
         if connection is None or connection.version != stored.version:
             raise changed(stored.name)
         return _digest(connection)
@@ -246,7 +246,7 @@ class GrantTable(SealedTable):
             if changed and status is not None:
                 transaction.change(_STATUS.format(instead="<> :status"), {**self._place(identifier), "status": status})
 
-    def _read(self, identifier: str) -> tuple[ConnectionRow | None, Row | None]:
+    def _connection_and_grant(self, identifier: str) -> tuple[ConnectionRow | None, Row | None]:
         with self._database.read() as transaction:
             return self._rows(transaction, identifier)
 

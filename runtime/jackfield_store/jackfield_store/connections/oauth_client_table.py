@@ -66,9 +66,9 @@ class OAuthClientTable(SealedTable):
 
         :raises InvalidConnection: if its row was changed in the database.
         """
-        return self._known.find(name, partial(self._found, name))
+        return self._known.find(name, partial(self._find_client, name))
 
-    def _found(self, name: str) -> OAuthClient | None:
+    def _find_client(self, name: str) -> OAuthClient | None:
         row = self.visible_row(name)
         if row is None:
             return None

@@ -102,7 +102,7 @@ class SharedLeases:
     def _lease(self, key: str, mint: Callable[[], Minted], renew_at: Callable[[Minted], float], deadline: Deadline) -> Minted:
         pause = _FIRST_POLL
         while True:
-            row = _guarded(lambda: self._read(key))
+            row = _guarded(lambda: self._lease_row(key))
             now = self._clock.time()
             if row is not None and row.sealed is not None and now < (row.renew_at or now):
                 return self._unseal_lease(key, row)
@@ -131,7 +131,7 @@ class SharedLeases:
         with contextlib.suppress(_NotShared):
             _guarded(lambda: self._database.record(lambda transaction: transaction.change(_RELEASE, mine)))
 
-    def _read(self, key: str) -> Row | None:
+    def _lease_row(self, key: str) -> Row | None:
         with self._database.read(flush=False) as transaction:
             rows = transaction.execute(_SELECT, {**self._key, "lease": key})
         return rows[0] if rows else None

@@ -38,7 +38,7 @@ def options_of(url: str) -> tuple[dict[str, str], bool]:
     :raises DatabaseUnfit: if it is none, has a parameter of another library, or a password that is not percent-encoded.
     """
     try:
-        given, asked = _read(url)
+        given, asked = _parse_options(url)
     except psycopg.Error as fault:
         raise _refused(str(fault)) from None
     if "@" in given.get("host", ""):
@@ -48,7 +48,7 @@ def options_of(url: str) -> tuple[dict[str, str], bool]:
     return given, asked or _is_pooler(given)
 
 
-def _read(url: str) -> tuple[dict[str, str], bool]:
+def _parse_options(url: str) -> tuple[dict[str, str], bool]:
     try:
         return _options(url), False
     except psycopg.Error as fault:

@@ -228,7 +228,7 @@ class SharedClock(Part):
 
     def _agreed(self) -> _Look:
         reading = Reading(self._time(), self._monotonic(), _boot(), f"{socket.gethostname()}/{os.getpid()}")
-        found = _read(self._database.look_up(_SELECT, {}), reading)
+        found = _agreed_from(self._database.look_up(_SELECT, {}), reading)
         if found.after(reading) is not found and not self._database.writing:  # a transaction of this thread has the only lock to write
             found = self._database.adjust(lambda transaction: _store_reading(transaction, reading))
         skew = reading.seconds - reading.monotonic
@@ -253,7 +253,7 @@ class _Clocks:
         """Do nothing: clocks hold no resource."""
 
 
-def _read(row: Any, reading: Reading) -> Agreed:
+def _agreed_from(row: Any, reading: Reading) -> Agreed:
     """Return what is agreed; the first reading, not stored yet, if nothing is."""
     if row is None:
         return Agreed(reading.seconds, reading.monotonic, "")
@@ -261,7 +261,7 @@ def _read(row: Any, reading: Reading) -> Agreed:
 
 
 def _store_reading(transaction: Transaction, reading: Reading) -> Agreed:
-    agreed = _read(transaction.find(_SELECT), reading).after(reading)
+    agreed = _agreed_from(transaction.find(_SELECT), reading).after(reading)
     values = {
         "seconds": agreed.seconds, "monotonic": agreed.monotonic, "boot": agreed.boot, "proposed": agreed.proposed,
         "proposed_by": agreed.proposed_by, "proposed_at": agreed.proposed_at, "proposed_boot": agreed.proposed_boot, "leap": agreed.leap,

@@ -253,7 +253,7 @@ def differences(
 ) -> list[Difference]:
     """Return which settings differ between the stored ones, this process (whose instance is ``here`` and ``own`` its own values; None if
     it is none) and others. A setting that nobody has stored is no place of its own."""
-    rows = [(f"process {row.pid} on {row.host}", _read(row.settings)) for row in others if row.id != here]
+    rows = [(f"process {row.pid} on {row.host}", _parse_published(row.settings)) for row in others if row.id != here]
     if own is not None:
         rows.insert(0, ("this process", own))
     found = []
@@ -277,7 +277,7 @@ def _alike(places: Iterable[str], value: str) -> str:
     return next((one for one in places if sorted(one.split()) == words), value)
 
 
-def _read(text: str) -> Mapping[str, str]:
+def _parse_published(text: str) -> Mapping[str, str]:
     """Read what a process publishes; the database may hold anything."""
     try:
         found = json.loads(text)

@@ -62,7 +62,7 @@ class S3Blobs(ProcessLocal):
 
         :raises InvalidInvocation: if the URL has another form.
         """
-        bucket, prefix, options = _read(url)
+        bucket, prefix, options = _split_url(url)
         found: dict[str, str | None] = {
             "endpoint": options.get("endpoint") or _first(environment, _ENDPOINTS),
             "region": options.get("region") or _first(environment, _REGIONS),
@@ -146,7 +146,7 @@ def _first(environment: Mapping[str, str], names: tuple[str, ...]) -> str | None
     return next((environment[name] for name in names if environment.get(name)), None)
 
 
-def _read(url: str) -> tuple[str, str, dict[str, str]]:
+def _split_url(url: str) -> tuple[str, str, dict[str, str]]:
     """Split a URL into bucket, prefix and options.
 
     :raises InvalidInvocation: if it has another form; the text is not quoted, since it may hold a password.

@@ -204,7 +204,7 @@ class Files:
         file = self.table.find(workspace, identifier, self.time.now()) if _ID.match(identifier) else None
         if file is None or (owner is not None and file.caller != owner):
             return None
-        return None if self._opened(file) is None else file
+        return None if self._open_row(file) is None else file
 
     def list(
         self, workspace: str, caller: str | None = None, *, cursor: str | None = None, limit: int = 50
@@ -212,7 +212,7 @@ class Files:
         """List the workspace's files, newest first, and the cursor of the next page; only those of ``caller``, if given. Files whose rows
         were changed in the database are left out."""
         found, after = self.table.list(workspace, self.time.now(), caller, cursor=cursor, limit=limit)
-        return [file for file in found if self._opened(file) is not None], after
+        return [file for file in found if self._open_row(file) is not None], after
 
     def reader(self, file: StoredFile) -> SealedReader:
         """Return a reader of a file's content.
@@ -279,12 +279,12 @@ class Files:
 
         :raises FileDamaged: if its row is not as it was stored.
         """
-        found = self._opened(file)
+        found = self._open_row(file)
         if found is None:
             raise FileDamaged(None, "the stored file was changed")
         return found
 
-    def _opened(self, file: StoredFile) -> tuple[bytes, bytes] | None:
+    def _open_row(self, file: StoredFile) -> tuple[bytes, bytes] | None:
         """Return key and digest of a file's content; None if its row is not as it was stored."""
         from jackfield_store.database import SealBroken
 
@@ -342,7 +342,7 @@ class Files:
         found: dict[str, Any] = {}
         for identifier in identifiers:
             file = self.find(workspace, identifier, owner)
-            opened = None if file is None else self._opened(file)
+            opened = None if file is None else self._open_row(file)
             if file is not None and opened is not None:
                 found[identifier] = {"contentType": file.content_type, "sha256": opened[1].hex()}
         return found

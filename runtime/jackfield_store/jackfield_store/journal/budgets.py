@@ -106,13 +106,13 @@ class Budget:
     @property
     def room(self) -> int:
         """Number of invocations of the workspace that may begin now."""
-        return 0 if self._locked else self._left(_WHOLE, self._limits.whole, sum(self._busy.values()))
+        return 0 if self._locked else self._room_left(_WHOLE, self._limits.whole, sum(self._busy.values()))
 
     def room_of(self, connection: str | None) -> int:
         """Return how many invocations over a connection may begin now."""
         if connection is None:
             return _UNBOUND
-        return self._left(connection, self._limits.of(connection), self._busy.get(connection, 0))
+        return self._room_left(connection, self._limits.of(connection), self._busy.get(connection, 0))
 
     def charge(self, connections: Sequence[str | None]) -> None:
         """Take a token of the workspace and of its connection for each invocation."""
@@ -131,7 +131,7 @@ class Budget:
         values = {"workspace": self._workspace, "state": json.dumps({**kept, **changed}), "now": self._now}
         self._transaction.change(_SAVE, values)
 
-    def _left(self, name: str, limit: Limit, busy: int) -> int:
+    def _room_left(self, name: str, limit: Limit, busy: int) -> int:
         tokens = _UNBOUND if limit.rate is None else int(self._left_tokens(name, limit.rate))
         places = _UNBOUND if limit.concurrency is None else limit.concurrency - busy
         return max(0, min(tokens, places))

@@ -23,12 +23,12 @@ _Key = tuple[str, float, str]
 
 def correlation_term(value: str) -> str:
     """Return the term of a correlation ID."""
-    return f"c:{_stored(value)}"
+    return f"c:{_storable_text(value)}"
 
 
 def label_term(value: str) -> str:
     """Return the term of a label's name, or of ``name=value``."""
-    return f"l:{_stored(value)}"
+    return f"l:{_storable_text(value)}"
 
 
 def insert(transaction: Transaction, statement: str, row: Mapping[str, Any], draft: Draft) -> int:
@@ -87,6 +87,6 @@ def _parsed(context: str) -> Mapping[str, Any]:
         return {}
 
 
-def _stored(text: str) -> str:
+def _storable_text(text: str) -> str:
     """Shorten a text, and replace what PostgreSQL cannot store."""
     return text[:_LONGEST].replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()

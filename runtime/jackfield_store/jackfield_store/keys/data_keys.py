@@ -190,7 +190,7 @@ class DataKeys(SecretHolder):
         known = self._checked.get((workspace, key_id))
         if known is not None and self._clock.monotonic() < known[1]:
             return known[0]
-        return self._read(workspace, key_id)
+        return self._load_data_key(workspace, key_id)
 
     def read(self, first: str, last: str) -> None:
         """Read the keys of the workspaces from ``first`` to ``last`` at once. One that cannot be unwrapped fails where it is needed."""
@@ -316,13 +316,13 @@ class DataKeys(SecretHolder):
 
     def storing(self, fresh: list[tuple[str, float, _Fresh]]) -> tuple[dict[str, DataKey], Step]:
         """Return new data keys by workspace, with the step that stores them."""
-        return {one: self._kept(one, new) for one, _, new in fresh}, (_INSERT, [new.values(one, at) for one, at, new in fresh])
+        return {one: self._store_data_key(one, new) for one, _, new in fresh}, (_INSERT, [new.values(one, at) for one, at, new in fresh])
 
     def insert(self, transaction: Transaction, workspace: str, now: float, fresh: _Fresh) -> DataKey | None:
         """Store a new data key, unless the workspace has a current one; then return None."""
-        return self._kept(workspace, fresh) if transaction.change(_INSERT, fresh.values(workspace, now)) else None
+        return self._store_data_key(workspace, fresh) if transaction.change(_INSERT, fresh.values(workspace, now)) else None
 
-    def _kept(self, workspace: str, fresh: _Fresh) -> DataKey:
+    def _store_data_key(self, workspace: str, fresh: _Fresh) -> DataKey:
         made = self._data_key(workspace, fresh.id, fresh.key, None)
         self._unwrapped.put((workspace, fresh.id), made)
         return made
@@ -370,7 +370,7 @@ class DataKeys(SecretHolder):
             self._rewrap(self)
             used = ring
 
-    def _read(self, workspace: str, key_id: str) -> DataKey:
+    def _load_data_key(self, workspace: str, key_id: str) -> DataKey:
         uncertain = self._database.writing  # do not cache what the surrounding transaction may yet roll back
         with self._database.read(flush=False) as transaction:
             rows = transaction.execute(f"SELECT {COLUMNS} FROM data_keys WHERE workspace = :workspace", {"workspace": workspace})

@@ -184,10 +184,10 @@ class KeyServices(ProcessLocal):
         with self._lock:
             found = self._opened.get(uri)
             if found is None:
-                found = self._opened[uri] = KeyService(self._made(uri), self._clock)
+                found = self._opened[uri] = KeyService(self._build_wrapper(uri), self._clock)
         return found
 
-    def _made(self, uri: str) -> Wrapper:
+    def _build_wrapper(self, uri: str) -> Wrapper:
         scheme = uri.partition(":")[0]
         points = entry_points().get(GROUP, ())
         try:

@@ -49,7 +49,7 @@ class WorkspaceWrappers:
         row = self._database.look_up(
             "SELECT workspace, wrappers, seal FROM workspace_wrappers WHERE workspace = :workspace", {"workspace": workspace}
         )
-        return () if row is None else self._read(row)
+        return () if row is None else self._uris_from(row)
 
     def all(self) -> dict[str, tuple[str, ...]]:
         """Return the wrappers of all workspaces that have their own.
@@ -58,7 +58,7 @@ class WorkspaceWrappers:
         """
         with self._database.read(flush=False) as transaction:
             rows = transaction.execute("SELECT workspace, wrappers, seal FROM workspace_wrappers ORDER BY workspace")
-        return {row.workspace: self._read(row) for row in rows}
+        return {row.workspace: self._uris_from(row) for row in rows}
 
     def change(self, workspace: str, before: tuple[str, ...], wrappers: tuple[str, ...]) -> bool:
         """Set the wrappers of a workspace, which were ``before``; none gives it those of the installation. Return False if somebody has
@@ -76,7 +76,7 @@ class WorkspaceWrappers:
         statement = f"SELECT workspace FROM workspace_wrappers WHERE {_STILL}{self._database.dialect.shares}"
         return transaction.find(statement, values) is not None
 
-    def _read(self, row: Row) -> tuple[str, ...]:
+    def _uris_from(self, row: Row) -> tuple[str, ...]:
         if not self._seals.attests(HOME, _place(row.workspace, row.wrappers), row.seal):
             raise RowDamaged(
                 f"the key wrappers of the workspace '{row.workspace}' were changed in the database",

@@ -71,10 +71,10 @@ class LentConnection(SecretHolder):
         """
         stored = self._stages.known.find(self.name) if stored is None else stored
         if self._known is None or self._known[0] != stored.type:
-            self._known = stored.type, self._found(stored)
+            self._known = stored.type, self._find_manifest(stored)
         return self._known[1]
 
-    def _found(self, stored: NamedConnection) -> Manifest:
+    def _find_manifest(self, stored: NamedConnection) -> Manifest:
         catalog = self._stages.catalog.for_audience(LIBRARY.audience)
         if self._connector is None:
             fitting = serving(catalog, stored)

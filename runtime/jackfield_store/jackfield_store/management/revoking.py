@@ -50,7 +50,7 @@ class Revoking:
         :raises UnknownConnection: if there is none with that name.
         """
         store, noted, audited = self._store, list[str](), self._audited("connection.removed", name)
-        stored = self._read(name)
+        stored = self._find_connection(name)
         grant = self._grant(stored) if stored is not None and is_granted else None
 
         def in_transaction(transaction: Transaction) -> None:
@@ -65,7 +65,7 @@ class Revoking:
             if row is not None:
                 self.revoke(row)
 
-    def _read(self, name: str) -> NamedConnection | None:
+    def _find_connection(self, name: str) -> NamedConnection | None:
         try:
             return self._find(name)
         except JackfieldError:  # its row was changed: its provider cannot be told

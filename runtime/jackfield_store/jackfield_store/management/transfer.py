@@ -133,7 +133,7 @@ def imported(
     """
     rows: list[dict[str, Any]] = []
     first: dict[str, NamedConnection] = {}
-    for item in _with(_read(given.value[0], provenance), given.value[1]):
+    for item in _with(_load_connections(given.value[0], provenance), given.value[1]):
         if isinstance(item, str):
             fault = InvalidConnection(
                 item,
@@ -158,7 +158,7 @@ def imported(
     return rows
 
 
-def _read(document: str | os.PathLike[str], provenance: Provenance) -> list[NamedConnection | str]:
+def _load_connections(document: str | os.PathLike[str], provenance: Provenance) -> list[NamedConnection | str]:
     """Read a document. Only the operator's may be a path, or name files and variables of this host."""
     _check_kind(document)
     if provenance.origin != "operator":

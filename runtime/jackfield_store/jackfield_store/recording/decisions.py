@@ -89,8 +89,8 @@ class Approvals:
         :raises UnknownApproval: if there is none that the caller may see.
         :raises NotAllowed: if the caller's token may not approve.
         """
-        row = self._found(identifier)
-        row = self._present(row, self._stored(row)) if self._waits(row) else row
+        row = self._find_row(identifier)
+        row = self._present(row, self._open_call(row)) if self._waits(row) else row
         return {**self._about(row), **(self._shown(row) if self._waits(row) else {})}
 
     def approve(self, identifier: str, why: str = "") -> dict[str, Any]:
@@ -101,7 +101,7 @@ class Approvals:
         :raises ApprovalClosed: if it does not wait any more, or is not what was shown any more; then it is cancelled.
         """
         row, journal = self._open(identifier, why), self._journal
-        stored = self._stored(row)
+        stored = self._open_call(row)
         self._refuse_own(stored)
         known = stored["approval"]
         if (reason := self._spoiled(stored, known)) is not None:
@@ -109,7 +109,7 @@ class Approvals:
             raise ApprovalClosed(f"it was cancelled: {reason}; nothing was sent", hint="Whoever asked can call again.")
         invocation, now = self._pipeline.plans.parsed(stored["invocation"], self._run(stored), is_read=True), journal.time.now()
         if now >= min(row.expires_at, known["expiresAt"]):
-            raise self._closed(self._found(identifier))
+            raise self._closed(self._find_row(identifier))
         approving = rows_of(journal).approving(
             identifier, known["digest"], self._actor.to_json(), why, now, invocation.not_before or 0.0, invocation.not_after
         )
@@ -121,11 +121,11 @@ class Approvals:
 
         :raises UnknownApproval: if there is none that the caller may see.
         """
-        row = self._found(identifier)
+        row = self._find_row(identifier)
         if not self._waits(row):
             return None
         try:
-            self._refuse_own(self._stored(row))
+            self._refuse_own(self._open_call(row))
         except (NotAllowed, ApprovalClosed) as error:
             return error.message
         return None
@@ -138,7 +138,7 @@ class Approvals:
         :raises ApprovalClosed: if it does not wait any more.
         """
         row = self._open(identifier, why)
-        self._stored(row)
+        self._open_call(row)
         self._end(row, "declined", why)
         return self.show(identifier)
 
@@ -157,7 +157,7 @@ class Approvals:
             raise NotAllowed("not allowed: this needs a token of the scope 'approve'", hint=NextStep("approver"))
         return self._pipeline.access.authorizer(self._caller)
 
-    def _found(self, identifier: str) -> Row:
+    def _find_row(self, identifier: str) -> Row:
         authorizer, row = self._authorizer(), rows_of(self._journal).find(identifier)
         if row is None or not self._sees(authorizer, row):
             raise UnknownApproval(f"no approval has the ID '{identifier[:80]}'", hint=NextStep("approvals"))
@@ -175,7 +175,7 @@ class Approvals:
         if len(why) > LONGEST_WHY or not is_storable(why):
             says = "must not have a NUL or a lone surrogate" if len(why) <= LONGEST_WHY else f"must have at most {LONGEST_WHY:,} characters"
             raise InvalidInvocation("the reason is not valid", details=[Detail("/why", says)])
-        row = self._found(identifier)
+        row = self._find_row(identifier)
         if not self._waits(row):
             raise self._closed(row)
         return row
@@ -187,7 +187,7 @@ class Approvals:
 
     def _about(self, row: Row) -> dict[str, Any]:
         late = row.status == "waiting" and row.expires_at <= self._journal.time.now()
-        known = self._known(row)
+        known = self._sealed_approval(row)
         shown = known or {
             "connector": row.connector, "connectorVersion": row.connector_version, "action": row.action, "effect": row.effect,
             "connection": row.connection, "reason": row.rule, "requestedBy": _object(row.requested_by), "requestedAt": row.requested_at,
@@ -201,7 +201,7 @@ class Approvals:
         }  # fmt: skip
         return {name: value for name, value in members.items() if value is not None}
 
-    def _known(self, row: Row) -> Mapping[str, Any]:
+    def _sealed_approval(self, row: Row) -> Mapping[str, Any]:
         """Return what was sealed of an approval when it was asked for; nothing where that cannot be opened."""
         try:
             found: Mapping[str, Any] = {} if row.about is None else self._journal.opened_inputs(row.id, row.about, "approval")
@@ -220,7 +220,7 @@ class Approvals:
         has_ended = row.kept in ("waiting", "approved") or row.invocation_status == "failed"
         return None if is_as_asked and is_told and has_ended else _CHANGED
 
-    def _stored(self, row: Row) -> dict[str, Any]:
+    def _open_call(self, row: Row) -> dict[str, Any]:
         """Open what is sealed of a call.
 
         :raises ApprovalClosed: if it was changed in the database.
@@ -242,7 +242,7 @@ class Approvals:
         if not self._waits(row):
             return row
         try:
-            return self._present(row, self._stored(row))
+            return self._present(row, self._open_call(row))
         except ApprovalClosed:
             return rows_of(self._journal).find(row.id) or row
 
@@ -274,7 +274,7 @@ class Approvals:
 
     def _shown(self, row: Row) -> dict[str, Any]:
         """Return what a person decides on, as it was sealed: inputs without secrets, files, what else changes the call, and the digest."""
-        known = self._stored(row)["approval"]
+        known = self._open_call(row)["approval"]
         members = {name: value for name, value in known["shown"].items() if name not in _OF_COLUMNS}
         about = {**members, "files": known["files"] or None, "account": known["account"], "digest": known["digest"]}
         return {name: value for name, value in about.items() if value is not None}
@@ -324,7 +324,7 @@ class Approvals:
         result = spoiled(row.id, row, reason)
         sealed = journal.sealed_inputs(row.id, result.to_json(), "result")
         by = self._actor.to_json() if status == "declined" else None
-        digest = self._known(row).get("digest", "")
+        digest = self._sealed_approval(row).get("digest", "")
         unit = rows_of(journal).ending(row.id, digest, status, sealed, by, why, journal.time.now())
         self._decide(row, status, why, unit, known)
 
@@ -345,7 +345,7 @@ class Approvals:
                 unit(transaction)
                 audit.append(transaction, f"approval.{status}", f"invocation:{row.id}", about)
         except NotWaitingError:
-            raise self._closed(self._found(row.id)) from None
+            raise self._closed(self._find_row(row.id)) from None
 
 
 def _person(key: str) -> str:

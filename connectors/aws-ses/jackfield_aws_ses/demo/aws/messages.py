@@ -93,7 +93,7 @@ class SentMessage:
     @cached_property
     def content(self) -> Content:
         """Content, parsed from the raw message if there is one."""
-        return self.simple or _read(self.raw)
+        return self.simple or _parse_content(self.raw)
 
     @property
     def subject(self) -> str:
@@ -130,7 +130,7 @@ def decoded(value: object) -> str:
         return text
 
 
-def _read(raw: bytes) -> Content:
+def _parse_content(raw: bytes) -> Content:
     message = message_from_bytes(raw)
     texts: dict[str, str] = {}
     attachments: list[Attachment] = []

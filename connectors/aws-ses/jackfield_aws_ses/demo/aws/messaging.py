@@ -58,14 +58,14 @@ def answer_service(ledger: Ledger, call: Call, caller: Caller | None) -> Answer:
         raise unimplemented(call.operation)
     if call.malformed is not None:
         raise call.malformed
-    _read(service, call)
+    _decode_form(service, call)
     with ledger.changed:
         if caller is not None:
             caller.authorise(service.resource(ledger, call), f"{service.key}:{call.operation}")
         return _written(service, call, operation(ledger, call))
 
 
-def _read(service: Service, call: Call) -> None:
+def _decode_form(service: Service, call: Call) -> None:
     """Replace the parameters of a form by those of the operation, and check them against the model; JSON has times as numbers."""
     if service.protocol == "query":
         shape, _ = model.shapes(service.key, call.operation)

@@ -57,21 +57,21 @@ def read_members(form: Mapping[str, str], shape: Any, prefix: str = "") -> dict[
     """Return the parameters of a form by the shape of an operation's input."""
     found = {}
     for name, member in shape.members.items():
-        value = _read(form, member, f"{prefix}{name}")
+        value = _parse_value(form, member, f"{prefix}{name}")
         if value is not None:
             found[name] = value
     return found
 
 
-def _read(form: Mapping[str, str], shape: Any, place: str) -> Any:
+def _parse_value(form: Mapping[str, str], shape: Any, place: str) -> Any:
     if shape.type_name == "structure":
         return read_members(form, shape, f"{place}.") or None
     if shape.type_name == "list":
-        return [_read(form, shape.member, one) for one in _numbered(form, f"{place}.member")] or None
+        return [_parse_value(form, shape.member, one) for one in _numbered(form, f"{place}.member")] or None
     if shape.type_name == "map":
         key, value = shape.key.serialization.get("name", "key"), shape.value.serialization.get("name", "value")
         return {
-            form.get(f"{one}.{key}", ""): _read(form, shape.value, f"{one}.{value}") for one in _numbered(form, f"{place}.entry")
+            form.get(f"{one}.{key}", ""): _parse_value(form, shape.value, f"{one}.{value}") for one in _numbered(form, f"{place}.entry")
         } or None
     text = form.get(place)
     if shape.type_name == "boolean" and text is not None:

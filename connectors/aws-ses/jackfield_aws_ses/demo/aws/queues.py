@@ -212,7 +212,7 @@ def _receive(ledger: Ledger, call: Call) -> Body:
     if not 1 <= most <= _AT_ONCE or not 0 <= wait <= _LONGEST_WAIT:
         raise _invalid(f"MaxNumberOfMessages must be from 1 to {_AT_ONCE}, WaitTimeSeconds from 0 to {_LONGEST_WAIT}.")
     until = time.monotonic() + wait
-    while not (found := _taken(ledger, _find(ledger, call), most, given.get("VisibilityTimeout"))):
+    while not (found := _receive_messages(ledger, _find(ledger, call), most, given.get("VisibilityTimeout"))):
         left = until - time.monotonic()
         if left <= 0 or ledger.closed:
             return {}
@@ -220,7 +220,7 @@ def _receive(ledger: Ledger, call: Call) -> Body:
     return {"Messages": [_shown(message, given) for message in found]}
 
 
-def _taken(ledger: Ledger, record: Body, most: int, hidden_for: int | None) -> list[Message]:
+def _receive_messages(ledger: Ledger, record: Body, most: int, hidden_for: int | None) -> list[Message]:
     now = ledger.now()
     _expire(record, now)
     _redrive(ledger, record, now)
