@@ -6,21 +6,20 @@ the extra, and runs the command of that name.
 
 from __future__ import annotations
 
-import tomllib
-from pathlib import Path
 from typing import Any
+
+from jackfield import __version__
 
 NAME = "io.github.jackfield/jackfield"
 """Name in the registry, which the README on the package index repeats: who publishes the package owns the entry."""
 _SCHEMA = "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json"
 
 
-def entry(root: Path) -> dict[str, Any]:
+def entry() -> dict[str, Any]:
     """Return the entry of this version."""
-    version = str(tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"])
-    source = {"type": "named", "name": "--from", "value": f"jackfield[mcp]=={version}", "isRequired": True}
+    source = {"type": "named", "name": "--from", "value": f"jackfield[mcp]=={__version__}", "isRequired": True}
     package = {
-        "registryType": "pypi", "identifier": "jackfield", "version": version, "runtimeHint": "uvx", "runtimeArguments": [source],
+        "registryType": "pypi", "identifier": "jackfield", "version": __version__, "runtimeHint": "uvx", "runtimeArguments": [source],
         "packageArguments": [{"type": "positional", "value": "mcp"}], "transport": {"type": "stdio"},
         "environmentVariables": [
             {"name": "JACKFIELD_WORKSPACE", "description": "The workspace whose connections and rules hold.", "default": "default"}
@@ -31,6 +30,6 @@ def entry(root: Path) -> dict[str, Any]:
         "name": NAME,
         "title": "jackfield",
         "description": "Actions of your connections as tools: journalled, under rules, never sent twice.",
-        "version": version,
+        "version": __version__,
         "packages": [package],
     }

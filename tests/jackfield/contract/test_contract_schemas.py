@@ -386,7 +386,7 @@ def test_drift_is_told_and_mended(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert codes == [1, 0, 0]
     copies = {f"runtime/jackfield/invocation/schemas/{name}.schema.json" for name in ("invocation", "result")}
     pages = {f"docs/reference/{name}.md" for name in ("option-sources", *generate._PAGES)}
-    made = {"deploy/grafana/dashboards/jackfield.json", *(f"schemas/{name}.schema.json" for name in NAMES)}
+    made = {"server.json", "deploy/grafana/dashboards/jackfield.json", *(f"schemas/{name}.schema.json" for name in NAMES)}
     told = {f"docs/tutorial/{name}.md" for name in generate.cookbook.PAGES}
     package = {f"clients/connect/{name}" for name in ("connect.js", "connect.mjs", "package.json")}
     assert set(listed) == {*pages, *told, *made, *copies, *package}
