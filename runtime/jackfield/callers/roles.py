@@ -164,7 +164,7 @@ def _grant(place: int, found: Any) -> Grant:
         raise _invalid(f"/{place} has the unknown member '{str(unknown)[:80]}'{did_you_mean(str(unknown), _MEMBERS)}")
     role, workspace = found.get("role", ""), found.get("workspace", "")
     if role not in ROLES:
-        raise _invalid(f"/{place}/role '{role[:80]}' is no role{did_you_mean(role, ROLES)}")
+        raise _invalid(f"/{place}/role '{role[:80]}' is no role{did_you_mean(role, ROLES)}; they are {', '.join(ROLES)}")
     if ROLES[role].operates:
         workspace = workspace or _EVERYWHERE
     if not workspace or (workspace == _EVERYWHERE) != ROLES[role].operates:

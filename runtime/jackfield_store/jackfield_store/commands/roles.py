@@ -76,7 +76,7 @@ def _revoke(arguments: Namespace, output: Output) -> int:
 
 def _changed(arguments: Namespace, storage: Storage, output: Output, change: Callable[[Grant], None]) -> int:
     if (arguments.group is None) == (arguments.subject is None):
-        raise UsageError("give --group or --subject", usage=arguments.usage)
+        raise UsageError("give --group, or --subject with --issuer, or (to grant) --link", usage=arguments.usage)
     issuer: str = (arguments.issuer or os.environ.get("JACKFIELD_OIDC_ISSUER", "")) if arguments.subject else ""
     if arguments.subject and not issuer:
         raise UsageError("--subject needs --issuer, or JACKFIELD_OIDC_ISSUER", usage=arguments.usage)

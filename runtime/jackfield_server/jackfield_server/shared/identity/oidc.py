@@ -24,7 +24,7 @@ from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.stored_values import is_storable
 from jackfield.wire.client import Wire
 from jackfield.wire.connection import WireSettings
-from jackfield.wire.faults import WireFault
+from jackfield.wire.faults import WireFault, printable
 from jackfield.wire.guard import Guard, unseen
 from jackfield.wire.tls import client_context
 from jackfield.wire.urls import target_of
@@ -278,8 +278,11 @@ class OidcProvider:
 
     def _discovered(self) -> dict[str, Any]:
         status, found = self._json("GET", self._checked(f"{self._settings.issuer.rstrip('/')}/.well-known/openid-configuration"))
-        if status != 200 or found.get("issuer") != self._settings.issuer:
-            raise ProviderAway(f"its description answered {status}, or names another issuer than {self._settings.issuer[:200]}")
+        if status != 200:
+            raise ProviderAway(f"its description answered {status}")
+        if (named := found.get("issuer")) != self._settings.issuer:
+            text = f"its description names the issuer {printable(str(named))!r}, and the one that is set is {self._settings.issuer[:200]!r}"
+            raise ProviderAway(f"{text}: set JACKFIELD_OIDC_ISSUER to exactly what the provider names")
         for name in _ENDPOINTS:
             if not isinstance(found.get(name), str):
                 raise ProviderAway(f"its description has no {name}")
@@ -322,11 +325,17 @@ class OidcProvider:
                 reply = self._wire.send(method, target, path, head, body, lambda: until - monotonic(), lambda: None)
                 found = json.loads(reply.read(_LARGEST))
         except (WireFault, JackfieldError, ValueError, RecursionError) as error:
-            reason = error.message if isinstance(error, JackfieldError) else type(error).__name__
-            raise ProviderAway(f"{urlsplit(url).hostname}: {reason}") from None
+            raise ProviderAway(f"{urlsplit(url).netloc}: {_reason(error)}") from None
         if not isinstance(found, dict):
-            raise ProviderAway(f"{urlsplit(url).hostname}: its answer is no JSON object")
+            raise ProviderAway(f"{urlsplit(url).netloc}: its answer is no JSON object")
         return reply.status, found
+
+
+def _reason(error: Exception) -> str:
+    """Return why a request has no usable answer."""
+    if isinstance(error, JackfieldError):
+        return error.message
+    return f"{error.kind} {error.reason}".strip() if isinstance(error, WireFault) else "its answer is no JSON"
 
 
 def _challenge(verifier: str) -> str:
