@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from jackfield.callers.rules import INLINE, Decision, PatternError, Request, Rules, Scope, asks, decide, rule
+from jackfield.callers.rules import INLINE, Decision, PatternError, Request, Rules, Scope, asks, decide, rule, with_wait
 from jackfield.kernel.errors import NotAllowed
 from jackfield.kernel.fork import at_fork
 from jackfield.kernel.hints import NextStep
@@ -113,6 +113,10 @@ class Authorizer:
         """Return the sentence of the rule that lets a request wait until a person approves it; None if it need not wait."""
         source = asks(self.workspace, self.token, request)
         return None if source is None else f"the rules of the {source} ask for a person's approval of {request}"
+
+    def explain(self, request: Request) -> Decision:
+        """Decide on a request, and say of what is allowed whether it waits for a person's approval."""
+        return with_wait(self.decide(request), self.workspace, self.token, request)
 
     @property
     def may_ask(self) -> bool:

@@ -303,6 +303,15 @@ def asks(workspace: Rules, token: Rules | None, request: Request) -> Source | No
     return None
 
 
+def with_wait(decision: Decision, workspace: Rules, token: Rules | None, request: Request) -> Decision:
+    """Return a decision for people who ask why: of what is allowed and waits for a person's approval, it says so."""
+    source = asks(workspace, token, request) if decision.allowed else None
+    if source is None:
+        return decision
+    waits = f"; by the rules of the {source} it waits until a person approves it"
+    return replace(decision, rule=f"{decision.rule}{waits}", brief=f"{decision.brief or decision.rule}{waits}")
+
+
 def _lets_wait(text: str, request: Request) -> bool:
     try:
         return rule(text).fits(request)

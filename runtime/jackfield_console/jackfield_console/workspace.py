@@ -203,10 +203,10 @@ def _effect(request: PageRequest, connector: str, action: str) -> str:
 
 def _decision(request: PageRequest, asked: Request, token: str) -> Decision:
     if request.identity.rules:  # other patterns may name what is hidden from this token
-        return request.runtime.access.authorizer(request.identity.caller).decide(asked).guarded()
+        return request.runtime.access.authorizer(request.identity.caller).explain(asked).guarded()
     if token:
         return request.tokens.explain(token, asked)
-    return request.runtime.access.authorizer(request.identity.caller).decide(asked)
+    return request.runtime.access.authorizer(request.identity.caller).explain(asked)
 
 
 def _verdict(decision: Decision) -> Markup:

@@ -218,3 +218,12 @@ def test_explain_a_token_without_force(tokens: Tokens, clock: FakeClock) -> None
     decision = tokens.explain(made.id, MAIL)
     assert (decision.allowed, decision.source) == (False, "token")
     assert "the token was revoked at" in decision.rule
+
+
+def test_an_explanation_says_what_waits(database: Database, vault: Vault, clock: FakeClock) -> None:
+    """A call that is allowed and waits for a person is not just allowed."""
+    tokens = Tokens(database, vault, "default", clock)
+    found = tokens.create("invoke", "agent", rules=Rules(approve=("effect:write",))).token
+    waits, free = (tokens.explain(found.id, Request("aws-ses", "sendEmail", effect, None)) for effect in ("write", "read"))
+    assert (waits.allowed, "waits until a person approves it" in waits.rule) == (True, True)
+    assert (free.allowed, "waits" in free.rule) == (True, False)

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any, Generic, Literal, TypeVar, cast
 
 from jackfield.callers.actor import LIBRARY, Actor
-from jackfield.callers.rules import APPROVE, TOKEN_SCOPES, Decision, Request, Rules, Scope, decide, may
+from jackfield.callers.rules import APPROVE, TOKEN_SCOPES, Decision, Request, Rules, Scope, decide, may, with_wait
 from jackfield.invocation import new_invocation_id
 from jackfield.kernel.clock import Clock, iso
 from jackfield.kernel.dataclass import dataclass
@@ -353,7 +353,8 @@ class Tokens:
         if reason is not None:
             return Decision(False, f"the token {reason}", "token")
         settings = read_settings(self._vault, self._workspace, row) if row is not None else Settings()
-        return decide(settings.rules, token.rules, token.scope, request)
+        decision = decide(settings.rules, token.rules, token.scope, request)
+        return with_wait(decision, settings.rules, token.rules, request)
 
     @classmethod
     def authenticate(cls, database: Database, vault: Vault, clock: Clock, text: str) -> Token | None:
