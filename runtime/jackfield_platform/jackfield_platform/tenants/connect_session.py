@@ -38,7 +38,7 @@ _LARGEST_ICON, _LARGEST_ICONS = 12_000, 120_000
 _LABELS = 'must be {type: {"title", "description", "fields": {name: {"title", "description"}}}}, 50 types at most, with short texts'
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _ORIGIN = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([1-9][0-9]{0,4}))?\Z")
-_MEMBERS = frozenset(
+MEMBERS = frozenset(
     {
         "mode", "user", "verify", "types", "connection", "defaults", "fields", "labels", "returnTo", "origins", "theme", "locale",
         "expiresIn", "userName", "principal", "allowOtherAccount", "icons",
@@ -199,7 +199,7 @@ class _Reading:
 
     def __init__(self, body: Mapping[str, Any]) -> None:
         self._body = body
-        self._faults = [Detail(f"/{name}", "is not a member of a connect session") for name in sorted(body.keys() - _MEMBERS)]
+        self._faults = [Detail(f"/{name}", "is not a member of a connect session") for name in sorted(body.keys() - MEMBERS)]
 
     def fault(self, name: str, text: str) -> None:
         """Note a fault of a member."""

@@ -9,6 +9,7 @@ from jackfield.callers import TOKEN_SCOPES
 from jackfield.invocation.published import published_schema
 from jackfield_server.http.approval_shapes import APPROVALS
 from jackfield_server.http.catalogue_shapes import CATALOGUE
+from jackfield_server.http.connect_shapes import CONNECT, THEME
 from jackfield_server.http.doubt_shapes import CHOICES, LOOKS
 from jackfield_server.http.mcp_server_shapes import MCP_SERVER_SHAPES
 from jackfield_server.http.shape_parts import ANY, COUNT, GRANT, MOMENT, NAME, NULLABLE, STRING, Json, closed_with, list_of, object_of
@@ -288,10 +289,6 @@ _GUARD: Json = object_of(
     paused={"type": "object", "description": "When its connection was paused, and the figures. Without it, it is resumed."},
 )
 _LIMIT: Json = {"type": ["integer", "null"], "minimum": 0}
-_THEME: Json = closed_with((), {
-    "name": {"type": "string", "maxLength": 200}, "logo": {"type": "string", "maxLength": 24_000, "description": "A data: URL."},
-    "color": {"type": "string", "pattern": "^#[0-9A-Fa-f]{6}$"}, "scheme": {"enum": ["light", "dark"]},
-})  # fmt: skip
 _SETTINGS: Mapping[str, Json] = {
     "rules": _RULES, "keepInputs": {"type": "boolean"}, "retentionDays": {"type": "integer", "minimum": 1, "maximum": 3650},
     "allowReferences": {"anyOf": [{"type": "boolean"}, {"type": "array", "items": STRING}]}, "allowAmbient": {"type": "boolean"},
@@ -299,7 +296,7 @@ _SETTINGS: Mapping[str, Json] = {
     "queueConcurrency": {"type": "integer", "minimum": 0}, "suspended": {"type": "boolean"},
     **CHOICES,
     "connectionBudgets": {"type": "object", "additionalProperties": {"anyOf": [_BUDGET, {"type": "null"}]}},
-    "limits": closed_with((), dict.fromkeys(LIMITS, _LIMIT)), "theme": _THEME,
+    "limits": closed_with((), dict.fromkeys(LIMITS, _LIMIT)), "theme": THEME,
     "guards": {"type": "object", "additionalProperties": {"anyOf": [_GUARD, {"type": "null"}]}},
 }  # fmt: skip
 """Settings of a workspace (``access.settings``), as they are read and given."""
@@ -361,28 +358,7 @@ _OTHERS: dict[str, Json] = {
         ("name", "type", "status"), name=STRING, type=STRING, status={"enum": ["untested", "ok", "failing", "expired"]},
         since=STRING, hint=STRING, account=ANY,
     ),
-    "NewConnectSession": object_of(
-        (), mode={"enum": ["connect", "reauth", "manage"]}, verify={"enum": ["confirm", "browser", "link"]},
-        user={"type": "string", "maxLength": 200, "description": "Your own ID of the user; ':confirm' names it again."},
-        userName={"type": "string", "maxLength": 200, "description": "The name that the page calls the user by, in place of the ID."},
-        types={"type": "array", "items": STRING, "maxItems": 50, "description": "Connection types to choose from; none: all."},
-        connection={"type": "string", "maxLength": 100, "description": "Name of the new connection, or of the one to connect again."},
-        defaults=closed_with((), {"values": {"type": "object"}, "locked": {"type": "array", "items": STRING}}),
-        returnTo={"type": "string", "maxLength": 2000, "description": "Your page to which the browser goes at the end."},
-        origins={"type": "array", "items": STRING, "maxItems": 50, "description": "Origins whose pages may frame the session's."},
-        theme=_THEME,
-        locale={"enum": ["en", "de"]}, expiresIn={"type": "integer", "minimum": 1, "maximum": 86_400, "description": "Seconds."},
-        principal={"type": "string", "maxLength": 200, "description": "Who assumes a role of the user's account: your IAM user's ARN."},
-        allowOtherAccount={"type": "boolean", "description": "A connection that is connected again may become another account's."},
-    ),
-    "CreatedConnectSession": closed_with(("id", "url", "expiresAt"), {"id": STRING, "url": {"type": "string"}, "expiresAt": MOMENT}),
-    "ConnectSession": object_of(
-        ("id", "status", "mode", "verify", "createdAt", "expiresAt"), id=STRING, reason=STRING, mode=STRING, verify=STRING,
-        status={"enum": ["pending", "opened", "testing", "saved", "granted", "failed", "expired"]}, user=STRING,
-        types={"type": "array", "items": STRING}, connection=STRING, type=STRING, account=ANY, returnTo=STRING, locale=STRING,
-        origins={"type": "array", "items": STRING}, createdAt=MOMENT, expiresAt=MOMENT,
-    ),
-    "ConnectConfirmation": closed_with(("proof", "user"), {"proof": {"type": "string"}, "user": {"type": "string", "maxLength": 200}}),
+    **CONNECT,
     "Usage": closed_with(
         ("workspace", "from", "to", "total"),
         {"workspace": NAME, "from": MOMENT, "to": MOMENT, "total": _COUNTS, "items": {"type": "array", "items": ANY}},

@@ -1,0 +1,48 @@
+"""Shapes of connect sessions in the API's document."""
+
+from __future__ import annotations
+
+from jackfield_server.http.shape_parts import ANY, MOMENT, STRING, Json, closed_with, object_of
+
+THEME: Json = closed_with((), {
+    "name": {"type": "string", "maxLength": 200},
+    "logo": {"type": "string", "maxLength": 24_000, "description": "A data: URL, in Base64."},
+    "color": {"type": "string", "pattern": "^#[0-9A-Fa-f]{6}$"}, "scheme": {"enum": ["light", "dark"]},
+})  # fmt: skip
+_WORDS: Json = {"title": {"type": "string", "maxLength": 500}, "description": {"type": "string", "maxLength": 500}}
+_LABELS: Json = {
+    "type": "object", "maxProperties": 50, "description": "Your words for types and their fields, by type.",
+    "additionalProperties": closed_with(
+        (), {**_WORDS, "fields": {"type": "object", "additionalProperties": closed_with((), _WORDS)}}
+    ),
+}  # fmt: skip
+CONNECT: dict[str, Json] = {
+    "NewConnectSession": object_of(
+        (), mode={"enum": ["connect", "reauth", "manage"]}, verify={"enum": ["confirm", "browser", "link"]},
+        user={"type": "string", "maxLength": 200, "description": "Your own ID of the user; ':confirm' names it again."},
+        userName={"type": "string", "maxLength": 200, "description": "The name that the page calls the user by, in place of the ID."},
+        types={"type": "array", "items": STRING, "maxItems": 50, "description": "Connection types to choose from; none: all."},
+        connection={"type": "string", "maxLength": 100, "description": "Name of the new connection, or of the one to connect again."},
+        defaults=closed_with((), {"values": {"type": "object"}, "locked": {"type": "array", "items": STRING}}),
+        fields={"type": "array", "items": STRING, "maxItems": 50, "description": "Fields of the platform's that the user fills in, too."},
+        labels=_LABELS,
+        icons={
+            "type": "object", "additionalProperties": {"type": "string", "maxLength": 12_000}, "maxProperties": 50,
+            "description": "Your pictures for connectors, as data: URLs, in place of a letter.",
+        },
+        returnTo={"type": "string", "maxLength": 2000, "description": "Your page to which the browser goes at the end."},
+        origins={"type": "array", "items": STRING, "maxItems": 50, "description": "Origins whose pages may frame the session's."},
+        theme=THEME,
+        locale={"enum": ["en", "de"]}, expiresIn={"type": "integer", "minimum": 1, "maximum": 86_400, "description": "Seconds."},
+        principal={"type": "string", "maxLength": 200, "description": "Who assumes a role of the user's account: your IAM user's ARN."},
+        allowOtherAccount={"type": "boolean", "description": "A connection that is connected again may become another account's."},
+    ),
+    "CreatedConnectSession": closed_with(("id", "url", "expiresAt"), {"id": STRING, "url": {"type": "string"}, "expiresAt": MOMENT}),
+    "ConnectSession": object_of(
+        ("id", "status", "mode", "verify", "createdAt", "expiresAt"), id=STRING, reason=STRING, mode=STRING, verify=STRING,
+        status={"enum": ["pending", "opened", "testing", "saved", "granted", "failed", "expired"]}, user=STRING,
+        types={"type": "array", "items": STRING}, connection=STRING, type=STRING, account=ANY, returnTo=STRING, locale=STRING,
+        origins={"type": "array", "items": STRING}, createdAt=MOMENT, expiresAt=MOMENT,
+    ),
+    "ConnectConfirmation": closed_with(("proof", "user"), {"proof": {"type": "string"}, "user": {"type": "string", "maxLength": 200}}),
+}  # fmt: skip
