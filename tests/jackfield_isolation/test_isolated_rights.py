@@ -140,7 +140,7 @@ def test_no_way_around_the_layers(tmp_path: Path, version: int) -> None:
 def test_an_old_landlock_without_a_filter(tmp_path: Path) -> None:
     """Where neither Landlock nor a filter forbids emptying files, the layer ``files`` is reported as missing."""
     source = (
-        "import json, os\nfrom jackfield_isolation import kernel, limits, seccomp\n"
+        "import json, os\nfrom jackfield_isolation.sandbox import kernel, limits, seccomp\n"
         "kernel.restrict_files = lambda *_: 2\nkernel.landlock_version = lambda: 2\n"
         "def refuse(): raise OSError('no filters')\n"
         "seccomp.install = refuse\n"

@@ -45,7 +45,7 @@ class _Importer:
 
     def __init__(self) -> None:
         self._end, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        path = os.pathsep.join([str(_SUPPORT), str(_SUPPORT.parents[1]), os.environ.get("PYTHONPATH", "")])
+        path = os.pathsep.join([str(_SUPPORT), str(_SUPPORT.parent / "runner"), str(_SUPPORT.parents[1]), os.environ.get("PYTHONPATH", "")])
         command = [sys.executable, "-X", "faulthandler", "-c", f"import forking; forking._serve({theirs.fileno()})"]  # for SIGABRT
         with theirs:
             self._process = subprocess.Popen(command, pass_fds=(theirs.fileno(),), env={**os.environ, "PYTHONPATH": path, _ALONE: "1"})

@@ -147,6 +147,9 @@ def test_values_of_a_document_are_counted_before_it_is_parsed(monkeypatch: pytes
     """JSON and YAML with too many values are refused by their text; text alone is not."""
     monkeypatch.setattr(reading, "MAX_VALUES", 1000)
     for content in (b'{"a": [' + b"[]," * 2000 + b"1]}", b"a:\n" + b"- 1\n" * 2000, b"a: [" + b"1, " * 2000 + b"1]"):
-        with mock.patch.object(reading, "_read", side_effect=AssertionError), pytest.raises(InvalidInput, match="more than 1,000 values"):
+        with (
+            mock.patch.object(reading, "_parse_text", side_effect=AssertionError),
+            pytest.raises(InvalidInput, match="more than 1,000 values"),
+        ):
             reading.parsed(content, "doc")
     assert reading.parsed(b'{"a": "' + b"[," * 3000 + b'"}', "doc")

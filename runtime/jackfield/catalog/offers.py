@@ -49,13 +49,13 @@ class OfferedCatalog(Catalog):
         self._stored = stored
         self._workspace = workspace
         self._audience: Audience = audience
-        self._others: dict[Audience, OfferedCatalog] = {audience: self}
+        self._others: dict[Audience, OfferedCatalog] = {}  # without itself: it has the workspace's storage, and no collector may run
         self._seen = _Offered(-1, {})
         self._loaded_parts: set[str] = set()
 
     def for_audience(self, audience: Audience) -> Catalog:
         """Return the catalog of the same workspace for another audience."""
-        found = self._others.get(audience)
+        found = self if audience == self._audience else self._others.get(audience)
         if found is None:
             found = self._others[audience] = OfferedCatalog(self._whole, self.offering, self._workspace, audience, self._stored)
         return found
