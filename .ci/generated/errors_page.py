@@ -63,7 +63,7 @@ safe ([effects and doubt](../concepts.md#effects-and-doubt)).
 `hint`, `provider`, `retryable`), and `http_status`, the status in the table above, for an endpoint that hands the failure on;
 `retry_after`, the seconds after which the provider wants to be asked again, for a queue that runs the task later (None if it did not
 say); and `exit_code`.
-`result.unwrap()` raises `InvocationFailed`, which holds the Result and comes whole out of pools, pickles and Celery's JSON.
+`result.unwrap()` raises `InvocationFailed`, which holds the Result and comes out of pools, pickles and Celery's JSON.
 
 {classes}
 
