@@ -271,7 +271,7 @@ def test_late_openings_stop_no_action(runtime: Jackfield, source: Source) -> Non
 def test_a_mint_that_outlasts_its_caller_is_kept(runtime: Jackfield, source: Source) -> None:
     """What a source answers after the caller's deadline serves the next call: the source is asked once. It holds for callers in threads."""
     source.opened.clear()
-    result: Any = runtime.invoke(_call("lasting", 0.2))
+    result: Any = runtime.invoke(_call("lasting", 0.9))
     assert (result.error.code, result.meta.attempts) == ("timeout", 0)
     assert "token endpoint" in result.error.hint
     waiting = threading.Thread(target=lambda: runtime.invoke(_call("lasting")))

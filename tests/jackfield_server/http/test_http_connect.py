@@ -18,9 +18,7 @@ from clocks import FakeClock
 from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.callers.actor import Actor
 from jackfield_console.layout.theme import ENOUGH, accents, backgrounds, contrast, source_of
-from jackfield_platform.tenants.connect_session import MEMBERS
 from jackfield_platform.tenants.connect_table import session_place
-from jackfield_server.http.shapes import shapes
 from jackfield_store.access import Audit
 from jackfield_store.access.platform_tokens import PlatformTokens
 from replies import Reply
@@ -496,8 +494,3 @@ def test_every_colour_can_be_read(count: int) -> None:
             accent, text = accents(colour, behind)
             assert min(contrast(accent, ground) for ground in behind.values()) >= ENOUGH, colour
             assert contrast(accent, text) >= ENOUGH, colour
-
-
-def test_the_document_has_every_member_of_a_session() -> None:
-    """What the page takes, typed clients can write: the document is as wide as what is checked."""
-    assert set(shapes()["NewConnectSession"]["properties"]) == MEMBERS

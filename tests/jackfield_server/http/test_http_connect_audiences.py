@@ -17,6 +17,8 @@ from jackfield.callers.actor import Actor
 from jackfield.connections.audience import OPERATORS, PLATFORMS, audience_of
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import InvalidInvocation
+from jackfield_platform.tenants.connect_session import MEMBERS
+from jackfield_server.http.shapes import shapes
 from jackfield_server.shared.operations.connect import connecting
 from jackfield_store.access.platform_tokens import PlatformTokens
 from jackfield_store.management.oauth_clients import oauth_clients
@@ -243,3 +245,8 @@ def test_the_page_of_the_docs_has_all_names() -> None:
     """A name that decides, and that the table does not have, is one that nobody can know."""
     table = (ROOT / "docs" / "reference" / "audiences.md").read_text(encoding="utf-8")
     assert [name for name in sorted(OPERATORS | PLATFORMS) if f"`{name}`" not in table] == []
+
+
+def test_the_document_has_every_member_of_a_session() -> None:
+    """What the page takes, typed clients can write: the document is as wide as what is checked."""
+    assert set(shapes()["NewConnectSession"]["properties"]) == MEMBERS
