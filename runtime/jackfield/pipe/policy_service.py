@@ -20,7 +20,7 @@ from jackfield.kernel.errors import InvalidConnection, InvalidInvocation, Unavai
 from jackfield.kernel.exact import exact_json
 from jackfield.wire.client import Wire
 from jackfield.wire.connection import WireSettings
-from jackfield.wire.faults import WireFault
+from jackfield.wire.faults import Kind, WireFault
 from jackfield.wire.guard import ANYWHERE
 from jackfield.wire.signing import SYMMETRIC, signatures
 from jackfield.wire.tls import client_context
@@ -75,7 +75,7 @@ class PolicyService:
         try:
             answer = self._answer(body, lambda: until - monotonic())
         except WireFault as fault:
-            raise _undecided(fault.kind.value) from None
+            raise _undecided("its answer is too large" if fault.kind is Kind.LARGE else fault.kind.value) from None
         except InvalidConnection as fault:
             raise _undecided(fault.message) from None
         try:
@@ -93,17 +93,13 @@ class PolicyService:
             (b"Content-Length", str(len(body)).encode()), (b"webhook-id", identifier.encode()),
             (b"webhook-timestamp", str(at).encode()), (b"webhook-signature", signatures((self._secret,), identifier, at, body).encode()),
         ]  # fmt: skip
-        reply, answer = self._wire.send("POST", self._target, self._path, fields, body, left, lambda: None), b""
+        reply = self._wire.send("POST", self._target, self._path, fields, body, left, lambda: None)
         try:
             if reply.status != 200:
                 raise _undecided(f"it answered {reply.status}")
-            for piece in reply.raw():
-                answer += piece
-                if len(answer) > _LARGEST:
-                    raise _undecided("its answer is too large")
+            return reply.read(_LARGEST)
         finally:
             reply.close()
-        return answer
 
 
 def _undecided(reason: str) -> Unavailable:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 from starlette.responses import Response
@@ -73,9 +72,7 @@ def approval_shown(request: PageRequest, entry: Entry) -> Markup | None:
         h.h3("Options"),
         code_block(json_text({name: found[name] for name in _OPTIONS if name in found}), "Options"),
         [h.h3("Files"), code_block(json_text(found["files"]), "Files")] if found.get("files") else None,
-        None
-        if own is None
-        else notice(h.p("You may not approve it, since it is ", h.strong("not allowed"), own.removeprefix("not allowed"), ".")),
+        None if own is None else notice(h.p("You may not approve it: ", own.removeprefix("not allowed: "), ".")),
         form(request, f"/invocations/{entry.id}/approval", why, h.div(buttons, class_="actions"), class_="stack"),
         class_="card stack",
     )
@@ -101,21 +98,28 @@ def _told(request: PageRequest, found: Mapping[str, Any]) -> Markup:
         ("By", decider(found)),
         ("When", at(str(found["decidedAt"]), request.now, whole=True) if "decidedAt" in found else None),
         ("Reason", found.get("why")),
-        ("Asked by", person(request, found["requestedBy"])),
+        ("Asked by", asker(request, found["requestedBy"])),
         ("Changed in the database", found.get("damage")),
     ]
     return card("Approval", terms([(name, value) for name, value in facts if value]))
 
 
-def person(request: PageRequest, asked: Mapping[str, Any]) -> Node:
-    """Render who asked for a call, with the name of a token that the workspace has."""
-    caller = asked.get("caller")
-    if not caller:
-        return "the process's own code"
-    if not request.identity.rules:
-        with suppress(JackfieldError):
-            return [h.strong(request.tokens.find(str(caller)).name), " ", h.code(str(caller), class_="small")]
-    return h.code(str(caller))
+def asker(request: PageRequest, asked: Mapping[str, Any]) -> Node:
+    """Render who asked for a call."""
+    return person(request, str(asked["caller"])) if asked.get("caller") else "the process's own code"
+
+
+def person(request: PageRequest, identifier: str) -> Node:
+    """Render a caller's id, with the token's name if the workspace has that token."""
+    if identifier == "console":
+        return "the operator, signed in with a one-time link"
+    if request.identity.rules and identifier != request.identity.id:
+        return h.code(identifier)  # hide names of other tokens from a token with rules
+    try:
+        token = request.tokens.find(identifier)
+    except JackfieldError:
+        return h.code(identifier)
+    return [h.strong(token.name), " ", h.code(identifier, class_="small")]
 
 
 def _facts(request: PageRequest, found: Mapping[str, Any]) -> list[tuple[str, Node]]:
@@ -125,7 +129,7 @@ def _facts(request: PageRequest, found: Mapping[str, Any]) -> list[tuple[str, No
         ("Version", str(found.get("connectorVersion", ""))),
         ("Connection", h.a(found["connection"], href=f"/connections/{found['connection']}") if found.get("connection") else None),
         ("Account", found.get("account")),
-        ("Asked by", person(request, asked)),
+        ("Asked by", asker(request, asked)),
         ("Expires", at(str(found["expiresAt"]), request.now, whole=True)),
         ("Digest", h.code(str(found.get("digest", "")), class_="small")),
     ]

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.markup import Node
-from jackfield_console.approval import approvals_of, decider, person
+from jackfield_console.approval import approvals_of, asker, decider
 from jackfield_console.layout.components import at, badge, choice_field, h
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import page
@@ -51,6 +51,6 @@ def _row(request: PageRequest, item: Mapping[str, Any]) -> tuple[Node, ...]:
     return (
         at(str(item["requestedAt"]), request.now), (badge(str(item["status"])), " changed in the database" if "damage" in item else None),
         h.a(h.strong(call), href=f"/invocations/{item['id']}"), item.get("connection", "none"),
-        person(request, asked),
+        asker(request, asked),
         [at(str(item["decidedAt"]), request.now), " by ", decider(item)] if "decidedBy" in item else at(str(item["expiresAt"]), request.now),
     )  # fmt: skip

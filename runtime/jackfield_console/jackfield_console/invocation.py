@@ -10,7 +10,7 @@ from jackfield.invocation.entry import Entry
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, terms
 from jackfield_console.approval import DONE as DECIDED
-from jackfield_console.approval import approval_shown, waits_for_somebody
+from jackfield_console.approval import approval_shown, person, waits_for_somebody
 from jackfield_console.exchanges import exchanges_shown
 from jackfield_console.invocations import status_of
 from jackfield_console.layout.components import (
@@ -36,20 +36,6 @@ from jackfield_console.results import error_shown, output_shown, progress_shown
 from jackfield_console.timeline import timeline, timeline_title
 from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.journal.entry import LONGEST_NOTE
-
-
-def person(request: PageRequest, identifier: str) -> Node:
-    """Render a caller's id, with the token's name if the workspace has that token."""
-    if identifier == "console":
-        return "the operator, signed in with a one-time link"
-    if request.identity.rules and identifier != request.identity.id:
-        return h.code(identifier)  # hide names of other tokens from a token with rules
-    try:
-        token = request.tokens.find(identifier)
-    except JackfieldError:
-        return h.code(identifier)
-    return [h.strong(token.name), " ", h.code(identifier, class_="small")]
-
 
 _EVERY, _SLOWEST = 1, 30
 """Bounds of the refresh interval in seconds while the invocation is open."""

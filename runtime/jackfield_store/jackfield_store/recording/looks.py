@@ -142,10 +142,8 @@ def _decided(
 def next_look(doubt: Doubt, first: float) -> float | None:
     """Return when the next look is due, in seconds since 1970, of the sources whose first one is due within ``first`` seconds of the doubt.
     None if none is."""
-    made = doubt.log.get("made", {})
-    looks = [row["looks"][made.get(row["key"], 0) :] for row in doubt.facts["looks"] if row["looks"][0] <= first]
-    rest = [left[0] for left in looks if left]
-    return None if doubt.log.get("ended") or not rest else doubt.since + min(rest)
+    left = _Log(doubt, doubt.since).left(first)
+    return None if left is None else doubt.since + left
 
 
 class _Log:
@@ -184,14 +182,18 @@ class _Log:
         """Let nobody look by himself any more."""
         self._ended = True
 
+    def left(self, first: float = MAX_LOOKING) -> float | None:
+        """Return after how many seconds of the doubt the next look is due, of sources whose first one is within ``first``; None after the
+        last one."""
+        rows = [] if self._ended else [row for row in self._doubt.facts["looks"] if row["looks"][0] <= first]
+        return min((row["looks"][made] for row in rows if (made := self._made.get(row["key"], 0)) < len(row["looks"])), default=None)
+
     def next(self) -> float | None:
         """Return when the next look is due; None after the last one."""
-        if self._ended:
+        left = self.left()
+        if left is None or self._now - self._doubt.since > MAX_LOOKING:
             return None
-        rest = [row["looks"][made] for row in self._doubt.facts["looks"] if (made := self._made.get(row["key"], 0)) < len(row["looks"])]
-        if not rest or self._now - self._doubt.since > MAX_LOOKING:
-            return None
-        return max(self._now + 1.0, self._doubt.since + spread(min(rest)))
+        return max(self._now + 1.0, self._doubt.since + spread(left))
 
     def to_json(self) -> dict[str, Any]:
         """Return the log as JSON."""
