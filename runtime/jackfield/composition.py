@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from jackfield.catalog.loading import has_part, part
+from jackfield.connector.hooks import Plugins
 from jackfield.kernel.database_urls import is_none, named_url, no_database, own_file
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.pipe import unstored
@@ -111,8 +112,8 @@ class Store(Protocol):
         :raises InvalidInvocation: if there is no database; otherwise as ``journal`` does.
         """
 
-    def recording(self, dependencies: Dependencies, paces: Paces) -> Recording:
-        """Return what records calls, and let all processes share the paces."""
+    def recording(self, dependencies: Dependencies, paces: Paces, judge: Callable[..., Any] | None) -> Recording:
+        """Return what records calls, and let all processes share the paces. ``judge`` asks the policies again about a recorded output."""
 
     def leases(self, name: str, kind: str, values: Mapping[str, Any]) -> Leases | None:
         """Return the leases that processes share for one version of a connection's values; None without a database."""
@@ -172,6 +173,19 @@ def composed(
     return NoStore(environment)
 
 
+def plugins_of(environment: Mapping[str, str], points: Iterable[EntryPoint], given: Iterable[object] = ()) -> Plugins:
+    """Return the plugins of a process: those that are installed, those that were ``given``, and that of the policy service which its
+    variables name.
+
+    :raises InvalidInvocation: if these are not valid.
+    """
+    if environment.get("JACKFIELD_POLICY_URL"):
+        from jackfield.pipe.policy_service import policy_of
+
+        given = (*given, *policy_of(environment))
+    return Plugins(points, given)
+
+
 class NoStore:
     """Nothing that lasts: the composition of a runtime whose database is ``none``, or that has no package which keeps anything.
 
@@ -201,9 +215,9 @@ class NoStore:
         """
         raise no_database()
 
-    def recording(self, dependencies: Dependencies, paces: Paces) -> Recording:
+    def recording(self, dependencies: Dependencies, paces: Paces, judge: Callable[..., Any] | None) -> Recording:
         """Return what records nothing, and let each process have its own paces."""
-        del dependencies, paces
+        del dependencies, paces, judge
         return unstored.Unrecorded(_advice)
 
     def leases(self, name: str, kind: str, values: Mapping[str, Any]) -> None:

@@ -12,10 +12,9 @@ from jackfield.callers.authorizer import UNBOUND
 from jackfield.callers.caller import LIBRARY, Caller, seen_catalog
 from jackfield.catalog import Catalog, entry_points, of_workspace
 from jackfield.catalog.loading import Isolated
-from jackfield.composition import composed, searching
+from jackfield.composition import composed, plugins_of, searching
 from jackfield.connections.connection_lookup import Connections, sources_from
 from jackfield.connections.secret_references import Secrets
-from jackfield.connector.hooks import Plugins
 from jackfield.invocation import DEFAULT_TIMEOUT, Result
 from jackfield.kernel.clock import Clock, SystemClock
 from jackfield.kernel.dataclass import replace
@@ -30,7 +29,7 @@ from jackfield.pipe.calls import Calls
 from jackfield.pipe.closing import Closing
 from jackfield.pipe.endings import log_queued
 from jackfield.pipe.evidence import Dependencies
-from jackfield.pipe.invoke import Pipeline
+from jackfield.pipe.invoke import Pipeline, deciding
 from jackfield.pipe.on_time import OnTime
 from jackfield.pipe.open import Opener
 from jackfield.pipe.plan import Plans
@@ -238,11 +237,7 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         self.schemas = Schemas()
         self.files = store.files() if files is None else files
         """Stored files that inputs refer to and outputs contain."""
-        if environment.get("JACKFIELD_POLICY_URL"):
-            from jackfield.pipe.policy_service import policy_of
-
-            plugins = (*plugins, *policy_of(environment))
-        self.plugins = Plugins(groups.get("jackfield.plugins", ()) if points is None else points, plugins)
+        self.plugins = plugins_of(environment, groups.get("jackfield.plugins", ()) if points is None else points, plugins)
         """Plugins that are installed, and those that were passed."""
         limit = limit_of(only_hosts, environment)
         secrets = Secrets(environment, self.plugins, self.clock)
@@ -259,7 +254,7 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         plans = Plans(self.access, self.catalog, self._known, Targets(self.schemas, self._known.oauth_client), self.open_connections, epoch)
         self._loop, self._on_time, self._turn = LoopThread(), OnTime(), None if turns is None else partial(turns.turn, workspace)
         self._in_thread, self._in_time = InThread(self.clock, self._loop), InThread(self.clock, self._loop, self._on_time, self._turn)
-        recording = store.recording(dependencies, paces)
+        recording = store.recording(dependencies, paces, deciding(self.plugins))
         self.pipeline = Pipeline(
             self.catalog, self._known, plans, self.plugins, self.access, store.journal, recording, dependencies, self._in_time, calls=calls
         )  # no part of a runtime refers to it: it is freed as soon as nobody else does

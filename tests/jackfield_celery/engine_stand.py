@@ -61,11 +61,12 @@ def published(channel: Any, message: Any, queue: str) -> None:
 class EngineStand:
     """A database, a broker and one engine. ``work`` starts the engine and runs a function beside it."""
 
-    def __init__(self, folder: Path, database_url: str, queue_url: str) -> None:
+    def __init__(self, folder: Path, database_url: str, queue_url: str, **more: str) -> None:
         open_database(database_url, migrate=True).close()
         self.queue_url = queue_url
         environment = {
             **os.environ, "JACKFIELD_HOME": str(folder), "JACKFIELD_DATABASE_URL": database_url, "JACKFIELD_QUEUE_URL": queue_url,
+            **more,
         }  # fmt: skip
         self.runtimes = RuntimePool(environment)
         found = self.runtimes.find("default").journal
@@ -112,11 +113,11 @@ class EngineStand:
 
 
 @contextmanager
-def engine_stand(folder: Path, database_url: str, queue_url: str) -> Iterator[EngineStand]:
+def engine_stand(folder: Path, database_url: str, queue_url: str, **environment: str) -> Iterator[EngineStand]:
     """Make the connector, and open the stand."""
     make_connector(folder / "plugs", "counting", _COUNTING)
     with plugged(folder / "plugs"):
-        stand = EngineStand(folder, database_url, queue_url)
+        stand = EngineStand(folder, database_url, queue_url, **environment)
         try:
             yield stand
         finally:

@@ -9,6 +9,7 @@ from argparse import Namespace
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.jackfield_dapr.sidecars import component
@@ -18,6 +19,7 @@ from http_stand import SETTINGS, Client, standing
 from jackfield.cli.main import main
 from jackfield_dapr.commands.dapr import check_token
 from jackfield_dapr.sidecar import Components
+from policy_stub import Policy, policy_service
 
 
 @pytest.fixture
@@ -101,6 +103,39 @@ def test_what_needs_an_approval_is_refused_over_dapr(tmp_path: Path, aws: FakeAw
         refused = Client(stand.port).post("/v1.0/bindings/outbox", REQUEST, dapr_api_token="dapr-token")
         assert "approval_required: the rules of the workspace ask for a person's approval of aws-ses/sendEmail" in refused.json["message"]
         assert (runtime.approvals.list()[0], aws.messages) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("decision", "said"),
+    [
+        ({"allow": True, "approve": True}, "approval_required: a policy asks for a person's approval"),
+        ({"allow": False, "reason": "no mail on Fridays"}, "not_allowed: not allowed: a policy refuses it: no mail on Fridays"),
+        ("nothing", "unavailable: the policy service gave no decision (its result is no object); nothing was sent"),
+    ],
+    ids=["approve", "refuse", "away"],
+)
+def test_policies_bind_dapr_too(tmp_path: Path, aws: FakeAws, components: Components, decision: Any, said: str) -> None:
+    """What a policy refuses, or wants a person to approve, is not sent, and nothing waits."""
+    with policy_service() as policy:
+        policy.decide = lambda _question: decision
+        with standing(tmp_path, components=components, AWS_ENDPOINT_URL=aws.url, DAPR_API_TOKEN="dapr-token", **_known(policy)) as stand:
+            refused = Client(stand.port).post("/v1.0/bindings/outbox", REQUEST, dapr_api_token="dapr-token")
+            assert said in refused.json["message"]
+            assert (stand.host.runtime("default").approvals.list()[0], aws.messages) == ([], [])
+
+
+def _known(policy: Policy) -> Any:
+    return policy.environment
+
+
+def test_a_policy_withholds_from_dapr(tmp_path: Path, aws: FakeAws, components: Components) -> None:
+    """The call is made; the answer has neither the member in its data nor in its metadata."""
+    with policy_service() as policy:
+        policy.decide = lambda question: {"allow": True, "withhold": ["/MessageId"] if question["hook"] == "output" else []}
+        with standing(tmp_path, components=components, AWS_ENDPOINT_URL=aws.url, DAPR_API_TOKEN="dapr-token", **_known(policy)) as stand:
+            sent = Client(stand.port).post("/v1.0/bindings/outbox", REQUEST, dapr_api_token="dapr-token")
+            (message,) = aws.messages
+            assert (sent.status, str(message.message_id) in f"{sent.headers}{sent.body.decode()}") == (204, False)
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,8 @@ class Draft:
     """Encrypted: the redacted inputs, if the workspace stores them, or the whole invocation while it is queued."""
     approval: AskedApproval | None = None
     """Approval that it waits for, instead of for a worker."""
+    undecided: Mapping[str, Any] | None = None
+    """Output of its Result that no policy has decided on, sealed with that."""
     in_transaction: Callable[[Any], None] | None = None
     """More statements for the transaction of the database that queues the invocation."""
 
@@ -111,6 +113,8 @@ class Entry:
     """Looks for evidence of what became of a call in doubt, the newest last; only of an entry that was looked up alone."""
     blocked: Mapping[str, Any] | None = None
     """Why nothing queued of its workspace is begun at present; only of an entry that was looked up alone."""
+    undecided: Mapping[str, Any] | None = None
+    """As in ``Draft``, of a job that ends; no entry that was read has it."""
     damage: str | None = None
     """Description of the damage if the row cannot be read in full; what is damaged is left out."""
 

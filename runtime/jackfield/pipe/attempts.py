@@ -257,7 +257,8 @@ class Attempts(SecretHolder):
         error = self.ended(error)
         if not self.evidence.doubtful:
             return error
-        done = [replace(step, returned=concealed(step.returned, self.plan.secrets)) for step in self.evidence.done]
+        quotes = not self.run.conceals
+        done = [replace(step, returned=concealed(step.returned, self.plan.secrets) if quotes else None) for step in self.evidence.done]
         doubt = in_doubt(self.plan.code.key, error, done, answered=self.evidence.fetched)
         if self._has_derived_key and self.key.used:
             doubt.details = (*doubt.details, Detail("", f"the idempotency key sent to the provider was '{self.key.value}'"))
@@ -295,7 +296,7 @@ class Attempts(SecretHolder):
                 self._blame("begin", _NOT_BEGUN)
             self.evidence.doubtful = True
         judged = self.verdict(error)
-        if self.evidence.doubtful and output is not None:
+        if self.evidence.doubtful and output is not None and not self.run.conceals:
             judged.details = (*judged.details, Detail("", f"the action returned {quoted(output)}"))
         return judged
 
@@ -404,7 +405,8 @@ class Attempts(SecretHolder):
     def _ended(self, output: Any, call: Call) -> Any:
         """Return an action's output as JSON, and store its files; none for a success whose response could not be read."""
         if call.unread is not None:
-            self.unread = left(output, call, self.plan.action.inputs, self.inputs, self.run.redactor, is_secret=self.plan.secrets[0])
+            is_secret = self.run.conceals or self.plan.secrets[0]
+            self.unread = left(output, call, self.plan.action.inputs, self.inputs, self.run.redactor, is_secret=is_secret)
             return _NOTHING
         if self.plan.code.returns_files:
             store_files(output, call.files)

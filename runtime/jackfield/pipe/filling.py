@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _SOME_BYTE = "AA=="
 _PIECE = 1024 * 1024
+_NONE_GIVEN: Mapping[str, GivenFile] = {}
 _LARGE = 256 * 1024
 """Characters of base64 from which content of a queued invocation is stored as a file, and not with it."""
 
@@ -184,18 +185,27 @@ async def kept(
 
 
 async def reserve(
-    waiter: Waiter, inputs: Mapping[str, Any], schema: Schema, files: Files, workspace: str, owner: str | None
+    waiter: Waiter,
+    inputs: Mapping[str, Any],
+    schema: Schema,
+    files: Files,
+    workspace: str,
+    owner: str | None,
+    given: Mapping[str, GivenFile] = _NONE_GIVEN,
 ) -> tuple[Mapping[str, Any], Sequence[str]]:
-    """Prepare a queued invocation, whose files stay references: return its inputs with placeholders, as the schema judges them, and the
-    files' ids.
+    """Prepare an invocation whose files stay references: return its inputs with placeholders, as the schema judges them, and the ids of the
+    stored files. ``given`` are files that the caller passed.
 
     :raises InvalidInput: as ``fill`` does.
     """
     places = file_places(inputs, schema)
     if not places:
         return inputs, ()
-    found = await waiter.call(partial(_find_files, files, workspace, owner, places))
-    holes = [(place.steps, _placeholder(found[place.identifier])) for place in places if not place.is_streamed]
+    stored = [place for place in places if place.identifier not in given]
+    found = await waiter.call(partial(_find_files, files, workspace, owner, stored)) if stored else {}
+    holes = [
+        (place.steps, _placeholder(given.get(place.identifier) or found[place.identifier])) for place in places if not place.is_streamed
+    ]
     return replaced(inputs, holes), tuple(found)
 
 
@@ -252,5 +262,5 @@ def _contents(
     return passed | {name: content for name, content in contents.items() if content is not None}
 
 
-def _placeholder(file: StoredFile) -> dict[str, str]:
+def _placeholder(file: StoredFile | GivenFile) -> dict[str, str]:
     return {"data": _SOME_BYTE if file.size else "", "contentType": file.content_type}

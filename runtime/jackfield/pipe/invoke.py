@@ -142,6 +142,10 @@ class Pipeline:
                 raise
             result = endings.ended(run, error if run.claimed is None else self.recording.of_claimed(run, error), workspace)
             self._note_expired(run, error)
+            if run.conceals:
+                was_interrupted = True
+                result = await self.judged(run, result)
+                was_interrupted = False
         finally:
             self.live.pop(identifier, None)
             if run.is_counted:
@@ -229,15 +233,16 @@ class Pipeline:
         :raises Unavailable: if there is no decision, unless it is a ``read``.
         """
         try:
-            await _policy().judge_call(self.plugins, run, self.workspace)
+            await _policy().judge_call(self.plugins, run, self.dependencies)
         except Unavailable as error:
             raise _refusal(run, self.dependencies, error, _UNDECIDED) if run.claimed is not None else error from None
 
-    async def judged(self, run: Run, result: Result) -> Result:
-        """Return a Result without what the policies withhold of its output, replayed ones, too."""
-        if result.output is None:
+    async def judged(self, run: Run, result: Result, caller: Caller | None = None) -> Result:
+        """Return a Result without what the policies withhold of its output or of its error, replayed ones, too. ``caller`` had asked
+        for it, if not the run's own."""
+        if result.output is None and (result.error is None or result.error.provider is None):
             return result
-        found: Result = await _policy().judge_output(self.plugins, run, result, self.workspace)
+        found: Result = await _policy().judge_output(self.plugins, run, result, self.workspace, caller or run.caller)
         return found
 
     def seen_by(self, caller: Caller) -> Caller:
@@ -293,6 +298,15 @@ class Pipeline:
             name, identifier, version = target.name, target.id, target.version
             opening.cache.cached(("used", attempts.opened_at // _USED_EVERY), lambda: self.known.note_used(name, identifier, version))
         return result
+
+
+def deciding(plugins: Plugins) -> Callable[..., Any] | None:
+    """Return the function that asks the policies again about an output that none had decided on; None if there are none."""
+    return partial(_decided, plugins) if plugins.has("judge") else None
+
+
+def _decided(plugins: Plugins, result: Mapping[str, Any], undecided: Mapping[str, Any]) -> Any:
+    return _policy().decided(plugins, result, undecided)
 
 
 def _policy() -> Any:

@@ -1,51 +1,62 @@
 """Policies from outside: plugins that judge a listing, a call before it is made, and its output (the hook ``judge``).
 
 Nothing of it runs unless a plugin judges. Without a decision, a listing has reads only, a call of another effect than ``read`` does not
-begin, and an output is withheld. What was withheld is recorded nowhere, and no policy changes the status of a call.
+begin, and an output is withheld until there is one (``decided``). No policy changes the status of a call.
 """
 
 from __future__ import annotations
 
-import copy
 import logging
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.callers.rules import Rules
+from jackfield.invocation import Result
+from jackfield.invocation.file_references import file_places, replaced
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import InvalidInvocation, JackfieldError, NotAllowed, Unavailable
 from jackfield.kernel.pointers import names
+from jackfield.manifest.manifest import WHOLE_BODY
+from jackfield.pipe.check import checked
+from jackfield.pipe.filling import reserve
+from jackfield.pipe.flat_bodies import unfolded
+from jackfield.pipe.withholding import ALL, restored, without
 from jackfield.redaction.marks import masked
 
 if TYPE_CHECKING:
     from jackfield.callers import Caller
     from jackfield.connector.hooks import Plugins
-    from jackfield.invocation import Result
+    from jackfield.pipe.evidence import Dependencies
+    from jackfield.pipe.plan import Plan
     from jackfield.pipe.run import Run
 
 _LOG = logging.getLogger("jackfield.policy")
 _ONLY_READS = ("effect:write", "effect:idempotent")
-_WITHHELD = "withheld by a policy"
+_NONE = ("*",)
+_KINDS: Mapping[str, type] = {"allow": bool, "approve": bool, "withhold": list}
 
 
-async def judge_call(plugins: Plugins, run: Run, workspace: str) -> None:
+async def judge_call(plugins: Plugins, run: Run, dependencies: Dependencies) -> None:
     """Ask whether a call may be made, before anything of it is looked up or waits. A policy may demand a person's approval.
 
     :raises NotAllowed: if a policy refuses it.
     :raises Unavailable: if a policy has no decision, unless the call is a ``read``.
     """
-    plan = run.plan
-    if plan is None:
-        raise TypeError("the call has no plan")
+    plan: Plan = run.plan  # type: ignore[assignment]  # ``Plans.find`` has set it
+    run.conceals = True
     if run.channel is not None:
         raise NotAllowed("not allowed: a policy judges outputs, and none judges the events of a stream", hint="Call it without streaming.")
-    schema, redactor = plan.action.inputs, run.redactor
-    shown = masked(schema, run.inputs)
-    question = {**_about(run, workspace, "call"), "inputs": shown if redactor is None else redactor.clean_json(shown)}
+    shown, redactor = await _shown(plan, run, dependencies), run.redactor
+    question = {
+        **_about(run, dependencies.workspace, "call", run.caller), "inputs": shown if redactor is None else redactor.clean_json(shown),
+    }  # fmt: skip
     try:
         verdicts = await run.waiter.call(partial(_asked, plugins, question))
     except JackfieldError as error:
+        if isinstance(error, NotAllowed):  # what nobody can judge, since its caller has made it so
+            raise
         if plan.action.rule_effect == "read":
             _LOG.warning("a read is made without the decision of a policy: %s", error.message)
             return
@@ -59,52 +70,94 @@ async def judge_call(plugins: Plugins, run: Run, workspace: str) -> None:
             run.asks = "a policy asks for a person's approval"
 
 
-async def judge_output(plugins: Plugins, run: Run, result: Result, workspace: str) -> Result:
-    """Ask which members of an output the caller may have; return the Result without the others. Without a decision it has no output."""
+async def judge_output(plugins: Plugins, run: Run, result: Result, workspace: str, caller: Caller) -> Result:
+    """Ask which members of an output, or of what the provider told about a failure, the ``caller`` may have; return the Result without the
+    others. Without a decision it has no output: that is kept with the record, for ``decided``."""
     known = run.recorded or result
+    content = known.output if known.error is None else known.error.provider and known.error.provider.details
+    if content is None:
+        return result
+    question = {**_about(run, workspace, "output", caller), "status": known.status, "output": content}
     try:
-        question = {**_about(run, workspace, "output"), "output": known.output}
-        verdicts = await run.waiter.call(partial(_asked, plugins, question))
-        places = [*_places(verdicts)]
+        places = [*_places(await run.waiter.call(partial(_asked, plugins, question)))]
     except (JackfieldError, TypeError, ValueError) as error:
         said = error.message if isinstance(error, JackfieldError) else type(error).__name__
         _LOG.warning("the output of the invocation %s is withheld: %s", result.meta.invocation_id, said)
-        places = [("", ())]
+        places = [ALL]
+        if known.output is not None and not known.meta.dry_run and (run.record is not None or run.claimed is not None):
+            run.undecided = {"question": question, "next": known.meta.next, "warnings": [*known.meta.warnings]}
+    why = "withheld by a policy" if run.undecided is None else "withheld until a policy decides"
     if run.recorded is not None:
-        run.recorded = _without(run.recorded, places)
-    return _without(result, places)
+        run.recorded = without(run.recorded, places, why)
+    found = without(result, places, why)
+    run.conceals = found is not result
+    return found
+
+
+def decided(plugins: Plugins, result: Mapping[str, Any], undecided: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Ask again about an output that was withheld because no policy had decided. Return the Result's JSON as it would have been recorded;
+    None if there is no decision yet."""
+    try:
+        places = [*_places(_asked(plugins, undecided["question"]))]
+        return without(restored(Result.from_json(result), undecided), places, "withheld by a policy").to_json()
+    except (JackfieldError, LookupError, TypeError, ValueError):
+        return None
 
 
 def judged_listing(plugins: Plugins, caller: Caller, workspace: str) -> Caller:
     """Return a caller who sees what policies leave of the connectors and actions; only reads, if there is no decision."""
     question = {"hook": "listing", "workspace": workspace, "caller": _caller(caller)}
+    own = caller.rules or Rules()
     try:
-        hidden = [pattern for verdict in _asked(plugins, question) for pattern in _texts(verdict)]
-        own = caller.rules or Rules()
+        verdicts = _asked(plugins, question)
+        hidden = [pattern for verdict in verdicts for pattern in (_NONE if verdict.get("allow") is False else _texts(verdict))]
         rules = Rules.checked(own.allow, (*own.block, *hidden), own.approve) if hidden else own
     except (JackfieldError, ValueError, TypeError) as error:
         _LOG.warning("a listing has reads only: %s", error)
-        own = caller.rules or Rules()
         rules = Rules.checked(own.allow, (*own.block, *_ONLY_READS), own.approve)
     return replace(caller, rules=rules)
 
 
+async def _shown(plan: Plan, run: Run, dependencies: Dependencies) -> Any:
+    """Return the inputs of a call as they will take effect, with what the connection brings, secrets masked; files are references. Those
+    that are not valid are returned as they were given: the call is refused for that, whatever a policy decides."""
+    given, schema = run.inputs, plan.action.inputs
+    try:
+        inputs = unfolded(plan.action, given) if WHOLE_BODY in given else given
+        inputs, _ = run.given.put(inputs, schema)
+        judged, _ = await reserve(run.waiter, inputs, schema, dependencies.files, dependencies.workspace, run.caller.owner, run.given)
+        effective = masked(schema, checked(plan, judged))
+    except JackfieldError:
+        return masked(schema, given)
+    with suppress(LookupError, TypeError):  # another system's form, which moves a file
+        return replaced(effective, [(place.steps, {"file": place.identifier}) for place in file_places(inputs, schema)])
+    return effective
+
+
 def _asked(plugins: Plugins, question: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return what the plugins have decided.
+
+    :raises Unavailable: if one has no decision, or one of another form.
+    """
     found = plugins.judge(question)
     if not all(isinstance(verdict, Mapping) for verdict in found):
         raise Unavailable("a policy has given no decision")
+    for verdict in found:
+        wrong = next((name for name, kind in _KINDS.items() if name in verdict and not isinstance(verdict[name], kind)), None)
+        if wrong is not None:
+            raise Unavailable(f"a policy has given no decision: its '{wrong}' is of another type")
     return found
 
 
-def _about(run: Run, workspace: str, hook: str) -> dict[str, Any]:
+def _about(run: Run, workspace: str, hook: str, caller: Caller) -> dict[str, Any]:
     plan = run.plan
     if plan is None:
         raise TypeError("the call has no plan")
     return {
-        "hook": hook, "workspace": workspace, "caller": _caller(run.caller), "invocationId": run.meta.invocation_id,
+        "hook": hook, "workspace": workspace, "caller": _caller(caller), "invocationId": run.meta.invocation_id,
         "connector": plan.manifest.key, "connectorVersion": plan.manifest.version, "action": plan.action.key,
         "effect": plan.action.rule_effect, "connection": None if plan.target is None else plan.target.name,
-        "dryRun": run.invocation.dry_run,
+        "connectionType": None if plan.target is None else plan.manifest.full_name(plan.target.kind), "dryRun": run.invocation.dry_run,
     }  # fmt: skip
 
 
@@ -122,32 +175,6 @@ def _texts(verdict: Mapping[str, Any]) -> list[str]:
 def _places(verdicts: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, tuple[str, ...]]]:
     for verdict in verdicts:
         if verdict.get("allow") is False:
-            yield "", ()
+            yield ALL
         for text in _texts(verdict):
             yield text, tuple(names(text))
-
-
-def _without(result: Result, places: Iterable[tuple[str, tuple[str, ...]]]) -> Result:
-    """Return a Result without some members of its output, the deepest and last first, and a warning for each."""
-    output: Any = copy.deepcopy(result.output)
-    warnings = []
-    for text, steps in sorted(set(places), key=lambda place: [(len(step), step) for step in place[1]], reverse=True):
-        if not steps:
-            warnings, output = [{"path": "", "message": f"the output is {_WITHHELD}"}], None
-            break
-        if _removed(output, steps):
-            warnings.append({"path": text, "message": _WITHHELD})
-    if not warnings:
-        return result
-    return replace(result, output=output, meta=replace(result.meta, warnings=(*result.meta.warnings, *warnings)))
-
-
-def _removed(owner: Any, steps: tuple[str, ...]) -> bool:
-    *way, last = steps
-    try:
-        for step in way:
-            owner = owner[int(step)] if isinstance(owner, list) else owner[step]
-        del owner[int(last) if isinstance(owner, list) else last]
-    except (LookupError, ValueError, TypeError):
-        return False
-    return True

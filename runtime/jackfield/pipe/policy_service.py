@@ -16,7 +16,7 @@ from typing import Any
 from jackfield.connector.hooks import hookimpl
 from jackfield.invocation import new_invocation_id
 from jackfield.kernel.clock import SystemClock, monotonic
-from jackfield.kernel.errors import InvalidConnection, InvalidInvocation, Unavailable
+from jackfield.kernel.errors import InvalidConnection, InvalidInvocation, NotAllowed, Unavailable
 from jackfield.kernel.exact import exact_json
 from jackfield.wire.client import Wire
 from jackfield.wire.connection import WireSettings
@@ -30,7 +30,7 @@ URL, SECRET = "JACKFIELD_POLICY_URL", "JACKFIELD_POLICY_SECRET"
 WITHIN = 0.5
 """Seconds for a whole question: to connect, to send, and to read the decision."""
 _JSON = json.JSONEncoder(separators=(",", ":"))
-_LARGEST = 1024 * 1024
+_LARGEST, _LARGEST_DECISION = 8 * 1024 * 1024, 1024 * 1024
 """Bytes of a question, and of a decision."""
 
 
@@ -66,12 +66,14 @@ class PolicyService:
     def judge(self, question: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the service's decision on a question.
 
+        :raises NotAllowed: if the question is too large.
         :raises Unavailable: if there is none in time.
         """
         until = monotonic() + WITHIN
         body = exact_json({"input": question}, _JSON).encode("utf-8", "replace")
         if len(body) > _LARGEST:
-            raise _undecided(f"the question would have more than {_LARGEST:,} bytes")
+            text = f"not allowed: it has more than {_LARGEST:,} bytes, which no policy service judges"
+            raise NotAllowed(text, hint="Upload files and name them, or ask for less.")
         try:
             answer = self._answer(body, lambda: until - monotonic())
         except WireFault as fault:
@@ -79,7 +81,7 @@ class PolicyService:
         except InvalidConnection as fault:
             raise _undecided(fault.message) from None
         try:
-            found = json.loads(answer)["result"]
+            found = json.loads(answer, object_pairs_hook=_unique, parse_constant=_refused)["result"]
         except (ValueError, KeyError, TypeError, RecursionError):
             raise _undecided("its answer has no result") from None
         if not isinstance(found, Mapping):
@@ -97,13 +99,28 @@ class PolicyService:
         try:
             if reply.status != 200:
                 raise _undecided(f"it answered {reply.status}")
-            return reply.read(_LARGEST)
+            return reply.read(_LARGEST_DECISION)
         finally:
             reply.close()
 
 
 def _undecided(reason: str) -> Unavailable:
     return Unavailable(f"the policy service gave no decision ({reason})", hint="Try again. The operator of jackfield runs that service.")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of a decision. One with a name twice may have been understood otherwise where it was made.
+
+    :raises ValueError: if it has.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands there twice")
+    return found
+
+
+def _refused(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def _is_secret(text: str) -> bool:

@@ -59,8 +59,8 @@ class Pipe(Protocol):
     async def judge(self, run: Run) -> None:
         """Ask the policies whether a call may be queued."""
 
-    async def judged(self, run: Run, result: Result) -> Result:
-        """Return a Result without what the policies withhold of its output."""
+    async def judged(self, run: Run, result: Result, caller: Caller | None = None) -> Result:
+        """Return a Result without what the policies withhold of it from its ``caller``, by default the run's."""
 
     @property
     def in_thread(self) -> InThread:

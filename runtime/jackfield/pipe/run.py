@@ -102,13 +102,15 @@ class Run:
     - ``joins``: an equal write of the same caller that is open answers it, unless it has a key.
     - ``asks``: the rule that lets the call wait for a person's approval; None if there is none.
     - ``limits``: those of the workspace; ``is_counted``: the call is one of those that run in a workspace that limits their number.
+    - ``conceals``: a policy may withhold what the provider answered: no error quotes it, and its exchanges are kept without it.
+    - ``undecided``: an output that no policy has decided on, for the journal, with what goes with it; None if there is none.
     - ``unfound``: returns the redactor of the named connection's secrets; set until connector and action are found.
     """
 
     __slots__ = (
-        "arrived", "asks", "attempts", "caller", "cancelled", "channel", "claimed", "deadline", "follow", "given", "handled",
+        "arrived", "asks", "attempts", "caller", "cancelled", "channel", "claimed", "conceals", "deadline", "follow", "given", "handled",
         "holds_objects", "inputs", "invocation", "is_counted", "is_guarded", "joins", "limits", "meta", "plan", "record", "recorded",
-        "settle", "settles", "sources", "started", "tries", "unfound", "wait", "waiter",
+        "settle", "settles", "sources", "started", "tries", "undecided", "unfound", "wait", "waiter",
     )  # fmt: skip
     invocation: Invocation
     deadline: Deadline
@@ -139,12 +141,13 @@ class Run:
         self.record: Record | None = None
         self.attempts: Attempting | None = None
         self.recorded: Result | None = None
-        self.is_guarded = self.is_counted = self.holds_objects = self.joins = False
+        self.is_guarded = self.is_counted = self.holds_objects = self.joins = self.conceals = False
         self.limits: Mapping[str, float] = {}
         self.inputs: Mapping[str, Any] = {}
         self.given = GivenFiles()
         self.sources: Mapping[str, FileSource] = {}
         self.asks: str | None = None
+        self.undecided: Mapping[str, Any] | None = None
         self.unfound: Callable[[], Redactor | None] | None = None
 
     @property

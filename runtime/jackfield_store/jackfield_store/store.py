@@ -102,12 +102,13 @@ class DatabaseStore(Opening):
         self._about = {"retention": lambda: found.settings.retention}
         return found
 
-    def recording(self, dependencies: Dependencies, paces: Paces) -> Recording:
-        """Return what records calls, and let all processes share the paces."""
+    def recording(self, dependencies: Dependencies, paces: Paces, judge: Callable[..., Any] | None) -> Recording:
+        """Return what records calls, and let all processes share the paces. ``judge`` asks the policies again about a recorded output."""
         if not self.storage.enabled:
             from jackfield.pipe.unstored import Unrecorded
 
             return Unrecorded()
+        self._about = {**self._about, "judge": judge}
         paces.shared = self._shared_row
         return Recorder(self.opened, self.storage, dependencies)
 

@@ -164,7 +164,7 @@ def test_without_a_decision_nothing_but_a_read_is_made(upgraded: str, aws: FakeA
         if way == "invoke":
             read = jackfield.invoke(READ, caller=AGENT)
             assert (read.status, read.output) == ("succeeded", None)
-            assert [warning["message"] for warning in read.meta.warnings] == ["the output is withheld by a policy"]
+            assert [warning["message"] for warning in read.meta.warnings] == ["the output is withheld until a policy decides"]
 
 
 def test_a_queued_call_waits_for_a_decision(upgraded: str, aws: FakeAws, policy: Policy) -> None:

@@ -10,15 +10,18 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+from jackfield.catalog import entry_points
 from jackfield.cli.batch import Following, run_one
 from jackfield.cli.interrupt import interruptible
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.quantities import duration
 from jackfield.cli.session import Noun, declare_id, declare_list, declare_one, declare_workspace, open_jackfield, pages, person, read_moment
+from jackfield.composition import plugins_of
 from jackfield.invocation.request import MAX_JOB_TIMEOUT
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import InvalidInvocation
+from jackfield.pipe.invoke import deciding
 from jackfield.pipe.unstored import required
 from jackfield_store.access import WorkspaceAccess
 from jackfield_store.commands.stored import open_storage, selected_workspace
@@ -42,7 +45,8 @@ def _open_journal(arguments: Namespace) -> Iterator[Journal]:
     with open_storage() as storage:
         workspace = selected_workspace(arguments, storage)
         access = WorkspaceAccess(storage, workspace, SystemClock())
-        journal = Journal(storage.database, storage.vault, workspace, SystemClock(), retention=lambda: access.settings.retention)
+        judge = deciding(plugins_of(storage.environment, entry_points().get("jackfield.plugins", ())))
+        journal = Journal(storage.database, storage.vault, workspace, SystemClock(), lambda: access.settings.retention, judge)
         journal.recover()
         yield journal
 

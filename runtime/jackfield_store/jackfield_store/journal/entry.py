@@ -28,6 +28,8 @@ LONGEST_NOTE = 1_000
 """Characters of the note with which a person resolves a doubt."""
 _BOUND = "bound"
 """Member of a stored Result, beside those of its JSON: the digest of the columns below."""
+_UNDECIDED = "undecided"
+"""Member of a stored Result: the output that no policy has decided on, which nobody reads before one has (``journal/undecided``)."""
 _BINDING = ("connector", "action", "connection", "caller", "idempotency_key", "fingerprint")
 """Columns that decide who sees a Result, and which request it answers."""
 
@@ -35,9 +37,13 @@ _BINDING = ("connector", "action", "connection", "caller", "idempotency_key", "f
 def bound_result(result: Mapping[str, Any], about: Any, *, answers: bool) -> Mapping[str, Any]:
     """Return a Result's JSON as it is stored, with a digest of the columns of its entry: nobody else's may be put beside it.
 
-    A failure that ``answers`` no other request has no output, and may be recorded before the entry's connection is known.
+    A failure that ``answers`` no other request has no output, and may be recorded before the entry's connection is known. ``about`` has the
+    output of a success that no policy has decided on.
     """
-    return {**result, _BOUND: _binding(about)} if answers else result
+    if not answers:
+        return result
+    undecided = about.undecided
+    return {**result, _BOUND: _binding(about)} if undecided is None else {**result, _BOUND: _binding(about), _UNDECIDED: undecided}
 
 
 def opened_result(text: bytes, row: Any) -> Mapping[str, Any]:
@@ -45,10 +51,16 @@ def opened_result(text: bytes, row: Any) -> Mapping[str, Any]:
 
     :raises ValueError: if one of the columns was changed since.
     """
+    return read_result(text, row)[0]
+
+
+def read_result(text: bytes, row: Any) -> tuple[Mapping[str, Any], Mapping[str, Any] | None]:
+    """Parse a Result as ``opened_result`` does; return it with what no policy has decided on yet."""
     result: dict[str, Any] = json.loads(text, parse_float=read_float)
     if result.pop(_BOUND, None) not in (None, _binding(row)):
         raise ValueError("it belongs to another request or caller")
-    return result
+    undecided = result.pop(_UNDECIDED, None)
+    return result, undecided
 
 
 def _binding(about: Any) -> str:

@@ -25,7 +25,7 @@ from jackfield_store.journal import statements as sql
 from jackfield_store.journal import terms
 from jackfield_store.journal.begins import Begins, beginning
 from jackfield_store.journal.counts import sums
-from jackfield_store.journal.entry import DOUBT_KEPT, bound_result, damaged_entry, opened_result, read_entry
+from jackfield_store.journal.entry import DOUBT_KEPT, bound_result, damaged_entry, read_entry, read_result
 from jackfield_store.journal.exchanges import ended
 from jackfield_store.journal.instance import Instance
 from jackfield_store.journal.outcomes import with_outcomes
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from jackfield.kernel.errors import JackfieldError, NotYet
     from jackfield_store.database import Database, Row, Transaction
     from jackfield_store.journal.jobs import JobUnits
+    from jackfield_store.journal.undecided import Judge, Term
     from jackfield_store.keys import Vault
 
 _PURGE_EVERY = 600.0
@@ -59,13 +60,14 @@ Unit = Callable[["Transaction"], int]
 class Journal(Watched):
     """Store of one workspace's invocations. Methods that return a unit leave its commit to the caller.
 
-    ``retention`` returns the retention of a finished entry in seconds.
+    ``retention`` returns the retention of a finished entry in seconds. ``judge`` asks the policies about an output that awaits them.
     """
 
     def __init__(
-        self, database: Database, vault: Vault, workspace: str, clock: Clock, *, retention: Callable[[], float] = lambda: KEPT
+        self, database: Database, vault: Vault, workspace: str, clock: Clock, retention: Term = lambda: KEPT, judge: Judge = None
     ) -> None:
         super().__init__(database, vault, clock)
+        self._judge = judge
         self.workspace = workspace
         self.keys = vault.keys_of(workspace)
         self.time = SharedClock.of(database, clock)
@@ -253,7 +255,7 @@ class Journal(Watched):
 
     def cancel_queued(self, identifier: str) -> bool:
         """Cancel a queued invocation that nobody has begun; return False if it is too late."""
-        return self.end_queued(identifier, _abandoned().cancelled(self.find(identifier)))
+        return self.end_queued(identifier, _seldom()[0].cancelled(self.find(identifier)))
 
     def ask_to_cancel(self, identifier: str) -> bool:
         """Ask the process that runs an invocation to cancel it; servers check each second. Return False if no other process runs it."""
@@ -321,12 +323,7 @@ class Journal(Watched):
             return [row.id for row in transaction.execute(sql.COMPLETIONS, values)]
 
     def seen_entries(
-        self,
-        sees: Callable[[Any], bool],
-        *,
-        cursor: str | None = None,
-        limit: int = 50,
-        **filters: Any,
+        self, sees: Callable[[Any], bool], *, cursor: str | None = None, limit: int = 50, **filters: Any
     ) -> tuple[list[Entry], str | None]:
         """Return a page of the entries that ``sees`` allows; filters and cursor reveal nothing about the others."""
         after = None if cursor is None else opened_cursor(self._vault, self.workspace, cursor)
@@ -356,7 +353,7 @@ class Journal(Watched):
         :raises InvalidInvocation: if there is no such invocation, or it is not in doubt.
         """
         entry, now = self.find(identifier), self.time.stamp()
-        result, code = _abandoned().resolved_by_person(entry, outcome, by, now, note)
+        result, code = _seldom()[0].resolved_by_person(entry, outcome, by, now, note)
         sealed = self.sealed_result(identifier, bound_result(result, entry, answers=outcome != "failed"))
         values = {
             "workspace": self.workspace, "id": identifier, "status": outcome, "error_code": code, "resolved_by": by, "result": sealed,
@@ -468,28 +465,31 @@ class Journal(Watched):
         text = (exact_json(result, _JSON) if Exact.any_made else _JSON.encode(result)).encode("utf-8", "surrogatepass")
         return self._vault.seal(self.workspace, ("invocation", identifier, "result"), text)
 
-    def _entry(self, row: Row, inputs: Mapping[str, Any] | None = None) -> Entry:
-        result = None
+    def _entry(self, row: Row, inputs: Mapping[str, Any] | None = None, *, asks: bool = True) -> Entry:
+        result = undecided = None
         try:
             if row.result is not None:
-                result = opened_result(self._vault.open(self.workspace, ("invocation", row.id, "result"), row.result), row)
-            return read_entry(row.as_dict(), result, None if inputs is None else inputs.get("inputs"))
+                result, undecided = read_result(self._vault.open(self.workspace, ("invocation", row.id, "result"), row.result), row)
+            found = read_entry(row.as_dict(), result, None if inputs is None else inputs.get("inputs"))
         except (ValueError, TypeError, AttributeError):
             raise sealing.broken() from None
+        if undecided is None or self._judge is None or not asks:
+            return found
+        return _seldom()[1].decided(self, found, row.result, undecided, self._judge)  # type: ignore[no-any-return]
 
     def _listed(self, row: Row) -> Entry:
         """Create an entry for a list; a damaged row must not hide the others."""
         try:
-            return self._entry(row)
+            return self._entry(row, asks=False)
         except Internal:
             return damaged_entry(row.as_dict())
 
 
-def _abandoned() -> Any:
-    """Return the module that ends what nobody runs: few processes do that."""
-    from jackfield_store.journal import abandoned
+def _seldom() -> tuple[Any, Any]:
+    """Return the modules that end what nobody runs, and that ask the policies again: few processes do either."""
+    from jackfield_store.journal import abandoned, undecided
 
-    return abandoned
+    return abandoned, undecided
 
 
 def unknown_entry(identifier: str) -> InvalidInvocation:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _LARGEST = 1024 * 1024
 """Bytes of the bodies of one call that are kept, those of the last exchanges first."""
 _WITHHELD = "secrets of the output"
+_LEAST_REFUSED = 400
+"""Least status of an answer that is no output."""
 _NOT_SENT = {Sent.NOTHING: False, Sent.REFUSED: True, Sent.UNKNOWN: True}
 
 
@@ -39,9 +41,11 @@ def exchanges_of(run: Run, result: Result) -> Mapping[str, Any] | None:
     if run.inline is not None:
         redactor = redactor.extended(leaves(run.inline))
     shows_answers = attempts.evidence.sees_bodies and not attempts.plan.secrets[0]
+    hides_successes = run.conceals  # an error's body is no output
     room, found = _LARGEST, []
     for exchange in reversed(seen):
-        shown = _shown(exchange, redactor, room, shows_answers=shows_answers)
+        is_hidden = hides_successes and (exchange.status or 0) < _LEAST_REFUSED
+        shown = _shown(exchange, redactor, room, shows_answers=shows_answers and not is_hidden)
         room -= sum(len(shown[name].get("body", "")) for name in ("request", "response") if name in shown)
         found.append(shown)
     return {"captured": True, "dropped": seen[-1].number - len(seen), "exchanges": found[::-1]}

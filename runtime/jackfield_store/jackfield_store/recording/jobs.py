@@ -19,7 +19,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from jackfield.callers import LIBRARY
+from jackfield.callers import LIBRARY, Caller
 from jackfield.invocation import Invocation, Meta, Result
 from jackfield.invocation.claimed import ClaimedJob
 from jackfield.invocation.file_references import named_files
@@ -167,6 +167,12 @@ class _Ending:
         return run_in_thread(awaited(self._pipeline, identifier, self._pipeline.in_thread, timeout))
 
 
+def _caller_of(stored: Mapping[str, Any]) -> Caller:
+    """Return who has started a job, as policies are told."""
+    known = {name: stored[name] for name in ("scope", "remote", "token", "audience") if name in stored}
+    return Caller(stored["caller"], **known)
+
+
 def _meta(entry: Entry) -> Meta:
     return Meta(entry.id, entry.connector, entry.connector_version, entry.action, entry.attempts, request_id=entry.request_id)
 
@@ -177,7 +183,7 @@ async def polled(pipeline: Pipe, claimed: ClaimedJob, waiter: Waiter, seconds: f
     Return the Result if the job has ended; else it waits for its next poll. This takes its ``timeoutSeconds``, at most ``seconds``.
     """
     journal, run = required(pipeline.journal()), Run(waiter, None, LIBRARY, wait=False, claimed=claimed)
-    found = None
+    found, run.conceals = None, pipeline.judges
     journal.tasks[claimed.id] = 0
     try:
         entry: Entry = await waiter.ask(partial(journal.find, claimed.id))
@@ -229,6 +235,8 @@ class _Poll:
     """True once the provider knows that the job is to be cancelled."""
     tried: bool = False
     can_cancel: bool = False
+    asker: Caller | None = None
+    """Who has started the job, as policies are told."""
     plan: Plan | None = None
     handle: Mapping[str, Any] = field(default_factory=dict)
 
@@ -243,6 +251,7 @@ class _Poll:
                 seconds = self._noted(asked)
         except JobFailed as failure:
             ended = self._failed(failure)
+            ended = await self.pipeline.judged(self.run, ended, self.asker) if self.run.conceals else ended
         except PostponedError as later:
             seconds = max(SOONEST, later.at - self.journal.time.now())
         except NotYet as waits:
@@ -267,7 +276,7 @@ class _Poll:
         run, pipeline, journal = self.run, self.pipeline, self.journal
         stored = journal.opened_inputs(self.claimed.id, self.claimed.sealed, "job")
         self.handle = stored["handle"]
-        run.caller = replace(run.caller, name=stored["caller"])
+        run.caller, self.asker = replace(run.caller, name=stored["caller"]), _caller_of(stored)
         run.meta.connector, run.meta.action = self.entry.connector, self.entry.action
         invocation = pipeline.plans.parsed(stored["invocation"], run)
         seconds = min(invocation.timeout_seconds, self.seconds)
@@ -288,7 +297,7 @@ class _Poll:
             return cast("Mapping[str, Any]", answer.get("progress", {}))
         try:
             found = recorded(settled(attempts, answer["output"]), plan, queued=True)
-            return await pipeline.judged(run, found) if pipeline.judges else found
+            return await pipeline.judged(run, found, self.asker) if pipeline.judges else found
         except InvalidOutput as fault:
             return self._judged(fault)
 
@@ -372,5 +381,6 @@ class _Poll:
         return result
 
     def _finishing(self, result: Result) -> Unit:
-        unit: Any = self.journal.finishing(self.entry, result, (), None, self.claimed.delivery)
+        entry = replace(self.entry, undecided=self.run.undecided)
+        unit: Any = self.journal.finishing(entry, result, (), None, self.claimed.delivery)
         return self.journal.jobs.finishing(unit)

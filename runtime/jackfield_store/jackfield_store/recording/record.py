@@ -273,6 +273,7 @@ class Record:
         is_over = False
         try:
             if not self.is_left:
+                self._draft.undecided = self._run.undecided
                 await self._finish(result)
             if self._run.settles and (is_last() or is_ending()):
                 await self._settle()  # what other calls have put off, too

@@ -1,0 +1,54 @@
+"""Outputs that no policy had decided on when their calls ended: sealed within their Results, and read by nobody before one has decided."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from jackfield.kernel.dataclass import replace
+from jackfield.kernel.errors import JackfieldError
+from jackfield_store.journal.entry import bound_result
+
+if TYPE_CHECKING:
+    from jackfield.invocation.entry import Entry
+    from jackfield_store.database import Database
+
+_LOG = logging.getLogger("jackfield.policy")
+Term = Callable[[], float]
+"""Returns a number of seconds."""
+Judge = Callable[[Mapping[str, Any], Mapping[str, Any]], Mapping[str, Any] | None] | None
+"""Takes a Result's JSON and what was withheld of it; returns the Result as policies leave it, None if they have not decided. None: no
+policies."""
+_DECIDE = "UPDATE invocations SET result = :result WHERE workspace = :workspace AND id = :id AND result = :before"
+
+
+class Sealing(Protocol):
+    """Journal of a workspace, as far as decisions need it."""
+
+    database: Database
+    workspace: str
+
+    def sealed_result(self, identifier: str, result: Mapping[str, Any]) -> bytes:
+        """Encrypt a Result's JSON for its entry."""
+
+
+def decided(
+    journal: Sealing,
+    entry: Entry,
+    before: bytes,
+    undecided: Mapping[str, Any],
+    judge: Callable[[Mapping[str, Any], Mapping[str, Any]], Mapping[str, Any] | None],
+) -> Entry:
+    """Ask the policies about an output, and record the Result without what they withhold, unless somebody has changed it meanwhile. Return
+    the entry, as it was if there is still no decision. ``before`` is its Result, sealed."""
+    found = None if entry.result is None else judge(entry.result, undecided)
+    if found is None:
+        return entry
+    sealed = journal.sealed_result(entry.id, bound_result(found, entry, answers=True))
+    values = {"workspace": journal.workspace, "id": entry.id, "result": sealed, "before": before}
+    try:
+        journal.database.record(lambda transaction: transaction.change(_DECIDE, values))
+    except JackfieldError as error:  # the next look asks again
+        _LOG.warning("what a policy has decided on the invocation %s could not be recorded: %s", entry.id, error.message)
+    return replace(entry, result=found)
