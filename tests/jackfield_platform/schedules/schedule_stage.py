@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from unittest import mock
 from zoneinfo import ZoneInfo
 
-from clocks import StillClock, time_passes
+from clocks import StillClock
 from jackfield.callers import LIBRARY, Caller
 from jackfield.callers.actor import Actor
-from jackfield.invocation import Result
 from jackfield.invocation.entry import Entry
 from jackfield_platform.schedules.scheduler import Scheduler
 from jackfield_platform.schedules.schedules import WorkspaceSchedules
-from jackfield_store.database import open_database
-from jackfield_store.journal import Journal, Queue
-from jackfield_store.runtime.runtime_pool import RuntimePool
 from plugboard import make_connector, plugged
+from processes import Processes, variables
 
 _TICKING = '''
 """Runs at given times."""
@@ -61,18 +56,14 @@ class SteppedClock(StillClock):
         return super().time() + self.set_by
 
 
-class ScheduleStage:
-    """One database, and servers on it. ``clock`` is the time of all."""
+class ScheduleStage(Processes):
+    """Servers on one database."""
+
+    clock: SteppedClock
 
     def __init__(self, environment: dict[str, str], clock: SteppedClock, servers: int) -> None:
-        self.clock = clock
-        self.pools = [RuntimePool(environment, clock) for _ in range(servers)]
+        super().__init__(environment, clock, servers)
         self.schedulers = [Scheduler(pool, lambda: None) for pool in self.pools]
-        self.runtime = self.pools[0].find("default")
-        found = self.runtime.journal
-        assert found is not None
-        self.journal: Journal = found
-        self.move(0.0)
 
     def schedules(self, caller: Caller = LIBRARY, workspace: str = "default") -> WorkspaceSchedules:
         """The schedules as a caller sees them."""
@@ -82,12 +73,6 @@ class ScheduleStage:
         """Add a schedule of the counting connector."""
         return self.schedules().add({"name": name, "invocation": TICK, **members})
 
-    def move(self, seconds: float) -> None:
-        """Let time pass for all processes and the database."""
-        self.clock.advance(seconds)
-        for pool in self.pools:
-            time_passes(0.0, self.clock, pool.storage.database)
-
     def move_to(self, moment: str, zone: str) -> None:
         """Let time pass until a local time."""
         self.move(datetime.fromisoformat(moment).replace(tzinfo=ZoneInfo(zone)).timestamp() - self.clock.time())
@@ -96,11 +81,6 @@ class ScheduleStage:
         """Let a scheduler work until nothing is due."""
         while self.schedulers[server].look() == 0:
             pass
-
-    def work(self) -> list[Result]:
-        """Run everything that is queued."""
-        queue = Queue(self.pools[0].storage.database, self.clock)
-        return [self.runtime.run(claimed) for claimed in queue.claim(10_000)]
 
     def queued(self) -> list[Entry]:
         """All invocations of the journal, the oldest first."""
@@ -128,16 +108,13 @@ class ScheduleStage:
 @contextmanager
 def schedule_stage(folder: Path, database_url: str, servers: int = 2, clock: SteppedClock | None = None) -> Iterator[ScheduleStage]:
     """Make the connector and open the stage."""
-    open_database(database_url, migrate=True).close()
     make_connector(folder / "plugs", "clockwork", _TICKING)
-    environment = {**os.environ, "JACKFIELD_HOME": str(folder / "home"), "JACKFIELD_DATABASE_URL": database_url}
-    with mock.patch.dict(os.environ, environment, clear=True), plugged(folder / "plugs"):
-        stage = ScheduleStage(environment, clock or SteppedClock(), servers)
-        try:
-            yield stage
-        finally:
-            for pool in stage.pools:
-                pool.close()
+    with (
+        variables(folder, database_url) as environment,
+        plugged(folder / "plugs"),
+        ScheduleStage(environment, clock or SteppedClock(), servers) as stage,
+    ):
+        yield stage
 
 
 __all__ = ["TICK", "ScheduleStage", "SteppedClock", "schedule_stage"]

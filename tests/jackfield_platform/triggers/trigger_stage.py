@@ -5,37 +5,31 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
-from clocks import StillClock, time_passes
+from clocks import StillClock
 from jackfield.callers import LIBRARY, Caller
 from jackfield.callers.actor import Actor
 from jackfield_platform.events import Event
 from jackfield_platform.triggers.subscriptions import WorkspaceSubscriptions
 from jackfield_platform.triggers.trigger_loop import TriggerLoop
-from jackfield_store.database import open_database
 from jackfield_store.database.shared_clock import SharedClock
-from jackfield_store.runtime.runtime_pool import RuntimePool
 from plugboard import make_echo, plugged
+from processes import Processes, variables
 
 BASE = "https://jackfield.example"
 
 
-class TriggerStage:
-    """One database, and servers on it. ``clock`` is the time of all."""
+class TriggerStage(Processes):
+    """Servers on one database."""
 
     def __init__(self, environment: dict[str, str], clock: StillClock, servers: int) -> None:
-        self.clock = clock
-        self.pools = [RuntimePool(environment, clock) for _ in range(servers)]
+        super().__init__(environment, clock, servers)
         self.loops = [TriggerLoop(pool, lambda: BASE) for pool in self.pools]
-        self.move(0.0)  # before anything is written with the server's own time
-        self.runtime = self.pools[0].find("default")
         self.add_connection()
 
     def add_connection(self) -> None:
@@ -50,15 +44,9 @@ class TriggerStage:
         """Switch a trigger of the echo on."""
         return self.all().add({"name": name, "trigger": f"echo/{trigger}", "connection": "hall", **members})
 
-    def move(self, seconds: float) -> None:
-        """Let time pass for all processes and the database."""
-        self.clock.advance(seconds)
-        for pool in self.pools:
-            time_passes(0.0, self.clock, pool.storage.database)
-
     def now(self) -> float:
         """The database's time, in seconds since 1970."""
-        return SharedClock.of(self.pools[0].storage.database, self.clock).now()
+        return SharedClock.of(self.database, self.clock).now()
 
     def look(self, server: int = 0) -> None:
         """Let a server work until nothing is due."""
@@ -73,19 +61,13 @@ class TriggerStage:
 @contextmanager
 def trigger_stage(folder: Path, database_url: str, servers: int = 2) -> Iterator[TriggerStage]:
     """Open servers on a database until left."""
-    open_database(database_url, migrate=True).close()
-    environment = {**os.environ, "JACKFIELD_HOME": str(folder / "home"), "JACKFIELD_DATABASE_URL": database_url}
-    with mock.patch.dict(os.environ, environment, clear=True), plugged(*make_echo(folder / "plugs")):
+    with variables(folder, database_url) as environment, plugged(*make_echo(folder / "plugs")):
         watching = import_module("jackfield_echo.watching")
         watching.NOTES.clear()
         watching.REGISTERED.clear()
         watching.BOARD.clear()
-        stage = TriggerStage(environment, StillClock(), servers)
-        try:
+        with TriggerStage(environment, StillClock(), servers) as stage:
             yield stage
-        finally:
-            for pool in stage.pools:
-                pool.close()
 
 
 def signed(secret: str, at: float, body: Any) -> tuple[bytes, dict[str, str]]:

@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
-from clocks import StillClock, time_passes
-from forking import fork
 from jackfield import Result
-from jackfield.invocation.entry import Entry
-from jackfield_store.database import open_database
-from jackfield_store.journal import Journal
 from jackfield_store.journal.doubts import Doubts
-from jackfield_store.journal.recovery import Recovery
-from jackfield_store.runtime import Jackfield
 from jackfield_store.runtime.evidence_loop import EvidenceLoop, look_once
-from jackfield_store.runtime.runtime_pool import RuntimePool
 from plugboard import make_connector, plugged
+from processes import Processes, variables
 
 _BUREAU = '''
 """Files tickets at a provider that is a folder."""
@@ -152,38 +143,13 @@ def get(query: Query, _desk: Desk) -> Filed:
 '''
 
 
-class DoubtStage:
-    """One database, and processes on it. ``clock`` is the time of all."""
+class DoubtStage(Processes):
+    """Processes on one database, and the connector's provider."""
 
     def __init__(self, environment: dict[str, str], folder: Path) -> None:
-        self.environment, self.folder, self.clock = environment, folder, StillClock()
-        self.pools: list[RuntimePool] = []
-        self.begin()
+        super().__init__(environment)
+        self.folder = folder
         self.runtime.connections.add("desk", "bureau/desk", {"token": "a-secret-of-the-desk"})
-
-    def begin(self) -> Jackfield:
-        """Begin another process, which is the present one from now on."""
-        self.pools.append(RuntimePool(self.environment, self.clock))
-        self.move(0.0)
-        return self.runtime
-
-    @property
-    def runtime(self) -> Jackfield:
-        """The runtime of the present process."""
-        return self.pools[-1].find("default")
-
-    @property
-    def journal(self) -> Journal:
-        """The journal of the present process."""
-        found = self.runtime.journal
-        assert found is not None
-        return found
-
-    def move(self, seconds: float) -> None:
-        """Let time pass for all processes and the database."""
-        self.clock.advance(seconds)
-        for pool in self.pools:
-            time_passes(0.0, self.clock, pool.storage.database)
 
     def script(self, *steps: str) -> None:
         """Say what becomes of the next requests: ``done``, ``cut`` (took effect, no answer), ``lost`` (neither), ``dies``, ``twice``."""
@@ -206,14 +172,10 @@ class DoubtStage:
         given = {"connector": "bureau", "action": action, "connection": "desk", "inputs": inputs or {}, **more}
         return self.runtime.invoke(given)
 
-    def entry(self, identifier: str) -> Entry:
-        """The invocation as the journal has it."""
-        return self.journal.find(identifier)
-
     def look(self, seconds: float = 0.0) -> int:
         """Let time pass, then make all looks that are due; return how many rounds had any."""
         self.move(seconds)
-        loop, rounds = EvidenceLoop(self.pools[-1]), 0
+        loop, rounds = EvidenceLoop(self.pool), 0
         while loop.look() == 0.0:
             rounds += 1
         return rounds
@@ -226,37 +188,15 @@ class DoubtStage:
 
     def dies(self, **call: Any) -> None:
         """Fork a process that files a ticket and dies as the script says; then recover what it left."""
-
-        def killed() -> None:
-            self.begin()
-            self.invoke(**call)
-
-        assert fork(killed).dies() == 9
-        self.recover()
-
-    def recover(self) -> None:
-        """Let the present process take over what dead ones have left."""
-        Recovery(self.pools[-1].storage.database, self.pools[-1].storage.vault, self.clock).look()
+        self.killed(lambda: self.invoke(**call))
 
 
 @contextmanager
 def doubt_stage(folder: Path, database_url: str, settle: str | None = "on") -> Iterator[DoubtStage]:
     """Make the connector and its provider, and open the stage."""
-    open_database(database_url, migrate=True).close()
     (folder / "bureau").mkdir()
-    environment = {
-        **os.environ, "JACKFIELD_HOME": str(folder / "home"), "JACKFIELD_DATABASE_URL": database_url, "BUREAU": str(folder / "bureau"),
-        **({} if settle is None else {"JACKFIELD_SETTLE": settle}),
-    }  # fmt: skip
-    with mock.patch.dict(os.environ, environment, clear=True):
+    more = {"BUREAU": str(folder / "bureau"), **({} if settle is None else {"JACKFIELD_SETTLE": settle})}
+    with variables(folder, database_url, **more) as environment:
         make_connector(folder / "plugs", "bureau", _BUREAU)
-        with plugged(folder / "plugs"):
-            stage = DoubtStage(environment, folder / "bureau")
-            try:
-                yield stage
-            finally:
-                for pool in stage.pools:
-                    pool.close()
-
-
-__all__ = ["DoubtStage", "doubt_stage"]
+        with plugged(folder / "plugs"), DoubtStage(environment, folder / "bureau") as stage:
+            yield stage

@@ -5,24 +5,16 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
-from clocks import StillClock, time_passes
-from forking import fork
+from clocks import StillClock
 from jackfield import Result
-from jackfield.invocation.entry import Entry
-from jackfield_store.database import open_database
-from jackfield_store.journal import Journal, Queue
-from jackfield_store.journal.recovery import Recovery
-from jackfield_store.runtime import Jackfield
 from jackfield_store.runtime.poller import Poller
-from jackfield_store.runtime.runtime_pool import RuntimePool
 from plugboard import make_connector, plugged
+from processes import Processes, variables
 
 _FURNACE = '''
 """Starts jobs at a provider that is a folder."""
@@ -126,37 +118,12 @@ class Folder:
         (self.folder / f"dies-{what}").touch()
 
 
-class JobStage:
-    """One database, and processes on it. ``clock`` is the time of all; it moves where a call waits."""
+class JobStage(Processes):
+    """Processes on one database, and the connector's provider. The clock moves where a call waits."""
 
-    def __init__(self, environment: dict[str, str], provider: Folder) -> None:
-        self.environment, self.provider, self.clock = environment, provider, StillClock()
-        self.pools: list[RuntimePool] = []
-        self.begin()
-
-    def begin(self) -> Jackfield:
-        """Begin another process, which is the present one from now on."""
-        self.pools.append(RuntimePool(self.environment, self.clock))
-        self.move(0.0)
-        return self.runtime
-
-    @property
-    def runtime(self) -> Jackfield:
-        """The runtime of the present process."""
-        return self.pools[-1].find("default")
-
-    @property
-    def journal(self) -> Journal:
-        """The journal of the present process."""
-        found = self.runtime.journal
-        assert found is not None
-        return found
-
-    def move(self, seconds: float) -> None:
-        """Let time pass for all processes and the database."""
-        self.clock.advance(seconds)
-        for pool in self.pools:
-            time_passes(0.0, self.clock, pool.storage.database)
+    def __init__(self, environment: dict[str, str], provider: Folder, clock: StillClock | None = None) -> None:
+        super().__init__(environment, clock)
+        self.provider = provider
 
     def invoke(self, action: str = "melt", **more: Any) -> Result:
         """Start a job and wait for it as a caller does."""
@@ -172,15 +139,10 @@ class JobStage:
         """Call ``hook`` with the ID of each job while it starts in this process."""
         importlib.import_module("jackfield_furnace").HOOKS[:] = [hook]
 
-    def work(self) -> list[Result]:
-        """Run everything that is queued, and poll no job."""
-        queue = Queue(self.pools[-1].storage.database, self.clock)
-        return [self.runtime.run(claimed) for claimed in queue.claim(10_000)]
-
     def poll(self, seconds: float = 0.0) -> int:
         """Let time pass, then poll all jobs that are due; return how many there were."""
         self.move(seconds)
-        poller = Poller(self.pools[-1], lambda _result: None)
+        poller = Poller(self.pool, lambda _result: None)
         claimed = poller.claim()
         jobs = [] if isinstance(claimed, float) else claimed
 
@@ -190,23 +152,9 @@ class JobStage:
         asyncio.run(all_at_once())
         return len(jobs)
 
-    def entry(self, identifier: str) -> Entry:
-        """The invocation as the journal has it."""
-        return self.journal.find(identifier)
-
     def dies(self, step: str) -> None:
         """Fork a process that does ``step`` (``work`` or ``poll``) and dies as the provider's folder says; then recover."""
-
-        def killed() -> None:
-            self.begin()
-            getattr(self, step)()
-
-        assert fork(killed).dies() == 9
-        self.recover()
-
-    def recover(self) -> None:
-        """Let the present process take over what dead ones have left."""
-        Recovery(self.pools[-1].storage.database, self.pools[-1].storage.vault, self.clock).look()
+        self.killed(getattr(self, step))
 
 
 @contextmanager
@@ -220,17 +168,12 @@ def furnace(folder: Path) -> Iterator[Folder]:
 @contextmanager
 def job_stage(folder: Path, database_url: str) -> Iterator[JobStage]:
     """Make the connector and its provider, and open the stage."""
-    open_database(database_url, migrate=True).close()
-    environment = {
-        **os.environ, "JACKFIELD_HOME": str(folder / "home"), "JACKFIELD_DATABASE_URL": database_url, "FURNACE": str(folder / "furnace"),
-    }  # fmt: skip
-    with mock.patch.dict(os.environ, environment, clear=True), furnace(folder) as provider:
-        stage = JobStage(environment, provider)
-        try:
-            yield stage
-        finally:
-            for pool in stage.pools:
-                pool.close()
+    with (
+        variables(folder, database_url, FURNACE=str(folder / "furnace")) as environment,
+        furnace(folder) as provider,
+        JobStage(environment, provider) as stage,
+    ):
+        yield stage
 
 
 __all__ = ["Folder", "JobStage", "furnace", "job_stage"]

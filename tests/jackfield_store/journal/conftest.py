@@ -1,6 +1,28 @@
-"""The databases that tests run on, and the Python that has its imports done."""
+"""The databases that tests run on, the fake AWS, and the Python that has its imports done."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from fake_aws import FakeAws
+from jackfield_store.database import open_database
 from postgres import database_url, no_tables, postgres_database, postgres_server, postgres_url
 from warm import launchers, warm_python
 
 __all__ = ["database_url", "launchers", "no_tables", "postgres_database", "postgres_server", "postgres_url", "warm_python"]
+
+
+@pytest.fixture
+def aws() -> Iterator[FakeAws]:
+    """The fake AWS."""
+    with FakeAws() as fake:
+        yield fake
+
+
+@pytest.fixture
+def upgraded(database_url: str) -> str:
+    """A database whose tables are there."""
+    open_database(database_url, migrate=True).close()
+    return database_url

@@ -20,13 +20,6 @@ DAY = 86_400.0
 
 
 @pytest.fixture
-def aws() -> Iterator[FakeAws]:
-    """The fake AWS."""
-    with FakeAws() as fake:
-        yield fake
-
-
-@pytest.fixture
 def jackfield(database_url: str, aws: FakeAws, clock: FakeClock) -> Iterator[Jackfield]:
     """A runtime on a database of each kind."""
     open_database(database_url, migrate=True).close()

@@ -26,13 +26,6 @@ from postgres import missing, running_server
 from waiting import until
 
 
-@pytest.fixture
-def aws() -> Iterator[FakeAws]:
-    """The fake AWS."""
-    with FakeAws() as fake:
-        yield fake
-
-
 @contextmanager
 def runtime(aws: FakeAws, url: str) -> Iterator[Jackfield]:
     """A runtime in a hurry, whose journal is open."""

@@ -14,16 +14,8 @@ import pytest
 from clocks import FakeClock, time_passes
 from fake_aws import FakeAws
 from jackfield import Result
-from jackfield_store.database import open_database
 from jackfield_store.runtime import Jackfield
 from nursery import connection, mail
-
-
-@pytest.fixture
-def upgraded(database_url: str) -> str:
-    """A database whose tables are there."""
-    open_database(database_url, migrate=True).close()
-    return database_url
 
 
 def _stable(result: Result) -> dict[str, Any]:

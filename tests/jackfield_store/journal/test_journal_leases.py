@@ -30,13 +30,6 @@ from nursery import connection, mail
 READ = {"connector": "aws-ses", "action": "listIdentities", "connection": "acme-ses", "inputs": {"awsRegion": "eu-west-1"}}
 
 
-@pytest.fixture
-def aws() -> Iterator[FakeAws]:
-    """The fake AWS."""
-    with FakeAws() as fake:
-        yield fake
-
-
 class Process:
     """One of several processes that share a database, as far as its lease is concerned. ``later`` is what its watch is ahead by."""
 

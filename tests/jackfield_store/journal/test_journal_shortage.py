@@ -8,7 +8,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -35,13 +35,6 @@ from jackfield_store.runtime import Jackfield
 from jackfield_store.runtime.runtime_pool import RuntimePool
 from nursery import connection, mail
 from smtp_rig import rig
-
-
-@pytest.fixture
-def aws() -> Iterator[FakeAws]:
-    """The fake AWS."""
-    with FakeAws() as fake:
-        yield fake
 
 
 @pytest.fixture

@@ -23,20 +23,12 @@ from jackfield.callers import Caller
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield_store.access import Workspaces
-from jackfield_store.database import open_database
 from jackfield_store.runtime import Jackfield
 from nursery import connection, mail
 
 ADA = Caller("ada", "invoke", remote=True)
 _SCHEMAS = Path(__file__).parents[3] / "schemas"
 _LOST = [{"operation": "SendEmail", "do": "reset"}]
-
-
-@pytest.fixture
-def upgraded(database_url: str) -> str:
-    """A database whose tables are there."""
-    open_database(database_url, migrate=True).close()
-    return database_url
 
 
 def unkeyed(subject: str = "order-1", **more: Any) -> dict[str, Any]:

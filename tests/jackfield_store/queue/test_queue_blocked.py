@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -16,7 +15,6 @@ import pytest
 from tests.jackfield_store.jobs.job_stage import furnace
 from tests.jackfield_vault.vault_server import VaultServer
 
-from clocks import StillClock, time_passes
 from jackfield.callers import LIBRARY
 from jackfield.callers.actor import Actor
 from jackfield_celery.outbox import Outbox
@@ -30,7 +28,6 @@ from jackfield_platform.triggers.trigger_loop import TriggerLoop
 from jackfield_server.shared.process.metrics import Metrics
 from jackfield_store.access import Workspaces
 from jackfield_store.connections.revocations import DueRevocations
-from jackfield_store.database import open_database
 from jackfield_store.database.blocked import blocked_workspaces
 from jackfield_store.database.due_rows import readable
 from jackfield_store.database.outbox import record
@@ -43,8 +40,8 @@ from jackfield_store.management.conditions import blocked_warning
 from jackfield_store.queue import LocalEngine
 from jackfield_store.runtime import Jackfield
 from jackfield_store.runtime.poller import Poller
-from jackfield_store.runtime.runtime_pool import RuntimePool
 from plugboard import make_echo, plugged
+from processes import Processes, variables
 from receiver import Receiver, receiving
 from waiting import until
 
@@ -56,40 +53,17 @@ MELT = {"connector": "furnace", "action": "melt", "inputs": {}}
 POISONS = ("denied", "hanging", "silent", "seal", "data key")
 
 
-class Hall:
-    """One database with twenty healthy workspaces and one that can be poisoned; ``pool`` is the present process."""
+class Hall(Processes):
+    """Processes over one database with twenty healthy workspaces and one that can be poisoned."""
 
     def __init__(self, environment: dict[str, str], vault: VaultServer) -> None:
-        self.environment, self.vault, self.clock = environment, vault, StillClock()
-        self.over = threading.Event()
-        self.pools: list[RuntimePool] = []
-        self.begin()
+        super().__init__(environment)
+        self.vault, self.over = vault, threading.Event()
         workspaces = Workspaces(self.database, self.pool.storage.vault, self.clock)
         for name in (*HEALTHY, SICK):
             workspaces.create(name)
         vault.transit.make("cust")
         self.pool.storage.vault.assign(SICK, "vault-transit://transit/cust")
-
-    @property
-    def pool(self) -> RuntimePool:
-        """The present process."""
-        return self.pools[-1]
-
-    @property
-    def database(self) -> Any:
-        """Its database."""
-        return self.pool.storage.database
-
-    def begin(self) -> None:
-        """Begin another process, which has no key cached."""
-        self.pools.append(RuntimePool(self.environment, self.clock))
-        self.move(0.0)
-
-    def move(self, seconds: float) -> None:
-        """Let time pass for all processes and the database."""
-        self.clock.advance(seconds)
-        for pool in self.pools:
-            time_passes(0.0, self.clock, pool.storage.database)
 
     def everywhere(self, step: Callable[[Jackfield], object]) -> None:
         """Do a step in each workspace."""
@@ -122,27 +96,19 @@ class Hall:
 @pytest.fixture
 def hall(tmp_path: Path, database_url: str) -> Iterator[Hall]:
     """The workspaces, on SQLite and PostgreSQL in turn."""
-    open_database(database_url, migrate=True).close()
-    with VaultServer() as vault:
-        environment = {
-            **os.environ, **vault.environment(), "JACKFIELD_HOME": str(tmp_path / "home"), "JACKFIELD_DATABASE_URL": database_url,
-            "FURNACE": str(tmp_path / "furnace"),
-        }  # fmt: skip
-        with (
-            mock.patch.dict(os.environ, environment, clear=True),
-            mock.patch("jackfield_store.keys.key_wrappers._PAUSE", 0.0),  # the pause of a service that is silent is by the machine's clock
-            plugged(*make_echo(tmp_path / "echo")),
-            furnace(tmp_path),
-        ):
-            watching = import_module("jackfield_echo.watching")
-            watching.NOTES.clear()
-            made = Hall(environment, vault)
+    with (
+        VaultServer() as vault,
+        variables(tmp_path, database_url, FURNACE=str(tmp_path / "furnace"), **vault.environment()) as environment,
+        mock.patch("jackfield_store.keys.key_wrappers._PAUSE", 0.0),  # the pause of a service that is silent is by the machine's clock
+        plugged(*make_echo(tmp_path / "echo")),
+        furnace(tmp_path),
+    ):
+        import_module("jackfield_echo.watching").NOTES.clear()
+        with Hall(environment, vault) as made:
             try:
                 yield made
             finally:
                 made.over.set()
-                for pool in made.pools:
-                    pool.close()
 
 
 def eventually(hall: Hall, step: Callable[[], list[Any]]) -> list[Any]:

@@ -77,10 +77,8 @@ class Held(JobStage):
     """Processes over a database in which all kinds of things wait."""
 
     def __init__(self, environment: dict[str, str], provider: Any, clock: StillClock) -> None:
-        super().__init__(environment, provider)
-        self.clock = clock
-        self.begin()
-        storage = self.pools[-1].storage
+        super().__init__(environment, provider, clock)
+        storage = self.pool.storage
         dispatcher = Dispatcher(lambda: storage.database, lambda: storage.vault, SystemClock(), Sender(), self._now)
         self.place = Place(database=storage.database, dispatcher=dispatcher, time=self._now)
 
@@ -150,14 +148,11 @@ def urls(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, str]:
 @contextmanager
 def staged(folder: Path, url: str, clock: StillClock) -> Iterator[Held]:
     """Open processes over a database."""
-    with mock.patch.dict(os.environ, {"JACKFIELD_DATABASE_URL": url}):
-        stage = Held(dict(os.environ), None, clock)
+    with mock.patch.dict(os.environ, {"JACKFIELD_DATABASE_URL": url}), Held(dict(os.environ), None, clock) as stage:
         try:
             yield stage
         finally:
             stage.place.dispatcher.stop()
-            for pool in stage.pools:
-                pool.close()
 
 
 @pytest.fixture
