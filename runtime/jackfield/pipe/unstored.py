@@ -55,7 +55,7 @@ class NoStorage:
     url = NONE
     enabled = is_open = False
     answers_locally = migrates = True
-    database = vault = limits = blocked = property(_refuse)
+    database = vault = limits = blocked = shared = property(_refuse)
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.environment = environment

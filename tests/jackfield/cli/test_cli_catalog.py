@@ -194,11 +194,3 @@ def test_options_that_the_provider_knows(shell: Shell) -> None:
     answer = shell.run("options", "echo", "rooms")
     assert (answer.code, answer.json["error"]["code"]) == (2, "invalid_invocation")
     assert shell.run("options", "echo", "rooms", "--connection", "cellar").json["error"]["code"] == "unknown_connection"
-
-
-def test_lists_are_tables_on_a_terminal(shell: Shell) -> None:
-    """Lists are drawn as tables for people."""
-    shell.set(NO_COLOR="1", COLUMNS="100")
-    assert "Voices" not in shell.on_terminal("options", "echo", "voices").out
-    assert "Alto" in shell.on_terminal("options", "echo", "voices").out
-    assert "Post a Note" in shell.on_terminal("search", "post").out

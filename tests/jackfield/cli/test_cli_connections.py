@@ -2,87 +2,60 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from shell import Shell
 
 pytest_plugins = ["shell_fixture"]
 
+HALL = {"name": "hall", "type": "echo/token", "source": "connections.yaml", "status": "untested"}
 
-def test_list(shell: Shell) -> None:
-    """``list`` names each connection, its type and where it comes from, and no values."""
+
+@pytest.mark.parametrize(
+    ("files", "code", "rows", "told"),
+    [
+        ({}, 0, [HALL], ""),
+        (None, 0, [], ""),
+        ({"connections.yaml": "{hall: {type: echo/token}, 'no name!': {type: echo/token}}"}, 1, None, "connection 'no name!'"),
+        ({"more.yaml": "{hall: {type: echo/token}}"}, 1, None, "'hall' is defined more than once: in connections.yaml and more.yaml\n"),
+    ],
+    ids=["a file", "none", "a file that cannot be read whole", "a name in two files"],
+)
+def test_list(shell: Shell, files: dict[str, str] | None, code: int, rows: list[Any] | None, told: str) -> None:
+    """``list`` names each connection, its type and where it comes from, and no values; what cannot be used is told on stderr and by exit
+    code 1, and the rest is listed."""
+    for name, content in (files or {}).items():
+        shell.write(name, f"connections: {content}")
+    shell.set(JACKFIELD_CONNECTIONS="" if files is None else ":".join(dict.fromkeys(["connections.yaml", *files])))
     answer = shell.run("connections", "list")
-    assert (answer.code, answer.err) == (0, "")
-    assert answer.json == [{"name": "hall", "type": "echo/token", "source": "connections.yaml", "status": "untested"}]
-
-
-def test_list_with_a_broken_file(shell: Shell) -> None:
-    """A file that cannot be read whole is told on stderr and by exit code 1; the rest is listed."""
-    shell.write("connections.yaml", "connections: {hall: {type: echo/token}, 'no name!': {type: echo/token}}")
-    answer = shell.run("connections", "list")
-    assert answer.code == 1
-    assert [row["name"] for row in answer.json] == ["hall"]
-    assert "connections.yaml: connection 'no name!'" in answer.err
-
-
-def test_list_with_a_name_in_two_files(shell: Shell) -> None:
-    """A name that two files define is listed, and told on stderr and by exit code 1: nothing can be done with it."""
-    shell.write("more.yaml", "connections: {hall: {type: echo/token}}")
-    shell.set(JACKFIELD_CONNECTIONS="connections.yaml:more.yaml")
-    answer = shell.run("connections", "list")
-    assert answer.code == 1
-    assert [row["name"] for row in answer.json] == ["hall"]
-    assert answer.err == "jackfield: the connection 'hall' is defined more than once: in connections.yaml and more.yaml\n"
-
-
-def test_list_without_any(shell: Shell) -> None:
-    """Without connection files there are no connections."""
-    shell.set(JACKFIELD_CONNECTIONS="")
-    assert shell.run("connections", "list").json == []
+    assert (answer.code, [row["name"] for row in answer.json]) == (code, ["hall"] if files is not None else [])
+    assert rows is None or answer.json == rows
+    assert (told in answer.err, bool(answer.err)) == (True, code == 1)
 
 
 def test_show(shell: Shell) -> None:
-    """``show`` prints a connection with its secrets masked."""
+    """``show`` prints a connection with its secrets masked; one that is not there is refused with the nearest name."""
     answer = shell.run("connections", "show", "hall")
-    assert answer.code == 0
-    assert answer.json["name"] == "hall"
-    assert answer.json["values"]["greeting"] == "Hi"
+    assert (answer.code, answer.json["name"], answer.json["values"]["greeting"]) == (0, "hall", "Hi")
     assert "s3cret-token" not in answer.out
+    missing = shell.run("connections", "show", "hal")
+    assert (missing.code, missing.json["error"]["code"]) == (2, "unknown_connection")
+    assert "did you mean 'hall'?" in missing.json["error"]["message"]
 
 
-def test_show_nothing(shell: Shell) -> None:
-    """A connection that is not there is refused with the nearest name."""
-    answer = shell.run("connections", "show", "hal")
-    assert answer.code == 2
-    assert answer.json["error"]["code"] == "unknown_connection"
-    assert "did you mean 'hall'?" in answer.json["error"]["message"]
-
-
-def test_a_test_that_passes(shell: Shell) -> None:
-    """``test`` says what each step found and whose the connection is."""
-    answer = shell.run("connections", "test", "hall")
-    assert answer.code == 0
-    assert answer.json["status"] == "ok"
-    assert answer.json["account"] == {"id": "echo-1", "label": "The echo in the hall"}
-    assert [step["passed"] for step in answer.json["lastTest"]["steps"]] == [True]
-
-
-def test_a_test_that_fails(shell: Shell) -> None:
-    """A connection that fails its test exits 1, with what to do."""
+def test_test(shell: Shell) -> None:
+    """``test`` says what each step found and whose the connection is; it exits 1, with what to do, where a step fails, and 2 where values
+    that break the type's schema are not tried."""
+    passed = shell.run("connections", "test", "hall")
+    assert (passed.code, passed.json["status"]) == (0, "ok")
+    assert passed.json["account"] == {"id": "echo-1", "label": "The echo in the hall"}
+    assert [step["passed"] for step in passed.json["lastTest"]["steps"]] == [True]
     shell.write("connections.yaml", "connections: {hall: {type: echo/token, values: {token: bad}}}")
-    answer = shell.run("connections", "test", "hall")
-    assert answer.code == 1
-    assert answer.json["status"] == "failing"
-    assert answer.json["lastTest"]["steps"][0]["hint"] == "Make up another one."
-
-
-def test_a_connection_that_breaks_its_schema(shell: Shell) -> None:
-    """Values that break the type's schema are refused before anything is tried."""
+    failed = shell.run("connections", "test", "hall")
+    assert (failed.code, failed.json["status"]) == (1, "failing")
+    assert failed.json["lastTest"]["steps"][0]["hint"] == "Make up another one."
     shell.write("connections.yaml", "connections: {hall: {type: echo/token, values: {tokn: x}}}")
-    answer = shell.run("connections", "test", "hall")
-    assert answer.code == 2
-    assert answer.json["error"]["code"] == "invalid_connection"
-
-
-def test_a_table(shell: Shell) -> None:
-    """The list is a table on a terminal."""
-    shell.set(NO_COLOR="1", COLUMNS="80")
-    assert "echo/token" in shell.on_terminal("connections", "list").out
+    refused = shell.run("connections", "test", "hall")
+    assert (refused.code, refused.json["error"]["code"]) == (2, "invalid_connection")

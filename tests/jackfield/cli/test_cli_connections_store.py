@@ -19,7 +19,8 @@ def _database(shell: Shell, tmp_path: Path) -> None:
 
 
 def test_add(shell: Shell) -> None:
-    """``add`` tests and stores a connection; the answer is what ``show`` prints, without the secret."""
+    """``add`` tests and stores a connection; the answer is what ``show`` prints, without the secret. Values may come through a pipe, as
+    YAML as well."""
     shell.run("db", "upgrade")
     shell.write("values.json", '{"token": "s3cret-4711", "greeting": "Hi"}')
     answer = shell.run("connections", "add", "room", "--type", "echo/token", "--values", "values.json")
@@ -28,21 +29,33 @@ def test_add(shell: Shell) -> None:
     assert "s3cret" not in answer.out
     assert shell.run("connections", "show", "room").json == answer.json
     assert shell.run("invoke", "echo", "say", "--connection", "room", "text=Hi").json["status"] == "succeeded"
+    for name, values in (("attic", "token: t\n"), ("yard", "{token: t}")):
+        assert shell.run("connections", "add", name, "--type", "token", "--values", "-", stdin=values).code == 0
+        assert shell.run("connections", "show", name).json["type"] == "echo/token"
 
 
-def test_what_is_not_found_may_be_in_another_workspace(shell: Shell) -> None:
-    """The hint for a name or an ID that the workspace does not have names the option that selects another."""
-    for words in (("schedules", "show", "x"), ("invocations", "show", "x"), ("callbacks", "show", "x"), ("tokens", "revoke", "x")):
-        error = shell.run(*words).json["error"]
-        assert f"'jackfield {words[0]} list' shows" in error["hint"]
-        assert error["hint"].endswith("'--workspace' selects another.")
-
-
-def test_add_from_stdin(shell: Shell) -> None:
-    """Values may come through a pipe, as YAML as well."""
-    assert shell.run("connections", "add", "room", "--type", "token", "--values", "-", stdin="token: t\n").code == 0
-    assert shell.run("connections", "add", "yard", "--type", "token", "--values", "-", stdin="{token: t}").code == 0
-    assert shell.run("connections", "show", "room").json["type"] == "echo/token"
+@pytest.mark.parametrize(
+    ("name", "stdin", "said"),
+    [
+        ("room", "[]", "must contain one object"),
+        ("room", "{", "is not JSON"),
+        ("room", "a: 1\n---\nb: 2\n", "must contain one object"),
+        ("room", "a: [\n", "is not YAML"),
+        ("room", "", "must contain"),
+        ("room", '{"tokn": "x", "greeting": 5}', ["/greeting", "/token", "/tokn"]),
+        ("hall", "token: t", ["/name"]),
+        ("taken", "token: t", ["/name"]),
+    ],
+)
+def test_add_refuses(shell: Shell, name: str, stdin: str, said: str | list[str]) -> None:
+    """What holds no values, and each fault at its place, is refused with exit code 2; a name is taken once, by a file too."""
+    words = ("--type", "echo/token", "--values", "-")
+    shell.run("connections", "add", "taken", *words, "--no-test", stdin="token: t")
+    answer = shell.run("connections", "add", name, *words, stdin=stdin)
+    error = answer.json["error"]
+    told = error["message"] if isinstance(said, str) else sorted(detail["path"] for detail in error["details"])
+    assert (answer.code, said in told if isinstance(said, str) else told) == (2, True if isinstance(said, str) else said)
+    assert [row["name"] for row in shell.run("connections", "list").json] == ["hall", "taken"]
 
 
 def test_a_failing_test(shell: Shell) -> None:
@@ -58,45 +71,12 @@ def test_a_failing_test(shell: Shell) -> None:
     assert shell.run(*words, "--no-test", stdin='{"token": "bad"}').json["status"] == "untested"
 
 
-@pytest.mark.parametrize(
-    ("stdin", "reason"),
-    [
-        ("[]", "must contain one object"),
-        ("{", "is not JSON"),
-        ("a: 1\n---\nb: 2\n", "must contain one object"),
-        ("a: [\n", "is not YAML"),
-        ("", "must contain"),
-    ],
-)
-def test_values_that_are_none(shell: Shell, stdin: str, reason: str) -> None:
-    """What holds no values is refused with exit code 2."""
-    answer = shell.run("connections", "add", "room", "--type", "echo/token", "--values", "-", stdin=stdin)
-    assert answer.code == 2
-    assert reason in answer.json["error"]["message"]
-
-
-def test_all_faults_at_once(shell: Shell) -> None:
-    """Every fault is told with its place, and nothing is stored."""
-    answer = shell.run("connections", "add", "room", "--type", "echo/token", "--values", "-", stdin='{"tokn": "x", "greeting": 5}')
-    assert answer.code == 2
-    assert sorted(detail["path"] for detail in answer.json["error"]["details"]) == ["/greeting", "/token", "/tokn"]
-
-
 def test_nobody_to_ask(shell: Shell) -> None:
     """Without values and without a terminal the usage is told."""
     answer = shell.run("connections", "add", "room", "--type", "echo/token", stdin="")
     assert answer.code == 2
     assert "--values FILE" in answer.json["error"]["hint"]
     assert "usage: jackfield connections add" in answer.err
-
-
-def test_a_taken_name(shell: Shell) -> None:
-    """A name is taken once, by a file's connection too."""
-    words = ("connections", "add", "room", "--type", "echo/token", "--values", "-")
-    assert shell.run(*words, stdin="token: t").code == 0
-    for name in ("room", "hall"):
-        answer = shell.run(*(name if word == "room" else word for word in words), stdin="token: t")
-        assert (answer.code, answer.json["error"]["details"][0]["path"]) == (2, "/name")
 
 
 def test_replace(shell: Shell) -> None:
@@ -159,14 +139,6 @@ def test_import_and_export(shell: Shell) -> None:
     assert shell.run("connections", "import", "none.yaml").code == 2
 
 
-def test_without_a_database(shell: Shell) -> None:
-    """Without a database nothing is stored, and the answer says what to do."""
-    shell.set(JACKFIELD_DATABASE_URL="none")
-    answer = shell.run("connections", "add", "room", "--type", "echo/token", "--values", "-", stdin="token: t")
-    assert (answer.code, answer.json["error"]["code"]) == (2, "invalid_invocation")
-    assert "JACKFIELD_DATABASE_URL" in answer.json["error"]["hint"]
-
-
 def test_relative_files(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """A relative file reference starts at the folder of the values, wherever it is used from."""
     (shell.folder / "deep").mkdir()
@@ -175,15 +147,6 @@ def test_relative_files(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     assert shell.run("connections", "add", "room", "--type", "echo/token", "--values", "deep/values.yaml").json["status"] == "ok"
     monkeypatch.chdir("/")
     assert shell.run("connections", "test", "room").json["status"] == "ok"
-
-
-def test_tables(shell: Shell) -> None:
-    """Lists are tables on a terminal."""
-    shell.set(NO_COLOR="1", COLUMNS="100")
-    shell.run("connections", "add", "room", "--type", "echo/token", "--values", "-", stdin="token: t")
-    out = shell.on_terminal("connections", "list").out
-    assert "Status" in out
-    assert "untested" in out
 
 
 def test_completion(shell: Shell) -> None:

@@ -40,17 +40,6 @@ def test_b12_headings_are_words(column: str, heading: str) -> None:
     assert derived(column) == heading
 
 
-def test_b12_a_backup_onto_a_file(shell: Shell) -> None:
-    """A backup onto a file that is there, and a database URL of an unknown kind, are mistakes of usage that no repeat cures."""
-    shell.write("there.db", "x")
-    answers = [shell.run("db", "backup", "there.db")]
-    shell.set(JACKFIELD_DATABASE_URL="mysql://x")
-    answers.append(shell.run("db", "check"))
-    for answer in answers:
-        error = answer.json["error"]
-        assert (answer.code, error["code"], error["retryable"]) == (2, "invalid_invocation", False)
-
-
 def test_b12_connections_of_a_broken_file(shell: Shell) -> None:
     """Where no connection can be read the list is an error object, as in every other command."""
     shell.write("connections.yaml", "connections: [")

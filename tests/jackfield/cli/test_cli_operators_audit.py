@@ -95,13 +95,6 @@ def test_verify_and_export(operator: Shell, tmp_path: Path) -> None:
     assert "entry 1 is missing" in broken.json["fault"]
 
 
-@pytest.mark.parametrize("words", [("verify", "--head", "x"), ("list", "--cursor", "x"), ("list", "--limit", "0")])
-def test_what_is_not_valid_is_refused(operator: Shell, words: tuple[str, ...]) -> None:
-    """A head, a cursor or a limit that is none exits 2 with a reason."""
-    answer = operator.run("audit", *words)
-    assert (answer.code, answer.json["error"]["code"]) == (2, "invalid_invocation")
-
-
 def test_a_head_is_kept_in_a_file_outside(operator: Shell, tmp_path: Path) -> None:
     """``head --to FILE`` appends a line to a private file; ``verify --head @FILE`` compares with the newest line of the workspace, and so
     finds a database that was put back whole."""

@@ -144,8 +144,9 @@ def test_backup(operator: Shell) -> None:
     assert answer.json == {"path": "backup.db", "size": path.stat().st_size, "version": answer.json["version"]}
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     again = operator.run("db", "backup", "backup.db")
-    assert again.code == 2
-    assert "exists already" in again.json["error"]["message"]
+    error = again.json["error"]
+    assert (again.code, error["code"], error["retryable"]) == (2, "invalid_invocation", False)
+    assert "exists already" in error["message"]
 
 
 @pytest.mark.parametrize("path", ["", ".", "/"])
@@ -185,6 +186,7 @@ def test_a_database_that_cannot_be_opened(shell: Shell) -> None:
     ):
         shell.set(JACKFIELD_DATABASE_URL=url)
         answer = shell.run("db", "check") if "mysql" in url else shell.run("db", "upgrade")
-        assert answer.code == (2 if "mysql" in url else 1)
-        assert said in answer.json["error"]["message"]
+        error = answer.json["error"]
+        assert (answer.code, error["retryable"]) == ((2, False) if "mysql" in url else (1, True))
+        assert said in error["message"]
         assert "s3cret" not in answer.out + answer.err

@@ -37,23 +37,6 @@ def test_events_are_listed_and_shown(operator: Shell) -> None:
     assert operator.run("events", "show", rows[1]["id"]).json == rows[1]
 
 
-def test_wrong_questions_are_refused(operator: Shell) -> None:
-    """An unknown id, type and cursor exit with 2 and say what to do."""
-    for words in (("show", "nope"), ("list", "--types", "quota.lwo"), ("list", "--after", "x"), ("list", "--after", "7")):
-        refused = operator.run("events", *words)
-        assert refused.code == 2
-        assert refused.json["error"]["code"] == "invalid_invocation"
-        assert refused.json["error"]["hint"]
-
-
-def test_without_a_database_there_are_none(shell: Shell) -> None:
-    """The refusal says why."""
-    shell.set(JACKFIELD_DATABASE_URL="none")
-    refused = shell.run("events", "list")
-    assert refused.code == 2
-    assert "events need a database" in refused.json["error"]["message"]
-
-
 def test_followers_get_each_event_as_a_line(operator: Shell) -> None:
     """Those that are there, then those that come; Ctrl-C ends it with 0."""
     _happened("quota.low")
@@ -125,11 +108,3 @@ def test_deliveries_are_listed_and_sent_again(operator: Shell) -> None:
             worker.send_signal(signal.SIGTERM)
             assert worker.wait(60) == 0
         assert operator.run("deliveries", "resend").code == 2
-
-
-def test_wrong_callbacks_are_refused(operator: Shell) -> None:
-    """An address, a type and a filter that are none exit with 2."""
-    for words in (("ftp://x/",), ("https://example.com/", "--types", "quota.lwo"), ("https://example.com/", "--filter", "{")):
-        assert operator.run("callbacks", "add", *words).code == 2
-    assert operator.run("callbacks", "show", "nope").code == 2
-    assert operator.run("deliveries", "show", "nope").code == 2

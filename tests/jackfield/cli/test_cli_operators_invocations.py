@@ -61,18 +61,6 @@ def test_l40_each_filter_is_a_flag(operator: Shell, tmp_path: Path) -> None:
         assert operator.run("invocations", "list", *words).code == 2
 
 
-def test_pages(operator: Shell) -> None:
-    """A list ends at its limit and names on stderr how to go on."""
-    made = journalled("succeeded", "succeeded", "succeeded")
-    first = operator.run("invocations", "list", "--limit", "2")
-    cursor = re.search(r"--cursor (\S+)", first.err)
-    assert cursor
-    second = operator.run("invocations", "list", "--cursor", cursor[1])
-    assert [row["invocationId"] for row in first.json + second.json] == made[::-1]
-    assert second.err == ""
-    assert operator.run("invocations", "list", "--cursor", "nonsense").code == 2
-
-
 def test_show(operator: Shell) -> None:
     """``show`` prints an entry with its Result."""
     (identifier,) = journalled("succeeded")
@@ -102,14 +90,6 @@ def test_workspaces_are_apart(operator: Shell) -> None:
     assert operator.run("invocations", "show", identifier).code == 2
     assert operator.run("invocations", "resolve", identifier, "--as", "failed").code == 2
     assert operator.run("invocations", "list", "--workspace", "nope").code == 2
-
-
-def test_the_workspace_of_the_environment(operator: Shell) -> None:
-    """What was called in the workspace of JACKFIELD_WORKSPACE is listed."""
-    operator.run("workspaces", "create", "globex")
-    (identifier,) = journalled("succeeded", workspace="globex")
-    operator.set(JACKFIELD_WORKSPACE="globex")
-    assert _ids(operator) == [identifier]
 
 
 @pytest.mark.parametrize("name", ["typo", "../x", "a b"])
@@ -217,13 +197,6 @@ def _aged(days: int, *identifiers: str) -> None:
                 "WHERE workspace = 'default' AND id = :id",
                 {"id": identifier, "age": days * 86_400.0},
             )
-
-
-def test_a_table(operator: Shell) -> None:
-    """The list is a table on a terminal."""
-    operator.set(NO_COLOR="1", COLUMNS="200")
-    (identifier,) = journalled("succeeded")
-    assert identifier[:13] in operator.on_terminal("invocations", "list").out
 
 
 def test_b12_a_prefix_of_an_id(operator: Shell) -> None:

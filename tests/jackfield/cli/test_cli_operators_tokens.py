@@ -38,15 +38,6 @@ def test_create(operator: Shell) -> None:
     assert operator.run("tokens", "list").json == []
 
 
-def test_the_workspace_of_the_environment(operator: Shell) -> None:
-    """Without --workspace the workspace is JACKFIELD_WORKSPACE's."""
-    operator.run("workspaces", "create", "acme")
-    operator.set(JACKFIELD_WORKSPACE="acme")
-    _, identifier = _create(operator, "--scope", "read")
-    assert [row["id"] for row in operator.run("tokens", "list").json] == [identifier]
-    assert operator.run("tokens", "list", "--workspace", "default").json == []
-
-
 def test_a_person_is_told_that_it_is_shown_once(operator: Shell) -> None:
     """On a terminal the command says that the token is not shown again."""
     operator.set(NO_COLOR="1")
@@ -61,26 +52,6 @@ def test_a_token_that_never_expires_is_warned_of(operator: Shell) -> None:
     assert operator.run("tokens", "create", "--scope", "read", "--expires", "90d").err == ""
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        ((), "the following arguments are required: --scope"),
-        (("--scope", "write"), "invalid choice: 'write'"),
-        (("--scope", "read", "--expires", "soon"), "--expires 'soon' is neither a duration nor a date"),
-        (("--scope", "read", "--expires", "2001-01-01"), "1 member of the token is not valid"),
-        (("--scope", "read", "--workspace", "nope"), "no workspace is named 'nope'"),
-        (("--scope", "read", "--allow", "aws-ses"), "1 pattern is not valid"),
-        (("--scope", "read", "--block", "a/*", "--block", "b"), "1 pattern is not valid"),
-    ],
-)
-def test_refusals(operator: Shell, words: tuple[str, ...], said: str) -> None:
-    """What is not valid is refused with exit code 2 and a sentence, and no token is made."""
-    answer = operator.run("tokens", "create", *words)
-    assert answer.code == 2
-    assert said in answer.json["error"]["message"]
-    assert operator.run("tokens", "list").json == []
-
-
 def test_revoke(operator: Shell) -> None:
     """A revoked token is refused from then on and stays in the list; another workspace cannot revoke it."""
     text, identifier = _create(operator, "--scope", "manage")
@@ -90,25 +61,6 @@ def test_revoke(operator: Shell) -> None:
     with storage() as opened:
         assert Tokens.authenticate(opened.database, opened.vault, SystemClock(), text) is None
     assert [row["status"] for row in operator.run("tokens", "list").json] == ["revoked"]
-
-
-def test_pages(operator: Shell) -> None:
-    """A list ends at its limit and names on stderr how to go on; stdout stays an array."""
-    made = [_create(operator, "--scope", "read")[1] for _ in range(3)]
-    first = operator.run("tokens", "list", "--limit", "2")
-    found = re.search(r"--cursor (\S+)", first.err)
-    assert found
-    second = operator.run("tokens", "list", "--limit", "2", "--cursor", found[1])
-    assert sorted(row["id"] for row in first.json + second.json) == sorted(made)
-    assert (len(first.json), second.err) == (2, "")
-
-
-@pytest.mark.parametrize("limit", ["0", "10001", "-1"])
-def test_limits_out_of_range(operator: Shell, limit: str) -> None:
-    """A limit is a number from 1 to 10,000."""
-    answer = operator.run("tokens", "list", f"--limit={limit}")
-    assert answer.code == 2
-    assert "--limit: must be a whole number from 1 to 10,000" in answer.json["error"]["message"]
 
 
 def test_explain(operator: Shell) -> None:
@@ -126,26 +78,3 @@ def test_explain(operator: Shell) -> None:
     assert (refused.json["allowed"], refused.json["source"]) == (False, "token")
     operator.run("workspaces", "set", "default", "--block", f"effect:{refused.json['effect']}")
     assert operator.run("tokens", "explain", identifier, "--action", "echo/say").json["source"] == "workspace"
-
-
-def test_explain_what_is_not_there(operator: Shell) -> None:
-    """An action, connector or token that is not there is refused with the nearest name or what to do."""
-    _, identifier = _create(operator, "--scope", "read")
-    for words, code, said in (
-        ((identifier, "--action", "echo"), "invalid_invocation", "--action takes connector/action"),
-        ((identifier, "--action", "ecko/say"), "unknown_connector", "did you mean 'echo'?"),
-        ((identifier, "--action", "echo/sey"), "unknown_action", "did you mean 'say'?"),
-        (("nobody", "--action", "echo/say"), "invalid_invocation", "no token has the ID 'nobody'"),
-    ):
-        answer = operator.run("tokens", "explain", *words)
-        assert (answer.code, answer.json["error"]["code"]) == (2, code)
-        assert said in answer.json["error"]["message"]
-
-
-def test_a_table(operator: Shell) -> None:
-    """The list is a table on a terminal."""
-    operator.set(NO_COLOR="1", COLUMNS="160")
-    _, identifier = _create(operator, "--scope", "read", "--name", "eyes")
-    shown = operator.on_terminal("tokens", "list").out
-    assert identifier in shown
-    assert "eyes" in shown

@@ -32,29 +32,6 @@ def test_set(operator: Shell) -> None:
     assert operator.run("workspaces", "set", "default", "--keep-inputs", "yes").json["keepInputs"]
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (("set", "default"), "no setting is given"),
-        (("set", "default", "--allow", "x/*", "--no-allow"), "cannot be combined"),
-        (("set", "nope", "--keep-inputs", "yes"), "no workspace is named 'nope'"),
-        (("show", "defaul"), "did you mean 'default'?"),
-        (("create", "default"), "the workspace 'default' exists already"),
-        (("create", "a b"), "the workspace's name is not valid"),
-        (("create", "acme", "--block", "effect:wrong"), "1 pattern is not valid"),
-        (("create", "acme", "--retention-days", "0"), "must be a whole number from 1 to 3,650, not '0'"),
-        (("create", "acme", "--retention-days", "few"), "must be a whole number from 1 to 3,650, not 'few'"),
-        (("create", "acme", "--keep-inputs", "perhaps"), "invalid choice"),
-    ],
-)
-def test_refusals(operator: Shell, words: tuple[str, ...], said: str) -> None:
-    """What is not valid is refused with exit code 2 and a sentence."""
-    answer = operator.run("workspaces", *words)
-    assert answer.code == 2
-    assert said in answer.json["error"]["message"]
-    assert [row["name"] for row in operator.run("workspaces", "list").json] == ["default"]
-
-
 def test_suspend_and_resume_are_events(operator: Shell) -> None:
     """What changes ``suspended`` is told in the workspace's events, which the operator reads while it is suspended, too."""
     operator.run("workspaces", "create", "acme")
@@ -66,20 +43,6 @@ def test_suspend_and_resume_are_events(operator: Shell) -> None:
     ]
     assert operator.run("events", "list", "--types", "workspace.*").json == []
     assert "'workspace.suspended'" in operator.run("events", "list", "--types", "workspace.suspend").json["error"]["message"]
-
-
-def test_a_table(operator: Shell) -> None:
-    """The list is a table on a terminal."""
-    operator.set(NO_COLOR="1", COLUMNS="120")
-    assert "default" in operator.on_terminal("workspaces", "list").out
-
-
-def test_without_a_database(shell: Shell) -> None:
-    """Without a database there are no workspaces to manage, and the refusal names the variable."""
-    shell.set(JACKFIELD_DATABASE_URL="none")
-    answer = shell.run("workspaces", "list")
-    assert answer.code == 2
-    assert "JACKFIELD_DATABASE_URL" in answer.json["error"]["message"]
 
 
 @pytest.mark.usefixtures("no_tables")

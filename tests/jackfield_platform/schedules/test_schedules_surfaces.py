@@ -145,28 +145,6 @@ def test_one_notation_for_durations(operator: Shell) -> None:
     assert (answer.code, "--not-before 'soon' is neither a duration nor a date" in answer.json["error"]["message"]) == (2, True)
 
 
-def test_commands_about_a_workspace_take_its_name(operator: Shell) -> None:
-    """`--workspace` goes before JACKFIELD_WORKSPACE in every command that runs in a workspace."""
-    operator.write("say.json", json.dumps(SAY))
-    assert operator.run("workspaces", "create", "acme").code == 0
-    added = operator.run("connections", "add", "room", "--type", "echo/token", "--values", "-", "--workspace", "acme", stdin="token: t")
-    assert added.code == 0, added.out
-    operator.set(JACKFIELD_WORKSPACE="default")
-    assert [row["name"] for row in operator.run("connections", "list", "--workspace", "acme").json] == ["room"]
-    words = ("invoke", "echo", "say", "--connection", "room", "text=a", "--dry-run")
-    assert (operator.run(*words, "--workspace", "acme").code, operator.run(*words).code) == (0, 2)
-    assert operator.run("schedules", "list", "--workspace", "acme").json == []
-    assert operator.run("search", "say", "--workspace", "acme").code == 0
-
-
-def test_without_a_database_there_are_no_schedules(operator: Shell) -> None:
-    """The error says what is missing."""
-    operator.set(JACKFIELD_DATABASE_URL="none")
-    refused = operator.run("schedules", "list")
-    assert refused.code == 2
-    assert "schedules need a database" in refused.json["error"]["message"]
-
-
 def test_a_schedule_in_the_console(tmp_path: Path) -> None:
     """The list leads to a page with the slots; its buttons pause, resume, run and remove it, as far as the token may."""
     with placed(tmp_path, queue_workers=0) as place:
