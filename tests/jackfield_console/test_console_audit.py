@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.jackfield_console.console_client import Place, placed, token
+from tests.jackfield_console.console_client import Place, placed
 
 from clocks import FakeClock
-from jackfield.callers import Rules
 
 
 @pytest.fixture
@@ -29,10 +28,3 @@ def test_sign_ins_are_shown(place: Place) -> None:
     assert "one-time link" in shown.words
     assert "session.started" not in client.get("/audit?event=token.created").words
     assert "Audit log" in client.get("/").words
-
-
-def test_a_visitor_with_rules_does_not_see_it(place: Place) -> None:
-    """A token with rules of its own is refused, and has no link to the page."""
-    client = place.signed_in(token(place, "manage", rules=Rules((), ("effect:write",))))
-    assert client.get("/audit").status == 403
-    assert "Audit log" not in client.get("/").words

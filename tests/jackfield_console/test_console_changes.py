@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from tests.jackfield_console.console_client import Place, is_in, placed, token
 
-from jackfield.callers import Rules
 from jackfield_store.access import Tokens, Workspaces
 
 
@@ -69,14 +68,6 @@ def test_a_scope_is_a_limit(place: Place, scope: str) -> None:
     assert answer.status == (403 if scope == "read" else 200)
 
 
-def test_a_token_with_rules_makes_no_other(place: Place) -> None:
-    """Whose token has rules of its own cannot shake them off with a new token, or by changing the workspace."""
-    client = place.signed_in(token(place, "manage", rules=Rules(allow=("echo/say",))))
-    csrf = client.get("/").csrf
-    assert client.post("/tokens", {"csrf": csrf, "scope": "manage"}).status == 403
-    assert client.post("/workspace", {"csrf": csrf, "retentionDays": "1"}).status == 403
-
-
 def test_another_workspaces_things_are_not_there(place: Place) -> None:
     """Connections, invocations and tokens of another workspace are not found, as if they were not there."""
     Workspaces(place.host.storage.database, place.host.storage.vault, place.host.clock).create("acme")
@@ -97,12 +88,3 @@ def test_another_workspaces_things_are_not_there(place: Place) -> None:
 
 
 # Rules
-
-
-def test_a_connection_that_rules_name_is_not_renamed(place: Place) -> None:
-    """With another name a connection could be freed from the rule that names it."""
-    keys = {"accessKeyId": "A", "secretAccessKey": "B"}
-    place.host.runtime("default").connections.add("prod-ses", "aws-ses/apiKeySecret", keys, test=False)
-    for blocked, status in ((Rules(block=("connection:prod-*",)), 403), (Rules(), 303)):
-        client = place.signed_in(token(place, "manage", rules=blocked))
-        assert client.change("/connections/prod-ses", "/connections/prod-ses/name", new="freed").status == status

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from http_stand import Client, Stand
-from jackfield.callers import Rules
+from http_stand import Client
 
 VALUES = {"token": "s3cret-audited", "greeting": "hello"}
 
@@ -26,22 +25,3 @@ def test_changes_of_a_token_are_listed(client: Client) -> None:
     assert "s3cret-audited" not in answer.body.decode()
     mine = client.get(f"/v1/audit?actor=token:{identifier}&event=connection.draft_tested").json["items"]
     assert [item["object"] for item in mine] == ["connections"]
-
-
-def test_pages(client: Client) -> None:
-    """A list goes on at its cursor."""
-    for number in range(3):
-        client.post("/v1/connections", {"name": f"page{number}", "type": "echo/token", "values": VALUES})
-    first = client.get("/v1/audit?limit=2").json
-    second = client.get(f"/v1/audit?limit=2&cursor={first['nextCursor']}").json
-    sequences = [item["sequence"] for item in (*first["items"], *second["items"])]
-    assert sequences == sorted(sequences, reverse=True)
-    assert len(set(sequences)) == 4
-    assert client.get("/v1/audit?cursor=x").status == 400
-
-
-def test_who_may_read_it(stand: Stand) -> None:
-    """The scope `manage` without rules is needed; another workspace has a log of its own."""
-    assert stand.client("invoke").get("/v1/audit").status == 403
-    assert stand.client("manage", rules=Rules((), ("effect:write",))).get("/v1/audit").status == 403
-    assert stand.client("manage").get("/v1/audit").status == 200

@@ -11,7 +11,6 @@ import pytest
 import standardwebhooks
 
 from http_stand import SETTINGS, Client, Stand, standing
-from jackfield.callers import Rules
 from jackfield.kernel.dataclass import replace
 from receiver import Receiver, receiving
 
@@ -114,11 +113,3 @@ def test_loopback_needs_the_operators_word(tmp_path: Path, receiver: Receiver) -
     with standing(tmp_path) as stand:
         for url in (receiver.url, "http://localhost:9/", "https://[::1]/"):
             assert stand.client().post("/v1/callbacks", {"url": url}).status == 422
-
-
-def test_who_may_manage_them(stand: Stand, client: Client) -> None:
-    """``manage`` without rules: a callback gets the events of the whole workspace."""
-    assert stand.client("invoke").get("/v1/callbacks").status == 403
-    assert stand.client("manage", rules=Rules((), ("effect:write",))).get("/v1/callbacks").status == 403
-    assert stand.client("manage", rules=Rules((), ("effect:write",))).get("/v1/deliveries").status == 403
-    assert Client(client.port).get("/v1/callbacks").status == 401

@@ -47,41 +47,52 @@ def test_saving_tests(client: Client) -> None:
     assert client.call("DELETE", "/v1/connections/bad").status == 204
 
 
+LARGE = {f"m{number}": "a" for number in range(30_000)}
+NEW = {"name": "x", "type": "echo/token", "values": VALUES}
+CONNECTIONS, DRAFT, SAME = "POST /v1/connections", "POST /v1/connections:test", "PUT /v1/connections/same"
+
+
 @pytest.mark.parametrize(
-    ("body", "status"),
+    ("operation", "body", "status"),
     [
-        ({"name": "x", "type": "echo/token"}, 400),
-        ({"name": "x", "type": "echo/token", "values": []}, 400),
-        ({"name": 1, "type": "echo/token", "values": {}}, 400),
-        ({"name": "x", "type": "echo/token", "values": {}, "more": 1}, 400),
-        (b"{", 400),
-        ({"name": "a/b", "type": "echo/token", "values": VALUES}, 422),
-        ({"name": ".", "type": "echo/token", "values": VALUES}, 422),
-        ({"name": "..", "type": "echo/token", "values": VALUES}, 422),
-        ({"name": "x", "type": "echo/nope", "values": VALUES}, 422),
-        ({"name": "x", "type": "echo/token", "values": {}}, 422),
-        ({"name": "x", "type": "echo/token", "values": {"token": {"$env": "HOME"}}}, 422),
-        ({"name": "x", "type": "aws/awsDefault", "values": {}}, 422),
-        (b"x" * (1024 * 1024 + 1), 413),
+        (CONNECTIONS, {"name": "x", "type": "echo/token"}, 400),
+        (CONNECTIONS, {**NEW, "values": []}, 400),
+        (CONNECTIONS, {**NEW, "name": 1}, 400),
+        (CONNECTIONS, {**NEW, "name": ""}, 400),
+        (CONNECTIONS, {**NEW, "type": ""}, 400),
+        (CONNECTIONS, {**NEW, "more": 1}, 400),
+        (CONNECTIONS, b"{", 400),
+        (CONNECTIONS, {**NEW, "name": "same"}, 409),
+        (CONNECTIONS, b"x" * (1024 * 1024 + 1), 413),
+        (CONNECTIONS, b"name=x", 415),
+        (CONNECTIONS, {**NEW, "name": "a/b"}, 422),
+        (CONNECTIONS, {**NEW, "name": "."}, 422),
+        (CONNECTIONS, {**NEW, "name": ".."}, 422),
+        (CONNECTIONS, {**NEW, "type": "echo/nope"}, 422),
+        (CONNECTIONS, {**NEW, "values": {}}, 422),
+        (CONNECTIONS, {**NEW, "values": {"token": {"$env": "HOME"}}}, 422),
+        (CONNECTIONS, {**NEW, "type": "aws/awsDefault", "values": {}}, 422),
+        (CONNECTIONS, {**NEW, "values": LARGE}, 422),
+        (DRAFT, {**NEW, "values": LARGE}, 422),
+        (SAME, {"name": "", "values": {}}, 400),
+        (SAME, {"type": "", "values": {}}, 400),
+        (SAME, {"name": "other", "values": VALUES}, 409),
+        (SAME, {"type": "aws/awsDefault", "values": VALUES}, 409),
     ],
+    ids=lambda value: None if isinstance(value, bytes) or (isinstance(value, dict) and value.get("values") is LARGE) else str(value),
 )
-def test_what_cannot_be_kept_is_a_problem(client: Client, body: Any, status: int) -> None:
-    """Refusals are problem details, with code and details where values are at fault."""
-    answer = client.post("/v1/connections", body)
-    assert (answer.status, answer.headers["content-type"]) == (status, "application/problem+json")
-    assert answer.json["status"] == status
+def test_what_cannot_be_kept_is_a_problem(client: Client, operation: str, body: Any, status: int) -> None:
+    """Refusals are problem details, with code and details where values are at fault; a form from another site is no request, and values
+    that are too large are refused by their size, before they are judged."""
+    client.post("/v1/connections", {**NEW, "name": "same"})
+    before = client.get("/v1/connections").json
+    kind = "application/x-www-form-urlencoded" if status == 415 else "application/json"
+    method, path = operation.split()
+    answer = client.call(method, path, body, Content_Type=kind)
+    assert (answer.status, answer.headers["content-type"], answer.json["status"]) == (status, "application/problem+json", status)
     assert (answer.json.get("code") == "invalid_connection") == (status == 422)
-
-
-def test_a_body_that_is_not_json_is_415(client: Client) -> None:
-    """A form from another site is no request."""
-    assert client.post("/v1/connections", b"name=x", Content_Type="application/x-www-form-urlencoded").status == 415
-
-
-def test_a_name_is_taken_once(client: Client) -> None:
-    """The second one of a name is a conflict."""
-    made(client, "taken")
-    assert client.post("/v1/connections", {"name": "taken", "type": "echo/token", "values": VALUES}).status == 409
+    assert not isinstance(body, dict) or body.get("values") is not LARGE or "bytes as JSON; the maximum is 262,144" in answer.body.decode()
+    assert client.get("/v1/connections").json == before
 
 
 def test_a_stale_version_is_412(client: Client) -> None:
@@ -90,6 +101,7 @@ def test_a_stale_version_is_412(client: Client) -> None:
     path = "/v1/connections/versions"
     changed = client.call("PUT", path, {"values": {"greeting": "again"}}, If_Match='"1"')
     assert (changed.status, changed.headers["etag"], changed.json["values"]["greeting"]) == (200, '"2"', "again")
+    assert client.call("DELETE", path, If_Match="").status == 400
     for tag in ('"1"', 'W/"2"', '"x"', "2"):
         stale = client.call("PUT", path, {"values": {"greeting": "lost"}}, If_Match=tag)
         assert (stale.status, stale.headers["content-type"]) == (412, "application/problem+json")
@@ -103,13 +115,6 @@ def test_a_stale_version_is_412(client: Client) -> None:
     assert client.get(path).status == 404
 
 
-def test_a_connection_keeps_name_and_type(client: Client) -> None:
-    """A PUT that names another type or name is refused."""
-    made(client, "same")
-    for other in ({"name": "other"}, {"type": "aws/awsDefault"}):
-        assert client.call("PUT", "/v1/connections/same", {**other, "values": VALUES}).status == 409
-
-
 def test_l25_a_connection_of_a_file_is_409(tmp_path: Path) -> None:
     """A connection of a file cannot be replaced or removed: the answer is 409, and says which file to edit."""
     file = tmp_path / "connections.json"
@@ -120,15 +125,6 @@ def test_l25_a_connection_of_a_file_is_409(tmp_path: Path) -> None:
         for method, body in (("PUT", {"values": {"token": "u"}}), ("DELETE", None)):
             refused = caller.call(method, "/v1/connections/filed", body)
             assert (refused.status, "connections.json" in refused.json["detail"]) == (409, True)
-
-
-def test_l25_what_is_empty_is_400(client: Client) -> None:
-    """An empty name, type or ``If-Match`` is refused for its form, before anything is looked up."""
-    for body in ({"name": ""}, {"type": ""}):
-        assert client.call("PUT", "/v1/connections/nowhere", {**body, "values": {}}).status == 400
-        assert client.post("/v1/connections", {"name": "x", "type": "echo/token", "values": {}, **body}).status == 400
-    made(client, "matched")
-    assert client.call("DELETE", "/v1/connections/matched", If_Match="").status == 400
 
 
 def test_l25_parameters_are_refused_by_the_patterns_of_the_document(client: Client) -> None:
@@ -151,12 +147,6 @@ def test_l25_parameters_are_refused_by_the_patterns_of_the_document(client: Clie
         assert "must be a cursor that a list returned" in client.get(f"/v1/{path}").json["detail"]
 
 
-def test_l29_an_unknown_type_has_no_connections(client: Client) -> None:
-    """A filter by a type that is not installed gives an empty list."""
-    answer = client.get("/v1/connections?type=nowhere/unknown")
-    assert (answer.status, answer.json) == (200, {"items": [], "nextCursor": None})
-
-
 def test_a_test_answers_its_steps(client: Client) -> None:
     """A connection that is tested, and a draft that is not kept."""
     made(client, "tried")
@@ -166,17 +156,8 @@ def test_a_test_answers_its_steps(client: Client) -> None:
     assert draft.json["lastTest"]["steps"][0]["hint"]
 
 
-@pytest.mark.parametrize("path", ["/v1/connections", "/v1/connections:test"])
-def test_i23_values_that_are_too_large_are_refused_before_they_are_judged(client: Client, path: str) -> None:
-    """70,000 members that the type does not know took 1.3 s; the refusal says how large the values may be, instead of what is wrong with
-    them."""
-    answer = client.post(path, {"name": "large", "type": "echo/token", "values": {f"m{number}": "a" for number in range(30_000)}})
-    assert answer.status == 422
-    assert "bytes as JSON; the maximum is 262,144" in json.dumps(answer.json)
-
-
 def test_the_list_is_paged_by_name(client: Client) -> None:
-    """Each connection is on one page; ``q`` narrows."""
+    """Each connection is on one page; ``q`` narrows, and so does a type, also one that is not installed."""
     for number in range(5):
         made(client, f"page-{number}")
     names, cursor = [], ""
@@ -188,6 +169,7 @@ def test_the_list_is_paged_by_name(client: Client) -> None:
             break
         cursor = f"&cursor={page['nextCursor']}"
     assert names == [f"page-{number}" for number in range(5)]
+    assert client.get("/v1/connections?type=nowhere/unknown").json == {"items": [], "nextCursor": None}
     for wrong in ("limit=0", "limit=201", "limit=x", "limit=1&limit=2", "cursor=%00", "cursor=a/b", "limt=1"):
         assert client.get(f"/v1/connections?{wrong}").status == 400, wrong
 

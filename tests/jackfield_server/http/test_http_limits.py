@@ -246,17 +246,6 @@ def test_s10_files_are_limited_in_number(tmp_path: Path, monkeypatch: pytest.Mon
         assert client.post("/v1/files", b"").status == 201
 
 
-def test_files_expire(tmp_path: Path) -> None:
-    """An expired file is no FILE any more, and is swept away."""
-    with standing(tmp_path, replace(SETTINGS, files_kept=-1.0)) as stand:
-        client = stand.client()
-        file = client.post("/v1/files", b"old").json["file"]
-        late = client.invoke("say", text="x", picture={"file": file})
-        assert late.json["error"]["details"] == [{"path": "/picture/file", "message": "the file does not exist or has expired"}]
-        assert stand.host.files.sweep() == 1
-        assert not list((tmp_path / "home" / "files" / "default").iterdir())
-
-
 def test_a_file_that_is_used_outlives_the_key_of_its_invocation(tmp_path: Path) -> None:
     """The same request under the same key is replayed for a day after it, whenever its file was uploaded."""
     clock = FakeClock()

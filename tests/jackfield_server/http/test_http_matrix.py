@@ -16,7 +16,7 @@ import jsonschema_rs
 import pytest
 
 from http_stand import SETTINGS, Client, Stand, say, standing
-from jackfield.callers import SCOPES, Rules, may
+from jackfield.callers import SCOPES, may
 from jackfield_market.catalogue import build
 from jackfield_market.repository import create
 from jackfield_market.role_keys import default_keys
@@ -233,12 +233,6 @@ def test_metrics_are_the_operators(scene: Scene) -> None:
     """The counters are of all workspaces, so only a token of ``default`` reads them."""
     assert scene.clients["read"].get("/metrics").status == 200
     assert scene.clients["other"].get("/metrics").status == 403
-
-
-def test_h1_metrics_are_not_for_a_token_with_rules(scene: Scene) -> None:
-    """The counters tell of every connector and action, which a token with rules may not see."""
-    ruled = scene.stand.client("manage", rules=Rules(("echo/say",)))
-    assert ruled.get("/metrics").status == 403
 
 
 def test_m3_names_that_callers_make_up_are_no_labels(scene: Scene) -> None:

@@ -97,6 +97,7 @@ def test_rules_are_kept_as_json() -> None:
     assert Rules.from_json(rules.to_json()) == rules
     assert Rules.from_json({}) == Rules()
     assert not Rules()
+    assert all((Rules(("a/*",)), Rules(block=("a/*",)), Rules(approve=("a/*",))))
 
 
 @pytest.mark.parametrize(
