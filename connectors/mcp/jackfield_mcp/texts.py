@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import unicodedata
+from jackfield.kernel import hidden
 
 LONGEST = 4_096
 """Characters of a server's text that are kept."""
-_KEPT = frozenset("\n\t")
-_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
-"""Categories of control, format (zero-width, bidirectional, tags from U+E0000), half and private characters, and separators of lines."""
+_KEPT = "\n\t"
 
 
 def plain(text: object, longest: int = LONGEST) -> str:
     """Return a text without hidden characters, cut off behind ``longest``; an empty one for what is none."""
     if not isinstance(text, str):
         return ""
-    short = text[: 4 * longest]
-    if short.isascii() and short.isprintable():
-        return short[:longest].strip()
-    kept = [one for one in short if one in _KEPT or unicodedata.category(one) not in _HIDDEN]
-    return "".join(kept)[:longest].strip()
+    return hidden.without_hidden(text[: 4 * longest], _KEPT)[:longest].strip()
 
 
 def one_line(text: object, longest: int) -> str:
@@ -29,4 +23,4 @@ def one_line(text: object, longest: int) -> str:
 
 def has_hidden(text: object) -> bool:
     """Return True if a text has characters that ``plain`` leaves out."""
-    return isinstance(text, str) and any(one not in _KEPT and unicodedata.category(one) in _HIDDEN for one in text)
+    return isinstance(text, str) and hidden.has_hidden(text, _KEPT)

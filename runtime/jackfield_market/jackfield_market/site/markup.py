@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
 from jackfield.kernel import markup
+from jackfield.kernel.hidden import without_hidden
 from jackfield.kernel.markup import Markup, Node, Tags
 
 _POLICY = "default-src 'none'; img-src data:; style-src 'self'; script-src 'self'; base-uri 'none'; form-action 'none'"
 """Content security policy of every page: its own style and scripts, images in the page itself, and nothing from elsewhere."""
 _FOOTER = "Signed catalogue of connectors for jackfield. This page quotes the packages; "
-_INVISIBLE = frozenset({"Cc", "Cf", "Co", "Cs"})
-_KEPT = frozenset("\n\t\u200c\u200d")
+_KEPT = "\n\t\u200c\u200d"
 """Characters that may stay: line ends, and the joiners that some scripts need."""
 _LONGEST = 100_000
 
 
 def clean(text: object) -> str:
     """Return a text without invisible characters: control characters, and those that turn the direction of the text."""
-    found = str(text)[:_LONGEST]
-    if found.isascii() and found.isprintable():
-        return found
-    return "".join(mark for mark in found if mark in _KEPT or unicodedata.category(mark) not in _INVISIBLE)
+    return without_hidden(str(text)[:_LONGEST], _KEPT)
 
 
 h = Tags(shown=clean)

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from http.client import HTTPException
 from typing import Any
-from unicodedata import category
 from urllib.request import Request, urlopen
 
 import jwt
@@ -20,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 
 from jackfield.kernel.clock import Clock
 from jackfield.kernel.fork import ProcessLocal
+from jackfield.kernel.hidden import has_hidden
 from jackfield_server.shared.identity.identity_providers import Jwt
 from jackfield_server.shared.requests.problem import Problem
 
@@ -41,8 +41,6 @@ NEEDED = ("exp", "iss", "aud", "sub")
 """Claims that a token must have, unless it is of another kind."""
 _NOBODY = "-"
 """Subject of a token that needs none."""
-_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-"""Unicode categories of control, format (including bidirectional) and line characters, which make one name look like another."""
 _PATIENCE = 5.0
 """Seconds that a fetch may take in total, and for which requests wait for it."""
 _LEFT = 3
@@ -243,7 +241,7 @@ def _is_fit(claims: Mapping[str, Any]) -> bool:
     subject, times = claims.get("sub", _NOBODY), [claims[name] for name in ("exp", "nbf", "iat") if name in claims]
     if not all(isinstance(moment, int | float) and not isinstance(moment, bool) for moment in times) or not isinstance(subject, str):
         return False
-    return bool(subject.strip()) and len(subject) <= _LONGEST and _UNSEEN.isdisjoint(map(category, subject))
+    return bool(subject.strip()) and len(subject) <= _LONGEST and not has_hidden(subject)  # one name would look like another
 
 
 def _kid(text: str, otherwise: str | None = None) -> str | None:
