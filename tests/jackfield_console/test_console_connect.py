@@ -69,7 +69,7 @@ def test_a_person_connects_an_aws_role(browser: Browser, console: Console, platf
             page.get_by_role("link", name="Download the CloudFormation template").click()
         download.value.save_as(tmp_path / "template.json")
         template = json.loads((tmp_path / "template.json").read_text(encoding="utf-8"))
-        assert template["Resources"]["Role"]["Properties"]["RoleName"] == "jackfield-aws-ses"
+        assert template["Resources"]["Role"]["Properties"]["RoleName"] == "access-aws-ses"
         assert external in json.dumps(template)
         assert aws.secret_access_key not in page.content()
         page.get_by_label("Role ARN").fill("arn:aws:iam::123456789012:role/another")

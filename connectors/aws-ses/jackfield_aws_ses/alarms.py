@@ -53,7 +53,7 @@ ALARMS = (
 """AWS recommends alarms on both rates; the limits are those of its enforcement FAQ (Amazon SES developer guide)."""
 
 _TOPIC = "ARN of the SNS topic that alarms notify; empty for none."
-_CREATE = "Creates the CloudWatch alarms; they cost extra."
+_CREATE = "true creates the CloudWatch alarms, which cost extra."
 
 
 def with_alarms(documents: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def with_alarms(documents: Mapping[str, Any]) -> dict[str, Any]:
 
 def _template(template: Mapping[str, Any]) -> dict[str, Any]:
     parameters = {
-        "CreateAlarms": {"Type": "String", "Default": "true", "AllowedValues": ["true", "false"], "Description": _CREATE},
+        "CreateAlarms": {"Type": "String", "Default": "false", "AllowedValues": ["true", "false"], "Description": _CREATE},
         "AlarmTopicArn": {"Type": "String", "Default": "", "Description": _TOPIC},
     }
     conditions = {
@@ -102,7 +102,7 @@ def _module() -> str:
 _VARIABLES = f"""variable "create_alarms" {{
   description = {json.dumps(_CREATE)}
   type        = bool
-  default     = true
+  default     = false
 }}
 
 variable "alarm_topic_arn" {{

@@ -41,6 +41,7 @@ def test_cloudformation_makes_the_alarms(documents: dict[str, Any]) -> None:
     assert BOUNCES.items() <= next(alarm for alarm in alarms if alarm["AlarmName"] == "ses-high-bounce-rate").items()
     assert sorted({alarm["MetricName"] for alarm in alarms}) == ["Reject", "Reputation.BounceRate", "Reputation.ComplaintRate"]
     assert len(alarms) == 5
+    assert template["Parameters"]["CreateAlarms"]["Default"] == "false", "alarms cost extra: whoever wants them says so"
 
 
 def test_terraform_makes_the_same_alarms(documents: dict[str, Any]) -> None:

@@ -26,6 +26,7 @@ _EXTERNAL_ID = {"minLength": 2, "maxLength": 1224, "pattern": "^[A-Za-z0-9_+=,.@
 _EXTERNAL_ID_DOCS = (
     "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_common-scenarios_third-party.html#id_roles_third-party_external-id"
 )
+_NO_ACCOUNT = ":iam::000000000000:"
 _POLICY = {"anyOf": [{"type": "boolean"}, {"type": "object"}]}
 """Without 'additionalProperties': true, for which react-jsonschema-form makes a choice without members and logs that it is none."""
 
@@ -40,7 +41,7 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
     setup: ClassVar[str] = guides.ROLE_GUIDE
     reports_begin: ClassVar[bool] = True
     permission_system: ClassVar[str | None] = "aws:iam"
-    foreseen: ClassVar[Mapping[str, str]] = {"roleARN": "arn:aws:iam::000000000000:role/jackfield-{name:.54}"}
+    foreseen: ClassVar[Mapping[str, str]] = {"roleARN": f"arn:aws{_NO_ACCOUNT}role/{{name:.64}}"}
     """A role named after the connection, by 64 characters at most (IAM API reference, CreateRole); its account is not known yet."""
 
     role_arn: str = Field(
@@ -188,7 +189,10 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
         """
         from jackfield_aws.role_documents import WantedRole, cloudformation_template, terraform_module
 
-        wanted = WantedRole.of(self.role_arn, permissions, principal_arn, self.external_id, self.duration_seconds)
+        role = self.role_arn
+        if _NO_ACCOUNT in role and principal_arn is not None and principal_arn.startswith("arn:"):  # foreseen: in the principal's partition
+            role = f"arn:{principal_arn.split(':')[1]}{role.removeprefix('arn:aws')}"
+        wanted = WantedRole.of(role, permissions, principal_arn, self.external_id, self.duration_seconds)
         sender = sender or sender_address(self.sender)
         wanted = replace(wanted, sender=sender, testing=tuple(testing), tenant=self.tenant, statements=tuple(statements))
         return {
@@ -212,6 +216,8 @@ class ApiKeySecret(ConnectionType, json_schema_extra=fields.AT_AWS):
     setup: ClassVar[str] = guides.ACCESS_KEY_GUIDE
     reports_begin: ClassVar[bool] = True
     permission_system: ClassVar[str | None] = "aws:iam"
+    foreseen: ClassVar[Mapping[str, str]] = {"accessKeyId": "AKIA0000000000000000", "secretAccessKey": "0" * 40}
+    """A key of a user who gets the policy first."""
 
     access_key_id: str = fields.access_key_id()
     secret_access_key: str = fields.secret_access_key()

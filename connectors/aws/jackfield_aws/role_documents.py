@@ -77,6 +77,8 @@ class WantedRole:
 
 
 _PARAMETER = "TrustedPrincipal"
+_POLICY = "access"
+"""Name of the inline policy, and of the role in Terraform: the owner of the account need not know what software assumes the role."""
 
 
 def cloudformation_template(role: WantedRole) -> dict[str, Any]:
@@ -87,7 +89,7 @@ def cloudformation_template(role: WantedRole) -> dict[str, Any]:
     parameters = {} if role.principal is not None else {"Parameters": {_PARAMETER: _principal()}}
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
-        "Description": f"The role {role.name}, which jackfield assumes to act for you.",
+        "Description": f"The role {role.name}. Whoever its trust policy names assumes it, and may do what its permissions allow.",
         **parameters,
         "Resources": {"Role": {"Type": "AWS::IAM::Role", "Properties": _properties(role)}},
         "Outputs": {"RoleArn": {"Description": "The Role ARN of the connection.", "Value": {"Fn::GetAtt": ["Role", "Arn"]}}},
@@ -108,7 +110,7 @@ def _properties(role: WantedRole) -> dict[str, Any]:
         "Path": role.path,
         "MaxSessionDuration": role.max_session,
         "AssumeRolePolicyDocument": role.trust_policy({"Ref": _PARAMETER}),
-        "Policies": [{"PolicyName": "jackfield", "PolicyDocument": role.identity_policy}],
+        "Policies": [{"PolicyName": _POLICY, "PolicyDocument": role.identity_policy}],
     }
 
 
@@ -120,7 +122,7 @@ _MARK = "\0principal\0"
 def terraform_module(role: WantedRole) -> str:
     """Build the module that creates ``role``, as HCL. An unknown principal becomes a variable."""
     trust = _expression(role.trust_policy(_MARK)).replace(json.dumps(_MARK), _INTERPOLATED)
-    return f"""{"" if role.principal is not None else _variable()}resource "aws_iam_role" "jackfield" {{
+    return f"""{"" if role.principal is not None else _variable()}resource "aws_iam_role" "{_POLICY}" {{
   name                 = {_text(role.name)}
   path                 = {_text(role.path)}
   max_session_duration = {role.max_session}
@@ -128,16 +130,16 @@ def terraform_module(role: WantedRole) -> str:
   assume_role_policy = jsonencode({trust})
 }}
 
-resource "aws_iam_role_policy" "jackfield" {{
-  name = "jackfield"
-  role = aws_iam_role.jackfield.id
+resource "aws_iam_role_policy" "{_POLICY}" {{
+  name = "{_POLICY}"
+  role = aws_iam_role.{_POLICY}.id
 
   policy = jsonencode({_expression(role.identity_policy)})
 }}
 
 output "role_arn" {{
   description = "The Role ARN of the connection."
-  value       = aws_iam_role.jackfield.arn
+  value       = aws_iam_role.{_POLICY}.arn
 }}
 """
 

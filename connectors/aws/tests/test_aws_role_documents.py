@@ -130,7 +130,7 @@ def test_cloudformation_accepts_it(principal: str | None, monkeypatch: pytest.Mo
         patch_client(iam)
         made = stacks.create_stack(StackName="acme", TemplateBody=template, Capabilities=["CAPABILITY_NAMED_IAM"], Parameters=parameters)
         role = iam.get_role(RoleName="acme-ses")["Role"]
-        policy = iam.get_role_policy(RoleName="acme-ses", PolicyName="jackfield")["PolicyDocument"]
+        policy = iam.get_role_policy(RoleName="acme-ses", PolicyName="access")["PolicyDocument"]
         (output,) = stacks.describe_stacks(StackName=made["StackId"])["Stacks"][0]["Outputs"]
     assert role["AssumeRolePolicyDocument"] == documents()["trustPolicy"]
     # moto keeps the documents of a stack's inline policies as Python writes them

@@ -262,7 +262,7 @@ class ConnectionType(SecretHolder, BaseModel):
       to types with a field of that name. ``testing`` are the permissions of the connectors' connection tests, if any. Types of connectors
       that know what a call needs (``statements_of``) take ``statements``, too: permissions with the resources they are for.
     - ``foreseen``: values that exist only once the policies are in place, such as the name of a role. With them the policies can be shown
-      before; ``{name}`` in them is the connection's name.
+      before; ``{name}`` in them is the connection's name, in a connect session after the platform's.
     - ``serves``: restricts the type to some actions and states the reason.
     - ``waives``: inputs (in JSON spelling) that actions do not require with this type. They are then None, so the models of these actions
       declare them as ``X | None`` without a default.

@@ -183,7 +183,7 @@ class _ConnectPages:
         made = sessions.documents(found) if found.task == "add" and not found.is_over else {}
         if "cloudFormation" not in made:
             return view.refusal("gone", 404)
-        headers = {"Content-Disposition": f'attachment; filename="jackfield-{found.connection}.json"', "Cache-Control": "no-store"}
+        headers = {"Content-Disposition": f'attachment; filename="{sessions.stack(found)}.json"', "Cache-Control": "no-store"}
         return Response(json.dumps(made["cloudFormation"], indent=2), headers=headers, media_type="application/json")
 
     def _stepped(self, request: Request, sessions: Connecting, found: ConnectSession, view: View) -> Response:

@@ -4,7 +4,9 @@ which a page in a frame lets the window that it opens go to the provider."""
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
+from textwrap import indent
 from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
@@ -31,6 +33,9 @@ _POLICY = (
     "default-src 'none'; style-src 'self' {style}; img-src 'self' data:; {scripts}form-action 'self'; base-uri 'none'; "
     "frame-ancestors {frames}"
 )
+
+_GUIDES_POLICY = re.compile(r"^( *)```json$.*?^ *```$", re.MULTILINE | re.DOTALL)
+"""Policy in a guide, for what most platforms call."""
 
 
 def returning(found: ConnectSession, **members: str) -> str:
@@ -257,13 +262,15 @@ class View:
         form = self._formed(
             "submit", fields(schema, values, stored, faults, self.say), h.div(h.button(button, class_="primary"), class_="actions")
         )
-        before = self._external(sessions, found)
-        then = h.h2(self.say("external_then")) if before is not None else None
+        external = sessions.external_id(found)
+        before = self._access(sessions, found, external)
+        then = h.h2(self.say("external_then")) if external is not None else None
         about = self._words.setup(kind) if schema["properties"] else ""
+        if external is None and (policy := self._needed(sessions, found)):
+            about = _GUIDES_POLICY.sub(lambda block: indent(f"```json\n{policy}\n```", block[1]), about, count=1)
         setup = h.details(h.summary(self.say("guide")), guide(about)) if about else None
         several = not again and not found.wanted.connection and len(sessions.offered(found)) > 1
         back = self._step("back", self.say("back"), plain=True) if several else None
-        external = sessions.external_id(found)
         return self.page(
             title, h.p(line(self._words.description(found.type, kind))), self._faults(error, faults, schema["properties"]), self._trial(found, external), before, then, form, setup,
             back, self._cancel(), picture=icon(found.type, self._words.connector(found.type, kind), found.wanted.icons),
@@ -277,17 +284,14 @@ class View:
         told = h.p(self.say("wrong"), [[h.br(), text] for text in hidden], class_="notice bad", role="alert")
         return told if faults else self._words.fault(error)
 
-    def _external(self, sessions: Connecting, found: ConnectSession) -> Markup | None:
+    def _access(self, sessions: Connecting, found: ConnectSession, external: str | None) -> Markup | None:
         """Render what the owner of an account does first: the External ID, and the documents that create the role."""
-        external = sessions.external_id(found)
         if external is None:
-            return None
+            policy = self._needed(sessions, found)
+            return h.details(h.summary(self.say("needed")), _code(policy, self.say("needed"))) if policy else None
         made = sessions.documents(found) if found.task == "add" else {}
-        stack = f"jackfield-{found.connection}"
-        command = (
-            f"aws cloudformation deploy --stack-name {stack.replace('.', '-').replace('_', '-')} --template-file {stack}.json "
-            "--capabilities CAPABILITY_NAMED_IAM"
-        )
+        stack = sessions.stack(found)
+        command = f"aws cloudformation deploy --stack-name {stack} --template-file {stack}.json --capabilities CAPABILITY_NAMED_IAM"
         template = [
             h.p(h.a(self.say("external_template"), href=f"{SESSION}/{found.id}/template", class_="button", download=f"{stack}.json")),
             h.p(self.say("external_command")), _code(command, "AWS CLI"),
@@ -301,6 +305,11 @@ class View:
             h.h2(self.say("external_title")), h.p(self.say("external_lead")), _code(external, self.say("external_id")), template, policies,
             class_="card stack",
         )  # fmt: skip
+
+    def _needed(self, sessions: Connecting, found: ConnectSession) -> str:
+        """Return the policy for whoever has the key that is entered, if the platform says what it will call."""
+        made = sessions.documents(found) if found.task == "add" and (found.wanted.actions or found.wanted.calls) else {}
+        return json_text(made["identityPolicy"]) if "identityPolicy" in made else ""
 
     def _trial(self, found: ConnectSession, external: str | None) -> Markup | None:
         steps: Iterable[Mapping[str, Any]] = (found.trial.get("lastTest") or {}).get("steps", ())

@@ -37,7 +37,7 @@ from jackfield_console.layout.components import (
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import fragment, page, redirect
 from jackfield_store.management.diagnosis import doctors
-from jackfield_store.management.policies import TooWide
+from jackfield_store.management.served_actions import TooWide
 
 _EXTERNAL_ID = "<the External ID of this connection>"
 """Placeholder in hints, since those are journaled and logged; only the connection's own page shows the value."""

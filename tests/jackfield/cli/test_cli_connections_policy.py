@@ -62,7 +62,7 @@ def test_one_document(shell: Shell, form: str, member: str) -> None:
 def test_terraform(shell: Shell) -> None:
     """Terraform's module is printed as it is; with ``--json`` as a JSON string."""
     answer = shell.run("connections", "policy", "acme", "--format", "terraform", "--principal", PRINCIPAL)
-    assert answer.out.startswith('resource "aws_iam_role" "jackfield" {\n')
+    assert answer.out.startswith('resource "aws_iam_role" "access" {\n')
     assert (
         json.loads(shell.run("connections", "policy", "acme", "--format", "terraform", "--principal", PRINCIPAL, "--json").out)
         == answer.out
@@ -75,6 +75,27 @@ def test_chosen_actions(shell: Shell) -> None:
     assert policy["Statement"][0]["Action"] == ["ses:ListIdentities"]
     policy = shell.run("connections", "policy", "key", "--actions", " aws-ses/sendEmail ,listIdentities", "--format", "iam").json
     assert policy["Statement"][0]["Action"] == ["ses:ListIdentities", "ses:SendEmail", "ses:SendRawEmail"]
+
+
+def test_patterns_of_actions(shell: Shell) -> None:
+    """Actions may be patterns as in rules; calls come beside them, and a pattern that fits nothing is refused."""
+    policy = shell.run("connections", "policy", "key", "--actions", "aws-ses/list*ities & effect:read", "--format", "iam").json
+    assert policy["Statement"][0]["Action"] == ["ses:ListIdentities"]
+    found = shell.run("connections", "policy", "key", "--actions", "aws-ses/* & effect:read").json
+    assert {"ses:ListIdentities", "ses:GetAccount"} <= set(found["permissions"])
+    assert "ses:SendEmail" not in found["permissions"]
+    shell.write("calls.json", json.dumps([{"action": "aws-ses/sendEmail", "inputs": {}}]))
+    found = shell.run("connections", "policy", "key", "--actions", "listIdentities", "--calls", "calls.json")
+    assert found.json["permissions"] == ["ses:ListIdentities", "ses:SendEmail", "ses:SendRawEmail"]
+    for pattern, said in (("aws-ses/zip*", "supports no action"), ("effect:rite", "is not an effect"), ("aws-sez/*", "aws-sez")):
+        refused = shell.run("connections", "policy", "key", "--actions", pattern)
+        assert (refused.code, said in refused.out) == (2, True), refused.out
+
+
+def test_templates_name_no_software(shell: Shell) -> None:
+    """What the owner of an account is handed has a neutral name of the policy, and none of ours but in the principal that is given."""
+    found = shell.run("connections", "policy", "acme", "--principal", "111122223333").json
+    assert "jackfield" not in json.dumps([found["cloudFormation"], found["terraform"]])
 
 
 def test_the_test_of_a_connection_is_allowed(shell: Shell) -> None:

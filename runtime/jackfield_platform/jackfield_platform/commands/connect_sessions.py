@@ -25,6 +25,9 @@ _DAY = 86_400.0
 def _declare_create(parser: Parser) -> None:
     parser.add_argument("--mode", choices=_MODES, default="connect", help="connect a new account (default), one again, or manage them")
     parser.add_argument("--types", metavar="A,B", help="connection types to choose from (default: all)")
+    parser.add_argument(
+        "--actions", metavar="A,B", help="actions that will be called, as names or patterns: a role's template is for these"
+    )
     parser.add_argument("--connection", metavar="NAME", help="name of the new connection, or of the one to connect again")
     parser.add_argument("--user", metavar="ID", help="your own ID of the person, for the audit log")
     parser.add_argument("--return-to", metavar="URL", help="page to which the browser goes at the end")
@@ -44,6 +47,7 @@ def _create(sessions: Connecting, arguments: Namespace) -> dict[str, Any]:
     given = {
         "mode": arguments.mode, "connection": arguments.connection, "user": arguments.user, "returnTo": arguments.return_to,
         "types": arguments.types.split(",") if arguments.types else None,
+        "actions": [name.strip() for name in arguments.actions.split(",")] if arguments.actions else None,
         "expiresIn": int(arguments.expires_in) if arguments.expires_in else None,
     }  # fmt: skip
     body: dict[str, Any] = {"verify": "link", **(read_document(arguments, "file") if arguments.file else {})}

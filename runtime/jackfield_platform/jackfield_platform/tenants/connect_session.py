@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
@@ -16,6 +17,7 @@ from jackfield.kernel.errors import Detail, InvalidInvocation
 from jackfield.kernel.secrecy import SecretHolder
 from jackfield_store.access.images import image_fault
 from jackfield_store.access.settings import theme_faults, theme_of
+from jackfield_store.management.call_permissions import check_calls
 
 Mode = Literal["connect", "reauth", "manage"]
 Verify = Literal["confirm", "browser", "link"]
@@ -30,6 +32,9 @@ _USUAL = 1800
 _MODES = ("connect", "reauth", "manage")
 _WAYS = ("confirm", "browser", "link")
 _MOST = 50
+_MOST_ACTIONS = 100
+_LARGEST_CALLS = 20_000
+"""Characters of the inputs of all calls."""
 _LONGEST_TEXT = 200
 _LONGEST_ADDRESS = 2000
 _LONGEST_LABEL = 500
@@ -41,7 +46,7 @@ _ORIGIN = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([1-9][0-9]{
 MEMBERS = frozenset(
     {
         "mode", "user", "verify", "types", "connection", "defaults", "fields", "labels", "returnTo", "origins", "theme", "locale",
-        "expiresIn", "userName", "principal", "allowOtherAccount", "icons",
+        "expiresIn", "userName", "principal", "allowOtherAccount", "icons", "actions", "calls",
     }
 )  # fmt: skip
 
@@ -51,8 +56,8 @@ class Wanted(SecretHolder):
     """Request of a platform. ``values`` are the platform's own for the connection's form, of which the person changes none that is
     ``locked``; ``fields`` are the platform's that the person fills in besides his own. ``theme`` is the look of the page, ``labels`` are
     its words for types and their fields, ``icons`` its pictures for connectors. The page calls the user ``user_name``, if there is
-    one: ``user`` is the platform's own ID. ``principal`` is who assumes a role of the person's
-    account, for the documents that describe the role."""
+    one: ``user`` is the platform's own ID. ``principal`` is who assumes a role of the person's account, for the documents that describe the
+    role. ``actions`` and ``calls`` are what the platform will call, from which its permissions follow."""
 
     mode: Mode = "connect"
     user: str = ""
@@ -71,6 +76,8 @@ class Wanted(SecretHolder):
     labels: Mapping[str, Any] = field(default_factory=dict)
     icons: Mapping[str, str] = field(default_factory=dict)
     user_name: str = ""
+    actions: tuple[str, ...] = ()
+    calls: tuple[Mapping[str, Any], ...] = ()
     lasts: int = _USUAL
 
     @classmethod
@@ -96,6 +103,8 @@ class Wanted(SecretHolder):
             locale=reading.one("locale", LOCALES, ""),
             theme=reading.theme(),
             principal=reading.text("principal"),
+            actions=reading.texts("actions", _MOST_ACTIONS),
+            calls=reading.calls("calls"),
             other_account=reading.flag("allowOtherAccount"),
             lasts=reading.seconds("expiresIn"),
         )
@@ -305,6 +314,20 @@ class _Reading:
         if sum(len(image) for image in value.values() if isinstance(image, str)) > _LARGEST_ICONS:
             self.fault(name, f"must have at most {_LARGEST_ICONS:,} characters together")
         return value
+
+    def calls(self, name: str) -> tuple[Mapping[str, Any], ...]:
+        """Read calls: ``[{"action", "inputs"}]``."""
+        value = self._body.get(name, [])
+        try:
+            check_calls(value)
+        except InvalidInvocation as error:
+            self._faults += error.details
+            return ()
+        if any(call.keys() - {"action", "inputs"} for call in value):
+            self.fault(name, "must have the members 'action' and 'inputs' alone")
+        if len(value) > _MOST or len(json.dumps(value)) > _LARGEST_CALLS:
+            self.fault(name, f"must be at most {_MOST} calls, with at most {_LARGEST_CALLS:,} characters together")
+        return tuple(value)
 
     def address(self, name: str) -> str:
         """Read the address of a page of the platform: over TLS, or on this machine."""

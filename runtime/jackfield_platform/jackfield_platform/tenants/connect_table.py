@@ -55,9 +55,9 @@ _WANTED = (
     "mode", "user", "verify", "types", "connection", "values", "locked", "return_to", "origins", "locale", "theme", "principal",
     "other_account", "lasts",
 )  # fmt: skip
-_LATER = ("fields", "labels", "icons", "user_name")
+_LATER = ("fields", "labels", "icons", "user_name", "actions", "calls")
 """Members that versions before do not know: what is empty is not stored."""
-_LISTS = ("types", "locked", "origins", "fields")
+_LISTS = ("types", "locked", "origins", "fields", "actions", "calls")
 
 
 class UnknownSession(InvalidInvocation):

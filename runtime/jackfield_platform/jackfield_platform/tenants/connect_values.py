@@ -193,6 +193,11 @@ def _brought(fault: Detail, name: str, kind: Kind, place: int) -> Detail:
     return Detail(f"/defaults/values{fault.path}" if known else f"/types/{place}", fault.message, fault.keyword)
 
 
+def is_persons(kind: Kind, path: str) -> bool:
+    """Return whether a pointer into a type's values leads to a field that the person fills in."""
+    return _audience(kind, path.split("/")[1] if path else "") == "user"
+
+
 def _audience(kind: Kind, name: str) -> str:
     return audience_of(kind.schema, name, authorizes=bool(kind.about.authorizes))
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from jackfield.callers import Caller, Rules
 from jackfield.callers.actor import Actor
 from jackfield.connections.host_access import generate, generated_fields
-from jackfield.connections.provenance import Provenance
 from jackfield.connections.secret_references import reference_paths
 from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError, UnknownConnection
 from jackfield_platform.tenants.approvals import Approvals
+from jackfield_platform.tenants.connect_access import REMOTE, access_documents, check_access, stack_name
 from jackfield_platform.tenants.connect_session import ConnectSession, Wanted
 from jackfield_platform.tenants.connect_table import ConnectTable, SessionMoved, same, unknown
 from jackfield_platform.tenants.connect_values import (
@@ -33,7 +33,6 @@ from jackfield_platform.tenants.connect_values import (
 from jackfield_store.access import Audit, Workspaces
 from jackfield_store.connections.connection_rows import secret_places
 from jackfield_store.keys.sealing import digest, new_secret
-from jackfield_store.management.policies import PolicyRequest
 from jackfield_store.management.visible_connections import table_of
 
 if TYPE_CHECKING:
@@ -44,8 +43,6 @@ if TYPE_CHECKING:
     from jackfield_store.management.connections import ManagedConnections
     from jackfield_store.resources.storage import Storage
 
-_REMOTE = Provenance("remote", own_external_id=True)
-"""Values of a session: a person's, with the External ID that the session has generated or the platform has given."""
 PAGE = "/connect"
 """Path of the server's page; a link has a secret after it."""
 _SECONDS = 30.0
@@ -116,7 +113,8 @@ class Connecting:
         if len(kinds) == 1:
             check_defaults(wanted, kinds[0])
         for place, kind in enumerate(kinds if wanted.mode == "connect" else ()):
-            check_brought(wanted, kind, place, partial(self._connections.check, kind.full_name, provenance=_REMOTE))
+            check_brought(wanted, kind, place, partial(self._connections.check, kind.full_name, provenance=REMOTE))
+        check_access(self._connections, wanted, kinds)
         audit = self._audit(actor)
         facts = {"mode": wanted.mode, "verify": wanted.verify, "user": wanted.user, "types": list(wanted.types)}
 
@@ -321,7 +319,7 @@ class Connecting:
         refuse_unasked(form_schema_of(found, kind), given)
         stored = self._connections.find(found.connection).values if found.task == "replace" else None
         values = merged(found, kind, given, stored)
-        check = partial(self._connections.check, kind.full_name, provenance=_REMOTE)
+        check = partial(self._connections.check, kind.full_name, provenance=REMOTE)
         refuse_missing(found, kind, values, check)
         if kind.about.authorizes:
             check(values)
@@ -329,7 +327,7 @@ class Connecting:
         if kind.about.authorizes:
             return testing
         acting = self._connections.acting_as(_actor(found))
-        trial = acting.test_draft(kind.full_name, values, name=found.connection, provenance=_REMOTE, timeout_seconds=_SECONDS)
+        trial = acting.test_draft(kind.full_name, values, name=found.connection, provenance=REMOTE, timeout_seconds=_SECONDS)
         if trial["status"] != "failing" and found.task == "replace":
             self._require_account(found, trial.get("account"))
         return self._table.change(testing, trial=trial)
@@ -374,15 +372,14 @@ class Connecting:
 
     def documents(self, found: ConnectSession) -> Mapping[str, Any]:
         """Return the documents by which the owner of the account lets the connection in; none if its type has none."""
-        kind = self.kind(found)
-        connector = next((one.key for one in kind.manifests if one.key == found.type.partition("/")[0]), None)
-        values = {**platforms_values(found.wanted, kind), **found.generated}
         try:
-            return self._connections.draft_policy(
-                kind.full_name, values, found.connection, PolicyRequest(None, connector, found.wanted.principal or None), _REMOTE
-            )
+            return access_documents(self._connections, found.wanted, self.kind(found), found.type, found.connection, found.generated)
         except JackfieldError:
             return {}
+
+    def stack(self, found: ConnectSession) -> str:
+        """Return the name of the stack that makes a role by the documents."""
+        return stack_name(found.wanted.theme.get("name", ""), found.connection)
 
     def external_id(self, found: ConnectSession) -> str | None:
         """Return the External ID that the owner of the account has to ask for; None if the type has none."""
@@ -399,7 +396,7 @@ class Connecting:
         acting = self._connections.acting_as(
             _actor(found), lambda transaction: noted.append(self._table.changed_in(transaction, found, task="authorize", created=True))
         )
-        acting.add(found.connection, self.kind(found).full_name, found.values, test=False, provenance=_REMOTE)
+        acting.add(found.connection, self.kind(found).full_name, found.values, test=False, provenance=REMOTE)
         return noted[-1]
 
     def _is_ready(self, found: ConnectSession) -> bool:
@@ -416,7 +413,7 @@ class Connecting:
             self._table.changed_in(transaction, found, status="granted", values={}, proof="")
 
         acting = self._connections.acting_as(_actor(found), in_transaction)
-        how: dict[str, Any] = {"test": True, "force": True, "provenance": _REMOTE, "timeout_seconds": _SECONDS}
+        how: dict[str, Any] = {"test": True, "force": True, "provenance": REMOTE, "timeout_seconds": _SECONDS}
         try:
             if found.task == "add":
                 acting.add(found.connection, self.kind(found).full_name, found.values, **how)

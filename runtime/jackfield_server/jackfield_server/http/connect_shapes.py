@@ -35,6 +35,14 @@ CONNECT: dict[str, Json] = {
         theme=THEME,
         locale={"enum": ["en", "de"]}, expiresIn={"type": "integer", "minimum": 1, "maximum": 86_400, "description": "Seconds."},
         principal={"type": "string", "maxLength": 200, "description": "Who assumes a role of the user's account: your IAM user's ARN."},
+        actions={
+            "type": "array", "items": STRING, "maxItems": 100,
+            "description": "Actions and triggers that you will call, as names or patterns: the role's template allows what they need.",
+        },
+        calls={
+            "type": "array", "maxItems": 50, "items": object_of(("action",), action=STRING, inputs={"type": "object"}),
+            "description": "Calls that you will make: allowed for the resources that their inputs name.",
+        },
         allowOtherAccount={"type": "boolean", "description": "A connection that is connected again may become another account's."},
     ),
     "CreatedConnectSession": closed_with(("id", "url", "expiresAt"), {"id": STRING, "url": {"type": "string"}, "expiresAt": MOMENT}),

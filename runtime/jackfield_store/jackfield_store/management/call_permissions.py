@@ -40,12 +40,14 @@ def needed(
     chosen: Sequence[tuple[str, ActionManifest | TriggerManifest]],
     system: str,
     calls: Sequence[Mapping[str, Any]] | None,
+    whole: Sequence[tuple[str, ActionManifest | TriggerManifest]],
 ) -> tuple[set[str], list[Needed]]:
-    """Return the permissions that are needed for all resources, and those for some. Without ``calls``, all are for all resources."""
-    if calls is None:
-        return {name for _, action in chosen for name in action.permissions.get(system, ())}, []
-    found = {(permission, tuple(resources)): None for permission, resources in _of_calls(connectors, chosen, system, calls)}
-    return {permission for permission, resources in found if resources == _ALL}, [one for one in found if one[1] != _ALL]
+    """Return the permissions that are needed for all resources, and those for some. The actions of ``whole`` need theirs for all."""
+    unbound = {name for _, action in whole for name in action.permissions.get(system, ())}
+    needs = _of_calls(connectors, chosen, system, calls or ())
+    found = {(permission, tuple(resources)): None for permission, resources in needs}
+    unbound |= {permission for permission, resources in found if resources == _ALL}
+    return unbound, [one for one in found if one[0] not in unbound]
 
 
 def _of_calls(

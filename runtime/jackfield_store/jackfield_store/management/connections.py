@@ -13,9 +13,8 @@ from jackfield.callers.actor import LIBRARY, Actor
 from jackfield.connections.connection_page import ConnectionPage
 from jackfield.connections.connection_types import Kind
 from jackfield.connections.host_access import HostAccess
-from jackfield.connections.named_connection import NAME, NAME_EXPECTED, NamedConnection
+from jackfield.connections.named_connection import NAME, NAME_EXPECTED, STORE, NamedConnection
 from jackfield.connections.provenance import Provenance
-from jackfield.connector.context import Call, entered
 from jackfield.invocation import DEFAULT_TIMEOUT
 from jackfield.kernel.clock import Deadline
 from jackfield.kernel.dataclass import replace
@@ -33,8 +32,9 @@ from jackfield_store.management.connection_test import Trial, not_saved, try_con
 from jackfield_store.management.drafts import ConnectionDraft, Drafter
 from jackfield_store.management.moving_in import MovingIn
 from jackfield_store.management.platform_part import platform_part
-from jackfield_store.management.policies import PolicyRequest, external_id, policies
+from jackfield_store.management.policies import PolicyRequest, external_id, visible_policies
 from jackfield_store.management.revoking import Revoking
+from jackfield_store.management.served_actions import unserved
 from jackfield_store.management.transfer import Fill, exported, imported
 from jackfield_store.management.views import page, shown_from_file, shown_from_store
 from jackfield_store.management.visible_connections import VisibleConnections, not_stored, table_of
@@ -359,33 +359,35 @@ class ManagedConnections:
         connector: str | None = None,
         calls: Sequence[Mapping[str, Any]] | None = None,
     ) -> dict[str, Any]:
-        """Return the provider policies that the connection needs for ``actions`` (``sendEmail`` or ``aws-ses/sendEmail``), or for a whole
-        ``connector``, and for its test. Their form is that of its type. By default they are for all that it serves, up to 10 connectors.
-        ``sender`` is the address that email may be sent from, with ``*`` as wildcard; by default the connection's own sender. ``*`` alone
-        allows every address. ``calls`` (``{"action", "inputs"}``) takes the place of ``actions``; inputs name resources and add needs.
+        """Return the provider policies that the connection needs for ``actions`` (``sendEmail``, ``aws-ses/get*``), or for a whole
+        ``connector``, and for its test. By default they are for all that it serves. ``sender`` is the address that email may be
+        sent from, ``*`` in it any text; by default the connection's own. ``calls`` (``{"action", "inputs"}``) come beside ``actions``:
+        inputs name resources and add needs.
 
         :raises UnknownAction: if there is no such action, or UnknownConnector, no such connector.
         :raises InvalidInvocation: if it serves too much for one policy and neither actions nor a connector is named.
         :raises InvalidConnection: if its type has no policies.
         """
-        stored, wanted = self.find(name), PolicyRequest(actions, connector, principal_arn, sender, calls)
-        with entered(Call(Deadline.after(DEFAULT_TIMEOUT, self._clock), workspace=self._opening.workspace)):
-            return policies(stored, self._visible.catalog_for(name), self._opening, self._targets, wanted)
+        wanted = PolicyRequest(actions, connector, principal_arn, sender, calls)
+        return visible_policies(self._visible, self._opening, self._clock, self.find(name), self._targets, wanted)
 
     def draft_policy(
-        self, type: str, values: Mapping[str, Any], name: str, wanted: PolicyRequest, provenance: Provenance = _OPERATOR
+        self, type: str, values: Mapping[str, Any], name: str, wanted: PolicyRequest, provenance: Provenance = _OPERATOR, *, role: str = ""
     ) -> dict[str, Any]:
-        """Return the policies as ``policy`` does, for a connection that does not exist yet; its type foresees values that are missing.
+        """Return the policies as ``policy`` does, for a connection that does not exist yet: its type foresees values, for ``role``.
 
         :raises JackfieldError: as ``policy`` does, or if values are not valid.
         """
         kind = self.kinds.find(type)
         model = self._catalog.load(kind.manifests[0].key).connections[kind.about.key]
-        foreseen = {field: text.format(name=name) for field, text in model.foreseen.items()}
+        foreseen = {field: text.format(name=role or name) for field, text in model.foreseen.items()}
         drafted = self._drafter.draft(kind, {**foreseen, **values}, provenance)
         del values
-        with entered(Call(Deadline.after(DEFAULT_TIMEOUT, self._clock), workspace=self._opening.workspace)):
-            return policies(drafted.stored(name), self._visible.catalog_for(name), self._opening, drafted, wanted)
+        return visible_policies(self._visible, self._opening, self._clock, drafted.stored(name), drafted, wanted)
+
+    def unserved(self, type: str, name: str, actions: Iterable[str]) -> set[str]:
+        """Return the names and patterns of actions that fit nothing which a connection of that type and name would serve."""
+        return unserved(NamedConnection(name, type, {}, STORE), self._visible.catalog_for(name), actions, self._visible.allows)
 
     def external_id(self, name: str) -> str | None:
         """Return the connection's External ID, with a reference resolved; None if it has none.

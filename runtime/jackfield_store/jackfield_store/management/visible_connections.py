@@ -13,6 +13,7 @@ from jackfield_store.connections.connection_table import ConnectionTable, NotSto
 
 if TYPE_CHECKING:
     from jackfield.callers import Authorizer
+    from jackfield.callers.rules import Request
     from jackfield.catalog import Catalog
     from jackfield.connections.connection_lookup import Connections
     from jackfield.connections.named_connection import NamedConnection
@@ -50,6 +51,10 @@ class VisibleConnections:
     def catalog_for(self, name: str | None) -> Catalog:
         """Return the connectors and actions that the caller may use over the connection of this name."""
         return seen_catalog(self._catalog, self._authorizer, name)
+
+    def allows(self, request: Request) -> bool:
+        """Return whether the rules allow a request; the token's scope is ignored."""
+        return self._authorizer.allows(request)
 
     def sees(self, name: str, kind: str) -> bool:
         """Return whether the caller may see a connection of this name and type."""

@@ -1,0 +1,185 @@
+"""The role or policy that a customer is asked for: for what the platform will call and nothing else, and named after the platform."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+import pytest
+from moto import mock_aws
+from moto.core import patch_client
+from tests.jackfield_server.http.connect_browser import Person
+
+from http_stand import SETTINGS, Client, Stand, standing
+from jackfield.kernel.clock import SystemClock
+from jackfield_platform.tenants.connect_access import role_name, stack_name
+from jackfield_store.access.platform_tokens import PlatformTokens
+from moto_quiet import quiet
+from moto_rig import offer
+
+quiet()
+
+BASE = "/v1/workspaces/acme-1/connect-sessions"
+ROLE = "aws-ses/awsAssumeRole"
+USER = "arn:aws:iam::111122223333:user/shop"
+KEYS: dict[str, Any] = {
+    "values": {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "s3cret"},
+    "locked": ["accessKeyId", "secretAccessKey"],
+}
+SENDING = ["ses:SendEmail", "ses:SendRawEmail"]
+TESTING = {"Sid": "ConnectionTest", "Effect": "Allow", "Action": ["ses:GetAccount"], "Resource": "*"}
+
+
+@pytest.fixture(scope="module")
+def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+    """A server with a tenant."""
+    folder = tmp_path_factory.mktemp("access")
+    offer(folder / "home", {"*": {"services": ["s3"]}})
+    with standing(folder, SETTINGS, clock=SystemClock()) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def platform(stand: Stand) -> Client:
+    """Its platform."""
+    made = PlatformTokens(stand.host.storage.database, stand.host.storage.vault, stand.host.clock).create("acme-*", "The Shop")
+    client = Client(stand.port, made.text)
+    assert client.call("PUT", "/v1/workspaces/acme-1", {}).status == 201
+    return client
+
+
+def opened(platform: Client, **body: Any) -> Person:
+    """The form of a session, as its user sees it."""
+    asked: dict[str, Any] = {"verify": "link", "types": [ROLE], "connection": "mail", "principal": USER, "defaults": KEYS, **body}
+    answer = platform.post(BASE, asked)
+    assert answer.status == 201, answer.body
+    return Person(platform.port).go(answer.json["url"]).press("Begin")
+
+
+def template_of(person: Person) -> dict[str, Any]:
+    """The template that the page offers."""
+    address = next(path for path in person.visited if "/session/" in path)
+    shown = Person(person.port, dict(person.cookies)).go(f"{urlsplit(address).path}/template")
+    found: dict[str, Any] = json.loads(shown.text)
+    return found
+
+
+def statements(template: dict[str, Any]) -> list[dict[str, Any]]:
+    """Statements of the role's policy."""
+    found: list[dict[str, Any]] = template["Resources"]["Role"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+    return found
+
+
+def test_the_role_may_do_what_the_platform_calls(platform: Client) -> None:
+    """Of one action, its two permissions and what the connection's test needs: no alarm, no parameter, no word of ours. CloudFormation's
+    linter has nothing against it, and CloudFormation makes the role."""
+    template = template_of(opened(platform, actions=["aws-ses/sendEmail"], theme={"name": "The Shop"}))
+    assert statements(template) == [{"Effect": "Allow", "Action": SENDING, "Resource": "*"}, TESTING]
+    assert (list(template["Resources"]), "Parameters" in template, "jackfield" in json.dumps(template)) == (["Role"], False, False)
+    assert template["Resources"]["Role"]["Properties"]["RoleName"] == "The-Shop-mail"
+    cfnlint: Any = importlib.import_module("cfnlint.api")  # it has no types
+    assert cfnlint.lint(json.dumps(template), cfnlint.ManualArgs(regions=["eu-west-1"])) == []
+    with mock_aws():
+        stacks, iam = boto3.client("cloudformation", region_name="eu-west-1"), boto3.client("iam")
+        patch_client(stacks)
+        patch_client(iam)
+        stacks.create_stack(StackName="The-Shop-mail", TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_NAMED_IAM"])
+        made = iam.get_role(RoleName="The-Shop-mail")["Role"]
+    assert made["AssumeRolePolicyDocument"]["Statement"][0]["Principal"] == {"AWS": USER}
+
+
+@pytest.mark.parametrize(
+    ("actions", "allowed", "denied"),
+    [
+        (["sendEmail"], {"ses:SendEmail"}, {"ses:ListIdentities"}),
+        (["aws-ses/listI*"], {"ses:ListIdentities"}, {"ses:SendEmail"}),
+        (["effect:read"], {"ses:ListIdentities"}, {"ses:SendEmail", "ses:CreateEmailIdentity"}),
+        (["aws-ses/* & effect:read", "slack/postMessage"], {"ses:ListIdentities"}, {"ses:SendEmail"}),
+    ],
+)
+def test_actions_are_patterns_as_in_rules(platform: Client, actions: list[str], allowed: set[str], denied: set[str]) -> None:
+    """A name, a pattern of a connector, an effect; what another type of the session calls is not this role's."""
+    person = opened(platform, actions=actions, types=[ROLE, "slack/botToken"]).press("Amazon SES")
+    found = {name for row in statements(template_of(person)) for name in row["Action"]}
+    assert allowed <= found
+    assert not denied & found
+
+
+def test_resources_are_those_that_are_known(platform: Client) -> None:
+    """A call's inputs name the resource; a sender that the platform gives is the only one that may be sent from."""
+    calls = [{"action": "aws.s3/getObject", "inputs": {"Bucket": "acme-reports", "Key": "a/b"}}]
+    rows = statements(template_of(opened(platform, types=["aws.s3/awsAssumeRole"], calls=calls)))
+    assert {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": "arn:aws:s3:::acme-reports/a/b"} in rows
+    defaults = {"values": {**KEYS["values"], "sender": "noreply@example.com"}}
+    rows = statements(template_of(opened(platform, actions=["sendEmail"], defaults=defaults)))
+    assert rows[0]["Condition"] == {"StringEquals": {"ses:FromAddress": "noreply@example.com"}}
+
+
+def test_without_a_list_the_rules_of_the_workspace_decide(platform: Client) -> None:
+    """What the platform lets its tenant call is what the role may do, triggers included."""
+    rules = {"rules": {"allow": ["aws-ses/listIdentities", "aws-ses/tenantStatus"]}}
+    assert platform.call("PATCH", "/v1/workspaces/acme-1", rules).status == 200
+    try:
+        found = {name for row in statements(template_of(opened(platform))) for name in row["Action"]}
+    finally:
+        platform.call("PATCH", "/v1/workspaces/acme-1", {"rules": {"allow": []}})
+    assert found == {"ses:ListIdentities", "ses:ListTenants", "ses:GetTenant", "ses:GetAccount"}
+
+
+def test_an_access_key_says_what_its_user_needs(platform: Client) -> None:
+    """Where a customer enters a key, the page shows the policy for the key's user, if the platform says what it calls."""
+    person = opened(platform, types=["aws-ses/apiKeySecret"], actions=["sendEmail"], principal="", defaults={})
+    assert "Permissions that are needed" in person.said
+    assert all(name in person.said for name in (*SENDING, "ses:GetAccount"))
+    assert "ses:ListIdentities" not in person.said
+    assert "Permissions that are needed" not in opened(platform, types=["aws-ses/apiKeySecret"], principal="", defaults={}).said
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ({"actions": ["aws-ses/sendMail"]}, "/actions/0"),
+        ({"actions": ["sendEmail", "slack/postMessage"]}, "/actions/1"),
+        ({"actions": ["aws-ses/send Email & x"]}, "/actions/0"),
+        ({"actions": "sendEmail"}, "/actions"),
+        ({"actions": ["a"] * 101}, "/actions"),
+        ({"calls": [{"action": "aws.s3/getObjekt"}]}, "/calls/0/action"),
+        ({"calls": [{"inputs": {}}]}, "/calls/0"),
+        ({"calls": [{"action": "sendEmail", "then": 1}]}, "/calls"),
+        ({"principal": "*"}, "/principal"),
+        ({"actions": ["sendEmail"], "defaults": {}}, "/defaults/values/accessKeyId"),
+    ],
+)
+def test_what_its_user_could_not_cure_is_refused(platform: Client, body: dict[str, Any], path: str) -> None:
+    """A mistake of the platform is told when it creates the session, with its place."""
+    answer = platform.post(BASE, {"verify": "link", "types": [ROLE], "defaults": KEYS, **body})
+    assert (answer.status, [item["path"] for item in answer.json["details"]]) == (400, [path]), answer.body
+
+
+def test_a_principal_of_another_partition_gets_its_template(platform: Client) -> None:
+    """The role's account is not known yet; its partition is that of whoever assumes it."""
+    principal = "arn:aws-us-gov:iam::111122223333:user/shop"
+    properties = template_of(opened(platform, principal=principal, actions=["sendEmail"]))["Resources"]["Role"]["Properties"]
+    assert properties["AssumeRolePolicyDocument"]["Statement"][0]["Principal"] == {"AWS": principal}
+
+
+@pytest.mark.parametrize(
+    ("platform_name", "connection", "role", "stack"),
+    [
+        ("The Shop", "mail", "The-Shop-mail", "The-Shop-mail"),
+        ("Müller & Söhne, Großhandel", "mail_1.eu", "Muller-Sohne-Grosshandel-mail_1.eu", "Muller-Sohne-Grosshandel-mail-1-eu"),
+        ("", "mail", "access-mail", "access-mail"),
+        ("株式会社", "mail", "access-mail", "access-mail"),
+        ("3D Print", "mail", "access-mail", "access-mail"),
+        ("<script>${AWS::StackName}", "mail", "script-AWS-StackName-mail", "script-AWS-StackName-mail"),
+        ("A", "x" * 100, f"A-{'x' * 53}-09ecb6eb", f"A-{'x' * 53}-09ecb6eb"),
+    ],
+)
+def test_names(platform_name: str, connection: str, role: str, stack: str) -> None:
+    """Names are the platform's and the connection's, within the limits of IAM and CloudFormation, and neutral where it has none."""
+    assert (role_name(platform_name, connection), stack_name(platform_name, connection)) == (role, stack)
+    assert len(role) <= 64
