@@ -128,12 +128,26 @@ def _facts(request: PageRequest, found: Mapping[str, Any]) -> list[tuple[str, No
         ("Action", h.code(f"{found['connector']}/{found['action']}")),
         ("Version", str(found.get("connectorVersion", ""))),
         ("Connection", h.a(found["connection"], href=f"/connections/{found['connection']}") if found.get("connection") else None),
+        ("Goes to", _hosts(found)),
         ("Account", found.get("account")),
+        *_values(found),
         ("Asked by", asker(request, asked)),
         ("Expires", at(str(found["expiresAt"]), request.now, whole=True)),
         ("Digest", h.code(str(found.get("digest", "")), class_="small")),
     ]
     return [(name, value) for name, value in facts if value]
+
+
+def _hosts(found: Mapping[str, Any]) -> Node:
+    """Render the hosts that would be called."""
+    hosts = found.get("destination", {}).get("hosts", ())
+    return [[h.code(host), " "] for host in hosts] or None
+
+
+def _values(found: Mapping[str, Any]) -> list[tuple[str, Node]]:
+    """Return the connection's values that are no hosts, such as its region and role, as they were when it was asked for."""
+    about: Mapping[str, Any] = found.get("destination", {})
+    return [(name, h.code(str(value))) for name, value in about.get("connection", {}).items() if value not in about["hosts"]]
 
 
 def approvals_of(request: PageRequest) -> Approvals:

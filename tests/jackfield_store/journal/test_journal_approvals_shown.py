@@ -115,3 +115,27 @@ def test_the_reason_of_a_decision_is_sealed(upgraded: str, aws: FakeAws) -> None
         jackfield.approvals_of(Caller("cli:bob", audience="operator"), BOB).approve(identifier, "fine")
         jackfield.storage.database.record(lambda transaction: transaction.change("UPDATE approvals SET why = 'the board agreed'", {}))
         assert [result.error and result.error.code for result in worked(jackfield)] == ["cancelled"]
+
+
+def test_where_it_goes_is_shown(upgraded: str, aws: FakeAws) -> None:
+    """The hosts that the connection names, else those of the connector; the connection's values without secrets, and the account."""
+    with runtime(upgraded, aws, {"rules": {"approve": ["stripe/*", "aws-ses/sendEmail"]}}) as jackfield:
+        jackfield.connections.add("shop", "stripe/secretKey", {"token": "sk_test_4711471147114711"}, test=False)
+        approvals = jackfield.approvals_of(Caller("cli:bob", audience="operator"), BOB)
+        found = approvals.show(jackfield.invoke({**CONFIRM, "inputs": FORMS["own"]}).meta.invocation_id)
+        assert [host.removeprefix("https://") for host in found["destination"]["hosts"]] == ["api.stripe.com"]
+        mail_ = approvals.show(asked(jackfield).meta.invocation_id)
+        assert mail_["destination"]["hosts"] == [aws.url]
+        assert mail_["destination"]["connection"]["region"] == "eu-west-1"
+        assert ("s3cr3t" in str(mail_["destination"]), "sk_test" in str(found)) == (False, False)
+
+
+def test_a_connector_without_named_hosts_shows_its_own(upgraded: str, aws: FakeAws) -> None:
+    """As patterns: the action chooses one of them by its inputs."""
+    with runtime(upgraded, aws, {"rules": {"approve": ["aws-ses/sendEmail"]}}) as jackfield:
+        jackfield.connections.add(
+            "plain", "aws-ses/apiKeySecret", {"accessKeyId": "AKIA", "secretAccessKey": "s3cr3t-of-it", "region": "eu-west-1"}, test=False
+        )
+        found = asked(jackfield, connection="plain")
+        shown = jackfield.approvals_of(Caller("cli:bob", audience="operator"), BOB).show(found.meta.invocation_id)
+        assert shown["destination"]["hosts"] == ["*.amazonaws.com", "*.amazonaws.com.cn"]

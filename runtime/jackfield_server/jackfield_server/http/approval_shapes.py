@@ -16,6 +16,9 @@ APPROVALS: dict[str, Json] = {
         decidedBy=_ACTOR, decidedAt=MOMENT, why=STRING, account=STRING,
         damage={"type": "string", "description": "Somebody has changed it in the database; what was asked for is as it was."},
         inputs={"description": "What would be sent, in the action's own form, secrets masked; only of one that waits, and not in a list."},
+        destination=closed_with(
+            ("hosts", "connection"), {"hosts": {"type": "array", "items": STRING}, "connection": {"type": "object"}},
+        ) | {"description": "Where it goes: hosts of the connection, else of the connector; its values without secrets."},
         files={"type": "object", "description": "Media type and SHA-256 of each file, by its ID."},
         digest={"type": "string", "description": "What the decision is bound to."},
         context=ANY, timeoutSeconds={"type": "number"}, jobTimeoutSeconds={"type": "number"}, onDoubt=_ON_DOUBT,

@@ -20,9 +20,10 @@ from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import Cancelled, InDoubt, Internal
 from jackfield.kernel.exact import exact_json, read_float
 from jackfield.kernel.hints import NextStep
+from jackfield.pipe.open import named_hosts
 from jackfield.pipe.settle import failed
 from jackfield.pipe.unstored import approval_required, required
-from jackfield.redaction.marks import masked
+from jackfield.redaction.marks import MASK, masked
 from jackfield_store.journal.abandoned import expired
 from jackfield_store.journal.approvals import LASTS, ApprovalRows
 from jackfield_store.recording.jobs import waited_by
@@ -111,8 +112,24 @@ def displayed(run: Run, asked: AskedApproval, effective: Mapping[str, Any], sour
     }  # fmt: skip
     return {
         "inputs": inputs if redactor is None else redactor.clean_json(inputs), "effect": plan.action.rule_effect, "rule": asked.rule,
-        "requestedBy": dict(asked.requested_by), **{name: value for name, value in members.items() if value is not None},
+        "destination": _destination(plan), "requestedBy": dict(asked.requested_by),
+        **{name: value for name, value in members.items() if value is not None},
     }  # fmt: skip
+
+
+def _destination(plan: Planned) -> dict[str, Any]:
+    """Return where a call goes: the hosts that its connection names, else those of the connector; and the connection's values that are no
+    secrets, such as region and role."""
+    target = plan.target
+    if target is None:
+        return {"hosts": [*plan.manifest.hosts], "connection": {}}
+    schema = target.kind.schema
+    declared: Mapping[str, Any] = schema.get("properties", {})
+    offered = {name: node["default"] for name, node in declared.items() if isinstance(node, Mapping) and "default" in node}
+    values = masked(schema, {**offered, **target.values})
+    hosts = [value for _, value in named_hosts(schema, values)] or [*plan.manifest.hosts]
+    told = {name: value for name, value in values.items() if isinstance(value, str | int | float) and MASK not in str(value)}
+    return {"hosts": hosts, "connection": told}
 
 
 def sealed_about(journal: Journal, draft: Draft, asked: AskedApproval, known: Mapping[str, Any]) -> AskedApproval:
