@@ -278,7 +278,11 @@ def test_a_page_that_looks_for_news_is_nobody(place: Place, clock: FakeClock) ->
         clock.advance(IDLE * 0.4)
         client.get("/invocations?live=1", hx_request="true")
     answer = client.get("/invocations?live=1", hx_request="true")
-    assert (answer.status, answer.headers["hx-refresh"]) == (401, "true")  # the page itself then goes to the sign-in, and comes back
+    assert (answer.status, answer.headers["hx-trigger"], answer.headers["hx-reswap"]) == (
+        401,
+        "session-ended",
+        "none",
+    )  # session.js decides
 
 
 def test_no_session_lasts_for_ever(place: Place, clock: FakeClock) -> None:

@@ -258,10 +258,8 @@ async def _with_form(page_request: PageRequest, secret: str, function: Endpoint)
 
 def _to_sign_in(request: Request) -> Response:
     path = request.scope["path"]
-    if "hx-request" in request.headers and request.method == "GET":
-        return fragment(status=401, headers={"HX-Refresh": "true"})  # the page asks by itself, and may sign in silently
-    if "hx-request" in request.headers:
-        return fragment(status=401, headers={"HX-Redirect": "/login?why=expired"})
+    if "hx-request" in request.headers:  # session.js keeps the page, if somebody has filled in a form of it
+        return fragment(status=401, headers={"HX-Trigger": "session-ended", "HX-Reswap": "none"})
     if request.method != "GET":
         return secured(RedirectResponse("/login?why=expired", 303))
     query = f"?{request.url.query}" if request.url.query else ""

@@ -92,7 +92,11 @@ class _ProviderPages:
         if headers.get("sec-fetch-dest", "document") != "document":
             raise Refused("a sign-in begins in a page of its own")
         address = safe_path(given.get("next", "/"))
-        kept = {"next": address if len(address) <= _LONGEST_NEXT else "/", "invitation": given.get("invitation", "")[:100]}
+        before = self._sessions.jar.session(request)
+        kept = {
+            "next": address if len(address) <= _LONGEST_NEXT else "/", "invitation": given.get("invitation", "")[:100],
+            "workspace": "" if before is None else before[0],
+        }  # fmt: skip
         silent = given.get("silent") == "1"
         redirect_uri = self._server.link(request, CALLBACK)
         begun = await self._server.slowly(lambda: self._people.provider.begin(redirect_uri, silent=silent))
@@ -133,7 +137,7 @@ class _ProviderPages:
         person = people.provider.person(people.provider.check(answer), kept)
         if kept["invitation"]:
             self._accept(person, kept["invitation"])
-        workspace = people.landing(person)
+        workspace = people.landing(person, kept.get("workspace", ""))
         entered = None if workspace is None else self._sessions.by_person(person, workspace)
         if entered is None:
             raise _NoRole(person)

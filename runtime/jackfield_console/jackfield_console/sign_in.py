@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from jackfield.callers import Rules
@@ -21,7 +21,7 @@ from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup
 from jackfield_console.invitation import START, invited, provider_part
 from jackfield_console.layout.components import csrf_field, fault_of, h, text_field
-from jackfield_console.layout.shell import LOGO, document, secured
+from jackfield_console.layout.shell import LOGO, SIGNED_IN, document, secured, session_of
 from jackfield_server.shared.browsers.cookies import CookieJar, csrf_token, same_token
 from jackfield_server.shared.identity.identity import MOMENT, REMEMBERED, Identity
 from jackfield_server.shared.identity.people import People
@@ -248,12 +248,14 @@ AHEAD = ("prefetch", "prerender")
 
 
 def routes(server: ServerContext, sessions: ConsoleSessions) -> list[Route]:
-    """Return the routes ``/login`` and ``/logout``."""
+    """Return the routes of signing in and out, and of the session that a browser has."""
     pages = _SignInPages(server, sessions)
     return [
         Route("/login", with_error_page(pages.shown), methods=["GET"]),
         Route("/login", with_error_page(pages.entered), methods=["POST"]),
         Route("/logout", with_error_page(pages.left), methods=["POST"]),
+        Route("/login/session", with_error_page(pages.present), methods=["GET"]),
+        Route(SIGNED_IN, pages.done, methods=["GET"]),
     ]
 
 
@@ -343,6 +345,19 @@ class _SignInPages:
         if entered is None:
             return self._form(request, _UNKNOWN, status=403)
         return self._let_in(*entered, safe_path(fields.get("next", "/")))
+
+    async def present(self, request: Request) -> Response:
+        """``GET /login/session``: whose session the browser has, and the CSRF token of its forms, for a page of this server. Asking is no
+        activity."""
+        if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
+            return secured(JSONResponse({}, 403))
+        found = await asyncio.to_thread(self._sessions.find, request, touch=False)
+        return secured(JSONResponse({} if found is None else {"session": session_of(found[0]), "csrf": csrf_token(found[1])}))
+
+    async def done(self, _request: Request) -> Response:
+        """``GET /login/done``: the end of a sign-in in a window of its own, whose opener goes on."""
+        content = h.main(h.h1("Signed in"), h.p("Close this window, and go on where you were."), class_="alone", data_signed_in=True)
+        return secured(HTMLResponse(document("Signed in", content, scripts=("session.js",))))
 
     async def left(self, request: Request) -> Response:
         found = self._sessions.jar.session(request)

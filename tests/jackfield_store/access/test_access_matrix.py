@@ -219,8 +219,8 @@ PAGES: Mapping[tuple[str, str], Case] = {
     ("GET", "/workspace/verdict"): Case(200, query="?call={key}/{action}&connection={name}", shows="allowed"),
 }
 OUTSIDE = {
-    ("GET", "/login"), ("POST", "/login"), ("POST", "/logout"), ("GET", "/assets/{digest}/{name:path}"),
-    ("GET", "/connect/session/{id}/template"), ("GET", "/connect/session/{id}/state"), ("GET", "/connect.js"),
+    *(("GET", f"/login{at}") for at in ("", "/session", "/done")), ("POST", "/login"), ("POST", "/logout"), ("GET", "/connect.js"),
+    *(("GET", at) for at in ("/assets/{digest}/{name:path}", "/connect/session/{id}/template", "/connect/session/{id}/state")),
     *((how, f"/connect/{at}") for how in ("GET", "POST") for at in ("{link}", "session/{id}", "session/{id}/start/{start}")),
 }  # fmt: skip
 """Pages before the sign-in, and those of people whom a link lets in: test_http_connect_attacks.py."""

@@ -8,6 +8,7 @@ from jackfield.kernel.markup import Markup, Node
 from jackfield_console.layout.assets import asset
 from jackfield_console.layout.components import form, h, heading, notice
 from jackfield_console.layout.page_request import PageRequest
+from jackfield_server.shared.identity.identity import Identity
 from jackfield_server.shared.requests.prefix import current_prefix
 
 POLICY = (
@@ -70,7 +71,8 @@ def page(
         h.a("Skip to content", href="#content", class_="skip"),
         _navigation(request, section),
         h.main(head or heading(title, lead=lead), _silence(request), *content, id="content", tabindex="-1"),
-        scripts=scripts,
+        _SIGN_IN_AGAIN,
+        scripts=("session.js", *scripts),
     )
     return secured(HTMLResponse(whole, status))
 
@@ -121,7 +123,31 @@ def _navigation(request: PageRequest, section: str) -> Markup:
             class_="account",
         ),
     )
-    return h.header(inner, class_="side")
+    return h.header(inner, class_="side", data_session=session_of(request.identity))
+
+
+def session_of(identity: Identity) -> str:
+    """Return what tells sessions apart whose forms must not be mixed up: another workspace's, or another person's."""
+    return f"{identity.workspace} {identity.id}"
+
+
+SIGNED_IN = "/login/done"
+"""Page that a window shows last in which somebody signs in again."""
+_SIGN_IN_AGAIN = h.dialog(
+    h.div(
+        h.h2("Your session has ended", id="session-ended-title"),
+        h.p("Nothing was sent. Sign in in a new window: this page stays as it is, and the form is sent then."),
+        h.p(role="status"),
+        h.div(
+            h.a("Sign in", href=f"/login?next={SIGNED_IN}", class_="button primary", target="_blank"),
+            h.button("Close", type="button", data_close="session-ended"),
+            class_="actions",
+        ),
+        class_="stack",
+    ),
+    id="session-ended",
+    aria_labelledby="session-ended-title",
+)
 
 
 def _sees(request: PageRequest, section: str) -> bool:

@@ -309,6 +309,10 @@
             method: "POST", body, headers: { "X-CSRF-Token": document.querySelector('input[name="csrf"]').value },
           });
           const stored = await answer.json().catch(() => ({}));
+          if (answer.redirected) { // to the sign-in
+            document.dispatchEvent(new CustomEvent("session-ended"));
+            throw new Error("your session has ended: sign in, and select it again");
+          }
           if (!answer.ok) throw new Error(stored.detail || `the server responded with status ${answer.status}`);
           if (this.hints.kind === "file") this.files = [];
           this.files = this.files.filter((one) => one.name !== file.name);

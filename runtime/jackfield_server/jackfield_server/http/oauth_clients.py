@@ -8,7 +8,7 @@ from typing import TypeVar
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield.kernel.errors import InvalidInvocation
+from jackfield.kernel.errors import InvalidInvocation, NotAllowed
 from jackfield_server.http.endpoints import Endpoints
 from jackfield_server.http.parameters import flag
 from jackfield_server.shared.identity.identity import Identity
@@ -30,6 +30,8 @@ async def _done(_request: Request, server: ServerContext, identity: Identity, st
         return await server.briefly(lambda: step(clients))
     except (ClientInUse, ClientTaken) as error:
         raise of_error(error, 409) from None
+    except NotAllowed as error:
+        raise of_error(error, 403) from None
     except InvalidInvocation as error:
         raise of_error(error, 422 if error.details else 404) from None
 

@@ -227,6 +227,17 @@ class _Known:
         """Do nothing: tokens hold no resource."""
 
 
+def is_operators(database: Database, vault: Vault, workspace: str, clock: Clock, actor: Actor) -> bool:
+    """Return whether an actor is the operator, or a token of a workspace that the operator has created; not whom a role, or who has one,
+    lets in."""
+    if actor.kind != "token":
+        return actor.kind in OPERATORS
+    try:
+        return Tokens(database, vault, workspace, clock).find(actor.id or "").created_by is None
+    except UnknownToken:
+        return False
+
+
 class Tokens:
     """Tokens of one existing workspace: create, show, revoke. The audit log names ``actor``, who may let others approve calls if he is the
     operator, or ``grants``."""

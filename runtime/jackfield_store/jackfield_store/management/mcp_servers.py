@@ -15,6 +15,7 @@ from jackfield.kernel.errors import Detail, InvalidInvocation, NotAllowed
 from jackfield.kernel.hints import NextStep
 from jackfield.wire.guard import ANYWHERE, Guard
 from jackfield_store.access import Audit
+from jackfield_store.access.tokens import is_operators
 from jackfield_store.connections.manifest_table import PREFIX, SERVER, ManifestTable, StoredServer, kind, opened
 from jackfield_store.database.shared_settings import MCP_SERVERS
 
@@ -74,7 +75,7 @@ class McpServers:
         self._jackfield, self._storage, self._workspace = jackfield, storage, jackfield.workspace
         self._table = ManifestTable(storage.database, lambda: storage.vault, self._workspace, jackfield.clock)
         self._audit = Audit(storage.database, lambda: storage.vault, self._workspace, jackfield.clock, actor)
-        self._origin, self._guard = origin, guard
+        self._origin, self._guard, self._actor = origin, guard, actor
 
     def add(self, wish: ServerWish) -> dict[str, Any]:
         """Ask a server for its tools, accept them as they are, and store it. One that wants a sign-in for that has no tools yet:
@@ -198,7 +199,20 @@ class McpServers:
             if self._table.visible_row(name) is not None:
                 raise NotAllowed(f"the MCP server '{name[:100]}' is the operator's, who shares it", hint="Ask the operator to change it.")
             raise unknown(name)
+        if row.is_shared:
+            self._require_operator()
         return opened(self._storage.vault, row)
+
+    def _require_operator(self) -> None:
+        """Refuse who is not the operator to change what all workspaces see.
+
+        :raises NotAllowed: if he is not.
+        """
+        storage = self._storage
+        if self._origin == "operator" or is_operators(storage.database, storage.vault, self._workspace, self._jackfield.clock, self._actor):
+            return
+        text = "not allowed: all workspaces see a shared MCP server, and only the operator changes it"
+        raise NotAllowed(text, hint="Ask a platform-admin, or add it to the workspace that uses it.")
 
     def _described(self, stored: StoredServer, connection: str | None, credentials: tuple[str, str] | None) -> Described:
         locked = {tool: pin.action for tool, pin in kind().pins(stored.manifest).items()}
@@ -218,6 +232,8 @@ class McpServers:
             raise NotAllowed(f"only the workspace '{SERVER}' shares MCP servers with all", hint="Add it to this workspace alone.")
         if self._origin != "remote":
             return
+        if wish.shared:
+            self._require_operator()
         if self._workspace != SERVER and self._storage.shared_setting(MCP_SERVERS) != "workspaces":
             hint = f"The operator can allow it: the setting {MCP_SERVERS} is 'workspaces' then."
             raise NotAllowed("this workspace may not add MCP servers", hint=hint)

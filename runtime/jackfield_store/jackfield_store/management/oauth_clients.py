@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from jackfield.connections.named_connection import NAME, NAME_EXPECTED, Origin
 from jackfield.connections.oauth_clients import DESTINATIONS, ENDPOINTS, SECRETS, VALUES
 from jackfield.kernel.clock import iso
-from jackfield.kernel.errors import Detail, InvalidInvocation
+from jackfield.kernel.errors import Detail, InvalidInvocation, NotAllowed
 from jackfield.kernel.hints import NextStep
 from jackfield.kernel.pointers import pointer
-from jackfield_store.access import Audit
+from jackfield_store.access import DEFAULT, Audit
+from jackfield_store.access.tokens import is_operators
 from jackfield_store.connections.connection_rows import PLACEHOLDER, refuse_large
 from jackfield_store.connections.oauth_client_table import OAuthClientTable, opened
 
@@ -48,9 +50,20 @@ class ClientInUse(InvalidInvocation):
 
 
 class OAuthClients:
-    """Clients of one workspace; those of ``default`` are the server's. ``origin`` is that of the values that are given."""
+    """Clients of one workspace; those of ``default`` are the server's, which only the operator changes. ``origin`` is that of the values
+    that are given, and ``operates`` returns whether the operator gives them."""
 
-    def __init__(self, database: Database, vault: Vault, table: OAuthClientTable, audit: Audit, workspace: str, origin: Origin) -> None:
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        table: OAuthClientTable,
+        audit: Audit,
+        workspace: str,
+        origin: Origin,
+        operates: Callable[[], bool],
+    ) -> None:
+        self._operates = operates
         self._database, self._vault, self._table = database, vault, table
         self._audit, self._workspace, self._origin = audit, workspace, origin
 
@@ -59,7 +72,9 @@ class OAuthClients:
         its URLs.
 
         :raises InvalidInvocation: with all faults at once, or if the name is taken.
+        :raises NotAllowed: if it would be the server's, and the caller is not the operator.
         """
+        self._require_operator()
         faults = [] if NAME.match(name) else [Detail("/name", NAME_EXPECTED, "pattern")]
         given = _checked(server, values, faults)
         self._vault.prepare(self._workspace)
@@ -90,7 +105,9 @@ class OAuthClients:
         """Change the members given; a value that is null is removed. Secrets that are not given stay, as on a rotation of one of them.
 
         :raises InvalidInvocation: if the workspace has no such client, or a member is not valid.
+        :raises NotAllowed: if it is the server's, and the caller is not the operator.
         """
+        self._require_operator()
         row = self._table.row(name)
         if row is None:
             raise unknown(name)
@@ -114,7 +131,9 @@ class OAuthClients:
 
         :raises ClientInUse: if connections refer to it, unless ``force`` is set.
         :raises InvalidInvocation: if the workspace has no such client.
+        :raises NotAllowed: if it is the server's, and the caller is not the operator.
         """
+        self._require_operator()
         if self._table.row(name) is None:
             raise unknown(name)
         users = [item if place == self._workspace else f"{place}/{item}" for place, item in self._table.users(name)]
@@ -128,6 +147,11 @@ class OAuthClients:
                 raise unknown(name)
             self._audit.append(transaction, "oauth_client.removed", f"oauth-client:{name}", {"connections": len(users)})
         return {"removed": name, "connections": len(users)}
+
+    def _require_operator(self) -> None:
+        if self._workspace == DEFAULT and not self._operates():
+            text = f"not allowed: OAuth clients of '{DEFAULT}' serve all workspaces, and only the operator changes them"
+            raise NotAllowed(text, hint="Ask a platform-admin, or register it in the workspace that uses it.")
 
     def _shown(self, row: Row) -> dict[str, Any]:
         found = opened(self._vault, row)
@@ -217,4 +241,5 @@ def oauth_clients(storage: Storage, workspace: str, clock: Clock, actor: Actor, 
     database = storage.database
     table = OAuthClientTable(database, lambda: storage.vault, workspace, clock)
     audit = Audit(database, lambda: storage.vault, workspace, clock, actor)
-    return OAuthClients(database, storage.vault, table, audit, workspace, origin)
+    operates = partial(is_operators, database, storage.vault, workspace, clock, actor)
+    return OAuthClients(database, storage.vault, table, audit, workspace, origin, (lambda: True) if origin == "operator" else operates)

@@ -82,10 +82,12 @@ class People:
         every = (DEFAULT,) if "*" in found else ()
         return tuple(dict.fromkeys((*every, *(name for name in found if name != "*"))))
 
-    def landing(self, person: Person) -> str | None:
-        """Return the workspace that a person enters first; None if there is none that goes on."""
+    def landing(self, person: Person, before: str = "") -> str | None:
+        """Return the workspace that a person enters first: the one that he was in ``before``, if he may. None if there is none that goes
+        on."""
         workspaces = Workspaces(self._storage.database, self._storage.vault, self._clock)
-        for name in self.workspaces(person):
+        first: tuple[str, ...] = (before,) if before and self.rights(person, before) is not None else ()
+        for name in (*first, *self.workspaces(person)):
             try:
                 if not workspaces.settings(name).suspended or name == DEFAULT:
                     return name
