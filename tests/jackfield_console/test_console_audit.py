@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 from tests.jackfield_console.console_client import Place, placed
 
 from clocks import FakeClock
+from jackfield.callers.actor import Actor
+from jackfield_store.access import Audit
 
 
 @pytest.fixture
@@ -28,3 +31,20 @@ def test_sign_ins_are_shown(place: Place) -> None:
     assert "one-time link" in shown.words
     assert "session.started" not in client.get("/audit?event=token.created").words
     assert "Audit log" in client.get("/").words
+
+
+def test_who_what_target_and_reason_stand_apart(place: Place) -> None:
+    """Each in a column of its own, the target as a link to its page, the details by name."""
+    storage, clock = place.host.storage, place.host.clock
+    ada = Actor("user", "https://login.example.com#0f3c", "Ada Lovelace")
+    log = Audit(storage.database, lambda: storage.vault, "default", clock, ada)
+    log.record("approval.declined", "invocation:0199", {"connector": "aws-ses", "why": "people outside of the company"})
+    page = place.signed_in().get("/audit?event=approval.declined")
+    row = page.text.partition("<tbody")[2].partition("</tr>")[0]
+    cells = re.findall(r'data-label="(\w+)"[^>]*>(.*?)</t[dh]>', row, re.DOTALL)
+    shown = {name: " ".join(re.sub("<[^>]*>", " ", cell).split()) for name, cell in cells}
+    assert {name: shown[name] for name in ("Who", "What", "Target", "Reason", "Details")} == {
+        "Who": "Ada Lovelace user:https://login.example.com#0f3c", "What": "approval.declined", "Target": "invocation:0199",
+        "Reason": "people outside of the company", "Details": "connector aws-ses",
+    }  # fmt: skip
+    assert 'href="/invocations/0199"' in row

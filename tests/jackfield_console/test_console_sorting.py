@@ -25,7 +25,7 @@ LISTS = {
     "/schedules": {"Name", "Status", "Action", "Next"},
     "/tokens": {"Name", "Status", "Scope", "Expires", "Last used"},
     "/callbacks": {"Callback", "Status", "URL", "Failing since"},
-    "/audit": {"Time", "Event", "Object"},
+    "/audit": {"When", "What", "Target"},
     "/tenants": {"Workspace", "Created"},
     "/oauth-clients": {"Name", "Changed"},
 }

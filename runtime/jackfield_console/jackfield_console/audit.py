@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from urllib.parse import quote
 
 from starlette.responses import Response
 
@@ -15,12 +16,16 @@ from jackfield_console.sorted_list import Sorts
 from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.access import Audit, AuditEntry
 
-_FILTERS = (("actor", "Actor", "token:… or cli:…"), ("object", "Object", "connection:*"), ("event", "Event", "connection.created"))
+_FILTERS = (("actor", "Who", "token:… or cli:…"), ("event", "What", "connection.created"), ("object", "Target", "connection:*"))
 _PAGE = 50
 _SORTS = Sorts(
-    {"Time": "at", "Event": "event", "Object": "object"}, names="sequence",
+    {"When": "at", "What": "event", "Target": "object"}, names="sequence",
     value=lambda entry, member: entry.sequence if member == "sequence" else entry.about.get(member),
 )  # fmt: skip
+_PAGES = {"connection": "/connections", "invocation": "/invocations", "oauth-client": "/oauth-clients", "mcp-server": "/mcp-servers"}
+"""Addresses of what an entry is about, by its kind."""
+_REASONS = ("why", "reason")
+"""Details that say why something was done."""
 _NO_RULES: Mapping[str, list[str]] = {"allow": [], "block": []}
 
 
@@ -35,7 +40,7 @@ def listed(request: PageRequest) -> Response:
     wanted = {"actor": given["actor"] or None, "target": given["object"] or None, "event": given["event"] or None}
     found = _SORTS.read(request, lambda cursor, limit: log.list(**wanted, cursor=cursor, limit=limit), _PAGE)
     rows = [_row(request, entry) for entry in found.rows]
-    columns = ("Time", "Actor", "Event", "Object", "Details")
+    columns = ("When", "Who", "What", "Target", "Reason", "Details")
     empty = "No entry matches the filters." if any(given.values()) else "Nothing has been recorded yet."
     fields = [text_field(name, title, given[name], type="search", placeholder=example) for name, title, example in _FILTERS]
     lead = [
@@ -48,20 +53,37 @@ def listed(request: PageRequest) -> Response:
         "audit",
         "Audit log",
         filters("/audit", fields, live=False),
-        found.table("/audit", "Audit log", columns, rows, empty=empty, kept={name: text or None for name, text in given.items()}),
+        found.table(
+            "/audit", "Audit log", columns, rows, empty=empty, kind="rows audit", kept={name: text or None for name, text in given.items()}
+        ),
         lead=lead,
     )
 
 
 def _row(request: PageRequest, entry: AuditEntry) -> tuple[Node, ...]:
     if entry.damage is not None:
-        return "unknown", "unknown", h.strong(f"Entry {entry.sequence} {entry.damage}"), "", ""
+        return "unknown", "unknown", h.strong(f"Entry {entry.sequence} {entry.damage}"), "", "", ""
     about = entry.about
     given = {name: value for name, value in (about.get("details") or {}).items() if value not in (None, {}, [], _NO_RULES)}
     named = [h.strong(given.pop("name")), h.br()] if about["object"].startswith("token:") and given.get("name") else None
     unsealed = h.p(h.strong("The head before this entry was not sealed")) if about.get("unsealed") else None
-    details = [h.code(json.dumps(given), class_="small") if given else "", unsealed]
-    return at(about["at"], request.now), _actor(about["actor"]), h.code(about["event"]), [named, h.code(about["object"])], details
+    reason = next((str(given.pop(name)) for name in _REASONS if name in given), "")
+    details = [[h.span(f"{name} ", class_="muted"), h.code(_text(value)), h.br()] for name, value in given.items()]
+    target = [named, _target(about["object"])]
+    return (
+        at(about["at"], request.now, whole=True), _actor(about["actor"]), h.code(about["event"]), target, reason, [details, unsealed],
+    )  # fmt: skip
+
+
+def _target(key: str) -> Node:
+    """Render what an entry is about, as a link where it has a page."""
+    kind, _, name = key.partition(":")
+    shown = h.code(key)
+    return h.a(shown, href=f"{_PAGES[kind]}/{quote(name, safe='')}") if kind in _PAGES and name else shown
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _actor(actor: Mapping[str, str]) -> Node:
