@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser
 from tests.jackfield_console.console_client import Place, placed, token
 
-from browsing import LOOKS, Visitor
+from browsing import Visitor
 from console_rig import Console
 from jackfield.callers import Rules
 from jackfield.callers.actor import Actor
@@ -88,14 +88,12 @@ def test_the_pages_in_every_look(browser: Browser, console: Console, notes: Tool
     visitor.page.get_by_role("button", name="Add").click()
     visitor.page.get_by_text("Its tools are actions of the workspace now").wait_for()
     notes.tools = [tool(description="Other words."), tool("drop_note")]
-    for scheme, phone in LOOKS:
-        visitor.look(scheme, phone=phone)
-        for path in ("/mcp-servers", "/mcp-servers/notes"):
-            visitor.go(path)
-            assert visitor.judged(f"{path.replace('/', '-')}-{scheme}-{phone}", thoroughly=True) == []
-        visitor.page.get_by_role("button", name="Review now").click()
-        visitor.page.get_by_text("Changed: add_note").wait_for()
-        assert visitor.judged(f"mcp-review-{scheme}-{phone}", thoroughly=True) == []
+    for path in ("/mcp-servers", "/mcp-servers/notes"):
+        visitor.go(path)
+        assert visitor.judged(path.replace("/", "-"), thoroughly=True) == []
+    visitor.page.get_by_role("button", name="Review now").click()
+    visitor.page.get_by_text("Changed: add_note").wait_for()
+    assert visitor.judged("mcp-review", thoroughly=True) == []
     visitor.page.get_by_label("Changed: add_note").check()
     visitor.page.get_by_role("button", name="Accept").click()
     visitor.page.get_by_text("Calls go to the tools as they are now").wait_for()
