@@ -33,6 +33,7 @@ def action() -> Json:
     hints = {name: {"type": "boolean"} for name in ("readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint")}
     return closed(
         {
+            "method": {"const": "resources/read", "description": "The action reads a resource; it calls no tool."},
             "tool": {"type": "string", "minLength": 1, "description": "The tool's exact name."},
             "digest": {
                 "type": "string",
@@ -52,7 +53,18 @@ def action() -> Json:
             },
             "idempotencyKey": {"type": "string", "minLength": 1, "description": "The input that takes the invocation's idempotency key."},
             "toolError": {"const": "inDoubt", "description": "An error that the tool reports does not say that it did nothing."},
+            "overlay": closed(
+                {
+                    "effect": {"enum": ["read", "idempotent", "write"]},
+                    "idempotencyKey": _TEXT,
+                    "toolError": {"const": "inDoubt"},
+                    "pagination": {"type": "object", "description": "As the action's own member, without `allInput`."},
+                },
+                [],
+                "What the operator says of the tool of a live server.",
+            ),
         },
-        ["tool", "digest"],
-        "The tool that a call calls.",
+        ["digest"],
+        "The tool that a call calls, or the method of its request.",
+        oneOf=[{"required": ["tool"]}, {"required": ["method"]}],
     )

@@ -9,7 +9,7 @@ import http.client
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -48,6 +48,13 @@ class Held:
     def end(self, used: Grant, reason: str) -> None:
         """Give up."""
         raise SystemExit(reason)
+
+    def want(self, scopes: Sequence[str]) -> None:
+        """Note nothing."""
+
+    def wanted(self) -> tuple[str, ...]:
+        """Return the scopes of the grant."""
+        return self.grant.scopes
 
 
 def arguments_of(schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -31,7 +31,7 @@ CHANGES = [
     "/tenants/x/connect-sessions/y/revocation", "/tenants/x/tokens/y/revocation",
     "/platforms/x/callbacks", "/platforms/x/callbacks/x/pause", "/platforms/x/deliveries/x/resend",
     "/oauth-clients", "/oauth-clients/x", "/oauth-clients/x/removal",
-    "/mcp-servers", "/mcp-servers/x/review", "/mcp-servers/x/acceptance", "/mcp-servers/x/removal",
+    "/mcp-servers", "/mcp-servers/x/review", "/mcp-servers/x/acceptance", "/mcp-servers/x/overlay", "/mcp-servers/x/removal",
     "/invocations/selection", "/queue/dead-letters/selection", "/connections/selection", "/tokens/selection",
     "/workspaces/acme",
 ]  # fmt: skip

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from itertools import chain, islice
 from math import isfinite
 from typing import Any, Literal, NoReturn
 from xml.parsers import expat
@@ -16,6 +17,7 @@ from xml.parsers import expat
 from jackfield.connector import MAX_ANSWER_VALUES, check_price
 from jackfield.kernel.exact import read_float
 from jackfield_http.charsets import codec_of, decoded_text
+from jackfield_http.event_streams import EventReader
 
 Reading = Literal["json", "lines", "events"]
 """How a body is parsed: as one JSON value, as JSON Lines, or as the events of a stream (WHATWG HTML §9.2)."""
@@ -36,8 +38,7 @@ _PAIR = re.compile(rb"(?<!\\)(?:\\\\)*\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:+-]{1,40})", re.IGNORECASE)
 _JSON_LINE = re.compile("[\x1e \t\r\n]*+([^\n]*)")
 """Line with more than white space; patterns find one after the other, as a list of all would take more memory than the body."""
-_EVENT_LINE = re.compile("([^\r\n]*)(?:\r\n|\r|\n|$)")
-_DONE = "[DONE]"
+_DONE = b"[DONE]"
 """Last event of streams in OpenAI's form; no data."""
 _MOST_ELEMENTS = 1000
 _MOST_LEVELS = 50
@@ -84,8 +85,7 @@ def parsed(content: bytes, reading: Reading = "json", charset: str | None = None
     check_price(octets, reading)
     if reading == "json":
         return _json(octets)
-    text = octets.decode("utf-8-sig")
-    found = list(_lines(text) if reading == "lines" else _events(text))
+    found = list(_lines(octets.decode("utf-8-sig")) if reading == "lines" else _events(octets))
     if len(found) > MAX_ITEMS:
         raise ValueError(f"more than {MAX_ITEMS:,} items")
     return found
@@ -139,32 +139,19 @@ def _lines(text: str) -> Iterator[Any]:
             yield _json(line[1].rstrip("\x1e \t\r").encode())
 
 
-def _events(text: str) -> Iterator[Any]:
+def _events(content: bytes) -> Iterator[Any]:
     """Yield the events of a stream: ``data``, and ``event`` and ``id`` where they are given. Comments and the mark of the end are none."""
-    fields: dict[str, str] = {}
-    data: list[str] = []
-    number = 0
-    for match in _EVENT_LINE.finditer(text):
-        if match[1]:
-            name, _, value = match[1].partition(":")
-            value = value.removeprefix(" ")
-            if name == "data":
-                data.append(value)
-            elif name in {"event", "id"}:
-                fields[name] = value
-            continue
-        joined = "\n".join(data)
-        if data and joined != _DONE:
-            number += 1
-            yield {**fields, "data": _data(joined)}
-        fields, data = {}, []
-        if number > MAX_ITEMS:
-            return
+    reader = EventReader()
+    found = (event for event in chain(reader.feed(content), reader.rest()) if event.data != _DONE)
+    for event in islice(found, MAX_ITEMS + 1):
+        given = {"event": event.name, "id": event.id}
+        yield {**{name: text for name, text in given.items() if text is not None}, "data": _data(event.data)}
 
 
-def _data(text: str) -> Any:
+def _data(content: bytes) -> Any:
+    text = content.decode()
     try:
-        return _json(text.encode())
+        return _json(content)
     except ValueError:
         return text
 

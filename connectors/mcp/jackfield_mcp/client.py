@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
@@ -24,13 +24,14 @@ from jackfield.kernel.errors import NotAllowed
 from jackfield.kernel.secrecy import SecretHolder
 from jackfield_http.answers import StreamedAnswer, media_type
 from jackfield_http.client import HttpClient
+from jackfield_http.event_streams import Event, EventReader
 from jackfield_http.parsing import parsed
 from jackfield_http.settings import ClientSettings
 from jackfield_http.sign_in import SignIn
 from jackfield_http.urls import Url
-from jackfield_mcp.event_streams import EventReader
 from jackfield_mcp.messages import CLIENT, LEGACY, MODERN, Message, Session, param_headers
-from jackfield_mcp.outcomes import Garbled, HeaderMismatch, SessionEnded, VersionRefused, garbled, result_of
+from jackfield_mcp.naming import READ
+from jackfield_mcp.outcomes import Garbled, HeaderMismatch, ScopesMissing, SessionEnded, VersionRefused, garbled, result_of
 from jackfield_mcp.peer import Peer, Tools, fresh_for
 from jackfield_mcp.pins import changed
 from jackfield_mcp.texts import one_line
@@ -77,9 +78,17 @@ class _Cut(Exception):
 
 
 class McpClient(SecretHolder):
-    """Client of one server for one attempt. Requests that change nothing do not count as requests of the action."""
+    """Client of one server for one attempt. Requests that change nothing do not count as requests of the action.
+    ``on_missing`` is told the scopes that the server asks for beyond those of the sign-in."""
 
-    def __init__(self, context: OpenContext, settings: ClientSettings, sign_in: SignIn, peer: Peer) -> None:
+    def __init__(
+        self,
+        context: OpenContext,
+        settings: ClientSettings,
+        sign_in: SignIn,
+        peer: Peer,
+        on_missing: Callable[[Sequence[str]], object] = tuple,
+    ) -> None:
         if settings.server is None:
             raise InvalidConnection("the connection names no server", hint="Set 'server' of the connection to the server's URL.")
         self._context = context
@@ -87,6 +96,7 @@ class McpClient(SecretHolder):
         self._url: Url = replace(settings.server, query="")
         self._sign_in = sign_in
         self._peer = peer
+        self._on_missing = on_missing
         self._http = HttpClient(context, settings, sign_in)
         self._quiet = HttpClient(context, replace(settings, announces=False), sign_in)
 
@@ -154,6 +164,20 @@ class McpClient(SecretHolder):
             session = self._prepared_again(session, tool, error)
         message = Message.request("tools/call", message.params)
         return self._called(session, message, headers, into, safe=safe, takes_tasks=takes_tasks)
+
+    def read(self, uri: str, into: Callable[[Json], T]) -> T:
+        """Read a resource, and return what ``into`` makes of the result.
+
+        :raises NotFound: if the server has none of this URI.
+        :raises JackfieldError: for every other outcome but a result.
+        """
+        session = self.session()
+        message = Message.request(READ, {"uri": uri})
+        try:
+            return self._exchange(self._http, session, message, into, safe=True)
+        except (SessionEnded, VersionRefused):
+            self._peer.forget(session)
+        return self._exchange(self._http, self.session(), Message.request(READ, message.params), into, safe=True)
 
     def _called(
         self, session: Session, message: Message, headers: Mapping[str, str], into: Callable[[Json], T], *, safe: bool, takes_tasks: bool
@@ -304,6 +328,9 @@ class McpClient(SecretHolder):
         try:
             with http.stream("POST", self._url, json=body, headers=given, safe=safe, step=message.method, largest=LARGEST) as answer:
                 yield answer
+        except ScopesMissing as error:
+            self._on_missing(error.scopes)
+            raise
         except Rejected as error:
             if session is not None and session.id is not None and error.provider is not None and error.provider.http_status == _NOT_FOUND:
                 raise SessionEnded(error.message, provider=error.provider, sent=Sent.REFUSED) from None
@@ -322,7 +349,7 @@ class McpClient(SecretHolder):
         reader, count = EventReader(), 0
         try:
             for chunk in bounded_answer(answer.chunks(), limit=LARGEST):
-                for event in reader.feed(chunk):
+                for event in filter(_has_data, reader.feed(chunk)):
                     found, count = _parsed(event.data), count + 1
                     if _is_answer(found):
                         return found
@@ -398,6 +425,11 @@ def _parsed(content: bytes) -> Any:
         return parsed(content)
     except ValueError as error:
         raise garbled("is empty" if not content.strip() else "is not JSON, or too large") from error
+
+
+def _has_data(event: Event) -> bool:
+    """Return False for an event that only gives an ID, as servers send one first so that the stream can be resumed."""
+    return bool(event.data)
 
 
 def _is_answer(found: Any) -> bool:

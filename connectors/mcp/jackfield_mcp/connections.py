@@ -31,7 +31,8 @@ class McpConnection(BoundConnection):
         settings = self.settings()
         if self.abroad and settings.server is not None:
             settings = replace(settings, guard=abroad(context, settings.server))
-        return McpClient(context, settings, self.sign_in(context), context.cached("jackfield_mcp peer", Peer))
+        noted = tuple if context.grants is None else context.grants.want
+        return McpClient(context, settings, self.sign_in(context), context.cached("jackfield_mcp peer", Peer), noted)
 
     def settings(self) -> ClientSettings:
         """Return the settings of the client."""

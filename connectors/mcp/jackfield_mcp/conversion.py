@@ -8,8 +8,10 @@ from urllib.parse import urlsplit
 
 from jackfield.kernel.dataclass import dataclass, field
 from jackfield_mcp.messages import LEGACY, MODERN, Session
-from jackfield_mcp.naming import key_of, keys_of, title_of
+from jackfield_mcp.naming import keys_of, title_of
+from jackfield_mcp.overlays import apply_fitting, apply_overlay
 from jackfield_mcp.pins import digest_of, parts_of
+from jackfield_mcp.resources import DIGEST, READ, read_action
 from jackfield_mcp.schemas import Schemas, Unfit, schemas_of
 from jackfield_mcp.texts import has_hidden, one_line, plain
 
@@ -17,8 +19,6 @@ _HINTS = ("readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint")
 _CONTENT = "mcp.content"
 _MOST_WORDS = 4_096
 TRUST = ("none", "annotations")
-OVERLAID = frozenset({"effect", "title", "description", "toolError", "keywords", "group", "rateLimit", "idempotencyKey", "skip"})
-"""Members that an overlay sets for an action."""
 
 Json = Mapping[str, Any]
 
@@ -26,7 +26,7 @@ Json = Mapping[str, Any]
 @dataclass(frozen=True, slots=True)
 class Choices:
     """Decisions of whoever generates: the connector's key and version, the server, whether its annotations count, what the overlay says by
-    action, and the keys of earlier generations by tool."""
+    action, and the keys of earlier generations by tool. ``is_live``: an overlay that does not fit a changed tool is no fault."""
 
     key: str
     url: str
@@ -35,6 +35,7 @@ class Choices:
     trusts: bool = False
     overlay: Mapping[str, Json] = field(default_factory=dict)
     locked: Mapping[str, str] = field(default_factory=dict)
+    is_live: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def converted(tools: Sequence[Json], session: Session, choices: Choices, kinds: 
     """Return the connector of a server's tools; ``kinds`` are the keys of its connection types, the first one first."""
     left_out: list[dict[str, str]] = []
     usable = list(_named(tools, left_out))
-    keys = keys_of([tool["name"] for tool in usable], choices.locked)
+    keys = keys_of([*(tool["name"] for tool in usable), *([READ] if session.has_resources else [])], choices.locked)
     actions: list[dict[str, Any]] = []
     definitions: dict[str, Any] = {}
     locked: dict[str, dict[str, Any]] = {}
@@ -59,16 +60,20 @@ def converted(tools: Sequence[Json], session: Session, choices: Choices, kinds: 
         key = keys[tool["name"]]
         said = choices.overlay.get(key, {})
         try:
-            row, defined = _action(tool, key, said, trusts=choices.trusts)
+            row, defined = _action(tool, key, said)
         except Unfit as reason:
             left_out.append({"tool": one_line(tool["name"], 128), "reason": str(reason)})
             continue
         locked[tool["name"]] = {"key": key, "digest": row["mcp"]["digest"]}
         if said.get("skip") is True:
             continue
-        actions.append(row)
+        actions.append((apply_fitting if choices.is_live else apply_overlay)(row, said, trusts=choices.trusts))
         definitions |= defined
         cleaned += [key] if any(has_hidden(tool.get(name)) for name in ("title", "description")) else []
+    if READ in keys:
+        locked[READ] = {"key": keys[READ], "digest": DIGEST}
+        if choices.overlay.get(keys[READ], {}).get("skip") is not True:
+            actions = sorted([*actions, read_action(keys[READ])], key=lambda row: str(row["key"]))
     report = {"tools": len(tools), "actions": len(actions), "leftOut": left_out, "hiddenCharacters": cleaned}
     return Converted(_manifest(actions, definitions, session, choices, kinds), dict(sorted(locked.items())), report)
 
@@ -81,8 +86,8 @@ def _named(tools: Sequence[Json], left_out: list[dict[str, str]]) -> Any:
         execution = tool.get("execution")
         if not isinstance(name, str) or not name or len(name) > 512:
             reason = "it has no name"
-        elif name in seen:
-            reason = "another tool has the same name"
+        elif name in seen or name == READ:
+            reason = "another tool has the same name" if name in seen else "its name is that of a request"
         elif isinstance(execution, Mapping) and execution.get("taskSupport") == "required":
             reason = "it runs only as a task of 2025-11-25, which was withdrawn"
         else:
@@ -92,35 +97,27 @@ def _named(tools: Sequence[Json], left_out: list[dict[str, str]]) -> Any:
         left_out.append({"tool": one_line(name, 128), "reason": reason})
 
 
-def _action(tool: Json, key: str, said: Json, *, trusts: bool) -> tuple[dict[str, Any], Mapping[str, Any]]:
+def _action(tool: Json, key: str, said: Json) -> tuple[dict[str, Any], Mapping[str, Any]]:
     made: Schemas = schemas_of(tool, key)
     given = tool.get("annotations")
     hints = {name: given[name] for name in _HINTS if isinstance(given, Mapping) and isinstance(given.get(name), bool)}
     about: dict[str, Any] = {"tool": tool["name"], "digest": digest_of(tool), "parts": parts_of(tool)}
     about |= {"annotations": hints} if hints else {}
     about |= {"headers": dict(made.headers)} if made.headers else {}
-    about |= {name: said[name] for name in ("toolError", "idempotencyKey") if name in said}
     named = one_line(tool.get("title"), 60) or one_line(given.get("title") if isinstance(given, Mapping) else "", 60)
     row: dict[str, Any] = {
         "key": key,
         "title": said.get("title") or named or one_line(title_of(tool["name"]), 60) or key,
         "description": said.get("description") or plain(tool.get("description"), _MOST_WORDS),
         "group": said.get("group", "tools"),
-        "effect": said.get("effect") or _effect(hints if trusts else {}),
+        "effect": "write",
         "outputPolicy": "describe",
         "mcp": about,
         "inputs": made.inputs,
         "output": _output(made),
         "examples": [],
     }
-    row |= {"idempotentBy": "key"} if "idempotencyKey" in said and row["effect"] == "idempotent" else {}
     return row | {name: said[name] for name in ("keywords", "rateLimit") if name in said}, made.definitions
-
-
-def _effect(hints: Mapping[str, bool]) -> str:
-    if hints.get("readOnlyHint"):
-        return "read"
-    return "idempotent" if hints.get("idempotentHint") else "write"
 
 
 def _output(made: Schemas) -> dict[str, Any]:
@@ -199,4 +196,4 @@ _TYPES: Mapping[str, Json] = {
     },
 }  # fmt: skip
 
-__all__ = ["OVERLAID", "TRUST", "Choices", "Converted", "converted", "key_of"]
+__all__ = ["TRUST", "Choices", "Converted", "converted"]

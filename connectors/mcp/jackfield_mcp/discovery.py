@@ -32,6 +32,7 @@ _METADATA = re.compile(r'resource_metadata="([^"\\]{1,2000})"')
 _SCOPE = re.compile(r'(?:^|[\s,])scope="([^"\\]{1,2000})"')
 _HINT = "Use another connection type, with a token, or tell whoever runs the server."
 _METHODS = {"none": "none", "client_secret_basic": "basic", "client_secret_post": "body"}
+_NOTHING: Mapping[str, tuple[str, ...]] = {}
 
 Json = Mapping[str, Any]
 
@@ -41,7 +42,7 @@ class Provider:
     """Provider that signs people in for an MCP server.
 
     ``resource`` is the server's identifier as it publishes it; ``methods`` are the ways in which clients prove themselves, ``scopes`` those
-    to ask for. ``names_issuer``: the provider's answers say who sends them.
+    to ask for. ``names_issuer``: the provider's answers say who sends them; ``reads_documents``: clients may be URLs of their metadata.
     """
 
     resource: str
@@ -52,10 +53,14 @@ class Provider:
     methods: tuple[str, ...]
     scopes: tuple[str, ...]
     names_issuer: bool
+    reads_documents: bool = False
 
 
-def discovered(context: OpenContext, settings: ClientSettings, wanted: tuple[str, ...]) -> Provider:
-    """Return who signs people in for a server; ``wanted`` are the scopes to ask for, if not those that the server names.
+def discovered(
+    context: OpenContext, settings: ClientSettings, wanted: tuple[str, ...], further: Mapping[str, tuple[str, ...]] = _NOTHING
+) -> Provider:
+    """Return who signs people in for a server; ``wanted`` are the scopes to ask for, if not those that the server names. ``further`` are
+    asked for, too, by issuer: those of an earlier approval, and what the server asked for since.
 
     :raises InvalidConnection: if that cannot be found out, or is not what it says.
     """
@@ -69,7 +74,7 @@ def discovered(context: OpenContext, settings: ClientSettings, wanted: tuple[str
     if not isinstance(issuer, str):
         raise _refused("the server's metadata name nobody who signs people in")
     found = _metadata(context, abroad(context, server), issuer, server)
-    scopes = wanted or challenged or _texts(about, "scopes_supported")
+    scopes = tuple(dict.fromkeys((*(wanted or challenged or _texts(about, "scopes_supported")), *further.get(issuer, ()))))
     if scopes and "offline_access" in _texts(found, "scopes_supported") and "offline_access" not in scopes:
         scopes = (*scopes, "offline_access")
     if "S256" not in _texts(found, "code_challenge_methods_supported"):
@@ -78,11 +83,27 @@ def discovered(context: OpenContext, settings: ClientSettings, wanted: tuple[str
     registration = _endpoint(found, "registration_endpoint", server) if "registration_endpoint" in found else ""
     names_issuer = found.get("authorization_response_iss_parameter_supported") is True
     methods = _texts(found, "token_endpoint_auth_methods_supported") or ("client_secret_basic",)
-    return Provider(resource, issuer, endpoints[0], endpoints[1], registration, methods, scopes, names_issuer)
+    documents = found.get("client_id_metadata_document_supported") is True
+    return Provider(resource, issuer, endpoints[0], endpoints[1], registration, methods, scopes, names_issuer, documents)
 
 
-def registered(context: OpenContext, provider: Provider, server: Url, redirect_uri: str) -> dict[str, str]:
-    """Register a client (RFC 7591); return its ``id``, its ``secret`` if it has one, and its ``authentication``.
+def client_of(context: OpenContext, provider: Provider, server: Url, redirect_uri: str) -> dict[str, Any]:
+    """Return the client for the connections to a server at its provider. It is this installation's document where the provider reads those,
+    else the client that was registered for the server before, else a new one.
+
+    :raises InvalidConnection: if the provider registers nobody.
+    """
+    known = context.registrations
+    if known is None:
+        return registered(context, provider, server, redirect_uri)
+    if provider.reads_documents and known.document:
+        return {"id": known.document, "authentication": "none"}
+    found = known.find(provider.issuer, str(server))
+    return found or known.keep(provider.issuer, str(server), registered(context, provider, server, redirect_uri))
+
+
+def registered(context: OpenContext, provider: Provider, server: Url, redirect_uri: str) -> dict[str, Any]:
+    """Register a client (RFC 7591); return its ``id``, its ``secret`` if it has one, when that ends, and its ``authentication``.
 
     :raises InvalidConnection: if the provider registers nobody.
     """
@@ -100,7 +121,9 @@ def registered(context: OpenContext, provider: Provider, server: Url, redirect_u
     if not isinstance(identifier, str) or not identifier:
         raise Unavailable("the provider registered no client", repeatable=False)
     secret, said = found.get("client_secret"), found.get("token_endpoint_auth_method", method)
-    made = {"id": identifier, "authentication": _METHODS.get(str(said), "basic")}
+    made: dict[str, Any] = {"id": identifier, "authentication": _METHODS.get(str(said), "basic")}
+    ends = found.get("client_secret_expires_at")
+    made |= {"expiresAt": ends} if isinstance(ends, int | float) and not isinstance(ends, bool) and ends > 0 else {}
     return {**made, "secret": secret} if isinstance(secret, str) and secret else {**made, "authentication": "none"}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from jackfield.connector import Guard, Unauthenticated
+from jackfield.connector import Guard, InvalidInput, Unauthenticated
 from jackfield.kernel.dataclass import dataclass
 from jackfield.manifest.manifest import Manifest
 from jackfield_http.sign_in import ANONYMOUS, in_header
@@ -13,11 +13,12 @@ from jackfield_mcp.binding import McpConnector
 from jackfield_mcp.client import McpClient
 from jackfield_mcp.conversion import TRUST, Choices, converted
 from jackfield_mcp.messages import MODERN, Session
+from jackfield_mcp.overlays import LIVE_MEMBERS, apply_fitting, apply_overlay, check_overlay, without_overlay
 from jackfield_mcp.reaching import address, client_for
 
 Json = Mapping[str, Any]
 _KINDS = ("anonymous", "oauth2Discovered", "bearer", "headerKey")
-_SHARED = "mcp."
+_SHARED = "mcp."  # not the prefix of keys: names of definitions
 """Beginning of the definitions that all tools share."""
 
 
@@ -51,6 +52,7 @@ class McpServers:
         title: str = "",
         trust: str = "none",
         locked: Mapping[str, str] | None = None,
+        overlay: Mapping[str, Json] | None = None,
         credentials: tuple[str, str] | None = None,
         guard: Guard | None = None,
         client: McpClient | None = None,
@@ -71,26 +73,56 @@ class McpServers:
                 raise
             session, tools, needs_sign_in = Session(MODERN), [], True
         first = "oauth2Discovered" if needs_sign_in else _given(credentials)
-        choices = Choices(key, str(at), title=title, trusts=trust == TRUST[1], locked=locked or {})
+        choices = Choices(key, str(at), title=title, trusts=trust == TRUST[1], overlay=overlay or {}, locked=locked or {}, is_live=True)
         found = converted(tools, session, choices, sorted(_KINDS, key=lambda kind: kind != first))
         return ServerDescription(found.manifest, found.report, needs_sign_in)
 
     def accepted(self, stored: Json, now: Json, tools: Collection[str]) -> dict[str, Any]:
         """Return the stored manifest with ``tools`` as they are now; those that the server has no more are left out."""
-        kept = [row for row in stored["actions"] if row["mcp"]["tool"] not in tools]
-        taken = [row for row in now["actions"] if row["mcp"]["tool"] in tools]
+        kept = [row for row in stored["actions"] if _name(row) not in tools]
+        taken = [row for row in now["actions"] if _name(row) in tools]
         definitions = {**_definitions(stored, kept), **_definitions(now, taken)}
         rows = sorted([*kept, *taken], key=lambda row: str(row["key"]))
         return {**stored, "mcp": now["mcp"], "actions": rows, "$defs": definitions}
 
     def pins(self, manifest: Json) -> dict[str, ToolPin]:
         """Return the tools of a manifest as they were accepted, by name."""
-        rows = ((row["key"], row["mcp"]) for row in manifest["actions"])
-        return {about["tool"]: ToolPin(key, about["digest"], about.get("parts", {})) for key, about in rows}
+        rows = manifest["actions"]
+        return {_name(row): ToolPin(row["key"], row["mcp"]["digest"], row["mcp"].get("parts", {})) for row in rows}
+
+    def overlays(self, manifest: Json) -> dict[str, Json]:
+        """Return what the operator says of tools, by the keys of their actions."""
+        return {row["key"]: row["mcp"]["overlay"] for row in manifest["actions"] if "overlay" in row["mcp"]}
+
+    def overlaid(self, stored: Json, overlay: Mapping[str, Json]) -> dict[str, Any]:
+        """Return the stored manifest with what the operator says of tools, by the keys of their actions. An empty object takes back what
+        was said of that one.
+
+        :raises InvalidInput: if it says something unknown, or what does not fit the tool.
+        """
+        trusts = stored["mcp"]["trust"] == TRUST[1]
+        return {**stored, "actions": [_overlaid(row, overlay, trusts=trusts) for row in stored["actions"]]}
 
     def connector(self, manifest: Manifest, hint: str, *, abroad: bool) -> McpConnector:
         """Return the connector of a manifest. ``abroad``: whoever added it may reach public hosts only, and so do connections of others."""
         return McpConnector(manifest.raw, hint=hint, abroad=abroad)
+
+
+def _name(row: Json) -> str:
+    """Return the name of the tool of an action; the request for resources stands under its method."""
+    about = row["mcp"]
+    return str(about.get("tool") or about["method"])
+
+
+def _overlaid(row: Json, overlay: Mapping[str, Json], *, trusts: bool) -> Json:
+    said = overlay.get(row["key"])
+    if said is None:
+        return row
+    if "method" in row["mcp"]:
+        raise InvalidInput("a resource is read, whatever anybody says of that", hint="Say something of the server's tools.")
+    check_overlay(row["key"], said, LIVE_MEMBERS)
+    apply_overlay(without_overlay(row), said, trusts=trusts)
+    return apply_fitting(without_overlay(row), said, trusts=trusts)
 
 
 def _given(credentials: tuple[str, str] | None) -> str:

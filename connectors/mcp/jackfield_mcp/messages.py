@@ -43,6 +43,11 @@ class Session:
         return self.version == MODERN
 
     @property
+    def has_resources(self) -> bool:
+        """True if the server declares resources."""
+        return isinstance(self.capabilities.get("resources"), Mapping)
+
+    @property
     def has_tasks(self) -> bool:
         """True if the server declares the extension for tasks."""
         extensions = self.capabilities.get("extensions")

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
+READ = "resources/read"
+"""Request for a resource, which stands among the tools under its method."""
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[A-Z]")
 _LONGEST = 60
 
@@ -28,7 +30,9 @@ def keys_of(names: Iterable[str], locked: Mapping[str, str]) -> dict[str, str]:
 
 
 def key_of(name: str) -> str:
-    """Return the key that a tool's name suggests."""
+    """Return the key that a tool's name suggests; that of the request for a resource is fixed."""
+    if name == READ:
+        return "readResource"
     words = [one.lower() for one in _WORD.findall(name)] if name.isascii() else []
     if not any(word.isalpha() for word in words):
         return f"tool{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"

@@ -6,17 +6,19 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from jackfield.connector import Detail, Forbidden, JackfieldError, Provider, Rejected, Sent, Unavailable
+from jackfield.connector import Detail, Forbidden, JackfieldError, NotFound, Provider, Rejected, Sent, Unavailable
 from jackfield.kernel.dataclass import dataclass
 from jackfield_http.errors import ROWS, HttpErrors, Refusal, Row
 from jackfield_http.urls import UrlError, parse_url
 from jackfield_mcp.messages import Message
+from jackfield_mcp.naming import READ
 from jackfield_mcp.texts import one_line, plain
 
 _INTERNAL = -32603
 _MISMATCH = -32020
 _VERSION = -32022
 _ASKS_BY_URL = -32042
+_NO_RESOURCE = -32002
 _REFUSED = frozenset({-32700, -32600, -32601, -32602, -32021})
 """Codes of errors that say that nothing was done; of any other, nobody knows."""
 _SCOPES = re.compile(r'scope="([^"\\]{1,1000})"')
@@ -37,6 +39,12 @@ class VersionRefused(Rejected):
 
 class HeaderMismatch(Rejected):
     """The header fields do not fit the message, as the server sees the tool: nothing was done."""
+
+
+class ScopesMissing(Forbidden):
+    """The sign-in does not cover the call: nothing was done. ``scopes`` are those that the server asks for."""
+
+    scopes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +81,15 @@ def _forbidden(found: JackfieldError, refusal: Refusal) -> JackfieldError:
     scopes = _SCOPES.search(challenge)
     wanted = one_line(scopes[1], 1000) if scopes else ""
     details = [Detail("/scopes", f"the server asks for: {wanted}")] if wanted else []
-    return Forbidden("the sign-in does not cover this call", details=details, hint=_AGAIN, provider=found.provider, sent=Sent.REFUSED)
+    missing = ScopesMissing(
+        "the sign-in does not cover this call", details=details, hint=_AGAIN, provider=found.provider, sent=Sent.REFUSED
+    )
+    missing.scopes = tuple(wanted.split())
+    return missing
 
 
-def explained(error: Json, status: int = 200) -> JackfieldError:
-    """Return the error for one of JSON-RPC's."""
+def explained(error: Json, status: int = 200, *, method: str = "") -> JackfieldError:
+    """Return the error for one of JSON-RPC's, which answers a request for ``method``."""
     code, words = error.get("code"), plain(error.get("message"), 1000)
     said = Provider(str(code), words or None, status)
     text = f"the server refused the call: {words or code}"
@@ -89,6 +101,8 @@ def explained(error: Json, status: int = 200) -> JackfieldError:
         return refused
     if code == _ASKS_BY_URL:
         return asks_person(error.get("data"))
+    if code == _NO_RESOURCE and method == READ:
+        return NotFound(text, provider=said, sent=Sent.REFUSED)
     if code in _REFUSED or (status != 200 and code != _INTERNAL):
         return Rejected(text, provider=said, sent=Sent.REFUSED)
     hint = "The server did not say whether it had done it: look there."
@@ -150,7 +164,7 @@ def result_of(found: object, message: Message) -> Json:
         raise garbled("has both a result and an error, or neither")
     error = found.get("error")
     if isinstance(error, Mapping) and found.get("id") in (message.id, None):
-        raise explained(error)
+        raise explained(error, method=message.method)
     if found.get("id") != message.id:
         raise garbled("belongs to another request")
     if not isinstance(found.get("result"), Mapping):

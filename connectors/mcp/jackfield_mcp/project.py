@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from jackfield.connector import InvalidInput
-from jackfield.manifest.manifest import EFFECTS
 from jackfield.manifest.parts import package_of
 from jackfield.manifest.reading import INDEX
-from jackfield_mcp.conversion import OVERLAID, Converted
+from jackfield_mcp.conversion import Converted
+from jackfield_mcp.overlays import check_overlay
 from jackfield_mcp.texts import one_line
 from jackfield_openapi.project import as_json, pyproject_head, written
 from jackfield_openapi.reading import parsed
@@ -54,14 +54,7 @@ def read_overlay(path: Path) -> dict[str, Json]:
     if not isinstance(rows, dict) or not all(isinstance(row, dict) for row in rows.values()):
         raise InvalidInput(f"'{path}' has no object 'actions'", hint="Write an object 'actions' of objects by key.")
     for key, row in rows.items():
-        unknown = sorted(row.keys() - OVERLAID)
-        if unknown:
-            text = f"'{path}' says '{unknown[0]}' of '{key}', which is unknown"
-            raise InvalidInput(text, hint=f"Known are {', '.join(sorted(OVERLAID))}.")
-        if row.get("effect", "write") not in EFFECTS or row.get("toolError", "inDoubt") != "inDoubt":
-            raise InvalidInput(
-                f"'{path}' gives '{key}' an effect or a 'toolError' that does not exist", hint="Effects: read, idempotent, write."
-            )
+        check_overlay(str(key), row)
     return {str(key): row for key, row in rows.items()}
 
 

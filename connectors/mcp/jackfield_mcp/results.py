@@ -38,6 +38,11 @@ class ToolOutput(Output):
         made._body = body
         return made
 
+    @property
+    def body(self) -> dict[str, Any]:
+        """The content, with files as they came."""
+        return self._body
+
     def model_dump(self, **_options: Any) -> dict[str, Any]:
         """Return the content, with files as they were stored."""
         return self._body if not self.files else _stored(self._body)
@@ -74,6 +79,20 @@ def output_of(result: Json, *, is_unclear: bool = False) -> ToolOutput:
     return ToolOutput.of(body, files)
 
 
+def resource_of(result: Json) -> ToolOutput:
+    """Return the output of a resource that was read: its ``contents``.
+
+    :raises Forbidden: if the server asks a person for something first.
+    :raises Unavailable: if it is no result of such a request.
+    """
+    if result.get("resultType", "complete") == "input_required":
+        raise asks_person(result)
+    contents, files = result.get("contents"), list[OutputFile]()
+    if not isinstance(contents, list) or len(contents) > _MOST_PARTS or not all(isinstance(part, Mapping) for part in contents):
+        raise garbled("has no contents that can be read")
+    return ToolOutput.of({"contents": [_resource(part, files) for part in contents]}, files)
+
+
 def _failed(content: list[Json], *, is_unclear: bool) -> Rejected | Unavailable:
     words = plain(" ".join(str(part.get("text", "")) for part in content if part.get("type") == "text"), _WORDS)
     said = Provider("isError", words or None)
@@ -105,13 +124,16 @@ def _part(part: Json, files: list[OutputFile]) -> dict[str, Any]:
         return _text(found, "text/plain; charset=utf-8", files)
     resource = found.get("resource")
     if kind == "resource" and isinstance(resource, Mapping):
-        inner = {name: value for name, value in resource.items() if name != "_meta"}
-        if isinstance(inner.get("blob"), str):
-            inner = {**_without(inner, "blob"), "file": _file(inner["blob"], inner.get("mimeType"), files)}
-        elif isinstance(inner.get("text"), str):
-            inner = _text(inner, inner.get("mimeType"), files)
-        return {**found, "resource": inner}
+        return {**found, "resource": _resource(resource, files)}
     return found
+
+
+def _resource(resource: Json, files: list[OutputFile]) -> dict[str, Any]:
+    """Return a resource without the host's metadata; a blob or a long text is a file."""
+    inner = _without(resource, "_meta")
+    if isinstance(inner.get("blob"), str):
+        return {**_without(inner, "blob"), "file": _file(inner["blob"], inner.get("mimeType"), files)}
+    return _text(inner, inner.get("mimeType"), files) if isinstance(inner.get("text"), str) else inner
 
 
 def _text(found: dict[str, Any], media: object, files: list[OutputFile]) -> dict[str, Any]:

@@ -7,13 +7,15 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import PrivateAttr
 
-from jackfield.connector import Authorization, Grant, Guard, InvalidConnection, OpenContext
+from jackfield.connector import Authorization, Grant, Guard, InvalidConnection, JackfieldError, OpenContext
 from jackfield.kernel.dataclass import replace
+from jackfield_http.oauth2 import REFUSED_CLIENT
 from jackfield_http.oauth2_grants import OAuth2AuthorizationCode
 from jackfield_http.settings import ClientSettings
 from jackfield_http.sign_in import SignIn
+from jackfield_http.urls import Url
 from jackfield_mcp.connections import McpConnection
-from jackfield_mcp.discovery import abroad, discovered, registered
+from jackfield_mcp.discovery import abroad, client_of, discovered
 
 ABOUT = "discovered"
 """Member of a grant with what was found out when a person approved: it is sealed with the tokens, and stays when they rotate."""
@@ -59,12 +61,12 @@ class McpAccount(McpConnection):
     def authorize(self, context: OpenContext, redirect_uri: str, state: str) -> Authorization:
         """Find out who signs people in, get a client there, and return the address at which a person approves."""
         server, values = self.url_of(0), self.__pydantic_extra__ or {}
-        provider = discovered(context, self.settings(), tuple(values.get("scopes") or ()))
+        provider = discovered(context, self.settings(), tuple(values.get("scopes") or ()), _earlier(context, server))
         if values.get("clientId"):
             client = {"id": str(values["clientId"]), "authentication": _entered(values, provider.methods)}
             client |= {"secret": str(values["clientSecret"])} if values.get("clientSecret") else {}
         else:
-            client = registered(context, provider, server, redirect_uri)
+            client = client_of(context, provider, server, redirect_uri)
         about = {
             "server": str(server), "issuer": provider.issuer, "authorizationUrl": provider.authorization_url,
             "tokenUrl": provider.token_url, "client": client, "scopes": list(provider.scopes), "iss": provider.names_issuer,
@@ -78,7 +80,12 @@ class McpAccount(McpConnection):
         about = kept[ABOUT]
         if about["server"] != str(self.url_of(0)):
             raise InvalidConnection("the connection's server has changed since the person was asked", hint="Connect it again.")
-        grant = self._account(context, about).authorized(context, kept, redirect_uri, answer)
+        try:
+            grant = self._account(context, about).authorized(context, kept, redirect_uri, answer)
+        except JackfieldError as error:
+            if context.registrations is not None and error.provider is not None and error.provider.code in REFUSED_CLIENT:
+                context.registrations.drop(about["issuer"], about["server"], about["client"]["id"])
+            raise
         secret = about["client"].get("secret")
         secrets = grant.secrets if secret is None else (*grant.secrets, secret)
         return replace(grant, value={**grant.value, ABOUT: about}, secrets=secrets)
@@ -95,6 +102,17 @@ class McpAccount(McpConnection):
             "clientId": client["id"], "scopes": about["scopes"], **({"clientSecret": client["secret"]} if "secret" in client else {}),
         }  # fmt: skip
         return kind.model_validate(values).guarded(abroad(context, server))
+
+
+def _earlier(context: OpenContext, server: Url) -> dict[str, tuple[str, ...]]:
+    """Return the scopes of an approval for this server, and those that it asked for since, by the issuer; nothing without one."""
+    try:
+        about = {} if context.grants is None else context.grants.find().value.get(ABOUT, {})
+    except InvalidConnection:
+        return {}
+    if context.grants is None or about.get("server") != str(server):
+        return {}
+    return {str(about.get("issuer")): context.grants.wanted()}
 
 
 def _entered(values: Json, methods: tuple[str, ...]) -> str:

@@ -109,7 +109,9 @@ class ToolServer:
         self.is_legacy = legacy
         self.ttl = ttl
         self.sessions: set[str] | None = None
+        self.capabilities: dict[str, Any] = {"tools": {}}
         self.on_call: Callable[[Talk], object] = lambda talk: talk.result(said("done"))
+        self.on_other: Callable[[Talk], object] = lambda talk: talk.json(b"", 202)
         self.before: Callable[[Talk], bool] = lambda _talk: False
         self.place = Place(("127.0.0.1", 0), Talk)
         self.place.owner, self.place.requests = self, []
@@ -139,7 +141,7 @@ class ToolServer:
         elif self.is_legacy and (method == "server/discover" or talk.headers.get("Mcp-Method")):
             talk.error(-32000, "no session", 400)
         elif method == "server/discover":
-            talk.result({"resultType": "complete", "supportedVersions": [MODERN], "capabilities": {"tools": {}}})
+            talk.result({"resultType": "complete", "supportedVersions": [MODERN], "capabilities": self.capabilities})
         elif method == "initialize":
             self.initialized(talk)
         elif method == "tools/list":
@@ -149,11 +151,11 @@ class ToolServer:
         elif method == "GET":
             talk.json(b"", 405)
         else:
-            talk.json(b"", 202)
+            self.on_other(talk)
 
     def initialized(self, talk: Talk) -> None:
         """Begin a session."""
-        result = {"protocolVersion": LEGACY, "capabilities": {"tools": {}}, "serverInfo": {"name": "notes", "version": "1"}}
+        result = {"protocolVersion": LEGACY, "capabilities": self.capabilities, "serverInfo": {"name": "notes", "version": "1"}}
         headers = {}
         if self.sessions is not None:
             self.sessions.add(made := f"session-{len(self.requests)}")

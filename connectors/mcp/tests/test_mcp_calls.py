@@ -367,6 +367,58 @@ def test_key_of_the_invocation(tmp_path: Path) -> None:
     assert keys == [keys[0]] * 2
 
 
+PNG = {"data": "aGVsbG8=", "contentType": "image/png"}
+PAGES = """actions:
+  listNotes:
+    effect: read
+    pagination: {tokenInput: cursor, tokenOutput: structuredContent.next, items: structuredContent.notes, more: structuredContent.more}
+"""
+
+
+@pytest.mark.parametrize("last", ["whole", "text only", "another form", "nothing said"])
+def test_pages_by_overlay(tmp_path: Path, last: str) -> None:
+    """All pages are one list; a page that does not say that it is the last one, or has no list, completes nothing."""
+    inputs = {"type": "object", "additionalProperties": False, "properties": {"cursor": {"type": "string"}}}
+    server = ToolServer(tool("list_notes", inputSchema=inputs))
+    whole, other, open_end = {"notes": [3], "more": False}, {"notes": "3"}, {"notes": [3]}
+    ends: dict[str, dict[str, Any]] = {
+        "whole": {"structuredContent": whole}, "text only": {}, "another form": {"structuredContent": other},
+        "nothing said": {"structuredContent": open_end},
+    }  # fmt: skip
+
+    def answer(talk: Talk) -> None:
+        given = talk.message["params"]["arguments"]
+        first: dict[str, Any] = {"structuredContent": {"notes": [1, 2], "next": "2", "more": True}}
+        talk.result({"content": [], **(first if given == {} else ends[last] if given == {"cursor": "2"} else {"isError": True})})
+
+    server.on_call = answer
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made/overlay.yaml").write_text(PAGES)
+    with stage(tmp_path, server) as jackfield:
+        found = call(jackfield, "listNotes", inputs={"fetchAll": True})
+    assert (found.status, found.meta.complete) == ("succeeded", last == "whole")
+    notes = found.output["structuredContent"]["notes"]
+    assert notes == ([1, 2] if last in ("text only", "another form") else [1, 2, 3])
+    assert bool(found.meta.warnings) is (last != "whole")
+
+
+def test_resources(tmp_path: Path) -> None:
+    """A server that declares them has an action for them; binary content is a file; no URI is longer than 2,000 characters."""
+    server = ToolServer(legacy=True)
+    server.capabilities["resources"] = {}
+    server.on_other = lambda talk: (
+        talk.result({"contents": [{"uri": "notes://1", "blob": "aGVsbG8=", "mimeType": "image/png"}]})
+        if talk.message["method"] == "resources/read"
+        else talk.json(b"", 202)
+    )
+    with stage(tmp_path, server) as jackfield:
+        found = call(jackfield, "readResource", inputs={"uri": "notes://1"})
+        assert found.unwrap() == {"contents": [{"uri": "notes://1", "mimeType": "image/png", "file": PNG}]}
+        sent = len(server.requests)
+        assert call(jackfield, "readResource", inputs={"uri": f"notes://{'1' * 2000}"}).error.code == "invalid_input"
+        assert len(server.requests) == sent
+
+
 def test_header_mismatch(tmp_path: Path) -> None:
     """A mismatch of header and message is cured by a new list, once."""
     server, seen = ToolServer(), []

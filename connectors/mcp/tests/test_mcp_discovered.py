@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -17,67 +15,11 @@ import pytest
 from jackfield.catalog import Catalog
 from jackfield.kernel.errors import JackfieldError
 from jackfield_store.runtime import Jackfield
+from mcp_provider import Provider, guarded
 from mcp_rig import Talk, ToolServer, call, generate, serving
 from plugboard import declare, plugged
 
 REDIRECT = "https://jackfield.example.com/callback"
-
-
-class Provider:
-    """Authorization server whose documents a test changes; ``seen`` are its requests, each a method, a path and a body."""
-
-    def __init__(self) -> None:
-        owner = self
-
-        class Asked(BaseHTTPRequestHandler):
-            def log_message(self, *_words: Any) -> None:
-                """Say nothing."""
-
-            def do_GET(self) -> None:
-                """Send a document."""
-                owner.seen.append(("GET", self.path, "", dict(self.headers)))
-                self._send(owner.documents.get(self.path))
-
-            def do_POST(self) -> None:
-                """Register a client, or issue a token."""
-                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-                owner.seen.append(("POST", self.path, body, dict(self.headers)))
-                self._send(owner.registered if self.path == "/register" else owner.token())
-
-            def _send(self, found: Any) -> None:
-                status, headers, value = found if isinstance(found, tuple) else (200 if found else 404, {}, found)
-                content = json.dumps(value).encode()
-                self.send_response(status)
-                for name, text in {"Content-Type": "application/json", "Content-Length": str(len(content)), **headers}.items():
-                    self.send_header(name, text)
-                self.end_headers()
-                self.wfile.write(content)
-
-        self.place = ThreadingHTTPServer(("127.0.0.1", 0), Asked)
-        self.url = f"http://127.0.0.1:{self.place.server_port}"
-        self.seen: list[tuple[str, str, str, dict[str, str]]] = []
-        self.metadata: dict[str, Any] = {
-            "issuer": self.url, "authorization_endpoint": f"{self.url}/authorize", "token_endpoint": f"{self.url}/token",
-            "registration_endpoint": f"{self.url}/register", "code_challenge_methods_supported": ["S256"],
-            "scopes_supported": ["notes:read", "offline_access"], "authorization_response_iss_parameter_supported": True,
-        }  # fmt: skip
-        self.documents: dict[str, Any] = {"/.well-known/oauth-authorization-server": self.metadata}
-        self.registered: Any = {
-            "client_id": "made-1",
-            "client_secret": "secret-of-made-1",
-            "token_endpoint_auth_method": "client_secret_basic",
-        }
-        self.lasts = 3600
-        self.issued = 0
-
-    def token(self) -> Any:
-        """A new token."""
-        self.issued += 1
-        return {"access_token": f"access-{self.issued}", "token_type": "Bearer", "expires_in": self.lasts, "refresh_token": "refresh-1"}
-
-    def forms(self) -> list[dict[str, str]]:
-        """Forms that the token endpoint got."""
-        return [{name: one[0] for name, one in parse_qs(body).items()} for _, path, body, _ in self.seen if path == "/token"]
 
 
 class Stage:
@@ -104,27 +46,8 @@ class Stage:
 def stage(folder: Path, change: Callable[[ToolServer, Provider], object] = lambda _server, _provider: None) -> Iterator[Stage]:
     """Run all of it; ``change`` changes what is said before anybody asks."""
     server, provider = ToolServer(), Provider()
-    about = {"resource": server.url, "authorization_servers": [provider.url], "scopes_supported": ["notes:read"]}
-    documents: dict[str, Any] = {"/.well-known/oauth-protected-resource/mcp": about}
-    server.documents = documents  # type: ignore[attr-defined]
-    challenge = f'Bearer resource_metadata="{server.url.removesuffix("/mcp")}/.well-known/oauth-protected-resource/mcp"'
-    server.challenge = challenge  # type: ignore[attr-defined]
-    locked = [False]
-
-    def before(talk: Talk) -> bool:
-        if talk.message["method"] == "GET":
-            found = documents.get(talk.message["path"])
-            talk.json(found if found is not None else {}, 404 if found is None else 200)
-            return True
-        if not locked[0] or talk.headers.get("Authorization", "").startswith("Bearer access-"):
-            return False
-        talk.json({}, 401, WWW_Authenticate=server.challenge)  # type: ignore[attr-defined]
-        return True
-
-    server.before = before
-    thread = threading.Thread(target=provider.place.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    with serving(server):
+    locked = guarded(server, provider)
+    with provider.serving(), serving(server):
         generate(folder, server.url)
         locked[0] = True
         change(server, provider)
@@ -135,9 +58,6 @@ def stage(folder: Path, change: Callable[[ToolServer, Provider], object] = lambd
             Jackfield(catalog=Catalog.installed(), database_url=f"sqlite:///{folder}/j.db", environment=home) as jackfield,
         ):
             yield Stage(server, provider, jackfield)
-    provider.place.shutdown()
-    provider.place.server_close()
-    thread.join(5)
 
 
 def test_a_person_signs_in(tmp_path: Path) -> None:
@@ -273,3 +193,81 @@ def test_server_that_changed(tmp_path: Path) -> None:
         sent = len(found.server.requests)
         assert call(found.jackfield).error.code == "invalid_connection"
         assert not [one for one in found.server.requests[sent:] if "Authorization" in one[1]]
+
+
+def test_one_client_for_a_server(tmp_path: Path) -> None:
+    """Connections to a server share the client that was registered first; one that the provider no longer accepts is forgotten, and a
+    redirect URI of its own has one of its own."""
+    with stage(tmp_path) as found:
+        connections = found.jackfield.connections
+        found.complete(found.begin())
+        connections.add("second", "notes/oauth2Discovered", {}, test=False)
+        begun = connections.authorizing().begin("second", REDIRECT)
+        assert (asked(begun)["client_id"], found.provider.registrations()) == ("made-1", 1)
+        found.provider.token = lambda: (401, {}, {"error": "invalid_client"})  # type: ignore[method-assign]
+        with pytest.raises(JackfieldError):
+            found.complete(begun)
+        found.provider.registered["client_id"] = "made-2"
+        assert (asked(connections.authorizing().begin("second", REDIRECT))["client_id"], found.provider.registrations()) == ("made-2", 2)
+        connections.authorizing().begin("second", f"{REDIRECT}/other")
+        assert found.provider.registrations() == 3
+        assert call(found.jackfield).status == "succeeded"
+
+
+@pytest.mark.parametrize("ends", ["soon", "later", "never", "wrong"])
+def test_a_secret_that_ends(tmp_path: Path, ends: str) -> None:
+    """A client whose secret is about to end is registered anew for who connects then."""
+    with stage(tmp_path) as found:
+        at = {"soon": int(time.time()) + 60, "later": int(time.time()) + 86_400, "never": 0, "wrong": "tomorrow"}[ends]
+        found.provider.registered["client_secret_expires_at"] = at
+        found.begin()
+        found.jackfield.connections.authorizing().begin("main", REDIRECT)
+        assert found.provider.registrations() == (2 if ends == "soon" else 1)
+
+
+def test_the_document_of_the_client(tmp_path: Path) -> None:
+    """Where the provider reads documents of clients, the client is the one of this installation's server, for its own callback alone."""
+    with stage(tmp_path, _metadata(client_id_metadata_document_supported=True)) as found:
+        found.jackfield.storage.shared.take("publicUrl", "https://jackfield.example.com/panel")
+        begun = asked(found.begin())
+        assert (begun["client_id"], found.provider.registrations()) == ("made-1", 1)
+        begun = found.jackfield.connections.authorizing().begin("main", "https://jackfield.example.com/panel/oauth2/callback")
+        assert asked(begun)["client_id"] == "https://jackfield.example.com/panel/oauth2/client-metadata.json"
+        found.complete(begun)
+        form = found.provider.forms()[0]
+        assert (form["client_id"], "client_secret" in form, found.provider.registrations()) == (asked(begun)["client_id"], False, 1)
+        for url in ("http://jackfield.example.com", "https://10.1.2.3", "https://localhost:8080"):
+            found.jackfield.storage.shared.take("publicUrl", url)
+            callback = f"{url.replace('http:', 'https:')}/oauth2/callback"
+            assert "client-metadata" not in asked(found.jackfield.connections.authorizing().begin("main", callback))["client_id"]
+
+
+def test_step_up(tmp_path: Path) -> None:
+    """A server that asks for more scopes gets them with the next approval, beside those that were granted; asking twice changes nothing."""
+    with stage(tmp_path) as found:
+        found.complete(found.begin())
+        wide = 'Bearer error="insufficient_scope", scope="notes:write notes:read"'
+        found.server.on_call = lambda talk: talk.json({}, 403, WWW_Authenticate=wide)
+        for _ in range(2):
+            refused = call(found.jackfield).error
+            assert (refused.code, refused.details[0].path) == ("forbidden", "/scopes")
+        begun = found.jackfield.connections.authorizing().begin("main", REDIRECT)
+        assert asked(begun)["scope"] == "notes:read offline_access notes:write"
+        found.complete(begun)
+        assert asked(found.jackfield.connections.authorizing().begin("main", REDIRECT))["scope"] == "notes:read offline_access notes:write"
+
+
+def test_a_flood_of_scopes(tmp_path: Path) -> None:
+    """A server that asks for a thousand scopes, or for one of a thousand characters, is not heard."""
+    with stage(tmp_path) as found:
+        found.complete(found.begin())
+        for scopes in (" ".join(str(number) for number in range(200)), "x" * 900):
+            wide = f'Bearer error="insufficient_scope", scope="{scopes}"'
+            found.server.on_call = partial(Talk.json, value={}, status=403, WWW_Authenticate=wide)
+            assert call(found.jackfield).error.code == "forbidden"
+        assert asked(found.jackfield.connections.authorizing().begin("main", REDIRECT))["scope"] == "notes:read offline_access"
+
+
+def asked(begun: dict[str, Any]) -> dict[str, str]:
+    """What the person is asked for."""
+    return {name: one[0] for name, one in parse_qs(urlsplit(begun["url"]).query).items()}

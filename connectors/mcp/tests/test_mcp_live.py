@@ -14,7 +14,7 @@ from jackfield.callers import LIBRARY, Caller, Rules
 from jackfield.callers.actor import Actor
 from jackfield.catalog import Catalog
 from jackfield.kernel.clock import SystemClock
-from jackfield.kernel.errors import InvalidInvocation, JackfieldError, NotAllowed, UnknownConnector
+from jackfield.kernel.errors import InvalidInput, InvalidInvocation, JackfieldError, NotAllowed, UnknownConnector
 from jackfield.wire.guard import Guard
 from jackfield_store.access import Audit, Workspaces
 from jackfield_store.management.mcp_servers import McpServers, ServerInUse, ServerTaken, ServerWish, mcp_servers
@@ -258,3 +258,93 @@ def test_many_accept_at_once(jackfield: Jackfield, notes: ToolServer) -> None:
     for thread in threads:
         thread.join()
     assert (servers(jackfield).show("notes")["version"], set(outcomes) <= {2, "again"}) == (2, True)
+
+
+def effects(jackfield: Jackfield) -> dict[str, str]:
+    """Effects of the server's actions, as callers see them."""
+    return {key: action.effect for key, action in jackfield.catalog.find(KEY).actions.items()}
+
+
+def test_what_the_operator_says_beats_the_server(jackfield: Jackfield, notes: ToolServer) -> None:
+    """An effect decides what is repeated at once, stays when the tool is accepted anew, and can be taken back; the server is not asked."""
+    answers: list[Any] = [Talk.hang_up, lambda talk: talk.result({"content": []})]
+
+    def answer(talk: Talk) -> None:
+        answers.pop(0)(talk)
+
+    notes.on_call = answer
+    asked = len(notes.requests)
+    shown = servers(jackfield).overlay("notes", {"add_note": {"effect": "read"}})
+    assert (shown["version"], shown["tools"][0]["effect"], shown["tools"][0]["overlay"]) == (2, "read", {"effect": "read"})
+    assert (len(notes.requests), effects(jackfield)) == (asked, {"addNote": "read"})
+    assert (call(jackfield).status, answers) == ("succeeded", [])
+    notes.tools[0]["description"] = "Other words."
+    review = servers(jackfield).review("notes")
+    assert [(row["members"], row["effect"]) for row in review["changed"]] == [(["description"], "read")]
+    servers(jackfield).accept("notes")
+    assert effects(jackfield) == {"addNote": "read"}
+    assert servers(jackfield).overlay("notes", {"addNote": {"effect": "read"}})["version"] == 3
+    taken = servers(jackfield).overlay("notes", {"addNote": {"effect": None}})
+    assert ("overlay" in taken["tools"][0], effects(jackfield)) == (False, {"addNote": "write"})
+    storage = jackfield.storage
+    audit = Audit(storage.database, lambda: storage.vault, "default", jackfield.clock)
+    assert "'overlaid': {'addNote': {'effect': 'read'}}" in str([entry.to_json() for entry in audit.list()[0]])
+
+
+def test_a_key_that_the_tool_has_lost_makes_nothing_safe(jackfield: Jackfield, notes: ToolServer) -> None:
+    """The overlay stays, and comes back with the input; until then a call is a write again."""
+    inputs = notes.tools[0]["inputSchema"]
+    with_key = {**inputs, "properties": {**inputs["properties"], "requestId": {"type": "string"}}}
+    notes.tools = [tool(inputSchema=with_key)]
+    servers(jackfield).accept("notes")
+    servers(jackfield).overlay("notes", {"add_note": {"effect": "idempotent", "idempotencyKey": "requestId"}})
+    assert call(jackfield, idempotencyKey="note-17").status == "succeeded"
+    assert notes.requests[-1][0]["params"]["arguments"]["requestId"] == "note-17"
+    notes.tools = [tool()]
+    servers(jackfield).accept("notes")
+    assert effects(jackfield) == {"addNote": "write"}
+    notes.tools = [tool(inputSchema=with_key)]
+    servers(jackfield).accept("notes")
+    assert effects(jackfield) == {"addNote": "idempotent"}
+
+
+PAGES = {"tokenInput": "text", "tokenOutput": "structuredContent.next", "items": "structuredContent.items"}
+WRONG: dict[str, dict[str, Any]] = {
+    "an unknown member": {"add_note": {"title": "Mine"}},
+    "an unknown effect": {"add_note": {"effect": "safe"}},
+    "an input that is none": {"add_note": {"effect": "idempotent", "idempotencyKey": "key"}},
+    "a write with pages": {"add_note": {"pagination": PAGES}},
+    "pages outside of the content": {"add_note": {"effect": "read", "pagination": {**PAGES, "items": "items"}}},
+    "pages that are none": {"add_note": {"effect": "read", "pagination": {"tokenInput": 1}}},
+    "an unknown tool": {"other": {"effect": "read"}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_an_overlay_that_is_refused(jackfield: Jackfield, name: str) -> None:
+    """Nothing changes."""
+    with pytest.raises((InvalidInput, InvalidInvocation)):
+        servers(jackfield).overlay("notes", WRONG[name])
+    assert (servers(jackfield).show("notes")["version"], effects(jackfield)) == (1, {"addNote": "write"})
+
+
+def test_resources_are_an_action(jackfield: Jackfield, notes: ToolServer) -> None:
+    """It is accepted like a tool, and reads one resource; a tool of the same key keeps its own."""
+    notes.capabilities["resources"] = {}
+    notes.tools.append(tool("read_resource"))
+    review = servers(jackfield).review("notes")
+    assert {row["tool"]: row["action"] for row in review["new"]} == {"read_resource": "readResource", "resources/read": "readResource2"}
+    assert effects(jackfield) == {"addNote": "write"}
+    servers(jackfield).accept("notes", ["resources/read"])
+    assert effects(jackfield) == {"addNote": "write", "readResource2": "read"}
+    contents = [{"uri": "notes://1", "mimeType": "text/plain", "text": "hello", "_meta": {"x": 1}}]
+    notes.on_other = lambda talk: talk.result({"contents": contents})
+    read = jackfield.invoke({"connector": KEY, "action": "readResource2", "inputs": {"uri": "notes://1"}})
+    assert read.unwrap() == {"contents": [{"uri": "notes://1", "mimeType": "text/plain", "text": "hello"}]}
+    assert notes.requests[-1][1]["Mcp-Name"] == "notes://1"
+    notes.on_other = lambda talk: talk.error(-32002, "no such resource")
+    missing = jackfield.invoke({"connector": KEY, "action": "readResource2", "inputs": {"uri": "notes://2"}})
+    assert missing.error is not None
+    assert missing.error.code == "not_found"
+    with pytest.raises(InvalidInput, match="whatever anybody says"):
+        servers(jackfield).overlay("notes", {"readResource2": {"effect": "write"}})

@@ -15,6 +15,7 @@ from jackfield.catalog.discovery import EntryPoint, entry_points, in_archive
 from jackfield.catalog.indexed import read_manifest
 from jackfield.catalog.installations import InstallationFolder
 from jackfield.catalog.loading import (
+    LIVE,
     REINSTALL,
     Loader,
     broken_connector,
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from jackfield.kernel.errors import UnknownAction
 
 _GROUP = "jackfield.connectors"
-_SOURCES, _LIVE = "jackfield.catalog_sources", "jackfield.live"
+_SOURCES = "jackfield.catalog_sources"
 _LOOK_EVERY = 0.1
 """Seconds between two looks at the data folder."""
 _WHOLE = ""
@@ -128,7 +129,7 @@ class Catalog(ProcessLocal):
         environment = os.environ if environment is None else environment
         folder = home(environment)
         found = cls(groups.get(_GROUP, ()), loader, InstallationFolder(folder))
-        found.home, found.takes_stored = folder, bool(groups.get(_LIVE))
+        found.home, found.takes_stored = folder, bool(groups.get(LIVE))
         sources = groups.get(_SOURCES, ())
         if sources or environment.get("JACKFIELD_OFFERS") or os.path.exists(os.path.join(folder, "offers.json")):
             from jackfield.catalog.offering import Offering

@@ -55,12 +55,13 @@ class LiveKind(Protocol):
         title: str = "",
         trust: str = "none",
         locked: Mapping[str, str] | None = None,
+        overlay: Mapping[str, Json] | None = None,
         credentials: tuple[str, str] | None = None,
         guard: Any = None,
         client: Any = None,
     ) -> Described:
         """Ask a server what it offers, over ``client`` if a connection is given, else with ``credentials``, a header field and its value.
-        ``locked`` are the keys of actions by tool that stay.
+        ``locked`` are the keys of actions by tool that stay, ``overlay`` is what the operator says of tools by the keys of their actions.
 
         :raises InvalidInput: if ``url`` is none.
         :raises JackfieldError: if the server cannot be reached, or its list cannot be read. One that asks for a sign-in has no tools.
@@ -71,6 +72,15 @@ class LiveKind(Protocol):
 
     def pins(self, manifest: Json) -> Mapping[str, Pin]:
         """Return the tools of a manifest as they were accepted, by name."""
+
+    def overlays(self, manifest: Json) -> Mapping[str, Json]:
+        """Return what the operator says of tools, by the keys of their actions."""
+
+    def overlaid(self, stored: Json, overlay: Mapping[str, Json]) -> dict[str, Any]:
+        """Return the stored manifest with what the operator says of tools, by the keys of their actions; an empty object takes it back.
+
+        :raises InvalidInput: if it says something unknown, or what does not fit the tool.
+        """
 
     def connector(self, manifest: Manifest, hint: str, *, abroad: bool) -> Any:
         """Return the connector of a manifest; ``hint`` says what to do about a tool that has changed. ``abroad``: whoever added the server

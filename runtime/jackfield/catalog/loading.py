@@ -44,6 +44,10 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
 
 
+LIVE = "jackfield.live"
+"""Group of entry points of packages that make connectors of servers, whose manifests workspaces store."""
+LIVE_PREFIX = "mcp."
+"""Beginning of the key of such a connector; the server's name follows."""
 REINSTALL = "Reinstall or upgrade the connector's package, or report it to its author."
 _NAME = re.compile("[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 _KEEP = "Install it with pip or uv, or keep the folder '*.dist-info' beside it: tools that make archives small leave it out."

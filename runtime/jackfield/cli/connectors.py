@@ -11,10 +11,11 @@ from contextlib import closing, contextmanager
 
 from jackfield.catalog import Catalog, Entry, installed_here
 from jackfield.catalog.installations import revocations
+from jackfield.catalog.loading import LIVE_PREFIX
 from jackfield.cli.output import Output
-from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb, collect_seldom
+from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb, collect_seldom, declare_workspace
 from jackfield.kernel.dataclass import replace
-from jackfield.kernel.errors import InvalidInvocation, UnknownConnector, did_you_mean
+from jackfield.kernel.errors import InvalidInvocation, JackfieldError, UnknownConnector, did_you_mean
 
 TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
 if TYPE_CHECKING:
@@ -22,12 +23,14 @@ if TYPE_CHECKING:
     from typing import Any
 
     from jackfield.manifest.manifest import Manifest
+    from jackfield.runtime import Jackfield
 
 _COLUMNS = ("key", "title", "version", "actions", "status")
 _FAILED = 1
 
 
 def _declare_list(parser: Parser) -> None:
+    declare_workspace(parser)
     text = "import each connector, validate its schemas and compare its manifest with its code; exit code 1 if one is broken"
     parser.add_argument("--check", action="store_true", help=text)
     parser.add_argument("--all", action="store_true", help="also each connector of a source that is offered as a whole, such as aws.s3")
@@ -37,6 +40,7 @@ def _list(arguments: Namespace, output: Output) -> int:
     collect_seldom()
     catalog = installed_here(os.environ)
     rows = _checked_rows() if arguments.check else [entry.to_json() for entry in _entries(catalog, folded=not arguments.all)]
+    rows = sorted([*rows, *_live_rows(catalog, arguments)], key=lambda row: str(row["key"]))
     revoked = revocations(catalog.whole.home)
     rows = [{**row, "revoked": revoked[row["key"]]} if row["key"] in revoked else row for row in rows]
     output.rows(rows, (*_COLUMNS, *(name for name in ("revoked", "error") if any(name in row for row in rows))))
@@ -59,6 +63,27 @@ def _entries(catalog: Catalog, *, folded: bool) -> list[Entry]:
         if index is not None and index.kept():
             return list(part("search-listing")(index, catalog, folded=folded))
     return catalog.entries(folded=folded)
+
+
+def _live_rows(catalog: Catalog, arguments: Namespace) -> list[dict[str, Any]]:
+    """Return the rows of the connectors that the workspace has stored. A database that cannot be read hides no other connector."""
+    if not catalog.takes_stored or not _has_database():
+        return []
+    try:
+        with _runtime(arguments) as jackfield:
+            found = jackfield.catalog
+            return [found.look(key)[0].to_json() for key in found if key.startswith(LIVE_PREFIX)]
+    except JackfieldError as error:
+        sys.stderr.write(f"jackfield: the connectors that the workspace has stored are not listed: {error.message}\n")
+        return []
+
+
+def _has_database() -> bool:
+    """Return whether there is a database. One that nothing has been stored in yet is not created for a list."""
+    from jackfield.kernel.database_urls import is_none, named_url, own_file
+
+    named = named_url(os.environ)
+    return os.path.exists(own_file(os.environ)) if named is None else not is_none(named)
 
 
 def _checked_rows() -> list[dict[str, Any]]:
@@ -91,6 +116,7 @@ def _find_manifest(catalog: Catalog, key: str) -> Manifest:
 
 
 def _declare_show(parser: Parser) -> None:
+    declare_workspace(parser)
     parser.add_argument("connector", metavar="CONNECTOR")
 
 
@@ -103,16 +129,21 @@ def _show(arguments: Namespace, output: Output) -> int:
 @contextmanager
 def _opened(arguments: Namespace) -> Iterator[Catalog]:
     """Open the catalog in which a connector is: a live one is stored, and needs the runtime."""
-    if not str(arguments.connector).startswith("mcp."):
+    if not str(arguments.connector).startswith(LIVE_PREFIX):
         yield installed_here(os.environ)
         return
-    from jackfield.cli.session import open_jackfield
-
-    with open_jackfield() as jackfield:
+    with _runtime(arguments) as jackfield:
         yield jackfield.catalog
 
 
+def _runtime(arguments: Namespace) -> Jackfield:
+    from jackfield.cli.session import open_jackfield
+
+    return open_jackfield(arguments)
+
+
 def _declare_schema(parser: Parser) -> None:
+    declare_workspace(parser)
     parser.usage = (
         "jackfield schema CONNECTOR ACTION [--output]\n       jackfield schema CONNECTOR --connection TYPE\n"
         "       jackfield schema --invocation | --result"
@@ -161,7 +192,7 @@ def _connection_schema(manifest: Manifest, name: str) -> object:
 
 def _declare_search(parser: Parser) -> None:
     from jackfield.cli.quantities import count
-    from jackfield.cli.session import LARGEST_LIMIT, LIMIT, declare_workspace
+    from jackfield.cli.session import LARGEST_LIMIT, LIMIT
 
     declare_workspace(parser)
     parser.add_argument("words", nargs="*", metavar="WORDS", help="such as: send email; may be left out with --connector or --tag")
@@ -177,12 +208,12 @@ def _declare_search(parser: Parser) -> None:
 
 
 def _search(arguments: Namespace, output: Output) -> int:
-    from jackfield.cli.session import LIMIT, open_jackfield
+    from jackfield.cli.session import LIMIT
 
     if not (arguments.words or arguments.connector or arguments.tag):
         missing = "the following arguments are required: WORDS"
         raise UsageError(missing, usage=arguments.usage, hint="See 'jackfield search --help'.")
-    with open_jackfield(arguments) as jackfield:
+    with _runtime(arguments) as jackfield:
         words = " ".join(arguments.words)
         found = jackfield.search(words, connector=arguments.connector, effect=arguments.effect, tag=arguments.tag)
         narrowed = arguments.effect or arguments.tag
@@ -204,8 +235,6 @@ def _search(arguments: Namespace, output: Output) -> int:
 
 
 def _declare_options(parser: Parser) -> None:
-    from jackfield.cli.session import declare_workspace
-
     declare_workspace(parser)
     parser.add_argument("connector", metavar="CONNECTOR")
     parser.add_argument("source", metavar="SOURCE", help="the option source, such as awsRegions")
@@ -216,9 +245,8 @@ def _declare_options(parser: Parser) -> None:
 def _options(arguments: Namespace, output: Output) -> int:
     from jackfield.cli.arguments import read_inputs
     from jackfield.cli.local_files import Files
-    from jackfield.cli.session import open_jackfield
 
-    with open_jackfield(arguments) as jackfield:
+    with _runtime(arguments) as jackfield:
         inputs = read_inputs(arguments.words, {}, Files())
         found = jackfield.options(arguments.connector, arguments.source, connection=arguments.connection, inputs=inputs)
     output.rows(found, ("value", "label"))

@@ -105,6 +105,11 @@ class Parser(argparse.ArgumentParser):
         return did_you_mean(unknown, [flag for flag in self.flags if flag.startswith("--")]) if unknown else ""
 
 
+def declare_workspace(parser: Parser) -> None:
+    """Add ``--workspace``."""
+    parser.add_argument("--workspace", metavar="WORKSPACE", help="the workspace (default: JACKFIELD_WORKSPACE, else 'default')")
+
+
 @dataclass(frozen=True, slots=True)
 class Verb:
     """Subcommand of a noun: ``declare`` adds its arguments to a parser, ``run`` executes it and returns the exit code."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb, Verbs
+from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb, Verbs, declare_workspace
 from jackfield.cli.quantities import count
 from jackfield.kernel.errors import InvalidInvocation
 
@@ -65,11 +65,6 @@ T = TypeVar("T")
 LIMIT = 50
 LARGEST_LIMIT = 10_000
 _PAGE = 1000
-
-
-def declare_workspace(parser: Parser) -> None:
-    """Add ``--workspace``."""
-    parser.add_argument("--workspace", metavar="WORKSPACE", help="the workspace (default: JACKFIELD_WORKSPACE, else 'default')")
 
 
 def declare_id(parser: Parser) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from jackfield.connector.declare import Connector
     from jackfield.connector.evidence import KEY, MARKER, SENT_FROM, SENT_UNTIL, Look, Marker
     from jackfield.connector.failed_entries import FailedEntry
-    from jackfield.connector.grants import Authorization, DeviceAuthorization, Grant, Grants
+    from jackfield.connector.grants import Authorization, ClientRegistrations, DeviceAuthorization, Grant, Grants
     from jackfield.connector.hook_requests import HookRequest, Malformed, strict_json
     from jackfield.connector.hooks import hookimpl
     from jackfield.connector.jobs import Progress
@@ -105,6 +105,7 @@ __all__ = [
     "Authorization",
     "Budget",
     "Call",
+    "ClientRegistrations",
     "Clock",
     "Conflict",
     "ConnectionType",
@@ -208,7 +209,7 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
             ".declare": "Connector",
             ".evidence": "KEY MARKER SENT_FROM SENT_UNTIL Look Marker",
             ".failed_entries": "FailedEntry",
-            ".grants": "Authorization DeviceAuthorization Grant Grants",
+            ".grants": "Authorization ClientRegistrations DeviceAuthorization Grant Grants",
             ".jobs": "Progress",
             ".lending": "Lender Lent",
             ".manifests": "describe",

@@ -19,7 +19,7 @@ from jackfield.kernel.secrecy import SecretHolder
 from jackfield.wire.guard import ANYWHERE, CURRENT, Guard, OnlyHosts
 
 if TYPE_CHECKING:
-    from jackfield.connector.grants import Grants
+    from jackfield.connector.grants import ClientRegistrations, Grants
     from jackfield.wire.exchanges import Exchange
 
 T = TypeVar("T")
@@ -416,6 +416,7 @@ class OpenContext(SecretHolder):
     - ``guard``: checks hosts that come from the connection's own values. Connect with ``guard.connect``, or have it check the address
       before connecting.
     - ``grants``: the approval of a person, for types with ``authorizes``; None for inline values and without a database.
+    - ``registrations``: the workspace's clients at providers, while a person approves; else None.
     """
 
     workspace: str
@@ -429,6 +430,7 @@ class OpenContext(SecretHolder):
     leases: Leases
     guard: Guard = ANYWHERE
     grants: Grants | None = None
+    registrations: ClientRegistrations | None = None
 
     @property
     def invocation_id(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from jackfield.kernel.dataclass import dataclass
@@ -77,3 +77,28 @@ class Grants(Protocol):
 
     def end(self, used: Grant, reason: str) -> None:
         """Record that the provider no longer accepts ``used``: a person must approve again. ``reason`` must contain no secret."""
+
+    def want(self, scopes: Sequence[str]) -> None:
+        """Note scopes that the provider asked for beyond those of the approval, for the next one. Tokens stay as they are."""
+
+    def wanted(self) -> tuple[str, ...]:
+        """Return the scopes of the approval, and those that were noted since; none if nobody has approved yet."""
+
+
+class ClientRegistrations(Protocol):
+    """Clients of one workspace at providers that servers name, for one redirect URI. A client is registered once for all connections to a
+    server, and never shared between servers: a provider may ask nobody again for a client that was approved once."""
+
+    @property
+    def document(self) -> str:
+        """URL of the client's metadata document, which is its ID where a provider reads those; empty if there is none that providers can
+        reach."""
+
+    def find(self, issuer: str, server: str) -> dict[str, Any] | None:
+        """Return the client for the connections to ``server`` at a provider; None if none is registered, or not for much longer."""
+
+    def keep(self, issuer: str, server: str, client: Mapping[str, Any]) -> dict[str, Any]:
+        """Store a client that was registered now, and return the one to use: another process may have been first."""
+
+    def drop(self, issuer: str, server: str, identifier: str) -> None:
+        """Forget a client that the provider no longer accepts."""

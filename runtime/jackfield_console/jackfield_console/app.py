@@ -122,6 +122,7 @@ _PAGES: tuple[tuple[str, Endpoint, str], ...] = (
     ("/mcp-servers/{server}", mcp_servers.shown, "GET"),
     ("/mcp-servers/{server}/review", mcp_servers.reviewed, "POST"),
     ("/mcp-servers/{server}/acceptance", mcp_servers.accepted, "POST"),
+    ("/mcp-servers/{server}/overlay", mcp_servers.overlaid, "POST"),
     ("/mcp-servers/{server}/removal", mcp_servers.removed, "POST"),
     ("/suppressions", guards.suppressed, "GET"),
     ("/suppressions/removal", guards.removed, "POST"),

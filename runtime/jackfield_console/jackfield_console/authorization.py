@@ -17,8 +17,8 @@ from jackfield.kernel.markup import Markup, Node, codes, terms
 from jackfield_console.layout.components import at, badge, card, code_block, fault_of, form, h, notice
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import fragment, outcome, page, redirect
-from jackfield_server.shared.requests.prefix import CALLBACK
 from jackfield_store.connections.authorizations import find_workspace, unknown
+from jackfield_store.connections.client_registrations import CALLBACK
 
 ANSWERED = "/connected"
 _FIELDS = ("code", "state", "iss", "error", "error_description")

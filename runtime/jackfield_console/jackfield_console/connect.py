@@ -25,8 +25,9 @@ from jackfield_server.shared.browsers.cookies import CookieJar, csrf_token, same
 from jackfield_server.shared.operations.connect import SESSION, session_of, sweep
 from jackfield_server.shared.process.server_context import ServerContext
 from jackfield_server.shared.requests.body import read_form
-from jackfield_server.shared.requests.prefix import CALLBACK, START
+from jackfield_server.shared.requests.prefix import START
 from jackfield_server.shared.requests.problem import Problem
+from jackfield_store.connections.client_registrations import CALLBACK
 from jackfield_store.keys.sealing import new_secret
 
 _LARGEST = 256 * 1024

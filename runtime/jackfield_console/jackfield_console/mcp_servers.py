@@ -40,9 +40,15 @@ _DONE = {
     "created": "Added. Its tools are actions of the workspace now.",
     "signin": "Added. It lists its tools for those who sign in only: make a connection, then accept them over it.",
     "accepted": "Accepted. Calls go to the tools as they are now.",
+    "overlaid": "Saved. Calls have this effect from now on.",
     "removed": "MCP server removed.",
 }
 _TRUST_TEXTS = {"none": "No: every tool is a write", "annotations": "Yes: the server says which tools only read"}
+
+_EFFECT_TEXTS = {
+    "read": "read: it changes nothing", "idempotent": "idempotent: twice is as good as once", "write": "write: never repeat it",
+    "": "What follows from the server's annotations, if they are believed",
+}  # fmt: skip
 
 
 def listed(request: PageRequest) -> Response:
@@ -86,7 +92,7 @@ def shown(request: PageRequest) -> Response:
     ]
     rows = [(h.code(tool["tool"]), h.code(tool["action"]), tool["title"], badge(tool["effect"])) for tool in found["tools"]]
     tools = table("Tools", ("Tool", "Action", "Title", "Effect"), rows, empty="No tool was accepted yet.")
-    own = None if found["inherited"] else [_review(request, found), _removal(request, found)]
+    own = None if found["inherited"] else [_effects(request, found), _review(request, found), _removal(request, found)]
     head = heading(found["name"], badge("inherited") if found["inherited"] else None, lead="MCP server")
     done = done_notice(request, _DONE)
     return page(request, "connectors", str(found["name"]), done, card("MCP server", terms(about)), card("Tools", tools), own, head=head)
@@ -115,6 +121,16 @@ def accepted(request: PageRequest) -> Response:
     except JackfieldError as error:
         return outcome(request, "connectors", name, fault(error), status=error.http_status)
     return redirect(request, f"{_AT}/{name}?done=accepted")
+
+
+def overlaid(request: PageRequest) -> Response:
+    """``POST /mcp-servers/{server}/overlay``: the effect of one tool, as the operator says."""
+    name, effect = str(_found(request)["name"]), request.form.get("effect", "")
+    try:
+        _servers(request).overlay(name, {request.form.get("tool", ""): {"effect": effect or None}})
+    except JackfieldError as error:
+        return outcome(request, "connectors", name, fault(error), status=error.http_status)
+    return redirect(request, f"{_AT}/{name}?done=overlaid")
 
 
 def removed(request: PageRequest) -> Response:
@@ -161,6 +177,20 @@ def _new(request: PageRequest) -> Markup:
         fields.append(check_field("shared", "All workspaces see it", on=False))
     button = h.div(h.button("Add", class_="primary"), class_="actions")
     return folded("Add a server", form(request, _AT, *fields, h.div(id="made", aria_live="polite"), button, into="#made"))
+
+
+def _effects(request: PageRequest, found: Mapping[str, Any]) -> Markup | None:
+    """Render the form for the effect of one tool; None where there is no tool."""
+    tools = [(tool["action"], f"{tool['title']} ({tool['effect']})") for tool in found["tools"]]
+    if not tools:
+        return None
+    text = h.p(
+        "What a tool does decides whether a call may be repeated. Yours beats what the server says, also after it was accepted anew."
+    )
+    fields = [choice_field("tool", "Tool", tools, tools[0][0]), choice_field("effect", "Effect", _EFFECT_TEXTS.items(), "read")]
+    button = h.div(h.button("Save", class_="primary"), class_="actions")
+    told = h.div(id="overlaid", aria_live="polite")
+    return folded("Say what a tool does", form(request, f"{_AT}/{found['name']}/overlay", text, *fields, told, button, into="#overlaid"))
 
 
 def _review(request: PageRequest, found: Mapping[str, Any]) -> Markup:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from jackfield.connector.grants import Grant
@@ -34,6 +35,13 @@ class ChildGrants:
     def end(self, used: Grant, reason: str) -> None:
         """Record that the provider no longer accepts ``used``."""
         self._ask("end", used=used, reason=reason)
+
+    def want(self, scopes: Sequence[str]) -> None:
+        """Note nothing: the next approval of an isolated connector asks for the scopes that its type names."""
+
+    def wanted(self) -> tuple[str, ...]:
+        """Return the scopes of the approval."""
+        return self.find().scopes
 
     def _ask(self, step: str, **more: Any) -> Any:
         return (current_talk() or self._talk).ask({"grant": step, **more})

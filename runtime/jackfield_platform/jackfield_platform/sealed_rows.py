@@ -11,6 +11,7 @@ from jackfield_platform.tenants.connect_table import session_place
 from jackfield_platform.triggers.comparison import item_place
 from jackfield_platform.triggers.subscription import COLUMNS as SUBSCRIPTION_COLUMNS
 from jackfield_platform.triggers.subscription import Subscription
+from jackfield_store.connections.client_registrations import opened_registration
 from jackfield_store.connections.manifest_table import COLUMNS as SERVER_COLUMNS
 from jackfield_store.connections.manifest_table import opened_server
 from jackfield_store.connections.oauth_client_table import opened_client
@@ -38,6 +39,7 @@ SEALED_ROWS = (
     ),
     SealedRows("oauth_clients", "version, origin, hosts, public_values, sealed", "the OAuth client '{name}'", opened_client, ("name",)),
     SealedRows("mcp_servers", SERVER_COLUMNS, "the MCP server '{name}'", opened_server, ("name",)),
+    SealedRows("client_registrations", "digest, sealed", "a client that was registered at a provider", opened_registration, ("digest",)),
     SealedRows("callbacks", "url, origin, secrets", "the secrets of the callback {id}", _opened_secrets),
     SealedRows("deliveries", "log", "the attempts of the delivery {id}", opened_at(lambda row: ("delivery", row.id), "log")),
     SealedRows(

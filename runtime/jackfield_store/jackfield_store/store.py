@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from jackfield.catalog.loading import part
+from jackfield.catalog.loading import LIVE_PREFIX, part
 from jackfield_store.access import WorkspaceAccess
 from jackfield_store.files.store import FileLimits, Files
 from jackfield_store.management.managed import WorkspaceManagement
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 class _Manifests:
     """Stored manifests of one workspace. Their table is imported with the first use: most processes have none."""
 
-    prefix = "mcp."
+    prefix = LIVE_PREFIX
 
     def __init__(self, storage: Storage, workspace: str, clock: Clock) -> None:
         self._about = storage, workspace, clock

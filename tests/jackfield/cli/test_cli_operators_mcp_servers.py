@@ -39,15 +39,31 @@ def test_from_a_url_to_a_call(operator: Shell, notes: ToolServer) -> None:
     assert operator.run("schema", "mcp.notes", "addNote").json["required"] == ["text"]
     assert operator.run("connectors", "show", "mcp.notes").json["servers"] == [{"url": notes.url}]
     assert "addNote" in operator.run("search", "add", "note").out
+    assert "mcp.notes" in {row["key"] for row in operator.run("connectors", "list").json}
+    said = operator.run("mcp-servers", "overlay", "notes", "--effect", "add_note=idempotent").json
+    assert (said["tools"][0]["effect"], operator.run("search", "note", "--effect", "idempotent").json[0]["action"]) == (
+        "idempotent",
+        "addNote",
+    )
+    file = ("mcp-servers", "overlay", "notes", "--file", "-")
+    assert operator.run(*file, stdin='{"actions": {"addNote": {"toolError": "inDoubt"}}}').json["tools"][0]["overlay"] == {
+        "effect": "idempotent", "toolError": "inDoubt",
+    }  # fmt: skip
+    assert operator.run("mcp-servers", "overlay", "notes", "--effect", "add_note=default").json["tools"][0]["effect"] == "write"
+    for words in (("--effect", "add_note=safe"), ("--effect", "other=read"), ()):
+        assert operator.run("mcp-servers", "overlay", "notes", *words).code == 2
+    assert operator.run(*file, stdin='{"addNote": {}}').code == 2
     notes.tools = [tool(description="Other words.")]
     refused = operator.run(*call)
     assert (refused.code, "mcp-servers review notes" in refused.json["error"]["hint"]) == (2, True)
     assert [row["members"] for row in operator.run("mcp-servers", "review", "notes").json["changed"]] == [["description"]]
-    assert operator.run("mcp-servers", "accept", "notes", "add_note").json["version"] == 2
+    assert operator.run("mcp-servers", "accept", "notes", "add_note").json["version"] == 5
     assert operator.run(*call).code == 0
     operator.run("workspaces", "create", "acme")
     assert operator.run("mcp-servers", "list", "--workspace", "acme").json == []
     assert operator.run(*call, "--workspace", "acme").code == 2
+    assert "mcp.notes" not in {row["key"] for row in operator.run("connectors", "list", "--workspace", "acme").json}
+    assert operator.run("connectors", "show", "mcp.notes", "--workspace", "acme").code == 2
     assert operator.run("mcp-servers", "remove", "notes").code == 2
     assert operator.run("connections", "remove", "main").code == 0
     assert operator.run("mcp-servers", "remove", "notes").json == {"removed": "notes"}

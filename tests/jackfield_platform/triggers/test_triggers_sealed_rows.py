@@ -110,4 +110,4 @@ def test_what_was_changed_in_the_database_is_named(stage: TriggerStage) -> None:
         problems = _problems(stage)
         assert len(problems) == len(seen) + 1, table
         seen = problems
-    assert {rows.table for rows in SEALED_ROWS} - _MOVED.keys() == {"deliveries", "oauth_clients", "mcp_servers"}
+    assert {rows.table for rows in SEALED_ROWS} - _MOVED.keys() == {"deliveries", "oauth_clients", "mcp_servers", "client_registrations"}

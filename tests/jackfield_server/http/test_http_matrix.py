@@ -55,6 +55,7 @@ BODIES = {
     "OAuthClientUpdate": {"values": {"clientSecret": "a-secret"}},
     "NewMcpServer": {"name": "acme", "url": "ftp://mcp.acme.example/"},
     "McpAcceptance": {},
+    "McpOverlay": {"actions": {"acme": {"effect": "read"}}},
     "NewCallback": {"url": "https://93.184.215.14/"},
     "CallbackUpdate": {"description": "x"},
     "CallbackRotation": {},
@@ -205,7 +206,14 @@ def test_some_things_need_no_token(scene: Scene) -> None:
     that sends a webhook must know a secret."""
     open_to_all = [item for item in OPERATIONS if item.scope is None]
     found = {(item.name, kind): scene.call(item, kind).status for item, kind in product(open_to_all, ("none", "garbage", "other"))}
-    secret = {"authorizationCallback": 400, "startAuthorization": 400, "receiveHook": 404, "answerHook": 404, "allowHook": 404}
+    secret = {
+        "authorizationCallback": 400,
+        "startAuthorization": 400,
+        "receiveHook": 404,
+        "answerHook": 404,
+        "allowHook": 404,
+        "showClientMetadata": 404,
+    }
     assert found == {(name, kind): secret.get(name, 200) for name, kind in found}
 
 

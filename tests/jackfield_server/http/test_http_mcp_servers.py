@@ -47,6 +47,19 @@ def test_a_server_is_added_called_reviewed_and_removed(stand: Stand, notes: Tool
     assert client.get("/v1/connectors/mcp.notes/actions/addNote/schema").json["required"] == ["text"]
     assert [row["connector"] for row in client.get("/v1/actions?q=add+note&connector=mcp.notes").json["items"]] == ["mcp.notes"]
     assert "mcp.notes/anonymous" in {row["type"] for row in client.get("/v1/connection-types?limit=200").json["items"]}
+    overlay = {"actions": {"add_note": {"effect": "read"}}}
+    assert client.post("/v1/mcp-servers/notes:overlay", overlay).json["tools"][0]["overlay"] == {"effect": "read"}
+    assert client.get("/v1/connectors/mcp.notes").json["actions"][0]["effect"] == "read"
+    assert client.post("/v1/mcp-servers/notes:overlay", {"actions": {"add_note": {}}}).json["version"] == 3
+    bad: list[object] = [
+        {},
+        {"add_note": 1},
+        {"add_note": {"effect": ["read"]}},
+        {"add_note": {"pagination": {"items": {}}}},
+        {"other": {}},
+    ]
+    for wrong in bad:
+        assert client.post("/v1/mcp-servers/notes:overlay", {"actions": wrong}).status in (404, 422)
     notes.tools[0]["title"] = "Other"
     client.post("/v1/connections", {"name": "other", "type": "mcp.notes/anonymous", "values": {}})  # lists the tools anew
     assert call(client, "other")["error"]["code"] == "not_allowed"  # type: ignore[index]
@@ -54,7 +67,7 @@ def test_a_server_is_added_called_reviewed_and_removed(stand: Stand, notes: Tool
     assert [row["members"] for row in review["changed"]] == [["title"]]
     tools = {row["tool"]: row["digest"] for row in review["changed"]}
     assert client.post("/v1/mcp-servers/notes:accept", {"tools": dict.fromkeys(tools, "sha256:0")}).status == 409
-    assert client.post("/v1/mcp-servers/notes:accept", {"tools": tools}).json["version"] == 2
+    assert client.post("/v1/mcp-servers/notes:accept", {"tools": tools}).json["version"] == 4
     assert call(client, "other")["status"] == "succeeded"
     assert client.call("DELETE", "/v1/mcp-servers/notes").status == 409
     assert {client.call("DELETE", f"/v1/connections/{name}").status for name in ("main", "other")} == {204}
@@ -70,6 +83,7 @@ def test_tenants_see_their_own_alone(stand: Stand, notes: ToolServer) -> None:
     client.post("/v1/mcp-servers", {"name": "notes", "url": notes.url})
     assert tenant.post("/v1/mcp-servers", {"name": "mine", "url": "https://mcp.example.com/mcp"}).status == 403
     assert tenant.get("/v1/mcp-servers").json["items"] == []
+    assert tenant.post("/v1/mcp-servers/notes:overlay", {"actions": {"add_note": {"effect": "read"}}}).status == 404
     assert {answer.status for answer in (tenant.get("/v1/mcp-servers/notes"), tenant.get("/v1/connectors/mcp.notes"))} == {404}
     assert "mcp.notes" not in {row["key"] for row in tenant.get("/v1/connectors?limit=200").json["items"]}
     ruled = stand.client(rules=Rules(allow=("mcp.notes/*",)))
@@ -102,3 +116,16 @@ def test_the_corpus_of_other_calls_is_not_touched(stand: Stand) -> None:
     """Without any server, all is as before."""
     client = stand.client()
     assert client.post("/v1/invocations", say("say", text="hi")).json["status"] in ("succeeded", "failed")
+
+
+def test_the_document_of_the_client(stand: Stand) -> None:
+    """Providers read it without a token; there is none without a public address, whatever the request says."""
+    client, at = Client(stand.port, None), "/oauth2/client-metadata.json"
+    assert client.get(at, Host="evil.example.com").status in (403, 404)
+    for url in ("http://jackfield.example.com", "https://10.1.2.3", "https://localhost"):
+        stand.host.storage.shared.take("publicUrl", url)
+        assert client.get(at).status == 404
+    stand.host.storage.shared.take("publicUrl", "https://jackfield.example.com/panel")
+    found = client.get(at)
+    assert (found.status, found.json["client_id"]) == (200, f"https://jackfield.example.com/panel{at}")
+    assert found.json["redirect_uris"] == ["https://jackfield.example.com/panel/oauth2/callback"]

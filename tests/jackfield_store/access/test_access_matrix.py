@@ -97,6 +97,7 @@ API: Mapping[str, Case] = {
     "addMcpServer": Case(403, {"name": "x", "url": "https://x.example/mcp"}),
     "createOAuthClient": Case(403, {"name": "x", "values": {"clientId": "x"}}),
     **dict.fromkeys(("changeOAuthClient", "acceptMcpTools"), Case(403, {})),
+    "overlayMcpTools": Case(403, {"actions": {"x": {}}}),
     "listSchedules": Case(200, shows="hall"),
     "createSchedule": Case(409, {"name": "hall", "invocation": INVOCATION, "every": "24h"}),
     "showSchedule": Case(200, shows="hall"),
@@ -136,13 +137,12 @@ API: Mapping[str, Case] = {
     "metrics": Case(403),
 }
 PUBLIC = {"health", "readiness", "openapi", "asyncapi", "docs", "authorizationCallback", "startAuthorization", "receiveHook", "allowHook",
-    "answerHook",
+    "answerHook", "showClientMetadata",
 }  # fmt: skip
 """Operations that need no token, and so tell the clerk what they tell anybody: what is installed, nothing of a workspace."""
 CALLS = {"invoke", "createConnection", "testDraft", "replaceConnection", "removeConnection", "testConnection", "revokeToken",
-    "upgradeConnector", "removeConnector", "batch", "authorizeConnection", "createSchedule", "createSubscription",
-    "showCallback", "changeCallback", "removeCallback", "rotateCallback", "testCallback", "recoverCallback",
-    "showDelivery", "resendDelivery",
+    "resendDelivery", "upgradeConnector", "removeConnector", "batch", "authorizeConnection", "createSchedule", "createSubscription",
+    "showCallback", "changeCallback", "removeCallback", "rotateCallback", "testCallback", "recoverCallback", "showDelivery",
 }  # fmt: skip
 """Operations that would use or change what they name: refused by its name, be it there or not."""
 
@@ -201,8 +201,8 @@ PAGES: Mapping[tuple[str, str], Case] = {
     **{("GET", f"/platforms/{{platform}}/{at}"): Case(403) for at in ("callbacks", "callbacks/{id}", "deliveries", "deliveries/{id}")},
     **{("POST", f"/platforms/{{platform}}/{at}"): Case(403, {}) for at in ("callbacks", "deliveries/{id}/resend")},
     ("POST", "/platforms/{platform}/callbacks/{id}/{step}"): Case(404, {}),
-    **{("POST", f"/mcp-servers{at}"): Case(403, {}) for at in ("", "/{server}/review", "/{server}/acceptance", "/{server}/removal")},
-    **{("POST", f"/oauth-clients{at}"): Case(403, {}) for at in ("", "/{client}", "/{client}/removal")},
+    **{("POST", f"/mcp-servers/{{server}}/{at}"): Case(403, {}) for at in ("review", "acceptance", "overlay", "removal")},
+    **{("POST", at): Case(403, {}) for at in ("/mcp-servers", *(f"/oauth-clients{one}" for one in ("", "/{client}", "/{client}/removal")))},
     ("GET", "/tokens"): Case(200, shows="clerk"),
     **{("POST", f"/tokens{at}"): Case(403, {"scope": "manage"}) for at in ("", "/{id}/revocation")},
     **{("GET", f"/tenants{at}"): Case(403) for at in ("", "/{w}", "/{w}/connect-sessions")},

@@ -48,6 +48,7 @@ TABLES = {
     "grants",
     "oauth_clients",
     "mcp_servers",
+    "client_registrations",
     "authorizations",
     "connect_sessions",
     "event_counts",

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from jackfield import __version__
-from jackfield.cli.parsing import Namespace, Parser, Verb
-from jackfield.cli.session import Noun, declare_list, declare_workspace, pages, read_moment
+from jackfield.cli.parsing import Namespace, Parser, Verb, declare_workspace
+from jackfield.cli.session import Noun, declare_list, pages, read_moment
 from jackfield.kernel.clock import SystemClock, iso
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield_platform.events.callbacks import MOST, Callbacks

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
-from jackfield.cli.session import Noun, declare_list, declare_one, declare_workspace, of_platforms, pages, read_moment
+from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb, declare_workspace
+from jackfield.cli.session import Noun, declare_list, declare_one, of_platforms, pages, read_moment
 from jackfield.kernel.clock import SystemClock, seconds
 from jackfield_platform.events.callbacks import Callbacks
 from jackfield_platform.events.deliveries import Deliveries

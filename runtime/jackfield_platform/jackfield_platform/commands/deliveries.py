@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
-from jackfield.cli.session import Noun, declare_list, declare_one, declare_workspace, every, of_platforms, pages
+from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb, declare_workspace
+from jackfield.cli.session import Noun, declare_list, declare_one, every, of_platforms, pages
 from jackfield.kernel.clock import SystemClock
 from jackfield_platform.events.deliveries import STATES, Deliveries
 from jackfield_store.commands.stored import open_events

@@ -16,9 +16,10 @@ from jackfield_server.shared.operations.connect import SESSION, session_of
 from jackfield_server.shared.process.server_context import ServerContext
 from jackfield_server.shared.requests.body import members_of
 from jackfield_server.shared.requests.json_response import answer
-from jackfield_server.shared.requests.prefix import CALLBACK, START, below_prefix
+from jackfield_server.shared.requests.prefix import START, below_prefix
 from jackfield_server.shared.requests.problem import Problem, of_error
 from jackfield_store.connections.authorizations import find_workspace, state_of, unknown
+from jackfield_store.connections.client_registrations import CALLBACK, client_document
 from jackfield_store.keys.sealing import new_secret
 from jackfield_store.management.authorizing import Authorizing, Completed
 
@@ -116,6 +117,14 @@ async def answered(request: Request, server: ServerContext, _identity: Identity)
     about = {"connection": found.connection, **{name: value for name, value in more.items() if value}}
     query = "&".join(filter(None, (parts.query, urlencode(about))))
     return RedirectResponse(urlunsplit(parts._replace(query=query)), 303, _HEADERS)
+
+
+async def document(_request: Request, server: ServerContext, _identity: Identity) -> Response:
+    """Serve ``GET /oauth2/client-metadata.json``, from the public URL and never from what the request names."""
+    found = client_document(server.public_url)
+    if found is None:
+        raise Problem(404, "this installation has no public address by https, so no provider can read its client's metadata")
+    return answer(found, 200, {"Cache-Control": "max-age=3600"})
 
 
 def _provider_address(request: Request, server: ServerContext, jar: CookieJar, visitor: str) -> str:

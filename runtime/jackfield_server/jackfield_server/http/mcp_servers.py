@@ -79,6 +79,15 @@ async def accepted(request: Request, server: ServerContext, identity: Identity) 
     return answer(await _done(request, server, identity, step))
 
 
+async def overlaid(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``POST /v1/mcp-servers/{server}:overlay``: say what tools do, without asking the server."""
+    body, name = await members_of(request, {"actions"}, set()), request.path_params["server"]
+    changes = body["actions"]
+    if not isinstance(changes, dict) or not changes or not all(isinstance(one, dict) for one in changes.values()):
+        raise Problem(422, "'actions' must be an object of objects by tool")
+    return answer(await _done(request, server, identity, lambda servers: servers.overlay(name, changes)))
+
+
 def _credentials(given: object) -> tuple[str, str] | None:
     """Return the header field with which a server is asked for its tools; it is not kept.
 

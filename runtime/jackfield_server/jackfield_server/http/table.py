@@ -34,7 +34,8 @@ from jackfield_server.http.list_views import with_views
 from jackfield_server.http.query_parts import BY_KEY, BY_NUMBER, FLAG, LIMIT, TEXT, Schema, filters, page
 from jackfield_server.shared.operations import files, uploads
 from jackfield_server.shared.operations.operation import Operation
-from jackfield_server.shared.requests.prefix import CALLBACK, START
+from jackfield_server.shared.requests.prefix import START
+from jackfield_store.connections.client_registrations import CALLBACK, DOCUMENT
 from jackfield_store.recording.decisions import STATUSES
 
 _LONG: Schema = {**TEXT, "maxLength": 10_000}
@@ -207,6 +208,11 @@ _OPERATIONS: tuple[Operation, ...] = (
         query=dict.fromkeys(("state", "code", "error", "error_description", "error_uri", "iss", "scope", "session_state"), _LONG),
     ),
     Operation(
+        "GET", DOCUMENT, authorizations.document, None, "showClientMetadata",
+        "Show what this installation is as a client of OAuth providers; its address is its client ID there.", {200: "ClientMetadata"},
+        problems=(404,),
+    ),
+    Operation(
         "GET", "/v1/connections/{name}/policy", connections.policy, "read", "showPolicy",
         "Show the policies that the connection needs at the provider.",
         {200: "Policies"}, query={"actions": _LONG, "connector": _LONG, "principal": _LONG, "from": _LONG}, problems=(400, 404, 422),
@@ -267,6 +273,11 @@ _OPERATIONS: tuple[Operation, ...] = (
         "POST", "/v1/mcp-servers/{server}:accept", mcp_servers.accepted, "manage", "acceptMcpTools",
         "Accept tools as the server has them now: those that were reviewed, by their digests, or all.",
         {200: "McpServerDetail"}, body="McpAcceptance", problems=(404, 409, 413, 415, 422, 503),
+    ),
+    Operation(
+        "POST", "/v1/mcp-servers/{server}:overlay", mcp_servers.overlaid, "manage", "overlayMcpTools",
+        "Say what accepted tools do, such as their effects: that beats what the server says of itself.",
+        {200: "McpServerDetail"}, body="McpOverlay", problems=(404, 409, 413, 415, 422, 503),
     ),
     Operation(
         "DELETE", "/v1/mcp-servers/{server}", mcp_servers.removed, "manage", "removeMcpServer",

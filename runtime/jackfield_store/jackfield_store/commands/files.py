@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from jackfield.cli.output import Output
-from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
-from jackfield.cli.session import Noun, declare_id, declare_list, declare_one, declare_workspace, pages, person
+from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb, declare_workspace
+from jackfield.cli.session import Noun, declare_id, declare_list, declare_one, pages, person
 from jackfield.invocation.file_refusals import FileDamaged
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import InvalidInvocation, NotFound, Unavailable

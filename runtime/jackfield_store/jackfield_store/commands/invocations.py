@@ -14,9 +14,9 @@ from jackfield.catalog import entry_points
 from jackfield.cli.batch import Following, run_one
 from jackfield.cli.interrupt import interruptible
 from jackfield.cli.output import Output
-from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
+from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb, declare_workspace
 from jackfield.cli.quantities import duration
-from jackfield.cli.session import Noun, declare_id, declare_list, declare_one, declare_workspace, open_jackfield, pages, person, read_moment
+from jackfield.cli.session import Noun, declare_id, declare_list, declare_one, open_jackfield, pages, person, read_moment
 from jackfield.composition import plugins_of
 from jackfield.invocation.request import MAX_JOB_TIMEOUT
 from jackfield.kernel.clock import SystemClock

@@ -8,13 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from jackfield.cli.local_files import read_document
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.session import Noun, declare_name, declare_pages, in_workspace, open_jackfield, pages
+from jackfield.manifest.manifest import EFFECTS
 from jackfield_store.commands.stored import actor
 from jackfield_store.management.mcp_servers import TRUST, McpServers, ServerWish, mcp_servers
 from jackfield_store.runtime import stored
 
 _COLUMNS = ("name", "url", "actions", "version", "trust", "shared", "inherited", "acceptedAt")
+_DEFAULT = "default"
 _HEADER = re.compile(r"([A-Za-z0-9-]{1,64})=([A-Za-z_][A-Za-z0-9_]*)")
 
 
@@ -64,6 +67,36 @@ def _accept(servers: McpServers, arguments: Namespace) -> dict[str, Any]:
     return servers.accept(arguments.name, arguments.tools, connection=arguments.connection, credentials=_credentials(arguments))
 
 
+def _declare_overlay(parser: Parser) -> None:
+    declare_name(parser)
+    parser.add_argument(
+        "--effect", metavar="TOOL=EFFECT", action="append", default=[],
+        help="the tool's effect: read, idempotent or write; 'default' takes back what was said (may be repeated)",
+    )  # fmt: skip
+    parser.add_argument("--file", metavar="FILE", help='JSON with what tools do by name: {"actions": {"TOOL": {…}}}; \'-\' is stdin')
+
+
+def _overlay(servers: McpServers, arguments: Namespace) -> dict[str, Any]:
+    changes = {} if arguments.file is None else _in_file(arguments)
+    for pair in arguments.effect:
+        tool, separator, effect = pair.rpartition("=")
+        if not separator or effect not in (*EFFECTS, _DEFAULT):
+            hint = f"EFFECT is one of {', '.join(EFFECTS)}, or {_DEFAULT}."
+            raise UsageError("--effect: write TOOL=EFFECT, such as list_notes=read", usage=arguments.usage, hint=hint)
+        changes[tool] = {**changes.get(tool, {}), "effect": None if effect == _DEFAULT else effect}
+    if not changes:
+        raise UsageError("give '--effect TOOL=EFFECT' or '--file FILE'", usage=arguments.usage)
+    return servers.overlay(arguments.name, changes)
+
+
+def _in_file(arguments: Namespace) -> dict[str, dict[str, Any]]:
+    found = read_document(arguments, "file")
+    rows = found.get("actions") if isinstance(found, dict) else None
+    if not isinstance(rows, dict) or not all(isinstance(row, dict) for row in rows.values()):
+        raise UsageError("--file: the file has no object 'actions' of objects by tool or action", usage=arguments.usage)
+    return rows
+
+
 def _credentials(arguments: Namespace) -> tuple[str, str] | None:
     """Return the header field with which a server is asked."""
     if arguments.token_env:
@@ -103,6 +136,7 @@ VERBS = in_workspace(
         "show": Verb("Print a server with the tools that were accepted.", declare_name, _NOUN.value(_shown)),
         "review": Verb("Compare a server's tools with the accepted ones.", _declare_connection, _NOUN.value(_review)),
         "accept": Verb("Accept tools as the server has them now.", _declare_accept, _NOUN.value(_accept)),
+        "overlay": Verb("Say what accepted tools do, which beats what the server says.", _declare_overlay, _NOUN.value(_overlay)),
         "remove": Verb("Delete a server that no connection is for.", declare_name, _NOUN.value(_removed)),
     }
 )  # fmt: skip

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from jackfield.cli.output import Output
-from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
-from jackfield.cli.session import Noun, declare_list, declare_nothing, declare_workspace, every, pages, person
+from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb, declare_workspace
+from jackfield.cli.session import Noun, declare_list, declare_nothing, every, pages, person
 from jackfield.kernel.clock import SystemClock, iso
 from jackfield.kernel.errors import IdempotencyConflict, InvalidInvocation
 from jackfield_store.access import DEFAULT, Audit

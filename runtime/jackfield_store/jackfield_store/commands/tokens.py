@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from jackfield.callers import INLINE, Request, Rules, scope_of
 from jackfield.cli.output import Output
-from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
-from jackfield.cli.session import declare_one, declare_pages, declare_workspace, pages, read_moment
+from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb, declare_workspace
+from jackfield.cli.session import declare_one, declare_pages, pages, read_moment
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import UnknownConnection
 from jackfield_store.access import Tokens

@@ -108,15 +108,17 @@ class VersionConflict(InvalidConnection):
 
 
 class ConnectionTable(ProcessLocal, SecretHolder):
-    """Stored connections of ``workspace`` alone: every statement carries it. Thread-safe. ``most`` returns their largest number.
+    """Stored connections of ``workspace`` alone: every statement carries it. Thread-safe. ``most`` returns their largest number, and
+    ``public_url`` the address of this installation's server, if it has one.
 
     Each secret is sealed for its place (connection, field, version), so none can be moved to another. Each connection has a seal over all
     its open values and the list of its secrets. ``find`` returns the same object as long as the connection's version is the same.
     """
 
     def __init__(
-        self, database: Database, vault: Callable[[], Vault], workspace: str, clock: Clock, most: Callable[[], float | None] = _unlimited
-    ) -> None:
+        self, database: Database, vault: Callable[[], Vault], workspace: str, clock: Clock,
+        most: Callable[[], float | None] = _unlimited, public_url: Callable[[], str] = str,
+    ) -> None:  # fmt: skip
         self.workspace = workspace
         self._most = most
         self._database = database
@@ -131,6 +133,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
         self.file_tests = FileTests(database, vault, workspace)
         self.revocations = Revocations(database, vault, workspace, clock)
         self.oauth_clients = OAuthClientTable(database, vault, workspace, clock)
+        self.public_url = public_url
         self.approvals = (
             grants.GrantTable(database, vault, workspace, clock), authorizations.Authorizations(database, vault, workspace, clock),
         )  # fmt: skip

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from jackfield.connections.named_connection import NamedConnection
@@ -29,12 +29,14 @@ _PLACE = "WHERE workspace = :workspace AND connection_id = :id"
 _ID = "SELECT id FROM connections WHERE workspace = :workspace AND name = :name"
 _CONNECTION = f"SELECT {COLUMNS} FROM connections WHERE workspace = :workspace AND id = :id"
 _SELECT = f"SELECT grant_id, sealed, scopes, reason, granted_at, granted_by, renewed_at, refresh_begun_at FROM grants {_PLACE}"
+_WANTED = f"SELECT scopes, wanted FROM grants {_PLACE}"
+_WANT = f"UPDATE grants SET wanted = :wanted {_PLACE}"
 _PUT = """
 INSERT INTO grants (workspace, connection_id, grant_id, sealed, scopes, reason, granted_at, granted_by, renewed_at)
 VALUES (:workspace, :id, :grant, :sealed, :scopes, NULL, :now, :by, :now)
 ON CONFLICT (workspace, connection_id) DO UPDATE SET grant_id = excluded.grant_id, sealed = excluded.sealed, scopes = excluded.scopes,
     reason = NULL, granted_at = excluded.granted_at, granted_by = excluded.granted_by, renewed_at = excluded.renewed_at,
-    refresh_begun_at = NULL
+    refresh_begun_at = NULL, wanted = NULL
 """
 _ADOPT = f"""
 UPDATE grants SET grant_id = :grant, sealed = :sealed, scopes = :scopes, reason = :reason, granted_at = :now, granted_by = :by,
@@ -56,6 +58,8 @@ _CHANGED = "a value of the connection has changed since"
 _INSIST = 10.0
 """Seconds for which rotated tokens are offered to a database that is unavailable."""
 _FIRST_PAUSE = 0.05
+_MOST_SCOPES, _LONGEST_SCOPE = 100, 200
+"""Scopes that are noted for the next approval, and the characters of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +227,20 @@ class GrantTable(SealedTable):
             else:
                 return
 
+    def wanted(self, identifier: str) -> tuple[str, ...]:
+        """Return the scopes of a connection's grant, and those that its provider asked for since."""
+        with self._database.read() as transaction:
+            row = transaction.find(_WANTED, self._place(identifier))
+        return () if row is None else tuple(dict.fromkeys([*json.loads(row.scopes), *json.loads(row.wanted or "[]")]))
+
+    def want(self, identifier: str, scopes: Sequence[str]) -> None:
+        """Note scopes that the provider asked for. The sealed part stays: a refresh that runs meanwhile must not be lost."""
+        known = self.wanted(identifier)
+        new = [one for one in dict.fromkeys(scopes) if one not in known and len(one) <= _LONGEST_SCOPE]
+        if new and len(known) + len(new) <= _MOST_SCOPES:
+            with self._database.write() as transaction:
+                transaction.change(_WANT, {**self._place(identifier), "wanted": json.dumps([*known, *new])})
+
     def end(self, identifier: str, used: Grant, reason: str) -> None:
         """Record that ``used`` has ended, and its connection has expired, unless its tokens were rotated or replaced meanwhile."""
         self._change(_END, identifier, used, lambda _connection, _about: {"reason": reason}, "expired")
@@ -303,6 +321,14 @@ class ConnectionGrants:
     def end(self, used: Grant, reason: str) -> None:
         """Record that the provider no longer accepts ``used``."""
         self._table.end(self._identifier, used, reason)
+
+    def want(self, scopes: Sequence[str]) -> None:
+        """Note scopes that the provider asked for beyond those of the approval."""
+        self._table.want(self._identifier, scopes)
+
+    def wanted(self) -> tuple[str, ...]:
+        """Return the scopes of the approval, and those that were noted since."""
+        return self._table.wanted(self._identifier)
 
 
 def ended(name: str, reason: str) -> InvalidConnection:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from jackfield.catalog.loading import chosen
+from jackfield.catalog.loading import LIVE, LIVE_PREFIX, chosen
 from jackfield.kernel.bounded_cache import BoundedCache
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import InvalidInvocation, UnknownConnector
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 SERVER = "default"
 """Workspace whose shared servers are for all workspaces."""
-PREFIX = "mcp."
-"""Beginning of the key of a live connector; the server's name follows."""
 COLUMNS = "workspace, name, version, url, trust, origin, is_shared, tools, sealed, created_at, accepted_at"
 _KEPT = 64
 """Manifests that a runtime keeps, older versions included."""
@@ -80,7 +78,7 @@ def kind() -> LiveKind:
 
     :raises InvalidInvocation: if no installed package has it.
     """
-    found: LiveKind | None = chosen("jackfield.live", "mcp")
+    found: LiveKind | None = chosen(LIVE, "mcp")
     if found is None:
         raise InvalidInvocation(
             "MCP servers need the package jackfield-mcp, which is not installed", hint="Install it: pip install jackfield-mcp."
@@ -91,7 +89,7 @@ def kind() -> LiveKind:
 class ManifestTable(SealedTable):
     """Live servers of one workspace, for its catalog and for who manages them. Thread-safe."""
 
-    prefix = PREFIX
+    prefix = LIVE_PREFIX
 
     def __init__(self, database: Database, vault: Callable[[], Vault], workspace: str, clock: Clock) -> None:
         super().__init__(database, vault, workspace, clock)
@@ -106,14 +104,14 @@ class ManifestTable(SealedTable):
 
         :raises Unavailable: if the database cannot be read.
         """
-        return sorted(PREFIX + name for name in self._rows())
+        return sorted(LIVE_PREFIX + name for name in self._rows())
 
     def find(self, key: str) -> Manifest | None:
         """Return the manifest of a connector; None if the workspace sees none of this key.
 
         :raises UnknownConnector: if its row was changed in the database.
         """
-        name = key.removeprefix(PREFIX)
+        name = key.removeprefix(LIVE_PREFIX)
         row = self._rows().get(name)
         if row is None:
             return None
@@ -141,7 +139,7 @@ class ManifestTable(SealedTable):
         about = key, manifest.version
         found = self._connectors.get(about)
         if found is None:
-            hint = NextStep("mcp_server_review", name=key.removeprefix(PREFIX))
+            hint = NextStep("mcp_server_review", name=key.removeprefix(LIVE_PREFIX))
             found = kind().connector(manifest, hint, abroad=origin == "remote")
             self._connectors.put(about, found)
         return found
@@ -203,7 +201,7 @@ class ManifestTable(SealedTable):
     def users(self, transaction: Transaction, name: str, *, everywhere: bool) -> list[tuple[str, str]]:
         """Return workspace and name of up to 1,000 connections of a server's types, of this workspace or of all."""
         where = "" if everywhere else "AND workspace = :workspace"
-        values = {"workspace": self._workspace, "type": f"{PREFIX}{name}/%"}
+        values = {"workspace": self._workspace, "type": f"{LIVE_PREFIX}{name}/%"}
         return [(row.workspace, row.name) for row in transaction.execute(_USERS.format(where=where), values)]
 
     def prepare(self) -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from jackfield.callers.actor import Actor
     from jackfield.catalog import Catalog
     from jackfield.connections.named_connection import NamedConnection
-    from jackfield.connector import DeviceAuthorization, Grant
+    from jackfield.connector import ClientRegistrations, DeviceAuthorization, Grant
     from jackfield.connector.loaded import LoadedConnector
     from jackfield.kernel.clock import Clock
     from jackfield.pipe.admit import Targets
@@ -66,7 +66,8 @@ class Completed:
 @bordered
 class Authorizing:
     """Authorizations of one workspace's stored connections. ``finders`` find a connection that the caller may use by its name, and any by
-    its id; ``audited`` makes the unit that records an event. Only the ``actor`` that began an authorization completes it."""
+    its id; ``audited`` makes the unit that records an event. ``tables`` have the clients for a redirect URI.
+    Only the ``actor`` that began an authorization completes it."""
 
     def __init__(
         self,
@@ -74,7 +75,7 @@ class Authorizing:
         opener: Opener,
         targets: Targets,
         clock: Clock,
-        tables: tuple[GrantTable, Authorizations],
+        tables: tuple[GrantTable, Authorizations, Callable[[str], ClientRegistrations]],
         finders: tuple[Callable[[str], NamedConnection], Callable[[str], NamedConnection]],
         audited: Callable[..., Callable[[Transaction], None]],
         actor: Actor,
@@ -83,7 +84,7 @@ class Authorizing:
         self._opener = opener
         self._targets = targets
         self._clock = clock
-        self._grants, self._pending = tables
+        self._grants, self._pending, self._registrations = tables
         self._named, self._by_id = finders
         self._audited = audited
         self._owner, self._by = actor.key, actor.name or actor.key
@@ -104,7 +105,10 @@ class Authorizing:
         identifier, opening, connector = self._open_connection(stored, "redirect")
         link, over = new_secret(), self._grants.digest(stored)
         state = state_of(link)
-        asked = self._attempted(connector, opening, lambda context: opening.kind.authorize(context, redirect_uri, state))
+        known = self._registrations(redirect_uri)
+        asked = self._attempted(
+            connector, opening, lambda context: opening.kind.authorize(replace(context, registrations=known), redirect_uri, state)
+        )
         url = checked_address(asked.url)
         found = self._pending.begin(
             identifier, "redirect", state, asked.kept, redirect_uri=redirect_uri, return_to=return_to, by=self._by, owner=self._owner,
@@ -175,10 +179,11 @@ class Authorizing:
             stored = self._by_id(pending.connection)
             _, opening, connector = self._open_connection(stored, "redirect")
             self._require_unchanged(stored, pending)
+            known = self._registrations(pending.redirect_uri)
             grant = self._attempted(
                 connector,
                 opening,
-                lambda context: opening.kind.authorized(context, pending.kept, pending.redirect_uri, given),
+                lambda context: opening.kind.authorized(replace(context, registrations=known), pending.kept, pending.redirect_uri, given),
                 [given.get("code", ""), *_texts(pending.kept)],
             )
             if accept is not None:

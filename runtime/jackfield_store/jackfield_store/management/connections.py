@@ -25,6 +25,7 @@ from jackfield.kernel.hints import NextStep
 from jackfield.kernel.secrecy import Hidden
 from jackfield_store.access import Audit
 from jackfield_store.access.workspaces import require
+from jackfield_store.connections.client_registrations import approval_tables
 from jackfield_store.connections.connection_table import ConnectionTable, conflict, name_taken, nothing
 from jackfield_store.database import Transaction
 from jackfield_store.management.authorizing import Authorizing
@@ -251,8 +252,7 @@ class ManagedConnections:
 
         :raises InvalidInvocation: if there is no database.
         """
-        tables = self._store().approvals
-        finders = (self._approvable, self._by_id)
+        tables, finders = approval_tables(self._store(), self._clock), (self._approvable, self._by_id)
         return Authorizing(self._catalog, self._opening, self._targets, self._clock, tables, finders, self._audited, self._actor)
 
     def moving_in(self) -> MovingIn:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
+from jackfield.catalog.loading import LIVE_PREFIX
 from jackfield.kernel.canonical import canonical
 from jackfield.kernel.clock import iso
 from jackfield.kernel.dataclass import dataclass
@@ -16,7 +17,7 @@ from jackfield.kernel.hints import NextStep
 from jackfield.wire.guard import ANYWHERE, Guard
 from jackfield_store.access import Audit
 from jackfield_store.access.tokens import is_operators
-from jackfield_store.connections.manifest_table import PREFIX, SERVER, ManifestTable, StoredServer, kind, opened
+from jackfield_store.connections.manifest_table import SERVER, ManifestTable, StoredServer, kind, opened
 from jackfield_store.database.shared_settings import MCP_SERVERS
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class McpServers:
         _check(wish)
         guard = self._guard if self._origin == "remote" else None
         options: dict[str, Any] = {"title": wish.title, "trust": wish.trust, "credentials": wish.credentials, "guard": guard}
-        found = kind().described(PREFIX + wish.name, wish.url, **options)
+        found = kind().described(LIVE_PREFIX + wish.name, wish.url, **options)
         if not found.manifest["actions"] and not found.needs_sign_in:
             raise InvalidInvocation(
                 "the server lists no tool that can be used", hint="See its documentation, and whether it wants a sign-in."
@@ -127,9 +128,7 @@ class McpServers:
         if row is None:
             raise unknown(name)
         stored = opened(self._storage.vault, row)
-        pins = kind().pins(stored.manifest)
-        tools = [_tool(tool, pin, stored.manifest) for tool, pin in sorted(pins.items())]
-        return {**self._shown(row), "tools": tools}
+        return {**self._shown(row), "tools": _tools(kind().pins(stored.manifest), stored.manifest)}
 
     def review(self, name: str, *, connection: str | None = None, credentials: tuple[str, str] | None = None) -> dict[str, Any]:
         """Compare a server's tools with the accepted ones: ``changed`` with the members that differ, ``new``, ``gone`` and ``leftOut``.
@@ -166,7 +165,30 @@ class McpServers:
         merged = kind().accepted(stored.manifest, found.manifest, wanted)
         changes = _difference(stored.manifest, found)
         if any(row["tool"] in wanted for rows in changes.values() for row in rows):
-            self._store(stored, merged, wanted, changes)
+            about = {group: [row["tool"] for row in rows if row["tool"] in wanted][:_MOST_NAMED] for group, rows in changes.items()}
+            self._store(stored, merged, about)
+        return self.show(name)
+
+    def overlay(self, name: str, changes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+        """Say what tools do, which beats what the server says of itself: each with the members that change (``effect``,
+        ``idempotencyKey``, ``toolError``, ``pagination``). None takes a member back, and an object without members all of them. The server
+        is not asked.
+
+        :raises InvalidInput: if a member is unknown, or does not fit the tool.
+        :raises InvalidInvocation: if the workspace has no such server of its own, or it no such tool.
+        :raises ServerInUse: if it was changed meanwhile.
+        """
+        stored = self._own(name)
+        pins, said = kind().pins(stored.manifest), kind().overlays(stored.manifest)
+        keys = {**{pin.action: pin.action for pin in pins.values()}, **{tool: pin.action for tool, pin in pins.items()}}
+        for tool in changes:
+            if tool not in keys:
+                raise InvalidInvocation(f"no tool '{tool[:100]}' of the server was accepted", hint="Show the server: it lists them.")
+        merged = {keys[tool]: _said(said.get(keys[tool], {}), change) for tool, change in changes.items()}
+        if merged:
+            manifest = kind().overlaid(stored.manifest, merged)
+            if manifest != stored.manifest:
+                self._store(stored, manifest, {"overlaid": dict(list(merged.items())[:_MOST_NAMED])})
         return self.show(name)
 
     def remove(self, name: str) -> dict[str, Any]:
@@ -185,12 +207,11 @@ class McpServers:
             self._audit.append(transaction, "mcp_server.removed", f"mcp-server:{name}", {"url": stored.url})
         return {"removed": name}
 
-    def _store(self, stored: StoredServer, merged: Json, wanted: Collection[str], changes: Mapping[str, list[dict[str, Any]]]) -> None:
+    def _store(self, stored: StoredServer, merged: Json, about: Mapping[str, Any]) -> None:
         self._table.prepare()
         with self._storage.database.write() as transaction:
             if not self._table.replace(transaction, stored, _versioned(merged, stored.version + 1)):
                 raise ServerInUse(f"the MCP server '{stored.name}' was changed meanwhile", hint="Review it again.")
-            about = {group: [row["tool"] for row in rows if row["tool"] in wanted][:_MOST_NAMED] for group, rows in changes.items()}
             self._audit.append(transaction, "mcp_server.changed", f"mcp-server:{stored.name}", about)
 
     def _own(self, name: str) -> StoredServer:
@@ -217,11 +238,12 @@ class McpServers:
     def _described(self, stored: StoredServer, connection: str | None, credentials: tuple[str, str] | None) -> Described:
         locked = {tool: pin.action for tool, pin in kind().pins(stored.manifest).items()}
         options: dict[str, Any] = {"title": str(stored.manifest["title"]), "trust": stored.trust, "locked": locked}
+        options["overlay"] = kind().overlays(stored.manifest)
         if connection is not None:
-            lent = self._jackfield.lend(connection, PREFIX + stored.name)
-            return kind().described(PREFIX + stored.name, stored.url, client=lent.client(), **options)
+            lent = self._jackfield.lend(connection, LIVE_PREFIX + stored.name)
+            return kind().described(LIVE_PREFIX + stored.name, stored.url, client=lent.client(), **options)
         guard = self._guard if "remote" in (self._origin, stored.origin) else None
-        return kind().described(PREFIX + stored.name, stored.url, credentials=credentials, guard=guard, **options)
+        return kind().described(LIVE_PREFIX + stored.name, stored.url, credentials=credentials, guard=guard, **options)
 
     def _require_allowed(self, wish: ServerWish) -> None:
         """Refuse a server that this caller may not add.
@@ -247,7 +269,7 @@ class McpServers:
 
     def _shown(self, row: Row) -> dict[str, Any]:
         return {
-            "name": row.name, "connector": PREFIX + row.name, "url": row.url, "trust": row.trust, "shared": bool(row.is_shared),
+            "name": row.name, "connector": LIVE_PREFIX + row.name, "url": row.url, "trust": row.trust, "shared": bool(row.is_shared),
             "inherited": row.workspace != self._workspace, "actions": row.tools, "version": row.version,
             "createdAt": iso(row.created_at), "acceptedAt": iso(row.accepted_at),
         }  # fmt: skip
@@ -301,31 +323,46 @@ def _versioned(manifest: Json, number: int) -> dict[str, Any]:
 def _difference(stored: Json, found: Described) -> dict[str, list[dict[str, Any]]]:
     """Return what differs between an accepted manifest and what a server has now."""
     was, now = kind().pins(stored), kind().pins(found.manifest)
+    before, after = _rows(stored), _rows(found.manifest)
     changed = [
-        _changed(tool, was[tool], pin, stored, found.manifest)
+        _changed(tool, (was[tool], before[was[tool].action]), (pin, after[pin.action]))
         for tool, pin in sorted(now.items())
         if tool in was and was[tool].digest != pin.digest
     ]
-    fresh = [_tool(tool, pin, found.manifest) for tool, pin in sorted(now.items()) if tool not in was]
+    fresh = _tools({tool: pin for tool, pin in now.items() if tool not in was}, found.manifest)
     gone = [] if found.needs_sign_in else [{"tool": tool, "action": pin.action} for tool, pin in sorted(was.items()) if tool not in now]
     return {"changed": changed, "new": fresh, "gone": gone}
 
 
-def _changed(tool: str, was: Pin, now: Pin, stored: Json, found: Json) -> dict[str, Any]:
-    members = sorted(name for name in {*was.parts, *now.parts} if was.parts.get(name) != now.parts.get(name))
-    before, after = _row(stored, was.action), _row(found, now.action)
+def _changed(tool: str, was: tuple[Pin, Json], now: tuple[Pin, Json]) -> dict[str, Any]:
+    """Return what differs of a tool; ``effect`` is the one that it has once it is accepted."""
+    (pinned, before), (pin, after) = was, now
+    members = sorted(name for name in {*pinned.parts, *pin.parts} if pinned.parts.get(name) != pin.parts.get(name))
     texts = {name: {"was": before.get(name, ""), "is": after.get(name, "")} for name in _TEXTS if before.get(name) != after.get(name)}
     schemas = {name: {"was": before[name], "is": after[name]} for name in ("inputs", "output") if before[name] != after[name]}
-    return {"tool": tool, "action": now.action, "digest": now.digest, "members": members, **texts, **schemas}
+    about = {"tool": tool, "action": pin.action, "effect": after["effect"], "digest": pin.digest, "members": members}
+    return {**about, **texts, **schemas}
 
 
-def _tool(tool: str, pin: Pin, manifest: Json) -> dict[str, Any]:
-    row = _row(manifest, pin.action)
-    return {"tool": tool, "action": pin.action, "title": row["title"], "effect": row["effect"], "digest": pin.digest}
+def _tools(pins: Mapping[str, Pin], manifest: Json) -> list[dict[str, Any]]:
+    """Return tools of a manifest as they are shown, by name; ``overlay`` is what the operator says of one."""
+    rows, said = _rows(manifest), kind().overlays(manifest)
+    found = []
+    for tool, pin in sorted(pins.items()):
+        row = rows[pin.action]
+        shown = {"tool": tool, "action": pin.action, "title": row["title"], "effect": row["effect"], "digest": pin.digest}
+        found.append({**shown, "overlay": said[pin.action]} if pin.action in said else shown)
+    return found
 
 
-def _row(manifest: Json, action: str) -> Json:
-    return next(row for row in manifest["actions"] if row["key"] == action)
+def _said(said: Json, change: Json) -> Json:
+    """Return what is said of a tool once it has changed."""
+    merged = {**said, **change} if change else {}
+    return {name: value for name, value in merged.items() if value is not None}
+
+
+def _rows(manifest: Json) -> dict[str, Json]:
+    return {row["key"]: row for row in manifest["actions"]}
 
 
 def _reported(found: Described) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from jackfield.connector.context import Call, entered
@@ -44,6 +44,13 @@ class UnstoredGrant:
 
     def end(self, used: Grant, reason: str) -> None:
         """Record nothing: the grant is not stored."""
+
+    def want(self, scopes: Sequence[str]) -> None:
+        """Note nothing."""
+
+    def wanted(self) -> tuple[str, ...]:
+        """Return the scopes of the grant."""
+        return self.grant.scopes
 
 
 def call_of(stages: Pipeline, seconds: float, permissions: Mapping[str, tuple[str, ...]] = _NO_PERMISSIONS) -> Call:

@@ -19,6 +19,7 @@ from jackfield.kernel.exports import late_hints
 from jackfield.kernel.failures import OnFailure
 from jackfield.kernel.fork import ProcessLocal
 from jackfield.kernel.local import home
+from jackfield_store.database.shared_settings import PUBLIC_URL
 from jackfield_store.resources.shared_settings import ProcessSettings
 from jackfield_store.resources.tenant_limits import TenantLimits
 
@@ -355,7 +356,7 @@ class Storage(ProcessLocal):
 
         self.require(workspace)
         most = partial(self.limits.most, workspace, "connections")
-        return ConnectionTable(self.database, lambda: self.vault, workspace, self._clock, most)
+        return ConnectionTable(self.database, lambda: self.vault, workspace, self._clock, most, partial(self.shared.value, PUBLIC_URL))
 
     def renewed(self) -> list[Callable[[], None]]:
         """Read what ``JACKFIELD_DATABASE_URL_FILE`` and the master key's file contain now, and return what puts it to use.

@@ -14,10 +14,13 @@ _LONGEST_ID = 1024
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event with data, and the ID by which the stream can be resumed behind it."""
+    """One event: its data, its ``name`` and its own ``id`` if it has them. ``last_id`` is that of the latest event with one: the stream can
+    be resumed behind it."""
 
     data: bytes
-    id: str | None
+    last_id: str | None
+    name: str | None = None
+    id: str | None = None
 
 
 class EventReader:
@@ -29,6 +32,8 @@ class EventReader:
         self.retry: float | None = None
         self._line: list[bytes] = []
         self._data: list[bytes] = []
+        self._name: str | None = None
+        self._id: str | None = None
         self._ended_by_return = False
         self._is_first = True
 
@@ -36,10 +41,10 @@ class EventReader:
         """Take the next bytes; yield the events that they complete."""
         if self._is_first and chunk:
             chunk, self._is_first = chunk.removeprefix(_MARK), False
-        if self._ended_by_return and chunk[:1] == b"\n":
-            chunk = chunk[1:]
         if not chunk:
             return
+        if self._ended_by_return and chunk[:1] == b"\n":
+            chunk = chunk[1:]
         start = 0
         for end in _END.finditer(chunk):
             self._line.append(chunk[start : end.start()])
@@ -52,16 +57,27 @@ class EventReader:
             self._line.append(chunk[start:])
         self._ended_by_return = chunk.endswith(b"\r")
 
+    def rest(self) -> Iterator[Event]:
+        """Yield the event that the stream has ended in, if its sender has left out the empty line behind it."""
+        for line in (b"".join(self._line), b""):
+            self._line.clear()
+            found = self._take(line)
+            if found is not None:
+                yield found
+
     def _take(self, line: bytes) -> Event | None:
         if not line:
-            data, self._data = b"\n".join(self._data), []
-            return Event(data, self.last_id) if data else None
+            found = Event(b"\n".join(self._data), self.last_id, self._name, self._id) if self._data else None
+            self._data, self._name, self._id = [], None, None
+            return found
         name, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if name == b"data":
             self._data.append(value)
+        elif name == b"event":
+            self._name = value[:_LONGEST_ID].decode("utf-8", "replace")
         elif name == b"id" and b"\0" not in value:
-            self.last_id = value[:_LONGEST_ID].decode("utf-8", "replace")
+            self._id = self.last_id = value[:_LONGEST_ID].decode("utf-8", "replace")
         elif name == b"retry" and value.isdigit() and len(value) < 10:
             self.retry = int(value) / 1000
         return None
