@@ -240,7 +240,7 @@ class Pipeline:
     async def judged(self, run: Run, result: Result, caller: Caller | None = None) -> Result:
         """Return a Result without what the policies withhold of its output or of its error, replayed ones, too. ``caller`` had asked
         for it, if not the run's own."""
-        if result.output is None and (result.error is None or result.error.provider is None):
+        if result.output is None and not _tells(run, result):
             return result
         found: Result = await _policy().judge_output(self.plugins, run, result, self.workspace, caller or run.caller)
         return found
@@ -298,6 +298,14 @@ class Pipeline:
             name, identifier, version = target.name, target.id, target.version
             opening.cache.cached(("used", attempts.opened_at // _USED_EVERY), lambda: self.known.note_used(name, identifier, version))
         return result
+
+
+def _tells(run: Run, result: Result) -> bool:
+    """Return whether the error of a Result may have been told by a provider, in whatever words."""
+    error, attempts = result.error, run.attempts
+    if error is None or run.plan is None:
+        return False
+    return error.provider is not None or result.meta.replayed or (attempts is not None and attempts.count > 0)
 
 
 def deciding(plugins: Plugins) -> Callable[..., Any] | None:

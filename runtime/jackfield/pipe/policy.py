@@ -16,14 +16,15 @@ from jackfield.callers.rules import Rules
 from jackfield.invocation import Result
 from jackfield.invocation.file_references import file_places, replaced
 from jackfield.kernel.dataclass import replace
-from jackfield.kernel.errors import InvalidInvocation, JackfieldError, NotAllowed, Unavailable
+from jackfield.kernel.errors import InvalidInput, InvalidInvocation, JackfieldError, NotAllowed, Provider, Unavailable
 from jackfield.kernel.pointers import names
 from jackfield.manifest.manifest import WHOLE_BODY
 from jackfield.pipe.check import checked
 from jackfield.pipe.filling import reserve
 from jackfield.pipe.flat_bodies import unfolded
-from jackfield.pipe.withholding import ALL, restored, without
+from jackfield.pipe.withholding import ALL, Place, missing, others, restored, without
 from jackfield.redaction.marks import masked
+from jackfield.redaction.messages import masked_members
 
 if TYPE_CHECKING:
     from jackfield.callers import Caller
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("jackfield.policy")
 _ONLY_READS = ("effect:write", "effect:idempotent")
 _NONE = ("*",)
-_KINDS: Mapping[str, type] = {"allow": bool, "approve": bool, "withhold": list}
+_KINDS: Mapping[str, type] = {"allow": bool, "approve": bool, "reason": str, "withhold": list, "keep": list}
+"""Members of a decision. One with another member may mean more by it than is known here, such as ``deny``."""
 
 
 async def judge_call(plugins: Plugins, run: Run, dependencies: Dependencies) -> None:
@@ -50,8 +52,9 @@ async def judge_call(plugins: Plugins, run: Run, dependencies: Dependencies) -> 
         raise NotAllowed("not allowed: a policy judges outputs, and none judges the events of a stream", hint="Call it without streaming.")
     shown, redactor = await _shown(plan, run, dependencies), run.redactor
     question = {
-        **_about(run, dependencies.workspace, "call", run.caller), "inputs": shown if redactor is None else redactor.clean_json(shown),
-    }  # fmt: skip
+        **_about(run, dependencies.workspace, "call", run.caller),
+        "inputs": masked_members(shown if redactor is None else redactor.clean_json(shown)),
+    }
     try:
         verdicts = await run.waiter.call(partial(_asked, plugins, question))
     except JackfieldError as error:
@@ -73,32 +76,54 @@ async def judge_call(plugins: Plugins, run: Run, dependencies: Dependencies) -> 
 async def judge_output(plugins: Plugins, run: Run, result: Result, workspace: str, caller: Caller) -> Result:
     """Ask which members of an output, or of what the provider told about a failure, the ``caller`` may have; return the Result without the
     others. Without a decision it has no output: that is kept with the record, for ``decided``."""
-    known = run.recorded or result
-    content = known.output if known.error is None else known.error.provider and known.error.provider.details
-    if content is None:
-        return result
-    question = {**_about(run, workspace, "output", caller), "status": known.status, "output": content}
+    known, names_all = run.recorded or result, False
+    question = {**_about(run, workspace, "output", caller), **_told(known)}
     try:
-        places = [*_places(await run.waiter.call(partial(_asked, plugins, question)))]
+        verdicts = await run.waiter.call(partial(_asked, plugins, question))
+        places, names_all = [*_places(verdicts, question["output"])], any("keep" in verdict for verdict in verdicts)
     except (JackfieldError, TypeError, ValueError) as error:
         said = error.message if isinstance(error, JackfieldError) else type(error).__name__
         _LOG.warning("the output of the invocation %s is withheld: %s", result.meta.invocation_id, said)
         places = [ALL]
         if known.output is not None and not known.meta.dry_run and (run.record is not None or run.claimed is not None):
-            run.undecided = {"question": question, "next": known.meta.next, "warnings": [*known.meta.warnings]}
+            about = {"next": known.meta.next, "requestId": known.meta.request_id, "warnings": [*known.meta.warnings]}
+            run.undecided = {"question": question, **about}
+    if missed := missing(question["output"], places):
+        text = "the policy withholds '%s', which the invocation %s of %s/%s does not return"
+        _LOG.warning(text, "', '".join(missed[:5]), result.meta.invocation_id, question["connector"], question["action"])
     why = "withheld by a policy" if run.undecided is None else "withheld until a policy decides"
     if run.recorded is not None:
-        run.recorded = without(run.recorded, places, why)
-    found = without(result, places, why)
-    run.conceals = found is not result
-    return found
+        run.recorded = without(run.recorded, places, why, names_all=names_all)
+    run.conceals = names_all or bool(places)
+    if places[:1] == [ALL] or run.undecided is not None:
+        _forget_requests(run)
+    return without(result, places, why, names_all=names_all)
+
+
+def _told(result: Result) -> dict[str, Any]:
+    """Return the members of a question about a Result."""
+    error = result.error
+    if error is None:
+        return {"status": result.status, "output": result.output}
+    said = error.provider or Provider()
+    about = {"code": error.code, "message": error.message, "provider": {"code": said.code, "message": said.message}}
+    return {"status": result.status, "output": said.details, "error": about}
+
+
+def _forget_requests(run: Run) -> None:
+    """Leave the provider's request IDs out of what is recorded of a call."""
+    run.meta.request_id = None
+    if run.attempts is not None:
+        for line in run.attempts.evidence.log:
+            line["requestId"] = None
 
 
 def decided(plugins: Plugins, result: Mapping[str, Any], undecided: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Ask again about an output that was withheld because no policy had decided. Return the Result's JSON as it would have been recorded;
     None if there is no decision yet."""
     try:
-        places = [*_places(_asked(plugins, undecided["question"]))]
+        question = undecided["question"]
+        places = [*_places(_asked(plugins, question), question["output"])]
         return without(restored(Result.from_json(result), undecided), places, "withheld by a policy").to_json()
     except (JackfieldError, LookupError, TypeError, ValueError):
         return None
@@ -127,7 +152,7 @@ async def _shown(plan: Plan, run: Run, dependencies: Dependencies) -> Any:
         inputs, _ = run.given.put(inputs, schema)
         judged, _ = await reserve(run.waiter, inputs, schema, dependencies.files, dependencies.workspace, run.caller.owner, run.given)
         effective = masked(schema, checked(plan, judged))
-    except JackfieldError:
+    except InvalidInput:
         return masked(schema, given)
     with suppress(LookupError, TypeError):  # another system's form, which moves a file
         return replaced(effective, [(place.steps, {"file": place.identifier}) for place in file_places(inputs, schema)])
@@ -143,9 +168,13 @@ def _asked(plugins: Plugins, question: Mapping[str, Any]) -> list[Mapping[str, A
     if not all(isinstance(verdict, Mapping) for verdict in found):
         raise Unavailable("a policy has given no decision")
     for verdict in found:
+        if unknown := [name for name in verdict if name not in _KINDS]:
+            raise Unavailable(f"a policy has given no decision: '{unknown[0]!s:.80}' is no member of one")
         wrong = next((name for name, kind in _KINDS.items() if name in verdict and not isinstance(verdict[name], kind)), None)
         if wrong is not None:
             raise Unavailable(f"a policy has given no decision: its '{wrong}' is of another type")
+        if not verdict and question["hook"] == "output":
+            raise Unavailable("a policy has given no decision: its result is empty")
     return found
 
 
@@ -157,7 +186,8 @@ def _about(run: Run, workspace: str, hook: str, caller: Caller) -> dict[str, Any
         "hook": hook, "workspace": workspace, "caller": _caller(caller), "invocationId": run.meta.invocation_id,
         "connector": plan.manifest.key, "connectorVersion": plan.manifest.version, "action": plan.action.key,
         "effect": plan.action.rule_effect, "connection": None if plan.target is None else plan.target.name,
-        "connectionType": None if plan.target is None else plan.manifest.full_name(plan.target.kind), "dryRun": run.invocation.dry_run,
+        "connectionType": None if plan.target is None else plan.manifest.full_name(plan.target.kind), "inline": run.inline is not None,
+        "dryRun": run.invocation.dry_run, "trace": run.invocation.trace, "partial": run.invocation.partial, "select": run.invocation.select,
     }  # fmt: skip
 
 
@@ -165,16 +195,18 @@ def _caller(caller: Caller) -> dict[str, Any]:
     return {"name": caller.name, "token": caller.token, "scope": caller.scope, "remote": caller.remote, "audience": caller.audience}
 
 
-def _texts(verdict: Mapping[str, Any]) -> list[str]:
-    found = verdict.get("withhold", [])
-    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
-        raise InvalidInvocation("a policy's 'withhold' must be an array of texts")
-    return found
+def _texts(verdict: Mapping[str, Any], name: str = "withhold") -> list[str]:
+    found = verdict.get(name, [])
+    if not all(isinstance(one, str) for one in found):
+        raise InvalidInvocation(f"a policy's '{name}' must be an array of texts")
+    return found  # type: ignore[no-any-return]  # ``_asked`` has looked at its type
 
 
-def _places(verdicts: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _places(verdicts: Iterable[Mapping[str, Any]], content: Any) -> Iterator[Place]:
     for verdict in verdicts:
         if verdict.get("allow") is False:
             yield ALL
         for text in _texts(verdict):
             yield text, tuple(names(text))
+        if "keep" in verdict:
+            yield from others(content, [tuple(names(text)) for text in _texts(verdict, "keep")])

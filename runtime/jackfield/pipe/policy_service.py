@@ -81,7 +81,7 @@ class PolicyService:
         except InvalidConnection as fault:
             raise _undecided(fault.message) from None
         try:
-            found = json.loads(answer, object_pairs_hook=_unique, parse_constant=_refused)["result"]
+            found = json.loads(answer.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refused)["result"]
         except (ValueError, KeyError, TypeError, RecursionError):
             raise _undecided("its answer has no result") from None
         if not isinstance(found, Mapping):

@@ -3,59 +3,117 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from jackfield.kernel.dataclass import replace
-from jackfield.pipe.masking import masked_error
+from jackfield.kernel.errors import Detail, JackfieldError, Provider
+from jackfield.kernel.pointers import pointer
 from jackfield.redaction.marks import leaves
 from jackfield.redaction.redactor import Redactor
 
 if TYPE_CHECKING:
     from jackfield.invocation import Result
     from jackfield.invocation.result import Meta
-    from jackfield.kernel.errors import JackfieldError
 
 Place = tuple[str, tuple[str, ...]]
 """A JSON Pointer, and its steps."""
 ALL: Place = ("", ())
-_LEAST = 4
-"""Characters of a value by which it is found elsewhere: shorter ones stand in much that has nothing to do with it."""
+EACH = "*"
+"""Step of a pointer that stands for each item of a list."""
 
 
-def without(result: Result, places: Iterable[Place], why: str) -> Result:
+def without(result: Result, places: Iterable[Place], why: str, *, names_all: bool = False) -> Result:
     """Return a Result without some members of its output, or of its error's ``provider.details``, and with a warning for each.
 
-    Where ``meta`` or the error repeats a value that is withheld, that is masked; a page token that does is left out. A Result of which
-    nothing is withheld is returned as it is.
+    A failure of which something is withheld keeps its code and the runtime's own words: no text of it can be told apart from what the
+    provider said. So does one without details, in which nobody can look for the members, and one of which a policy names all that is kept
+    (``names_all``). Where ``meta`` repeats a value that is withheld,
+    that is masked; a page token that does is left out. A Result of which nothing is withheld is returned as it is.
     """
-    error = result.error
-    content = result.output if error is None else error.provider and error.provider.details
-    left, removed, warnings = _divided(content, places, why)
-    if not warnings:
+    error, listed = result.error, [*places]
+    if not listed and not (names_all and error is not None):
         return result
-    meta = _meta(result.meta, None if left is None else Redactor(leaves(removed)), removed)
-    meta = replace(meta, warnings=(*meta.warnings, *warnings))
+    content = result.output if error is None else error.provider and error.provider.details
+    left, removed, warnings = _divided(content, listed, why)
+    if not warnings and (error is None or (content is not None and not names_all)):
+        return result
+    everything = left is None
+    meta = _meta(result.meta, None if everything else Redactor(leaves(removed)), removed)
     if error is None:
-        return replace(result, output=left, meta=meta)
-    return replace(result, error=_error(error, left, removed), meta=meta)
+        return replace(result, output=left, meta=replace(meta, warnings=(*meta.warnings, *warnings)))
+    warnings = warnings or [{"path": "", "message": f"the error is {why}"}]
+    return replace(result, error=own_words(error, why, left), meta=replace(meta, warnings=(*meta.warnings, *warnings)))
+
+
+def missing(content: Any, places: Iterable[Place]) -> list[str]:
+    """Return the pointers of a policy that point at nothing in a content: perhaps it names another form of it."""
+    return sorted(text for text, steps in set(places) if steps and not any(True for _ in _meant(content, steps)))
+
+
+def others(content: Any, kept: Collection[tuple[str, ...]], done: tuple[str, ...] = ()) -> Iterator[Place]:
+    """Generate the places of a content that none of the ``kept`` pointers leads to or into."""
+    if () in kept:
+        return
+    if not kept or not isinstance(content, Mapping | list):
+        yield pointer(*done), done
+        return
+    members, each = (content.items(), None) if isinstance(content, Mapping) else (enumerate(content), EACH)
+    for step, member in members:
+        name = str(step)
+        inner = {steps[1:] for steps in kept if steps[0] in (name, each)}
+        if inner:
+            yield from others(member, inner, (*done, name))
+        else:
+            yield pointer(*done, name), (*done, name)
+
+
+def own_words(error: JackfieldError, why: str, details: Mapping[str, Any] | None = None) -> JackfieldError:
+    """Return an error that says nothing of what a provider answered, except for ``details``: its code, status and places stay."""
+    found = copy.copy(error)
+    found.__cause__ = found.__context__ = found.__traceback__ = None
+    found.message = f"the call ended as '{error.code}'; the provider's answer is {why}"
+    found.hint = "The operator of jackfield knows what the policy shows." if error.hint else error.hint
+    found.details = tuple(Detail(one.path, f"is {why}", one.keyword) for one in error.details if one.path)
+    if error.provider is not None:
+        found.provider = Provider(None, None, error.provider.http_status, None, details)
+    found.args = (found.message,)
+    return found
 
 
 def restored(result: Result, undecided: Mapping[str, Any]) -> Result:
     """Return a Result as it was before all of its output was withheld."""
-    meta = replace(result.meta, next=undecided["next"], warnings=tuple(undecided["warnings"]))
+    request = undecided.get("requestId")
+    meta = replace(result.meta, next=undecided["next"], request_id=request, warnings=tuple(undecided["warnings"]))
     return replace(result, output=undecided["question"]["output"], meta=meta)
 
 
 def _divided(content: Any, places: Iterable[Place], why: str) -> tuple[Any, list[Any], list[Mapping[str, Any]]]:
     """Return a copy of a content without some members, those members, and a warning for each: the deepest and last first."""
     left, removed, warnings = copy.deepcopy(content), list[Any](), list[Mapping[str, Any]]()
-    for text, steps in sorted(set(places), key=lambda place: [(len(step), step) for step in place[1]], reverse=True):
+    meant = {(pointer(*steps), steps) for _, place in set(places) for steps in _meant(content, place)}
+    for text, steps in sorted(meant, key=lambda place: [(len(step), step) for step in place[1]], reverse=True):
         if not steps:
             return None, [content], [{"path": "", "message": f"the output is {why}"}]
         if _taken(left, steps, removed):
             warnings.append({"path": text, "message": why})
     return left, removed, warnings
+
+
+def _meant(content: Any, steps: tuple[str, ...], done: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Generate the places that a pointer means: ``*`` stands for each item of a list."""
+    if not steps:
+        yield done
+        return
+    first, *rest = steps
+    if isinstance(content, list):
+        known = map(str, range(len(content))) if first == EACH else (first,)
+        for step in known:
+            with suppress(LookupError, ValueError):
+                yield from _meant(content[_index(step)], (*rest,), (*done, step))
+    elif isinstance(content, Mapping) and first in content:
+        yield from _meant(content[first], (*rest,), (*done, first))
 
 
 def _taken(owner: Any, steps: tuple[str, ...], removed: list[Any]) -> bool:
@@ -79,17 +137,10 @@ def _index(step: str) -> int:
 def _meta(meta: Meta, redactor: Redactor | None, removed: list[Any]) -> Meta:
     """Return a ``meta`` that does not repeat what was removed; without a ``redactor``, that was all there was."""
     if redactor is None:
-        return replace(meta, next=None, warnings=())
-    following = meta.next
-    if following is not None:
-        values = {text for text in leaves(removed) if len(text) >= _LEAST}
-        if not values.isdisjoint(leaves(following)) or redactor.clean_json(following) != following:
-            following = None
-    return replace(meta, next=following, warnings=tuple(redactor.clean_json([*meta.warnings])))
-
-
-def _error(error: JackfieldError, left: Any, removed: list[Any]) -> JackfieldError:
-    found = masked_error(copy.copy(error), Redactor(leaves(removed)))
-    if found.provider is not None:
-        found.provider = replace(found.provider, details=left)
-    return found
+        return replace(meta, next=None, warnings=(), request_id=None)
+    following, request = meta.next, meta.request_id
+    repeats = following is not None and not {*leaves(removed)}.isdisjoint(leaves(following))
+    if repeats or redactor.clean_json(following) != following:
+        following = None
+    request = request and redactor.clean(request)
+    return replace(meta, next=following, request_id=request, warnings=tuple(redactor.clean_json([*meta.warnings])))

@@ -139,7 +139,7 @@ def _by_names(text: str, kind: str, *, is_cut: bool) -> str:
     if _JSON.search(kind) and not is_cut:
         try:
             read = json.loads(text)
-            shown = _members(read)
+            shown = masked_members(read)
         except (ValueError, RecursionError):
             read = shown = None
         if shown != read:
@@ -152,11 +152,12 @@ def _by_names(text: str, kind: str, *, is_cut: bool) -> str:
     return _pairs(text)
 
 
-def _members(value: Any) -> Any:
+def masked_members(value: Any) -> Any:
+    """Mask the members of a JSON value whose names say that they are secrets, and secret parameters in its texts."""
     if isinstance(value, Mapping):
-        return {name: _whole(item) if is_secret_name(name, _WORDS) else _members(item) for name, item in value.items()}
+        return {name: _whole(item) if is_secret_name(name, _WORDS) else masked_members(item) for name, item in value.items()}
     if isinstance(value, list):
-        return [_members(item) for item in value]
+        return [masked_members(item) for item in value]
     return _texts(value) if isinstance(value, str) else value
 
 
@@ -173,7 +174,7 @@ def _texts(text: str) -> str:
     """Mask the secrets of a text within JSON: it may be a URL, or JSON itself."""
     if text[:1] in {"{", "["}:
         try:
-            return json.dumps(_members(json.loads(text)), ensure_ascii=False)
+            return json.dumps(masked_members(json.loads(text)), ensure_ascii=False)
         except (ValueError, RecursionError):
             pass
     return _pairs(_USER.sub(f"{MASK}@", text)) if "=" in text or "@" in text else text

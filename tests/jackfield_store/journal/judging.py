@@ -104,6 +104,13 @@ def refused(who: Who) -> Record:
     raise Rejected(f"the number {NUMBER} is hidden", details=[Detail("/name", f"see {NUMBER}")], provider=provider)
 
 
+@connector.action("says", effect="read", needs_connection=False)
+def says(who: Who) -> Record:
+    """Refuse in a sentence: no member of an error has the number."""
+    said = f"{who.name} has the number {NUMBER}"
+    raise Rejected(said, hint=f"Ask {NUMBER}.", provider=Provider(NUMBER, said, 400, NUMBER) if who.limit == 10 else None)
+
+
 @connector.action("halfway", effect="write", needs_connection=False)
 def halfway(_who: Who) -> Record:
     """Fail after a step that told the number."""
@@ -123,6 +130,10 @@ class Order:
 
     def poll(self, ordered: Ordered) -> Progress | Record:
         """Look for it."""
+        if ordered.id == "slow":
+            return Progress(fraction=0.5, text=f"looks for {NUMBER}")
+        if ordered.id == "ended":
+            raise JobFailed(f"the job has ended as FAILED: {NUMBER}")
         if ordered.id == "nobody":
             raise JobFailed(f"no {NUMBER}", provider=Provider("Gone", "gone", 400, None, {"number": NUMBER}))
         return Record(name=ordered.id, number=NUMBER)
@@ -132,6 +143,8 @@ def hides(question: dict[str, Any]) -> dict[str, Any]:
     """A policy that withholds the number, wherever it stands."""
     if question["hook"] != "output":
         return {"allow": True}
+    if NUMBER in str(question.get("error", {}).get("message")) and not question["output"]:
+        return {"allow": False}
     return {"allow": True, "withhold": ["/number", "/records/0/number", "/cursor"]}
 
 

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 _LARGEST = 1024 * 1024
 """Bytes of the bodies of one call that are kept, those of the last exchanges first."""
-_WITHHELD = "secrets of the output"
-_LEAST_REFUSED = 400
-"""Least status of an answer that is no output."""
+_WITHHELD, _JUDGED = "secrets of the output", "withheld by a policy"
 _NOT_SENT = {Sent.NOTHING: False, Sent.REFUSED: True, Sent.UNKNOWN: True}
 
 
@@ -41,17 +39,15 @@ def exchanges_of(run: Run, result: Result) -> Mapping[str, Any] | None:
     if run.inline is not None:
         redactor = redactor.extended(leaves(run.inline))
     shows_answers = attempts.evidence.sees_bodies and not attempts.plan.secrets[0]
-    hides_successes = run.conceals  # an error's body is no output
     room, found = _LARGEST, []
     for exchange in reversed(seen):
-        is_hidden = hides_successes and (exchange.status or 0) < _LEAST_REFUSED
-        shown = _shown(exchange, redactor, room, shows_answers=shows_answers and not is_hidden)
+        shown = _shown(exchange, redactor, room, shows_answers=shows_answers, conceals=run.conceals)
         room -= sum(len(shown[name].get("body", "")) for name in ("request", "response") if name in shown)
         found.append(shown)
     return {"captured": True, "dropped": seen[-1].number - len(seen), "exchanges": found[::-1]}
 
 
-def _shown(exchange: Exchange, redactor: Redactor, room: int, *, shows_answers: bool) -> dict[str, Any]:
+def _shown(exchange: Exchange, redactor: Redactor, room: int, *, shows_answers: bool, conceals: bool) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "method": redactor.clean(exchange.method), "url": masked_url(exchange.url, redactor), "startedAt": iso(exchange.started),
         "durationMs": round(exchange.took * 1000, 1), "sent": _NOT_SENT[exchange.sent] or exchange.status is not None,
@@ -61,6 +57,8 @@ def _shown(exchange: Exchange, redactor: Redactor, room: int, *, shows_answers: 
         answer = _message(exchange.fields, exchange.answer, redactor, room)
         if not shows_answers and answer.pop("body", None) is not None:
             answer["omitted"] = _WITHHELD
+        if conceals:  # of a whole answer, nobody has judged anything
+            answer = {"headers": [], "bytes": exchange.answer.size, "omitted": _JUDGED}
         shown["response"] = {"status": exchange.status, **answer}
     if exchange.fault:
         shown["error"] = redactor.clean(exchange.fault)

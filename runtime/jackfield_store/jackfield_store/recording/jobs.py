@@ -250,8 +250,7 @@ class _Poll:
             else:
                 seconds = self._noted(asked)
         except JobFailed as failure:
-            ended = self._failed(failure)
-            ended = await self.pipeline.judged(self.run, ended, self.asker) if self.run.conceals else ended
+            ended = await self._seen(self._failed(failure))
         except PostponedError as later:
             seconds = max(SOONEST, later.at - self.journal.time.now())
         except NotYet as waits:
@@ -266,7 +265,7 @@ class _Poll:
         left = (self.entry.job_until or 0.0) - self.journal.time.now()
         if ended is None and left <= 0:
             await self._stop()
-            ended = self._lost(error)
+            ended = await self._seen(self._lost(error))
         if ended is None:
             return _Found(self._given_back(seconds if self.claimed.cancel_at is None else min(seconds, _MISSED), left))
         return _Found(self._finishing(self._dated(ended)), ended)
@@ -297,9 +296,13 @@ class _Poll:
             return cast("Mapping[str, Any]", answer.get("progress", {}))
         try:
             found = recorded(settled(attempts, answer["output"]), plan, queued=True)
-            return await pipeline.judged(run, found, self.asker) if pipeline.judges else found
+            return await self._seen(found)
         except InvalidOutput as fault:
             return self._judged(fault)
+
+    async def _seen(self, result: Result) -> Result:
+        """Return a Result as policies let the one who has started the job see it."""
+        return await self.pipeline.judged(self.run, result, self.asker) if self.pipeline.judges else result
 
     async def _cancel(self, plan: Plan, cancel: Action | None) -> None:
         """Tell the provider. What refuses it is not asked again, and the poll shows what became of the job.
@@ -334,7 +337,7 @@ class _Poll:
         fraction, text, redactor = progress.get("fraction"), progress.get("text"), self.run.redactor
         if isinstance(fraction, int | float) and math.isfinite(fraction):
             self.fraction = min(1.0, max(0.0, fraction))
-        if text:
+        if text and not self.pipeline.judges:  # no policy is asked about what a job says on its way
             self.text = (str(text) if redactor is None else redactor.clean(str(text)))[:_MAX_TEXT]
         return bounded(progress.get("retryAfter")) or self._pause()
 
