@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import Detail, InvalidInput
+from jackfield.kernel.hints import NextStep
 from jackfield.kernel.pointers import pointer
 from jackfield.kernel.walk import Schema, below, extension, nodes
 
@@ -193,7 +194,7 @@ def check_there(missing: Sequence[FileLocation]) -> None:
     if missing:
         count = "1 input is" if len(missing) == 1 else f"{len(missing)} inputs are"
         details = [Detail(f"{place.path}/file", "the file does not exist or has expired") for place in missing]
-        raise InvalidInput(f"{count} not valid", details=details, hint="Upload it again: POST /v1/files, or 'jackfield files put'.")
+        raise InvalidInput(f"{count} not valid", details=details, hint=NextStep("upload"))
 
 
 def too_large_together(places: Sequence[FileLocation], weight: int, limit: int) -> InvalidInput:

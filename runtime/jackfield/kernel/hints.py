@@ -1,11 +1,13 @@
 """Hints worded for the surface that shows them: a command of the CLI, a request over HTTP, a tool over MCP, a console page.
 
 An error holds a :class:`NextStep`; a surface shows it through :func:`worded`. The journal stores the library's wording, which names no
-surface. This is the only module that composes hints.
+surface. This is the only module that composes hints. Over HTTP a hint also depends on who asks: ``http:`` and the scope of the token, or
+``platform`` for a platform's token, ``operator`` for one that manages the operator's workspace.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
@@ -210,6 +212,27 @@ _STEPS: Mapping[str, Mapping[str, str]] = {
         "mcp": "Tell the person that the MCP server '{name}' has changed this tool: it has to be reviewed and accepted first.",
         "console": "Review the server on the page MCP servers, and accept the tool as it is now, or leave it.",
     },
+    "subscriptions": {
+        "library": "The list of subscriptions has their names.",
+        "cli": "'jackfield subscriptions list' shows the subscriptions of the workspace; '--workspace' selects another.",
+        "http": "GET /v1/subscriptions lists the subscriptions.",
+        "mcp": "Ask the operator for the subscriptions of the workspace.",
+        "console": "The Subscriptions page lists them.",
+    },
+    "upload": {
+        "library": "Store it again.",
+        "cli": "Upload it again: 'jackfield files put'.",
+        "http": "Upload it again: POST /v1/files.",
+        "mcp": "Ask the person for the file again.",
+        "console": "Choose the file again.",
+    },
+    "workspaces": {
+        "library": "The list of workspaces has their names.",
+        "cli": "'jackfield workspaces list' shows the workspaces; 'jackfield workspaces create' creates one.",
+        "http": "The operator of this server, or a platform with PUT /v1/workspaces/{w}, creates workspaces.",
+        "mcp": "Ask the operator for the workspaces.",
+        "console": "The Tenants page lists them.",
+    },
     "callbacks": {
         "library": "Ask the operator for the callbacks of the workspace.",
         "cli": "'jackfield callbacks list' shows the callbacks of the workspace; '--workspace' selects another.",
@@ -262,6 +285,46 @@ _STEPS: Mapping[str, Mapping[str, str]] = {
 }
 
 
+OF_PROVIDERS: Mapping[str, str] = {
+    "rejected": "The provider refused this request for its content: correct what its message names. Unchanged, it is refused again.",
+    "not_found": "Check the names and IDs in the inputs, and whether the account of the connection may see what they name.",
+    "conflict": "Look at the present state at the provider, then decide whether to send this again.",
+    "forbidden": "Give the account of the connection the permission that this action needs.",
+    "unauthenticated": "Check the credentials of the connection at the provider.",
+    "quota_exceeded": "Wait until the quota is renewed, or ask the provider for a higher one.",
+    "rate_limited": "Send it again later, or fewer at a time.",
+    "unavailable": "The failure is on the provider's side: try again later.",
+}
+"""Hints by code for what a provider has answered and its connector has no hint for."""
+_NEEDS: Mapping[str, str] = {
+    "in_doubt": "manage", "resolve": "manage", "add_connection": "manage", "tokens": "manage",
+    "oauth_clients": "manage", "mcp_servers": "manage", "mcp_server_review": "manage", "callbacks": "manage", "deliveries": "manage",
+    "connect": "manage", "workspaces": "platform", "approvals": "approve", "approval": "invoke", "upload": "invoke",
+}  # fmt: skip
+"""Scope of the requests that a step names over HTTP, where ``read`` does not suffice."""
+_RANKS = ("read", "invoke", "manage")
+_OF_CALLERS: Mapping[tuple[str, str], str] = {
+    ("in_doubt", "invoke"): f"{_UNCLEAR}; whoever manages the workspace records the outcome. {_RATHER_TWICE}",
+    ("resolve", "invoke"): f"{_UNCLEAR}; whoever manages the workspace records the outcome.",
+    ("add_connection", "invoke"): "Give one inline, or ask whoever manages the workspace to add one.",
+    ("connect", "platform"): "Have your user connect it again: POST /v1/workspaces/{w}/connect-sessions with the mode 'reauth' and the "
+    "connection '{name}'.",
+    ("connections", "platform"): "GET /v1/workspaces/{w}/connections lists the connections.",
+    ("add_connection", "platform"): "Have your user connect one: POST /v1/workspaces/{w}/connect-sessions.",
+    ("tokens", "platform"): "GET /v1/workspaces/{w}/tokens lists the tokens and their IDs.",
+    ("callbacks", "platform"): "GET /v1/platform/callbacks lists the callbacks.",
+    ("deliveries", "platform"): "GET /v1/platform/deliveries lists the deliveries.",
+    ("workspaces", "platform"): "GET /v1/workspaces lists the workspaces; PUT /v1/workspaces/{w} creates one.",
+    ("workspaces", "invoke"): "The operator of this server, or its platform, creates workspaces.",
+    ("oauth_clients", "platform"): "Ask the operator for the OAuth clients of the server.",
+}
+"""Wordings for callers over HTTP who may not send the requests of the others' wording, or have requests of their own. ``invoke`` stands for
+all tokens of a workspace with less than ``manage``."""
+_REQUEST = r"\b(?:GET|POST|PUT|PATCH|DELETE) /"
+_ON_THE_SERVER = r"'jackfield |\bjackfield (?:install|uninstall|serve|keys)\b|\bJACKFIELD_[A-Z]|(?<![\w-])--[a-z]"
+"""What is done on the server: commands, their options, and variables of its processes."""
+
+
 class NextStep(str):
     """Hint with one wording per surface. As text it is the library's wording; ``more`` is appended to every wording."""
 
@@ -286,21 +349,68 @@ def _made_again(kind: str, more: str, facts: Mapping[str, str]) -> NextStep:
 
 
 def worded(hint: str | None, surface: str) -> str | None:
-    """Return the hint as worded for ``surface``; plain text stays unchanged."""
-    return _words(hint.kind, surface, hint.more, hint.facts) if isinstance(hint, NextStep) else hint
+    """Return the hint as worded for ``surface``. Plain text stays unchanged, but over HTTP says of what is done on the server that its
+    operator does it."""
+    if isinstance(hint, NextStep):
+        return _words(hint.kind, surface, hint.more, hint.facts)
+    if hint is None or not surface.startswith("http") or surface == "http:operator" or not re.search(_ON_THE_SERVER, hint):
+        return hint
+    return hint if "operator" in hint else f"For the operator of this server: {hint}"
 
 
 def restored(hint: str | None) -> str | None:
-    """Return a hint that the journal kept as the step that it was, if it was one without facts: then each surface words it again."""
-    for kind, words in _STEPS.items():
-        kept = words["library"]
-        if hint is not None and "{" not in kept and (hint == kept or hint.startswith(f"{kept} ")):
-            return NextStep(kind, more=hint[len(kept) + 1 :])
+    """Return a hint that was kept as the step that it was, if it was one: then each surface words it again."""
+    if hint is None or isinstance(hint, NextStep):
+        return hint
+    for kind in _STEPS:
+        found = _kept_as(kind, hint)
+        if found is not None:
+            return found
     return hint
 
 
+def _kept_as(kind: str, hint: str) -> NextStep | None:
+    """Read a step from its library's wording: what stands there for its facts, and what follows."""
+    kept, names, place = _STEPS[kind]["library"], list[str](), 0
+    if not hint.startswith(kept.partition("{")[0]):
+        return None
+    pattern = ""
+    for fact in re.finditer(r"\{(\w+)\}", kept):
+        pattern += re.escape(kept[place : fact.start()]) + ("(.{1,200}?)" if fact[1] not in names else f"\\{names.index(fact[1]) + 1}")
+        names += [] if fact[1] in names else [fact[1]]
+        place = fact.end()
+    found = re.fullmatch(f"{pattern}{re.escape(kept[place:])}(?: (.*))?", hint, re.DOTALL)
+    if found is None:
+        return None
+    return NextStep(kind, more=found[len(names) + 1] or "", **dict(zip(names, found.groups()[:-1], strict=True)))
+
+
 def _words(kind: str, surface: str, more: str, facts: Mapping[str, str]) -> str:
-    text = _STEPS[kind][surface]
+    text = _text(kind, surface)
     for name, value in facts.items():
         text = text.replace(f"{{{name}}}", value)
     return f"{text} {more}" if more else text
+
+
+def _text(kind: str, surface: str) -> str:
+    """Return the wording of a surface; over HTTP, that of the caller, or the usual one with the token that it needs."""
+    name, _, caller = surface.partition(":")
+    text = _STEPS[kind][name]
+    if not caller:
+        return text
+    needed, is_platform = _NEEDS.get(kind, "read"), caller == "platform"
+    if not is_platform and _suffices(caller, needed):
+        return text
+    own = _OF_CALLERS.get((kind, "platform" if is_platform else "invoke"))
+    if own is not None or not re.search(_REQUEST, text):
+        return own or text
+    holder = "workspace" if is_platform and needed != "approve" else f"scope '{needed}'"
+    return f"With a token of the {holder}: {text}"
+
+
+def _suffices(caller: str, needed: str) -> bool:
+    """Return whether a caller's scopes have the rights of ``needed``; ``approve`` reads, and no scope of the ladder approves."""
+    held = caller.split()
+    if needed in held or (caller == "operator" and needed != "approve"):
+        return True
+    return needed in _RANKS and max(_RANKS.index(scope) if scope in _RANKS else 0 for scope in held) >= _RANKS.index(needed)

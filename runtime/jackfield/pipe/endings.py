@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from jackfield.connector.hooks import PluginFailed
 from jackfield.kernel.errors import InDoubt, Internal, InvalidConnection, JackfieldError, Unauthenticated
 from jackfield.kernel.failures import exhausted
+from jackfield.kernel.hints import OF_PROVIDERS
 from jackfield.kernel.interrupts import drop_frames
 from jackfield.pipe.errors_map import Unmapped, cause_of
 from jackfield.pipe.masking import mask_names, masked_error
@@ -52,6 +53,8 @@ def refused(run: Run, error: JackfieldError, workspace: str) -> Result:
         if run.record is not None:
             run.record.name(run.meta)
     found = _logged(run, error, workspace)
+    if found.provider is not None and not found.hint:
+        found.hint = OF_PROVIDERS.get(found.code)
     drop_frames(error, run.handled)
     return failed(run.ended(), masked_error(found, redactor))
 

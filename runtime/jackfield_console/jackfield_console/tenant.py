@@ -154,7 +154,7 @@ def _usage(request: PageRequest, workspace: str) -> Markup:
 
 def _connections(inside: PageRequest) -> Markup:
     found = inside.connections.list(limit=_SHOWN)
-    rows = [_connection(inside, connection_health(row)) for row in found.items]
+    rows = [_connection(inside, connection_health(row, "console")) for row in found.items]
     columns = ("Name", "Status", "Account", "Type", "Since", "What to do")
     further = h.p(f"The first {_SHOWN} by name; switch to the workspace for the others.", class_="muted") if found.next_cursor else None
     return card("Connections", table("Connections", columns, rows, empty="No connections."), further)

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.hints import NextStep, restored, worded
 from jackfield_platform.tenants.usage import usage
 
 if TYPE_CHECKING:
     from jackfield_store.database import Database
 
 _DAY = 86_400.0
+_PLATFORM = "http:platform"
 _CONNECTIONS = """
 SELECT COUNT(*) AS n, COALESCE(SUM(CASE WHEN status IN ('failing', 'expired') THEN 1 ELSE 0 END), 0) AS failing
 FROM connections WHERE workspace = :workspace
@@ -37,10 +39,17 @@ def health(database: Database, workspace: str, now: float) -> Health:
     return Health(int(row.n), int(row.failing), total["calls"], total["failures"])
 
 
-def connection_health(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a platform may know of a connection: its status since when, and the cure of the step that failed."""
+def _hint(row: Mapping[str, Any], failed: Mapping[str, Any], surface: str) -> str | None:
+    """Return what to do about a connection: it has to be connected again if it has expired, or its test finds that nobody has approved."""
+    expired = row.get("status") == "expired"
+    return worded(NextStep("connect", name=str(row["name"])) if expired else restored(failed.get("hint")) or failed.get("message"), surface)
+
+
+def connection_health(row: Mapping[str, Any], surface: str = _PLATFORM) -> dict[str, Any]:
+    """Return what a platform may know of a connection: its status since when, and the cure of the step that failed, as ``surface`` puts
+    it."""
     test = row.get("lastTest") or {}
     steps = test.get("steps", ()) if row.get("status") != "ok" else ()
     failed: dict[str, Any] = next((step for step in steps if not step.get("passed")), {})
-    found = {**row, "since": test.get("at"), "hint": failed.get("hint") or failed.get("message")}
+    found = {**row, "since": test.get("at"), "hint": _hint(row, failed, surface)}
     return {name: found[name] for name in _SHOWN if found.get(name) is not None}

@@ -15,6 +15,7 @@ from jackfield.invocation import new_invocation_id
 from jackfield.kernel.clock import Clock
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import Detail, InvalidInvocation, JackfieldError
+from jackfield.kernel.hints import NextStep
 from jackfield_platform.triggers.arrivals import LISTENING
 from jackfield_platform.triggers.subscription import COLUMNS, Sealed, Subscription, sealed_for
 from jackfield_store.access.audit import Audit
@@ -270,7 +271,7 @@ def is_parting(database: Database, workspace: str, connection: str) -> bool:
 
 def unknown_subscription(name: str) -> UnknownSubscription:
     """Return the error for a name that no visible subscription has."""
-    return UnknownSubscription(f"no subscription is named '{name[:100]}'", hint="'jackfield subscriptions list' shows them.")
+    return UnknownSubscription(f"no subscription is named '{name[:100]}'", hint=NextStep("subscriptions"))
 
 
 def by_path(database: Database, path: str) -> Subscription | None:

@@ -22,7 +22,7 @@ from jackfield_server.http.response_headers import HEADERS
 from jackfield_server.http.table import OPERATIONS
 from jackfield_server.shared.identity.identity import NOBODY, Identity, bearer
 from jackfield_server.shared.operations.challenges import challenged
-from jackfield_server.shared.operations.operation import READING, Mount, Operation
+from jackfield_server.shared.operations.operation import READING, SURFACE, Mount, Operation
 from jackfield_server.shared.process.request_shares import OPEN_CONNECTIONS
 from jackfield_server.shared.process.server_context import ServerContext
 from jackfield_server.shared.requests.prefix import Prefixed
@@ -130,6 +130,7 @@ async def _caller(request: Request, server: ServerContext, operation: Operation)
 
 
 async def _answered(request: Request, server: ServerContext, operation: Operation, identity: Identity) -> Response:
+    request.scope[SURFACE] = identity.surface
     if operation.scope is not None:
         server.pace(identity, request.scope)
         identity.require(operation.scope)
@@ -155,7 +156,7 @@ async def _lifespan(server: ServerContext) -> AsyncIterator[None]:
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
-    return expected_response(request.app.state.server, error, request.url.path)
+    return expected_response(request.app.state.server, error, request.url.path, request.scope.get(SURFACE, "http"))
 
 
 async def _refuse_bug(request: Request, error: Exception) -> Response:

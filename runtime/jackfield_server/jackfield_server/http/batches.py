@@ -51,7 +51,7 @@ async def batch(request: Request, server: ServerContext, identity: Identity) -> 
             found = body if isinstance(body, Result) else next(queued)
             outage.note(found)
             written.append(
-                dumps(found.to_json() if isinstance(found, Enqueued) else _outcome(found))
+                dumps(found.to_json() if isinstance(found, Enqueued) else _outcome(found, identity.surface))
             )  # a Result takes ten times the memory
         server.wake()
     outage.refuse()
@@ -174,8 +174,8 @@ class _Outage:
             raise of_error(self._error)
 
 
-def _outcome(result: Result) -> dict[str, Any]:
+def _outcome(result: Result, surface: str) -> dict[str, Any]:
     """Return the line of an invocation that was refused, or that has ended under the same idempotency key before."""
     if not result.meta.replayed:
-        return result.to_json("http")
+        return result.to_json(surface)
     return Enqueued(result.meta.invocation_id, result.status, replayed=True).to_json()

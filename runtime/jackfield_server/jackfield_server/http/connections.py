@@ -17,6 +17,7 @@ from jackfield_server.shared.process.server_context import ServerContext
 from jackfield_server.shared.requests.body import members_of
 from jackfield_server.shared.requests.json_response import answer
 from jackfield_server.shared.requests.problem import Problem, of_error
+from jackfield_server.shared.requests.wording import reworded
 from jackfield_store.connections.connection_table import VersionConflict
 from jackfield_store.management.connections import ManagedConnections
 
@@ -124,9 +125,10 @@ async def policy(request: Request, server: ServerContext, identity: Identity) ->
 async def _done(server: ServerContext, identity: Identity, step: Callable[[ManagedConnections], Any], stale: int = 409) -> Any:
     """Run a step in a thread of the workspace; ``stale`` is the status if somebody has changed the connection meanwhile."""
     try:
-        return await server.asking(
+        found = await server.asking(
             identity.workspace, lambda: step(server.runtime(identity.workspace).connections_of(identity.caller).acting_as(identity.actor))
         )
+        return reworded(found, identity.surface)
     except VersionConflict as error:
         raise of_error(error, stale) from None
 

@@ -30,7 +30,7 @@ from jackfield_server.http.invocations import completed, outcome
 from jackfield_server.http.middleware import COMPRESS_FROM, SAFE, accepts_gzip, compressed, note_response, stopped
 from jackfield_server.shared.identity.identity import token_of
 from jackfield_server.shared.operations.challenges import challenged
-from jackfield_server.shared.operations.operation import READING
+from jackfield_server.shared.operations.operation import READING, SURFACE
 from jackfield_server.shared.process.server_context import PACED, ServerContext
 from jackfield_server.shared.requests.body import ALWAYS_FITS, LARGE, BodyShare, crowded
 from jackfield_server.shared.requests.problem import Problem, problem
@@ -116,7 +116,7 @@ class Direct:
                 server.requests.take(identity.workspace, exchange.protocol)
         except _REFUSALS:
             return False
-        exchange.scope["jackfield.workspace"] = identity.workspace
+        exchange.scope["jackfield.workspace"], exchange.scope[SURFACE] = identity.workspace, identity.surface
         exchange.protocol.tasks.add(exchange)  # type: ignore[arg-type]  # uvicorn waits for it, and may cancel it
         self._in_turn(partial(self._run, exchange, start, known) if known is not None else partial(self._confirm, exchange, start, text))
         return True
@@ -247,7 +247,7 @@ class Direct:
             given = exchange.given.get(b"authorization", b"").decode("latin-1")
             error = challenged(self._server, exchange.operation, error, token_of(given))
         if not exchange.response_started:
-            self._respond(exchange, error_response(self._server, error, exchange.identifier.decode()))
+            self._respond(exchange, error_response(self._server, error, exchange.identifier.decode(), exchange.scope.get(SURFACE, "http")))
 
     def _stopped(self, exchange: Exchange) -> None:
         """Answer a request that still ran when the time to stop was over; the journal has its invocation's outcome."""
@@ -259,7 +259,7 @@ class Direct:
 
     def _give(self, exchange: Exchange, result: Result) -> None:
         self._server.metrics.note(result)
-        status, headers, body = outcome(result)
+        status, headers, body = outcome(result, exchange.scope[SURFACE])
         exchange.name(result.meta.invocation_id)
         if result.error is not None:
             exchange.scope["jackfield.error_code"] = result.error.code

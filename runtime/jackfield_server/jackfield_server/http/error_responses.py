@@ -20,10 +20,10 @@ EXPECTED = (Problem, HTTPException, ClientDisconnect, MemoryError, RuntimeError)
 """Errors that ``expected_response`` answers."""
 
 
-def expected_response(server: ServerContext, error: Exception, path: str) -> Response:
+def expected_response(server: ServerContext, error: Exception, path: str, surface: str = "http") -> Response:
     """Answer a request that raised one of ``EXPECTED``; raise a RuntimeError that is no shortage again."""
     if isinstance(error, Problem):
-        return problem(error)
+        return problem(error, surface)
     if isinstance(error, HTTPException):
         text = _WORDS.get(error.status_code, "the request cannot be handled")
         if error.status_code == 404 and path.startswith("/v1.0/"):
@@ -45,10 +45,10 @@ def bug_response(error: BaseException, identifier: str) -> Response:
     return problem(Problem(500, f"an unexpected error; the request is {identifier}", {"X-Request-Id": identifier}))
 
 
-def error_response(server: ServerContext, error: BaseException, identifier: str) -> Response:
+def error_response(server: ServerContext, error: BaseException, identifier: str, surface: str = "http") -> Response:
     """Answer a request that raised ``error``, whatever it is."""
     if isinstance(error, JackfieldError):
-        return problem(of_error(error))
+        return problem(of_error(error), surface)
     if isinstance(error, EXPECTED) and (not isinstance(error, RuntimeError) or exhausted(error) is not None):
-        return expected_response(server, error, "")
+        return expected_response(server, error, "", surface)
     return bug_response(error, identifier)

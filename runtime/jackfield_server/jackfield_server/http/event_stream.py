@@ -31,7 +31,7 @@ def takes_events(accept: str) -> bool:
     return KIND in accept.lower() and prefers(accept, KIND)
 
 
-async def events_response(stream: Stream, request: Request, server: ServerContext) -> Response:
+async def events_response(stream: Stream, request: Request, server: ServerContext, surface: str) -> Response:
     """Return the response that hands the events of a call on. It begins with the first event or the Result, and after 15 seconds in any
     case: a proxy ends a request that is silent for 50 seconds (HAProxy) or 60 (nginx).
 
@@ -46,7 +46,7 @@ async def events_response(stream: Stream, request: Request, server: ServerContex
                 _check_began(stream, asking.result())
         finally:
             leaving.cancel()
-    return Streamed(_events(asking, stream, server), 200, _HEADERS, KIND)
+    return Streamed(_events(asking, stream, server, surface), 200, _HEADERS, KIND)
 
 
 def _end(stream: Stream, server: ServerContext) -> None:
@@ -65,7 +65,9 @@ async def _left(request: Request, stream: Stream) -> None:
     stream.close()
 
 
-async def _events(asking: asyncio.Task[Mapping[str, Any] | None], stream: Stream, server: ServerContext) -> AsyncGenerator[bytes]:
+async def _events(
+    asking: asyncio.Task[Mapping[str, Any] | None], stream: Stream, server: ServerContext, surface: str
+) -> AsyncGenerator[bytes]:
     try:
         while True:
             while not asking.done():
@@ -79,7 +81,7 @@ async def _events(asking: asyncio.Task[Mapping[str, Any] | None], stream: Stream
             await asyncio.wait((asking,), timeout=_SILENCE)
         result = stream.result
         server.metrics.note(result)
-        yield _message("result", dumps(result.to_json("http")))
+        yield _message("result", dumps(result.to_json(surface)))
     finally:
         _end(stream, server)
         asking.cancel()

@@ -33,6 +33,7 @@ from jackfield_server.shared.requests.json_response import answer, dumps
 from jackfield_server.shared.requests.prefix import below_prefix
 from jackfield_server.shared.requests.problem import Problem, of_error
 from jackfield_server.shared.requests.refusals import refused
+from jackfield_server.shared.requests.wording import reworded
 from jackfield_store.journal.entry import LONGEST_NOTE
 from jackfield_store.journal.listing import FILTERS
 from jackfield_store.journal.queue_stats import NAMES, queue_stats
@@ -44,16 +45,16 @@ from jackfield_store.runtime.evidence_loop import look_now
 _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?:[,;]|$)", re.IGNORECASE)
 
 
-def to_answer(result: Result, headers: dict[str, str] | None = None) -> Response:
-    """Build the response of a Result, with the HTTP status of its error code.
+def to_answer(result: Result, surface: str, headers: dict[str, str] | None = None) -> Response:
+    """Build the response of a Result, with the HTTP status of its error code; ``surface`` is the caller's.
 
     :raises Problem: 429 if it never began, since a limit of the workspace is reached.
     """
-    status, more, body = outcome(result)
+    status, more, body = outcome(result, surface)
     return Response(body, status, {**(headers or {}), **more}, "application/json")
 
 
-def outcome(result: Result) -> tuple[int, dict[str, str], bytes]:
+def outcome(result: Result, surface: str) -> tuple[int, dict[str, str], bytes]:
     """Return the HTTP status of a Result, its headers, and its JSON.
 
     :raises Problem: 429 if it never began, since a limit of the workspace is reached.
@@ -67,7 +68,7 @@ def outcome(result: Result) -> tuple[int, dict[str, str], bytes]:
         headers["Idempotency-Replayed"] = "true"
     if error is not None and error.retryable and error.http_status in (409, 503, 504):
         headers["Retry-After"] = str(max(1, round(error.retry_after or 1)))
-    return (202 if "Location" in headers else 200) if error is None else error.http_status, headers, dumps(result.to_json("http"))
+    return (202 if "Location" in headers else 200) if error is None else error.http_status, headers, dumps(result.to_json(surface))
 
 
 async def invoke(request: Request, server: ServerContext, identity: Identity) -> Response:
@@ -89,14 +90,14 @@ async def invoke(request: Request, server: ServerContext, identity: Identity) ->
         else:
             body = text  # pass the bytes on: a string would be parsed as JSON
     except JackfieldError as error:
-        return to_answer(refused(error, body))
+        return to_answer(refused(error, body), identity.surface)
     waited = _WAIT.search(prefer)
     wait = float(waited[1]) if waited is not None else 0.0
     if queued:
         return await _queued(body, server, runtime, identity, wait)
     if takes_events(request.headers.get("accept", "")):
         stream = runtime.stream(body, wait=wait, caller=identity.caller, named=partial(_name, request))
-        return await events_response(stream, request, server)
+        return await events_response(stream, request, server, identity.surface)
     server.metrics.running.inc()
     try:
         large = large or len(text) + files >= LARGE
@@ -108,7 +109,7 @@ async def invoke(request: Request, server: ServerContext, identity: Identity) ->
         request.scope["jackfield.invocation_id"] = result.meta.invocation_id
     if result.error is not None:
         request.scope["jackfield.error_code"] = result.error.code
-    return to_answer(result, {"Preference-Applied": f"wait={waited[1]}"} if waited is not None else None)
+    return to_answer(result, identity.surface, {"Preference-Applied": f"wait={waited[1]}"} if waited is not None else None)
 
 
 async def _whole(request: Request, server: ServerContext) -> bytes:
@@ -166,16 +167,16 @@ async def _queued(body: Any, server: ServerContext, runtime: Jackfield, identity
     except LimitReached as error:
         raise of_error(error) from None
     except JackfieldError as error:
-        return to_answer(refused(error, body))
+        return to_answer(refused(error, body), identity.surface)
     if isinstance(found, Result) and found.status == "waiting" and not found.meta.replayed:
-        return to_answer(found, {"Preference-Applied": "respond-async"})
+        return to_answer(found, identity.surface, {"Preference-Applied": "respond-async"})
     if isinstance(found, Result):
-        return await _earlier(found, runtime, wait)
+        return await _earlier(found, runtime, wait, identity.surface)
     server.wake()
     return _accepted(Enqueued(found))
 
 
-async def _earlier(found: Result, runtime: Jackfield, wait: float) -> Response:
+async def _earlier(found: Result, runtime: Jackfield, wait: float, surface: str) -> Response:
     """Answer a repeat of a request that was queued: with its Result if it has ended within ``wait`` seconds, else as the first one."""
     if wait and Enqueued.of(found) is not None:
         with suppress(TimeoutError):
@@ -183,7 +184,7 @@ async def _earlier(found: Result, runtime: Jackfield, wait: float) -> Response:
                 found = await runtime.await_(found.meta.invocation_id)
                 found.meta.replayed = True
     queued = Enqueued.of(found)
-    return to_answer(found) if queued is None else _accepted(queued)
+    return to_answer(found, surface) if queued is None else _accepted(queued)
 
 
 def _accepted(queued: Enqueued) -> Response:
@@ -205,7 +206,9 @@ async def listed(request: Request, server: ServerContext, identity: Identity) ->
         entries, cursor = await server.briefly(lambda: journal.entries(**given, limit=limit))
     except InvalidInvocation as error:
         raise of_error(error, 400) from None
-    return answer({"items": [entry.to_json() for entry in entries], "nextCursor": cursor}, headers={"Vary": "Accept"})
+    return answer(
+        {"items": [reworded(entry.to_json(), identity.surface) for entry in entries], "nextCursor": cursor}, headers={"Vary": "Accept"}
+    )
 
 
 async def _export(request: Request, server: ServerContext, journal: SeenJournal, kind: str, given: Mapping[str, Any]) -> Response:
@@ -225,7 +228,7 @@ async def _export(request: Request, server: ServerContext, journal: SeenJournal,
 
 async def shown(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``GET /v1/invocations/{id}``."""
-    return answer((await _visible_entry(request, server, identity)).to_json())
+    return answer(reworded((await _visible_entry(request, server, identity)).to_json(), identity.surface))
 
 
 async def exchanges(request: Request, server: ServerContext, identity: Identity) -> Response:
@@ -245,7 +248,7 @@ async def cancel(request: Request, server: ServerContext, identity: Identity) ->
     entry = await _visible_entry(request, server, identity)
     if not done:
         raise Problem(409, f"it is too late to cancel: the invocation is {entry.status}")
-    return answer(entry.to_json(), 202)
+    return answer(reworded(entry.to_json(), identity.surface), 202)
 
 
 async def resolve(request: Request, server: ServerContext, identity: Identity) -> Response:
@@ -262,7 +265,7 @@ async def resolve(request: Request, server: ServerContext, identity: Identity) -
         entry = await server.briefly(lambda: journal.resolve(request.path_params["id"], outcome, identity.id, note))
     except InvalidInvocation as error:
         raise of_error(error, 409) from None
-    return answer(entry.to_json())
+    return answer(reworded(entry.to_json(), identity.surface))
 
 
 async def look(request: Request, server: ServerContext, identity: Identity) -> Response:
@@ -273,7 +276,7 @@ async def look(request: Request, server: ServerContext, identity: Identity) -> R
         await server.asking(identity.workspace, lambda: look_now(runtime, entry.id))
     except InvalidInvocation as error:
         raise of_error(error, 409) from None
-    return answer((await _visible_entry(request, server, identity)).to_json())
+    return answer(reworded((await _visible_entry(request, server, identity)).to_json(), identity.surface))
 
 
 async def stats(_request: Request, server: ServerContext, identity: Identity) -> Response:
@@ -300,7 +303,7 @@ async def redrive(request: Request, server: ServerContext, identity: Identity) -
     except (InvalidInvocation, IdempotencyConflict) as error:
         raise of_error(error, 409) from None
     server.wake()
-    return answer((await _visible_entry(request, server, identity)).to_json(), 202)
+    return answer(reworded((await _visible_entry(request, server, identity)).to_json(), identity.surface), 202)
 
 
 async def _journal(server: ServerContext, identity: Identity) -> SeenJournal:

@@ -62,7 +62,7 @@ async def run(request: Request, server: ServerContext, identity: Identity) -> Re
     """Serve ``POST /v1/schedules/{name}:run``."""
     found = await _done(request, server, identity, lambda schedules: schedules.run(request.path_params[_NAME]))
     if isinstance(found, Result):
-        return to_answer(found)
+        return to_answer(found, identity.surface)
     server.wake()
     return answer({"invocationId": found, "status": "queued"}, 202, {"Location": f"/v1/invocations/{found}"})
 

@@ -13,6 +13,7 @@ from jackfield.callers.workspace_names import check_workspace_name, invalid_work
 from jackfield.kernel.clock import Clock, iso
 from jackfield.kernel.dataclass import dataclass, replace
 from jackfield.kernel.errors import InvalidInvocation, did_you_mean
+from jackfield.kernel.hints import NextStep
 from jackfield.kernel.stored_values import possible_time
 from jackfield_store.access.audit import Audit, first_acts
 from jackfield_store.access.audit_seals import prepare_seals
@@ -34,7 +35,7 @@ _TRIES = 100
 _INSERT = "INSERT INTO workspaces (name, created_at, settings, seal) VALUES (:name, :now, :settings, :seal) ON CONFLICT DO NOTHING"
 _EXISTS = "SELECT name FROM workspaces WHERE name = :name"
 _UPDATE = "UPDATE workspaces SET settings = :after, seal = :seal WHERE name = :name AND settings = :before"
-_HINT = "'jackfield workspaces list' shows the workspaces; 'jackfield workspaces create' creates one."
+_HINT = NextStep("workspaces")
 
 
 class UnknownWorkspace(InvalidInvocation):

@@ -225,7 +225,7 @@ def refuse_destinations(kind: Kind, values: Mapping[str, Any]) -> None:
     named = {name for name in values if audience_of(kind.schema, name, authorizes=True) == "operator"} | {*destinations(kind.schema)}
     faults = [Detail(pointer(name), _FROM_THE_TYPE) for name in values if name in named]
     if faults:
-        hint = "Register an OAuth client and refer to it, or give the value with --values on the server's command line."
+        hint = "Register an OAuth client and refer to it; the operator can give the value with --values on the server's command line."
         raise InvalidConnection("the values of a grant name a destination", details=faults, hint=hint)
 
 

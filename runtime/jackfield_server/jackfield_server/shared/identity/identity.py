@@ -37,6 +37,8 @@ REMEMBERED = 60.0
 """Seconds after the database has last answered for which tokens that held then may still read descriptions of connectors."""
 MOMENT = 1.0
 """Seconds for which such a request waits for the database."""
+_OF_PLATFORM = "A platform's token manages workspaces. Use a token of the workspace: POST /v1/workspaces/{w}/tokens creates one."
+_LESS = "Use a token of the scope '{scope}'."
 _ASK = {"WWW-Authenticate": 'Bearer realm="jackfield"'}
 
 
@@ -90,6 +92,11 @@ class Identity:
         """True if the identity may know what is wrong with this process: it manages the operator's workspace, without rules."""
         return self.workspace == DEFAULT and may(self.scope, "manage") and not self.rules and not self.suspended
 
+    @property
+    def surface(self) -> str:
+        """Surface for which hints are worded (``kernel.hints``)."""
+        return f"http:{'operator' if self.is_operator else self.scope}"
+
     def require(self, scope: Scope) -> None:
         """Check that the scope is sufficient; ``http/app._endpoint`` calls it with the scope of the operation.
 
@@ -98,7 +105,8 @@ class Identity:
         if self.suspended:
             raise Problem(403, SUSPENDED, code="not_allowed")
         if not may(self.scope, scope):
-            raise Problem(403, f"this needs the scope '{scope}', but the token has '{self.scope}'", code="scope_missing")
+            hint = _OF_PLATFORM if self.scope == "platform" else _LESS.format(scope=scope)
+            raise Problem(403, f"this needs the scope '{scope}', but the token has '{self.scope}'", code="scope_missing", hint=hint)
 
 
 NOBODY = Identity("", "", "read", Rules())

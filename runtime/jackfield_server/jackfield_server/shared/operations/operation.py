@@ -22,7 +22,8 @@ Mount = Callable[["ServerContext"], "Sequence[Operation | Route]"]
 """Factory of a surface's routes in one process. ``http/app._endpoint`` checks token and scope of an operation; a plain route checks its
 own."""
 READING = "jackfield.reading"
-"""Member of a request's scope."""
+SURFACE = "jackfield.surface"
+"""Members of a request's scope; ``SURFACE`` is the caller's, for whom hints are worded."""
 
 
 @dataclass(frozen=True, slots=True)

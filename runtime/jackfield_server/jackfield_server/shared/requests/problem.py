@@ -9,6 +9,7 @@ from typing import Any
 from starlette.responses import Response
 
 from jackfield.kernel.errors import CODES, JackfieldError, LimitReached
+from jackfield.kernel.hints import worded
 from jackfield_server.shared.requests.json_response import dumps
 from jackfield_server.shared.requests.prefix import below_prefix
 
@@ -71,16 +72,19 @@ def explained() -> Mapping[str, tuple[int, str]]:
     return {**errors, **PROBLEMS}
 
 
-def problem(error: Problem) -> Response:
-    """Build the response to a refused request."""
-    body = _body(error.status, error.detail, error.code) | error.members
+def problem(error: Problem, surface: str = "http") -> Response:
+    """Build the response to a refused request; ``surface`` has the words for its caller."""
+    hint = {"hint": worded(error.members["hint"], surface)} if "hint" in error.members else {}
+    body = _body(error.status, error.detail, error.code) | error.members | hint
     return Response(dumps(body), error.status, error.headers, "application/problem+json")
 
 
 def of_error(error: JackfieldError, status: int | None = None) -> Problem:
-    """Convert a jackfield error to a problem document with its code, details and hint."""
+    """Convert a jackfield error to a problem with its code, details and hint, which is worded when the response is built."""
     document, status = error.to_json("http"), status or error.http_status
-    members: dict[str, Any] = {name: document[name] for name in ("details", "hint") if name in document}
+    members: dict[str, Any] = {"details": document["details"]} if "details" in document else {}
+    if error.hint:
+        members["hint"] = error.hint
     if isinstance(error, LimitReached):
         members["limit"] = error.limit
     headers = {"Retry-After": str(max(1, round(error.retry_after or 1)))} if error.retryable else None
