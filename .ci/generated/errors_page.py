@@ -61,8 +61,8 @@ safe ([effects and doubt](../concepts.md#effects-and-doubt)).
 
 `Jackfield.invoke` does not raise; `result.error` is one of the classes below, which carry the same fields (`code`, `message`, `details`,
 `hint`, `provider`, `retryable`), and `http_status`, the status in the table above, for an endpoint that hands the failure on;
-`retry_after`, the seconds after which the provider wants to be asked again, for a queue that runs the task later (None if it did not
-say); and `exit_code`.
+`retry_after` (in JSON `retryAfterSeconds`), the seconds after which the provider wants to be asked again, for a queue that runs the
+task later (None if it did not say); and `exit_code`.
 `result.unwrap()` raises `InvocationFailed`, which holds the Result and comes out of pools, pickles and Celery's JSON.
 
 {classes}

@@ -188,6 +188,12 @@ def _error() -> Json:
             "details": {"type": "array", "minItems": 1, "items": _detail(), "description": "Every fault, each with its place."},
             "hint": {"type": "string", "minLength": 1, "description": "What to do next."},
             "provider": _provider(),
+            "retryAfterSeconds": {
+                "type": "number",
+                "minimum": 0,
+                "description": "After how many seconds the provider wants to be asked again, or a paced call has its turn, where that is "
+                "known.",
+            },
         },
         ["code", "message", "retryable"],
         "Why there is no output.",

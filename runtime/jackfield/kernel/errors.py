@@ -142,8 +142,9 @@ class JackfieldError(Exception):
 
     ``message`` says what happened, ``details`` where, ``hint`` what to do next. ``sent`` is the state of the provider's operation (if
     omitted, the runtime derives it from the code once the operation has begun). ``retry_after`` is the wait in seconds that the provider
-    requested. ``stale_credentials``: new credentials may help. ``expired``: the connection's own credentials have expired, so that a person
-    must replace them. ``repeatable``: a retry may help (it does not help with a certificate that cannot be verified).
+    requested, or until a paced call has its turn. ``stale_credentials``: new credentials may help. ``expired``: the connection's own
+    credentials have expired, so that a person must replace them. ``repeatable``: a retry may help (it does not help with a certificate that
+    cannot be verified).
     """
 
     code: ClassVar[str] = "internal"
@@ -209,6 +210,8 @@ class JackfieldError(Exception):
             body["hint"] = worded(self.hint, surface)
         if self.provider is not None:
             body["provider"] = self.provider.to_json()
+        if self.retry_after is not None:
+            body["retryAfterSeconds"] = round(self.retry_after, 3)
         return body
 
     @staticmethod
@@ -220,6 +223,7 @@ class JackfieldError(Exception):
             details=[Detail(item["path"], item["message"], item.get("keyword")) for item in data.get("details", ())],
             hint=data.get("hint"),
             provider=said and Provider.from_json(said),
+            retry_after=data.get("retryAfterSeconds"),
         )
         error.retryable = data.get("retryable", error.retryable)
         return error

@@ -155,6 +155,11 @@ class Pace(ProcessLocal):
         """Calls per second at present; None if the account is not paced."""
         return self._line[2]
 
+    @property
+    def held(self) -> float:
+        """Seconds for which nothing comes due, since the provider has asked for a wait; 0 if it has not."""
+        return max(0.0, self._line[1] - self._ahead - self._clock.monotonic())
+
     def throttled(self, began: float, retry_after: float | None) -> None:
         """Record that the provider throttled an attempt that began at ``began`` (monotonic)."""
         with self._leader:

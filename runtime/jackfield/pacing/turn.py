@@ -288,12 +288,17 @@ class Turn:
             raise Cancelled("the invocation was cancelled while it waited for the rate limit")
 
     def _late(self, pace: Pace, at: float | None) -> RateLimited:
-        rate, deadline = pace.rate, self._call.deadline
+        rate, held, deadline = pace.rate, pace.held, self._call.deadline
         line = "account" if self.account is not None else "connection"
-        allows = f"the provider allows about {rate:.2g} calls a second over this {line}, and others wait" if rate else "others wait"
+        cause = f"the provider allows about {rate:.2g} calls a second over this {line}, and others wait" if rate else "others wait"
+        cure = "Send fewer at a time, raise 'timeoutSeconds', or ask the provider for a higher rate."
+        if held >= deadline.remaining():  # no rate would help
+            cause = f"the provider has asked for no calls over this {line} for another {held:.0f} s (Retry-After)"
+            cure = "Send it again after that, or raise 'timeoutSeconds' beyond it."
+        at = deadline.clock.time() + held if at is None and held else at
         return RateLimited(
-            f"the deadline of {deadline.seconds:g} s passes before '{self._action.key}' has its turn: {allows}",
-            hint="Nothing was sent. Send fewer at a time, raise 'timeoutSeconds', or ask the provider for a higher rate.",
+            f"the deadline of {deadline.seconds:g} s passes before '{self._action.key}' has its turn: {cause}",
+            hint=f"Nothing was sent. {cure}",
             retry_after=None if at is None else max(1.0, at - deadline.clock.time()),
             sent=Sent.NOTHING,
         )

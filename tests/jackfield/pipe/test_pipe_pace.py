@@ -171,8 +171,22 @@ def test_a_deadline_before_the_turn(tmp_path: Path) -> None:
         result = board.ask(timeoutSeconds=5)
     assert result.error is not None
     assert (result.error.code, result.meta.attempts, script.tries, board.clock.slept) == ("rate_limited", 0, 1, ())
-    assert "before 'ask' has its turn: the provider allows about 10 calls a second over this connection" in result.error.message
+    assert "the provider has asked for no calls over this connection for another 40 s (Retry-After)" in result.error.message
+    assert "a second" not in f"{result.error.message} {result.error.hint}", "no rate would help"
     assert 30 < (result.error.retry_after or 0) <= 40
+    assert result.to_json()["error"]["retryAfterSeconds"] == pytest.approx(result.error.retry_after, abs=0.001)
+    assert Result.from_json(result.to_json()).to_json() == result.to_json()
+
+
+def test_a_turn_that_a_rate_puts_off(tmp_path: Path) -> None:
+    """Where the rate is the reason, the refusal names it."""
+    with runtime(tmp_path, scripted(Script(THROTTLED, "done"), rate_limit=RateLimit(0.1))) as board:
+        assert board.ask(timeoutSeconds=5).status == "succeeded"
+        result = board.ask(timeoutSeconds=5)
+    assert result.error is not None
+    assert "the provider allows about 0.1 calls a second over this connection" in result.error.message
+    assert "ask the provider for a higher rate" in (result.error.hint or "")
+    assert 5 < (result.error.retry_after or 0) <= 11
 
 
 def test_credentials_that_expire_while_a_turn_is_waited_for_are_not_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
