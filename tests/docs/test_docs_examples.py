@@ -122,7 +122,7 @@ _CALLERS, _AUTHORS = (ROOT / "docs" / f"{name}.md" for name in ("tutorial/caller
 WITH_CODE = [
     path
     for path in pages()
-    if path.name not in ("first-connector.md", "publish-openapi.md")  # tests of their own run them in a real shell
+    if path.name not in ("first-connector.md", "publish-openapi.md", "embed-platform.md")  # tests of their own run them in a real shell
     and path not in (_CALLERS, _AUTHORS)  # tests below run them, and look at what they did
     and any(block.language in ("python", "shell") for block in blocks(path))
 ]
@@ -165,14 +165,47 @@ def test_blocks_can_be_read() -> None:
     assert faults == []
 
 
+_READMES = [
+    path
+    for path in ROOT.rglob("*.md")
+    if not any(part.startswith(".") or part in ("node_modules", "site", "docs") for part in path.relative_to(ROOT).parts)
+]
+
+
+def _headings(path: Path) -> set[str]:
+    """Anchors of a page: its headings, as GitHub and mkdocs write them."""
+    text = re.sub(r"^```.*?^```$", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    bare = [re.sub(r"[`*]|\[|\]\([^)]*\)", "", line).lower() for line in re.findall(r"^#+ (.+)$", text, re.MULTILINE)]
+    return {re.sub(r"[^\w\- ]", "", line).strip().replace(" ", "-") for line in bare}
+
+
 def test_links_lead_to_files() -> None:
-    """A relative link of a page leads to a file of the repository."""
-    broken = []
-    for path in pages():
+    """A relative link of a page, an example or a package's README leads to a file of the repository; in the latter two, what follows
+    ``#`` to a heading of it."""
+    broken, documented = [], {*pages()}
+    for path in documented | {*_READMES}:
         text = re.sub(r"^```.*?^```$", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-        targets = [target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text)]
-        broken += [(_name(path), to) for to in targets if to and "://" not in to and not (path.parent / to).is_file()]
+        for target in re.findall(r"\]\(([^)\s]+)\)", text):
+            to, _, heading = target.partition("#")
+            if not to or "://" in to or to.startswith("mailto:"):
+                continue
+            place = path.parent / to
+            is_page = path in documented
+            is_there = place.is_file() if is_page else place.exists()
+            if not is_there or (heading and not is_page and heading not in _headings(place)):
+                broken.append((_name(path), target))
     assert broken == []
+
+
+def test_links_name_the_page_that_they_lead_to() -> None:
+    """An example that calls its link by a page's name leads to that page: one was cut in two, and its name went with the other half."""
+    wrong = []
+    for path in (ROOT / "examples").rglob("*.md"):
+        for name, to in re.findall(r"\[([A-Z][^\]]+)\]\(([^)#\s]+\.md)\)", path.read_text(encoding="utf-8")):
+            title = (path.parent / to).read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
+            if name != title:
+                wrong.append((_name(path), name, title))
+    assert wrong == []
 
 
 def test_the_changelog_says_what_there_is() -> None:

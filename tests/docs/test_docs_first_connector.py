@@ -1,4 +1,7 @@
-"""The tutorials that lead to a published connector, run as they stand: files are written, edits applied, commands executed by a shell."""
+"""Somebody who follows a page of documentation: files are written, edits applied, commands executed by a shell.
+
+For test modules that say ``pytest_plugins = ["warm", "tests.docs.reader"]``.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from doc_pages import ROOT, Block, blocks, matches
+from doc_pages import Block, matches
 
-pytest_plugins = ["warm"]
-PAGE = ROOT / "docs" / "tutorial" / "first-connector.md"
-OPENAPI = ROOT / "docs" / "tutorial" / "publish-openapi.md"
 PORT = "8700"
 """The port of the page's server; a free one takes its place."""
 _PATIENCE = 120
@@ -40,6 +40,19 @@ class Reader:
         self._reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._reserved.bind(("127.0.0.1", 0))
         self._port = str(self._reserved.getsockname()[1])
+
+    def set(self, **variables: str) -> None:
+        """Set variables of the terminal."""
+        self._environment |= variables
+
+    def get(self, variable: str) -> str:
+        """Return a variable of the terminal."""
+        return self._environment[variable]
+
+    @property
+    def port(self) -> int:
+        """Port of the page's server."""
+        return int(self._port)
 
     def follow(self, block: Block) -> None:
         """Do what a block says."""
@@ -116,22 +129,3 @@ def reader(tmp_path: Path, launchers: Path) -> Iterator[Reader]:
     following = Reader(tmp_path, launchers)
     yield following
     following.leave()
-
-
-def test_the_first_connector(reader: Reader, tmp_path: Path) -> None:
-    """Every command of the page works as printed, and its answers are those of the page; no recording holds the key."""
-    for block in blocks(PAGE):
-        reader.follow(block)
-    project = tmp_path / "empty" / "acme-shelf"
-    recordings = sorted(path.name for path in (project / "tests" / "recordings").iterdir())
-    assert recordings == ["example-createItem.json", "example-listItems.json"]
-    assert not any("open-sesame" in path.read_text(encoding="utf-8") for path in (project / "tests").rglob("*.json"))
-    assert (tmp_path / "empty" / "elsewhere" / "connectors" / "acme-shelf" / "0.1.0").is_dir()
-
-
-def test_from_a_document_to_a_published_connector(reader: Reader, tmp_path: Path) -> None:
-    """Every command of the page works as printed: a generated connector is curated, graded, published, installed and called."""
-    for block in blocks(OPENAPI):
-        reader.follow(block)
-    assert (tmp_path / "empty" / "elsewhere" / "connectors" / "acme-tickets" / "0.1.0").is_dir()
-    assert [row["id"] for row in json.loads(reader.answer)["output"]["tickets"]] == ["1", "2", "3", "4", "5"]
