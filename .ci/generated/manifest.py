@@ -221,6 +221,12 @@ def _action() -> Json:
                 "description": "True: the output hands out credentials. Rules treat the action as a write, catalog sources offer it by its "
                 "full name only, and everyone but the caller of a call sees its output masked.",
             },
+            "borrowsConnections": {
+                "type": "boolean",
+                "default": False,
+                "description": "True: a rule can allow calls over connections of other connectors whose actions are bound to HTTP "
+                "requests.",
+            },
             "allowedWith": {
                 **names,
                 "description": "Other actions that the caller must be allowed to call, too: the output lets its holder do the same.",

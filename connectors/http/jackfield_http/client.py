@@ -78,6 +78,10 @@ class HttpClient(SecretHolder):
         server = self._settings.server
         return f"{type(self).__name__}(server={None if server is None else f'{server.scheme}://{server.authority}'!r})"
 
+    def of(self, _number: int) -> HttpClient:
+        """Return itself: the client of the only server."""
+        return self
+
     def get(self, path: str, values: Mapping[str, Any] = _NO_VALUES, **options: Unpack[RequestOptions]) -> Answer:
         """Send a GET. ``values`` fill the path's parameters; for ``options`` see ``request``."""
         return self.request("GET", path, values, **options)

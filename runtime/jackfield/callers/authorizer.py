@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from jackfield.callers.rules import INLINE, Decision, PatternError, Request, Rules, Scope, asks, decide, rule, with_wait
+from jackfield.callers.rules import ANY_ACTION, INLINE, Decision, PatternError, Request, Rules, Scope, asks, decide, rule, with_wait
 from jackfield.kernel.errors import NotAllowed
 from jackfield.kernel.fork import at_fork
 from jackfield.kernel.hints import NextStep
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from jackfield.manifest.manifest import ActionManifest, Manifest
 
 _EFFECTS = ("read", "idempotent", "write")
-_ANY_ACTION = "@any"
-"""An action that no pattern can name: one that fits it fits all actions of its connector."""
 
 Names = Callable[[], Iterable[tuple[str, str]]]
 """Returns the names and types of the workspace's connections."""
@@ -92,6 +90,25 @@ class Authorizer:
             note(decision.rule)
         raise decision.refusal(in_full=self._in_full)
 
+    def require_named(self, request: Request, reason: str, note: Callable[[str], object] | None = None) -> None:
+        """Raise ``NotAllowed`` unless a pattern names the action and the connection of a request, without a wildcard. It takes one of the
+        workspace, and one of the token if that has allow patterns. ``reason`` says why that is asked for.
+
+        :raises NotAllowed: if there is none.
+        """
+        layers = [("workspace", self.workspace), *([("token", self.token)] if self.token.allow else [])]
+        wanted = f"{request.connector}/{request.action}", request.connection
+        source = next((source for source, rules in layers if wanted not in rules.loans), None)
+        if source is None:
+            return
+        pattern = f"{request.connector}/{request.action} & connection:{request.connection}"
+        text = f"no allow pattern of the {source} names {request}: {reason}, so it needs the pattern '{pattern}'"
+        if note is not None:
+            note(text)
+        raise NotAllowed(
+            f"not allowed: {text}", hint=NextStep("rules", command="workspaces set" if source == "workspace" else "tokens create")
+        )
+
     def refuse_unknown(
         self, manifest: Manifest | None, request: Request, note: Callable[[str], object] | None = None, *, any_connection: bool
     ) -> None:
@@ -135,10 +152,15 @@ class Authorizer:
         """Return whether the action can be run over at least one connection, or without one if it needs none."""
         if not self._terms or not manifest.connection_types:
             return self.permits(manifest, action, None)
+        if action.borrows and any(self._may_borrow(f"{manifest.key}/{action.key}", name) for _, name in self.workspace.loans):
+            return True
         if not action.needs_connection and self.permits(manifest, action, None):
             return True
         names = (name for name, kind in self._samples if _serves(manifest, action, kind))
         return any(self.permits(manifest, action, name) for name in (INLINE, *names))
+
+    def _may_borrow(self, action: str, name: str) -> bool:
+        return (action, name) in self.workspace.loans and (not self.token.allow or (action, name) in self.token.loans)
 
     def seen_names(self, connector: str, names: Callable[[], Iterable[tuple[str, str]]]) -> list[str]:
         """Return the actions that ``sees_action`` finds visible, of a connector's keys and effects, if no rule mentions connections."""
@@ -195,7 +217,7 @@ class Authorizer:
             return
         for key in (family, *connectors):
             blocks = [rules.block for rules in (self.workspace.about(key, name), self.token.about(key, name)) if rules is not None]
-            wishes = [Request(key, _ANY_ACTION, effect, name) for effect in _EFFECTS]
+            wishes = [Request(key, ANY_ACTION, effect, name) for effect in _EFFECTS]
             if self.may_ask or any(blocks) or not all(self.decide(wish).allowed for wish in wishes):
                 said = (
                     self._ended or f"the rules allow less than all actions over the connection '{name[:100]}', and a program could do any"
@@ -207,6 +229,9 @@ class Authorizer:
 
         :raises NotAllowed: if the rules would allow more over the new name.
         """
+        lent = {name for _, name in self.workspace.loans}
+        if new in lent and old not in lent:
+            raise _refused(f"a rule names '{new}' for calls of other connectors, and none names '{old}'")
         for manifest in manifests:
             for action in manifest.actions.values():
                 widened = self.permits(manifest, action, new) and not self.permits(manifest, action, old)

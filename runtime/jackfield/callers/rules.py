@@ -13,7 +13,10 @@ from jackfield.kernel.hints import NextStep
 
 INLINE = "@inline"
 """Name of every inline connection; no stored connection can have it."""
+ANY_ACTION = "@any"
+"""An action that no pattern can name: one that fits it fits all actions of its connector."""
 _EFFECTS = ("read", "idempotent", "write")
+_NAMED = "connection:"
 _LONGEST = 500
 _CONNECTOR = re.compile(r"[a-z0-9.*-]+\Z")
 _ACTION = re.compile(r"[A-Za-z0-9*]+\Z")
@@ -146,6 +149,13 @@ class Rules:
     def forbids(self) -> bool:
         """True if any pattern may forbid something."""
         return bool(self.allow or self.block)
+
+    @property
+    def loans(self) -> set[tuple[str, str]]:
+        """Actions and connections that a pattern which allows names together, without a wildcard, as ``("http/request", "acme")``."""
+        pairs = (sorted((term.strip() for term in text.split("&")), key=lambda term: "/" not in term) for text in self.allow)
+        named = (pair for pair in pairs if len(pair) == 2 and pair[1].startswith(_NAMED) and "/" in pair[0] and "*" not in "".join(pair))
+        return {(action, name.removeprefix(_NAMED)) for action, name in named}
 
     def about(self, connector: str, connection: str | None = None) -> Rules | None:
         """Return the rules that allow and block, without patterns that match no action of a connector, over ``connection`` if it is given;

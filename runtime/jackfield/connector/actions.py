@@ -134,6 +134,8 @@ class Action:
     returns_files: bool = False
     hands_out: bool = False
     """True if its output hands out credentials."""
+    borrows: bool = False
+    """True if a rule can allow calls over connections of other connectors, whose actions are bound to HTTP requests."""
     allowed_with: tuple[str, ...] = ()
     """Other actions that its caller must be allowed to call."""
     keywords: tuple[str, ...] = ()

@@ -138,6 +138,7 @@ class Connector(Triggers):
         pace_by: Sequence[str] = (),
         hands_out_credentials: bool = False,
         allowed_with: Sequence[str] = (),
+        borrows_connections: bool = False,
         keywords: Sequence[str] = (),
         kind: Literal["call", "job"] = "call",
         marker: Marker | None = None,
@@ -175,6 +176,9 @@ class Connector(Triggers):
 
         ``allowed_with`` lists other actions of the connector: the rules must allow the caller these, too, over the same connection. It is
         for outputs that let their holder do the same, such as a signed URL.
+
+        ``borrows_connections=True`` declares that a rule can allow calls over connections of other connectors whose actions are bound to
+        HTTP requests (docs/reference/access.md). The inputs have ``method`` and ``url``, by which the rules judge each call.
 
         ``keywords`` are phrases by which people look for the action and that its texts lack, such as "charge a card".
 
@@ -219,8 +223,7 @@ class Connector(Triggers):
             if (unknown := next(iter(set(pace_by) - {one.alias or name for name, one in inputs.model_fields.items()}), None)) is not None:
                 raise DeclarationError(f"action '{key}': pace_by names '{unknown}', which is no input")
             check_evidence(key, marker, evidence, effect, idempotent_by)
-            if takes_client and not needs_connection:
-                raise DeclarationError(f"action '{key}' takes a client, so it needs a connection")
+            _check_connection(key, inputs, takes_client=takes_client, needs=needs_connection, borrows=borrows_connections)
             action = Action(
                 key=key,
                 title=title or spelt_out(key),
@@ -246,6 +249,7 @@ class Connector(Triggers):
                 pace_by=tuple(pace_by),
                 returns_files=returns_files(output),
                 hands_out=hands_out_credentials,
+                borrows=borrows_connections,
                 allowed_with=tuple(allowed_with),
                 keywords=tuple(keywords),
                 marker=marker,
@@ -321,6 +325,13 @@ class Connector(Triggers):
     def permissions(self) -> Mapping[str, tuple[str, ...]]:
         """Return the permissions that all actions together need, by system. They are united on first access."""
         return _Permissions(self.actions)
+
+
+def _check_connection(key: str, inputs: type[Inputs], *, takes_client: bool, needs: bool, borrows: bool) -> None:
+    if takes_client and not needs:
+        raise DeclarationError(f"action '{key}' takes a client, so it needs a connection")
+    if borrows and not {"method", "url"} <= inputs.model_fields.keys():
+        raise DeclarationError(f"action '{key}' borrows connections, so its inputs need 'method' and 'url'")
 
 
 def _check_repeats(key: str, effect: Effect, output: type[Output], by: IdempotentBy | None, repeat_ok: Sequence[RepeatOk]) -> None:

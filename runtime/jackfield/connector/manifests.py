@@ -173,7 +173,8 @@ def _action(action: Action) -> dict[str, Any]:
         row["preview"] = model_schema(action.preview.output)
     if not action.needs_connection:
         row["needsConnection"] = False
-    last = {"handsOutCredentials": action.hands_out, "allowedWith": [*action.allowed_with], "keywords": [*action.keywords]}
+    last: dict[str, Any] = {"handsOutCredentials": action.hands_out, "borrowsConnections": action.borrows}
+    last |= {"allowedWith": [*action.allowed_with], "keywords": [*action.keywords]}
     row |= {name: value for name, value in last.items() if value}
     row["examples"] = [dict(example) for example in action.examples]
     return row

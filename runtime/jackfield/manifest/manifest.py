@@ -161,6 +161,8 @@ class ActionManifest:
     """Heading under which the action is listed: of a generated one its first tag."""
     allowed_with: tuple[str, ...] = ()
     """Other actions of the connector that a caller must be allowed to call, too: this one lets its output's holder do the same."""
+    borrows: bool = False
+    """True if a rule can allow calls over connections of other connectors, whose actions are bound to HTTP requests."""
     hands_out: bool = False
     """True if the output hands out credentials: it is recorded masked, and catalog sources offer the action by its full name only."""
 
@@ -240,6 +242,7 @@ class ActionManifest:
             keywords=" ".join(read.texts(data, "keywords", where)),
             allowed_with=read.texts(data, "allowedWith", where),
             hands_out=read.is_true(data, "handsOutCredentials", where),
+            borrows=read.is_true(data, "borrowsConnections", where),
         )
 
 
@@ -314,6 +317,8 @@ class ConnectionTypeManifest:
     serves: Serves | None = None
     waives: tuple[str, ...] = ()
     authorizes: tuple[str, ...] = ()
+    is_bound: bool = False
+    """True if the connector's actions are bound to HTTP requests, which carry the credentials of connections of this type."""
 
     @classmethod
     def from_json(cls, data: Json, where: str) -> ConnectionTypeManifest:
@@ -331,6 +336,7 @@ class ConnectionTypeManifest:
             serves=Serves.from_json(read.members(data, "serves", where), where) if data.get("serves") is not None else None,
             waives=read.texts(data, "waives", where),
             authorizes=read.texts(data, "authorizes", where),
+            is_bound="http" in data,
         )
 
     def can_serve(self, action: str) -> bool:

@@ -115,7 +115,7 @@ MANIFEST = "connector.json"
 INDEX = "connector.index.json"
 _KEPT = frozenset(
     {"title", "description", "effect", "group", "deprecated", "outputPolicy", "pagination", "permissions", "rateLimit", "needsConnection"}
-    | {"idempotentBy", "repeatOk", "handsOutCredentials", "allowedWith", "keywords", "marker", "evidence"}
+    | {"idempotentBy", "repeatOk", "handsOutCredentials", "borrowsConnections", "allowedWith", "keywords", "marker", "evidence"}
 )
 """Members of an action that the index repeats."""
 _SUMMARY = 200

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from jackfield.kernel.walk import SecretPlaces
     from jackfield.manifest.manifest import ActionManifest, Manifest
     from jackfield.pipe.admit import Target, Targets
+    from jackfield.pipe.borrowed import Lenders, Loan
     from jackfield.pipe.evidence import Dependencies
     from jackfield.pipe.open import OpenConnection, Opener
     from jackfield.pipe.ports import Access
@@ -75,6 +76,7 @@ class Plan(SecretHolder):
     - ``fills``: True if the connection has values for missing inputs.
     - ``connector`` and ``code``: the connector's code and the action's, once it ``is_loaded``.
     - ``reports``: True if the action's client announces its requests.
+    - ``loan``: connection that another connector lends to the call, for which it was made.
     - ``references``: places in the output of the IDs by which later events name what was sent.
     """
 
@@ -96,6 +98,8 @@ class Plan(SecretHolder):
         "is_loaded",
         "is_unconnected",
         "key",
+        "lending",
+        "loan",
         "manifest",
         "references",
         "reports",
@@ -107,13 +111,19 @@ class Plan(SecretHolder):
     reports: bool
     references: Places
 
-    def __init__(self, manifest: Manifest, action: ActionManifest, target: Target | None, schemas: Schemas, opener: Opener) -> None:
+    lending: LoadedConnector
+    """Code of the connector whose connection it is."""
+
+    def __init__(
+        self, manifest: Manifest, action: ActionManifest, target: Target | None, schemas: Schemas, opener: Opener, loan: Loan | None = None
+    ) -> None:
+        self.loan = loan
         self.manifest, self.action, self.target = manifest, action, target
         self.key = (manifest.key, manifest.version)
         self.is_unconnected = target is None and action.needs_connection and bool(manifest.connection_types)
         self.waived = target.kind.waives if target is not None else _bringable(manifest, action) if self.is_unconnected else ()
         self.brought = _NOTHING if target is None else target.inputs.get(f"{manifest.key}/{action.key}", _NOTHING)
-        self.fills = target is not None and bool(action.defaults)
+        self.fills = target is not None and bool(action.defaults) and loan is None
         self.is_loaded = False
         self._schemas, self._opener = schemas, opener
         self._inputs: CompiledSchema | None = None
@@ -235,8 +245,10 @@ class Plan(SecretHolder):
         wanted = (self.manifest.key, self.action.key, self.manifest.version)
         load = partial(catalog.load, *wanted)
         self.connector = load() if catalog.has_loaded(*wanted) else await waiter.call(load)
-        self.code = self.connector.actions[self.action.key]
-        kind = None if self.target is None else self.connector.connections[self.target.kind.key]
+        self.code, self.lending = self.connector.actions[self.action.key], self.connector
+        if self.loan is not None:
+            self.code, self.lending = self.loan.cautious(self.code), await self.loan.load(catalog, waiter)
+        kind = None if self.target is None else self.lending.connections[self.target.kind.key]
         self.reports = kind is not None and kind.reports_begin and self.code.takes_client
         self.references = marked_places(self.action.output, "reference")
         self.is_loaded = True
@@ -245,6 +257,7 @@ class Plan(SecretHolder):
         """Return the plan of another step of the action: a job's poll, which has no rate limit."""
         made = Plan(self.manifest, replace(self.action, rate_limit=None), self.target, self._schemas, self._opener)
         made.connector, made.code, made.reports, made.is_loaded = self.connector, code, self.reports, True
+        made.lending = self.connector
         made.references = self.references
         made._opening = self._opening
         return made
@@ -256,7 +269,7 @@ class Plan(SecretHolder):
         """
         found = self._opening
         if found is None and self.target is not None:
-            found = self._opener.find(self.target, self.manifest, self.connector)
+            found = self._opener.find(self.target, self.manifest if self.loan is None else self.loan.lender, self.lending)
             if found.lasts:
                 self._opening = found
         return found
@@ -330,6 +343,7 @@ class Plans(ProcessLocal):
         """Keep no plans, also in a forked child: open connections are the parent's."""
         self._plans: BoundedCache[tuple[str, str, str, str | None], Plan] = BoundedCache(self._limit)
         self._served: BoundedCache[Asked, _Served] = BoundedCache(self._limit)
+        self.lenders: Lenders = BoundedCache(100)
 
     def read(self, given: object, run: Run) -> Any:
         """Return an invocation as JSON: parsed from its text, or with JSON in place of the values of Python that its action takes.
@@ -408,7 +422,7 @@ class Plans(ProcessLocal):
             run.settle = "off" if settings is None else self._access.settle
             if settings is not None and settings.guards:
                 run.is_guarded = is_guarded(settings, None if plan.target is None else plan.target.name, plan.action)
-            if isinstance(name, str | None) and caller.ended is None and not plan.is_unconnected:
+            if isinstance(name, str | None) and caller.ended is None and not plan.is_unconnected and plan.loan is None:
                 found = _Served(plan, moment, caller.rules, keeps, run.is_guarded, run.joins, run.limits, run.asks, run.settle)
                 self._served.put(asked, found)
         if invocation.trace:
@@ -440,6 +454,12 @@ class Plans(ProcessLocal):
         if record is not None:
             record.found(manifest, action)
         require_call(invocation, manifest, action, authorizer, note)
+        if action.borrows and isinstance(invocation.connection, str):
+            from jackfield.pipe.borrowed import find_over
+
+            loan = await find_over(invocation, run, manifest, action, known, catalog, authorizer, self.targets, self.lenders)
+            if loan is not None:
+                return Plan(manifest, action, loan.target, self.targets.schemas, self.opener, loan)
         find = partial(find_target, invocation, manifest, known, self.targets, caller.origin, authorizer, note)
         target = await run.waiter.call(find, inline_ok=known.answers_locally) if known.needs_store(invocation.connection) else find()
         if action.allowed_with:

@@ -91,6 +91,7 @@ def _described_graphql(asked: GraphqlInputs) -> Mapping[str, Any] | None:
     effect_of=lambda asked: asked.real_effect,
     pagination=_PAGES,
     pace_by=("method", "url"),
+    borrows_connections=True,
     examples=[
         ({"url": "/parcels/p1"}, {"status": 200, "headers": {"content-type": "application/json"}, "body": {"id": "p1"}}),
         ({"method": "POST", "url": "/parcels", "json": {"name": "Ada"}}, {"status": 201, "headers": {}, "body": {"id": "p2"}}),
@@ -111,6 +112,7 @@ def request(asked: RequestInputs, api: HttpClient) -> Response:
     GET, HEAD and OPTIONS are repeated as reads, PUT and DELETE as idempotent; POST and PATCH are not if their outcome is unknown. A status
     that is not expected is an error. Redirects of reads are followed; to another server they carry no credentials.
     """
+    api = api.of(0)  # over a connection of a connector with several servers: the first
     url = target(api, asked.url)
     options: dict[str, Any] = {
         "headers": dict(asked.headers),

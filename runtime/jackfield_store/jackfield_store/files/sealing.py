@@ -17,7 +17,6 @@ from cryptography.exceptions import InvalidTag
 
 from jackfield.invocation.file_readers import SizedReader
 from jackfield.invocation.file_refusals import FileDamaged
-from jackfield.kernel.errors import Unavailable
 from jackfield.kernel.secrecy import SecretHolder
 from jackfield_store.keys.sealing import KEY_BYTES, cipher
 
@@ -165,14 +164,6 @@ def sealed_size(size: int) -> int:
 def buffered(reader: SealedReader) -> io.BufferedReader:
     """Return a reader whose ``read(n)`` returns ``n`` bytes except at the end."""
     return io.BufferedReader(reader, 64 * 1024)
-
-
-def whole(reader: SealedReader) -> bytes:
-    """Return all of the content."""
-    found = reader.readall()
-    if found is None:  # only streams that do not block return None
-        raise Unavailable("the file storage cannot be used")
-    return found
 
 
 def _nonce(number: int) -> bytes:

@@ -1,0 +1,238 @@
+"""Calls over a connection of another connector: any path of its provider's API, under the rules of both connectors.
+
+An action that declares ``borrows`` (``http/request``) may be called over a stored connection of a connector whose actions are bound to HTTP
+requests, its *lender*. This is off until an allow pattern of the workspace names the action and the connection, without a wildcard. The
+server and the sign-in are the lender's. A request that fits an action of the lender obeys the rules for that action, any other those for
+the connector by its effect, which its method says.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, unquote_plus
+
+from jackfield.callers.rules import ANY_ACTION, Request
+from jackfield.kernel.dataclass import dataclass, replace
+from jackfield.kernel.errors import Detail, InvalidInput, UnknownConnection
+from jackfield.kernel.pointers import pointer
+
+if TYPE_CHECKING:
+    from jackfield.callers import Authorizer
+    from jackfield.catalog import Catalog
+    from jackfield.connections.connection_lookup import Connections
+    from jackfield.connections.named_connection import NamedConnection
+    from jackfield.connector import Action
+    from jackfield.connector.loaded import LoadedConnector
+    from jackfield.invocation import Invocation
+    from jackfield.kernel.bounded_cache import BoundedCache
+    from jackfield.manifest.manifest import ActionManifest, Effect, Manifest
+    from jackfield.pipe.admit import Target, Targets
+    from jackfield.pipe.run import Run
+    from jackfield.pipe.waiter import Waiter
+
+if TYPE_CHECKING:
+    Lenders = BoundedCache[tuple[str, str], "Bindings"]
+
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+_METHODS = frozenset({*_READS, "POST", "PUT", "PATCH", "DELETE"})
+_REWRITING = frozenset(
+    {"x-http-method-override", "x-http-method", "x-method-override", "x-original-method", "x-original-url", "x-original-uri"}
+    | {"x-rewrite-url", "x-forwarded-uri", "x-forwarded-path", "x-forwarded-prefix", "x-forwarded-host", "forwarded"}
+)
+"""Header fields by which servers take another method, path or host than those of the request."""
+_OVERRIDES = frozenset({"method", "http_method", "httpmethod", "x_http_method", "x_http_method_override", "x_method_override"})
+"""Parameters by which servers take another method, if their value is one; ``_method`` does so whatever it holds."""
+_DECODINGS = 5
+_END = re.compile(r"[?#\x00]")
+"""What ends a path, also where a server decodes it first."""
+_PARAMETER = re.compile(r"\{[^{}/]*\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Lent:
+    """Stored connection of another connector, and that connector."""
+
+    stored: NamedConnection
+    lender: Manifest
+
+
+def find_lent(name: str, manifest: Manifest, connections: Connections, catalog: Catalog, authorizer: Authorizer) -> Lent | None:
+    """Return the connection called ``name`` if it is another connector's that lends it, and the caller may know of it; None otherwise."""
+    try:
+        stored = connections.find(name)
+    except UnknownConnection:
+        return None
+    if manifest.connection_type(stored.type) is not None:
+        return None
+    lender = catalog.look(stored.type.partition("/")[0])[1]
+    kind = None if lender is None else lender.connection_type(stored.type)
+    if lender is None or kind is None or not kind.is_bound or lender.isolated:
+        return None
+    return Lent(stored, lender) if authorizer.sees_connection(name, stored.type, [lender]) else None
+
+
+async def find_over(
+    invocation: Invocation, run: Run, manifest: Manifest, action: ActionManifest, known: Connections, catalog: Catalog,
+    authorizer: Authorizer, targets: Targets, lenders: Lenders,
+) -> Loan | None:  # fmt: skip
+    """Return the loan of a call that names a connection of another connector, and let it wait for a person where a rule asks.
+
+    :raises NotAllowed: without a pattern that names action and connection, or if a rule forbids the call, or what it does at the lender.
+    """
+    name, note = invocation.connection, None if run.record is None else run.record.rule
+    if not isinstance(name, str):  # values of the call's own are of the connector's own types
+        return None
+    look = partial(find_lent, name, manifest, known, catalog, authorizer)
+    lent = await run.waiter.call(look, inline_ok=known.answers_locally) if known.needs_store(name) else look()
+    if lent is None:
+        return None
+    lender, inputs = lent.lender, invocation.inputs
+    own = Request(manifest.key, action.key, action.rule_effect, name)
+    authorizer.require_named(own, f"'{name}' is a connection of '{lender.key}'", note)
+    method, url = inputs.get("method", "GET"), inputs.get("url")
+    asked = [own, *requests_at(_bindings(lenders, lender), method, url, name)]
+    for request in asked:
+        authorizer.require(request, note)
+    target = replace(targets.find(lent.stored, lender), inputs={})
+    run.asks = next((sentence for request in asked if (sentence := authorizer.asks(request)) is not None), None)
+    return Loan(target, lender, (method, url))
+
+
+def requests_at(bindings: Bindings, method: object, url: object, connection: str) -> list[Request]:
+    """Return what a request is to the rules of a lender: its actions that the request may be, or any action. Each has the effect of the
+    method, and that of the action, which may promise more than a bare request does."""
+    if not isinstance(method, str) or not isinstance(url, str):  # refused later, as inputs
+        return [Request(bindings.connector, ANY_ACTION, "write", connection)]
+    effect: Effect = "read" if method in _READS else "write"
+    known = bindings.matching(method, url)
+    if not known:
+        return [Request(bindings.connector, ANY_ACTION, effect, connection)]
+    return [Request(bindings.connector, action, one, connection) for action, own in known for one in {effect, own}]
+
+
+@dataclass(frozen=True, slots=True)
+class Bindings:
+    """Requests of a connector's actions: action, effect, and two patterns of the path, whose values have no slashes or may have some."""
+
+    manifest: Manifest
+    by_method: Mapping[str, list[tuple[str, Effect, re.Pattern[str], re.Pattern[str]]]]
+
+    @property
+    def connector(self) -> str:
+        """Key of the connector."""
+        return self.manifest.key
+
+    def matching(self, method: str, url: str) -> list[tuple[str, Effect]]:
+        """Return the actions that a request may be to the provider, with their effects.
+
+        Servers differ in how they read a path: each way to decode it, to drop empty segments, parameters of segments and the ending
+        counts. A value may have slashes only if the path is no action's otherwise.
+        """
+        paths, rows = {*_readings(url)}, self.by_method.get("GET" if method == "HEAD" else method, ())
+        found = [(action, effect) for action, effect, plain, _ in rows if _fits(plain, paths)]
+        return found or [(action, effect) for action, effect, _, wide in rows if _fits(wide, paths)]
+
+
+def _bindings(lenders: Lenders, lender: Manifest) -> Bindings:
+    """Return the requests of a connector's actions, which are read once: there may be a thousand."""
+    found = lenders.get((lender.key, lender.version))
+    if found is None or found.manifest is not lender:
+        by_method: dict[str, list[Any]] = {}
+        for action in lender.actions.values():
+            if (http := action.content.row.get("http")) is not None:
+                row = action.key, action.rule_effect, _pattern(http["path"], r"[^/]+"), _pattern(http["path"], ".+")
+                by_method.setdefault(http["method"], []).append(row)
+        lenders.put((lender.key, lender.version), found := Bindings(lender, by_method))
+    return found
+
+
+def _pattern(path: str, value: str) -> re.Pattern[str]:
+    parts = _PARAMETER.split(path.partition("?")[0].strip("/").casefold())
+    return re.compile(value.join(re.escape(part) for part in parts) + r"(?:\.[a-z0-9]{1,5})?")
+
+
+def _fits(pattern: re.Pattern[str], paths: Iterable[str]) -> bool:
+    return any(pattern.fullmatch(path) for path in paths)
+
+
+def _readings(url: str) -> Iterator[str]:
+    """Yield the paths, without slashes at their ends, that a server may read in a path and query."""
+    text = _END.split(url)[0]
+    for _ in range(_DECODINGS):
+        segments = [part.partition(";")[0].strip() for part in text.replace("\\", "/").split("/")]
+        yield "/".join(part for part in segments if part).casefold()
+        if (decoded := unquote(text, "latin-1")) == text:
+            return
+        yield "/".join(unquote(part.partition(";")[0], "latin-1").replace("/", " ").strip() for part in text.split("/") if part).casefold()
+        text = _END.split(decoded)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Loan:
+    """Connection that another connector lends to one call, and the request that the rules have judged."""
+
+    target: Target
+    lender: Manifest
+    judged: tuple[object, object]
+    """Method and URL, as the call gives them."""
+
+    async def load(self, catalog: Catalog, waiter: Waiter) -> LoadedConnector:
+        """Return the lender's code."""
+        found: LoadedConnector = await waiter.call(partial(catalog.load, self.lender.key, None, self.lender.version))
+        return found
+
+    def cautious(self, code: Action) -> Action:
+        """Return an action for which whatever does more than read is a ``write``: nobody has declared what the request does."""
+        weigh = code.effect_of
+
+        def effect_of(inputs: Any) -> Effect:
+            return "read" if weigh is not None and weigh(inputs) == "read" else "write"
+
+        return replace(code, effect_of=effect_of)
+
+    def confirm(self, inputs: Mapping[str, Any]) -> None:
+        """Check that valid inputs are those that the rules have judged, and that no part of them makes the server read another request.
+
+        :raises InvalidInput: with all faults at once.
+        """
+        faults = [*self._changed(inputs), *_rewriting(inputs)]
+        if faults:
+            count = "1 input is" if len(faults) == 1 else f"{len(faults)} inputs are"
+            hint = f"Over a connection of '{self.lender.key}', the rules judge the method and the path on its server as they are given."
+            raise InvalidInput(f"{count} not valid", details=faults, hint=hint)
+
+    def _changed(self, inputs: Mapping[str, Any]) -> Iterator[Detail]:
+        method, url = self.judged
+        if inputs.get("method", "GET") != method:
+            yield Detail("/method", "must be given as 'method'")
+        if inputs["url"] != url or not isinstance(url, str) or not url.startswith("/") or url.startswith("//"):
+            yield Detail("/url", "must be a path on the connection's server, such as /parcels")
+
+
+def _rewriting(inputs: Mapping[str, Any]) -> Iterator[Detail]:
+    """Yield the faults of what makes a server read another method or path, or a page of another address."""
+    for name in inputs.get("headers") or ():
+        if name.lower().replace("_", "-") in _REWRITING:
+            yield Detail(pointer("headers", name), "makes servers read another request than the one that the rules judge")
+    given = inputs["url"].partition("#")[0].partition("?")[2]
+    pairs = (part.partition("=") for part in re.split("[&;]", given))
+    yield from _overriding((("/url", unquote_plus(name), unquote_plus(value)) for name, _, value in pairs))
+    for member in ("query", "form", "json"):
+        if isinstance(found := inputs.get(member), Mapping):
+            yield from _overriding((pointer(member, name), name, value) for name, value in found.items())
+    parts = inputs.get("multipart") or ()
+    yield from _overriding((pointer("multipart", str(place)), part["name"], part.get("value")) for place, part in enumerate(parts))
+    pages = inputs.get("pages") or {}
+    if pages.get("kind") in ("url", "link", "linkHeader") and inputs.get("nextToken") is not None:
+        yield Detail("/nextToken", "is an address, which the rules cannot judge: fetch all pages with one call ('fetchAll')")
+
+
+def _overriding(parameters: Iterable[tuple[str, str, object]]) -> Iterator[Detail]:
+    for place, name, value in parameters:
+        plain = name.strip().lower().replace("-", "_").lstrip("$")
+        values = value if isinstance(value, list | tuple) else [value]
+        if plain == "_method" or (plain in _OVERRIDES and any(str(one).strip().upper() in _METHODS for one in values)):
+            yield Detail(place, f"'{name[:80]}' makes servers read another method than the one that the rules judge")
