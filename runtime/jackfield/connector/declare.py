@@ -178,7 +178,7 @@ class Connector(Triggers):
         for outputs that let their holder do the same, such as a signed URL.
 
         ``borrows_connections=True`` declares that a rule can allow calls over connections of other connectors whose actions are bound to
-        HTTP requests (docs/reference/access.md). The inputs have ``method`` and ``url``, by which the rules judge each call.
+        HTTP requests (docs/reference/any-path.md). The inputs have ``method`` and ``url``, by which the rules judge each call.
 
         ``keywords`` are phrases by which people look for the action and that its texts lack, such as "charge a card".
 
