@@ -1,4 +1,4 @@
-export type { Options, Outcome } from "./connect.js";
+export type { Message, Options, Outcome } from "./connect.js";
 export { open } from "./connect.js";
 declare const connect: { open: typeof import("./connect.js").open };
 export default connect;

@@ -73,12 +73,12 @@ def test_a_person_connects_an_aws_role(browser: Browser, console: Console, platf
         assert external in json.dumps(template)
         assert aws.secret_access_key not in page.content()
         page.get_by_label("Role ARN").fill("arn:aws:iam::123456789012:role/another")
-        page.get_by_role("button", name="Test").click()
+        page.get_by_role("button", name="Continue").click()
         page.get_by_text("The test failed").wait_for()
         assert visitor.judged("connect-failed", thoroughly=thoroughly) == []
         assert page.get_by_text("What to do").count() > 0
         page.get_by_label("Role ARN").fill(aws.role_arn)
-        page.get_by_role("button", name="Test again").click()
+        page.get_by_role("button", name="Continue").click()
         page.get_by_text("You are connecting 123456789012").wait_for()
         assert visitor.judged("connect-account", thoroughly=thoroughly) == []
         page.get_by_role("button", name="Connect", exact=True).click()
@@ -125,9 +125,8 @@ def test_only_the_sessions_origins_frame_the_page(browser: Browser, console: Con
         assert page.frames[1].get_by_role("button", name="Begin").count() == 0
         page.goto(ours)
         frame = page.frame_locator("iframe")
-        frame.get_by_role("button", name="Begin").click()
         frame.get_by_label("Token").fill("x")
-        frame.get_by_role("button", name="Test").click()
+        frame.get_by_role("button", name="Continue").click()
         frame.get_by_text("You are connecting echo-1").wait_for()
         site.shutdown()
     context.close()

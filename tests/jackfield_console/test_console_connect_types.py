@@ -68,15 +68,15 @@ def test_a_curated_type_for_a_customer(browser: Browser, console: Console, platf
         page.goto(f"{console.origin}/connect/session/{answer.json['id']}")
         page.get_by_role("link", name=f"Weiter zu {urlsplit(CLIENT['authorizationUrl']).hostname}").wait_for()
     else:
-        page.get_by_role("button", name="Testen").wait_for()
+        page.get_by_role("button", name="Weiter").wait_for()
         assert not page.get_by_text("Proxy").or_(page.get_by_text("Warm-Up")).or_(page.get_by_label("Server", exact=True)).count()
-        page.get_by_text("Woher diese Werte kommen").or_(page.get_by_role("button", name="Testen")).first.focus()
+        page.get_by_text("Woher diese Werte kommen").or_(page.get_by_role("button", name="Weiter")).first.focus()
     assert page.evaluate(NAMELESS) == []
     assert page.locator("html").get_attribute("lang") == "de"
     picture = f"connect-{name.replace('/', '-')}"
     assert visitor.judged(picture, thoroughly=thoroughly) == []
-    if page.get_by_role("button", name="Testen").count():
-        pressed(visitor, "Testen")
+    if page.get_by_role("button", name="Weiter").count():
+        pressed(visitor, "Weiter")
         page.get_by_role("alert").first.wait_for()
         assert visitor.judged(f"{picture}-wrong", thoroughly=thoroughly, by_axe=False) == []
     visitor.close()

@@ -115,9 +115,9 @@ def test_a_german_page_is_german(stand: Stand, platform: Client) -> None:
         ada = begin(stand, platform, types=["http/apiKey"], defaults={"values": values}).press("Beginnen")
         assert ("127.0.0.1 verbinden" in ada.said, "Der Schlüssel, den der Anbieter ausgestellt hat." in ada.said) == (True, True)
         assert "Legen Sie in den Einstellungen Ihres Kontos beim Anbieter einen API-Schlüssel an." in ada.said
-        ada.press("Testen")
+        ada.press("Weiter")
         assert "wird benötigt" in ada.said
-        ada.press("Testen", apiKey="k-4711")
+        ada.press("Weiter", apiKey="k-4711")
         assert "Der Anbieter hat die Anmeldung abgelehnt: bad key (Status 401)" in ada.said
         assert "Was zu tun ist: Prüfen Sie, ob Sie alles vollständig kopiert haben" in ada.said
         assert not re.search(r"What to do|is required|credentials|Server\b", ada.said)
@@ -127,7 +127,7 @@ def test_a_role_is_described_in_german(stand: Stand, platform: Client) -> None:
     """A value that does not fit names what is expected."""
     ada = begin(stand, platform, types=["aws-ses/awsAssumeRole"]).press("Beginnen")
     assert "Amazon SES: AWS-Rolle verbinden" in ada.said
-    ada.press("Testen", roleARN="acme")
+    ada.press("Weiter", roleARN="acme")
     assert "„acme“ passt nicht. Erwartet wird die ARN einer IAM-Rolle wie arn:aws:iam::123456789012:role/acme-ses" in ada.said
     assert "zum Beispiel arn:aws:iam" in ada.text
 

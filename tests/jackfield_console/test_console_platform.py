@@ -88,9 +88,8 @@ def until(page: Page, text: str, part: str = "#events") -> None:
 def a_channel_is_told_of_bounces(page: Page, url: str) -> None:
     """Connect Slack, and let each bounce start a message, once the subscription has been confirmed."""
     page.get_by_role("button", name="Connect Slack").click()
-    page.get_by_role("button", name="Begin").click()
     page.get_by_label("Bot token").fill("xoxb-1")
-    page.get_by_role("button", name="Test", exact=True).click()
+    page.get_by_role("button", name="Continue", exact=True).click()
     page.get_by_role("button", name="Connect", exact=True).click()
     page.wait_for_url(f"{url}/")
     page.get_by_label("Channel").fill("C1")
@@ -145,9 +144,8 @@ def test_a_customer_of_the_sample_platform(browser: Browser, tmp_path: Path) -> 
         page.get_by_label("Your name").fill("ada")
         page.get_by_role("button", name="Sign up").click()
         page.get_by_role("button", name="Connect Amazon SES").click()
-        page.get_by_role("button", name="Begin").click()
         page.get_by_label("Role ARN").fill(aws.role_arn)
-        page.get_by_role("button", name="Test", exact=True).click()
+        page.get_by_role("button", name="Continue", exact=True).click()
         page.get_by_role("button", name="Connect", exact=True).click()
         page.wait_for_url(f"{url}/")
         assert "mail ok 123456789012" in page.locator("#accounts").inner_text()

@@ -13,16 +13,17 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from jackfield.kernel.errors import JackfieldError, LimitReached
-from jackfield_console.connect_view import View, progress
+from jackfield_console.connect_approval import Place, progress
+from jackfield_console.connect_view import View
 from jackfield_console.connect_words import locale_of
 from jackfield_console.layout.assets import content_of
 from jackfield_console.plain_form import read
 from jackfield_platform.tenants.approvals import WrongCode
-from jackfield_platform.tenants.connect_session import ConnectSession
+from jackfield_platform.tenants.connect_session import CANCELLED, ConnectSession
 from jackfield_platform.tenants.connect_table import SessionMoved, UnknownSession, same
 from jackfield_platform.tenants.connecting import PAGE, Connecting
 from jackfield_server.shared.browsers.cookies import CookieJar, csrf_token, same_token
-from jackfield_server.shared.operations.connect import SESSION, session_of, sweep
+from jackfield_server.shared.operations.connect import SESSION, recognised, session_of, sweep
 from jackfield_server.shared.process.server_context import ServerContext
 from jackfield_server.shared.requests.body import read_form
 from jackfield_server.shared.requests.prefix import START
@@ -36,6 +37,7 @@ _OF_RETURNED = ("finish", "cancel")
 """Steps that a browser may take which has not begun the session, but came back from the provider for it."""
 _LEADING = ("choose", "again", "submit", "approve")
 """Steps after which a person may be led to the provider."""
+_FRAMES = ("iframe", "frame")
 _ONWARD = "onward"
 """Parameter of the session's page after such a step: the browser has come with its secret by then, and goes on by itself."""
 Endpoint = Callable[[Request], Response]
@@ -49,6 +51,7 @@ def routes(server: ServerContext) -> list[Route]:
     return [
         Route(f"{PAGE}/{{link}}", pages.served(pages.linked), methods=["GET"]),
         Route(f"{PAGE}/{{link}}", pages.served(pages.begun, _LARGEST), methods=["POST"]),
+        Route(f"{PAGE}/{{link}}/state", pages.served(pages.link_state), methods=["GET"]),
         Route(f"{SESSION}/{{id}}", pages.served(pages.shown), methods=["GET"]),
         Route(f"{SESSION}/{{id}}", pages.served(pages.changed, _LARGEST), methods=["POST"]),
         Route(f"{SESSION}/{{id}}/start/{{start}}", pages.served(pages.arrived), methods=["GET"]),
@@ -82,49 +85,75 @@ class _ConnectPages:
         try:
             return endpoint(request)
         except UnknownSession:
-            return View(locale_of(request, "")).refusal("gone", 404)
+            found, view = self._bare(request)
+            return view.refusal("gone", 404, tells=found.status if found is not None and found.is_over else "lost")
         except JackfieldError as error:  # such as a connection that was removed meanwhile
-            return View(locale_of(request, "")).fault(error)
+            return self._bare(request)[1].fault(error)
         except Problem as problem:  # the workspace is suspended, of which a person who was sent here learns no more than that
-            return View(locale_of(request, "")).refusal("closed", problem.status)
+            return self._bare(request)[1].refusal("closed", problem.status, tells="lost")
+
+    def _bare(self, request: Request) -> tuple[ConnectSession | None, View]:
+        """Return the session to which a refused request belongs, if it does, and its look: where it is framed, a refusal is, too."""
+        link, identifier = request.path_params.get("link", ""), request.path_params.get("id", "")
+        browser, returned = self._jar.connecting(request, identifier), self._jar.returned(request, identifier)
+        found = recognised(self._server, link=link, identifier=identifier, browser=browser, returned=returned)
+        return found, View(locale_of(request, found.wanted.locale if found is not None else ""), found)
 
     def linked(self, request: Request) -> Response:
         """``GET /connect/{link}``: mail scanners and previews may open it as often as they like."""
+        address = f"{PAGE}/{request.path_params['link']}"
         sessions, found = session_of(self._server, link=request.path_params["link"])
         given = self._jar.connecting(request, found.id)
         secret = given or new_secret()
-        view = self._view(request, sessions, found, secret)
+        view = self._view(request, sessions, found, secret, address, state=_link_state(found))
         again = same(found.opener, secret)  # the answer to the press on Begin has not arrived
-        if (found.browser and not again) or found.is_over:
-            return _to(found) if same(found.browser, secret) else view.refusal("other_browser" if found.browser else "gone", 403)
+        if found.is_over or (found.browser and not again):
+            if same(found.browser, secret):
+                return _to(sessions.approvals.led_from(found, framed=_is_frame(request)))
+            return view.ended(found) if found.is_over else view.refusal("other_browser", 403, tells="lost")
         if found.wanted.verify == "browser" and not (again or _came_from(request, found.wanted.pages)):
-            return view.refusal("elsewhere", 403)
-        page = view.begin(found, f"{PAGE}/{request.path_params['link']}")
+            return view.refusal("elsewhere", 403, tells="lost")
+        page = view.begin(found, address, at_once=_begins_at_once(request, sessions, found))
         return page if given else self._jar.note_connecting(page, found, secret)
 
     def begun(self, request: Request) -> Response:
         """``POST /connect/{link}``: bind the session to this browser, by a secret that nobody can have planted."""
+        address = f"{PAGE}/{request.path_params['link']}"
         sessions, found = session_of(self._server, link=request.path_params["link"])
         opener, secret = self._jar.connecting(request, found.id), new_secret()
         if same(found.browser, opener):  # begun in another tab
             return _to(found)
-        view = self._view(request, sessions, found, secret)
-        if not self._is_own(request, found, opener):
-            return view.refusal("foreign", 403)
-        if found.is_over:
-            return view.refusal("gone", 403)
+        view = self._view(request, sessions, found, secret, address, state=_link_state(found))
+        if found.is_over or not self._is_own(request, found, opener):
+            return (
+                view.ended(found)
+                if found.is_over
+                else view.no_cookie(address)
+                if not opener and _is_frame(request)
+                else view.stale(address)
+            )
         try:
-            opened = sessions.open(found, opener, secret)
+            opened = sessions.open(found, opener, secret, framed=_is_frame(request))
         except SessionMoved:  # perhaps by another press of the same browser, at the same moment
-            return self.linked(request) if same(sessions.find(found.id).opener, opener) else view.refusal("other_browser", 409)
+            is_ours = same(sessions.find(found.id).opener, opener)
+            return self.linked(request) if is_ours else view.refusal("other_browser", 409, tells="lost")
+        return self._opened(request, sessions, opened, secret)
+
+    def _opened(self, request: Request, sessions: Connecting, opened: ConnectSession, secret: str) -> Response:
+        """Render the first page of a session, or lead to the provider, and give the browser its secret."""
         try:
             response = self._led(request, self._authorized(request, sessions, opened, only_if_empty=True) if opened.task else opened)
         except JackfieldError as error:
-            now = sessions.find(found.id)
+            now = sessions.find(opened.id)
             if not same(now.browser, secret):  # a later press has overtaken this one: the browser has, or gets, that one's secret
                 return RedirectResponse(f"{PAGE}/{request.path_params['link']}", 303, {"Cache-Control": "no-store"})
-            response = view.shown(sessions, now, error=error)
-        return self._jar.note_connecting(response, found, secret)
+            response = self._view(request, sessions, now, secret, began=True).shown(sessions, now, error=error)
+        return self._jar.note_connecting(response, opened, secret)
+
+    def link_state(self, request: Request) -> Response:
+        """``GET /connect/{link}/state``: whether anybody has begun, or the session is over, for a page that has not."""
+        _, found = session_of(self._server, link=request.path_params["link"])
+        return JSONResponse({"state": _link_state(found), "over": found.is_over}, headers={"Cache-Control": "no-store"})
 
     def shown(self, request: Request) -> Response:
         """``GET /connect/session/{id}``."""
@@ -134,13 +163,12 @@ class _ConnectPages:
     def changed(self, request: Request) -> Response:
         """``POST /connect/session/{id}``: take one step."""
         sessions, found, view = self._entered(request)
-        if not self._is_own(request, found, self._secret(request, found)):
-            return view.refusal("foreign", 403)
-        began = same(found.browser, self._jar.connecting(request, found.id))
-        if not began and request.state.form.get("step") not in _OF_RETURNED:
-            return view.refusal("foreign", 403)
         if found.is_over:
             return view.shown(sessions, found)
+        began = same(found.browser, self._jar.connecting(request, found.id))
+        is_allowed = began or request.state.form.get("step") in _OF_RETURNED
+        if not is_allowed or not self._is_own(request, found, self._secret(request, found)):
+            return view.stale(f"{SESSION}/{found.id}")
         try:
             return self._stepped(request, sessions, found, view)
         except JackfieldError as error:
@@ -152,7 +180,7 @@ class _ConnectPages:
     def arrived(self, request: Request) -> Response:
         """``GET …/start/{start}``: another browser than the session's has opened the link to its approval. Nothing is spent."""
         _, found, view, visitor = self._strange(request)
-        response = view.refusal("gone", 404) if found.is_over else view.stranger(found, _start_page(found))
+        response = view.refusal("gone", 404, framed=False) if found.is_over else view.stranger(found, _start_page(found))
         self._jar.mark(response, visitor)
         return response
 
@@ -162,21 +190,21 @@ class _ConnectPages:
         form = request.state.form
         site = request.headers.get("sec-fetch-site", "same-origin")
         if site != "same-origin" or not same_token(form.get("csrf", ""), f"{visitor}.{found.start}"):
-            return view.refusal("foreign", 403)
+            return view.refusal("foreign", 403, framed=False)
         try:
             url = sessions.approvals.open(
                 found, request.path_params["start"], visitor, nonce=form.get("nonce", ""), code=form.get("code", "")
             )
         except WrongCode:
             return view.stranger(sessions.find(found.id), _start_page(found), tried=True)
-        response = view.onward(url)
+        response = view.to_provider(url)
         self._jar.mark(response, visitor)
         return response
 
     def state(self, request: Request) -> Response:
         """``GET /connect/session/{id}/state``: how far it has come, for a page that waits for another window."""
         sessions, found, _ = self._entered(request)
-        return JSONResponse({"state": progress(sessions, found)}, headers={"Cache-Control": "no-store"})
+        return JSONResponse({"state": progress(sessions, found), "over": found.is_over}, headers={"Cache-Control": "no-store"})
 
     def template(self, request: Request) -> Response:
         """``GET /connect/session/{id}/template``: the CloudFormation template that creates the role."""
@@ -205,9 +233,9 @@ class _ConnectPages:
         elif step == "back":
             found = sessions.reopened(found, choose=True)
         elif step == "cancel":
-            sessions.cancel(found.id, "the person has cancelled it")
+            sessions.cancel(found.id, CANCELLED)
         elif step == "finish":
-            return view.leaving(*sessions.finish(found, self._jar.returned(request, found.id)))
+            return view.leaving(sessions, *sessions.finish(found, self._jar.returned(request, found.id)))
         return self._led(request, found) if step in _LEADING else _to(found)
 
     @staticmethod
@@ -232,8 +260,9 @@ class _ConnectPages:
         identifier = request.path_params["id"]
         secret, returned = self._jar.connecting(request, identifier), self._jar.returned(request, identifier)
         sessions, found = session_of(self._server, identifier=identifier, browser=secret, returned=returned)
-        found = sessions.entered(found) if same(found.browser, secret) else found
-        return sessions, found, self._view(request, sessions, found, self._secret(request, found))
+        began = same(found.browser, secret)
+        found = sessions.entered(found) if began else found
+        return sessions, found, self._view(request, sessions, found, self._secret(request, found), began=began)
 
     def _secret(self, request: Request, found: ConnectSession) -> str:
         """Return the secret from which the forms of a browser on a session's own page have their token."""
@@ -247,14 +276,18 @@ class _ConnectPages:
         """
         start, visitor = request.path_params["start"], self._jar.approver(request) or new_secret()
         sessions, found = session_of(self._server, identifier=request.path_params["id"], start=start)
-        return sessions, found, View(locale_of(request, found.wanted.locale), sessions, found, csrf_token(f"{visitor}.{start}")), visitor
+        return sessions, found, View(locale_of(request, found.wanted.locale), found, csrf_token(f"{visitor}.{start}")), visitor
 
-    def _view(self, request: Request, sessions: Connecting, found: ConnectSession, secret: str) -> View:
-        returned = sessions.approvals.came_back(found, self._jar.returned(request, found.id))
-        starts = f"{self._server.seen(request)}{START}"
+    def _view(
+        self, request: Request, sessions: Connecting, found: ConnectSession, secret: str, address: str = "", *, state: str = "",
+        began: bool = False,
+    ) -> View:  # fmt: skip
         return View(
-            locale_of(request, found.wanted.locale), sessions, found, csrf_token(f"{secret}.{found.id}"), returned=returned, starts=starts
-        )
+            locale_of(request, found.wanted.locale), found, csrf_token(f"{secret}.{found.id}"), place=_place(request, found, began=began),
+            returned=sessions.approvals.came_back(found, self._jar.returned(request, found.id)),
+            starts=f"{self._server.seen(request)}{START}", address=address or f"{SESSION}/{found.id}", state=state,
+            lasts=found.expires_at - self._server.clock.time(),
+        )  # fmt: skip
 
     @staticmethod
     def _is_own(request: Request, found: ConnectSession, secret: str) -> bool:
@@ -271,6 +304,35 @@ async def _script(_request: Request) -> Response:
 
 def _to(found: ConnectSession, query: str = "") -> Response:
     return RedirectResponse(f"{SESSION}/{found.id}{query}", 303, {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
+
+
+def _link_state(found: ConnectSession) -> str:
+    return "begun" if found.browser else "pending"
+
+
+def _is_frame(request: Request) -> bool:
+    return request.headers.get("sec-fetch-dest") in _FRAMES
+
+
+def _place(request: Request, found: ConnectSession, *, began: bool) -> Place:
+    """Return which kind of window shows a session. One that a frame has begun is shown by a window of the same site, too."""
+    if not began:
+        return "window"
+    if _is_frame(request):
+        return "frame"
+    return "window" if found.framed and request.headers.get("sec-fetch-dest") == "document" else "page"
+
+
+def _begins_at_once(request: Request, sessions: Connecting, found: ConnectSession) -> bool:
+    """Return whether the person need not press Begin: a page of the platform shows this one in a frame, or has led the browser here. A
+    whole page that goes on to a provider at once still asks, and so does a link that anybody may have."""
+    if _is_frame(request):
+        return True
+    if found.wanted.verify == "link" or not _came_from(request, found.wanted.pages):
+        return False
+    offered = [kind for _, kind in sessions.offered(found)] if found.wanted.mode == "connect" else [sessions.known_kind(found.type)]
+    only = offered[0] if len(offered) == 1 else None
+    return only is None or not only.about.authorizes
 
 
 def _start_page(found: ConnectSession) -> str:

@@ -107,7 +107,9 @@ class Words:
         found = self.hint(hint)
         return h.p(self.say("cure", hint=found), class_="hint-next") if found else None
 
-    def fault(self, error: JackfieldError) -> Markup:
-        """Render an error: what is wrong, and what to do next."""
+    def fault(self, error: JackfieldError, connection: str = "") -> Markup:
+        """Render an error: what is wrong, and what to do next. The name of a ``connection`` is the platform's, and says nothing here."""
         message = self.of(error.message)
+        for quoted in (f" '{connection}'", f" „{connection}“") if connection else ():
+            message = message.replace(quoted, "")
         return h.div(h.p(message[:1].upper() + message[1:], class_="message"), self.advice(error.hint), class_="notice bad", role="alert")

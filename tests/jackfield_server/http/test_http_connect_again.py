@@ -53,7 +53,7 @@ def again(stand: Stand, platform: Client, kind: str, values: dict[str, Any], loc
     assert begun.status == 201, begun.body
     person = Person(stand.port).go(begun.json["url"]).press("Begin")
     assert not any(f"value.{name}" in person.text for name in locked)
-    return begun.json["id"], person.press("Test", **entered)
+    return begun.json["id"], person.press("Continue", **entered)
 
 
 @pytest.mark.parametrize("locked", ["testPath", "server"])

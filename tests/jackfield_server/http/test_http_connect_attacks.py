@@ -107,11 +107,11 @@ def test_an_answer_to_the_first_press_is_lost(site: Attacked) -> None:
         assert site.pressed(begun, ada).page.status == 303  # type: ignore[union-attr]
     assert "Begin" in ada.go(begun["url"]).said, "the link shows the button again"
     assert "set-cookie" not in ada.page.headers  # type: ignore[union-attr]
-    assert "Another browser" in Person(site.stand.port).go(begun["url"]).said
+    assert "opened in another browser" in Person(site.stand.port).go(begun["url"]).said
     ada.press("Begin")
     assert "Begin" not in ada.said
     again = Person(site.stand.port, dict(before), page).press("Begin")
-    assert (again.page and again.page.status, "Another browser" in again.said) == (409, True)
+    assert (again.page and again.page.status, "opened in another browser" in again.said) == (409, True)
     other_tab = Person(site.stand.port, dict(ada.cookies), page).press("Begin")
     assert other_tab.said == ada.go(f"/connect/session/{begun['id']}").said
 

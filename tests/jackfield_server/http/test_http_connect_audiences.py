@@ -157,7 +157,7 @@ def test_a_page_does_not_say_that_a_test_has_passed_which_sent_nothing(stand: St
     """Without a test path, the person reads that nothing was tried, and the connection is untested; with one, its failure."""
     server = {"server": "https://api.example.com"}
     begun = begin(platform, types=["http/bearer"], defaults={"values": server})
-    person = Person(stand.port).go(begun["url"]).press("Begin").press("Test", token="t-4711")
+    person = Person(stand.port).go(begun["url"]).press("Begin").press("Continue", token="t-4711")
     assert "It has not been tried yet." in person.said
     assert "passed" not in person.said
     person.press("Connect")
@@ -173,7 +173,7 @@ def test_a_region_is_asked_for_unless_there_is_a_default(stand: Stand, platform:
         begun = begin(platform, types=[name], defaults={"values": values})
         person = Person(stand.port).go(begun["url"]).press("Begin")
         assert ("AWS Region (optional)" not in person.said) is needed
-        person.press("Test", accessKeyId="AKIAIOSFODNN7EXAMPLE", secretAccessKey="s" * 40)
+        person.press("Continue", accessKeyId="AKIAIOSFODNN7EXAMPLE", secretAccessKey="s" * 40)
         assert ("is required" in person.said) is needed
 
 
@@ -188,7 +188,7 @@ def test_a_secret_that_is_there_is_not_optional(stand: Stand, platform: Client) 
     }
     person = Person(stand.port).go(begin(platform, **asked)["url"])
     assert ("Ada" in person.said, "4711" in person.said) == (True, False)
-    person.press("Begin").press("Test", token="t-4711")
+    person.press("Begin").press("Continue", token="t-4711")
     assert ("Connect 127.0.0.1" in person.said, "failed" in person.said) == (True, True)
     assert ("Token (optional)" in person.said, "Token" in person.said) == (False, True)
     assert "HTTP" not in person.said
@@ -219,7 +219,7 @@ def test_stored_values_that_are_not_shown_stay(stand: Stand, platform: Client) -
     begun = begin(platform, mode="reauth", connection="again")
     person = Person(stand.port).go(begun["url"]).press("Begin")
     assert fields_of(person) == {"token"}
-    person.press("Test", token="new")
+    person.press("Continue", token="new")
     assert connecting(stand.host, "acme-1").find(begun["id"]).values == {**values, "token": "new"}
 
 

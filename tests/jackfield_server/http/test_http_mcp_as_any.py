@@ -163,7 +163,7 @@ def customers(scene: Scene) -> None:
     assert begun.status == 201, begun.body
     ada = Person(scene.stand.port).go(begun.json["url"])
     ada.press("Begin")
-    ada.press("Test", token="secret-of-ada")
+    ada.press("Continue", token="secret-of-ada")
     ada.press("Connect")
     proof = parse_qs(urlsplit(ada.onward()).query)["proof"][0]
     assert platform.post(f"{base}/connect-sessions/{begun.json['id']}:confirm", {"proof": proof, "user": "ada"}).status == 200

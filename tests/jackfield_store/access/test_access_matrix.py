@@ -219,8 +219,8 @@ PAGES: Mapping[tuple[str, str], Case] = {
     ("GET", "/workspace/verdict"): Case(200, query="?call={key}/{action}&connection={name}", shows="allowed"),
 }
 OUTSIDE = {
-    *(("GET", f"/login{at}") for at in ("", "/session", "/done")), ("POST", "/login"), ("POST", "/logout"), ("GET", "/connect.js"),
-    *(("GET", at) for at in ("/assets/{digest}/{name:path}", "/connect/session/{id}/template", "/connect/session/{id}/state")),
+    *(("GET", f"/{p}") for p in ("login", "login/session", "login/done", "connect.js", "assets/{digest}/{name:path}")), ("POST", "/login"),
+    ("POST", "/logout"), *(("GET", f"/connect/{at}") for at in ("{link}/state", "session/{id}/state", "session/{id}/template")),
     *((how, f"/connect/{at}") for how in ("GET", "POST") for at in ("{link}", "session/{id}", "session/{id}/start/{start}")),
 }  # fmt: skip
 """Pages before the sign-in, and those of people whom a link lets in: test_http_connect_attacks.py."""

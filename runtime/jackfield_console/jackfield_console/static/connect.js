@@ -1,60 +1,150 @@
 "use strict";
-// A page of a connect session in a frame has its cookie there only. The window that it opens to go to the provider asks it for a nonce.
-// It tells the page of the platform that frames or has opened it how it ended, and looks for the end of what happens in another window.
+// What a page of a connect session does beside its forms. It follows the session, and goes on when that has changed; it tells the page of the
+// platform that frames or has opened it how it goes; it opens the window in which a provider asks; and it says how tall it is.
 (() => {
-  const ASK = "jackfield: the nonce?";
-  const link = document.querySelector("a[data-nonce]");
-  if (link) {
-    let opened = null;
-    link.addEventListener("click", (event) => {
-      opened = window.open(link.href, "_blank");
-      if (opened) event.preventDefault();
-    });
-    window.addEventListener("message", (event) => {
-      if (event.origin !== location.origin || !opened || event.source !== opened || event.data !== ASK) return;
-      opened.postMessage({ nonce: link.dataset.nonce }, location.origin);
-      opened = null;
-    });
-  }
-  const form = document.getElementById("asks");
-  const opener = window.opener;
-  if (form && opener) {
-    window.addEventListener("message", (event) => {
-      if (event.origin !== location.origin || event.source !== opener || typeof event.data?.nonce !== "string") return;
-      window.opener = null; // the provider's page must not lead the frame elsewhere
-      form.elements.nonce.value = event.data.nonce;
-      form.submit();
-    });
-    opener.postMessage(ASK, location.origin);
-  }
-  const isOurs = (page) => {
+  const main = document.querySelector("main.connect");
+  if (!main) return;
+  const { session, page, state, follows, told, onward } = main.dataset;
+  const origins = main.dataset.origins?.split(" ") ?? [];
+  const framed = window.parent !== window;
+  const target = framed ? window.parent : window.opener;
+
+  const isOurs = (other) => {
     try {
-      return page.location.origin === location.origin;
+      return other.location.origin === location.origin;
     } catch {
       return false; // a page of another origin, which is the platform's
     }
   };
-  const telling = document.querySelector("main[data-tells]");
-  if (telling) {
-    const origins = telling.dataset.origins.split(" ");
-    const target = window.parent === window ? opener : window.parent;
-    const onward = () => telling.dataset.onward && location.replace(telling.dataset.onward);
-    if (target) {
-      const waiting = setTimeout(onward, 1500); // nobody has heard it: the platform's page takes the proof from its address
-      window.addEventListener("message", (event) => {
-        if (event.source === target && origins.includes(event.origin) && event.data?.jackfield === "taken") clearTimeout(waiting);
-      });
-      const told = { jackfield: "connect", ...JSON.parse(telling.dataset.tells) };
-      if (!isOurs(target)) for (const origin of origins) target.postMessage(told, origin); // our own frame looks by itself
-    } else onward();
+  const listens = origins.length > 0 && target && !isOurs(target); // our own frame looks by itself
+  const say = (data) => {
+    if (listens) for (const origin of origins) target.postMessage(data, origin);
+  };
+  const tell = (about) => say({ jackfield: "connect", session, ...about });
+  const leave = () => (listens ? say({ jackfield: "connect-close" }) : window.close());
+  const show = (id, shown = true) => {
+    const element = document.getElementById(id);
+    if (element) element.hidden = !shown;
+  };
+
+  // How it goes, once for each page. Nobody has heard of a proof after a while: the platform's page takes it from its address.
+  if (told) tell(JSON.parse(told));
+  const goOn = () => onward && location.replace(onward);
+  if (onward && listens) {
+    const waiting = setTimeout(goOn, 1500);
+    window.addEventListener("message", (event) => {
+      if (event.source === target && origins.includes(event.origin) && event.data?.jackfield === "taken") clearTimeout(waiting);
+    });
+  } else goOn();
+  if (main.dataset.patience) {
+    setTimeout(() => {
+      show("late");
+      tell({ status: "pending" });
+    }, main.dataset.patience * 1000);
   }
-  const watching = document.querySelector("main[data-state]");
-  if (watching) {
-    const { state, page } = watching.dataset;
-    setInterval(async () => {
-      if (document.hidden) return;
+
+  // Until the session is over: often at first, and whenever the person comes back; less and less often while nothing happens.
+  if (page) {
+    const SOON = 1000, LATE = 10000, GRACE = 60000, LONGEST_STEP = 45000;
+    const end = performance.now() + main.dataset.lasts * 1000;
+    let wait = SOON, timer = 0, looking = false, leaving = false;
+    const lost = () => {
+      for (const element of main.querySelectorAll("form, a.button, details, #late")) element.hidden = true;
+      show("lost");
+      tell({ status: "lost" });
+    };
+    const look = async () => {
+      if (looking) return;
+      looking = true;
       const answer = await fetch(`${page}/state`, { cache: "no-store" }).catch(() => null);
-      if (answer?.ok && (await answer.json()).state !== state) location.replace(page);
-    }, 2000);
+      const found = answer?.ok ? await answer.json().catch(() => ({})) : {};
+      looking = false;
+      if (leaving) return;
+      if (answer?.status === 404) lost();
+      else if (found.over || (follows === "all" && found.state && found.state !== state)) location.replace(page);
+      else plan();
+    };
+    const plan = () => {
+      clearTimeout(timer);
+      const left = end - performance.now();
+      if (left < -GRACE) return; // the clock of this machine was wrong, or nobody answers
+      timer = setTimeout(look, left > 0 ? Math.min(document.hidden ? LATE : wait, left + 200) : LATE / 5);
+      wait = Math.min(wait * 1.15, LATE);
+    };
+    const again = () => {
+      if (document.hidden || leaving) return;
+      wait = SOON;
+      clearTimeout(timer);
+      look();
+    };
+    // A step that the person takes is not to be cut short by what it changes: its answer may carry a cookie.
+    const step = () => {
+      leaving = true;
+      clearTimeout(timer);
+      setTimeout(() => {
+        leaving = false;
+        plan();
+      }, LONGEST_STEP);
+    };
+    window.addEventListener("submit", step);
+    window.addEventListener("beforeunload", step);
+    document.addEventListener("visibilitychange", again);
+    window.addEventListener("focus", again);
+    plan();
+  }
+
+  // A page in a frame has its cookie there only. The window that it opens to go to the provider asks it for a nonce.
+  const ASK = "jackfield: the nonce?";
+  const link = framed ? main.querySelector("a[data-nonce]") : null;
+  if (link) {
+    let opened = null, looking = 0;
+    link.addEventListener("click", (event) => {
+      event.preventDefault();
+      clearInterval(looking);
+      opened = window.open(link.href, "_blank");
+      show("window-blocked", !opened);
+      show("window-open", Boolean(opened));
+      show("window-closed", false);
+      if (!opened) return;
+      looking = setInterval(() => {
+        if (!opened.closed) return;
+        clearInterval(looking);
+        show("window-open", false);
+        show("window-closed");
+      }, 500);
+    });
+    window.addEventListener("message", (event) => {
+      if (event.origin !== location.origin || !opened || event.source !== opened || event.data !== ASK) return;
+      opened.postMessage({ nonce: link.dataset.nonce }, location.origin);
+    });
+  }
+  const asks = document.getElementById("asks");
+  const opener = window.opener;
+  if (asks && opener) {
+    window.addEventListener("message", (event) => {
+      if (event.origin !== location.origin || event.source !== opener || typeof event.data?.nonce !== "string") return;
+      window.opener = null; // the provider's page must not lead the frame elsewhere
+      asks.elements.nonce.value = event.data.nonce;
+      asks.submit();
+    });
+    opener.postMessage(ASK, location.origin);
+  }
+
+  // Who comes from the platform's page need not press Begin; who is done, or has cancelled, need not close anything.
+  const begins = main.querySelector("form[data-begins]");
+  if (begins && !document.prerendering) begins.requestSubmit();
+  if (main.querySelector("p[data-closes]")) window.close();
+  if (main.querySelector("p[data-leaves]") && listens) leave();
+  for (const button of main.querySelectorAll("button[data-leaves]")) {
+    button.hidden = !listens;
+    button.addEventListener("click", leave);
+  }
+
+  if (framed && listens) {
+    document.documentElement.classList.add("framed");
+    new ResizeObserver(() => say({ jackfield: "connect-size", height: Math.ceil(main.getBoundingClientRect().height) })).observe(main);
+    document.addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && !event.defaultPrevented) leave();
+    });
   }
 })();

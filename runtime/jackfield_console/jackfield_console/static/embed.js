@@ -5,52 +5,87 @@
   else root.jackfieldConnect = made;
 })(typeof self === "undefined" ? globalThis : self, (() => {
   const LOOK_EVERY = 500;
+  const PASSING = ["declined", "pending"]; // the session goes on
+  const SUCCEEDED = ["saved", "granted"];
 
-  const inModal = (url, title) => {
+  const inModal = (url, title, closed) => {
     const dialog = document.createElement("dialog");
     const frame = document.createElement("iframe");
     const button = document.createElement("button");
-    Object.assign(dialog.style, { width: "min(48rem, 94vw)", height: "min(52rem, 92vh)", padding: "0", border: "0", borderRadius: "12px", overflow: "hidden" });
-    Object.assign(frame.style, { width: "100%", height: "100%", border: "0", display: "block" });
-    Object.assign(button.style, { position: "absolute", top: "0.5rem", right: "0.5rem", width: "2.25rem", height: "2.25rem", font: "inherit", cursor: "pointer" });
+    Object.assign(dialog.style, { width: "min(44rem, 94vw)", maxWidth: "none", height: "min(24rem, 92vh)", maxHeight: "none", padding: "0", border: "0", borderRadius: "12px", overflow: "hidden", background: "#ffffff", colorScheme: "light" });
+    Object.assign(frame.style, { width: "100%", height: "100%", border: "0", display: "block", colorScheme: "normal" });
+    Object.assign(button.style, { position: "absolute", top: "0.6rem", right: "0.6rem", width: "2.25rem", height: "2.25rem", padding: "0", font: "1.25rem/1 system-ui, sans-serif", color: "#18222d", background: "#ffffff", border: "1px solid #7d8a98", borderRadius: "8px", cursor: "pointer" });
     dialog.setAttribute("aria-label", title);
     button.setAttribute("aria-label", "Close");
     button.type = "button";
     button.textContent = "\u00d7";
     button.addEventListener("click", () => dialog.close());
+    dialog.addEventListener("close", closed);
     frame.title = title;
     frame.src = url;
     dialog.append(frame, button);
     document.body.append(dialog);
     dialog.showModal();
-    return { target: () => frame.contentWindow, isOver: () => !dialog.open, close: () => dialog.remove() };
+    frame.focus();
+    return {
+      target: () => frame.contentWindow,
+      fit: (height) => { dialog.style.height = `min(${height}px, 92vh)`; },
+      close: () => {
+        dialog.removeEventListener("close", closed);
+        dialog.close(); // which gives the focus back
+        dialog.remove();
+      },
+    };
   };
 
-  const inWindow = (url) => {
+  const inWindow = (url, closed) => {
     const opened = window.open(url, "_blank", "popup,width=760,height=860");
-    return opened && { target: () => opened, isOver: () => opened.closed, close: () => opened.close() };
+    if (!opened) return null;
+    const looking = setInterval(() => opened.closed && closed(), LOOK_EVERY);
+    return {
+      target: () => opened,
+      fit: () => {},
+      close: () => {
+        clearInterval(looking);
+        opened.close();
+      },
+    };
   };
 
-  // Resolves to {status, session, proof, reason}. status: "saved" (confirm the proof on your server), "granted", "failed", "expired",
-  // "closed" (by the person, or the provider has cut the window off: ask your server), "blocked" (the browser opened no window).
-  const open = (url, { mode = "modal", title = "Connect an account" } = {}) => new Promise((resolve) => {
+  // Resolves to {status, session, proof, reason, last}. status: "saved" (confirm the proof on your server), "granted", "pending" (finished,
+  // and not confirmed when the person closed it), "failed", "expired", "lost" (this browser cannot go on), "closed" (by the person, or the
+  // provider has cut the window off: ask your server), "blocked" (the browser opened no window). on is called with each message.
+  const open = (url, { mode = "modal", title = "Connect an account", on } = {}) => new Promise((resolve) => {
     const { origin } = new URL(url, location.href);
-    const shown = mode === "window" ? inWindow(url) : inModal(url, title);
-    if (!shown) return resolve({ status: "blocked" });
-    const end = (result) => {
-      clearInterval(looking);
-      removeEventListener("message", heard);
+    const heard = new Set();
+    let last = null;
+    const leave = () => {
+      removeEventListener("message", hear);
       shown.close();
-      resolve(result);
+      if (last?.status === "pending") resolve(last);
+      else resolve({ status: "closed", ...(last && { session: last.session, last: last.status }) });
     };
-    const heard = (event) => {
-      if (event.origin !== origin || event.source !== shown.target() || event.data?.jackfield !== "connect") return;
+    const hear = (event) => {
+      if (event.origin !== origin || event.source !== shown.target()) return;
+      const { jackfield, ...told } = event.data ?? {};
+      if (jackfield === "connect-size" && told.height > 0) shown.fit(told.height);
+      if (jackfield === "connect-close") leave();
+      if (jackfield !== "connect") return;
       event.source.postMessage({ jackfield: "taken" }, origin);
-      const { jackfield, ...told } = event.data;
-      end(told);
+      const text = JSON.stringify(told);
+      if (heard.has(text)) return; // the person has loaded the page anew
+      heard.add(text);
+      on?.(told);
+      if (PASSING.includes(told.status)) {
+        last = told;
+        return;
+      }
+      resolve(told); // who has not connected reads what to do next, and closes it
+      if (SUCCEEDED.includes(told.status)) leave();
     };
-    const looking = setInterval(() => shown.isOver() && end({ status: "closed" }), LOOK_EVERY);
-    addEventListener("message", heard);
+    const shown = mode === "window" ? inWindow(url, leave) : inModal(url, title, leave);
+    if (!shown) return resolve({ status: "blocked" });
+    addEventListener("message", hear);
   });
 
   return { open };

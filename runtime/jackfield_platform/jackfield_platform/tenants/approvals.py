@@ -7,6 +7,7 @@ only it finishes: what another person approves is never finished by whoever sent
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import secrets
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.kernel.errors import InvalidInvocation, JackfieldError
 from jackfield_platform.tenants.connect_session import ConnectSession
 from jackfield_platform.tenants.connect_table import ConnectTable, SessionMoved, unknown
-from jackfield_store.keys.sealing import new_secret
+from jackfield_store.keys.sealing import digest, new_secret
 
 if TYPE_CHECKING:
     from jackfield_store.management.authorizing import Authorizing
@@ -67,6 +68,24 @@ class Approvals:
             return self._authorizing(found).came_back(found.authorization, secret)
         except JackfieldError:
             return False
+
+    def led_from(self, found: ConnectSession, *, framed: bool) -> ConnectSession:
+        """Note whether the window that leads is a frame: of two that show the session, the one in which it was opened last does."""
+        if found.framed == framed or found.is_over:
+            return found
+        with contextlib.suppress(SessionMoved):
+            return self._table.change(found, framed=framed)
+        return self._table.find(found.id)
+
+    def note_back(self, identifier: str, secret: str) -> None:
+        """Note which browser came back from the provider: it may see how the session goes on, also after a "no", and can do nothing."""
+        for _ in range(_TRIES):
+            found = self._table.find(identifier)
+            if found.is_over:
+                return
+            with contextlib.suppress(SessionMoved):  # another request has changed the session at the same moment
+                self._table.change(found, apart=digest(secret))
+                return
 
     def take_code(self, found: ConnectSession) -> ConnectSession:
         """Make a code, with which a browser on another device goes to the provider.

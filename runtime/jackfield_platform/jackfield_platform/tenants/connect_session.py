@@ -26,6 +26,8 @@ Task = Literal["", "add", "replace", "authorize", "remove"]
 
 OVER: tuple[Status, ...] = ("granted", "failed", "expired")
 """States that nothing changes any more."""
+CANCELLED = "the person has cancelled it"
+"""Reason of a session that its person has ended."""
 LONGEST = 86_400
 """Seconds that a session lasts at most."""
 _USUAL = 1800
@@ -134,7 +136,9 @@ class ConnectSession(SecretHolder):
     ``values`` are those that the person has entered for ``task``. ``created`` is true if the connection was stored for an approval that
     nobody may give in the end. ``start`` is the link to that approval, and ``host`` the address at the provider to which it leads. A
     browser other than the session's approves with ``nonce``, which a framed page hands to the window that it opens, or with ``code``. A
-    person reads the code there and types it on another device, in at most ``tries`` tries."""
+    person reads the code there and types it on another device, in at most ``tries`` tries. ``framed`` is true if the session was begun, or
+    opened again, in a frame of the platform's page, which then leads. ``apart`` is the digest of the secret of the browser that last came
+    back from the provider, with whatever answer: it may see how the session goes on."""
 
     id: str
     digest: str
@@ -163,6 +167,8 @@ class ConnectSession(SecretHolder):
     tries: int = 0
     created: bool = False
     proof: str = ""
+    framed: bool = False
+    apart: str = ""
 
     @property
     def is_over(self) -> bool:

@@ -44,12 +44,13 @@ UPDATE connect_sessions SET status = :status, sealed = :sealed WHERE workspace =
 _OPEN = "status NOT IN ('granted', 'failed', 'expired')"
 _COUNT = f"SELECT COUNT(*) AS n FROM connect_sessions WHERE workspace = :workspace AND {_OPEN} AND expires_at > :now"
 _UNENDED = f"SELECT {_COLUMNS} FROM connect_sessions WHERE workspace = :workspace AND {_OPEN} AND expires_at > :now LIMIT {_MOST}"
+_UNSWEPT = f"SELECT {_COLUMNS} FROM connect_sessions WHERE workspace = :workspace AND {_OPEN} LIMIT {2 * _MOST}"
 _LATE = f"SELECT {_COLUMNS} FROM connect_sessions WHERE workspace = :workspace AND {_OPEN} AND expires_at <= :now LIMIT 100"
 _LATE_OF_ALL = f"SELECT DISTINCT workspace FROM connect_sessions WHERE {_OPEN} AND expires_at <= :now LIMIT 1000"
 _PURGE = f"DELETE FROM connect_sessions WHERE workspace = :workspace AND expires_at < :before AND NOT ({_OPEN})"
 _SEALED = (
     "revision", "owner", "asked_by", "created_at", "reason", "browser", "opener", "key", "task", "type", "connection", "generated",
-    "values", "trial", "authorization", "start", "host", "nonce", "code", "tries", "created", "proof",
+    "values", "trial", "authorization", "start", "host", "nonce", "code", "tries", "created", "proof", "framed", "apart",
 )  # fmt: skip
 _WANTED = (
     "mode", "user", "verify", "types", "connection", "values", "locked", "return_to", "origins", "locale", "theme", "principal",
@@ -145,6 +146,12 @@ class ConnectTable(SealedTable):
         with self._database.read(flush=False) as transaction:
             rows = transaction.execute(_UNENDED, {"workspace": self._workspace, "now": self._clock.time()})
         return [found for found in map(self._session_from, rows) if not found.is_over]
+
+    def waiting(self) -> set[str]:
+        """Return the names of connections that are stored for approvals which nobody has given yet, or any more."""
+        with self._database.read(flush=False) as transaction:
+            rows = transaction.execute(_UNSWEPT, {"workspace": self._workspace})
+        return {found.connection for found in map(self._session_from, rows) if found.created}
 
     def expire(self) -> list[ConnectSession]:
         """End the sessions whose time is over, up to 100 of them, and store their events; return them as they are then."""

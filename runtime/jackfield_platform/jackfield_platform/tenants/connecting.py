@@ -211,15 +211,16 @@ class Connecting:
         self._perform(self._table.change(found, proof=""))
         return self.show(identifier)
 
-    def open(self, found: ConnectSession, opener: str, secret: str) -> ConnectSession:
+    def open(self, found: ConnectSession, opener: str, secret: str, *, framed: bool = False) -> ConnectSession:
         """Bind a session to the browser that came with ``opener``; afterwards only ``secret`` gets in, which the browser is told now:
-        others may have planted the former. Whoever has not received the answer may open it again.
+        others may have planted the former. Whoever has not received the answer may open it again. ``framed`` is true in a frame.
 
         :raises SessionMoved: if another browser has opened it.
         """
         if found.browser and not same(found.opener, opener):
             raise SessionMoved("another browser has opened the connect session", hint="Begin again where you came from.")
         opened = self._table.change(found, browser=digest(secret)) if found.browser else self._open_session(found, opener, secret)
+        opened = self.approvals.led_from(opened, framed=framed)
         if opened.task:  # an earlier press has come so far
             return opened
         offered = self.offered(opened)
@@ -280,15 +281,20 @@ class Connecting:
         return self._table.change(found, task=task, type=kind.full_name, connection=connection, **fresh)
 
     def managed(self, found: ConnectSession) -> list[dict[str, Any]]:
-        """Return the stored connections that the session is about."""
+        """Return the stored connections that the session is about. Those that wait for somebody's approval are nobody's yet."""
         if found.wanted.mode == "connect":
             return []
         if found.wanted.connection:
             return [self._find_connection(found.wanted.connection)] if self._exists(found.wanted.connection) else []
         known = self._connections.kinds
         types = {kind.full_name for name in found.wanted.types if (kind := known.known(name)) is not None}
-        rows = self._connections.list(limit=1000).items
-        return [row for row in rows if row.get("source") == "store" and (not types or row["type"] in types)]
+        rows, waiting = self._connections.list(limit=1000).items, self._table.waiting()
+        stored = (row for row in rows if row.get("source") == "store" and row["name"] not in waiting)
+        return [row for row in stored if not types or row["type"] in types]
+
+    def known_kind(self, name: str) -> Kind | None:
+        """Return a type by its name; None if it is not installed."""
+        return self._connections.kinds.known(name)
 
     def kind(self, found: ConnectSession) -> Kind:
         """Return the type of the connection that the session is about.

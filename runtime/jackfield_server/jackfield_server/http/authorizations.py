@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from html import escape
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
 from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError
 from jackfield_platform.tenants.connect_table import UnknownSession
+from jackfield_platform.tenants.connecting import open_sessions
+from jackfield_server.http.approval_pages import HEADERS, handed_over, page
 from jackfield_server.shared.browsers.cookies import CookieJar
 from jackfield_server.shared.identity.identity import Identity
 from jackfield_server.shared.operations.connect import SESSION, session_of
@@ -24,16 +25,6 @@ from jackfield_store.keys.sealing import new_secret
 from jackfield_store.management.authorizing import Authorizing, Completed
 
 _MEMBERS = frozenset({"flow", "redirectUri", "returnTo"})
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
-"""The address of this page holds the provider's code: no other site may learn it."""
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title></head>
-<body><h1>{title}</h1><p>{text}</p></body></html>
-"""
 
 
 async def authorize(request: Request, server: ServerContext, identity: Identity) -> Response:
@@ -82,14 +73,14 @@ async def started(request: Request, server: ServerContext, _identity: Identity) 
     """Serve ``GET /oauth2/start/{link}``: bind this browser to an authorization, and send it to the provider. The link of a connect session
     asks for the browser that began the session; others are asked to prove that they belong to it."""
     if request.method == "HEAD" or any(word in request.headers.get("sec-purpose", "") for word in ("prefetch", "prerender")):
-        return Response(status_code=503, headers=_HEADERS)  # link previews and prefetching browsers must not spend the link
+        return Response(status_code=503, headers=HEADERS)  # link previews and prefetching browsers must not spend the link
     jar = CookieJar(server.settings)
     visitor = jar.approver(request) or new_secret()
     try:
         url = await server.slowly(lambda: _provider_address(request, server, jar, visitor))
-    except JackfieldError as error:
-        return _page("Not connected", error.message, 400)
-    response = RedirectResponse(url, 303, _HEADERS)
+    except JackfieldError:
+        return page(request, "stale", 400)
+    response = RedirectResponse(url, 303, HEADERS)
     if not url.startswith("/"):
         jar.mark(response, visitor)
     return response
@@ -102,21 +93,21 @@ async def answered(request: Request, server: ServerContext, _identity: Identity)
     visitor = jar.approver(request)
     try:
         found = await server.slowly(lambda: _answered(server, given, visitor))
-    except JackfieldError as error:
-        return _page("Not connected", error.message, 400)
+    except JackfieldError:
+        return page(request, "stale", 400)
     if isinstance(found, str):
-        return _handed_over(f"{below_prefix(found)}?{urlencode(given)}")
+        return handed_over(request, f"{below_prefix(found)}?{urlencode(given)}")
     if found.return_to.startswith(SESSION):  # only this browser finishes
-        return jar.note_returned(_handed_over(below_prefix(found.return_to)), _session_in(found.return_to), found.proof)
+        return jar.note_returned(handed_over(request, below_prefix(found.return_to)), _session_in(found.return_to), found.proof)
     if not found.return_to and found.declined:
-        return _page("Not connected", f"You did not approve {found.connection}. Return to where you began to try again.")
+        return page(request, "declined")
     if not found.return_to:
-        return _page("Almost connected", f"Return to where you began to connect {found.connection}: it is finished there.")
+        return page(request, "answered")
     parts = urlsplit(found.return_to)
     more = {"proof": found.proof, "error": found.declined}
     about = {"connection": found.connection, **{name: value for name, value in more.items() if value}}
     query = "&".join(filter(None, (parts.query, urlencode(about))))
-    return RedirectResponse(urlunsplit(parts._replace(query=query)), 303, _HEADERS)
+    return RedirectResponse(urlunsplit(parts._replace(query=query)), 303, HEADERS)
 
 
 async def document(_request: Request, server: ServerContext, _identity: Identity) -> Response:
@@ -130,7 +121,7 @@ async def document(_request: Request, server: ServerContext, _identity: Identity
 def _provider_address(request: Request, server: ServerContext, jar: CookieJar, visitor: str) -> str:
     """Return the provider's address; or the page of a connect session, for a browser that did not begin it."""
     link = request.path_params["link"]
-    authorizing, identifier = _begun(server, state_of(link))
+    _, authorizing, identifier = _begun(server, state_of(link))
     own = authorizing.page_of(identifier)
     if own.startswith(SESSION):
         session = _session_in(own)
@@ -149,21 +140,25 @@ def _session_in(page: str) -> str:
 
 def _answered(server: ServerContext, given: dict[str, str], visitor: str) -> Completed | str:
     """Store the answer; or return the page of this server that completes, since it knows the session that began."""
-    authorizing, identifier = _begun(server, given.get("state", ""))
+    workspace, authorizing, identifier = _begun(server, given.get("state", ""))
     own = authorizing.page_of(identifier)
-    handed = own.startswith("/") and not own.startswith(SESSION)
-    return own if handed else authorizing.note_answer(identifier, given, visitor)
+    if own.startswith("/") and not own.startswith(SESSION):
+        return own
+    done = authorizing.note_answer(identifier, given, visitor)
+    if done.proof and own.startswith(SESSION):
+        open_sessions(server.runtime(workspace), server.clock).approvals.note_back(_session_in(own), done.proof)
+    return done
 
 
-def _begun(server: ServerContext, state: str) -> tuple[Authorizing, str]:
-    """Return the authorizations of the workspace in which one has this state, and its id.
+def _begun(server: ServerContext, state: str) -> tuple[str, Authorizing, str]:
+    """Return the workspace in which an authorization has this state, its authorizations, and its id.
 
     :raises UnknownAuthorizationError: if there is none.
     """
     place = find_workspace(server.storage.database, state)
     if place is None:
         raise unknown()
-    return server.runtime(place[0]).connections.authorizing(), place[1]
+    return place[0], server.runtime(place[0]).connections.authorizing(), place[1]
 
 
 async def _authorizing(server: ServerContext, identity: Identity) -> Authorizing:
@@ -186,15 +181,3 @@ def _checked_return(text: str, server: ServerContext) -> str:
         fault = Detail("/returnTo", "is not a page of an origin that the operator allows")
         raise InvalidInvocation("'returnTo' is not allowed", details=[fault], hint="The operator allows origins with '--origin'.")
     return text
-
-
-def _handed_over(address: str) -> Response:
-    """Refresh to a page of this server: a redirect of another site's link would not carry a SameSite=Strict cookie."""
-    shown = f'<a href="{escape(address)}">Continue</a>'
-    text = _PAGE.format(title="Connecting", text=shown)
-    refresh = f'<meta http-equiv="refresh" content="0;url={escape(address)}"></head>'
-    return HTMLResponse(text.replace("</head>", refresh, 1), 200, _HEADERS)
-
-
-def _page(title: str, text: str, status: int = 200) -> Response:
-    return HTMLResponse(_PAGE.format(title=escape(title), text=escape(text)), status, _HEADERS)

@@ -19,6 +19,8 @@ _LONGEST = 1000
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
 _APPROVES = 3600
 """Seconds for which a browser that has opened a start link is recognised."""
+_OUTLASTS = 86_400
+"""Seconds after the end of a connect session for which its browser is still told that it has ended."""
 _BEGUN = 600
 """Seconds for which a browser keeps a sign-in that begins."""
 
@@ -125,7 +127,7 @@ class CookieJar:
     def note_connecting(self, response: Response, session: ConnectSession, secret: str) -> Response:
         """Set the secret of a browser on the page of a connect session. A page that other sites may frame needs it there, too: Secure, and
         apart for each of these sites (CHIPS)."""
-        own = f"{self._connect(session.id)}={secret}; Path={current_prefix() or '/'}; HttpOnly; Max-Age={session.wanted.lasts}"
+        own = f"{self._connect(session.id)}={secret}; Path={current_prefix() or '/'}; HttpOnly; Max-Age={session.wanted.lasts + _OUTLASTS}"
         secure = "; Secure" if self._secure else ""
         across = "; SameSite=None; Partitioned" if session.wanted.origins and self._secure else "; SameSite=Lax"
         response.headers.append("set-cookie", f"{own}{secure}{across}")

@@ -6,6 +6,7 @@ import contextlib
 from functools import partial
 
 from jackfield.callers.actor import Actor
+from jackfield.kernel.errors import JackfieldError
 from jackfield_platform.tenants.connect_session import ConnectSession
 from jackfield_platform.tenants.connect_table import late_workspaces, same, unknown, workspace_of
 from jackfield_platform.tenants.connecting import PAGE, Connecting, open_sessions
@@ -59,7 +60,23 @@ def session_of(
     asked = Actor.from_json(found.asked_by) if found.asked_by else Actor("platform")
     tokens = PlatformTokens(server.storage.database, server.storage.vault, server.clock)
     stands = asked.kind != "platform" or tokens.stands(asked.id)  # the operator's own sessions stand until they end
-    known = link or same(found.browser, browser) or sessions.approvals.came_back(found, returned) or sessions.approvals.leads(found, start)
+    came_back = same(found.apart, returned) or sessions.approvals.came_back(found, returned)
+    known = link or same(found.browser, browser) or came_back or sessions.approvals.leads(found, start)
     if not stands or not known:
         raise unknown()
     return connecting(server, place[0]), found
+
+
+def recognised(
+    server: ServerContext, *, link: str = "", identifier: str = "", browser: str = "", returned: str = ""
+) -> ConnectSession | None:
+    """Return a session that cannot be shown any more, such as one of a revoked token: a page says so where the session was shown.
+    The browser has its link, has begun it, or has come back for it: the ID alone tells nobody that there is one."""
+    place = workspace_of(server.storage.database, link=link, identifier=identifier) if server.storage.enabled else None
+    if place is None:
+        return None
+    try:
+        found = open_sessions(server.runtime(place[0]), server.clock).find(place[1])
+    except JackfieldError:
+        return None
+    return found if link or same(found.browser, browser) or same(found.opener, browser) or same(found.apart, returned) else None

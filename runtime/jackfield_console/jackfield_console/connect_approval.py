@@ -1,0 +1,214 @@
+"""The pages of a connect session whose account is approved at a provider: before, meanwhile, and after a yes or a no.
+
+Three kinds of windows show them. A *page* has begun the session and goes to the provider itself. A *frame* has begun it, too, and opens a
+window for the provider. A *window* is such a one, or another device. The page and the frame lead: they alone begin, and begin again. A window
+finishes what it has approved, or says where to go on, and follows.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from starlette.responses import Response
+
+from jackfield.kernel.errors import JackfieldError
+from jackfield.kernel.markup import Markup, Node
+from jackfield_console.connect_cards import icon
+from jackfield_console.connect_page import Pages
+from jackfield_console.layout.components import h
+from jackfield_platform.tenants.connect_session import ConnectSession
+from jackfield_platform.tenants.connecting import Connecting
+from jackfield_server.shared.operations.connect import SESSION
+from jackfield_server.shared.requests.prefix import START
+from jackfield_store.keys.sealing import digest
+from jackfield_store.management.authorizing import DECLINED
+
+Place = Literal["page", "frame", "window"]
+_SHORT = 12
+
+
+def progress(sessions: Connecting, found: ConnectSession) -> str:
+    """Return how far a session has come, as one word that changes with it and with each attempt at the provider."""
+    authorization = sessions.approvals.state(found)["status"] if found.task == "authorize" else ""
+    return "-".join((found.status, found.task, authorization, _attempt(found)))
+
+
+def _attempt(found: ConnectSession) -> str:
+    return digest(found.authorization)[:_SHORT] if found.authorization else ""
+
+
+class ApprovalPages(Pages):
+    """Pages of one session in one window, at ``place``. ``returned`` is true for a browser that came back from the provider with an approval;
+    ``starts`` is where links to approvals begin, as another device calls it."""
+
+    patience = 20.0
+    """Seconds for which a page waits for the platform's confirmation before it says that the person may leave."""
+
+    def __init__(
+        self, locale: str, found: ConnectSession | None = None, csrf: str = "", *, place: Place = "page", returned: bool = False,
+        starts: str = "", **follows: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(locale, found, csrf, **follows)
+        self._place = place
+        self._returned = returned
+        self._starts = starts
+
+    def _title(self, sessions: Connecting, found: ConnectSession) -> str:
+        """Name what is connected, as a customer knows it: never by the connection's name."""
+        try:
+            return self._words.whole_title(found.type, sessions.kind(found))
+        except JackfieldError:
+            return self.say("account_title")
+
+    def _picture(self, sessions: Connecting, found: ConnectSession) -> Markup | None:
+        try:
+            return icon(found.type, self._words.connector(found.type, sessions.kind(found)), found.wanted.icons)
+        except JackfieldError:
+            return None
+
+    def _whom(self, found: ConnectSession) -> Node:
+        """Name the platform and the user for whom the account is connected."""
+        platform, user = self._platform, found.wanted.user_name or found.wanted.user
+        names = [
+            h.p(self.say("whom_platform", platform=platform)) if platform else None,
+            h.p(self.say("begin_user", user=user)) if user else None,
+        ]
+        return [*names, h.p(self.say("whom_only"))]
+
+    def stranger(self, found: ConnectSession, address: str, *, tried: bool = False) -> Response:
+        """Render what another browser than the session's sees before the provider: for whom it would approve, and how to prove that the
+        same person has begun. Nobody may frame it."""
+        wrong = h.p(self.say("code_wrong", left=found.tries), class_="notice bad", role="alert") if tried else None
+        if not found.nonce and not found.code:
+            refused = h.p(self.say("start_elsewhere"), role="alert", class_="notice bad")
+            return self.page(self.say("over_title"), wrong or refused, status=403, framed=False)
+        waits = self._nonce_form(address) if found.nonce else None
+        box = h.input(id="code", name="code", inputmode="numeric", autocomplete="off", maxlength="12", required=True)
+        button = h.div(h.button(self.say("approve_begin"), class_="primary"), class_="actions")
+        label = h.label(self.say("code_label"), for_="code")
+        typed = h.form(self._token(), label, box, button, method="post", action=address, class_="stack") if found.code else None
+        return self.page(
+            self.say("start_title"), self._whom(found), wrong, waits, h.p(self.say("code_lead")) if found.code else None, typed,
+            status=403 if tried else 200, framed=False,
+        )  # fmt: skip
+
+    def _token(self) -> Markup:
+        return h.input(type="hidden", name="csrf", value=self._csrf)
+
+    def _nonce_form(self, address: str) -> Markup:
+        nonce = h.input(type="hidden", name="nonce", value="")
+        return h.form(self._token(), nonce, h.p(self.say("start_waits")), method="post", action=address, id="asks")
+
+    def to_provider(self, address: str) -> Response:
+        """Lead a browser on to the provider."""
+        return self.onward(address, self.say("start_title"), self.say("approve", host=urlsplit(address).hostname or ""))
+
+    def _approval(self, sessions: Connecting, found: ConnectSession, error: JackfieldError | None, *, at_once: bool) -> Response:
+        """Render an approval that begins, goes on or has an answer; ``at_once``, the browser goes to the provider by itself."""
+        state = sessions.approvals.state(found)
+        answered = state["status"] == "answered"
+        if answered and self._returned and self._place != "frame":
+            return self._approved(found, error)
+        if answered or (found.status == "saved" and state["status"] != "failed"):
+            return self._approved_elsewhere(found)
+        declined = state.get("reason") == DECLINED
+        if self._place == "window":
+            return self._window_is_done(found, declined=declined)
+        if declined and error is None:
+            return self._declined(found)
+        failed = self._fault(error) if error is not None else None
+        if state["status"] == "failed":
+            reason = self._words.of(str(state.get("reason", "")))
+            failed = h.p(self.say("approve_failed", reason=reason), class_="notice bad", role="alert")
+        return self._before(sessions, found, failed, at_once=at_once)
+
+    def _before(self, sessions: Connecting, found: ConnectSession, failed: Markup | None, *, at_once: bool) -> Response:
+        host, picture = urlsplit(found.host).hostname or "", self._picture(sessions, found)
+        title = self.say("form_title", type=self._title(sessions, found))
+        if failed is not None or not found.start:
+            again = self._step("approve", self.say("approve_again" if found.start else "approve_begin"))
+            return self.page(title, failed, again, self._cancel(), picture=picture)
+        link = h.a(
+            self.say("approve", host=host), href=f"{START}/{found.start}", class_="button primary", data_nonce=found.nonce or None,
+            target="_blank" if found.wanted.origins else None, rel="noopener" if found.wanted.origins else None,
+        )  # fmt: skip
+        again = self._step("approve", self.say("approve_again"), plain=True)
+        check = self._check(found) if found.wanted.origins or found.code else None
+        return self.page(
+            title, h.p(self.say("approve_lead", host=host)), h.p(link), self._window_notes(host), self._device(found), check, again,
+            self._cancel(), onward=f"{START}/{found.start}" if at_once else "", picture=picture,
+        )  # fmt: skip
+
+    def _window_notes(self, host: str) -> list[Markup]:
+        """Return what the script shows once it has opened the provider's window, has lost sight of it, or could not open it."""
+        notes = {"window-open": "", "window-closed": "warn", "window-blocked": "bad"}
+        return [
+            h.p(self.say(name.replace("-", "_"), host=host), id=name, class_=f"notice {tone}".strip(), role="status", hidden=True)
+            for name, tone in notes.items()
+        ]
+
+    def _approved(self, found: ConnectSession, error: JackfieldError | None) -> Response:
+        host = urlsplit(found.wanted.return_to).hostname or ""
+        remains = h.p(self.say("approved_remains", host=host)) if found.wanted.verify == "confirm" else None
+        failed = self._fault(error) if error is not None else None
+        finish = self._step("finish", self.say("finish"))
+        return self.page(
+            self.say("approved_title"), failed, h.p(self.say("approved_lead")), self._whom(found), remains, finish, self._cancel()
+        )
+
+    def _approved_elsewhere(self, found: ConnectSession) -> Response:
+        """Render what a page shows while the person finishes in the window, or on the device, that came back from the provider; and then
+        until the platform has confirmed."""
+        if found.status == "saved":
+            return self._waiting()
+        here = self._step("finish", self.say("finish_here"), plain=True) if self._returned else None
+        again = self._step("approve", self.say("approve_again"), plain=True) if self._place != "window" else None
+        return self.page(
+            self.say("approved_title"), h.p(self.say("approved_elsewhere")), self._check(found), here, again,
+            self._cancel() if self._place != "window" else None,
+        )  # fmt: skip
+
+    def _waiting(self) -> Response:
+        """Render that the platform's confirmation is awaited, and after a while that nobody needs to wait for it here."""
+        return self.page(
+            self.say("return_title"), h.p(self.say("saved_lead", platform=self._platform or self.say("somebody"))), self._late(),
+            patience=self.patience,
+        )  # fmt: skip
+
+    def _late(self) -> Markup:
+        """Return what a person may do whose confirmation takes long; the script shows it."""
+        leave = h.button(self.say("close"), type="button", data_leaves=True, class_="primary")
+        lead = h.p(self.say("saved_late", platform=self._platform or self.say("somebody")))
+        return h.div(lead, leave, id="late", class_="notice", role="status", hidden=True)
+
+    def _declined(self, found: ConnectSession) -> Response:
+        """Render a "no" where the person may try again."""
+        lead = h.p(self.say("declined_lead", host=urlsplit(found.host).hostname or ""), role="alert")
+        again = self._step("approve", self.say("declined_again"))
+        tells = {"status": "declined", "attempt": _attempt(found)}
+        return self.page(self.say("declined_title"), lead, again, self._cancel(), tells=tells)
+
+    def _window_is_done(self, found: ConnectSession, *, declined: bool) -> Response:
+        """Render in the window that was at the provider where to go on; the script closes it, if the browser lets it."""
+        host = urlsplit(found.host).hostname or ""
+        lead = h.p(self.say("declined_lead", host=host), role="alert") if declined else None
+        closes = h.p(self.say("window_done"), data_closes=True)
+        return self.page(self.say("declined_title" if declined else "window_title"), lead, closes)
+
+    def _device(self, found: ConnectSession) -> Markup | None:
+        """Offer another device, with a code: for a person whose account is there, or whose window could not be opened."""
+        if not found.allows_devices:
+            return None
+        if not found.code:
+            return self._step("device", self.say("device"), plain=True)
+        shown = [code(f"{self._starts}/{found.start}", self.say("device_link")), code(found.code, self.say("code_label"))]
+        return h.section(h.h2(self.say("device")), h.p(self.say("device_lead")), shown, class_="card stack")
+
+    def _check(self, found: ConnectSession) -> Markup:
+        return h.p(h.a(self.say("approve_check"), href=f"{SESSION}/{found.id}"))
+
+
+def code(text: str, label: str) -> Markup:
+    """Render a text that a person copies."""
+    return h.div(h.pre(h.code(text), tabindex="0", role="region", aria_label=label), class_="code")

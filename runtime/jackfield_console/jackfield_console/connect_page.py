@@ -1,0 +1,144 @@
+"""One page of a connect session: its head, its look, who may frame it, and what its script follows and tells.
+
+Every page but those for strangers follows its session until that is over, and tells the platform's page that frames or has opened it. The
+script has no other task; the forms work without it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Literal
+
+from starlette.responses import HTMLResponse, Response
+
+from jackfield.kernel.errors import JackfieldError
+from jackfield.kernel.markup import Markup, Node
+from jackfield_console.connect_words import Words
+from jackfield_console.layout.assets import asset
+from jackfield_console.layout.components import csrf_field, h
+from jackfield_console.layout.theme import source_of, style_of
+from jackfield_platform.tenants.connect_session import ConnectSession
+from jackfield_server.shared.operations.connect import SESSION
+from jackfield_server.shared.requests.prefix import below_prefix
+
+Follows = Literal["all", "end"]
+"""After which changes of its session a page goes on: after all, or, where a person may be typing, after the end only."""
+_POLICY = (
+    "default-src 'none'; style-src 'self' {style}; img-src 'self' data:; script-src 'self'; connect-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors {frames}"
+)
+
+
+class Pages:
+    """Pages of one session for one browser, whose forms carry ``csrf``. ``address`` is the page to which the browser goes on when the state
+    has changed, which is ``state`` now; there is none for a browser that may not read it. The session lasts ``lasts`` seconds more."""
+
+    def __init__(
+        self, locale: str, found: ConnectSession | None = None, csrf: str = "", *, address: str = "", state: str = "", lasts: float = 0.0
+    ) -> None:  # fmt: skip
+        self._words = Words(locale, found)
+        self.say = self._words.say
+        self._found = found
+        self._csrf = csrf
+        self._address = address
+        self._state = state
+        self._lasts = lasts
+
+    def page(
+        self, title: str, *content: Node, status: int = 200, onward: str = "", framed: bool = True, picture: Node = None,
+        tells: Mapping[str, str] | None = None, follows: Follows = "all", patience: float = 0.0,
+    ) -> Response:  # fmt: skip
+        """Render a page, which leads to the address ``onward`` by itself. Only the session's own origins may frame it, if it is ``framed``.
+        A page of the platform that frames or has opened this one is told what it ``tells``, and is left to go on. After ``patience``
+        seconds it is told that the confirmation is pending."""
+        wanted = self._found.wanted if self._found is not None else None
+        origins = wanted.origins if wanted is not None and framed else ()
+        about = self._about(origins, onward, tells, follows, patience)
+        metas = [h.meta(charset="utf-8"), h.meta(name="viewport", content="width=device-width, initial-scale=1")]
+        metas += [h.meta(name="color-scheme", content="light dark")]
+        if onward:
+            leads = h.meta(http_equiv="refresh", content=f"0;url={below_prefix(onward)}")
+            metas.append(h.noscript(leads) if "data_onward" in about else leads)
+        theme: Mapping[str, str] = wanted.theme if wanted is not None else {}
+        style = style_of(theme.get("color", "").lower(), theme.get("scheme", ""))
+        links = [h.link(rel="stylesheet", href=asset("console.css")), h.style(Markup(style)) if style else None]
+        links.append(h.script(src=asset("connect.js"), defer=True))
+        brand = [h.img(src=theme["logo"], alt="", class_="theirs") if "logo" in theme else None, theme.get("name")]
+        head = h.head(metas, h.title(title), links)
+        above = h.p(brand, class_="brand") if any(brand) else None
+        lost = h.p(self._again("lost"), id="lost", class_="notice bad", role="alert", hidden=True) if "data_page" in about else None
+        body = h.body(h.main(above, h.h1(picture, title), lost, *content, class_="alone connect stack", id="content", **about))
+        response = HTMLResponse(h.join([Markup("<!doctype html>"), h.html(head, body, lang=self._words.locale)]), status)
+        frames = " ".join(origins) or "'none'"
+        policy = _POLICY.format(frames=frames, style=source_of(style) if style else "").replace(" ;", ";")
+        response.headers.update({"Content-Security-Policy": policy, "Referrer-Policy": "no-referrer", "Cache-Control": "no-store"})
+        if not origins:
+            response.headers["X-Frame-Options"] = "DENY"
+        return response
+
+    def _about(
+        self, origins: tuple[str, ...], onward: str, tells: Mapping[str, str] | None, follows: Follows, patience: float
+    ) -> dict[str, str]:
+        """Return what the script knows of a page."""
+        found, about = self._found, dict[str, str]()
+        if found is None:
+            return about
+        about["data_session"] = found.id
+        if origins:
+            about["data_origins"] = " ".join(origins)
+            if tells:
+                about["data_told"] = json.dumps({"session": found.id, **tells})
+                about.update({"data_onward": onward} if onward else {})
+        if self._address and not found.is_over:
+            lasts = str(round(max(self._lasts, 0.0), 1))
+            about.update(
+                {"data_page": below_prefix(self._address), "data_state": self._state, "data_follows": follows, "data_lasts": lasts}
+            )
+        if patience:
+            about["data_patience"] = str(patience)
+        return about
+
+    def refusal(self, key: str, status: int, *content: Node, tells: str = "", framed: bool = True, follows: Follows = "end") -> Response:
+        """Render why there is nothing to do here, and what to do next."""
+        told = {"status": tells} if tells else None
+        lead = h.p(self._again(key), role="alert", class_="notice bad")
+        return self.page(self.say("over_title"), lead, *content, status=status, tells=told, framed=framed, follows=follows)
+
+    def fault(self, error: JackfieldError) -> Response:
+        """Render an error at which the session cannot go on."""
+        return self.page(self.say("over_title"), self._fault(error), h.p(self._again("over_next")), status=error.http_status)
+
+    def onward(self, address: str, title: str, label: str) -> Response:
+        """Lead a browser to the provider: a redirect after a form would be refused, since forms lead to this server only."""
+        link = h.a(label, href=address, class_="button primary", rel="noreferrer")
+        return self.page(title, h.p(link), onward=address, framed=False)
+
+    def _again(self, key: str) -> str:
+        """Return a text that says at the end where a person starts again."""
+        platform = self._platform
+        return self.say(key, again=self.say("again_at", platform=platform) if platform else self.say("again_there"))
+
+    @property
+    def _platform(self) -> str:
+        """Name of who asks: as the look of the page has it, or the platform's token."""
+        if self._found is None:
+            return ""
+        name: str = self._found.wanted.theme.get("name") or self._found.asked_by.get("name", "")
+        return name
+
+    def _fault(self, error: JackfieldError) -> Markup:
+        """Render an error; a customer does not know the name of a connection."""
+        return self._words.fault(error, self._found.connection if self._found is not None else "")
+
+    def _formed(self, step: str, *content: Node) -> Markup:
+        own = h.input(type="hidden", name="step", value=step) if step else None
+        address = f"{SESSION}/{self._found.id}" if self._found is not None else ""
+        return h.form(csrf_field(self._csrf), own, *content, method="post", action=address, novalidate=True, class_="stack")
+
+    def _step(self, step: str, label: str, *, plain: bool = False, danger: bool = False) -> Markup:
+        button = h.button(label, class_="quiet" if plain else "danger" if danger else "primary")
+        return self._formed(step, h.div(button, class_="actions"))
+
+    def _cancel(self) -> Markup:
+        return self._step("cancel", self.say("cancel"), plain=True)
