@@ -8,7 +8,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -115,15 +115,23 @@ def test_a_locked_database(aws: FakeAws, tmp_path: Path, keyed: bool) -> None:
     whole(url)
 
 
-def test_a_doubt_is_on_the_disk_before_anybody_learns_of_it(tmp_path: Path) -> None:
-    """Whoever is told that a mail may have been sent finds it in the journal, whatever becomes of the process that told them."""
+def test_a_doubt_is_on_the_disk_before_anybody_learns_of_it(aws: FakeAws, tmp_path: Path) -> None:
+    """Whoever is told that a mail may have been sent finds it in the journal, whatever becomes of the process that told them, and of the
+    machine: its call waits for the disk, and says if it waited in vain. What is put off would wait for nobody."""
     order = mail("order-1")
     del order["idempotencyKey"]
-    aws = FakeAws(script=[{"do": "reset", "operation": "sesv2:SendEmail"}])
-    with aws, Jackfield(connections=[connection(aws.url)], database_url=f"sqlite:///{tmp_path / 'a.db'}") as jackfield:
-        assert jackfield.invoke(order).status == "in_doubt"
-        with closing(sqlite3.connect(tmp_path / "a.db")) as other:
-            assert other.execute("SELECT status FROM invocations").fetchall() == [("in_doubt",)]
+    other = sqlite3.connect(tmp_path / "a.db", isolation_level=None, check_same_thread=False)
+    with runtime(aws, f"sqlite:///{tmp_path / 'a.db'}") as jackfield:
+        aws.script([{"do": "reset", "operation": "sesv2:SendEmail", "always": True}])
+        told = jackfield.invoke(order)
+        assert (told.status, told.meta.warnings) == ("in_doubt", ())
+        assert other.execute("SELECT count(*) FROM invocations WHERE status = 'in_doubt'").fetchall() == [(1,)]
+        with _locks(jackfield, other):
+            told = jackfield.invoke(order)
+        other.execute("ROLLBACK")
+        assert told.status == "in_doubt"
+        assert "could not be recorded yet" in told.meta.warnings[0]["message"]
+    other.close()
 
 
 def test_a_deadline_bounds_the_wait_for_a_lock(aws: FakeAws, tmp_path: Path) -> None:
