@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,6 @@ from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import ApprovalRequired, InvalidInvocation, JackfieldError, NotAllowed
 from jackfield_platform.tenants.tenants import Tenants
 from jackfield_store.access import Tokens
-from jackfield_store.database import open_database
 from jackfield_store.journal import Queue
 from jackfield_store.management.dead_letters import refuse_unapproved
 from jackfield_store.recording.decisions import ApprovalClosed
@@ -29,19 +27,6 @@ from jackfield_store.runtime import Jackfield
 from nursery import mail
 
 _SCHEMAS = Path(__file__).parents[3] / "schemas"
-
-
-@pytest.fixture(name="aws")
-def _aws() -> Iterator[FakeAws]:
-    with FakeAws() as fake:
-        yield fake
-
-
-@pytest.fixture
-def upgraded(database_url: str) -> str:
-    """A database whose tables are there."""
-    open_database(database_url, migrate=True).close()
-    return database_url
 
 
 def tokens_of(jackfield: Jackfield, actor: Actor = BOB) -> Tokens:

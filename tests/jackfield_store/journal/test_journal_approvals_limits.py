@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,23 +12,9 @@ from jackfield.callers import Caller
 from jackfield.invocation import Enqueued
 from jackfield.kernel.errors import LimitReached
 from jackfield_platform.tenants.usage import in_use
-from jackfield_store.database import open_database
 from nursery import mail
 
 _READ: dict[str, Any] = {"connector": "aws-ses", "action": "getAccount", "connection": "acme-ses", "inputs": {}}
-
-
-@pytest.fixture(name="aws")
-def _aws() -> Iterator[FakeAws]:
-    with FakeAws() as fake:
-        yield fake
-
-
-@pytest.fixture
-def upgraded(database_url: str) -> str:
-    """A database whose tables are there."""
-    open_database(database_url, migrate=True).close()
-    return database_url
 
 
 def test_as_many_wait_as_may(upgraded: str, aws: FakeAws) -> None:

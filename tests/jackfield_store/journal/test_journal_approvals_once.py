@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,24 +10,11 @@ from tests.jackfield_store.journal.approving import BOB, asked, runtime, status_
 from fake_aws import FakeAws
 from jackfield.callers import Caller
 from jackfield.kernel.clock import SystemClock
-from jackfield_store.database import Transaction, open_database
+from jackfield_store.database import Transaction
 from jackfield_store.journal import Queue
 from jackfield_store.recording.decisions import ApprovalClosed, Approvals
 from jackfield_store.recording.single_use import audit_of, beginning, returning
 from jackfield_store.runtime import Jackfield
-
-
-@pytest.fixture(name="aws")
-def _aws() -> Iterator[FakeAws]:
-    with FakeAws() as fake:
-        yield fake
-
-
-@pytest.fixture
-def upgraded(database_url: str) -> str:
-    """A database whose tables are there."""
-    open_database(database_url, migrate=True).close()
-    return database_url
 
 
 def _approvals(jackfield: Jackfield) -> Approvals:

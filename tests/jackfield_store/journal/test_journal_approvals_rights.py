@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from tests.jackfield_store.journal.approving import BOB, asked, runtime, status_of, worked
@@ -13,7 +13,6 @@ from jackfield.callers.roles import made_grant
 from jackfield.kernel.clock import SystemClock
 from jackfield_store.access import Tokens
 from jackfield_store.access.sign_ins import Person, SignIns
-from jackfield_store.database import open_database
 from jackfield_store.management.roles import Roles
 from jackfield_store.recording.decisions import ApprovalClosed, Approvals
 from jackfield_store.runtime import Jackfield
@@ -21,19 +20,6 @@ from jackfield_store.runtime import Jackfield
 _ISSUER = "https://id.example"
 _ADA = Caller(f"{_ISSUER}#ada", "invoke", remote=True, person=(_ISSUER, "ada", ("support",)))
 _SUPPORT, _ANOTHER = made_grant("operator", "default", group="support"), made_grant("viewer", "default", group="support")
-
-
-@pytest.fixture(name="aws")
-def _aws() -> Iterator[FakeAws]:
-    with FakeAws() as fake:
-        yield fake
-
-
-@pytest.fixture
-def upgraded(database_url: str) -> str:
-    """A database whose tables are there."""
-    open_database(database_url, migrate=True).close()
-    return database_url
 
 
 def _approvals(jackfield: Jackfield) -> Approvals:

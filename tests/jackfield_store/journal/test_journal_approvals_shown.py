@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,23 +12,8 @@ from fake_aws import FakeAws
 from jackfield import Result
 from jackfield.callers import Caller
 from jackfield.kernel.clock import SystemClock, iso
-from jackfield_store.database import open_database
 from jackfield_store.recording.decisions import ApprovalClosed
 from nursery import mail
-
-
-@pytest.fixture(name="aws")
-def _aws() -> Iterator[FakeAws]:
-    with FakeAws() as fake:
-        yield fake
-
-
-@pytest.fixture
-def upgraded(database_url: str) -> str:
-    """A database whose tables are there."""
-    open_database(database_url, migrate=True).close()
-    return database_url
-
 
 CONTENTS = {"a.txt": b"one", "b.txt": b"two"}
 CONFIRM = {"connector": "stripe", "action": "confirmPaymentIntent", "connection": "shop"}

@@ -17,7 +17,6 @@ from jackfield.callers import Caller
 from jackfield.invocation import Enqueued
 from jackfield.kernel.errors import InvalidInvocation, JackfieldError, NotAllowed
 from jackfield.pacing.turn import PostponedError
-from jackfield_store.database import open_database
 from jackfield_store.runtime import Jackfield
 from nursery import mail
 from policy_stub import ALLOW, SECRET, Policy, policy_service
@@ -26,23 +25,10 @@ READ: dict[str, Any] = {"connector": "aws-ses", "action": "getAccount", "connect
 AGENT = Caller("agent", "invoke", remote=True)
 
 
-@pytest.fixture(name="aws")
-def _aws() -> Iterator[FakeAws]:
-    with FakeAws() as fake:
-        yield fake
-
-
 @pytest.fixture(name="policy")
 def _policy() -> Iterator[Policy]:
     with policy_service() as found:
         yield found
-
-
-@pytest.fixture
-def upgraded(database_url: str) -> str:
-    """A database whose tables are there."""
-    open_database(database_url, migrate=True).close()
-    return database_url
 
 
 @contextmanager
