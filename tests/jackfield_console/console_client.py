@@ -17,6 +17,7 @@ from urllib.parse import urlencode, urlsplit
 
 from starlette.types import ASGIApp
 
+from hosted import Hosted
 from jackfield.callers import Rules
 from jackfield.kernel.clock import Clock, SystemClock
 from jackfield_console.sign_in import one_time_link
@@ -24,7 +25,6 @@ from jackfield_server.commands.serve import mounts
 from jackfield_server.http.app import build_app
 from jackfield_server.shared.process.server_context import ServerContext
 from jackfield_server.shared.process.settings import Settings
-from jackfield_store.access import Tokens
 from plugboard import ECHO, declare, plugged
 
 _CSRF = re.compile(r'name="csrf" value="([0-9a-f]+)"')
@@ -117,7 +117,7 @@ class Client:
 
 
 @dataclass(frozen=True)
-class Place:
+class Place(Hosted):
     """A host with its application, that nobody listens for."""
 
     host: ServerContext
@@ -157,11 +157,7 @@ def placed(folder: Path, clock: Clock | None = None, *, environment: Mapping[str
 
 def token(place: Place, scope: str, workspace: str = "default", rules: Rules | None = None, expires_at: float | None = None) -> str:
     """The text of a new token."""
-    return (
-        Tokens(place.host.storage.database, place.host.storage.vault, workspace, place.host.clock)
-        .create(scope, "Ada", rules, expires_at)
-        .text
-    )
+    return place.tokens(workspace).create(scope, "Ada", rules, expires_at).text
 
 
 def is_in(client: Client) -> bool:

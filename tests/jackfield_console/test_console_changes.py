@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 from tests.jackfield_console.console_client import Place, is_in, placed, token
 
-from jackfield_store.access import Tokens, Workspaces
-
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
@@ -70,7 +68,7 @@ def test_a_scope_is_a_limit(place: Place, scope: str) -> None:
 
 def test_another_workspaces_things_are_not_there(place: Place) -> None:
     """Connections, invocations and tokens of another workspace are not found, as if they were not there."""
-    Workspaces(place.host.storage.database, place.host.storage.vault, place.host.clock).create("acme")
+    place.workspaces.create("acme")
     runtime = place.host.runtime("default")
     runtime.connections.add("hall", "echo/token", {"token": "sesame"})
     identifier = runtime.invoke({"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": "Hi"}}).meta.invocation_id
@@ -81,7 +79,7 @@ def test_another_workspaces_things_are_not_there(place: Place) -> None:
     assert other.get(f"/invocations/{identifier}").status == 404
     assert "hall" not in other.get("/connections").text
     assert identifier not in other.get("/invocations").text
-    own = Tokens(place.host.storage.database, place.host.storage.vault, "default", place.host.clock).list()[0][0].id
+    own = place.tokens().list()[0][0].id
     assert other.post(f"/tokens/{own}/revocation", {"csrf": csrf}).status == 404
     assert other.post("/connections/hall/removal", {"csrf": csrf}).status == 404
     assert is_in(place.signed_in(text))

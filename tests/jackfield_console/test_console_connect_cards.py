@@ -15,7 +15,6 @@ from tests.jackfield_server.http.connect_browser import Person
 from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.kernel.clock import SystemClock
 from jackfield_store.access.images import image_fault
-from jackfield_store.access.platform_tokens import PlatformTokens
 from plugboard import plugged
 
 BASE = "/v1/workspaces/acme-1/connect-sessions"
@@ -56,10 +55,7 @@ def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
 @pytest.fixture(scope="module")
 def platform(stand: Stand) -> Client:
     """Its platform."""
-    made = PlatformTokens(stand.host.storage.database, stand.host.storage.vault, stand.host.clock).create("acme-*", "The Shop")
-    client = Client(stand.port, made.text)
-    assert client.call("PUT", "/v1/workspaces/acme-1", {}).status == 201
-    return client
+    return stand.platform()
 
 
 def chosen(stand: Stand, platform: Client, **body: Any) -> Person:

@@ -17,7 +17,6 @@ from jackfield.connections.audience import audience_of
 from jackfield.connections.locales import Texts, texts_of
 from jackfield.kernel.clock import SystemClock
 from jackfield.testing import Answer, Provider
-from jackfield_store.access.platform_tokens import PlatformTokens
 
 BASE = "/v1/workspaces/acme-1/connect-sessions"
 FILES = sorted(path for part in ("connectors", "runtime") for path in (ROOT / part).glob("*/*/locales/*.json")) + sorted(
@@ -38,10 +37,7 @@ def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
 @pytest.fixture(scope="module")
 def platform(stand: Stand) -> Client:
     """Its platform."""
-    made = PlatformTokens(stand.host.storage.database, stand.host.storage.vault, stand.host.clock).create("acme-*", "token-4711")
-    client = Client(stand.port, made.text)
-    assert client.call("PUT", "/v1/workspaces/acme-1", {}).status == 201
-    return client
+    return stand.platform("token-4711")
 
 
 def begin(stand: Stand, platform: Client, **body: Any) -> Person:

@@ -12,7 +12,6 @@ from tests.jackfield_console.console_client import Client, Place, placed, token
 
 from jackfield.callers import Rules
 from jackfield.kernel.errors import Unavailable
-from jackfield_store.access import Tokens
 from jackfield_store.journal import Queue
 
 CALL = {"connector": "echo", "action": "post", "connection": "hall", "inputs": {"text": "Hi"}}
@@ -178,7 +177,7 @@ def test_choices_that_the_provider_knows(place: Place, client: Client) -> None:
 def test_a_reader_sees_and_changes_nothing(place: Place) -> None:
     """With the scope `read` every page is shown, and what cannot be done is not offered."""
     place.host.runtime("default").invoke({**CALL, "inputs": {"text": "Hi", "fault": {"kind": "reset"}}})
-    text = Tokens(place.host.storage.database, place.host.storage.vault, "default", place.host.clock).create("read").text
+    text = place.tokens().create("read").text
     client = place.signed_in(text)
     identifier = client.get("/invocations").text.partition('href="/invocations/')[2][:36]
     entry = client.get(f"/invocations/{identifier}")
@@ -205,7 +204,7 @@ def test_pages_without_scripts(place: Place, client: Client) -> None:
     assert client.change("/workspace", "/workspace", retentionDays="x").status == 400
     settings = place.host.runtime("default").access.settings
     assert (settings.retention_days, settings.keep_inputs) == (7, True)
-    token = Tokens(place.host.storage.database, place.host.storage.vault, "default", place.host.clock).list()[0][0].id
+    token = place.tokens().list()[0][0].id
     assert "does not allow running actions" in client.get(f"/workspace/verdict?call=echo/say&token={token}").words
     assert client.change("/", "/connections/hall/name", new="hall two").status == 422
     assert client.change("/", "/connections/hall/removal").headers["location"] == "/connections?done=removed"

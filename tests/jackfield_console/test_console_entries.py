@@ -21,7 +21,6 @@ from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import InDoubt
 from jackfield_console.results import error_shown
 from jackfield_platform.events.callbacks import Callbacks
-from jackfield_store.access import Tokens
 from jackfield_store.journal import Journal
 from plugboard import make_connector, plugged
 
@@ -225,7 +224,7 @@ def test_n9_a_filter_that_does_not_exist_is_refused(client: Client, query: str) 
 
 def test_n9_callers_are_found_by_name(place: Place) -> None:
     """N9: the filter for callers takes the name of a token, or its id; a name that two tokens have is refused."""
-    tokens = Tokens(place.host.storage.database, place.host.storage.vault, "default", place.host.clock)
+    tokens = place.tokens()
     ada, client = tokens.create("manage", "Ada").token, place.signed_in()
     identifier = doubtful(place, Caller(ada.id))
     for name in ("Ada", ada.id):

@@ -18,7 +18,6 @@ from jackfield.kernel.markup import h
 from jackfield_console.action import FORM_SCRIPTS
 from jackfield_console.layout.components import guide, line
 from jackfield_console.layout.shell import POLICY
-from jackfield_store.access import Tokens
 from plugboard import make_connector, plugged
 
 EVIL = "<script>alert(1)</script>"
@@ -120,7 +119,7 @@ def test_no_page_runs_what_it_shows(place: Place) -> None:
     bad = runtime.invoke(
         {**call, "inputs": {"text": "fail"}, "idempotencyKey": EVENT, "context": {"correlationId": EVIL}}
     ).meta.invocation_id
-    Tokens(place.host.storage.database, place.host.storage.vault, "default", place.host.clock).create("read", EVENT)
+    place.tokens().create("read", EVENT)
     pages = [
         "/", "/connectors", f"/connectors?q={EVIL}", "/connectors/hostile", "/connectors/hostile/actions/echo", "/connections",
         f"/connections?text={EVIL}", "/connections/door", "/new-connection", "/new-connection?type=hostile/door", "/invocations",

@@ -20,7 +20,7 @@ from jackfield_server.commands.serve import _announce, mounts
 from jackfield_server.http.app import build_app
 from jackfield_server.shared.identity.identity import Identity
 from jackfield_server.shared.process.server_context import ServerContext
-from jackfield_store.access import Tokens, Workspaces
+from jackfield_store.access import Workspaces
 from jackfield_store.access.sessions import IDLE, LASTS, LINK_LASTS, Sessions
 
 
@@ -100,7 +100,7 @@ def test_a_link_is_no_token_and_a_token_no_link(place: Place) -> None:
 
 def test_a_token_signs_in(place: Place) -> None:
     """A pasted token opens its own workspace with its own scope, and leads to where its bearer wanted to go."""
-    Workspaces(place.host.storage.database, place.host.storage.vault, place.host.clock).create("acme")
+    place.workspaces.create("acme")
     client = place.client()
     csrf = client.get("/login").csrf
     answer = client.post("/login", {"csrf": csrf, "token": f" {token(place, 'read', 'acme')}\n", "next": "/tokens"})
@@ -298,7 +298,7 @@ def test_a_revoked_token_ends_its_sessions(place: Place) -> None:
     """When a token is revoked, whoever signed in with it is out."""
     client = place.signed_in(token(place, "manage"))
     assert is_in(client)
-    tokens = Tokens(place.host.storage.database, place.host.storage.vault, "default", place.host.clock)
+    tokens = place.tokens()
     tokens.revoke(tokens.list()[0][0].id)
     assert not is_in(client)
 
@@ -308,7 +308,7 @@ def test_a_session_ends_with_the_seal_of_its_token(place: Place, assignment: str
     """Whoever had signed in, and can write to the database, undid the revocation of the token or gave it the scope `manage`: the console
     looked at the columns, and not at their seal."""
     client = place.signed_in(token(place, "read"))
-    tokens = Tokens(place.host.storage.database, place.host.storage.vault, "default", place.host.clock)
+    tokens = place.tokens()
     if "revoked" in assignment:
         tokens.revoke(tokens.list()[0][0].id)
     with place.host.storage.database.write() as transaction:
@@ -382,7 +382,7 @@ def _asked(place: Place, address: str, receive: Any, cookies: dict[str, str] | N
 
 def test_a_session_is_of_its_workspace(place: Place) -> None:
     """A cookie whose workspace was changed opens nothing."""
-    Workspaces(place.host.storage.database, place.host.storage.vault, place.host.clock).create("acme")
+    place.workspaces.create("acme")
     client = place.signed_in(token(place, "manage"))
     secret = client.cookies["jackfield_8080"].partition(".")[2]
     for owner in ("YWNtZQ", "", "%%%", "/w=="):

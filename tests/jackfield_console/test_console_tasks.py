@@ -17,7 +17,6 @@ from tests.jackfield_console.task_person import Person
 from browsing import Visitor
 from console_rig import Console, served
 from dead_letters import give_up
-from jackfield_store.access import Workspaces
 
 pytest_plugins = ["browser"]
 pytestmark = pytest.mark.campaign  # two minutes
@@ -39,7 +38,7 @@ def furnish(console: Console) -> None:
     runtime = console.host.runtime("default")
     for name in ("hall", "attic", "cellar"):
         runtime.connections.add(name, "echo/token", {"token": "sesame"})
-    workspaces = Workspaces(console.host.storage.database, console.host.storage.vault, console.host.clock)
+    workspaces = console.workspaces
     workspaces.set("default", {"keepInputs": True})
     runtime.invoke(SAY)
     for number in range(3):

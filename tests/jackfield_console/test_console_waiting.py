@@ -10,7 +10,6 @@ from tests.jackfield_console.console_client import placed, token
 from browsing import Visitor
 from console_rig import Console
 from http_stand import say
-from jackfield_store.access import Workspaces
 
 pytest_plugins = ["browser"]
 
@@ -19,9 +18,7 @@ def test_a_person_decides_on_an_accessible_page(browser: Browser, console: Conso
     """It passes axe and is no wider than the window, before and after the decision, and in the list."""
     runtime = console.host.runtime("default")
     runtime.connections.add("hall", "echo/token", {"token": "sesame"})
-    Workspaces(console.host.storage.database, console.host.storage.vault, console.host.clock).set(
-        "default", {"rules": {"approve": ["echo/post"]}}
-    )
+    console.workspaces.set("default", {"rules": {"approve": ["echo/post"]}})
     found = runtime.invoke(say("post", "hall", text="to be approved"))
     visitor = Visitor(browser, console)
     visitor.page.goto(f"{console.origin}/login")
@@ -53,7 +50,7 @@ def test_a_person_decides_on_an_accessible_page(browser: Browser, console: Conso
 def test_who_sees_the_approvals_and_who_sets_their_rules(tmp_path: Path) -> None:
     """Tokens of the scope approve see them. Saving the workspace's page keeps its approve patterns, and the forms set them."""
     with placed(tmp_path) as place:
-        workspaces = Workspaces(place.host.storage.database, place.host.storage.vault, place.host.clock)
+        workspaces = place.workspaces
         workspaces.set("default", {"rules": {"approve": ["echo/post"]}})
         person = place.signed_in()
         assert "echo/post</textarea>" in person.get("/workspace").text

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import uvicorn
 
+from hosted import Hosted
 from jackfield.callers import Rules
 from jackfield.kernel.clock import Clock, SystemClock
 from jackfield_console.sign_in import one_time_link
@@ -19,7 +20,6 @@ from jackfield_server.commands.serve import mounts
 from jackfield_server.http.app import build_app
 from jackfield_server.shared.process.server_context import ServerContext
 from jackfield_server.shared.process.settings import Settings
-from jackfield_store.access import Tokens
 from plugboard import ECHO, declare, plugged
 
 _PATIENCE = 60.0
@@ -28,7 +28,7 @@ _LAST = [0]
 
 
 @dataclass(frozen=True)
-class Console:
+class Console(Hosted):
     """A console that runs: ``origin`` is its address."""
 
     host: ServerContext
@@ -42,11 +42,7 @@ class Console:
         self, scope: str, workspace: str = "default", *, name: str = "", rules: Rules | None = None, expires_at: float | None = None
     ) -> str:
         """The text of a new token."""
-        return (
-            Tokens(self.host.storage.database, self.host.storage.vault, workspace, self.host.clock)
-            .create(scope, name, rules, expires_at)
-            .text
-        )
+        return self.tokens(workspace).create(scope, name, rules, expires_at).text
 
 
 def _listener() -> socket.socket:

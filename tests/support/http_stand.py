@@ -24,6 +24,7 @@ import uvicorn
 from starlette import routing
 
 from documented import undocumented
+from hosted import Hosted
 from jackfield.callers import Rules, Scope
 from jackfield.kernel.clock import Clock
 from jackfield_dapr.sidecar import Components
@@ -98,7 +99,7 @@ def say(action: str, connection: Any = None, **inputs: Any) -> dict[str, Any]:
 
 
 @dataclass
-class Stand:
+class Stand(Hosted):
     """A server in this process."""
 
     host: ServerContext
@@ -108,8 +109,13 @@ class Stand:
 
     def client(self, scope: Scope = "manage", workspace: str = "default", rules: Rules | None = None, **more: Any) -> Client:
         """A client with a new token."""
-        tokens = Tokens(self.host.storage.database, self.host.storage.vault, workspace, self.host.clock)
-        return Client(self.port, tokens.create(scope, rules=rules or Rules(), **more).text)
+        return Client(self.port, self.tokens(workspace).create(scope, rules=rules or Rules(), **more).text)
+
+    def platform(self, name: str = "The Shop") -> Client:
+        """The client of a new platform, whose tenant is ``acme-1``."""
+        found = Client(self.port, self.platform_token("acme-*", name))
+        assert found.call("PUT", "/v1/workspaces/acme-1", {}).status in (200, 201)
+        return found
 
 
 def clean(folder: Path, **more: str) -> dict[str, str]:

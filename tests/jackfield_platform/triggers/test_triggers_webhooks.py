@@ -34,7 +34,7 @@ from jackfield_platform.triggers.subscription import Subscription
 from jackfield_platform.triggers.table import SubscriptionTable, by_path
 from jackfield_platform.webhook_samples import replay
 from jackfield_server.shared.process.settings import Settings
-from jackfield_store.access import Tokens, WorkspaceAccess, Workspaces
+from jackfield_store.access import Tokens, WorkspaceAccess
 from replies import Reply
 from shell import Shell
 from waiting import until
@@ -484,7 +484,7 @@ def test_the_command_line_adds_pauses_and_removes(operator: Shell, monkeypatch: 
 
 def test_a_webhook_is_taken_while_the_queue_has_no_room(stand: Stand) -> None:
     """What a provider sends is accepted: what it starts is queued, counts, and is refused for no limit. A direct request is."""
-    Workspaces(stand.host.storage.database, stand.host.storage.vault, stand.host.clock).create("full", {"limits": {"queued": 0}})
+    stand.workspaces.create("full", {"limits": {"queued": 0}})
     client = stand.client(workspace="full")
     assert client.post("/v1/connections?test=false", _HALL).status == 201
     call = {"connector": "echo", "action": "post", "connection": "hall", "inputs": {"text": {"$event": "/data/payload/text"}}}

@@ -17,7 +17,6 @@ from tests.jackfield_server.http.connect_browser import Person
 from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.kernel.clock import SystemClock
 from jackfield_platform.tenants.connect_access import role_name, stack_name
-from jackfield_store.access.platform_tokens import PlatformTokens
 from moto_quiet import quiet
 from moto_rig import offer
 
@@ -46,10 +45,7 @@ def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
 @pytest.fixture(scope="module")
 def platform(stand: Stand) -> Client:
     """Its platform."""
-    made = PlatformTokens(stand.host.storage.database, stand.host.storage.vault, stand.host.clock).create("acme-*", "The Shop")
-    client = Client(stand.port, made.text)
-    assert client.call("PUT", "/v1/workspaces/acme-1", {}).status == 201
-    return client
+    return stand.platform()
 
 
 def opened(platform: Client, **body: Any) -> Person:

@@ -14,7 +14,6 @@ from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.kernel.clock import SystemClock
 from jackfield.testing import Answer, Provider
 from jackfield_server.shared.operations.connect import connecting
-from jackfield_store.access.platform_tokens import PlatformTokens
 
 BASE = "/v1/workspaces/acme-1/connect-sessions"
 ROLE = {
@@ -35,10 +34,7 @@ def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
 @pytest.fixture(scope="module")
 def platform(stand: Stand) -> Client:
     """Its platform."""
-    made = PlatformTokens(stand.host.storage.database, stand.host.storage.vault, stand.host.clock).create("acme-*", "The Shop")
-    client = Client(stand.port, made.text)
-    assert client.call("PUT", "/v1/workspaces/acme-1", {}).status == 201
-    return client
+    return stand.platform()
 
 
 def again(stand: Stand, platform: Client, kind: str, values: dict[str, Any], locked: list[str], **entered: str) -> tuple[str, Person]:

@@ -20,7 +20,6 @@ from jackfield.kernel.errors import InvalidInvocation
 from jackfield_platform.tenants.connect_session import MEMBERS
 from jackfield_server.http.shapes import shapes
 from jackfield_server.shared.operations.connect import connecting
-from jackfield_store.access.platform_tokens import PlatformTokens
 from jackfield_store.management.oauth_clients import oauth_clients
 
 SERVER = {"server": "https://a.example"}
@@ -55,10 +54,7 @@ def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
 @pytest.fixture(scope="module")
 def platform(stand: Stand) -> Client:
     """Its platform."""
-    made = PlatformTokens(stand.host.storage.database, stand.host.storage.vault, stand.host.clock).create("acme-*", "The Shop")
-    client = Client(stand.port, made.text)
-    assert client.call("PUT", "/v1/workspaces/acme-1", {}).status == 201
-    return client
+    return stand.platform()
 
 
 def begin(platform: Client, **body: Any) -> dict[str, Any]:

@@ -26,7 +26,6 @@ from authority import Authority
 from clocks import FakeClock
 from http_stand import SETTINGS, Client, Stand, say, standing
 from jackfield_server.shared.identity.identity_providers import Jwt
-from jackfield_store.access import Workspaces
 from waiting import until
 
 ISSUER, AUDIENCE = "https://id.example.com", "jackfield"
@@ -111,7 +110,7 @@ def test_claims_say_what_a_caller_may(stand: Stand, provider: Provider, scope: A
 
 def test_the_workspace_is_the_claims(stand: Stand, provider: Provider) -> None:
     """A caller sees the workspace of the claim and no other; one that there is not lets nobody in."""
-    Workspaces(stand.host.storage.database, stand.host.storage.vault, stand.host.clock).create("acme")
+    stand.workspaces.create("acme")
     ours = Client(stand.port, provider.token())
     theirs = Client(stand.port, provider.token(workspace="acme", sub="bob"))
     made = ours.post("/v1/invocations", say("say", text="hello")).json["meta"]["invocationId"]
@@ -429,7 +428,7 @@ def test_a_provider_that_comes_back_is_asked_again(tmp_path: Path, provider: Pro
 
 def test_people_with_a_jwt_approve_but_never_their_own(stand: Stand, provider: Provider) -> None:
     """The scope ``approve`` of a JWT decides on what waits: not on the person's own call, nor on one by a token that the person created."""
-    Workspaces(stand.host.storage.database, stand.host.storage.vault, stand.host.clock).set("default", {"rules": {"approve": ["echo/say"]}})
+    stand.workspaces.set("default", {"rules": {"approve": ["echo/say"]}})
     ada, bob = (Client(stand.port, provider.token(sub=name, scope="jackfield:manage approve")) for name in ("ada", "bob"))
     assert ada.post("/v1/connections", {"name": "hall", "type": "echo/token", "values": {"token": "t-4711"}}).status == 201
     made = ada.post("/v1/tokens", {"scope": "invoke"}).json["token"]

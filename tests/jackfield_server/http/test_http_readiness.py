@@ -24,7 +24,6 @@ from http_stand import Client, clean, mint, process, say, standing
 from jackfield.callers import Rules
 from jackfield_server.commands.worker_probes import Figures
 from jackfield_server.shared.process import readiness
-from jackfield_store.access import Workspaces
 from jackfield_store.database import open_database
 from jackfield_store.management import conditions
 from jackfield_store.management.conditions import SAID
@@ -167,7 +166,7 @@ def test_only_the_operator_reads_the_text(tmp_path: Path, postgres_server: Serve
     url = postgres_server.create(postgres_server.template())
     with DatabaseProxy(postgres_server.port) as proxy, standing(tmp_path, JACKFIELD_DATABASE_URL=proxy.url(url)) as stand:
         operator = stand.client()
-        Workspaces(stand.host.storage.database, stand.host.storage.vault, stand.host.clock).create("acme")
+        stand.workspaces.create("acme")
         revoked = operator.post("/v1/tokens", {"name": "old", "scope": "manage"}).json
         others = {
             "nobody": Client(stand.port),
@@ -226,7 +225,7 @@ def test_a_workspace_that_is_not_served_is_a_warning(tmp_path: Path) -> None:
     """The key service of one workspace refuses, which a process has noted: all others are served, so the process is ready, and names nobody
     to strangers."""
     with standing(tmp_path) as stand:
-        Workspaces(stand.host.storage.database, stand.host.storage.vault, stand.host.clock).create("acme")
+        stand.workspaces.create("acme")
         row = {"now": stand.host.clock.time(), "reason": "the key service of acme refuses"}
         with stand.host.storage.database.write() as transaction:
             transaction.change("INSERT INTO blocked_workspaces VALUES ('acme', 'unavailable', :reason, :now, :now)", row)

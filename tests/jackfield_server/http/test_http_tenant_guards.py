@@ -9,7 +9,6 @@ import pytest
 
 from http_stand import SETTINGS, Client, standing
 from jackfield.kernel.clock import SystemClock
-from jackfield_store.access.platform_tokens import PlatformTokens
 
 
 @pytest.mark.parametrize(
@@ -19,8 +18,7 @@ from jackfield_store.access.platform_tokens import PlatformTokens
 def test_a_platform_sets_no_counts(tmp_path: Path, guard: dict[str, Any]) -> None:
     """It is refused with the member's path, and what it has read may be sent back."""
     with standing(tmp_path, SETTINGS, clock=SystemClock()) as stand:
-        made = PlatformTokens(stand.host.storage.database, stand.host.storage.vault, stand.host.clock).create("acme-*", "The Shop")
-        platform, path = Client(stand.port, made.text), "/v1/workspaces/acme-1"
+        platform, path = Client(stand.port, stand.platform_token()), "/v1/workspaces/acme-1"
         assert platform.call("PUT", path, {"guards": {"c1": guard}}).status == 400
         assert platform.call("PUT", path, {"guards": {"c1": {"bounceRate": 0.05}}}).status == 201
         refused = platform.call("PATCH", path, {"guards": {"c1": guard}})

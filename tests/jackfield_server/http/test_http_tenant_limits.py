@@ -25,7 +25,6 @@ from jackfield.callers.actor import Actor
 from jackfield.kernel.clock import iso
 from jackfield_dapr.sidecar import Components
 from jackfield_server.shared.process.request_shares import READERS, TOKEN_READERS
-from jackfield_store.access import Workspaces
 from jackfield_store.access.platform_tokens import PlatformTokens
 from mcp_talk import call_of
 from replies import Reply
@@ -380,7 +379,7 @@ def test_waiting_readers_are_no_requests_in_progress(tmp_path: Path) -> None:
 def test_no_workspace_holds_more_than_its_share_of_the_requests(tmp_path: Path) -> None:
     """One that takes what it can leaves places for another, and gets 429 beyond three quarters."""
     with standing(tmp_path, replace(SETTINGS, concurrency=8)) as stand, ThreadPoolExecutor(8) as pool, Gatekeeper() as gate:
-        Workspaces(stand.host.storage.database, stand.host.storage.vault, stand.host.clock).create("other")
+        stand.workspaces.create("other")
         client, other = stand.client(), stand.client(workspace="other")
         running = [pool.submit(client.invoke, "say", text="x", gate={"port": gate.port}) for _ in range(6)]
         for _ in range(6):
@@ -416,7 +415,7 @@ def test_bindings_of_dapr_are_counted_with_the_other_calls(tmp_path: Path) -> No
     folder.mkdir()
     (folder / "outbox.yaml").write_text(component(), encoding="utf-8")
     with FakeAws() as aws, standing(tmp_path, components=Components((str(folder),), "billing"), AWS_ENDPOINT_URL=aws.url) as stand:
-        workspaces = Workspaces(stand.host.storage.database, stand.host.storage.vault, stand.host.clock)
+        workspaces = stand.workspaces
         request = {"operation": "create", "data": "<p>late</p>", "metadata": {"emailTo": "a@rcpt.test"}}
         workspaces.set("default", {"limits": {"concurrent": 0}})
         reply = Client(stand.port).post("/v1.0/bindings/outbox", request)

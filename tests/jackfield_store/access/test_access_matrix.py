@@ -22,7 +22,6 @@ from jackfield_console.app import routes
 from jackfield_server.commands.serve import mounts
 from jackfield_server.http.app import build_app
 from jackfield_server.http.table import OPERATIONS
-from jackfield_store.access import Tokens, Workspaces
 from mcp_talk import call_of, message
 
 RULES = Rules(allow=("echo/say & connection:hall",))
@@ -250,9 +249,9 @@ class Scene:
         """Everything hidden, as the administrator sees it."""
         hidden = [self.admin.get(f"/v1/connections/{name}").json for name in ("zanzibar", "attic-of-echo")]
         entries = [self.admin.get(f"/v1/invocations/{world.id}").json for key, world in self.worlds.items() if key.startswith("entry")]
-        tokens = Tokens(self.stand.host.storage.database, self.stand.host.storage.vault, "default", self.stand.host.clock)
+        tokens = self.stand.tokens()
         names = sorted(row["name"] for row in self.admin.get("/v1/connections").json["items"])
-        rules = Workspaces(self.stand.host.storage.database, self.stand.host.storage.vault, self.stand.host.clock).find("default").settings
+        rules = self.stand.workspaces.find("default").settings
         return hidden, entries, tokens.find(self.treasurer).revoked_at, [name for name in names if name != "hall"], rules
 
 
@@ -271,7 +270,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         ran = admin.post("/v1/invocations", say("say", "hall", text="x")).json["meta"]["invocationId"]
         elsewhere = admin.post("/v1/invocations", say("say", "zanzibar", text="x", fault={"kind": "rejected"})).json["meta"]["invocationId"]
         doubt = admin.post("/v1/invocations", say("post", "hall", text="x", fault={"kind": "reset"})).json["meta"]["invocationId"]
-        tokens, _ = Tokens(stand.host.storage.database, stand.host.storage.vault, "default", stand.host.clock).list()
+        tokens, _ = stand.tokens().list()
         treasurer = next(token.id for token in tokens if token.name == "treasurer")
         seen = World(id=ran)
         worlds = {

@@ -14,7 +14,6 @@ from gates import Gatekeeper
 from http_stand import SETTINGS, Client, Stand, say, standing
 from jackfield.callers import Rules
 from jackfield_server.shared.identity.identity import Identities
-from jackfield_store.access import Tokens, Workspaces
 from sealed_rows import set_token
 
 
@@ -31,7 +30,7 @@ def settled(client: Client, identifier: str) -> Any:
 
 def revoke(stand: Stand, token: str) -> None:
     """End the token."""
-    Tokens(stand.host.storage.database, stand.host.storage.vault, "default", stand.host.clock).revoke(token)
+    stand.tokens().revoke(token)
 
 
 def expire(stand: Stand, token: str) -> None:
@@ -46,7 +45,7 @@ def narrow(stand: Stand, token: str) -> None:
 
 def block(stand: Stand, _token: str) -> None:
     """Block the action in the whole workspace."""
-    Workspaces(stand.host.storage.database, stand.host.storage.vault, stand.host.clock).set("default", {"rules": {"block": ["echo/post"]}})
+    stand.workspaces.set("default", {"rules": {"block": ["echo/post"]}})
 
 
 @pytest.mark.parametrize("is_named", [True, False], ids=["named", "chosen"])
