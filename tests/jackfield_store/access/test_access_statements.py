@@ -110,6 +110,18 @@ def test_a_call_asks_for_nothing_that_stays(
         assert found["epoch"] <= _CALLS
 
 
+def test_what_one_token_has_found_serves_no_other(open_runtime: Callable[..., Jackfield]) -> None:
+    """Equal calls of tokens of one scope: what is kept of the first one's call is judged by the rules of whoever comes next."""
+    jackfield = open_runtime(connections=())
+    store = table_of(jackfield.connections.known)
+    assert store is not None
+    store.add("hall", drafted("Hello"))
+    free, bound = Caller("free", "invoke", remote=True), Caller("bound", "invoke", Rules(block=("echo/say",)), remote=True)
+    call = {"connector": "echo", "action": "say", "connection": "hall", "inputs": {}}
+    codes = [None if (error := jackfield.invoke(call, caller=caller).error) is None else error.code for caller in (free, free, bound, free)]
+    assert codes == [None, None, "not_allowed", None]
+
+
 def test_a_request_asks_for_nothing_that_stays(statements: Statements, database_url: str, tmp_path: Path) -> None:
     """A call over HTTP: its token is not looked up either; on PostgreSQL the token and the call ask for the epoch once each."""
     with standing(tmp_path / "server", JACKFIELD_DATABASE_URL=database_url) as stand:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.jackfield_store.connections.managed import say
 
 from jackfield_store.runtime import Jackfield
+from plugboard import make_connector, plugged
 
 pytest_plugins = ["tests.jackfield_store.connections.store_fixture"]
 pytestmark = pytest.mark.above_sql
@@ -57,4 +59,42 @@ def test_errors_logs_and_records_mask_weak_secrets_all_the_same(managed_jackfiel
     assert managed_jackfield.connections.show("hall")["values"]["token"] == "***"
     refused = managed_jackfield.invoke({"connector": "echo", "action": "sayminioadmin", "connection": "hall", "inputs": {}}).to_json()
     assert "minioadmin" not in json.dumps(refused)
+    assert "minioadmin" not in caplog.text
+
+
+_LOUD = """
+from jackfield.connector import ConnectionType, Connector, Field, Inputs, OpenContext, Output, Rejected
+
+class Key(ConnectionType):
+    "A key."
+    key = "key"
+    title = "Key"
+    auth = "apiKey"
+    token: str = Field(title="Token", secret=True)
+
+    def open(self, context: OpenContext) -> "Key":
+        return self
+
+class Nothing(Inputs):
+    "Nothing."
+
+class Done(Output):
+    "Nothing."
+
+connector = Connector("loud", title="Loud", version="1.0.0", connections=[Key])
+
+@connector.action("shout", effect="read")
+def shout(inputs: Nothing, key: Key) -> Done:
+    "Say the key."
+    raise Rejected(f"no {key.token}")
+"""
+
+
+def test_what_an_open_connection_says_masks_weak_secrets_too(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The error of an action that quotes the secret of its connection, which is a public default."""
+    make_connector(tmp_path, "loud", _LOUD)
+    hall = {"hall": {"type": "loud/key", "values": {"token": "minioadmin"}}}
+    with plugged(tmp_path), Jackfield(connections=[hall], database_url="none") as jackfield:
+        error = jackfield.invoke({"connector": "loud", "action": "shout", "connection": "hall", "inputs": {}}).to_json()["error"]
+    assert (error["code"], error["message"]) == ("rejected", "no ***")
     assert "minioadmin" not in caplog.text
