@@ -12,10 +12,11 @@ import time
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.metadata import version
+from pathlib import Path
 
 from benchmarks.measure import ROOT, Line
 
-_CALLS = ("no_op", "sending", "journal", "attachment", "listing", "smtp", "pacing", "isolation", "cold")
+_CALLS = ("no_op", "sending", "journal", "twins", "attachment", "listing", "smtp", "pacing", "isolation", "cold")
 _SERVERS = ("http_api", "http_lanes", "http_sends", "http_client", "aws_calls", "events", "queued", "queue_budgets")
 _SIZES = ("catalogue", "files", "catalogue_size", "journal_size")
 _PARTS = (*_CALLS, *_SERVERS, *_SIZES)
@@ -65,8 +66,10 @@ def _main(names: list[str]) -> int:
 
 
 def _write(sections: dict[str, str]) -> None:
+    """Write the pages: their parts in order, then what somebody has written there about other measurements."""
     for page, parts in _PAGES.items():
-        text = "".join(f"\n## {part}\n\n{sections[part]}" for part in parts if part in sections)
+        others = [name for name in _sections_of(page) if name not in _PARTS]
+        text = "".join(f"\n## {part}\n\n{sections[part]}" for part in (*parts, *others) if part in sections)
         page.write_text((_FURTHER_HEADS.get(parts) or _head()) + text, encoding="utf-8")
 
 
@@ -92,8 +95,12 @@ def _loop() -> float:
 
 
 def _sections() -> dict[str, str]:
-    """Return the tables that the pages have, by part."""
-    found = [text for page in _PAGES if page.exists() for text in page.read_text(encoding="utf-8").split("\n## ")[1:]]
+    """Return what the pages have below each of their headings: tables of parts, and what else was measured."""
+    return {name: text for page in _PAGES for name, text in _sections_of(page).items()}
+
+
+def _sections_of(page: Path) -> dict[str, str]:
+    found = page.read_text(encoding="utf-8").split("\n## ")[1:] if page.exists() else []
     return {name: table.strip() + "\n" for name, _, table in (text.partition("\n") for text in found)}
 
 

@@ -459,7 +459,7 @@ class Attempts(SecretHolder):
             invocation_id=self.run.meta.invocation_id,
             key=self.key,
             workspace=shared.workspace,
-            files=Outputs(shared.files, shared.workspace, run.caller.name, run.claimed) if stores and shared.files.enabled else None,
+            files=Outputs(shared.files, shared.workspace, run) if stores and shared.files.enabled else None,
             observe=shared.observe,
             takes_unread=self.declared != "read" and self.plan.code.job is None,
             follows=self.evidence.fetched,

@@ -240,9 +240,18 @@ class Pipeline:
     async def judged(self, run: Run, result: Result, caller: Caller | None = None) -> Result:
         """Return a Result without what the policies withhold of its output or of its error, replayed ones, too. ``caller`` had asked
         for it, if not the run's own."""
-        if result.output is None and not _tells(run, result):
+        if result.output is None and not _tells(run, result) and not run.returned:
             return result
-        found: Result = await _policy().judge_output(self.plugins, run, result, self.workspace, caller or run.caller)
+        found: Result = await _policy().judge_output(self.plugins, run, result, self.dependencies, caller or run.caller)
+        return found
+
+    def judged_choices(self, caller: Caller, about: Mapping[str, Any], fetch: Callable[[], list[dict[str, str]]]) -> list[dict[str, str]]:
+        """Return the choices of a form's field that the policies leave of those that ``fetch`` gets from the provider.
+
+        :raises NotAllowed: if one refuses them.
+        :raises Unavailable: if there is no decision.
+        """
+        found: list[dict[str, str]] = _policy().judge_choices(self.plugins, caller, {**about, "workspace": self.workspace}, fetch)
         return found
 
     def seen_by(self, caller: Caller) -> Caller:

@@ -7,13 +7,13 @@ begin, and an output is withheld until there is one (``decided``). No policy cha
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.callers.rules import Rules
-from jackfield.invocation import Result
+from jackfield.invocation import Meta, Result
 from jackfield.invocation.file_references import file_places, replaced
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import InvalidInput, InvalidInvocation, JackfieldError, NotAllowed, Provider, Unavailable
@@ -23,7 +23,7 @@ from jackfield.pipe.check import checked
 from jackfield.pipe.filling import reserve
 from jackfield.pipe.flat_bodies import unfolded
 from jackfield.pipe.withholding import ALL, Place, missing, others, restored, without
-from jackfield.redaction.marks import masked
+from jackfield.redaction.marks import leaves, masked
 from jackfield.redaction.messages import masked_members
 
 if TYPE_CHECKING:
@@ -73,11 +73,12 @@ async def judge_call(plugins: Plugins, run: Run, dependencies: Dependencies) -> 
             run.asks = "a policy asks for a person's approval"
 
 
-async def judge_output(plugins: Plugins, run: Run, result: Result, workspace: str, caller: Caller) -> Result:
+async def judge_output(plugins: Plugins, run: Run, result: Result, dependencies: Dependencies, caller: Caller) -> Result:
     """Ask which members of an output, or of what the provider told about a failure, the ``caller`` may have; return the Result without the
-    others. Without a decision it has no output: that is kept with the record, for ``decided``."""
+    others. Without a decision it has no output: that is kept with the record, for ``decided``. Files that this call has returned and that
+    are withheld are deleted, since lists of files would offer them."""
     known, names_all = run.recorded or result, False
-    question = {**_about(run, workspace, "output", caller), **_told(known)}
+    question = {**_about(run, dependencies.workspace, "output", caller), **_told(known)}
     try:
         verdicts = await run.waiter.call(partial(_asked, plugins, question))
         places, names_all = [*_places(verdicts, question["output"])], any("keep" in verdict for verdict in verdicts)
@@ -97,7 +98,10 @@ async def judge_output(plugins: Plugins, run: Run, result: Result, workspace: st
     run.conceals = names_all or bool(places)
     if places[:1] == [ALL] or run.undecided is not None:
         _forget_requests(run)
-    return without(result, places, why, names_all=names_all)
+    found = without(result, places, why, names_all=names_all)
+    if run.conceals or found.error is not None:
+        await _delete_files(run, dependencies, found.output)
+    return found
 
 
 def _told(result: Result) -> dict[str, Any]:
@@ -116,6 +120,24 @@ def _forget_requests(run: Run) -> None:
     if run.attempts is not None:
         for line in run.attempts.evidence.log:
             line["requestId"] = None
+
+
+def judge_choices(
+    plugins: Plugins, caller: Caller, about: Mapping[str, Any], fetch: Callable[[], list[dict[str, str]]]
+) -> list[dict[str, str]]:
+    """Ask whether the choices of a form's field may be fetched from a provider, and which of them the caller may have.
+
+    :raises NotAllowed: if a policy refuses them, or wants a person to approve it.
+    :raises Unavailable: if a policy has no decision.
+    """
+    question = {**about, "caller": _caller(caller), "effect": "read", "invocationId": None, "dryRun": False}
+    for verdict in _asked(plugins, {**question, "hook": "call"}):
+        if verdict.get("allow") is not True or verdict.get("approve") is True:
+            raise NotAllowed("not allowed: a policy refuses it", hint="Ask the operator of jackfield what the policy allows.")
+    found = {"items": fetch()}
+    places = [*_places(_asked(plugins, {**question, "hook": "output", "status": "succeeded", "output": found}), found)]
+    left = without(Result("succeeded", Meta(""), found), places, "withheld").output
+    return [] if left is None else [one for one in left.get("items", ()) if "value" in one]
 
 
 def decided(plugins: Plugins, result: Mapping[str, Any], undecided: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -141,6 +163,14 @@ def judged_listing(plugins: Plugins, caller: Caller, workspace: str) -> Caller:
         _LOG.warning("a listing has reads only: %s", error)
         rules = Rules.checked(own.allow, (*own.block, *_ONLY_READS), own.approve)
     return replace(caller, rules=rules)
+
+
+async def _delete_files(run: Run, dependencies: Dependencies, left: Any) -> None:
+    """Delete what a call has stored of its output, but for the files that are ``left`` to its caller."""
+    kept = {*leaves(left)} if run.returned else ()
+    for identifier in run.returned:
+        if identifier not in kept:
+            await run.waiter.call(partial(dependencies.files.delete, dependencies.workspace, identifier))
 
 
 async def _shown(plan: Plan, run: Run, dependencies: Dependencies) -> Any:

@@ -102,6 +102,7 @@ class Run:
     - ``joins``: an equal write of the same caller that is open answers it, unless it has a key.
     - ``asks``: the rule that lets the call wait for a person's approval; None if there is none.
     - ``limits``: those of the workspace; ``is_counted``: the call is one of those that run in a workspace that limits their number.
+    - ``returned``: the ids of the files that it has stored of its output.
     - ``conceals``: a policy may withhold what the provider answered: no error quotes it, and its exchanges are kept without it.
     - ``undecided``: an output that no policy has decided on, for the journal, with what goes with it; None if there is none.
     - ``unfound``: returns the redactor of the named connection's secrets; set until connector and action are found.
@@ -110,7 +111,7 @@ class Run:
     __slots__ = (
         "arrived", "asks", "attempts", "caller", "cancelled", "channel", "claimed", "conceals", "deadline", "follow", "given", "handled",
         "holds_objects", "inputs", "invocation", "is_counted", "is_guarded", "joins", "limits", "meta", "plan", "record", "recorded",
-        "settle", "settles", "sources", "started", "tries", "undecided", "unfound", "wait", "waiter",
+        "returned", "settle", "settles", "sources", "started", "tries", "undecided", "unfound", "wait", "waiter",
     )  # fmt: skip
     invocation: Invocation
     deadline: Deadline
@@ -147,6 +148,7 @@ class Run:
         self.given = GivenFiles()
         self.sources: Mapping[str, FileSource] = {}
         self.asks: str | None = None
+        self.returned: tuple[str, ...] = ()
         self.undecided: Mapping[str, Any] | None = None
         self.unfound: Callable[[], Redactor | None] | None = None
 

@@ -164,6 +164,27 @@ def test_the_console_shows_what_is_left(tmp_path: Path, policy: Policy) -> None:
         assert (page.status, "post" in page.text, "/fail" in page.text) == (200, True, False)
 
 
+@pytest.mark.parametrize(
+    ("decide", "status", "values"),
+    [
+        (lambda question: {"allow": question["hook"] != "call" or question.get("optionSource") != "rooms"}, 403, []),
+        (lambda question: {"allow": True, "withhold": ["/items/0"] if question["hook"] == "output" else []}, 200, ["attic"]),
+        (lambda question: {"allow": True, "withhold": ["/items/1/value"] if question["hook"] == "output" else []}, 200, ["hall"]),
+        (lambda question: {"allow": question["hook"] == "call"}, 200, []),
+        (lambda question: {"allow": True, "approve": question["hook"] == "call"}, 403, []),
+        (lambda _question: "nothing", 503, []),
+    ],
+)
+def test_choices_of_a_provider_are_judged(caller: Client, policy: Policy, decide: Any, status: int, values: list[str]) -> None:
+    """What a form's field offers comes from the provider, as the output of a reading action does."""
+    policy.decide = decide
+    try:
+        answer = caller.post("/v1/connectors/echo/options/rooms", {"connection": "hall"})
+        assert (answer.status, [one["value"] for one in answer.json.get("items", [])]) == (status, values), answer.body
+    finally:
+        policy.decide = decision
+
+
 def test_it_decides_what_it_decides_now(caller: Client, policy: Policy) -> None:
     """The next question has the next answer: nothing is remembered."""
     policy.decide = lambda _question: ALLOW

@@ -17,6 +17,7 @@ from jackfield.connector import (
     Inputs,
     JobFailed,
     Output,
+    OutputFile,
     Pagination,
     Progress,
     Provider,
@@ -120,6 +121,19 @@ def halfway(_who: Who) -> Record:
     raise Unavailable("it went away")
 
 
+class Scan(Output):
+    """A record as a file."""
+
+    name: str
+    file: OutputFile
+
+
+@connector.action("scan", effect="read", needs_connection=False)
+def scan(who: Who) -> Scan:
+    """Return a record as a file."""
+    return Scan(name=who.name, file=OutputFile([NUMBER.encode()], "text/plain"))
+
+
 @connector.action("order", kind="job", effect="write", needs_connection=False)
 class Order:
     """Order a record, which comes later."""
@@ -145,7 +159,7 @@ def hides(question: dict[str, Any]) -> dict[str, Any]:
         return {"allow": True}
     if NUMBER in str(question.get("error", {}).get("message")) and not question["output"]:
         return {"allow": False}
-    return {"allow": True, "withhold": ["/number", "/records/0/number", "/cursor"]}
+    return {"allow": True, "withhold": ["/number", "/records/0/number", "/cursor", "/file"]}
 
 
 def call(action: str, **more: Any) -> dict[str, Any]:

@@ -137,3 +137,24 @@ def test_an_index_has_digits_alone(jackfield: Jackfield, policy: Policy, place: 
     found = jackfield.invoke(call("page"), caller=AGENT)
     assert found.output is not None
     assert (found.output["records"], found.meta.warnings) == ([{"name": "ada", "number": NUMBER}], ())
+
+
+@pytest.mark.parametrize("decision", ["withheld", "none", "shown"])
+def test_a_file_that_is_withheld_is_deleted(jackfield: Jackfield, policy: Policy, decision: str) -> None:
+    """Lists of files would offer it; without a decision, too. What the caller may have stays."""
+    if decision != "withheld":
+        policy.decide = lambda question: {"allow": True} if question["hook"] == "call" or decision == "shown" else None
+    jackfield.invoke(call("scan"), caller=AGENT)
+    files = jackfield.files.list("default", None)[0]
+    assert len(files) == (1 if decision == "shown" else 0)
+
+
+def test_a_file_that_a_replay_may_not_have_stays(jackfield: Jackfield, policy: Policy) -> None:
+    """It is another caller's, who may."""
+    policy.decide = lambda _question: {"allow": True}
+    given = call("scan", idempotencyKey="one")
+    jackfield.invoke(given, caller=AGENT)
+    policy.decide = hides
+    again = jackfield.invoke(given, caller=MANAGER)
+    assert (again.meta.replayed, again.output) == (True, {"name": "ada"})
+    assert len(jackfield.files.list("default", None)[0]) == 1

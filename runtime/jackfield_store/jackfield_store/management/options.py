@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from jackfield.callers import seen_catalog
@@ -12,6 +13,7 @@ from jackfield.kernel.hints import NextStep
 from jackfield.kernel.pointers import pointer
 from jackfield.kernel.secrecy import Hidden
 from jackfield.pipe.call_rules import seen_connection
+from jackfield.redaction.marks import masked
 from jackfield_store.management.provider_steps import call_of, over_connection
 
 if TYPE_CHECKING:
@@ -65,7 +67,15 @@ def choices(
     def listed(client: Any) -> list[dict[str, str]]:
         return [option.to_json() for option in found.choices(client, given.value)]
 
-    return over_connection(stages, manifest, connector, stored, call, listed, "the choices could not be fetched")
+    fetch = partial(over_connection, stages, manifest, connector, stored, call, listed, "the choices could not be fetched")
+    if not stages.judges:
+        return fetch()
+    schema = {} if found.action is None else manifest.actions[found.action].inputs
+    about = {
+        "connector": manifest.key, "connectorVersion": manifest.version, "action": found.action or source, "optionSource": source,
+        "connection": stored.name, "connectionType": stored.type, "inputs": masked(schema, given.value) if schema else {},
+    }  # fmt: skip
+    return stages.judged_choices(caller, about, fetch)
 
 
 def _missing(manifest: Manifest, source: str, inputs: Mapping[str, Any]) -> list[str]:
