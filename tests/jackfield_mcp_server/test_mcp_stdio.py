@@ -282,14 +282,6 @@ def test_what_cannot_be_served_is_told_on_stderr(tmp_path: Path, broken: str) ->
     assert "Traceback" not in err
 
 
-def test_a_doubt_is_an_error_with_a_hint(conversation: Conversation) -> None:
-    """A write that was cut is in doubt: ``isError``, the status, and words that say what to do."""
-    found = conversation.call("execute_action", **say("post", text="x", fault={"kind": "reset"}))
-    assert (found.is_error, found.structured_content["status"]) == (True, "in_doubt")
-    assert "is in doubt" in found.content[0].text  # type: ignore[union-attr]
-    assert found.structured_content["error"]["hint"] in found.content[0].text  # type: ignore[union-attr]
-
-
 def test_no_secret_is_answered(conversation: Conversation) -> None:
     """A token that an action says aloud is masked, in the structured content and in the words."""
     found = conversation.call("execute_action", **say("say", text="x", reveal=True))
