@@ -24,6 +24,7 @@ from jackfield_store.database import open_database
 from jackfield_store.recording.decisions import ApprovalClosed
 from jackfield_store.runtime import Jackfield
 from nursery import mail
+from policy_stub import Policy, policy_service
 
 _VALUES = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "s", "region": "eu-west-1"}
 _CLIENTS = 8
@@ -40,6 +41,12 @@ with Jackfield(database_url=sys.argv[1], connections=()) as jackfield:
             jackfield.run(claimed)
 """
 """Works until it is killed."""
+
+
+@pytest.fixture(name="policy")
+def _policy() -> Iterator[Policy]:
+    with policy_service() as found:
+        yield found
 
 
 @contextmanager
@@ -75,14 +82,22 @@ def _race(url: str, ids: list[str], number: int) -> list[str]:
     return mine
 
 
+@pytest.mark.parametrize("by", ["rule", "policy"])
 @pytest.mark.parametrize(("count", "kills"), [(12, 2), pytest.param(1_000, 40, marks=pytest.mark.campaign)])
-def test_each_is_made_once_or_in_doubt(database_url: str, count: int, kills: int) -> None:
-    """Eight approvers race for each of the calls, and a worker is killed again and again in between."""
+def test_each_is_made_once_or_in_doubt(
+    database_url: str, count: int, kills: int, by: str, policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eight approvers race for each of the calls, and a worker is killed again and again in between. A rule asks for the approvals, or a
+    policy service, which is asked again when a worker begins."""
     open_database(database_url, migrate=True).close()
+    if by == "policy":
+        policy.decide = lambda question: {"allow": True, "approve": question["hook"] == "call"}
+        for name, value in policy.environment.items():
+            monkeypatch.setenv(name, value)
     with FakeAws(latency=0.02) as aws, Jackfield(database_url=database_url, connections=()) as jackfield:
         jackfield.connections.add("acme-ses", "aws-ses/apiKeySecret", {**_VALUES, "endpoint": aws.url})
         workspaces = Workspaces(jackfield.storage.database, jackfield.storage.vault, SystemClock())
-        workspaces.set("default", {"rules": {"approve": ["aws-ses/sendEmail"]}})
+        workspaces.set("default", {"rules": {"approve": ["aws-ses/sendEmail"] if by == "rule" else []}})
         ids = _asked(jackfield, count)
         moments = random.Random(count)
         with ThreadPoolExecutor(_CLIENTS) as pool:
