@@ -4,11 +4,12 @@ come late or never, and the end of the session on each page. The modal and the w
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import BrowserContext, FrameLocator, Page
+from playwright.sync_api import Browser, BrowserContext, FrameLocator, Page
 from tests.jackfield_console.connect_site import OPEN, Place, Platform, result_of
 
 from jackfield_console.connect_approval import ApprovalPages
@@ -173,6 +174,9 @@ class Story:
         self.frame.get_by_role("button", name="Connect", exact=True).click()
 
 
+AXE = (Path(__file__).parents[1] / "support" / "vendor" / "axe-4.14.1.min.js").read_text(encoding="utf-8")
+JUDGED = """() => axe.run(document, {iframes: false, resultTypes: ["violations"]}).then(found => found.violations.filter(
+    one => ["serious", "critical"].includes(one.impact)).map(one => `${one.id}: ${one.nodes.map(node => node.html)}`))"""
 ORDERS: list[tuple[str, dict[str, Any], list[str]]] = [
     ("go allow finish confirm", {"status": "granted"}, []),
     ("go allow finish late confirm", {"status": "granted"}, ["pending"]),
@@ -241,3 +245,50 @@ def test_an_order_of_events_with_a_key(place: Place, person: BrowserContext, ord
     """On a form."""
     found, told = told_by(place, person, place.platform, order, KEY)
     assert (found["status"], told) == (result, [] if result == "closed" else [result])
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("dark", 1200), ("light", 375)])
+def test_the_modal_can_be_read(place: Place, browser: Browser, monkeypatch: pytest.MonkeyPatch, scheme: Any, width: int) -> None:
+    """In German, dark and on a phone: every page of an approval, and the button that closes the modal, pass axe; the modal is no wider than
+    the window, and as tall as its page."""
+    monkeypatch.setattr(ApprovalPages, "patience", 0.5)
+    place.authority.asks = True
+    connections = place.stand.host.runtime("acme-1").connections
+    for row in connections.list().items:
+        connections.remove(str(row["name"]))
+    window = {"width": width, "height": 800}
+    person = browser.new_context(ignore_https_errors=True, reduced_motion="reduce", color_scheme=scheme, bypass_csp=True, viewport=window)  # type: ignore[arg-type]
+    person.set_default_timeout(15_000)
+    story = Story(place, person, place.platform, {"locale": "de", "theme": {"name": "Shop GmbH"}})
+    found: list[str] = []
+
+    def judge() -> None:
+        for frame in story.page.frames:
+            frame.evaluate(AXE)
+            if frame is story.page.main_frame:
+                continue
+            found.extend(frame.evaluate(JUDGED))
+            frame.wait_for_function(
+                "document.documentElement.scrollHeight <= innerHeight && document.documentElement.scrollWidth <= innerWidth"
+            )
+        found.extend(story.page.evaluate(JUDGED.replace("document,", "document.querySelector('dialog'),")))
+
+    onward = story.frame.get_by_role("link", name="Weiter zu 127.0.0.1")
+    for answer, said in (("Deny", "Sie haben nicht zugestimmt"), ("Allow", "Schließen Sie dort ab")):
+        onward.wait_for()
+        judge()
+        with story.page.expect_popup() as opened:
+            onward.click()
+        opened.value.get_by_role("link", name=answer).click()
+        story.sees(said)
+        judge()
+        if answer == "Deny":
+            story.frame.get_by_role("button", name="Erneut versuchen").click()
+    opened.value.get_by_role("button", name="Abschließen", exact=True).click()
+    story.sees("Noch fehlt die Bestätigung")
+    judge()
+    place.clock.ahead += 3600
+    story.sees("Gehen Sie zurück zu Shop GmbH")
+    judge()
+    person.close()
+    assert found == []

@@ -111,8 +111,8 @@ class View(ApprovalPages):
 
     def ended(self, found: ConnectSession, account: Mapping[str, Any] | None = None, title: str = "") -> Response:
         """Render how a session has ended; without a ``title``, for a browser that has not begun it."""
-        back = h.p(h.a(self.say("return"), href=returning(found), class_="button")) if found.wanted.return_to and title else None
         status = 200 if title else 403
+        back = self._way_back(found) if title else None
         if found.status == "granted":
             removed = found.task == "remove"
             named = title or self.say("account_title")
@@ -125,6 +125,12 @@ class View(ApprovalPages):
         leaves = h.p(data_leaves=True, hidden=True) if found.reason == CANCELLED else None
         tells = {"status": found.status, "reason": found.reason}
         return self.page(self.say("over_title"), lead, back, leaves, tells=tells, status=status)
+
+    def _way_back(self, found: ConnectSession) -> Markup | None:
+        """Return what leads back to the platform: a frame is on its page already, and is closed."""
+        if self._place == "frame":
+            return h.p(h.button(self.say("close"), type="button", data_leaves=True, class_="primary"))
+        return h.p(h.a(self.say("return"), href=returning(found), class_="button")) if found.wanted.return_to else None
 
     def _choose(self, sessions: Connecting, found: ConnectSession, words: str) -> Response:
         offered = sessions.offered(found)

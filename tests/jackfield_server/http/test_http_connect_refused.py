@@ -61,6 +61,7 @@ def test_an_expired_session_is_said_where_it_is_shown(site: Attacked) -> None:
         ada.go(path) if path else ada.send(address, {"csrf": csrf, "step": "submit"})
         assert (AGAIN in ada.said, "the time for it is over" in ada.said, framers(ada)) == (True, True, SHOP)
         assert told(ada) == {"session": begun["id"], "status": "expired", "reason": "nobody finished it in time"}
+    assert [words in ada.go(address, **FRAME).text for words in (">Return<", ">Close<")] == [False, True]
 
 
 def test_a_link_is_opened_too_late(site: Attacked) -> None:
