@@ -320,7 +320,8 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         checked against the rules. ``named`` is called with the invocation's ID before the run begins.
 
         A job that has not ended by the deadline is a Result of status ``running``: ``Result.wait`` waits for its end. ``follow`` is told
-        its progress meanwhile: ``fraction``, from 0 to 1, and ``text``. ``tries`` limits the attempts, throttled ones included.
+        its progress meanwhile: ``fraction``, from 0 to 1, and ``text``; of a list ``step``, the pages read; of a wait ``text``.
+        ``tries`` limits the attempts, throttled ones included.
         """
         waiter = self._in_time if on_time else self._in_thread
         run = Run(waiter, cancelled or self._never_cancelled, caller, wait=wait, follow=follow, settles=True)
@@ -387,7 +388,7 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         arrived: float | None = None,
     ) -> asyncio.Task[Result]:
         """Run one invocation as a separate task, which goes on if a waiting caller is cancelled. ``named`` is called first, with its id.
-        ``reading`` is one of the database's epoch that was taken for this call. ``follow`` is told the progress of a job. The deadline
+        ``reading`` is one of the database's epoch that was taken for this call. ``follow`` is told the progress. The deadline
         begins when the request ``arrived``, by the runtime's monotonic clock; default: now."""
         run = Run(self._looping(), cancelled, caller, wait=wait, follow=follow, arrived=arrived)
         named(run.meta.invocation_id)

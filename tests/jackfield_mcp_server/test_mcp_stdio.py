@@ -16,7 +16,7 @@ from http_stand import clean, say, standing
 from jackfield import Jackfield
 from jackfield.cli.main import main
 from jackfield.invocation.entry import Entry
-from jackfield_mcp_server import sdk_server
+from jackfield_mcp_server import progress
 from mcp_talk import MODES, Conversation, Lines, Pipes, call_of, called, local, message, refusal, talked, tool_names, trying
 from plugboard import make_connector, make_echo, plugged
 
@@ -339,7 +339,7 @@ def test_the_command_runs_in_a_process_of_others(tmp_path: Path, monkeypatch: py
 def test_l40_progress_is_reported_to_who_asks_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """L40: a call with a ``progressToken`` is told that its action runs, until it is answered, and not after that."""
     monkeypatch.setenv("JACKFIELD_CONNECTIONS", "")
-    monkeypatch.setattr(sdk_server, "_EVERY", 0.02)
+    monkeypatch.setattr(progress, "EVERY", 0.02)
     with plugged(*make_echo(tmp_path / "plugs")), ThreadPoolExecutor(1) as threads, Gatekeeper() as gate:
         pipes = Pipes(monkeypatch)
 

@@ -134,9 +134,11 @@ def standing(
     setup: Callable[[ServerContext], object] = lambda _host: None,
     plugins: tuple[object, ...] = (),
     components: Components | None = None,
+    around: Callable[[ServerContext, Any], Any] = lambda _host, app: app,
     **more: str,
 ) -> Iterator[Stand]:
-    """Serve from a thread until left, with its first sweep done; ``more`` goes into its environment."""
+    """Serve from a thread until left, with its first sweep done; ``more`` goes into its environment, and what ``around`` makes of the
+    application is served."""
     environment = clean(folder / "home", **more)
     with (
         mock.patch.dict(os.environ, environment, clear=True),
@@ -147,7 +149,7 @@ def standing(
         setup(host)
         dapr = () if components is None else (functools.partial(dapr_routes, components),)
         found = config(replace(settings, host="127.0.0.1"))
-        found.app, found.factory = build_app(host, mounts(*dapr)), False
+        found.app, found.factory = around(host, build_app(host, mounts(*dapr))), False
         server, swept = uvicorn.Server(found), threading.Event()
         host.sweeps["the stand learns of the first sweep's end"] = swept.set
         with _running(server, settings):

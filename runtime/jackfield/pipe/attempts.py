@@ -243,7 +243,7 @@ class Attempts(SecretHolder):
         if seconds >= remaining:
             raise error
         if (seconds > 0 or self.turn.account is None) and not self.run.cancelled.is_set():
-            await self.run.waiter.pause(seconds, self.run.cancelled)
+            await self.run.pause(seconds, error.code)
         if self.run.cancelled.is_set():
             raise error if self.evidence.unclear else Cancelled("the invocation was cancelled while it waited for its next attempt")
 

@@ -94,6 +94,7 @@ async def _collected(attempts: Attempts, paging: Pagination) -> Mapping[str, Any
             attempts.remarks.warn(f"the provider returned {MAX_EQUAL} equal pages in a row, so nobody can tell where the list ends")
             break
         merged = _merged(merged, page, paging)
+        attempts.run.tell(f"Pages read: {number + 1}.", step=number + 1)
         if following is None or attempts.remarks.open_end:
             _conclude(attempts, paging, page)
             break

@@ -72,6 +72,21 @@ async def part_of_output(run: Run, result: Result, files: Files, workspace: str)
     return _truncated(result, size, file, whole, asked.max_bytes)
 
 
+def fitted(result: Result, most: int, caller: str | None, files: Files, workspace: str) -> Result:
+    """Return a recorded Result with no more than ``most`` bytes of its output, as ``part_of_output`` does for a call."""
+    whole = result.output
+    if whole is None or weight(whole, most) <= most // _EXPANDS:
+        return result
+    content = encoded(whole)
+    if len(content) <= most:
+        return result
+    try:
+        file = _store_output(content, caller, files, workspace)
+    except JackfieldError as error:
+        return _warned(result, f"the output is whole: {error.message}")
+    return _truncated(result, len(content), file, whole, most)
+
+
 def _check_may_be_stored(run: Run, whole: object, files: Files) -> None:
     """Check that an output can be put into a file.
 

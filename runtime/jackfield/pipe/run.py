@@ -33,7 +33,10 @@ if TYPE_CHECKING:
     from jackfield.pipe.waiter import Waiter
 
 Follow = Callable[[Mapping[str, Any]], object]
-"""Takes a job's progress: ``fraction``, from 0 to 1, and ``text``."""
+"""Takes a call's progress. Of a job that is ``fraction``, from 0 to 1, and ``text``; of a list ``step``, the pages read, and ``text``; of a
+wait ``text``. Where no fraction is known, it is 0."""
+_TOLD = 1.0
+"""Seconds of a wait from which on a caller who follows the call is told of it."""
 
 
 class Planned(Protocol):
@@ -90,7 +93,7 @@ class Run:
     - ``holds_objects``: the caller has passed objects of Python, perhaps files.
     - ``inputs``: those of the invocation, with stored files once these have been read.
     - ``tries``: the caller's limit of attempts of a page.
-    - ``follow``: is told the progress of a job while the caller waits.
+    - ``follow``: is told the progress of the call while the caller waits.
     - ``given``: files that the caller passed as objects of Python, by the ids that stand for them in ``inputs``.
     - ``sources``: files that the action reads as streams, by id.
     - ``settle``: what becomes of evidence about a doubt of the workspace: ``off``, ``show`` or ``on``.
@@ -198,6 +201,17 @@ class Run:
         if attempts is not None:
             del attempts.run, attempts.turn
             attempts.current = None
+
+    def tell(self, text: str, **more: int) -> None:
+        """Tell a caller who follows the call how far it is."""
+        if self.follow is not None:
+            self.follow({"fraction": 0.0, "text": text, **more})
+
+    async def pause(self, seconds: float, code: str) -> None:
+        """Wait before the call tries again after an error with this code."""
+        if seconds >= _TOLD:
+            self.tell(f"It waits {seconds:.0f} s before it tries again ({code}).")
+        await self.waiter.pause(seconds, self.cancelled)
 
     def ended(self) -> Meta:
         """Complete and return the meta of a run that ends now."""

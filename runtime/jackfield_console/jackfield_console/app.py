@@ -197,7 +197,7 @@ def routes(server: ServerContext) -> list[Route]:
     """Return the routes of the console, to be mounted at ``/``."""
     sessions = ConsoleSessions(server)
     pages = [Route(path, _page(server, sessions, function), methods=[method]) for path, function, method in _PAGES]
-    return [*pages, *sign_in.routes(server, sessions), *people.routes(server, sessions), *connect.routes(server), assets_route()]
+    return [*pages, *sign_in.routes(server, sessions), *people.routes(server, sessions), *connect.routes(server, sessions), assets_route()]
 
 
 def _page(server: ServerContext, sessions: ConsoleSessions, function: Endpoint) -> Callable[[Request], Awaitable[Response]]:

@@ -6,21 +6,23 @@ import json
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from functools import partial
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from jackfield.callers import may
 from jackfield.kernel.errors import JackfieldError, LimitReached
 from jackfield_console.connect_approval import Place, progress
 from jackfield_console.connect_view import View
 from jackfield_console.connect_words import locale_of
 from jackfield_console.layout.assets import content_of
 from jackfield_console.plain_form import read
+from jackfield_console.sign_in import ConsoleSessions
 from jackfield_platform.tenants.approvals import WrongCode
 from jackfield_platform.tenants.connect_session import CANCELLED, ConnectSession
-from jackfield_platform.tenants.connect_table import SessionMoved, UnknownSession, same
+from jackfield_platform.tenants.connect_table import SessionMoved, UnknownSession, same, workspace_of
 from jackfield_platform.tenants.connecting import PAGE, Connecting
 from jackfield_server.shared.browsers.cookies import CookieJar, csrf_token, same_token
 from jackfield_server.shared.operations.connect import SESSION, recognised, session_of, sweep
@@ -43,9 +45,9 @@ _ONWARD = "onward"
 Endpoint = Callable[[Request], Response]
 
 
-def routes(server: ServerContext) -> list[Route]:
+def routes(server: ServerContext, signed_in: ConsoleSessions) -> list[Route]:
     """Return the routes of the page."""
-    pages = _ConnectPages(server)
+    pages = _ConnectPages(server, signed_in)
     if server.storage.enabled:
         server.sweeps["connect sessions cannot be ended"] = lambda: sweep(server)
     return [
@@ -63,9 +65,10 @@ def routes(server: ServerContext) -> list[Route]:
 
 
 class _ConnectPages:
-    def __init__(self, server: ServerContext) -> None:
+    def __init__(self, server: ServerContext, signed_in: ConsoleSessions) -> None:
         self._server = server
         self._jar = CookieJar(server.settings)
+        self._signed_in = signed_in
 
     def served(self, endpoint: Endpoint, form: int = 0) -> Callable[[Request], Awaitable[Response]]:
         """Serve an endpoint in a thread, with the form of a request that has one."""
@@ -132,6 +135,8 @@ class _ConnectPages:
                 if not opener and _is_frame(request)
                 else view.stale(address)
             )
+        if (refused := self._turned_away(request, found, view, address)) is not None:
+            return refused
         try:
             opened = sessions.open(found, opener, secret, framed=_is_frame(request))
         except SessionMoved:  # perhaps by another press of the same browser, at the same moment
@@ -169,6 +174,8 @@ class _ConnectPages:
         is_allowed = began or request.state.form.get("step") in _OF_RETURNED
         if not is_allowed or not self._is_own(request, found, self._secret(request, found)):
             return view.stale(f"{SESSION}/{found.id}")
+        if (refused := self._turned_away(request, found, view, f"{SESSION}/{found.id}")) is not None:
+            return refused
         try:
             return self._stepped(request, sessions, found, view)
         except JackfieldError as error:
@@ -214,6 +221,21 @@ class _ConnectPages:
             return view.refusal("gone", 404)
         headers = {"Content-Disposition": f'attachment; filename="{sessions.stack(found)}.json"', "Cache-Control": "no-store"}
         return Response(json.dumps(made["cloudFormation"], indent=2), headers=headers, media_type="application/json")
+
+    def _turned_away(self, request: Request, found: ConnectSession, view: View, back: str) -> Response | None:
+        """Return what a browser gets in place of a step if the session is for one person, and nobody else, or nobody who may manage
+        connections, is signed in there. The session stays open for that person."""
+        if found.wanted.verify != "oidc":
+            return None
+        people, visitor = self._server.people, self._signed_in.find(request, touch=True)
+        person = None if visitor is None else visitor[0].person
+        if people is None or person is None:
+            return RedirectResponse(f"/login?next={quote(back, safe='')}", 303, {"Cache-Control": "no-store"})
+        if f"{person[0]}|{person[1]}" != found.wanted.user:
+            return view.refusal("other_person", 403)
+        place = workspace_of(self._server.storage.database, identifier=found.id)
+        rights = None if place is None else people.rights_of(person, place[0])
+        return None if rights is not None and may(rights.scope, "manage") else view.refusal("no_role", 403)
 
     def _stepped(self, request: Request, sessions: Connecting, found: ConnectSession, view: View) -> Response:
         form, step = request.state.form, request.state.form.get("step", "")

@@ -28,6 +28,7 @@ from jackfield_mcp_server.tool_names import LOOKING
 from jackfield_server.shared.browsers.origins import check_origin
 from jackfield_server.shared.identity.identity import Identity, bearer
 from jackfield_server.shared.operations.challenges import METADATA, resource_metadata
+from jackfield_server.shared.operations.connect import connecting
 from jackfield_server.shared.operations.files import weight_of
 from jackfield_server.shared.operations.operation import READING, Operation
 from jackfield_server.shared.process.server_context import ServerContext
@@ -40,6 +41,7 @@ from jackfield_server.shared.requests.streamed import Streamed
 from jackfield_store.runtime import Jackfield
 
 if TYPE_CHECKING:
+    from jackfield_mcp_server.connect_requests import ConnectRequests
     from jackfield_mcp_server.stateless_http import Answer, Exchange
     from jackfield_mcp_server.tool_call import Send
 
@@ -48,8 +50,10 @@ _SILENCE = 15.0
 _COMMENT = b": waiting\n\n"
 _STREAM = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 """Header fields by which proxies pass events on as they come."""
+_CANCEL = "tasks/cancel"
 _CANCELLED, _TOKEN = b"notifications/cancelled", b'"progressToken"'
-_SESSION = re.compile(r"[0-9a-f]{32}\Z")
+_LINKS = "-url"
+_SESSION = re.compile(rf"[0-9a-f]{{32}}(?:{_LINKS})?\Z")
 _SMALL = 64 * 1024
 """Size in bytes up to which a message is searched for a handshake or a cancellation."""
 
@@ -108,7 +112,7 @@ class Door:
             found = await call.answered(exchange, body)
         response = call.response(found)
         if message.get("method") == "initialize" and "result" in json.loads(found.body):
-            response.headers["Mcp-Session-Id"] = secrets.token_hex(16)
+            response.headers["Mcp-Session-Id"] = f"{secrets.token_hex(16)}{_LINKS if _shows_links(message) else ''}"
         return response
 
     async def _as_of(self, reading: int, request: Request, server: ServerContext, identity: Identity) -> Response:
@@ -137,7 +141,7 @@ class Door:
             ) from None
 
     def _import(self) -> Exchange:
-        found = _load()
+        found = _load()(has_tasks=self._server.storage.enabled)
         self._server.imported()
         return found
 
@@ -198,7 +202,7 @@ class _Call:
         look = server.slowly if self._is_silent else server.briefly
         call = CallContext(
             self._runtime, self._caller, server.search, self._run, look, self._current, self._left, server.settings.mcp_tools, waits,
-            origin, self._is_silent,
+            origin, self._is_silent, self._queue if server.storage.enabled else None, connects=partial(self._connects, exchange),
         )  # fmt: skip
         headers = self._request.scope["headers"]
         if self._large:
@@ -226,6 +230,32 @@ class _Call:
 
     async def _left(self) -> bool:
         return self.cancelled.is_set() or self._server.stopping
+
+    def _connects(self, exchange: Exchange) -> ConnectRequests | None:
+        """Return how the person who calls is asked to connect an account: one whom the console knows by the same provider's word."""
+        server, identity, people, jwt = self._server, self._identity, self._server.people, self._server.settings.jwt
+        if identity.kind != "user" or people is None or jwt is None or jwt.issuer != people.provider.issuer or not server.public_url:
+            return None
+        sessions = partial(connecting, server, identity.workspace)
+        return exchange.connect_requests(
+            self._runtime, self._caller, f"{jwt.issuer}|{identity.id}", server.public_url, identity.actor, sessions
+        )
+
+    async def _queue(self, invocation: Mapping[str, Any]) -> Result | str:
+        """Queue an invocation for the workers.
+
+        :raises JackfieldError: if it is refused.
+        """
+        server, runtime = self._server, self._runtime
+        given = traced(invocation, self._request.headers.get("traceparent"))
+        try:
+            found = await server.slowly(partial(runtime.enqueue, given, caller=self._caller))
+        except LimitReached as error:
+            self.refusal = error
+            raise
+        self._name(found.meta.invocation_id if isinstance(found, Result) else found)
+        server.wake()
+        return found
 
     async def _run(self, invocation: Mapping[str, Any], identifier: str | int | None, follow: Follow | None) -> Result:
         server, identity = self._server, self._identity
@@ -267,10 +297,10 @@ class _Call:
             raise Unavailable(full.detail, hint="Try again in a moment.", retry_after=1.0) from None
 
 
-def _load() -> Exchange:
+def _load() -> type[Exchange]:
     from jackfield_mcp_server.stateless_http import Exchange
 
-    return Exchange()
+    return Exchange
 
 
 def _peeked(body: bytes) -> Mapping[str, Any]:
@@ -302,13 +332,23 @@ def _describes(body: bytes) -> bool:
 
 
 def _runs(body: bytes) -> bool:
-    """Return whether a message calls a tool that runs an action."""
+    """Return whether a message calls a tool that runs an action, or cancels a call."""
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):
         return False
+    if isinstance(found, dict) and found.get("method") == _CANCEL:
+        return True
     params = found.get("params") if isinstance(found, dict) and found.get("method") == "tools/call" else None
     return isinstance(params, dict) and params.get("name") not in LOOKING
+
+
+def _shows_links(message: Mapping[str, Any]) -> bool:
+    """Return whether a client declares at its handshake that it shows people links."""
+    found: Any = message
+    for name in ("params", "capabilities", "elicitation", "url"):
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return isinstance(found, Mapping)
 
 
 def _key(request: Request, identity: Identity, identifier: object) -> Key | None:

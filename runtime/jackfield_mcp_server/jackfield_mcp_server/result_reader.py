@@ -15,9 +15,8 @@ from jackfield.kernel.errors import Detail, InvalidInput, NotFound
 from jackfield.pipe.part_of_output import encoded
 from jackfield_mcp_server.action_tools import Json, annotated, closed, refused_arguments
 from jackfield_mcp_server.call_context import CallContext
+from jackfield_mcp_server.tool_results import DEFAULT_BYTES
 
-DEFAULT_BYTES = 40_000
-"""Bytes of JSON of one answer, unless the client asks for more or less: enough for a model to read without filling its context window."""
 _LARGEST = 64 * 1024 * 1024
 """Bytes of an output that is selected from, all of which is in memory for it."""
 _SHOWN = 80

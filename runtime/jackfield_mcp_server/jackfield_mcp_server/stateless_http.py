@@ -4,16 +4,21 @@ session, stream or task behind."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
+from jackfield.callers import Caller
+from jackfield.callers.actor import Actor
 from jackfield_mcp_server.call_context import CallContext
+from jackfield_mcp_server.connect_requests import ConnectRequests, OpenLinks
 from jackfield_mcp_server.instructions import instructions
 from jackfield_mcp_server.sdk_server import build_server
 from jackfield_mcp_server.tool_call import Send, tool_answer, tool_call
+from jackfield_platform.tenants.connecting import Connecting
+from jackfield_store.runtime import Jackfield
 
 _CALL = "jackfield.call"
 _JSON = (b"content-type", b"application/json")
@@ -41,8 +46,16 @@ class Answer:
 class Exchange:
     """Answers requests through the SDK, which is imported with this module."""
 
-    def __init__(self) -> None:
-        self._server = build_server(_call_of)
+    def __init__(self, *, has_tasks: bool) -> None:
+        self._has_tasks = has_tasks
+        self._links = OpenLinks()
+        self._server = build_server(_call_of, has_tasks=has_tasks)
+
+    def connect_requests(
+        self, runtime: Jackfield, caller: Caller, person: str, base: str, actor: Actor, sessions: Callable[[], Connecting]
+    ) -> ConnectRequests:
+        """Return how a person who has signed in is asked to connect an account."""
+        return ConnectRequests(runtime, caller, person, "oidc", base, actor, sessions, self._links)
 
     async def answer(self, call: CallContext, headers: list[tuple[bytes, bytes]], body: bytes, tell: Send | None = None) -> Answer:
         """Answer one POST with JSON; ``tell`` gets what is said before. May run in any event loop, since it shares no state with another
@@ -69,7 +82,7 @@ class Exchange:
 
         server = self._server
         if b'"initialize"' in body:  # each caller sees what the rules allow
-            server = build_server(_call_of, await call.briefly(lambda: instructions(call)))
+            server = build_server(_call_of, await call.briefly(lambda: instructions(call)), has_tasks=self._has_tasks)
         manager = StreamableHTTPSessionManager(server, json_response=True, stateless=True, max_request_body_size=len(body) + 1)
         async with manager.run():
             await manager.handle_request(scope, receive, send)

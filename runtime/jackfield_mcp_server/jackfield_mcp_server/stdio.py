@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator, Mapping
+from functools import partial
 from typing import Any, BinaryIO
 
 import anyio
@@ -20,14 +21,19 @@ from mcp.shared.message import SessionMessage
 from mcp_types import INVALID_REQUEST, PARSE_ERROR, ErrorData, JSONRPCError, JSONRPCNotification, JSONRPCRequest, jsonrpc_message_adapter
 
 from jackfield.callers import Caller
+from jackfield.callers.actor import Actor
 from jackfield.catalog.index import ActionIndex
 from jackfield.invocation import Result, new_invocation_id
 from jackfield.invocation.wire import MAX_BYTES
 from jackfield.pipe.run import Follow
 from jackfield_mcp_server.call_context import CallContext
+from jackfield_mcp_server.connect_requests import ConnectRequests, OpenLinks
 from jackfield_mcp_server.instructions import instructions
+from jackfield_mcp_server.queued_here import run_to_end
 from jackfield_mcp_server.sdk_server import build_server
+from jackfield_platform.tenants.connecting import open_sessions
 from jackfield_server.shared.process.settings import McpTools
+from jackfield_store.database.shared_settings import PUBLIC_URL
 from jackfield_store.runtime import Jackfield
 
 _PIECE = 64 * 1024
@@ -187,8 +193,20 @@ def serve_stdio(runtime: Jackfield, tools: McpTools, grace: float) -> None:
     threading.Thread(target=index.build, name="jackfield-index", daemon=True).start()
     calls = _Calls(runtime)
     client = calls.client
-    call = CallContext(runtime, client, index, calls.run, asyncio.to_thread, lambda: client, calls.is_leaving, tools)
+    queue, connects = calls.queue if runtime.storage.enabled else None, partial(_connects, runtime, client, OpenLinks())
+    call = CallContext(
+        runtime, client, index, calls.run, asyncio.to_thread, lambda: client, calls.is_leaving, tools, queue=queue, go_on=calls.go_on,
+        connects=connects,
+    )  # fmt: skip
     asyncio.run(_serve(call, calls, grace))
+
+
+def _connects(runtime: Jackfield, client: Caller, links: OpenLinks) -> ConnectRequests | None:
+    """Return how whoever has started this program is asked to connect an account: on the page of a server with the same database, if its
+    address is known."""
+    base = runtime.storage.shared.value(PUBLIC_URL) if runtime.storage.enabled else ""
+    sessions = partial(open_sessions, runtime, runtime.clock)
+    return ConnectRequests(runtime, client, "", "link", base, Actor("cli"), sessions, links) if base else None
 
 
 class _Calls:
@@ -198,6 +216,7 @@ class _Calls:
         self._runtime = runtime
         self._running: set[threading.Event] = set()
         self._leaving = False
+        self._queued: dict[str, asyncio.Task[None]] = {}
         self.client = Caller(audience="mcp", session=new_invocation_id())
         """The client: a program that the operator has started. Its session ends with this process."""
 
@@ -209,6 +228,19 @@ class _Calls:
             return await self._runtime.ainvoke(invocation, cancelled=cancelled, caller=self.client, follow=follow)
         finally:
             self._running.discard(cancelled)
+
+    async def queue(self, invocation: Mapping[str, Any]) -> Result | str:
+        """Queue one invocation, which ``go_on`` runs.
+
+        :raises JackfieldError: if it is refused.
+        """
+        return await asyncio.to_thread(lambda: self._runtime.enqueue(invocation, caller=self.client))
+
+    def go_on(self, identifier: str) -> None:
+        """See to it that a queued invocation runs, here or by a server with the same database, and that its job is polled."""
+        if identifier not in self._queued and not self._leaving:
+            task = self._queued[identifier] = asyncio.ensure_future(run_to_end(self._runtime, identifier))
+            task.add_done_callback(lambda _ended: self._queued.pop(identifier, None))
 
     async def is_leaving(self) -> bool:
         """Return whether the process stops: the answer to a request that waits is then given at once."""
@@ -222,7 +254,7 @@ class _Calls:
 
 
 async def _serve(call: CallContext, calls: _Calls, grace: float) -> None:
-    server = build_server(lambda _context: call, instructions(call))
+    server = build_server(lambda _context: call, instructions(call), has_tasks=call.queue is not None)
 
     async def talk() -> None:
         async with wired(grace) as wire:

@@ -9,30 +9,44 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pydantic_core
 from mcp.shared.exceptions import MCPError
 from mcp.shared.inbound import ERROR_CODE_HTTP_STATUS, InboundModernRoute, classify_inbound_request
-from mcp_types import DEFAULT_NEGOTIATED_VERSION, SERVER_INFO_META_KEY, CallToolRequestParams
+from mcp_types import DEFAULT_NEGOTIATED_VERSION, SERVER_INFO_META_KEY, CallToolRequestParams, CallToolResult
 from mcp_types.methods import validate_client_request
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 
 from jackfield.kernel.exact import read_float
-from jackfield_mcp_server.sdk_server import Report, run_tool
+from jackfield_mcp_server.progress import Report
+from jackfield_mcp_server.task_methods import TaskMethods, tool_params
+from jackfield_mcp_server.tool_results import to_members
+from jackfield_mcp_server.tool_run import run_tool
 from jackfield_server.shared.requests.json_response import dumps
 
 if TYPE_CHECKING:
-    from mcp.server.lowlevel.server import Server
-    from mcp_types import CallToolResult
-
     from jackfield_mcp_server.call_context import CallContext
 
 Send = Callable[[bytes], None]
 """Takes a message to the client that comes before the answer."""
+LINKS = b"-url"
+"""End of the session ids of clients that show people links: no session is kept, and the id comes with each of their requests."""
 _METHOD = "tools/call"
 _MEMBERS = {"jsonrpc", "id", "method", "params"}
+_RARE = ("task", "inputResponses", "requestState")
 _JSON = {b"application/json", b"application/*", b"*/*"}
+
+
+class Serving(Protocol):
+    """Part of the SDK's server that answers calls of tools."""
+
+    tasks: TaskMethods
+
+    @property
+    def server_info_stamp(self) -> Mapping[str, Any]:
+        """Name and version of the server, for each answer."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +56,8 @@ class ToolCall:
     request_id: int | str
     protocol_version: str
     params: Mapping[str, Any]
+    takes_links: bool = False
+    """True if the client has declared at its handshake that it shows people links."""
 
     @property
     def is_modern(self) -> bool:
@@ -73,7 +89,7 @@ def tool_call(headers: list[tuple[bytes, bytes]], body: bytes) -> ToolCall | Non
         validate_client_request(_METHOD, version, message["params"])
     except (ValueError, KeyError, RecursionError):  # pydantic's is a ValueError
         return None
-    return ToolCall(message["id"], version, message["params"])
+    return ToolCall(message["id"], version, message["params"], given.get(b"mcp-session-id", b"").endswith(LINKS))
 
 
 def _parse_message(body: bytes) -> Any:
@@ -99,21 +115,28 @@ def _is_plain(message: Any) -> bool:
     )
 
 
-async def tool_answer(server: Server[Any], call: CallContext, asked: ToolCall, send: Send | None) -> tuple[int, bytes]:
+async def tool_answer(server: Serving, call: CallContext, asked: ToolCall, send: Send | None) -> tuple[int, bytes]:
     """Run the tool. Return the HTTP status and the message of the answer; ``send`` gets messages about the progress, if the client asks for
     them."""
     params = asked.params
     envelope = {"jsonrpc": "2.0", "id": asked.request_id}
     report = None if send is None or "progressToken" not in asked.meta else _reporter(send, asked.meta["progressToken"])
     try:
-        found = await run_tool(call, asked, CallToolRequestParams(name=params["name"], arguments=params.get("arguments")), report)
+        found = await run_tool(call, asked, _read(params), report, server.tasks)
     except MCPError as error:
         status = ERROR_CODE_HTTP_STATUS.get(error.error.code, 200) if asked.is_modern else 200
         return status, dumps({**envelope, "error": error.error.model_dump(mode="json", by_alias=True, exclude_none=True)})
-    result = _result(found)
+    result = to_members(found) if isinstance(found, CallToolResult) else found
     if asked.is_modern:
-        result |= {"resultType": "complete", "_meta": {SERVER_INFO_META_KEY: server.server_info_stamp}}
+        result = {"resultType": "complete", **result, "_meta": {SERVER_INFO_META_KEY: server.server_info_stamp}}
     return 200, dumps({**envelope, "result": result})
+
+
+def _read(params: Mapping[str, Any]) -> CallToolRequestParams:
+    """Read parameters that the SDK has found good."""
+    given: dict[str, Any] = {"name": params["name"], "arguments": params.get("arguments")}
+    more = {name: params[name] for name in _RARE if params.get(name) is not None}
+    return CallToolRequestParams(**given) if not more else tool_params({**given, **more})
 
 
 def _reporter(send: Send, token: str | int) -> Report:
@@ -122,9 +145,3 @@ def _reporter(send: Send, token: str | int) -> Report:
         send(dumps({"jsonrpc": "2.0", "method": "notifications/progress", "params": params}))
 
     return report
-
-
-def _result(found: CallToolResult) -> dict[str, Any]:
-    structured = {} if found.structured_content is None else {"structuredContent": found.structured_content}
-    content = [{"type": "text", "text": item.text} for item in found.content if item.type == "text"]  # we send no others
-    return {"content": content, **structured, "isError": bool(found.is_error)}

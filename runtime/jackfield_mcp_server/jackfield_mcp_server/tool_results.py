@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from mcp_types import CallToolResult, TextContent
+from mcp_types import AudioContent, CallToolResult, ImageContent, TextContent
 
 from jackfield.invocation import Result
 from jackfield.kernel.exact import exact_json, read_float
@@ -16,6 +16,9 @@ from jackfield.kernel.hints import worded
 if TYPE_CHECKING:
     from jackfield.kernel.errors import JackfieldError
 
+Media = ImageContent | AudioContent
+DEFAULT_BYTES = 40_000
+"""Bytes of JSON of one answer, unless the client asks for more or less: enough for a model to read without filling its context window."""
 _LONGEST = 32_000
 """Characters of JSON text sent besides structured content: enough for a model to read without filling its context window."""
 _TOLD = 20
@@ -40,6 +43,18 @@ def failed(error: JackfieldError, *, structured: bool) -> CallToolResult:
     """Build the response for a call that failed before it became an invocation."""
     body, whole = _encoded({"error": error.to_json("mcp")})
     return _answer(body, [_plain(_failure(error)) if structured else whole], structured=structured, is_error=True)
+
+
+def to_members(found: CallToolResult) -> dict[str, Any]:
+    """Return a response as it is sent, without what the versions of the protocol add."""
+    structured = {} if found.structured_content is None else {"structuredContent": found.structured_content}
+    content = [{"type": "text", "text": item.text} if item.type == "text" else _media(item) for item in found.content]
+    return {"content": content, **structured, "isError": bool(found.is_error)}
+
+
+def _media(item: Any) -> dict[str, Any]:
+    """Return the JSON of a picture or sound: beside texts, we send no other content."""
+    return {"type": item.type, "data": item.data, "mimeType": item.mime_type}
 
 
 def _answer(body: dict[str, Any], texts: list[str], *, structured: bool, is_error: bool = False) -> CallToolResult:

@@ -19,7 +19,7 @@ from clocks import FakeClock
 from http_stand import Stand, standing
 from jackfield.cli.main import main
 from jackfield.invocation import Meta, Result
-from jackfield_mcp_server import sdk_server
+from jackfield_mcp_server import progress
 from jackfield_mcp_server.action_tools import result_schema
 from jackfield_server.commands.serve import mounts
 from jackfield_server.http.app import build_app
@@ -136,7 +136,7 @@ def test_the_command_line_says_that_a_job_runs_or_follows_it(
 @pytest.mark.usefixtures("home")
 def test_an_mcp_client_is_told_the_progress_until_the_job_ends(provider: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each report is more than the one before, out of 1."""
-    monkeypatch.setattr(sdk_server, "_EVERY", 0.05)
+    monkeypatch.setattr(progress, "EVERY", 0.05)
     provider.answers({**MELTING, "retry_after": 0.1})
     with ThreadPoolExecutor(1) as threads:
         pipes = Pipes(monkeypatch)
@@ -168,7 +168,7 @@ def test_an_mcp_client_over_http_is_told_the_progress_before_the_answer(
     stand: Stand, provider: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The response to a slow call is a stream of events, the last of which is the answer; that to a quick one is one document."""
-    monkeypatch.setattr(sdk_server, "_EVERY", 0.02)
+    monkeypatch.setattr(progress, "EVERY", 0.02)
     provider.answers({**MELTING, "retry_after": 1})
     client = stand.client()
     accepted = {

@@ -20,7 +20,7 @@ from jackfield_store.access.settings import theme_faults, theme_of
 from jackfield_store.management.call_permissions import check_calls
 
 Mode = Literal["connect", "reauth", "manage"]
-Verify = Literal["confirm", "browser", "link"]
+Verify = Literal["confirm", "browser", "link", "oidc"]
 Status = Literal["pending", "opened", "testing", "saved", "granted", "failed", "expired"]
 Task = Literal["", "add", "replace", "authorize", "remove"]
 
@@ -59,7 +59,10 @@ class Wanted(SecretHolder):
     ``locked``; ``fields`` are the platform's that the person fills in besides his own. ``theme`` is the look of the page, ``labels`` are
     its words for types and their fields, ``icons`` its pictures for connectors. The page calls the user ``user_name``, if there is
     one: ``user`` is the platform's own ID. ``principal`` is who assumes a role of the person's account, for the documents that describe the
-    role. ``actions`` and ``calls`` are what the platform will call, from which its permissions follow."""
+    role. ``actions`` and ``calls`` are what the platform will call, from which its permissions follow.
+
+    With ``verify`` ``oidc``, which no platform asks for, only the person ``user`` connects, an issuer and a subject with ``|`` between
+    them, who is signed in to the console."""
 
     mode: Mode = "connect"
     user: str = ""
@@ -182,8 +185,8 @@ class ConnectSession(SecretHolder):
 
     @property
     def allows_devices(self) -> bool:
-        """True if a person may approve on another device, by typing a code; ``browser`` trusts one browser alone."""
-        return self.wanted.verify != "browser"
+        """True if a person may approve on another device, by typing a code; ``browser`` and ``oidc`` trust one browser alone."""
+        return self.wanted.verify not in ("browser", "oidc")
 
     def closed(self, schema: Mapping[str, Any]) -> set[str]:
         """Return the values that the person cannot change: those that are locked and, of a connection that exists, those that decide."""

@@ -92,13 +92,13 @@ class Connecting:
         self._audit = audit
         self.approvals = Approvals(table, self._authorizing)
 
-    def create(self, body: Mapping[str, Any], actor: Actor) -> tuple[ConnectSession, str]:
-        """Begin a session for a platform; return it with the secret of its link.
+    def create(self, body: Mapping[str, Any] | Wanted, actor: Actor) -> tuple[ConnectSession, str]:
+        """Begin a session for a platform, or for one person alone; return it with the secret of its link.
 
         :raises InvalidInvocation: if the request is not valid, or too many sessions are open.
         :raises UnknownConnection: if a connection is to be connected again that does not exist.
         """
-        wanted = Wanted.from_json(body if "theme" in body else {**body, "theme": self._theme()})
+        wanted = body if isinstance(body, Wanted) else Wanted.from_json(body if "theme" in body else {**body, "theme": self._theme()})
         if wanted.verify == "confirm" and actor.kind != "platform":
             hint = "Choose 'link' to send the link to one person, or 'browser' to lead them from a page of yours."
             raise InvalidInvocation("only the platform that began a connect session confirms it", details=[_NO_PLATFORM], hint=hint)

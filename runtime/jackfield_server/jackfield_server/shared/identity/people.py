@@ -71,6 +71,10 @@ class People:
         """Return what a person may do in a workspace; None for nothing."""
         return rights_in(self.grants, workspace, person.issuer, person.subject, person.groups)
 
+    def rights_of(self, key: PersonKey, workspace: str) -> Rights | None:
+        """Return what a person may do in a workspace, by what ``key_of`` has returned; None for nothing."""
+        return rights_in(self.grants, workspace, *key)
+
     def key_of(self, person: Person) -> PersonKey:
         """Return by what a call of a person is checked again later: issuer, subject, and those of the groups that roles name."""
         named = {one.group for one in self.grants}

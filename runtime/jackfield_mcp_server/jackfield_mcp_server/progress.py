@@ -1,0 +1,81 @@
+"""Progress of a call, told to a client that asks for it: what a job's provider says, how many pages were read, what is waited for."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any
+
+from jackfield.pipe.run import Follow
+
+EVERY = 5.0
+"""Seconds without news after which a client is told that the call goes on, so that it does not give up."""
+_BETWEEN = 0.05
+"""Seconds between two reports, at least."""
+_LEAST = 1e-6
+_RUNNING = "The action is running."
+Report = Callable[[float, float | None, str], Awaitable[None]]
+"""Tells a client how much is done, out of how much if that is known, and what is being done."""
+
+
+class _Progress:
+    """Progress of one call. Each report has to be more than the one before, so that one without news adds next to nothing."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._loop = asyncio.get_running_loop()
+        self._news = asyncio.Event()
+        self._known: dict[str, Any] = {}
+        self._done = 0.0
+        self._counts_seconds = False
+        """True once a report has counted seconds, since nothing else was known."""
+
+    def note(self, told: Mapping[str, Any]) -> None:
+        """Note what the call tells of its progress; from any thread."""
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(self._noted, dict(told))
+
+    def _noted(self, told: dict[str, Any]) -> None:
+        if any(told.values()) and any(self._known.get(name) != value for name, value in told.items()):  # a job begins with nothing
+            self._known.update(told)
+            self._news.set()
+
+    async def tell(self) -> None:
+        """Report what is noted as it comes, and that the call goes on after a while without."""
+        beats = 0
+        while True:
+            try:
+                async with asyncio.timeout(EVERY):  # wait_for of Python 3.11 loses a cancellation that comes as the event is set
+                    await self._news.wait()
+            except TimeoutError:
+                beats += 1
+                self._counts_seconds = self._counts_seconds or not self._known
+                await self._told(beats * EVERY)
+            else:
+                self._news.clear()
+                await self._told(beats * EVERY)
+                await asyncio.sleep(_BETWEEN)
+
+    async def _told(self, seconds: float) -> None:
+        known, fraction = self._known, self._known.get("fraction")
+        is_part = "step" not in known and bool(fraction) and not self._counts_seconds
+        now = seconds if self._counts_seconds else known.get("step") or fraction or 0.0
+        self._done = float(now) if now > self._done else self._done + _LEAST
+        await self._report(self._done, max(1.0, self._done) if is_part else None, known.get("text") or _RUNNING)
+
+
+@contextlib.asynccontextmanager
+async def progress(report: Report | None) -> AsyncIterator[Follow | None]:
+    """Report the progress of a call while it runs, to a client that has asked for it."""
+    if report is None:
+        yield None
+        return
+    found = _Progress(report)
+    telling = asyncio.ensure_future(found.tell())
+    try:
+        yield found.note
+    finally:
+        telling.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await telling
