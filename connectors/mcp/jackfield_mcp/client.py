@@ -45,8 +45,14 @@ MOST_TOOLS, MOST_PAGES = 5_000, 200
 _MOST_MESSAGES = 10_000
 """Messages on a stream before the answer."""
 _MOST_RESUMED = 3
+_MOST_REPLIES = 20
+"""Requests of a server on one stream that are answered: each costs a request of ours."""
+_LONGEST_CURSOR = 16 * 1024
+_LARGEST_SESSION = 1024 * 1024
+"""Bytes of what a server says of itself: it is kept for the connection."""
 _MOST_RETRY = 5.0
 """Seconds to wait at most before a stream is resumed."""
+_ABOUT_ITSELF = frozenset({"server/discover", "initialize"})
 _CANCEL_WITHIN = 1.0
 _LONGEST_ID = 1_024
 _NOT_FOUND = 404
@@ -249,8 +255,8 @@ class McpClient(SecretHolder):
             cursor = page.get("nextCursor")
             if not isinstance(cursor, str):
                 return rows, seconds
-            if cursor in seen:
-                raise _bad_list("goes in circles")
+            if cursor in seen or len(cursor) > _LONGEST_CURSOR:
+                raise _bad_list("goes in circles, or has a cursor that is too long")
             seen.add(cursor)
         raise _bad_list(f"has more than {MOST_PAGES} pages")
 
@@ -326,7 +332,8 @@ class McpClient(SecretHolder):
         body = message.body(session, takes_tasks=takes_tasks)
         given = {**message.headers(session), **headers}
         try:
-            with http.stream("POST", self._url, json=body, headers=given, safe=safe, step=message.method, largest=LARGEST) as answer:
+            largest = _LARGEST_SESSION if message.method in _ABOUT_ITSELF else LARGEST
+            with http.stream("POST", self._url, json=body, headers=given, safe=safe, step=message.method, largest=largest) as answer:
                 yield answer
         except ScopesMissing as error:
             self._on_missing(error.scopes)
@@ -346,7 +353,7 @@ class McpClient(SecretHolder):
         return _parsed(whole_answer(answer.chunks(), limit=LARGEST, media_type="application/json"))
 
     def _streamed(self, answer: StreamedAnswer, session: Session | None) -> Any:
-        reader, count = EventReader(), 0
+        reader, count, replies = EventReader(), 0, 0
         try:
             for chunk in bounded_answer(answer.chunks(), limit=LARGEST):
                 for event in filter(_has_data, reader.feed(chunk)):
@@ -356,7 +363,9 @@ class McpClient(SecretHolder):
                     if count > _MOST_MESSAGES:
                         raise garbled(f"came after more than {_MOST_MESSAGES:,} other messages")
                     if session is not None:
-                        self._reply(session, found)
+                        replies += self._reply(session, found)
+                    if replies > _MOST_REPLIES:
+                        raise garbled(f"came after more than {_MOST_REPLIES} requests of the server's own")
         except Unavailable as error:
             if not error.retryable or error.sent is not Sent.UNKNOWN or session is None or isinstance(error, Garbled):
                 raise
@@ -392,19 +401,21 @@ class McpClient(SecretHolder):
         if seconds > 0:
             self._context.clock.sleep(max(0.0, min(seconds, self._seconds_left())))
 
-    def _reply(self, session: Session, found: Any) -> None:
-        """Answer a request that a legacy server sends on the stream, or its tool waits for ever: a ping is one, all else is unknown."""
+    def _reply(self, session: Session, found: Any) -> int:
+        """Answer a request that a legacy server sends on the stream, or its tool waits for ever: a ping is one, all else is unknown. Return
+        the number of answers."""
         if session.is_modern or not isinstance(found, Mapping) or "method" not in found or "id" not in found:
-            return
+            return 0
         outcome: dict[str, Any] = {"error": {"code": -32601, "message": "the client has no such method"}}
         if found["method"] == "ping":
             outcome = {"result": {}}
-        if not isinstance(found["id"], str | int):
-            return
+        if not isinstance(found["id"], str | int) or len(str(found["id"])) > _LONGEST_ID:
+            return 0
         body = {"jsonrpc": "2.0", "id": found["id"], **outcome}
         headers = Message("", {}, None).headers(session)
         with suppress(JackfieldError), self._quiet.stream("POST", self._url, json=body, headers=headers, safe=True, step="reply"):
             pass
+        return 1
 
     def _seconds_left(self) -> float:
         call: Call = current_call() or self._context.call

@@ -86,6 +86,8 @@ def _named(tools: Sequence[Json], left_out: list[dict[str, str]]) -> Any:
         execution = tool.get("execution")
         if not isinstance(name, str) or not name or len(name) > 512:
             reason = "it has no name"
+        elif has_hidden(name) or not {"\n", "\t"}.isdisjoint(name):
+            reason = "its name has hidden characters"
         elif name in seen or name == READ:
             reason = "another tool has the same name" if name in seen else "its name is that of a request"
         elif isinstance(execution, Mapping) and execution.get("taskSupport") == "required":

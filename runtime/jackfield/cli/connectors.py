@@ -67,7 +67,7 @@ def _entries(catalog: Catalog, *, folded: bool) -> list[Entry]:
 
 def _live_rows(catalog: Catalog, arguments: Namespace) -> list[dict[str, Any]]:
     """Return the rows of the connectors that the workspace has stored. A database that cannot be read hides no other connector."""
-    if not catalog.takes_stored or not _has_database():
+    if not catalog.whole.takes_stored or not _has_database():
         return []
     try:
         with _runtime(arguments) as jackfield:
