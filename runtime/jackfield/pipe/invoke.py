@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from jackfield.invocation import Invocation, Result
     from jackfield.pipe.evidence import Dependencies
     from jackfield.pipe.plan import Plans
+    from jackfield.pipe.policy_steps import Step
     from jackfield.pipe.ports import Access
     from jackfield.pipe.record import Record
     from jackfield.pipe.recording import Recording
@@ -253,6 +254,20 @@ class Pipeline:
         """
         found: list[dict[str, str]] = _policy().judge_choices(self.plugins, caller, {**about, "workspace": self.workspace}, fetch)
         return found
+
+    def judge_step(self, step: Step, inputs: Mapping[str, Any]) -> None:
+        """Ask the policies whether a read may be made that is no call: a poll of a trigger, or a look for evidence.
+
+        :raises NotAllowed: if one refuses it.
+        """
+        _policy().judge_step(self.plugins, self.workspace, step, inputs)
+
+    def left_of(self, step: Step, output: Any) -> Any:
+        """Return what the policies leave of what such a step has returned; None if that is nothing.
+
+        :raises Unavailable: if there is no decision.
+        """
+        return _policy().left_of(self.plugins, self.workspace, step, output)
 
     def seen_by(self, caller: Caller) -> Caller:
         """Return a caller who sees the connectors and actions that the policies leave."""

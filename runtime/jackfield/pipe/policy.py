@@ -22,7 +22,8 @@ from jackfield.manifest.manifest import WHOLE_BODY
 from jackfield.pipe.check import checked
 from jackfield.pipe.filling import reserve
 from jackfield.pipe.flat_bodies import unfolded
-from jackfield.pipe.withholding import ALL, Place, missing, others, restored, without
+from jackfield.pipe.policy_steps import asker
+from jackfield.pipe.withholding import ALL, Place, missing, others, remaining, restored, without
 from jackfield.redaction.marks import leaves, masked
 from jackfield.redaction.messages import masked_members
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from jackfield.connector.hooks import Plugins
     from jackfield.pipe.evidence import Dependencies
     from jackfield.pipe.plan import Plan
+    from jackfield.pipe.policy_steps import Step
     from jackfield.pipe.run import Run
 
 _LOG = logging.getLogger("jackfield.policy")
@@ -130,7 +132,7 @@ def judge_choices(
     :raises NotAllowed: if a policy refuses them, or wants a person to approve it.
     :raises Unavailable: if a policy has no decision.
     """
-    question = {**about, "caller": _caller(caller), "effect": "read", "invocationId": None, "dryRun": False}
+    question = {**about, "caller": asker(caller), "effect": "read", "invocationId": None, "dryRun": False}
     for verdict in _asked(plugins, {**question, "hook": "call"}):
         if verdict.get("allow") is not True or verdict.get("approve") is True:
             raise NotAllowed("not allowed: a policy refuses it", hint="Ask the operator of jackfield what the policy allows.")
@@ -138,6 +140,34 @@ def judge_choices(
     places = [*_places(_asked(plugins, {**question, "hook": "output", "status": "succeeded", "output": found}), found)]
     left = without(Result("succeeded", Meta(""), found), places, "withheld").output
     return [] if left is None else [one for one in left.get("items", ()) if "value" in one]
+
+
+def judge_step(plugins: Plugins, workspace: str, step: Step, inputs: Mapping[str, Any]) -> None:
+    """Ask whether a step may be made that is no call. It is a read: without a decision, it is made.
+
+    :raises NotAllowed: if a policy refuses it, or wants a person to decide.
+    """
+    try:
+        verdicts = _asked(plugins, {**step.question("call", workspace), "inputs": masked_members(inputs)})
+    except NotAllowed:
+        raise
+    except JackfieldError as error:
+        _LOG.warning("a read is made without the decision of a policy: %s", error.message)
+        return
+    if not all(verdict.get("allow") is True and verdict.get("approve") is not True for verdict in verdicts):
+        raise NotAllowed("not allowed: a policy refuses it", hint="Ask the operator of jackfield what the policy allows.")
+
+
+def left_of(plugins: Plugins, workspace: str, step: Step, output: Any) -> Any:
+    """Return what policies leave of what a step has returned; None if that is nothing.
+
+    :raises Unavailable: if there is no decision.
+    """
+    question = {**step.question("output", workspace), "status": "succeeded", "output": output}
+    try:
+        return remaining(output, _places(_asked(plugins, question), output))
+    except JackfieldError as error:
+        raise Unavailable(f"nothing is shown before a policy decides: {error.message}") from None
 
 
 def decided(plugins: Plugins, result: Mapping[str, Any], undecided: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -153,7 +183,7 @@ def decided(plugins: Plugins, result: Mapping[str, Any], undecided: Mapping[str,
 
 def judged_listing(plugins: Plugins, caller: Caller, workspace: str) -> Caller:
     """Return a caller who sees what policies leave of the connectors and actions; only reads, if there is no decision."""
-    question = {"hook": "listing", "workspace": workspace, "caller": _caller(caller)}
+    question = {"hook": "listing", "workspace": workspace, "caller": asker(caller)}
     own = caller.rules or Rules()
     try:
         verdicts = _asked(plugins, question)
@@ -213,16 +243,12 @@ def _about(run: Run, workspace: str, hook: str, caller: Caller) -> dict[str, Any
     if plan is None:
         raise TypeError("the call has no plan")
     return {
-        "hook": hook, "workspace": workspace, "caller": _caller(caller), "invocationId": run.meta.invocation_id,
+        "hook": hook, "workspace": workspace, "caller": asker(caller), "invocationId": run.meta.invocation_id,
         "connector": plan.manifest.key, "connectorVersion": plan.manifest.version, "action": plan.action.key,
         "effect": plan.action.rule_effect, "connection": None if plan.target is None else plan.target.name,
         "connectionType": None if plan.target is None else plan.manifest.full_name(plan.target.kind), "inline": run.inline is not None,
         "dryRun": run.invocation.dry_run, "trace": run.invocation.trace, "partial": run.invocation.partial, "select": run.invocation.select,
     }  # fmt: skip
-
-
-def _caller(caller: Caller) -> dict[str, Any]:
-    return {"name": caller.name, "token": caller.token, "scope": caller.scope, "remote": caller.remote, "audience": caller.audience}
 
 
 def _texts(verdict: Mapping[str, Any], name: str = "withhold") -> list[str]:

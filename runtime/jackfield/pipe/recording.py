@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from jackfield.pipe.attempts import Attempts
     from jackfield.pipe.evidence import Dependencies
     from jackfield.pipe.plan import Plan, Plans
+    from jackfield.pipe.policy_steps import Step
     from jackfield.pipe.record import Record
     from jackfield.pipe.run import Follow, Run
     from jackfield.pipe.waiter import InThread, Waiter
@@ -55,6 +56,9 @@ class Pipe(Protocol):
     @property
     def judges(self) -> bool:
         """True if a policy judges calls and outputs."""
+
+    def judge_step(self, step: Step, inputs: Mapping[str, Any]) -> None:
+        """Ask the policies whether a read may be made that is no call."""
 
     async def judge(self, run: Run) -> None:
         """Ask the policies whether a call may be queued."""

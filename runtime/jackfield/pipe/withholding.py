@@ -89,6 +89,12 @@ def restored(result: Result, undecided: Mapping[str, Any]) -> Result:
     return replace(result, output=undecided["question"]["output"], meta=meta)
 
 
+def remaining(content: Any, places: Iterable[Place]) -> Any:
+    """Return what is left of a content without some places; None if that is nothing."""
+    listed = [*places]
+    return _divided(content, listed, "")[0] if listed else content
+
+
 def _divided(content: Any, places: Iterable[Place], why: str) -> tuple[Any, list[Any], list[Mapping[str, Any]]]:
     """Return a copy of a content without some members, those members, and a warning for each: the deepest and last first."""
     left, removed, warnings = copy.deepcopy(content), list[Any](), list[Mapping[str, Any]]()

@@ -140,6 +140,34 @@ def test_what_an_event_starts_is_judged(tmp_path: Path, policy: Policy, monkeypa
         assert stage.runtime.journal_of(LIBRARY).entries()[0] == []
 
 
+def test_events_of_a_provider_are_judged(tmp_path: Path, policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As outputs are, before they are stored; a poll is asked about as a read. Without a decision, it is put off and nothing is lost."""
+    for name, value in policy.environment.items():
+        monkeypatch.setenv(name, value)
+    with trigger_stage(tmp_path, f"sqlite:///{tmp_path / 'jackfield.db'}", servers=1) as stage:
+        from jackfield_echo.watching import NOTES
+
+        stage.add("notes")
+        stage.look()
+        NOTES.append({"id": "n-2", "at": stage.now(), "text": "hello"})
+        for decide in (
+            lambda question: {"allow": question["hook"] != "call"},
+            lambda question: {} if question["hook"] == "output" else ALLOW,
+        ):
+            policy.decide = decide
+            stage.move(4000)
+            stage.look()
+            assert stage.events() == []
+        policy.decide = lambda question: {"allow": True, "withhold": ["/text"]} if question["hook"] == "output" else ALLOW
+        policy.asked.clear()
+        stage.move(4000)
+        stage.look()
+        policy.decide = decision
+        (event,) = stage.events()
+        assert ("text" in event.data["payload"], event.data["payload"]["id"]) == (False, "n-2")
+        assert {(one["hook"], one["trigger"]) for one in policy.asked} == {("call", "notes"), ("output", "notes")}
+
+
 def test_the_command_line_is_judged(stand: Stand, policy: Policy) -> None:
     """Each call in a process of its own; exit code 2 for a refusal."""
     environment = clean(stand.folder / "home", PYTHONPATH=os.pathsep.join(sys.path), **policy.environment)

@@ -15,6 +15,7 @@ from tests.jackfield_store.doubts.doubt_stage import DoubtStage, doubt_stage
 from forking import alone
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield_store.runtime.evidence_loop import EvidenceLoop
+from policy_stub import ALLOW, policy_service
 
 Stages = Callable[[str | None], DoubtStage]
 
@@ -46,6 +47,25 @@ def test_a_write_that_took_effect_is_found_and_its_key_replays_it(stage: DoubtSt
     assert (again.status, again.meta.replayed, again.output) == ("succeeded", True, entry["output"])
     assert len(stage.noted("requests")) == 1
     assert stage.look(100_000.0) == 0
+
+
+def test_a_policy_judges_what_looks_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look is a read: it is asked about. No text of the provider is kept: no policy is asked about it. A refusal settles nothing."""
+    with policy_service() as policy:
+        for name, value in policy.environment.items():
+            monkeypatch.setenv(name, value)
+        with doubt_stage(tmp_path, f"sqlite:///{tmp_path / 'jackfield.db'}") as stage:
+            stage.script("cut")
+            identifier = stage.invoke().meta.invocation_id
+            policy.decide = lambda question: {"allow": question["action"] != "listTickets"}
+            stage.look(7.0)
+            assert (stage.entry(identifier).status, stage.entry(identifier).to_json()["looks"][-1]["text"]) == ("in_doubt", "not_allowed")
+            policy.decide = lambda _question: ALLOW
+            policy.asked.clear()
+            stage.look_now(identifier)
+            entry = stage.entry(identifier).to_json()
+            assert (entry["status"], "output" in entry, "text" in entry["looks"][-1]) == ("succeeded", False, False)
+            assert [(one["hook"], one["action"]) for one in policy.asked] == [("call", "listTickets")]
 
 
 def _dying(folder: str, url: str) -> dict[str, Any]:

@@ -69,6 +69,8 @@ InTransaction = Callable[[Transaction], object]
 """What the transaction that stores an event does beside."""
 Then = Callable[[Mapping[str, Any], float], InTransaction]
 """Takes an event as a reader sees it, and its time, and returns the statements for the transaction that stores it."""
+Judge = Callable[[Any, str], Any]
+"""Takes the payload of an event and its type, and returns what policies leave of it; None: nothing."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -107,13 +109,14 @@ class Sealer:
 
     def __init__(
         self, database: Database, vault: Vault, workspace: str, subscription: Subscription, then: Then | None = None,
-        types: Sequence[str] = (),
+        types: Sequence[str] = (), judge: Judge | None = None,
     ) -> None:  # fmt: skip
         self._database = database
         self._workspace = workspace
         self._vault = vault
         self._subscription = subscription
         self._then = then
+        self._judge = judge
         self._types = tuple(types) or (subscription.trigger_key,)
         self.suppressing: set[str] = set()
         """References of messages of which an event says that nothing more is to be sent to their recipient."""
@@ -140,14 +143,25 @@ class Sealer:
         if named not in self._types:
             raise Unavailable("the connector's code failed: it returned an event of a type that its trigger does not have")
         invocation, outcome = self._referred(event, at)
-        about = found.facts({"receivedAt": iso(received), "invocationId": invocation, "payload": payload(event.data)})
+        digest = hashlib.sha256(f"{kind}\0{event.key}".encode("utf-8", "surrogatepass")).hexdigest()
+        about = found.facts({"receivedAt": iso(received), "invocationId": invocation, "payload": self._shown(event.data, kind, digest)})
         text = _JSON.encode(about).encode("utf-8", "surrogatepass")
         sealed = self._vault.seal(self._workspace, sealed_place(identifier, kind, found.name), text)
-        digest = hashlib.sha256(f"{kind}\0{event.key}".encode("utf-8", "surrogatepass")).hexdigest()
         in_transaction = None
         if self._then is not None and not self._is_known(digest):
             in_transaction = self._then({"id": identifier, "type": kind, "subject": found.name, "timestamp": iso(at), "data": about}, at)
         return Arrival(identifier, kind, at, digest, sealed, in_transaction, outcome)
+
+    def _shown(self, data: Any, kind: str, digest: str) -> Any:
+        """Return an event's payload as the policies leave it: what they withhold is stored nowhere.
+
+        :raises Unavailable: if they have not decided: the provider is asked again, or sends it again.
+        """
+        found = payload(data)
+        if self._judge is None or self._is_known(digest):
+            return found
+        left = self._judge(found, kind)
+        return {} if left is None else left
 
     def _referred(self, event: Any, at: float) -> tuple[str | None, NewOutcome | None]:
         """Return the invocation that an event is about, if it has ended, and what the event says of it."""

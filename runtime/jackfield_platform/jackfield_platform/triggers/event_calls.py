@@ -19,6 +19,7 @@ from jackfield.kernel.errors import Detail, InvalidInvocation, JackfieldError, U
 from jackfield.kernel.placeholders import ABSENT, filled, placeholders
 from jackfield.kernel.pointers import child, names
 from jackfield.pipe.call_rules import find_action
+from jackfield.pipe.policy_steps import Step
 from jackfield.pipe.unstored import required
 from jackfield_platform.triggers.arrivals import Sealer
 from jackfield_store.database.outbox import record
@@ -49,8 +50,24 @@ class EventCalls:
 
     def sealer(self, types: Sequence[str]) -> Sealer:
         """Return what makes the subscription's events, of these ``types``, ready to be stored, with these invocations."""
-        storage = self._runtime.storage
-        return Sealer(storage.database, storage.vault, self._found.workspace, self._found, self._prepare if self._then else None, types)
+        storage, then = self._runtime.storage, self._prepare if self._then else None
+        judge = self._left if self._runtime.pipeline.judges else None
+        return Sealer(storage.database, storage.vault, self._found.workspace, self._found, then, types, judge)
+
+    def judge(self, inputs: Mapping[str, Any]) -> None:
+        """Ask the policies whether the provider may be asked for events.
+
+        :raises NotAllowed: if they refuse it.
+        """
+        if self._runtime.pipeline.judges:
+            self._runtime.pipeline.judge_step(self._step(), inputs)
+
+    def _left(self, payload: Any, _kind: str) -> Any:
+        return self._runtime.pipeline.left_of(self._step(), payload)
+
+    def _step(self) -> Step:
+        found = self._found
+        return Step(self._caller, self._runtime.catalog.find(found.connector), found.connection, trigger=found.trigger_key)
 
     def _prepare(self, event: Mapping[str, Any], at: float) -> InTransaction:
         """Prepare the invocation of an event; return the statements that queue it, or that tell why it was refused.

@@ -239,6 +239,7 @@ class SubscriptionWork:
         """Poll; return the seconds until the next poll."""
         runtime, found = self._runtime, self._found
         calls = EventCalls(runtime, found, content.then, self._caller)
+        calls.judge(content.inputs)
         sealer = calls.sealer(trigger.types)
         polling = Polling(runtime.storage, found, self._due, sealer, lambda step: self._over(content, step))
         try:

@@ -19,9 +19,11 @@ from jackfield.kernel.pointers import follow
 from jackfield.pipe.attempts import Attempts
 from jackfield.pipe.check import filled_inputs, typed_inputs
 from jackfield.pipe.masking import concealed
+from jackfield.pipe.policy_steps import Step
 from jackfield.pipe.run import Run
 from jackfield.pipe.settle import check_output
 from jackfield.pipe.waiter import run_in_thread
+from jackfield.redaction.marks import masked
 from jackfield_store.database.due_rows import OvertakenError
 from jackfield_store.journal.doubts import SHOWN, Doubt, Doubts, spread
 from jackfield_store.journal.entry import bound_result
@@ -224,11 +226,12 @@ class _Looking:
         except (JackfieldError, LookupError) as error:
             told = error.message if isinstance(error, JackfieldError) else f"the answer has no {error}"
             code = error.code if isinstance(error, JackfieldError) else "invalid_output"
-            return Finding("failed", told[:_LONGEST], is_final=code in _FINAL)
+            return Finding("failed", code if self.judges else told[:_LONGEST], is_final=code in _FINAL)
         if len(found) > 1:
             return Finding("ambiguous", f"{len(found)} things have the same marker")
         if found:
-            return Finding("matched", json.dumps(self.shown(found[0]), ensure_ascii=False)[:_LONGEST], found[0])
+            text = "" if self.judges else json.dumps(self.shown(found[0]), ensure_ascii=False)[:_LONGEST]
+            return Finding("matched", text, found[0])
         return Finding("nothing", missing=by_marker and missing == len(markers) > 0)
 
     def _markers(self) -> Sequence[str]:
@@ -278,6 +281,9 @@ class _Looking:
                 await plan.load(pipeline.catalog, run.waiter)
             values, inputs = await typed_inputs(plan, inputs, run, dependencies)
             target = plan.target
+            if self.judges:
+                name = None if target is None else target.name
+                pipeline.judge_step(Step(LIBRARY, plan.manifest, name, action=plan.action.key), masked(plan.action.inputs, inputs))
             opening = None if target is None else await plan.resolved(target, run, dependencies) if target.refers else plan.opening()
             self._attempts = attempts = run.attempts = Attempts(run, plan, values, inputs, opening, dependencies)
             if attempts.declared != "read" or (plan.action.rule_effect == "write" and plan.code.effect_of is None):

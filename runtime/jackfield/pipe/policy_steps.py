@@ -1,0 +1,35 @@
+"""Steps over a connection that are no calls, and which policies judge all the same: events of triggers, and looks for evidence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from jackfield.kernel.dataclass import dataclass
+
+if TYPE_CHECKING:
+    from jackfield.callers import Caller
+    from jackfield.manifest.manifest import Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Read that is no call: of events (``trigger``), or by an ``action`` for evidence."""
+
+    caller: Caller
+    manifest: Manifest
+    connection: str | None
+    action: str | None = None
+    trigger: str | None = None
+
+    def question(self, hook: str, workspace: str) -> dict[str, Any]:
+        """Return the question about it, without inputs and output."""
+        more = {} if self.trigger is None else {"trigger": self.trigger}
+        return {
+            "hook": hook, "workspace": workspace, "caller": asker(self.caller), "connector": self.manifest.key,
+            "connectorVersion": self.manifest.version, "action": self.action, **more, "effect": "read", "connection": self.connection,
+        }  # fmt: skip
+
+
+def asker(caller: Caller) -> dict[str, Any]:
+    """Return a caller as policies see it."""
+    return {"name": caller.name, "token": caller.token, "scope": caller.scope, "remote": caller.remote, "audience": caller.audience}
