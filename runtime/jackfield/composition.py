@@ -179,7 +179,7 @@ def plugins_of(environment: Mapping[str, str], points: Iterable[EntryPoint], giv
 
     :raises InvalidInvocation: if these are not valid.
     """
-    if environment.get("JACKFIELD_POLICY_URL"):
+    if "JACKFIELD_POLICY_URL" in environment or "JACKFIELD_POLICY_SECRET" in environment:
         from jackfield.pipe.policy_service import policy_of
 
         given = (*given, *policy_of(environment))

@@ -39,9 +39,12 @@ def policy_of(environment: Mapping[str, str]) -> tuple[object, ...]:
 
     :raises InvalidInvocation: if they are not valid.
     """
-    url, secret = environment.get(URL, ""), environment.get(SECRET, "")
-    if not url:
+    url, secret = environment.get(URL), environment.get(SECRET, "")
+    if url is None and not secret:
         return ()
+    if not url:
+        text = f"{URL} is empty" if url is not None else f"{SECRET} is set, and {URL} is not"
+        raise InvalidInvocation(f"{text}: no policy would be asked", hint=f"Name the policy service, or unset both {URL} and {SECRET}.")
     try:
         target_of(url)
     except ValueError as fault:

@@ -227,6 +227,9 @@ def test_without_a_policy_nothing_is_asked(upgraded: str, aws: FakeAws, policy: 
     [
         ({"JACKFIELD_POLICY_URL": "ftp://x", "JACKFIELD_POLICY_SECRET": SECRET}, "JACKFIELD_POLICY_URL is not valid"),
         ({"JACKFIELD_POLICY_URL": "http://127.0.0.1:1"}, "JACKFIELD_POLICY_SECRET must be set"),
+        ({"JACKFIELD_POLICY_URL": "", "JACKFIELD_POLICY_SECRET": SECRET}, "JACKFIELD_POLICY_URL is empty"),
+        ({"JACKFIELD_POLICY_URL": ""}, "JACKFIELD_POLICY_URL is empty"),
+        ({"JACKFIELD_POLICY_SECRET": SECRET}, "is set, and JACKFIELD_POLICY_URL is not"),
         ({"JACKFIELD_POLICY_URL": "http://127.0.0.1:1", "JACKFIELD_POLICY_SECRET": "whsec_c2hvcnQ="}, "at least 24 bytes"),
     ],
 )
