@@ -152,6 +152,10 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
         "the public conformance suite's scenarios for MCP clients, of both revisions; needs npm and PyPI",
         (*_SCRIPT, "tests/campaigns/mcp_campaign.py"),
     ),
+    "mcp-endpoint": (
+        "the public conformance suite against our endpoint of MCP, of both revisions; needs npm and PyPI",
+        (*_SCRIPT, "tests/campaigns/mcp_endpoint.py"),
+    ),
     "mcp-writes": (
         "1,000 calls of an MCP server that dies at a random byte of each answer",
         (*_SCRIPT, "tests/campaigns/mcp_campaign.py", "writes"),
