@@ -148,17 +148,9 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
         "calls, jobs, a schedule, a poll, a callback and connect pages beside PostgreSQL that is cut off in 13 ways",
         (*_SCRIPT, "tests/campaigns/proxy_campaign.py"),
     ),
-    "mcp-conformance": (
-        "the public conformance suite's scenarios for MCP clients, of both revisions; needs npm and PyPI",
-        (*_SCRIPT, "tests/campaigns/mcp_campaign.py"),
-    ),
-    "mcp-endpoint": (
-        "the public conformance suite against our endpoint of MCP, of both revisions; needs npm and PyPI",
-        (*_SCRIPT, "tests/campaigns/mcp_endpoint.py"),
-    ),
     "mcp-writes": (
         "1,000 calls of an MCP server that dies at a random byte of each answer",
-        (*_SCRIPT, "tests/campaigns/mcp_campaign.py", "writes"),
+        (*_SCRIPT, "tests/campaigns/mcp_campaign.py"),
     ),
     "mcp-kills": (
         "10,000 writes over MCP by processes that are killed 300 times, on SQLite and on PostgreSQL",

@@ -1,0 +1,56 @@
+"""The public conformance suite against our endpoint of MCP, in both revisions of the protocol; what is not offered has its reason here.
+
+The suite knows its tools by their names, and sends no token: ``mcp_conformance`` maps the ones, adds the other, and changes nothing else.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mcp_conformance import conforming
+from mcp_suite import REVISIONS, judged, missing, required
+
+_REASONS = {
+    "no prompts, resources, completions, logging": (
+        "completion-complete", "logging-set-level", "prompts-get-embedded-resource", "prompts-get-simple", "prompts-get-with-args",
+        "prompts-get-with-image", "prompts-list", "resources-list", "resources-read-binary", "resources-read-text", "resources-subscribe",
+        "resources-templates-read", "resources-unsubscribe", "tools-call-with-logging", "tools-call-embedded-resource",
+        "tools-call-mixed-content", "caching:sep-2549-prompts-list-caching-hints", "caching:sep-2549-resources-list-caching-hints",
+        "caching:sep-2549-resources-templates-list-caching-hints", "input-required-result-non-tool-request",
+        "sep-2164-resource-not-found:sep-2164-error-code", "sep-2164-resource-not-found:sep-2164-data-uri",
+    ),
+    "nothing is asked in the client: no sampling, no roots, and a person is asked by a link, never by a form": (
+        "elicitation-sep1034-defaults", "elicitation-sep1330-enums", "tools-call-elicitation", "tools-call-sampling",
+        "input-required-result-basic-elicitation", "input-required-result-basic-list-roots", "input-required-result-basic-sampling",
+        "input-required-result-capability-check", "input-required-result-multi-round", "input-required-result-multiple-input-requests",
+        "input-required-result-request-state", "input-required-result-result-type", "input-required-result-tampered-state",
+        "input-required-result-ignore-extra-params:sep-2322-ignore-unexpected-params",
+        "input-required-result-missing-input-response:sep-2322-missing-response-rerequests", "tasks-mrtr-composition",
+        "tasks-mrtr-input", "tasks-dispatch-and-envelope:tasks-result-type-complete-on-non-task-responses",
+    ),
+    "no tool needs a capability: without it, the call is answered as it always was": (
+        "server-stateless:sep-2575-missing-capability-http-400", "server-stateless:sep-2575-server-rejects-undeclared-capability",
+        "tasks-required-task-error",
+    ),
+    "the text is about the call, and the output is structured": (
+        "tasks-request-headers:tasks-headers-tolerate-mcp-method-on-tools-call",
+    ),
+    "no input goes into a header, and a tool's schema has no rules at its top, which providers of models refuse": (
+        "http-custom-header-server-validation", "json-schema-2020-12",
+    ),
+}  # fmt: skip
+NOT_OFFERED = {name: reason for reason, names in _REASONS.items() for name in names}
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_the_suite_judges_our_endpoint(tmp_path: Path, revision: str) -> None:
+    """Each scenario that the revision requires runs, and no check fails, nor warns, but those that are not offered."""
+    if reason := missing():
+        pytest.skip(reason)
+    with conforming(tmp_path) as stand:
+        found = judged("server", revision, tmp_path / "results", "--url", f"http://127.0.0.1:{stand.port}/mcp")
+    assert found.unexcused(NOT_OFFERED) == {}
+    assert found.stale(NOT_OFFERED) == []
+    assert required("server", revision) - found.ran == set()
