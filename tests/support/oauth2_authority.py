@@ -1,4 +1,4 @@
-"""An authorization server whose tokens carry the owner of the code, and that notes what was exchanged."""
+"""An authorization server whose tokens carry the owner of the code, and that notes what was exchanged and revoked."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ class Codes:
     """Answers the token endpoint, and ``/me`` with whose token asks."""
 
     exchanged: list[dict[str, str]] = field(default_factory=list)
+    revoked: list[str] = field(default_factory=list)
 
     def __call__(self, _number: int, request: Request) -> Answer:
         """Answer a request."""
@@ -25,6 +26,9 @@ class Codes:
             given = {name: value[0] for name, value in parse_qs(urlsplit(request.path).query).items()}
             back = urlencode({"state": given["state"], "code": "adas-code"})
             return Answer({}, 303, {"Location": f"{given['redirect_uri']}?{back}"})
+        if request.path == "/revoke":
+            self.revoked.append(parse_qs(request.body.decode())["token"][0])
+            return Answer({})
         if request.path.startswith("/.well-known/"):
             return Answer({}, 404)
         bearer = next(value for name, value in request.headers.items() if name.lower() == "authorization")

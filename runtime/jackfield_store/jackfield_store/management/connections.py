@@ -268,10 +268,10 @@ class ManagedConnections:
         """
         self.require(name)
         store = self._store()
-        row = store.show(name)
-        if row is None:
+        if (row := store.show(name)) is None:
             raise not_stored(self.known, name)
-        self.revoking().remove(name, is_granted=self._authorizes(row.type))
+        alone = self.acting_as(self._actor).revoking()  # the provider's answer, later, is no part of the change
+        alone.remove(name, self._in_transaction, is_granted=self._authorizes(row.type))
 
     def revoking(self) -> Revoking:
         """Return what removes connections, and tells providers that their grants are no longer needed."""

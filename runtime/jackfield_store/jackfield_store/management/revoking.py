@@ -43,9 +43,10 @@ class Revoking:
         self._authorizing = authorizing
         self._audited = audited
 
-    def remove(self, name: str, *, is_granted: bool) -> None:
-        """Remove a connection and pause its subscriptions. If a person granted its use (``is_granted``), revoke it at the provider: now, or
-        later if it does not answer. It is also later if webhooks have yet to be removed there, which takes that grant.
+    def remove(self, name: str, joined: Callable[[Transaction], None], *, is_granted: bool) -> None:
+        """Remove a connection and pause its subscriptions; ``joined`` runs in the same transaction. If a person granted its use
+        (``is_granted``), revoke it at the provider: now, or later if it does not answer. It is also later if webhooks have yet to be
+        removed there, which takes that grant.
 
         :raises UnknownConnection: if there is none with that name.
         """
@@ -59,6 +60,7 @@ class Revoking:
             if stored is not None and grant is not None:
                 noted.append(store.revocations.note(transaction, store.workspace, stored, grant))
             audited(transaction)
+            joined(transaction)
 
         store.remove(name, in_transaction)
         for row in map(store.revocations.find, noted):

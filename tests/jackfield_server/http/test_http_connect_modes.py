@@ -1,0 +1,93 @@
+"""Each mode of a connect session with each way to sign in: a confirmation that has done its work answers 200, and is told once."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from tests.jackfield_server.http.connect_attacked import TYPE, Attacked
+from tests.jackfield_server.http.connect_browser import Person
+
+from http_stand import Client
+from jackfield_store.connections.revocations import DueRevocations
+
+pytest_plugins = ["tests.jackfield_server.http.connect_place"]
+
+TYPES = {"key": "http/bearer", "approved": TYPE, "revocable": TYPE, "role": "aws-ses/awsAssumeRole"}
+ROLE = {
+    "roleARN": "arn:aws:iam::123456789012:role/jackfield", "accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "s3cret-key",
+    "region": "eu-west-1", "sender": "noreply@example.com",
+}  # fmt: skip
+WAYS = ("key", "approved", "revocable")
+"""Ways that can be used without AWS; a role is only removed here."""
+
+
+def values(site: Attacked, way: str) -> dict[str, Any]:
+    """Values of a connection."""
+    url = site.provider.url
+    if way == "role":
+        return ROLE
+    if way == "key":
+        return {"server": url, "token": "adas-token", "testPath": "/me"}
+    revocation = {"revocationUrl": f"{url}/revoke"} if way == "revocable" else {}
+    return {"server": url, "authorizationUrl": f"{url}/authorize", "tokenUrl": f"{url}/token", "clientId": "c", "issuer": url, **revocation}
+
+
+def begun(site: Attacked, way: str, **body: Any) -> dict[str, Any]:
+    """A session in which the platform gives all values."""
+    kinds = site.stand.host.runtime("acme-1").connections.kinds
+    defaults = {"values": values(site, way), "locked": [*kinds.find(TYPES[way]).schema["properties"]]}
+    return site.begin(types=[TYPES[way]], **{"defaults": defaults, **body})
+
+
+def finished(site: Attacked, session: dict[str, Any], way: str) -> str:
+    """What a person does to connect; return the proof."""
+    if way != "key":
+        return site.approved(session)[1]
+    person = Person(site.stand.port).go(session["url"]).press("Begin")
+    person.press("Continue").press("Connect")
+    return parse_qs(urlsplit(person.onward()).query)["proof"][0]
+
+
+def removed(site: Attacked, session: dict[str, Any]) -> str:
+    """What a person does to disconnect the only connection; return the proof."""
+    person = Person(site.stand.port).go(session["url"]).press("Begin").press("Disconnect").press("Disconnect")
+    return parse_qs(urlsplit(person.onward()).query)["proof"][0]
+
+
+def told(site: Attacked, session: dict[str, Any]) -> list[str]:
+    """Types of the events of a session."""
+    token = site.platform.post("/v1/workspaces/acme-1/tokens", {"scope": "read", "name": "reader"}).json["token"]
+    found = Client(site.stand.port, token).get("/v1/events?types=connect.*&limit=100").json["items"]
+    return [item["type"] for item in found if item["data"].get("session") == session["id"]]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_account_is_connected_and_connected_again(site: Attacked, way: str) -> None:
+    """``connect``, then ``reauth``."""
+    for mode in ("connect", "reauth"):
+        session = begun(site, way, mode=mode)
+        answer = site.confirm(session, finished(site, session, way))
+        assert (answer.status, answer.json["status"], told(site, session)) == (200, "granted", ["connect.completed"]), answer.body
+    assert site.stored() == ["main"]
+
+
+@pytest.mark.parametrize("one", [True, False], ids=["one", "all"])
+@pytest.mark.parametrize("way", TYPES)
+def test_an_account_is_disconnected(site: Attacked, way: str, *, one: bool) -> None:
+    """``manage``, of one connection or of all: the provider of an approval is told once, and nothing remains to be told."""
+    site.authority.revoked.clear()
+    if way in WAYS:
+        first = begun(site, way)
+        assert site.confirm(first, finished(site, first, way)).status == 200
+    else:
+        site.stand.host.runtime("acme-1").connections.add("main", TYPES[way], values(site, way), test=False)
+    session = site.begin(mode="manage", types=[], defaults={}, **({} if one else {"connection": ""}))
+    answer = site.confirm(session, removed(site, session))
+    assert (answer.status, answer.json["status"]) == (200, "granted"), answer.body
+    assert (site.stored(), told(site, session)) == ([], ["connect.completed"])
+    assert site.authority.revoked == (["ada-refresh"] if way == "revocable" else [])
+    site.clock.advance(86_400)
+    storage = site.stand.host.storage
+    assert DueRevocations(storage.database, site.clock, storage.blocked).claimed_rows(20) == []
