@@ -295,7 +295,7 @@ def _import_changes_nothing(subject: Subject) -> Iterator[str]:
 
 
 def _names_keep_to_form(subject: Subject) -> Iterator[str]:
-    is_made = "model" in subject.manifest.raw  # from a description of the service, whose names the inputs keep
+    is_made = not {"model", "mcp"}.isdisjoint(subject.manifest.raw)  # from a description of the service, whose names the inputs keep
     named: list[tuple[str, str, Mapping[str, Any]]]
     named = [("action", key, {} if is_made else action.inputs) for key, action in subject.manifest.actions.items()]
     named += [("connection type", key, kind.schema) for key, kind in subject.manifest.connection_types.items()]
