@@ -224,7 +224,7 @@ class McpClient(SecretHolder):
         shown = one_line(tool.name, 128)
         if now is None:
             raise NotAllowed(f"the server no longer has the tool '{shown}'", hint=tool.hint, sent=Sent.NOTHING)
-        names = ", ".join(changed(tool.parts, tools[tool.name])) or "its description"
+        names = ", ".join(changed(tool.parts, tools.parts(tool.name))) or "its description"
         text = f"the server has changed the tool '{shown}' since it was accepted: {names}"
         raise NotAllowed(text, hint=tool.hint, sent=Sent.NOTHING)
 

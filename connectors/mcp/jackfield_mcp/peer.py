@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from jackfield.connector import TimedOut
 from jackfield.kernel.fork import ProcessLocal
 from jackfield_mcp.messages import Session
-from jackfield_mcp.pins import digest_of
+from jackfield_mcp.pins import digest_of, parts_of
 
 LEAST, USUAL, MOST = 60.0, 300.0, 3600.0
 """Seconds for which a list of tools counts as fresh: at least, where the server says nothing, at most."""
@@ -19,23 +19,23 @@ Json = Mapping[str, Any]
 
 
 class Tools:
-    """List of a server's tools. Digests are made when they are asked for."""
+    """Digests of the tools that a server lists, and those of their members. The list itself, of up to 16 MiB for each connection, is not
+    kept."""
 
-    def __init__(self, rows: list[Json], until: float) -> None:
-        self._rows = {str(row.get("name")): row for row in reversed(rows)}
-        self._digests: dict[str, str] = {}
+    def __init__(self, rows: Sequence[Json], until: float) -> None:
+        named = {str(row.get("name")): row for row in reversed(rows)}
+        self._digests = {name: digest_of(row) for name, row in named.items()}
+        self._parts = {name: " ".join(f"{part}:{short}" for part, short in parts_of(row).items()) for name, row in named.items()}
         self.until = until
         """Time on the monotonic clock at which the list has to be read again."""
 
-    def __getitem__(self, name: str) -> Json:
-        return self._rows[name]
-
     def digest(self, name: str) -> str | None:
         """Return the digest of a tool; None if the list lacks it."""
-        found = self._digests.get(name)
-        if found is None and name in self._rows:
-            found = self._digests[name] = digest_of(self._rows[name])
-        return found
+        return self._digests.get(name)
+
+    def parts(self, name: str) -> dict[str, str]:
+        """Return a short digest of each member of a tool that the list has."""
+        return dict(part.split(":") for part in self._parts[name].split())
 
 
 class Peer(ProcessLocal):

@@ -25,9 +25,8 @@ def parts_of(tool: Json) -> dict[str, str]:
     return {name: _hashed(tool[name])[:_SHORT] for name in MEMBERS if name in tool}
 
 
-def changed(pinned: Mapping[str, str], tool: Json) -> list[str]:
-    """Return the members that differ from the pinned ones."""
-    now = parts_of(tool)
+def changed(pinned: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Return the members whose digests differ from the pinned ones."""
     return [name for name in MEMBERS if pinned.get(name) != now.get(name)]
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import time
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from jackfield.kernel.errors import JackfieldError
+from jackfield_mcp.peer import Tools
+from jackfield_mcp.pins import digest_of, parts_of
 from mcp_rig import Talk, ToolServer, call, generate, said, serving, stage, tool
 
 NAMES = (
@@ -89,6 +92,23 @@ def test_a_list_that_grows_by_ten_megabytes(tmp_path: Path) -> None:
         assert call(jackfield, "large").error.code == "not_allowed"
         assert time.process_time() - began < 10.0
         assert server.count("tools/call") == 1
+
+
+def test_a_list_is_not_kept() -> None:
+    """Of the longest list that is read, a connection keeps digests; those of members locate a change."""
+    tracemalloc.start()
+    try:
+        rows = [tool(f"tool_{number}", description="x" * 2_000 + str(number)) for number in range(5_000)]
+        before = tracemalloc.get_traced_memory()[0]
+        kept = Tools(rows, 1.0)
+        assert tracemalloc.get_traced_memory()[0] - before < 3_000_000
+        before = tracemalloc.get_traced_memory()[0]
+        last = rows.pop()
+        del rows
+        assert before - tracemalloc.get_traced_memory()[0] > 10_000_000
+    finally:
+        tracemalloc.stop()
+    assert (kept.digest("tool_4999"), kept.parts("tool_4999")) == (digest_of(last), parts_of(last))
 
 
 def test_texts_in_results(tmp_path: Path) -> None:
