@@ -199,7 +199,7 @@ def test_each_row_of_a_call_has_operations_actions_and_a_page() -> None:
         ours = {name for name, _, _ in own_rows(service)}
         for row in found:
             assert row.operations <= {ALL, *models.operations(service), *ours}, row
-            actions = [name for action in row.actions for name in action.split(">") if name not in ("", OWN)]
+            actions = [name.removeprefix(OWN) for action in row.actions for name in action.split(">") if name not in ("", OWN)]
             assert not unproven(actions), row
             assert row.page.startswith("https://docs.aws.amazon.com/")
 

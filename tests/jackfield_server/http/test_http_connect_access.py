@@ -110,6 +110,10 @@ def test_resources_are_those_that_are_known(platform: Client) -> None:
     calls = [{"action": "aws.s3/getObject", "inputs": {"Bucket": "acme-reports", "Key": "a/b"}}]
     rows = statements(template_of(opened(platform, types=["aws.s3/awsAssumeRole"], calls=calls)))
     assert {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": "arn:aws:s3:::acme-reports/a/b"} in rows
+    calls = [{"action": f"aws.s3/{name}", "inputs": {"Bucket": "acme-reports"}} for name in ("getObject", "listObjectsV2")]
+    rows = statements(template_of(opened(platform, types=["aws.s3/awsAssumeRole"], connection="files", calls=calls)))
+    assert {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": "arn:aws:s3:::acme-reports/*"} in rows
+    assert {"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": "arn:aws:s3:::acme-reports"} in rows
     defaults = {"values": {**KEYS["values"], "sender": "noreply@example.com"}}
     rows = statements(template_of(opened(platform, actions=["sendEmail"], defaults=defaults)))
     assert rows[0]["Condition"] == {"StringEquals": {"ses:FromAddress": "noreply@example.com"}}

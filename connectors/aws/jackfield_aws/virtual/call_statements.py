@@ -25,6 +25,8 @@ _PASSES_NONE = frozenset(("sts", "iam"))
 """Services whose inputs name roles that are used or edited, not passed."""
 _PLACE = re.compile(r"\{([^{}|]*)(?:\|([a-z]+))?\}")
 _OPTIONAL = re.compile(r"<([^<>]*)>")
+_UNNAMED = "\0unnamed"
+"""Value of a place that the inputs do not name: any."""
 _MOST = 50
 """Maximum number of resources that a statement names; more of them become all."""
 
@@ -42,6 +44,13 @@ class Row:
     def holds(self, inputs: Mapping[str, Any]) -> bool:
         """Return whether the condition holds for the inputs of a call."""
         return self.condition == _ALWAYS or all(_holds(part, inputs) for part in self.condition.split("&"))
+
+    def of(self, own: Iterable[str]) -> list[str]:
+        """Return the row's actions for an operation that has these of its own left."""
+        if self.actions == (_OWN,):
+            return list(own)
+        left = set(own)
+        return [one.removeprefix(_OWN) for one in self.actions if not one.startswith(_OWN) or one.removeprefix(_OWN) in left]
 
 
 def _holds(condition: str, inputs: Mapping[str, Any]) -> bool:
@@ -78,7 +87,7 @@ def statements_of(
         if not (name in row.operations or (rest and _OTHERS in row.operations)) or not row.holds(inputs):
             continue
         resources = tuple(_resources(row.resources, inputs, partition))
-        for action in list(rest) if row.actions == (_OWN,) else row.actions:
+        for action in row.of(rest):
             old, replaces, new = action.partition(">")
             if replaces and old not in rest:
                 continue
@@ -120,9 +129,9 @@ def _filled(template: str, inputs: Mapping[str, Any], partition: str) -> list[st
     if not places:
         return [text]
     values = _each(text, inputs)
-    if not all(values):
+    if not any(values):
         return [] if len(places) == 1 and text == places[0][0] else [_ANY]
-    return list(_combined(text, places, values))
+    return list(_combined(text, places, [one or [_UNNAMED] for one in values]))
 
 
 def _each(text: str, inputs: Mapping[str, Any]) -> list[list[str]]:
@@ -133,12 +142,12 @@ def _combined(text: str, places: Sequence[re.Match[str]], values: Sequence[Seque
     """Yield the text for each value of its last place; earlier places have one value. An ARN stands for the whole of it."""
     for last in values[-1]:
         given = [*(one[0] for one in values[:-1]), last]
-        if any(value.startswith("arn:") or value == _ANY for value in given):
+        if any(value.startswith("arn:") for value in given) or (last == _ANY and text == places[0][0]):
             yield last if last.startswith("arn:") and len(places) == 1 else _ANY
             continue
         pieces, start = [], 0
         for place, value in zip(places, given, strict=True):
-            pieces += [text[start : place.start()], _literal(value)]
+            pieces += [text[start : place.start()], _ANY if value is _UNNAMED else _literal(value)]
             start = place.end()
         yield "".join([*pieces, text[start:]])
 
