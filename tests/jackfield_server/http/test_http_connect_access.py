@@ -151,12 +151,14 @@ def test_an_access_key_says_what_its_user_needs(platform: Client) -> None:
         ({"calls": [{"inputs": {}}]}, "/calls/0"),
         ({"calls": [{"action": "sendEmail", "then": 1}]}, "/calls"),
         ({"principal": "*"}, "/principal"),
+        ({"principal": ""}, "/principal"),
+        ({"principal": "", "actions": ["sendEmail"]}, "/principal"),
         ({"actions": ["sendEmail"], "defaults": {}}, "/defaults/values/accessKeyId"),
     ],
 )
 def test_what_its_user_could_not_cure_is_refused(platform: Client, body: dict[str, Any], path: str) -> None:
     """A mistake of the platform is told when it creates the session, with its place."""
-    answer = platform.post(BASE, {"verify": "link", "types": [ROLE], "defaults": KEYS, **body})
+    answer = platform.post(BASE, {"verify": "link", "types": [ROLE], "defaults": KEYS, "principal": USER, **body})
     assert (answer.status, [item["path"] for item in answer.json["details"]]) == (400, [path]), answer.body
 
 

@@ -27,6 +27,7 @@ REMOTE = Provenance("remote", own_external_id=True)
 """Values of a session: a person's, with the External ID that the session has generated or the platform has given."""
 _NEUTRAL = "access"
 """First part of names where the platform has none that fits."""
+_NO_PRINCIPAL = "is required for '{type}': give the ARN of the user or role that the keys in 'defaults' belong to, which the role has to trust"
 _LONGEST, _LONGEST_FIRST = 64, 24
 """Characters of a role's name (IAM API reference, CreateRole), and of the platform's part of it."""
 
@@ -81,7 +82,7 @@ def check_access(connections: ManagedConnections, wanted: Wanted, kinds: Sequenc
 
     :raises InvalidInvocation: with the place of each fault.
     """
-    if wanted.mode != "connect" or not kinds or not (wanted.actions or wanted.calls or wanted.principal):
+    if wanted.mode != "connect" or not kinds:
         return
     faults = list(_unknown(connections, wanted, kinds)) or list(_unmade(connections, wanted, kinds))
     if faults:
@@ -111,15 +112,19 @@ def _serves(connections: ManagedConnections, wanted: Wanted, kind: Kind, type_na
 
 def _unmade(connections: ManagedConnections, wanted: Wanted, kinds: Sequence[Kind]) -> Iterator[Detail]:
     """Yield what is wrong with the principal, or with the number of actions, for types that ask the owner of an account for a role."""
+    asked = bool(wanted.actions or wanted.calls or wanted.principal)
     for kind, type_name in zip(kinds, wanted.types, strict=True):
         if not generated_fields(kind.schema):
             continue
         try:
-            access_documents(connections, wanted, kind, type_name, wanted.connection or "new", {})
+            made = access_documents(connections, wanted, kind, type_name, wanted.connection or "new", {})
+            if "trustPolicy" in made and not wanted.principal:
+                yield Detail("/principal", _NO_PRINCIPAL.format(type=type_name), "required")
         except (InvalidInput, InvalidInvocation) as error:
             yield from _own(error, bool(wanted.actions or wanted.calls))
         except InvalidConnection as error:  # such as the keys that assume the role; what the person enters is no fault yet
-            yield from (replace(fault, path=f"/defaults/values{fault.path}") for fault in error.details if not is_persons(kind, fault.path))
+            faults = (replace(fault, path=f"/defaults/values{fault.path}") for fault in error.details if not is_persons(kind, fault.path))
+            yield from faults if asked else ()
         except JackfieldError:
             continue
 
