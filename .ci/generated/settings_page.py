@@ -75,7 +75,10 @@ _VARIABLES = {
         ),
         "`allow`",
     ),
-    "JACKFIELD_POLICY_URL": ("The [policy service](../tutorial/policies.md) that judges listings, calls and outputs.", "none"),
+    "JACKFIELD_POLICY_URL": (
+        "The [policy service](../tutorial/policies.md) that judges listings, calls and outputs. Processes without it begin no calls then.",
+        "none",
+    ),
     "JACKFIELD_POLICY_SECRET": ("The secret by which questions to it are signed: `whsec_…`.", "none"),
     "JACKFIELD_OIDC_ISSUER": ("The issuer at which people [sign in to the console](../tutorial/sign-in.md).", "none"),
     "JACKFIELD_OIDC_CLIENT_ID": ("The console's client ID there.", "none"),

@@ -220,12 +220,17 @@ class Pipeline:
         :raises ApprovalRequired: if it cannot wait.
         :raises Cancelled: if it was approved and is not what was shown any more.
         """
-        if self.judges:
+        if self.judges or self.access.lacks_policy:  # not by the property: that would be a call more
             await self.judge(run)
         if record is not None and (replayed := await record.replay()) is not None:
             return replayed
         is_asked = run.asks is not None or (run.claimed is not None and run.claimed.approval is not None)
         return await self.recording.asked(self, given.value, run) if is_asked and not run.invocation.dry_run else None
+
+    @property
+    def must_judge(self) -> bool:
+        """True if a policy judges calls, or is to: one judges those of the database, and this process has none."""
+        return self.judges or self.access.lacks_policy
 
     async def judge(self, run: Run) -> None:
         """Ask the policies whether a call may be made, or queued. Without a decision, a call from the queue is looked at again later.
@@ -234,6 +239,8 @@ class Pipeline:
         :raises Unavailable: if there is no decision, unless it is a ``read``.
         """
         try:
+            if self.access.lacks_policy:
+                raise _unjudged()
             await _policy().judge_call(self.plugins, run, self.dependencies)
         except Unavailable as error:
             raise _refusal(run, self.dependencies, error, _UNDECIDED) if run.claimed is not None else error from None
@@ -252,6 +259,8 @@ class Pipeline:
         :raises NotAllowed: if one refuses them.
         :raises Unavailable: if there is no decision.
         """
+        if self.access.lacks_policy:
+            raise _unjudged()
         found: list[dict[str, str]] = _policy().judge_choices(self.plugins, caller, {**about, "workspace": self.workspace}, fetch)
         return found
 
@@ -260,6 +269,8 @@ class Pipeline:
 
         :raises NotAllowed: if one refuses it.
         """
+        if self.access.lacks_policy:
+            raise _unjudged()
         _policy().judge_step(self.plugins, self.workspace, step, inputs)
 
     def left_of(self, step: Step, output: Any) -> Any:
@@ -267,6 +278,8 @@ class Pipeline:
 
         :raises Unavailable: if there is no decision.
         """
+        if self.access.lacks_policy:
+            raise _unjudged()
         return _policy().left_of(self.plugins, self.workspace, step, output)
 
     def seen_by(self, caller: Caller) -> Caller:
@@ -354,6 +367,11 @@ def _ignore_stage(_stage: str) -> None:
 
 _SOON, _UNDECIDED, _LATER = 1.0, 5.0, 30.0
 """Seconds after which a queued call is looked at again: calls end soon, a policy decides again, and files are deleted later."""
+
+
+def _unjudged() -> Unavailable:
+    text = "a policy judges the calls of this database, and this process has none: nothing was sent"
+    return Unavailable(text, hint="The operator of jackfield sets JACKFIELD_POLICY_URL for each process, or takes the policy back for all.")
 
 
 def begin_within(run: Run, dependencies: Dependencies) -> None:

@@ -275,6 +275,8 @@ class Access(Protocol):
 
     is_gone: bool
     """True if ``settings`` were asked for and there was no such workspace."""
+    lacks_policy: bool
+    """True if, as they were read last, a policy judges the calls of the database, and this process has none."""
     epoch: Callable[[], int]
     """Returns a reading that moves with connections, tokens, rules and settings."""
 

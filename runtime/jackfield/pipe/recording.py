@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from jackfield.pipe.evidence import Dependencies
     from jackfield.pipe.plan import Plan, Plans
     from jackfield.pipe.policy_steps import Step
+    from jackfield.pipe.ports import Access
     from jackfield.pipe.record import Record
     from jackfield.pipe.run import Follow, Run
     from jackfield.pipe.waiter import InThread, Waiter
@@ -38,6 +39,10 @@ class Pipe(Protocol):
         """Source of connectors."""
 
     @property
+    def access(self) -> Access:
+        """Settings and access decisions."""
+
+    @property
     def plans(self) -> Plans:
         """Plans of calls."""
 
@@ -56,6 +61,10 @@ class Pipe(Protocol):
     @property
     def judges(self) -> bool:
         """True if a policy judges calls and outputs."""
+
+    @property
+    def must_judge(self) -> bool:
+        """True if a policy judges calls, or is to."""
 
     def judge_step(self, step: Step, inputs: Mapping[str, Any]) -> None:
         """Ask the policies whether a read may be made that is no call."""

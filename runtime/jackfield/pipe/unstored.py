@@ -136,7 +136,7 @@ class NoFiles:
 class NoAccess:
     """Access of a workspace without rules: a caller's own hold alone. ``names`` returns the names and types of its connections."""
 
-    is_gone, twins, settle = False, "allow", "off"
+    is_gone, lacks_policy, twins, settle = False, False, "allow", "off"
     settings = workspaces = property(_refuse)
 
     def __init__(self, storage: Storage, names: Callable[[], Iterable[tuple[str, str]]]) -> None:

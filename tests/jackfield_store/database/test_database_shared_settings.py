@@ -57,7 +57,7 @@ def test_what_is_no_setting_is_refused(environment: dict[str, str], name: str, v
         with pytest.raises(InvalidInvocation) as caught:
             settings.set(name, value)
         assert caught.value.hint
-        assert [one["value"] for one in settings.list()] == [None] * 6
+        assert [one["value"] for one in settings.list()] == [None] * 7
 
 
 def test_each_change_is_audited(environment: dict[str, str]) -> None:
@@ -90,7 +90,7 @@ def test_who_writes_to_the_database_allows_nothing(environment: dict[str, str], 
         storage.shared.read()
         assert (storage.allowed_hosts(), storage.shared.known("publicUrl")) == ((), "")
         assert "the stored setting allowHosts, publicUrl was changed in the database" in caplog.text
-        assert ["problem" in one for one in settings.list()] == [True, True, False, False, False, False]
+        assert ["problem" in one for one in settings.list()] == [True, True, False, False, False, False, False]
         settings.set("allowHosts", "b.internal")
         storage.shared.read()
         assert storage.allowed_hosts() == ("b.internal",)

@@ -51,7 +51,7 @@ class EventCalls:
     def sealer(self, types: Sequence[str]) -> Sealer:
         """Return what makes the subscription's events, of these ``types``, ready to be stored, with these invocations."""
         storage, then = self._runtime.storage, self._prepare if self._then else None
-        judge = self._left if self._runtime.pipeline.judges else None
+        judge = self._left if self._runtime.pipeline.must_judge else None
         return Sealer(storage.database, storage.vault, self._found.workspace, self._found, then, types, judge)
 
     def judge(self, inputs: Mapping[str, Any]) -> None:
@@ -59,7 +59,7 @@ class EventCalls:
 
         :raises NotAllowed: if they refuse it.
         """
-        if self._runtime.pipeline.judges:
+        if self._runtime.pipeline.must_judge:
             self._runtime.pipeline.judge_step(self._step(), inputs)
 
     def _left(self, payload: Any, _kind: str) -> Any:

@@ -56,6 +56,9 @@ class Storage(Protocol):
     def shared_setting(self, name: str) -> str:
         """Return a setting that all processes on the database share, or this process's own; empty if it is not set."""
 
+    def lacks_policy(self) -> bool:
+        """Return whether a policy judges the calls of this database, and this process has none."""
+
     async def fix_state(self) -> None:
         """Take the reading of this task's block, beside the event loop."""
 
@@ -100,6 +103,8 @@ class WorkspaceAccess:
         self._known: tuple[int, Settings] | None = None
         self.is_gone = False
         """True if ``settings`` were asked for and there was no such workspace: nothing is recorded in it any more."""
+        self.lacks_policy = False
+        """True if, as ``settings`` were read last, a policy judges the calls of this database, and this process has none."""
         self.epoch = storage.epoch
         """Returns a reading that moves with connections, tokens, rules and settings (``Database.epoch``)."""
 
@@ -135,6 +140,7 @@ class WorkspaceAccess:
             self.is_gone = found.suspended
         else:
             self.is_gone = False
+        self.lacks_policy = self.storage.lacks_policy()
         self._known = epoch, found
         return found
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from hashlib import sha256
 from ipaddress import ip_network
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from jackfield_store.database.transaction import Transaction
 
 ALLOW_HOSTS, PUBLIC_URL, TWINS, ROLES, SETTLE, MCP_SERVERS = "allowHosts", "publicUrl", "twins", "roles", "settle", "mcpServers"
+POLICY = "policy"
 MCP_RULES = ("operator", "workspaces")
 """Who adds MCP servers."""
 SETTLE_RULES = ("off", "show", "on")
@@ -35,6 +37,7 @@ TWIN_RULES = ("join", "allow")
 _DEFAULT = "default"
 """Workspace of the operator, whose key seals the settings."""
 _HOST = re.compile(r"[A-Za-z0-9*?._:\[\]-]{1,253}\Z")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
 _MOST_HOSTS = 100
 _SHOWN = 5
 """Processes that a sentence names at most."""
@@ -44,6 +47,7 @@ INSERT INTO settings (name, value, changed_at, seal) VALUES (:name, :value, :at,
 ON CONFLICT (name) DO UPDATE SET value = excluded.value, changed_at = excluded.changed_at, seal = excluded.seal
 """
 _UNSET = "DELETE FROM settings WHERE name = :name"
+_JUDGED = f"SELECT 1 AS one FROM settings WHERE name = '{POLICY}'"
 _OTHERS = """
 SELECT id, host, pid, settings FROM instances WHERE seen_at > {now} - :lease AND settings IS NOT NULL ORDER BY host, pid, id LIMIT 1000
 """
@@ -59,6 +63,8 @@ class SharedSetting:
     check: Callable[[str], str]
     default: str = ""
     """What holds if nobody sets it."""
+    inherits: bool = True
+    """True if a process without a value of its own has the stored one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +167,19 @@ def checked_mcp_servers(text: str) -> str:
     return found
 
 
+def checked_policy(text: str) -> str:
+    """Return the digest of a policy service's URL: it may name a place that not everybody is to know.
+
+    :raises InvalidInvocation: if it is neither a URL nor such a digest.
+    """
+    found = text.strip()
+    if not found or _DIGEST.match(found):
+        return found
+    if not found.startswith(("http://", "https://")):
+        raise InvalidInvocation(f"'{found[:80]}' is no URL", hint="Give the value of JACKFIELD_POLICY_URL, whose digest is stored.")
+    return f"sha256:{sha256(found.encode('utf-8', 'replace')).hexdigest()}"
+
+
 def _is_host(word: str) -> bool:
     if "/" not in word:
         return bool(_HOST.match(word))
@@ -198,6 +217,13 @@ SHARED: Mapping[str, SharedSetting] = MappingProxyType(
                 "who adds MCP servers to a workspace: operator or workspaces",
                 checked_mcp_servers,
                 "operator",
+            ),
+            SharedSetting(
+                POLICY,
+                "JACKFIELD_POLICY_URL",
+                "digest of the policy service's URL: no process without one begins a call",
+                checked_policy,
+                inherits=False,
             ),
         )
     }
@@ -243,6 +269,11 @@ def remove_setting(transaction: Transaction, name: str) -> bool:
     return done
 
 
+def is_judged(transaction: Transaction) -> bool:
+    """Return whether a policy judges the calls of this database. A row that somebody has changed says so, too: without a key."""
+    return transaction.find(_JUDGED, {}) is not None
+
+
 def other_processes(transaction: Transaction, now: str, lease: float) -> list[Row]:
     """Return the live processes that publish settings of their own. ``now`` is the dialect's expression for the database's clock."""
     return list(transaction.execute(_OTHERS.format(now=now), {"lease": lease}))
@@ -264,7 +295,7 @@ def differences(
         for place, has in rows:
             value = has.get(name)
             where = f"in {place}" if value is None else f"in {place} ({setting.variable} or an option)"
-            default = stored[name].value if name in stored else setting.default
+            default = stored[name].value if name in stored and setting.inherits else setting.default
             places.setdefault(_alike(places, default if value is None else value), []).append(where)
         if len(places) > 1:
             found.append(Difference(name, {value: tuple(where) for value, where in places.items()}))

@@ -68,7 +68,7 @@ def choices(
         return [option.to_json() for option in found.choices(client, given.value)]
 
     fetch = partial(over_connection, stages, manifest, connector, stored, call, listed, "the choices could not be fetched")
-    if not stages.judges:
+    if not stages.must_judge:
         return fetch()
     schema = {} if found.action is None else manifest.actions[found.action].inputs
     about = {

@@ -120,10 +120,13 @@ class LocalEngine:
             running = list(self._running.values())
             await self._attempted(lambda: upkeep.check(running))
 
+    def _claim(self, queue: Queue, room: int, busy: Counter[str]) -> list[Claimed]:
+        return [] if self._runtimes.storage.shared.rests() else queue.claim(room, busy, self._most)
+
     async def _claimed(self, queue: Queue) -> list[Claimed]:
         room = 0 if self._stopping() else self._limit - len(self._running)
         busy = Counter(item.workspace for item in self._running.values())
-        return (await self._attempted(lambda: queue.claim(room, busy, self._most)) or []) if room else []
+        return (await self._attempted(lambda: self._claim(queue, room, busy)) or []) if room else []
 
     async def _attempted(self, step: Callable[[], T]) -> T | None:
         """Run a step of the queue in a thread; after a pause, return None if the database is unavailable or memory or threads ran out."""

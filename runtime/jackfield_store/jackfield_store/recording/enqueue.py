@@ -142,7 +142,7 @@ async def _prepared(
         record: Record = await drafted(invocation, run, journal, pipeline.dependencies)
         run.record = record
         await pipeline.plans.find(invocation, run)
-        if pipeline.judges:
+        if pipeline.judges or pipeline.access.lacks_policy:
             await pipeline.judge(run)
         replayed = None if replay is None else await replay(record)
         if replayed is not None:

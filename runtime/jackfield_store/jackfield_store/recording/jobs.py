@@ -135,7 +135,7 @@ async def awaited(
         if left <= 0 or (cancelled is not None and cancelled.is_set()):
             return _running(pipeline, _meta(entry), entry)
         claimed = None
-        if entry.job_until is not None and entry.owner is None:
+        if entry.job_until is not None and entry.owner is None and not pipeline.access.lacks_policy:
             claimed = await waiter.ask(partial(due.claim_one, pipeline.workspace, identifier))
         if claimed is not None:
             ended_here = await polled(pipeline, claimed, waiter, max(left, _LOOK)) is not None

@@ -209,7 +209,7 @@ class _Looking:
     def __init__(self, pipeline: Pipe, journal: Journal, doubt: Doubt, entry: Entry) -> None:
         self.journal, self.doubt, self.entry = journal, doubt, entry
         self._pipeline = pipeline
-        self.judges = pipeline.judges
+        self.judges = pipeline.must_judge
         self._attempts: Attempts | None = None
 
     def made(self, row: Mapping[str, Any]) -> Finding:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.kernel.fork import ProcessLocal
+from jackfield_store.database.shared_settings import POLICY, is_judged, store_setting
 
 if TYPE_CHECKING:
     from jackfield.connector import Grants
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from jackfield_store.connections.shared_leases import SharedLeases
     from jackfield_store.database import Transaction
     from jackfield_store.journal import Journal
+    from jackfield_store.resources.shared_settings import Storage as SettingsStorage
     from jackfield_store.resources.storage import Storage
 
 
@@ -70,7 +72,11 @@ class Opening(ProcessLocal):
         journal = Journal(self._storage.database, self._storage.vault, self._workspace, self._clock, **self._about)
         if recovers:
             journal.recover()
-        journal.watch(partial(_tell_return, self._storage, self._clock), self._storage.shared)
+        shared = self._storage.shared
+        shared.note_policy = partial(_note_policy, self._clock)
+        if POLICY in shared.own:
+            shared.note_policy(self._storage, shared.own[POLICY])
+        journal.watch(partial(_tell_return, self._storage, self._clock), shared)
         return journal
 
     def leases(self, name: str, kind: str, values: Mapping[str, Any]) -> SharedLeases | None:
@@ -101,6 +107,23 @@ class Opening(ProcessLocal):
 
 def _tell_return(storage: Storage, clock: Clock, transaction: Transaction, details: Mapping[str, Any]) -> None:
     """Record in the operator's audit log that the database went back."""
+    _tell(storage, clock, transaction, "database.wentBack", "database", details)
+
+
+def _note_policy(clock: Clock, storage: SettingsStorage, digest: str) -> None:
+    """Store that a policy judges the calls of this database, unless that is known."""
+    database = storage.database
+    with database.read(flush=False) as transaction:
+        if is_judged(transaction):
+            return
+    storage.vault.prepare("default")
+    with database.write() as transaction:
+        if not is_judged(transaction):
+            store_setting(transaction, storage.vault, POLICY, digest, clock.time())
+            _tell(storage, clock, transaction, "setting.changed", f"setting:{POLICY}", {"before": None, "after": digest})
+
+
+def _tell(storage: SettingsStorage, clock: Clock, transaction: Transaction, event: str, target: str, details: Mapping[str, Any]) -> None:
     from jackfield_store.access import DEFAULT, Audit
 
-    Audit(storage.database, lambda: storage.vault, DEFAULT, clock).append(transaction, "database.wentBack", "database", details)
+    Audit(storage.database, lambda: storage.vault, DEFAULT, clock).append(transaction, event, target, details)

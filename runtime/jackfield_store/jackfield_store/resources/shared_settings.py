@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 from weakref import ref
 
-from jackfield.kernel.errors import JackfieldError
+from jackfield.kernel.errors import InvalidInvocation, JackfieldError
 from jackfield.kernel.exports import late_hints
 from jackfield.wire.guard import allowed_hosts
-from jackfield_store.database.shared_settings import ALLOW_HOSTS, SHARED, Difference, Stored, differences, other_processes, stored_settings
+from jackfield_store.database.shared_settings import (
+    ALLOW_HOSTS,
+    POLICY,
+    SHARED,
+    Difference,
+    Stored,
+    checked_policy,
+    differences,
+    is_judged,
+    other_processes,
+    stored_settings,
+)
 
 if TYPE_CHECKING:
     from jackfield_store.database import Database
@@ -48,12 +60,17 @@ class ProcessSettings:
         self._owner = ref(storage)  # whose part it is, and which it must not keep alive
         given = {name: environment.get(one.variable, "") for name, one in SHARED.items()}
         given[ALLOW_HOSTS] = " ".join(allowed_hosts((), environment))
+        with suppress(InvalidInvocation):  # what asks the policy service refuses it, and says why
+            given[POLICY] = checked_policy(given[POLICY])
         self.own: dict[str, str] = {name: value for name, value in given.items() if value}
         self._stored: Mapping[str, Stored] = {}
         self._reading: int | None = None
         self._has_said = False
         self._lease: tuple[str, float] | None = None
         self._damaged: list[str] = []
+        self._judged: tuple[int, bool] | None = None
+        self.note_policy: Callable[[Storage, str], None] | None = None
+        """Stores, for all processes, that the policy of this one judges."""
 
     def take(self, name: str, value: str) -> None:
         """Take a value of an option of the command, if it is not empty."""
@@ -80,11 +97,33 @@ class ProcessSettings:
                 _LOG.debug("the shared settings cannot be read: %s", error.message)
         return self.known(name)
 
+    def lacks_policy(self) -> bool:
+        """Return whether a policy judges the calls of this database, and this process has none: it may begin no call.
+
+        :raises JackfieldError: if the database does not answer.
+        """
+        storage = self._owner()
+        if POLICY in self.own or storage is None or not storage.enabled:
+            return False
+        reading, known = storage.epoch(), self._judged
+        if known is None or known[0] != reading:
+            with storage.database.read(flush=False) as transaction:
+                known = self._judged = reading, is_judged(transaction)
+        return known[1]
+
+    def rests(self) -> bool:
+        """Return whether this process lacks a policy, as it was read last: at most a renewal of the lease ago. It claims nothing then.
+
+        :raises JackfieldError: if the database does not answer.
+        """
+        known = self._judged
+        return self.lacks_policy() if known is None else known[1] and POLICY not in self.own
+
     def warning(self) -> str | None:
         """Return how this process and others differ, for probes; None if they agree, or the database or its key cannot be used, which is
         found by other examinations."""
         try:
-            return "; ".join(one.warning for one in self._differences()) or None
+            return self._warning() or None
         except JackfieldError:
             return None
 
@@ -97,10 +136,24 @@ class ProcessSettings:
         self._lease = here, lease
         if self._has_said:
             self.read()
+            self._note_policy()
             return
-        text, self._has_said = "; ".join(one.warning for one in self._differences()), True
+        text, self._has_said = self._warning(), True
+        self._note_policy()
         if text:
             _LOG.warning("%s; store one value with 'jackfield settings set', or give all processes the same", text)
+
+    def _warning(self) -> str:
+        found = [one.warning for one in self._differences()]
+        if self.rests():
+            found.append("this process has no policy, so it begins no call: set JACKFIELD_POLICY_URL and JACKFIELD_POLICY_SECRET")
+        return "; ".join(found)
+
+    def _note_policy(self) -> None:
+        """Store that a policy judges, if nobody has: also if it was taken back while this process still has one."""
+        storage, own = self._owner(), self.own.get(POLICY)
+        if own is not None and storage is not None and self.note_policy is not None and not (self._judged or (0, False))[1]:
+            self.note_policy(storage, own)
 
     def _differences(self) -> list[Difference]:
         self.read()
@@ -126,6 +179,7 @@ class ProcessSettings:
         if damaged and damaged != self._damaged:
             _LOG.warning("the stored setting %s was changed in the database, and does not hold: set it again", ", ".join(damaged))
         self._stored, self._damaged, self._reading = stored, damaged, reading
+        self._judged = reading, POLICY in stored or POLICY in damaged
 
 
 late_hints(__name__)

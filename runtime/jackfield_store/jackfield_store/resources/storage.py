@@ -200,6 +200,13 @@ class Storage(ProcessLocal):
         """Return a setting that all processes on the database share, or this process's own; empty if it is not set."""
         return self.shared.value(name)
 
+    def lacks_policy(self) -> bool:
+        """Return whether a policy judges the calls of this database, and this process has none.
+
+        :raises JackfieldError: if the database does not answer.
+        """
+        return self.shared.lacks_policy()
+
     @property
     def database(self) -> Database:
         """Database, opened on first use.

@@ -93,7 +93,7 @@ class DueLoop(Generic[D]):
         :raises JackfieldError: if the database is unavailable.
         """
         due = self._due = self._due or self._opened()
-        wait = due.wait()
+        wait = None if self._runtimes.storage.shared.rests() else due.wait()
         if wait is None or wait > 0:
             return POLL if wait is None else min(POLL, wait)
         claimed, work = due.claim(self.at_once), partial(self._work, due)

@@ -54,7 +54,7 @@ class Poller(DueLoop[DueJobs]):
         :raises JackfieldError: if the database is unavailable.
         """
         self._due = self._due or DueJobs(self._runtimes.storage.database, self._runtimes.clock, self._runtimes.blocked)
-        wait = self._due.wait()
+        wait = None if self._runtimes.storage.shared.rests() else self._due.wait()
         if wait is None or wait > 0:
             return _LOOK if wait is None else min(_LOOK, wait)
         return self._due.claim(_AT_ONCE - len(self._polls)) or _LOOK
