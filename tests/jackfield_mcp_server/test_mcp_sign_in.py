@@ -17,6 +17,7 @@ from http_stand import SETTINGS, Client, Stand, say, standing
 from jackfield_server.shared.identity.identity_providers import Jwt
 from jackfield_store.access import Workspaces
 from mcp_talk import call_of, message
+from mcp_tasks import legacy
 
 _ISSUER, _API, _PUBLIC = "https://id.example.com", "jackfield", "https://corp.example/jack"
 _RESOURCE = f"{_PUBLIC}/mcp"
@@ -176,3 +177,16 @@ def test_blanks_around_a_header_do_not_count(stand: Stand, name: str) -> None:
     }
     headers = {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call", "Mcp-Name": name}
     assert stand.client("read").post("/mcp", body, **headers).status == 200
+
+
+def test_a_subject_that_is_called_as_a_token_has_none_of_its_tasks(stand: Stand) -> None:
+    """Tasks belong to a person or a token, and not to a name: one who is called as a token lists, sees and ends none of that token's."""
+    theirs = stand.client("manage")
+    call = {**say("say", {"type": "token", "values": {"token": "t-4711"}}, text="hello"), "connection": "tasked"}
+    assert theirs.post("/v1/connections", {"name": "tasked", "type": "echo/token", "values": {"token": "t-4711"}}).status == 201
+    made = legacy(theirs, "tools/call", name="execute_action", arguments=call, task={})["task"]["taskId"]
+    listed = legacy(theirs, "tasks/list")["tasks"]
+    caller = theirs.get("/v1/invocations").json["items"][0]["caller"]
+    other = client(stand, sub=caller)
+    assert ([one["taskId"] for one in listed], legacy(other, "tasks/list")) == ([made], {"tasks": []})
+    assert legacy(other, "tasks/cancel", taskId=made)["code"] == -32602

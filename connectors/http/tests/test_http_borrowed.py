@@ -116,7 +116,14 @@ def test_a_token_with_patterns_needs_one_of_its_own(tmp_path: Path) -> None:
             assert _code(_call(jackfield, "github", "GET /zen", Caller("t", "invoke", given, remote=True))) == expected, given
 
 
-_BLOCKED = ["github/createIssue", "github/deleteFile", "github/getRepository", "slack/postMessage", "stripe/* & effect:write"]
+_BLOCKED = [
+    "github/createIssue",
+    "github/deleteFile",
+    "github/getRepository",
+    "slack/postMessage",
+    "slack/* & effect:write",
+    "stripe/* & effect:write",
+]
 _SPELT: list[tuple[str, str]] = [
     ("github", "POST /repos/o/r/issues"),
     ("github", "POST /repos/o/r/issues/"),
@@ -143,6 +150,12 @@ _SPELT: list[tuple[str, str]] = [
     ("github", "HEAD /repos/o/r"),
     ("slack", "POST /chat.postMessage"),
     ("slack", "POST /chat%2EpostMessage"),
+    ("slack", "GET /chat.postMessage?channel=C&text=hi"),
+    ("slack", "HEAD /chat.postMessage?channel=C"),
+    ("slack", "PUT /chat.postMessage"),
+    ("slack", "GET /chat.unfurl?channel=C"),
+    ("github", "POST /repos/o/r/contents/a"),
+    ("github", "PUT /repos/o/r/issues"),
     ("stripe", "POST /v1/customers"),
     ("stripe", "POST /v1/topups"),
     ("stripe", "DELETE /v1/radar/value_lists/rsl_1"),
@@ -193,6 +206,25 @@ _ATTACKS: dict[str, tuple[str, Mapping[str, Any]]] = {
     "a method in a form": ("POST /zen", {"form": {"_method": "DELETE"}}),
     "a method in JSON": ("POST /zen", {"json": {"_method": "DELETE"}}),
     "a method in a part": ("POST /zen", {"multipart": [{"name": "_method", "value": "DELETE"}]}),
+    "a method in a header of another name": ("GET /zen", {"headers": {"X.HTTP.Method.Override": "DELETE"}}),
+    "a method for another server": ("GET /zen", {"headers": {"X-Forwarded-Method": "DELETE"}}),
+    "a path for another server": ("GET /zen", {"headers": {"X-Envoy-Original-Path": "/admin"}}),
+    "another host for a server": ("GET /zen", {"headers": {"X-Host": "evil.example"}}),
+    "a method in the key's header": ("POST /zen", {"idempotencyHeader": "X-HTTP-Method-Override"}),
+    "a path in the key's header": ("POST /zen", {"idempotencyHeader": "X-Original-URL"}),
+    "a method as the page's parameter": (
+        "GET /zen",
+        {"pages": {"kind": "token", "parameter": "_method", "next": "/n"}, "nextToken": "DELETE"},
+    ),
+    "a method in the query, folded": ("GET /zen?.method=DELETE", {}),
+    "a method in the query, as a list": ("GET /zen?_method[]=DELETE", {}),
+    "a method in the text of a form": ("POST /zen", {"text": "a=1&_method=DELETE", "contentType": "application/x-www-form-urlencoded"}),
+    "a form as a file": (
+        "POST /zen",
+        {"file": {"data": "YQ==", "contentType": "text/plain"}, "contentType": "application/x-www-form-urlencoded"},
+    ),
+    "pages at addresses of the provider": ("GET /zen", {"fetchAll": True, "pages": {"kind": "url", "items": "/x", "next": "/private"}}),
+    "pages at links of the provider": ("GET /zen", {"fetchAll": True, "pages": {"kind": "linkHeader", "items": "/x"}}),
     "a lower effect": ("POST /zen", {"effect": "read"}),
     "another method": ("get /zen", {}),
     "a method that is no text": ("GET /zen", {"method": ["GET"]}),
@@ -227,6 +259,15 @@ def test_what_does_more_than_read_is_a_write(tmp_path: Path) -> None:
         folder.mkdir()
         with Provider(["reset", Answer({})]) as provider, _open(folder, provider, "*", *_LENT) as jackfield:
             assert (_call(jackfield, "github", f"{method} /zen").status, len(provider.requests)) == (status, sent)
+
+
+def test_an_api_that_ignores_methods_is_read_by_none(tmp_path: Path) -> None:
+    """Slack runs each method of its API by GET, too: a GET whose answer is lost is repeated only if it is that of a read."""
+    for url, status, sent in (("/auth.test", "succeeded", 2), ("/chat.delete?ts=1", "in_doubt", 1), ("/chat.unfurl", "in_doubt", 1)):
+        folder = tmp_path / url.partition("?")[0][1:]
+        folder.mkdir()
+        with Provider(["reset", Answer({"ok": True})]) as provider, _open(folder, provider, "*", *_LENT) as jackfield:
+            assert (_call(jackfield, "slack", f"GET {url}").status, len(provider.requests)) == (status, sent), url
 
 
 def test_approval_rules_of_the_lender_hold(tmp_path: Path) -> None:

@@ -39,9 +39,10 @@ class Request:
     connection: str | None = None
 
     def __str__(self) -> str:
+        called = f"{self.connector}/{self.action}" if self.action != ANY_ACTION else f"a request of {self.connector} that is no action's"
         if self.connection is None:
-            return f"{self.connector}/{self.action}"
-        return f"{self.connector}/{self.action} with " + ("an inline connection" if self.connection == INLINE else f"'{self.connection}'")
+            return called
+        return f"{called} with " + ("an inline connection" if self.connection == INLINE else f"'{self.connection}'")
 
 
 @dataclass(frozen=True, slots=True)

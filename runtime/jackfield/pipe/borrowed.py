@@ -38,13 +38,19 @@ if TYPE_CHECKING:
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _METHODS = frozenset({*_READS, "POST", "PUT", "PATCH", "DELETE"})
-_REWRITING = frozenset(
-    {"x-http-method-override", "x-http-method", "x-method-override", "x-original-method", "x-original-url", "x-original-uri"}
-    | {"x-rewrite-url", "x-forwarded-uri", "x-forwarded-path", "x-forwarded-prefix", "x-forwarded-host", "forwarded"}
+_REWRITING = re.compile(
+    r".*methodoverride|.*method|.*(original|rewrite|override|request|rewritten)(url|uri|path)|.*pathoverride|xforwarded.*|forwarded|destination"
+    r"|(x|real|original)*host"
 )
-"""Header fields by which servers take another method, path or host than those of the request."""
-_OVERRIDES = frozenset({"method", "http_method", "httpmethod", "x_http_method", "x_http_method_override", "x_method_override"})
-"""Parameters by which servers take another method, if their value is one; ``_method`` does so whatever it holds."""
+"""Names of header fields, in letters and digits, by which servers take another method, path or host than those of the request."""
+_OVERRIDES = re.compile(r"(x?http)?method(override)?|xmethodoverride")
+"""Names of parameters, in letters and digits, by which servers take another method, if their value is one. Of ``_method`` and the like, any
+value counts."""
+_OTHER = re.compile(r"[^a-z0-9]+")
+_PLAIN = frozenset({"method", "http_method", "httpmethod"})
+"""Of these, a parameter may be anything else."""
+_LINKED = frozenset({"url", "link", "linkHeader"})
+"""Kinds of pages whose address the provider names: the rules judge one address."""
 _DECODINGS = 5
 _END = re.compile(r"[?#\x00]")
 """What ends a path, also where a server decodes it first."""
@@ -93,12 +99,12 @@ async def find_over(
     own = Request(manifest.key, action.key, action.rule_effect, name)
     authorizer.require_named(own, f"'{name}' is a connection of '{lender.key}'", note)
     method, url = inputs.get("method", "GET"), inputs.get("url")
-    asked = [own, *requests_at(_bindings(lenders, lender), method, url, name)]
+    asked = [own, *(judged := requests_at(_bindings(lenders, lender), method, url, name))]
     for request in asked:
         authorizer.require(request, note)
     target = replace(targets.find(lent.stored, lender), inputs={})
     run.asks = next((sentence for request in asked if (sentence := authorizer.asks(request)) is not None), None)
-    return Loan(target, lender, (method, url))
+    return Loan(target, lender, (method, url), all(request.effect == "read" for request in judged))
 
 
 def requests_at(bindings: Bindings, method: object, url: object, connection: str) -> list[Request]:
@@ -106,8 +112,10 @@ def requests_at(bindings: Bindings, method: object, url: object, connection: str
     method, and that of the action, which may promise more than a bare request does."""
     if not isinstance(method, str) or not isinstance(url, str):  # refused later, as inputs
         return [Request(bindings.connector, ANY_ACTION, "write", connection)]
-    effect: Effect = "read" if method in _READS else "write"
+    effect: Effect = "read" if method in _READS and bindings.by_methods else "write"
     known = bindings.matching(method, url)
+    if known and method in _READS:
+        effect = "read"  # that of an action which declares more is judged beside it
     if not known:
         return [Request(bindings.connector, ANY_ACTION, effect, connection)]
     return [Request(bindings.connector, action, one, connection) for action, own in known for one in {effect, own}]
@@ -115,10 +123,14 @@ def requests_at(bindings: Bindings, method: object, url: object, connection: str
 
 @dataclass(frozen=True, slots=True)
 class Bindings:
-    """Requests of a connector's actions: action, effect, and two patterns of the path, whose values have no slashes or may have some."""
+    """Requests of a connector's actions: method, action, effect, and two patterns of the path, whose values have no slashes or may have
+    some."""
 
     manifest: Manifest
-    by_method: Mapping[str, list[tuple[str, Effect, re.Pattern[str], re.Pattern[str]]]]
+    rows: list[tuple[str, str, Effect, re.Pattern[str], re.Pattern[str]]]
+    by_methods: bool
+    """True if the API tells requests apart by their methods. One whose actions are all GET or POST, each at a path of its own, may run any
+    of them whatever the method is."""
 
     @property
     def connector(self) -> str:
@@ -129,23 +141,30 @@ class Bindings:
         """Return the actions that a request may be to the provider, with their effects.
 
         Servers differ in how they read a path: each way to decode it, to drop empty segments, parameters of segments and the ending
-        counts. A value may have slashes only if the path is no action's otherwise.
+        counts. A value may have slashes only if the path is no action's otherwise. Where no action at a path has the method, one that
+        writes may be any of those there, and so may each where the method does not tell.
         """
-        paths, rows = {*_readings(url)}, self.by_method.get("GET" if method == "HEAD" else method, ())
-        found = [(action, effect) for action, effect, plain, _ in rows if _fits(plain, paths)]
-        return found or [(action, effect) for action, effect, _, wide in rows if _fits(wide, paths)]
+        paths, wanted = {*_readings(url)}, "GET" if method == "HEAD" else method
+        there = [row for row in self.rows if _fits(row[3], paths)]
+        found = [row for row in there if row[0] == wanted]
+        if not found and (wanted not in _READS or not self.by_methods):
+            found = there
+        found = found or [row for row in self.rows if row[0] == wanted and _fits(row[4], paths)]
+        return [(action, effect) for _, action, effect, _, _ in found]
 
 
 def _bindings(lenders: Lenders, lender: Manifest) -> Bindings:
     """Return the requests of a connector's actions, which are read once: there may be a thousand."""
     found = lenders.get((lender.key, lender.version))
     if found is None or found.manifest is not lender:
-        by_method: dict[str, list[Any]] = {}
-        for action in lender.actions.values():
-            if (http := action.content.row.get("http")) is not None:
-                row = action.key, action.rule_effect, _pattern(http["path"], r"[^/]+"), _pattern(http["path"], ".+")
-                by_method.setdefault(http["method"], []).append(row)
-        lenders.put((lender.key, lender.version), found := Bindings(lender, by_method))
+        bound = [(action, http) for action in lender.actions.values() if (http := action.content.row.get("http")) is not None]
+        rows = [
+            (http["method"], action.key, action.rule_effect, _pattern(http["path"], r"[^/]+"), _pattern(http["path"], ".+"))
+            for action, http in bound
+        ]
+        places = {(http["method"], http["path"]) for _, http in bound}
+        by_methods = bool({"PUT", "PATCH", "DELETE"} & {method for method, _ in places}) or len({path for _, path in places}) < len(places)
+        lenders.put((lender.key, lender.version), found := Bindings(lender, rows, by_methods))
     return found
 
 
@@ -178,6 +197,8 @@ class Loan:
     lender: Manifest
     judged: tuple[object, object]
     """Method and URL, as the call gives them."""
+    reads: bool
+    """True if the request only reads, by its method and by what the lender's actions declare."""
 
     async def load(self, catalog: Catalog, waiter: Waiter) -> LoadedConnector:
         """Return the lender's code."""
@@ -186,15 +207,16 @@ class Loan:
 
     def cautious(self, code: Action) -> Action:
         """Return an action for which whatever does more than read is a ``write``: nobody has declared what the request does."""
-        weigh = code.effect_of
+        weigh = code.effect_of if self.reads else None
 
         def effect_of(inputs: Any) -> Effect:
             return "read" if weigh is not None and weigh(inputs) == "read" else "write"
 
         return replace(code, effect_of=effect_of)
 
-    def confirm(self, inputs: Mapping[str, Any]) -> None:
-        """Check that valid inputs are those that the rules have judged, and that no part of them makes the server read another request.
+    def confirmed(self, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return valid inputs, with the effect of the request if its method tells less. They are those that the rules have judged, and no
+        part of them makes the server read another request.
 
         :raises InvalidInput: with all faults at once.
         """
@@ -203,6 +225,7 @@ class Loan:
             count = "1 input is" if len(faults) == 1 else f"{len(faults)} inputs are"
             hint = f"Over a connection of '{self.lender.key}', the rules judge the method and the path on its server as they are given."
             raise InvalidInput(f"{count} not valid", details=faults, hint=hint)
+        return inputs if self.reads or inputs.get("effect") else {**inputs, "effect": "write"}
 
     def _changed(self, inputs: Mapping[str, Any]) -> Iterator[Detail]:
         method, url = self.judged
@@ -214,25 +237,37 @@ class Loan:
 
 def _rewriting(inputs: Mapping[str, Any]) -> Iterator[Detail]:
     """Yield the faults of what makes a server read another method or path, or a page of another address."""
-    for name in inputs.get("headers") or ():
-        if name.lower().replace("_", "-") in _REWRITING:
-            yield Detail(pointer("headers", name), "makes servers read another request than the one that the rules judge")
-    given = inputs["url"].partition("#")[0].partition("?")[2]
-    pairs = (part.partition("=") for part in re.split("[&;]", given))
-    yield from _overriding((("/url", unquote_plus(name), unquote_plus(value)) for name, _, value in pairs))
+    named = inputs.get("idempotencyHeader")
+    fields = [(pointer("headers", name), name) for name in inputs.get("headers") or ()]
+    for place, name in [*fields, *([] if named is None else [("/idempotencyHeader", named)])]:
+        if _REWRITING.fullmatch(_OTHER.sub("", name.lower())):
+            yield Detail(place, "makes servers read another request than the one that the rules judge")
+    yield from _overriding(("/url", name, value) for name, value in _pairs(inputs["url"].partition("#")[0].partition("?")[2]))
     for member in ("query", "form", "json"):
         if isinstance(found := inputs.get(member), Mapping):
             yield from _overriding((pointer(member, name), name, value) for name, value in found.items())
     parts = inputs.get("multipart") or ()
     yield from _overriding((pointer("multipart", str(place)), part["name"], part.get("value")) for place, part in enumerate(parts))
+    if "form" in str(inputs.get("contentType") or "").lower():
+        if inputs.get("file") is not None:
+            yield Detail("/file", "hides the parameters of a form: give them as 'form'")
+        yield from _overriding(("/text", name, value) for name, value in _pairs(str(inputs.get("text") or "")))
     pages = inputs.get("pages") or {}
-    if pages.get("kind") in ("url", "link", "linkHeader") and inputs.get("nextToken") is not None:
-        yield Detail("/nextToken", "is an address, which the rules cannot judge: fetch all pages with one call ('fetchAll')")
+    if pages.get("kind") in _LINKED:
+        yield Detail("/pages/kind", "follows addresses, which the rules cannot judge: use 'token', 'page', 'offset' or 'lastId'")
+    yield from _overriding([("/pages/parameter", pages.get("parameter") or "", "GET")])
+
+
+def _pairs(text: str) -> Iterator[tuple[str, str]]:
+    for part in re.split("[&;]", text):
+        name, _, value = part.partition("=")
+        yield unquote_plus(name), unquote_plus(value)
 
 
 def _overriding(parameters: Iterable[tuple[str, str, object]]) -> Iterator[Detail]:
     for place, name, value in parameters:
-        plain = name.strip().lower().replace("-", "_").lstrip("$")
-        values = value if isinstance(value, list | tuple) else [value]
-        if plain == "_method" or (plain in _OVERRIDES and any(str(one).strip().upper() in _METHODS for one in values)):
+        lower, values = name.lower(), value if isinstance(value, list | tuple) else [value]
+        if not _OVERRIDES.fullmatch(_OTHER.sub("", lower)):
+            continue
+        if lower not in _PLAIN or any(str(one).strip().upper() in _METHODS for one in values):
             yield Detail(place, f"'{name[:80]}' makes servers read another method than the one that the rules judge")

@@ -72,7 +72,7 @@ async def typed_inputs(plan: Plan, inputs: Mapping[str, Any], run: Run, dependen
             run.waiter, inputs, plan.action.inputs, dependencies.files, dependencies.workspace, run.caller.owner, run.given
         )
     if plan.loan is not None:
-        plan.loan.confirm(inputs)
+        inputs = plan.loan.confirmed(inputs)
     values = typed(plan, inputs, run.sources)
     if plan.code.marker is not None:
         plan.code.marker.refuse_foreign(inputs)

@@ -39,7 +39,6 @@ from jackfield_mcp_server.tasks import (
     Json,
     Tasks,
     detailed_task,
-    labelled,
     legacy_task,
     modern_task,
     refused_task,
@@ -142,7 +141,7 @@ class TaskMethods:
         :raises MCPError: if it is refused.
         """
         try:
-            found = await self._queue(call, labelled(invocation))
+            found = await self._queue(call, await call.briefly(lambda: self._tasks(call).labelled(invocation)))
         except JackfieldError as error:
             raise refused_task(error) from None
         identifier = found if isinstance(found, str) else found.meta.twin_of or found.meta.invocation_id

@@ -45,8 +45,9 @@ _DIGITS = 32
 """Hexadecimal digits of the id, and of the digest after it: 128 bits each."""
 _PAGE = 50
 _KEY_PREFIX = "mcp-task-"
-_LABEL, _LABELLED = "mcp.task", "2025-11-25"
-"""Label of invocations that clients of 2025-11-25 list as their tasks."""
+_LABEL = "mcp.task"
+"""Label of invocations that clients of 2025-11-25 list as their tasks. Its value stands for whose they are: a person may be called as
+another's token is."""
 _CUT = 256
 """Large results of which the file is remembered, so that a client that looks again makes no second one."""
 _CUT_FOR = 1800.0
@@ -58,15 +59,6 @@ _STATUS: Mapping[str, Status] = {"queued": "working", "running": "working", "wai
 def refuse_unknown() -> NoReturn:
     """Refuse an id: the same for one that was guessed, is another's, or has expired."""
     raise MCPError(INVALID_PARAMS, "Unknown task: it does not exist, has expired, or is not yours")
-
-
-def labelled(invocation: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return an invocation with the label by which its task is listed; unchanged if it has no room for one."""
-    context = invocation.get("context", {})
-    labels = context.get("labels", {}) if isinstance(context, Mapping) else None
-    if not isinstance(labels, Mapping) or len(labels) >= MAX_LABELS:
-        return invocation
-    return {**invocation, "context": {**context, "labels": {**labels, _LABEL: _LABELLED}}}
 
 
 class CutResults:
@@ -124,6 +116,14 @@ class Tasks:
         """
         return self._entry(invocation_id)
 
+    def labelled(self, invocation: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return an invocation with the label by which its task is listed; unchanged if it has no room for one."""
+        context = invocation.get("context", {})
+        labels = context.get("labels", {}) if isinstance(context, Mapping) else None
+        if self._call.runtime.journal is None or not isinstance(labels, Mapping) or len(labels) >= MAX_LABELS:
+            return invocation
+        return {**invocation, "context": {**context, "labels": {**labels, _LABEL: self._label()}}}
+
     def page(self, cursor: str | None) -> tuple[list[Entry], str | None]:
         """List the caller's own tasks of 2025-11-25, the newest first.
 
@@ -132,7 +132,7 @@ class Tasks:
         call = self._call
         try:
             journal = call.runtime.journal_of(call.caller)
-            filters: Json = {"caller": call.caller.name, "label": f"{_LABEL}={_LABELLED}", "since": self._now() - TTL}
+            filters: Json = {"caller": call.caller.name, "label": f"{_LABEL}={self._label()}", "since": self._now() - TTL}
             found, following = journal.entries(cursor=cursor, limit=_PAGE, **{name: value for name, value in filters.items() if value})
         except InvalidInvocation:
             raise MCPError(INVALID_PARAMS, "The cursor is not that of a page") from None
@@ -181,6 +181,9 @@ class Tasks:
             return self._call.runtime.journal_of(self._call.caller).find(invocation_id)
         except InvalidInvocation:
             refuse_unknown()
+
+    def _label(self) -> str:
+        return self._hmac(["mcp tasks", *_holder(self._call.caller)])
 
     def _digest(self, plain: str) -> str:
         return self._hmac(["mcp task", *_holder(self._call.caller), plain])

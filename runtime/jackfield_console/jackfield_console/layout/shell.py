@@ -71,7 +71,7 @@ def page(
         h.a("Skip to content", href="#content", class_="skip"),
         _navigation(request, section),
         h.main(head or heading(title, lead=lead), _silence(request), *content, id="content", tabindex="-1"),
-        _SIGN_IN_AGAIN,
+        _sign_in_again(),
         scripts=("session.js", *scripts),
     )
     return secured(HTMLResponse(whole, status))
@@ -133,21 +133,25 @@ def session_of(identity: Identity) -> str:
 
 SIGNED_IN = "/login/done"
 """Page that a window shows last in which somebody signs in again."""
-_SIGN_IN_AGAIN = h.dialog(
-    h.div(
-        h.h2("Your session has ended", id="session-ended-title"),
-        h.p("Nothing was sent. Sign in in a new window: this page stays as it is, and the form is sent then."),
-        h.p(role="status"),
+
+
+def _sign_in_again() -> Markup:
+    """Return the dialog for a form whose session has ended."""
+    return h.dialog(
         h.div(
-            h.a("Sign in", href=f"/login?next={SIGNED_IN}", class_="button primary", target="_blank"),
-            h.button("Close", type="button", data_close="session-ended"),
-            class_="actions",
+            h.h2("Your session has ended", id="session-ended-title"),
+            h.p("The form was not sent. Sign in in a new window: this page stays as it is, and the form is sent then."),
+            h.p(role="status"),
+            h.div(
+                h.a("Sign in", href=f"/login?next={SIGNED_IN}", class_="button primary", target="_blank"),
+                h.button("Close", type="button", data_close="session-ended"),
+                class_="actions",
+            ),
+            class_="stack",
         ),
-        class_="stack",
-    ),
-    id="session-ended",
-    aria_labelledby="session-ended-title",
-)
+        id="session-ended",
+        aria_labelledby="session-ended-title",
+    )
 
 
 def _sees(request: PageRequest, section: str) -> bool:
