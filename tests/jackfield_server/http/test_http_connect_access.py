@@ -162,6 +162,17 @@ def test_what_its_user_could_not_cure_is_refused(platform: Client, body: dict[st
     assert (answer.status, [item["path"] for item in answer.json["details"]]) == (400, [path]), answer.body
 
 
+def test_a_service_that_the_workspace_is_not_offered_is_named(platform: Client) -> None:
+    """A service of AWS that nobody has offered is no spelling mistake: the answer says so, and who can offer it with what."""
+    body = {"verify": "link", "types": ["aws/awsAssumeRole"], "defaults": KEYS, "principal": USER}
+    answer = platform.post(BASE, {**body, "calls": [{"action": "aws.sqs/sendMessage", "inputs": {}}]})
+    assert (answer.status, [item["path"] for item in answer.json["details"]]) == (400, ["/calls/0/action"])
+    assert "the workspace is not offered the connector 'aws.sqs'" in answer.json["detail"]
+    assert "offers add aws.sqs --workspace acme-1" in answer.json["hint"]
+    misspelt = platform.post(BASE, {**body, "actions": ["aws.s3/getObjekt"]})
+    assert ("not offered" in misspelt.json["detail"], "hint" in misspelt.json) == (False, False)
+
+
 def test_a_principal_of_another_partition_gets_its_template(platform: Client) -> None:
     """The role's account is not known yet; its partition is that of whoever assumes it."""
     principal = "arn:aws-us-gov:iam::111122223333:user/shop"

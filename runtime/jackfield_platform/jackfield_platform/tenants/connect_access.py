@@ -15,8 +15,10 @@ from jackfield.connections.host_access import generated_fields
 from jackfield.connections.provenance import Provenance
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInput, InvalidInvocation, JackfieldError
+from jackfield.kernel.hints import NextStep
 from jackfield_platform.tenants.connect_values import is_persons, platforms_values
 from jackfield_store.management.policies import PolicyRequest
+from jackfield_store.management.visible_connections import table_of
 
 if TYPE_CHECKING:
     from jackfield.connections.connection_types import Kind
@@ -27,7 +29,9 @@ REMOTE = Provenance("remote", own_external_id=True)
 """Values of a session: a person's, with the External ID that the session has generated or the platform has given."""
 _NEUTRAL = "access"
 """First part of names where the platform has none that fits."""
-_NO_PRINCIPAL = "is required for '{type}': give the ARN of the user or role that the keys in 'defaults' belong to, which the role has to trust"
+_NO_PRINCIPAL = (
+    "is required for '{type}': give the ARN of the user or role that the keys in 'defaults' belong to, which the role has to trust"
+)
 _LONGEST, _LONGEST_FIRST = 64, 24
 """Characters of a role's name (IAM API reference, CreateRole), and of the platform's part of it."""
 
@@ -84,30 +88,40 @@ def check_access(connections: ManagedConnections, wanted: Wanted, kinds: Sequenc
     """
     if wanted.mode != "connect" or not kinds:
         return
-    faults = list(_unknown(connections, wanted, kinds)) or list(_unmade(connections, wanted, kinds))
+    missing = list[str]()
+    faults = list(_unknown(connections, wanted, kinds, missing)) or list(_unmade(connections, wanted, kinds))
     if faults:
         text = "; ".join(f"{fault.path[1:]} {fault.message}" for fault in faults[:3])
-        raise InvalidInvocation(f"the connect session is not valid: {text}", details=faults)
+        store = table_of(connections.known)
+        how = NextStep("offer", pattern=f"{missing[0]} --workspace {store.workspace}") if missing and store is not None else None
+        raise InvalidInvocation(f"the connect session is not valid: {text}", details=faults, hint=how)
 
 
-def _unknown(connections: ManagedConnections, wanted: Wanted, kinds: Sequence[Kind]) -> Iterator[Detail]:
-    """Yield a fault for each action that no offered type serves."""
+def _unknown(connections: ManagedConnections, wanted: Wanted, kinds: Sequence[Kind], missing: list[str]) -> Iterator[Detail]:
+    """Yield a fault for each action that no offered type serves; ``missing`` gets the connectors that the workspace has not."""
     places = [(f"/actions/{place}", name) for place, name in enumerate(wanted.actions)]
     places += [(f"/calls/{place}/action", call["action"]) for place, call in enumerate(wanted.calls)]
     for path, name in places:
         try:
-            served = any(_serves(connections, wanted, kind, type_name, name) for kind, type_name in zip(kinds, wanted.types, strict=True))
+            lacks = [_lacks(connections, wanted, kind, type_name, name) for kind, type_name in zip(kinds, wanted.types, strict=True)]
         except InvalidInvocation as error:
             yield Detail(path, error.message, "pattern")
             continue
-        if not served:
-            offered = ", ".join(f"'{one}'" for one in wanted.types[:5])
-            yield Detail(path, f"'{name[:80]}' fits no action or trigger that {offered} can call", "enum")
+        if None in lacks:
+            continue
+        connector = next((one for one in lacks if one), "")
+        missing += [connector] if "." in connector else []  # others come with a package, not by an offer
+        offered = ", ".join(f"'{one}'" for one in wanted.types[:5])
+        lacking = "the workspace is not offered the connector" if "." in connector else "there is no connector"
+        why = f": {lacking} '{connector[:80]}'" if connector else ""
+        yield Detail(path, f"'{name[:80]}' fits no action or trigger that {offered} can call{why}", "enum")
 
 
-def _serves(connections: ManagedConnections, wanted: Wanted, kind: Kind, type_name: str, name: str) -> bool:
+def _lacks(connections: ManagedConnections, wanted: Wanted, kind: Kind, type_name: str, name: str) -> str | None:
+    """Return the connector that a name is about and the workspace has not, or nothing; None if the type serves the name."""
     connector = next((one.key for one in kind.manifests if one.key == type_name.partition("/")[0]), None)
-    return not connections.unserved(kind.full_name, wanted.connection or "new", [_of_connector(name, connector)])
+    found = connections.unserved(kind.full_name, wanted.connection or "new", [_of_connector(name, connector)])
+    return next(iter(found.values()), None)
 
 
 def _unmade(connections: ManagedConnections, wanted: Wanted, kinds: Sequence[Kind]) -> Iterator[Detail]:

@@ -385,8 +385,8 @@ class ManagedConnections:
         del values
         return visible_policies(self._visible, self._opening, self._clock, drafted.stored(name), drafted, wanted)
 
-    def unserved(self, type: str, name: str, actions: Iterable[str]) -> set[str]:
-        """Return the names and patterns of actions that fit nothing which a connection of that type and name would serve."""
+    def unserved(self, type: str, name: str, actions: Iterable[str]) -> dict[str, str]:
+        """Return the names and patterns of actions that fit nothing which a connection of that type and name would serve: ``unserved``."""
         return unserved(NamedConnection(name, type, {}, STORE), self._visible.catalog_for(name), actions, self._visible.allows)
 
     def external_id(self, name: str) -> str | None:

@@ -135,12 +135,13 @@ def _served(stored: NamedConnection, manifests: Sequence[Manifest], allows: Allo
                 yield manifest, one
 
 
-def unserved(stored: NamedConnection, catalog: Catalog, names: Iterable[str], allows: Allows) -> set[str]:
-    """Return the names and patterns of actions that fit nothing which the connection serves.
+def unserved(stored: NamedConnection, catalog: Catalog, names: Iterable[str], allows: Allows) -> dict[str, str]:
+    """Return the names and patterns of actions that fit nothing which the connection serves, each with the connector that it is about and
+    the catalog does not have; that is empty for others.
 
     :raises InvalidInvocation: if a pattern is not valid, or fits more connectors than a policy holds.
     """
-    lacking = set[str]()
+    lacking = dict[str, str]()
     for name in names:
         _pattern(name)
         try:
@@ -148,8 +149,18 @@ def unserved(stored: NamedConnection, catalog: Catalog, names: Iterable[str], al
         except (UnknownConnector, InvalidConnection):
             served = {}
         if not meant(stored, served, [name]):
-            lacking.add(name)
+            lacking[name] = _missing(catalog, name)
     return lacking
+
+
+def _missing(catalog: Catalog, name: str) -> str:
+    key = _connector_of(name) or ""
+    try:
+        if key:
+            catalog.find(key)
+    except UnknownConnector:
+        return key
+    return ""
 
 
 def chosen(stored: NamedConnection, served: Mapping[str, Part], names: Sequence[str] | None, *, lenient: bool) -> Mapping[str, Part]:
