@@ -169,6 +169,22 @@ def test_the_modal_sees_what_a_window_has_ended(place: Place, person: BrowserCon
     assert result_of(page) == {"status": "granted", "session": session}
 
 
+def test_a_window_in_which_the_person_cancels_closes(place: Place, person: BrowserContext) -> None:
+    """It is named there what would be connected; after a no, the window closes by itself, and so does the modal. Until a window is open,
+    nobody is asked whether they have approved there."""
+    session, page = in_modal(place, person, connection="window-cancelled")
+    frame = page.frame_locator("iframe")
+    frame.get_by_role("link", name="Continue to 127.0.0.1").wait_for()
+    assert frame.get_by_role("link", name="I have approved").count() == 0
+    with page.expect_popup() as opened:
+        frame.get_by_role("link", name="Continue to 127.0.0.1").click()
+    window = opened.value
+    window.get_by_text("Finish to connect 127.0.0.1.").wait_for()
+    with window.expect_event("close"):
+        window.get_by_role("button", name="Cancel").click()
+    assert result_of(page) == {"status": "failed", "session": session, "reason": "the person has cancelled it"}
+
+
 def test_the_script_opens_a_window(place: Place, person: BrowserContext) -> None:
     """Begin, the provider, Finish; the window closes, and its opener has the proof."""
     session, page, link = embedding(place, person, connection="window")
@@ -198,7 +214,7 @@ def test_the_script_says_that_nothing_was_connected(place: Place, person: Browse
 def test_only_the_sessions_origins_are_told(place: Place, person: BrowserContext) -> None:
     """A page of another site that opens the window hears nothing, and the person comes back to the platform with the proof."""
     session, link = place.begin(origins=["http://shop.example"], types=["echo/token"], connection="untold", defaults={})
-    page = person.new_page()
+    page, Platform.framed = person.new_page(), "about:blank"  # and not what an earlier test has left, which tells its size
     page.goto(f"{place.platform}/framing")
     page.evaluate("window.heard = []; addEventListener('message', event => window.heard.push(event.data))")
     with page.expect_popup() as opened:

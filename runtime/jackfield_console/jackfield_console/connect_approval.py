@@ -7,6 +7,7 @@ finishes what it has approved, or says where to go on, and follows.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -67,6 +68,12 @@ class ApprovalPages(Pages):
         except JackfieldError:
             return None
 
+    @staticmethod
+    def _same_account(sessions: Connecting, found: ConnectSession) -> Markup | None:
+        """Name the account of the connection that is there already, and that the session is about."""
+        account = next((account_named(row.get("account")) for row in sessions.managed(found) if row["name"] == found.connection), "")
+        return h.p(h.strong(account)) if account else None
+
     def _whom(self, found: ConnectSession) -> Node:
         """Name the platform and the user for whom the account is connected."""
         platform, user = self._platform, found.wanted.user_name or found.wanted.user
@@ -109,7 +116,7 @@ class ApprovalPages(Pages):
         state = sessions.approvals.state(found)
         answered = state["status"] == "answered"
         if answered and self._returned and self._place != "frame":
-            return self._approved(found, error)
+            return self._approved(sessions, found, error)
         if answered or (found.status == "saved" and state["status"] != "failed"):
             return self._approved_elsewhere(found)
         declined = state.get("reason") == DECLINED
@@ -125,10 +132,12 @@ class ApprovalPages(Pages):
 
     def _before(self, sessions: Connecting, found: ConnectSession, failed: Markup | None, *, at_once: bool) -> Response:
         host, picture = urlsplit(found.host).hostname or "", self._picture(sessions, found)
-        title = self.say("form_title", type=self._title(sessions, found))
+        title = self.say("form_title" if found.created else "again_title", type=self._title(sessions, found))
+        account = self._same_account(sessions, found)
         if failed is not None or not found.start:
             again = self._step("approve", self.say("approve_again" if found.start else "approve_begin"))
-            return self.page(title, failed, again, self._cancel(), picture=picture)
+            lead = h.p(self.say("approve_first"))
+            return self.page(title, account, failed or lead, again, self._cancel(), picture=picture)
         link = h.a(
             self.say("approve", host=host), href=f"{START}/{found.start}", class_="button primary", data_nonce=found.nonce or None,
             target="_blank" if found.wanted.origins else None, rel="noopener" if found.wanted.origins else None,
@@ -136,7 +145,7 @@ class ApprovalPages(Pages):
         again = self._step("approve", self.say("approve_again"), plain=True)
         check = self._check(found) if found.wanted.origins or found.code else None
         return self.page(
-            title, h.p(self.say("approve_lead", host=host)), h.p(link), self._window_notes(host), self._device(found), check, again,
+            title, account, h.p(self.say("approve_lead", host=host)), h.p(link), self._window_notes(host), self._device(found), check, again,
             self._cancel(), onward=f"{START}/{found.start}" if at_once else "", picture=picture,
         )  # fmt: skip
 
@@ -148,24 +157,25 @@ class ApprovalPages(Pages):
             for name, tone in notes.items()
         ]
 
-    def _approved(self, found: ConnectSession, error: JackfieldError | None) -> Response:
+    def _approved(self, sessions: Connecting, found: ConnectSession, error: JackfieldError | None) -> Response:
         host = urlsplit(found.wanted.return_to).hostname or ""
         remains = h.p(self.say("approved_remains", host=host)) if found.wanted.verify == "confirm" else None
         failed = self._fault(error) if error is not None else None
         finish = self._step("finish", self.say("finish"))
         return self.page(
-            self.say("approved_title"), failed, h.p(self.say("approved_lead")), self._whom(found), remains, finish, self._cancel()
-        )
+            self.say("approved_title"), failed, h.p(self.say("approved_lead", type=self._title(sessions, found))), self._whom(found), remains, finish,
+            self._cancel(), picture=self._picture(sessions, found),
+        )  # fmt: skip
 
     def _approved_elsewhere(self, found: ConnectSession) -> Response:
         """Render what a page shows while the person finishes in the window, or on the device, that came back from the provider; and then
         until the platform has confirmed."""
         if found.status == "saved":
             return self._waiting()
-        here = self._step("finish", self.say("finish_here"), plain=True) if self._returned else None
+        here = self._step("finish", self.say("finish_here")) if self._returned else None
         again = self._step("approve", self.say("approve_again"), plain=True) if self._place != "window" else None
         return self.page(
-            self.say("approved_title"), h.p(self.say("approved_elsewhere")), self._check(found), here, again,
+            self.say("approved_title"), h.p(self.say("approved_elsewhere")), h.noscript(self._check(found)), here, again,
             self._cancel() if self._place != "window" else None,
         )  # fmt: skip
 
@@ -206,9 +216,16 @@ class ApprovalPages(Pages):
         return h.section(h.h2(self.say("device")), h.p(self.say("device_lead")), shown, class_="card stack")
 
     def _check(self, found: ConnectSession) -> Markup:
-        return h.p(h.a(self.say("approve_check"), href=f"{SESSION}/{found.id}"))
+        """Return what leads on without the script, which follows by itself; it shows the link from when its window has opened."""
+        return h.p(h.a(self.say("approve_check"), href=f"{SESSION}/{found.id}"), id=None if found.code else "check")
 
 
 def code(text: str, label: str) -> Markup:
     """Render a text that a person copies."""
     return h.div(h.pre(h.code(text), tabindex="0", role="region", aria_label=label), class_="code")
+
+
+def account_named(account: Mapping[str, Any] | None) -> str:
+    """Name an account by its ID and label."""
+    known = account or {}
+    return ", ".join(dict.fromkeys(str(part) for part in (known.get("id"), known.get("label")) if part))

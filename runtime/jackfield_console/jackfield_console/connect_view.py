@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from jackfield.kernel.errors import InvalidConnection, JackfieldError
 from jackfield.kernel.markup import Markup, Node
-from jackfield_console.connect_approval import ApprovalPages, code, progress
+from jackfield_console.connect_approval import ApprovalPages, account_named, code, progress
 from jackfield_console.connect_cards import card, grouped, icon
 from jackfield_console.connection import cure
 from jackfield_console.layout.components import badge, csrf_field, guide, h, json_text, line
@@ -90,12 +90,6 @@ class View(ApprovalPages):
         """Take what a step has made of the session: the page follows what changes from then on."""
         self._found, self._state = found, progress(sessions, found)
 
-    @staticmethod
-    def _same_account(sessions: Connecting, found: ConnectSession) -> Markup | None:
-        """Name the account of the connection that is there already, and that the session is about."""
-        account = next((_account(row.get("account")) for row in sessions.managed(found) if row["name"] == found.connection), "")
-        return h.p(h.strong(account)) if account else None
-
     def leaving(self, sessions: Connecting, found: ConnectSession, proof: str) -> Response:
         """Render the last page, which leads back to the platform, or waits in its frame until the platform has confirmed."""
         self._now(sessions, found)
@@ -117,14 +111,19 @@ class View(ApprovalPages):
             removed = found.task == "remove"
             named = title or self.say("account_title")
             lead = h.p(self.say("removed_lead" if removed else "done_lead", type=named[:1].upper() + named[1:]))
-            whose = h.p(self.say("done_account", account=_account(account))) if account and title and not removed else None
+            whose = h.p(self.say("done_account", account=account_named(account))) if account and title and not removed else None
             heading = self.say("removed_title" if removed else "done_title")
             return self.page(heading, lead, whose, back, tells={"status": found.status}, status=status)
-        reason = self.say("over_expired") if found.status == "expired" else self._words.of(found.reason)
+        own = "over_expired" if found.status == "expired" else "over_cancelled" if found.reason == CANCELLED else ""
+        reason = self.say(own) if own else self._words.of(found.reason)
         lead = h.p(self.say("over_lead", reason=reason), " ", self._again("over_next"), class_="notice bad", role="alert")
-        leaves = h.p(data_leaves=True, hidden=True) if found.reason == CANCELLED else None
+        leaves = self._leaves() if found.reason == CANCELLED else None
         tells = {"status": found.status, "reason": found.reason}
         return self.page(self.say("over_title"), lead, back, leaves, tells=tells, status=status)
+
+    def _leaves(self) -> Markup:
+        """Return what lets the script leave by itself: a window that was at the provider closes, the rest is the platform's to close."""
+        return h.p(data_closes=True, hidden=True) if self._place == "window" else h.p(data_leaves=True, hidden=True)
 
     def _way_back(self, found: ConnectSession) -> Markup | None:
         """Return what leads back to the platform: a frame is on its page already, and is closed."""
@@ -161,7 +160,7 @@ class View(ApprovalPages):
         """Return each connection with what a customer calls it, and its account: its own name is the platform's. Equal ones are counted."""
         seen = Counter[tuple[str, str]]()
         for row in sessions.managed(found):
-            kind, account = sessions.known_kind(str(row["type"])), _account(row.get("account"))
+            kind, account = sessions.known_kind(str(row["type"])), account_named(row.get("account"))
             title = self._words.whole_title(kind.full_name, kind) if kind is not None else self.say("account_title")
             seen[title, account] += 1
             count = seen[title, account]
@@ -269,7 +268,7 @@ class View(ApprovalPages):
         return badge(status, self.say(f"status_{status}"))
 
     def _account(self, sessions: Connecting, found: ConnectSession) -> Response:
-        account = _account(found.trial.get("account"))
+        account = account_named(found.trial.get("account"))
         key, tone = ("no_account", "good") if found.trial.get("status") == "ok" else ("not_checked", "")
         told = h.p(self.say("account", account=account) if account else self.say(key), class_=f"notice {tone}".strip(), role="status")
         again = self._step("change", self.say("change"), plain=True)
@@ -278,9 +277,3 @@ class View(ApprovalPages):
             title, told, self._step("finish", self.say("connect")), self._trial(found, None), again, self._cancel(),
             picture=self._picture(sessions, found),
         )  # fmt: skip
-
-
-def _account(account: Mapping[str, Any] | None) -> str:
-    """Name an account by its ID and label."""
-    known = account or {}
-    return ", ".join(dict.fromkeys(str(part) for part in (known.get("id"), known.get("label")) if part))

@@ -91,3 +91,16 @@ def test_an_account_is_disconnected(site: Attacked, way: str, *, one: bool) -> N
     site.clock.advance(86_400)
     storage = site.stand.host.storage
     assert DueRevocations(storage.database, site.clock, storage.blocked).claimed_rows(20) == []
+
+
+def test_connecting_again_says_so(site: Attacked) -> None:
+    """The page before the approval says that it is again, and what comes next; the one after it names what is connected."""
+    first = begun(site, "approved")
+    assert site.confirm(first, finished(site, first, "approved")).status == 200
+    session = begun(site, "approved", mode="reauth")
+    person = Person(site.stand.port).go(site.begin(mode="manage", types=[], defaults={})["url"]).press("Begin").press("Connect again")
+    assert "Connect People: OAuth 2.0 again" in person.said
+    assert "You sign in with the provider of the account, and approve there." in person.said
+    browser, state = site.at_provider(session)
+    browser = site.answered(browser, state, "adas-code")
+    assert "Finish to connect 127.0.0.1." in browser.go(browser.onward()).said

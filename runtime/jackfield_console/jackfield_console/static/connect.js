@@ -98,12 +98,14 @@
   const link = framed ? main.querySelector("a[data-nonce]") : null;
   if (link) {
     let opened = null, looking = 0;
+    show("check", false);
     link.addEventListener("click", (event) => {
       event.preventDefault();
       clearInterval(looking);
       opened = window.open(link.href, "_blank");
       show("window-blocked", !opened);
       show("window-open", Boolean(opened));
+      show("check", Boolean(opened));
       show("window-closed", false);
       if (!opened) return;
       looking = setInterval(() => {
