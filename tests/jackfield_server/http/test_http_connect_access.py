@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from moto import mock_aws
 from moto.core import patch_client
 from tests.jackfield_server.http.connect_browser import Person
 
+from fake_aws import FakeAws, Role, User
 from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.kernel.clock import SystemClock
 from jackfield_platform.tenants.connect_access import role_name, stack_name
@@ -25,6 +27,7 @@ quiet()
 BASE = "/v1/workspaces/acme-1/connect-sessions"
 ROLE = "aws-ses/awsAssumeRole"
 USER = "arn:aws:iam::111122223333:user/shop"
+OPEN = "arn:aws:iam::123456789012:role/open"
 KEYS: dict[str, Any] = {
     "values": {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "s3cret"},
     "locked": ["accessKeyId", "secretAccessKey"],
@@ -196,3 +199,19 @@ def test_names(platform_name: str, connection: str, role: str, stack: str) -> No
     """Names are the platform's and the connection's, within the limits of IAM and CloudFormation, and neutral where it has none."""
     assert (role_name(platform_name, connection), stack_name(platform_name, connection)) == (role, stack)
     assert len(role) <= 64
+
+
+def test_a_role_that_asks_for_no_external_id_is_not_connected(platform: Client) -> None:
+    """Whoever can name the role would use it over this server: the test fails, and says what to change with the session's External ID."""
+    with FakeAws(
+        roles={OPEN: Role()}, users={KEYS["values"]["accessKeyId"]: User(secret=KEYS["values"]["secretAccessKey"], arn=USER)}
+    ) as aws:
+        values = {**KEYS["values"], "stsEndpoint": aws.url, "endpoint": aws.url}
+        person = opened(platform, actions=["sendEmail"], defaults={"values": values, "locked": [*KEYS["locked"]]})
+        named = [re.findall(r'"sts:ExternalId": "(jf-[^"]+)"', person.said)]
+        person.press("Continue", roleARN=OPEN, region="eu-west-1")
+        named += [re.findall(r'"sts:ExternalId": "(jf-[^"]+)"', person.said)]
+    assert "The role can be assumed without the External ID, so the External ID protects nothing." in person.said
+    assert ("The test failed" in person.said, ">Connect</button>" in person.text) == (True, False)
+    assert (len(named[0]), named[1]) == (1, named[0] * 2)
+    assert "<the External ID" not in person.said

@@ -81,6 +81,18 @@ def _of_connector(name: str, connector: str | None) -> str:
     return f"{connector}/* & {name}" if name == "*" or ":" in name else f"{connector}/{name}"
 
 
+def guarded(trial: Mapping[str, Any], generated: Iterable[str]) -> dict[str, Any]:
+    """Return a connection's test as a failed one if the system does not ask for a value that we have generated (``externalIdRequired`` of
+    ``externalId``), or it could not be seen whether it does: whoever else names the role to this server would get in."""
+    required = {f"{field}Required" for field in generated}
+    last: Mapping[str, Any] = trial.get("lastTest") or {}
+    open_ = [step["key"] for step in last.get("steps", ()) if step["key"] in required and not step["passed"]]
+    if not open_:
+        return dict(trial)
+    steps = [{**step, "mandatory": True} if step["key"] in open_ else step for step in last["steps"]]
+    return {**trial, "status": "failing", "lastTest": {**last, "steps": steps}}
+
+
 def check_access(connections: ManagedConnections, wanted: Wanted, kinds: Sequence[Kind]) -> None:
     """Check that what the platform will call exists, and that documents can be made for it.
 

@@ -16,7 +16,7 @@ from jackfield.connections.host_access import generate, generated_fields
 from jackfield.connections.secret_references import reference_paths
 from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError, UnknownConnection
 from jackfield_platform.tenants.approvals import Approvals
-from jackfield_platform.tenants.connect_access import REMOTE, access_documents, check_access, stack_name
+from jackfield_platform.tenants.connect_access import REMOTE, access_documents, check_access, guarded, stack_name
 from jackfield_platform.tenants.connect_session import ConnectSession, Wanted
 from jackfield_platform.tenants.connect_table import ConnectTable, SessionMoved, same, unknown
 from jackfield_platform.tenants.connect_values import (
@@ -333,7 +333,8 @@ class Connecting:
         if kind.about.authorizes:
             return testing
         acting = self._connections.acting_as(_actor(found))
-        trial = acting.test_draft(kind.full_name, values, name=found.connection, provenance=REMOTE, timeout_seconds=_SECONDS)
+        tried = acting.test_draft(kind.full_name, values, name=found.connection, provenance=REMOTE, timeout_seconds=_SECONDS)
+        trial = guarded(tried, generated_fields(kind.schema))
         if trial["status"] != "failing" and found.task == "replace":
             self._require_account(found, trial.get("account"))
         return self._table.change(testing, trial=trial)
