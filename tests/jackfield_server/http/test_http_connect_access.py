@@ -133,6 +133,14 @@ def test_without_a_list_the_rules_of_the_workspace_decide(platform: Client) -> N
     assert found == {"ses:ListIdentities", "ses:ListTenants", "ses:GetTenant", "ses:GetAccount"}
 
 
+def test_a_role_for_everything_is_warned_about(platform: Client) -> None:
+    """A platform that does not say what it will call learns of it when it creates the session; one that does hears nothing."""
+    body: dict[str, Any] = {"verify": "link", "types": [ROLE], "defaults": KEYS, "principal": USER}
+    answer = platform.post(BASE, body)
+    assert [(one["path"], "rules allow" in one["message"]) for one in answer.json["warnings"]] == [("/actions", True)]
+    assert "warnings" not in platform.post(BASE, {**body, "actions": ["sendEmail"]}).json
+
+
 def test_an_access_key_says_what_its_user_needs(platform: Client) -> None:
     """Where a customer enters a key, the page shows the policy for the key's user, if the platform says what it calls."""
     person = opened(platform, types=["aws-ses/apiKeySecret"], actions=["sendEmail"], principal="", defaults={})

@@ -53,7 +53,7 @@ def _create(sessions: Connecting, arguments: Namespace) -> dict[str, Any]:
     body: dict[str, Any] = {"verify": "link", **(read_document(arguments, "file") if arguments.file else {})}
     body |= {name: value for name, value in given.items() if value is not None}
     made, link = sessions.create(body, actor())
-    return {"id": made.id, "url": f"{base}{PAGE}/{link}", "expiresAt": iso(made.expires_at)}
+    return {"id": made.id, "url": f"{base}{PAGE}/{link}", "expiresAt": iso(made.expires_at), **made.warnings}
 
 
 def _list(sessions: Connecting, arguments: Namespace) -> list[dict[str, Any]]:

@@ -51,6 +51,9 @@ MEMBERS = frozenset(
         "expiresIn", "userName", "principal", "allowOtherAccount", "icons", "actions", "calls",
     }
 )  # fmt: skip
+_UNLISTED = (
+    "without 'actions' or 'calls', a role is asked for all that the workspace's rules allow of its connector: list what you will call"
+)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -172,6 +175,14 @@ class ConnectSession(SecretHolder):
     proof: str = ""
     framed: bool = False
     apart: str = ""
+
+    @property
+    def warnings(self) -> dict[str, list[dict[str, str]]]:
+        """``{"warnings": [{"path", "message"}]}`` if it asks for a role and does not say what for; else empty."""
+        wanted = self.wanted
+        if wanted.mode != "connect" or not wanted.principal or wanted.actions or wanted.calls:
+            return {}
+        return {"warnings": [{"path": "/actions", "message": _UNLISTED}]}
 
     @property
     def is_over(self) -> bool:

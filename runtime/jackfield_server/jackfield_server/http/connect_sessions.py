@@ -29,7 +29,8 @@ async def created(request: Request, server: ServerContext, identity: Identity) -
     body, actor, page = await object_of(request), _actor(request, identity), server.link(request, PAGE)
     session, link = await _run(request, server, identity, lambda sessions: sessions.create(body, actor))
     headers = {"Location": f"/v1/workspaces/{request.path_params['w']}/connect-sessions/{session.id}", "Cache-Control": "no-store"}
-    return answer({"id": session.id, "url": f"{page}/{link}", "expiresAt": iso(session.expires_at)}, 201, headers)
+    shown = {"id": session.id, "url": f"{page}/{link}", "expiresAt": iso(session.expires_at), **session.warnings}
+    return answer(shown, 201, headers)
 
 
 async def confirmed(request: Request, server: ServerContext, identity: Identity) -> Response:

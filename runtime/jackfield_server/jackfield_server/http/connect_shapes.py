@@ -45,7 +45,10 @@ CONNECT: dict[str, Json] = {
         },
         allowOtherAccount={"type": "boolean", "description": "A connection that is connected again may become another account's."},
     ),
-    "CreatedConnectSession": closed_with(("id", "url", "expiresAt"), {"id": STRING, "url": {"type": "string"}, "expiresAt": MOMENT}),
+    "CreatedConnectSession": closed_with(("id", "url", "expiresAt"), {
+        "id": STRING, "url": {"type": "string"}, "expiresAt": MOMENT,
+        "warnings": {"type": "array", "items": object_of(("path", "message"), path=STRING, message=STRING)},
+    }),
     "ConnectSession": object_of(
         ("id", "status", "mode", "verify", "createdAt", "expiresAt"), id=STRING, reason=STRING, mode=STRING, verify=STRING,
         status={"enum": ["pending", "opened", "testing", "saved", "granted", "failed", "expired"]}, user=STRING,
