@@ -56,11 +56,11 @@ def removed(site: Attacked, session: dict[str, Any]) -> str:
     return parse_qs(urlsplit(person.onward()).query)["proof"][0]
 
 
-def told(site: Attacked, session: dict[str, Any]) -> list[str]:
-    """Types of the events of a session."""
+def told(site: Attacked, session: dict[str, Any]) -> list[tuple[str, bool]]:
+    """Types of the events of a session, and whether they say that the account was disconnected."""
     token = site.platform.post("/v1/workspaces/acme-1/tokens", {"scope": "read", "name": "reader"}).json["token"]
     found = Client(site.stand.port, token).get("/v1/events?types=connect.*&limit=100").json["items"]
-    return [item["type"] for item in found if item["data"].get("session") == session["id"]]
+    return [(item["type"], item["data"].get("disconnected", False)) for item in found if item["data"].get("session") == session["id"]]
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -69,7 +69,7 @@ def test_an_account_is_connected_and_connected_again(site: Attacked, way: str) -
     for mode in ("connect", "reauth"):
         session = begun(site, way, mode=mode)
         answer = site.confirm(session, finished(site, session, way))
-        assert (answer.status, answer.json["status"], told(site, session)) == (200, "granted", ["connect.completed"]), answer.body
+        assert (answer.status, answer.json["status"], told(site, session)) == (200, "granted", [("connect.completed", False)]), answer.body
     assert site.stored() == ["main"]
 
 
@@ -85,8 +85,8 @@ def test_an_account_is_disconnected(site: Attacked, way: str, *, one: bool) -> N
         site.stand.host.runtime("acme-1").connections.add("main", TYPES[way], values(site, way), test=False)
     session = site.begin(mode="manage", types=[], defaults={}, **({} if one else {"connection": ""}))
     answer = site.confirm(session, removed(site, session))
-    assert (answer.status, answer.json["status"]) == (200, "granted"), answer.body
-    assert (site.stored(), told(site, session)) == ([], ["connect.completed"])
+    assert (answer.status, answer.json["status"], answer.json["disconnected"]) == (200, "granted", True), answer.body
+    assert (site.stored(), told(site, session)) == ([], [("connect.completed", True)])
     assert site.authority.revoked == (["ada-refresh"] if way == "revocable" else [])
     site.clock.advance(86_400)
     storage = site.stand.host.storage

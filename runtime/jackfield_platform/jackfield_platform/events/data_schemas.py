@@ -39,6 +39,7 @@ _SESSION: Mapping[str, Json] = {
     "session": _TEXT, "mode": {"enum": ["connect", "reauth", "manage"]}, "verify": {"enum": ["confirm", "browser", "link"]},
     "user": _TEXT, "connection": _TEXT, "connectionType": _TEXT, "reason": _TEXT,
 }  # fmt: skip
+_DISCONNECTED: Json = {"type": "boolean", "description": "True if the account was disconnected, and its connection removed; else missing."}
 _WATCHED: Mapping[str, Json] = {"subscription": _TEXT, "connector": _TEXT, "trigger": _TEXT, "connection": _TEXT}
 _OF = ("subscription", "connector", "trigger")
 _ASKED: Mapping[str, Json] = {"invocationId": _TEXT, **_CALL, "caller": _TEXT, "expiresAt": _MOMENT, "by": {"type": "object"}}
@@ -101,7 +102,10 @@ DATA: Mapping[str, tuple[str, Json]] = {
     ),
     "workspace.suspended": ("The workspace was suspended.", _WORKSPACE),
     "workspace.resumed": ("The workspace was resumed.", _WORKSPACE),
-    "connect.completed": ("A connect session was confirmed, and its connection made.", _data(("session", "mode", "verify"), **_SESSION)),
+    "connect.completed": (
+        "A connect session was confirmed, and its connection made or removed.",
+        _data(("session", "mode", "verify"), **_SESSION, disconnected=_DISCONNECTED),
+    ),
     "connect.failed": ("A connect session ended without a connection.", _data(("session", "mode", "verify"), **_SESSION)),
     "subscription.failing": (
         "The work on a subscription has failed three times in a row.",

@@ -190,6 +190,11 @@ class ConnectSession(SecretHolder):
         return self.status in OVER
 
     @property
+    def disconnected(self) -> bool:
+        """True if its connection was removed, as the person has asked: it is not to be used any more."""
+        return self.status == "granted" and self.task == "remove"
+
+    @property
     def passed(self) -> bool:
         """True if what the person entered was tested, and the test did not fail."""
         return self.trial.get("status") in ("ok", "untested")
@@ -208,7 +213,7 @@ class ConnectSession(SecretHolder):
         """Return the data of its events: nothing that the person entered."""
         wanted = self.wanted
         about = {"session": self.id, "mode": wanted.mode, "verify": wanted.verify, "user": wanted.user, "connection": self.connection,
-                 "connectionType": self.type, "reason": self.reason}  # fmt: skip
+                 "connectionType": self.type, "reason": self.reason, "disconnected": self.disconnected}  # fmt: skip
         return {name: value for name, value in about.items() if value}
 
     def to_json(self) -> dict[str, Any]:
@@ -217,7 +222,7 @@ class ConnectSession(SecretHolder):
         about = {
             "id": self.id, "status": self.status, "reason": self.reason, "mode": wanted.mode, "verify": wanted.verify, "user": wanted.user,
             "types": list(wanted.types), "connection": self.connection, "type": self.type, "account": self.trial.get("account"),
-            "returnTo": wanted.return_to, "origins": list(wanted.origins), "locale": wanted.locale,
+            "returnTo": wanted.return_to, "origins": list(wanted.origins), "locale": wanted.locale, "disconnected": self.disconnected,
         }  # fmt: skip
         shown = {name: value for name, value in about.items() if value}
         return {**shown, "createdAt": iso(self.created_at), "expiresAt": iso(self.expires_at)}

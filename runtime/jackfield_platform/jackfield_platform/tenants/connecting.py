@@ -162,7 +162,7 @@ class Connecting:
         """
         found = self._table.find(identifier)
         shown = found.to_json()
-        if found.status == "granted" and found.task != "remove":
+        if found.status == "granted" and not found.disconnected:
             with contextlib.suppress(JackfieldError, KeyError):
                 shown["account"] = self._connections.show(found.connection)["account"]
         return shown
