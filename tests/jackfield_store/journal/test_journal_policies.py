@@ -153,6 +153,16 @@ def test_without_a_decision_nothing_but_a_read_is_made(upgraded: str, aws: FakeA
             assert [warning["message"] for warning in read.meta.warnings] == ["the output is withheld until a policy decides"]
 
 
+@pytest.mark.parametrize("fault", ["late", "500", "huge"])
+def test_a_batch_asks_a_service_that_is_away_once(upgraded: str, aws: FakeAws, policy: Policy, fault: str) -> None:
+    """Each other line is refused, or queued as a read, without waiting for it again."""
+    with judged(upgraded, aws, policy) as jackfield:
+        FAULTS[fault](policy)
+        found = jackfield.enqueue_many([*(mail(f"order-{number}") for number in range(5)), READ], caller=AGENT)
+        refused = [one.error.code for one in found if isinstance(one, Result) and one.error is not None]
+        assert (refused, policy.hooks(), isinstance(found[-1], Enqueued)) == (["unavailable"] * 5, ["call"], True)
+
+
 def test_a_queued_call_waits_for_a_decision(upgraded: str, aws: FakeAws, policy: Policy) -> None:
     """What was accepted does not fail while the service is away: its row goes back to the queue."""
     with judged(upgraded, aws, policy) as jackfield:

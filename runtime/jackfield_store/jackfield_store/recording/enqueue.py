@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from jackfield.invocation import Enqueued, Meta, Result
 from jackfield.kernel.clock import Deadline, within
 from jackfield.kernel.commits import CommitUnknown
-from jackfield.kernel.errors import Cancelled, Detail, InDoubt, InvalidInput, InvalidInvocation, JackfieldError
+from jackfield.kernel.dataclass import replace
+from jackfield.kernel.errors import Cancelled, Detail, InDoubt, InvalidInput, InvalidInvocation, JackfieldError, Unavailable
 from jackfield.kernel.failures import Raised, attempt
 from jackfield.manifest.manifest import WHOLE_BODY
 from jackfield.pipe import endings
@@ -203,7 +205,9 @@ def enqueue_many(pipeline: Pipe, given: Iterable[RawInvocation], caller: Caller,
     An invocation whose idempotency key is held, by an earlier one of the list too, is not queued again. The outcome is the earlier
     invocation while it is open, else its Result. Those beyond the workspace's limit of invocations that wait are refused.
     """
-    found = [_admitted(pipeline, item, caller, waiter) for item in given]
+    whole: Any = pipeline
+    admitting = replace(whole, plugins=_UntilAway(whole.plugins)) if pipeline.judges else pipeline
+    found = [_admitted(admitting, item, caller, waiter) for item in given]
     records = [item for item in found if not isinstance(item, Result)]
     limits = pipeline.dependencies.files.storage.limits
     found_limits = {name: limits.most(pipeline.workspace, name) for name in (QUEUED, WAITING)} if records else {}
@@ -214,6 +218,30 @@ def enqueue_many(pipeline: Pipe, given: Iterable[RawInvocation], caller: Caller,
         pairs = zip(found, outcomes, strict=True)
         return [_judged(pipeline, item, outcome) for item, outcome in pairs]
     return outcomes
+
+
+class _UntilAway:
+    """Plugins of a batch. A policy that has not answered for one call of it is not waited for again: a batch may have 10,000."""
+
+    def __init__(self, plugins: Any) -> None:
+        self._plugins = plugins
+        self._away: Unavailable | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._plugins, name)
+
+    def judge(self, question: Mapping[str, Any]) -> Any:
+        """Return what the policies have decided.
+
+        :raises Unavailable: if one gives no decision, or gave none before.
+        """
+        if self._away is not None:
+            raise copy.copy(self._away)
+        try:
+            return self._plugins.judge(question)
+        except Unavailable as error:
+            self._away = error
+            raise
 
 
 def _judged(pipeline: Pipe, item: Record | Result, outcome: Enqueued | Result) -> Enqueued | Result:
