@@ -82,8 +82,8 @@ def _of_connector(name: str, connector: str | None) -> str:
 
 
 def guarded(trial: Mapping[str, Any], generated: Iterable[str]) -> dict[str, Any]:
-    """Return a connection's test as a failed one if the system does not ask for a value that we have generated (``externalIdRequired`` of
-    ``externalId``), or it could not be seen whether it does: whoever else names the role to this server would get in."""
+    """Return a connection's test as a failed one unless it has shown that the system asks for a value that we have generated, such as
+    ``externalIdRequired`` for ``externalId``. Without that, whoever else names the role to this server would get in."""
     required = {f"{field}Required" for field in generated}
     last: Mapping[str, Any] = trial.get("lastTest") or {}
     open_ = [step["key"] for step in last.get("steps", ()) if step["key"] in required and not step["passed"]]

@@ -136,8 +136,8 @@ def _served(stored: NamedConnection, manifests: Sequence[Manifest], allows: Allo
 
 
 def unserved(stored: NamedConnection, catalog: Catalog, names: Iterable[str], allows: Allows) -> dict[str, str]:
-    """Return the names and patterns of actions that fit nothing which the connection serves, each with the connector that it is about and
-    the catalog does not have; that is empty for others.
+    """Return the names and patterns of actions that fit nothing which the connection serves. Each comes with the connector that it is about
+    if the catalog does not have that; with an empty text otherwise.
 
     :raises InvalidInvocation: if a pattern is not valid, or fits more connectors than a policy holds.
     """
