@@ -71,11 +71,25 @@ class WantedRole:
             self.permissions, self.sender, self.testing, tenant=self.tenant, statements=self.statements, doubtful=unproven(self.permissions)
         )
 
+    @property
+    def about(self) -> str:
+        """What the role's owner, and an auditor later, should know of it."""
+        who = "Whoever the trust policy names" if self.principal is None else _who(self.principal)
+        proof = " with the External ID" if self.external_id is not None else ""
+        return f"Access from another account: {who} may assume the role {self.name}{proof}, for the permissions in its policy."
+
     def trust_policy(self, principal: Any = None) -> dict[str, Any]:
         """Build the role's trust policy; ``principal`` is the placeholder if none is known."""
         return trust_policy(self.principal or principal or PRINCIPAL_TO_FILL_IN, self.external_id)
 
 
+def _who(principal: str) -> str:
+    """Name who is trusted; an account stands for all of its users and roles that its administrators let assume the role."""
+    account = principal.removesuffix(":root").rpartition(":")[2] if principal.endswith(":root") else principal
+    return f"any user or role of account {account}" if account.isdigit() else principal
+
+
+_TAGS = {"purpose": "third-party-access"}
 _PARAMETER = "TrustedPrincipal"
 _POLICY = "access"
 """Name of the inline policy, and of the role in Terraform: the owner of the account need not know what software assumes the role."""
@@ -89,7 +103,7 @@ def cloudformation_template(role: WantedRole) -> dict[str, Any]:
     parameters = {} if role.principal is not None else {"Parameters": {_PARAMETER: _principal()}}
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
-        "Description": f"The role {role.name}. Whoever its trust policy names assumes it, and may do what its permissions allow.",
+        "Description": f"{role.about} Delete this stack to end the access.",
         **parameters,
         "Resources": {"Role": {"Type": "AWS::IAM::Role", "Properties": _properties(role)}},
         "Outputs": {"RoleArn": {"Description": "The Role ARN of the connection.", "Value": {"Fn::GetAtt": ["Role", "Arn"]}}},
@@ -107,10 +121,12 @@ def _principal() -> dict[str, str]:
 def _properties(role: WantedRole) -> dict[str, Any]:
     return {
         "RoleName": role.name,
+        "Description": role.about,
         "Path": role.path,
         "MaxSessionDuration": role.max_session,
         "AssumeRolePolicyDocument": role.trust_policy({"Ref": _PARAMETER}),
         "Policies": [{"PolicyName": _POLICY, "PolicyDocument": role.identity_policy}],
+        "Tags": [{"Key": key, "Value": value} for key, value in _TAGS.items()],
     }
 
 
@@ -124,8 +140,11 @@ def terraform_module(role: WantedRole) -> str:
     trust = _expression(role.trust_policy(_MARK)).replace(json.dumps(_MARK), _INTERPOLATED)
     return f"""{"" if role.principal is not None else _variable()}resource "aws_iam_role" "{_POLICY}" {{
   name                 = {_text(role.name)}
+  description          = {_text(role.about)}
   path                 = {_text(role.path)}
   max_session_duration = {role.max_session}
+
+  tags = {_expression(_TAGS)}
 
   assume_role_policy = jsonencode({trust})
 }}

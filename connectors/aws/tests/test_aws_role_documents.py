@@ -56,7 +56,7 @@ def test_the_role_is_the_connections() -> None:
     properties = documents(durationSeconds=7200)["cloudFormation"]["Resources"]["Role"]["Properties"]
     assert (properties["RoleName"], properties["Path"], properties["MaxSessionDuration"]) == ("acme-ses", "/customers/", 7200)
     short = documents(durationSeconds=900, roleARN="arn:aws:iam::123456789012:role/acme")["terraform"]
-    assert re.search(r'name += "acme"\n  path += "/"\n  max_session_duration = 3600\n', short)
+    assert re.search(r'name += "acme"\n  description += "[^"]+"\n  path += "/"\n  max_session_duration = 3600\n', short)
 
 
 def test_without_a_principal() -> None:
@@ -153,3 +153,24 @@ def test_hcl_reads_what_was_meant(name: str, external_id: str) -> None:
         expected = cloudformation_template(role)["Resources"]["Role"]["Properties"]["AssumeRolePolicyDocument"]
         expected["Statement"][0]["Principal"]["AWS"] = PRINCIPAL
         assert json.loads(trust) == expected
+
+
+@pytest.mark.parametrize(
+    ("principal", "who"),
+    [
+        ("arn:aws:iam::111122223333:user/shop", "arn:aws:iam::111122223333:user/shop may assume"),
+        ("arn:aws:iam::111122223333:root", "any user or role of account 111122223333 may assume"),
+        ("111122223333", "any user or role of account 111122223333 may assume"),
+        (None, "Whoever the trust policy names may assume"),
+    ],
+)
+def test_an_auditor_reads_who_gets_in_and_how_to_end_it(principal: str | None, who: str) -> None:
+    """Role and stack say who assumes the role, with what, and that deleting the stack ends it; a whole account is called one."""
+    role = WantedRole.of("arn:aws:iam::123456789012:role/acme", ["ses:SendEmail"], principal, "jf-1", None)
+    template = cloudformation_template(role)
+    properties = template["Resources"]["Role"]["Properties"]
+    assert who in properties["Description"]
+    assert "with the External ID" in properties["Description"]
+    assert template["Description"] == f"{properties['Description']} Delete this stack to end the access."
+    assert properties["Tags"] == [{"Key": "purpose", "Value": "third-party-access"}]
+    assert who in terraform_module(role)
