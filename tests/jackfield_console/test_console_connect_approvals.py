@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from tests.jackfield_console.connect_site import OPEN, Place, Platform, embedding, framed, in_modal, result_of
 
 from jackfield_server.shared.operations.connect import connecting
@@ -145,10 +145,14 @@ def test_a_phone_types_the_code(place: Place, person: BrowserContext, browser: B
 
 
 def test_the_script_opens_a_modal(place: Place, person: BrowserContext) -> None:
-    """The page's own values: the proof comes to the page that has opened it, and nothing leads it elsewhere."""
+    """The page's own values: a field that was left empty gets the focus; the proof comes to the page that has opened it, and nothing leads
+    it elsewhere."""
     session, page = in_modal(place, person, types=["echo/token"], connection="modal", defaults={})
     assert page.get_by_role("dialog", name="Connect Echo").count() == 1
     frame = page.frame_locator("iframe")
+    frame.get_by_role("button", name="Continue").click()
+    frame.get_by_text("Enter a value.").wait_for()
+    expect(frame.get_by_label("Token")).to_be_focused()
     frame.get_by_label("Token").fill("x")
     frame.get_by_role("button", name="Continue").click()
     frame.get_by_role("button", name="Connect", exact=True).click()

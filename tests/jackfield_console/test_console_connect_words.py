@@ -112,7 +112,7 @@ def test_a_german_page_is_german(stand: Stand, platform: Client) -> None:
         assert ("127.0.0.1 verbinden" in ada.said, "Der Schlüssel, den der Anbieter ausgestellt hat." in ada.said) == (True, True)
         assert "Legen Sie in den Einstellungen Ihres Kontos beim Anbieter einen API-Schlüssel an." in ada.said
         ada.press("Weiter")
-        assert "wird benötigt" in ada.said
+        assert "Geben Sie einen Wert ein." in ada.said
         ada.press("Weiter", apiKey="k-4711")
         assert "Der Anbieter hat die Anmeldung abgelehnt: bad key (Status 401)" in ada.said
         assert "Was zu tun ist: Prüfen Sie, ob Sie alles vollständig kopiert haben" in ada.said

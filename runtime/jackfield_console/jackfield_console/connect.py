@@ -18,7 +18,7 @@ from jackfield_console.connect_approval import Place, progress
 from jackfield_console.connect_view import View
 from jackfield_console.connect_words import locale_of
 from jackfield_console.layout.assets import content_of
-from jackfield_console.plain_form import read
+from jackfield_console.plain_form import read, sent
 from jackfield_console.sign_in import ConsoleSessions
 from jackfield_platform.tenants.approvals import WrongCode
 from jackfield_platform.tenants.connect_session import CANCELLED, ConnectSession
@@ -179,7 +179,7 @@ class _ConnectPages:
         try:
             return self._stepped(request, sessions, found, view)
         except JackfieldError as error:
-            response = view.shown(sessions, sessions.find(found.id), error=error)
+            response = view.shown(sessions, sessions.find(found.id), error=error, typed=sent(request.state.form))
             if isinstance(error, LimitReached):  # the step can be repeated
                 response.status_code = error.http_status
             return response

@@ -6,12 +6,14 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from textwrap import indent
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from starlette.responses import Response
 
-from jackfield.kernel.errors import InvalidConnection, JackfieldError
+from jackfield.connections.connection_types import Kind
+from jackfield.kernel.errors import Detail, InvalidConnection, JackfieldError
 from jackfield.kernel.markup import Markup, Node
 from jackfield_console.connect_approval import ApprovalPages, account_named, code, progress
 from jackfield_console.connect_cards import card, grouped, icon
@@ -21,6 +23,7 @@ from jackfield_console.plain_form import fields
 from jackfield_platform.tenants.connect_session import CANCELLED, ConnectSession
 from jackfield_platform.tenants.connecting import Connecting
 from jackfield_server.shared.operations.connect import SESSION
+from jackfield_store.connections.connection_rows import secret_places
 
 _MOST, _FEW = 40, 8
 """Types or connections that are offered at once, so that a page with a logo has less than 60 kB; from which on they can be searched."""
@@ -38,6 +41,8 @@ def returning(found: ConnectSession, **members: str) -> str:
 
 class View(ApprovalPages):
     """All pages of one session for one browser."""
+
+    _typed: Mapping[str, str] = MappingProxyType({})
 
     def begin(self, found: ConnectSession, address: str, *, at_once: bool = False) -> Response:
         """Render what a link shows: opening it changes nothing, a press on the button does. ``at_once``, the script presses it, since the
@@ -60,10 +65,13 @@ class View(ApprovalPages):
         return self.refusal("foreign", 403, h.p(link))
 
     def shown(
-        self, sessions: Connecting, found: ConnectSession, words: str = "", error: JackfieldError | None = None, *, at_once: bool = False
-    ) -> Response:
-        """Render where the session is; ``at_once``, the browser goes to the provider by itself."""
+        self, sessions: Connecting, found: ConnectSession, words: str = "", error: JackfieldError | None = None, *, at_once: bool = False,
+        typed: Mapping[str, str] | None = None,
+    ) -> Response:  # fmt: skip
+        """Render where the session is; ``at_once``, the browser goes to the provider by itself. What was ``typed``, and refused with an
+        ``error``, is still in the form."""
         self._now(sessions, found)
+        self._typed = typed or {}
         if found.is_over:
             return self.ended(found, sessions.show(found.id).get("account"), self._title(sessions, found))
         if found.task == "authorize" and not (found.status == "saved" and self._returned and self._place != "frame"):
@@ -80,7 +88,7 @@ class View(ApprovalPages):
             return self._choose(sessions, found, words) if found.wanted.mode == "connect" else self._manage(sessions, found, words)
         if found.task == "remove":
             title, remove = (
-                self.say("remove_title", type=self._title(sessions, found)),
+                self.say("remove_title", type=self._listed_title(sessions, found)),
                 self._step("finish", self.say("remove"), danger=True),
             )
             return self.page(title, self._same_account(sessions, found), h.p(self.say("remove_lead")), remove, self._cancel())
@@ -166,6 +174,11 @@ class View(ApprovalPages):
             count = seen[title, account]
             yield row, title if count == 1 else f"{title} ({count})", account
 
+    def _listed_title(self, sessions: Connecting, found: ConnectSession) -> str:
+        """Name the connection that is there already as the list does, with its number."""
+        titles = (title for row, title, _ in self._named(sessions, found) if row["name"] == found.connection)
+        return next(titles, None) or self._title(sessions, found)
+
     def _managed_card(self, found: ConnectSession, row: Mapping[str, Any], title: str, account: str) -> Markup:
         name = ", ".join(filter(None, (title, account)))
         again = h.button(self.say("again"), name="step", value="again", aria_label=f"{self.say('again')}: {name}")
@@ -178,10 +191,9 @@ class View(ApprovalPages):
     def _form(self, sessions: Connecting, found: ConnectSession, error: JackfieldError | None) -> Response:
         kind = sessions.kind(found)
         schema, values, stored = sessions.form(found)
+        values = {**values, **self._shown_again(kind, schema)}
         schema = self._words.schema(found.type, kind, schema)
-        faults = (
-            {item.path: self._words.of(item.message) for item in error.details if item.path} if isinstance(error, InvalidConnection) else {}
-        )
+        faults = {item.path: self._fault_of(item) for item in error.details if item.path} if isinstance(error, InvalidConnection) else {}
         again = found.task == "replace"
         title = (
             self.say("again_title", type=self._words.whole_title(found.type, kind))
@@ -206,6 +218,14 @@ class View(ApprovalPages):
             self._faults(error, faults, schema["properties"]), self._trial(found, external), before, then, form, setup,
             back, self._cancel(), picture=icon(found.type, self._words.connector(found.type, kind), found.wanted.icons), follows="end",
         )  # fmt: skip
+
+    def _shown_again(self, kind: Kind, schema: Mapping[str, Any]) -> dict[str, str]:
+        """Return what the person has typed into the fields of a form, but no secret."""
+        hidden = {path.split("/")[1] for path in secret_places(kind.schema, self._typed)}
+        return {name: text for name, text in self._typed.items() if name in schema["properties"] and name not in hidden}
+
+    def _fault_of(self, item: Detail) -> str:
+        return self.say("needs_value") if item.keyword == "required" else self._words.of(item.message)
 
     def _faults(self, error: JackfieldError | None, faults: Mapping[str, str], entered: Mapping[str, Any]) -> Node:
         """Render what is wrong; that of values which the person does not see, since the platform has locked them, by their names."""

@@ -56,6 +56,11 @@ def read(schema: Mapping[str, Any], form: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
+def sent(form: Mapping[str, str]) -> dict[str, str]:
+    """Return the values as a browser has sent them, by name, without those that are empty: what is not valid is shown again."""
+    return {name.removeprefix(_PREFIX): text for name, text in form.items() if name.startswith(_PREFIX) and text.strip()}
+
+
 def _parsed(name: str, kind: str, text: str) -> Any:
     if kind in ("list", "choices"):
         return [line.strip() for line in text.splitlines() if line.strip()]
@@ -109,7 +114,7 @@ def _placeholder(options: Mapping[str, Any], say: Callable[..., str]) -> str | N
 def _control(options: Mapping[str, Any], value: Any, about: dict[str, Any], placeholder: str | None) -> Markup:
     kind = options["kind"]
     if kind == "boolean":
-        on = value if isinstance(value, bool) else options.get("default") is True
+        on = value is True or value == "on" or (value is None and options.get("default") is True)
         return h.input(type="checkbox", value="on", checked=on, **{key: item for key, item in about.items() if key != "autocomplete"})
     if kind == "choice":
         return h.select(list(_options(options, value)), **about)

@@ -316,7 +316,7 @@ def test_many_connections_are_searched(shop: Shop) -> None:
     ada.go(f"/connect/session/{begun['id']}?q=echo+(49)")
     assert ("(49)" in ada.said, "(2)" in ada.said) == (True, False)
     ada.press("Disconnect")
-    assert "Disconnect Echo: Token?" in ada.said
+    assert "Disconnect Echo: Token (49)?" in ada.said
     ada.press("Disconnect")
     assert shop.confirm(begun, proof_of(ada.onward())).json["connection"] == "account-48"
 

@@ -104,3 +104,13 @@ def test_connecting_again_says_so(site: Attacked) -> None:
     browser, state = site.at_provider(session)
     browser = site.answered(browser, state, "adas-code")
     assert "Finish to connect 127.0.0.1." in browser.go(browser.onward()).said
+
+
+def test_what_was_typed_stays(site: Attacked) -> None:
+    """A form that was refused has what the person typed, without secrets, and says of an empty field to enter a value."""
+    session = site.begin(types=["http/bearer"], defaults={}, fields=["server"])
+    person = Person(site.stand.port).go(session["url"]).press("Begin")
+    person.press("Continue", server=site.provider.url, token="")
+    assert ("Enter a value." in person.said, f'value="{site.provider.url}"' in person.text) == (True, True)
+    person.press("Continue", server="no address", token="a-very-secret-token")
+    assert ("no address" in person.text, "a-very-secret-token" in person.text) == (True, False)

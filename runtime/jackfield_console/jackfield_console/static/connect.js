@@ -132,6 +132,8 @@
     opener.postMessage(ASK, location.origin);
   }
 
+  main.querySelector("[aria-invalid='true']")?.focus(); // the first field to mend
+
   // Who comes from the platform's page need not press Begin; who is done, or has cancelled, need not close anything.
   const begins = main.querySelector("form[data-begins]");
   if (begins && !document.prerendering) begins.requestSubmit();
