@@ -178,7 +178,7 @@ class ConnectSession(SecretHolder):
 
     @property
     def warnings(self) -> dict[str, list[dict[str, str]]]:
-        """``{"warnings": [{"path", "message"}]}`` if it asks for a role and does not say what for; else empty."""
+        """Warnings of its creation, as ``{"warnings": [{"path", "message"}]}``: it asks for a role without saying what for; else empty."""
         wanted = self.wanted
         if wanted.mode != "connect" or not wanted.principal or wanted.actions or wanted.calls:
             return {}
