@@ -73,7 +73,7 @@ class WantedRole:
 
     @property
     def about(self) -> str:
-        """What the role's owner, and an auditor later, should know of it."""
+        """Description for the owner of the account, and for an auditor later."""
         who = "Whoever the trust policy names" if self.principal is None else _who(self.principal)
         proof = " with the External ID" if self.external_id is not None else ""
         return f"Access from another account: {who} may assume the role {self.name}{proof}, for the permissions in its policy."
