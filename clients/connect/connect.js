@@ -29,7 +29,11 @@
     frame.focus();
     return {
       target: () => frame.contentWindow,
-      fit: (height) => { dialog.style.height = `min(${height}px, 92vh)`; },
+      fit: ({ height, background, color }) => {
+        dialog.style.height = `min(${height}px, 92vh)`;
+        if (background) Object.assign(dialog.style, { background });
+        if (background && color) Object.assign(button.style, { background, color });
+      },
       close: () => {
         dialog.removeEventListener("close", closed);
         dialog.close(); // which gives the focus back
@@ -68,7 +72,7 @@
     const hear = (event) => {
       if (event.origin !== origin || event.source !== shown.target()) return;
       const { jackfield, ...told } = event.data ?? {};
-      if (jackfield === "connect-size" && told.height > 0) shown.fit(told.height);
+      if (jackfield === "connect-size" && told.height > 0) shown.fit(told);
       if (jackfield === "connect-close") leave();
       if (jackfield !== "connect") return;
       event.source.postMessage({ jackfield: "taken" }, origin);

@@ -250,7 +250,7 @@ def test_an_order_of_events_with_a_key(place: Place, person: BrowserContext, ord
 @pytest.mark.parametrize(("scheme", "width"), [("dark", 1200), ("light", 375)])
 def test_the_modal_can_be_read(place: Place, browser: Browser, monkeypatch: pytest.MonkeyPatch, scheme: Any, width: int) -> None:
     """In German, dark and on a phone: every page of an approval, and the button that closes the modal, pass axe; the modal is no wider than
-    the window, and as tall as its page."""
+    the window, as tall as its page, and its button has the page's colours."""
     monkeypatch.setattr(ApprovalPages, "patience", 0.5)
     place.authority.asks = True
     connections = place.stand.host.runtime("acme-1").connections
@@ -272,6 +272,8 @@ def test_the_modal_can_be_read(place: Place, browser: Browser, monkeypatch: pyte
                 "document.documentElement.scrollHeight <= innerHeight && document.documentElement.scrollWidth <= innerWidth"
             )
         found.extend(story.page.evaluate(JUDGED.replace("document,", "document.querySelector('dialog'),")))
+        looks = "getComputedStyle(document.querySelector('dialog > button')).backgroundColor === 'rgb(255, 255, 255)'"
+        assert story.page.evaluate(looks) is (scheme == "light")
 
     onward = story.frame.get_by_role("link", name="Weiter zu 127.0.0.1")
     for answer, said in (("Deny", "Sie haben nicht zugestimmt"), ("Allow", "Schließen Sie dort ab")):

@@ -146,7 +146,12 @@
 
   if (framed && listens) {
     document.documentElement.classList.add("framed");
-    new ResizeObserver(() => say({ jackfield: "connect-size", height: Math.ceil(main.getBoundingClientRect().height) })).observe(main);
+    const look = () => {
+      const { backgroundColor: background, color } = getComputedStyle(main);
+      const seen = background === "rgba(0, 0, 0, 0)" ? getComputedStyle(document.body).backgroundColor : background;
+      return { background: seen, color };
+    };
+    new ResizeObserver(() => say({ jackfield: "connect-size", height: Math.ceil(main.getBoundingClientRect().height), ...look() })).observe(main);
     document.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && !event.defaultPrevented) leave();
     });
