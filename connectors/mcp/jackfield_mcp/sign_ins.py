@@ -24,11 +24,16 @@ _NOT_SENT = "none"
 Json = Mapping[str, Any]
 
 
+def _public() -> Guard:
+    """Return the guard of a sign-in that nobody has limited further. pydantic looks up the signature of a class each time."""
+    return Guard()
+
+
 class _Account(OAuth2AuthorizationCode):
     """Account at a provider that a server has named, which is reached as a stranger."""
 
     places: ClassVar[Mapping[str, str]] = dict.fromkeys(("authorizationUrl", "tokenUrl", "deviceUrl", "revocationUrl", "issuer"), "")
-    _guard: Guard = PrivateAttr(default_factory=Guard)
+    _guard: Guard = PrivateAttr(default_factory=_public)
 
     def settings(self) -> ClientSettings:
         """Return the settings of requests to the provider."""

@@ -129,13 +129,23 @@ def _complete(module: str) -> None:
 
     text = "".join(getlines(str(namespace.get("__file__")), namespace))
     known = dict(namespace)
-    for block in ast.parse(text).body:
+    for block in _parsed(ast, text).body:
         for statement in block.body if isinstance(block, ast.If) and _is_for_checkers(block.test) else ():
             _run(compile(ast.Module([statement], []), module, "exec"), known)
     for name, value in known.items():
         namespace.setdefault(name, value)
         late_hints_of(value)
     namespace[_COMPLETED] = True
+
+
+def _parsed(ast: Any, text: str) -> Any:
+    """Return the tree of a source, parsed again if another thread has parsed meanwhile: CPython 3.11 counts the depth of both together."""
+    for _ in range(100):
+        try:
+            return ast.parse(text)
+        except SystemError:  # https://github.com/python/cpython/issues/106905
+            continue
+    return ast.parse(text)
 
 
 def _run(line: CodeType, known: dict[str, Any], tries: int = 2) -> None:

@@ -130,3 +130,23 @@ def test_every_distribution_and_connector_says_that_it_is_typed() -> None:
     folders += [path.parent for path in ROOT.glob("connectors/*/jackfield*/connector.json")]
     assert len(folders) > 12
     assert [path.name for path in folders if not (path / "py.typed").is_file()] == []
+
+
+_DISTURBED = """
+import ast, inspect
+parse, calls = ast.parse, []
+def disturbed(*given, **named):
+    calls.append(1)
+    if len(calls) % 3:
+        raise SystemError("AST constructor recursion depth mismatch (before=87, after=79)")
+    return parse(*given, **named)
+ast.parse = disturbed
+from jackfield.connector import Guard
+print("bool" in str(inspect.signature(Guard)), len(calls) >= 3)
+"""
+
+
+def test_hints_are_read_while_other_threads_parse() -> None:
+    """CPython 3.11 counts the depth of two parsers in one, and fails in one of them: it is asked again."""
+    done = subprocess.run([sys.executable, "-c", _DISTURBED], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.stdout, done.stderr) == ("True True\n", "")

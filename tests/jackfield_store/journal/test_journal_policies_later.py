@@ -99,12 +99,12 @@ def test_a_replay_asks_for_it(jackfield: Jackfield, policy: Policy) -> None:
 
 
 def test_without_the_service_it_stays_withheld(jackfield: Jackfield, policy: Policy, database_url: str) -> None:
-    """A process that has no policy shows no output, rather than all of it."""
+    """A process that has no policy shows no output, rather than all of it, and begins and replays no call."""
     identifier = jackfield.invoke(call("save", idempotencyKey="one"), caller=AGENT).meta.invocation_id
     with Jackfield(database_url=database_url, environment={}, connections=(), catalog=jackfield.catalog) as other:
         assert NUMBER not in everything(other, identifier)
         found = other.invoke(call("save", idempotencyKey="one"), caller=AGENT)
-        assert (found.meta.replayed, found.output) == (True, None)
+        assert (found.output, found.error and found.error.code) == (None, "unavailable")
     policy.decide = lambda _question: {"allow": True, "withhold": []}
     assert jackfield.journal_of(AGENT).find(identifier).to_json()["output"] == {"name": "ada", "number": NUMBER}
 
