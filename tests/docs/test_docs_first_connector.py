@@ -1,131 +1,35 @@
-"""Somebody who follows a page of documentation: files are written, edits applied, commands executed by a shell.
-
-For test modules that say ``pytest_plugins = ["warm", "tests.docs.reader"]``.
-"""
+"""The tutorials that lead to a published connector, run as they stand: files are written, edits applied, commands executed by a shell."""
 
 from __future__ import annotations
 
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pytest
+from doc_pages import ROOT, blocks
 
-from doc_pages import Block, matches
+if TYPE_CHECKING:
+    from tests.docs.reader import Reader
 
-PORT = "8700"
-"""The port of the page's server; a free one takes its place."""
-_PATIENCE = 120
-_STATE = '\n__code=$?; pwd > "$STATE/folder"; env -0 > "$STATE/environment"; exit $__code\n'
-
-
-class Reader:
-    """Somebody who follows the page in ``folder``, in one terminal and, where the page says so, in another."""
-
-    def __init__(self, folder: Path, programs: Path) -> None:
-        self.folder = folder / "empty"
-        self.folder.mkdir()
-        self.answer = ""
-        self._state = folder
-        self._others: list[subprocess.Popen[bytes]] = []
-        keep = {name: value for name, value in os.environ.items() if not name.startswith(("JACKFIELD_", "PYTHON"))}
-        path = os.pathsep.join([str(programs), str(Path(sys.executable).parent), os.environ["PATH"]])
-        self._environment = {**keep, "PATH": path, "STATE": str(folder), "JACKFIELD_HOME": str(folder / "home")}
-        self._reserved = socket.socket()  # bound, not listening: the page's server may share it, and no other socket is given this port
-        self._reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._reserved.bind(("127.0.0.1", 0))
-        self._port = str(self._reserved.getsockname()[1])
-
-    def set(self, **variables: str) -> None:
-        """Set variables of the terminal."""
-        self._environment |= variables
-
-    def get(self, variable: str) -> str:
-        """Return a variable of the terminal."""
-        return self._environment[variable]
-
-    @property
-    def port(self) -> int:
-        """Port of the page's server."""
-        return int(self._port)
-
-    def follow(self, block: Block) -> None:
-        """Do what a block says."""
-        body, title = block.body.replace(PORT, self._port), block.title or ""
-        if title == "stdout":
-            assert matches(json.loads(body), _told(json.loads(self.answer), json.loads(body))), f"line {block.line}: {self.answer}"
-        elif block.language == "diff":
-            self._edit(self.folder / title, body)
-        elif title.endswith(", at the end"):
-            path = self.folder / title.removesuffix(", at the end")
-            path.write_text(f"{path.read_text(encoding='utf-8')}\n\n{body}", encoding="utf-8")
-        elif title == "in another terminal":
-            self._start(body)
-        elif title:
-            (self.folder / title).write_text(body, encoding="utf-8")
-        elif block.language == "shell":
-            self._run(body, block.line)
-
-    @staticmethod
-    def _edit(path: Path, body: str) -> None:
-        text = path.read_text(encoding="utf-8")
-        old, new = ("".join(f"{line[1:]}\n" for line in body.splitlines() if line[0] != sign) for sign in "+-")
-        assert text.count(old) == 1, f"{path.name}: {old}"
-        path.write_text(text.replace(old, new), encoding="utf-8")
-
-    def _run(self, body: str, line: int) -> None:
-        done = subprocess.run(
-            ["bash", "-e", "-c", f"trap '{_STATE}' EXIT\n{body}"],
-            cwd=self.folder, env=self._environment, capture_output=True, text=True, timeout=_PATIENCE, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, f"line {line}: {done.stdout}{done.stderr}"
-        self.answer = done.stdout.splitlines()[-1] if done.stdout else ""
-        self.folder = Path((self._state / "folder").read_text(encoding="utf-8").strip())
-        found = (self._state / "environment").read_text(encoding="utf-8").split("\0")
-        self._environment = dict(row.split("=", 1) for row in found if row)
-
-    def _start(self, body: str) -> None:
-        process = subprocess.Popen(["bash", "-c", f"exec {body}"], cwd=self.folder, env=self._environment, stderr=subprocess.DEVNULL)
-        self._others.append(process)
-        for _ in range(_PATIENCE * 10):
-            with socket.socket() as probe:
-                probe.settimeout(1)
-                if probe.connect_ex(("127.0.0.1", int(self._port))) == 0:
-                    return
-            process_ended = _ended(process, 0.1)
-            assert not process_ended, "the server has ended"
-
-    def leave(self) -> None:
-        """Close the other terminal."""
-        for process in self._others:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-        self._reserved.close()
+pytest_plugins = ["warm", "tests.docs.reader"]
+PAGE = ROOT / "docs" / "tutorial" / "first-connector.md"
+OPENAPI = ROOT / "docs" / "tutorial" / "publish-openapi.md"
 
 
-def _ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        return False
-    return True
+def test_the_first_connector(reader: Reader, tmp_path: Path) -> None:
+    """Every command of the page works as printed, and its answers are those of the page; no recording holds the key."""
+    for block in blocks(PAGE):
+        reader.follow(block)
+    project = tmp_path / "empty" / "acme-shelf"
+    recordings = sorted(path.name for path in (project / "tests" / "recordings").iterdir())
+    assert recordings == ["example-createItem.json", "example-listItems.json"]
+    assert not any("open-sesame" in path.read_text(encoding="utf-8") for path in (project / "tests").rglob("*.json"))
+    assert (tmp_path / "empty" / "elsewhere" / "connectors" / "acme-shelf" / "0.1.0").is_dir()
 
 
-def _told(real: object, shown: object) -> object:
-    """The answer, with members that the page elides as a whole."""
-    if isinstance(real, dict) and isinstance(shown, dict):
-        return {name: "…" if shown.get(name) == "…" else value for name, value in real.items()}
-    return real
-
-
-@pytest.fixture
-def reader(tmp_path: Path, launchers: Path) -> Iterator[Reader]:
-    """A reader in an empty folder."""
-    following = Reader(tmp_path, launchers)
-    yield following
-    following.leave()
+def test_from_a_document_to_a_published_connector(reader: Reader, tmp_path: Path) -> None:
+    """Every command of the page works as printed: a generated connector is curated, graded, published, installed and called."""
+    for block in blocks(OPENAPI):
+        reader.follow(block)
+    assert (tmp_path / "empty" / "elsewhere" / "connectors" / "acme-tickets" / "0.1.0").is_dir()
+    assert [row["id"] for row in json.loads(reader.answer)["output"]["tickets"]] == ["1", "2", "3", "4", "5"]
