@@ -199,6 +199,13 @@ def test_files_of_tests_have_different_names() -> None:
     assert [item for item, count in twice.items() if count > 1] == []
 
 
+def test_modules_of_tests_have_tests() -> None:
+    """No module of tests has lost them all: each has a test function, or a class of tests."""
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    modules = {path: [node.name for node in tree(path).body if isinstance(node, kinds)] for path in TESTS if path.name.startswith("test_")}
+    assert [name(path) for path, names in modules.items() if not any(one.startswith(("test_", "Test")) for one in names)] == []
+
+
 # What code says about itself
 
 
