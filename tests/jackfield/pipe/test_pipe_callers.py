@@ -72,15 +72,20 @@ def test_both_kinds_of_actions_for_both_kinds_of_callers(tmp_path: Path, is_asyn
 def test_an_async_action_that_never_ends(tmp_path: Path, effect: Any, status: str, code: str, through_loop: bool) -> None:
     """The deadline ends an ``async def`` action that waits for nothing; a write that began is in doubt.
 
-    The test's clock stands still, so the deadline is whole when the action begins, however slow the machine is.
+    The test's clock stands still, so the deadline is whole when the action begins. The call before it has loaded the code and opened the
+    connection, which is done in threads: their wait is real.
     """
+
+    async def at_once() -> Answer:
+        return Answer(text="done")
 
     async def for_ever() -> Answer:
         await asyncio.Event().wait()
         raise AssertionError
 
-    members = invocation(timeoutSeconds=0.2)
-    with runtime(tmp_path, scripted(Script(for_ever), effect=effect, is_async=True)) as board:
+    members = invocation(timeoutSeconds=1)
+    with runtime(tmp_path, scripted(Script(at_once, for_ever), effect=effect, is_async=True)) as board:
+        board.ask().unwrap()
         result = asyncio.run(board.jackfield.ainvoke(members)) if through_loop else board.jackfield.invoke(members)
     assert (result.status, result.error and result.error.code) == (status, code)
 
