@@ -9,27 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import Line, Scene, compared
-from benchmarks.scenes import database
+from benchmarks.scenes import PLAIN, database
 from jackfield import Jackfield
-
-_PLAIN = '''
-from jackfield.connector import Connector, Inputs, Output
-
-connector = Connector("plain", title="Plain", version="1.0.0")
-
-class Say(Inputs):
-    """What to say."""
-    text: str
-
-class Said(Output):
-    """What was said."""
-    text: str
-
-@connector.action("say", effect="read")
-def say(inputs: Say) -> Said:
-    """Say it back."""
-    return Said(text=inputs.text)
-'''
 
 
 def lines() -> Iterator[Line]:
@@ -52,7 +33,7 @@ def no_op(kind: str, action: str) -> Iterator[Callable[[], object]]:
     if action == "plain":
         call = {"connector": "plain", "action": "say", "inputs": {"text": "hello"}}
     with tempfile.TemporaryDirectory() as folder, database(kind) as (url, home):
-        make_connector(Path(folder), "plain", _PLAIN)
+        make_connector(Path(folder), "plain", PLAIN)
         with (
             plugged(*make_echo(Path(folder))),
             Jackfield(connections=[connection], database_url=url, environment={"JACKFIELD_HOME": str(home)}) as jackfield,

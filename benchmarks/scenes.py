@@ -25,6 +25,30 @@ _V2 = {
         }
     },
 }
+PLAIN = '''
+from jackfield.connector import Connector, Inputs, Output
+
+connector = Connector("plain", title="Plain", version="1.0.0")
+
+class Say(Inputs):
+    """What to say."""
+    text: str
+
+class Said(Output):
+    """What was said."""
+    text: str
+
+@connector.action("say", effect="read")
+def say(inputs: Say) -> Said:
+    """Say it back."""
+    return Said(text=inputs.text)
+
+@connector.action("keep", effect="write")
+def keep(inputs: Say) -> Said:
+    """Keep it."""
+    return Said(text="kept")
+'''
+"""Source of a connector without connections: a read and a write that send nothing."""
 
 
 def static_connection(url: str) -> dict[str, Any]:

@@ -9,26 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import Line, Scene, compared
-from benchmarks.scenes import database
+from benchmarks.scenes import PLAIN, database
 
-_NOTES = '''
-from jackfield.connector import Connector, Inputs, Output
-
-connector = Connector("notes", title="Notes", version="1.0.0")
-
-class Note(Inputs):
-    """What to keep."""
-    text: str
-
-class Kept(Output):
-    """How much was kept."""
-    size: int
-
-@connector.action("keep", effect="write")
-def keep(note: Note) -> Kept:
-    """Keep a note."""
-    return Kept(size=len(note.text))
-'''
 _SIZES = {"1 kB": 1_000, "10 MB": 10_000_000}
 
 
@@ -49,9 +31,9 @@ def write(twins: str, size: int) -> Iterator[Callable[[], object]]:
     from plugboard import make_connector, plugged
 
     caller = Caller("agent", "invoke", remote=True, token="01991c8e-7a8a-7c6e-8d1e-0f4f3a2b1c0d")
-    call: dict[str, Any] = {"connector": "notes", "action": "keep", "inputs": {"text": "x" * size}}
+    call: dict[str, Any] = {"connector": "plain", "action": "keep", "inputs": {"text": "x" * size}}
     with tempfile.TemporaryDirectory() as folder, database("SQLite") as (url, home):
-        make_connector(Path(folder), "notes", _NOTES)
+        make_connector(Path(folder), "plain", PLAIN)
         environment = {"JACKFIELD_HOME": str(home), "JACKFIELD_TWINS": twins}
         with plugged(folder), Jackfield(connections=(), database_url=url, environment=environment) as jackfield:
             yield lambda: jackfield.invoke(call, caller=caller).unwrap()
