@@ -239,9 +239,7 @@ class Pipeline:
         :raises Unavailable: if there is no decision, unless it is a ``read``.
         """
         try:
-            if self.access.lacks_policy:
-                raise _unjudged()
-            await _policy().judge_call(self.plugins, run, self.dependencies)
+            await self._judging().judge_call(self.plugins, run, self.dependencies)
         except Unavailable as error:
             raise _refusal(run, self.dependencies, error, _UNDECIDED) if run.claimed is not None else error from None
 
@@ -259,9 +257,7 @@ class Pipeline:
         :raises NotAllowed: if one refuses them.
         :raises Unavailable: if there is no decision.
         """
-        if self.access.lacks_policy:
-            raise _unjudged()
-        found: list[dict[str, str]] = _policy().judge_choices(self.plugins, caller, {**about, "workspace": self.workspace}, fetch)
+        found: list[dict[str, str]] = self._judging().judge_choices(self.plugins, caller, {**about, "workspace": self.workspace}, fetch)
         return found
 
     def judge_step(self, step: Step, inputs: Mapping[str, Any]) -> None:
@@ -269,18 +265,25 @@ class Pipeline:
 
         :raises NotAllowed: if one refuses it.
         """
-        if self.access.lacks_policy:
-            raise _unjudged()
-        _policy().judge_step(self.plugins, self.workspace, step, inputs)
+        self._judging().judge_step(self.plugins, self.workspace, step, inputs)
 
     def left_of(self, step: Step, output: Any) -> Any:
         """Return what the policies leave of what such a step has returned; None if that is nothing.
 
         :raises Unavailable: if there is no decision.
         """
+        return self._judging().left_of(self.plugins, self.workspace, step, output)
+
+    def _judging(self) -> Any:
+        """Return the module of policies.
+
+        :raises Unavailable: if one judges the calls of the database, and this process has none.
+        """
         if self.access.lacks_policy:
-            raise _unjudged()
-        return _policy().left_of(self.plugins, self.workspace, step, output)
+            text = "a policy judges the calls of this database, and this process has none: nothing was sent"
+            cure = "The operator of jackfield sets JACKFIELD_POLICY_URL for each process, or takes the policy back for all."
+            raise Unavailable(text, hint=cure)
+        return _policy()
 
     def seen_by(self, caller: Caller) -> Caller:
         """Return a caller who sees the connectors and actions that the policies leave."""
@@ -367,11 +370,6 @@ def _ignore_stage(_stage: str) -> None:
 
 _SOON, _UNDECIDED, _LATER = 1.0, 5.0, 30.0
 """Seconds after which a queued call is looked at again: calls end soon, a policy decides again, and files are deleted later."""
-
-
-def _unjudged() -> Unavailable:
-    text = "a policy judges the calls of this database, and this process has none: nothing was sent"
-    return Unavailable(text, hint="The operator of jackfield sets JACKFIELD_POLICY_URL for each process, or takes the policy back for all.")
 
 
 def begin_within(run: Run, dependencies: Dependencies) -> None:

@@ -70,7 +70,7 @@ async def judge_call(plugins: Plugins, run: Run, dependencies: Dependencies) -> 
         if verdict.get("allow") is not True:
             said = verdict.get("reason")
             reason = f": {said[:500]}" if isinstance(said, str) and said.isprintable() else ""
-            raise NotAllowed(f"not allowed: a policy refuses it{reason}", hint="Ask the operator of jackfield what the policy allows.")
+            raise _refusal(reason)
         if verdict.get("approve") is True and run.asks is None:
             run.asks = "a policy asks for a person's approval"
 
@@ -133,9 +133,7 @@ def judge_choices(
     :raises Unavailable: if a policy has no decision.
     """
     question = {**about, "caller": asker(caller), "effect": "read", "invocationId": None, "dryRun": False}
-    for verdict in _asked(plugins, {**question, "hook": "call"}):
-        if verdict.get("allow") is not True or verdict.get("approve") is True:
-            raise NotAllowed("not allowed: a policy refuses it", hint="Ask the operator of jackfield what the policy allows.")
+    _require_allowed(_asked(plugins, {**question, "hook": "call"}))
     found = {"items": fetch()}
     places = [*_places(_asked(plugins, {**question, "hook": "output", "status": "succeeded", "output": found}), found)]
     left = without(Result("succeeded", Meta(""), found), places, "withheld").output
@@ -154,8 +152,7 @@ def judge_step(plugins: Plugins, workspace: str, step: Step, inputs: Mapping[str
     except JackfieldError as error:
         _LOG.warning("a read is made without the decision of a policy: %s", error.message)
         return
-    if not all(verdict.get("allow") is True and verdict.get("approve") is not True for verdict in verdicts):
-        raise NotAllowed("not allowed: a policy refuses it", hint="Ask the operator of jackfield what the policy allows.")
+    _require_allowed(verdicts)
 
 
 def left_of(plugins: Plugins, workspace: str, step: Step, output: Any) -> Any:
@@ -193,6 +190,19 @@ def judged_listing(plugins: Plugins, caller: Caller, workspace: str) -> Caller:
         _LOG.warning("a listing has reads only: %s", error)
         rules = Rules.checked(own.allow, (*own.block, *_ONLY_READS), own.approve)
     return replace(caller, rules=rules)
+
+
+def _require_allowed(verdicts: Iterable[Mapping[str, Any]]) -> None:
+    """Check that policies allow what cannot wait for a person.
+
+    :raises NotAllowed: if one refuses it, or wants a person to approve it.
+    """
+    if not all(verdict.get("allow") is True and verdict.get("approve") is not True for verdict in verdicts):
+        raise _refusal()
+
+
+def _refusal(reason: str = "") -> NotAllowed:
+    return NotAllowed(f"not allowed: a policy refuses it{reason}", hint="Ask the operator of jackfield what the policy allows.")
 
 
 async def _delete_files(run: Run, dependencies: Dependencies, left: Any) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
+from jackfield.connector.hook_requests import Malformed, strict_json
 from jackfield.connector.hooks import hookimpl
 from jackfield.invocation import new_invocation_id
 from jackfield.kernel.clock import SystemClock, monotonic
@@ -84,8 +85,8 @@ class PolicyService:
         except InvalidConnection as fault:
             raise _undecided(fault.message) from None
         try:
-            found = json.loads(answer.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refused)["result"]
-        except (ValueError, KeyError, TypeError, RecursionError):
+            found = strict_json(answer)["result"]
+        except (Malformed, KeyError, TypeError):
             raise _undecided("its answer has no result") from None
         if not isinstance(found, Mapping):
             raise _undecided("its result is no object")
@@ -109,21 +110,6 @@ class PolicyService:
 
 def _undecided(reason: str) -> Unavailable:
     return Unavailable(f"the policy service gave no decision ({reason})", hint="Try again. The operator of jackfield runs that service.")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object of a decision. One with a name twice may have been understood otherwise where it was made.
-
-    :raises ValueError: if it has.
-    """
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a name stands there twice")
-    return found
-
-
-def _refused(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")
 
 
 def _is_secret(text: str) -> bool:
