@@ -96,11 +96,10 @@ class Authorizer:
 
         :raises NotAllowed: if there is none.
         """
-        layers = [("workspace", self.workspace), *([("token", self.token)] if self.token.allow else [])]
         wanted = f"{request.connector}/{request.action}", request.connection
-        source = next((source for source, rules in layers if wanted not in rules.loans), None)
-        if source is None:
+        if wanted in self._loans():
             return
+        source = "token" if wanted in self.workspace.loans else "workspace"
         pattern = f"{request.connector}/{request.action} & connection:{request.connection}"
         text = f"no allow pattern of the {source} names {request}: {reason}, so it needs the pattern '{pattern}'"
         if note is not None:
@@ -152,15 +151,16 @@ class Authorizer:
         """Return whether the action can be run over at least one connection, or without one if it needs none."""
         if not self._terms or not manifest.connection_types:
             return self.permits(manifest, action, None)
-        if action.borrows and any(self._may_borrow(f"{manifest.key}/{action.key}", name) for _, name in self.workspace.loans):
+        if action.borrows and f"{manifest.key}/{action.key}" in {borrower for borrower, _ in self._loans()}:
             return True
         if not action.needs_connection and self.permits(manifest, action, None):
             return True
         names = (name for name, kind in self._samples if _serves(manifest, action, kind))
         return any(self.permits(manifest, action, name) for name in (INLINE, *names))
 
-    def _may_borrow(self, action: str, name: str) -> bool:
-        return (action, name) in self.workspace.loans and (not self.token.allow or (action, name) in self.token.loans)
+    def _loans(self) -> set[tuple[str, str]]:
+        """Return the actions and connections that the workspace names together, and the token, too, if it has allow patterns."""
+        return self.workspace.loans & self.token.loans if self.token.allow else self.workspace.loans
 
     def seen_names(self, connector: str, names: Callable[[], Iterable[tuple[str, str]]]) -> list[str]:
         """Return the actions that ``sees_action`` finds visible, of a connector's keys and effects, if no rule mentions connections."""

@@ -76,7 +76,7 @@ def rule(text: str) -> Rule:
     parts = [part.strip() for part in text.split("&")]
     terms = [(part, _term(part)) for part in parts]
     connectors = tuple(_glob(part.partition("/")[0]) for part in parts if "/" in part)
-    connections = tuple(fits for part, fits in terms if part.startswith("connection:"))
+    connections = tuple(fits for part, fits in terms if part.startswith(_NAMED))
     return Rule(text, tuple(fits for _, fits in terms), connectors, connections)
 
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, unquote_plus
+from urllib.parse import parse_qsl, unquote
 
 from jackfield.callers.rules import ANY_ACTION, Request
 from jackfield.kernel.dataclass import dataclass, replace
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from jackfield.pipe.run import Run
     from jackfield.pipe.waiter import Waiter
 
-if TYPE_CHECKING:
     Lenders = BoundedCache[tuple[str, str], "Bindings"]
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -57,16 +56,10 @@ _END = re.compile(r"[?#\x00]")
 _PARAMETER = re.compile(r"\{[^{}/]*\}")
 
 
-@dataclass(frozen=True, slots=True)
-class Lent:
-    """Stored connection of another connector, and that connector."""
-
-    stored: NamedConnection
-    lender: Manifest
-
-
-def find_lent(name: str, manifest: Manifest, connections: Connections, catalog: Catalog, authorizer: Authorizer) -> Lent | None:
-    """Return the connection called ``name`` if it is another connector's that lends it, and the caller may know of it; None otherwise."""
+def _find_lent(
+    name: str, manifest: Manifest, connections: Connections, catalog: Catalog, authorizer: Authorizer
+) -> tuple[NamedConnection, Manifest] | None:
+    """Return the connection called ``name`` and its connector, if that lends it and the caller may know of it; None otherwise."""
     try:
         stored = connections.find(name)
     except UnknownConnection:
@@ -77,7 +70,7 @@ def find_lent(name: str, manifest: Manifest, connections: Connections, catalog: 
     kind = None if lender is None else lender.connection_type(stored.type)
     if lender is None or kind is None or not kind.is_bound or lender.isolated:
         return None
-    return Lent(stored, lender) if authorizer.sees_connection(name, stored.type, [lender]) else None
+    return (stored, lender) if authorizer.sees_connection(name, stored.type, [lender]) else None
 
 
 async def find_over(
@@ -91,81 +84,85 @@ async def find_over(
     name, note = invocation.connection, None if run.record is None else run.record.rule
     if not isinstance(name, str):  # values of the call's own are of the connector's own types
         return None
-    look = partial(find_lent, name, manifest, known, catalog, authorizer)
+    look = partial(_find_lent, name, manifest, known, catalog, authorizer)
     lent = await run.waiter.call(look, inline_ok=known.answers_locally) if known.needs_store(name) else look()
     if lent is None:
         return None
-    lender, inputs = lent.lender, invocation.inputs
+    (stored, lender), inputs = lent, invocation.inputs
     own = Request(manifest.key, action.key, action.rule_effect, name)
     authorizer.require_named(own, f"'{name}' is a connection of '{lender.key}'", note)
     method, url = inputs.get("method", "GET"), inputs.get("url")
-    asked = [own, *(judged := requests_at(_bindings(lenders, lender), method, url, name))]
+    bindings = lenders.get((lender.key, lender.version))
+    if bindings is None or bindings.manifest is not lender:
+        bindings = await run.waiter.call(partial(_read, lender))
+        lenders.put((lender.key, lender.version), bindings)
+    judged = bindings.requests(method, url, name)
+    asked = [own, *judged]
     for request in asked:
         authorizer.require(request, note)
-    target = replace(targets.find(lent.stored, lender), inputs={})
+    target = replace(targets.find(stored, lender), inputs={})
     run.asks = next((sentence for request in asked if (sentence := authorizer.asks(request)) is not None), None)
     return Loan(target, lender, (method, url), all(request.effect == "read" for request in judged))
 
 
-def requests_at(bindings: Bindings, method: object, url: object, connection: str) -> list[Request]:
-    """Return what a request is to the rules of a lender: its actions that the request may be, or any action. Each has the effect of the
-    method, and that of the action, which may promise more than a bare request does."""
-    if not isinstance(method, str) or not isinstance(url, str):  # refused later, as inputs
-        return [Request(bindings.connector, ANY_ACTION, "write", connection)]
-    effect: Effect = "read" if method in _READS and bindings.by_methods else "write"
-    known = bindings.matching(method, url)
-    if known and method in _READS:
-        effect = "read"  # that of an action which declares more is judged beside it
-    if not known:
-        return [Request(bindings.connector, ANY_ACTION, effect, connection)]
-    return [Request(bindings.connector, action, one, connection) for action, own in known for one in {effect, own}]
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """Request of an action: its path as a pattern whose values have no slashes, and as one whose values may have some."""
+
+    method: str
+    action: str
+    effect: Effect
+    path: re.Pattern[str]
+    wide: re.Pattern[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Bindings:
-    """Requests of a connector's actions: method, action, effect, and two patterns of the path, whose values have no slashes or may have
-    some."""
+    """Requests of a connector's actions."""
 
     manifest: Manifest
-    rows: list[tuple[str, str, Effect, re.Pattern[str], re.Pattern[str]]]
+    rows: tuple[_Bound, ...]
     by_methods: bool
     """True if the API tells requests apart by their methods. One whose actions are all GET or POST, each at a path of its own, may run any
     of them whatever the method is."""
 
-    @property
-    def connector(self) -> str:
-        """Key of the connector."""
-        return self.manifest.key
+    def requests(self, method: object, url: object, connection: str) -> list[Request]:
+        """Return what a request is to the rules of the connector: its actions that the request may be, or any action. Each has the effect
+        of the method, and that of the action, which may promise more than a bare request does."""
+        key = self.manifest.key
+        if not isinstance(method, str) or not isinstance(url, str):  # refused later, as inputs
+            return [Request(key, ANY_ACTION, "write", connection)]
+        known = self._matching(method, url)
+        effect: Effect = "read" if method in _READS and (known or self.by_methods) else "write"
+        if not known:
+            return [Request(key, ANY_ACTION, effect, connection)]
+        return [Request(key, row.action, one, connection) for row in known for one in {effect, row.effect}]
 
-    def matching(self, method: str, url: str) -> list[tuple[str, Effect]]:
-        """Return the actions that a request may be to the provider, with their effects.
+    def _matching(self, method: str, url: str) -> list[_Bound]:
+        """Return the actions that a request may be to the provider.
 
         Servers differ in how they read a path: each way to decode it, to drop empty segments, parameters of segments and the ending
         counts. A value may have slashes only if the path is no action's otherwise. Where no action at a path has the method, one that
         writes may be any of those there, and so may each where the method does not tell.
         """
         paths, wanted = {*_readings(url)}, "GET" if method == "HEAD" else method
-        there = [row for row in self.rows if _fits(row[3], paths)]
-        found = [row for row in there if row[0] == wanted]
+        there = [row for row in self.rows if _fits(row.path, paths)]
+        found = [row for row in there if row.method == wanted]
         if not found and (wanted not in _READS or not self.by_methods):
             found = there
-        found = found or [row for row in self.rows if row[0] == wanted and _fits(row[4], paths)]
-        return [(action, effect) for _, action, effect, _, _ in found]
+        return found or [row for row in self.rows if row.method == wanted and _fits(row.wide, paths)]
 
 
-def _bindings(lenders: Lenders, lender: Manifest) -> Bindings:
-    """Return the requests of a connector's actions, which are read once: there may be a thousand."""
-    found = lenders.get((lender.key, lender.version))
-    if found is None or found.manifest is not lender:
-        bound = [(action, http) for action in lender.actions.values() if (http := action.content.row.get("http")) is not None]
-        rows = [
-            (http["method"], action.key, action.rule_effect, _pattern(http["path"], r"[^/]+"), _pattern(http["path"], ".+"))
-            for action, http in bound
-        ]
-        places = {(http["method"], http["path"]) for _, http in bound}
-        by_methods = bool({"PUT", "PATCH", "DELETE"} & {method for method, _ in places}) or len({path for _, path in places}) < len(places)
-        lenders.put((lender.key, lender.version), found := Bindings(lender, rows, by_methods))
-    return found
+def _read(lender: Manifest) -> Bindings:
+    """Read the requests of a connector's actions: there may be a thousand, each read from a file."""
+    bound = [(action, http) for action in lender.actions.values() if (http := action.content.row.get("http")) is not None]
+    rows = tuple(
+        _Bound(http["method"], action.key, action.rule_effect, _pattern(http["path"], r"[^/]+"), _pattern(http["path"], ".+"))
+        for action, http in bound
+    )
+    places = {(http["method"], http["path"]) for _, http in bound}
+    by_methods = bool({"PUT", "PATCH", "DELETE"} & {method for method, _ in places}) or len({path for _, path in places}) < len(places)
+    return Bindings(lender, rows, by_methods)
 
 
 def _pattern(path: str, value: str) -> re.Pattern[str]:
@@ -258,10 +255,9 @@ def _rewriting(inputs: Mapping[str, Any]) -> Iterator[Detail]:
     yield from _overriding([("/pages/parameter", pages.get("parameter") or "", "GET")])
 
 
-def _pairs(text: str) -> Iterator[tuple[str, str]]:
-    for part in re.split("[&;]", text):
-        name, _, value = part.partition("=")
-        yield unquote_plus(name), unquote_plus(value)
+def _pairs(text: str) -> list[tuple[str, str]]:
+    """Return the parameters of a query or form; some servers split it at semicolons, too."""
+    return parse_qsl(text.replace(";", "&"), keep_blank_values=True)
 
 
 def _overriding(parameters: Iterable[tuple[str, str, object]]) -> Iterator[Detail]:
