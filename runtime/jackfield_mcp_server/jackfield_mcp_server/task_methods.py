@@ -38,6 +38,7 @@ from jackfield_mcp_server.tasks import (
     CutResults,
     Json,
     Tasks,
+    action_of,
     detailed_task,
     legacy_task,
     modern_task,
@@ -93,11 +94,7 @@ def goes_on(call: CallContext, invocation: Mapping[str, Any]) -> bool:
         return False
     if "notBefore" in invocation:
         return True
-    names = invocation.get("connector"), invocation.get("action")
-    if not (isinstance(names[0], str) and isinstance(names[1], str)):
-        return False
-    manifest = call.runtime.catalog.look(names[0])[1]
-    action = None if manifest is None else manifest.actions.get(names[1])
+    action = action_of(call, invocation)
     return action is not None and action.is_job
 
 

@@ -29,6 +29,7 @@ from jackfield_mcp_server.tool_results import DEFAULT_BYTES, answered, to_member
 
 if TYPE_CHECKING:
     from jackfield.invocation.entry import Entry
+    from jackfield.manifest.manifest import ActionManifest
     from jackfield_store.journal import Journal
 
 Json = dict[str, Any]
@@ -59,6 +60,15 @@ _STATUS: Mapping[str, Status] = {"queued": "working", "running": "working", "wai
 def refuse_unknown() -> NoReturn:
     """Refuse an id: the same for one that was guessed, is another's, or has expired."""
     raise MCPError(INVALID_PARAMS, "Unknown task: it does not exist, has expired, or is not yours")
+
+
+def action_of(call: CallContext, invocation: Mapping[str, Any]) -> ActionManifest | None:
+    """Return the action that an invocation names; None if it names none that is installed."""
+    connector, action = invocation.get("connector"), invocation.get("action")
+    if not (isinstance(connector, str) and isinstance(action, str)):
+        return None
+    manifest = call.runtime.catalog.look(connector)[1]
+    return None if manifest is None else manifest.actions.get(action)
 
 
 class CutResults:
@@ -158,15 +168,14 @@ class Tasks:
 
         Calls that are answered at once are told apart by their twins (``recording.twins``), which queued ones have not.
         """
-        caller, names = self._call.caller, (invocation.get("connector"), invocation.get("action"))
-        is_named = isinstance(names[0], str) and isinstance(names[1], str)
-        if not is_named or caller.identity is None or "idempotencyKey" in invocation or invocation.get("repeat"):
+        caller = self._call.caller
+        if caller.identity is None or "idempotencyKey" in invocation or invocation.get("repeat"):
             return None
-        manifest = self._call.runtime.catalog.look(str(names[0]))[1]
-        action = None if manifest is None else manifest.actions.get(str(names[1]))
+        action = action_of(self._call, invocation)
         if action is None or action.rule_effect != "write":
             return None
-        call = [*_holder(caller), *names, *(invocation.get(name) for name in ("connectorVersion", "connection", "inputs"))]
+        members = ("connector", "action", "connectorVersion", "connection", "inputs")
+        call = [*_holder(caller), *map(invocation.get, members)]
         return f"{_KEY_PREFIX}{self._hmac(['mcp call', *call])}"
 
     def result(self, entry: Entry) -> Result:
