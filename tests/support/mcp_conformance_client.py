@@ -11,13 +11,13 @@ import http.client
 import json
 import socketserver
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from jackfield.connector import Forbidden, Grant, JackfieldError, Minted, OpenContext, Unauthenticated
-from jackfield.kernel.clock import Deadline
+from http_rig import Cache
+from jackfield.connector import Forbidden, Grant, JackfieldError, OpenContext, Unauthenticated
 from jackfield.kernel.dataclass import replace
 from jackfield_http.settings import ClientSettings
 from jackfield_http.sign_in import ANONYMOUS, SignIn
@@ -82,28 +82,12 @@ class Held:
         return (*self.grant.scopes, *self.further)
 
 
-class Made:
-    """Objects of one run: nothing is leased, and what is made is closed at its end."""
-
-    def __init__(self) -> None:
-        self._made: dict[object, Any] = {}
-
-    def lease(self, key: str, mint: Callable[[], Minted], deadline: Deadline, *, outlasts: bool = False) -> Minted:
-        """Return a new credential."""
-        return mint()
-
-    def drop(self, key: str, used: Minted) -> None:
-        """Forget nothing."""
-
-    def cached(self, key: object, make: Callable[[], Any]) -> Any:
-        """Return the object under ``key``."""
-        if key not in self._made:
-            self._made[key] = make()
-        return self._made[key]
+class Made(Cache):
+    """Objects of one run, which are closed at its end."""
 
     def close(self) -> None:
         """Close the connections."""
-        for made in self._made.values():
+        for made in self.objects.values():
             getattr(made, "close", tuple)()
 
 
