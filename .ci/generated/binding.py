@@ -235,7 +235,7 @@ def action() -> Json:
             "security": {"type": "array", "items": _TEXTS, "description": "Alternatives of schemes, each needed together."},
             "idempotencyHeader": {**_TEXT, "description": "Header that takes the invocation's idempotency key."},
             "failed": {**_failed(), "description": "As 'failed' of the manifest's 'errors', for this action."},
-            "graphql": {"const": True, "description": "The body is a GraphQL request: queries are reads, and 'errors' are failures."},
+            "graphql": _graphql(),
             "file": closed(
                 {"input": _KEY, "length": _KEY, "name": _KEY},
                 ["input", "length", "name"],
@@ -248,6 +248,13 @@ def action() -> Json:
         ["method", "path", "response"],
         "The request that the action is, instead of code.",
     )
+
+
+def _graphql() -> Json:
+    result = {**_POINTER, "description": "Where the output is in an answer. The document is a default of the body."}
+    errors = {**_POINTER, "description": "List in the data of an answer which, unless it is empty, says that nothing was carried out."}
+    about = "The body is a GraphQL request: queries are reads, and 'errors' are failures. An object: its document is the action's own."
+    return {"anyOf": [{"const": True}, closed({"result": result, "errors": errors}, ["result"], about)], "description": about}
 
 
 def signature() -> Json:
@@ -374,6 +381,7 @@ def _parameter() -> Json:
             "explode": {"type": "boolean"},
             "allowReserved": {"type": "boolean"},
             "encode": {"const": "json"},
+            "member": {**_TEXT, "description": "Member of the object that the header field is, as JSON; several inputs make one field."},
         },
         ["input", "in"],
         "An input and its place in the request; styles and defaults are those of OpenAPI 3.",
@@ -446,6 +454,7 @@ def _paging() -> Json:
                 "items": {"type": "integer", "minimum": 300, "maximum": 599},
                 "description": "Statuses of a page after the first that mean that the list has ended.",
             },
+            "continue": {**_POINTER, "description": "Path of the pages after the first, if it is another one: they take the token alone."},
         },
         ["kind", "confidence"],
         "How the next page is found.",

@@ -11,7 +11,8 @@ import pytest
 
 from jackfield.kernel.errors import JackfieldError
 from jackfield.manifest.manifest import Manifest
-from jackfield_market.testing.fake_pages import ITEMS, take
+from jackfield_market.testing.fake_pages import ITEMS
+from jackfield_market.testing.playing import at
 from jackfield_market.trying import connect, fake_runtime, first_read
 from jackfield_openapi.shelf.projects import built, project_files
 from jackfield_openapi.shelf.services import Service, read_shelf
@@ -100,7 +101,7 @@ def test_every_action_runs(key: str) -> None:
             own = {name: value for name, value in inputs.items() if name != action["pagination"]["tokenInput"]}
             whole = jackfield.invoke({**called, "inputs": {**own, "fetchAll": True}})
             output = whole.unwrap()
-            items = take(output, "/" + action["pagination"]["items"].removeprefix("/"))
+            items = at(output, "/" + action["pagination"]["items"].removeprefix("/"))
             assert len(items) == ITEMS, (action["key"], output)
             assert whole.meta.complete is True, action["key"]
 

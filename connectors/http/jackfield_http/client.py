@@ -31,7 +31,7 @@ from jackfield.retry import Backoff, Tries
 from jackfield_http.answers import Answer, StreamedAnswer, body_of, header_of, media_type, noted
 from jackfield_http.bodies import Body, Content, content_body, form_body, json_body, multipart_body
 from jackfield_http.decoding import ACCEPTED, acceptable
-from jackfield_http.errors import Failed, Refusal
+from jackfield_http.errors import Failed, HttpErrors, Refusal
 from jackfield_http.exchange import MOST_HOPS, SAFE, Exchange, RequestOptions
 from jackfield_http.faults import not_allowed
 from jackfield_http.headers import FRAMING, Headers, field, folded, merged, set_by_connection, together
@@ -177,6 +177,11 @@ class HttpClient(SecretHolder):
     def server(self) -> Url | None:
         """The connection's server."""
         return self._settings.server
+
+    @property
+    def errors(self) -> HttpErrors:
+        """The connection's error map."""
+        return self._settings.errors
 
     def elsewhere(self, url: Url) -> HttpClient:
         """Return a client for a server that the provider named, such as its storage for uploads.
@@ -374,8 +379,12 @@ class HttpClient(SecretHolder):
             return
         except (ValueError, Unavailable):
             return
-        if body is not None and failed(body):
-            raise self._settings.errors.explain(Refusal(exchange.step, answer.status, answer.headers, body, safe=exchange.safe))
+        found = body is not None and failed(body)
+        if found:
+            fault = found if isinstance(found, Mapping) else body
+            refused = self._settings.errors.explain(Refusal(exchange.step, answer.status, answer.headers, fault, safe=exchange.safe))
+            refused.stale_credentials = isinstance(refused, Unauthenticated) and self.renewable
+            raise refused
 
     def _refused(self, exchange: Exchange, reply: Reply, headers: Headers) -> JackfieldError:
         body, content = None, b""

@@ -45,8 +45,8 @@ class Row:
     repeatable: bool = True
 
 
-Failed = Callable[[Any], bool]
-"""Takes the JSON of a response with a success status and returns whether it reports a failure."""
+Failed = Callable[[Any], bool | Mapping[str, Any]]
+"""Takes the JSON of a response with a success status and returns whether it reports a failure, or the part of it that does."""
 Key = int | str | tuple[int, str]
 """A status, a provider's code, or both, which takes precedence."""
 

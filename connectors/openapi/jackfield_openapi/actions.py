@@ -17,6 +17,7 @@ from jackfield_openapi.dry_runs import Case, cases_of
 from jackfield_openapi.effects import effect_of, seems_to_read
 from jackfield_openapi.evidence import evidence_of
 from jackfield_openapi.examples import Shown
+from jackfield_openapi.fixed_queries import body_without_variables, fixed_query, place_variables
 from jackfield_openapi.naming import Keys, action_key, input_name, title_of, words
 from jackfield_openapi.operations import Operation, find_operation
 from jackfield_openapi.paging import NEXT_PAGE, Pages, Paging
@@ -67,7 +68,7 @@ class Actions:
         if alternatives is None:
             return None
         try:
-            body = self._contents.request(operation)
+            body = self._contents.request(operation) or body_without_variables(operation)
         except LookupError as error:
             self._report.left_out("media type", operation.at, str(error))
             return None
@@ -104,8 +105,7 @@ class Actions:
         if is_aged:
             action["deprecated"] = True
         action |= _handing_out(operation)
-        if body is not None and body.is_flat:
-            self._flatten(operation, parameters, body)
+        self._flatten(operation, parameters, body)
         self._ask_for_one_value(operation, body, response)
         paging = self._paging(operation, parameters, response, action["effect"])
         action["inputs"] = _inputs(parameters, body, paging)
@@ -214,12 +214,20 @@ class Actions:
         for name in ("failed", "graphql", "file", "before", "job"):
             if operation.extension.get(name):
                 binding[name] = operation.extension[name]
+        if (asked := fixed_query(operation)) is not None:
+            binding["graphql"] = {name: asked[name] for name in ("result", "errors") if name in asked}
         if paging is not None:
             binding["paging"] = paging.row
         return binding
 
-    def _flatten(self, operation: Operation, parameters: Drawn, body: RequestBody) -> None:
-        """Make the members of a body inputs of their own; the binding puts them together again."""
+    def _flatten(self, operation: Operation, parameters: Drawn, body: RequestBody | None) -> None:
+        """Make the members of a flat body inputs of their own; the binding puts them together again, as variables of a document or so."""
+        if body is not None and body.is_flat:
+            self._spread(operation, parameters, body)
+        if body is not None:
+            place_variables(operation, body)
+
+    def _spread(self, operation: Operation, parameters: Drawn, body: RequestBody) -> None:
         del body.row["input"]
         parameters.taken.discard("body")
         members = body.row["members"] = {}

@@ -14,6 +14,7 @@ from jackfield_openapi.curation import add_fields, curate
 from jackfield_openapi.dry_runs import dry_run
 from jackfield_openapi.evidence import check_looks
 from jackfield_openapi.examples import add_examples
+from jackfield_openapi.fixed_queries import with_query
 from jackfield_openapi.identity import declared_probe, probe_of, with_sign_ins
 from jackfield_openapi.naming import Keys, as_title, connector_key
 from jackfield_openapi.operations import Operation, operations
@@ -77,7 +78,7 @@ def converted(document: Json, choices: Choices) -> Converted:
     drafting = Actions(pointing, schemas, security, servers, report)
     actions: list[tuple[Json, Any]] = []
     probe: str | Json | None = None
-    for operation in operations(pointing, report):
+    for operation in map(with_query, operations(pointing, report)):
         if "probe" in operation.extension:
             parts = drawn(operation, schemas, Report(), security.path_keys)
             drafting.fields |= parts.fields

@@ -10,21 +10,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
-from jackfield.connector import InvalidInput, pointer
+from jackfield.connector import pointer
 from jackfield.kernel.pointers import names
-from jackfield_http.headers import is_token
 from jackfield_http.paging import Kind
 from jackfield_openapi.composition import Composition
 from jackfield_openapi.contents import Response
+from jackfield_openapi.declared_pages import declared_pages
 from jackfield_openapi.keywords import number
-from jackfield_openapi.naming import input_name, words
+from jackfield_openapi.naming import words
 from jackfield_openapi.operations import Operation
 from jackfield_openapi.parameters import Drawn
 
-_KINDS = get_args(Kind)
-_POINTERS = ("response", "items", "more", "last")
 _PLAIN = re.compile(r"[^a-z0-9]")
 _TOKENS = frozenset(
     [
@@ -269,7 +267,7 @@ class Pages:
         size = next((key for name, key in by_plain.items() if name in _SIZES), None)
         texts = {name: str(parameter.get("description") or "") for name, parameter in about.items()}
         asked = _Asked(by_plain, self._types_of(operation), members, texts)
-        found = _curated(operation, given, drawn) if isinstance(given, dict) else self._rule(operation, asked, response, items)
+        found = declared_pages(operation, given, drawn) if isinstance(given, dict) else self._rule(operation, asked, response, items)
         is_known = items is not None or isinstance(given, dict) or self._lists(response)
         if found is None or not (is_known or (not members and size is not None)):
             return None
@@ -447,54 +445,3 @@ def _vendors(said: Any) -> Json | None:
         return None
     row = {"response": pointer(said["nextLinkName"])}
     return {**row, "items": pointer(said["itemName"])} if isinstance(said.get("itemName"), str) else row
-
-
-def _input(named: Any, drawn: Drawn) -> Any:
-    """Return the key of an input that an overlay calls by its key, or as the document calls the parameter or the member of the body."""
-    if not isinstance(named, str) or named in drawn.properties:
-        return drawn.named.get(named, named) if isinstance(named, str) else named
-    return drawn.named.get(named, input_name(named))
-
-
-def _curated(operation: Operation, given: Mapping[str, Any], drawn: Drawn) -> tuple[Any, str, Json]:
-    """Return what an overlay says about the pages of an operation.
-
-    :raises InvalidInput: if it is not valid: a list would end after its first page.
-    """
-    kind, pages = given.get("kind"), {name: given[name] for name in ("input", *_POINTERS, "header", "first", "ends") if name in given}
-    fault = None
-    if pages.get("items") == "":  # the answer itself is the list
-        del pages["items"]
-    if kind not in _KINDS:
-        fault = f"'kind' must be one of {', '.join(_KINDS)}"
-    for name in _POINTERS:
-        if name in pages and not (isinstance(pages[name], str) and pages[name].startswith("/")):
-            fault = f"'{name}' must be a JSON Pointer, such as /meta/next"
-    if "input" in pages:
-        pages["input"] = _input(pages["input"], drawn)
-        if pages["input"] not in list(drawn.properties):
-            fault = f"'input' must be one of {', '.join(drawn.properties) or 'its inputs, of which it has none'}"
-    elif kind not in ("url", "linkHeader"):
-        fault = fault or f"pages of the kind '{kind}' need an 'input'"
-    if kind in ("token", "url") and "response" not in pages and "header" not in pages:
-        fault = fault or f"pages of the kind '{kind}' need a 'response'"
-    fault = _fetching_fault(operation, kind, pages) or fault
-    if fault is not None:
-        raise InvalidInput(f"the 'pagination' of {operation.name} is not valid: {fault}", hint="Correct the overlay.")
-    return kind, "high", pages
-
-
-def _fetching_fault(operation: Operation, kind: object, pages: Json) -> str | None:
-    """Return what is wrong with how an overlay has pages fetched and ended."""
-    ends, header = pages.get("ends", []), pages.get("header")
-    if type(pages.get("first", 0)) is not int:
-        return "'first' must be a whole number"
-    if "header" in pages and not (kind == "token" and "response" not in pages and isinstance(header, str) and is_token(header)):
-        return "'header' must be the name of a header field with the token, of the kind 'token' and in place of 'response'"
-    if "more" in pages and "last" in pages:
-        return "'more' and 'last' say the same thing: declare one of them"
-    if not isinstance(ends, list) or not all(type(status) is int and 300 <= status <= 599 for status in ends):
-        return "'ends' must be a list of statuses from 300 to 599, such as [404]"
-    if operation.method != "get" and kind in ("url", "linkHeader"):
-        return f"pages of the kind '{kind}' are fetched by GET, and this is a {operation.method.upper()}"
-    return None

@@ -152,6 +152,9 @@ def _draw(found: Drawn, parameter: Json, at: str, schemas: Schemas, report: Repo
     extension = parameter.get("x-jackfield")
     if isinstance(extension, dict) and extension.get("ignore") is True and place != "path":
         return
+    if isinstance(extension, dict) and extension.get("flatten") is True:
+        _spread(found, parameter, at, schemas, report)
+        return
     key = input_key(name, place, found.taken, found.exact)
     row: Json = {"input": key, "in": place, **({"name": name} if name != key else {})}
     schema = _schema_of(parameter, at, row, schemas, report)
@@ -177,6 +180,22 @@ def _draw(found: Drawn, parameter: Json, at: str, schemas: Schemas, report: Repo
     found.shown += [(key, one) for one in _shown(parameter, at, schemas)]
     _style(parameter, row, at, report)
     found.rows.append(row)
+
+
+def _spread(found: Drawn, parameter: Json, at: str, schemas: Schemas, report: Report) -> None:
+    """Draw an input for each member of a header field that is an object as JSON.
+
+    :raises InvalidInput: if it is none.
+    """
+    name, content = parameter["name"], parameter.get("content", {})
+    schema = content.get("application/json", {}).get("schema", {}) if isinstance(content, dict) else {}
+    if parameter["in"] != "header" or not isinstance(schema.get("properties"), dict):
+        text = f"'flatten' of the parameter '{name[:80]}' is for a header field whose content is JSON, an object with named members"
+        raise InvalidInput(text, hint="Correct the overlay.")
+    for member, sub in schema["properties"].items():
+        required = member in schema.get("required", ())
+        _draw(found, {"name": member, "in": "header", "schema": sub, "required": required}, at, schemas, report)
+        found.rows[-1] |= {"name": name, "encode": "json", "member": member}
 
 
 def _joined(about: str, more: object) -> str:

@@ -249,7 +249,13 @@ def _safe_posts(manifest: Json) -> str:
     """Return the POSTs that may be repeated, as the overlay has decided: `jackfield check` would take their repeats for a fault."""
     rows = [action for action in manifest["actions"] if action["http"]["method"] == "POST" and action["effect"] != "write"]
     posts = [action["key"] for action in rows if "idempotentBy" not in action]
+    posts += [row["key"] for row in manifest["connectionTypes"] if _posts(row["http"].get("probe"))]
     return f"# The overlay says that they may be repeated.\nsafe-posts = {json.dumps(posts)}\n" if posts else ""
+
+
+def _posts(probe: Any) -> bool:
+    """Return whether a connection test is a POST: its operation is declared as a read."""
+    return isinstance(probe, dict) and probe.get("method") == "POST"
 
 
 def _tests(manifest: Json) -> str:

@@ -24,6 +24,7 @@ from jackfield_http.aws_errors import AWS_HTTP_ERRORS
 from jackfield_http.bindings.account import ACCOUNTS, BoundAccount
 from jackfield_http.bindings.connection import BoundClient, BoundConnection
 from jackfield_http.bindings.error_rows import errors_of, failing
+from jackfield_http.bindings.fixed_query import FixedQuery
 from jackfield_http.bindings.jobs import BoundJob
 from jackfield_http.bindings.options import Listing, choices_of
 from jackfield_http.bindings.polls import poll_of
@@ -143,7 +144,7 @@ def _action(row: Json) -> Action:
         pagination=None if paging is None else Pagination.from_json(paging, row["key"]),
         idempotent_by=row.get("idempotentBy"),
         rate_limit=None if limit is None else RateLimit.from_json(limit, row["key"]),
-        effect_of=function.effect_of if "graphql" in row["http"] else None,
+        effect_of=function.effect_of if row["http"].get("graphql") is True else None,
         request=function.request,
         returns_files=row["http"]["response"]["read"] in ("bytes", "auto"),
         marker=marker,
@@ -161,10 +162,15 @@ class BoundCall:
         self._effect: Effect = row.get("effect", "write")
         self._binding = row["http"]
         self._marked = row.get("marker", {}).get("header")
-        self._graphql = self._binding.get("graphql", False)
+        asked = self._binding.get("graphql", False)
+        self._graphql = asked is True
+        self._query = FixedQuery(self._key, self._effect, **asked) if isinstance(asked, Mapping) else None
         self.job = BoundJob(self._key, self._binding) if "job" in self._binding else None
-        self._failed = is_refused if self._graphql else failing(self._binding["failed"]) if "failed" in self._binding else None
+        self._failed = failing(self._binding["failed"]) if "failed" in self._binding else None
+        if asked:
+            self._failed = is_refused if self._query is None else self._query.failed
         self._token = row["pagination"]["tokenInput"] if "pagination" in row else None
+        self._further = _further(self._binding)
         self._next = row["pagination"]["tokenOutput"] if "pagination" in row else None
         paging = Pagination.from_json(row["pagination"], row["key"]) if "pagination" in row else None
         self._pages = None if paging is None else Pages.bound(self._binding["paging"], paging)
@@ -183,6 +189,10 @@ class BoundCall:
             if client.server is None:
                 raise Unavailable("the connection names no server", repeatable=False)
             values = prepared(binding, self._key, self._without_address(given), files, client) if "before" in binding else given
+            if (
+                token is not None and self._token is not None and self._further is not None
+            ):  # a page after the first that is elsewhere takes the token alone
+                binding, values = {**binding, **self._further}, {self._token: token}
             request = request_of(binding, self._without_address(values), files, **of_connection)
             url = client.server.under(request.path, request.query)
             if pages is not None and token is not None and pages.is_address(token, url):
@@ -203,7 +213,8 @@ class BoundCall:
         if token is None:  # an empty page after the first is the list's open end, and no failure
             refuse_empty(binding["response"], answer, self._key)
         try:
-            output = body_of(answer, binding["response"]["read"])
+            query, read = self._query, binding["response"]["read"]
+            output = body_of(answer, read) if query is None else query.output(answer, client.errors)
         except Unreadable as error:
             return answer.left(BoundOutput, error, self._declares(answer))
         return BoundOutput.of(output if pages is None else self._with_next(pages, given, client, answer, output))
@@ -260,6 +271,12 @@ class BoundCall:
         if self._marked is not None and (call := current_call()) is not None and call.marker is not None:
             request.headers[self._marked] = f"{PREFIX}{call.marker}"
         return {"headers": request.headers, "safe": effect == "read", "step": self._key, "failed": self._failed, **request.options}
+
+
+def _further(binding: Json) -> Json | None:
+    """Return what the requests for pages after the first have in place of the binding's own; None if that is nothing."""
+    path = binding.get("paging", {}).get("continue")
+    return None if path is None else {"path": path, "parameters": [row for row in binding.get("parameters", ()) if row["in"] != "path"]}
 
 
 def _followed(client: HttpClient, request: Request, address: str, own: Url) -> Url:

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from jackfield.connector import Detail, File, InvalidInput, Sent, StreamedFile, current_call, pointer
 from jackfield.kernel.dataclass import dataclass, field
-from jackfield_http.bindings.styles import encoded, header_value, path_value, query_pairs, text, unreserved
+from jackfield_http.bindings.styles import encoded, header_value, in_ascii, path_value, query_pairs, text, unreserved
 from jackfield_http.bodies import Content, Part, content_body
 from jackfield_http.shown_requests import ShownFile, request_shown
 from jackfield_http.urls import climbs, compact
@@ -165,6 +165,8 @@ class _Placed:
     query: list[str] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
     cookies: list[str] = field(default_factory=list)
+    objects: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Objects that are header fields, as JSON, by the names of these."""
 
     def filled(self, template: str) -> str:
         """Put the values into a path, or into the query that belongs to it."""
@@ -173,8 +175,11 @@ class _Placed:
     def put(self, row: Json, value: Any) -> None:
         """Encode one parameter."""
         name, place = row.get("name", row["input"]), row["in"]
+        if "member" in row:
+            self.objects.setdefault(name, {})[row["member"]] = value
+            value = self.objects[name]
         if row.get("encode") == "json":
-            value = compact(value)
+            value = compact(value) if place != "header" else in_ascii(compact(value))
         style = row.get("style", "form" if place in ("query", "cookie") else "simple")
         explode = row.get("explode", style == "form")
         if place == "path":

@@ -6,6 +6,7 @@ The commas, dots and semicolons between values are those of the style.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
@@ -117,6 +118,20 @@ def _deep(value: Any, name: str, encode: Callable[[Any], str]) -> Pairs:
             yield from _deep(item, f"{name}%5B{index if indexed else ''}%5D", encode)
     elif value is not None:
         yield name, encode(value)
+
+
+_BEYOND_ASCII = re.compile(r"[^\x20-\x7e]")
+
+
+def in_ascii(json: str) -> str:
+    """Return JSON whose letters beyond ASCII are escaped: a header field holds no others."""
+    return _BEYOND_ASCII.sub(lambda found: "".join(f"\\u{unit:04x}" for unit in _units(found[0])), json)
+
+
+def _units(letter: str) -> tuple[int, ...]:
+    """Return the code units of a letter in UTF-16."""
+    code = ord(letter)
+    return (code,) if code < 0x10000 else (0xD800 + ((code - 0x10000) >> 10), 0xDC00 + (code & 0x3FF))
 
 
 def header_value(value: Any, *, explode: bool) -> str:

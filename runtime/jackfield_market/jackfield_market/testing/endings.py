@@ -14,7 +14,7 @@ from jackfield.kernel.pointers import find
 from jackfield_market.testing.driving import Drive, drivable, drive, would_repeat
 from jackfield_market.testing.loopback_provider import Answer, Request, Script
 from jackfield_market.testing.outputs import with_inputs
-from jackfield_market.testing.playing import exchanges_of, expected, run_well
+from jackfield_market.testing.playing import exchanges_of, expected, place_of_output, run_well
 from jackfield_market.testing.subject import Rule, Subject
 from jackfield_market.testing.turning import COUNTED, Turn, known_turn, possible_turns
 
@@ -22,6 +22,9 @@ _MARKS = ("conformance-page-2", "conformance-page-3")
 """Texts in the tokens of the second page and of the third."""
 _MANY = 25
 """Requests in one attempt from which on a list is taken for an endless one."""
+
+_PLACES = frozenset({"items", "response", "more", "last"})
+"""Members of declared pages that are JSON Pointers into the answer."""
 
 Example = Mapping[str, Any]
 
@@ -62,7 +65,7 @@ class _List:
 
 def _lists(subject: Subject) -> Iterator[_List]:
     """Yield the lists whose pages have tokens; those that are counted, or found by the last item, have none."""
-    bindings = {row["key"]: row["http"].get("paging") for row in subject.manifest.raw["actions"] if "http" in row}
+    bindings = {row["key"]: _bound(row) for row in subject.manifest.raw["actions"] if "http" in row}
     for action, example in drivable(subject):
         unread = [row for row in exchanges_of(subject, example) if "json" not in row["response"]]
         if action.pagination is None or unread:  # a token can be put into JSON only
@@ -70,12 +73,21 @@ def _lists(subject: Subject) -> Iterator[_List]:
         bound, wire = bindings.get(action.key), action.pagination.wire
         given = subject, action, example, action.pagination
         if bound is not None and bound["kind"] not in COUNTED:
-            turn = known_turn({"items": f"/{action.pagination.items}", **bound})
+            turn = known_turn(bound)
             yield _List(*given, turn, "" if bound["kind"] == "token" else "/")
         elif bound is None and wire is not None and wire["kind"] not in COUNTED:
             yield _List(*given, known_turn(wire), "" if wire["kind"] == "token" else "?page=")
         elif bound is None and wire is None:
             yield _found(_List(*given, lambda answer, _token, _empty: answer))
+
+
+def _bound(row: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the pages that a bound action declares, with places in the answer; None if it has none."""
+    paging, around = row["http"].get("paging"), place_of_output(row)
+    if paging is None or "pagination" not in row:
+        return None
+    found = {"items": f"/{row['pagination']['items'].removeprefix('/')}", **paging}
+    return {name: around + value if name in _PLACES else value for name, value in found.items()}
 
 
 def _found(row: _List) -> _List:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import deepcopy
-from typing import Any
+from itertools import pairwise
+from typing import Any, cast
 
 from jackfield_market.testing.loopback_provider import Request
+from jackfield_market.testing.playing import at
 
 ITEMS = 3
 """Items of each list."""
@@ -19,21 +21,17 @@ Json = Mapping[str, Any]
 
 
 def put(body: dict[str, Any], place: str, value: Any) -> None:
-    """Write a member at a JSON Pointer; objects on the way are made."""
-    *way, last = place.removeprefix("/").split("/")
-    for name in way:
-        inner = body.get(name)
-        if not isinstance(inner, dict):
-            inner = body[name] = {}
-        body = inner
-    body[last] = value
-
-
-def take(body: Any, place: str) -> Any:
-    """Return the member at a JSON Pointer, or None."""
-    for name in place.removeprefix("/").split("/"):
-        body = body.get(name) if isinstance(body, dict) else None
-    return body
+    """Write a member at a JSON Pointer; objects on the way are made, and lists of one item."""
+    names, here = place.removeprefix("/").split("/"), cast("Any", body)
+    for name, below in pairwise(names):
+        empty: Any = [{}] if below == "0" else {}
+        if isinstance(here, list):
+            here = here[0]
+            continue
+        if not isinstance(here.get(name), type(empty)) or not here[name]:
+            here[name] = empty
+        here = here[name]
+    here[0 if isinstance(here, list) else names[-1]] = value
 
 
 class Pages:
@@ -48,7 +46,7 @@ class Pages:
     def fill(self, body: dict[str, Any], request: Request, given: Json) -> dict[str, str]:
         """Write the items of the page that a request asks for into a body, and where the next one begins; return header fields for it."""
         begin = self._begin(request, given)
-        listed = take(body, self._items)
+        listed = at(body, self._items)
         model = listed[0] if isinstance(listed, list) and listed else {}
         items = [_numbered(model, number) for number in range(1, ITEMS + 1)]
         end = _FIRST if begin == 0 else ITEMS
@@ -77,8 +75,8 @@ class Pages:
                 return given.get(row.get("name", wanted))
         members = self._binding.get("body", {}).get("members", {})
         if wanted in members:
-            body = request.json() if request.body else {}
-            return body.get(members[wanted])
+            name = members[wanted]
+            return at(request.json() if request.body else {}, name if name.startswith("/") else f"/{name}")
         return None
 
     def _lead_on(self, body: dict[str, Any], request: Request, *, is_last: bool, items: list[Any]) -> dict[str, str]:

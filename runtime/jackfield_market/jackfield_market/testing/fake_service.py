@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl, unquote, unquote_plus, urlsplit
 
 from jackfield_market.testing.fake_pages import Pages, put
 from jackfield_market.testing.loopback_provider import Answer, Provider, Request
+from jackfield_market.testing.playing import place_of_output
 
 ACCOUNTS = frozenset({"oauth2AuthorizationCode", "openIdConnect"})
 _OURS = "/.fake"
@@ -76,7 +77,8 @@ class FakeService:
         with self.provider:
             self.manifest = self._moved()
             self._row = next(row for row in self.manifest["connectionTypes"] if row["key"] == self._row["key"])
-            self._actions = [(_pattern(action["http"]["path"]), action) for action in self.manifest["actions"] if "http" in action]
+            bound = [action for action in self.manifest["actions"] if "http" in action]
+            self._actions = [(_pattern(path), action) for action in bound for path in _paths(action["http"])]
             yield self
 
     @property
@@ -160,7 +162,7 @@ class FakeService:
             return Answer({"message": "too many requests"}, 429, {"Retry-After": "0"})
         if not self._is_signed_in(request, path):
             return self._refused()
-        found = self._find_object(request.method, path)
+        found = self._find_action(request, path)
         given = dict(parse_qsl(query, keep_blank_values=True))
         if found is None:
             return self._probed() if self._is_probe(request, path) else Answer({"message": f"there is no {request.method} {path}"}, 404)
@@ -172,8 +174,11 @@ class FakeService:
             return Answer({"message": f"unknown parameter {unknown[0]}"}, 400)
         return self._answered(found, request, given)
 
-    def _find_object(self, method: str, path: str) -> Json | None:
-        matching = [action for pattern, action in self._actions if action["http"]["method"] == method and pattern.fullmatch(path)]
+    def _find_action(self, request: Request, path: str) -> Json | None:
+        matching = [action for pattern, action in self._actions if action["http"]["method"] == request.method and pattern.fullmatch(path)]
+        if any(place_of_output(action) for action in matching):
+            query = request.json().get("query")
+            matching = [action for action in matching if action["http"]["body"]["defaults"]["query"] == query]
         return min(matching, key=lambda action: action["http"]["path"].count("{"), default=None)
 
     def _answered(self, action: Json, request: Request, given: Json) -> Answer:
@@ -183,6 +188,10 @@ class FakeService:
         headers: dict[str, str] = {}
         if "paging" in action["http"] and "pagination" in action:
             headers = Pages(action, self.url).fill(body, request, given)
+        if around := place_of_output(action):
+            whole: dict[str, Any] = {}
+            put(whole, around, body)
+            body = whole
         if self._is_probe(request, request.path.partition("?")[0]):
             self._name_account(body)
         success = self._success()
@@ -212,7 +221,9 @@ class FakeService:
     def _is_probe(self, request: Request, path: str) -> bool:
         probe = self._row["http"].get("probe")
         about = {"path": probe} if isinstance(probe, str) else probe or {}
-        return "path" in about and about.get("method", "GET") == request.method and bool(_pattern(about["path"]).fullmatch(path))
+        if "path" not in about or about.get("method", "GET") != request.method or not _pattern(about["path"]).fullmatch(path):
+            return False
+        return "body" not in about or request.json() == about["body"]
 
     def _is_signed_in(self, request: Request, path: str) -> bool:
         return all(self._has(part, request, path) for part in self._row["http"]["credentials"])
@@ -312,6 +323,12 @@ def _hosted(url: str) -> str:
     scheme, _, rest = url.partition("://")
     host, slash, path = rest.partition("/")
     return f"{scheme or 'https'}://{'host' if '{' in host or not host else host}{slash}{path}"
+
+
+def _paths(binding: Json) -> list[str]:
+    """Return the path of an action, and that of its later pages, if they are elsewhere."""
+    further = binding.get("paging", {}).get("continue")
+    return [binding["path"]] if further is None else [binding["path"], further]
 
 
 def _pattern(path: str) -> re.Pattern[str]:

@@ -104,6 +104,12 @@ def at(body: Any, pointer: str) -> Any:
         return None
 
 
+def place_of_output(row: Mapping[str, Any]) -> str:
+    """Return the pointer of an action's output in its answer: that of the result, if the action is a GraphQL document, else the whole."""
+    asked = row.get("http", {}).get("graphql")
+    return str(asked["result"]) if isinstance(asked, Mapping) else ""
+
+
 def _steps(subject: Subject, example: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], Iterable[str]]]:
     """Yield method and path of each step before the request of a bound action, with the places of what later requests need."""
     key = example.get("invocation", {}).get("action")
@@ -119,7 +125,9 @@ def _script(subject: Subject, example: Mapping[str, Any], known: Mapping[str, An
     body = example["result"].get("output", {})
     for pointer, value in known.items():
         body = placed(body, pointer, value)
-
+    key = example.get("invocation", {}).get("action")
+    for row in (one for one in subject.manifest.raw["actions"] if one["key"] == key):
+        body = placed({}, place_of_output(row), body)
     steps = dict(_steps(subject, example))
 
     def play(_number: int, request: Request) -> Answer:

@@ -1,0 +1,51 @@
+"""GraphQL actions of bound connectors: the document is fixed, inputs are its variables, and the output is a part of the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from jackfield.connector import NotFound, Sent, Unavailable
+from jackfield.kernel.dataclass import dataclass
+from jackfield.manifest.manifest import Effect
+from jackfield_http.answers import Answer
+from jackfield_http.bindings.responses import as_output
+from jackfield_http.errors import HttpErrors
+from jackfield_http.graphql import is_refused, judge
+from jackfield_http.pointers import find
+
+
+@dataclass(frozen=True, slots=True)
+class FixedQuery:
+    """GraphQL document of one action.
+
+    ``result`` points at the output in an answer. ``errors`` points at a list in its data which, unless it is empty, says that nothing was
+    carried out; its items have the form of GraphQL's own errors.
+    """
+
+    key: str
+    effect: Effect
+    result: str
+    errors: str | None = None
+
+    def failed(self, body: Any) -> Any:
+        """Return whether an answer says that nothing was carried out, or its errors as an answer has them outside its data."""
+        if is_refused(body):
+            return True
+        told = None if self.errors is None else find(body, self.errors)
+        return {"errors": told} if isinstance(told, list) and told else False
+
+    def output(self, answer: Answer, errors: HttpErrors) -> dict[str, Any]:
+        """Return the output of an answer.
+
+        :raises NotFound: if a query has none.
+        :raises Unavailable: if another document has none, which leaves its outcome unknown.
+        """
+        body: Mapping[str, Any] = judge(answer, self.key, self.effect, errors)
+        found = find(body, self.result)
+        if found is not None:
+            return as_output(found)
+        text = f"the answer to '{self.key}' has nothing at '{self.result}'"
+        if self.effect == "read":
+            raise NotFound(text, hint="Check the IDs among the inputs, and what the account may see.", sent=Sent.REFUSED)
+        raise Unavailable(text, hint="Look what has changed before you send it again.", sent=Sent.UNKNOWN, repeatable=False)
