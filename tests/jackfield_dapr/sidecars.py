@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import grpc
 from jackfield.catalog import Catalog
 from jackfield.connections.formats import Document, Surroundings
 from jackfield_dapr.sidecar import Bindings, DaprApi, Sidecar, read_bindings, read_folder
+from jackfield_dapr.sidecar.reloading import taken_file
 from jackfield_store.runtime import Jackfield
 from replies import Reply
 
@@ -78,11 +80,13 @@ def bindings_of(folder: Path, *, app_id: str | None = "", strict: bool = False) 
 
 
 @contextmanager
-def sidecar(folder: Path, *, app_id: str = "", token: str | None = None, strict: bool = False) -> Iterator[SidecarClient]:
+def sidecar(
+    folder: Path, *, app_id: str = "", token: str | None = None, strict: bool = False, database_url: str | None = None
+) -> Iterator[SidecarClient]:
     """A sidecar for the components of a folder, on free ports."""
     found = bindings_of(folder, app_id=app_id, strict=strict)
-    with Jackfield(connections=[{"connections": dict(found.connections)}]) as jackfield:
-        api = DaprApi(found.by_name, jackfield.invoke, app_id, token)
+    with Jackfield(connections=[{"connections": dict(found.connections)}], database_url=database_url) as jackfield:
+        api = DaprApi(found.by_name, jackfield.invoke, app_id, token, read_file=partial(taken_file, jackfield))
         with Sidecar(api, http_port=0, grpc_port=0) as running:
             http_port, grpc_port = running.ports
             yield SidecarClient(http_port, grpc_port, found)
@@ -97,3 +101,16 @@ def component(name: str = "outbox", *, scopes: str = "", **metadata: str) -> str
         f"apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: {{name: {name}}}\n"
         f"spec:\n  type: bindings.aws.ses\n  version: v1\n  metadata:\n{rows}" + (f"scopes: [{scopes}]\n" if scopes else "")
     )
+
+
+def written(folder: Path, kind: str, **metadata: str) -> None:
+    """Write a component of a type, under the name ``outbox``."""
+    rows = "".join(f"  - {{name: {name}, value: {json.dumps(value)}}}\n" for name, value in metadata.items())
+    head = "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: {name: outbox}\n"
+    (folder / "outbox.yaml").write_text(f"{head}spec:\n  type: {kind}\n  version: v1\n  metadata:\n{rows}")
+
+
+def asked(running: SidecarClient, operation: str, data: object = None, **metadata: str) -> DaprReply:
+    """Call the binding."""
+    body: dict[str, object] = {"operation": operation, "metadata": metadata}
+    return running.ask("POST", "/v1.0/bindings/outbox", body | ({"data": data} if data is not None else {}))

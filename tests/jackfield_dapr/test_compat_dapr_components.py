@@ -335,7 +335,7 @@ def test_a_folder_has_its_yaml_files_only(folder: Path) -> None:
         (f"{HEAD}metadata: {{name: x}}\nspec: {{type: t}}\nauth: on\n", "auth: must be an object"),
         (
             f"{HEAD}metadata: {{name: x}}\nspec: {{type: state.redis}}\n",
-            "component 'x': spec.type: no installed connector supports 'state.redis'; known: bindings.aws.ses",
+            "component 'x': spec.type: no installed connector supports 'state.redis'; known: bindings.aws.dynamodb, ",
         ),
     ],
 )
@@ -445,8 +445,8 @@ def test_f6_a_reason_is_told_once() -> None:
     from jackfield import Result
     from jackfield.invocation import Meta
     from jackfield.kernel.errors import Detail, InvalidConnection
-    from jackfield_dapr.sidecar.bindings import _reason
+    from jackfield_dapr.sidecar.calls import reason
 
     text = "this machine has no AWS identity of its own"
     error = InvalidConnection(text, details=[Detail("", text), Detail("/region", "is missing"), Detail("", "see the guide")])
-    assert _reason(Result("failed", Meta("x"), error=error)) == f"invalid_connection: {text} (/region is missing; see the guide)"
+    assert reason(Result("failed", Meta("x"), error=error)) == f"invalid_connection: {text} (/region is missing; see the guide)"

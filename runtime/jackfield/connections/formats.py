@@ -92,10 +92,15 @@ class Surroundings:
         self.strict = strict
         self.reads_files = reads_files
 
+    @property
+    def catalog(self) -> Catalog:
+        """Installed connectors."""
+        return self._catalog()
+
     @cached_property
     def aliases(self) -> Aliases:
         """Aliases that translate foreign names."""
-        return Aliases.installed(self._catalog())
+        return Aliases.installed(self.catalog)
 
     @cached_property
     def plugins(self) -> Plugins:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import logging
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from jackfield.connections.aliases import Alias
 from jackfield.connections.formats import Document, Problem, Surroundings
 from jackfield.connections.named_connection import NamedConnection
 from jackfield.kernel.dataclass import dataclass, field
+from jackfield.kernel.errors import did_you_mean
+from jackfield_formats.dapr_bindings import BINDINGS, BindingType, Fields
 from jackfield_formats.dapr_stores import (
     STORE_PREFIX,
     SecretStore,
@@ -283,19 +285,37 @@ class _Found:
             yield Problem(f"{component.place}: secret store '{component.name}': not used: {reason}")
 
     def _read_component(self, component: Component, values: Mapping[str, str]) -> ReadComponent | Problem:
-        alias = self.around.aliases.find(FORMAT, component.full_type)
-        if alias is None and self.around.aliases.find(FORMAT, component.type) is not None:
+        alias, prepare = self._alias(component.full_type)
+        if alias is None and self._alias(component.type)[0] is not None:
             _check_version(component)
         if alias is None:
-            known = ", ".join(sorted(self.around.aliases.all(FORMAT))) or "none"
-            reason = f"spec.type: no installed connector supports '{component.type}'; known: {known}"
-            return Problem(f"{component.place}: component '{component.name}': {reason}")
-        fields = _spelt(alias, values)
+            return Problem(f"{component.place}: component '{component.name}': spec.type: {self._no_connector(component.type)}")
+        used = _used(alias)
+        fields = prepare(_spelt({*alias.fields, *used}, values))
         made = translate(alias, fields, self.around.environment, strict=self.around.strict)
-        if made.unused:
-            _LOG.warning("%s: component '%s': not used: %s", component.place, component.name, ", ".join(made.unused))
+        unused = [name for name in made.unused if name not in used]
+        if unused:
+            _LOG.warning("%s: component '%s': not used: %s", component.place, component.name, ", ".join(unused))
         connection = connection_of(alias, made, component.document, FORMAT, (component.name,))
         return ReadComponent(component, alias, fields, connection, made.lacking)
+
+    def _alias(self, name: str) -> tuple[Alias | None, Callable[[Fields], Fields]]:
+        """Return the alias of a type and what prepares its fields: an installed connector's own, else one of ours for such a connector."""
+        alias, known = self.around.aliases.find(FORMAT, name), BINDINGS.get(name)
+        if alias is not None or known is None or self._fault(known) is not None:
+            return alias, dict
+        return known.read(name), known.prepare
+
+    def _fault(self, known: BindingType) -> str | None:
+        return known.fault(self.around.catalog, self.around.environment.get("JACKFIELD_WORKSPACE") or "default")
+
+    def _no_connector(self, name: str) -> str:
+        """Explain why no connector supports a type: its package is not installed or not offered, or nothing has it."""
+        known = BINDINGS.get(name)
+        if known is not None:
+            return f"'{name}' {self._fault(known)}"
+        names = sorted({*self.around.aliases.all(FORMAT), *BINDINGS})
+        return f"no installed connector supports '{name[:80]}'{did_you_mean(name[:80], names)}; known: {', '.join(names)}"
 
     def _values(self, component: Component) -> dict[str, str]:
         """Return the component's metadata by its original names; omit variables that cannot be read, as a sidecar does."""
@@ -367,12 +387,17 @@ def _not_ours(component: Component, around: Surroundings) -> str | None:
     return f"its scopes are {', '.join(scopes)}, and the app ID is '{around.app_id}' (--app-id)"
 
 
-def _spelt(alias: Alias, values: Mapping[str, str]) -> dict[str, str]:
+def _used(alias: Alias) -> frozenset[str]:
+    """Return the fields that a binding uses itself, beside those of its connection and inputs."""
+    return frozenset(map(str, alias.raw.get("used") or ()))
+
+
+def _spelt(names: Iterable[str], values: Mapping[str, str]) -> dict[str, str]:
     """Return the fields with the alias's spelling: metadata names are not case-sensitive.
 
     :raises ForeignError: if two names differ only in case; a sidecar would read neither.
     """
-    known = {name.lower(): name for name in alias.fields}
+    known = {name.lower(): name for name in names}
     written: dict[str, str] = {}
     for name in values:
         other = written.setdefault(name.lower(), name)

@@ -4,7 +4,8 @@
 """
 
 from jackfield_dapr.sidecar.api import DaprApi
-from jackfield_dapr.sidecar.bindings import Binding, BindingError, Bindings, Request, read_bindings
+from jackfield_dapr.sidecar.bindings import Binding, Bindings, read_bindings
+from jackfield_dapr.sidecar.calls import BindingError, Request
 from jackfield_dapr.sidecar.folder import read_folder
 from jackfield_dapr.sidecar.http_api import Answer, answer
 from jackfield_dapr.sidecar.loading import Components

@@ -9,7 +9,8 @@ from threading import Event
 from typing import Any
 
 from jackfield.invocation import Result
-from jackfield_dapr.sidecar.bindings import Binding, BindingError, Request
+from jackfield_dapr.sidecar.bindings import Binding
+from jackfield_dapr.sidecar.calls import BindingError, ReadFile, Request, Response
 from jackfield_server.shared.requests.web_pages import page_fault
 
 MAX_BODY = 64 * 1024 * 1024
@@ -21,12 +22,17 @@ Invoke = Callable[..., Result]
 """Signature of ``Jackfield.invoke``."""
 
 
+def no_files(_identifier: str) -> bytes:
+    """Return no content: where nothing is stored, outputs have their content inline."""
+    return b""
+
+
 @dataclass(slots=True, repr=False)
 class DaprApi:
     """Bindings of one application; ``bindings`` is replaced as a whole when components are loaded again.
 
     ``token`` is DAPR_API_TOKEN; None disables authentication. Pages of the web origins in ``origins`` may call. ``local`` means that only
-    this machine is meant to call, so that other names in ``Host`` are refused.
+    this machine is meant to call, so that other names in ``Host`` are refused. ``read_file`` reads a stored file of an output.
     """
 
     bindings: Mapping[str, Binding]
@@ -36,6 +42,7 @@ class DaprApi:
     origins: tuple[str, ...] = ()
     local: bool = False
     stopping: Event = field(default_factory=Event)
+    read_file: ReadFile = no_files
 
     def allows(self, given: str | None) -> bool:
         """Return whether a caller with this token may call."""
@@ -47,8 +54,8 @@ class DaprApi:
         local = self.local and not self.token
         return page_fault(origins, headers.get("sec-fetch-site", ""), headers.get("host", ""), allowed=self.origins, local=local)
 
-    def call(self, name: str, request: Request) -> dict[str, str]:
-        """Call a binding; return the response's metadata.
+    def call(self, name: str, request: Request) -> Response:
+        """Call a binding.
 
         :raises BindingError: if the call fails, with the full text that Dapr's clients expect.
         """
@@ -57,13 +64,13 @@ class DaprApi:
         except BindingError as error:
             raise BindingError(f"error invoking output binding {name}: {error}", error.result) from None
 
-    def _called(self, name: str, request: Request) -> dict[str, str]:
+    def _called(self, name: str, request: Request) -> Response:
         if not request.operation:
             raise BindingError("operation field is missing from request")
         binding = self.bindings.get(name)
         if binding is None:
             raise BindingError(f"couldn't find output binding {name}")
-        return binding.answer(self.invoke(binding.invocation(request), tries=binding.limits.tries))
+        return binding.respond(request, self.invoke, self.read_file)
 
     def components(self) -> list[dict[str, Any]]:
         """List the loaded components in the form of Dapr's metadata."""

@@ -13,7 +13,7 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from jackfield_dapr.sidecar.api import MAX_BODY, VERSION, DaprApi
-from jackfield_dapr.sidecar.bindings import BindingError, Request
+from jackfield_dapr.sidecar.calls import BindingError, Request
 from jackfield_dapr.sidecar.messages import ErrorInfo, GetMetadataResponse, InvokeBindingRequest, InvokeBindingResponse, Status, entries
 from jackfield_dapr.sidecar.payload import from_octets
 
@@ -72,12 +72,14 @@ class _Dapr(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio is untyped
             context.abort(grpc.StatusCode.INTERNAL, f"the request cannot be read: {error}")
         metadata = {entry.key: entry.value for entry in asked.metadata}
         trace = _header(context, "traceparent")
-        request = Request(asked.operation, metadata, lambda known, strict: from_octets(asked.data, known, strict=strict), trace)
+        request = Request(
+            asked.operation, metadata, lambda known, strict: from_octets(asked.data, known, strict=strict), trace, lambda: asked.data
+        )
         try:
             found = self._api.call(asked.name, request)
         except BindingError as error:
             context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED if error.is_limited else grpc.StatusCode.INTERNAL, str(error))
-        return _octets(InvokeBindingResponse(metadata=entries(found)))
+        return _octets(InvokeBindingResponse(data=found.data or b"", metadata=entries(found.metadata)))
 
     def _metadata(self, _request: bytes, _context: Any) -> bytes:
         return _octets(

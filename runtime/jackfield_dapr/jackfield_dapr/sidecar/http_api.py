@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NoReturn
 from urllib.parse import parse_qs, unquote
 
 from jackfield.invocation import check_values
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield_dapr.sidecar.api import VERSION, DaprApi
-from jackfield_dapr.sidecar.bindings import BindingError, Request
+from jackfield_dapr.sidecar.calls import BindingError, Request
 from jackfield_dapr.sidecar.payload import from_json
 
 _BINDINGS = "/v1.0/bindings/"
@@ -90,11 +91,13 @@ def _binding(api: DaprApi, name: str, headers: Mapping[str, str], body: bytes) -
     except _Malformed as error:
         return _error(400, "ERR_MALFORMED_REQUEST", f"failed deserializing HTTP body: {error}")
     try:
-        metadata = api.call(name, request)
+        found = api.call(name, request)
     except BindingError as error:
         about = {"code": error.result.error.code} if error.result is not None and error.result.error is not None else {}
         return _error(429 if error.is_limited else 500, "ERR_INVOKE_OUTPUT_BINDING", str(error), about)
-    return Answer(204, _prefixed(metadata))
+    if found.data is None:
+        return Answer(204, _prefixed(found.metadata))
+    return Answer(200, {"content-type": "application/json", **_prefixed(found.metadata)}, found.data)
 
 
 def _request(body: bytes, traceparent: str | None) -> Request:
@@ -118,7 +121,13 @@ def _request(body: bytes, traceparent: str | None) -> Request:
         raise _Malformed("'metadata' must be an object of strings")
     metadata = {name: value or "" for name, value in metadata.items()}  # as Go reads null into a map of strings
     data = members.get("data")
-    return Request(operation, metadata, lambda known, strict: from_json(data, known, strict=strict), traceparent)
+    payload = partial(from_json, data)
+    return Request(operation, metadata, lambda known, strict: payload(known, strict=strict), traceparent, partial(_octets, data))
+
+
+def _octets(data: Any) -> bytes:
+    """Return the data as a sidecar passes them on: as JSON text, a string in quotes; missing ones are empty."""
+    return b"" if data is None else json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -36,9 +37,20 @@ def served_api(
     ``stopping``; ``say`` takes its sentences for the operator."""
     invoke = partial(jackfield.invoke, caller=Caller(remote=True, waits=False), on_time=True)
     token = environment.get("DAPR_API_TOKEN") or None
-    api = DaprApi(found.by_name, invoke, components.app_id, token, origins, local, stopping)
+    api = DaprApi(found.by_name, invoke, components.app_id, token, origins, local, stopping, partial(taken_file, jackfield))
     Reloading(components, environment, found, partial(apply, jackfield, api), say).start(stopping.is_set)
     return api
+
+
+def taken_file(jackfield: Jackfield, identifier: str) -> bytes:
+    """Return the content of a stored file that an action has returned, and delete the file: the response has it.
+
+    :raises NotFound: if the workspace has no such file.
+    """
+    with closing(jackfield.files.open_by_id(jackfield.workspace, identifier)) as file:
+        found = file.read()
+    jackfield.files.delete(jackfield.workspace, identifier)
+    return found
 
 
 def apply(jackfield: Jackfield, api: DaprApi, found: Bindings) -> None:

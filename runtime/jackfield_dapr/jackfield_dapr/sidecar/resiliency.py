@@ -6,20 +6,18 @@ effect, and the waits between attempts are jackfield's own. Circuit breakers, an
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from jackfield.connections.formats import Document, Problem, Surroundings
 from jackfield.invocation import MAX_TIMEOUT
+from jackfield_dapr.sidecar.durations import seconds_of
 
 T = TypeVar("T")
 _KIND = "Resiliency"
 _DEFAULTS = ("DefaultBindingComponentOutbound", "DefaultComponentOutbound", "DefaultComponent", "Default")
 """Beginnings of the names of default policies that hold for an output binding, the most specific first."""
-_DURATION = re.compile(r"(?<![0-9.])([0-9]{1,20}(?:\.[0-9]{0,20})?)(ms|us|ns|[hms])")
-_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 _FOREVER = 2**31
 """Attempts of a policy without a limit: the deadline ends them."""
 
@@ -120,11 +118,11 @@ def _member(content: Any, name: str) -> Mapping[str, Any]:
 
 def _seconds(value: object) -> float:
     """Return a duration of Go (``1m30s``) or a number of milliseconds, in seconds; at most that of an invocation."""
-    text = f"{value}ms" if isinstance(value, int) and not isinstance(value, bool) else str(value).replace("µs", "us")
-    parts = _DURATION.findall(text)
-    if text != "0" and (not parts or "".join(number + unit for number, unit in parts) != text):
-        raise _PolicyError(f"must be a duration such as 5s or 1m30s, not '{text[:40]}'")
-    return min(MAX_TIMEOUT, sum(float(number) * _SECONDS[unit] for number, unit in parts))
+    text = f"{value}ms" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    try:
+        return min(MAX_TIMEOUT, seconds_of(text))
+    except ValueError as error:
+        raise _PolicyError(str(error)) from None
 
 
 def _tries(value: object) -> int:
