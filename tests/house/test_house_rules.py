@@ -331,7 +331,7 @@ OF_ONE_PROCESS = {
     "runtime/jackfield_platform/jackfield_platform/events/dispatcher.py": "started by a server or worker itself, for itself",
     "runtime/jackfield_store/jackfield_store/queue/prefork.py": "started by the child itself, for itself",
     "runtime/jackfield_store/jackfield_store/journal/instance.py": "attached to the database, made anew by engine",
-    "connectors/aws-ses/jackfield_aws_ses/smtp/pool.py": "dropped with the connection by leases",
+    "runtime/jackfield/wire/sessions.py": "dropped with the connection by leases",
 }
 """Modules with locks or threads whose objects a forked child never uses."""
 _OF_ENDS = re.compile(r"runtime/jackfield/cli/|runtime/jackfield_(dapr|mcp_server|server)/|jackfield_market/(commands|testing)/|/demo/")

@@ -33,7 +33,7 @@ LIBRARIES = {
     "opentelemetry": {"jackfield/tracing.py"},
     "pluggy": {"jackfield/connector/hooks.py"},
     "prometheus_client": {"jackfield_server/shared/process/metrics.py"},
-    "psycopg": {"jackfield_store/database"},
+    "psycopg": {"jackfield_store/database", "jackfield_postgresql"},
     "rich": {"jackfield/cli/drawn.py", "jackfield/cli/lines.py", "jackfield_aws_ses/demo/show.py"},
     "smtplib": {"jackfield_aws_ses/smtp"},
     "sqlite3": {"jackfield_store/database"},

@@ -7,7 +7,7 @@ import select
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,8 +26,11 @@ class Front:
 
 
 @contextlib.contextmanager
-def fronting(port: int, pem: Path, clients: str | None = None) -> Iterator[Front]:
-    """Pass connections over TLS on to a port of this machine; ``clients`` is the authority of the client certificates that it wants."""
+def fronting(
+    port: int, pem: Path, clients: str | None = None, *, begins: Callable[[socket.socket], object] | None = None
+) -> Iterator[Front]:
+    """Pass connections over TLS on to a port of this machine; ``clients`` is the authority of the client certificates that it wants.
+    ``begins`` is what a protocol says in clear text before TLS."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem)
     if clients is not None:
@@ -44,6 +47,8 @@ def fronting(port: int, pem: Path, clients: str | None = None) -> Iterator[Front
             threading.Thread(target=pass_on, args=(connection,), daemon=True).start()
 
     def pass_on(connection: socket.socket) -> None:
+        if begins is not None:
+            begins(connection)
         with contextlib.suppress(OSError), context.wrap_socket(connection, server_side=True) as outside:
             front.certified.append(bool(outside.getpeercert()))
             with socket.create_connection(("127.0.0.1", port)) as inside:

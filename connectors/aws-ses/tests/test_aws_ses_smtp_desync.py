@@ -14,7 +14,7 @@ import pytest
 
 from jackfield import Jackfield, Result
 from jackfield.connector import Deadline
-from jackfield_aws_ses.smtp.pool import Pool
+from jackfield.wire.sessions import SessionPool
 from jackfield_aws_ses.smtp.session import Session
 from raw_server import serving
 from smtp_rig import HOST, MAIL, authority, connected
@@ -118,16 +118,16 @@ def test_r2_a_farewell_after_the_dot_changes_nothing() -> None:
 def test_r2_a_reply_between_messages_ends_the_connection() -> None:
     """What arrives on an idle connection is not the reply to the next message's first command."""
     server = _Server(later=_STRAY)
-    take = Pool.take
+    take = SessionPool.take
 
-    def take_readable(pool: Pool, deadline: Deadline) -> Session | None:
+    def take_readable(pool: SessionPool[Session], deadline: Deadline) -> Session | None:
         found = take(pool, deadline)
         assert found is None or (found.sock is not None and select.select([found.sock], [], [], 30)[0])
         return found
 
     with _reached(server) as jackfield:
         first = _send(jackfield)
-        with mock.patch.object(Pool, "take", take_readable):
+        with mock.patch.object(SessionPool, "take", take_readable):
             second = _send(jackfield)
     assert (first.status, second.status) == ("succeeded", "succeeded")
     assert (server.connections, server.contents, second.meta.attempts) == (2, 2, 1)

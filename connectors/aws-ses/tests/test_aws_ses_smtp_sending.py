@@ -287,7 +287,7 @@ def test_one_connection_serves_many_messages() -> None:
 
 def test_a_connection_has_its_fill() -> None:
     """After so many messages a connection is closed with QUIT, and the next message opens another."""
-    with mock.patch("jackfield_aws_ses.smtp.pool.MESSAGES", 3), rig() as it:
+    with mock.patch("jackfield_aws_ses.smtp.session.MESSAGES", 3), rig() as it:
         assert [it.send().status for _ in range(7)] == ["succeeded"] * 7
         assert it.server.connections == 3
         assert it.server.count["QUIT"] == 2

@@ -14,13 +14,13 @@ from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.failures import Raised, attempt, contained
 from jackfield.kernel.interrupts import let_out
 from jackfield.kernel.secrecy import SecretHolder
+from jackfield.wire.sessions import SessionPool
 from jackfield_aws_ses.addresses import Mailbox
 from jackfield_aws_ses.compose import Composed
 from jackfield_aws_ses.headers import fold
 from jackfield_aws_ses.inputs import Email
 from jackfield_aws_ses.mime import write_message
 from jackfield_aws_ses.smtp.faults import explained, unsent
-from jackfield_aws_ses.smtp.pool import Pool
 from jackfield_aws_ses.smtp.replies import Reply, refused, refused_recipients
 from jackfield_aws_ses.smtp.server import Login, Server
 from jackfield_aws_ses.smtp.session import Session
@@ -127,7 +127,7 @@ class SmtpClient(SecretHolder):
 
     __slots__ = ("_call", "_pool", "account", "server", "warmup")
 
-    def __init__(self, pool: Pool, call: Call, server: Server, account: str = "", warmup: Warmup | None = None) -> None:
+    def __init__(self, pool: SessionPool[Session], call: Call, server: Server, account: str = "", warmup: Warmup | None = None) -> None:
         self.warmup = warmup
         self._pool = pool
         self._call = call

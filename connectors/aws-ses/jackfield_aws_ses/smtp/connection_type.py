@@ -17,9 +17,10 @@ from jackfield_aws_ses.smtp.password import smtp_password
 if TYPE_CHECKING:
     import ssl
 
+    from jackfield.wire.sessions import SessionPool
     from jackfield_aws_ses.smtp.client import SmtpClient
-    from jackfield_aws_ses.smtp.pool import Pool
     from jackfield_aws_ses.smtp.server import Login, Server
+    from jackfield_aws_ses.smtp.session import Session
 
 SMTP_GUIDE = """
 Send through the SMTP interface of Amazon SES, either over its public endpoints or from a private network over a private endpoint (AWS
@@ -213,7 +214,7 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
         from jackfield_aws_ses.smtp.client import SmtpClient
 
         self._note_region(context.inputs.get("awsRegion"), context)
-        pool: Pool = context.cached("smtp-pool", lambda: self._pool(context))
+        pool: SessionPool[Session] = context.cached("smtp-pool", lambda: self._pool(context))
         account, plan = context.cached("smtp-account", self._account), connection_fields.warmup_of(context.connection, self.warmup)
         return SmtpClient(pool, context.call, self.server, account, plan)
 
@@ -263,14 +264,14 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
         own = region_of(self.hostname)
         return " ".join((account_of_key(self.username or self.access_key_id or ""), own or "", "" if own else self.hostname))
 
-    def _pool(self, context: OpenContext) -> Pool:
+    def _pool(self, context: OpenContext) -> SessionPool[Session]:
+        from jackfield.wire.sessions import SessionPool
         from jackfield_aws_ses.smtp.client import connect
-        from jackfield_aws_ses.smtp.pool import Pool
         from jackfield_aws_ses.smtp.server import THROTTLED, THROTTLED_PORT
 
         if self.port == THROTTLED_PORT:  # here, since the pool is created once per connection
             _LOG.warning("%s:%s: %s Use port 587 or 2587.", self.hostname, self.port, THROTTLED)
-        return Pool(partial(connect, self._guarded(context), self._trust(context), self.login(context)), context.clock)
+        return SessionPool(partial(connect, self._guarded(context), self._trust(context), self.login(context)), context.clock)
 
     def _guarded(self, context: OpenContext) -> Server:
         return replace(self.server, guard=context.guard)

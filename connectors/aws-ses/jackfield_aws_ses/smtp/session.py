@@ -18,6 +18,10 @@ from jackfield_aws_ses.smtp.server import Login, Server
 CONNECT_SECONDS = 5.0
 """Maximum wait for each step until the connection is encrypted, and for the first reply after an idle period."""
 
+MESSAGES = 100
+"""Maximum number of messages per connection: SES asks for new connections after a fixed number, since its servers are replaced (its
+troubleshooting page)."""
+
 _OUR_NAME = "[127.0.0.1]"  # for EHLO (RFC 5321 §4.1.4): smtplib would query the DNS for one, which may take long
 _PIECE = 64 * 1024  # octets per write, so that the deadline is checked in between
 _MAX_LINE = 4096  # RFC 5321 §4.5.3.1.5 asks for 512
@@ -125,6 +129,11 @@ class Session(smtplib.SMTP):
         """Return the names in the server's certificate."""
         shown: Any = self.sock.getpeercert() if isinstance(self.sock, ssl.SSLSocket) else None
         return [name for _, name in (shown or {}).get("subjectAltName", ())]
+
+    @property
+    def worn(self) -> bool:
+        """True if it has reached its message limit."""
+        return self.sent >= MESSAGES
 
     def leave(self, *, politely: bool = False) -> None:
         """Send QUIT and close the connection; ``politely`` waits for the reply."""

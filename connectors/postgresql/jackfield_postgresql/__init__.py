@@ -1,0 +1,5 @@
+"""PostgreSQL for jackfield."""
+
+from jackfield_postgresql.connector import connector
+
+__all__ = ["connector"]

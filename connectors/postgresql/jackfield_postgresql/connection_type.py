@@ -1,0 +1,215 @@
+"""The connection type ``password``: a server, a database, and a user with a password."""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+import tempfile
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from psycopg.conninfo import make_conninfo
+
+from jackfield.connector import (
+    Account,
+    ConnectionType,
+    Deadline,
+    Detail,
+    Field,
+    Guard,
+    InvalidConnection,
+    JackfieldError,
+    OpenContext,
+    Step,
+)
+from jackfield.kernel.dataclass import dataclass, field
+from jackfield.kernel.exports import late_hints
+from jackfield.kernel.failures import OnFailure
+from jackfield.kernel.secrecy import SecretHolder
+from jackfield.wire.sessions import SessionPool
+from jackfield.wire.tls import client_context
+from jackfield_postgresql.client import PostgresClient
+from jackfield_postgresql.faults import Lost, explained
+from jackfield_postgresql.session import Session, numeric
+
+_GUIDE = """
+1. Make a user for jackfield, with a password and the least rights: `CREATE ROLE jackfield LOGIN PASSWORD '…'`.
+2. Grant what the actions may do, such as `GRANT SELECT ON orders TO jackfield` to read a table. Whoever may call these actions can do
+   whatever this user may.
+3. Let the server accept it from this machine: an entry in `pg_hba.conf`, or the network settings of your provider.
+4. Enter host name, database, user name and password. If the server's certificate comes from an authority of your provider's own, paste
+   that authority's certificate into *CA Certificate*.
+"""
+_HOST = {"minLength": 1, "maxLength": 253, "pattern": "^[A-Za-z0-9._:\\[\\]-]+$"}
+_NAME = {"minLength": 1, "maxLength": 63, "pattern": "^[^\\u0000]+$"}
+_LONGEST_PASSWORD = 1000
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Server(SecretHolder):
+    """Server, and the login for it."""
+
+    hostname: str
+    port: int
+    database: str
+    username: str
+    tls: str
+    password: str = field(repr=False)
+    authority: str | None = field(repr=False, default=None)
+
+    @property
+    def place(self) -> str:
+        """Host and port, for messages."""
+        return f"{self.hostname}:{self.port}"
+
+
+class Password(ConnectionType):
+    """A PostgreSQL server, and a user with a password."""
+
+    key: ClassVar[str] = "password"
+    title: ClassVar[str] = "PostgreSQL User"
+    auth: ClassVar[str] = "basic"
+    setup: ClassVar[str] = _GUIDE
+    reports_begin: ClassVar[bool] = True
+
+    hostname: str = Field(
+        title="Host Name", description="The server's name or address.", examples=["db.example.com"], trim=True, lowercase=True,
+        destination=True, audience="user", expects="a host name such as db.example.com", schema=_HOST,
+    )  # fmt: skip
+    port: int = Field(
+        5432, title="Port", description="The server's port.", blank="absent", destination=True, audience="user",
+        schema={"minimum": 1, "maximum": 65535},
+    )  # fmt: skip
+    database: str = Field(title="Database", description="The database's name.", examples=["shop"], audience="user", schema=_NAME)
+    username: str = Field(title="User Name", description="The role that signs in.", trim=True, schema=_NAME)
+    password: str = Field(
+        title="Password", description="The role's password.", secret=True, schema={"minLength": 1, "maxLength": _LONGEST_PASSWORD}
+    )
+    tls: Literal["verify", "encrypt", "disable"] = Field(
+        "verify", title="TLS", blank="absent", destination=True, audience="user",
+        description=(
+            "'verify' encrypts, and checks the server's certificate and name. 'encrypt' does not check them, so that somebody between "
+            "could read everything. 'disable' sends everything in clear text."
+        ),
+    )  # fmt: skip
+    ca_certificate: str | None = Field(
+        None, title="CA Certificate", description="The certificate authority of the server, in PEM form; the machine's by default.",
+        multiline=True, blank="absent", audience="user", schema={"maxLength": 100_000},
+    )  # fmt: skip
+
+    @property
+    def server(self) -> Server:
+        """Server and login that the values describe."""
+        plain = self.hostname.strip("[]")
+        return Server(plain, self.port, self.database, self.username, self.tls, self.password, self.ca_certificate)
+
+    def open(self, context: OpenContext) -> PostgresClient:
+        """Open a client with the connection's pool; no connection is opened yet."""
+        pool: SessionPool[Session] = context.cached("postgresql-pool", lambda: self._pool(context))
+        return PostgresClient(pool, context.call, self.server.place)
+
+    def test(self, context: OpenContext) -> Iterable[Step | Account]:
+        """Sign in, and ask who and where we are; nothing is changed."""
+        client = self.open(context)
+        try:
+            row = client.read(
+                "SELECT current_user AS who, current_database() AS database, current_setting('server_version') AS version"
+            ).rows[0]
+        except JackfieldError as error:
+            yield Step("signIn", "Sign in", passed=False, message=error.message, hint=error.hint)
+            return
+        yield Step("signIn", "Sign in", passed=True, message=f"PostgreSQL {row['version']} accepted the login.")
+        yield Account(f"{self.server.place}/{row['database']}", f"{row['who']} at {self.hostname}, database {row['database']}")
+
+    def _pool(self, context: OpenContext) -> SessionPool[Session]:
+
+        return SessionPool(partial(connect, self.server, context.guard), context.clock)
+
+
+def connect(server: Server, guard: Guard, deadline: Deadline) -> Session:
+    """Open a session: to addresses that the guard has checked, with nothing that this machine has for itself.
+
+    :raises JackfieldError: if the server is not reached or refuses the login.
+    """
+    with explained(server.place, deadline), _authority(server) as authority:
+        try:
+            session = Session(_settings(server, guard, authority), deadline)
+        except socket.gaierror as error:
+            raise Lost(f"the host name '{server.hostname}' cannot be found: {error.strerror}") from None
+        with OnFailure(session.close):
+            session.sign_in()
+    return session
+
+
+_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
+"""Where Linux distributions and BSDs keep the authorities that they trust, in one file."""
+_NO_FILE = os.path.join(os.devnull, "none")
+"""With a file that exists, ``require`` would check certificates, too ("SSL Support")."""
+_MODES = {"verify": "verify-full", "encrypt": "require", "disable": "disable"}
+_LOGINS = {"verify": "password,md5,scram-sha-256,none", "encrypt": "scram-sha-256,none", "disable": "scram-sha-256,none"}
+"""Without a verified server the password itself never leaves, whatever a server asks for (SCRAM proves that it is known)."""
+
+
+def _settings(server: Server, guard: Guard, authority: str) -> bytes:
+    """Return libpq's settings. What it would take from this machine's files for itself (passwords, client certificates) is turned off."""
+    addresses = [numeric(address) for _, address in guard.resolve(server.hostname, server.port, "/hostname")]
+    addresses = list(dict.fromkeys(addresses))
+    return make_conninfo(
+        host=",".join([server.hostname] * len(addresses)),
+        hostaddr=",".join(addresses),
+        port=str(server.port),
+        dbname=server.database,
+        user=server.username,
+        password=server.password,
+        sslmode=_MODES[server.tls],
+        sslrootcert=authority,
+        require_auth=_LOGINS[server.tls],
+        sslcertmode="disable",
+        gssencmode="disable",
+        passfile=os.devnull,
+        options="",
+        client_encoding="UTF8",
+        application_name="jackfield",
+        keepalives="1",
+    ).encode()
+
+
+class _authority:  # noqa: N801 (used as a function)
+    """File with the authorities that may have signed the server's certificate, for as long as a session is being opened."""
+
+    def __init__(self, server: Server) -> None:
+        self._checks, self._text = server.tls == "verify", server.authority
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    def __enter__(self) -> str:
+        if not self._checks:
+            return _NO_FILE
+        if self._text is None:
+            return _machine_authorities()
+        try:
+            client_context(cadata=self._text)
+        except (ssl.SSLError, ValueError):
+            text = "is not a certificate in PEM form"
+            hint = "Paste the whole PEM text, with its lines '-----BEGIN' and '-----END'."
+            raise InvalidConnection(
+                "the connection's certificate cannot be used", details=[Detail("/caCertificate", text)], hint=hint
+            ) from None
+        self._folder = tempfile.TemporaryDirectory(prefix="jackfield-")
+        file = Path(self._folder.name) / "authority.pem"
+        file.write_text(self._text, encoding="utf-8")
+        return str(file)
+
+    def __exit__(self, *_: object) -> None:
+        if self._folder is not None:
+            self._folder.cleanup()
+
+
+def _machine_authorities() -> str:
+    known = (os.environ.get("SSL_CERT_FILE"), ssl.get_default_verify_paths().cafile, *_BUNDLES)
+    return next((path for path in known if path and Path(path).is_file()), "system")
+
+
+late_hints(__name__)

@@ -1,0 +1,125 @@
+"""Actions that tell what a database has."""
+
+from __future__ import annotations
+
+import json
+
+from jackfield.connector import Detail, Field, Inputs, InvalidInput, NotFound, Output, Pagination, Sent
+from jackfield_postgresql.client import PostgresClient
+from jackfield_postgresql.connector import connector
+from jackfield_postgresql.examples import example
+from jackfield_postgresql.fields import schema_field, table_field
+
+_PAGE = 100
+_KINDS = "CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materializedView' WHEN 'f' THEN 'foreignTable' ELSE 'table' END"
+_TABLES = (
+    f"SELECT n.nspname AS schema, c.relname AS name, {_KINDS} AS kind FROM pg_catalog.pg_class c "
+    "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname !~ '^pg_' "
+    "AND n.nspname <> 'information_schema' AND has_schema_privilege(n.oid, 'USAGE') "
+    'AND (n.nspname COLLATE "C", c.relname COLLATE "C") > ($1::text COLLATE "C", $2::text COLLATE "C") '
+    'ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C"'
+)
+_COLUMNS = (
+    "SELECT a.attname AS name, pg_catalog.format_type(a.atttypid, a.atttypmod) AS type, NOT a.attnotnull AS nullable, "
+    "pg_catalog.pg_get_expr(d.adbin, d.adrelid) AS default, COALESCE(a.attnum = ANY(i.indkey), false) AS key "
+    "FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid "
+    "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+    "LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum "
+    "LEFT JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisprimary "
+    "WHERE n.nspname = $1 AND c.relname = $2 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"
+)
+
+
+class TableQuery(Inputs):
+    """Part of the list to fetch."""
+
+    next_token: str | None = Field(
+        None, title="Next Token", description="Token of the page to fetch.", blank="absent", schema={"maxLength": 400}
+    )
+    fetch_all: bool = Field(False, title="Fetch All", description="True to fetch every page.", blank="absent")
+
+
+class Table(Output):
+    """Table or view."""
+
+    schema_name: str = Field(alias="schema", title="Schema", description="Its schema.")
+    name: str = Field(title="Name", description="Its name.")
+    kind: str = Field(title="Kind", description="table, view, materializedView or foreignTable.")
+
+
+class Tables(Output):
+    """Page of the list."""
+
+    tables: tuple[Table, ...] = Field(title="Tables", description="Tables and views.")
+    next_token: str | None = Field(None, title="Next Token", description="Token of the next page, if there is one.")
+
+
+@connector.action(
+    "listTables",
+    effect="read",
+    pagination=Pagination("nextToken", "nextToken", "tables", all_input="fetchAll"),
+    examples=example("listTables", "All tables", {"fetchAll": True}, {"tables": [{"schema": "public", "name": "orders", "kind": "table"}]}),
+)
+def list_tables(query: TableQuery, client: PostgresClient) -> Tables:
+    """List the tables and views in schemas that the user may use, by name."""
+    rows = client.read(_TABLES, _after(query.next_token), _PAGE)
+    last = rows.rows[-1] if rows.truncated else None
+    token = json.dumps([last["schema"], last["name"]]) if last else None
+    return Tables(tables=tuple(Table(**row) for row in rows.rows), next_token=token)
+
+
+def _after(token: str | None) -> list[str]:
+    if not token:
+        return ["", ""]
+    try:
+        schema, name = json.loads(token)
+        return [str(schema), str(name)]
+    except (ValueError, TypeError, RecursionError):
+        text = "is no token of this list"
+        raise InvalidInput("the page token cannot be read", details=[Detail("/nextToken", text)], hint="Begin without one.") from None
+
+
+class TableName(Inputs):
+    """Table to describe."""
+
+    db_schema: str = schema_field()
+    table: str = table_field()
+
+
+class TableColumn(Output):
+    """Column of a table."""
+
+    name: str = Field(title="Name", description="Its name.")
+    type: str = Field(title="Type", description="Its type, such as numeric(10,2).")
+    nullable: bool = Field(title="Nullable", description="True if it may be null.")
+    default: str | None = Field(None, title="Default", description="The expression of its default.")
+    key: bool = Field(title="Key", description="True if it is of the primary key.")
+
+
+class TableDescription(Output):
+    """Columns of a table."""
+
+    columns: tuple[TableColumn, ...] = Field(title="Columns", description="The columns, in their order.")
+
+
+@connector.action(
+    "describeTable",
+    effect="read",
+    examples=example(
+        "describeTable",
+        "Columns of a table",
+        {"table": "orders"},
+        {"columns": [{"name": "id", "type": "integer", "nullable": False, "key": True}]},
+    ),
+)
+def describe_table(asked: TableName, client: PostgresClient) -> TableDescription:
+    """List the columns of a table or view with their types."""
+    rows = client.read(_COLUMNS, [asked.db_schema, asked.table]).rows
+    if not rows:
+        raise NotFound(
+            f"there is no table '{asked.table}' in the schema '{asked.db_schema}'",
+            details=[Detail("/table", "does not exist, or the user may not see it")],
+            hint="Call listTables.",
+            sent=Sent.REFUSED,
+        )
+    return TableDescription(columns=tuple(TableColumn(**row) for row in rows))

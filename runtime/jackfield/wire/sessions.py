@@ -1,0 +1,87 @@
+"""Idle sessions of one server and one login, kept for the next call, for protocols whose sign-in costs more than a request."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+from jackfield.kernel.secrecy import SecretHolder
+
+if TYPE_CHECKING:
+    from jackfield.kernel.clock import Clock, Deadline
+
+IDLE_SECONDS = 30.0
+"""Maximum idle time of a session; servers and firewalls close idle ones by themselves."""
+KEPT = 64
+"""Maximum number of idle sessions: one per worker thread."""
+
+
+class Session(Protocol):
+    """Connection to a server, signed in. ``worn`` is set once it should not serve another call."""
+
+    deadline: Deadline
+
+    @property
+    def worn(self) -> bool:
+        """True if the session should be ended rather than kept."""
+
+    def leave(self) -> None:
+        """End it as the protocol asks for."""
+
+    def close(self) -> None:
+        """End it at once."""
+
+
+S = TypeVar("S", bound=Session)
+
+
+class SessionPool(SecretHolder, Generic[S]):
+    """Pool of idle sessions; thread-safe. A session in use belongs to its user."""
+
+    def __init__(self, connect: Callable[[Deadline], S], clock: Clock) -> None:
+        self._connect = connect
+        self._clock = clock
+        self._idle: list[tuple[S, float, float]] = []
+        self._lock = threading.Lock()
+        self._closing = weakref.finalize(self, _close, self._idle)
+
+    def take(self, deadline: Deadline) -> S | None:
+        """Return the most recently used session, with a new ``deadline``; None if none is fresh enough."""
+        now, at = self._clock.monotonic(), self._clock.time()
+        with self._lock:
+            stale = []
+            # the oldest come first; in a process that was frozen, one of the clocks may have stood still
+            while self._idle and max(now - self._idle[0][1], at - self._idle[0][2]) >= IDLE_SECONDS:
+                stale.append(self._idle.pop(0)[0])
+            found = self._idle.pop()[0] if self._idle else None
+        for session in stale:
+            session.close()
+        if found is not None:
+            found.deadline = deadline
+        return found
+
+    def fresh(self, deadline: Deadline) -> S:
+        """Open a new session.
+
+        :raises JackfieldError: if that fails; nothing was sent then.
+        """
+        return self._connect(deadline)
+
+    def give(self, session: S) -> None:
+        """Return a session on which nothing is in progress to the pool; end it if it is worn."""
+        with self._lock:
+            if not session.worn and len(self._idle) < KEPT:
+                self._idle.append((session, self._clock.monotonic(), self._clock.time()))
+                return
+        session.leave()
+
+    def close(self) -> None:
+        """Close the idle sessions, at the end of the process or of the connection."""
+        self._closing()
+
+
+def _close(idle: list[tuple[S, float, float]]) -> None:
+    while idle:
+        idle.pop()[0].close()
