@@ -81,7 +81,7 @@ def test_a_connector_is_one_card(stand: Stand, platform: Client) -> None:
 
 def test_a_connector_and_its_family_are_one_card(stand: Stand, platform: Client) -> None:
     """SES takes the accounts of AWS, and SMTP: one card, in whatever order and under which of their names a session has them."""
-    for types in (["aws-ses/smtp", "aws/apiKeySecret"], ["aws/awsAssumeRole", "aws-ses/smtp"]):
+    for types in (["aws-ses/smtp", "aws/apiKeySecret"], ["aws/awsRolesAnywhere", "aws-ses/smtp"]):
         assert cards_of(chosen(stand, platform, types=types)) == ["AAmazon Web Services"]
     assert cards_of(chosen(stand, platform, types=["aws-ses/smtp", "aws-ses/apiKeySecret"])) == ["AAmazon SES"]
 

@@ -19,8 +19,10 @@ pytest_plugins = ["browser"]
 BASE = "/v1/workspaces/acme-1/connect-sessions"
 SERVER = {"server": "https://api.example.com"}
 CLIENT = {"clientId": "c", "authorizationUrl": "https://login.example.com/authorize", "tokenUrl": "https://login.example.com/token"}
+KEYS = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "s3cret"}
+USER = "arn:aws:iam::111122223333:user/shop"
 TYPES: dict[str, dict[str, Any]] = {
-    "aws-ses/apiKeySecret": {}, "aws-ses/awsAssumeRole": {}, "aws-ses/awsRolesAnywhere": {}, "aws-ses/smtp": {}, "github/accessToken": {},
+    "aws-ses/apiKeySecret": {}, "aws-ses/awsAssumeRole": KEYS, "aws-ses/awsRolesAnywhere": {}, "aws-ses/smtp": {}, "github/accessToken": {},
     "github/oauth": CLIENT, "http/apiKey": SERVER, "http/awsSigV4": {**SERVER, "region": "eu-west-1"}, "http/basic": SERVER,
     "http/bearer": SERVER, "http/mutualTls": SERVER, "http/oauth2AuthorizationCode": {**SERVER, **CLIENT},
     "http/oauth2ClientCredentials": {**SERVER, "tokenUrl": CLIENT["tokenUrl"]}, "http/openIdConnect": {**SERVER, **CLIENT},
@@ -57,7 +59,7 @@ def test_a_curated_type_for_a_customer(browser: Browser, console: Console, platf
     visitor = Visitor(browser, console)
     page = visitor.page
     asked = {"verify": "link", "locale": "de", "theme": {"name": "Shop GmbH"}, "types": [name], "defaults": {"values": TYPES[name]}}
-    answer = platform.post(BASE, asked)
+    answer = platform.post(BASE, {**asked, "principal": USER} if TYPES[name] is KEYS else asked)
     assert answer.status == 201, answer.body
     page.goto(answer.json["url"])
     page.get_by_text("Shop GmbH bittet Sie").wait_for()
@@ -85,9 +87,8 @@ def test_a_curated_type_for_a_customer(browser: Browser, console: Console, platf
 def test_the_choice_for_a_customer(browser: Browser, console: Console, platform: Client, thoroughly: bool) -> None:
     """All systems as cards, with letters as icons in colours that can be read; one is chosen by keyboard."""
     visitor = Visitor(browser, console)
-    answer = platform.post(
-        BASE, {"verify": "link", "locale": "de", "types": [*TYPES], "defaults": {"values": {**SERVER, **CLIENT, "region": "eu-west-1"}}}
-    )
+    values = {**SERVER, **CLIENT, **KEYS, "region": "eu-west-1"}
+    answer = platform.post(BASE, {"verify": "link", "locale": "de", "types": [*TYPES], "principal": USER, "defaults": {"values": values}})
     visitor.page.goto(answer.json["url"])
     pressed(visitor, "Beginnen")
     visitor.page.get_by_role("heading", name="System auswählen").wait_for()

@@ -121,7 +121,9 @@ def test_a_german_page_is_german(stand: Stand, platform: Client) -> None:
 
 def test_a_role_is_described_in_german(stand: Stand, platform: Client) -> None:
     """A value that does not fit names what is expected."""
-    ada = begin(stand, platform, types=["aws-ses/awsAssumeRole"]).press("Beginnen")
+    keys = {"values": {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "s3cret"}}
+    user = "arn:aws:iam::111122223333:user/shop"
+    ada = begin(stand, platform, types=["aws-ses/awsAssumeRole"], principal=user, defaults=keys).press("Beginnen")
     assert "Amazon SES: AWS-Rolle verbinden" in ada.said
     ada.press("Weiter", roleARN="acme")
     assert "„acme“ passt nicht. Erwartet wird die ARN einer IAM-Rolle wie arn:aws:iam::123456789012:role/acme-ses" in ada.said

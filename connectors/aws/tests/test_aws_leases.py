@@ -252,6 +252,11 @@ def test_session_names_are_legal(workspace: str, connection: str | None) -> None
     assert name.startswith("jackfield-")
 
 
+def test_a_test_of_what_is_not_stored_says_so() -> None:
+    """The owner of the role reads in CloudTrail that a connection was tested, before it has a name."""
+    assert session_name(Opener(workspace="acme-1", connection=None).context()) == "jackfield-acme-1-connection-test"
+
+
 def test_long_names_stay_apart() -> None:
     """Names that are cut differ by their tails."""
     names = {session_name(Opener(connection="a" * 99 + last).context()) for last in "bc"}

@@ -18,6 +18,10 @@ SURFACES = ("library", "cli", "http", "mcp", "console")
 
 _UNCLEAR = "Check with the provider whether it took effect before you send it again"
 _RATHER_TWICE = "'onDoubt': 'retry' is for callers who would rather send it twice than not at all."
+_RECONNECT = (
+    "Have your user connect it again: with the platform's token, POST /v1/workspaces/{w}/connect-sessions with the mode 'reauth' and the "
+    "connection '{name}'."
+)
 _STEPS: Mapping[str, Mapping[str, str]] = {
     "action_schema": {
         "library": "See the schema of {connector}/{action} for its inputs.",
@@ -257,7 +261,7 @@ _STEPS: Mapping[str, Mapping[str, str]] = {
     "connect": {
         "library": "Connect it: connections.authorizing().begin('{name}', …) returns the address at which a person approves.",
         "cli": "Connect it: 'jackfield connections connect {name}'.",
-        "http": "POST /v1/connections/{name}/authorize returns the address at which a person approves.",
+        "http": f"{_RECONNECT} Without a platform: POST /v1/connections/{{name}}/authorize returns the address at which a person approves.",
         "mcp": "Tell the person that the connection '{name}' must be connected at the provider first.",
         "console": "Open the connection's page and choose Connect.",
     },
@@ -307,6 +311,7 @@ _OF_CALLERS: Mapping[tuple[str, str], str] = {
     ("in_doubt", "invoke"): f"{_UNCLEAR}; whoever manages the workspace records the outcome. {_RATHER_TWICE}",
     ("resolve", "invoke"): f"{_UNCLEAR}; whoever manages the workspace records the outcome.",
     ("add_connection", "invoke"): "Give one inline, or ask whoever manages the workspace to add one.",
+    ("connect", "invoke"): _RECONNECT,
     ("connect", "platform"): "Have your user connect it again: POST /v1/workspaces/{w}/connect-sessions with the mode 'reauth' and the "
     "connection '{name}'.",
     ("connections", "platform"): "GET /v1/workspaces/{w}/connections lists the connections.",

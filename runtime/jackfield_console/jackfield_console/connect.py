@@ -21,6 +21,7 @@ from jackfield_console.layout.assets import content_of
 from jackfield_console.plain_form import read, sent
 from jackfield_console.sign_in import ConsoleSessions
 from jackfield_platform.tenants.approvals import WrongCode
+from jackfield_platform.tenants.connect_access import stack_of
 from jackfield_platform.tenants.connect_session import CANCELLED, ConnectSession
 from jackfield_platform.tenants.connect_table import SessionMoved, UnknownSession, same, workspace_of
 from jackfield_platform.tenants.connecting import PAGE, Connecting
@@ -216,10 +217,10 @@ class _ConnectPages:
     def template(self, request: Request) -> Response:
         """``GET /connect/session/{id}/template``: the CloudFormation template that creates the role."""
         sessions, found, view = self._entered(request)
-        made = sessions.documents(found) if found.task == "add" and not found.is_over else {}
+        made = {} if found.is_over or not found.task else sessions.documents(found)
         if "cloudFormation" not in made:
             return view.refusal("gone", 404)
-        headers = {"Content-Disposition": f'attachment; filename="{sessions.stack(found)}.json"', "Cache-Control": "no-store"}
+        headers = {"Content-Disposition": f'attachment; filename="{stack_of(made)}.json"', "Cache-Control": "no-store"}
         return Response(json.dumps(made["cloudFormation"], indent=2), headers=headers, media_type="application/json")
 
     def _turned_away(self, request: Request, found: ConnectSession, view: View, back: str) -> Response | None:

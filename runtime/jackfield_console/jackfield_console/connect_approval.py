@@ -13,11 +13,13 @@ from urllib.parse import urlsplit
 
 from starlette.responses import Response
 
+from jackfield.connections.connection_types import Kind
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node
 from jackfield_console.connect_cards import icon
 from jackfield_console.connect_page import Pages
 from jackfield_console.layout.components import h
+from jackfield_platform.tenants.connect_records import ConnectRecord
 from jackfield_platform.tenants.connect_session import ConnectSession
 from jackfield_platform.tenants.connecting import Connecting
 from jackfield_server.shared.operations.connect import SESSION
@@ -58,9 +60,15 @@ class ApprovalPages(Pages):
     def _title(self, sessions: Connecting, found: ConnectSession) -> str:
         """Name what is connected, as a customer knows it: never by the connection's name."""
         try:
-            return self._words.whole_title(found.type, sessions.kind(found))
+            kind = sessions.kind(found)
+            row = next((row for row in sessions.managed(found) if row["name"] == found.connection), None)
+            return self._words.whole_title(found.type, kind) if row is None else self._row_title(row, kind, found.record)
         except JackfieldError:
             return self.say("account_title")
+
+    def _row_title(self, row: Mapping[str, Any], kind: Kind, record: ConnectRecord) -> str:
+        """Name a connection that exists."""
+        return self._words.listed_title(record.type_of(kind), kind, row.get("values", {}), record)
 
     def _picture(self, sessions: Connecting, found: ConnectSession) -> Markup | None:
         try:

@@ -20,6 +20,8 @@ from jackfield_console.connect_cards import card, grouped, icon
 from jackfield_console.connection import cure
 from jackfield_console.layout.components import badge, csrf_field, guide, h, json_text, line
 from jackfield_console.plain_form import fields
+from jackfield_platform.tenants.connect_access import stack_of
+from jackfield_platform.tenants.connect_records import ConnectRecord
 from jackfield_platform.tenants.connect_session import CANCELLED, ConnectSession
 from jackfield_platform.tenants.connecting import Connecting
 from jackfield_server.shared.operations.connect import SESSION
@@ -166,10 +168,11 @@ class View(ApprovalPages):
 
     def _named(self, sessions: Connecting, found: ConnectSession) -> Iterator[tuple[Mapping[str, Any], str, str]]:
         """Return each connection with what a customer calls it, and its account: its own name is the platform's. Equal ones are counted."""
-        seen = Counter[tuple[str, str]]()
+        seen, records, none = Counter[tuple[str, str]](), sessions.records(), ConnectRecord()
         for row in sessions.managed(found):
             kind, account = sessions.known_kind(str(row["type"])), account_named(row.get("account"))
-            title = self._words.whole_title(kind.full_name, kind) if kind is not None else self.say("account_title")
+            record = records.get(str(row["name"]), none)
+            title = self._row_title(row, kind, record) if kind is not None else self.say("account_title")
             seen[title, account] += 1
             count = seen[title, account]
             yield row, title if count == 1 else f"{title} ({count})", account
@@ -195,11 +198,7 @@ class View(ApprovalPages):
         schema = self._words.schema(found.type, kind, schema)
         faults = {item.path: self._fault_of(item) for item in error.details if item.path} if isinstance(error, InvalidConnection) else {}
         again = found.task == "replace"
-        title = (
-            self.say("again_title", type=self._words.whole_title(found.type, kind))
-            if again
-            else self.say("form_title", type=self._words.whole_title(found.type, kind))
-        )
+        title = self.say("again_title" if again else "form_title", type=self._title(sessions, found))
         button = self.say("approve_begin")
         form = self._formed(
             "submit", fields(schema, values, stored, faults, self.say), h.div(h.button(button, class_="primary"), class_="actions")
@@ -240,26 +239,32 @@ class View(ApprovalPages):
         if external is None:
             policy = self._needed(sessions, found)
             return h.details(h.summary(self.say("needed")), code(policy, self.say("needed"))) if policy else None
-        made = sessions.documents(found) if found.task == "add" else {}
-        stack = sessions.stack(found)
-        command = f"aws cloudformation deploy --stack-name {stack} --template-file {stack}.json --capabilities CAPABILITY_NAMED_IAM"
-        template = [
-            h.p(h.a(self.say("external_template"), href=f"{SESSION}/{found.id}/template", class_="button", download=f"{stack}.json")),
-            h.p(self.say("external_command")), code(command, "AWS CLI"),
-        ] if "cloudFormation" in made else []  # fmt: skip
+        made = sessions.documents(found)
+        template = self._template(found, stack_of(made)) if "cloudFormation" in made else []
         policies = [
             h.details(h.summary(self.say(key)), code(json_text(made[name]), self.say(key)))
             for name, key in (("trustPolicy", "external_trust"), ("identityPolicy", "external_permissions"))
             if name in made
         ]
+        lead = self.say("external_lead_again" if found.task == "replace" else "external_lead")
         return h.section(
-            h.h2(self.say("external_title")), h.p(self.say("external_lead")), code(external, self.say("external_id")), template, policies,
+            h.h2(self.say("external_title")), h.p(lead), code(external, self.say("external_id")), template, policies,
             class_="card stack",
         )  # fmt: skip
 
+    def _template(self, found: ConnectSession, stack: str) -> list[Markup]:
+        """Offer the template of the role, and the command that makes the role, or changes one that the template has made."""
+        command = f"aws cloudformation deploy --stack-name {stack} --template-file {stack}.json --capabilities CAPABILITY_NAMED_IAM"
+        address, lead = f"{SESSION}/{found.id}/template", "external_command_again" if found.task == "replace" else "external_command"
+        return [
+            h.p(h.a(self.say("external_template"), href=address, class_="button", download=f"{stack}.json")),
+            h.p(self.say(lead)), code(command, "AWS CLI"),
+        ]  # fmt: skip
+
     def _needed(self, sessions: Connecting, found: ConnectSession) -> str:
         """Return the policy for whoever has the key that is entered, if the platform says what it will call."""
-        made = sessions.documents(found) if found.task == "add" and (found.wanted.actions or found.wanted.calls) else {}
+        asked = found.asked
+        made = sessions.documents(found) if asked.actions or asked.calls else {}
         return json_text(made["identityPolicy"]) if "identityPolicy" in made else ""
 
     def _trial(self, found: ConnectSession, external: str | None) -> Markup | None:

@@ -17,6 +17,7 @@ from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.hints import worded
 from jackfield.kernel.markup import Markup
 from jackfield_console.layout.components import h
+from jackfield_platform.tenants.connect_records import ConnectRecord
 from jackfield_platform.tenants.connect_session import ConnectSession
 
 _TITLE = "title"
@@ -43,6 +44,7 @@ class Words:
         self._texts = texts_of(locale)
         self._labels: Mapping[str, Any] = found.wanted.labels if found is not None else {}
         self._brought: Mapping[str, Any] = found.wanted.values if found is not None else {}
+        self._kept: Mapping[str, Any] = found.record.labels if found is not None else {}
 
     def say(self, key: str, **values: object) -> str:
         """Return a text of the pages, filled in."""
@@ -62,22 +64,28 @@ class Words:
         connector = next((one for one in kind.manifests if one.key == key), None)
         return self.of(connector.title) if connector is not None else self._texts.about(key, _TITLE, kind.manifests[0].title)
 
-    def labelled(self, name: str, kind: Kind) -> str:
-        """Return the title that the session gives to a type; empty if it gives none."""
-        return str(self._label(name, kind).get(_TITLE) or "")
+    def labelled(self, name: str, kind: Kind, record: ConnectRecord | None = None) -> str:
+        """Return the title that the session gives to a type, or an earlier one to its connection (``record``); empty if none does."""
+        return str(self._label(name, kind, record).get(_TITLE) or "")
 
     def title(self, name: str, kind: Kind) -> str:
         """Return the title of a type, as the platform or its author has it."""
         return self.labelled(name, kind) or self._texts.about(kind.full_name, _TITLE, kind.about.title)
 
     def whole_title(self, name: str, kind: Kind) -> str:
-        """Return the title of a type with its connector, unless it says that. Where a type is for any server, and the platform has named
-        one, the person knows its name."""
-        server = self._brought.get("server")
-        if "server" in kind.schema.get("required", ()) and isinstance(server, str) and not self.labelled(name, kind):
+        """Return the title of a type with its connector, unless it says that."""
+        return self.listed_title(name, kind, {})
+
+    def listed_title(self, name: str, kind: Kind, values: Mapping[str, Any], record: ConnectRecord | None = None) -> str:
+        """Return the title of a connection with these values. Where a type is for any server, and the platform has named one, the person
+        knows its name."""
+        if labelled := self.labelled(name, kind, record):
+            return labelled
+        server = self._brought.get("server", values.get("server"))
+        if "server" in kind.schema.get("required", ()) and isinstance(server, str):
             return urlsplit(server).hostname or self.title(name, kind)
         title, connector = self.title(name, kind), self.connector(name, kind)
-        return title if connector.casefold() in title.casefold() or self.labelled(name, kind) else f"{connector}: {title}"
+        return title if connector.casefold() in title.casefold() else f"{connector}: {title}"
 
     def description(self, name: str, kind: Kind) -> str:
         """Return what a type is."""
@@ -98,8 +106,9 @@ class Words:
         found = self._texts.schema(schema)
         return {**found, "properties": {key: {**field, **labels.get(key, {})} for key, field in found["properties"].items()}}
 
-    def _label(self, name: str, kind: Kind) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = self._labels.get(name) or self._labels.get(kind.full_name) or {}
+    def _label(self, name: str, kind: Kind, record: ConnectRecord | None = None) -> Mapping[str, Any]:
+        kept = self._kept if record is None else record.labels
+        found: Mapping[str, Any] = self._labels.get(name) or self._labels.get(kind.full_name) or kept
         return found
 
     def advice(self, hint: str | None) -> Markup | None:

@@ -7,6 +7,7 @@ import json
 from jackfield_platform.events.callbacks import secrets_place
 from jackfield_platform.schedules.table import COLUMNS as SCHEDULE_COLUMNS
 from jackfield_platform.schedules.table import Schedule
+from jackfield_platform.tenants.connect_records import record_place
 from jackfield_platform.tenants.connect_table import session_place
 from jackfield_platform.triggers.comparison import item_place
 from jackfield_platform.triggers.subscription import COLUMNS as SUBSCRIPTION_COLUMNS
@@ -45,5 +46,9 @@ SEALED_ROWS = (
     SealedRows(
         "connect_sessions", "digest, status, expires_at, sealed", "the connect session {id}",
         opened_at(lambda row: session_place(row.id, row.digest, row.status, row.expires_at)),
+    ),
+    SealedRows(
+        "connections", "connect_record", "what a connect session has left with the connection {id}",
+        opened_at(lambda row: record_place(row.id), "connect_record"),
     ),
 )  # fmt: skip

@@ -18,6 +18,7 @@ from jackfield.kernel.clock import Deadline
 from jackfield_platform.events.callbacks import Callbacks
 from jackfield_platform.schedules.schedules import WorkspaceSchedules
 from jackfield_platform.sealed_rows import SEALED_ROWS as PLATFORM_ROWS
+from jackfield_platform.tenants.connect_records import ConnectRecord, ConnectRecords
 from jackfield_platform.tenants.connecting import open_sessions
 from jackfield_store.access import Workspaces
 from jackfield_store.connections.authorizations import Authorizations
@@ -46,6 +47,7 @@ _MOVED = {
     "revocations": ("id", "'4711'"),
     "connect_sessions": ("status", "'granted'"),
     "files": ("id", "'file_4711'"),
+    "connections": ("connect_record", "(SELECT seal FROM workspaces WHERE name = 'other')"),
     "grants": ("sealed", "(SELECT seal FROM workspaces WHERE name = 'other')"),
 }
 """A column of each table that somebody changes, and its new value: what is sealed does not fit any more."""
@@ -93,6 +95,9 @@ def _fill(stage: TriggerStage) -> None:
         )
 
     storage.database.record(unit)
+    records = ConnectRecords(storage.database, lambda: vault, "default", stage.clock)
+    with storage.database.write() as transaction:
+        records.keep(transaction, "hall", ConnectRecord(type="echo/token"))
 
 
 def _problems(stage: TriggerStage) -> list[str]:

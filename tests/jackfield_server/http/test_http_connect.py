@@ -201,14 +201,16 @@ def test_a_locked_value_that_is_wrong_is_told(shop: Shop) -> None:
 def test_a_platform_gives_an_external_id(shop: Shop) -> None:
     """A customer whose role demands an External ID already keeps it: the platform, which knows whose it is, gives it for a new connection.
     Neither the person nor another workspace can choose it, and the refusal is that of any other."""
-    role = {"types": ["aws/awsAssumeRole"], "connection": "role"}
-    ada = shop.person(shop.begin(**role, defaults={"values": {"externalId": "jf-HUT-4711"}})).press("Begin")
+    role = {"types": ["aws-ses/awsAssumeRole"], "connection": "role", "principal": "arn:aws:iam::111122223333:user/shop"}
+    keys = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "s3cret"}
+    ada = shop.person(shop.begin(**role, defaults={"values": {**keys, "externalId": "jf-HUT-4711"}})).press("Begin")
     assert "jf-HUT-4711" in ada.text
     assert "value.externalId" not in ada.text
-    eve = shop.person(shop.begin(**role)).press("Begin")
+    eve = shop.person(shop.begin(**role, defaults={"values": keys})).press("Begin")
     assert "jf-HUT-4711" not in eve.text
-    answer = shop.platform.post(BASE, {"user": "ada", "returnTo": BACK, **role, "defaults": {"values": {"externalId": 1}}})
-    assert (answer.status, answer.json["details"][0]["path"]) == (400, "/defaults/values/externalId")
+    for wrong in (1, "a", "x" * 1225, "with space", "über", "a\n"):
+        answer = shop.platform.post(BASE, {"user": "ada", "returnTo": BACK, **role, "defaults": {"values": {**keys, "externalId": wrong}}})
+        assert (answer.status, answer.json["details"][0]["path"]) == (400, "/defaults/values/externalId"), wrong
     settings = {"allowOwnExternalId": True}
     assert shop.platform.call("PATCH", "/v1/workspaces/acme-1", settings).json["allowOwnExternalId"] is True
     shop.platform.call("PATCH", "/v1/workspaces/acme-1", {"allowOwnExternalId": False})

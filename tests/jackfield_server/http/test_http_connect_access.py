@@ -205,7 +205,7 @@ def test_a_principal_of_another_partition_gets_its_template(platform: Client) ->
 )
 def test_names(platform_name: str, connection: str, role: str, stack: str) -> None:
     """Names are the platform's and the connection's, within the limits of IAM and CloudFormation, and neutral where it has none."""
-    assert (role_name(platform_name, connection), stack_name(platform_name, connection)) == (role, stack)
+    assert (role_name(platform_name, connection), stack_name(role_name(platform_name, connection))) == (role, stack)
     assert len(role) <= 64
 
 

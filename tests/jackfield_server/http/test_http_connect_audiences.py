@@ -65,6 +65,10 @@ def begin(platform: Client, **body: Any) -> dict[str, Any]:
     return found
 
 
+USER = "arn:aws:iam::111122223333:user/shop"
+KEYS = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "s3cret"}
+
+
 def fields_of(person: Person) -> set[str]:
     """Names of the values that a page asks for."""
     return set(re.findall(r'name="value\.([^"]+)"', person.text))
@@ -83,7 +87,8 @@ def values_of(stand: Stand, name: str) -> dict[str, Any]:
 def test_the_page_asks_for_what_a_person_knows(stand: Stand, platform: Client, name: str) -> None:
     """Of each curated type the fields that the provider shows to its customer: no address, client, proxy, certificate or policy."""
     sessions = connecting(stand.host, "acme-1")
-    begun = begin(platform, types=[name], defaults={"values": values_of(stand, name)})
+    role = {"principal": USER} if name.endswith("/awsAssumeRole") else {}
+    begun = begin(platform, types=[name], defaults={"values": {**values_of(stand, name), **(KEYS if role else {})}}, **role)
     found = sessions.choose(sessions.find(begun["id"]), name)
     assert sessions.form(found)[0]["properties"].keys() == SHOWN[name]
 
@@ -194,7 +199,10 @@ def test_types_that_a_person_cannot_fill_in_are_not_offered(stand: Stand, platfo
     """Unless the session brings what they require."""
     sessions = connecting(stand.host, "acme-1")
     offered = {name for name, _ in sessions.offered(sessions.find(begin(platform)["id"]))}
-    assert {"github/accessToken", "slack/botToken", "aws/awsAssumeRole"} <= offered
+    assert {"github/accessToken", "slack/botToken"} <= offered
+    assert "aws/awsAssumeRole" not in offered
+    assumed = begin(platform, principal=USER, defaults={"values": KEYS})
+    assert "aws/awsAssumeRole" in {name for name, _ in sessions.offered(sessions.find(assumed["id"]))}
     assert not {name for name in offered if name.startswith("http/")} | ({"github/oauth"} & offered)
     brought = {"values": {"clientId": "c", "server": "https://api.example.com"}}
     named = begin(platform, types=["github/oauth", "http/bearer"], defaults=brought)

@@ -184,6 +184,8 @@ def test_a_platform_is_told_how_its_user_connects_again(status: str) -> None:
         "Have your user connect it again: POST /v1/workspaces/{w}/connect-sessions with the mode 'reauth' and the connection 'crm'."
     )
     assert connection_health({**row, "lastTest": None, "status": "expired"})["hint"] == hint
+    readers = [worded(NextStep("connect", name="crm"), f"http:{scope}") or "" for scope in ("read", "invoke", "manage")]
+    assert [("'reauth'" in text, "/v1/connections/crm/authorize" in text) for text in readers] == [(True, False)] * 2 + [(True, True)]
     assert connection_health(row, "console")["hint"] == "Open the connection's page and choose Connect."
     other = {**row, "status": "failing", "lastTest": {"steps": [{**step, "hint": "Set AWS_REGION."}]}}
     assert connection_health(other)["hint"] == "Set AWS_REGION."

@@ -12,9 +12,10 @@ from jackfield.connections.locales import LOCALES
 from jackfield.connections.named_connection import NAME, NAME_EXPECTED
 from jackfield.invocation.provider_ids import marked_places
 from jackfield.kernel.clock import iso
-from jackfield.kernel.dataclass import dataclass, field
+from jackfield.kernel.dataclass import dataclass, field, replace
 from jackfield.kernel.errors import Detail, InvalidInvocation
 from jackfield.kernel.secrecy import SecretHolder
+from jackfield_platform.tenants.connect_records import ConnectRecord
 from jackfield_store.access.images import image_fault
 from jackfield_store.access.settings import theme_faults, theme_of
 from jackfield_store.management.call_permissions import check_calls
@@ -126,6 +127,11 @@ class Wanted(SecretHolder):
         reading.check()
         return found
 
+    def completed(self, record: ConnectRecord) -> Wanted:
+        """Return the request with what is remembered of its connection in place of what it does not name."""
+        said = self if self.actions or self.calls else record
+        return replace(self, principal=self.principal or record.principal, actions=said.actions, calls=said.calls)
+
     @property
     def pages(self) -> tuple[str, ...]:
         """Origins of the platform's own pages."""
@@ -144,7 +150,8 @@ class ConnectSession(SecretHolder):
     browser other than the session's approves with ``nonce``, which a framed page hands to the window that it opens, or with ``code``. A
     person reads the code there and types it on another device, in at most ``tries`` tries. ``framed`` is true if the session was begun, or
     opened again, in a frame of the platform's page, which then leads. ``apart`` is the digest of the secret of the browser that last came
-    back from the provider, with whatever answer: it may see how the session goes on."""
+    back from the provider, with whatever answer: it may see how the session goes on. ``recalled`` is what an earlier session has left with
+    the connection (``ConnectRecord``)."""
 
     id: str
     digest: str
@@ -175,14 +182,30 @@ class ConnectSession(SecretHolder):
     proof: str = ""
     framed: bool = False
     apart: str = ""
+    recalled: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def warnings(self) -> dict[str, list[dict[str, str]]]:
         """Warnings of its creation, as ``{"warnings": [{"path", "message"}]}``: it asks for a role without saying what for; else empty."""
-        wanted = self.wanted
-        if wanted.mode != "connect" or not wanted.principal or wanted.actions or wanted.calls:
+        asked = self.asked
+        if asked.mode == "manage" or not asked.principal or asked.actions or asked.calls:
             return {}
         return {"warnings": [{"path": "/actions", "message": _UNLISTED}]}
+
+    @property
+    def record(self) -> ConnectRecord:
+        """What an earlier session has left with the connection."""
+        return ConnectRecord.from_json(self.recalled)
+
+    @property
+    def asked(self) -> Wanted:
+        """Request of the platform, with what is remembered of the connection."""
+        return self.wanted.completed(self.record)
+
+    def leaves(self, full_name: str) -> ConnectRecord:
+        """Return what the session leaves with its connection, whose type has this name."""
+        asked, labels = self.asked, self.wanted.labels.get(self.type) or self.wanted.labels.get(full_name)
+        return ConnectRecord(self.type, labels or self.record.labels, asked.actions, asked.calls, asked.principal)
 
     @property
     def is_over(self) -> bool:

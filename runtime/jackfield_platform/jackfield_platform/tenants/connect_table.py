@@ -50,7 +50,7 @@ _LATE_OF_ALL = f"SELECT DISTINCT workspace FROM connect_sessions WHERE {_OPEN} A
 _PURGE = f"DELETE FROM connect_sessions WHERE workspace = :workspace AND expires_at < :before AND NOT ({_OPEN})"
 _SEALED = (
     "revision", "owner", "asked_by", "created_at", "reason", "browser", "opener", "key", "task", "type", "connection", "generated",
-    "values", "trial", "authorization", "start", "host", "nonce", "code", "tries", "created", "proof", "framed", "apart",
+    "values", "trial", "authorization", "start", "host", "nonce", "code", "tries", "created", "proof", "framed", "apart", "recalled",
 )  # fmt: skip
 _WANTED = (
     "mode", "user", "verify", "types", "connection", "values", "locked", "return_to", "origins", "locale", "theme", "principal",

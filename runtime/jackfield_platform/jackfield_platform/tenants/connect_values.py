@@ -117,7 +117,7 @@ def merged(found: ConnectSession, kind: Kind, entered: Mapping[str, Any], stored
     own, shown = platforms_values(found.wanted, kind), asked(found, kind)
     if stored is not None:
         own = {**{name: value for name, value in stored.items() if name not in shown}, **own}
-        after = dict(edited(kind.schema, stored, {**own, **entered}))
+        after = dict(edited(kind.schema, stored, {**own, **entered, **found.generated}))
         refuse_redirected(kind.schema, stored, entered, after)
         return after
     secret = {path[1:] for path in secret_places(kind.schema, found.values)}

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from jackfield.callers import Caller, Rules
 from jackfield.callers.actor import Actor
-from jackfield.connections.host_access import generate, generated_fields
+from jackfield.connections.host_access import generated_fields
 from jackfield.connections.secret_references import reference_paths
 from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError, UnknownConnection
 from jackfield_platform.tenants.approvals import Approvals
-from jackfield_platform.tenants.connect_access import REMOTE, access_documents, check_access, guarded, stack_name
+from jackfield_platform.tenants.connect_access import REMOTE, Access, guarded
+from jackfield_platform.tenants.connect_choice import Choice
+from jackfield_platform.tenants.connect_records import ConnectRecord, ConnectRecords
 from jackfield_platform.tenants.connect_session import ConnectSession, Wanted
 from jackfield_platform.tenants.connect_table import ConnectTable, SessionMoved, same, unknown
 from jackfield_platform.tenants.connect_values import (
-    can_be_filled,
     check_brought,
     check_defaults,
     form_schema_of,
@@ -47,10 +48,10 @@ PAGE = "/connect"
 """Path of the server's page; a link has a secret after it."""
 _SECONDS = 30.0
 """Deadline of a connection's test."""
-_NAMES = 100
-"""Connections of one type that get a name of their own without random characters."""
 _NO_PLATFORM = Detail("/verify", "must be 'link' or 'browser' unless a platform begins the session", "enum")
 ANOTHER = "another user came back"
+_FRESH: dict[str, Any] = {"values": {}, "trial": {}, "authorization": "", "start": "", "status": "opened"}
+"""Members of a session that begins with a connection."""
 
 
 class RefusedConfirmation(InvalidInvocation):
@@ -66,7 +67,9 @@ def open_sessions(runtime: Opened, clock: Clock) -> Connecting:
     connections = runtime.connections_of(Caller("connect session", "manage", Rules(), remote=True))
     workspaces = Workspaces(storage.database, storage.vault, clock)
     audit = partial(Audit, storage.database, lambda: storage.vault, workspace, clock)
-    return Connecting(table, connections, audit, lambda: workspaces.settings(workspace).theme)
+    records = ConnectRecords(storage.database, lambda: storage.vault, workspace, clock)
+    access = Access(connections, lambda: storage.vault, workspace)
+    return Connecting(table, records, connections, access, audit, lambda: workspaces.settings(workspace).theme)
 
 
 class Opened(Protocol):
@@ -84,12 +87,16 @@ class Connecting:
     look of sessions that bring none."""
 
     def __init__(
-        self, table: ConnectTable, connections: ManagedConnections, audit: Callable[[Actor], Audit], theme: Callable[[], Mapping[str, str]]
-    ) -> None:
+        self, table: ConnectTable, records: ConnectRecords, connections: ManagedConnections, access: Access,
+        audit: Callable[[Actor], Audit], theme: Callable[[], Mapping[str, str]],
+    ) -> None:  # fmt: skip
         self._table = table
+        self._records = records
+        self._access = access
         self._theme = theme
         self._connections = connections
         self._audit = audit
+        self._choice = Choice(table, records, connections, access)
         self.approvals = Approvals(table, self._authorizing)
 
     def create(self, body: Mapping[str, Any] | Wanted, actor: Actor) -> tuple[ConnectSession, str]:
@@ -103,18 +110,18 @@ class Connecting:
             hint = "Choose 'link' to send the link to one person, or 'browser' to lead them from a page of yours."
             raise InvalidInvocation("only the platform that began a connect session confirms it", details=[_NO_PLATFORM], hint=hint)
         self._require_room(adds=wanted.mode == "connect")
-        kinds = self._kinds(wanted)
+        kinds = self._choice.kinds(wanted)
         wanted = wanted if actor.kind == "platform" else widened(wanted, kinds)
         about: dict[str, Any] = {"owner": actor.key, "asked_by": actor.to_json(), "connection": wanted.connection}
         if wanted.connection and wanted.mode != "connect":
-            about["type"] = str(self._find_connection(wanted.connection)["type"])
-        elif wanted.connection and self._exists(wanted.connection):
+            about |= self._choice.again(wanted.connection)[1]
+        elif wanted.connection and self._choice.exists(wanted.connection):
             self._begin_anew(wanted, actor)
         if len(kinds) == 1:
             check_defaults(wanted, kinds[0])
         for place, kind in enumerate(kinds if wanted.mode == "connect" else ()):
             check_brought(wanted, kind, place, partial(self._connections.check, kind.full_name, provenance=REMOTE))
-        check_access(self._connections, wanted, kinds)
+        self._choice.check_access(wanted, kinds, ConnectRecord.from_json(about.get("recalled", {})))
         audit = self._audit(actor)
         facts = {"mode": wanted.mode, "verify": wanted.verify, "user": wanted.user, "types": list(wanted.types)}
 
@@ -134,7 +141,7 @@ class Connecting:
         text, hint = f"the connection '{wanted.connection}' exists", "Choose another name, or the mode 'reauth'."
         if earlier is not None and is_ours and earlier.wanted.user == wanted.user:
             self._fail(earlier, "the same user has begun again")
-            if not self._exists(wanted.connection):
+            if not self._choice.exists(wanted.connection):
                 return
         elif earlier is not None and is_ours:
             text, hint = f"another user is connecting '{wanted.connection}'", f"Choose another name, or delete the session '{earlier.id}'."
@@ -243,14 +250,8 @@ class Connecting:
         return self._table.find(found.id)
 
     def offered(self, found: ConnectSession) -> list[tuple[str, Kind]]:
-        """Return the types that the person may choose, under the names that the platform gave them. Without any, they are those that a
-        person can connect with what he knows of his own account."""
-        kinds = self._connections.kinds
-        if found.wanted.types:
-            return [(name, kind) for name in found.wanted.types if (kind := kinds.known(name)) is not None]
-        ambient = self._connections.access().ambient
-        usable = (kind for kind in kinds.all() if ambient or not self._connections.needs_host(kind))
-        return [(kind.full_name, kind) for kind in usable if can_be_filled(found.wanted, kind)]
+        """Return the types that the person may choose, under the names that the platform gave them."""
+        return self._choice.offered(found.wanted)
 
     def choose(self, found: ConnectSession, name: str) -> ConnectSession:
         """Begin a new connection of a type.
@@ -261,10 +262,10 @@ class Connecting:
         if kind is None or found.wanted.mode != "connect":
             raise InvalidConnection("this system is not offered here", hint="Choose one of the list.")
         self._discard(found)
-        generated = {field: found.wanted.values.get(field) or generate() for field in generated_fields(kind.schema)}
-        connection = found.wanted.connection or self._free(name.partition("/")[0])
+        connection = found.wanted.connection or self._choice.free_name(name.partition("/")[0])
         check_defaults(found.wanted, kind)
-        fresh: dict[str, Any] = {"values": {}, "trial": {}, "authorization": "", "start": "", "created": False, "status": "opened"}
+        generated = self._access.generated(found.wanted, kind, connection)
+        fresh = {**_FRESH, "created": False, "recalled": {}}
         return self._table.change(found, task="add", type=name, connection=connection, generated=generated, **fresh)
 
     def begin(self, found: ConnectSession, connection: str, *, remove: bool = False) -> ConnectSession:
@@ -275,22 +276,18 @@ class Connecting:
         named = {str(row["name"]) for row in self.managed(found)}
         if connection not in named or (remove and found.wanted.mode != "manage"):
             raise UnknownConnection(f"there is no connection '{connection[:100]}' here")
-        kind = self._connections.kinds.find(str(self._find_connection(connection)["type"]))
+        kind, about = self._choice.again(connection)
         task = "remove" if remove else "authorize" if kind.about.authorizes else "replace"
-        fresh: dict[str, Any] = {"generated": {}, "values": {}, "trial": {}, "authorization": "", "start": "", "status": "opened"}
-        return self._table.change(found, task=task, type=kind.full_name, connection=connection, **fresh)
+        generated = self._access.brought(found.wanted, kind) if task == "replace" else {}
+        return self._table.change(found, task=task, connection=connection, generated=generated, **_FRESH, **about)
+
+    def records(self, connection: str = "") -> dict[str, ConnectRecord]:
+        """Return what sessions have left with connections, by their names: with one, or with all."""
+        return self._records.of(connection)
 
     def managed(self, found: ConnectSession) -> list[dict[str, Any]]:
-        """Return the stored connections that the session is about. Those that wait for somebody's approval are nobody's yet."""
-        if found.wanted.mode == "connect":
-            return []
-        if found.wanted.connection:
-            return [self._find_connection(found.wanted.connection)] if self._exists(found.wanted.connection) else []
-        known = self._connections.kinds
-        types = {kind.full_name for name in found.wanted.types if (kind := known.known(name)) is not None}
-        rows, waiting = self._connections.list(limit=1000).items, self._table.waiting()
-        stored = (row for row in rows if row.get("source") == "store" and row["name"] not in waiting)
-        return [row for row in stored if not types or row["type"] in types]
+        """Return the stored connections that the session is about."""
+        return self._choice.managed(found.wanted)
 
     def known_kind(self, name: str) -> Kind | None:
         """Return a type by its name; None if it is not installed."""
@@ -379,23 +376,11 @@ class Connecting:
 
     def documents(self, found: ConnectSession) -> Mapping[str, Any]:
         """Return the documents by which the owner of the account lets the connection in; none if its type has none."""
-        try:
-            return access_documents(self._connections, found.wanted, self.kind(found), found.type, found.connection, found.generated)
-        except JackfieldError:
-            return {}
-
-    def stack(self, found: ConnectSession) -> str:
-        """Return the name of the stack that makes a role by the documents."""
-        return stack_name(found.wanted.theme.get("name", ""), found.connection)
+        return self._access.documents(found, self.kind(found))
 
     def external_id(self, found: ConnectSession) -> str | None:
         """Return the External ID that the owner of the account has to ask for; None if the type has none."""
-        if found.task == "add":
-            return next(iter(found.generated.values()), None)
-        try:
-            return self._connections.external_id(found.connection)
-        except JackfieldError:
-            return None
+        return self._access.external_id(found)
 
     def _added(self, found: ConnectSession) -> ConnectSession:
         """Store a connection without any approval; it and the session's note of it are one commit, so that the session can remove it."""
@@ -415,9 +400,12 @@ class Connecting:
 
     def _perform(self, found: ConnectSession) -> None:
         """Make the change that the session is for; it and the session's end are one commit."""
+        left = None if found.task == "remove" else found.leaves(self.kind(found).full_name)
 
         def in_transaction(transaction: Transaction) -> None:
             self._table.changed_in(transaction, found, status="granted", values={}, proof="")
+            if left is not None:
+                self._records.keep(transaction, found.connection, left)
 
         acting = self._connections.acting_as(_actor(found), in_transaction)
         how: dict[str, Any] = {"test": True, "force": True, "provenance": REMOTE, "timeout_seconds": _SECONDS}
@@ -450,7 +438,7 @@ class Connecting:
                     self._connections.acting_as(_actor(found)).remove(found.connection)
 
     def _require_account(self, found: ConnectSession, account: Mapping[str, Any] | None) -> None:
-        before = (self._find_connection(found.connection).get("account") or {}).get("id")
+        before = (self._choice.find(found.connection).get("account") or {}).get("id")
         now = (account or {}).get("id")
         if before and now and before != now and not found.wanted.other_account:
             text = f"this signs in to the account {now}, and the connection is for the account {before}"
@@ -458,38 +446,6 @@ class Connecting:
 
     def _authorizing(self, found: ConnectSession, in_transaction: Callable[[Transaction], None] | None = None) -> Authorizing:
         return self._connections.acting_as(_actor(found), in_transaction).authorizing()
-
-    def _kinds(self, wanted: Wanted) -> list[Kind]:
-        """Return the types that a request names.
-
-        :raises InvalidInvocation: if one is not installed.
-        """
-        found = []
-        for place, name in enumerate(wanted.types):
-            try:
-                found.append(self._connections.kinds.find(name))
-            except InvalidConnection as error:
-                fault = Detail(f"/types/{place}", error.message, "enum")
-                raise InvalidInvocation(f"the connect session is not valid: {error.message}", details=[fault], hint=error.hint) from None
-        return found
-
-    def _find_connection(self, name: str) -> dict[str, Any]:
-        row = self._connections.show(name)
-        if row.get("source", "store") != "store":
-            raise UnknownConnection(f"the connection '{name}' is not stored in the database")
-        return row
-
-    def _exists(self, name: str) -> bool:
-        try:
-            self._connections.show(name)
-        except UnknownConnection:
-            return False
-        return True
-
-    def _free(self, base: str) -> str:
-        """Return a name that no connection has."""
-        names = (base if number == 1 else f"{base}-{number}" for number in range(1, _NAMES))
-        return next((name for name in names if not self._exists(name)), f"{base}-{new_secret()[:8]}")
 
 
 def _actor(found: ConnectSession) -> Actor:

@@ -6,7 +6,9 @@ problem"). It protects only as long as no other customer of the platform can use
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +18,20 @@ if TYPE_CHECKING:
     from jackfield_store.database import Database, Transaction
     from jackfield_store.keys import Vault
 
+_BYTES = 24
+"""Bytes of an External ID that is derived: 192 bits, as many as a generated one has."""
 MIGRATION = "keyed_external_ids"
 """Migration after which digests are keyed."""
 _KEYS_OF = "default"
 """Workspace whose key digests are made with: those of all workspaces must be comparable."""
 _HEIR = "SELECT digest FROM external_ids WHERE digest > :after AND digest < :before AND workspace = :workspace ORDER BY digest LIMIT 1"
+
+
+def derived(vault: Vault, workspace: str, connection: str, field: str) -> str:
+    """Return the External ID that belongs to the name of a connection, before there is one: the same each time, and without the keys of the
+    workspace nobody can tell it, who knows those of others included."""
+    digest = vault.hmac(workspace, b"external id of a connection\0" + json.dumps([connection, field]).encode())
+    return "jf-" + base64.urlsafe_b64encode(bytes.fromhex(digest)[:_BYTES]).decode()
 
 
 def claim(

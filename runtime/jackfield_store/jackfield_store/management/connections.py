@@ -37,6 +37,7 @@ from jackfield_store.management.policies import PolicyRequest, external_id, visi
 from jackfield_store.management.revoking import Revoking
 from jackfield_store.management.served_actions import unserved
 from jackfield_store.management.transfer import Fill, exported, imported
+from jackfield_store.management.type_facts import has_policies, needs_host
 from jackfield_store.management.views import page, shown_from_file, shown_from_store
 from jackfield_store.management.visible_connections import VisibleConnections, not_stored, table_of
 from jackfield_store.management.weak_secrets import warned
@@ -159,13 +160,11 @@ class ManagedConnections:
 
     def needs_host(self, kind: Kind) -> bool:
         """Return whether a connection of this type can only authenticate with the server's own identity."""
-        if kind.schema.get("required"):
-            return False
-        try:
-            model = self._catalog.load(kind.manifests[0].key).connections[kind.about.key]
-            return bool(model.model_validate({}).reads_host)
-        except (JackfieldError, ValueError, KeyError):
-            return False
+        return needs_host(self._catalog, kind)
+
+    def has_policies(self, kind: Kind) -> bool:
+        """Return whether a type derives policies from the permissions of actions."""
+        return has_policies(self._catalog, kind)
 
     def check(self, type: str, values: Mapping[str, Any], provenance: Provenance = _OPERATOR) -> None:
         """Validate ``values`` for a new connection of that type, without testing or storing them.

@@ -1,0 +1,122 @@
+"""What a connect session is about: the types that its person may choose from, or the connections that there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInvocation, UnknownConnection
+from jackfield_platform.tenants.connect_records import ConnectRecord
+from jackfield_platform.tenants.connect_values import can_be_filled
+from jackfield_store.keys.sealing import new_secret
+
+if TYPE_CHECKING:
+    from jackfield.connections.connection_types import Kind
+    from jackfield_platform.tenants.connect_access import Access
+    from jackfield_platform.tenants.connect_records import ConnectRecords
+    from jackfield_platform.tenants.connect_session import Wanted
+    from jackfield_platform.tenants.connect_table import ConnectTable
+    from jackfield_store.management.connections import ManagedConnections
+
+_NAMES = 100
+"""Connections of one type that get a name of their own without random characters."""
+
+
+class Choice:
+    """Types and stored connections of one workspace, as far as sessions are about them."""
+
+    def __init__(self, table: ConnectTable, records: ConnectRecords, connections: ManagedConnections, access: Access) -> None:
+        self._table = table
+        self._records = records
+        self._connections = connections
+        self._access = access
+
+    def kinds(self, wanted: Wanted) -> list[Kind]:
+        """Return the types that a request names.
+
+        :raises InvalidInvocation: if one is not installed.
+        """
+        found = []
+        for place, name in enumerate(wanted.types):
+            try:
+                found.append(self._connections.kinds.find(name))
+            except InvalidConnection as error:
+                fault = Detail(f"/types/{place}", error.message, "enum")
+                raise InvalidInvocation(f"the connect session is not valid: {error.message}", details=[fault], hint=error.hint) from None
+        return found
+
+    def offered(self, wanted: Wanted) -> list[tuple[str, Kind]]:
+        """Return the types that the person may choose, under the names that the platform gave them. Without any, they are those that a
+        person can connect with what he knows of his own account."""
+        kinds = self._connections.kinds
+        if wanted.types:
+            return [(name, kind) for name in wanted.types if (kind := kinds.known(name)) is not None]
+        ambient = self._connections.access().ambient
+        usable = (kind for kind in kinds.all() if ambient or not self._connections.needs_host(kind))
+        return [
+            (kind.full_name, kind)
+            for kind in usable
+            if can_be_filled(wanted, kind) and (wanted.principal or not self._access.trusts(kind))  # nobody could finish such a role
+        ]
+
+    def managed(self, wanted: Wanted) -> list[dict[str, Any]]:
+        """Return the stored connections that a request is about. Those that wait for somebody's approval are nobody's yet."""
+        if wanted.mode == "connect":
+            return []
+        if wanted.connection:
+            return [self.find(wanted.connection)] if self.exists(wanted.connection) else []
+        known = self._connections.kinds
+        types = {kind.full_name for name in wanted.types if (kind := known.known(name)) is not None}
+        rows, waiting = self._connections.list(limit=1000).items, self._table.waiting()
+        stored = (row for row in rows if row.get("source") == "store" and row["name"] not in waiting)
+        return [row for row in stored if not types or row["type"] in types]
+
+    def again(self, connection: str) -> tuple[Kind, dict[str, Any]]:
+        """Return the type of a stored connection, and the members of a session about it.
+
+        :raises UnknownConnection: if there is none in the database.
+        """
+        kind = self._connections.kinds.find(str(self.find(connection)["type"]))
+        record = self._records.of(connection).get(connection, ConnectRecord())
+        return kind, {"type": record.type_of(kind), "recalled": record.to_json()}
+
+    def check_access(self, wanted: Wanted, kinds: Iterable[Kind], record: ConnectRecord) -> None:
+        """Check what the platform will call, and its External ID, against the types that the person may choose, or those of the connections
+        that there are, of one of which the ``record`` is.
+
+        :raises InvalidInvocation: with the place of each fault.
+        """
+        named = bool(wanted.actions or wanted.calls)
+        if wanted.mode == "connect":
+            self._access.check(
+                wanted, list(zip(wanted.types, kinds, strict=True)) or (self.offered(wanted) if named or wanted.values else [])
+            )
+        elif named or wanted.values or wanted.connection:
+            of = self._connections.kinds
+            types = {str(row["type"]) for row in self.managed(wanted)} | {kind.full_name for kind in kinds}
+            stored = [kind for kind in map(of.known, sorted(types)) if kind is not None]
+            names = [record.type_of(kind) if wanted.connection else kind.full_name for kind in stored]
+            self._access.check(wanted.completed(record), list(zip(names, stored, strict=True)), stored=True)
+
+    def find(self, name: str) -> dict[str, Any]:
+        """Return a stored connection.
+
+        :raises UnknownConnection: if there is none in the database.
+        """
+        row = self._connections.show(name)
+        if row.get("source", "store") != "store":
+            raise UnknownConnection(f"the connection '{name}' is not stored in the database")
+        return row
+
+    def exists(self, name: str) -> bool:
+        """Return whether there is a connection of this name."""
+        try:
+            self._connections.show(name)
+        except UnknownConnection:
+            return False
+        return True
+
+    def free_name(self, base: str) -> str:
+        """Return a name that no connection has."""
+        names = (base if number == 1 else f"{base}-{number}" for number in range(1, _NAMES))
+        return next((name for name in names if not self.exists(name)), f"{base}-{new_secret()[:8]}")
