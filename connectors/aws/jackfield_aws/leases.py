@@ -77,8 +77,8 @@ def lease_role(context: OpenContext, assumption: Assumption) -> tuple[str, Minte
 
 
 def session_name(context: OpenContext) -> str:
-    """Return the session name that the role's owner sees in CloudTrail: workspace and connection, or what it is for where none is stored;
-    above 64 characters it ends in a hash."""
+    """Return the session name that the role's owner sees in CloudTrail: workspace and connection, or what it is for where none is stored.
+    Above 64 characters it ends in a hash."""
     what = context.connection or ("inline" if context.invocation_id else "connection-test")
     name = f"jackfield-{context.workspace}-{what}"
     legal = _ILLEGAL.sub("-", name)

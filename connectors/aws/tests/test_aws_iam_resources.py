@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,8 @@ from jackfield_aws.virtual import call_statements, models
 from jackfield_aws.virtual.permissions import permissions_of
 
 VALUES = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "region": "eu-west-1"}
-_FORMS = {"CopySource": "zz/zz"}
-"""Inputs of a form of their own: a bucket and a key."""
+_FORMS = {"CopySource": "zz/zz", "Path": "/zz/"}
+"""Inputs of a form of their own: a bucket and a key, and a path."""
 
 
 @cache
@@ -59,6 +60,27 @@ def test_each_resource_is_one_that_its_action_has(service: str) -> None:
                 for arn in (one for one in arns if one.startswith("arn:") and not unproven([action])):
                     if not any(overlap(arn, one) for one in resources().get(action, ())):
                         wrong.add((name, action, arn))
+    assert wrong == set()
+
+
+@pytest.mark.parametrize("service", sorted(call_statements.rows()))
+def test_calls_with_any_inputs_are_allowed_what_each_needs(service: str) -> None:
+    """An action that is named without inputs may be called with all: its own permissions cover the resources of every call."""
+    model, wrong = models.service_model(service), set[tuple[str, str, str]]()
+    for name in models.operations(service):
+        operation = model.operation_model(name)
+        own, members = permissions_of(service, operation), operation.input_shape.members if operation.input_shape else ()
+        wide = dict[str, list[str]]()
+        for action, arns in call_statements.statements_of_any(service, name, own, members):
+            wide.setdefault(action, []).extend(arns)
+        assert wide.keys() == {*own}
+        for action, arn in ((action, arn) for action, arns in wide.items() for arn in arns if arn != "*" and not unproven([action])):
+            wrong |= set() if any(overlap(arn, one) for one in resources().get(action, ())) else {(name, action, arn)}
+        for inputs in variants(operation):
+            for action, arns in call_statements.statements_of(service, name, own, inputs):
+                given = [arn for arn in arns if action in wide and arn != "*"]  # the rest names no resource
+                lacking = [arn for arn in given if not any(fnmatchcase(arn, one) for one in wide[action])]
+                wrong |= {(name, action, arn) for arn in lacking}
     assert wrong == set()
 
 

@@ -19,8 +19,8 @@ SURFACES = ("library", "cli", "http", "mcp", "console")
 _UNCLEAR = "Check with the provider whether it took effect before you send it again"
 _RATHER_TWICE = "'onDoubt': 'retry' is for callers who would rather send it twice than not at all."
 _RECONNECT = (
-    "Have your user connect it again: with the platform's token, POST /v1/workspaces/{w}/connect-sessions with the mode 'reauth' and the "
-    "connection '{name}'."
+    "Have your user connect it again. With a token of the scope 'platform': POST /v1/workspaces/{w}/connect-sessions with the mode "
+    "'reauth' and the connection '{name}'."
 )
 _STEPS: Mapping[str, Mapping[str, str]] = {
     "action_schema": {
@@ -261,7 +261,8 @@ _STEPS: Mapping[str, Mapping[str, str]] = {
     "connect": {
         "library": "Connect it: connections.authorizing().begin('{name}', …) returns the address at which a person approves.",
         "cli": "Connect it: 'jackfield connections connect {name}'.",
-        "http": f"{_RECONNECT} Without a platform: POST /v1/connections/{{name}}/authorize returns the address at which a person approves.",
+        "http": "Have your user connect it again: in a connect session of your platform, with the mode 'reauth'. Without a platform: "
+        "POST /v1/connections/{name}/authorize returns the address at which a person approves.",
         "mcp": "Tell the person that the connection '{name}' must be connected at the provider first.",
         "console": "Open the connection's page and choose Connect.",
     },

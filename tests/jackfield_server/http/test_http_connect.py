@@ -201,7 +201,8 @@ def test_a_locked_value_that_is_wrong_is_told(shop: Shop) -> None:
 def test_a_platform_gives_an_external_id(shop: Shop) -> None:
     """A customer whose role demands an External ID already keeps it: the platform, which knows whose it is, gives it for a new connection.
     Neither the person nor another workspace can choose it, and the refusal is that of any other."""
-    role = {"types": ["aws-ses/awsAssumeRole"], "connection": "role", "principal": "arn:aws:iam::111122223333:user/shop"}
+    asks = {"actions": ["sendEmail"], "principal": "arn:aws:iam::111122223333:user/shop"}
+    role = {"types": ["aws-ses/awsAssumeRole"], "connection": "role", **asks}
     keys = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "s3cret"}
     ada = shop.person(shop.begin(**role, defaults={"values": {**keys, "externalId": "jf-HUT-4711"}})).press("Begin")
     assert "jf-HUT-4711" in ada.text
@@ -211,8 +212,7 @@ def test_a_platform_gives_an_external_id(shop: Shop) -> None:
     for wrong in (1, "a", "x" * 1225, "with space", "über", "a\n"):
         answer = shop.platform.post(BASE, {"user": "ada", "returnTo": BACK, **role, "defaults": {"values": {**keys, "externalId": wrong}}})
         assert (answer.status, answer.json["details"][0]["path"]) == (400, "/defaults/values/externalId"), wrong
-    settings = {"allowOwnExternalId": True}
-    assert shop.platform.call("PATCH", "/v1/workspaces/acme-1", settings).json["allowOwnExternalId"] is True
+    assert shop.platform.call("PATCH", "/v1/workspaces/acme-1", {"allowOwnExternalId": True}).json["allowOwnExternalId"] is True
     shop.platform.call("PATCH", "/v1/workspaces/acme-1", {"allowOwnExternalId": False})
 
 

@@ -117,6 +117,11 @@ def test_resources_are_those_that_are_known(platform: Client) -> None:
     rows = statements(template_of(opened(platform, types=["aws.s3/awsAssumeRole"], connection="files", calls=calls)))
     assert {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": "arn:aws:s3:::acme-reports/*"} in rows
     assert {"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": "arn:aws:s3:::acme-reports"} in rows
+    calls = [{"action": "aws.s3/listObjectsV2", "inputs": {"Bucket": "acme-reports"}}]
+    mixed = opened(platform, types=["aws.s3/awsAssumeRole"], actions=["putObject", "listBuckets"], calls=calls)
+    assert {name: row["Resource"] for row in statements(template_of(mixed)) for name in row["Action"] if name.startswith("s3:")} == {
+        "s3:PutObject": "arn:*:s3:*:*:*/*", "s3:ListAllMyBuckets": "*", "s3:ListBucket": "arn:aws:s3:::acme-reports",
+    }  # fmt: skip
     defaults = {"values": {**KEYS["values"], "sender": "noreply@example.com"}}
     rows = statements(template_of(opened(platform, actions=["sendEmail"], defaults=defaults)))
     assert rows[0]["Condition"] == {"StringEquals": {"ses:FromAddress": "noreply@example.com"}}

@@ -171,7 +171,7 @@ def test_a_role_that_no_session_has_made_is_connected_again(stand: Stand, platfo
     again = {"mode": "reauth", "principal": None, "types": None, "defaults": None, "connection": "made"}
     person = at_role(stand, platform, **again)[1]
     assert external_id(person) == "of-the-role"
-    assert ("Permissions of the role" in person.said, "CloudFormation template" in person.said, "Trust policy" in person.said) == (
+    assert ("Permissions of the role" in person.said, "Download the CloudFormation" in person.said, "Trust policy" in person.said) == (
         True,
         False,
         False,

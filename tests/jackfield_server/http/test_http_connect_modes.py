@@ -99,7 +99,7 @@ def test_connecting_again_says_so(site: Attacked) -> None:
     assert site.confirm(first, finished(site, first, "approved")).status == 200
     session = begun(site, "approved", mode="reauth")
     person = Person(site.stand.port).go(site.begin(mode="manage", types=[], defaults={})["url"]).press("Begin").press("Connect again")
-    assert "Connect People: OAuth 2.0 again" in person.said
+    assert "Connect 127.0.0.1 again" in person.said
     assert "You sign in with the provider of the account, and approve there." in person.said
     browser, state = site.at_provider(session)
     browser = site.answered(browser, state, "adas-code")

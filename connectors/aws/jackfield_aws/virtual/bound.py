@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, cast
 
 from jackfield.connector import Action, Connector, DeclarationError, Inputs, Option, Output, Pagination
@@ -18,7 +18,7 @@ from jackfield_aws.regions import regions_for
 from jackfield_aws.s3.connector import OWN_ACTIONS
 from jackfield_aws.s3.names import own_rows
 from jackfield_aws.virtual import models
-from jackfield_aws.virtual.call_statements import statements_of
+from jackfield_aws.virtual.call_statements import statements_of, statements_of_any
 from jackfield_aws.virtual.calls import REGION, JsonOutput
 from jackfield_aws.virtual.choices import choices_of
 from jackfield_aws.virtual.credentials import HANDS_OUT
@@ -74,13 +74,21 @@ class ServiceConnector(DescribedConnector):
         self.option_sources = _Sources(service, self.option_sources)
         self._model = service
 
-    def statements_of(self, action: str, inputs: Mapping[str, Any]) -> Sequence[Statement]:
-        """Return the IAM statements that a call of an action needs, by its inputs."""
+    def statements_of(self, action: str, inputs: Mapping[str, Any] | None) -> Sequence[Statement]:
+        """Return the IAM statements that a call of an action needs, by its inputs; None for calls with any inputs."""
         found = self.actions[action]
         own = found.permissions.get("aws:iam", ())
-        names = (*models.operations(self._model), *(name for name, _, _ in own_rows(self._model)))
-        name = next(name for name in names if action_key(name) == action)
+        name = _operations(self._model)[action]
+        if inputs is None:
+            return statements_of_any(self._model, name, own, models.members(self._model, name) or found.schema.get("properties", ()))
         return statements_of(self._model, name, own, inputs, reads=found.effect == "read")
+
+
+@lru_cache(maxsize=16)
+def _operations(service: str) -> Mapping[str, str]:
+    """Return the names of a service's operations by their actions."""
+    names = (*models.operations(service), *(name for name, _, _ in own_rows(service)))
+    return {action_key(name): name for name in reversed(names)}
 
 
 class VirtualConnector(ServiceConnector):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -75,18 +75,20 @@ def rows() -> Mapping[str, Sequence[Row]]:
 
 
 def statements_of(
-    service: str, name: str, own: Iterable[str], inputs: Mapping[str, Any], region: str | None = None, *, reads: bool = False
-) -> list[tuple[str, tuple[str, ...]]]:
+    service: str, name: str, own: Iterable[str], inputs: Mapping[str, Any], region: str | None = None, *, reads: bool = False,
+    members: Collection[str] = (),
+) -> list[tuple[str, tuple[str, ...]]]:  # fmt: skip
     """Return pairs of an IAM action and its resources for a call; ``own`` are the actions that the operation needs with any inputs.
 
-    ``reads`` tells that the operation passes no role, for it changes nothing.
+    ``reads`` tells that the operation passes no role, for it changes nothing. A row whose inputs are ``members`` of the operation, and all
+    missing, stands for all resources of its type.
     """
     rest, found = dict.fromkeys(own), list[tuple[str, tuple[str, ...]]]()
     partition = partition_of(str(inputs.get("awsRegion") or region or "")) or _PARTITION
     for row in rows().get(service, ()):
         if not (name in row.operations or (rest and _OTHERS in row.operations)) or not row.holds(inputs):
             continue
-        resources = tuple(_resources(row.resources, inputs, partition))
+        resources = tuple(_resources(row.resources, inputs, partition, members))
         for action in row.of(rest):
             old, replaces, new = action.partition(">")
             if replaces and old not in rest:
@@ -98,6 +100,14 @@ def statements_of(
     if service not in _PASSES_NONE and not reads:
         found += [("iam:PassRole", (arn,)) for arn in dict.fromkeys(_roles(inputs))]
     return found
+
+
+def statements_of_any(service: str, name: str, own: Iterable[str], members: Collection[str]) -> list[tuple[str, tuple[str, ...]]]:
+    """Return pairs of an IAM action and its resources for calls of an operation with whatever inputs, whose names are ``members``: all
+    resources of the type that the action has."""
+    known = dict.fromkeys(own)
+    found = [pair for pair in statements_of(service, name, known, {}, reads=True, members=members) if pair[0] in known]
+    return found + [(action, (_ANY,)) for action in known if action not in {one for one, _ in found}]
 
 
 def _values(inputs: Any, path: str) -> Iterator[Any]:
@@ -114,24 +124,33 @@ def _values(inputs: Any, path: str) -> Iterator[Any]:
             yield one
 
 
-def _resources(templates: Iterable[str], inputs: Mapping[str, Any], partition: str) -> list[str]:
+def _resources(templates: Iterable[str], inputs: Mapping[str, Any], partition: str, members: Collection[str]) -> list[str]:
     """Return the ARNs that templates become with the inputs; all if one cannot be made."""
     found: dict[str, None] = {}
     for template in templates:
-        found.update(dict.fromkeys(_filled(template, inputs, partition)))
+        found.update(dict.fromkeys(_filled(template, inputs, partition, members)))
     whole = list(found)
     return [_ANY] if not whole or _ANY in whole or len(whole) > _MOST else whole
 
 
-def _filled(template: str, inputs: Mapping[str, Any], partition: str) -> list[str]:
+def _filled(template: str, inputs: Mapping[str, Any], partition: str, members: Collection[str]) -> list[str]:
     text = _OPTIONAL.sub(lambda part: part[1] if all(map(any, _each(part[1], inputs))) else "", template.replace("{}", partition, 1))
     places = list(_PLACE.finditer(text))
     if not places:
         return [text]
     values = _each(text, inputs)
     if not any(values):
-        return [] if len(places) == 1 and text == places[0][0] else [_ANY]
+        known = all(place[1].partition(".")[0].removesuffix("[]") in members for place in places)
+        return [] if len(places) == 1 and text == places[0][0] else [_anywhere(template) if known else _ANY]
     return list(_combined(text, places, [one or [_UNNAMED] for one in values]))
+
+
+def _anywhere(template: str) -> str:
+    """Return the ARN of all resources of a template's type, in any partition. One without a region and an account stands for access points,
+    too, which have both."""
+    text = _PLACE.sub(_ANY, _OPTIONAL.sub("", template.replace("{}", _ANY, 1)))
+    arn, partition, service, region, account, rest = text.split(":", 5)
+    return ":".join((arn, partition, service, region or _ANY, account or _ANY, rest))
 
 
 def _each(text: str, inputs: Mapping[str, Any]) -> list[list[str]]:

@@ -66,6 +66,13 @@ def operations(service: str) -> list[str]:
     return [name for name in service_model(service).operation_names if (service, name) not in UNSUPPORTED]
 
 
+def members(service: str, operation: str) -> frozenset[str]:
+    """Return the names of an operation's inputs; none if it is not botocore's, or takes none."""
+    model = service_model(service)
+    shape = model.operation_model(operation).input_shape if operation in model.operation_names else None
+    return frozenset(shape.members if shape is not None else ())
+
+
 def _loader() -> Any:
     return ServiceModels()  # a new one each time, since botocore's never forgets a model
 

@@ -1,4 +1,4 @@
-"""What a connect session is about: the types that its person may choose from, or the connections that there are."""
+"""Subjects of a connect session: the types that its person may choose from, or the connections that there are."""
 
 from __future__ import annotations
 
@@ -81,8 +81,8 @@ class Choice:
         return kind, {"type": record.type_of(kind), "recalled": record.to_json()}
 
     def check_access(self, wanted: Wanted, kinds: Iterable[Kind], record: ConnectRecord) -> None:
-        """Check what the platform will call, and its External ID, against the types that the person may choose, or those of the connections
-        that there are, of one of which the ``record`` is.
+        """Check what the platform will call, and its External ID, against the types that the person may choose, or those of stored
+        connections. Of the one that the request names, ``record`` is what was left with it.
 
         :raises InvalidInvocation: with the place of each fault.
         """

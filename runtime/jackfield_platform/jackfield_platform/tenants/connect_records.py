@@ -1,4 +1,4 @@
-"""What a connect session leaves with its connection: the platform's words for it, and what the platform will call.
+"""Records that connect sessions leave with their connections: the platform's words for it, and what the platform will call.
 
 Sessions that connect it again, list it or disconnect it show the same words and ask for the same role, without naming them again.
 """

@@ -194,7 +194,7 @@ class ConnectSession(SecretHolder):
 
     @property
     def record(self) -> ConnectRecord:
-        """What an earlier session has left with the connection."""
+        """Record that an earlier session has left with the connection."""
         return ConnectRecord.from_json(self.recalled)
 
     @property

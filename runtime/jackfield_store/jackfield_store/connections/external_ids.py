@@ -28,8 +28,8 @@ _HEIR = "SELECT digest FROM external_ids WHERE digest > :after AND digest < :bef
 
 
 def derived(vault: Vault, workspace: str, connection: str, field: str) -> str:
-    """Return the External ID that belongs to the name of a connection, before there is one: the same each time, and without the keys of the
-    workspace nobody can tell it, who knows those of others included."""
+    """Return the External ID that belongs to the name of a connection, before there is one: the same each time. Without the keys of the
+    workspace nobody can compute it, nor from others."""
     digest = vault.hmac(workspace, b"external id of a connection\0" + json.dumps([connection, field]).encode())
     return "jf-" + base64.urlsafe_b64encode(bytes.fromhex(digest)[:_BYTES]).decode()
 

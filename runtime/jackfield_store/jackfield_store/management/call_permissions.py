@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jackfield.kernel.errors import Detail, InvalidInvocation
+from jackfield.manifest.triggers import TriggerManifest
 
 if TYPE_CHECKING:
     from jackfield.connector.loaded import LoadedConnector
     from jackfield.manifest.manifest import ActionManifest
-    from jackfield.manifest.triggers import TriggerManifest
 
 Needed = tuple[str, Sequence[str]]
 """A permission, and the resources that it is needed for."""
@@ -42,27 +42,28 @@ def needed(
     calls: Sequence[Mapping[str, Any]] | None,
     whole: Sequence[tuple[str, ActionManifest | TriggerManifest]],
 ) -> tuple[set[str], list[Needed]]:
-    """Return the permissions that are needed for all resources, and those for some. The actions of ``whole`` need theirs for all."""
-    unbound = {name for _, action in whole for name in action.permissions.get(system, ())}
-    needs = _of_calls(connectors, chosen, system, calls or ())
+    """Return the permissions that are needed for all resources, and those for some. The actions of ``whole`` may be called with any inputs:
+    they need theirs for all resources of the type that the action has."""
+    loaded = {one.key: one for one in connectors}
+    wide = list(_of_calls(loaded, [(key, action, None) for key, action in whole], system))
+    called = (
+        (key, action, call.get("inputs", {})) for call in calls or () for key, action in chosen if call["action"] in (key, action.key)
+    )
+    covered = {permission for permission, _ in wide}
+    needs = [*wide, *(one for one in _of_calls(loaded, called, system) if one[0] not in covered)]
     found = {(permission, tuple(resources)): None for permission, resources in needs}
-    unbound |= {permission for permission, resources in found if resources == _ALL}
+    unbound = {permission for permission, resources in found if resources == _ALL}
     return unbound, [one for one in found if one[0] not in unbound]
 
 
 def _of_calls(
-    connectors: Iterable[LoadedConnector],
-    chosen: Sequence[tuple[str, ActionManifest | TriggerManifest]],
+    loaded: Mapping[str, LoadedConnector],
+    calls: Iterable[tuple[str, ActionManifest | TriggerManifest, Mapping[str, Any] | None]],
     system: str,
-    calls: Sequence[Mapping[str, Any]],
-) -> Iterable[Needed]:
-    loaded = {one.key: one for one in connectors}
-    for call in calls:
-        for key, action in chosen:
-            if call.get("action") not in (key, action.key):
-                continue
-            knows = getattr(loaded.get(key.partition("/")[0]), "statements_of", None)
-            if knows is not None:
-                yield from knows(action.key, call.get("inputs", {}))
-            else:
-                yield from ((permission, _ALL) for permission in action.permissions.get(system, ()))
+) -> Iterator[Needed]:
+    for key, action, inputs in calls:
+        knows = getattr(loaded.get(key.partition("/")[0]), "statements_of", None)
+        if knows is not None and not isinstance(action, TriggerManifest):
+            yield from knows(action.key, inputs)
+        else:
+            yield from ((permission, _ALL) for permission in action.permissions.get(system, ()))

@@ -94,7 +94,8 @@ def policies(
     parts = sorted(chosen(stored, served, wanted.names, lenient=wanted.lenient).items())
     connectors = list(_loaded(catalog, connector, parts))
     unbound = parts if wanted.calls is None else list(meant(stored, served, wanted.actions or ()).items())
-    declared, narrowed = needed(connectors, parts, system, wanted.calls, unbound)
+    knowing = connectors if wanted.names is not None else []  # a policy for all that is served has no room for resources
+    declared, narrowed = needed(knowing, parts, system, wanted.calls, unbound)
     permissions = sorted(kind.needed_permissions(declared))
     if not permissions and not narrowed:
         text = "the actions declare no permissions"
