@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 CONNECTORS := $(patsubst %/pyproject.toml,%,$(wildcard runtime/*/pyproject.toml connectors/*/pyproject.toml))
 PROJECTS := pyproject.toml $(CONNECTORS:%=%/pyproject.toml)
-CODE := runtime connectors tests benchmarks .ci
+CODE := runtime connectors hosts tests benchmarks .ci
 # Processes that run tests: more than there are processors, since many tests wait for processes, servers and deadlines. By the CPU time and
 # the duration of each module, eight keep two processors busy for 97 % of the time, six for 89 %.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 6)
@@ -13,7 +13,7 @@ WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 6)
 export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/pycache
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup browser clients demo test format lint types layers drift bounds unit test-core campaign wheels docs bench awsindex iamactions corpus mocks costs audit shelf shelf-test shelf-licences generate fix clean
+.PHONY: help setup browser clients demo test format lint types layers drift bounds unit test-core campaign wheels docs bench awsindex iamactions corpus mocks costs audit shelf shelf-test shelf-licences airflow generate fix clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -138,6 +138,12 @@ shelf-test: setup ## run each ready connector of shelf/ against a fake made from
 
 shelf-licences: setup ## check that each ready connector is under our licence
 	@$(SHELF) licences
+
+# As in the shelf: an environment of its own, and Airflow's processes, which take longer to start than most suites to run.
+airflow: setup ## run hosts/airflow in a real Airflow, which gets .venv/airflow
+	@echo "== airflow"
+	@BIN=$(BIN) .ci/airflow
+	@$(BIN)/python -m pytest -q -p no:cacheprovider hosts/airflow/tests
 
 generate: setup ## write schemas, manifests and reference pages again
 	@$(BIN)/python .ci/generate.py
