@@ -78,7 +78,8 @@ def _few(keys: list[str]) -> list[str]:
 def _parser() -> Parser:
     parser = Parser(
         "generate openapi",
-        "Generate a connector from an OpenAPI 3.0 or 3.1 document, or one of Swagger 2.0. The connector is data: it contains no code.",
+        "Generate a connector from an OpenAPI 3.0 or 3.1 document, or one of Swagger 2.0 or of Google's discovery format. The connector is "
+        "data: it contains no code.",
     )
     parser.add_argument("document", metavar="FILE|URL", help="the document, JSON or YAML")
     parser.add_argument("--out", metavar="DIR", help="the project's folder (default: the connector's key)")

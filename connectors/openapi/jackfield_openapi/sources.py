@@ -9,6 +9,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from jackfield.connector import ANYWHERE, Guard, InvalidConnection, InvalidInput, pointer
 from jackfield_openapi.composition import BUNDLED
+from jackfield_openapi.discovery import is_discovery, openapi_of
 from jackfield_openapi.fetching import opener
 from jackfield_openapi.reading import MAX_BYTES, parsed
 
@@ -33,7 +34,10 @@ def read(source: str) -> tuple[Json, bytes]:
     """
     is_public = is_url(source) and _is_public(source)
     content = _bytes(source)
-    return _Bundle(source, Guard() if is_public else ANYWHERE).bundled(parsed(content, source)), content
+    document = parsed(content, source)
+    if is_discovery(document):
+        return openapi_of(document), content
+    return _Bundle(source, Guard() if is_public else ANYWHERE).bundled(document), content
 
 
 def is_url(source: str) -> bool:
