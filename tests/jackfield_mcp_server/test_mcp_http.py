@@ -142,7 +142,7 @@ def test_the_guide_is_that_of_the_api(client: Client, server: Server) -> None:
 
 
 def test_one_key_means_one_effect_over_all_surfaces(stand: Stand, aws: FakeAws, client: Client, server: Server) -> None:
-    """The same key and request over HTTP and MCP at once is one mail; each further one replays it."""
+    """The same key and request over HTTP and MCP at once is one mail; each further one replays it. MCP waits for the first one's Result."""
     values = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "s", "region": "eu-west-1"}
     connection = {"type": "apiKeySecret", "values": values}
     inputs = {"to": ["ada@example.com"], "sender": "a@example.com", "subject": "Hello", "text": "Hello"}
@@ -159,6 +159,7 @@ def test_one_key_means_one_effect_over_all_surfaces(stand: Stand, aws: FakeAws, 
     assert {result["status"] if result["status"] == "succeeded" else result["error"]["code"] for result in first} <= {
         "succeeded", "idempotency_conflict",
     }  # fmt: skip
+    assert [result["status"] for result in first[1::2]] == ["succeeded"] * 4
     assert len(aws.messages) == 1
     again = [by_http(), by_mcp()]
     assert [result["meta"]["replayed"] for result in again] == [True, True]

@@ -6,6 +6,7 @@ import asyncio
 import random
 import signal
 import uuid
+from base64 import urlsafe_b64decode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -242,6 +243,52 @@ def test_any_action_is_a_task_for_older_clients(client: Client, provider: Folder
     failing = legacy(client, "tools/call", name="execute_action", arguments=_MELT, task={})["task"]
     assert legacy(client, "tasks/result", taskId=failing["taskId"])["isError"] is True
     assert legacy(client, "tasks/get", taskId=failing["taskId"])["status"] == "failed"
+
+
+def test_a_task_has_the_part_that_was_asked_for(client: Client, provider: Folder) -> None:
+    """``select`` and ``maxBytes`` hold for its result, whoever looks how often; the task of an equal call has its own."""
+    part = executed(client, {**_MELT, "select": "{w: weight}"})["taskId"]
+    small = executed(client, {**_MELT, "maxBytes": 5})["taskId"]
+    assert part.partition(".")[0] == small.partition(".")[0]
+    provider.answers(_DONE)
+    found = [ended(client, one)["result"]["structuredContent"] for one in (part, part, small)]
+    assert [one["output"] for one in found[:2]] == [{"selected": {"w": 7}}] * 2
+    assert (found[0]["meta"]["selected"], found[2]["output"]["truncated"]["bytes"]) == (True, len('{"weight":7}'))
+    whole = part.partition(".")[0]
+    assert looked(client, whole)["result"]["structuredContent"]["output"] == _DONE
+
+
+def test_a_part_is_sealed(stand: Stand, client: Client, provider: Folder) -> None:
+    """Nobody changes what a task selects, nor uses another task's; a part that is not valid is refused before anything is made."""
+    one, two = (executed(client, {**_MELT, "inputs": {"metal": metal}, "select": "weight"})["taskId"] for metal in ("iron", "gold"))
+    swapped = f"{one.partition('.')[0]}.{two.partition('.')[2]}"
+    forged = [swapped, f"{one}x", one[:-2], f"{one.partition('.')[0]}.", f"{one}.x", f"{one.partition('.')[0]}.é"]
+    assert [looked(client, task_id) for task_id in forged[:-1]] == [_UNKNOWN] * 5
+    begun = len(provider.reached("start"))
+    for wrong in ({"select": "["}, {"maxBytes": 0}, {"select": "a" * 2001}):
+        assert (
+            executed(client, {**_MELT, "inputs": {"metal": "tin"}, **wrong})["structuredContent"]["error"]["code"] == "invalid_invocation"
+        )
+    assert len(provider.reached("start")) == begun
+    provider.answers(_DONE)
+    assert ended(client, one)["result"]["structuredContent"]["output"] == {"selected": 7}
+    ended(client, two)
+
+
+def test_a_page_of_tasks_names_nobody_elses(stand: Stand) -> None:
+    """The cursor of a list is sealed: it shows no id, and is another caller's no more."""
+    mine, other = stand.client("invoke"), stand.client("invoke")
+    weigh = {"connector": "furnace", "action": "weigh", "inputs": {}}
+    for _ in range(51):
+        legacy(mine, "tools/call", name="execute_action", arguments=weigh, task={})
+    page = legacy(mine, "tasks/list")
+    rest = legacy(mine, "tasks/list", cursor=page["nextCursor"])
+    assert (len(page["tasks"]), len(rest["tasks"]), "nextCursor" in rest) == (50, 1, False)
+    ids = [row["invocationId"].replace("-", "") for row in stand.client().get("/v1/invocations?limit=200").json["items"]]
+    shown = urlsafe_b64decode(page["nextCursor"] + "==")
+    assert not any(bytes.fromhex(one) in shown or one.encode() in shown for one in ids)
+    for caller, cursor in ((other, page["nextCursor"]), (mine, ids[0]), (mine, page["nextCursor"][:-2])):
+        assert legacy(caller, "tasks/list", cursor=cursor)["code"] == -32602
 
 
 def test_older_clients_see_their_own_tasks(stand: Stand, client: Client) -> None:

@@ -55,7 +55,7 @@ async def part_of_output(run: Run, result: Result, files: Files, workspace: str)
     if whole is None:
         return result
     if asked.select is not None:
-        result = await run.waiter.compute(partial(_selected, asked.select, result))
+        result = await run.waiter.compute(partial(selected, asked.select, result))
     if asked.max_bytes is None:
         return result
     if weight(result.output, asked.max_bytes) <= asked.max_bytes // _EXPANDS:
@@ -72,19 +72,20 @@ async def part_of_output(run: Run, result: Result, files: Files, workspace: str)
     return _truncated(result, size, file, whole, asked.max_bytes)
 
 
-def fitted(result: Result, most: int, caller: str | None, files: Files, workspace: str) -> Result:
-    """Return a recorded Result with no more than ``most`` bytes of its output, as ``part_of_output`` does for a call."""
-    whole = result.output
-    if whole is None or weight(whole, most) <= most // _EXPANDS:
+def fitted(result: Result, most: int, caller: str | None, files: Files, workspace: str, whole: Mapping[str, Any] | None = None) -> Result:
+    """Return a recorded Result with no more than ``most`` bytes of its output, as ``part_of_output`` does for a call. ``whole`` is all of
+    the output, of which the Result has a part."""
+    if result.output is None or weight(result.output, most) <= most // _EXPANDS:
         return result
-    content = encoded(whole)
-    if len(content) <= most:
+    content = encoded(result.output)
+    size, whole = len(content), result.output if whole is None else whole
+    if size <= most:
         return result
     try:
-        file = _store_output(content, caller, files, workspace)
+        file = _store_output(content if whole is result.output else encoded(whole), caller, files, workspace)
     except JackfieldError as error:
         return _warned(result, f"the output is whole: {error.message}")
-    return _truncated(result, len(content), file, whole, most)
+    return _truncated(result, size, file, whole, most)
 
 
 def _check_may_be_stored(run: Run, whole: object, files: Files) -> None:
@@ -98,7 +99,8 @@ def _check_may_be_stored(run: Run, whole: object, files: Files) -> None:
         raise InvalidInvocation("there is no database to keep the rest")
 
 
-def _selected(expression: str, result: Result) -> Result:
+def selected(expression: str, result: Result) -> Result:
+    """Return a Result with what an expression selects of its output; with all of it, and a warning, if it cannot be applied."""
     meta = copy(result.meta)
     try:
         output: Mapping[str, Any] = {"selected": selection(expression, result.output or {})}

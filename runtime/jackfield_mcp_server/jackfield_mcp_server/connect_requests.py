@@ -4,15 +4,15 @@ Only who may be asked is asked: a person who has signed in at the identity provi
 connect session for that person alone: of the others who open it, the console lets nobody in. That the client says "accept" means no more
 than that it has shown the link.
 
-The state that a client of 2026-07-28 sends back is sealed, and holds for one caller, one call and a limited time. Its random part is the
-idempotency key of the call that follows, so that of many repeats one takes effect.
+The state that a client of 2026-07-28 sends back is sealed, and holds for one caller, one call and a limited time. The
+idempotency key of the call that follows belongs to the caller, the call and the link. Of many repeats, and of many states of one link, one
+takes effect.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import secrets
 import threading
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import OrderedDict
@@ -51,6 +51,8 @@ _INPUT = "connect"
 """Name of the request for input, in the protocol's map of them."""
 _STATE = ("mcp", "connect")
 _KEY_PREFIX = "mcp-connect-"
+_DIGITS = 32
+"""Hexadecimal digits of a key: 128 bits."""
 _ANSWERS = ("accept", "decline", "cancel")
 
 
@@ -151,11 +153,11 @@ class ConnectRequests:
         self.links.keep(key, lacking, link)
         return link
 
-    def input_required(self, lacking: Lacking, link: Link, name: str, arguments: Mapping[str, Any], key: str = "") -> dict[str, Any]:
+    def input_required(self, lacking: Lacking, link: Link, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Return the result by which a client of 2026-07-28 asks the person, and repeats the call afterwards."""
         state = {
             "who": self._who(), "call": _digest(name, arguments), "session": link.session, "link": link.secret, "until": link.expires,
-            "key": key or secrets.token_urlsafe(16), "lacks": [lacking.connector, lacking.action],
+            "lacks": [lacking.connector, lacking.action],
         }  # fmt: skip
         sealed = self._vault().seal(self.runtime.workspace, _STATE, json.dumps(state).encode())
         request = {"method": "elicitation/create", "params": self._request(lacking.connector, lacking.action, link)}
@@ -170,9 +172,9 @@ class ConnectRequests:
         request = self._request(lacking.connector, lacking.action, link)
         return MCPError(URL_ELICITATION_REQUIRED, request["message"], {"elicitations": [request]})
 
-    def resumed(self, text: str, name: str, arguments: Mapping[str, Any], responses: object) -> str | dict[str, Any] | None:
+    def resumed(self, text: str, name: str, arguments: Mapping[str, Any], responses: object) -> str | dict[str, Any]:
         """Return the idempotency key of a call whose connection was made, or the request for input once more while nobody has made it.
-        None if nobody will: the call is refused then as it was before.
+        Where nobody will, the call has its key, too, and is refused as it was before.
 
         :raises MCPError: if the state is none of ours, for another caller or call, or its time is over.
         """
@@ -185,16 +187,19 @@ class ConnectRequests:
             found = sessions.find(state["session"])
         except JackfieldError:
             refuse_state()
-        if found.status == "granted":
-            return f"{_KEY_PREFIX}{state['key']}"
-        if found.is_over:
-            return None
+        if found.status == "granted" or found.is_over:
+            return self._key(found.id, state["call"])
         if answer in ("decline", "cancel"):
             sessions.cancel(found.id, CANCELLED)
-            return None
+            return self._key(found.id, state["call"])
         link = Link(found.id, state["link"], state["until"])
         again = Lacking(state["lacks"][0], state["lacks"][1], (), "", "connect")
-        return self.input_required(again, link, name, arguments, state["key"])
+        return self.input_required(again, link, name, arguments)
+
+    def _key(self, session: str, call: str) -> str:
+        """Return the idempotency key of a call that waited for a link."""
+        parts = json.dumps(["mcp connect", *self._who(), session, call]).encode()
+        return f"{_KEY_PREFIX}{self._vault().hmac(self.runtime.workspace, parts)[:_DIGITS]}"
 
     def _request(self, connector: str, action: str, link: Link) -> dict[str, Any]:
         message = f"To run {connector}.{action}, connect an account with {connector}. The link is for you alone."

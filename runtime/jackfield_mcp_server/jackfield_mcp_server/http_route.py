@@ -274,7 +274,7 @@ class _Call:
         return result
 
     async def _invoked(self, given: Mapping[str, Any], follow: Follow | None, *, has_many: bool) -> Result:
-        how: dict[str, Any] = {"cancelled": self.cancelled, "caller": self._caller, "named": self._name, "follow": follow}
+        how: dict[str, Any] = {"cancelled": self.cancelled, "caller": self._caller, "named": self._name, "follow": follow, "wait": True}
         if self._large:  # the thread and its event loop belong to this request
             return self._runtime.invoke(given, **how, on_time=True)
         if has_many or self._files >= LARGE:

@@ -225,7 +225,7 @@ class _Calls:
         cancelled = threading.Event()
         self._running.add(cancelled)
         try:
-            return await self._runtime.ainvoke(invocation, cancelled=cancelled, caller=self.client, follow=follow)
+            return await self._runtime.ainvoke(invocation, wait=True, cancelled=cancelled, caller=self.client, follow=follow)
         finally:
             self._running.discard(cancelled)
 

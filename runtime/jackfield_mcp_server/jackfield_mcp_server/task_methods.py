@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mcp.shared.exceptions import MCPError
@@ -37,11 +38,13 @@ from jackfield_mcp_server.tasks import (
     RELATED,
     CutResults,
     Json,
+    Part,
     Tasks,
     action_of,
     detailed_task,
     legacy_task,
     modern_task,
+    part_of,
     refused_task,
     status_of,
 )
@@ -60,7 +63,7 @@ _UNSUPPORTED: Json = {"requiredCapabilities": {"extensions": {EXTENSION: {}}}}
 _LONGEST_WAIT = 900.0
 """Seconds for which ``tasks/result`` waits for the end of a task."""
 _LOOK = 0.5
-_LONGEST_ID = 200
+_LONGEST_ID = 8_192
 _REPEATS = 50
 """Equal writes of one caller within a day, after which further ones are not told apart."""
 
@@ -119,17 +122,18 @@ class TaskMethods:
 
         :raises JackfieldError: if it is refused.
         """
+        part = Part.of(invocation)
         found = await self._queue(call, invocation)
         if isinstance(found, Result) and found.status not in ("queued", "running", "waiting"):
-            return answered(found, structured=True)
-        return await self.task(call, found.meta.invocation_id if isinstance(found, Result) else found)
+            return answered(await call.briefly(partial(part_of, found, part, call)), structured=True)
+        return await self.task(call, found.meta.invocation_id if isinstance(found, Result) else found, part)
 
-    async def task(self, call: CallContext, invocation_id: str) -> Json:
+    async def task(self, call: CallContext, invocation_id: str, part: Part) -> Json:
         """Return the task of an invocation that goes on, in place of a result.
 
         :raises MCPError: if it is not in the journal.
         """
-        entry, task_id = await self._made(call, invocation_id)
+        entry, task_id = await self._made(call, invocation_id, part)
         return {"resultType": "task", **modern_task(entry, task_id)}
 
     async def asked_for(self, call: CallContext, invocation: Mapping[str, Any]) -> Json:
@@ -138,11 +142,12 @@ class TaskMethods:
         :raises MCPError: if it is refused.
         """
         try:
+            part = Part.of(invocation)
             found = await self._queue(call, await call.briefly(lambda: self._tasks(call).labelled(invocation)))
         except JackfieldError as error:
             raise refused_task(error) from None
         identifier = found if isinstance(found, str) else found.meta.twin_of or found.meta.invocation_id
-        return {"task": legacy_task(*await self._made(call, identifier))}
+        return {"task": legacy_task(*await self._made(call, identifier, part))}
 
     async def _queue(self, call: CallContext, invocation: Mapping[str, Any]) -> Result | str:
         """Queue a call; an equal write of the same caller that is open, or in doubt, answers it."""
@@ -153,10 +158,10 @@ class TaskMethods:
                 return found
         return await _queue(call, invocation)
 
-    async def _made(self, call: CallContext, invocation_id: str) -> tuple[Entry, str]:
+    async def _made(self, call: CallContext, invocation_id: str, part: Part) -> tuple[Entry, str]:
         def step() -> tuple[Entry, str]:
             tasks = self._tasks(call)
-            return tasks.made(invocation_id), tasks.identifier(invocation_id)
+            return tasks.made(invocation_id), tasks.identifier(invocation_id, part)
 
         found = await call.briefly(step)
         call.go_on(found[0].id)
@@ -210,7 +215,7 @@ class TaskMethods:
                 if asyncio.get_running_loop().time() > until or await call.left():
                     raise MCPError(INTERNAL_ERROR, "The task has not ended yet: look again later")
                 await asyncio.sleep(_LOOK)
-        found = await self._stepped(call, lambda: answered(self._tasks(call).result(entry), structured=True))
+        found = await self._stepped(call, lambda: answered(self._tasks(call).result(entry, task_id), structured=True))
         return {**to_members(found), "_meta": {RELATED: {"taskId": task_id}}}
 
     async def _list(self, context: Any, params: PaginatedRequestParams) -> Json:
@@ -263,7 +268,7 @@ async def _queue(call: CallContext, invocation: Mapping[str, Any]) -> Result | s
     queue: Callable[[Mapping[str, Any]], Awaitable[Result | str]] | None = call.queue
     if queue is None:
         raise MCPError(METHOD_NOT_FOUND, "This server has no tasks, because it has no database")
-    return await queue({name: value for name, value in invocation.items() if name != "maxBytes"})
+    return await queue({name: value for name, value in invocation.items() if name not in ("select", "maxBytes")})
 
 
 def tool_params(params: Mapping[str, Any]) -> CallToolRequestParams:

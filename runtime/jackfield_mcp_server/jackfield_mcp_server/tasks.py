@@ -10,8 +10,10 @@ from __future__ import annotations
 import hmac
 import json
 import threading
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from mcp.shared.exceptions import MCPError
@@ -19,13 +21,14 @@ from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST
 
 from jackfield.callers import Caller, may
 from jackfield.invocation import Result
-from jackfield.invocation.request import MAX_LABELS
+from jackfield.invocation.request import MAX_LABELS, parse_invocation
 from jackfield.kernel.clock import iso
-from jackfield.kernel.errors import InvalidInvocation, JackfieldError
+from jackfield.kernel.errors import Detail, InvalidInvocation, JackfieldError
 from jackfield.kernel.hints import restored
-from jackfield.pipe.part_of_output import fitted
+from jackfield.pipe.part_of_output import fitted, selected
 from jackfield_mcp_server.call_context import CallContext
 from jackfield_mcp_server.tool_results import DEFAULT_BYTES, answered, to_members
+from jackfield_store.database import SealBroken
 
 if TYPE_CHECKING:
     from jackfield.invocation.entry import Entry
@@ -53,6 +56,9 @@ _CUT = 256
 """Large results of which the file is remembered, so that a client that looks again makes no second one."""
 _CUT_FOR = 1800.0
 """Seconds for which it is remembered: the file lasts twice as long."""
+_PART, _CURSOR = ("mcp", "task part"), ("mcp", "task page")
+_LONGEST_PART = 4_000
+"""Bytes of what a task selects: its id, which goes into a header, has them."""
 Status = Literal["working", "completed", "failed", "cancelled"]
 _STATUS: Mapping[str, Status] = {"queued": "working", "running": "working", "waiting": "working"}
 
@@ -71,27 +77,63 @@ def action_of(call: CallContext, invocation: Mapping[str, Any]) -> ActionManifes
     return None if manifest is None else manifest.actions.get(action)
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Part of its output that a call asks for: what ``select`` selects, and no more than ``most`` bytes."""
+
+    select: str | None = None
+    most: int = DEFAULT_BYTES
+
+    @classmethod
+    def of(cls, invocation: Mapping[str, Any]) -> Part:
+        """Return the part that an invocation asks for.
+
+        :raises InvalidInvocation: if it is not valid.
+        """
+        asked = parse_invocation(invocation)
+        if len((asked.select or "").encode("utf-8", "surrogatepass")) > _LONGEST_PART:
+            detail = Detail("/select", f"'select' of a task has at most {_LONGEST_PART:,} bytes")
+            raise InvalidInvocation("1 member of the invocation is not valid", details=[detail], hint="Read the whole with 'read_result'.")
+        return cls(asked.select, asked.max_bytes or DEFAULT_BYTES)
+
+    def to_json(self) -> Json:
+        """Return it as JSON."""
+        return {"select": self.select, "maxBytes": self.most}
+
+
+WHOLE = Part()
+
+
 class CutResults:
     """Results of tasks whose output was too large, with the files that have the whole."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[tuple[str, str, str | None], tuple[float, Result]] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str, str | None, Part], tuple[float, Result]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def find(self, call: CallContext, entry: Entry, result: Result, now: float) -> Result:
-        """Return the part of a Result that fits into an answer."""
-        runtime, key = call.runtime, (call.runtime.workspace, entry.id, call.caller.name)
+    def find(self, call: CallContext, entry: Entry, result: Result, part: Part, now: float) -> Result:
+        """Return the part of a Result that was asked for, and fits into an answer."""
+        key = (call.runtime.workspace, entry.id, call.caller.name, part)
         with self._lock:
             until, known = self._known.get(key, (0.0, result))
         if now < until:
             return known
-        found = fitted(result, DEFAULT_BYTES, call.caller.name, runtime.files, runtime.workspace)
+        found = part_of(result, part, call)
         if found.meta.truncated is not None:
             with self._lock:
                 self._known[key] = now + _CUT_FOR, found
                 if len(self._known) > _CUT:
                     self._known.popitem(last=False)
         return found
+
+
+def part_of(result: Result, part: Part, call: CallContext) -> Result:
+    """Return a recorded Result with the part of its output that a call asks for."""
+    found = result if part.select is None or result.output is None else selected(part.select, result)
+    runtime = call.runtime
+    if not runtime.files.enabled:
+        return found
+    return fitted(found, part.most, call.caller.name, runtime.files, runtime.workspace, result.output)
 
 
 class Tasks:
@@ -101,18 +143,35 @@ class Tasks:
         self._call = call
         self._cut = cut
 
-    def identifier(self, invocation_id: str) -> str:
-        """Return the id of an invocation's task."""
+    def identifier(self, invocation_id: str, part: Part = WHOLE) -> str:
+        """Return the id of an invocation's task; what is asked for of its output is sealed behind it, since nothing else keeps that."""
         plain = invocation_id.replace("-", "")
-        return f"{plain}{self._digest(plain)}"
+        behind = "" if part == WHOLE else f".{self._sealed((*_PART, plain), json.dumps(part.to_json(), ensure_ascii=False))}"
+        return f"{plain}{self._digest(plain)}{behind}"
+
+    def part(self, task_id: str) -> Part:
+        """Return what was asked for of a task's output.
+
+        :raises MCPError: if the id is none of this server's.
+        """
+        whole, dot, behind = task_id.partition(".")
+        if not dot:
+            return WHOLE
+        found = self._unsealed((*_PART, whole[:_DIGITS]), behind)
+        if found is None:
+            refuse_unknown()
+        about = json.loads(found)
+        return Part(about["select"], about["maxBytes"])
 
     def find(self, task_id: str) -> Entry:
         """Return the journal's entry of a task.
 
         :raises MCPError: if the caller has no such task, or may no longer see it.
         """
-        plain, digest = task_id[:_DIGITS], task_id[_DIGITS:]
-        if len(task_id) != 2 * _DIGITS or not task_id.isascii() or not hmac.compare_digest(digest, self._digest(plain)):
+        whole = task_id.partition(".")[0]
+        self.part(task_id)
+        plain, digest = whole[:_DIGITS], whole[_DIGITS:]
+        if len(whole) != 2 * _DIGITS or not task_id.isascii() or not hmac.compare_digest(digest, self._digest(plain)):
             refuse_unknown()
         entry = self._entry(f"{plain[:8]}-{plain[8:12]}-{plain[12:16]}-{plain[16:20]}-{plain[20:]}")
         if not entry.is_open and self._now() > max(entry.created_at + TTL, (entry.settled_at or 0.0) + AFTER_END):
@@ -141,12 +200,24 @@ class Tasks:
         """
         call = self._call
         try:
+            cursor = None if cursor is None else self._place(cursor)
             journal = call.runtime.journal_of(call.caller)
             filters: Json = {"caller": call.caller.name, "label": f"{_LABEL}={self._label()}", "since": self._now() - TTL}
             found, following = journal.entries(cursor=cursor, limit=_PAGE, **{name: value for name, value in filters.items() if value})
         except InvalidInvocation:
             raise MCPError(INVALID_PARAMS, "The cursor is not that of a page") from None
+        following = None if following is None else self._sealed((*_CURSOR, self._label()), following)
         return [entry for entry in found if entry.caller == call.caller.name], following
+
+    def _place(self, cursor: str) -> str:
+        """Return where a page begins. A cursor is sealed: it names an entry of the journal, which may be another caller's.
+
+        :raises InvalidInvocation: if it is none of this caller's.
+        """
+        found = self._unsealed((*_CURSOR, self._label()), cursor)
+        if found is None:
+            raise InvalidInvocation("the cursor is not that of a page")
+        return found
 
     def cancel(self, task_id: str) -> Entry:
         """Cancel a task, if it has not been sent or its provider can cancel it, and return its entry afterwards. What has ended stays.
@@ -178,12 +249,13 @@ class Tasks:
         call = [*_holder(caller), *map(invocation.get, members)]
         return f"{_KEY_PREFIX}{self._hmac(['mcp call', *call])}"
 
-    def result(self, entry: Entry) -> Result:
-        """Return the recorded Result of a task that has ended; of a large output its size and shape, and a file with the whole."""
+    def result(self, entry: Entry, task_id: str) -> Result:
+        """Return the recorded Result of a task that has ended, with what was asked for of its output. Of a large output it has the size,
+        the shape, and a file with the whole."""
         result = Result.from_json(entry.result or {"status": entry.status, "meta": {"invocationId": entry.id}})
         if result.error is not None:
             result.error.hint = restored(result.error.hint)
-        return self._cut.find(self._call, entry, result, self._now()) if self._call.runtime.files.enabled else result
+        return self._cut.find(self._call, entry, result, self.part(task_id), self._now())
 
     def _entry(self, invocation_id: str) -> Entry:
         try:
@@ -200,6 +272,22 @@ class Tasks:
     def _hmac(self, parts: list[Any]) -> str:
         journal, text = self._journal(), json.dumps(parts, sort_keys=True)
         return journal.vault.hmac(journal.workspace, text.encode("utf-8", "surrogatepass"))[:_DIGITS]
+
+    def _sealed(self, about: tuple[str, ...], text: str) -> str:
+        journal = self._journal()
+        return urlsafe_b64encode(journal.vault.seal(journal.workspace, about, text.encode("utf-8", "surrogatepass"))).decode().rstrip("=")
+
+    def _unsealed(self, about: tuple[str, ...], text: str) -> str | None:
+        """Return what was sealed; None if it was not, or under another name."""
+        journal = self._journal()
+        try:
+            sealed = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+            if urlsafe_b64encode(sealed).decode().rstrip("=") != text:
+                return None  # one id has one text
+            found: bytes = journal.vault.open(journal.workspace, about, sealed)
+        except (SealBroken, ValueError):
+            return None
+        return found.decode("utf-8", "surrogatepass")
 
     def _now(self) -> float:
         return self._journal().time.now()
@@ -260,7 +348,7 @@ def detailed_task(tasks: Tasks, entry: Entry, task_id: str) -> Json:
     """Return a task with its result once it has one, as ``tasks/get`` of the extension answers."""
     found = {"resultType": "complete", **modern_task(entry, task_id)}
     if found["status"] == "completed":
-        return {**found, "result": to_members(answered(tasks.result(entry), structured=True))}
+        return {**found, "result": to_members(answered(tasks.result(entry, task_id), structured=True))}
     if found["status"] == "failed":
         return {**found, "error": {"code": INTERNAL_ERROR, "message": f"an unexpected error, in the invocation {entry.id}"}}
     return found

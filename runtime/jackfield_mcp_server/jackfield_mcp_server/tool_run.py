@@ -20,6 +20,7 @@ from jackfield_mcp_server.discovery_tools import DISCOVERY, EXECUTE, look
 from jackfield_mcp_server.media import may_have_media, media_of
 from jackfield_mcp_server.progress import Report, progress
 from jackfield_mcp_server.task_methods import LEGACY, TaskMethods, capabilities, goes_on, is_modern, takes_tasks
+from jackfield_mcp_server.tasks import Part
 from jackfield_mcp_server.tool_names import LOOKING
 from jackfield_mcp_server.tool_results import DEFAULT_BYTES, answered, failed
 from jackfield_server.shared.requests.correlation import traced
@@ -141,7 +142,7 @@ async def _run(
         result = refused(error, invocation)
     if takes and result.status in ("queued", "running", "waiting"):
         with contextlib.suppress(MCPError):  # it is not in the journal, or not to be seen there
-            return await tasks.task(call, result.meta.invocation_id)
+            return await tasks.task(call, result.meta.invocation_id, Part.of(invocation))
     return result
 
 
@@ -159,7 +160,7 @@ def takes_links(context: Any) -> bool:
     return found is not None and found.elicitation is not None and found.elicitation.url is not None
 
 
-def _resumed(call: CallContext, params: CallToolRequestParams) -> str | dict[str, Any] | None:
+def _resumed(call: CallContext, params: CallToolRequestParams) -> str | dict[str, Any]:
     """Return the idempotency key of a call whose connection was made, or what is asked of the person once more."""
     connects = call.connects()
     if connects is None:
