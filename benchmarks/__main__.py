@@ -17,7 +17,7 @@ from pathlib import Path
 from benchmarks.measure import ROOT, Line
 
 _CALLS = ("no_op", "sending", "journal", "twins", "attachment", "listing", "smtp", "pacing", "isolation", "cold")
-_SERVERS = ("http_api", "http_lanes", "http_sends", "http_client", "aws_calls", "events", "queued", "queue_budgets")
+_SERVERS = ("http_api", "http_lanes", "http_sends", "http_client", "mcp_calls", "aws_calls", "events", "queued", "queue_budgets")
 _SIZES = ("catalogue", "files", "catalogue_size", "journal_size")
 _PARTS = (*_CALLS, *_SERVERS, *_SIZES)
 _DOCS = ROOT / "docs"
