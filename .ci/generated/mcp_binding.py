@@ -33,7 +33,10 @@ def action() -> Json:
     hints = {name: {"type": "boolean"} for name in ("readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint")}
     return closed(
         {
-            "method": {"const": "resources/read", "description": "The action reads a resource; it calls no tool."},
+            "method": {
+                "enum": ["resources/read", "resources/list"],
+                "description": "The action reads a resource, or lists them; it calls no tool.",
+            },
             "tool": {"type": "string", "minLength": 1, "description": "The tool's exact name."},
             "digest": {
                 "type": "string",

@@ -249,7 +249,8 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         self.access = store.access(self._known.named)
         paces = Paces(self.clock, limit)
         observe = self.plugins.request if self.plugins.has("request") else None
-        dependencies = Dependencies(workspace, self.clock, self.files, paces, observe, limit)
+        answer = self.plugins.answer if self.plugins.has("answer") else None
+        dependencies = Dependencies(workspace, self.clock, self.files, paces, observe, answer, limit)
         epoch = self.storage.epoch if self.storage.enabled else None
         plans = Plans(self.access, self.catalog, self._known, Targets(self.schemas, self._known.oauth_client), self.open_connections, epoch)
         self._loop, self._on_time, self._turn = LoopThread(), OnTime(), None if turns is None else partial(turns.turn, workspace)

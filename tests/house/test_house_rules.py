@@ -316,6 +316,7 @@ OF_ONE_PROCESS = {
     "runtime/jackfield/pipe/on_loop.py": "made anew by runtime",
     "runtime/jackfield_store/jackfield_store/database/later_sync.py": "made anew by engine",
     "runtime/jackfield/pipe/closing.py": "the thread that ends a runtime, which is renewed itself",
+    "connectors/mcp/jackfield_mcp/listening.py": "of one call, whose thread a fork does not take along",
     "runtime/jackfield/pipe/handing.py": "of one call, whose thread a fork does not take along",
     "runtime/jackfield/pipe/streams.py": "of one call, whose thread a fork does not take along",
     "runtime/jackfield/invocation/file_readers.py": "of one call, which a fork does not take along",

@@ -26,6 +26,7 @@ from jackfield_mcp.outcomes import MCP_ERRORS, ScopesMissing
 from jackfield_mcp.peer import Peer
 from jackfield_mcp.pins import digest_of
 from jackfield_mcp.reaching import address, client_for
+from jackfield_mcp.results import output_of
 from jackfield_mcp.schemas import Unfit, schemas_of
 from jackfield_mcp.sign_ins import McpAccount
 
@@ -33,8 +34,6 @@ REDIRECT = "http://localhost:3000/callback"
 DOCUMENT = "https://conformance-test.local/client-metadata.json"
 """Metadata document of the client, which the suite's providers know."""
 MOST = 3
-SHORT = {"elicitation-sep1034-client-defaults": 2.0}
-"""Seconds for a scenario that ends by its deadline: its server waits for answers that are refused."""
 ECHO = "json_schema_echo"
 """Tool that wants to be told the schema of the other one, as it came."""
 AT_ONCE = 4
@@ -107,6 +106,11 @@ class Registrations:
         """Forget nothing."""
 
 
+def accepted(_question: Mapping[str, Any]) -> dict[str, Any]:
+    """Agree to what a server asks, with the defaults of its form."""
+    return {"action": "accept", "content": {}}
+
+
 def arguments_of(schema: Mapping[str, Any]) -> dict[str, Any]:
     """Values that fit a schema's types."""
     made: dict[str, Any] = {"string": "test", "number": 5, "integer": 5, "boolean": True, "array": [], "object": {}}
@@ -116,9 +120,8 @@ def arguments_of(schema: Mapping[str, Any]) -> dict[str, Any]:
 class Scenario:
     """One run of the client: against the server at ``url``, with what the suite says of the client."""
 
-    def __init__(self, name: str, url: str, context: Mapping[str, Any]) -> None:
+    def __init__(self, url: str, context: Mapping[str, Any]) -> None:
         self._url, self._about = url, context
-        self._seconds = SHORT.get(name, 60.0)
         self._held: Held | None = None
         self._made = Made()
         self.said = ""
@@ -145,7 +148,10 @@ class Scenario:
         self._made.close()
 
     def _context(self) -> OpenContext:
-        return replace(client_for(address(self._url), seconds=self._seconds).context, leases=self._made)
+        with client_for(address(self._url), seconds=60.0) as client:
+            found = replace(client.context, leases=self._made)
+        found.call.answer = accepted
+        return found
 
     def _calls(self, client: McpClient) -> None:
         """Negotiate, list, and call each tool, or those that the scenario names."""
@@ -163,7 +169,7 @@ class Scenario:
                 wanted = [{"schema": one["inputSchema"]} for one in tools if one["name"] != ECHO]
             for given in wanted:
                 try:
-                    client.call(Tool(tool["name"], digest_of(tool), {}, made.headers), given, dict, safe=False)
+                    client.call(Tool(tool["name"], digest_of(tool), {}, made.headers), given, output_of, safe=False)
                 except Forbidden:
                     raise
                 except JackfieldError as error:
@@ -202,7 +208,7 @@ class _Line(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         """Run its scenario, and tell how it ended."""
         about = json.loads(self.rfile.readline())
-        scenario, code = Scenario(about["name"], about["url"], json.loads(about["context"] or "{}")), 0
+        scenario, code = Scenario(about["url"], json.loads(about["context"] or "{}")), 0
         try:
             with self.server.turns, closing(scenario):
                 scenario.run()

@@ -152,6 +152,7 @@ class StreamedAnswer:
         self.headers = headers
         self.url = url
         self._is_clear = is_clear
+        self._reply = reply
         self._chunks: Iterator[bytes] = body_of(reply, headers, limit, size)
         self._is_closed = False
 
@@ -199,6 +200,10 @@ class StreamedAnswer:
     def close(self) -> None:
         """End the response; the rest of its body can no longer be read."""
         self._is_closed = True
+
+    def abort(self) -> None:
+        """End the response under the thread that reads its chunks: to that one, the connection has broken."""
+        self._reply.abort()
 
 
 def media_type(headers: Headers) -> str:

@@ -79,6 +79,9 @@ class Http2Reply:
             self.close()
             raise _explained(error, self._url, self._limit, begun=True) from error
 
+    def abort(self) -> None:
+        """Leave the stream to the thread that reads it: it shares its connection with others, and ends at its deadline."""
+
     def close(self) -> None:
         """End the response; a rest of the body is not read. A connection on which more has arrived than the response is not used again:
         the next request would take it for its own response."""

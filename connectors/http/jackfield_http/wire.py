@@ -29,6 +29,9 @@ class Reply(Protocol):
         :raises JackfieldError: if the connection breaks, or the deadline passes.
         """
 
+    def abort(self) -> None:
+        """End the response under the thread that reads it, where that can be done."""
+
     def close(self) -> None:
         """End the response; a rest of the body is not read."""
 
@@ -96,7 +99,7 @@ class Wire:
 class Http1Reply:
     """``Reply`` of the wire."""
 
-    __slots__ = ("_limit", "_reply", "_url", "close", "fields", "status")
+    __slots__ = ("_limit", "_reply", "_url", "abort", "close", "fields", "status")
 
     def __init__(self, reply: WireReply, url: Url, limit: Limit) -> None:
         self._reply = reply
@@ -105,6 +108,7 @@ class Http1Reply:
         self.status = reply.status
         self.fields = reply.fields
         self.close: Any = reply.close
+        self.abort: Any = reply.abort
 
     def raw(self) -> Iterator[bytes]:
         """Yield the body."""

@@ -7,15 +7,19 @@ from functools import partial
 from typing import Any
 
 from jackfield.connector import Action, Connector, DeclarationError, Pagination, current_call
+from jackfield.connector.actions import JobSteps
 from jackfield.connector.described import DescribedConnector
+from jackfield.connector.jobs import Started, steps_with
+from jackfield.kernel.dataclass import replace
 from jackfield.kernel.pointers import find as at_path
 from jackfield.manifest.manifest import RateLimit
 from jackfield.manifest.pagination import OPEN_END
 from jackfield_http.bindings.connector import BoundInputs
+from jackfield_mcp import tasks
 from jackfield_mcp.client import McpClient, Tool
 from jackfield_mcp.connection_kinds import KINDS, connection_type
 from jackfield_mcp.naming import READ
-from jackfield_mcp.results import ToolOutput, output_of, resource_of
+from jackfield_mcp.results import ToolOutput, listed_of, output_of, resource_of
 
 _FROZEN = (
     "Compare the tool with the one that was accepted: 'generate mcp' over the connector's folder lists what has changed. "
@@ -47,8 +51,8 @@ class McpConnector(DescribedConnector):
 
 def _action(row: Json, hint: str) -> Action:
     limit, paging = row.get("rateLimit"), row.get("pagination")
-    function = ResourceCall() if "method" in row["mcp"] else ToolCall(row, hint)
-    return Action(
+    function = ResourceCall(row) if "method" in row["mcp"] else ToolCall(row, hint)
+    action = Action(
         key=row["key"],
         title=row["title"],
         description=row["description"],
@@ -65,6 +69,7 @@ def _action(row: Json, hint: str) -> Action:
         request=function.request,
         returns_files=True,
     )
+    return replace(action, job=JobSteps(*steps_with(action, tasks.poll, tasks.cancel))) if row.get("kind") == "job" else action
 
 
 class ToolCall:
@@ -76,17 +81,24 @@ class ToolCall:
         self._is_safe = row.get("effect", "write") == "read"
         self._is_unclear = about.get("toolError") == "inDoubt"
         self._keyed_by: str | None = about.get("idempotencyKey") if row.get("idempotentBy") else None
+        self._takes_tasks = row.get("kind") == "job" and not self._is_unclear  # an error of a task ends its job: nothing is left in doubt
         paging = row.get("pagination", {})
         self._items: str | None = paging.get("items")
         self._every: str | None = paging.get("allInput")
 
-    def __call__(self, inputs: BoundInputs, client: McpClient) -> ToolOutput:
-        """Call the tool and return what it returned."""
+    def __call__(self, inputs: BoundInputs, client: McpClient) -> ToolOutput | Started:
+        """Call the tool and return what it returned, or the handle of the server's task."""
         given, call = self._arguments(inputs), current_call()
         if self._keyed_by is not None and call is not None and self._keyed_by not in given:
             given = {**given, self._keyed_by: call.idempotency_key}
-        found = client.call(self._tool, given, partial(output_of, is_unclear=self._is_unclear), safe=self._is_safe)
-        if self._items is not None and call is not None and not isinstance(at_path(found.body, self._items), list):
+        into = tasks.started_or_output if self._takes_tasks else partial(output_of, is_unclear=self._is_unclear)
+        found = client.call(self._tool, given, into, safe=self._is_safe, takes_tasks=self._takes_tasks)
+        if (
+            self._items is not None
+            and isinstance(found, ToolOutput)
+            and call is not None
+            and not isinstance(at_path(found.body, self._items), list)
+        ):
             call.unfinished(OPEN_END)
         return found
 
@@ -101,15 +113,22 @@ class ToolCall:
 
 
 class ResourceCall:
-    """Function of the action that reads a resource."""
+    """Function of an action that reads a resource, or lists them."""
+
+    def __init__(self, row: Json) -> None:
+        self._method = row["mcp"]["method"]
+        self._every: str | None = row.get("pagination", {}).get("allInput")
 
     def __call__(self, inputs: BoundInputs, client: McpClient) -> ToolOutput:
-        """Read the resource and return its contents."""
-        return client.read(inputs.given["uri"], resource_of)
+        """Send the request and return the resource's contents, or a page of the list."""
+        return client.read(self._method, self._params(inputs), resource_of if self._method == READ else listed_of)
 
     def request(self, inputs: BoundInputs) -> Mapping[str, Any]:
         """Describe the message of a call, for a dry run."""
-        return _shown(READ, {"uri": inputs.given["uri"]})
+        return _shown(self._method, self._params(inputs))
+
+    def _params(self, inputs: BoundInputs) -> dict[str, Any]:
+        return {name: value for name, value in inputs.given.items() if name != self._every}
 
 
 def _shown(method: str, params: Json) -> Json:

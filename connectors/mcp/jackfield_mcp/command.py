@@ -36,9 +36,9 @@ def command(argv: list[str]) -> int:
             f"'{key[:80]}' is not a key in kebab-case", hint="Use lower-case letters, digits and single hyphens: acme-tools."
         )
     folder = Path(arguments.out or key)
-    client = client_for(url, *([sign_in] if sign_in is not None else []))
     try:
-        session, tools = client.session(), client.tools()
+        with client_for(url, *([sign_in] if sign_in is not None else [])) as client:
+            session, tools = client.session(), client.tools()
     except Unauthenticated as error:
         hint = "Give a token by '--token-env NAME', or a key by '--header-env HEADER=NAME': the variable of that name has it."
         raise Unauthenticated(error.message, hint=hint, provider=error.provider) from None

@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 
 from jackfield.kernel.dataclass import dataclass, field
 from jackfield_mcp.messages import LEGACY, MODERN, Session
-from jackfield_mcp.naming import keys_of, title_of
+from jackfield_mcp.naming import REQUESTS, keys_of, title_of
 from jackfield_mcp.overlays import apply_fitting, apply_overlay
 from jackfield_mcp.pins import digest_of, parts_of
-from jackfield_mcp.resources import DIGEST, READ, read_action
+from jackfield_mcp.resources import DIGESTS, request_action
 from jackfield_mcp.schemas import Schemas, Unfit, schemas_of
 from jackfield_mcp.texts import has_hidden, one_line, plain
 
@@ -51,7 +51,7 @@ def converted(tools: Sequence[Json], session: Session, choices: Choices, kinds: 
     """Return the connector of a server's tools; ``kinds`` are the keys of its connection types, the first one first."""
     left_out: list[dict[str, str]] = []
     usable = list(_named(tools, left_out))
-    keys = keys_of([*(tool["name"] for tool in usable), *([READ] if session.has_resources else [])], choices.locked)
+    keys = keys_of([*(tool["name"] for tool in usable), *(REQUESTS if session.has_resources else [])], choices.locked)
     actions: list[dict[str, Any]] = []
     definitions: dict[str, Any] = {}
     locked: dict[str, dict[str, Any]] = {}
@@ -60,7 +60,7 @@ def converted(tools: Sequence[Json], session: Session, choices: Choices, kinds: 
         key = keys[tool["name"]]
         said = choices.overlay.get(key, {})
         try:
-            row, defined = _action(tool, key, said)
+            row, defined = _action(tool, key, said, is_job=session.has_tasks)
         except Unfit as reason:
             left_out.append({"tool": one_line(tool["name"], 128), "reason": str(reason)})
             continue
@@ -70,10 +70,10 @@ def converted(tools: Sequence[Json], session: Session, choices: Choices, kinds: 
         actions.append((apply_fitting if choices.is_live else apply_overlay)(row, said, trusts=choices.trusts))
         definitions |= defined
         cleaned += [key] if any(has_hidden(tool.get(name)) for name in ("title", "description")) else []
-    if READ in keys:
-        locked[READ] = {"key": keys[READ], "digest": DIGEST}
-        if choices.overlay.get(keys[READ], {}).get("skip") is not True:
-            actions = sorted([*actions, read_action(keys[READ])], key=lambda row: str(row["key"]))
+    for name in REQUESTS.keys() & keys.keys():
+        locked[name] = {"key": keys[name], "digest": DIGESTS[name]}
+        if choices.overlay.get(keys[name], {}).get("skip") is not True:
+            actions = sorted([*actions, request_action(name, keys[name])], key=lambda row: str(row["key"]))
     report = {"tools": len(tools), "actions": len(actions), "leftOut": left_out, "hiddenCharacters": cleaned}
     return Converted(_manifest(actions, definitions, session, choices, kinds), dict(sorted(locked.items())), report)
 
@@ -88,7 +88,7 @@ def _named(tools: Sequence[Json], left_out: list[dict[str, str]]) -> Any:
             reason = "it has no name"
         elif has_hidden(name) or not {"\n", "\t"}.isdisjoint(name):
             reason = "its name has hidden characters"
-        elif name in seen or name == READ:
+        elif name in seen or name in REQUESTS:
             reason = "another tool has the same name" if name in seen else "its name is that of a request"
         elif isinstance(execution, Mapping) and execution.get("taskSupport") == "required":
             reason = "it runs only as a task of 2025-11-25, which was withdrawn"
@@ -99,7 +99,7 @@ def _named(tools: Sequence[Json], left_out: list[dict[str, str]]) -> Any:
         left_out.append({"tool": one_line(name, 128), "reason": reason})
 
 
-def _action(tool: Json, key: str, said: Json) -> tuple[dict[str, Any], Mapping[str, Any]]:
+def _action(tool: Json, key: str, said: Json, *, is_job: bool) -> tuple[dict[str, Any], Mapping[str, Any]]:
     made: Schemas = schemas_of(tool, key)
     given = tool.get("annotations")
     hints = {name: given[name] for name in _HINTS if isinstance(given, Mapping) and isinstance(given.get(name), bool)}
@@ -118,6 +118,7 @@ def _action(tool: Json, key: str, said: Json) -> tuple[dict[str, Any], Mapping[s
         "inputs": made.inputs,
         "output": _output(made),
         "examples": [],
+        **({"kind": "job", "cancellable": True} if is_job else {}),
     }
     return row | {name: said[name] for name in ("keywords", "rateLimit") if name in said}, made.definitions
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from jackfield.connector import Guard, InvalidInput, Unauthenticated
@@ -64,10 +65,10 @@ class McpServers:
         """
         at = address(url)
         sign_in = ANONYMOUS if credentials is None else in_header(*credentials)
-        asked = client_for(at, sign_in, guard=guard) if client is None else client
         needs_sign_in = False
         try:
-            session, tools = asked.session(), asked.tools()
+            with nullcontext(client) if client is not None else client_for(at, sign_in, guard=guard) as asked:
+                session, tools = asked.session(), asked.tools()
         except Unauthenticated:
             if client is not None or credentials is not None:
                 raise

@@ -19,7 +19,14 @@ LEGACY = ("2025-11-25", "2025-06-18", "2025-03-26")
 """Revisions that begin with ``initialize``, newest first."""
 CLIENT = {"name": "jackfield", "version": VERSION}
 _META = "io.modelcontextprotocol/"
-_NAMED_BY = {"tools/call": "name", "resources/read": "uri", "prompts/get": "name", "tasks/get": "taskId", "tasks/cancel": "taskId"}
+_NAMED_BY = {
+    "tools/call": "name",
+    "resources/read": "uri",
+    "prompts/get": "name",
+    "tasks/get": "taskId",
+    "tasks/cancel": "taskId",
+    "tasks/update": "taskId",
+}
 """Parameter that the field ``Mcp-Name`` repeats, by method."""
 _PLAIN = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 _LOOKS_ENCODED = re.compile(r"=\?base64\?.*\?=", re.IGNORECASE)
@@ -59,23 +66,25 @@ TASKS = f"{_META}tasks"
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One request: its method, its parameters, and an ID that no server can guess (None for a notification)."""
+    """One request: its method, its parameters, an ID that no server can guess (None for a notification), and the client's capabilities."""
 
     method: str
     params: Json
     id: str | None
+    offers: Json = field(default_factory=dict)
 
     @classmethod
-    def request(cls, method: str, params: Json) -> Message:
-        """Return a request with a new ID."""
-        return cls(method, params, secrets.token_urlsafe(12))
+    def request(cls, method: str, params: Json, offers: Json | None = None, *, follows: bool = False) -> Message:
+        """Return a request with a new ID. ``follows``: it asks the server to tell its progress, under that ID."""
+        identifier = secrets.token_urlsafe(12)
+        asked = {**params, "_meta": {"progressToken": identifier}} if follows else params
+        return cls(method, asked, identifier, offers or {})
 
-    def body(self, session: Session | None, *, takes_tasks: bool = False) -> dict[str, Any]:
+    def body(self, session: Session | None) -> dict[str, Any]:
         """Return the JSON to send; a modern request carries the revision and the client's capabilities in ``_meta``."""
         params = dict(self.params)
         if session is not None and session.is_modern:
-            offered: dict[str, Any] = {"extensions": {TASKS: {}}} if takes_tasks else {}
-            about = {f"{_META}protocolVersion": session.version, f"{_META}clientCapabilities": offered, f"{_META}clientInfo": CLIENT}
+            about = {f"{_META}protocolVersion": session.version, f"{_META}clientCapabilities": self.offers, f"{_META}clientInfo": CLIENT}
             params["_meta"] = {**params.get("_meta", {}), **about}
         made: dict[str, Any] = {"jsonrpc": "2.0", "method": self.method}
         if params:
@@ -96,6 +105,12 @@ class Message:
             if isinstance(name, str):
                 found["Mcp-Name"] = header_value(name)
         return found
+
+
+def offered(*, takes_tasks: bool, answers: bool) -> dict[str, Any]:
+    """Return the capabilities that a client declares: that it takes a task for a result, and that somebody answers questions."""
+    found: dict[str, Any] = {"extensions": {TASKS: {}}} if takes_tasks else {}
+    return {**found, "elicitation": {"form": {}}} if answers else found
 
 
 def param_headers(names: Mapping[str, str], arguments: Json) -> dict[str, str]:

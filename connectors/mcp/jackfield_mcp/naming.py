@@ -7,8 +7,10 @@ import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
-READ = "resources/read"
-"""Request for a resource, which stands among the tools under its method."""
+READ, LIST = "resources/read", "resources/list"
+"""Requests for a resource and for their list, which stand among the tools under their methods."""
+REQUESTS = {READ: "readResource", LIST: "listResources"}
+"""Keys of the actions that send them."""
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[A-Z]")
 _LONGEST = 60
 
@@ -30,9 +32,9 @@ def keys_of(names: Iterable[str], locked: Mapping[str, str]) -> dict[str, str]:
 
 
 def key_of(name: str) -> str:
-    """Return the key that a tool's name suggests; that of the request for a resource is fixed."""
-    if name == READ:
-        return "readResource"
+    """Return the key that a tool's name suggests; those of requests are fixed."""
+    if name in REQUESTS:
+        return REQUESTS[name]
     words = [one.lower() for one in _WORD.findall(name)] if name.isascii() else []
     if not any(word.isalpha() for word in words):
         return f"tool{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"

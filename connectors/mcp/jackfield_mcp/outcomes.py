@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from jackfield.connector import Detail, Forbidden, JackfieldError, NotFound, Provider, Rejected, Sent, Unavailable
@@ -45,6 +46,13 @@ class ScopesMissing(Forbidden):
     """The sign-in does not cover the call: nothing was done. ``scopes`` are those that the server asks for."""
 
     scopes: tuple[str, ...] = ()
+
+
+class InputRequired(Forbidden):
+    """The server asks a person for something before it does anything: ``requests`` by their names, and the ``state`` that it wants back."""
+
+    requests: Mapping[str, Json] = {}
+    state: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,17 +126,21 @@ def garbled(reason: str) -> Garbled:
     return Garbled(f"the server's answer {reason}", hint="Report it to whoever runs the server.", sent=Sent.UNKNOWN)
 
 
-def asks_person(data: object) -> Forbidden:
+def asks_person(data: object, text: str = "") -> InputRequired:
     """Return the error for a server that wants a person to do something first; nothing was done."""
-    host = _host_in(data)
+    host, words = _host_in(data), _question_in(data)
     hint = (
         f"Open the server's own page ('{host}') and finish there what it asks for."
         if host
-        else "Use the tool in the server's own client once."
+        else "Use the tool in the server's own client once, or install a plugin that answers (hook 'answer')."
     )
-    return Forbidden(
-        "the server asks a person for something before it does this, and a call has nobody to ask", hint=hint, sent=Sent.REFUSED
-    )
+    said = Provider("input_required", words) if words else None
+    text = text or "the server asks a person for something before it does this, and nobody here answers"
+    found = InputRequired(text, hint=hint, provider=said, sent=Sent.REFUSED)
+    if isinstance(data, Mapping) and isinstance(data.get("inputRequests", {}), Mapping):
+        found.requests = {str(name): row for name, row in data.get("inputRequests", {}).items() if isinstance(row, Mapping)}
+        found.state = data.get("requestState") if isinstance(data.get("requestState"), str) else None
+    return found
 
 
 def _supported(data: object) -> tuple[str, ...]:
@@ -136,20 +148,27 @@ def _supported(data: object) -> tuple[str, ...]:
     return tuple(one for one in listed if isinstance(one, str))[:100] if isinstance(listed, list) else ()
 
 
-def _host_in(data: object) -> str:
-    """Return the host of the first URL among what a server asks for."""
+def _asked_in(data: object) -> list[Json]:
+    """Return the parameters of what a server asks for."""
     if not isinstance(data, Mapping):
-        return ""
+        return []
     listed = data.get("inputRequests") or data.get("elicitations") or ()
     rows = listed.values() if isinstance(listed, Mapping) else listed if isinstance(listed, list) else ()
-    for row in rows:
-        params = row.get("params", row) if isinstance(row, Mapping) else None
-        address = params.get("url") if isinstance(params, Mapping) else None
-        try:
-            if isinstance(address, str):
-                return parse_url(address).host
-        except UrlError:
-            continue
+    found = [row.get("params", row) for row in rows if isinstance(row, Mapping)]
+    return [params for params in found if isinstance(params, Mapping)]
+
+
+def _question_in(data: object) -> str:
+    """Return the first question that a server asks, in its words."""
+    return next((words for params in _asked_in(data) if (words := plain(params.get("message"), 1000))), "")
+
+
+def _host_in(data: object) -> str:
+    """Return the host of the first URL among what a server asks for."""
+    for params in _asked_in(data):
+        with suppress(UrlError):
+            if isinstance(params.get("url"), str):
+                return parse_url(params["url"]).host
     return ""
 
 

@@ -109,7 +109,8 @@ def test_tools_are_locked() -> None:
     """Each action calls the tool whose digest the lock has."""
     actions = json.loads((ROOT / "{package}" / "connector.json").read_bytes())["actions"]
     tools = json.loads((ROOT / "{LOCK}").read_bytes())["tools"]
-    assert all(tools[action["mcp"]["tool"]]["digest"] == action["mcp"]["digest"] for action in actions)
+    pins = (action["mcp"] for action in actions)
+    assert all(tools[pin.get("tool") or pin["method"]]["digest"] == pin["digest"] for pin in pins)
 '''
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 from jackfield.connector import ANYWHERE, Call, Guard, InvalidInput, Minted, OpenContext
@@ -34,17 +35,20 @@ def address(text: str) -> Url:
         raise InvalidInput(f"the server's URL {error}", hint="Give a URL such as https://mcp.example.com/mcp.") from None
 
 
-def client_for(url: Url, sign_in: SignIn = ANONYMOUS, *, seconds: float = _SECONDS, guard: Guard | None = None) -> McpClient:
-    """Return a client of a server. What has a public name is reached at public addresses only, whatever the name resolves to by then."""
+@contextmanager
+def client_for(url: Url, sign_in: SignIn = ANONYMOUS, *, seconds: float = _SECONDS, guard: Guard | None = None) -> Iterator[McpClient]:
+    """Yield a client of a server; its connections are closed at the end. What has a public name is reached at public addresses only,
+    whatever the name resolves to by then."""
     clock = SystemClock()
     allowed = guard or (Guard() if Guard().permits(url.host) else ANYWHERE)
     call = Call(Deadline.after(seconds, clock))
-    context = OpenContext("default", None, "mcp", {}, {}, call, clock, {}, _NoLeases(), allowed)
-    return McpClient(context, ClientSettings(url, MCP_ERRORS, guard=allowed), sign_in, Peer())
+    with closing(_NoLeases()) as made:
+        context = OpenContext("default", None, "mcp", {}, {}, call, clock, {}, made, allowed)
+        yield McpClient(context, ClientSettings(url, MCP_ERRORS, guard=allowed), sign_in, Peer())
 
 
 class _NoLeases:
-    """Objects of one command: nothing is leased, and what is made is kept."""
+    """Objects of one command: nothing is leased, and what is made is kept until its end."""
 
     def __init__(self) -> None:
         self._made: dict[object, Any] = {}
@@ -62,3 +66,9 @@ class _NoLeases:
         if key not in self._made:
             self._made[key] = make()
         return self._made[key]
+
+    def close(self) -> None:
+        """Close what was made: pools of connections."""
+        for one in self._made.values():
+            getattr(one, "close", tuple)()
+        self._made.clear()

@@ -1,44 +1,63 @@
-"""Action ``readResource``: one resource of a server by its URI, as a link of a tool names it."""
+"""Actions ``readResource`` and ``listResources``: one resource of a server by its URI, as a link of a tool names it, and those it lists."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from jackfield_mcp.naming import READ
+from jackfield_mcp.naming import LIST, READ, REQUESTS
 from jackfield_mcp.pins import digest_of
 
-DIGEST = digest_of({"name": READ})
-"""Pin of the request, which no server describes: it never changes."""
+DIGESTS = {name: digest_of({"name": name}) for name in REQUESTS}
+"""Pins of the requests, which no server describes: they never change."""
 LONGEST_URI = 2_000
 """Characters of a URI."""
+_LONGEST_CURSOR = 16_384
+_TEXT: dict[str, Any] = {"type": "string"}
 
 
-def read_action(key: str) -> dict[str, Any]:
-    """Return the action's row of a manifest."""
-    text = {"type": "string"}
+def request_action(name: str, key: str) -> dict[str, Any]:
+    """Return the row of a manifest for the action that sends a request."""
+    made: dict[str, Any] = {**_ROWS[name](), "key": key, "mcp": {"method": name, "digest": DIGESTS[name]}}
+    return {**made, "group": "resources", "effect": "read", "outputPolicy": "describe", "examples": []}
+
+
+def _read() -> dict[str, Any]:
     uri = {
-        **text,
+        **_TEXT,
         "minLength": 1,
         "maxLength": LONGEST_URI,
         "title": "URI",
         "description": "The resource's URI, as a link or the server names it.",
     }
-    content = {"type": "object", "properties": {"uri": text, "mimeType": text, "text": text, "file": {"type": "object"}}}
+    content = {"type": "object", "properties": {"uri": _TEXT, "mimeType": _TEXT, "text": _TEXT, "file": {"type": "object"}}}
     return {
-        "key": key,
         "title": "Read a resource",
         "description": "Reads a resource of the server. Long texts and binary content are files.",
-        "group": "resources",
-        "effect": "read",
-        "outputPolicy": "describe",
-        "mcp": {"method": READ, "digest": DIGEST},
         "inputs": {"type": "object", "additionalProperties": False, "required": ["uri"], "properties": {"uri": uri}},
         "output": {
             "type": "object", "additionalProperties": True, "required": ["contents"],
             "properties": {"contents": {"type": "array", "items": content}},
         },
-        "examples": [],
     }  # fmt: skip
 
 
-__all__ = ["DIGEST", "LONGEST_URI", "READ", "read_action"]
+def _list() -> dict[str, Any]:
+    row = {"type": "object", "properties": {"uri": _TEXT, "name": _TEXT, "title": _TEXT, "mimeType": _TEXT, "size": {"type": "integer"}}}
+    cursor = {**_TEXT, "minLength": 1, "maxLength": _LONGEST_CURSOR, "title": "Cursor", "description": "The nextCursor of the page before."}
+    every = {"type": "boolean", "title": "Fetch all", "description": "Fetch every page, not only one."}
+    return {
+        "title": "List resources",
+        "description": "Lists the resources of the server: their URIs and names.",
+        "inputs": {"type": "object", "additionalProperties": False, "properties": {"cursor": cursor, "fetchAll": every}},
+        "output": {
+            "type": "object", "additionalProperties": True, "required": ["resources"],
+            "properties": {"resources": {"type": "array", "items": row}, "nextCursor": _TEXT},
+        },
+        "pagination": {"tokenInput": "cursor", "tokenOutput": "nextCursor", "items": "resources", "allInput": "fetchAll"},
+    }  # fmt: skip
+
+
+_ROWS: Mapping[str, Callable[[], dict[str, Any]]] = {READ: _read, LIST: _list}
+
+__all__ = ["DIGESTS", "LIST", "LONGEST_URI", "READ", "request_action"]

@@ -93,6 +93,18 @@ def resource_of(result: Json) -> ToolOutput:
     return ToolOutput.of({"contents": [_resource(part, files) for part in contents]}, files)
 
 
+def listed_of(result: Json) -> ToolOutput:
+    """Return the output of a list of resources, without the host's metadata.
+
+    :raises Unavailable: if it is no result of such a request.
+    """
+    rows, following = result.get("resources"), result.get("nextCursor")
+    if not isinstance(rows, list) or len(rows) > _MOST_PARTS or not all(isinstance(row, Mapping) for row in rows):
+        raise garbled("has no resources that can be read")
+    found: dict[str, Any] = {"resources": [_without(row, "_meta") for row in rows]}
+    return ToolOutput.of(found if not isinstance(following, str) else {**found, "nextCursor": following}, [])
+
+
 def _failed(content: list[Json], *, is_unclear: bool) -> Rejected | Unavailable:
     words = plain(" ".join(str(part.get("text", "")) for part in content if part.get("type") == "text"), _WORDS)
     said = Provider("isError", words or None)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from jackfield.catalog import Catalog
+from jackfield.connector import hookimpl
+from jackfield.pipe.run import Follow
 from jackfield_mcp.command import command
 from jackfield_store.runtime import Jackfield
 from plugboard import declare, plugged
@@ -36,6 +38,16 @@ class Talk(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     server: Place
+
+    def setup(self) -> None:
+        """Count the connection."""
+        super().setup()
+        self.server.open.append(self)
+
+    def finish(self) -> None:
+        """Count it no more."""
+        self.server.open.remove(self)
+        super().finish()
 
     def log_message(self, *_words: Any) -> None:
         """Say nothing."""
@@ -69,8 +81,8 @@ class Talk(BaseHTTPRequestHandler):
         """Answer with an error."""
         self.json({"jsonrpc": "2.0", "id": self.message.get("id"), "error": {"code": code, "message": text, **more}}, status)
 
-    def stream(self, *pieces: bytes, ends: bool = True) -> None:
-        """Answer with a stream of events; without its end, the connection is closed within it."""
+    def stream(self, *pieces: bytes, ends: bool = True, waits: Callable[[], object] = tuple) -> None:
+        """Answer with a stream of events; without its end, the connection is closed within it. ``waits`` is called before that."""
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
@@ -78,6 +90,7 @@ class Talk(BaseHTTPRequestHandler):
         for piece in pieces:
             self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
             self.wfile.flush()
+        waits()
         if ends:
             self.wfile.write(b"0\r\n\r\n")
         else:
@@ -99,6 +112,8 @@ class Place(ThreadingHTTPServer):
     daemon_threads = True
     owner: ToolServer
     requests: list[tuple[Any, dict[str, str]]]
+    open: list[Talk]
+    """Connections that are open."""
 
 
 class ToolServer:
@@ -114,7 +129,7 @@ class ToolServer:
         self.on_other: Callable[[Talk], object] = lambda talk: talk.json(b"", 202)
         self.before: Callable[[Talk], bool] = lambda _talk: False
         self.place = Place(("127.0.0.1", 0), Talk)
-        self.place.owner, self.place.requests = self, []
+        self.place.owner, self.place.requests, self.place.open = self, [], []
 
     @property
     def url(self) -> str:
@@ -184,13 +199,21 @@ def generate(folder: Path, url: str, *options: str) -> dict[str, Any]:
 
 
 @contextmanager
-def installed(folder: Path, kind: str = "anonymous", database: str = "none", **values: Any) -> Iterator[Jackfield]:
+def installed(
+    folder: Path, kind: str = "anonymous", database: str = "none", plugins: Sequence[object] = (), **values: Any
+) -> Iterator[Jackfield]:
     """Run a runtime that has the generated connector, and one connection."""
     made = folder / "made"
     declare(made, "jackfield-notes", "jackfield.connectors", {"notes": "jackfield_notes:mcp"})
-    connections = [{"connections": {"main": {"type": f"notes/{kind}", "values": values}}}]
-    with plugged(made), Jackfield(connections=connections, catalog=Catalog.installed(), database_url=database) as jackfield:
+    with plugged(made), running(kind, database, plugins, **values) as jackfield:
         yield jackfield
+
+
+def running(kind: str = "anonymous", database: str = "none", plugins: Sequence[object] = (), **values: Any) -> Jackfield:
+    """Make a runtime in a process that has the connector."""
+    connections = [{"connections": {"main": {"type": f"notes/{kind}", "values": values}}}]
+    options: dict[str, Any] = {"database_url": database, "plugins": plugins}
+    return Jackfield(connections=connections, catalog=Catalog.installed(), **options)
 
 
 @contextmanager
@@ -202,6 +225,21 @@ def stage(folder: Path, server: ToolServer, *options: str) -> Iterator[Jackfield
             yield jackfield
 
 
-def call(jackfield: Jackfield, action: str = "addNote", **more: Any) -> Any:
+def call(jackfield: Jackfield, action: str = "addNote", follow: Follow | None = None, **more: Any) -> Any:
     """Invoke an action of the connector."""
-    return jackfield.invoke({"connector": "notes", "action": action, "connection": "main", "inputs": {"text": "hello"}, **more})
+    about = {"connector": "notes", "action": action, "connection": "main", "inputs": {"text": "hello"}}
+    return jackfield.invoke({**about, **more}, follow=follow)
+
+
+class Answers:
+    """Plugin that answers questions; ``asked`` are those that it got."""
+
+    def __init__(self, answer: Json | None = None) -> None:
+        self._answer = {"action": "accept", "content": {}} if answer is None else answer
+        self.asked: list[Json] = []
+
+    @hookimpl
+    def answer(self, question: Json) -> Json | None:
+        """Answer."""
+        self.asked.append(question)
+        return self._answer or None

@@ -419,6 +419,23 @@ def test_resources(tmp_path: Path) -> None:
         assert len(server.requests) == sent
 
 
+@pytest.mark.parametrize("every", [True, False])
+def test_list_of_resources(tmp_path: Path, every: bool) -> None:
+    """It pages like any list."""
+    server = ToolServer()
+    server.capabilities["resources"] = {}
+    pages: dict[str | None, dict[str, Any]] = {
+        None: {"resources": [{"uri": "a:1", "name": "one", "_meta": {}}], "nextCursor": "2"},
+        "2": {"resources": [{"uri": "a:2"}]},
+    }
+    server.on_other = lambda talk: talk.result(pages[talk.message["params"].get("cursor")])
+    with stage(tmp_path, server) as jackfield:
+        found = call(jackfield, "listResources", inputs={"fetchAll": every})
+        assert (found.unwrap()["resources"], found.meta.complete) == ([{"uri": "a:1", "name": "one"}, {"uri": "a:2"}][: 1 + every], every)
+        assert every or found.meta.next == {"cursor": "2"}
+        assert call(jackfield, "listResources", inputs={}, dryRun=True).status == "succeeded"
+
+
 def test_header_mismatch(tmp_path: Path) -> None:
     """A mismatch of header and message is cured by a new list, once."""
     server, seen = ToolServer(), []

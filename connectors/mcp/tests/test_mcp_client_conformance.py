@@ -11,8 +11,6 @@ from mcp_conformance_client import STUB, driven
 from mcp_suite import REVISIONS, judged, missing, required
 
 NOT_OFFERED = {
-    "sep-2322-client-request-state": "a call has nobody to ask: input_required is refused, with a hint",
-    "elicitation-sep1034-client-defaults": "a call has nobody to ask: no capability for elicitation is declared",
     **dict.fromkeys(
         ("auth/client-credentials-basic", "auth/client-credentials-jwt", "auth/enterprise-managed-authorization", "auth/wif-jwt-bearer"),
         "extension: a person signs in, or a token is entered",

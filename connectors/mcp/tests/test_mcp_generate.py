@@ -14,11 +14,13 @@ import pytest
 from jackfield.kernel.errors import JackfieldError
 from jackfield_mcp.command import command
 from jackfield_mcp.conversion import Choices, Converted, converted
+from jackfield_mcp.live import LIVE
 from jackfield_mcp.messages import MODERN, Session
 from jackfield_mcp.naming import connector_key, keys_of
 from jackfield_mcp.project import read_overlay
 from jackfield_mcp.schemas import Unfit, schemas_of
 from mcp_rig import ToolServer, call, generate, serving, stage, tool
+from waiting import until
 
 
 def made(*tools: dict[str, Any], **choices: Any) -> Converted:
@@ -202,6 +204,15 @@ def test_pages_of_a_list(tmp_path: Path) -> None:
         circular = True
         with pytest.raises(JackfieldError, match="circles"):
             generate(tmp_path, server.url)
+
+
+def test_no_connection_is_left_open(tmp_path: Path) -> None:
+    """Generating, and describing a live server, close what they have opened."""
+    with serving(ToolServer()) as server:
+        generate(tmp_path, server.url)
+        LIVE.described("mcp.notes", server.url)
+        until(lambda: not server.place.open)
+    assert server.count("tools/list") == 2
 
 
 def test_stdio_is_refused() -> None:

@@ -333,7 +333,8 @@ def test_resources_are_an_action(jackfield: Jackfield, notes: ToolServer) -> Non
     notes.capabilities["resources"] = {}
     notes.tools.append(tool("read_resource"))
     review = servers(jackfield).review("notes")
-    assert {row["tool"]: row["action"] for row in review["new"]} == {"read_resource": "readResource", "resources/read": "readResource2"}
+    expected = {"read_resource": "readResource", "resources/list": "listResources", "resources/read": "readResource2"}
+    assert {row["tool"]: row["action"] for row in review["new"]} == expected
     assert effects(jackfield) == {"addNote": "write"}
     servers(jackfield).accept("notes", ["resources/read"])
     assert effects(jackfield) == {"addNote": "write", "readResource2": "read"}

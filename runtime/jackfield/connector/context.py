@@ -102,6 +102,8 @@ class Call:
     - ``open_end``: nobody can tell whether this page is the last one; set by ``unfinished``.
     - ``events``: takes the events that the action hands on, for a caller who asked for them.
     - ``exchanges``: takes its requests and responses, with their bodies if it ``sees_bodies``; None where they are not kept.
+    - ``progress``: takes how much is done, from 0 to 1 (None if unknown), and what is being done; None where nobody follows the call.
+    - ``answer``: answers a question that a provider asks a person (the plugins' hook ``answer``); None where no plugin does.
     - ``mark``: makes the attempt's marker, which the client sends along (``marker``); None for one that needs none.
     """
 
@@ -132,6 +134,8 @@ class Call:
     events: Events = field(default_factory=Events)
     exchanges: list[Exchange] | None = None
     sees_bodies: bool = False
+    progress: Callable[[float | None, str], object] | None = None
+    answer: Callable[[Mapping[str, Any]], Mapping[str, Any] | None] | None = None
     mark: Callable[[], str] | None = None
     _unanswered: str | None = None
     _returned: Any = None

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("jackfield.plugins")
 
 _PROJECT = "jackfield"
-HOOKS = {"around": False, "judge": False, "request": False, "resolve_secret": True, "stage": False, "warn": False}
+HOOKS = {"answer": True, "around": False, "judge": False, "request": False, "resolve_secret": True, "stage": False, "warn": False}
 """Names of the hooks; True if only the first answer that is not None counts (pluggy's ``firstresult``)."""
 
 
@@ -52,6 +52,17 @@ class Specifications:
         The result is a context manager that spans the whole run. A JackfieldError raised on entry refuses the invocation; a failure of
         the invocation passes through on exit. A wrapper cannot change the outcome on exit: an exception that it raises is logged, and
         one that it swallows still propagates.
+        """
+
+    def answer(self, question: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Answer a question that a provider asks a person within a call, as MCP servers do (elicitation); None if this plugin does not.
+
+        ``question`` has ``workspace``, ``invocationId``, ``connector``, ``connection`` and, in the provider's words, ``message`` and
+        ``schema``, the JSON Schema of a form of plain fields. The answer has ``action`` (``accept``, ``decline`` or ``cancel``) and, if
+        accepted, ``content``: values by the names of the fields; defaults of the form fill in what is left out.
+
+        The call waits for the answer, until its deadline. What a provider asks for is a third party's text: never hand out a secret for it.
+        If it fails, the question counts as not answered.
         """
 
     def stage(self, name: str) -> None:
@@ -164,6 +175,17 @@ class Plugins(ProcessLocal):
             raise PluginFailed(hook.broken[0])
         found = [_asked(name, call, question=question) for name, call in hook.calls]
         return [verdict for verdict in found if verdict is not None]
+
+    def answer(self, question: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Return the first answer of a plugin to a question; None if none has one. A plugin that fails has none."""
+        for name, call in self._hook("answer").calls:
+            found = attempt(partial(contained, call, question=question))
+            if isinstance(found, Raised):
+                self._note(name, "answer", call, found.error)
+            elif found is not None:
+                answer: Mapping[str, Any] = found
+                return answer
+        return None
 
     def request(self, method: str, server: str, started: float, ended: float, status: int | None) -> None:
         """Report a request to the plugins."""

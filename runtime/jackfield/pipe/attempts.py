@@ -467,6 +467,8 @@ class Attempts(SecretHolder):
             events=Events() if run.channel is None or not stores else run.channel.reader(mask, self.run.deadline, **how),
             exchanges=self.evidence.exchanges if stores else None,
             sees_bodies=self.evidence.sees_bodies,
+            progress=None if run.follow is None or not stores else run.progress,
+            answer=shared.answer,
             mark=None if marking is None else partial(self.evidence.mark, marking, number),
         )
 
@@ -491,10 +493,8 @@ class Attempts(SecretHolder):
             AUTHORS.error("the connector '%s' has a bug: %s", self.plan.connector.key, text)
             return True
 
-        if self.opening is not None:
-            self.opening.cache.cached(("blamed", self.plan.connector.key, what), log)
-        else:
-            log()
+        once = log if self.opening is None else partial(self.opening.cache.cached, ("blamed", self.plan.connector.key, what), log)
+        once()
 
     def _log_error(self, text: str, fault: Exception) -> None:
         log_error(self.run.meta.invocation_id, text, fault, self.run.redactor, self.run.invocation.inputs)

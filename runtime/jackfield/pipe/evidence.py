@@ -11,7 +11,7 @@ from jackfield.kernel.errors import Detail
 from jackfield.retry import Backoff
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from jackfield.connector.context import Answered, Call, Observe
     from jackfield.kernel.clock import Clock
@@ -111,5 +111,6 @@ class Dependencies:
     files: Files
     paces: Paces | None = None
     observe: Observe | None = None
+    answer: Callable[[Mapping[str, Any]], Mapping[str, Any] | None] | None = None
     only_hosts: OnlyHosts | None = None
     backoff: Backoff = field(default_factory=lambda: Backoff(random.Random()))  # noqa: S311 (jitter, not a secret)

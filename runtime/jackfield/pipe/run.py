@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from jackfield.invocation import Invocation, Meta, Result, new_invocation_id
 from jackfield.invocation.file_references import GivenFiles
 from jackfield.kernel.clock import arrived as _arrived
+from jackfield.kernel.clock import monotonic
+from jackfield.kernel.failures import attempt
 from jackfield.pipe.masking import covering
 from jackfield.redaction.marks import hidden_values, leaves
 from jackfield.redaction.redactor import Redactor
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 Follow = Callable[[Mapping[str, Any]], object]
 """Takes a call's progress. Of a job that is ``fraction``, from 0 to 1, and ``text``; of a list ``step``, the pages read, and ``text``; of a
 wait ``text``. Where no fraction is known, it is 0."""
+_BETWEEN = 0.1
+"""Seconds between two reports of an action's own progress, at least."""
 _TOLD = 1.0
 """Seconds of a wait from which on a caller who follows the call is told of it."""
 
@@ -207,6 +211,11 @@ class Run:
         if self.follow is not None:
             self.follow({"fraction": 0.0, "text": text, **more})
 
+    @property
+    def progress(self) -> Callable[[float | None, str], None] | None:
+        """Follower of an action's own words about how far it is; None if nobody follows the call, or a policy may withhold them."""
+        return None if self.follow is None or self.conceals else _Progress(self, self.follow)
+
     async def pause(self, seconds: float, code: str) -> None:
         """Wait before the call tries again after an error with this code."""
         if seconds >= _TOLD:
@@ -219,3 +228,24 @@ class Run:
             self.meta.attempts = self.attempts.count
         self.meta.duration_ms = round((time.perf_counter() - self.started) * 1000, 3)
         return self.meta
+
+
+class _Progress:
+    """Words of an action about its progress, for who follows the call: without secrets, never less than before, ten times a second at most.
+    A follower that fails changes nothing."""
+
+    __slots__ = ("_follow", "_fraction", "_last", "_run")
+
+    def __init__(self, run: Run, follow: Follow) -> None:
+        self._run, self._follow = run, follow
+        self._fraction, self._last = 0.0, -_BETWEEN
+
+    def __call__(self, fraction: float | None, text: str) -> None:
+        """Tell them."""
+        now = monotonic()
+        if now - self._last < _BETWEEN and (fraction or 0.0) < 1:
+            return
+        redactor, self._last = self._run.redactor, now
+        self._fraction = max(self._fraction, min(1.0, fraction or 0.0))
+        shown = text if redactor is None else redactor.clean(text)
+        attempt(self._follow, {"fraction": self._fraction, "text": shown})

@@ -95,6 +95,10 @@ class Connection:
         """Close the connection."""
         self.sock.close()
 
+    def abort(self) -> None:
+        """Break the connection under a thread that reads it."""
+        attempt(self.sock.shutdown, socket.SHUT_RDWR)  # it may be closed by now
+
     def is_idle(self) -> bool:
         """Return True if nothing has arrived since the last response: neither the connection's end nor bytes that nobody has asked for."""
         if self.buffer:

@@ -95,6 +95,12 @@ class Reply:
         else:
             connection.close()
 
+    def abort(self) -> None:
+        """End the response under the thread that reads it: to that one, the connection has broken."""
+        connection = self._connection
+        if connection is not None:
+            connection.abort()
+
     def _counted(self, connection: Connection, left: int) -> Iterator[bytes]:
         """Yield exactly ``left`` bytes."""
         while left:

@@ -1,0 +1,269 @@
+"""Exchanges with one server: a message and its answer, as JSON or on a stream of events, on which a server tells how far it is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from itertools import chain
+from typing import Any, TypeGuard, TypeVar
+
+from jackfield.connector import (
+    Call,
+    JackfieldError,
+    OpenContext,
+    Rejected,
+    Sent,
+    TimedOut,
+    Unavailable,
+    bounded_answer,
+    current_call,
+    whole_answer,
+)
+from jackfield.kernel.dataclass import replace
+from jackfield_http.answers import StreamedAnswer, media_type
+from jackfield_http.client import HttpClient
+from jackfield_http.event_streams import Event, EventReader
+from jackfield_http.parsing import parsed
+from jackfield_http.settings import ClientSettings
+from jackfield_http.sign_in import SignIn
+from jackfield_http.urls import Url
+from jackfield_mcp.listening import Listener
+from jackfield_mcp.messages import Message, Session
+from jackfield_mcp.outcomes import Garbled, ScopesMissing, SessionEnded, garbled, result_of
+from jackfield_mcp.questions import ASKS, Questions
+from jackfield_mcp.texts import one_line
+
+T = TypeVar("T")
+LARGEST = 32 * 1024 * 1024
+"""Bytes of an answer at most; the messages before it on a stream count."""
+_MOST_MESSAGES = 10_000
+"""Messages on a stream before the answer."""
+_MOST_RESUMED = 3
+_MOST_REPLIES = 20
+"""Requests of a server on one stream that are answered: each costs a request of ours."""
+_LARGEST_SESSION = 1024 * 1024
+"""Bytes of what a server says of itself: it is kept for the connection."""
+_MOST_RETRY = 5.0
+"""Seconds to wait at most before a stream is resumed."""
+_ABOUT_ITSELF = frozenset({"server/discover", "initialize"})
+_CANCEL_WITHIN = 1.0
+LONGEST_ID = 1_024
+"""Characters of an ID that a server gives: of a session, a request, a task."""
+_LONGEST_PROGRESS = 200
+_NOT_FOUND = 404
+_PROGRESS = "notifications/progress"
+
+Json = Mapping[str, Any]
+
+
+class _Cut(Exception):
+    """A stream has ended before the answer; ``reader`` knows how far it was read."""
+
+    def __init__(self, reader: EventReader, error: JackfieldError) -> None:
+        super().__init__()
+        self.reader = reader
+        self.error = error
+
+
+class Exchanges:
+    """Exchanges with one server within one attempt. Those of ``quiet`` change nothing, and do not count as requests of the action.
+    ``on_missing`` is told the scopes that the server asks for beyond those of the sign-in."""
+
+    def __init__(
+        self, context: OpenContext, settings: ClientSettings, url: Url, sign_in: SignIn, on_missing: Callable[[Sequence[str]], object]
+    ) -> None:
+        self._context = context
+        self._settings = settings
+        self._url = url
+        self._sign_in = sign_in
+        self._on_missing = on_missing
+        self.http = HttpClient(context, settings, sign_in)
+        self.quiet = HttpClient(context, replace(settings, announces=False), sign_in)
+        self.questions = None if context.call.answer is None else Questions(context, context.call.answer)
+        """Answers what the server asks a person; None if nobody does."""
+
+    def exchange(
+        self,
+        http: HttpClient,
+        session: Session,
+        message: Message,
+        into: Callable[[Json], T],
+        headers: Mapping[str, str] | None = None,
+        *,
+        safe: bool,
+    ) -> T:
+        """Send a request and return what ``into`` makes of its result. That is judged before the request counts as one that succeeded."""
+        try:
+            with self._sent(http, session, message, headers or {}, safe=safe) as answer:
+                return into(result_of(self._read_reply(answer, session, message), message))
+        except _Cut as cut:
+            return into(result_of(self._resumed(cut, session, message), message))
+
+    def begun(self, message: Message) -> tuple[Json, str | None]:
+        """Send the request that begins a session; return its result, and the session's ID if the server gives one."""
+        with self._sent(self.quiet, None, message, {}, safe=True) as answer:
+            return result_of(self._read_reply(answer, None, message), message), answer.headers.get("mcp-session-id")
+
+    def notify(self, session: Session, method: str, params: Json, http: HttpClient | None = None) -> None:
+        """Send a notification."""
+        with self._sent(http or self.quiet, session, Message(method, params, None), {}, safe=True):
+            pass
+
+    def cancel(self, session: Session, message: Message) -> None:
+        """Tell a legacy server that nobody waits any more; a failure changes nothing."""
+        late = HttpClient(self._context, replace(self._settings, announces=False, within=_CANCEL_WITHIN), self._sign_in)
+        with suppress(JackfieldError):
+            self.notify(session, "notifications/cancelled", {"requestId": message.id, "reason": "the deadline passed"}, late)
+
+    @contextmanager
+    def listening(self, session: Session) -> Iterator[None]:
+        """Answer within the block what a server of an older revision asks beside the answer of a call, where somebody answers."""
+        if session.is_modern or session.id is None or self.questions is None:
+            yield
+            return
+        with Listener(partial(self._listen, session)).listening():
+            yield
+
+    def _listen(self, session: Session, opened: Callable[[StreamedAnswer], None]) -> None:
+        """Read the server's own stream to its end, in a thread that has no call of its own."""
+        headers, reader, replies = {**Message("", {}, None).headers(session), "Accept": "text/event-stream"}, EventReader(), 0
+        with suppress(JackfieldError), self.quiet.stream("GET", self._url, headers=headers, step="listen", largest=LARGEST) as answer:
+            opened(answer)
+            for event in chain.from_iterable(map(reader.feed, bounded_answer(answer.chunks(), limit=LARGEST))):
+                replies += self._reply(session, _parsed(event.data)) if _has_data(event) else 0
+                if replies > _MOST_REPLIES:
+                    break
+
+    def seconds_left(self) -> float:
+        """Return the seconds until the deadline of the call."""
+        return self._call().deadline.remaining()
+
+    @contextmanager
+    def _sent(
+        self, http: HttpClient, session: Session | None, message: Message, headers: Mapping[str, str], *, safe: bool
+    ) -> Iterator[StreamedAnswer]:
+        body = message.body(session)
+        given = {**message.headers(session), **headers}
+        try:
+            largest = _LARGEST_SESSION if message.method in _ABOUT_ITSELF else LARGEST
+            with http.stream("POST", self._url, json=body, headers=given, safe=safe, step=message.method, largest=largest) as answer:
+                yield answer
+        except ScopesMissing as error:
+            self._on_missing(error.scopes)
+            raise
+        except Rejected as error:
+            if session is not None and session.id is not None and error.provider is not None and error.provider.http_status == _NOT_FOUND:
+                raise SessionEnded(error.message, provider=error.provider, sent=Sent.REFUSED) from None
+            raise
+
+    def _read_reply(self, answer: StreamedAnswer, session: Session | None, message: Message) -> Any:
+        """Return the answer to a message: the whole body, or the event of a stream that has it."""
+        media = media_type(answer.headers)
+        if media == "text/event-stream":
+            return self._streamed(answer, session, message)
+        if media and "json" not in media:
+            raise garbled(f"is neither JSON nor a stream of events ({media[:80]})")
+        return _parsed(whole_answer(answer.chunks(), limit=LARGEST, media_type="application/json"))
+
+    def _streamed(self, answer: StreamedAnswer, session: Session | None, message: Message) -> Any:
+        reader, count, replies = EventReader(), 0, 0
+        try:
+            for chunk in bounded_answer(answer.chunks(), limit=LARGEST):
+                for event in filter(_has_data, reader.feed(chunk)):
+                    found, count = _parsed(event.data), count + 1
+                    if _is_answer(found):
+                        return found
+                    if count > _MOST_MESSAGES:
+                        raise garbled(f"came after more than {_MOST_MESSAGES:,} other messages")
+                    if found["method"] == _PROGRESS:
+                        self._tell(found, message)
+                    elif session is not None:
+                        replies += self._reply(session, found)
+                    if replies > _MOST_REPLIES:
+                        raise garbled(f"came after more than {_MOST_REPLIES} requests of the server's own")
+        except Unavailable as error:
+            if not error.retryable or error.sent is not Sent.UNKNOWN or session is None or isinstance(error, Garbled):
+                raise
+            raise _Cut(reader, error) from error
+        raise _Cut(reader, garbled("ended before it was whole"))
+
+    def _resumed(self, cut: _Cut, session: Session, message: Message) -> Any:
+        """Read on behind the last event: that executes nothing, and tells what the call came to. Only legacy servers with event IDs can."""
+        reader = cut.reader
+        for _ in range(_MOST_RESUMED):
+            if session.is_modern or reader.last_id is None:
+                break
+            self._wait(min(reader.retry or 0.0, _MOST_RETRY))
+            headers = {**message.headers(session), "Accept": "text/event-stream", "Last-Event-ID": reader.last_id}
+            try:
+                with self.quiet.stream(
+                    "GET", self._url, headers=headers, expect=(200, 301, 302, 303, 307, 308), step="resume", largest=LARGEST
+                ) as answer:
+                    if answer.status != 200:
+                        break
+                    return self._streamed(answer, session, message)
+            except _Cut as again:
+                last = reader.last_id
+                reader = again.reader
+                reader.last_id = reader.last_id or last
+            except TimedOut:
+                raise
+            except JackfieldError:
+                break
+        raise cut.error from None
+
+    def _wait(self, seconds: float) -> None:
+        if seconds > 0:
+            self._context.clock.sleep(max(0.0, min(seconds, self.seconds_left())))
+
+    def _tell(self, found: Json, message: Message) -> None:
+        """Tell whoever follows the call how far the server is, in its own words."""
+        told, params = self._call().progress, found.get("params")
+        if told is None or not isinstance(params, Mapping) or params.get("progressToken") != message.id:
+            return
+        done, total = params.get("progress"), params.get("total")
+        part = done / total if _is_amount(done) and _is_amount(total) and 0 <= done <= total and total > 0 else None
+        told(part, one_line(params.get("message"), _LONGEST_PROGRESS))
+
+    def _reply(self, session: Session, found: Any) -> int:
+        """Answer a request that a legacy server sends on the stream, or its tool waits for ever. Pings are answered, and questions to a
+        person where somebody answers them; all else is unknown. Return the number of answers."""
+        if session.is_modern or not isinstance(found, Mapping) or "method" not in found or "id" not in found:
+            return 0
+        outcome: dict[str, Any] = {"error": {"code": -32601, "message": "the client has no such method"}}
+        if found["method"] == "ping":
+            outcome = {"result": {}}
+        elif found["method"] == ASKS and self.questions is not None and self.questions.can_answer(found.get("params")):
+            outcome = {"result": self.questions.answer(found["params"])}
+        if not isinstance(found["id"], str | int) or len(str(found["id"])) > LONGEST_ID:
+            return 0
+        body = {"jsonrpc": "2.0", "id": found["id"], **outcome}
+        headers = Message("", {}, None).headers(session)
+        with suppress(JackfieldError), self.quiet.stream("POST", self._url, json=body, headers=headers, safe=True, step="reply"):
+            pass
+        return 1
+
+    def _call(self) -> Call:
+        return current_call() or self._context.call
+
+
+def _parsed(content: bytes) -> Any:
+    try:
+        return parsed(content)
+    except ValueError as error:
+        raise garbled("is empty" if not content.strip() else "is not JSON, or too large") from error
+
+
+def _has_data(event: Event) -> bool:
+    """Return False for an event that only gives an ID, as servers send one first so that the stream can be resumed."""
+    return bool(event.data)
+
+
+def _is_amount(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_answer(found: Any) -> bool:
+    return not isinstance(found, Mapping) or "method" not in found

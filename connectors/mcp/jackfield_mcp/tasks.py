@@ -1,0 +1,95 @@
+"""Tasks of a server (``io.modelcontextprotocol/tasks``) as jobs: the runtime polls the task that a call has made, and cancels it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from jackfield.connector import JackfieldError, JobFailed, Progress, Provider, Rejected, Sent
+from jackfield.connector.jobs import NoOutput, Polled, Started, polled, polled_stored
+from jackfield_mcp.client import McpClient
+from jackfield_mcp.exchange import LONGEST_ID
+from jackfield_mcp.outcomes import InputRequired, asks_person, explained, garbled
+from jackfield_mcp.results import ToolOutput, output_of
+from jackfield_mcp.texts import one_line, plain
+
+_SOONEST, _LATEST = 1.0, 60.0
+"""Bounds in seconds of the time between two polls, whatever the server wants."""
+_LONGEST_TEXT = 200
+_IDENTIFIER = "taskId"
+
+Json = Mapping[str, Any]
+
+
+def started_or_output(result: Json) -> Started | ToolOutput:
+    """Return the handle of the task that a call was answered with, or the output of one that has ended already.
+
+    :raises JackfieldError: as ``output_of`` does.
+    """
+    if result.get("resultType") != "task":
+        return output_of(result)
+    identifier = result.get(_IDENTIFIER)
+    if not isinstance(identifier, str) or not 0 < len(identifier) <= LONGEST_ID or not identifier.isprintable():
+        raise garbled("names no task, though it says that there is one")
+    return Started({_IDENTIFIER: identifier})
+
+
+def poll(handle: Json, client: McpClient) -> Polled:
+    """Look at a task once; answer what it asks, where somebody answers.
+
+    :raises JobFailed: if it has ended without success.
+    :raises JackfieldError: if it cannot be looked at: that ends nothing.
+    """
+    found = client.task(handle[_IDENTIFIER])
+    status, text = found.get("status"), one_line(found.get("statusMessage"), _LONGEST_TEXT)
+    if status == "working":
+        return polled(Progress(None, text, _pause(found)))
+    if status == "input_required":
+        return polled(Progress(None, _answered(handle[_IDENTIFIER], asks_person(found), client), _pause(found)))
+    if status == "completed" and isinstance(found.get("result"), Mapping):
+        return polled_stored(_output(found["result"]))
+    if status == "cancelled":
+        raise JobFailed(f"the server has cancelled its task{_behind(text)}", sent=Sent.REFUSED)
+    if status == "failed":
+        raise _ended(explained(found["error"]) if isinstance(found.get("error"), Mapping) else None, text)
+    raise garbled(f"has a task of the unknown status '{plain(status, 80)}', or without its result")
+
+
+def cancel(handle: Json, client: McpClient) -> NoOutput:
+    """Ask the server to cancel a task; the next poll sees what became of it."""
+    client.cancel_task(handle[_IDENTIFIER])
+    return NoOutput()
+
+
+def _answered(identifier: str, asks: InputRequired, client: McpClient) -> str:
+    """Answer what a task asks, and return what to tell of it: without an answer, it waits for one that is given at the server."""
+    words = asks.provider.message if asks.provider is not None else None
+    try:
+        client.answer_task(identifier, asks)
+    except InputRequired:
+        return f"The server waits for a person's answer{_behind(words)}"[:_LONGEST_TEXT]
+    return "The server's question was answered."
+
+
+def _output(result: Json) -> ToolOutput:
+    try:
+        return output_of(result)
+    except Rejected as error:
+        raise _ended(error, "") from None
+
+
+def _ended(error: JackfieldError | None, text: str) -> JobFailed:
+    said: Provider | None = None if error is None else error.provider
+    words = error.message if error is not None else f"the task has failed{_behind(text)}"
+    return JobFailed(words, provider=said, sent=Sent.REFUSED)
+
+
+def _pause(found: Json) -> float | None:
+    wanted = found.get("pollIntervalMs")
+    if isinstance(wanted, bool) or not isinstance(wanted, int | float):
+        return None
+    return min(_LATEST, max(_SOONEST, wanted / 1000))
+
+
+def _behind(text: str | None) -> str:
+    return f": {text}" if text else ""

@@ -1,0 +1,171 @@
+"""A server's tasks are jobs: polled by the runtime, answered, cancelled, and found again by another process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mcp_rig import Answers, Talk, ToolServer, call, generate, installed, running, said, serving, tool
+from waiting import until
+
+EXTENSION = "io.modelcontextprotocol/tasks"
+ASKED = {"ok": {"method": "elicitation/create", "params": {"message": "Sure?", "requestedSchema": {"type": "object", "properties": {}}}}}
+_CAPABILITIES = "io.modelcontextprotocol/clientCapabilities"
+
+
+class TaskServer(ToolServer):
+    """Server whose calls become tasks, which are in the states of ``states``, one after the other; the last one stays."""
+
+    def __init__(self, *states: Mapping[str, Any], **more: Any) -> None:
+        super().__init__(tool(**more))
+        self.capabilities["extensions"] = {EXTENSION: {}}
+        self.states = [*states]
+        self.on_call = lambda talk: talk.result({"resultType": "task", "taskId": "t-1", "status": "working", "ttlMs": None})
+        self.on_other = self.task
+
+    def task(self, talk: Talk) -> None:
+        """Answer a request for the task."""
+        assert talk.message["params"]["taskId"] == talk.headers["Mcp-Name"] == "t-1"
+        assert EXTENSION in talk.message["params"]["_meta"][_CAPABILITIES]["extensions"]
+        if talk.message["method"] == "tasks/cancel":
+            self.states = [{"status": "cancelled"}]
+        if talk.message["method"] != "tasks/get":
+            talk.result({"resultType": "complete"})
+            return
+        state = self.states[0]
+        self.states = self.states[1:] or self.states
+        talk.result({"resultType": "complete", "taskId": "t-1", **state})
+
+
+def working(text: str = "melting") -> dict[str, Any]:
+    """A task that runs."""
+    return {"status": "working", "statusMessage": text, "pollIntervalMs": 1}
+
+
+def done(**result: Any) -> dict[str, Any]:
+    """A task that has a result."""
+    return {"status": "completed", "result": said("done", **result)}
+
+
+@contextmanager
+def stage(folder: Path, server: ToolServer, *plugins: object) -> Iterator[Any]:
+    """Run the server, its connector and a runtime with a journal."""
+    folder.mkdir(exist_ok=True)
+    with serving(server):
+        generate(folder, server.url)
+        with installed(folder, database=f"sqlite:///{folder}/j.db", plugins=plugins) as jackfield:
+            yield jackfield
+
+
+def told(jackfield: Any, begun: Any, text: str) -> None:
+    """Wait until a job says something."""
+    until(lambda: (jackfield.wait(begun.meta.invocation_id, 0.5).progress or {}).get("text") == text)
+
+
+def test_a_task_is_a_job(tmp_path: Path) -> None:
+    """The call waits for its end, within its deadline; the task was made once, and looked at until it had ended."""
+    server = TaskServer(working(), working("cooling"), done())
+    with stage(tmp_path, server) as jackfield:
+        action = jackfield.catalog.find("notes").actions["addNote"]
+        seen: list[Any] = []
+        result = call(jackfield, follow=seen.append)
+    assert (action.is_job, action.can_cancel) == (True, True)
+    assert (result.status, result.output["content"]) == ("succeeded", [{"type": "text", "text": "done"}])
+    assert (server.count("tools/call"), server.count("tasks/get")) == (1, 3)
+    assert "melting" in [one["text"] for one in seen]
+
+
+def test_a_task_outlives_its_call(tmp_path: Path) -> None:
+    """A call whose time is over leaves a job that runs; another process ends it."""
+    server = TaskServer(working())
+    with stage(tmp_path, server) as jackfield:
+        begun = call(jackfield, timeoutSeconds=2)
+        assert begun.status == "running"
+        told(jackfield, begun, "melting")
+        server.states = [done()]
+        with running(database=f"sqlite:///{tmp_path}/j.db") as other:
+            assert other.wait(begun.meta.invocation_id, 30).status == "succeeded"
+    assert server.count("tools/call") == 1
+
+
+@pytest.mark.parametrize(("state", "code", "words"), [
+    ({"status": "completed", "result": said("no such note", isError=True)}, "rejected", "no such note"),
+    ({"status": "failed", "error": {"code": -32603, "message": "it broke"}}, "rejected", "it broke"),
+    ({"status": "cancelled", "statusMessage": "by the boss"}, "rejected", "by the boss"),
+])  # fmt: skip
+def test_a_task_without_success(tmp_path: Path, state: dict[str, Any], code: str, words: str) -> None:
+    """The server's word ends the job, with its reason."""
+    with stage(tmp_path, TaskServer(state)) as jackfield:
+        error = call(jackfield).error
+    assert (error.code, words in error.message) == (code, True)
+
+
+def test_an_answer_that_makes_no_sense_ends_nothing(tmp_path: Path) -> None:
+    """A status that nobody knows, or a result that is none: the job is looked at again."""
+    server = TaskServer({"status": "dancing"}, {"status": "completed"}, done())
+    with stage(tmp_path, server) as jackfield:
+        assert call(jackfield, timeoutSeconds=60).status == "succeeded"
+    assert server.count("tasks/get") == 3
+
+
+def test_a_task_is_cancelled(tmp_path: Path) -> None:
+    """The server is told, once; the end says that the job was cancelled."""
+    server = TaskServer(working())
+    with stage(tmp_path, server) as jackfield:
+        begun = call(jackfield, timeoutSeconds=2)
+        jackfield.cancel(begun.meta.invocation_id)
+        ended = jackfield.wait(begun.meta.invocation_id, 30)
+    assert (ended.error.code, server.count("tasks/cancel")) == ("cancelled", 1)
+
+
+def test_an_output_at_once(tmp_path: Path) -> None:
+    """A server makes a task when it likes: a result is the result."""
+    server = TaskServer()
+    server.on_call = lambda talk: talk.result(said("at once"))
+    with stage(tmp_path, server) as jackfield:
+        assert call(jackfield).output["content"][0]["text"] == "at once"
+    assert server.count("tasks/get") == 0
+
+
+def test_a_task_that_nobody_has_asked_for(tmp_path: Path) -> None:
+    """A server that does not declare tasks gets no capability for them, and a task from it makes no sense: the write is in doubt."""
+    server = TaskServer()
+    del server.capabilities["extensions"]
+    with stage(tmp_path, server) as jackfield:
+        assert call(jackfield).status == "in_doubt"
+    assert "extensions" not in server.requests[-1][0]["params"]["_meta"][_CAPABILITIES]
+
+
+def test_a_task_without_a_journal(tmp_path: Path) -> None:
+    """Its call polls it, and is in doubt at its deadline."""
+    server = TaskServer(working(), done())
+    with serving(server):
+        generate(tmp_path, server.url)
+        with installed(tmp_path) as jackfield:
+            assert call(jackfield).status == "succeeded"
+            server.states = [working()]
+            assert call(jackfield, timeoutSeconds=2).status == "in_doubt"
+
+
+def test_a_task_with_a_bad_name(tmp_path: Path) -> None:
+    """A task that cannot be asked for again leaves the write in doubt."""
+    server = TaskServer()
+    server.on_call = lambda talk: talk.result({"resultType": "task", "taskId": "", "status": "working"})
+    with stage(tmp_path, server) as jackfield:
+        assert call(jackfield).status == "in_doubt"
+
+
+def test_a_task_that_asks(tmp_path: Path) -> None:
+    """Where nobody answers, its progress says so; where a plugin does, the task goes on."""
+    server = TaskServer({"status": "input_required", "inputRequests": ASKED, "pollIntervalMs": 1})
+    with stage(tmp_path / "one", server) as jackfield:
+        told(jackfield, call(jackfield, timeoutSeconds=2), "The server waits for a person's answer: Sure?")
+    server = TaskServer({"status": "input_required", "inputRequests": ASKED, "pollIntervalMs": 1}, done())
+    with stage(tmp_path / "two", server, Answers()) as jackfield:
+        assert call(jackfield).status == "succeeded"
+    update = next(message for message, _ in server.requests if message["method"] == "tasks/update")
+    assert update["params"]["inputResponses"] == {"ok": {"action": "accept", "content": {}}}
