@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,37 @@ def test_the_right_credentials_sign_in(key: str, kind: str) -> None:
             assert found["status"] == "failing", found
             assert "another-secret" not in json.dumps(found)
             jackfield.connections.remove("wrong")
+
+
+@pytest.mark.parametrize(("key", "kind"), _types())
+def test_no_secret_is_told_or_kept_in_clear(key: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys in paths and queries included: no Result, connection, traced exchange or file of the runtime has the secret of a connection."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    manifest = _manifest(key)
+    row = next(one for one in manifest["connectionTypes"] if one["key"] == kind)
+    hidden = [name for name, about in row["schema"]["properties"].items() if about.get("writeOnly")]
+    action, inputs = first_read(Manifest.from_json(manifest))
+    called = {"connector": key, "action": action, "inputs": inputs, "trace": True}
+    with fake_runtime(manifest, kind) as (jackfield, fake):
+        told = [json.dumps(connect(jackfield, fake, "right", kind))]
+        secrets = [fake.values[name] for name in hidden if name in fake.values] + [*fake.tokens.access, *fake.tokens.refresh]
+        assert secrets
+        told.append(str(jackfield.invoke({**called, "connection": "right"})))
+        wrong = {name: "another-secret-4711" if name in hidden else value for name, value in fake.values.items()}
+        jackfield.connections.add("wrong", f"{key}/{kind}", wrong, test=False)
+        told += [json.dumps(jackfield.connections.test("wrong")), str(jackfield.invoke({**called, "connection": "wrong"}))]
+        kept = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file() and file.name != "connector.json")
+    assert kept
+    for secret in [*secrets, "another-secret-4711"]:
+        assert not [text for text in told if secret in text]
+        assert secret.encode() not in kept
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=KEYS)
+def test_tasks_name_actions(service: Service) -> None:
+    """Each everyday task in words is done by an action that there is."""
+    keys = {action["key"] for action in _manifest(service.key)["actions"]}
+    assert set(service.about.get("tasks", {}).values()) <= keys
 
 
 @pytest.mark.parametrize(("key", "kind"), _types())
