@@ -48,7 +48,8 @@ class Pages:
         begin = self._begin(request, given)
         listed = at(body, self._items)
         model = listed[0] if isinstance(listed, list) and listed else {}
-        items = [_numbered(model, number) for number in range(1, ITEMS + 1)]
+        mark = self._row.get("response", "/id") if self._row["kind"] == "lastId" else "/id"
+        items = [_numbered(model, number, mark) for number in range(1, ITEMS + 1)]
         end = _FIRST if begin == 0 else ITEMS
         put(body, self._items, items[begin:end])
         return self._lead_on(body, request, is_last=begin > 0, items=items[begin:end])
@@ -99,10 +100,11 @@ def _token(row: Json, items: list[Any]) -> str:
     return str(items[-1].get("id", _SECOND)) if row["response"].endswith("last_id") and isinstance(items[-1], dict) else _SECOND
 
 
-def _numbered(model: Any, number: int) -> Any:
-    """Return a copy of an item with an ID of its own."""
+def _numbered(model: Any, number: int, mark: str) -> Any:
+    """Return a copy of an item with an ID of its own, and the mark after which its list can go on."""
     if not isinstance(model, dict):
         return model
     found = deepcopy(model)
-    found["id"] = number if isinstance(found.get("id"), int) else str(number)
+    for place in ("/id", mark):
+        put(found, place, number if isinstance(at(found, place), int) else str(number))
     return found
