@@ -62,7 +62,7 @@ class McpClient(SecretHolder):
         if settings.server is None:
             raise InvalidConnection("the connection names no server", hint="Set 'server' of the connection to the server's URL.")
         self._context = context
-        self._url: Url = replace(settings.server, query="")
+        self._url: Url = replace(settings.server, query="") if settings.server.query else settings.server
         self._peer = peer
         self._wire = Exchanges(context, settings, self._url, sign_in, on_missing)
 

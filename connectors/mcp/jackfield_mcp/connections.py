@@ -28,7 +28,7 @@ class McpConnection(BoundConnection):
 
     def open(self, context: OpenContext) -> McpClient:  # type: ignore[override]  # a client for tools, not for paths
         """Return the client of an attempt; opening sends nothing."""
-        settings = self.settings()
+        settings = context.cached(("jackfield_mcp settings", *(row.get("url") for row in self.servers)), self.settings)
         if self.abroad and settings.server is not None:
             settings = replace(settings, guard=abroad(context, settings.server))
         noted = tuple if context.grants is None else context.grants.want

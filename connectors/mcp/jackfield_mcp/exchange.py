@@ -80,9 +80,16 @@ class Exchanges:
         self._sign_in = sign_in
         self._on_missing = on_missing
         self.http = HttpClient(context, settings, sign_in)
-        self.quiet = HttpClient(context, replace(settings, announces=False), sign_in)
+        self._quiet: HttpClient | None = None
         self.questions = None if context.call.answer is None else Questions(context, context.call.answer)
         """Answers what the server asks a person; None if nobody does."""
+
+    @property
+    def quiet(self) -> HttpClient:
+        """Client of requests that change nothing: most calls need none."""
+        if self._quiet is None:
+            self._quiet = HttpClient(self._context, replace(self._settings, announces=False), self._sign_in)
+        return self._quiet
 
     def exchange(
         self,
