@@ -20,13 +20,50 @@ _BOOSTS = (
 """Weights of pages in the search, by the beginning of their paths; the first that fits counts, and 0 leaves a page out."""
 _PARTS = re.compile(r"Inputs|Output|Permissions|Example: .*|Values of .*")
 """Headings that each action or connection type has."""
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_SENTENCE = re.compile(r".+?[.:](?= |$)")
+_LINK = re.compile(r"\[([^]]+)\]\([^)]*\)")
 
 
 def on_files(files: Files, config: Any) -> Files:
     """Add the changelog, whose links are those of the repository."""
     text = (Path(config.config_file_path).parent / "CHANGELOG.md").read_text(encoding="utf-8")
     files.append(File.generated(config, "changelog.md", content=text.replace("](docs/", "](")))
+    files.append(File.generated(config, "llms.txt", content=_index(files, config["nav"], config["site_name"])))
     return files
+
+
+def _index(files: Files, nav: list[Any], site: str) -> str:
+    """Return the pages of the navigation with one line each, for programs that read documentation (llmstxt.org)."""
+    lines = [
+        f"# {site}",
+        "",
+        "> A connector framework in Python: JSON in, JSON out. Coding agents that make connectors begin at 'Kit for coding agents'.",
+        "",
+    ]
+    for title, pages in ((title, pages) for section in nav for title, pages in section.items()):
+        lines += [f"## {title}", "", *(_line(files, name, path) for name, path in _pages(pages)), ""]
+    return "\n".join(lines)
+
+
+def _pages(nav: Any, above: str = "") -> Iterator[tuple[str, str]]:
+    """Yield title and path of each page below a section; titles have those of the sections within before them."""
+    for title, below in ((title, below) for item in nav for title, below in item.items()):
+        if isinstance(below, str):
+            yield f"{above}{title}", below
+        else:
+            yield from _pages(below, f"{above}{title}: ")
+
+
+def _line(files: Files, title: str, path: str) -> str:
+    file = files.get_file_from_path(path)
+    if file is None:
+        return f"- {title}"
+    prose = _COMMENT.sub("", file.content_string).split("\n\n")
+    first = next((" ".join(part.split()) for part in prose if part.strip() and part.lstrip()[0] not in "#|`>-!"), "")
+    found = _SENTENCE.match(first)
+    sentence = _LINK.sub(r"\1", found[0]).rstrip(":") if found else ""
+    return f"- [{title}]({file.url})" + (f": {sentence}" if sentence else "")
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:

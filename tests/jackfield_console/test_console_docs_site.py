@@ -57,6 +57,15 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return folder
 
 
+def test_programs_find_each_page_with_one_line(site: Path) -> None:
+    """``llms.txt`` links each page of the navigation, and the kit for coding agents among them; no link is broken."""
+    text = (site / "llms.txt").read_text(encoding="utf-8")
+    linked = re.findall(r"^- \[[^]]+\]\(([^)]+)\)", text, re.MULTILINE)
+    assert len(linked) == len(re.findall(r"^- ", text, re.MULTILINE)) > 150
+    assert [path for path in linked if not (site / path).is_file()] == []
+    assert {f"agents/{name}.html" for name in ("index", "overlay", "errors", "mcp")} <= set(linked)
+
+
 def test_pages_fit_a_phone(site: Path, browser: Browser) -> None:
     """No page is higher than 12,000 px at a width of 390 px, but for connectors' references, and none scrolls sideways as a whole."""
     page = browser.new_page(viewport={"width": 390, "height": 844})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from packaging.version import InvalidVersion, Version
 
 from jackfield.cli.output import Output
-from jackfield.cli.parsing import Namespace, Parser
+from jackfield.cli.parsing import Parser
 from jackfield.connector import InvalidInput
 from jackfield_openapi.naming import connector_key
 from jackfield_openapi.overlay import applied
@@ -34,7 +34,7 @@ def command(argv: list[str]) -> int:
     """
     arguments = _parser().read(argv)
     from jackfield_openapi.conversion import title_in
-    from jackfield_openapi.project import LOCK, Lock, changed_files, changes, files_of, project_version, write
+    from jackfield_openapi.project import LOCK, Lock, changed_files, changes, files_of, project_key, project_version, write
     from jackfield_openapi.sources import read
 
     document, content = read(arguments.document)
@@ -43,7 +43,8 @@ def command(argv: list[str]) -> int:
     select = tuple(arguments.select) or lock.select
     idle = _overlaid(document, arguments.overlay, folder)
     selection = Selection(select)
-    made = _converted(document, arguments, lock, selection, _version(arguments.connector_version) or project_version(folder))
+    version = _version(arguments.connector_version) or project_version(folder)
+    made = _converted(document, _key(arguments.key or project_key(folder)), lock, selection, version, arguments.document)
     if select and not made.manifest["actions"]:
         raise InvalidInput("the selection keeps no operation", hint="Select by tag:NAME, a key, a path or 'METHOD /path', with wildcards.")
     files = files_of(made, arguments.document, content, select)
@@ -83,7 +84,7 @@ def _parser() -> Parser:
     )
     parser.add_argument("document", metavar="FILE|URL", help="the document, JSON or YAML")
     parser.add_argument("--out", metavar="DIR", help="the project's folder (default: the connector's key)")
-    parser.add_argument("--key", metavar="KEY", help="the connector's key (default: from the document's title)")
+    parser.add_argument("--key", metavar="KEY", help="the connector's key (default: the project's, at first from the document's title)")
     parser.add_argument(
         "--connector-version", metavar="VERSION", help="the connector's version (default: the project's, at first the document's)"
     )
@@ -120,11 +121,15 @@ def _version(given: str | None) -> str | None:
         raise InvalidInput(f"'{str(given)[:80]}' is not a version", hint="Use a version such as 1.4.0.") from None
 
 
-def _converted(document: dict[str, Any], arguments: Namespace, lock: Lock, keep: Selection, version: str | None) -> Converted:
+def _key(given: str | None) -> str | None:
+    if given is not None and not _KEY.fullmatch(given):
+        raise InvalidInput(
+            f"'{given[:80]}' is not a key in kebab-case", hint="Use lower-case letters, digits and single hyphens: acme-crm."
+        )
+    return given
+
+
+def _converted(document: dict[str, Any], key: str | None, lock: Lock, keep: Selection, version: str | None, source: str) -> Converted:
     from jackfield_openapi.conversion import Choices, converted
 
-    key = arguments.key
-    if key is not None and not _KEY.fullmatch(key):
-        raise InvalidInput(f"'{key[:80]}' is not a key in kebab-case", hint="Use lower-case letters, digits and single hyphens: acme-crm.")
-    choices = Choices(key, version, keep, lock.actions, arguments.document)
-    return converted(document, choices)
+    return converted(document, Choices(key, version, keep, lock.actions, source))

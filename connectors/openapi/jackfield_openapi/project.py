@@ -57,12 +57,24 @@ class Lock:
 
 def project_version(folder: Path) -> str | None:
     """Return the version in the project file, which is the author's; None if there is none yet."""
+    found = _project(folder).get("version")
+    return found if isinstance(found, str) else None
+
+
+def project_key(folder: Path) -> str | None:
+    """Return the key of the connector that the project file declares; None if it declares none, or several."""
+    points = _project(folder).get("entry-points")
+    keys = list(points.get("jackfield.connectors") or ()) if isinstance(points, dict) else []
+    return keys[0] if len(keys) == 1 else None
+
+
+def _project(folder: Path) -> Mapping[str, Any]:
     content = _file_bytes(folder / "pyproject.toml")
     try:
-        found = tomllib.loads((content or b"").decode()).get("project", {}).get("version")
-    except (ValueError, AttributeError):
-        return None
-    return found if isinstance(found, str) else None
+        found = tomllib.loads((content or b"").decode()).get("project")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def files_of(converted: Converted, source: str, content: bytes, select: tuple[str, ...]) -> dict[str, bytes]:

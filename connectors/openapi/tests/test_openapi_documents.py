@@ -404,6 +404,19 @@ def test_what_cannot_be_generated(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert not [*tmp_path.rglob("connector.json")]
 
 
+def test_a_project_keeps_its_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Generated again without --key, a project whose key is not that of the document's title keeps it, and gets no second package."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.json").write_text(json.dumps(document({"/a": {"get": operation()}})))
+    assert command(["a.json", "--out", "out", "--key", "our-crm"]) == 0
+    assert command(["a.json", "--out", "out"]) == 0
+    assert [json.loads(line)["key"] for line in capsys.readouterr().out.splitlines()] == ["our-crm", "our-crm"]
+    assert [path.name for path in (tmp_path / "out").glob("jackfield_*")] == ["jackfield_our_crm"]
+    (tmp_path / "out" / "pyproject.toml").write_text('[project.entry-points."jackfield.connectors"]\n"../up" = "x:http"\n')
+    with pytest.raises(InvalidInput, match="is not a key in kebab-case"):
+        command(["a.json", "--out", "out"])
+
+
 def test_a_damaged_project_is_written_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """A manifest that is no JSON is replaced; a pattern that selects nothing is named."""
     monkeypatch.chdir(tmp_path)
