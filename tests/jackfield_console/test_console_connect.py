@@ -62,6 +62,10 @@ def test_a_person_connects_an_aws_role(browser: Browser, console: Console, platf
         text = page.locator("main").inner_text()
         assert text.index("External ID") < text.index("Role ARN", text.index("2. Enter the role"))
         external = page.get_by_role("region", name="External ID").inner_text()
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page.get_by_role("button", name="Copy: External ID").click()
+        page.get_by_text("Copied", exact=True).wait_for()
+        assert page.evaluate("navigator.clipboard.readText()") == external
         page.get_by_text("Trust policy", exact=True).click()
         trust = json.loads(page.get_by_role("region", name="Trust policy").inner_text())["Statement"][0]
         assert (trust["Principal"], trust["Condition"]) == ({"AWS": USER}, {"StringEquals": {"sts:ExternalId": external}})
@@ -125,6 +129,10 @@ def test_only_the_sessions_origins_frame_the_page(browser: Browser, console: Con
         assert page.frames[1].get_by_role("button", name="Begin").count() == 0
         page.goto(ours)
         frame = page.frame_locator("iframe")
+        page.locator("iframe").evaluate("frame => frame.style.height = '120px'")
+        frame.get_by_text("More below").wait_for()
+        frame.get_by_role("button", name="Cancel").scroll_into_view_if_needed()
+        frame.get_by_text("More below").wait_for(state="hidden")
         frame.get_by_label("Token").fill("x")
         frame.get_by_role("button", name="Continue").click()
         frame.get_by_text("You are connecting echo-1").wait_for()

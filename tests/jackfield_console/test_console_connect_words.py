@@ -88,6 +88,8 @@ def test_texts_are_found_by_the_parts_that_vary() -> None:
     )
     assert texts.of("'x y' is not a name") == "x y: nicht ein Name"
     assert texts.of("is not {braces} at all") == "nicht {braces} at all"
+    german = Texts([{"{used} of {limit}": "{used} von {limit}", "so far: {what}": "bisher: {what}"}], "de")
+    assert german.of("so far: 1,234.5 of 50,000") == "bisher: 1.234,5 von 50.000"
     assert (texts.find("another"), texts.of("another")) == (None, "another")
     assert texts.find("is not " + "x" * 3000) is None
 

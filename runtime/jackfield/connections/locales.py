@@ -25,6 +25,8 @@ _LARGEST = 1_000_000
 _LONGEST = 2000
 """Length from which on a text is not compared with patterns."""
 _PART = re.compile(r"\\\{([a-zA-Z]+)\\\}")
+_GROUPED = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
+_GERMAN = str.maketrans(",.", ".,")
 _FOR_OPERATORS = re.compile(r"\b(?:[A-Z][A-Z0-9]*_)+[A-Z0-9]+\b|\bjackfield [a-z]|--[a-z]")
 """Environment variables, commands and their options."""
 _SENTENCES = re.compile(r"(?<=[.!?])\s+(?=[A-Z'])")
@@ -33,7 +35,8 @@ _SENTENCES = re.compile(r"(?<=[.!?])\s+(?=[A-Z'])")
 class Texts:
     """Texts in one language. ``files`` come first to last: of two that have a text, the first one counts."""
 
-    def __init__(self, files: Iterable[Mapping[str, str]]) -> None:
+    def __init__(self, files: Iterable[Mapping[str, str]], locale: str = LOCALES[0]) -> None:
+        self._locale = locale
         self._exact: dict[str, str] = {}
         for file in files:
             self._exact = {**file, **self._exact}
@@ -47,9 +50,16 @@ class Texts:
             return found
         for pattern, key in self._patterns:
             if (match := pattern.fullmatch(text)) is not None:
-                parts = {name: self._exact.get(part, part) for name, part in match.groupdict().items()}
+                parts = {name: self._part(part) for name, part in match.groupdict().items()}
                 return self._exact[key].format_map(parts)
         return None
+
+    def _part(self, part: str) -> str:
+        """Return a part of a text for the reader: a text itself, another pattern's, or a number as the language groups its digits."""
+        if self._locale == "de" and _GROUPED.fullmatch(part):
+            return part.translate(_GERMAN)
+        found = self.find(part)
+        return part if found is None else found
 
     def of(self, text: str) -> str:
         """Return the text for the reader, or the text itself."""
@@ -85,7 +95,7 @@ def texts_of(locale: str) -> Texts:
 
 @lru_cache(maxsize=8)
 def _texts(locale: str, _paths: tuple[str, ...]) -> Texts:
-    return Texts(filter(None, (_load_texts(os.path.join(folder, "locales", f"{locale}.json")) for folder in _folders())))
+    return Texts(filter(None, (_load_texts(os.path.join(folder, "locales", f"{locale}.json")) for folder in _folders())), locale)
 
 
 def _folders() -> Iterator[str]:

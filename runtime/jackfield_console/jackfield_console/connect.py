@@ -13,12 +13,14 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from jackfield.callers import may
+from jackfield.catalog import Catalog
+from jackfield.connections.connection_types import Kind
 from jackfield.kernel.errors import JackfieldError, LimitReached
 from jackfield_console.connect_approval import Place, progress
 from jackfield_console.connect_view import View
 from jackfield_console.connect_words import locale_of
 from jackfield_console.layout.assets import content_of
-from jackfield_console.plain_form import read, sent
+from jackfield_console.plain_form import Choices, read, sent
 from jackfield_console.sign_in import ConsoleSessions
 from jackfield_platform.tenants.approvals import WrongCode
 from jackfield_platform.tenants.connect_access import stack_of
@@ -309,7 +311,7 @@ class _ConnectPages:
             locale_of(request, found.wanted.locale), found, csrf_token(f"{secret}.{found.id}"), place=_place(request, found, began=began),
             returned=sessions.approvals.came_back(found, self._jar.returned(request, found.id)),
             starts=f"{self._server.seen(request)}{START}", address=address or f"{SESSION}/{found.id}", state=state,
-            lasts=found.expires_at - self._server.clock.time(),
+            lasts=found.expires_at - self._server.clock.time(), suggest=partial(_suggested, self._server.catalog),
         )  # fmt: skip
 
     @staticmethod
@@ -327,6 +329,18 @@ async def _script(_request: Request) -> Response:
 
 def _to(found: ConnectSession, query: str = "") -> Response:
     return RedirectResponse(f"{SESSION}/{found.id}{query}", 303, {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
+
+
+def _suggested(catalog: Catalog, name: str, kind: Kind) -> Choices:
+    """Return the choices that a connector knows without asking its provider, such as regions."""
+    key = next((one.key for one in kind.manifests if one.key == name.partition("/")[0]), kind.manifests[0].key)
+    try:
+        sources = catalog.load(key).option_sources
+        asked = {field.get("x-jackfield", {}).get("options") for field in kind.schema["properties"].values()}
+        found = {one: sources[one] for one in asked & sources.keys() if not sources[one].takes_client and not sources[one].takes_inputs}
+        return {one: [(str(choice.value), choice.label) for choice in source.choices()] for one, source in found.items()}
+    except JackfieldError:
+        return {}
 
 
 def _link_state(found: ConnectSession) -> str:

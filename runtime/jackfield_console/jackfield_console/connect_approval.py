@@ -150,7 +150,7 @@ class ApprovalPages(Pages):
             self.say("approve", host=host), href=f"{START}/{found.start}", class_="button primary", data_nonce=found.nonce or None,
             target="_blank" if found.wanted.origins else None, rel="noopener" if found.wanted.origins else None,
         )  # fmt: skip
-        again = self._step("approve", self.say("approve_again"), plain=True)
+        again = h.div(self._step("approve", self.say("approve_again"), plain=True), id="restart")
         check = self._check(found) if found.wanted.origins or found.code else None
         return self.page(
             title, account, h.p(self.say("approve_lead", host=host)), h.p(link), self._window_notes(host), self._device(found), check, again,
@@ -220,17 +220,23 @@ class ApprovalPages(Pages):
             return None
         if not found.code:
             return self._step("device", self.say("device"), plain=True)
-        shown = [code(f"{self._starts}/{found.start}", self.say("device_link")), code(found.code, self.say("code_label"))]
+        shown = [
+            self._code(f"{self._starts}/{found.start}", self.say("device_link"), whole=True),
+            self._code(found.code, self.say("code_label"), whole=True),
+        ]
         return h.section(h.h2(self.say("device")), h.p(self.say("device_lead")), shown, class_="card stack")
+
+    def _code(self, text: str, label: str, *, whole: bool = False) -> Markup:
+        """Render a text that a person copies; the script shows the button. A ``whole`` one is not broken at its hyphens."""
+        told = h.span(role="status", class_="small muted")
+        name = f"{self.say('copy')}: {label}"
+        button = h.button(self.say("copy"), type="button", class_="quiet", hidden=True, data_copies=self.say("copied"), aria_label=name)
+        shown = h.pre(h.code(text), tabindex="0", role="region", aria_label=label, class_="unbroken" if whole else None)
+        return h.div(h.div(told, button, class_="copies"), shown, class_="code")
 
     def _check(self, found: ConnectSession) -> Markup:
         """Return what leads on without the script, which follows by itself; it shows the link from when its window has opened."""
         return h.p(h.a(self.say("approve_check"), href=f"{SESSION}/{found.id}"), id=None if found.code else "check")
-
-
-def code(text: str, label: str) -> Markup:
-    """Render a text that a person copies."""
-    return h.div(h.pre(h.code(text), tabindex="0", role="region", aria_label=label), class_="code")
 
 
 def account_named(account: Mapping[str, Any] | None) -> str:

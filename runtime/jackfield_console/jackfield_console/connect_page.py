@@ -68,7 +68,8 @@ class Pages:
         head = h.head(metas, h.title(title), links)
         above = h.p(brand, class_="brand") if any(brand) else None
         lost = h.p(self._again("lost"), id="lost", class_="notice bad", role="alert", hidden=True) if "data_page" in about else None
-        body = h.body(h.main(above, h.h1(picture, title), lost, *content, class_="alone connect stack", id="content", **about))
+        below = h.p(self.say("more_below"), id="below", aria_hidden="true", hidden=True) if origins else None
+        body = h.body(h.main(above, h.h1(picture, title), lost, *content, class_="alone connect stack", id="content", **about), below)
         response = HTMLResponse(h.join([Markup("<!doctype html>"), h.html(head, body, lang=self._words.locale)]), status)
         frames = " ".join(origins) or "'none'"
         policy = _POLICY.format(frames=frames, style=source_of(style) if style else "").replace(" ;", ";")

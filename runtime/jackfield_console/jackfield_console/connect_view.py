@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from textwrap import indent
 from types import MappingProxyType
 from typing import Any
@@ -15,11 +15,11 @@ from starlette.responses import Response
 from jackfield.connections.connection_types import Kind
 from jackfield.kernel.errors import Detail, InvalidConnection, JackfieldError
 from jackfield.kernel.markup import Markup, Node
-from jackfield_console.connect_approval import ApprovalPages, account_named, code, progress
+from jackfield_console.connect_approval import ApprovalPages, account_named, progress
 from jackfield_console.connect_cards import card, grouped, icon
 from jackfield_console.connection import cure
 from jackfield_console.layout.components import badge, csrf_field, guide, h, json_text, line
-from jackfield_console.plain_form import fields
+from jackfield_console.plain_form import Choices, fields
 from jackfield_platform.tenants.connect_access import stack_of
 from jackfield_platform.tenants.connect_records import ConnectRecord
 from jackfield_platform.tenants.connect_session import CANCELLED, ConnectSession
@@ -45,6 +45,10 @@ class View(ApprovalPages):
     """All pages of one session for one browser."""
 
     _typed: Mapping[str, str] = MappingProxyType({})
+
+    def __init__(self, *about: Any, suggest: Callable[[str, Kind], Choices] | None = None, **more: Any) -> None:
+        super().__init__(*about, **more)
+        self._suggest = suggest or (lambda _name, _kind: {})
 
     def begin(self, found: ConnectSession, address: str, *, at_once: bool = False) -> Response:
         """Render what a link shows: opening it changes nothing, a press on the button does. ``at_once``, the script presses it, since the
@@ -117,6 +121,9 @@ class View(ApprovalPages):
         """Render how a session has ended; without a ``title``, for a browser that has not begun it."""
         status = 200 if title else 403
         back = self._way_back(found) if title else None
+        if found.unchanged:
+            leaves, lead = self._leaves() if title else None, h.p(self.say("unchanged_lead"))
+            return self.page(self.say("unchanged_title"), lead, back, leaves, tells={"status": found.status}, status=status)
         if found.status == "granted":
             removed = found.task == "remove"
             named = title or self.say("account_title")
@@ -201,7 +208,9 @@ class View(ApprovalPages):
         title = self.say("again_title" if again else "form_title", type=self._title(sessions, found))
         button = self.say("approve_begin")
         form = self._formed(
-            "submit", fields(schema, values, stored, faults, self.say), h.div(h.button(button, class_="primary"), class_="actions")
+            "submit",
+            fields(schema, values, stored, faults, self.say, self._suggest(found.type, kind)),
+            h.div(h.button(button, class_="primary"), class_="actions"),
         )
         external = sessions.external_id(found)
         before = self._access(sessions, found, external)
@@ -238,27 +247,28 @@ class View(ApprovalPages):
         """Render what the owner of an account does first: the External ID, and the documents that create the role."""
         if external is None:
             policy = self._needed(sessions, found)
-            return h.details(h.summary(self.say("needed")), code(policy, self.say("needed"))) if policy else None
+            return h.details(h.summary(self.say("needed")), self._code(policy, self.say("needed"))) if policy else None
         made = sessions.documents(found)
-        template = self._template(found, stack_of(made)) if "cloudFormation" in made else []
+        template = self._template(found, stack_of(made), made["cloudFormation"]) if "cloudFormation" in made else []
         policies = [
-            h.details(h.summary(self.say(key)), code(json_text(made[name]), self.say(key)))
+            h.details(h.summary(self.say(key)), self._code(json_text(made[name]), self.say(key)))
             for name, key in (("trustPolicy", "external_trust"), ("identityPolicy", "external_permissions"))
             if name in made
         ]
         lead = self.say("external_lead_again" if found.task == "replace" else "external_lead")
         return h.section(
-            h.h2(self.say("external_title")), h.p(lead), code(external, self.say("external_id")), template, policies,
+            h.h2(self.say("external_title")), h.p(lead), self._code(external, self.say("external_id"), whole=True), template, policies,
             class_="card stack",
         )  # fmt: skip
 
-    def _template(self, found: ConnectSession, stack: str) -> list[Markup]:
+    def _template(self, found: ConnectSession, stack: str, document: Mapping[str, Any]) -> list[Markup]:
         """Offer the template of the role, and the command that makes the role, or changes one that the template has made."""
         command = f"aws cloudformation deploy --stack-name {stack} --template-file {stack}.json --capabilities CAPABILITY_NAMED_IAM"
         address, lead = f"{SESSION}/{found.id}/template", "external_command_again" if found.task == "replace" else "external_command"
         return [
             h.p(h.a(self.say("external_template"), href=address, class_="button", download=f"{stack}.json")),
-            h.p(self.say(lead)), code(command, "AWS CLI"),
+            h.details(h.summary(self.say("external_document")), self._code(json_text(document), self.say("external_document"))),
+            h.p(self.say(lead)), self._code(command, "AWS CLI"),
         ]  # fmt: skip
 
     def _needed(self, sessions: Connecting, found: ConnectSession) -> str:

@@ -6,7 +6,8 @@ The fields are those of ``form_schema``, which the console's scripts draw. What 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from jackfield.invocation import decode
@@ -15,24 +16,30 @@ from jackfield.kernel.markup import Markup, Node
 from jackfield_console.form_schema import form_schema
 from jackfield_console.layout.components import h
 
+Choices = Mapping[str, Sequence[tuple[str, str]]]
+"""Values and their labels, by the key of an option source."""
 _PREFIX = "value."
 _TEXTS = ("text", "textarea", "password", "integer", "number", "choice")
 _LINES = 4
 
 
 def fields(
-    schema: Mapping[str, Any], values: Mapping[str, Any], stored: frozenset[str], faults: Mapping[str, str], say: Callable[..., str]
-) -> Markup:
+    schema: Mapping[str, Any], values: Mapping[str, Any], stored: frozenset[str], faults: Mapping[str, str], say: Callable[..., str],
+    choices: Choices = MappingProxyType({}),
+) -> Markup:  # fmt: skip
     """Render the fields of an object's schema; ``faults`` are sentences by JSON Pointer, ``stored`` the secrets that are there already,
-    ``say`` translates."""
+    ``say`` translates. ``choices`` are suggestions by the source that a field names."""
     drawn = form_schema(schema, stored=stored)["properties"]
-    shown = [_field(item, values, faults, say, kept=item[0] in stored) for item in drawn.items() if not item[1]["options"]["more"]]
+    shown = [_field(item, values, faults, say, choices, kept=item[0] in stored) for item in drawn.items() if not item[1]["options"]["more"]]
     rest = [item for item in drawn.items() if item[1]["options"]["more"]]
     if not rest:
         return h.join(shown)
     opened = any(_pointer(item[0]) in faults for item in rest)
     more = h.details(
-        h.summary(say("more")), [_field(item, values, faults, say, kept=item[0] in stored) for item in rest], class_="more", open=opened
+        h.summary(say("more")),
+        [_field(item, values, faults, say, choices, kept=item[0] in stored) for item in rest],
+        class_="more",
+        open=opened,
     )
     return h.join([*shown, more])
 
@@ -78,8 +85,9 @@ def _pointer(name: str) -> str:
 
 
 def _field(
-    item: tuple[str, Mapping[str, Any]], values: Mapping[str, Any], faults: Mapping[str, str], say: Callable[..., str], *, kept: bool
-) -> Markup:
+    item: tuple[str, Mapping[str, Any]], values: Mapping[str, Any], faults: Mapping[str, str], say: Callable[..., str], choices: Choices,
+    *, kept: bool,
+) -> Markup:  # fmt: skip
     name, member = item
     options: Mapping[str, Any] = member["options"]
     identifier = f"field-{name}"
@@ -90,6 +98,8 @@ def _field(
         "id": identifier, "name": f"{_PREFIX}{name}", "aria_describedby": described, "aria_invalid": "true" if wrong else None,
         "required": bool(options.get("required")) and not kept and options["kind"] != "boolean", "autocomplete": "off", "spellcheck": "false",
     }  # fmt: skip
+    suggested = choices.get(options.get("optionsFrom", ""), ()) if options["kind"] == "text" else ()
+    about.update({"list": f"{identifier}-choices"} if suggested else {})
     control = _control(options, values.get(name), about, say("kept") if kept else _placeholder(options, say))
     optional = None if options.get("required") or kept else h.span(" ", say("optional"), class_="muted small")
     label = h.label(member["title"], optional, for_=identifier)
@@ -102,7 +112,8 @@ def _field(
     ]
     if options["kind"] == "boolean":
         return h.div(h.label(control, " ", member["title"], for_=identifier), notes, class_="field check")
-    return h.div(label, notes, control, class_="field")
+    listed = h.datalist([h.option(text, value=value) for value, text in suggested], id=f"{identifier}-choices") if suggested else None
+    return h.div(label, notes, control, listed, class_="field")
 
 
 def _placeholder(options: Mapping[str, Any], say: Callable[..., str]) -> str | None:

@@ -226,5 +226,5 @@ def test_a_role_that_asks_for_no_external_id_is_not_connected(platform: Client) 
         named += [re.findall(r'"sts:ExternalId": "(jf-[^"]+)"', person.said)]
     assert "The role can be assumed without the External ID, so the External ID protects nothing." in person.said
     assert ("The test failed" in person.said, ">Connect</button>" in person.text) == (True, False)
-    assert (len(named[0]), named[1]) == (1, named[0] * 2)
+    assert (len({*named[0]}), {*named[1]}, len(named[1])) == (1, {*named[0]}, len(named[0]) + 1)
     assert "<the External ID" not in person.said

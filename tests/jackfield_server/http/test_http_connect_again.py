@@ -116,6 +116,7 @@ def test_a_name_has_one_external_id(stand: Stand, platform: Client) -> None:
     first, second = (external_id(at_role(stand, platform)[1]) for _ in range(2))
     assert (first == second, re.fullmatch(r"jf-[A-Za-z0-9_-]{32}", first) is not None) == (True, True)
     assert external_id(at_role(stand, platform, connection="other")[1]) != first
+    assert '<option value="eu-west-1">Europe (Ireland) (eu-west-1)</option>' in at_role(stand, platform)[1].text
     assert external_id(at_role(stand, platform, values={"externalId": "acme:4711"})[1]) == "acme:4711"
     assert platform.call("PUT", "/v1/workspaces/acme-2", {}).status == 201
     asked = {

@@ -93,6 +93,31 @@ def test_an_account_is_disconnected(site: Attacked, way: str, *, one: bool) -> N
     assert DueRevocations(storage.database, site.clock, storage.blocked).claimed_rows(20) == []
 
 
+@pytest.mark.parametrize("begins", [False, True], ids=["list", "form"])
+def test_who_only_looks_has_not_failed(site: Attacked, *, begins: bool) -> None:
+    """Cancelling the list, or what was begun from it, changes nothing, and is told as that."""
+    first = begun(site, "key")
+    assert site.confirm(first, finished(site, first, "key")).status == 200
+    session = site.begin(mode="manage", types=[], defaults={})
+    person = Person(site.stand.port).go(session["url"]).press("Begin")
+    person = person.press("Connect again") if begins else person
+    assert "Nothing was changed" in person.press("Cancel").said
+    answer = site.platform.get(f"/v1/workspaces/acme-1/connect-sessions/{session['id']}").json
+    assert (answer["status"], answer["unchanged"], "reason" in answer) == ("granted", True, False)
+    assert (site.stored(), told(site, session)) == (["main"], [("connect.completed", False)])
+
+
+def test_a_confirmation_comes_too_late(site: Attacked) -> None:
+    """The provider's answer waits for ten minutes, and the session no longer."""
+    session = begun(site, "approved")
+    proof = finished(site, session, "approved")
+    assert site.status(session) == "saved"
+    site.clock.advance(700)
+    assert site.status(session) == "failed"
+    answer = site.confirm(session, proof)
+    assert (answer.status, site.stored()) == (409, [])
+
+
 def test_connecting_again_says_so(site: Attacked) -> None:
     """The page before the approval says that it is again, and what comes next; the one after it names what is connected."""
     first = begun(site, "approved")

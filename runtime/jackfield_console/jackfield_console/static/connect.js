@@ -99,6 +99,7 @@
   if (link) {
     let opened = null, looking = 0;
     show("check", false);
+    show("restart", false); // nothing has begun yet
     link.addEventListener("click", (event) => {
       event.preventDefault();
       clearInterval(looking);
@@ -106,6 +107,7 @@
       show("window-blocked", !opened);
       show("window-open", Boolean(opened));
       show("check", Boolean(opened));
+      show("restart", Boolean(opened));
       show("window-closed", false);
       if (!opened) return;
       looking = setInterval(() => {
@@ -142,6 +144,35 @@
   for (const button of main.querySelectorAll("button[data-leaves]")) {
     button.hidden = !listens;
     button.addEventListener("click", leave);
+  }
+
+  // In a frame of another origin there is no clipboard unless its page allows it; a selection can be copied everywhere.
+  const copied = async (pre) => {
+    try {
+      await navigator.clipboard.writeText(pre.textContent);
+      return true;
+    } catch {
+      getSelection().selectAllChildren(pre);
+      return document.execCommand("copy");
+    }
+  };
+  for (const button of main.querySelectorAll("button[data-copies]")) {
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      const told = button.previousElementSibling;
+      if (!(await copied(button.closest(".code").querySelector("pre")))) return;
+      told.textContent = button.dataset.copies;
+      setTimeout(() => (told.textContent = ""), 3000);
+    });
+  }
+
+  // A tall page in a frame ends at the fold as if there were no more.
+  if (framed) {
+    const view = document.scrollingElement;
+    const look = () => show("below", view.scrollHeight - view.scrollTop - view.clientHeight > 24);
+    window.addEventListener("scroll", look, { passive: true });
+    window.addEventListener("resize", look);
+    new ResizeObserver(look).observe(main);
   }
 
   if (framed && listens) {

@@ -218,6 +218,11 @@ class ConnectSession(SecretHolder):
         return self.status == "granted" and self.task == "remove"
 
     @property
+    def unchanged(self) -> bool:
+        """True if its person has looked at the connections, and changed none."""
+        return self.status == "granted" and not self.task
+
+    @property
     def passed(self) -> bool:
         """True if what the person entered was tested, and the test did not fail."""
         return self.trial.get("status") in ("ok", "untested")
@@ -236,7 +241,8 @@ class ConnectSession(SecretHolder):
         """Return the data of its events: nothing that the person entered."""
         wanted = self.wanted
         about = {"session": self.id, "mode": wanted.mode, "verify": wanted.verify, "user": wanted.user, "connection": self.connection,
-                 "connectionType": self.type, "reason": self.reason, "disconnected": self.disconnected}  # fmt: skip
+                 "connectionType": self.type, "reason": self.reason, "disconnected": self.disconnected,
+                 "unchanged": self.unchanged}  # fmt: skip
         return {name: value for name, value in about.items() if value}
 
     def to_json(self) -> dict[str, Any]:
@@ -246,6 +252,7 @@ class ConnectSession(SecretHolder):
             "id": self.id, "status": self.status, "reason": self.reason, "mode": wanted.mode, "verify": wanted.verify, "user": wanted.user,
             "types": list(wanted.types), "connection": self.connection, "type": self.type, "account": self.trial.get("account"),
             "returnTo": wanted.return_to, "origins": list(wanted.origins), "locale": wanted.locale, "disconnected": self.disconnected,
+            "unchanged": self.unchanged,
         }  # fmt: skip
         shown = {name: value for name, value in about.items() if value}
         return {**shown, "createdAt": iso(self.created_at), "expiresAt": iso(self.expires_at)}

@@ -19,7 +19,7 @@ from jackfield_platform.tenants.approvals import Approvals
 from jackfield_platform.tenants.connect_access import REMOTE, Access, guarded
 from jackfield_platform.tenants.connect_choice import Choice
 from jackfield_platform.tenants.connect_records import ConnectRecord, ConnectRecords
-from jackfield_platform.tenants.connect_session import ConnectSession, Wanted
+from jackfield_platform.tenants.connect_session import CANCELLED, ConnectSession, Wanted
 from jackfield_platform.tenants.connect_table import ConnectTable, SessionMoved, same, unknown
 from jackfield_platform.tenants.connect_values import (
     check_brought,
@@ -49,6 +49,7 @@ PAGE = "/connect"
 _SECONDS = 30.0
 """Deadline of a connection's test."""
 _NO_PLATFORM = Detail("/verify", "must be 'link' or 'browser' unless a platform begins the session", "enum")
+_LATE = "the confirmation came too late for the provider's answer"
 ANOTHER = "another user came back"
 _FRESH: dict[str, Any] = {"values": {}, "trial": {}, "authorization": "", "start": "", "status": "opened"}
 """Members of a session that begins with a connection."""
@@ -167,12 +168,20 @@ class Connecting:
 
         :raises UnknownSession: if there is none.
         """
-        found = self._table.find(identifier)
+        found = self._waited(self._table.find(identifier))
         shown = found.to_json()
         if found.status == "granted" and not found.disconnected:
             with contextlib.suppress(JackfieldError, KeyError):
                 shown["account"] = self._connections.show(found.connection)["account"]
         return shown
+
+    def _waited(self, found: ConnectSession) -> ConnectSession:
+        """End a session whose confirmation was awaited for longer than the provider's answer waits."""
+        if found.status == "saved" and found.task == "authorize" and self.approvals.state(found)["status"] == "failed":
+            with contextlib.suppress(SessionMoved):
+                self._fail(found, _LATE)
+            return self._table.find(found.id)
+        return found
 
     def cancel(self, identifier: str, reason: str = "the platform has cancelled it") -> None:
         """End a session, unless it is over.
@@ -180,7 +189,9 @@ class Connecting:
         :raises UnknownSession: if there is none.
         """
         found = self._table.find(identifier)
-        if not found.is_over:
+        if not found.is_over and found.wanted.mode == "manage" and reason == CANCELLED:
+            self._table.change(found, status="granted", task="", values={}, proof="", opener="")  # nothing was to be connected
+        elif not found.is_over:
             self._fail(found, reason)
 
     def sweep(self) -> None:

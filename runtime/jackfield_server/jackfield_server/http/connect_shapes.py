@@ -54,6 +54,7 @@ CONNECT: dict[str, Json] = {
         status={"enum": ["pending", "opened", "testing", "saved", "granted", "failed", "expired"]}, user=STRING,
         types={"type": "array", "items": STRING}, connection=STRING, type=STRING, account=ANY, returnTo=STRING, locale=STRING,
         origins={"type": "array", "items": STRING}, createdAt=MOMENT, expiresAt=MOMENT,
+        unchanged={"type": "boolean", "description": "True if the user only looked at the connections (mode 'manage'); else missing."},
         disconnected={"type": "boolean", "description": "True if the account was disconnected, and its connection removed; else missing."},
     ),
     "ConnectConfirmation": closed_with(("proof", "user"), {"proof": {"type": "string"}, "user": {"type": "string", "maxLength": 200}}),
