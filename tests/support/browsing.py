@@ -154,6 +154,7 @@ class Visitor:
 
     def check(self) -> None:
         """Fail where the page asked another host, broke its policy, raised an error, or is wider than the window."""
+        self.page.wait_for_load_state()  # until its style sheet is there, a page is as wide as its longest line
         violations = self.page.evaluate("window.__violations")
         assert violations == []
         assert self.faults == []
