@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -159,12 +158,11 @@ class ConnectRequests:
             "who": self._who(), "call": _digest(name, arguments), "session": link.session, "link": link.secret, "until": link.expires,
             "lacks": [lacking.connector, lacking.action],
         }  # fmt: skip
-        sealed = self._vault().seal(self.runtime.workspace, _STATE, json.dumps(state).encode())
         request = {"method": "elicitation/create", "params": self._request(lacking.connector, lacking.action, link)}
         return {
             "resultType": "input_required",
             "inputRequests": {_INPUT: request},
-            "requestState": urlsafe_b64encode(sealed).decode().rstrip("="),
+            "requestState": self._vault().seal_text(self.runtime.workspace, _STATE, json.dumps(state).encode()),
         }
 
     def required(self, lacking: Lacking, link: Link) -> MCPError:
@@ -217,10 +215,7 @@ class ConnectRequests:
         if len(text) > _LONGEST or not text.isascii():
             refuse_state()
         try:
-            sealed = urlsafe_b64decode(text + "=" * (-len(text) % 4))
-            if urlsafe_b64encode(sealed).decode().rstrip("=") != text:
-                refuse_state()  # one state has one text
-            found: dict[str, Any] = json.loads(self._vault().open(self.runtime.workspace, _STATE, sealed))
+            found: dict[str, Any] = json.loads(self._vault().open_text(self.runtime.workspace, _STATE, text))
         except (SealBroken, ValueError):
             refuse_state()
         return found

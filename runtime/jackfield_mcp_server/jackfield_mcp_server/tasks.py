@@ -10,7 +10,6 @@ from __future__ import annotations
 import hmac
 import json
 import threading
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -275,17 +274,14 @@ class Tasks:
 
     def _sealed(self, about: tuple[str, ...], text: str) -> str:
         journal = self._journal()
-        return urlsafe_b64encode(journal.vault.seal(journal.workspace, about, text.encode("utf-8", "surrogatepass"))).decode().rstrip("=")
+        return str(journal.vault.seal_text(journal.workspace, about, text.encode("utf-8", "surrogatepass")))
 
     def _unsealed(self, about: tuple[str, ...], text: str) -> str | None:
         """Return what was sealed; None if it was not, or under another name."""
         journal = self._journal()
         try:
-            sealed = urlsafe_b64decode(text + "=" * (-len(text) % 4))
-            if urlsafe_b64encode(sealed).decode().rstrip("=") != text:
-                return None  # one id has one text
-            found: bytes = journal.vault.open(journal.workspace, about, sealed)
-        except (SealBroken, ValueError):
+            found: bytes = journal.vault.open_text(journal.workspace, about, text)
+        except SealBroken:
             return None
         return found.decode("utf-8", "surrogatepass")
 

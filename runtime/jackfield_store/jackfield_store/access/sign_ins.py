@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import secrets
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from typing import Any
 
@@ -89,15 +88,14 @@ class SignIns:
     def packed(self, state: str, members: Mapping[str, Any]) -> str:
         """Return a sign-in that begins as the text of a cookie, valid for ten minutes and for one ``state``."""
         kept = {**members, "expiresAt": self._clock.time() + BEGUN_LASTS}
-        return urlsafe_b64encode(self._vault.seal(DEFAULT, _place("begun", state), json.dumps(kept).encode())).decode().rstrip("=")
+        return self._vault.seal_text(DEFAULT, _place("begun", state), json.dumps(kept).encode())
 
     def unpacked(self, state: str, text: str) -> dict[str, Any] | None:
         """Return what ``packed`` was given; None if that was for another state, is over, or did not come from here."""
         if not text or len(text) > _LONGEST:
             return None
         try:
-            sealed = urlsafe_b64decode(text + "=" * (-len(text) % 4))
-            kept: dict[str, Any] = json.loads(self._vault.open(DEFAULT, _place("begun", state), sealed))
+            kept: dict[str, Any] = json.loads(self._vault.open_text(DEFAULT, _place("begun", state), text))
         except (SealBroken, Unavailable, ValueError):
             return None
         return kept if kept["expiresAt"] > self._clock.time() else None

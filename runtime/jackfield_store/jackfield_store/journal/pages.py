@@ -7,7 +7,6 @@ indexes of their own. A text is searched for within the newest entries, in the n
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -323,7 +322,7 @@ def _newest(places: Iterable[EntryPosition], limit: int) -> list[EntryPosition]:
 def sealed_cursor(vault: Vault, workspace: str, place: EntryPosition) -> str:
     """Encrypt a place in the list as a cursor for callers who see a part of the journal: a page may end at a hidden entry."""
     text = json.dumps([place.created_at, place.id]).encode()
-    return base64.urlsafe_b64encode(vault.seal(workspace, _CURSOR, text.ljust(_CURSOR_WIDTH))).decode().rstrip("=")
+    return vault.seal_text(workspace, _CURSOR, text.ljust(_CURSOR_WIDTH))
 
 
 def opened_cursor(vault: Vault, workspace: str, cursor: str) -> EntryPosition:
@@ -332,8 +331,7 @@ def opened_cursor(vault: Vault, workspace: str, cursor: str) -> EntryPosition:
     :raises InvalidInvocation: if it is not one of this workspace.
     """
     try:
-        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        at, identifier = json.loads(vault.open(workspace, _CURSOR, text))
+        at, identifier = json.loads(vault.open_text(workspace, _CURSOR, cursor))
     except (SealBroken, ValueError):
         raise invalid_cursor() from None
     return EntryPosition(float(at), str(identifier))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -59,6 +60,21 @@ class Vault(SecretHolder):
         """
         key = self._keys.find(workspace, sealing.key_id_of(ciphertext))
         return sealing.unseal(key.cipher, (workspace, *aad_parts), ciphertext)
+
+    def seal_text(self, workspace: str, aad_parts: tuple[str, ...], plaintext: bytes) -> str:
+        """Seal as ``seal`` does, as text for a cookie, a header field or a URL."""
+        return _text_of(self.seal(workspace, aad_parts, plaintext))
+
+    def open_text(self, workspace: str, aad_parts: tuple[str, ...], text: str) -> bytes:
+        """Decrypt what ``seal_text`` returned. Each seal has one text: no other spelling of it is taken.
+
+        :raises SealBroken: if it is none; the other errors of ``open``.
+        """
+        try:
+            sealed = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        except ValueError:
+            sealed = b""
+        return self.open(workspace, aad_parts, sealed if _text_of(sealed) == text else b"")
 
     def require_key(self, workspace: str, ciphertext: bytes) -> None:
         """Require that a value was sealed for some place in this workspace, without decrypting it.
@@ -314,6 +330,10 @@ class SealedTable:
         self._vault = vault
         self._workspace = workspace
         self._clock = clock
+
+
+def _text_of(sealed: bytes) -> str:
+    return urlsafe_b64encode(sealed).decode("ascii").rstrip("=")
 
 
 def _check_assignable(workspace: str) -> None:
