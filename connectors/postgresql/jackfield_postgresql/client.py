@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,7 @@ from jackfield.kernel.failures import OnFailure
 from jackfield.kernel.secrecy import SecretHolder
 from jackfield.wire.sessions import SessionPool
 from jackfield_postgresql.faults import Lost, Refusal, bad_parameter, explained, lost, refused
-from jackfield_postgresql.session import Column, Session, Shape, pause
+from jackfield_postgresql.session import Column, Row, Session
 from jackfield_postgresql.values import ARRAYS, BUILT_IN, Unfit, decoded, encoded
 
 MOST_ROWS = 10_000
@@ -44,14 +44,12 @@ class _Collected:
     """Rows as they arrive, up to the limits."""
 
     most: int
-    shape: Shape = ()
-    rows: list[tuple[bytes | None, ...]] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
     size: int = 0
     full: bool = False
 
-    def add(self, shape: Shape, row: tuple[bytes | None, ...]) -> None:
-        self.shape = shape
-        if not row or self.full:
+    def add(self, row: Row) -> None:
+        if self.full:
             return
         self.size += sum(len(value) for value in row if value is not None)
         self.full = len(self.rows) >= self.most or self.size > MOST_BYTES
@@ -100,7 +98,7 @@ class PostgresClient(SecretHolder):
         call.begin("commit")
         with self._in_transaction(call, "READ WRITE", "SELECT txid_current()") as (session, answers):
             found = self._run(session, statement, parameters, most, drains=True)
-            if session.state != _IN_TRANSACTION:
+            if not session.in_transaction:
                 raise refused(Refusal("25000", "the statement ends the transaction, which only the action may", ""))
             call.check()
             self._commit(session, str(answers[0]), call.deadline)
@@ -143,7 +141,7 @@ class PostgresClient(SecretHolder):
                 state = (rows[0][0] or b"").decode() if rows else ""
                 if state != "in progress":
                     return state or None
-                pause(_PAUSE_SECONDS, deadline)
+                deadline.clock.sleep(min(_PAUSE_SECONDS, deadline.remaining()))
         except (JackfieldError, Refusal, Lost, TimeoutError):  # cannot be asked in time, or the server does not know it: it stays in doubt
             return None
 
@@ -169,18 +167,13 @@ class PostgresClient(SecretHolder):
         idle = self._pool.take(deadline)
         if idle is not None:
             idle.obeys = True
-            try:
-                return idle, _texts(idle.run(begin) if idle.is_quiet else self._dead(idle))
-            except (Lost, Refusal, TimeoutError):
-                idle.close()
+            with suppress(Lost, Refusal, TimeoutError):
+                if idle.is_quiet:
+                    return idle, _texts(idle.run(begin))
+            idle.close()
         session = self._pool.fresh(deadline)
         with explained(self._place, deadline), OnFailure(session.close):
             return session, _texts(session.run(begin))
-
-    @staticmethod
-    def _dead(session: Session) -> list[tuple[bytes | None, ...]]:
-        session.close()
-        raise Lost("the server had closed the idle connection")
 
     def _undo(self, session: Session) -> None:
         session.obeys = False
@@ -197,7 +190,7 @@ class PostgresClient(SecretHolder):
             text = f"the statement has {len(prepared.parameters)} parameters ($1, $2, …), and {len(parameters)} are given"
             raise InvalidInput("the parameters do not fit the statement", details=[Detail("/parameters", text)], hint="Give one for each.")
         known = len(session.types)
-        elements = _elements(session, prepared.parameters)
+        elements = _elements(session, (*prepared.parameters, *(column.type for column in prepared.columns)))
         if len(session.types) != known:
             session.prepare(statement)  # the question ended what was prepared: a simple query does
         values = [
@@ -205,21 +198,16 @@ class PostgresClient(SecretHolder):
             for place, (value, oid) in enumerate(zip(parameters, prepared.parameters, strict=True))
         ]
         found = _Collected(most)
-        for shape, row in session.execute(values):
-            found.add(shape, row)
+        for row in session.execute(values):
+            found.add(row)
             if found.full and not drains:
-                return _read(found, 0, ARRAYS.get)
-        affected = session.affected
-        return _read(found, affected, _elements(session, tuple(column.type for column in found.shape)))
+                break
+        return _read(found, prepared.columns, session.affected, elements)
 
 
-_IN_TRANSACTION = 2
-"""``pq.TransactionStatus.INTRANS``: in a transaction that has not failed."""
-
-
-def _read(found: _Collected, affected: int, elements: Callable[[int], int | None]) -> Rows:
-    names = _unique([column.name for column in found.shape])
-    columns = tuple(Column(name, column.type) for name, column in zip(names, found.shape, strict=True))
+def _read(found: _Collected, described: Sequence[Column], affected: int, elements: Callable[[int], int | None]) -> Rows:
+    names = _unique([column.name for column in described])
+    columns = tuple(Column(name, column.type) for name, column in zip(names, described, strict=True))
     rows = tuple(
         {column.name: decoded(raw, column.type, elements(column.type)) for column, raw in zip(columns, row, strict=True)}
         for row in found.rows
@@ -262,7 +250,7 @@ def _encoded(place: int, value: Any, oid: int, elements: int | None) -> bytes | 
         raise bad_parameter(place, str(unfit)) from None
 
 
-def _texts(rows: Sequence[tuple[bytes | None, ...]]) -> tuple[str, ...]:
+def _texts(rows: Sequence[Row]) -> tuple[str, ...]:
     return tuple((row[0] or b"").decode() for row in rows)
 
 

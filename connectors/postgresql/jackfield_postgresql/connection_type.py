@@ -6,7 +6,8 @@ import os
 import socket
 import ssl
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -125,7 +126,6 @@ class Password(ConnectionType):
         yield Account(f"{self.server.place}/{row['database']}", f"{row['who']} at {self.hostname}, database {row['database']}")
 
     def _pool(self, context: OpenContext) -> SessionPool[Session]:
-
         return SessionPool(partial(connect, self.server, context.guard), context.clock)
 
 
@@ -177,34 +177,25 @@ def _settings(server: Server, guard: Guard, authority: str) -> bytes:
     ).encode()
 
 
-class _authority:  # noqa: N801 (used as a function)
-    """File with the authorities that may have signed the server's certificate, for as long as a session is being opened."""
+@contextmanager
+def _authority(server: Server) -> Iterator[str]:
+    """Give the path of a file with the authorities that may have signed the server's certificate.
 
-    def __init__(self, server: Server) -> None:
-        self._checks, self._text = server.tls == "verify", server.authority
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
-
-    def __enter__(self) -> str:
-        if not self._checks:
-            return _NO_FILE
-        if self._text is None:
-            return _machine_authorities()
-        try:
-            client_context(cadata=self._text)
-        except (ssl.SSLError, ValueError):
-            text = "is not a certificate in PEM form"
-            hint = "Paste the whole PEM text, with its lines '-----BEGIN' and '-----END'."
-            raise InvalidConnection(
-                "the connection's certificate cannot be used", details=[Detail("/caCertificate", text)], hint=hint
-            ) from None
-        self._folder = tempfile.TemporaryDirectory(prefix="jackfield-")
-        file = Path(self._folder.name) / "authority.pem"
-        file.write_text(self._text, encoding="utf-8")
-        return str(file)
-
-    def __exit__(self, *_: object) -> None:
-        if self._folder is not None:
-            self._folder.cleanup()
+    :raises InvalidConnection: if the connection's own is none.
+    """
+    if server.tls != "verify" or server.authority is None:
+        yield _NO_FILE if server.tls != "verify" else _machine_authorities()
+        return
+    try:
+        client_context(cadata=server.authority)
+    except (ssl.SSLError, ValueError):
+        fault = Detail("/caCertificate", "is not a certificate in PEM form")
+        hint = "Paste the whole PEM text, with its lines '-----BEGIN' and '-----END'."
+        raise InvalidConnection("the connection's certificate cannot be used", details=[fault], hint=hint) from None
+    with tempfile.TemporaryDirectory(prefix="jackfield-") as folder:
+        file = Path(folder) / "authority.pem"
+        file.write_text(server.authority, encoding="utf-8")
+        yield str(file)
 
 
 def _machine_authorities() -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connector import Connector, Option
+from jackfield_postgresql.catalogue import COLUMNS
 from jackfield_postgresql.connection_type import Password
 
 if TYPE_CHECKING:
@@ -63,11 +64,5 @@ def tables(client: PostgresClient, inputs: Mapping[str, Any]) -> Iterable[Option
 @connector.options("columns", title="Columns", depends_on=["schema", "table"])
 def columns(client: PostgresClient, inputs: Mapping[str, Any]) -> Iterable[Option]:
     """The columns of the form's table."""
-    rows = client.read(
-        "SELECT a.attname AS name, pg_catalog.format_type(a.atttypid, a.atttypmod) AS type FROM pg_catalog.pg_attribute a "
-        "JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
-        "WHERE n.nspname = $1 AND c.relname = $2 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum",
-        [str(inputs.get("schema") or "public"), str(inputs.get("table") or "")],
-        _MOST_OFFERED,
-    ).rows
+    rows = client.read(COLUMNS, [str(inputs.get("schema") or "public"), str(inputs.get("table") or "")], _MOST_OFFERED).rows
     return [Option(row["name"], f"{row['name']} ({row['type']})") for row in rows]

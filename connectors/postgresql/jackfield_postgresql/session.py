@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import select
 import socket
-import time
 from collections.abc import Callable, Iterator, Sequence
 
 from psycopg import OperationalError, pq
@@ -24,13 +23,6 @@ _READY = (pq.PollingStatus.OK, pq.PollingStatus.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    """Statement that the server has parsed: the types of its parameters, by their OIDs."""
-
-    parameters: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Column:
     """Column of a result: its name, and the OID of its type."""
 
@@ -38,8 +30,15 @@ class Column:
     type: int
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Statement that the server has parsed: the types of its parameters, by their OIDs, and the columns of its rows."""
+
+    parameters: tuple[int, ...]
+    columns: tuple[Column, ...]
+
+
 Row = tuple[bytes | None, ...]
-Shape = tuple[Column, ...]
 
 
 class Session:
@@ -59,12 +58,12 @@ class Session:
     @property
     def worn(self) -> bool:
         """True if it is closed, or in the midst of something."""
-        return self._connection.status != pq.ConnStatus.OK or self.state != pq.TransactionStatus.IDLE
+        return self._connection.status != pq.ConnStatus.OK or self._connection.transaction_status != pq.TransactionStatus.IDLE
 
     @property
-    def state(self) -> int:
-        """State of its transaction (``pq.TransactionStatus``)."""
-        return self._connection.transaction_status
+    def in_transaction(self) -> bool:
+        """True within a transaction that has not failed."""
+        return self._connection.transaction_status == pq.TransactionStatus.INTRANS
 
     @property
     def is_quiet(self) -> bool:
@@ -93,10 +92,10 @@ class Session:
         :raises Refusal: if the server refuses one; ``Lost`` if the connection ends; TimeoutError at the deadline.
         """
         self._do(lambda: self._connection.send_query(statements.encode()))
-        return [row for _, row in self._rows()]
+        return [*self._rows()]
 
     def prepare(self, statement: str) -> Prepared:
-        """Let the server parse a statement, and return the types that its parameters have.
+        """Let the server parse a statement, and return what it says of its parameters and columns.
 
         :raises Refusal: as ``run`` does.
         """
@@ -104,10 +103,13 @@ class Session:
         self._drain()
         self._do(lambda: self._connection.send_describe_prepared(b""))
         found = self._drain()
-        return Prepared(tuple(found.param_type(place) for place in range(found.nparams)) if found is not None else ())
+        if found is None:
+            return Prepared((), ())
+        columns = (Column((found.fname(place) or b"").decode("utf-8", "replace"), found.ftype(place)) for place in range(found.nfields))
+        return Prepared(tuple(found.param_type(place) for place in range(found.nparams)), tuple(columns))
 
-    def execute(self, parameters: Sequence[bytes | None]) -> Iterator[tuple[Shape, Row]]:
-        """Execute what was prepared last, and yield its rows as they arrive. A result without rows yields its shape alone.
+    def execute(self, parameters: Sequence[bytes | None]) -> Iterator[Row]:
+        """Execute what was prepared last, and yield its rows as they arrive.
 
         :raises Refusal: as ``run`` does.
         """
@@ -127,20 +129,13 @@ class Session:
             self._wait(write=True)
             self._wrapped(self._connection.consume_input)
 
-    def _rows(self) -> Iterator[tuple[Shape, Row]]:
-        shape: Shape = ()
+    def _rows(self) -> Iterator[Row]:
         while (result := self._result()) is not None:
             if result.status not in (_ROW, _TUPLES, _DONE):
                 self._drain_after(result)
             self.affected = result.command_tuples or 0
-            if not shape and result.nfields:
-                shape = tuple(
-                    Column((result.fname(at) or b"").decode("utf-8", "replace"), result.ftype(at)) for at in range(result.nfields)
-                )
-                if not result.ntuples:
-                    yield shape, ()
             for row in range(result.ntuples):
-                yield shape, tuple(result.get_value(row, at) for at in range(result.nfields))
+                yield tuple(result.get_value(row, place) for place in range(result.nfields))
 
     def _drain(self) -> pq.abc.PGresult | None:
         """Read the results of a statement to their end; return the first."""
@@ -203,11 +198,6 @@ class Session:
 
 def _ignore(_result: object) -> None:
     """Take a notice of the server's, which would go to the standard error otherwise."""
-
-
-def pause(seconds: float, deadline: Deadline) -> None:
-    """Wait before the same question is asked again, at most until the deadline."""
-    time.sleep(max(0.0, min(seconds, deadline.remaining())))
 
 
 def numeric(address: Sequence[object]) -> str:

@@ -5,29 +5,13 @@ from __future__ import annotations
 import json
 
 from jackfield.connector import Detail, Field, Inputs, InvalidInput, NotFound, Output, Pagination, Sent
+from jackfield_postgresql.catalogue import COLUMNS, TABLES
 from jackfield_postgresql.client import PostgresClient
 from jackfield_postgresql.connector import connector
 from jackfield_postgresql.examples import example
 from jackfield_postgresql.fields import schema_field, table_field
 
 _PAGE = 100
-_KINDS = "CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materializedView' WHEN 'f' THEN 'foreignTable' ELSE 'table' END"
-_TABLES = (
-    f"SELECT n.nspname AS schema, c.relname AS name, {_KINDS} AS kind FROM pg_catalog.pg_class c "
-    "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname !~ '^pg_' "
-    "AND n.nspname <> 'information_schema' AND has_schema_privilege(n.oid, 'USAGE') "
-    'AND (n.nspname COLLATE "C", c.relname COLLATE "C") > ($1::text COLLATE "C", $2::text COLLATE "C") '
-    'ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C"'
-)
-_COLUMNS = (
-    "SELECT a.attname AS name, pg_catalog.format_type(a.atttypid, a.atttypmod) AS type, NOT a.attnotnull AS nullable, "
-    "pg_catalog.pg_get_expr(d.adbin, d.adrelid) AS default, COALESCE(a.attnum = ANY(i.indkey), false) AS key "
-    "FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid "
-    "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
-    "LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum "
-    "LEFT JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisprimary "
-    "WHERE n.nspname = $1 AND c.relname = $2 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"
-)
 
 
 class TableQuery(Inputs):
@@ -62,7 +46,7 @@ class Tables(Output):
 )
 def list_tables(query: TableQuery, client: PostgresClient) -> Tables:
     """List the tables and views in schemas that the user may use, by name."""
-    rows = client.read(_TABLES, _after(query.next_token), _PAGE)
+    rows = client.read(TABLES, _after(query.next_token), _PAGE)
     last = rows.rows[-1] if rows.truncated else None
     token = json.dumps([last["schema"], last["name"]]) if last else None
     return Tables(tables=tuple(Table(**row) for row in rows.rows), next_token=token)
@@ -114,7 +98,7 @@ class TableDescription(Output):
 )
 def describe_table(asked: TableName, client: PostgresClient) -> TableDescription:
     """List the columns of a table or view with their types."""
-    rows = client.read(_COLUMNS, [asked.db_schema, asked.table]).rows
+    rows = client.read(COLUMNS, [asked.db_schema, asked.table]).rows
     if not rows:
         raise NotFound(
             f"there is no table '{asked.table}' in the schema '{asked.db_schema}'",
