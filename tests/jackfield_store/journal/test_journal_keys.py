@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +15,8 @@ import pytest
 from clocks import FakeClock, time_passes
 from fake_aws import FakeAws
 from jackfield import Result
+from jackfield_store.database import open_database
+from jackfield_store.database.batches import Batches
 from jackfield_store.runtime import Jackfield
 from nursery import connection, mail
 
@@ -71,6 +74,50 @@ def test_two_processes_see_one_journal(upgraded: str) -> None:
         assert len(aws.messages) == 1
     assert again.meta.replayed
     assert _stable(again) == _stable(done)
+
+
+@pytest.mark.parametrize("end", ["succeeds", "is refused", "is rejected", "ends in doubt", "only reads"])
+def test_what_holds_a_key_is_never_put_off(upgraded: str, end: str) -> None:
+    """Once the caller has its answer, another process sees who holds the key: a look-up need not commit what this one has put off."""
+    requests = {"only reads": {"connector": "aws-ses", "action": "getAccount", "connection": "acme-ses", "idempotencyKey": "order-1"}}
+    request: dict[str, Any] = requests.get(end, mail("order-1"))
+    if end in {"is refused", "is rejected"}:
+        wrong = {"to": ["nobody"]} if end == "is refused" else {"sender": "stranger@example.org"}
+        request["inputs"] = {**request["inputs"], **wrong}
+    with (
+        FakeAws(identities=["noreply@example.com"]) as aws,
+        Jackfield(connections=[connection(aws.url)], database_url=upgraded) as jackfield,
+    ):
+        journal = jackfield.journal
+        assert journal is not None
+        jackfield.invoke({**request, "action": "getAccount", "inputs": {}, "idempotencyKey": None})  # its end is put off
+        aws.script([{"operation": "SendEmail", "do": "reset"}] if end == "ends in doubt" else [])
+        jackfield.invoke(request)
+        with open_database(upgraded) as other:
+            row = other.look_up("SELECT id, status FROM invocations WHERE idempotency_key = 'order-1' AND key_held = 1", {})
+        held = journal.held("order-1")
+        with journal.database.read():  # commits what was put off
+            assert journal.held("order-1") == held
+        shown = None if held is None else (held.id, held.status)
+        assert shown == (None if row is None else tuple(row))
+        assert (shown is None) is (end in {"is refused", "is rejected"})
+
+
+def test_a_key_is_looked_for_without_a_commit(upgraded: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A repeat reads its Result, and leaves what other calls have put off to the next commit."""
+    flushed, flush = list[str](), Batches.flush
+
+    def told(batches: Batches) -> None:
+        flushed.append(threading.current_thread().name)
+        flush(batches)
+
+    with FakeAws() as aws, Jackfield(connections=[connection(aws.url)], database_url=upgraded) as jackfield:
+        jackfield.invoke(mail("order-1")).unwrap()
+        jackfield.invoke({"connector": "aws-ses", "action": "getAccount", "connection": "acme-ses"}).unwrap()
+        monkeypatch.setattr(Batches, "flush", told)
+        assert jackfield.invoke(mail("order-1")).meta.replayed
+        monkeypatch.undo()
+    assert threading.current_thread().name not in flushed
 
 
 @pytest.mark.parametrize("member", ["inputs", "connection", "action"])

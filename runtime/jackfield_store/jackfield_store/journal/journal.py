@@ -268,9 +268,9 @@ class Journal(Watched):
         self.database.record(lambda transaction: transaction.change(sql.NOTE_CANCEL, values))
 
     def held(self, key: str) -> Entry | None:
-        """Find the entry that holds an idempotency key, and recover it by its effect if its process has died."""
+        """Find the entry that holds an idempotency key, recovered by its effect if its process has died. Nothing of it is ever put off."""
         self.record_owed()
-        row = self.database.look_up(sql.HELD_KEY, {"workspace": self.workspace, "key": key}, flush=True)
+        row = self.database.look_up(sql.HELD_KEY, {"workspace": self.workspace, "key": key})
         if row is None:
             return None
         entry = self._entry(row)
