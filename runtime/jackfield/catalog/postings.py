@@ -95,6 +95,15 @@ class Lexicon:
         place = part * self.fields + field
         return self.postings[self.posting_at[place] : self.posting_at[place + 1]]
 
+    def fields_of(self, part: int) -> Iterator[tuple[int, Sequence[int]]]:
+        """Yield each field that has postings of a word, with them."""
+        place, postings = part * self.fields, self.postings
+        start, *ends = self.posting_at[place : place + self.fields + 1]
+        for field, end in enumerate(ends):
+            if start != end:
+                yield field, postings[start:end]
+            start = end
+
 
 @dataclass(frozen=True, slots=True)
 class Table:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from heapq import heapify, heappop, nsmallest
 from itertools import chain, islice
 from math import log
@@ -61,12 +61,20 @@ _FEW = 500
 """Rows up to which the best are selected instead of sorting all of them."""
 
 
+_REMEMBERED = 300_000
+"""Rows of words that are kept for later queries, at most: 30 MB."""
+_NO_ROWS = 100
+"""What a word counts for at least, in rows: its postings are kept, too."""
+
+
 class Hits:
     """Matches of one query word: numbers of rows or connectors by the weight of the match. ``share`` is the word's part in a rank."""
 
     def __init__(self, table: Table, levels: Levels, most: float = 1) -> None:
         self._table = table
         self._levels = sorted(levels.items())
+        self._every: dict[int, int] | None = None
+        self._is_asked_again = False
         self.size = sum(self._count(*numbers) for _, found in self._levels for numbers in found)
         """Upper bound of the rows that match."""
         self.share = most if most < 1 else max(_LEAST_SHARE, 1 - 0.8 * log(self.size + 1) / log(len(table) + 2))
@@ -79,11 +87,21 @@ class Hits:
         return sum(map(len, map(self._table.rows_of, numbers))) if of_connectors else len(numbers)
 
     def all(self) -> dict[int, int]:
-        """Return the rank of each row that matches, by which the rows of several words are compared."""
-        return self._ranks(lambda of_connectors, numbers: self._rows(numbers) if of_connectors else numbers)
+        """Return the rank of each row that matches, by which the rows of several words are compared. The caller changes nothing in it."""
+        if self._every is None:
+            self._every = self._ranks(lambda of_connectors, numbers: self._rows(numbers) if of_connectors else numbers)
+        return self._every
 
-    def among(self, rows: set[int], connectors: Mapping[int, Sequence[int]]) -> dict[int, int]:
-        """Return the rank of each of ``rows`` that matches; ``connectors`` has the same rows by connector."""
+    def among(self, rows: set[int], connectors_of: Callable[[], Mapping[int, Sequence[int]]]) -> dict[int, int]:
+        """Return the rank of each of ``rows`` that matches; ``connectors_of`` returns the same rows by connector.
+
+        A word that is asked for again is likely to be asked for often: then the ranks of all its rows are kept.
+        """
+        if self._is_asked_again:
+            every = self.all()
+            return {row: every[row] for row in rows if row in every}
+        self._is_asked_again = True
+        connectors = connectors_of()
 
         def within(of_connectors: bool, numbers: Sequence[int]) -> Iterable[int]:
             if of_connectors:
@@ -118,12 +136,34 @@ class Hits:
         return chain.from_iterable(map(self._table.rows_of, connectors))
 
 
+class _Remembered:
+    """Matches of the words of earlier queries in one table, which never changes. Beyond a number of rows it begins anew."""
+
+    def __init__(self) -> None:
+        self._hits: dict[Term, Hits] = {}
+        self._rows = 0
+
+    def hits(self, term: Term, found: Callable[[Term], Hits]) -> Hits:
+        """Return what a term matches, which ``found`` looks for if that is not known."""
+        known = self._hits.get(term)
+        if known is not None:
+            return known
+        hits = found(term)
+        rows = hits.size + _NO_ROWS
+        if self._rows + rows > _REMEMBERED:
+            self._hits, self._rows = {}, 0
+        self._hits[term] = hits
+        self._rows += rows  # threads that search at once may lose one of two: a bound of memory, not an account
+        return hits
+
+
 class Words:
     """Index that finds actions by words. What is added is indexed at the first search."""
 
     def __init__(self, table: Table | None = None) -> None:
         self._added: list[Manifest] = []
         self._table = table
+        self._remembered = _Remembered()
 
     @property
     def table(self) -> Table:
@@ -138,7 +178,7 @@ class Words:
     def add(self, manifest: Manifest) -> None:
         """Add the actions of a connector."""
         self._added.append(manifest)
-        self._table = None
+        self._table, self._remembered = None, _Remembered()
 
     def find(
         self,
@@ -155,14 +195,16 @@ class Words:
         A row matches if it contains every word of the query, apart from stop words. If no row that ``keep`` accepts does, the nearest few
         are returned, ranked by the share of words that occur. For a sentence they also follow the matching rows. Their ``exact`` is False.
         """
-        return _Query(self.table, words, connector, effect, tag).page(start, limit, keep)
+        return _Query(self.table, self._remembered, words, connector, effect, tag).page(start, limit, keep)
 
 
 class _Query:
     """One search: its words, and the rows to which it is limited."""
 
-    def __init__(self, table: Table, words: str, connector: str | None, effect: str | None, tag: str | None) -> None:
-        self._table = table
+    def __init__(
+        self, table: Table, remembered: _Remembered, words: str, connector: str | None, effect: str | None, tag: str | None
+    ) -> None:
+        self._table, self._remembered = table, remembered
         self._wanted = terms_of(words)
         self._verbs = STOP_WORDS.intersection(words_of(words)).difference(term.word for term in self._wanted)
         self._range = None if connector is None else table.rows_named(connector)
@@ -188,7 +230,7 @@ class _Query:
 
         Whether near matches are needed is decided by what ``keep`` lets through: rows that a caller may not see count for nothing.
         """
-        hits = [self._hits(term) for term in self._wanted]
+        hits = [self._remembered.hits(term, self._hits) for term in self._wanted]
         is_sentence = len(hits) >= _SENTENCE
         if len(hits) == 1:
             every, keys = set[int](), self._of_one(hits[0], count, keep)
@@ -254,12 +296,12 @@ class _Query:
         found = [fewest.all()]
         rows = {*self._limited(found[0])}
         for other in others:
-            found.append(other.among(rows, self._by_connector(rows)))
+            found.append(other.among(rows, partial(self._by_connector, rows)))
             rows = {*found[-1]}
         return rows, found
 
     def _found(self, hits: Iterable[Hits], rows: set[int]) -> list[dict[int, int]]:
-        by_connector = self._by_connector(rows)
+        by_connector = cache(partial(self._by_connector, rows))
         return [hit.among(rows, by_connector) for hit in hits]
 
     def _by_connector(self, rows: Iterable[int]) -> dict[int, list[int]]:
@@ -316,7 +358,7 @@ class _Query:
     def _gather(self, levels: Levels, word: str) -> None:
         table, in_keys, root = self._table, 0, stem(word)
         fits: dict[int, int] = {}
-        for number, begins in chain(_fitting(table.words, word), _fitting(table.words, root) if root != word else ()):
+        for number, begins in chain.from_iterable(_fitting(table.words, each) for each in _looked_for(word, root)):
             part = table.words.part(number)
             if part == word:
                 fits[number] = _SAME
@@ -340,12 +382,10 @@ class _Query:
 
     def _gather_part(self, levels: Levels, part: int, fit: int) -> int:
         """Add the postings of a word, and return the number of keys among them."""
-        words, in_keys = self._table.words, 0
-        for field, weight in _WEIGHTS.items():
-            numbers = words.posted(part, field)
-            if len(numbers):
-                levels.setdefault(weight * fit, []).append((field in OF_CONNECTORS, numbers))
-                in_keys += len(numbers) if field == KEY else 0
+        in_keys = 0
+        for field, numbers in self._table.words.fields_of(part):
+            levels.setdefault(_WEIGHTS[field] * fit, []).append((field in OF_CONNECTORS, numbers))
+            in_keys += len(numbers) if field == KEY else 0
         return in_keys
 
     def _typo(self, word: str) -> Hits:
@@ -358,6 +398,13 @@ class _Query:
                 if words.part_at[number + 1] - words.part_at[number] in lengths and one_edit(words.part(number), word):
                     self._gather_part(found, number, _BEGINS)
         return Hits(self._table, found)
+
+
+def _looked_for(word: str, root: str) -> tuple[str, ...]:
+    """Return what finds the words with ``word`` or its root in them: the root alone, if what has the word in it has its root, too."""
+    if root == word or len(root) <= _SHORT or root not in word:
+        return (word,) if root == word else (word, root)
+    return (root,)
 
 
 def _fitting(words: Lexicon, word: str) -> Iterable[tuple[int, bool]]:

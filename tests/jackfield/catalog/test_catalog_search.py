@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jackfield.catalog import Catalog, search
 from jackfield.catalog.index import ActionIndex
@@ -193,3 +195,28 @@ def test_who_verifies_an_address_creates_an_identity() -> None:
     """The first action for "verify email" is the one that starts the verification."""
     rows, _ = ActionIndex(Catalog.installed()).find("verify email", limit=1)
     assert [row.action for row in rows] == ["createIdentity"]
+
+
+_MANY = [
+    manifest(f"c{number}", f"{noun} Service", *((f"{verb}{noun}{extra}", f"{verb} {noun}", f"About {noun} and mail.", "read")
+        for verb in ("get", "list", "send", "delete") for extra in ("", "Item", "Status")))
+    for number, noun in enumerate(("Email", "Note", "Bucket", "Category", "Policies", "Status"))
+]  # fmt: skip
+_QUERY = st.lists(
+    st.sampled_from(["email", "emails", "get", "list", "note", "policy", "categories", "categ", "mail", "item", "statuses", "xyz"]),
+    min_size=1, max_size=4,
+).map(" ".join)  # fmt: skip
+
+
+@given(st.lists(_QUERY, min_size=1, max_size=8), st.sampled_from([1, 150, 400, 300_000]))
+def test_what_earlier_queries_asked_changes_no_answer(queries: list[str], rows: int) -> None:
+    """An index that has answered other queries, and keeps as many rows of them as may be, finds what a new one finds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("jackfield.catalog.words._REMEMBERED", rows)
+        asked = Words()
+        for each in _MANY:
+            asked.add(each)
+        for query in queries:
+            new = Words(asked.table)
+            assert asked.find(query, limit=7) == new.find(query, limit=7)
+            assert asked._remembered._rows <= max(rows, 200)
