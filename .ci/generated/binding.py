@@ -78,7 +78,11 @@ def credentials() -> Json:
     )
     listed = {"type": "array", "items": credential, "description": "Credentials that each request has."}
     account = closed(
-        {"id": _POINTER, "label": {**_POINTERS, "description": "Members that name it for people; the first that is there is shown."}},
+        {
+            "path": {**_POINTER, "description": "Path to GET after the test, if not the test's answer names the account."},
+            "id": _POINTER,
+            "label": {**_POINTERS, "description": "Members that name it for people; the first that is there is shown."},
+        },
         ["id"],
         "Where the answer to a connection test names the account.",
     )

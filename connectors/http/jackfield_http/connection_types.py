@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import ClassVar, Literal
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from jackfield.connector import MAX_ANSWER, Account, ConnectionType, Detail, Field, InvalidConnection, OpenContext, Step
 from jackfield_http import connection_fields as fields
+from jackfield_http.accounts import account_in, body_of, usual_account
 from jackfield_http.client import HttpClient
 from jackfield_http.errors import HTTP_ERRORS, HttpErrors
 from jackfield_http.settings import ClientSettings
 from jackfield_http.sign_in import ANONYMOUS, SignIn, basic, in_cookie, in_header, in_query
 from jackfield_http.tls import tls_context
 from jackfield_http.urls import UrlError, parse_url, server_url
+
+if TYPE_CHECKING:
+    from jackfield_http.answers import Answer
 
 
 class HttpConnection(ConnectionType):
@@ -26,6 +30,8 @@ class HttpConnection(ConnectionType):
       connection.
     - ``fresh_writes``: send each write over a new connection, to servers that send responses which nobody asked for.
     - ``probe``: path that a connection test GETs; None: the test sends nothing.
+    - ``owner``: JSON Pointers to the account in the answer to it, such as ``{"id": "/id", "label": ["/email", "/name"]}``. Without it, the
+      answer of a path of the person's own, such as ``/me``, is searched for the usual members.
     - ``largest``: maximum size of a response in bytes.
     """
 
@@ -36,6 +42,7 @@ class HttpConnection(ConnectionType):
     http2: ClassVar[bool] = False
     fresh_writes: ClassVar[bool] = False
     probe: ClassVar[str | None] = None
+    owner: ClassVar[Mapping[str, Any] | None] = None
     largest: ClassVar[int] = MAX_ANSWER
 
     server: str = fields.url("Server", "The URL that all paths are appended to.", "https://api.example.com/v1")
@@ -59,9 +66,17 @@ class HttpConnection(ConnectionType):
         client = self.open(context)
         if self.probe is None:
             yield self.opened("The values were accepted; nothing was sent.")
+            yield from self.accounts(context)
             return
-        client.get(self.probe)
+        answer = client.get(self.probe)
         yield Step("probe", "Sign in", passed=True, message="The server accepted the credentials.")
+        yield from self.accounts(context, self.probe, answer)
+
+    def accounts(self, context: OpenContext, path: str = "", answer: Answer | None = None) -> Sequence[Account]:
+        """Return the account that an answer to the path of a test names, if it names one."""
+        body = None if answer is None else body_of(answer)
+        found = usual_account(path, body) if self.owner is None else account_in(body, self.owner)
+        return [] if found is None else [found]
 
     def opened(self, message: str) -> Step:
         """Return what a test knows of an open connection whose server it cannot ask: a note, which passes no test."""

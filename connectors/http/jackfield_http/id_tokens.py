@@ -13,21 +13,22 @@ LEEWAY = 60.0
 """Seconds by which the provider's clock may differ from this machine's."""
 
 
-def check_id_token(text: object, *, client_id: str, issuer: str | None, nonce: str | None, now: float) -> None:
-    """Check the claims of an ID token that came over TLS from the token endpoint: its signature need not be checked then (OpenID Connect
-    Core 3.1.3.7). ``issuer`` and ``nonce`` are None if there is nothing to compare them with.
+def check_id_token(text: object, *, client_id: str, issuer: str | None, nonce: str | None, now: float) -> Mapping[str, Any]:
+    """Return the claims of an ID token that came over TLS from the token endpoint: its signature need not be checked then (OpenID Connect
+    Core 3.1.3.7), its claims must. ``issuer`` and ``nonce`` are None if there is nothing to compare them with.
 
     :raises InvalidConnection: if it is not for this client, approval and time.
     """
     try:
         claims = _claims(text)
-        fits = _is_for(claims, client_id) and _is_of(claims, now)
+        fits: bool = _is_for(claims, client_id) and _is_of(claims, now)
         fits = fits and isinstance(claims["sub"], str) and (issuer is None or claims["iss"] == issuer)
         fits = fits and (nonce is None or claims.get("nonce") == nonce)
     except (IndexError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
         fits = False
     if not fits:
         raise InvalidConnection("the provider's ID token is not for this client and this approval", hint="Connect it again.")
+    return claims
 
 
 def _claims(text: object) -> Mapping[str, Any]:

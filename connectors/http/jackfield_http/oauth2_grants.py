@@ -7,12 +7,13 @@ import logging
 import re
 import secrets
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import isfinite
-from typing import Any, ClassVar, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 from urllib.parse import quote_plus
 
 from jackfield.connector import (
+    Account,
     Authorization,
     Detail,
     DeviceAuthorization,
@@ -29,6 +30,7 @@ from jackfield.connector import (
 )
 from jackfield.kernel.dataclass import replace
 from jackfield_http import connection_fields as fields
+from jackfield_http.accounts import account_in
 from jackfield_http.connection_types import HttpConnection
 from jackfield_http.id_tokens import check_id_token
 from jackfield_http.learned_values import NOTHING_LEARNED, Learned
@@ -36,6 +38,9 @@ from jackfield_http.oauth2 import REFUSED_CLIENT, REFUSED_GRANT, ClientAuthentic
 from jackfield_http.sign_in import LeasedToken, SignIn
 from jackfield_http.token_answers import shown_code, token_at
 from jackfield_http.urls import server_url
+
+if TYPE_CHECKING:
+    from jackfield_http.answers import Answer
 
 _DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 _REFRESH = 12.0
@@ -53,6 +58,8 @@ _USABLE = 60.0
 _INTERRUPTED = "a refresh was interrupted before its answer was stored, and the provider does not accept the previous refresh token again"
 _METADATA = 5.0
 """Seconds for each of the provider's two documents of metadata."""
+_PERSON = {"id": "/sub", "label": ["/email", "/preferred_username", "/name"]}
+"""Claims of an ID token that name who approved."""
 _LOG = logging.getLogger("jackfield.oauth2")
 _WORDS = 300
 """Limit of the characters of a provider's error that are shown."""
@@ -200,6 +207,10 @@ class OAuth2AuthorizationCode(HttpConnection):
             return Grant({"refreshToken": refresh}, scopes, (refresh,))
         return Grant({"accessToken": first}, scopes, (str(first),))
 
+    def accounts(self, context: OpenContext, path: str = "", answer: Answer | None = None) -> Sequence[Account]:
+        """Return the account that the test's answer names; else the person of the ID token, who approved."""
+        return super().accounts(context, path, answer) or person_of(context)
+
     def revoke(self, context: OpenContext) -> bool:
         """End the grant at the provider, if it has an endpoint for that (RFC 7009); return whether it has."""
         if self.revocation_url is None:
@@ -293,14 +304,19 @@ class OAuth2AuthorizationCode(HttpConnection):
     def _granted(self, context: OpenContext, whole: Mapping[str, Any], nonce: str | None, answer: Mapping[str, str] | None = None) -> Grant:
         found = token_at(whole, self.client().place)
         token = minted(context, found)
+        claims: Mapping[str, Any] = {}
         if self._is_openid():
-            check_id_token(found.get("id_token"), client_id=self.client_id, issuer=self.issuer, nonce=nonce, now=context.clock.time())
+            claims = check_id_token(
+                found.get("id_token"), client_id=self.client_id, issuer=self.issuer, nonce=nonce, now=context.clock.time()
+            )
         refresh, said = found.get("refresh_token"), found.get("scope")
         scopes = _scopes_of(said) if isinstance(said, str) else self._scopes()
         first = {"accessToken": token.value["token"]}
         if self.learned is not NOTHING_LEARNED:
             values = self.learned.values(context, self.settings(), first["accessToken"], whole, answer or {})
             first |= {"values": values} if values else {}
+        if (person := account_in(claims, _PERSON)) is not None:
+            first["account"] = [person.id, person.label]
         if isinstance(refresh, str) and refresh:
             return Grant({"refreshToken": refresh, **first, "expiresAt": token.expires_at}, scopes, token.secrets)
         return Grant(first, scopes, token.secrets)
@@ -325,9 +341,15 @@ class OpenIdConnect(OAuth2AuthorizationCode):
         return self.scopes if "openid" in self.scopes else ("openid", *self.scopes)
 
 
+def person_of(context: OpenContext) -> list[Account]:
+    """Return the person whom the ID token of the approval names, if it had one."""
+    known = None if context.grants is None else context.grants.find().value.get("account")
+    return [] if known is None else [Account(*known)]
+
+
 def _beside(used: Grant, tokens: dict[str, Any]) -> dict[str, Any]:
     """Return rotated tokens with what else the approval has, which stays: public values, and what was found out about the provider."""
-    return {**tokens, **{name: used.value[name] for name in ("values", "discovered") if name in used.value}}
+    return {**tokens, **{name: used.value[name] for name in ("values", "discovered", "account") if name in used.value}}
 
 
 def _grants(context: OpenContext) -> Grants:

@@ -150,7 +150,7 @@ def test_removing_a_connection_revokes_its_grant(runtime: Jackfield, provider: A
 
 
 def test_openid_connect_checks_the_id_token(runtime: Jackfield, provider: AuthorizationServer) -> None:
-    """An ID token for another nonce is refused."""
+    """An ID token for another nonce is refused; one that fits names the account, also after a refresh has rotated the tokens."""
     runtime.connections.add("bob", "people/openIdConnect", provider.values(scopes=[]), test=False)
     authorizing = runtime.connections.authorizing()
     begun = authorizing.begin("bob", REDIRECT_URI)
@@ -160,6 +160,8 @@ def test_openid_connect_checks_the_id_token(runtime: Jackfield, provider: Author
     begun = authorizing.begin("bob", REDIRECT_URI)
     authorizing.complete(begun["id"], provider.browser().approve(begun["url"]))
     assert ask(runtime, "bob")["output"] == {"sub": "ada"}
+    runtime.connections.test("bob")
+    assert runtime.connections.show("bob")["account"]["id"] == "ada"
 
 
 def _swapped(answer: dict[str, str], **members: str) -> dict[str, str]:

@@ -44,7 +44,7 @@ _AFTER: Json = {
 }  # fmt: skip
 _ACCOUNT: Json = {
     "type": "object",
-    "properties": {"id": _POINTER, "label": {"type": "array", "items": _POINTER}},
+    "properties": {"path": _POINTER, "id": _POINTER, "label": {"type": "array", "items": _POINTER}},
     "required": ["id"],
     "additionalProperties": False,
 }

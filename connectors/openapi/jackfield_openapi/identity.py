@@ -6,10 +6,9 @@ import re
 from typing import Any
 
 from jackfield.connector import InvalidInput
+from jackfield_http.accounts import OWN_PATH
 from jackfield_openapi.operations import Operation
 
-_OWN = re.compile(r"/(me|self|myself|whoami|current|current_?user|account|accounts/me|users?/me|user|profile)/?$", re.IGNORECASE)
-"""Paths of the person whose credentials are sent."""
 _DOUBTFUL = re.compile(r"/(|ping|test|[a-z]*\.?test|health|healthz|status|version|errors?|oembed|\.well-known/.*)/?$", re.IGNORECASE)
 """Paths that many servers answer to anybody: such a test proves nothing."""
 _MEMBERS = frozenset({"query", "body", "failed"})
@@ -64,7 +63,7 @@ def probe_of(row: Json, actions: list[Json]) -> str | None:
         and (not names or sorted(names) in [sorted(one) for one in action["http"].get("security", ())])
     ]
     usual = [path for path in paths if not _DOUBTFUL.search(path)]
-    return next(filter(_OWN.search, usual), usual[0] if usual else None)
+    return next(filter(OWN_PATH.search, usual), usual[0] if usual else None)
 
 
 def with_sign_ins(root: Json) -> Json:

@@ -18,7 +18,7 @@ OPERATORS = frozenset({"proxy", "proxyUsername", "proxyPassword", "caCertificate
 PLATFORMS = frozenset(
     {
         "scopes", "audience", "resource", "issuer", "clientAuthentication", "tokenParameters", "tokenPlace", "testPath", "headerName",
-        "headerValue",
+        "headerValue", "accountIdPlace", "accountLabelPlace",
     }
 )  # fmt: skip
 """Fields about a provider's API, which whoever integrates it knows."""

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from jackfield.connector import Authorization, DeviceAuthorization, Grant, OpenContext
+from jackfield.connector import Account, Authorization, DeviceAuthorization, Grant, OpenContext
 from jackfield_http.bindings.connection import TOKEN_SETTINGS, BoundClient, BoundConnection, name_of, targets_of, value_of
 from jackfield_http.connection_types import Certified
 from jackfield_http.learned_values import NOTHING_LEARNED, Learned
-from jackfield_http.oauth2_grants import OAuth2AuthorizationCode, OpenIdConnect
+from jackfield_http.oauth2_grants import OAuth2AuthorizationCode, OpenIdConnect, person_of
 from jackfield_http.sign_in import SignIn
+
+if TYPE_CHECKING:
+    from jackfield_http.answers import Answer
 
 ACCOUNTS = frozenset({"oauth2AuthorizationCode", "openIdConnect"})
 _FIELDS = ("authorizationUrl", "tokenUrl", "deviceUrl", "revocationUrl", "issuer", "clientId", "clientSecret")
@@ -82,6 +85,10 @@ class BoundAccount(BoundConnection):
     def further(self, context: OpenContext) -> list[SignIn]:
         """Lease an access token for the approval."""
         return [*super().further(context), self.account().sign_in(context)]
+
+    def accounts(self, context: OpenContext, path: str = "", answer: Answer | None = None) -> Sequence[Account]:
+        """Return the account that the test's answer names; else the person of the ID token, who approved."""
+        return super().accounts(context, path, answer) or person_of(context)
 
     def authorize(self, context: OpenContext, redirect_uri: str, state: str) -> Authorization:
         """Return the address at which a person approves."""

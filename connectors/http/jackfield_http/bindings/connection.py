@@ -11,7 +11,7 @@ from pydantic import ConfigDict
 from jackfield.connector import Account, Detail, Field, InvalidConnection, Minted, OpenContext, Step, pointer
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.secrecy import SecretHolder
-from jackfield_http.bindings.probing import account_in, probed
+from jackfield_http.bindings.probing import owner_read, probed
 from jackfield_http.client import HttpClient
 from jackfield_http.connection_types import HttpConnection
 from jackfield_http.oauth2 import TokenClient, fetch_token
@@ -31,7 +31,6 @@ class BoundConnection(HttpConnection):
     servers: ClassVar[Sequence[Json]] = ()
     credentials: ClassVar[Sequence[Json]] = ()
     test_request: ClassVar[str | Json | None] = None
-    owner: ClassVar[Json | None] = None
 
     server: str | None = Field(None, destination=True)  # type: ignore[assignment]  # the manifest has a server for connections without one
 
@@ -55,11 +54,15 @@ class BoundConnection(HttpConnection):
         clients = self.open(context)
         if self.test_request is None:
             yield self.opened("The values were accepted; nothing was sent.")
+            yield from self.accounts(context)
             return
         answer = probed(clients.of, self.value, self.test_request)
         yield Step("probe", "Sign in", passed=True, message="The server accepted the credentials.")
-        if self.owner is not None and (found := account_in(answer, self.owner)) is not None:
-            yield found
+        if self.owner is not None and "path" in self.owner:
+            yield from owner_read(clients.of(0), self.owner)
+        else:
+            path = self.test_request if isinstance(self.test_request, str) else self.test_request["path"]
+            yield from self.accounts(context, path, answer)
 
     def settings(self) -> ClientSettings:
         """Return the settings of the client for the first server."""

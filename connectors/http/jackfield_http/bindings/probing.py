@@ -1,16 +1,15 @@
-"""Test of a bound connection: one request that changes nothing, and the account that its answer names."""
+"""Test of a bound connection: one request that changes nothing, and another one where only that names the account."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from jackfield.connector import Account, Unavailable
+from jackfield.connector import Account, JackfieldError, Step, Unavailable
+from jackfield_http.accounts import account_in, body_of
 from jackfield_http.bindings.error_rows import failing
 from jackfield_http.bindings.requests import request_of
 from jackfield_http.exchange import RequestOptions
-from jackfield_http.pointers import find
-from jackfield_http.unread import Unreadable
 
 if TYPE_CHECKING:
     from jackfield_http.answers import Answer
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
 
 Json = Mapping[str, Any]
 
-_LONGEST = 200
-"""Characters of an account's ID and label at most."""
 _NO_BODY: Json = {"members": {}}
 """Its body is data of the manifest, and has no inputs."""
 
@@ -43,18 +40,14 @@ def probed(client_of: Callable[[int], HttpClient], value: Callable[[str], str], 
     return client.request(made.method, client.server.under(made.path, made.query), **options)
 
 
-def account_in(answer: Answer, about: Json) -> Account | None:
-    """Return the account that an answer names; None if it names none, which fails no test."""
+def owner_read(client: HttpClient, about: Json) -> Iterable[Step | Account]:
+    """Read the account from a path of its own. Credentials that may not read it are good for what they may do: a note says so."""
     try:
-        body = answer.json()
-    except Unreadable:
-        return None
-    found = _text(find(body, about["id"]))
-    labels = [text for place in about.get("label", ()) if (text := _text(find(body, place)))]
-    return Account(found, labels[0] if labels else found) if found else None
-
-
-def _text(value: Any) -> str:
-    usable = isinstance(value, str | int) and not isinstance(value, bool)
-    shown = "".join(letter if letter.isprintable() else " " for letter in str(value)) if usable else ""
-    return shown.strip()[:_LONGEST]
+        answer = client.get(about["path"])
+    except JackfieldError as error:
+        text = f"The credentials are valid, but whose account it is cannot be read: {error.message}"
+        yield Step("account", "Read the account", passed=False, mandatory=False, message=text, hint=error.hint)
+        return
+    found = account_in(body_of(answer), about)
+    if found is not None:
+        yield found

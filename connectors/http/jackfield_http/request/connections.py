@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Literal
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from jackfield.connector import Account, Detail, Field, Guard, InvalidInput, OpenContext, Sent, Step
 from jackfield.kernel.dataclass import replace
 from jackfield_http import connection_fields as fields
+from jackfield_http.accounts import account_in, body_of
 from jackfield_http.aws_sig_v4 import KEYS_TOGETHER, AwsSigV4
 from jackfield_http.client import HttpClient
 from jackfield_http.connection_types import ApiKey, BasicLogin, BearerToken, Certified, HttpConnection, MutualTls
@@ -17,9 +18,13 @@ from jackfield_http.settings import ClientSettings
 from jackfield_http.sign_in import SignIn, Together, in_cookie, in_header, in_query
 from jackfield_http.urls import Url, UrlError, parse_url
 
+if TYPE_CHECKING:
+    from jackfield_http.answers import Answer
+
 _SERVER = "Enter the URL that the paths of all requests are appended to. Credentials are sent to this server only.\n\n"
 _NAME = {"pattern": "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", "maxLength": 200}
 _VALUE = {"minLength": 1, "maxLength": 2000}
+_PLACE = {"pattern": "^/", "maxLength": 200}
 _PAIRS = {"headerName": ["headerValue"], "headerValue": ["headerName"]}
 _HEADER: dict[str, Any] = {"dependentRequired": _PAIRS}
 _SIGNED: dict[str, Any] = {"dependentRequired": {**_PAIRS, **KEYS_TOGETHER["dependentRequired"]}}
@@ -50,14 +55,26 @@ class _Tested(HttpConnection):
         client = self.open(context)
         if self.test_path is None or client.server is None:
             yield self.opened("The values were accepted; nothing was sent without a test path.")
+            yield from self.accounts(context)
             return
-        client.get(self.test_path)
+        answer = client.get(self.test_path)
         yield Step("probe", "Sign in", passed=True, message="The server accepted the credentials.")
+        yield from self.accounts(context, self.test_path, answer)
 
 
 class _Headed(_Tested):
-    """Connection whose requests carry one more header field, for servers that want two credentials."""
+    """Connection that says where the test's answer names the account, and whose requests may carry one more header field, for servers
+    that want two credentials."""
 
+    account_id_place: str | None = Field(
+        None, title="Place of the Account's ID", schema=_PLACE,
+        description="A JSON Pointer to the ID of the account in the answer to the test path, such as /data/id. Without it, the answer of "
+        "a path such as /me is searched for the usual members.",
+    )  # fmt: skip
+    account_label_place: str | None = Field(
+        None, title="Place of the Account's Name", schema=_PLACE,
+        description="A JSON Pointer to what people know the account by, such as /data/email.",
+    )  # fmt: skip
     header_name: str | None = Field(
         None,
         title="Further Header",
@@ -71,6 +88,14 @@ class _Headed(_Tested):
         secret=True,
         schema={"minLength": 1, "maxLength": 10_000},
     )
+
+    def accounts(self, context: OpenContext, path: str = "", answer: Answer | None = None) -> Sequence[Account]:
+        """Return the account that the answer names at the connection's places, or at the usual ones."""
+        if self.account_id_place is None or answer is None:
+            return super().accounts(context, path, answer)
+        labels = [self.account_label_place] if self.account_label_place is not None else []
+        found = account_in(body_of(answer), {"id": self.account_id_place, "label": labels})
+        return [] if found is None else [found]
 
     def sign_in(self, context: OpenContext) -> SignIn:
         """Return the credentials of the type, together with the further header."""
@@ -138,7 +163,7 @@ class _TokenSettings(HttpConnection):
         schema={"maxProperties": 20, "additionalProperties": {"type": "string", "maxLength": 2000}},
     )  # fmt: skip
     answer_place: str | None = Field(
-        None, alias="tokenPlace", title="Token Place", schema={"pattern": "^/", "maxLength": 200},
+        None, alias="tokenPlace", title="Token Place", schema=_PLACE,
         description="A JSON Pointer to the object with the token in the answer, such as /authed_user, if it is not the whole answer.",
     )  # fmt: skip
 

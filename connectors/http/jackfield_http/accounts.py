@@ -1,0 +1,52 @@
+"""The account that the answer to a connection test names, so that people can tell connections of one type apart."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from jackfield.connector import Account
+from jackfield_http.pointers import find
+from jackfield_http.unread import Unreadable
+
+if TYPE_CHECKING:
+    from jackfield_http.answers import Answer
+
+OWN_PATH = re.compile(
+    r"/(me|self|myself|whoami|current|current_?user|account|accounts/me|users?/me|user|profile|user_?info)/?$", re.IGNORECASE
+)
+"""Paths of the person whose credentials are sent."""
+_IDS = ("/id", "/sub", "/user_id", "/userId", "/account_id", "/accountId", "/uuid", "/email")
+_LABELS = ("/email", "/login", "/username", "/preferred_username", "/name")
+_LONGEST = 200
+"""Characters of an account's ID and label at most."""
+
+
+def account_in(body: Any, about: Mapping[str, Any]) -> Account | None:
+    """Return the account in a JSON body. ``about`` has JSON Pointers: ``id`` to its ID, and ``label`` to members of which the first that
+    is there is shown. None if there is no ID, which fails no test."""
+    found = _text(find(body, about["id"]))
+    labels = (_text(find(body, place)) for place in about.get("label", ()))
+    return Account(found, next(filter(None, labels), found)) if found else None
+
+
+def usual_account(path: str, body: Any) -> Account | None:
+    """Return the account of an answer that nobody has described, if its path is one of the person's own: other objects have IDs, too."""
+    if not OWN_PATH.search(path):
+        return None
+    return next(filter(None, (account_in(body, {"id": place, "label": _LABELS}) for place in _IDS)), None)
+
+
+def body_of(answer: Answer) -> Any:
+    """Return the JSON body of an answer; None if it has none."""
+    try:
+        return answer.json()
+    except Unreadable:
+        return None
+
+
+def _text(value: Any) -> str:
+    usable = isinstance(value, str | int) and not isinstance(value, bool)
+    shown = "".join(letter if letter.isprintable() else " " for letter in str(value)) if usable else ""
+    return shown.strip()[:_LONGEST]
