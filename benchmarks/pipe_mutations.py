@@ -38,6 +38,7 @@ class Mutation(NamedTuple):
 
 _PIPE, _ACCESS = "tests/jackfield/pipe", "tests/jackfield_store/access"
 _FAULTS, _KEYS, _LISTING = (f"tests/jackfield_store/journal/test_journal_{name}.py" for name in ("faults", "keys", "listing"))
+_VERDICTS = "tests/jackfield_server/http/test_http_remembered_hosts.py"
 _LEASES = "tests/jackfield_store/journal/test_journal_leases.py tests/jackfield_store/queue/test_queue_zombies.py"
 _OUTPUTS, _MASKING = "redaction/outputs.py", "tests/jackfield/redaction/test_redaction_outputs.py"
 
@@ -171,9 +172,13 @@ MUTATIONS = (
     ),
     # plans and rules
     Mutation(
-        "a plan is kept after an epoch", "pipe/plan.py", "served.moment == moment and", "True and", "tests/jackfield_store/access tests/jackfield/pipe tests/jackfield/connections",
+        "a plan is kept after an epoch", "pipe/plan.py", "(at := known[1]).moment == moment and", "(at := known[1]) is not None and", "tests/jackfield_store/access tests/jackfield/pipe tests/jackfield/connections",
     ),
-    Mutation("a plan serves another token's rules", "pipe/plan.py", "served.rules is caller.rules and", "True and", _ACCESS),
+    Mutation("a verdict on hosts is kept after an epoch", "pipe/plan.py", "if moment != self._moment and", "if False and", _VERDICTS),
+    Mutation("a verdict of before a change is kept", "pipe/open.py", "if self._remembers and state is self._state:", "if self._remembers:", _VERDICTS),
+    Mutation("a proxy's hosts are judged once a second", "pipe/open.py", "remembers=kind.checks_addresses", "remembers=True", _VERDICTS),
+    Mutation("a verdict on hosts is kept for good", "pipe/open.py", "return self._clock.monotonic() < self._until", "return self._until > 0", _VERDICTS),
+    Mutation("a plan serves another token's rules", "pipe/plan.py", "at.rules is caller.rules and", "True and", _ACCESS),
     Mutation(
         "the rules are not asked before a call", "pipe/plan.py", "require_call(invocation, manifest, action, authorizer, note)", "pass",
         _ACCESS,

@@ -111,6 +111,11 @@ class AwsSigV4(HttpConnection, json_schema_extra=KEYS_TOGETHER):
         return self.access_key_id is None and self.role_arn is None
 
     @property
+    def checks_addresses(self) -> bool:
+        """False: the library that assumes the role has a client of its own."""
+        return False
+
+    @property
     def opens_with(self) -> Hashable:
         """The host's identity in a region, which all such connections share."""
         return (self.key, self.region) if self.access_key_id is None and self.sts_endpoint is None else None

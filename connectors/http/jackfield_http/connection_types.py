@@ -33,6 +33,8 @@ class HttpConnection(ConnectionType):
     - ``owner``: JSON Pointers to the account in the answer to it, such as ``{"id": "/id", "label": ["/email", "/name"]}``. Without it, the
       answer of a path of the person's own, such as ``/me``, is searched for the usual members.
     - ``largest``: maximum size of a response in bytes.
+    - ``own_wire``: all that the type reaches, it reaches by clients of this package, through ``proxy`` if anything. A subclass with
+      ``open`` or ``settings`` of its own is taken not to, unless it says so.
     """
 
     reports_begin: ClassVar[bool] = True
@@ -44,6 +46,7 @@ class HttpConnection(ConnectionType):
     probe: ClassVar[str | None] = None
     owner: ClassVar[Mapping[str, Any] | None] = None
     largest: ClassVar[int] = MAX_ANSWER
+    own_wire: ClassVar[bool] = True
 
     server: str = fields.url("Server", "The URL that all paths are appended to.", "https://api.example.com/v1")
     proxy: str | None = fields.url("Proxy", "The HTTP proxy to connect through, such as http://proxy.example.com:3128.", default=None)
@@ -56,6 +59,18 @@ class HttpConnection(ConnectionType):
         multiline=True,
         destination=True,
     )
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **options: Any) -> None:
+        """Take a subclass that makes clients itself to use others."""
+        super().__pydantic_init_subclass__(**options)
+        if not {"open", "settings"}.isdisjoint(vars(cls)) and "own_wire" not in vars(cls):
+            cls.own_wire = False
+
+    @property
+    def checks_addresses(self) -> bool:
+        """True unless a proxy resolves the names, another client may be in use, or HTTP/2, which a library speaks."""
+        return self.own_wire and self.proxy is None and not self.http2
 
     def open(self, context: OpenContext) -> HttpClient:
         """Return a client; opening sends nothing to the server."""

@@ -298,6 +298,12 @@ class ConnectionType(SecretHolder, BaseModel):
         return None
 
     @property
+    def checks_addresses(self) -> bool:
+        """True if all that the connection reaches goes through the runtime's own wire, which judges each address right before it connects,
+        and through no proxy. Then the names of its hosts are resolved for a verdict once a second, and not for each call."""
+        return False
+
+    @property
     def reads_host(self) -> bool:
         """True if opening uses the server's own identity; operators must allow it (docs/reference/invocation.md)."""
         return False

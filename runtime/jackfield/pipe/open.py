@@ -9,6 +9,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -101,6 +102,42 @@ def _unclear_host(path: str) -> InvalidConnection:
     )
 
 
+class HostsJudge:
+    """Check of the hosts that a connection's values name: slow, since it resolves names.
+
+    If all that the connection reaches is judged again right before it connects (``ConnectionType.checks_addresses``), a positive verdict
+    holds for a second, or until something changes that decides calls, such as the hosts that are allowed (``forget``).
+    """
+
+    __slots__ = ("_check", "_clock", "_remembers", "_state", "_until")
+
+    def __init__(self, check: Callable[[], None], clock: Clock, *, remembers: bool) -> None:
+        self._check, self._clock, self._remembers = check, clock, remembers
+        self._until, self._state = -math.inf, object()
+
+    def __call__(self) -> None:
+        """Judge the hosts, unless that was done a moment ago.
+
+        :raises InvalidConnection: if one is not allowed.
+        """
+        if not self.is_remembered:
+            now, state = self._clock.monotonic(), self._state
+            self._check()
+            if self._remembers and state is self._state:  # else it may be the verdict of what was allowed before
+                self._until = now + _REMEMBERED
+
+    def forget(self) -> None:
+        """Let the next call judge the hosts, also where a check is under way."""
+        self._state, self._until = object(), -math.inf
+
+    @property
+    def is_remembered(self) -> bool:
+        """True if nothing is resolved now."""
+        return self._clock.monotonic() < self._until
+
+
+_REMEMBERED = 1.0
+"""Seconds for which a positive verdict on hosts holds."""
 _FAST = 0.002
 """Seconds that a switch to a thread and back takes in a busy process, roughly."""
 _NO_INPUTS = Hidden({})
@@ -121,8 +158,8 @@ class OpenConnection(SecretHolder):
     guard: Guard
     only_hosts: OnlyHosts | None
     grants: Grants | None
-    judge: Callable[[], None] | None
-    """Checks the hosts that the values name; slow, since it resolves names. None for an operator's connection without ``only_hosts``."""
+    judge: HostsJudge | None
+    """None for an operator's connection without ``only_hosts``."""
     forget_secrets: Callable[[], None]
     """Drops the cached secrets that the connection refers to, after the provider has refused the credentials."""
     slots: OpeningSlots
@@ -164,9 +201,9 @@ class OpenConnection(SecretHolder):
     @property
     def is_inline_ok(self) -> bool:
         """True if opening will most likely be a cache look-up: it was fast the last time, no lease is due and no other process is asked."""
-        if self.kind.asks_elsewhere:
+        if self.kind.asks_elsewhere or (self.judge is not None and not self.judge.is_remembered):
             return False
-        return self.judge is None and self.cache.opened_in < _FAST and self.cache.is_fresh
+        return self.cache.opened_in < _FAST and self.cache.is_fresh
 
 
 class Opener:
@@ -247,7 +284,8 @@ class Opener:
             raise refused(target.chosen)
         grants = self._grants(target.id, name) if target.id is not None and name is not None and target.kind.authorizes else None
 
-        judge = (lambda: judge_hosts(guard, schema, values, only)) if names_hosts else None
+        check = partial(judge_hosts, guard, schema, values, only)
+        judge = HostsJudge(check, self._clock, remembers=kind.checks_addresses) if names_hosts else None
         asks_host = target.origin == "remote" and bool(kind.reads_host)
         return OpenConnection(
             kind, cache, self.workspace, name, connector.key, permissions, self._clock, self._environment, guard,

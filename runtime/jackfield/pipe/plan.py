@@ -14,12 +14,21 @@ from jackfield.invocation.provider_ids import marked_places
 from jackfield.invocation.request import parse_invocation
 from jackfield.invocation.wire import parse_json
 from jackfield.kernel.bounded_cache import BoundedCache
-from jackfield.kernel.dataclass import dataclass, replace
+from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import Detail, InvalidInvocation, JackfieldError, Sent, Unavailable
 from jackfield.kernel.fork import ProcessLocal
 from jackfield.kernel.secrecy import SecretHolder
 from jackfield.pipe.admit import check_serves, find_target
-from jackfield.pipe.call_rules import asked_for, find_called, is_guarded, require_call, require_others, require_trace, sees_entry
+from jackfield.pipe.call_rules import (
+    Conditions,
+    asked_for,
+    find_called,
+    is_guarded,
+    require_call,
+    require_others,
+    require_trace,
+    sees_entry,
+)
 from jackfield.pipe.masking import stored_secrets
 from jackfield.pipe.waiter import Until
 from jackfield.redaction.marks import secret_values
@@ -29,7 +38,7 @@ from jackfield.schema.steps import steps_of
 
 if TYPE_CHECKING:
     from jackfield.callers import Caller
-    from jackfield.callers.rules import Rules, Scope
+    from jackfield.callers.rules import Scope
     from jackfield.catalog import Catalog
     from jackfield.catalog.offering import Audience
     from jackfield.connections.connection_lookup import Connections
@@ -84,6 +93,7 @@ class Plan(SecretHolder):
         "_fixed",
         "_inputs",
         "_judge",
+        "_moment",
         "_of_host",
         "_opener",
         "_opening",
@@ -130,6 +140,7 @@ class Plan(SecretHolder):
         self._judge: CompiledSchema | None = None
         self._secrets: tuple[bool, SecretPlaces | None] | None = None
         self._opening: OpenConnection | None = None
+        self._moment: tuple[int, int, int] | None = None
         self._recipients: Places | None = None
         self._fixed: Mapping[str, str] | None = None
         self._of_host: Mapping[str, Any] | None = None
@@ -274,6 +285,12 @@ class Plan(SecretHolder):
                 self._opening = found
         return found
 
+    def found_at(self, moment: tuple[int, int, int]) -> None:
+        """Drop the verdict on the connection's hosts if something has changed since it was found."""
+        if moment != self._moment and self._opening is not None and self._opening.judge is not None:
+            self._opening.judge.forget()
+        self._moment = moment
+
     def answers_locally(self, target: Target) -> bool:
         """Return whether ``opening`` asks no other machine for a secret."""
         return self._opener.answers_locally(target)
@@ -300,27 +317,6 @@ def _is_plain(given: dict[str, Any]) -> bool:
     return type(given.get("inputs", _NOTHING)) is dict and not holds_objects(given)
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class _Served:
-    """Plan that served a call, the moment before it was found, and the rules of the caller's token."""
-
-    plan: Plan
-    moment: tuple[int, int, int]
-    rules: Rules | None
-    keeps: bool
-    """True if the workspace keeps the inputs of its invocations."""
-    is_guarded: bool
-    """True if suppressed recipients are refused."""
-    joins: bool
-    """True if an open twin answers a write without a key."""
-    limits: Mapping[str, float]
-    """Limits of the workspace."""
-    asks: str | None
-    """Rule that lets the call wait for a person's approval."""
-    settle: str
-    """What becomes of evidence about a doubt."""
-
-
 class Plans(ProcessLocal):
     """Plans of one workspace: what a caller may call, over which connection. Limited in number: the one made first is dropped first."""
 
@@ -342,7 +338,7 @@ class Plans(ProcessLocal):
     def _begin_anew(self) -> None:
         """Keep no plans, also in a forked child: open connections are the parent's."""
         self._plans: BoundedCache[tuple[str, str, str, str | None], Plan] = BoundedCache(self._limit)
-        self._served: BoundedCache[Asked, _Served] = BoundedCache(self._limit)
+        self._served: BoundedCache[Asked, tuple[Plan, Conditions]] = BoundedCache(self._limit)
         self.lenders: Lenders = BoundedCache(100)
 
     def read(self, given: object, run: Run) -> Any:
@@ -409,12 +405,13 @@ class Plans(ProcessLocal):
         asked = (caller.audience, caller.scope, caller.remote, invocation.connector, invocation.connector_version, invocation.action, over)
         if record is not None:
             record.sees = partial(self._sees, caller)
-        served = self._served.get(asked)
-        if served is not None and served.moment == moment and served.rules is caller.rules and caller.ended is None:
-            plan, keeps, run.is_guarded, run.limits, run.joins = served.plan, served.keeps, served.is_guarded, served.limits, served.joins
-            run.meta.connector_version, run.asks, run.settle = plan.manifest.version, served.asks, served.settle
+        known = self._served.get(asked)
+        if known is not None and (at := known[1]).moment == moment and at.rules is caller.rules and caller.ended is None:
+            plan, keeps, run.is_guarded, run.limits, run.joins = known[0], at.keeps, at.is_guarded, at.limits, at.joins
+            run.meta.connector_version, run.asks, run.settle = plan.manifest.version, at.asks, at.settle
         else:
             plan = await self._find_plan(invocation, run)
+            plan.found_at(moment)
             settings = None if record is None else self._access.settings
             keeps = settings is not None and settings.keep_inputs
             run.limits = _NOTHING if settings is None else settings.limits
@@ -423,8 +420,8 @@ class Plans(ProcessLocal):
             if settings is not None and settings.guards:
                 run.is_guarded = is_guarded(settings, None if plan.target is None else plan.target.name, plan.action)
             if isinstance(name, str | None) and caller.ended is None and not plan.is_unconnected and plan.loan is None:
-                found = _Served(plan, moment, caller.rules, keeps, run.is_guarded, run.joins, run.limits, run.asks, run.settle)
-                self._served.put(asked, found)
+                found = Conditions(moment, caller.rules, keeps, run.is_guarded, run.joins, run.limits, run.asks, run.settle)
+                self._served.put(asked, (plan, found))
         if invocation.trace:
             require_trace(caller, None if record is None else record.rule)
         run.plan = plan

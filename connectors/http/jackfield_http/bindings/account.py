@@ -66,6 +66,7 @@ def account_of(row: Json, values: Json, server: str, certificate: tuple[str | No
 class BoundAccount(BoundConnection):
     """Connection of which one credential is the approval of a person."""
 
+    own_wire: ClassVar[bool] = True
     authorizes: ClassVar[tuple[Literal["redirect", "device"], ...]] = ("redirect", "device")
 
     def open(self, context: OpenContext) -> BoundClient:  # type: ignore[override]  # as its base

@@ -34,6 +34,8 @@ _BOTH: dict[str, Any] = {"dependentRequired": {**_PAIRS, "certificate": ["privat
 class _Tested(HttpConnection):
     """Connection whose test asks the server, if its values name a path for that."""
 
+    own_wire: ClassVar[bool] = True
+
     test_path: str | None = Field(
         None,
         title="Test Path",
@@ -236,6 +238,7 @@ class AnyAwsSigV4(_Headed, AwsSigV4, json_schema_extra=_SIGNED):
 class Anonymous(_Tested):
     """No credentials: requests to one server, or to any public one."""
 
+    own_wire: ClassVar[bool] = True
     key: ClassVar[str] = "anonymous"
     title: ClassVar[str] = "No Credentials"
     auth: ClassVar[str] = "none"

@@ -113,6 +113,7 @@ class RemoteConnection(SecretHolder):
     reads_host = False
     reads_host_at = ""
     opens_with = None
+    checks_addresses = False
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self.values = values
