@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.jackfield_server.http.typescript_samples import for_hey_api, for_openapi_typescript, operations
 
 from http_stand import Client, Stand, clean
-from tests.jackfield_server.http.typescript_samples import for_hey_api, for_openapi_typescript, operations
 
 CALLS = Path(__file__).resolve().parents[2] / "clients"
 PYTHON = Path(sys.prefix) / "clients" / "bin"

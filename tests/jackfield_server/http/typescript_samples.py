@@ -89,8 +89,7 @@ def for_openapi_typescript(document: Mapping[str, Any]) -> str:
         place = f"paths[{_text(one.path)}][{_text(one.method)}]"
         if one.is_list:
             lines.append(f'described<{place}["responses"][200]["content"]["application/json"]["items"][number]>(true);')
-        for header in one.sent("header"):
-            lines.append(f'described<NonNullable<{place}["parameters"]["header"]>[{_text(header)}]>(true);')
+        lines += [f'described<NonNullable<{place}["parameters"]["header"]>[{_text(name)}]>(true);' for name in one.sent("header")]
         for status, header in one.answered():
             key = status if status.isdigit() else _text(status)
             lines.append(f'described<{place}["responses"][{key}]["headers"][{_text(header)}]>(true);')
@@ -103,16 +102,17 @@ def for_hey_api(document: Mapping[str, Any]) -> str:
     lines, lists = [_HEY.strip(), _CHECKS], []
     for one in operations(document):
         data = f"made.{one.name[0].upper()}{one.name[1:]}Data"
-        for header in one.sent("header"):
-            lines.append(f'described<NonNullable<{data}["headers"]>[{_text(header)}]>(true);')
+        lines += [f'described<NonNullable<{data}["headers"]>[{_text(name)}]>(true);' for name in one.sent("header")]
         if one.is_list:
-            given = {"path": dict.fromkeys(one.sent("path"), "nobody"), "query": {"limit": 1} if "limit" in one.sent("query") else {}}
+            given: dict[str, Any] = {"path": dict.fromkeys(one.sent("path"), "nobody")} if one.sent("path") else {}
+            given |= {"query": {"limit": 1}} if "limit" in one.sent("query") else {}
             headers = sorted({header for _status, header in one.answered()})
             lists += [
                 "{",
-                f"  const {{ data, error, response }} = await sdk.{one.name}({json.dumps({name: row for name, row in given.items() if row})});",
+                f"  const {{ data, error, response }} = await sdk.{one.name}({json.dumps(given)});",
                 "  if (data !== undefined) described<(typeof data.items)[number]>(true);",
-                f"  told[{_text(one.name)}] = {{ status: response?.status ?? 0, items: data?.items.length ?? -1, code: error?.code ?? \"\",",
+                f"  told[{_text(one.name)}] = {{ status: response?.status ?? 0, items: data?.items.length ?? -1,",
+                '    code: error?.code ?? "",',
                 f"    headers: {json.dumps(headers)}.filter((name) => response?.headers.has(name)) }};",
                 "}",
             ]  # fmt: skip
