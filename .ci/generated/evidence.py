@@ -12,6 +12,7 @@ MARKER: Json = {
             "at": {"type": "string", "pattern": "^(/[^/]+)+$", "description": "A JSON Pointer to an input."},
             "header": {"type": "string", "minLength": 1, "maxLength": 100, "description": "A header field of HTTP."},
             "agent": {"const": True, "description": "A part of the User-Agent."},
+            "code": {"type": "string", "minLength": 1, "maxLength": 100, "description": "A place that the action's own code fills in."},
             "text": {
                 "type": "string",
                 "pattern": "\\{marker\\}",
@@ -21,7 +22,7 @@ MARKER: Json = {
         }
     ),
     "minProperties": 1,
-    "oneOf": [{"required": [name]} for name in ("at", "header", "agent")],
+    "oneOf": [{"required": [name]} for name in ("at", "header", "agent", "code")],
     "dependentRequired": {"text": ["at"]},
     "description": "Where each attempt of a write leaves its marker, by which evidence finds it again after a lost answer.",
 }
@@ -57,9 +58,16 @@ _LOOK: Json = closed(
     },
     required=("key", "action", "match"),
 )  # fmt: skip
+_EVENT: Json = closed(
+    {
+        "key": {"type": "string", "pattern": ACTION_KEY, "description": "The name of the evidence, unique in its action."},
+        "trigger": {"type": "string", "pattern": ACTION_KEY, "description": "A trigger of the connector, whose events carry the marker."},
+    },
+    required=("key", "trigger"),
+)
 EVIDENCE: Json = {
     "type": "array",
     "minItems": 1,
-    "items": _LOOK,
-    "description": "Reads that find out what became of a call of a write whose answer was lost.",
+    "items": {"oneOf": [_LOOK, _EVENT]},
+    "description": "What tells of a call of a write whose answer was lost: reads that find it again, and events.",
 }

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from jackfield.connector import Detail, pointer
+from jackfield.connector.evidence import MARKER_TEXT
 from jackfield.kernel.dataclass import dataclass
 from jackfield_aws_ses.addresses import AddressError, Mailbox, parse_mailbox, parse_mailboxes, unique_recipients
 from jackfield_aws_ses.attachments import Attachment, AttachmentError, parse_attachments
@@ -20,6 +21,8 @@ MAX_RECIPIENTS = 50
 """Maximum number of recipients of one message in to, cc and bcc together (SES API v2, Destination)."""
 MAX_TAGS = 50
 """Maximum number of tags of one message (SES API v2, EmailTags)."""
+MARKER_TAG = "jackfield"
+"""Tag with the marker of the attempt that has sent a message: SES's events repeat it, and so tell what became of a call in doubt."""
 
 T = TypeVar("T")
 
@@ -137,6 +140,8 @@ class _Faults:
                 self.add(f"/tags{path.removesuffix('/value')}/key", "occurs twice")  # only a list can repeat a name
             seen.add(name)
             fields.append((name, value))
+            if name == MARKER_TAG and MARKER_TEXT.search(value):
+                self.add(f"/tags{path}", "is a marker of jackfield, by which it finds out what became of another call: leave it out")
         if len(fields) > MAX_TAGS:
             self.add("/tags", f"contains {len(fields)} tags; Amazon SES accepts at most {MAX_TAGS}", "maxItems")
         return tuple(fields)

@@ -9,11 +9,12 @@ from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
 
-from jackfield.connector import Detail, InvalidInput, Sent, Unavailable, current_call
+from jackfield.connector import Detail, EventEvidence, InvalidInput, Marker, Sent, Unavailable, current_call
+from jackfield.connector.evidence import PREFIX
 from jackfield_aws import AwsClients
 from jackfield_aws_ses.addresses import Mailbox
 from jackfield_aws_ses.attachments import Attachment
-from jackfield_aws_ses.compose import Composed
+from jackfield_aws_ses.compose import MARKER_TAG, MAX_TAGS, Composed
 from jackfield_aws_ses.content_types import MAX_SIMPLE, simple_content_type
 from jackfield_aws_ses.headers import field_words
 from jackfield_aws_ses.inputs import Email
@@ -26,6 +27,12 @@ _MAX_HEADER = 996
 _SHOWN = 100
 _OF_VERSION_2 = frozenset({"TenantName", "EndpointId"})
 """Parameters that version 1 lacks: a message is not sent outside its tenant."""
+
+
+TAGGED = Marker(code=f"the message tag '{MARKER_TAG}'")
+"""Place of an attempt's marker in a message."""
+TOLD = (EventEvidence("mailEvents"),)
+"""What proves that a message was sent whose answer was lost."""
 
 
 class Transport(Protocol):
@@ -92,7 +99,7 @@ def _request_of_version_1(email: Email, composed: Composed) -> dict[str, Any]:
             "Destinations": [mailbox.address for mailbox in recipients],
             "RawMessage": {"Data": write_message(message)},
             "SourceArn": email.identity_arn,
-            "Tags": [{"Name": name, "Value": value} for name, value in composed.tags],
+            "Tags": [{"Name": name, "Value": value} for name, value in marked(composed.tags)],
             "ConfigurationSetName": email.configuration_set_name,
         }
     )
@@ -131,12 +138,22 @@ def options(email: Any, composed: Composed) -> dict[str, Any]:
         "FromEmailAddressIdentityArn": email.identity_arn,
         "ReplyToAddresses": _headers(message.reply_to),
         "FeedbackForwardingEmailAddress": composed.return_path.address if composed.return_path else None,
-        "EmailTags": [{"Name": name, "Value": value} for name, value in composed.tags],
+        "EmailTags": [{"Name": name, "Value": value} for name, value in marked(composed.tags)],
         "ConfigurationSetName": email.configuration_set_name,
         "TenantName": email.tenant,
         "EndpointId": email.endpoint_id,
     }
     return _filled(members)
+
+
+def marked(tags: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """Return the tags of a message with the marker of this attempt, which is a valid name and value for SES. Tags of a caller who has used
+    its name, or as many as SES takes, stay as they are."""
+    call = current_call()
+    if call is None or call.mark is None or len(tags) >= MAX_TAGS or any(name == MARKER_TAG for name, _ in tags):
+        return tags
+    marker = call.marker
+    return tags if marker is None else (*tags, (MARKER_TAG, f"{PREFIX}{marker}"))
 
 
 def is_simple(message: Message) -> bool:

@@ -23,6 +23,7 @@ from http_stand import Stand, standing
 from jackfield_server.shared.process.settings import Settings
 from moto_server import moto_server
 from replies import Reply
+from smtp_rig import authority
 from sns_signer import PATH, asking, body, certificate, note
 
 _DESTINATIONS = re.compile(r"/v2/email/configuration-sets/([^/]+)/event-destinations(?:/([^/]+))?")
@@ -41,7 +42,8 @@ class PublishingAws:
     """``hooks`` is the port of the server that receives; ``asked`` lists what was asked of SNS, of event destinations and of
     receipt rules. ``behind`` is moto, or the simulator, which sends itself and has no SNS. ``rules`` are the receipt rules as they were
     asked for, ``active`` is the active rule set, ``refuses`` the code that refuses a receipt rule; ``loses`` how many of the requests
-    get lost by which SNS asks whether a subscription is wanted."""
+    get lost by which SNS asks whether a subscription is wanted. ``sends`` are the messages that were accepted, of which ``hangs_up`` more
+    are answered with an empty 500."""
 
     behind: str
     simulated: bool = False
@@ -56,6 +58,8 @@ class PublishingAws:
     refuses: str = ""
     certificates: int = 0
     loses: int = 0
+    sends: list[dict[str, Any]] = field(default_factory=list)
+    hangs_up: int = 0
     _sent: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -92,6 +96,10 @@ class PublishingAws:
         if path == "/v2/email/outbound-emails" and not self.simulated:
             with self._lock:
                 self._sent += 1
+                self.sends.append(json.loads(raw))
+                if self.hangs_up:
+                    self.hangs_up -= 1
+                    return 500, b"", "application/json"
             return 200, json.dumps({"MessageId": f"m-{self._sent}"}).encode(), "application/json"
         if path == PATH:
             self.certificates += 1
@@ -196,9 +204,10 @@ def publishing_aws(simulator: str = "") -> Iterator[PublishingAws]:
 
 
 @contextmanager
-def connected(aws: PublishingAws, folder: Path) -> Iterator[Stand]:
-    """Run a server that AWS reaches, with the connection ``acme`` to it."""
-    with standing(folder, Settings(port=0, guesses=0.0, stop_within=5.0, public_url="https://hooks.example")) as opened:
+def connected(aws: PublishingAws, folder: Path, settle: str = "show") -> Iterator[Stand]:
+    """Run a server that AWS reaches, with the connection ``acme`` to it; ``settle`` is what becomes of evidence."""
+    settings = Settings(port=0, guesses=0.0, stop_within=5.0, public_url="https://hooks.example")
+    with standing(folder, settings, JACKFIELD_SETTLE=settle, AWS_CA_BUNDLE=str(authority().bundle)) as opened:
         aws.hooks = opened.port
         values = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "s3cret-key", "endpoint": aws.url, "region": "eu-west-1"}
         document = {"name": "acme", "type": "aws/apiKeySecret", "values": values}

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         current_call,
     )
     from jackfield.connector.declare import Connector
-    from jackfield.connector.evidence import KEY, MARKER, SENT_FROM, SENT_UNTIL, Look, Marker
+    from jackfield.connector.evidence import KEY, MARKER, SENT_FROM, SENT_UNTIL, EventEvidence, Look, Marker
     from jackfield.connector.failed_entries import FailedEntry
     from jackfield.connector.grants import Authorization, ClientRegistrations, DeviceAuthorization, Grant, Grants
     from jackfield.connector.hook_requests import HookRequest, Malformed, strict_json
@@ -114,6 +114,7 @@ __all__ = [
     "DeclarationError",
     "Detail",
     "DeviceAuthorization",
+    "EventEvidence",
     "FailedEntry",
     "Field",
     "File",
@@ -207,7 +208,7 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
             ".context": "Account Answered Apart Call Minted OpenContext Step check_may_wait current_call",
             ".actions": "Action Option",
             ".declare": "Connector",
-            ".evidence": "KEY MARKER SENT_FROM SENT_UNTIL Look Marker",
+            ".evidence": "KEY MARKER SENT_FROM SENT_UNTIL EventEvidence Look Marker",
             ".failed_entries": "FailedEntry",
             ".grants": "Authorization ClientRegistrations DeviceAuthorization Grant Grants",
             ".jobs": "Progress",

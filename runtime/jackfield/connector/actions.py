@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from jackfield.connector.budget import Budget
-    from jackfield.connector.evidence import Look, Marker
+    from jackfield.connector.evidence import Evidence, Marker
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ class Action:
     """Steps of a job after its start, which ``function`` is; None for an action that ends with its call."""
     marker: Marker | None = None
     """Place of the marker by which evidence knows an attempt again; None if it carries none."""
-    evidence: tuple[Look, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
     """Reads that find out what became of an attempt in doubt."""
     takes_streams: bool = True
     """False if stored files must be passed by value, because the action runs in another process."""

@@ -20,7 +20,7 @@ from jackfield.manifest.pagination import Pagination
 
 if typing.TYPE_CHECKING:
     from jackfield.connector.budget import Budget
-    from jackfield.connector.evidence import Look, Marker
+    from jackfield.connector.evidence import Evidence, Marker
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -142,7 +142,7 @@ class Connector(Triggers):
         keywords: Sequence[str] = (),
         kind: Literal["call", "job"] = "call",
         marker: Marker | None = None,
-        evidence: Sequence[Look] = (),
+        evidence: Sequence[Evidence] = (),
         request: Callable[[Any], Mapping[str, Any] | None] | None = None,
     ) -> Callable[[F], F]:
         """Declare the decorated function as an action. The function itself is returned unchanged.

@@ -47,7 +47,8 @@ class EvidenceFault(ValueError):
 @dataclass(frozen=True, slots=True)
 class Marker:
     """Place of the marker in a request. ``at`` is a JSON Pointer into the action's inputs, ``header`` a header field of HTTP; with
-    ``agent`` it is part of the User-Agent. A caller who sets the place himself wins: then no evidence by this marker counts.
+    ``agent`` it is part of the User-Agent. ``code`` names, in words, a place that the action's own code fills in with
+    ``current_call().marker``. A caller who sets the place himself wins: then no evidence by this marker counts.
 
     ``text`` is for a place that callers write, such as the body of a comment: it is appended to what they write, with the marker in place
     of ``{marker}``. Choose what people do not see, such as a comment in Markdown: ``<!-- {marker} -->`` after an empty line.
@@ -57,10 +58,12 @@ class Marker:
     header: str | None = None
     agent: bool = False
     text: str | None = None
+    code: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the member ``marker`` of an action in a manifest."""
-        members = {"at": self.at, "header": self.header, "agent": self.agent or None, "text": self.text}
+        members = {"at": self.at, "header": self.header, "agent": self.agent or None, "text": self.text,
+                   "code": self.code}  # fmt: skip
         return {name: value for name, value in members.items() if value is not None}
 
     @classmethod
@@ -69,22 +72,22 @@ class Marker:
 
         :raises EvidenceFault: if it names no place, or several.
         """
-        return cls(data.get("at"), data.get("header"), data.get("agent") is True, data.get("text")).checked()
+        return cls(data.get("at"), data.get("header"), data.get("agent") is True, data.get("text"), data.get("code")).checked()
 
     def checked(self) -> Marker:
         """Return the marker, once it names exactly one place.
 
         :raises EvidenceFault: if it does not.
         """
-        if [self.at is not None, self.header is not None, self.agent].count(True) != 1:
-            raise EvidenceFault("'marker' needs exactly one of 'at', 'header' and 'agent'")
+        if [self.at is not None, self.header is not None, self.agent, self.code is not None].count(True) != 1:
+            raise EvidenceFault("'marker' needs exactly one of 'at', 'header', 'agent' and 'code'")
         if self.at is not None and not (self.at.startswith("/") and all(names(self.at))):
             raise EvidenceFault("'marker.at' must be a JSON Pointer to an input, such as /externalId")
         if self.text is not None and (self.at is None or self.text.count("{marker}") != 1):
             raise EvidenceFault("'marker.text' needs 'at', the input to which it is appended, and '{marker}' once")
         return self
 
-    def declare(self, evidence: Sequence[Look], effect: str, idempotent_by: str | None) -> None:
+    def declare(self, evidence: Sequence[Evidence], effect: str, idempotent_by: str | None) -> None:
         """Check the evidence of an action with this marker.
 
         :raises EvidenceFault: if it is wrong.
@@ -185,7 +188,7 @@ class Look:
             self._check_absence(where)
         return self
 
-    def declare(self, evidence: Sequence[Look], effect: str, idempotent_by: str | None) -> None:
+    def declare(self, evidence: Sequence[Evidence], effect: str, idempotent_by: str | None) -> None:
         """Check the evidence of an action without a marker, of which this is one.
 
         :raises EvidenceFault: if it is wrong.
@@ -202,7 +205,35 @@ class Look:
             raise EvidenceFault(f"{where}: 'absentAfter' must be at least {LEAST_ABSENT:,.0f} seconds")
 
 
-def declared(marker: Marker | None, evidence: Sequence[Look], effect: str, idempotent_by: str | None) -> None:
+@dataclass(frozen=True, slots=True)
+class EventEvidence:
+    """Take events of a trigger of the same connector as evidence.
+
+    A signed event with the marker of an attempt (``TriggerEvent.marker``) proves that the attempt took effect. Its ``reference`` becomes
+    the output's member that is marked ``Field(reference=True)``.
+
+    It needs a subscription to the trigger in the workspace of the call, over the connection of the call or one of the same account.
+    """
+
+    trigger: str
+    key: str = "event"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return one member of ``evidence`` of an action in a manifest."""
+        return {"key": self.key, "trigger": self.trigger}
+
+    def declare(self, evidence: Sequence[Evidence], effect: str, idempotent_by: str | None) -> None:
+        """Check the evidence of an action without a marker, of which this is one.
+
+        :raises EvidenceFault: if it is wrong.
+        """
+        declared(None, evidence, effect, idempotent_by)
+
+
+Evidence = Look | EventEvidence
+
+
+def declared(marker: Marker | None, evidence: Sequence[Evidence], effect: str, idempotent_by: str | None) -> None:
     """Check the evidence of an action.
 
     :raises EvidenceFault: if it has evidence and is never in doubt, or compares a marker that is placed nowhere.
@@ -212,6 +243,10 @@ def declared(marker: Marker | None, evidence: Sequence[Look], effect: str, idemp
     if (marker is not None or evidence) and effect != "write" and idempotent_by != "key":
         raise EvidenceFault(f"evidence needs the effect write, not {effect}: what may be repeated is not in doubt")
     for look in evidence:
+        if isinstance(look, EventEvidence):
+            if marker is None:
+                raise EvidenceFault(f"evidence '{look.key}' knows its events by the marker, and the action places none")
+            continue
         look.checked()
         if marker is None and "$marker" in (*placeholders(look.match), *placeholders(look.contains), *placeholders(look.inputs)):
             raise EvidenceFault(f"evidence '{look.key}' compares the marker, and the action places none")
@@ -220,15 +255,24 @@ def declared(marker: Marker | None, evidence: Sequence[Look], effect: str, idemp
         raise EvidenceFault("two members of 'evidence' have the same key")
 
 
-def read_evidence(row: Mapping[str, Any]) -> tuple[Marker | None, tuple[Look, ...]]:
+def read_evidence(row: Mapping[str, Any]) -> tuple[Marker | None, tuple[Evidence, ...]]:
     """Read marker and evidence of an action's row in a manifest.
 
     :raises EvidenceFault: if they are wrong.
     """
     marker = Marker.from_json(row["marker"]) if "marker" in row else None
-    looks = tuple(Look.from_json(one) for one in row.get("evidence", ()))
+    looks = tuple(_read(one) for one in row.get("evidence", ()))
     declared(marker, looks, row.get("effect", "write"), row.get("idempotentBy"))
     return marker, looks
+
+
+def marker_in(value: object) -> str | None:
+    """Return the marker that a text is, without its prefix; None if it is none."""
+    return value.removeprefix(PREFIX) if isinstance(value, str) and MARKER_TEXT.fullmatch(value) else None
+
+
+def _read(row: Mapping[str, Any]) -> Evidence:
+    return EventEvidence(row["trigger"], row.get("key", "event")) if "trigger" in row else Look.from_json(row)
 
 
 def placeholders(value: Any) -> Iterator[str]:

@@ -21,7 +21,7 @@ from jackfield.kernel.secrecy import SecretHolder
 from jackfield.manifest.manifest import Authorizes, Serves
 
 if TYPE_CHECKING:
-    from jackfield.connector.evidence import Look, Marker
+    from jackfield.connector.evidence import Evidence, Marker
     from jackfield.connector.grants import Authorization, DeviceAuthorization, Grant
 
 
@@ -374,7 +374,7 @@ def connection_values(model: type[ConnectionType], values: Mapping[str, Any], na
     raise InvalidConnection(f"the values of {which} ({model.key}) do not fit together", details=faults, hint="See the details.")
 
 
-def check_evidence(key: str, marker: Marker | None, evidence: Sequence[Look], effect: str, idempotent_by: str | None) -> None:
+def check_evidence(key: str, marker: Marker | None, evidence: Sequence[Evidence], effect: str, idempotent_by: str | None) -> None:
     """Check marker and evidence of an action, if it declares any.
 
     :raises DeclarationError: if they are wrong.

@@ -111,6 +111,10 @@ class TriggerEvent(SecretHolder):
 
     ``reference`` is the ID with which the provider had answered what the event is about: a member of an action's output that is marked
     ``Field(reference=True)``. The event then names the invocation, and ``outcome`` is shown with it.
+
+    ``marker`` is the marker of an attempt that the signed event carries, with its ``jf1-``; anything else is ignored. It is evidence for a
+    call in doubt whose action declares ``EventEvidence``. ``account`` is the ID of the provider's account, if the event says it: an event
+    of another account than the call's proves nothing.
     """
 
     data: Output | Mapping[str, Any]
@@ -119,6 +123,8 @@ class TriggerEvent(SecretHolder):
     at: float | None = None
     reference: str | None = None
     outcome: Outcome | None = None
+    marker: str | None = None
+    account: str | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from jackfield.connector.evidence import Look, Marker
+    from jackfield.connector.evidence import Evidence, Marker
     from jackfield.invocation import Meta, Result
     from jackfield.invocation.entry import Entry
     from jackfield.manifest.manifest import ActionManifest, Manifest
@@ -53,7 +53,7 @@ class Record(Protocol):
         """Maker of the marker of an attempt, or of ``EVERY`` one: 26 characters that nobody outside the workspace can compute. None if
         nobody would look for it."""
 
-    def expect(self, marker: Marker | None, looks: Sequence[Look], inputs: Mapping[str, Any], *, is_shared: bool) -> None:
+    def expect(self, marker: Marker | None, looks: Sequence[Evidence], inputs: Mapping[str, Any], *, is_shared: bool) -> None:
         """Keep what looks for evidence need, in case the call ends in doubt. ``inputs`` are those that take effect; with ``is_shared`` all
         attempts carry one marker."""
 

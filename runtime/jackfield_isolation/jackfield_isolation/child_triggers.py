@@ -130,4 +130,7 @@ class ChildTriggers:
 
 
 def _facts(events: Iterable[TriggerEvent]) -> list[EventFacts]:
-    return [EventFacts(dict(payload(event.data)), event.key, event.type, event.at, event.reference, event.outcome) for event in events]
+    return [
+        EventFacts(dict(payload(one.data)), one.key, one.type, one.at, one.reference, one.outcome, one.marker, one.account)
+        for one in events
+    ]

@@ -94,6 +94,8 @@ class EventFacts:
     at: float | None = None
     reference: Annotated[str, Field(max_length=_LONGEST)] | None = None
     outcome: Annotated[Outcome, AfterValidator(_brief)] | None = None
+    marker: Annotated[str, Field(max_length=_LONGEST)] | None = None
+    account: Annotated[str, Field(max_length=_LONGEST)] | None = None
 
 
 _EVENTS = Annotated[list[EventFacts], Field(max_length=_MOST_EVENTS), FailFast()]

@@ -28,6 +28,7 @@ from jackfield_store.connections.shared_leases import SharedLeases
 from jackfield_store.database import Transaction
 from jackfield_store.journal.approvals import ask
 from jackfield_store.journal.doubts import expect, sealed_facts
+from jackfield_store.journal.marks import keep, sealed_mark
 from jackfield_store.journal.outcomes import note, sealed_outcome
 from jackfield_store.resources.sealed_rows import STORE_ROWS
 from jackfield_store.resources.verify import Contents
@@ -41,6 +42,7 @@ _MOVED = {
     "callbacks": ("url", "'https://evil.example'"),
     "outcomes": ("part", "'4711'"),
     "doubts": ("id", "'4711'"),
+    "marked_events": ("reference", "'4711'"),
     "approvals": ("id", "'4711'"),
     "authorizations": ("connection_id", "'4711'"),
     "leases": ("lease_key", "'4711'"),
@@ -86,6 +88,7 @@ def _fill(stage: TriggerStage) -> None:
     def unit(transaction: Transaction) -> None:
         note(transaction, "default", sealed_outcome(vault, "default", "echo:m-1", 1.0, Outcome("delivered", 1, part="ada")))
         expect(transaction, "default", "0", sealed_facts(vault, "default", "0", {}))
+        keep(transaction, "default", sealed_mark(vault, "default", "d", "r", 1.0, {}), 1.0)
         revocations.note(transaction, "default", stored, Grant({"token": "t"}))
         about = vault.seal("default", ("invocation", "0", "approval"), b"{}")
         ask(

@@ -61,6 +61,8 @@ TABLES = {
     "audit_heads",
     "approvals",
     "doubts",
+    "doubt_markers",
+    "marked_events",
     "invocations",
     "invocation_kinds",
     "invocation_terms",

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from jackfield import Result
+from jackfield.invocation.provider_ids import reference_of
 from jackfield_store.journal.doubts import Doubts
+from jackfield_store.journal.marks import connection_facts, digest_of, keep, sealed_mark
 from jackfield_store.runtime.evidence_loop import EvidenceLoop, look_once
 from plugboard import make_connector, plugged
 from processes import Processes, variables
@@ -20,8 +22,8 @@ import json, os
 from pathlib import Path
 from typing import Any
 from jackfield.connector import (
-    MARKER, SENT_FROM, ConnectionType, Connector, Detail, Field, Inputs, Look, Marker, NotFound, OpenContext, Output, Pagination,
-    RateLimited, Rejected, current_call,
+    MARKER, SENT_FROM, ConnectionType, EventEvidence, Connector, Detail, Field, Inputs, Look, Marker, NotFound, OpenContext, Output,
+    Pagination, RateLimited, Rejected, current_call,
 )
 
 class Desk(ConnectionType):
@@ -44,6 +46,10 @@ class Filed(Output):
     id: str
     subject: str = ""
     external_id: str | None = Field(None, alias="external_id")
+
+class Mailed(Output):
+    """ID of the ticket."""
+    id: str = Field(reference=True)
 
 class Query(Inputs):
     """Which tickets."""
@@ -115,6 +121,12 @@ def plain(ticket: Ticket, desk: Desk) -> Filed:
     """File a ticket that nobody finds again."""
     return file_ticket(ticket, desk)
 
+@connector.action("mailTicket", effect="write", marker=Marker(code="the ticket's own ID"), evidence=[EventEvidence("notices")])
+def mail(ticket: Ticket, desk: Desk) -> Mailed:
+    """File a ticket of which only events tell."""
+    marker = current_call().marker
+    return Mailed(id=file_ticket(Ticket(subject=ticket.subject, external_id=marker and "jf1-" + marker), desk).id)
+
 def lagging():
     file = FOLDER / "hidden"
     return file.exists()
@@ -185,6 +197,16 @@ class DoubtStage(Processes):
         doubt = Doubts(self.journal.database, self.journal.vault, "default", self.clock).find(identifier)
         assert doubt is not None
         return look_once(self.runtime, doubt, by_person=True)
+
+    def told(self, ticket: dict[str, Any], *, marker: str | None = None, **about: Any) -> None:
+        """Let a signed event of the trigger ``notices`` arrive that tells of a ticket, over the connection of the call."""
+        journal, moment = self.journal, self.clock.time()
+        text = (marker or ticket["external_id"]).removeprefix("jf1-")
+        facts = {"trigger": "notices", "type": "filed", "reference": ticket["id"], "account": None, **about}
+        over = {"name": "desk", **connection_facts(journal.database, "default", "desk")}
+        digest, reference = digest_of("bureau", text), reference_of("bureau", ticket["id"])
+        mark = sealed_mark(journal.vault, "default", digest, reference, moment, {"connection": over, **facts})
+        journal.database.record(lambda transaction: keep(transaction, "default", mark, journal.time.now()))
 
     def dies(self, **call: Any) -> None:
         """Fork a process that files a ticket and dies as the script says; then recover what it left."""

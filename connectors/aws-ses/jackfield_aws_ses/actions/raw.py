@@ -25,7 +25,7 @@ from jackfield_aws_ses.fields import FILE, TENANT, AddressList, Mailbox, endpoin
 from jackfield_aws_ses.mime import MAX_MESSAGE_SIZE
 from jackfield_aws_ses.pacing import SENDING
 from jackfield_aws_ses.provider import Answer, Regional, filled, iam, one_example
-from jackfield_aws_ses.sending import sent_by_either
+from jackfield_aws_ses.sending import TAGGED, TOLD, marked, sent_by_either
 
 _MIME = "From: noreply@example.com\r\nTo: ada@example.com\r\nSubject: Hello\r\n\r\nHello Ada\r\n"
 _LISTS = {"to": "To", "cc": "Cc", "bcc": "Bcc"}
@@ -36,6 +36,8 @@ _HIDDEN = {
     "Resent-Bcc": re.compile(rb"(?:^|\r)resent-bcc[ \t]*:", re.IGNORECASE | re.MULTILINE),
 }
 _TENANT = re.compile(rb"(?:^|\r)x-ses-tenant[ \t]*:", re.IGNORECASE | re.MULTILINE)
+_TAGS = re.compile(rb"(?:^|\r)x-ses-message-tags[ \t]*:", re.IGNORECASE | re.MULTILINE)
+_MARKER = re.compile(rb"jf1-[a-z2-7]")
 _RECIPIENTS = re.compile(rb"(?:^|\r)(?:to|cc)[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _OLD_BLANKS = re.compile(rb"((?:^|\r)[!-9;-~]+)[ \t]+(?=:)", re.MULTILINE)  # before the colon, by RFC 5322 §4.5
 _MAX_HEADER = 1 << 20
@@ -50,6 +52,8 @@ class Raw:
     to: tuple[Address, ...]
     cc: tuple[Address, ...]
     bcc: tuple[Address, ...]
+    has_tags: bool = False
+    """True if the message brings tags of its own, to which none is added."""
 
 
 class RawEmail(Regional):
@@ -114,9 +118,9 @@ class RawEmail(Regional):
         own = not (self.to or self.cc or self.bcc)
         faults = list(_header_faults(header, fields, own))
         lists: list[tuple[Address, ...]] = []
-        for name, header in _LISTS.items():
+        for name, field in _LISTS.items():
             try:
-                lists.append(_named(fields, header) if own else parse_mailboxes(getattr(self, name) or ()))
+                lists.append(_named(fields, field) if own else parse_mailboxes(getattr(self, name) or ()))
             except AddressError as error:
                 faults.append(Detail("/message" if own else f"/{name}", f"'{error.given[:60]}' {error.reason}", "format"))
         try:
@@ -131,7 +135,7 @@ class RawEmail(Regional):
             return None, (Detail("/message", "the message's To field names nobody: give 'bcc'"),)
         if not 1 <= count <= MAX_RECIPIENTS:
             return None, (Detail("/to", f"{count} recipients; give 1 to {MAX_RECIPIENTS} in 'to', 'cc', 'bcc' or the message"),)
-        return Raw(data, to, cc, bcc), ()
+        return Raw(data, to, cc, bcc, has_tags=_TAGS.search(header) is not None), ()
 
 
 at_fork(RawEmail.__dict__["_outcome"])
@@ -143,6 +147,10 @@ def _header_faults(header: bytes, fields: EmailMessage[str, str], own: bool) -> 
     for name, pattern in _HIDDEN.items():
         if pattern.search(header):
             yield Detail("/message", f"has a {name} field, which every recipient could read: give hidden recipients in 'bcc'")
+    if _TAGS.search(header) and _MARKER.search(header):
+        yield Detail(
+            "/message", "has a marker of jackfield among its tags, by which it finds out what became of another call: leave it out"
+        )
     if _TENANT.search(header):
         yield Detail("/message", "has an X-SES-TENANT field, by which Amazon SES chooses the tenant: name it in 'tenant'")
     if own and len(_RECIPIENTS.findall(header)) > sum(name.lower() in ("to", "cc") for name in fields):
@@ -180,6 +188,8 @@ def _recipients(mail: RawEmail) -> float:
 @connector.action(
     "sendRawEmail",
     effect="write",
+    marker=TAGGED,
+    evidence=TOLD,
     permissions=iam("SendEmail", "SendRawEmail"),
     budget=SENDING,
     cost=_recipients,
@@ -194,8 +204,10 @@ def send_raw_email(mail: RawEmail, aws: AwsClients) -> RawSent:
     """Send an already encoded message to the envelope's recipients."""
     raw = mail.raw
     lists = {"ToAddresses": raw.to, "CcAddresses": raw.cc, "BccAddresses": raw.bcc}
+    tags = () if raw.has_tags else marked(())
     parameters = filled(
         {
+            "EmailTags": [{"Name": name, "Value": value} for name, value in tags] or None,
             "FromEmailAddress": parse_mailbox(mail.sender).header if mail.sender else None,
             "Destination": {name: [mailbox.header for mailbox in found] for name, found in lists.items() if found},
             "Content": {"Raw": {"Data": raw.data}},
@@ -208,6 +220,7 @@ def send_raw_email(mail: RawEmail, aws: AwsClients) -> RawSent:
         "Source": parameters.get("FromEmailAddress"),
         "Destinations": [mailbox.address for mailbox in (*raw.to, *raw.cc, *raw.bcc)],
         "RawMessage": {"Data": raw.data},
+        "Tags": parameters.get("EmailTags"),
         "ConfigurationSetName": mail.configuration_set_name,
     }
     return RawSent(message_id=sent_by_either(aws, mail.aws_region, parameters, lambda: filled(of_version_1)))

@@ -9,7 +9,7 @@ from jackfield_aws_ses.examples import example
 from jackfield_aws_ses.inputs import Email
 from jackfield_aws_ses.pacing import SENDING, recipients
 from jackfield_aws_ses.preview import preview
-from jackfield_aws_ses.sending import Transport, send
+from jackfield_aws_ses.sending import TAGGED, TOLD, Transport, send
 
 SEND_EMAIL = (
     example(
@@ -45,6 +45,8 @@ class Sent(Output):
 @connector.action(
     "sendEmail",
     effect="write",
+    marker=TAGGED,
+    evidence=TOLD,
     permissions={"aws:iam": ["ses:SendEmail", "ses:SendRawEmail"]},
     budget=SENDING,
     cost=recipients,

@@ -10,7 +10,7 @@ from jackfield_aws import AwsClients
 from jackfield_aws_ses.connector import connector
 from jackfield_aws_ses.pacing import SENDING, recipients
 from jackfield_aws_ses.provider import Answer, ask, iam, one_example, read
-from jackfield_aws_ses.sending import accepted_id, destination, options, warn_of_missing
+from jackfield_aws_ses.sending import TAGGED, TOLD, accepted_id, destination, options, warn_of_missing
 from jackfield_aws_ses.templated import ONE_TEMPLATE, BulkEmail, TemplatedEmail, dumped, template_request
 
 _RECIPIENT = {"anyOf": [{"required": ["to"]}, {"required": ["cc"]}, {"required": ["bcc"]}]}
@@ -45,6 +45,8 @@ class BulkSent(Answer):
 @connector.action(
     "sendTemplatedEmail",
     effect="write",
+    marker=TAGGED,
+    evidence=TOLD,
     permissions=iam("SendEmail", "SendTemplatedEmail"),
     budget=SENDING,
     cost=recipients,

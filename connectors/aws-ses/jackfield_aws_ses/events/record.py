@@ -12,6 +12,7 @@ from pydantic import ConfigDict
 
 from jackfield.connector import Field, Malformed, Outcome, Output, TriggerEvent
 from jackfield.kernel.dataclass import dataclass
+from jackfield_aws_ses.compose import MARKER_TAG
 from jackfield_aws_ses.events.values import addresses, moment, recipients, text, texts
 
 TYPES = (
@@ -46,7 +47,7 @@ class MailEvent(Output):
     sender: str | None = Field(None, description="Bare address of the sender.")
     configuration_set: str | None = Field(None, alias="configurationSet", description="Configuration set of the message.")
     tenant: str | None = Field(None, description="Tenant that the message was sent under, if SES says so.")
-    tags: Mapping[str, tuple[str, ...]] | None = Field(None, description="Tags of the message, without those of SES.")
+    tags: Mapping[str, tuple[str, ...]] | None = Field(None, description="Tags of the message, without those of SES and jackfield.")
     reason: str | None = Field(None, description="Why, in words: 'mailbox full'.")
     permanent: bool | None = Field(None, description="Of a bounce: true if SES will not try again, and nobody should.")
     diagnostic: str | None = Field(None, description="What the recipient's server said.")
@@ -98,13 +99,15 @@ def _event(type: str, message_id: str, mail: Mapping[str, Any], about: Mapping[s
         subject=text(common, "subject") if isinstance(common, Mapping) else None,
         configuration_set=next(iter(texts(tags.get("ses:configuration-set"))), None),
         tenant=next(iter(texts(tags.get("ses:tenant-name"))), None),
-        tags={name: texts(values) for name, values in tags.items() if not name.startswith("ses:")} or None,
+        tags={name: texts(values) for name, values in tags.items() if not name.startswith("ses:") and name != MARKER_TAG} or None,
     )  # fmt: skip
     key = "\n".join(str(part) for part in (message_id, (found.recipient or "").lower(), *found.apart))
     outcome = None
     if found.status:
         outcome = Outcome(found.status, found.severity, found.recipient or "", found.reason or "", suppresses=found.suppresses)
-    return TriggerEvent(data, key, type, at, reference=message_id, outcome=outcome)
+    marks = texts(tags.get(MARKER_TAG))
+    own = {"marker": marks[0] if len(marks) == 1 else None, "account": text(mail, "sendingAccountId")}
+    return TriggerEvent(data, key, type, at, reference=message_id, outcome=outcome, **own)
 
 
 def _bounces(about: Mapping[str, Any], mail: Mapping[str, Any]) -> Iterator[_Found]:

@@ -20,6 +20,7 @@ from jackfield_aws_ses.compose import Composed
 from jackfield_aws_ses.headers import fold
 from jackfield_aws_ses.inputs import Email
 from jackfield_aws_ses.mime import write_message
+from jackfield_aws_ses.sending import marked
 from jackfield_aws_ses.smtp.faults import explained, unsent
 from jackfield_aws_ses.smtp.replies import Reply, refused, refused_recipients
 from jackfield_aws_ses.smtp.server import Login, Server
@@ -231,8 +232,9 @@ def _orders(email: Email, composed: Composed, source: Mailbox) -> Iterator[bytes
         yield fold("X-SES-CONFIGURATION-SET", (email.configuration_set_name,))
     if email.tenant:
         yield fold("X-SES-TENANT", (email.tenant,))
-    if composed.tags:
-        *first, last = (f"{name}={value}" for name, value in composed.tags)
+    tags = marked(composed.tags) if email.configuration_set_name else composed.tags  # without one, no event would tell of it
+    if tags:
+        *first, last = (f"{name}={value}" for name, value in tags)
         yield fold("X-SES-MESSAGE-TAGS", (*(f"{tag}," for tag in first), last))
     if email.identity_arn:
         yield fold("X-SES-FROM-ARN", (email.identity_arn,))

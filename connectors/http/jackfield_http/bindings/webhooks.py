@@ -53,6 +53,10 @@ def webhook_of(row: Json, inputs: type[Inputs]) -> Webhook:
     return found
 
 
+_TOLD = ("marker", "reference", "account")
+"""Members of an event by which it is evidence."""
+
+
 class _Reading:
     """Reads the event of a verified request."""
 
@@ -74,7 +78,10 @@ class _Reading:
         if kind is None:
             return Received()
         at = find(body, self._about["at"]) if "at" in self._about else None
-        return Received([TriggerEvent(dict(body), self._key(request, body), kind, at)])
+        told: dict[str, Any] = {
+            name: str(found) for name in _TOLD if name in self._about and isinstance(found := find(body, self._about[name]), str | int)
+        }
+        return Received([TriggerEvent(dict(body), self._key(request, body), kind, at, **told)])
 
     def _key(self, request: HookRequest, body: Json) -> str:
         """Return what makes it the same event: a signed ID, else all that is signed. Header fields are not, so they decide nothing."""

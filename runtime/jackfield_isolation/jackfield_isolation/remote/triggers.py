@@ -142,7 +142,7 @@ def _hook(hook: Hook) -> dict[str, Any]:
 
 
 def _events(found: Iterable[EventFacts]) -> list[TriggerEvent]:
-    return [TriggerEvent(one.data, one.key, one.type, one.at, one.reference, one.outcome) for one in found]
+    return [TriggerEvent(one.data, one.key, one.type, one.at, one.reference, one.outcome, one.marker, one.account) for one in found]
 
 
 def _never(_request: HookRequest, _hook: Hook) -> None:

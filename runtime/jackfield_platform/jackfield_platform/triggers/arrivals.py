@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from jackfield.connector.conversion import payload
+from jackfield.connector.evidence import marker_in
 from jackfield.invocation import new_invocation_id
 from jackfield.invocation.provider_ids import reference_of
 from jackfield.kernel.clock import iso
@@ -22,6 +23,7 @@ from jackfield_store.database.due_rows import held as claimed
 from jackfield_store.database.outbox import record_sealed, sealed_place
 from jackfield_store.database.row_unit import JointUnit
 from jackfield_store.database.slices import slice_of
+from jackfield_store.journal.marks import NewMark, connection_facts, digest_of, invocation_of_marker, keep, sealed_mark
 from jackfield_store.journal.outcomes import NewOutcome, invocation_of, note, purge, sealed_outcome
 from jackfield_store.keys import Vault
 
@@ -84,6 +86,7 @@ class Arrival:
     sealed: bytes
     in_transaction: InTransaction | None = None
     outcome: NewOutcome | None = None
+    mark: NewMark | None = None
 
 
 class NotReceivingError(Exception):
@@ -143,6 +146,9 @@ class Sealer:
         if named not in self._types:
             raise Unavailable("the connector's code failed: it returned an event of a type that its trigger does not have")
         invocation, outcome = self._referred(event, at)
+        mark = None
+        if invocation is None and event.marker is not None:
+            invocation, mark = self._marked(event, named, at, received)
         digest = hashlib.sha256(f"{kind}\0{event.key}".encode("utf-8", "surrogatepass")).hexdigest()
         about = found.facts({"receivedAt": iso(received), "invocationId": invocation, "payload": self._shown(event.data, kind, digest)})
         text = _JSON.encode(about).encode("utf-8", "surrogatepass")
@@ -150,7 +156,7 @@ class Sealer:
         in_transaction = None
         if self._then is not None and not self._is_known(digest):
             in_transaction = self._then({"id": identifier, "type": kind, "subject": found.name, "timestamp": iso(at), "data": about}, at)
-        return Arrival(identifier, kind, at, digest, sealed, in_transaction, outcome)
+        return Arrival(identifier, kind, at, digest, sealed, in_transaction, outcome, mark)
 
     def _shown(self, data: Any, kind: str, digest: str) -> Any:
         """Return an event's payload as the policies leave it: what they withhold is stored nowhere.
@@ -172,6 +178,20 @@ class Sealer:
         if outcome is not None and outcome.blocks:
             self.suppressing.add(reference)
         return invocation_of(self._database, self._workspace, reference), outcome
+
+    def _marked(self, event: Any, kind: str, at: float, received: float) -> tuple[str | None, NewMark | None]:
+        """Return the invocation in doubt whose marker an event carries, if there is one, and what its evidence needs of the event."""
+        found, marker = self._subscription, marker_in(event.marker)
+        if marker is None or (event.reference is not None and not isinstance(event.reference, str)):
+            return None, None
+        digest = digest_of(found.connector, marker)
+        over = connection_facts(self._database, self._workspace, found.connection)
+        account = event.account if isinstance(event.account, str) else over.get("account")
+        about = {"trigger": found.trigger_key, "type": kind, "at": iso(at), "subscription": found.name, "reference": event.reference,
+                 "account": account, "connection": {"name": found.connection, **over}}  # fmt: skip
+        reference = reference_of(found.connector, event.reference or event.key)
+        mark = sealed_mark(self._vault, self._workspace, digest, reference, received, about)
+        return invocation_of_marker(self._database, self._workspace, digest), mark
 
     def _is_known(self, digest: str) -> bool:
         own = {"workspace": self._workspace, "subscription": self._subscription.id, "digest": digest}
@@ -245,6 +265,8 @@ def store(transaction: Transaction, receipts: Sequence[ArrivalUnit]) -> None:
                 event.in_transaction(transaction)
             if event.outcome is not None:
                 note(transaction, one.subscription.workspace, event.outcome)
+            if event.mark is not None:
+                keep(transaction, one.subscription.workspace, event.mark, one.now)
         if new and (one.subscription.last_event_at or 0.0) < one.now - _ARRIVED_EVERY:
             transaction.change(_ARRIVED, {**own, "at": one.now})
             transaction.change(_PURGE, {**own, "before": one.now - WINDOW})

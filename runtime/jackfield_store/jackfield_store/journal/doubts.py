@@ -11,13 +11,14 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass, replace
 from jackfield_store.database import outbox
-from jackfield_store.database.due_rows import DueRows, DueTable, held
+from jackfield_store.database.due_rows import DueRows, DueTable, OvertakenError, held
 from jackfield_store.database.shared_clock import SharedClock
+from jackfield_store.journal import marks
 from jackfield_store.journal import statements as sql
 from jackfield_store.journal.entry import DOUBT_KEPT, EVIDENCE
-from jackfield_store.journal.outcomes import log_place
+from jackfield_store.journal.outcomes import log_place, refer
 
 if TYPE_CHECKING:
     from jackfield.invocation.entry import Entry
@@ -27,10 +28,12 @@ if TYPE_CHECKING:
 
     Verdict = Literal["took", "refused", "absent"]
 
-LOOK_RESULTS = ("nothing", "matched", "ambiguous", "failed")
+LOOK_RESULTS = ("nothing", "matched", "similar", "ambiguous", "failed")
 """What a look may find."""
 SHOWN = 20
 """Looks that are kept of one doubt, the newest."""
+UNKNOWN = b""
+"""Facts of a call whose process has died and left none: its first look finds them out."""
 LASTS = 60.0
 """Seconds for which a claim of a doubt lasts: longer than a look."""
 _LOG = logging.getLogger("jackfield.doubts")
@@ -39,6 +42,12 @@ _EXPECT = """
 INSERT INTO doubts (workspace, id, facts) VALUES (:workspace, :id, :facts)
 ON CONFLICT (workspace, id) DO UPDATE SET facts = excluded.facts, log = NULL, since = NULL, look_at = NULL, looks = 0
 """
+_ADOPT = """
+INSERT INTO doubts (workspace, id, facts, since, look_at) VALUES (:workspace, :id, :facts, :now, :look_at)
+ON CONFLICT (workspace, id) DO NOTHING
+"""
+_FOUND_OUT = f"UPDATE doubts SET facts = :facts WHERE {_PLACE} AND claim = :claim"
+_FORGET = f"DELETE FROM doubts WHERE {_PLACE} AND claim = :claim"
 _OPEN = f"UPDATE doubts SET facts = :facts, since = :now, look_at = :look_at WHERE {_PLACE}"
 _LEFT = f"UPDATE doubts SET since = :now, look_at = :look_at WHERE {_PLACE} AND since IS NULL"
 _DROP = f"DELETE FROM doubts WHERE {_PLACE} AND since IS NULL"
@@ -76,9 +85,12 @@ def dropped(transaction: Transaction, workspace: str, identifier: str) -> None:
 
 
 def left(transaction: Transaction, workspace: str, identifier: str, status: str, now: float) -> None:
-    """Let a call that recovery has put in doubt wait for its first look, or forget what its process has left."""
+    """Let a call that recovery has put in doubt wait for its first look, or forget what its process has left. If that is nothing, the look
+    finds out whether events may be evidence."""
+    values: dict[str, Any] = {"workspace": workspace, "id": identifier, "now": now, "look_at": now + spread(5.0)}
     if status == "in_doubt":
-        transaction.change(_LEFT, {"workspace": workspace, "id": identifier, "now": now, "look_at": now + spread(5.0)})
+        if not transaction.change(_LEFT, values):
+            transaction.change(_ADOPT, {**values, "facts": UNKNOWN})
     else:
         dropped(transaction, workspace, identifier)
 
@@ -120,7 +132,7 @@ class Doubts:
 
     def read(self, row: Row) -> Doubt:
         """Decrypt a row."""
-        facts = json.loads(self.vault.open(row.workspace, facts_place(row.id), row.facts))
+        facts = json.loads(self.vault.open(row.workspace, facts_place(row.id), row.facts)) if row.facts else {}
         log = {} if row.log is None else json.loads(self.vault.open(row.workspace, log_place(row.id), row.log))
         return Doubt(row.workspace, row.id, facts, log, row.since, row.claim, row.looks)
 
@@ -142,13 +154,57 @@ class Doubts:
 
         return self.database.record(unit)
 
-    def settling(self, entry: Entry, status: str, code: str | None, result: bytes) -> Callable[[Transaction], bool]:
-        """Return the statement that settles a doubt by evidence, if it is still one: the first to change the row wins."""
+    def find_out(self, doubt: Doubt, facts: Mapping[str, Any] | None, digests: Sequence[str]) -> Doubt:
+        """Store the facts of a call whose process had left none, and the digests of its markers; None: nothing can be evidence.
+
+        :raises OvertakenError: if another process looks, or there is nothing to look for any more.
+        """
+        place = {"workspace": self.workspace, "id": doubt.id, "claim": doubt.claim}
+        sealed = None if facts is None else sealed_facts(self.vault, self.workspace, doubt.id, facts)
+
+        def unit(transaction: Transaction) -> None:
+            held(transaction.change(_FORGET, place) if sealed is None else transaction.change(_FOUND_OUT, {**place, "facts": sealed}))
+            if sealed is not None:
+                marks.know(transaction, self.workspace, doubt.id, digests)
+
+        self.database.record(unit)
+        if facts is None:
+            raise OvertakenError
+        return replace(doubt, facts=facts)
+
+    def settling(
+        self, entry: Entry, status: str, code: str | None, result: bytes, references: Sequence[str] = ()
+    ) -> Callable[[Transaction], bool]:
+        """Return the statement that settles a doubt by evidence, if it is still one: the first to change the row wins. By ``references``,
+        further events of the provider name the invocation."""
         values = {
             "workspace": self.workspace, "id": entry.id, "status": status, "error_code": code, "resolved_by": EVIDENCE, "result": result,
             "purge_after": self.time.stamp() + DOUBT_KEPT, "key_held": int(status == "succeeded" and entry.key_held),
         }  # fmt: skip
-        return lambda transaction: bool(transaction.change(sql.RESOLVE, values))
+
+        def unit(transaction: Transaction) -> bool:
+            changed = bool(transaction.change(sql.RESOLVE, values))
+            if changed and references:
+                self._refer(transaction, entry, references)
+            return changed
+
+        return unit
+
+    def confirming(self, entry: Entry, result: bytes, references: Sequence[str]) -> Callable[[Transaction], bool]:
+        """Return the statement that adds what evidence knows to a success that a person has told of, if nobody has changed it since."""
+        values = {"workspace": self.workspace, "id": entry.id, "status": entry.status, "resolved_by": entry.resolved_by, "result": result}
+
+        def unit(transaction: Transaction) -> bool:
+            changed = bool(transaction.change(_NOTE, values))
+            if changed:
+                self._refer(transaction, entry, references)
+            return changed
+
+        return unit
+
+    def _refer(self, transaction: Transaction, entry: Entry, references: Sequence[str]) -> None:
+        row = {"workspace": self.workspace, "id": entry.id, "connection": entry.connection, "references": references}
+        refer(transaction, [row])
 
     def contradicting(self, entry: Entry, result: bytes, facts: Mapping[str, Any]) -> Callable[[Transaction], bool]:
         """Return the statements that note evidence against what was decided. They change neither status nor key: a later ``took`` after

@@ -31,6 +31,13 @@ def settled(
     return {**result, "error": error, "meta": meta}, code
 
 
+def confirmed(entry: Entry, evidence: Mapping[str, Any], output: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the Result of a success that a person has told of, with the output and the evidence that are known by now."""
+    known = dict(entry.result or {})
+    meta = dict(known.get("meta", {}))
+    return {**known, "output": dict(output), "meta": {**meta, "resolution": {**meta.get("resolution", {}), "evidence": dict(evidence)}}}
+
+
 def contradicts(entry: Entry, verdict: str) -> bool:
     """Return whether a verdict is another outcome than the one that was decided."""
     return entry.resolved_by is not None and _OUTCOMES[verdict] != entry.status

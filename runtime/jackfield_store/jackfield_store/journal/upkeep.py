@@ -14,7 +14,7 @@ from jackfield.invocation.entry import Entry
 from jackfield.kernel.clock import Clock, monotonic
 from jackfield_store.database import Database, Row, Transaction
 from jackfield_store.database.shared_clock import SharedClock
-from jackfield_store.journal import approvals, exchanges, outcomes, terms
+from jackfield_store.journal import approvals, exchanges, marks, outcomes, terms
 from jackfield_store.journal import statements as sql
 from jackfield_store.journal.counts import DAY, HOUR, MINUTE
 from jackfield_store.journal.entry import DOUBT_KEPT
@@ -195,4 +195,5 @@ def _delete(transaction: Transaction, workspace: str, rows: Sequence[Row]) -> No
     outcomes.remove(transaction, workspace, ids)
     exchanges.remove(transaction, workspace, ids)
     approvals.remove(transaction, workspace, ids)
+    marks.remove(transaction, workspace, ids)
     transaction.change(_REMOVE_DOUBTS.format(ids=", ".join(f":{name}" for name in ids)), {"workspace": workspace, **ids})

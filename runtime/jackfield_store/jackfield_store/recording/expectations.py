@@ -7,15 +7,16 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from jackfield.connector.evidence import is_placeholder, placeholders, places_marker
+from jackfield.connector.evidence import EventEvidence, is_placeholder, placeholders, places_marker
 from jackfield.kernel.clock import iso
 from jackfield.kernel.pointers import follow
 from jackfield.pipe.evidence import EVERY
-from jackfield_store.journal import doubts
+from jackfield_store.journal import doubts, marks
+from jackfield_store.journal.marks import digest_of
 from jackfield_store.recording.sealing import marker_of
 
 if TYPE_CHECKING:
-    from jackfield.connector.evidence import Look, Marker
+    from jackfield.connector.evidence import Evidence, Marker
     from jackfield.invocation import Result
     from jackfield.invocation.entry import Draft
     from jackfield.pipe.run import Run
@@ -26,6 +27,8 @@ MOST = 4096
 """Bytes of the facts of a doubt, as JSON. A call that needs more is not looked for."""
 MARGIN = 60.0
 """Seconds before the begin of a call, and after its end, that count as the time of its request: clocks differ."""
+_EVENT_LOOKS = (2.0, 60.0)
+"""Seconds after a doubt at which the events are read that have overtaken it. Those that come later make it due by themselves."""
 _LITERAL = "$value"
 """Stands for a value that is no placeholder, whatever it looks like, until the look is made."""
 _LOG = logging.getLogger("jackfield.doubts")
@@ -41,8 +44,16 @@ class Expectation:
         """Return the marker of an attempt, or of ``EVERY`` one."""
         return marker_of(self._journal, self._id, self._facts["delivery"] if attempt else 0, attempt)
 
+    @property
+    def _is_kept(self) -> bool:
+        """True if the facts are kept from the begin. What only events tell is found out again from the entry: each call of an action that
+        sends mail would pay for a doubt that it seldom is."""
+        return any("trigger" not in row for row in self._facts["looks"])
+
     def beginning(self, begin: Unit) -> Unit:
         """Return the unit of the begin, with the facts."""
+        if not self._is_kept:
+            return begin
         sealed = self._sealed()
 
         def unit(transaction: Any) -> int:
@@ -55,21 +66,29 @@ class Expectation:
 
     def ending(self, end: Unit, result: Result) -> Unit:
         """Return the unit of the end: a doubt waits for its first look, anything else needs none."""
-        journal, identifier = self._journal, self._id
+        journal, identifier, is_kept = self._journal, self._id, self._is_kept
         if result.status == "in_doubt" and self._run.attempts is not None:
             evidence = self._run.attempts.evidence
             now = journal.time.stamp()
             self._facts |= {"markers": [*evidence.markers.values()], "partial": bool(evidence.done), "until": now + MARGIN}
+            if not self._facts["markers"] and not is_kept:
+                return end
             first = min(look["looks"][0] for look in self._facts["looks"])
-            sealed = self._sealed()
+            sealed, digests = self._sealed(), digests_of(self._facts["connector"], self._facts["looks"], self._facts["markers"])
 
             def opened(transaction: Any) -> int:
                 ended = end(transaction)
                 if ended:
+                    if not is_kept:
+                        doubts.expect(transaction, journal.workspace, identifier, sealed)
+                    marks.know(transaction, journal.workspace, identifier, digests)
                     doubts.opened(transaction, journal.workspace, identifier, sealed, now, first)
                 return ended
 
             return opened
+
+        if not is_kept:
+            return end
 
         def dropped(transaction: Any) -> int:
             ended = end(transaction)
@@ -87,7 +106,7 @@ def expected(
     run: Run,
     draft: Draft,
     marker: Marker | None,
-    looks: Sequence[Look],
+    looks: Sequence[Evidence],
     inputs: Mapping[str, Any],
     *,
     is_shared: bool,
@@ -104,22 +123,42 @@ def expected(
     if not found:
         return None
     target = plan.target
-    connection = None if target is None else {"name": target.name, "id": target.id, "version": target.version}
-    if target is not None and target.id is None:
+    connection = None
+    if target is not None:
+        kind = plan.manifest.full_name(target.kind)
+        connection = {"name": target.name, "id": target.id, "version": target.version, "type": kind}
+    by_events = all("trigger" in row for row in found)
+    if target is not None and target.id is None and not by_events:
         connection = {**(connection or {}), "digest": journal.fingerprint({"type": target.kind.key, "values": target.values})}
     facts = {
         "connector": plan.manifest.key, "version": plan.manifest.version, "connection": connection, "looks": found,
         "from": now - MARGIN, "until": None, "deadline": draft.expires_at,
         "markers": [marker_of(journal, identifier, 0, EVERY)] if is_shared else None, "delivery": draft.delivery, "partial": False,
     }  # fmt: skip
-    if len(json.dumps(facts, default=str).encode("utf-8", "surrogatepass")) > MOST:
+    if not by_events and len(json.dumps(facts, default=str).encode("utf-8", "surrogatepass")) > MOST:
         _LOG.warning("the invocation %s is not looked for if it ends in doubt: that would need more than %d bytes", identifier, MOST)
         return None
     return Expectation(journal, run, identifier, facts)
 
 
-def _row(look: Look, known: Mapping[str, Any], *, places: bool) -> dict[str, Any] | None:
+def digests_of(connector: str, looks: Sequence[Mapping[str, Any]], markers: Sequence[str]) -> list[str]:
+    """Return the digests by which events find a doubt; none if no events are evidence of it."""
+    return [digest_of(connector, marker) for marker in markers] if any("trigger" in row for row in looks) else []
+
+
+def event_rows(looks: Sequence[Evidence]) -> list[dict[str, Any]]:
+    """Return the evidence of events, as it is kept."""
+    return [_row_of_events(look) for look in looks if isinstance(look, EventEvidence)]
+
+
+def _row_of_events(look: EventEvidence) -> dict[str, Any]:
+    return {"key": look.key, "trigger": look.trigger, "looks": [*_EVENT_LOOKS]}
+
+
+def _row(look: Evidence, known: Mapping[str, Any], *, places: bool) -> dict[str, Any] | None:
     """Return a look as it is kept, with the values of this call; None if it needs what the call does not have."""
+    if isinstance(look, EventEvidence):
+        return _row_of_events(look) if places else None
     try:
         inputs = filled(look.inputs, known)
         match, contains = ([[at, filled(value, known)] for at, value in rows.items()] for rows in (look.match, look.contains))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.callers import LIBRARY
 from jackfield.connector.evidence import LEAST_ABSENT, MAX_LOOKING, PREFIX, placeholders
+from jackfield.invocation.provider_ids import reference_of, references_in
 from jackfield.kernel.clock import Deadline, within
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import InvalidOutput, JackfieldError, NotAllowed, NotFound
@@ -27,9 +28,9 @@ from jackfield.redaction.marks import masked
 from jackfield_store.database.due_rows import OvertakenError
 from jackfield_store.journal.doubts import SHOWN, Doubt, Doubts, spread
 from jackfield_store.journal.entry import bound_result
-from jackfield_store.journal.settlement import contradicted, contradicts, settled
+from jackfield_store.journal.settlement import confirmed, contradicted, contradicts, settled
+from jackfield_store.recording.event_evidence import ToldEvents, found_out, markers_of, output_of, plan_of
 from jackfield_store.recording.expectations import filled
-from jackfield_store.recording.sealing import marker_of
 
 if TYPE_CHECKING:
     from jackfield.connector import Inputs
@@ -43,8 +44,6 @@ _SECONDS = 15.0
 """Seconds that the read of one look may take."""
 _PAGES = 10
 """Pages of a list that one look reads."""
-_CANDIDATES = 5
-"""Attempts of a lost process whose markers are looked for: nobody knows how many it had made."""
 _AGAIN = 60.0
 """Least seconds between two looks that must agree that something is absent."""
 _MEMBERS, _LONGEST = 8, 256
@@ -80,20 +79,25 @@ def look(pipeline: Pipe, journal: Journal, doubt: Doubt, *, settle: str, absent:
         raise OvertakenError
     entry, now = journal.find(doubt.id), doubts.time.now()
     log = _Log(known, now)
-    if (entry.status != "in_doubt" and not by_person) or settle == "off":
+    if settle == "off":
         doubts.looked(known, log.to_json(), None)
         return None
+    if not known.facts:
+        known = found_out(pipeline, journal, doubts, known, entry)
+        log = _Log(known, now)
     looking = _Looking(pipeline, journal, known, entry)
-    verdict = None
-    for row in log.due(everything=by_person):
+    verdict, is_open = None, entry.status == "in_doubt"
+    for row in log.rows(everything=by_person, is_open=is_open):
         finding = looking.made(row)
+        if finding.result == "nothing" and not (by_person or log.is_due(row)):
+            continue
         log.add(row, finding)
         verdict = _verdict(known, row, finding, log, now, allowed=absent)
         if verdict is not None:
             return _decided(doubts, looking, log, row, finding, verdict, settles=settle == "on")
         if finding.result in ("matched", "ambiguous"):
             log.ends()
-    doubts.looked(known, log.to_json(), log.next())
+    doubts.looked(known, log.to_json(), log.next() if is_open else None)
     return None
 
 
@@ -114,31 +118,41 @@ def _decided(
 ) -> str | None:
     """Settle the doubt in one transaction, if the settings want that; note what contradicts a resolution."""
     entry, journal, now = looking.entry, looking.journal, doubts.time.stamp()
+    is_event = "trigger" in row
     evidence: dict[str, Any] = {
-        "verdict": verdict, "kind": "object", "source": f"{looking.doubt.facts['connector']}/{row['action']}",
+        "verdict": verdict, "kind": "event" if is_event else "object", "source": f"{looking.doubt.facts['connector']}/{_source(row)}",
         "connection": entry.connection, "looks": looking.doubt.looks + 1,
     }  # fmt: skip
     is_judged = looking.judges  # no policy judges what a look has found
     if verdict == "took" and not is_judged:
         evidence["matched"] = looking.shown(finding.item)
     log.ends()
+    output, references = looking.output(row, finding.item) if verdict == "took" else (None, [])
+    output = None if is_judged else output
+
+    def sealed(result: Mapping[str, Any], *, failed: bool) -> bytes:
+        return journal.sealed_result(entry.id, bound_result(result, entry, answers=not failed))
+
     if entry.status == "in_doubt" and settles:
-        output = looking.output(row, finding.item) if verdict == "took" and not is_judged else None
         result, code = settled(entry, verdict, now, evidence, output)
         status = result["status"]
-        sealed = journal.sealed_result(entry.id, bound_result(result, entry, answers=status != "failed"))
-        if doubts.looked(looking.doubt, log.to_json(), None, doubts.settling(entry, status, code, sealed)):
-            return verdict
-        return None
-    more = None
+        more = doubts.settling(entry, status, code, sealed(result, failed=status == "failed"), references)
+        return verdict if doubts.looked(looking.doubt, log.to_json(), None, more) else None
+    further = None
     if contradicts(entry, verdict):
         result = contradicted(entry, now, evidence)
-        sealed = journal.sealed_result(entry.id, bound_result(result, entry, answers=entry.status != "failed"))
         facts = {"invocationId": entry.id, "status": entry.status, "resolvedBy": entry.resolved_by, "verdict": verdict,
                  "connector": entry.connector, "action": entry.action}  # fmt: skip
-        more = doubts.contradicting(entry, sealed, facts)
-    doubts.looked(looking.doubt, log.to_json(), None, more)
+        further = doubts.contradicting(entry, sealed(result, failed=entry.status == "failed"), facts)
+    elif is_event and settles and entry.status == "succeeded" and not (entry.result or {}).get("output"):
+        further = doubts.confirming(entry, sealed(confirmed(entry, evidence, output or {}), failed=False), references)
+    doubts.looked(looking.doubt, log.to_json(), None, further)
     return None
+
+
+def _source(row: Mapping[str, Any]) -> str:
+    """Return the read or the trigger that a look asks."""
+    return str(row["trigger"] if "trigger" in row else row["action"])
 
 
 def next_look(doubt: Doubt, first: float) -> float | None:
@@ -146,6 +160,11 @@ def next_look(doubt: Doubt, first: float) -> float | None:
     None if none is."""
     left = _Log(doubt, doubt.since).left(first)
     return None if left is None else doubt.since + left
+
+
+def waits_for_events(doubt: Doubt) -> bool:
+    """Return whether an event may be evidence of a doubt."""
+    return any("trigger" in row for row in doubt.facts.get("looks", ()))
 
 
 class _Log:
@@ -158,18 +177,22 @@ class _Log:
         self._absent = dict(doubt.log.get("absent", {}))
         self._ended = bool(doubt.log.get("ended", False))
 
-    def due(self, *, everything: bool) -> Iterator[Mapping[str, Any]]:
-        """Yield the sources whose next look is due, or all."""
-        age = self._now - self._doubt.since
+    def rows(self, *, everything: bool, is_open: bool) -> Iterator[Mapping[str, Any]]:
+        """Yield the sources to look at: those whose next look is due, all events, and ``everything`` for a person. Of what is in doubt no
+        more, nobody but a person reads anything but events."""
         for row in self._doubt.facts["looks"]:
-            made = self._made.get(row["key"], 0)
-            if everything or (made < len(row["looks"]) and row["looks"][made] * 0.79 <= age):
+            if everything or "trigger" in row or (is_open and self.is_due(row)):
                 yield row
+
+    def is_due(self, row: Mapping[str, Any]) -> bool:
+        """Return whether the next look at a source is due."""
+        made = self._made.get(row["key"], 0)
+        return bool(made < len(row["looks"]) and row["looks"][made] * 0.79 <= self._now - self._doubt.since)
 
     def add(self, row: Mapping[str, Any], finding: Finding) -> None:
         """Add what a look has found."""
         key = row["key"]
-        one = {"at": self._now, "source": row["action"], "result": finding.result, **({"text": finding.text} if finding.text else {})}
+        one = {"at": self._now, "source": _source(row), "result": finding.result, **({"text": finding.text} if finding.text else {})}
         self._looks = [*self._looks, one][-SHOWN:]
         self._made[key] = len(row["looks"]) if finding.is_final else self._made.get(key, 0) + 1
         if not finding.missing:
@@ -214,7 +237,9 @@ class _Looking:
 
     def made(self, row: Mapping[str, Any]) -> Finding:
         """Make one look, and judge what it finds."""
-        markers: list[str | None] = [f"{PREFIX}{marker}" for marker in self._markers()]
+        if "trigger" in row:
+            return self._told(row)
+        markers: list[str | None] = [f"{PREFIX}{marker}" for marker in markers_of(self.journal, self.doubt.id, self.doubt.facts)]
         by_marker = "$marker" in placeholders(row["inputs"])
         found, missing = [], 0
         try:
@@ -234,13 +259,17 @@ class _Looking:
             return Finding("matched", text, found[0])
         return Finding("nothing", missing=by_marker and missing == len(markers) > 0)
 
-    def _markers(self) -> Sequence[str]:
-        """Return the markers of the attempts that may have taken effect; of a lost process, of those that it may have made."""
-        known: Sequence[str] | None = self.doubt.facts["markers"]
-        if known is not None:
-            return known
-        delivery = self.doubt.facts["delivery"]
-        return [marker_of(self.journal, self.doubt.id, delivery, attempt) for attempt in range(1, _CANDIDATES + 1)]
+    def _told(self, row: Mapping[str, Any]) -> Finding:
+        """Judge the events of a trigger that carry a marker of the doubt."""
+        told = ToldEvents(self.journal, self.doubt, row["trigger"])
+        if len(told.own) > 1:
+            return Finding("ambiguous", f"events of {len(told.own)} things have the same marker")
+        if told.own:
+            text = "" if self.judges else json.dumps(self.shown(told.own[0]), ensure_ascii=False)[:_LONGEST]
+            return Finding("matched", text, told.own[0])
+        if told.foreign:
+            return Finding("similar", "an event with the marker came from another account than the call's, or from one that nobody knows")
+        return Finding("nothing")
 
     def _filled(self, value: Any, marker: str | None) -> Any:
         facts = self.doubt.facts
@@ -317,29 +346,31 @@ class _Looking:
         plain = [(str(name)[:64], str(value)[:_LONGEST]) for name, value in clean.items() if isinstance(value, str | int | float)]
         return dict(plain[:_MEMBERS])
 
-    def output(self, row: Mapping[str, Any], item: Any) -> Mapping[str, Any] | None:
-        """Return the output that a look has declared, if it is one of the action; else None."""
+    def output(self, row: Mapping[str, Any], item: Any) -> tuple[Mapping[str, Any] | None, Sequence[str]]:
+        """Return the output that a look has declared, or that an event proves, if it is one of the action; else None. Return also the
+        references by which further events name it."""
+        try:
+            plan = run_in_thread(plan_of(self._pipeline, self.entry))
+            connector = plan.manifest.key
+            if "trigger" in row:
+                reference = item.get("reference")
+                return output_of(plan, item), [reference_of(connector, reference)] if reference else []
+            found = self._declared(row, item, plan)
+        except (JackfieldError, LookupError, InvalidOutput):
+            return None, ()
+        return found, () if found is None else references_in(found, plan.references, connector)
+
+    def _declared(self, row: Mapping[str, Any], item: Any, plan: Plan) -> Mapping[str, Any] | None:
         if row.get("output") is None or self._attempts is None:
             return None
-        try:
-            found = follow(item, row["output"]) if row["output"] else item
-            plan = run_in_thread(self._plan_of_call())
-            if not isinstance(found, Mapping) or plan.action.hands_out:
-                return None
-            check_output(found, plan)
-        except (JackfieldError, LookupError, InvalidOutput):
+        found = follow(item, row["output"]) if row["output"] else item
+        if not isinstance(found, Mapping) or plan.action.hands_out:
             return None
+        check_output(found, plan)
         opening = self._attempts.opening
         masked = found if opening is None else opening.cache.output_mask.masked(found)[0]
         told = concealed(masked, plan.secrets)
         return told if isinstance(told, Mapping) else None
-
-    async def _plan_of_call(self) -> Plan:
-        facts = self.doubt.facts
-        run = Run(self._pipeline.in_thread, None, LIBRARY, wait=False)
-        connection = {} if facts["connection"] is None else {"connection": facts["connection"]["name"]}
-        given = {"connector": facts["connector"], "action": self.entry.action, "inputs": {}, **connection}
-        return await self._pipeline.plans.find(self._pipeline.plans.parsed(given, run), run)
 
 
 async def _read_pages(attempts: Attempts, values: Inputs) -> list[Mapping[str, Any]]:

@@ -30,7 +30,7 @@ from jackfield_store.recording.twins import FIRST_LOOK, LONGEST_LOOK, joined, tw
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from jackfield.connector.evidence import Look, Marker
+    from jackfield.connector.evidence import Evidence, Marker
     from jackfield.invocation.claimed import Claimed
     from jackfield.invocation.entry import Draft, Entry
     from jackfield.kernel.clock import Clock
@@ -167,7 +167,7 @@ class Record:
         """Maker of the marker of an attempt, or of ``EVERY`` one; None if nobody would look for it."""
         return None if self._expectation is None else self._expectation.marker
 
-    def expect(self, marker: Marker | None, looks: Sequence[Look], inputs: Mapping[str, Any], *, is_shared: bool) -> None:
+    def expect(self, marker: Marker | None, looks: Sequence[Evidence], inputs: Mapping[str, Any], *, is_shared: bool) -> None:
         """Keep what looks for evidence need, in case the call ends in doubt. ``inputs`` are those that take effect; with ``is_shared`` all
         attempts carry one marker."""
         self._expectation = _seldom()[1].expected(self._journal, self._run, self._draft, marker, looks, inputs, is_shared=is_shared)

@@ -9,6 +9,7 @@ from jackfield_store.connections.revocations import revocation_place
 from jackfield_store.connections.shared_leases import lease_place
 from jackfield_store.database import Row
 from jackfield_store.journal.doubts import facts_place
+from jackfield_store.journal.marks import marked_place
 from jackfield_store.journal.outcomes import log_place, outcome_place
 from jackfield_store.keys import Vault
 from jackfield_store.resources.verify import SealedRows
@@ -41,9 +42,13 @@ STORE_ROWS = (
     SealedRows(
         "doubts", "facts, log", "what is known of the doubt of the invocation {id}",
         lambda vault, row: (
-            vault.open(row.workspace, facts_place(row.id), row.facts),
+            vault.open(row.workspace, facts_place(row.id), row.facts) if row.facts else None,
             None if row.log is None else vault.open(row.workspace, log_place(row.id), row.log),
         ),
+    ),
+    SealedRows(
+        "marked_events", "sealed", "an event with the marker of an attempt ({digest})",
+        opened_at(lambda row: marked_place(row.digest, row.reference)), ("digest", "reference"),
     ),
     SealedRows(
         "approvals", "about", "what is shown of the approval {id}", opened_at(lambda row: ("invocation", row.id, "approval"), "about")

@@ -1,0 +1,115 @@
+"""Events that carry the marker of an attempt, as evidence of doubts. They come before, while or after a call ends in doubt.
+
+An event whose invocation is not known by its reference is kept, for what its doubt needs: the provider's ID, the trigger and the account. A
+doubt whose marker it has becomes due at once, in the transaction that stores the event; a look judges it then. An event that has overtaken
+its doubt is found by the first look.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jackfield.kernel.dataclass import dataclass
+from jackfield_store.database import Database, Transaction
+from jackfield_store.keys import Vault
+
+KEPT = 72 * 3600.0
+"""Seconds for which an event is kept."""
+MOST = 10_000
+"""Events that are kept of a workspace, the newest."""
+_KNOW = "INSERT INTO doubt_markers (workspace, digest, id) VALUES (:workspace, :digest, :id) ON CONFLICT DO NOTHING"
+_KEEP = """
+INSERT INTO marked_events (workspace, digest, reference, received_at, sealed)
+VALUES (:workspace, :digest, :reference, :received_at, :sealed)
+ON CONFLICT DO NOTHING
+"""
+_WAKE = """
+UPDATE doubts SET look_at = :now, claim = claim + 1
+WHERE workspace = :workspace AND since IS NOT NULL
+    AND id IN (SELECT id FROM doubt_markers WHERE workspace = :workspace AND digest = :digest)
+"""
+_OLD = "DELETE FROM marked_events WHERE workspace = :workspace AND received_at < :before"
+_SURPLUS = f"""
+DELETE FROM marked_events WHERE workspace = :workspace AND received_at < (
+    SELECT received_at FROM marked_events WHERE workspace = :workspace ORDER BY received_at DESC LIMIT 1 OFFSET {MOST}
+)
+"""
+_ID = "SELECT id FROM doubt_markers WHERE workspace = :workspace AND digest = :digest"
+_KEPT = """
+SELECT digest, reference, sealed FROM marked_events WHERE workspace = :workspace AND digest IN ({digests}) ORDER BY received_at LIMIT 20
+"""
+_CONNECTION = "SELECT id, type, version, account_id FROM connections WHERE workspace = :workspace AND name = :name"
+_REMOVE = "DELETE FROM doubt_markers WHERE workspace = :workspace AND id IN ({ids})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class NewMark:
+    """Event that is ready to be kept."""
+
+    digest: str
+    reference: str
+    received_at: float
+    sealed: bytes
+
+
+def digest_of(connector: str, marker: str) -> str:
+    """Return the digest under which the marker of an attempt is found."""
+    return hashlib.sha256(f"{connector}\0{marker}".encode()).hexdigest()
+
+
+def marked_place(digest: str, reference: str) -> tuple[str, ...]:
+    """Return the place that what is kept of an event is sealed for."""
+    return ("marked", digest, reference)
+
+
+def sealed_mark(vault: Vault, workspace: str, digest: str, reference: str, received_at: float, about: Mapping[str, Any]) -> NewMark:
+    """Seal what looks need of an event."""
+    text = json.dumps(about, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    return NewMark(digest, reference, received_at, vault.seal(workspace, marked_place(digest, reference), text))
+
+
+def know(transaction: Transaction, workspace: str, identifier: str, digests: Sequence[str]) -> None:
+    """Let events find a doubt by the markers of its attempts."""
+    transaction.change_all([(_KNOW, [{"workspace": workspace, "digest": one, "id": identifier} for one in digests])])
+
+
+def keep(transaction: Transaction, workspace: str, found: NewMark, now: float) -> None:
+    """Keep an event, and make the doubt due that it is about."""
+    own = {"workspace": workspace, "digest": found.digest}
+    more = {"reference": found.reference, "received_at": found.received_at, "sealed": found.sealed}
+    if transaction.change(_KEEP, {**own, **more}):
+        transaction.change(_WAKE, {**own, "now": now})
+        transaction.change(_OLD, {"workspace": workspace, "before": now - KEPT})
+        transaction.change(_SURPLUS, {"workspace": workspace})
+
+
+def invocation_of_marker(database: Database, workspace: str, digest: str) -> str | None:
+    """Return the invocation in doubt that a marker belongs to; None if there is none, or it has not ended yet."""
+    row = database.look_up(_ID, {"workspace": workspace, "digest": digest})
+    return None if row is None else str(row.id)
+
+
+def kept_events(database: Database, vault: Vault, workspace: str, digests: Sequence[str]) -> list[dict[str, Any]]:
+    """Return what is kept of the events with these markers, one for each ID of the provider."""
+    if not digests:
+        return []
+    names = {f"d{place}": digest for place, digest in enumerate(digests)}
+    statement = _KEPT.format(digests=", ".join(f":{name}" for name in names))
+    with database.read() as transaction:
+        rows = transaction.execute(statement, {"workspace": workspace, **names})
+    found: list[dict[str, Any]] = [json.loads(vault.open(workspace, marked_place(row.digest, row.reference), row.sealed)) for row in rows]
+    return found
+
+
+def connection_facts(database: Database, workspace: str, name: str | None) -> dict[str, Any]:
+    """Return ID, type, version and account of a stored connection; empty if there is none of that name."""
+    row = None if name is None else database.look_up(_CONNECTION, {"workspace": workspace, "name": name})
+    return {} if row is None else {"id": row.id, "type": row.type, "version": row.version, "account": row.account_id}
+
+
+def remove(transaction: Transaction, workspace: str, ids: Mapping[str, str]) -> None:
+    """Delete the markers of invocations that are deleted; ``ids`` are named values."""
+    transaction.change(_REMOVE.format(ids=", ".join(f":{name}" for name in ids)), {"workspace": workspace, **ids})

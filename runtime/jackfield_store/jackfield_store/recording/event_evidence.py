@@ -1,0 +1,108 @@
+"""Events as evidence of a call in doubt: those that carry the marker of one of its attempts, and come from its own account."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from jackfield.callers import LIBRARY
+from jackfield.kernel.errors import InvalidOutput
+from jackfield.pipe.run import Run
+from jackfield.pipe.settle import check_output
+from jackfield.pipe.waiter import run_in_thread
+from jackfield_store.journal.marks import connection_facts, digest_of, kept_events
+from jackfield_store.recording.expectations import digests_of, event_rows
+from jackfield_store.recording.sealing import marker_of
+
+if TYPE_CHECKING:
+    from jackfield.invocation.entry import Entry
+    from jackfield.pipe.plan import Plan
+    from jackfield.pipe.recording import Pipe
+    from jackfield_store.journal import Journal
+    from jackfield_store.journal.doubts import Doubt, Doubts
+
+CANDIDATES = 5
+"""Attempts of a lost process whose markers are looked for: nobody knows how many it had made."""
+
+
+def markers_of(journal: Journal, identifier: str, facts: Mapping[str, Any]) -> Sequence[str]:
+    """Return the markers of the attempts that may have taken effect; of a lost process, of those that it may have made."""
+    known: Sequence[str] | None = facts["markers"]
+    if known is not None:
+        return known
+    return [marker_of(journal, identifier, facts["delivery"], attempt) for attempt in range(1, CANDIDATES + 1)]
+
+
+def found_out(pipeline: Pipe, journal: Journal, doubts: Doubts, doubt: Doubt, entry: Entry) -> Doubt:
+    """Find out the facts of a call whose process has died and left none: it left none where only events can be evidence.
+
+    :raises OvertakenError: if nothing can.
+    """
+    plan = run_in_thread(plan_of(pipeline, entry))
+    rows = event_rows(plan.code.evidence) if entry.effect == "write" else []
+    if not rows:
+        return doubts.find_out(doubt, None, ())
+    own = connection_facts(journal.database, journal.workspace, entry.connection)
+    connection = None
+    if entry.connection is not None:
+        connection = {"name": entry.connection, **{name: own.get(name) for name in ("id", "version", "type")}}
+    facts = {
+        "connector": entry.connector, "version": entry.connector_version, "connection": connection, "looks": rows,
+        "from": entry.created_at, "until": None, "deadline": entry.expires_at or doubt.since, "markers": None, "delivery": entry.delivery,
+        "partial": False,
+    }  # fmt: skip
+    return doubts.find_out(doubt, facts, digests_of(entry.connector, rows, markers_of(journal, doubt.id, facts)))
+
+
+async def plan_of(pipeline: Pipe, entry: Entry) -> Plan:
+    """Return the plan of a call that was made, with its action's code."""
+    run = Run(pipeline.in_thread, None, LIBRARY, wait=False)
+    connection = {} if entry.connection is None else {"connection": entry.connection}
+    given = {"connector": entry.connector, "action": entry.action, "inputs": {}, **connection}
+    plan = await pipeline.plans.find(pipeline.plans.parsed(given, run), run)
+    if not plan.is_loaded:
+        await plan.load(pipeline.catalog, run.waiter)
+    return plan
+
+
+class ToldEvents:
+    """Events that carry a marker of a doubt, of one trigger: the ``own`` ones, and how many are ``foreign``, of another account."""
+
+    def __init__(self, journal: Journal, doubt: Doubt, trigger: str) -> None:
+        connector = doubt.facts["connector"]
+        digests = [digest_of(connector, marker) for marker in markers_of(journal, doubt.id, doubt.facts)]
+        kept = kept_events(journal.database, journal.vault, journal.workspace, digests)
+        self._used = doubt.facts["connection"] or {}
+        self._now = connection_facts(journal.database, journal.workspace, self._used.get("name"))
+        found = [one for one in kept if one["trigger"] == trigger]
+        self.own = [one for one in found if self._is_own(one)]
+        self.foreign = len(found) - len(self.own)
+
+    def _is_own(self, event: Mapping[str, Any]) -> bool:
+        """Return whether an event is of the account of the call: it came over the same connection, or both accounts are known and equal.
+
+        A connection that the trigger cannot use, such as SMTP's, has no account that anybody could know: there the marker decides.
+        """
+        used, now, over = self._used, self._now, event.get("connection") or {}
+        unchanged = (now.get("id"), now.get("version", used.get("version"))) == (used.get("id"), used.get("version"))
+        account = now.get("account") if unchanged else None
+        if account is not None and event.get("account") is not None:
+            return bool(account == event["account"])
+        if unchanged and all(over.get(name) == (used.get(name) if name == "name" else now.get(name)) for name in ("name", "id", "version")):
+            return True
+        families = [str(one.get("type") or "").rpartition("/")[0] for one in (used, over)]
+        return unchanged and account is None and "" not in families and families[0] != families[1]
+
+
+def output_of(plan: Plan, event: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the output that an event proves: the member that is marked as the provider's reference, if that is all that is required."""
+    reference = event.get("reference")
+    place = next((place for place in plan.references if len(place) == 1), None)
+    if reference is None or place is None or plan.action.hands_out:
+        return None
+    found = {place[0]: reference}
+    try:
+        check_output(found, plan)
+    except InvalidOutput:
+        return None
+    return found

@@ -1,0 +1,110 @@
+"""Events that carry the marker of an attempt settle its doubt: before it, after it, and after its process has died."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.jackfield_store.doubts.doubt_stage import DoubtStage, doubt_stage
+
+from forking import alone
+
+
+def test_an_event_settles_the_doubt_that_it_has_overtaken(stage: DoubtStage) -> None:
+    """The event comes while the call runs, the doubt after it: the first look finds it, with the reference as output."""
+    stage.script("cut")
+    lost = stage.invoke("mailTicket", idempotencyKey="k")
+    (ticket,) = stage.noted("tickets")
+    with stage.journal.database.read() as transaction:
+        assert len(transaction.execute("SELECT id FROM doubt_markers", {})) == 1
+    stage.told(ticket)
+    stage.look(3.0)
+    entry = stage.entry(lost.meta.invocation_id).to_json()
+    assert (entry["status"], entry["output"], entry["resolvedBy"]) == ("succeeded", {"id": "t-1"}, "evidence")
+    assert entry["meta"]["resolution"]["evidence"]["kind"] == "event"
+    assert stage.invoke("mailTicket", idempotencyKey="k").output == {"id": "t-1"}
+    assert len(stage.noted("requests")) == 1
+
+
+def test_an_event_makes_its_doubt_due_at_once(stage: DoubtStage) -> None:
+    """Long after the last look, an event comes: the doubt is looked at without waiting. A call that succeeded has no row of a doubt."""
+    stage.script("done", "cut")
+    assert stage.invoke("mailTicket").status == "succeeded"
+    with stage.journal.database.read() as transaction:
+        assert transaction.execute("SELECT id FROM doubts", {}) == []
+    lost = stage.invoke("mailTicket")
+    for _ in range(4):
+        stage.look(40_000.0)
+    entry = stage.entry(lost.meta.invocation_id).to_json()
+    assert (entry["status"], {one["result"] for one in entry["looks"]}) == ("in_doubt", {"nothing"})
+    assert stage.look(0.0) == 0
+    stage.told(stage.noted("tickets")[1])
+    assert stage.look(0.0) == 1
+    assert stage.entry(lost.meta.invocation_id).status == "succeeded"
+
+
+def test_two_things_with_one_marker_are_ambiguous(stage: DoubtStage) -> None:
+    """A copied marker comes with another ID: nobody can tell which is ours, so a person decides."""
+    stage.script("cut")
+    lost = stage.invoke("mailTicket")
+    (ticket,) = stage.noted("tickets")
+    stage.told(ticket)
+    stage.told({**ticket, "id": "t-copied"})
+    stage.look(3.0)
+    entry = stage.entry(lost.meta.invocation_id).to_json()
+    assert (entry["status"], entry["looks"][-1]["result"]) == ("in_doubt", "ambiguous")
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        {"connection": {"name": "other", "id": "4711", "version": 1, "type": "bureau/desk"}},
+        {"connection": {"name": "desk", "id": "4711", "version": 1, "type": "bureau/desk"}},
+        {"connection": {}},
+        {"trigger": "rumours"},
+    ],
+)
+def test_an_event_of_another_account_proves_nothing(stage: DoubtStage, about: dict[str, Any]) -> None:
+    """Over another connection of the same kind, whose account nobody knows, or of another trigger: the doubt stays."""
+    stage.script("cut")
+    lost = stage.invoke("mailTicket")
+    stage.told(stage.noted("tickets")[0], **about)
+    stage.look(3.0)
+    entry = stage.entry(lost.meta.invocation_id).to_json()
+    assert (entry["status"], entry["looks"][-1]["result"]) == ("in_doubt", "similar" if "trigger" not in about else "nothing")
+
+
+def _dying(folder: str, url: str) -> dict[str, Any]:
+    with doubt_stage(Path(folder), url) as stage:
+        stage.script("dies")
+        stage.dies(action="mailTicket", idempotencyKey="k")
+        left = stage.journal.held("k")
+        assert left is not None
+        stage.told(stage.noted("tickets")[0])
+        stage.look(7.0)
+        stage.script("dies")
+        stage.dies(action="plainTicket", idempotencyKey="p")
+        plain = stage.journal.held("p")
+        stage.look(7.0)
+        with stage.journal.database.read() as transaction:
+            rows = [row.id for row in transaction.execute("SELECT id FROM doubts", {})]
+        return {"left": left.status, "entry": stage.entry(left.id).to_json(), "rows": rows, "ids": [left.id, plain and plain.id]}
+
+
+def test_a_process_that_dies_leaves_what_events_need(tmp_path: Path, database_url: str) -> None:
+    """Nothing was kept at the begin: the first look after recovery finds out the markers, and the event settles. A write without evidence
+    keeps no row."""
+    found = alone(_dying, str(tmp_path), database_url)
+    assert (found["left"], found["entry"]["status"], found["entry"]["output"]) == ("in_doubt", "succeeded", {"id": "t-1"})
+    assert found["rows"] == found["ids"][:1]
+
+
+def test_made_up_markers_settle_nothing(stage: DoubtStage) -> None:
+    """Ten thousand and more events with markers that nobody has sent are kept within a limit, and change nothing."""
+    stage.script("cut")
+    lost = stage.invoke("mailTicket")
+    for number in range(200):
+        stage.told({"id": f"x-{number}"}, marker=f"{number:026d}".replace("0", "a").replace("1", "b").replace("8", "c").replace("9", "d"))
+    stage.look(3.0)
+    assert stage.entry(lost.meta.invocation_id).status == "in_doubt"
