@@ -13,7 +13,7 @@ WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 6)
 export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/pycache
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup browser clients demo test format lint types layers drift bounds unit test-core campaign wheels docs bench awsindex iamactions corpus mocks costs audit shelf shelf-test shelf-licences airflow generate fix clean
+.PHONY: help setup browser clients demo test format lint types layers drift bounds unit test-core campaign wheels single-file single-file-test docs bench awsindex iamactions corpus mocks costs audit shelf shelf-test shelf-licences airflow generate fix clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -91,6 +91,14 @@ test-core: setup ## the tests of the framework alone: what to run after each cha
 wheels: setup
 	@echo "== wheels"
 	@BIN=$(BIN) .ci/wheels
+
+# As airflow: it needs a C compiler and root, and what it shows changes with packaging alone.
+single-file: browser ## build dist/jackfield-linux-x86_64: one file that runs without Python, on Linux with its C library
+	@echo "== single file"
+	@$(BIN)/python .ci/single_file.py
+
+single-file-test: single-file ## build it, and run it where there is nothing but the C library
+	@$(BIN)/python -m pytest -q -m single_file tests/deploy/test_deploy_single_file.py
 
 # `make bench PART` and `make bench PART=...` measure one part, `make campaign PART` likewise: what follows names parts, and is no target then.
 ifneq ($(filter bench campaign,$(firstword $(MAKECMDGOALS))),)

@@ -295,6 +295,27 @@ def test_a_wheel_for_another_platform(shell: Shell, shop: Storefront) -> None:
     assert refused(shell) == "platform"
 
 
+@pytest.mark.parametrize("tag", ["cp311-cp311-manylinux_2_17_x86_64", "py3-none-any"])
+def test_a_compiled_module_in_the_single_file(shell: Shell, shop: Storefront, monkeypatch: pytest.MonkeyPatch, tag: str) -> None:
+    """The single file's interpreter loads no modules that were compiled for another, whatever the wheel's name says."""
+    monkeypatch.setattr(sys, "_MEIPASS", "/", raising=False)
+    contents = files_of("acme", "1.0.0")
+    for change in (swap(f"{INFO}/WHEEL", "py3-none-any", tag), put("jackfield_acme/fast.abi3.so", "\x7fELF")):
+        change(contents)
+    shop.forge(content=wheel_of(contents), file=f"jackfield_acme-1.0.0-{tag}.whl")
+    assert refused(shell) == "compiled"
+
+
+def test_a_dependency_in_the_single_file(shell: Shell, shop: Storefront, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The single file has no installer of packages: a dependency that is not in it is named, wherever it could be had."""
+    monkeypatch.setattr(sys, "_MEIPASS", "/", raising=False)
+    shop.add("second", needs=["needed-thing>=1"])
+    write_dependency(shell.folder / "wheels", "needed_thing", "1.0", "")
+    answer = shell.run("install", "second", "--from", "site", "--find-links", "wheels")
+    assert "needed-thing>=1, which jackfield's single file does not have" in answer.json["error"]["message"], answer.out
+    assert answer.json["error"]["details"][0]["keyword"] == "dependencies"
+
+
 def test_a_server_that_is_too_slow(shell: Shell, shop: Storefront, monkeypatch: pytest.MonkeyPatch) -> None:
     """A download that takes too long is given up, and nothing is pinned."""
     monkeypatch.setattr("jackfield_market.installing.sources.DOWNLOAD_SECONDS", -1)

@@ -184,7 +184,11 @@ def _claimed(cores: Sequence[int]) -> socket.socket | None:
 
 
 def _keep_to(core: int) -> None:
-    for thread in os.listdir("/proc/self/task"):
+    try:
+        threads = os.listdir("/proc/self/task")
+    except FileNotFoundError:  # no /proc is mounted: the threads of this process cannot be listed
+        return
+    for thread in threads:
         try:
             os.sched_setaffinity(int(thread), {core})
         except ProcessLookupError:  # it has just ended

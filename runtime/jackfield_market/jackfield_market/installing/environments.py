@@ -38,6 +38,7 @@ DEPENDENCIES = "dependencies"
 SECONDS = 600
 """Longest run of uv."""
 _LAST_LINES = 6
+_WITH_PYTHON = "Install jackfield with pip or uv, or take its container image, where this connector is needed."
 _HOST = frozenset({"jackfield", "jackfield-aws", "jackfield-http"})
 """Distributions that are always the host's."""
 _PASSED_ON = frozenset({"PATH", "HOME", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "UV_CACHE_DIR", "SYSTEMROOT", "LOCALAPPDATA"})
@@ -54,12 +55,25 @@ def check_host(wheel: Wheel) -> None:
     needed = wheel.metadata.requires_python
     if needed is not None and not needed.contains(python, prereleases=True):
         raise NotInstalled("python", f"'{wheel.file}' requires Python {needed}, this is {python}", "Use another Python or version.")
+    if _is_single_file() and _is_compiled(wheel):
+        message = f"'{wheel.file}' contains compiled modules, and jackfield's single file runs pure Python connectors only"
+        raise NotInstalled("compiled", message, _WITH_PYTHON)
     if parse_wheel_filename(wheel.file)[3].isdisjoint(sys_tags()):
         raise NotInstalled("platform", f"'{wheel.file}' is not made for this Python and platform", "Ask its publisher for another wheel.")
     for need in _needed(wheel):
         if need.name in _HOST and not _satisfied(need):
             have = _host_version(need.name) or "not installed"
             raise NotInstalled("host", f"'{wheel.file}' requires {need}; the host's is {have}", "Upgrade the host, or choose a version.")
+
+
+def _is_single_file() -> bool:
+    """Return whether this process is jackfield's single file, whose interpreter and packages PyInstaller has put together."""
+    return hasattr(sys, "_MEIPASS")
+
+
+def _is_compiled(wheel: Wheel) -> bool:
+    is_for_one_platform = any(tag.platform != "any" for tag in parse_wheel_filename(wheel.file)[3])
+    return is_for_one_platform or any(path.endswith((".so", ".pyd", ".dylib")) or ".so." in path for path in wheel.files)
 
 
 def unpack(wheel: Wheel, folder: str) -> None:
@@ -84,6 +98,12 @@ def add_dependencies(wheel: Wheel, folder: str, policy: Policy, locked: Sequence
         if not any(one.name == need.name and need.specifier.contains(one.version, prereleases=True) for one in locked or ()):
             message = f"'{wheel.file}' requires {need}, which neither this environment nor the lock file has"
             raise NotInstalled("lock", message, "Install it beside jackfield, or write the lock file anew in an environment like this one.")
+    if _is_single_file():
+        lacking = ", ".join([str(need) for need in missing] or [f"{one.name}=={one.version}" for one in locked or ()])
+        if not lacking:
+            return []
+        message = f"'{wheel.file}' requires {lacking}, which jackfield's single file does not have, and it installs no dependencies"
+        raise NotInstalled("dependencies", message, _WITH_PYTHON)
     found = _resolved(wheel, missing, policy) if locked is None else list(locked)
     if found:
         target = os.path.join(folder, DEPENDENCIES)
