@@ -23,7 +23,8 @@ What ``make test`` leaves to campaigns because it takes more CPU time than it sh
 - four kills of a dispatcher with 150 events each, eight changes of each kind under calls, 1,000 planted secrets: two, three and 100.
 - the second worker of the compose file: one runs what the API queues, and the file's number of replicas is read.
 - ``JACKFIELD_PIN=0`` of a server: all servers of tests have it, and one with several workers keeps to its cores.
-- the generated TypeScript client: the generated Python client calls the server, and all schemas are named as generators need it.
+- the generated TypeScript clients: the generated Python client calls the server, and all schemas are named as generators need it.
+- restarts at 200 requests a second: four callers ask without a pause while a process takes the socket over.
 - SES's tests through boto3's client: 43 that call most operations go both ways.
 - 1,000 examples of each property, 20,000 of some: 25 are drawn.
 - AWS: requests of all operations beside botocore's (an eighth of the operations of an eighth of the services is compared), telling members
