@@ -3,6 +3,8 @@ import { createServer } from 'node:http'
 import Provider from 'oidc-provider'
 
 let groups = ['support']
+const consents = {}
+const known = new Set(['web', 'console', 'native'])
 const configuration = {
   clients: [
     {
@@ -23,13 +25,23 @@ const configuration = {
       application_type: 'native',
     },
   ],
-  scopes: ['openid', 'offline_access', 'mail.read', 'mail.send', 'profile', 'groups'],
+  scopes: ['openid', 'offline_access', 'mail.read', 'mail.send', 'profile', 'groups', 'jackfield:read', 'jackfield:invoke'],
   claims: { openid: ['sub'], profile: ['name'], groups: ['groups'] },
   features: { devInteractions: { enabled: false }, deviceFlow: { enabled: true }, revocation: { enabled: true },
-    introspection: { enabled: true }, clientCredentials: { enabled: true }, userinfo: { enabled: true }, backchannelLogout: { enabled: true } },
+    introspection: { enabled: true }, clientCredentials: { enabled: true }, userinfo: { enabled: true }, backchannelLogout: { enabled: true },
+    registration: { enabled: true },
+    // a resource that a client names gets tokens of its own: signed ones, for nothing else
+    resourceIndicators: { enabled: true, useGrantedResource: () => true,
+      getResourceServerInfo: (_context, resource) => ({ audience: resource, scope: 'jackfield:read jackfield:invoke', accessTokenFormat: 'jwt', accessTokenTTL: 3600 }) } },
+  extraTokenClaims: () => ({ workspace: 'default' }),
+  // who has registered itself asks Ada each time
+  loadExistingGrant: ({ oidc }) => {
+    const granted = oidc.result?.consent?.grantId ?? (known.has(oidc.client.clientId) ? oidc.session.grantIdFor(oidc.client.clientId) : undefined)
+    return granted && oidc.provider.Grant.find(granted)
+  },
   pkce: { required: () => true },
   rotateRefreshToken: true,
-  issueRefreshToken: async () => true,
+  issueRefreshToken: async (_context, client) => client.grantTypeAllowed('refresh_token'),
   // that of an exchange is too short to be used: the first call refreshes it
   ttl: { AccessToken: (_context, token) => (token.gty?.includes('refresh_token') ? 3600 : 30), RefreshToken: 86400, AuthorizationCode: 60, DeviceCode: 600, Interaction: 600, Session: 600, Grant: 86400, IdToken: 600 },
   findAccount: async (_context, id) => ({ accountId: id, claims: async () => ({ sub: id, name: 'Ada Lovelace', groups }) }),
@@ -57,6 +69,12 @@ server.listen(0, '127.0.0.1', () => {
       }
       const grant = grantId ? await provider.Grant.find(grantId) : new provider.Grant({ accountId: session.accountId, clientId: params.client_id })
       grant.addOIDCScope(params.scope ?? '')
+      if (params.resource) {
+        // at first she lets it look around only
+        const asked = consents[params.client_id] = (consents[params.client_id] ?? 0) + 1
+        grant.addResourceScope(params.resource, asked === 1 ? 'jackfield:read' : params.scope)
+        if (asked === 1) grant.rejectResourceScope(params.resource, 'jackfield:invoke')
+      }
       await provider.interactionFinished(request, response, { consent: { grantId: await grant.save() } }, { mergeWithLastSubmission: true })
     } catch (error) { response.statusCode = 500; response.end(String(error)) }
   })
