@@ -22,6 +22,7 @@ Json = Mapping[str, Any]
 class McpConnection(BoundConnection):
     """MCP server over Streamable HTTP, without sign-in. Its values are judged by the manifest's schema."""
 
+    own_wire: ClassVar[bool] = True
     key: ClassVar[str] = "anonymous"
     abroad: ClassVar[bool] = False
     """True if a tenant has named the server: then the operator's own connections reach public hosts only, too."""

@@ -23,6 +23,7 @@ from jackfield_aws_ses.smtp.connection_type import Smtp
 from jackfield_http.bindings.connection import BoundConnection
 from jackfield_http.connection_types import BearerToken
 from jackfield_http.request.connections import Anonymous, AnyAwsSigV4, AnyBearer
+from jackfield_mcp.connections import McpConnection
 from jackfield_store.management.shared_settings import SharedSettings
 
 NAME, INTERNAL = "api.example", "10.1.2.3"
@@ -206,6 +207,7 @@ KEYS = {"accessKeyId": "AKIAABCDEFGHIJKLWXYZ", "secretAccessKey": "wJalrXUtnFEMI
     ("kind", "values"),
     [
         (BearerToken, {**SERVER, "token": "t"}), (Anonymous, SERVER), (AnyBearer, {**SERVER, "token": "t"}), (BoundConnection, SERVER),
+        (McpConnection, SERVER),
     ],
 )  # fmt: skip
 def test_types_of_the_wire(kind: type[ConnectionType], values: dict[str, Any]) -> None:
