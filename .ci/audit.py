@@ -14,6 +14,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
@@ -33,6 +34,8 @@ CONSTRAINTS, HASHED = ROOT / "constraints.txt", ROOT / "constraints-hashed.txt"
 ADVISORIES = Path(__file__).with_name("advisories.json")
 """ID and affected releases of what is known of the packages that ours ask for: no floor of ours may be one of them."""
 PROJECTS = [ROOT, *sorted(ROOT.glob("runtime/jackfield_*")), *(one.parent for one in sorted(ROOT.glob("connectors/*/pyproject.toml")))]
+HOSTS = sorted(one.parent for one in ROOT.glob("hosts/*/pyproject.toml"))
+"""Packages for programs of others, such as Airflow. They are shipped as wheels, and installed beside what these programs pin, not here."""
 
 
 def shipped(names: Iterable[str]) -> dict[str, Distribution]:
@@ -94,17 +97,26 @@ def bill(parts: Mapping[str, Distribution], digests: Mapping[tuple[str, str], li
         "specVersion": "1.6",
         "version": 1,
         "metadata": {"component": {"type": "application", "name": "jackfield", "version": parts["jackfield"].version}},
-        "components": [_component(name, one, digests.get((name, one.version), [])) for name, one in parts.items()],
+        "components": [
+            *(_component(name, one.version, licence(one), digests.get((name, one.version), [])) for name, one in parts.items()),
+            *(_component(name, about["version"], about["license"], []) for name, about in hosted().items()),
+        ],
     }
 
 
-def _component(name: str, one: Distribution, digests: list[str]) -> dict[str, Any]:
-    found: dict[str, Any] = {"type": "library", "name": name, "version": one.version, "purl": f"pkg:pypi/{name}@{one.version}"}
-    if words := licence(one):
+def hosted() -> dict[str, dict[str, Any]]:
+    """Return what the projects of ``hosts`` say of themselves, by canonical name."""
+    found = [tomllib.loads((one / "pyproject.toml").read_text(encoding="utf-8"))["project"] for one in HOSTS]
+    return {str(canonicalize_name(about["name"])): about for about in found}
+
+
+def _component(name: str, version: str, words: str, digests: list[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {"type": "library", "name": name, "version": version, "purl": f"pkg:pypi/{name}@{version}"}
+    if words:
         found["licenses"] = [{"license": {"name": words}}]
     if digests:
         found["externalReferences"] = [
-            {"type": "distribution", "url": f"pkg:pypi/{name}@{one.version}", "hashes": [{"alg": "SHA-256", "content": one_digest}]}
+            {"type": "distribution", "url": f"pkg:pypi/{name}@{version}", "hashes": [{"alg": "SHA-256", "content": one_digest}]}
             for one_digest in digests
         ]
     return found
@@ -156,7 +168,7 @@ def _within(events: Iterable[Mapping[str, str]], version: Version) -> bool:
 
 def built(out: Path) -> list[Path]:
     """Build the wheel of each project, and return the files."""
-    for project in PROJECTS:
+    for project in [*PROJECTS, *HOSTS]:
         command = [str(Path(sys.executable).with_name("uv")), "build", "--quiet", "--wheel", "--out-dir", str(out), str(project)]
         subprocess.run(command, check=True, capture_output=True)
     return sorted(out.glob("*.whl"))
@@ -222,6 +234,7 @@ def main() -> int:
     parts = shipped([*names, *(f"jackfield-{entry.name}" for entry in PROJECTS if entry.parent.name == "connectors")])
     (asked.out / "bom.cdx.json").write_text(json.dumps(bill(parts, hashes()), indent=2) + "\n", encoding="utf-8")
     licences = {name: licence(one) or "not stated" for name, one in parts.items()}
+    licences |= {name: about["license"] for name, about in hosted().items()}
     (asked.out / "licences.json").write_text(json.dumps(licences, indent=2) + "\n", encoding="utf-8")
     wrong = [f"{line}: not in constraints-hashed.txt, run 'make audit HASH=1'" for line in unlike_hashes()]
     versions = {name: one.version for name, one in parts.items()}
@@ -229,9 +242,9 @@ def main() -> int:
     wrong += [f"{name} {version}: {identifier}" for identifier, name, version in found]
     wrong += [f"{name}: two builds differ" for name in _wheels(asked.out, asked.key)]
     unstated = [name for name, words in licences.items() if words == "not stated"]
-    print(f"{len(parts)} packages; licence not stated: {', '.join(unstated) or 'none'}")
+    print(f"{len(licences)} packages; licence not stated: {', '.join(unstated) or 'none'}")
     print(f"advisories: {len(found)} fit")
-    print(f"wheels: {len(PROJECTS)} built twice{', signed' if asked.key else ''}")
+    print(f"wheels: {len(PROJECTS) + len(HOSTS)} built twice{', signed' if asked.key else ''}")
     print("\n".join(wrong) or "nothing is wrong", file=sys.stderr if wrong else sys.stdout)
     return 1 if wrong else 0
 

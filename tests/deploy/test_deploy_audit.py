@@ -67,6 +67,19 @@ def test_each_pin_has_a_hash(audit: ModuleType) -> None:
     assert audit.unlike_hashes() == []
 
 
+def test_packages_for_hosts_are_audited(audit: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What lies in ``hosts`` is in the bill of materials, with version and licence, and its wheel is built, too."""
+    projects = {path.parent for path in CI.parent.glob("hosts/*/pyproject.toml")}
+    assert {*audit.HOSTS} == projects
+    found = {one["name"]: one for one in audit.bill(audit.shipped(["jackfield"]), {})["components"]}
+    assert found["airflow-provider-jackfield"]["licenses"] == [{"license": {"name": "Apache-2.0"}}]
+    assert found["airflow-provider-jackfield"]["version"] == found["jackfield"]["version"]
+    commands: list[list[str]] = []
+    monkeypatch.setattr(audit.subprocess, "run", lambda words, **_: commands.append(words))
+    audit.built(tmp_path)
+    assert {*map(str, projects)} <= {words[-1] for words in commands}
+
+
 def test_the_bill_of_materials_names_all_that_is_shipped(audit: ModuleType) -> None:
     """What our distributions need with every extra is in it, with version, licence and hashes; tools of developers are not."""
     parts = audit.shipped(["jackfield", "jackfield-aws", "jackfield-http", "jackfield-market"])
@@ -77,4 +90,5 @@ def test_the_bill_of_materials_names_all_that_is_shipped(audit: ModuleType) -> N
     for one in found["components"]:
         assert one["purl"] == f"pkg:pypi/{one['name']}@{one['version']}"
         assert one["licenses"], one["name"]
-        assert one["name"].startswith("jackfield") or one["externalReferences"][0]["hashes"], one["name"]
+        ours = one["name"].startswith("jackfield") or one["name"] in audit.hosted()
+        assert ours or one["externalReferences"][0]["hashes"], one["name"]

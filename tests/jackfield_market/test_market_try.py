@@ -10,7 +10,8 @@ import pytest
 
 from jackfield.catalog import Catalog
 from jackfield.cli.main import main
-from jackfield_market.trying import connect, fake_runtime
+from jackfield.kernel.errors import InvalidInvocation
+from jackfield_market.trying import connect, fake_runtime, kind_of
 
 
 @pytest.mark.parametrize(("key", "account"), [("github", "Ada Example"), ("slack", "Ada Example")])
@@ -26,13 +27,30 @@ def test_a_connector_is_tried_without_an_account(key: str, account: str, capsys:
 def test_a_connector_with_code_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     """Its requests are its own, so no fake can be made of its manifest."""
     assert main(["try", "aws-ses"]) == 2
-    assert "no connection type that can be tried" in capsys.readouterr().out
+    assert "has code of its own" in capsys.readouterr().out
 
 
 @pytest.fixture
 def github() -> dict[str, Any]:
     """Manifest of the connector for GitHub, whose ``oauth`` sends the client's secret in the body."""
     return deepcopy(dict(Catalog.installed().find("github").whole()))
+
+
+def test_a_connector_without_a_sign_in_is_tried(github: dict[str, Any]) -> None:
+    """An API that is open to all needs no credential, and a type with one is preferred; other types are refused by their kind."""
+    about = next(row for row in github["connectionTypes"] if row["key"] == "accessToken")
+    free = {**about, "key": "anonymous", "schema": {"type": "object", "properties": {}}, "http": {"credentials": [], "probe": "/user"}}
+    hard = {**about, "key": "signed", "http": {**about["http"], "credentials": [{"kind": "oauth2ClientCredentials"}]}}
+    github["connectionTypes"] = [free, hard, about]
+    assert kind_of(github) == "accessToken"
+    github["connectionTypes"] = [free, hard]
+    assert kind_of(github) == "anonymous"
+    with fake_runtime(github, "anonymous") as (jackfield, fake):
+        assert connect(jackfield, fake, "all", "anonymous")["status"] == "ok"
+        assert jackfield.invoke({"connector": "github", "action": "listGists", "connection": "all", "inputs": {}}).error is None
+    for wanted, words in (("signed", "cannot sign in by oauth2ClientCredentials"), ("absent", "no connection type 'absent'")):
+        with pytest.raises(InvalidInvocation, match=words):
+            kind_of(github, wanted)
 
 
 def test_the_fake_insists_on_what_the_manifest_says(github: dict[str, Any]) -> None:

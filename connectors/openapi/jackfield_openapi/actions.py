@@ -326,12 +326,20 @@ def _output(response: Response, paging: Paging | None) -> Json:
     schema: Json = {"type": "object", **response.schema} if isinstance(response.schema, dict) else {"type": "object"}
     if schema["type"] != "object":  # a type of several, or one that the document has wrong: an output is always an object
         schema = {"type": "object", "anyOf": [schema]}
-    if paging is None or not paging.enabled or paging.token_output != NEXT_PAGE:
+    more = _of_pages(paging) if paging is not None and paging.enabled else {}
+    if not more:
         return schema
-    more: Json = {"properties": {"nextPage": {"description": "What the next call takes to continue; absent on the last page."}}}
-    if schema.keys() <= {"type", "properties"}:
-        return {**schema, "properties": {**schema.get("properties", {}), **more["properties"]}}
-    return {"type": "object", **more, "allOf": [schema]}
+    known = schema.get("properties", {})
+    if schema.keys() <= {"type", "properties"} and known.keys().isdisjoint(more):
+        return {**schema, "properties": {**known, **more}}
+    return {"type": "object", "properties": more, "allOf": [schema]}
+
+
+def _of_pages(paging: Paging) -> Json:
+    """Return the schemas of the members of an output that are about its pages and that the document does not declare."""
+    if paging.token_output != NEXT_PAGE:
+        return dict(paging.only_shown)
+    return {**paging.only_shown, NEXT_PAGE: {"description": "What the next call takes to continue; absent on the last page."}}
 
 
 def _pagination(paging: Paging, inputs: Json) -> Json:

@@ -112,6 +112,9 @@ _VAGUE = frozenset(["start", "from"])
 _NUMERIC = frozenset(["integer", "number"])
 _ITEMS = ("data", "items", "results", "values", "value", "entries", "records", "list", "content", "resources")
 
+_ABSENT: Any = object()
+_ONLY_SHOWN = "Shown by the document's example of a response; its schema lacks it."
+
 NEXT_PAGE = "nextPage"
 """Input and output member that the generator adds where the API has no page token at the top of its response."""
 
@@ -128,6 +131,8 @@ class Paging:
     token_output: str
     size_input: str | None
     enabled: bool
+    only_shown: Json
+    """Schemas of the members of the output that only the example of the response has, by their names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +290,8 @@ class Pages:
         is_plain = kind == "token" and "last" not in row
         direct = is_plain and top.count("/") == 1 and "~" not in top and not self._wraps(response) and asked.fits(row["input"], top)
         token_input = row.get("input") if kind not in ("url", "linkHeader") else NEXT_PAGE
-        return Paging(made, items, token_input, top[1:] if direct else NEXT_PAGE, size, enabled)
+        shown = self._only_shown(response, [made[name] for name in ("response", "more", "last", "items") if name in made])
+        return Paging(made, items, token_input, top[1:] if direct else NEXT_PAGE, size, enabled, shown)
 
     def _rule(self, operation: Operation, asked: _Asked, response: Response, items: str | None) -> tuple[Kind, str, Json] | None:
         if (said := _vendors(operation.raw.get("x-ms-pageable"))) is not None:
@@ -391,6 +397,24 @@ class Pages:
         lists = [name for name, value in response.example.items() if isinstance(value, list)]
         return pointer(lists[0]) if len(lists) == 1 else None
 
+    def _only_shown(self, response: Response, places: Iterable[str]) -> Json:
+        """Return the schemas of those members at some places that the example of a response has and its schema lacks."""
+        found: Json = {}
+        for steps in map(names, places):
+            if (value := _at(response.example, steps)) is _ABSENT or self._declares(response.raw, steps):
+                continue
+            into = found
+            for name in steps[:-1]:
+                into = into.setdefault(name, {"type": "object", "properties": {}})["properties"]
+            into[steps[-1]] = {**({"type": "array"} if isinstance(value, list) else {}), "description": _ONLY_SHOWN}
+        return found
+
+    def _declares(self, raw: Any, steps: Iterable[str]) -> bool:
+        declared = [raw]
+        for name in steps:
+            declared = self._composition.members({"allOf": declared}).get(name, [])
+        return bool(declared)
+
     def _members(self, raw: Any, at: str = "") -> Iterator[tuple[str, _Member]]:
         """Yield the members of a response that may say how its list goes on; objects about pages are looked into."""
         for name, subs in self._composition.members(raw).items():
@@ -428,6 +452,13 @@ class Pages:
 
     def _is_list(self, subs: list[Any]) -> bool:
         return any(part.get("type") == "array" or "items" in part for sub in subs for part in self._composition.parts(sub))
+
+
+def _at(example: Any, steps: Iterable[str]) -> Any:
+    """Return the member of an example at the end of a path of names; ``_ABSENT`` where it has none."""
+    for name in steps:
+        example = example.get(name, _ABSENT) if isinstance(example, Mapping) else _ABSENT
+    return example
 
 
 def _shown(example: Any, at: str = "") -> Iterator[tuple[str, _Member]]:

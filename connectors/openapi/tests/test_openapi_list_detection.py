@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from jackfield.cli.main import main
 from jackfield.testing import Answer, Provider
 from jackfield_openapi.conversion import Choices, converted
 from openapi_rig import document, generate, installed, operation
@@ -65,6 +67,32 @@ def test_a_list_is_found_by_what_its_document_shows(given: Any, expected: Any) -
     row = action["http"].get("paging")
     names = ("kind", "confidence", "input", "response", "items")
     assert (row and (*map(row.get, names), "pagination" in action)) == expected
+
+
+_NESTED = {"data": [{}], "meta": {"next_cursor": "x"}, "has_more": True}
+
+
+@pytest.mark.parametrize(
+    ("schema", "example", "added"),
+    [
+        (_DATA, {"data": [{}], "next_cursor": "x", "has_more": True}, {"next_cursor", "has_more"}),
+        ({**_DATA, "required": ["data"]}, {"data": [{}], "next_cursor": "x", "has_more": True}, {"next_cursor", "has_more"}),
+        (None, {"results": [{}], "next_cursor": None, "has_more": False}, {"results", "next_cursor", "has_more"}),
+        (_object(data=_ROWS, meta=_object(total=_NUMBER)), _NESTED, {"meta", "has_more", "nextPage"}),
+        (_object(data=_ROWS, next_cursor=_TEXT), {"data": [], "next_cursor": "x"}, set()),
+    ],
+)
+def test_members_about_pages_that_only_the_example_has_are_part_of_the_output(
+    tmp_path: Path, schema: Json | None, example: Json, added: set[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Pagination names what the output has: the connector passes the rules that look at them."""
+    made = generate(tmp_path, _listing([_query("cursor"), _SIZE], schema, example))
+    action = made["actions"][0]
+    assert {name for name, about in action["output"]["properties"].items() if "lacks it" in str(about) or name == "nextPage"} == added
+    capsys.readouterr()
+    main(["check", str(tmp_path / "made"), "--json"])
+    rules = {rule["name"]: rule["evidence"] for rule in json.loads(capsys.readouterr().out)["rules"] if rule["passed"] is False}
+    assert "paging-names-exist" not in rules, rules
 
 
 def test_a_number_as_a_token_is_passed_on_as_a_text(tmp_path: Path) -> None:

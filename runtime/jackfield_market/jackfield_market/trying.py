@@ -26,20 +26,34 @@ Json = Mapping[str, Any]
 
 
 def kind_of(manifest: Json, wanted: str | None = None) -> str:
-    """Return the key of the connection type to try: the one wanted, else one whose values are simple, else one that a person approves.
+    """Return the key of the connection type to try.
+
+    This is the one wanted, else one whose values are simple, else one that a person approves, else one that has no sign-in.
 
     :raises InvalidInvocation: if the connector has code of its own, or no such type.
     """
-    rows = [row for row in manifest["connectionTypes"] if "http" in row]
-    if wanted is not None:
-        rows = [row for row in rows if row["key"] == wanted]
+    key, rows = manifest["key"], [row for row in manifest["connectionTypes"] if "http" in row]
+    if not rows:
+        hint = f"Add a connection to the provider: 'jackfield connections add my-{key} --type {key}/TYPE'."
+        raise InvalidInvocation(f"'{key}' has code of its own, and only connectors without code can be tried against a fake", hint=hint)
+    if wanted is not None and wanted not in [row["key"] for row in rows]:
+        hint = f"It has {', '.join(row['key'] for row in rows)}."
+        raise InvalidInvocation(f"'{key}' has no connection type '{wanted}' that can be tried", hint=hint)
+    asked = [row for row in rows if wanted in (None, row["key"])]
     for kinds in (_SIMPLE, _SIMPLE | ACCOUNTS):
-        for row in rows:
-            used = {part["kind"] for part in row["http"]["credentials"]}
+        for row in asked:
+            used = _kinds(row)
             if used and used <= kinds:
                 return str(row["key"])
-    hint = "Only connectors without code can be tried against a fake; add a connection to the provider."
-    raise InvalidInvocation(f"'{manifest['key']}' has no connection type that can be tried", hint=hint)
+    if (open_to_all := next((row for row in asked if not _kinds(row)), None)) is not None:
+        return str(open_to_all["key"])
+    unknown = sorted({kind for row in asked for kind in _kinds(row)} - _SIMPLE - ACCOUNTS)
+    hint = f"Try another type with --type, or add a connection to the provider: 'jackfield connections add my-{key} --type {key}/TYPE'."
+    raise InvalidInvocation(f"the fake of '{key}' cannot sign in by {', '.join(unknown)}", hint=hint)
+
+
+def _kinds(row: Json) -> set[str]:
+    return {str(part["kind"]) for part in row["http"]["credentials"]}
 
 
 @contextmanager
@@ -87,7 +101,9 @@ def first_read(manifest: Manifest, wanted: str | None = None) -> tuple[str, dict
     free = [action for action in reads if not action.inputs.get("required")]
     chosen = next((action for action in free if action.pagination is not None), None) or next(iter([*free, *reads]), None)
     if chosen is None:
-        raise InvalidInvocation(f"'{manifest.key}' has no action to try", hint=f"'jackfield describe {manifest.key}' lists its actions.")
+        raise InvalidInvocation(
+            f"'{manifest.key}' has no action to try", hint=f"'jackfield connectors show {manifest.key}' lists its actions."
+        )
     rows = [one for action in manifest.raw["actions"] if action["key"] == chosen.key for one in action.get("examples", ())]
     inputs = dict(rows[0]["invocation"]["inputs"]) if rows and chosen not in free else {}
     return chosen.key, inputs
