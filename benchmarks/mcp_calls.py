@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,8 @@ def through_pipe(url: str) -> Iterator[Callable[[], object]]:
     invocation = {"connector": "notes", "action": "addNote", "connection": "main", "inputs": {"text": _TEXT}}
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "made"
-        command([f"{url}/mcp", "--key", "notes", "--out", str(made), "--json"])
+        with redirect_stdout(sys.stderr):  # the process's own output has the figures
+            command([f"{url}/mcp", "--key", "notes", "--out", str(made), "--json"])
         declare(made, "jackfield-notes", "jackfield.connectors", {"notes": "jackfield_notes:mcp"})
         with plugged(made), Jackfield(connections=connections, catalog=Catalog.installed(), database_url="none") as jackfield:
             yield lambda: jackfield.invoke(invocation).unwrap()
