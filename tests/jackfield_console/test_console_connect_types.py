@@ -97,3 +97,47 @@ def test_the_choice_for_a_customer(browser: Browser, console: Console, platform:
     pressed(visitor, "Slack")
     visitor.page.get_by_role("heading", name="Slack: Bot-Token verbinden").wait_for()
     visitor.close()
+
+
+AGAIN: dict[str, dict[str, Any]] = {
+    "http/bearer": {**SERVER, "token": "t-4711"}, "http/oauth2AuthorizationCode": {**SERVER, **CLIENT},
+    "aws-ses/awsAssumeRole": {**KEYS, "roleARN": "arn:aws:iam::123456789012:role/jackfield", "region": "eu-west-1"},
+}  # fmt: skip
+"""A key, an approval and a role, as they are stored."""
+
+
+@pytest.mark.parametrize("name", AGAIN)
+def test_an_account_again_for_a_customer(browser: Browser, console: Console, platform: Client, name: str, thoroughly: bool) -> None:
+    """In German: the list, the page on which an account is connected again, and the question before it is disconnected."""
+    stored = name.replace("aws-ses", "aws")
+    console.host.runtime("acme-1").connections.add("main", stored, AGAIN[name], test=False)
+    visitor = Visitor(browser, console)
+    page, picture = visitor.page, f"again-{name.replace('/', '-')}"
+    page.route("**/oauth2/start/*", lambda route: route.fulfill(body="<title>the provider</title>", content_type="text/html"))
+    title = {"title": "Ihr Konto bei Acme"}
+    asked = {"verify": "link", "locale": "de", "theme": {"name": "Shop GmbH"}, "labels": dict.fromkeys((name, stored), title)}
+    role = {"principal": USER, "actions": ["sendEmail"], "types": [name]} if "roleARN" in AGAIN[name] else {}
+    for step, heading in (("Neu verbinden", "Ihr Konto bei Acme neu verbinden"), ("Trennen", "Ihr Konto bei Acme trennen?")):
+        answer = platform.post(BASE, {**asked, "mode": "manage"})
+        assert answer.status == 201, answer.body
+        page.goto(answer.json["url"])
+        pressed(visitor, "Beginnen")
+        page.get_by_role("heading", name="Ihre Verbindungen").wait_for()
+        assert visitor.judged(f"{picture}-list", thoroughly=thoroughly) == []
+        pressed(visitor, step)
+        page.get_by_role("heading", name=heading).wait_for()
+        assert page.evaluate(NAMELESS) == []
+        assert visitor.judged(f"{picture}-{step.split()[0]}", thoroughly=thoroughly) == []
+    answer = platform.post(BASE, {**asked, "mode": "reauth", "connection": "main", **role})
+    assert answer.status == 201, answer.body
+    page.goto(answer.json["url"])
+    pressed(visitor, "Beginnen")
+    if CLIENT.items() <= AGAIN[name].items():
+        page.wait_for_url("**/oauth2/start/*")
+        page.goto(f"{console.origin}/connect/session/{answer.json['id']}")
+        page.get_by_role("button", name="Noch einmal beginnen").wait_for()
+    page.get_by_role("heading", name="Ihr Konto bei Acme neu verbinden").wait_for()
+    assert (page.locator("html").get_attribute("lang"), page.evaluate(NAMELESS)) == ("de", [])
+    assert (page.get_by_text("External ID").count() > 0) is bool(role)
+    assert visitor.judged(picture, thoroughly=thoroughly) == []
+    visitor.close()

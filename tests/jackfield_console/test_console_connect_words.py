@@ -12,6 +12,7 @@ import pytest
 from tests.jackfield_server.http.connect_browser import Person
 
 from doc_pages import ROOT
+from fake_aws import FakeAws, Role, User
 from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.connections.audience import audience_of
 from jackfield.connections.locales import Texts, texts_of
@@ -23,6 +24,7 @@ FILES = sorted(path for part in ("connectors", "runtime") for path in (ROOT / pa
     (ROOT / "runtime").glob("*/locales/*.json")
 )
 OURS = ("aws", "aws-ses", "github", "http", "slack", "stripe")
+_ROLE = "arn:aws:iam::123456789012:role/acme"
 OPERATORS = re.compile(r"[A-Z]+_[A-Z_]+|jackfield")
 
 
@@ -130,6 +132,46 @@ def test_a_role_is_described_in_german(stand: Stand, platform: Client) -> None:
     ada.press("Weiter", roleARN="acme")
     assert "„acme“ passt nicht. Erwartet wird die ARN einer IAM-Rolle wie arn:aws:iam::123456789012:role/acme-ses" in ada.said
     assert "zum Beispiel arn:aws:iam" in ada.text
+
+
+@pytest.mark.parametrize(
+    ("locale", "refused", "unknown", "denied"),
+    [
+        (
+            "en", [f"AWS did not let the role {_ROLE} be assumed: ", f"Create the role {_ROLE}, and put this statement"],
+            ["AWS does not know the key, or it is inactive."], ["could not be read: AWS refused", "You can connect all the same"],
+        ),
+        (
+            "de", [f"AWS hat nicht zugelassen, dass die Rolle {_ROLE} angenommen wird: ", f"Legen Sie die Rolle {_ROLE} an"],
+            ["AWS kennt den Schlüssel nicht, oder er ist nicht aktiv."],
+            ["konnte nicht gelesen werden: AWS hat abgelehnt", "Sie können trotzdem verbinden"],
+        ),
+    ],
+    ids=["en", "de"],
+)  # fmt: skip
+def test_what_aws_refuses_is_said_to_customers(
+    stand: Stand, platform: Client, locale: str, refused: list[str], unknown: list[str], denied: list[str]
+) -> None:
+    """A role that trusts another External ID, a key that AWS does not know, and an account that the role may not read: what was refused,
+    and what to do, in the page's language and without names of our variables, commands and calls of STS."""
+    user, key, other = "arn:aws:iam::111122223333:user/shop", "AKIAIOSFODNN7EXAMPLE", _ROLE.replace("acme", "other")
+    begins, goes = ("Begin", "Continue") if locale == "en" else ("Beginnen", "Weiter")
+    roles = {_ROLE: Role(external_id="another"), other: Role(external_id="acme:4711", allow=frozenset({"ses:SendEmail"}))}
+    with FakeAws(roles=roles, users={key: User(secret="s3cret", arn=user)}) as aws:
+        for role, given, texts in ((_ROLE, key, refused), (_ROLE, key.replace("EXAMPLE", "UNKNOWN"), unknown), (other, key, denied)):
+            values = {
+                "accessKeyId": given,
+                "secretAccessKey": "s3cret",
+                "stsEndpoint": aws.url,
+                "endpoint": aws.url,
+                "externalId": "acme:4711",
+            }
+            asked = {"types": ["aws-ses/awsAssumeRole"], "principal": user, "defaults": {"values": values, "locked": [*values]}}
+            ada = begin(stand, platform, locale=locale, **asked).press(begins).press(goes, roleARN=role, region="eu-west-1")
+            tested = ada.said.partition("CloudFormation")[0]
+            assert [text for text in texts if text not in tested] == [], tested
+            assert not re.search(r"(?<!sts:)AssumeRole on|was refused|STS |(?<!/)jackfield|[A-Z]+_[A-Z_]+|<the External", tested), tested
+            assert locale == "en" or not re.search(r"What |passed|failed|refused|Copy", tested), tested
 
 
 def test_labels_of_a_session_are_its_words(stand: Stand, platform: Client) -> None:

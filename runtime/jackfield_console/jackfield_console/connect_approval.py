@@ -62,13 +62,14 @@ class ApprovalPages(Pages):
         try:
             kind = sessions.kind(found)
             row = next((row for row in sessions.managed(found) if row["name"] == found.connection), None)
-            return self._words.whole_title(found.type, kind) if row is None else self._row_title(row, kind, found.record)
+            return self._words.whole_title(found.type, kind) if row is None else self._row_title(found, row, kind, found.record)
         except JackfieldError:
             return self.say("account_title")
 
-    def _row_title(self, row: Mapping[str, Any], kind: Kind, record: ConnectRecord) -> str:
-        """Name a connection that exists."""
-        return self._words.listed_title(record.type_of(kind), kind, row.get("values", {}), record)
+    def _row_title(self, found: ConnectSession, row: Mapping[str, Any], kind: Kind, record: ConnectRecord) -> str:
+        """Name a connection that exists. In a list, its own title precedes the session's, which is for all connections of the type."""
+        own = "" if found.wanted.connection else str(record.labels.get("title") or "")
+        return own or self._words.listed_title(record.type_of(kind), kind, row.get("values", {}), record)
 
     def _picture(self, sessions: Connecting, found: ConnectSession) -> Markup | None:
         try:

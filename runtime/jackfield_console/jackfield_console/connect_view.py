@@ -179,7 +179,7 @@ class View(ApprovalPages):
         for row in sessions.managed(found):
             kind, account = sessions.known_kind(str(row["type"])), account_named(row.get("account"))
             record = records.get(str(row["name"]), none)
-            title = self._row_title(row, kind, record) if kind is not None else self.say("account_title")
+            title = self._row_title(found, row, kind, record) if kind is not None else self.say("account_title")
             seen[title, account] += 1
             count = seen[title, account]
             yield row, title if count == 1 else f"{title} ({count})", account
@@ -281,11 +281,15 @@ class View(ApprovalPages):
         steps: Iterable[Mapping[str, Any]] = (found.trial.get("lastTest") or {}).get("steps", ())
         if not found.trial:
             return None
+
+        def needed(text: str) -> Markup:
+            return self._code(text, self.say("cure_needed"))
+
         rows = [
             h.li(
                 h.p(h.strong(self._words.of(str(item["title"]))), ": ", self.say(self._outcome(item))),
                 h.p(self._words.of(str(item["message"]))),
-                cure(advice, external, self.say("cure", hint="{}")) if (advice := self._advice(item)) else None,
+                cure(advice, external, self.say("cure", hint="{}"), needed) if (advice := self._advice(item)) else None,
             )
             for item in steps
         ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from starlette.responses import Response
@@ -43,14 +43,16 @@ _EXTERNAL_ID = "<the External ID of this connection>"
 """Placeholder in hints, since those are journaled and logged; only the connection's own page shows the value."""
 
 
-def cure(hint: str, external_id: str | None = None, lead: str = "What to do: {}") -> Markup:
-    """Render a hint; ``external_id`` replaces its placeholder, ``{}`` in ``lead`` stands for the text before a JSON object."""
+def _needed(text: str) -> Markup:
+    return code_block(text, "What is needed")
+
+
+def cure(hint: str, external_id: str | None = None, lead: str = "What to do: {}", block: Callable[[str], Markup] = _needed) -> Markup:
+    """Render a hint; ``external_id`` replaces its placeholder, ``{}`` in ``lead`` stands for the text before a JSON object, which ``block``
+    renders."""
     text = hint.replace(_EXTERNAL_ID, external_id) if external_id else hint
-    return h.div([_shown(part) for part in _parts(text, lead)], class_="hint-next stack")
-
-
-def _shown(part: object) -> Node:
-    return h.p(part) if isinstance(part, str) else code_block(json_text(part), "What is needed")
+    shown = [h.p(part) if isinstance(part, str) else block(json_text(part)) for part in _parts(text, lead)]
+    return h.div(shown, class_="hint-next stack")
 
 
 def _parts(text: str, lead: str) -> Iterator[object]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from tests.jackfield_server.http.connect_attacked import TYPE, Attacked
+from tests.jackfield_server.http.connect_attacked import BASE, TYPE, Attacked
 from tests.jackfield_server.http.connect_browser import Person
 
 from http_stand import Client
@@ -129,6 +130,28 @@ def test_connecting_again_says_so(site: Attacked) -> None:
     browser, state = site.at_provider(session)
     browser = site.answered(browser, state, "adas-code")
     assert "Finish to connect 127.0.0.1." in browser.go(browser.onward()).said
+
+
+def test_two_providers_of_one_type_have_names_of_their_own(site: Attacked) -> None:
+    """The words of the session that connected an account stay its own, in one list: beside those of another provider over the same type,
+    and beside labels of the list's session, which are for all of the type. Each has its account, and none is counted."""
+    for name, title in (("crm", "Acme CRM"), ("mail", "Zed Mail")):
+        session = begun(site, "key", connection=name, labels={"http/bearer": {"title": title}})
+        person = Person(site.stand.port).go(session["url"]).press("Begin").press("Continue")
+        assert "You are connecting adas." in person.said
+        person.press("Connect")
+        assert site.confirm(session, parse_qs(urlsplit(person.onward()).query)["proof"][0]).status == 200
+        assert site.platform.get(f"{BASE}/{session['id']}").json["account"] == {"id": "adas", "label": "adas"}
+    for labels in ({}, {"http/bearer": {"title": "Our provider"}}, {}):
+        session = site.begin(mode="manage", types=[], defaults={}, connection="", labels=labels)
+        listed = Person(site.stand.port).go(session["url"]).press("Begin")
+        cards = re.findall(r'<li class="card">.*?</li>', listed.text, re.DOTALL)
+        assert [re.sub(r"<[^>]*>", " ", card).split()[:2] for card in cards] == [["Acme", "CRM"], ["Zed", "Mail"]]
+        assert all("<p>adas</p>" in card and "(2)" not in card for card in cards)
+        again = listed.press("Connect again")
+        assert "Connect Acme CRM again" in again.said
+        again.press("Continue", token="adas-token").press("Connect")
+        assert site.confirm(session, parse_qs(urlsplit(again.onward()).query)["proof"][0]).status == 200
 
 
 def test_what_was_typed_stays(site: Attacked) -> None:

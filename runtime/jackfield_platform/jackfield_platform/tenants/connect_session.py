@@ -203,9 +203,12 @@ class ConnectSession(SecretHolder):
         return self.wanted.completed(self.record)
 
     def leaves(self, full_name: str) -> ConnectRecord:
-        """Return what the session leaves with its connection, whose type has this name."""
-        asked, labels = self.asked, self.wanted.labels.get(self.type) or self.wanted.labels.get(full_name)
-        return ConnectRecord(self.type, labels or self.record.labels, asked.actions, asked.calls, asked.principal)
+        """Return what the session leaves with its connection, whose type has this name. Labels of a list are for all connections of a
+        type, and replace none of a connection's own."""
+        asked, own = self.asked, self.record.labels
+        labels = self.wanted.labels.get(self.type) or self.wanted.labels.get(full_name) or own
+        kept = labels if self.wanted.connection else own or labels
+        return ConnectRecord(self.type, kept, asked.actions, asked.calls, asked.principal)
 
     @property
     def is_over(self) -> bool:
