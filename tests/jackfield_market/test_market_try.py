@@ -27,7 +27,7 @@ def test_a_connector_is_tried_without_an_account(key: str, account: str, capsys:
 def test_a_connector_with_code_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     """Its requests are its own, so no fake can be made of its manifest."""
     assert main(["try", "aws-ses"]) == 2
-    assert "has code of its own" in capsys.readouterr().out
+    assert "is not an HTTP connector without code" in capsys.readouterr().out
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
@@ -13,6 +14,7 @@ from jackfield.cli.parsing import Namespace, Parser
 from jackfield.connector import InvalidInput, Unauthenticated
 from jackfield_http.sign_in import SignIn, in_header
 from jackfield_mcp.conversion import Choices, converted
+from jackfield_mcp.examples import with_examples
 from jackfield_mcp.naming import connector_key
 from jackfield_mcp.project import LOCK, OVERLAY, files_of, read_lock, read_overlay
 from jackfield_mcp.reaching import address, client_for
@@ -48,12 +50,13 @@ def command(argv: list[str]) -> int:
     made = converted(tools, session, Choices(key, str(url), version, arguments.title, trusts, overlay, locked), _kinds(arguments))
     if not made.manifest["actions"]:
         raise InvalidInput("the server lists no tool that can be used", hint="See its documentation, and whether it wants a sign-in.")
-    files = files_of(made, str(url))
-    difference = changes(folder, made.manifest)
+    manifest = with_examples(made.manifest, overlay)
+    files = files_of(replace(made, manifest=manifest), str(url))
+    difference = changes(folder, manifest)
     changed = changed_files(folder, files) if arguments.check else write(folder, files)
     Output(one_line=arguments.json).value(
         {
-            "key": key, "folder": str(folder), "protocolVersion": session.version, "actions": len(made.manifest["actions"]),
+            "key": key, "folder": str(folder), "protocolVersion": session.version, "actions": len(manifest["actions"]),
             "difference": difference, "files": changed, "leftOut": made.report["leftOut"],
         }
     )  # fmt: skip

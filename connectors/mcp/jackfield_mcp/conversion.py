@@ -7,9 +7,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from jackfield.kernel.dataclass import dataclass, field
+from jackfield.manifest.parts import lettermark
 from jackfield_mcp.messages import LEGACY, MODERN, Session
 from jackfield_mcp.naming import REQUESTS, keys_of, title_of
-from jackfield_mcp.overlays import apply_fitting, apply_overlay
+from jackfield_mcp.overlays import apply_fitting, apply_overlay, described
 from jackfield_mcp.pins import digest_of, parts_of
 from jackfield_mcp.resources import DIGESTS, request_action
 from jackfield_mcp.schemas import Schemas, Unfit, schemas_of
@@ -120,6 +121,8 @@ def _action(tool: Json, key: str, said: Json, *, is_job: bool) -> tuple[dict[str
         "examples": [],
         **({"kind": "job", "cancellable": True} if is_job else {}),
     }
+    if "inputs" in said:
+        row["inputs"] = described(key, made.inputs, said["inputs"])
     return row | {name: said[name] for name in ("keywords", "rateLimit") if name in said}, made.definitions
 
 
@@ -137,12 +140,14 @@ def _manifest(
     host = urlsplit(choices.url).hostname or ""
     info = {name: one_line(session.about.get(name), 200) for name in ("name", "title", "version") if session.about.get(name)}
     extensions = session.capabilities.get("extensions")
+    title = choices.title or title_of(choices.key.rpartition(".")[2])
     return {
         "manifestVersion": 2,
         "key": choices.key,
-        "title": choices.title or title_of(choices.key.rpartition(".")[2]),
+        "title": title,
         "description": f"Tools of the MCP server at {host}.",
         "version": choices.version,
+        "icon": lettermark(title),
         "hosts": [host],
         "servers": [{"url": choices.url}],
         "mcp": {

@@ -16,10 +16,12 @@ from jackfield.manifest.reading import ManifestError
 
 LIVE_MEMBERS = frozenset({"effect", "idempotencyKey", "toolError", "pagination"})
 """Members that say what a call means: they can be set and taken back without asking the server again."""
-OVERLAID = LIVE_MEMBERS | {"title", "description", "keywords", "group", "rateLimit", "skip"}
+OVERLAID = LIVE_MEMBERS | {"title", "description", "keywords", "group", "rateLimit", "skip", "inputs", "examples"}
 """Members that the overlay of a package sets for an action."""
 _PAGES = frozenset({"tokenInput", "tokenOutput", "items", "more", "sizeInput", "maxSize", "furtherItems", "pageMembers"})
 _ALL = ("fetchAll", "fetchAllPages")
+_WORDS = frozenset({"title", "description"})
+_EXAMPLE: Mapping[str, type] = {"title": str, "inputs": Mapping, "output": Mapping}
 _DEFAULTS: Mapping[bool, str] = {True: "idempotent", False: "write"}
 
 Json = Mapping[str, Any]
@@ -42,6 +44,34 @@ def check_overlay(key: str, said: Json, known: frozenset[str] = OVERLAID) -> Non
         raise _refused(key, "an 'idempotencyKey' that is no name", "Name the input that takes the invocation's key.")
     if "pagination" in said:
         _check_pages(key, said["pagination"])
+    about = said.get("inputs", {})
+    if not (isinstance(about, Mapping) and all(isinstance(one, Mapping) and one.keys() <= _WORDS for one in about.values())):
+        raise _refused(key, "'inputs' that say more than words", "Write objects by input, with title and description.")
+    if not all(isinstance(text, str) for one in about.values() for text in one.values()):
+        raise _refused(key, "'inputs' with words that are no texts", "Write title and description as texts.")
+    _check_examples(key, said.get("examples", []))
+
+
+def _check_examples(key: str, rows: object) -> None:
+    hint = "Write a list of objects with title, inputs and output, as a Result has it."
+    if not isinstance(rows, list) or not all(isinstance(row, Mapping) and row.keys() == _EXAMPLE.keys() for row in rows):
+        raise _refused(key, "'examples' without title, inputs and output", hint)
+    if not all(isinstance(row[name], kind) for row in rows for name, kind in _EXAMPLE.items()):
+        raise _refused(key, "'examples' whose title is no text, or whose inputs or output are no object", hint)
+
+
+def described(key: str, inputs: Json, said: Mapping[str, Json]) -> dict[str, Any]:
+    """Return the schema of a tool's inputs with the titles and descriptions of an overlay in place of the server's.
+
+    :raises InvalidInput: if it names an input that the tool does not have.
+    """
+    for name in said:
+        _require_input(key, inputs, str(name))
+    properties = dict(inputs.get("properties", {}))
+    for name, words in said.items():
+        own = properties[name]
+        properties[name] = {**(own if isinstance(own, Mapping) else {"allOf": [own]}), **words}
+    return {**inputs, "properties": properties} if said else dict(inputs)
 
 
 def apply_overlay(row: dict[str, Any], said: Json, *, trusts: bool) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from jackfield_mcp.conversion import Choices, Converted, converted
 from jackfield_mcp.live import LIVE
 from jackfield_mcp.messages import MODERN, Session
 from jackfield_mcp.naming import connector_key, keys_of
+from jackfield_mcp.overlays import check_overlay
 from jackfield_mcp.project import read_overlay
 from jackfield_mcp.schemas import Unfit, schemas_of
 from mcp_rig import ToolServer, call, generate, serving, stage, tool
@@ -171,6 +172,57 @@ def test_names_of_the_server_pass_the_check(tmp_path: Path) -> None:
     words = [str(Path(sys.executable).with_name("jackfield")), "check", "made"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, json.loads(done.stdout)["grade"]) == (0, "bronze")
+
+
+_SILVER = """actions:
+  addNote:
+    inputs: {text: {description: Text of the note.}}
+  countNotes:
+    examples: [{title: Count, inputs: {text: x}, output: {structuredContent: {count: 2}, content: [{type: text, text: "2"}]}}]
+"""
+
+
+def test_a_described_server_becomes_a_silver_connector(tmp_path: Path) -> None:
+    """Examples are made from the schemas, or are the overlay's; the overlay describes inputs that the server does not."""
+    described = {"type": "object", "required": ["text"], "properties": {"text": {"type": "string", "description": "Which."}}}
+    counted = {"type": "object", "required": ["count"], "properties": {"count": {"type": "integer"}}}
+    tools = (
+        tool(),
+        tool("count_notes", inputSchema=described, outputSchema=counted),
+        tool("sum_notes", inputSchema=described, outputSchema=counted),
+    )
+    with serving(ToolServer(*tools)) as server:
+        generate(tmp_path, server.url)
+        (tmp_path / "made" / "overlay.yaml").write_text(_SILVER)
+        manifest = generate(tmp_path, server.url)
+    shown = {row["key"]: row["examples"][0]["result"]["output"] for row in manifest["actions"]}
+    assert shown["countNotes"]["structuredContent"] == {"count": 2}
+    assert shown["sumNotes"]["content"] == [{"type": "text", "text": json.dumps(shown["sumNotes"]["structuredContent"])}]
+    (tmp_path / "made" / "LICENSE").write_text("Apache-2.0")
+    words = [str(Path(sys.executable).with_name("jackfield")), "check", "made", "--at-least", "silver"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def _overlaid(said: dict[str, Any]) -> Converted:
+    check_overlay("addNote", said)
+    return made(tool(), overlay={"addNote": said})
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"inputs": {"absent": {"title": "x"}}}, "which the tool does not have"),
+        ({"inputs": {"text": {"type": "integer"}}}, "more than words"),
+        ({"inputs": {"text": {"title": 1}}}, "no texts"),
+        ({"examples": [{"title": "x"}]}, "without title, inputs and output"),
+        ({"examples": [{"title": "x", "inputs": [], "output": {}}]}, "no object"),
+    ],
+)
+def test_an_overlay_changes_words_of_inputs_alone(said: dict[str, Any], words: str) -> None:
+    """What a tool takes stays as it was accepted; examples have the parts of an example."""
+    with pytest.raises(JackfieldError, match=words):
+        _overlaid(said)
 
 
 def test_files_are_stable(tmp_path: Path) -> None:

@@ -47,6 +47,15 @@ def add_examples(drafts: list[Draft], shown: Mapping[str, Shown], definitions: J
             action["examples"] = [{"title": action["title"][:80], "inputs": inputs, "output": output}]
 
 
+def minimal(action: Json, output: Json, definitions: Json) -> tuple[Json, Json] | None:
+    """Return inputs made from the schema of an action, and an output with some members given; None if no short values fit."""
+    uses = {name: tuple(references(schema)) for name, schema in definitions.items()}
+    inputs = _first_valid(_inputs(action["inputs"], {}, definitions), action["inputs"], definitions, uses)
+    made = ({**one, **output} for one in _outputs(action["output"], None, definitions))
+    found = _first_valid(made, action["output"], definitions, uses)
+    return None if inputs is None or found is None else (inputs, found)
+
+
 def _inputs(schema: Json, known: Mapping[str, Any], definitions: Json) -> Iterator[Any]:
     minimal = Instances(definitions).value(schema)
     fitting = {name: value for name, value in known.items() if name in schema["properties"]}
