@@ -51,8 +51,11 @@ _ROWS: tuple[tuple[str, tuple[_Panel, ...]], ...] = (
             _Panel(
                 "In doubt, last 24 h",
                 "short",
-                (('sum(increase(jackfield_invocations_total{status="in_doubt"}[24h])) or vector(0)', ""),),
-                "Somebody has to resolve each of them.",
+                (
+                    ('sum(increase(jackfield_invocations_total{status="in_doubt"}[24h])) or vector(0)', "in doubt"),
+                    ("sum(increase(jackfield_doubts_settled_total[24h])) or vector(0)", "settled by evidence"),
+                ),
+                "Somebody has to resolve each that evidence has not settled.",
                 "stat",
                 4,
             ),

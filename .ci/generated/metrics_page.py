@@ -26,6 +26,7 @@ _QUERIES = """## Questions and queries
 | question | query |
 | --- | --- |
 | Are calls in doubt? | `increase(jackfield_invocations_total{status="in_doubt"}[15m]) > 0` |
+| How many does evidence settle? | `sum(increase(jackfield_doubts_settled_total[1d]))` |
 | What share of calls fails? | `sum(rate(jackfield_invocations_total{status="failed"}[5m])) / sum(rate(jackfield_invocations_total[5m]))` |
 | What is the p95 of an action? | `histogram_quantile(0.95, sum by (le, action) (rate(jackfield_invocation_seconds_bucket[5m])))` |
 | Is the queue growing? | `jackfield_queue_depth` |
@@ -42,7 +43,8 @@ _QUERIES = """## Questions and queries
 Alert on the first query: every invocation stays in doubt until somebody [resolves it](../tutorial/operators.md#what-is-in-doubt)."""
 
 _KINDS = {"counter": "counter", "histogram": "histogram", "gauge": "gauge"}
-_VALUES = {"outcome": "`leased` or `failed`", "status": "`succeeded`, `failed` or `in_doubt`; the HTTP status for requests"}
+_VALUES = {"outcome": "`leased` or `failed`", "status": "`succeeded`, `failed` or `in_doubt`; the HTTP status for requests",
+           "verdict": "`took` or `absent`"}  # fmt: skip
 """Values of labels that have few."""
 
 _LABELS = "Label values: " + ". ".join(f"`{name}` is {values}" for name, values in _VALUES.items()) + "."

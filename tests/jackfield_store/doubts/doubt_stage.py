@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from jackfield import Result
+from jackfield.catalog import Catalog
 from jackfield.invocation.provider_ids import reference_of
+from jackfield_server.shared.process.metrics import Metrics
 from jackfield_store.journal.doubts import Doubts
 from jackfield_store.journal.marks import connection_facts, digest_of, keep, sealed_mark
 from jackfield_store.runtime.evidence_loop import EvidenceLoop, look_once
@@ -160,8 +162,14 @@ class DoubtStage(Processes):
 
     def __init__(self, environment: dict[str, str], folder: Path) -> None:
         super().__init__(environment)
-        self.folder = folder
+        self.folder, self.metrics = folder, Metrics(Catalog([]))
         self.runtime.connections.add("desk", "bureau/desk", {"token": "a-secret-of-the-desk"})
+
+    @property
+    def settled(self) -> list[str]:
+        """Lines of the metrics about doubts that evidence has settled."""
+        lines = self.metrics.text().decode().splitlines()
+        return [line.partition("_total")[2] for line in lines if line.startswith("jackfield_doubts_settled_total")]
 
     def script(self, *steps: str) -> None:
         """Say what becomes of the next requests: ``done``, ``cut`` (took effect, no answer), ``lost`` (neither), ``dies``, ``twice``."""
@@ -187,7 +195,7 @@ class DoubtStage(Processes):
     def look(self, seconds: float = 0.0) -> int:
         """Let time pass, then make all looks that are due; return how many rounds had any."""
         self.move(seconds)
-        loop, rounds = EvidenceLoop(self.pool), 0
+        loop, rounds = EvidenceLoop(self.pool, self.metrics.note_verdict), 0
         while loop.look() == 0.0:
             rounds += 1
         return rounds

@@ -47,6 +47,7 @@ def test_a_write_that_took_effect_is_found_and_its_key_replays_it(stage: DoubtSt
     assert (again.status, again.meta.replayed, again.output) == ("succeeded", True, entry["output"])
     assert len(stage.noted("requests")) == 1
     assert stage.look(100_000.0) == 0
+    assert stage.settled == ['{verdict="took"} 1.0']
 
 
 def test_a_policy_judges_what_looks_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +158,7 @@ def test_the_stricter_setting_shows_and_settles_nothing(sqlite: Stages, setting:
     entry = stage.entry(identifier).to_json()
     assert (entry["status"], entry["looks"][0]["result"]) == ("in_doubt", "matched")
     assert "t-1" in entry["looks"][0]["text"]
-    assert stage.look(100_000.0) == 0
+    assert (stage.look(100_000.0), stage.settled) == (0, [])
     assert stage.journal.resolve(identifier, "succeeded", "cli:ada").to_json()["resolvedBy"] == "cli:ada"
 
 

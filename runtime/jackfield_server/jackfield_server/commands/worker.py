@@ -40,7 +40,7 @@ from jackfield_store.resources.memory import memory_limit, require_memory, room_
 from jackfield_store.resources.renewal import renew
 
 if TYPE_CHECKING:
-    from jackfield.invocation import Result
+    from jackfield_server.shared.process.metrics import Metrics
     from jackfield_store.runtime.runtime_pool import RuntimePool
 
 _MOST_PROCESSES = 256
@@ -117,14 +117,14 @@ def _run(
     concurrency: int,
     within: float,
     ready: Callable[[], None],
-    ended: Callable[[Result], None] | None = None,
+    metrics: Metrics | None = None,
     *,
     forked: bool = False,
 ) -> None:
     """Run one process until it is told to stop, and no longer than promised after that."""
     deadline = Deadline(within)
     try:
-        asyncio.run(_run_until_signal(runtimes, concurrency, within, ready, ended or _ignore, deadline, forked=forked))
+        asyncio.run(_run_until_signal(runtimes, concurrency, within, ready, metrics, deadline, forked=forked))
     finally:
         deadline.cancel()
 
@@ -166,17 +166,16 @@ def _warm_up(runtimes: RuntimePool) -> None:
 
 def _child(runtimes: RuntimePool, concurrency: int, within: float, ready: Callable[[], None], *, measured: bool) -> int:
     """Run one process of several until SIGTERM."""
+    metrics = None
     if measured:
         from jackfield_server.shared.process.metrics import Metrics
 
-        ended: Callable[[Result], None] = Metrics(runtimes.catalog).note
-    else:
-        ended = _ignore
-    _run(runtimes, concurrency, within, ready, ended, forked=True)
+        metrics = Metrics(runtimes.catalog)
+    _run(runtimes, concurrency, within, ready, metrics, forked=True)
     return 0
 
 
-def _ignore(_result: Result) -> None:
+def _ignore(_ended: object) -> None:
     """Do nothing: no metrics are served."""
 
 
@@ -196,7 +195,7 @@ async def _run_until_signal(
     concurrency: int,
     within: float,
     ready: Callable[[], None],
-    ended: Callable[[Result], None],
+    metrics: Metrics | None,
     deadline: Deadline,
     *,
     forked: bool,
@@ -222,11 +221,12 @@ async def _run_until_signal(
         loop.add_signal_handler(number, on_signal, number)
     tracing = configured(runtimes.environment)
     runtimes.add(tracing)
+    ended, settled = (_ignore, _ignore) if metrics is None else (metrics.note, metrics.note_verdict)
     engine = open_engine(runtimes, concurrency, ended)
     dispatcher = dispatching(runtimes.storage, runtimes.clock, runtimes.outgoing, runtimes.environment)
     scheduler = Scheduler(runtimes, engine.submit, stop.is_set)
     poller = Poller(runtimes, ended, stop.is_set)
-    evidence = EvidenceLoop(runtimes, stopping=stop.is_set)
+    evidence = EvidenceLoop(runtimes, settled, stopping=stop.is_set)
     triggers = TriggerLoop(runtimes, lambda: runtimes.storage.shared.known(PUBLIC_URL), engine.submit, stop.is_set)
     scheduler.start()
     poller.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -16,14 +17,24 @@ from jackfield_store.runtime.due_loop import DueLoop
 if TYPE_CHECKING:
     from jackfield_store.journal.doubts import Doubt
     from jackfield_store.runtime import Jackfield
+    from jackfield_store.runtime.runtime_pool import RuntimePool
 
 
 class EvidenceLoop(DueLoop[DueDoubts]):
-    """Loop of one process. A look may wait for a provider, so several are made at once."""
+    """Loop of one process. A look may wait for a provider, so several are made at once.
+
+    ``note`` is told each verdict that settles a doubt.
+    """
 
     what, row = "doubts", "doubt"
     at_once = threads = 8
     looks = 2
+
+    def __init__(
+        self, runtimes: RuntimePool, note: Callable[[str], object] = lambda _verdict: None, stopping: Callable[[], bool] = lambda: False
+    ) -> None:
+        super().__init__(runtimes, stopping=stopping)
+        self._note = note
 
     def _opened(self) -> DueDoubts:
         runtimes = self._runtimes
@@ -31,7 +42,7 @@ class EvidenceLoop(DueLoop[DueDoubts]):
 
     def _work_on(self, due: DueDoubts, claimed: Doubt) -> LookWork:
         del due
-        return LookWork(self._runtimes.find(claimed.workspace), claimed)
+        return LookWork(self._runtimes.find(claimed.workspace), claimed, self._note)
 
 
 class LookWork:
@@ -39,15 +50,17 @@ class LookWork:
 
     queued = False
 
-    def __init__(self, runtime: Jackfield, doubt: Doubt) -> None:
-        self._runtime, self._doubt = runtime, doubt
+    def __init__(self, runtime: Jackfield, doubt: Doubt, note: Callable[[str], object]) -> None:
+        self._runtime, self._doubt, self._note = runtime, doubt, note
 
     def work(self) -> None:
         """Look, and record what was found.
 
         :raises OvertakenError: if another process has looked.
         """
-        look_once(self._runtime, self._doubt, by_person=False)
+        verdict = look_once(self._runtime, self._doubt, by_person=False)
+        if verdict is not None:
+            self._note(verdict)
 
 
 def look_now(runtime: Jackfield, identifier: str) -> None:

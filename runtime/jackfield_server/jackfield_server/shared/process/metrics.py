@@ -48,6 +48,7 @@ class Metrics:
         self.seconds = histogram(
             "jackfield_invocation_seconds", "Seconds from admission to the final outcome.", labels[:2], buckets=_BUCKETS
         )
+        self.settled = counter("jackfield_doubts_settled", "Calls in doubt that evidence has settled.", ("verdict",))
         self.requests = counter("jackfield_http_requests", "HTTP requests handled.", ("method", "status"))
         self.running = running("jackfield_invocations_running", "Invocations running now.")
         self.overdue = running(
@@ -99,6 +100,10 @@ class Metrics:
         connector, action = self._labels(result)
         self._child(self.invocations, (connector, action, result.status)).inc()
         self._child(self.seconds, (connector, action)).observe(result.meta.duration_ms / 1000)
+
+    def note_verdict(self, verdict: str) -> None:
+        """Count a doubt that evidence has settled: ``took`` or ``absent``."""
+        self.settled.labels(verdict).inc()
 
     def note_request(self, method: str, status: int) -> None:
         """Count an HTTP response."""
