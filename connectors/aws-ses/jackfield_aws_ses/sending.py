@@ -31,7 +31,7 @@ _OF_VERSION_2 = frozenset({"TenantName", "EndpointId"})
 
 TAGGED = Marker(code=f"the message tag '{MARKER_TAG}'")
 """Place of an attempt's marker in a message."""
-TOLD = (EventEvidence("mailEvents"),)
+TOLD = (EventEvidence("mailEvents"), EventEvidence("mailQueue", "queue"))
 """What proves that a message was sent whose answer was lost."""
 
 

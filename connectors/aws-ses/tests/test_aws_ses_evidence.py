@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from boto_client import boto_client
 from http_stand import Client, Stand
 from publishing_aws import TOPIC, PublishingAws, connected, publishing_aws
 from smtp_rig import HOST, LOGIN, authority
@@ -222,3 +223,26 @@ def test_shown_evidence_settles_nothing(aws: PublishingAws, tmp_path_factory: py
         assert aws.publish(_record("Send", message, _marker(sent)), TOPIC) == [200]
         until(lambda: any(one["result"] == "matched" for one in _entry(client, identifier).get("looks", ())))
         assert _entry(client, identifier)["status"] == "in_doubt"
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_events_of_a_queue_count_where_their_signature_is_checked(client: Client, aws: PublishingAws, *, signed: bool) -> None:
+    """A queue whose subscription names its topic has signed events, which settle. Anybody whom a queue's policy lets may write others."""
+    name = f"queue-{signed}".lower()
+    document = {"connector": "aws-ses", "action": "setUpEvents", "connection": "acme",
+                "inputs": {"configurationSetName": name, "queue": True}}  # fmt: skip
+    made = client.post("/v1/invocations", document).json["output"]
+    inputs = {"queueUrl": made["QueueUrl"], "types": ["sent"], **({"topicArn": made["TopicArn"]} if signed else {})}
+    watched = {"name": name, "trigger": "aws-ses/mailQueue", "connection": "acme", "inputs": inputs, "every": 10}
+    lost, sent, message = _send(client, aws, name)
+    body = note(json.dumps(_record("Send", message, _marker(sent))), time.time(), topic=made["TopicArn"], origin=aws.url)
+    boto_client(aws.behind, "sqs").send_message(QueueUrl=made["QueueUrl"], MessageBody=json.dumps(body))
+    assert client.post("/v1/subscriptions", watched).status == 201
+    until(lambda: client.get(f"/v1/subscriptions/{name}").json.get("lastEventAt"), 60)
+    identifier = lost["meta"]["invocationId"]
+    if signed:
+        until(lambda: _entry(client, identifier)["status"] == "succeeded", 60)
+        assert _entry(client, identifier)["output"] == {"MessageId": message}
+    assert client.post(f"/v1/invocations/{identifier}/look").status == 200
+    assert _entry(client, identifier)["status"] == ("succeeded" if signed else "in_doubt")
+    assert client.call("DELETE", f"/v1/subscriptions/{name}").status == 204

@@ -83,6 +83,7 @@ class EmbeddedAws:
         self.external_id = f"demo-{secrets.token_hex(8)}"
         self.calls: list[AnsweredCall] = []
         """Answered requests, oldest first."""
+        self._loses: str | None = None
         user = User(self.secret_access_key, arn=_USER_ARN, allow=frozenset({"sts:AssumeRole"}))
         role = Role(self.external_id, frozenset(permissions), frozenset({_USER_ARN}), external_id_like=trusted_ids)
         account = Account(
@@ -108,8 +109,14 @@ class EmbeddedAws:
     def __exit__(self, *exception: object) -> None:
         self._stack.close()
 
-    def _note(self, call: Call, answer: Answer) -> None:
+    def _note(self, call: Call, answer: Answer) -> bool:
         self.calls.append(AnsweredCall(call.operation, answer.status))
+        is_lost, self._loses = call.operation == self._loses, None if call.operation == self._loses else self._loses
+        return not is_lost
+
+    def lose_answer(self, operation: str) -> None:
+        """Carry the next call of an operation (``SendEmail``) out, and close its connection without an answer."""
+        self._loses = operation
 
     @property
     def sent(self) -> list[SentMessage]:

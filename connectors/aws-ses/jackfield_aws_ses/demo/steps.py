@@ -11,6 +11,8 @@ from jackfield_aws_ses.demo.aws.messages import SentMessage
 from jackfield_aws_ses.demo.bounced import EXAMPLE as BOUNCE
 from jackfield_aws_ses.demo.bounced import bounced
 from jackfield_aws_ses.demo.callback import told
+from jackfield_aws_ses.demo.doubtful import EXAMPLE as LOST
+from jackfield_aws_ses.demo.doubtful import doubtful
 from jackfield_aws_ses.demo.embedded import EmbeddedAws
 from jackfield_aws_ses.demo.show import Show
 from jackfield_aws_ses.demo.stage import EXAMPLES, Played, Report, Stage, Step, faults, message_json
@@ -180,6 +182,7 @@ STEPS = (
     Step("summary", "What AWS saw", _summed_up),
     Step("callback", "Queue a call for a worker: its end arrives at a callback, signed", told),
     Step("bounce", "A mail bounces: the event comes back, the recipient is suppressed, the next send is refused", bounced, BOUNCE),
+    Step("doubt", "The answer to a send is lost: evidence settles the doubt, and nothing is sent twice", doubtful, LOST),
 )
 """In the order of the tour."""
 

@@ -21,6 +21,7 @@ from jackfield.connector import (
     Unfinished,
     strict_json,
 )
+from jackfield.kernel.dataclass import replace
 from jackfield_aws import AwsClients
 from jackfield_aws.notifications import CONFIRMATION, ENDED, Expected, fetch_certificate, verify_message
 from jackfield_aws_ses.connector import connector
@@ -159,7 +160,8 @@ def _queued(text: str, watch: QueueWatch, aws: AwsClients, certificates: dict[st
     if not isinstance(body, Mapping):
         raise Malformed
     if watch.topic_arn is None:
-        return _of_sns(body, body.get("Message")) if "TopicArn" in body else events_of(body)
+        events = _of_sns(body, body.get("Message")) if "TopicArn" in body else events_of(body)
+        return [replace(event, marker=None) for event in events]  # nobody has signed them: they are no evidence
     if "TopicArn" not in body:  # nobody has signed it: a notice is deleted and not believed, a record may be an event
         if is_notice(body, tell=False):
             return []

@@ -83,15 +83,17 @@ class Server:
 
 
 @contextmanager
-def serving(ledger: Ledger, on_answer: Callable[[Call, Answer], object]) -> Iterator[str]:
-    """Serve an account on a free port and yield its URL. ``on_answer`` is called with each answer before the caller receives it."""
+def serving(ledger: Ledger, on_answer: Callable[[Call, Answer], bool]) -> Iterator[str]:
+    """Serve an account on a free port and yield its URL. ``on_answer`` is called with each answer, and returns whether the caller is to
+    receive it: otherwise its connection is closed."""
 
     def converse(sock: socket.socket) -> None:
         reader = Reader(sock)
         while (http := reader.read()) is not None:
             call = read_call(http, ledger.request_id())
             found = answer(ledger, call)
-            on_answer(call, found)
+            if not on_answer(call, found):
+                return
             sock.sendall(sent_whole(found))
             if http.closes:
                 return
