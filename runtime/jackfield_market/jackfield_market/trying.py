@@ -101,9 +101,7 @@ def first_read(manifest: Manifest, wanted: str | None = None) -> tuple[str, dict
     free = [action for action in reads if not action.inputs.get("required")]
     chosen = next((action for action in free if action.pagination is not None), None) or next(iter([*free, *reads]), None)
     if chosen is None:
-        raise InvalidInvocation(
-            f"'{manifest.key}' has no action to try", hint=f"'jackfield connectors show {manifest.key}' lists its actions."
-        )
+        raise InvalidInvocation(f"'{manifest.key}' has no action to try", hint="Its manifest declares none.")
     rows = [one for action in manifest.raw["actions"] if action["key"] == chosen.key for one in action.get("examples", ())]
     inputs = dict(rows[0]["invocation"]["inputs"]) if rows and chosen not in free else {}
     return chosen.key, inputs

@@ -219,4 +219,4 @@ def test_what_earlier_queries_asked_changes_no_answer(queries: list[str], rows: 
         for query in queries:
             new = Words(asked.table)
             assert asked.find(query, limit=7) == new.find(query, limit=7)
-            assert asked._remembered._rows <= max(rows, 200)
+            assert asked._remembered._rows <= max(rows, 1_000)  # one word alone may have more
