@@ -140,7 +140,6 @@ def results(rows: list[dict[str, Any]]) -> Mapping[str, int]:
 __all__ = ["database_url", "postgres_database", "postgres_server", "postgres_url"]
 
 _KIND = "http/oauth2AuthorizationCode"
-_MANY = 60
 
 
 @pytest.fixture
@@ -184,12 +183,13 @@ def move_many(mover: Mover, issuer: Issuer, count: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def test_two_processes_import_the_same_export(mover: Mover, issuer: Issuer) -> None:
+@pytest.mark.parametrize("count", [60, pytest.param(1_000, marks=pytest.mark.campaign)])
+def test_two_processes_import_the_same_export(mover: Mover, issuer: Issuer, count: int) -> None:
     """Each grant becomes one connection, is refreshed once at its first use, and no secret is shown anywhere."""
-    found = move_many(mover, issuer, _MANY)
-    assert (found["codes"], found["results"], found["before"]) == ([0, 0], {"added": _MANY, "kept": _MANY}, 0)
-    assert [result["output"]["body"]["who"] for result in found["used"]] == [str(number) for number in range(_MANY)] * 2
-    assert found["refreshed"] == {f"refresh-secret-{number}": 1 for number in range(_MANY)}
+    found = move_many(mover, issuer, count)
+    assert (found["codes"], found["results"], found["before"]) == ([0, 0], {"added": count, "kept": count}, 0)
+    assert [result["output"]["body"]["who"] for result in found["used"]] == [str(number) for number in range(count)] * 2
+    assert found["refreshed"] == {f"refresh-secret-{number}": 1 for number in range(count)}
     assert found["leaks"] == []
 
 
