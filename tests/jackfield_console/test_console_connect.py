@@ -135,6 +135,6 @@ def test_only_the_sessions_origins_frame_the_page(browser: Browser, console: Con
         frame.get_by_text("More below").wait_for(state="hidden")
         frame.get_by_label("Token").fill("x")
         frame.get_by_role("button", name="Continue").click()
-        frame.get_by_text("You are connecting echo-1").wait_for()
+        frame.get_by_text("You are connecting The echo in the hall").wait_for()
         site.shutdown()
     context.close()

@@ -18,6 +18,7 @@ from jackfield.connections.audience import audience_of
 from jackfield.connections.locales import Texts, texts_of
 from jackfield.kernel.clock import SystemClock
 from jackfield.testing import Answer, Provider
+from jackfield_console.connect_approval import account_named
 
 BASE = "/v1/workspaces/acme-1/connect-sessions"
 FILES = sorted(path for part in ("connectors", "runtime") for path in (ROOT / part).glob("*/*/locales/*.json")) + sorted(
@@ -192,3 +193,15 @@ def test_the_theme_names_who_asks(stand: Stand, platform: Client) -> None:
     """A token is called what its operator likes; the person knows the product."""
     assert "Shop GmbH bittet Sie" in begin(stand, platform, types=["echo/token"], theme={"name": "Shop GmbH"}).said
     assert "token-4711 bittet Sie" in begin(stand, platform, types=["echo/token"], theme={}).said
+
+
+@pytest.mark.parametrize(
+    ("account", "name"),
+    [
+        ({"id": "7", "label": "ada@acme.example"}, "ada@acme.example, 7"), ({"id": "ada", "label": "ada"}, "ada"), ({}, ""),
+        ({"id": "123456789012", "label": "arn:aws:iam::123456789012:role/acme"}, "123456789012, arn:aws:iam::123456789012:role/acme"),
+    ],
+)  # fmt: skip
+def test_an_account_is_named_as_people_know_it(account: dict[str, str], name: str) -> None:
+    """The label, then the ID, which tells accounts of one name apart."""
+    assert account_named(account) == name

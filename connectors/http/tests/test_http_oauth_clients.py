@@ -144,8 +144,9 @@ def test_a_connection_has_a_test_path_of_its_own(site: Site) -> None:
     shown = acme.connections.add("app", "people/oauth2ClientCredentials", known)
     assert (shown["status"], [step["key"] for step in shown["lastTest"]["steps"]]) == ("ok", ["token"])
     site.server.requests.clear()
-    shown = beta.connections.add("app", "http/oauth2ClientCredentials", {**known, "testPath": "/me"})
-    assert (shown["status"], [step["key"] for step in shown["lastTest"]["steps"]]) == ("ok", ["probe"])
+    places = {"testPath": "/me", "accountIdPlace": "/sub"}
+    shown = beta.connections.add("app", "http/oauth2ClientCredentials", {**known, **places})
+    assert (shown["status"], [step["key"] for step in shown["lastTest"]["steps"]], shown["account"]["id"]) == ("ok", ["probe"], "ada")
     assert [request.path for request in site.server.requests] == ["/token", "/me"]
     beta.connections.add("quiet", "http/oauth2AuthorizationCode", known, test=False)
     approve(beta, "quiet")

@@ -241,6 +241,8 @@ class ApprovalPages(Pages):
 
 
 def account_named(account: Mapping[str, Any] | None) -> str:
-    """Name an account by its ID and label."""
+    """Name an account as people know it, then by its ID; an ID that is a part of the name comes first, such as the number in an ARN."""
     known = account or {}
-    return ", ".join(dict.fromkeys(str(part) for part in (known.get("id"), known.get("label")) if part))
+    identifier, label = str(known.get("id") or ""), str(known.get("label") or "")
+    parts = (identifier, label) if identifier in label else (label, identifier)
+    return ", ".join(dict.fromkeys(filter(None, parts)))
