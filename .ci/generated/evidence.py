@@ -65,9 +65,16 @@ _EVENT: Json = closed(
     },
     required=("key", "trigger"),
 )
+_RECORD: Json = closed(
+    {
+        "key": {"type": "string", "pattern": ACTION_KEY, "description": "The name of the evidence, unique in its action."},
+        "source": {"type": "string", "maxLength": 100, "description": "A connector of the provider's own log, which only code can read."},
+    },
+    required=("key", "source"),
+)
 EVIDENCE: Json = {
     "type": "array",
     "minItems": 1,
-    "items": {"oneOf": [_LOOK, _EVENT]},
-    "description": "What tells of a call of a write whose answer was lost: reads that find it again, and events.",
+    "items": {"oneOf": [_LOOK, _EVENT, _RECORD]},
+    "description": "What tells of a call of a write whose answer was lost: reads that find it again, events, and the provider's own log.",
 }

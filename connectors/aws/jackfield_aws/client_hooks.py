@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from jackfield.connector import Call, Detail, InvalidInput, Sent, Target, Wire, current_call, seen_exchange
 from jackfield.kernel.failures import OnFailure
+from jackfield_aws.agents import marked_agent
 from jackfield_aws.foreign_answers import check_answer
 from jackfield_aws.limits import current_deadline
 from jackfield_aws.transport import check_sendable
@@ -40,6 +41,7 @@ def watch(client: Any, *, begins: bool, announce: Callable[..., None] | None = N
     if not begins:
         events.register("before-call", _limit)
     else:
+        events.register("before-send", _mark)
         events.register_last("before-send", announce or _begin)  # also checks the deadline
         events.register("before-parse", _note_header)
         events.register("after-call", parsed or _note_parsed)
@@ -137,6 +139,13 @@ def _limit(**_: object) -> None:
     deadline = current_deadline()
     if deadline is not None:
         deadline.check()
+
+
+def _mark(request: Any, event_name: str = "", **_: object) -> None:
+    """Add the marker of the attempt to the User-Agent of a write. It is not signed."""
+    if not is_safe(event_name.rpartition(".")[2]):
+        agent = request.headers.get("User-Agent", "")
+        request.headers["User-Agent"] = marked_agent(agent.decode() if isinstance(agent, bytes) else agent)
 
 
 def _begin(request: Any, event_name: str = "", **_: object) -> None:

@@ -16,6 +16,7 @@ import botocore.exceptions
 from jackfield.connector import ANYWHERE, Detail, Guard, InvalidConnection, check_may_wait
 from jackfield.kernel.dataclass import dataclass, field
 from jackfield.kernel.fork import ProcessLocal
+from jackfield_aws.agents import user_agent
 from jackfield_aws.direct.switch import creator
 from jackfield_aws.endpoints import USUAL_S3, S3Settings
 from jackfield_aws.json_answers import parse_as_json
@@ -23,7 +24,6 @@ from jackfield_aws.keys import Keys
 from jackfield_aws.limits import CONNECT_TIMEOUT, READ_TIMEOUT, current_deadline, is_fetching
 from jackfield_aws.service_models import find_by_name
 from jackfield_aws.transport import explain_transport
-from jackfield_aws.version import VERSION
 
 if TYPE_CHECKING:
     from jackfield_aws.machine.identity import MachineIdentity
@@ -278,11 +278,6 @@ def _credentials(identity: Keys | Ambient) -> dict[str, str | None]:
         "aws_secret_access_key": identity.secret_access_key,
         "aws_session_token": identity.session_token,
     }
-
-
-def user_agent() -> str:
-    """Return the fixed text that names the caller: composing botocore's own takes a third of a small call's CPU time."""
-    return f"jackfield/{VERSION} Botocore/{botocore.__version__}"
 
 
 def _config(read_timeout: float, spec: ClientSpec) -> Any:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         current_call,
     )
     from jackfield.connector.declare import Connector
-    from jackfield.connector.evidence import KEY, MARKER, SENT_FROM, SENT_UNTIL, EventEvidence, Look, Marker
+    from jackfield.connector.evidence import KEY, MARKER, SENT_FROM, SENT_UNTIL, EventEvidence, Look, Marker, Record, RecordEvidence
     from jackfield.connector.failed_entries import FailedEntry
     from jackfield.connector.grants import Authorization, ClientRegistrations, DeviceAuthorization, Grant, Grants
     from jackfield.connector.hook_requests import HookRequest, Malformed, strict_json
@@ -158,6 +158,8 @@ __all__ = [
     "RateLimit",
     "RateLimited",
     "Received",
+    "Record",
+    "RecordEvidence",
     "Registered",
     "Rejected",
     "Reply",
@@ -208,7 +210,7 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
             ".context": "Account Answered Apart Call Minted OpenContext Step check_may_wait current_call",
             ".actions": "Action Option",
             ".declare": "Connector",
-            ".evidence": "KEY MARKER SENT_FROM SENT_UNTIL EventEvidence Look Marker",
+            ".evidence": "KEY MARKER SENT_FROM SENT_UNTIL EventEvidence Look Marker Record RecordEvidence",
             ".failed_entries": "FailedEntry",
             ".grants": "Authorization ClientRegistrations DeviceAuthorization Grant Grants",
             ".jobs": "Progress",

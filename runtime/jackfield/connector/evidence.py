@@ -230,7 +230,58 @@ class EventEvidence:
         declared(None, evidence, effect, idempotent_by)
 
 
-Evidence = Look | EventEvidence
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Record of one request in the provider's own log. ``error`` is the provider's code of its failure, and ``refused`` that of jackfield
+    if the provider has refused it, so that nothing took effect. ``shown`` is what a person is told of it."""
+
+    id: str
+    marker: str
+    at: float
+    error: str | None = None
+    refused: str | None = None
+    account: str | None = None
+    shown: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordEvidence:
+    """Take the provider's own log of requests as evidence: the records that a read of the connector ``source`` returns over the connection
+    of the call. Callers of the provider cannot write it, so it also proves that a request was refused.
+
+    A subclass knows the log. One reading serves all calls in doubt with the same ``about`` and time.
+    """
+
+    source: str
+    action: str
+    looks: tuple[float, ...] = (120.0, 300.0, 600.0, 1200.0, 2700.0, 7200.0, 21_600.0, 86_400.0)
+    key: str = "record"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return one member of ``evidence`` of an action in a manifest."""
+        return {"key": self.key, "source": self.source}
+
+    def declare(self, evidence: Sequence[Evidence], effect: str, idempotent_by: str | None) -> None:
+        """Check the evidence of an action without a marker, of which this is one.
+
+        :raises EvidenceFault: if it is wrong.
+        """
+        declared(None, evidence, effect, idempotent_by)
+
+    def about(self, inputs: Mapping[str, Any]) -> Mapping[str, str] | None:
+        """Return what a reading needs to know of a call; None if the log has no records of such calls."""
+        raise NotImplementedError
+
+    def asked(self, about: Mapping[str, str], since: float, until: float, page: str | None) -> Mapping[str, Any]:
+        """Return the inputs of the read of one page, of the time from ``since`` to ``until`` in seconds since 1970."""
+        raise NotImplementedError
+
+    def found(self, about: Mapping[str, str], output: Mapping[str, Any]) -> tuple[Sequence[Record], str | None]:
+        """Return the records of a page that have a marker, and where the next page begins."""
+        raise NotImplementedError
+
+
+Evidence = Look | EventEvidence | RecordEvidence
 
 
 def declared(marker: Marker | None, evidence: Sequence[Evidence], effect: str, idempotent_by: str | None) -> None:
@@ -243,9 +294,9 @@ def declared(marker: Marker | None, evidence: Sequence[Evidence], effect: str, i
     if (marker is not None or evidence) and effect != "write" and idempotent_by != "key":
         raise EvidenceFault(f"evidence needs the effect write, not {effect}: what may be repeated is not in doubt")
     for look in evidence:
-        if isinstance(look, EventEvidence):
+        if isinstance(look, EventEvidence | RecordEvidence):
             if marker is None:
-                raise EvidenceFault(f"evidence '{look.key}' knows its events by the marker, and the action places none")
+                raise EvidenceFault(f"evidence '{look.key}' knows the attempt by its marker, and the action places none")
             continue
         look.checked()
         if marker is None and "$marker" in (*placeholders(look.match), *placeholders(look.contains), *placeholders(look.inputs)):
@@ -272,6 +323,8 @@ def marker_in(value: object) -> str | None:
 
 
 def _read(row: Mapping[str, Any]) -> Evidence:
+    if "source" in row:
+        raise EvidenceFault(f"evidence '{row.get('key', 'record')}' names a log that the connector's own code must know how to read")
     return EventEvidence(row["trigger"], row.get("key", "event")) if "trigger" in row else Look.from_json(row)
 
 

@@ -63,6 +63,8 @@ TABLES = {
     "doubts",
     "doubt_markers",
     "marked_events",
+    "record_reads",
+    "record_paces",
     "invocations",
     "invocation_kinds",
     "invocation_terms",
@@ -246,6 +248,7 @@ def test_every_table_is_keyed_by_workspace(database: Database) -> None:
         "epoch",
         "installation",
         "platform_tokens",
+        "record_paces",
     }
     for table in sorted(TABLES - shared):
         with pytest.raises(ConstraintViolation) as caught, database.write() as transaction:

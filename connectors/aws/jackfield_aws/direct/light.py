@@ -22,6 +22,7 @@ from botocore.serialize import create_serializer
 from botocore.utils import get_environ_proxies, is_valid_endpoint_url, is_valid_ipv6_endpoint_url
 
 from jackfield.connector import Guard
+from jackfield_aws.agents import user_agent
 from jackfield_aws.direct.parts import Service
 from jackfield_aws.direct.qualify import judge
 from jackfield_aws.direct.signing import Scope
@@ -30,7 +31,7 @@ from jackfield_aws.endpoints import USUAL_S3
 from jackfield_aws.json_answers import parse_as_json
 from jackfield_aws.keys import Keys
 from jackfield_aws.service_models import ServiceModels
-from jackfield_aws.sessions import ClientSpec, hush, make_client, pointer_to_endpoint, user_agent
+from jackfield_aws.sessions import ClientSpec, hush, make_client, pointer_to_endpoint
 
 TABLE = os.path.join(os.path.dirname(__file__), "plain.json")
 _VARIABLES = re.compile(

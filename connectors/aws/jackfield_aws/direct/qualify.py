@@ -45,6 +45,7 @@ _DONE = frozenset(
         "jackfield_aws.client_hooks._check_host",
         "jackfield_aws.client_hooks._limit",
         "jackfield_aws.client_hooks._begin",
+        "jackfield_aws.client_hooks._mark",
         "jackfield_aws.client_hooks._note_header",
         "jackfield_aws.client_hooks._note_parsed",
     }

@@ -12,6 +12,8 @@ from botocore.utils import percent_encode_sequence
 
 from jackfield.connector import Target, Wire
 from jackfield.kernel.dataclass import dataclass
+from jackfield_aws.agents import marked_agent
+from jackfield_aws.client_hooks import is_safe
 from jackfield_aws.direct.parts import Service
 from jackfield_aws.direct.qualify import Verdict
 from jackfield_aws.direct.signing import Credentials, Scope, Signer
@@ -124,7 +126,7 @@ class Requests:
         prefix = found.get("host_prefix") if service.has_host_prefix else None
         target, host = endpoint.at(prefix) if prefix else (endpoint.target, endpoint.host)
         self._signer.sign(found["method"], path, query, headers, body, credentials(), endpoint.scope, host)
-        headers["User-Agent"] = service.user_agent
+        headers["User-Agent"] = service.user_agent if is_safe(model.name) else marked_agent(service.user_agent)
         if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
             _add_trace(headers)
         return Request(found["method"], target, host, f"{path}?{query}" if query else path, headers, body, endpoint.wire, endpoint.proxied)

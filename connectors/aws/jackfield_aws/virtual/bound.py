@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any, cast
 
-from jackfield.connector import Action, Connector, DeclarationError, Inputs, Option, Output, Pagination
+from jackfield.connector import Action, Connector, DeclarationError, Inputs, Marker, Option, Output, Pagination
 from jackfield.connector.actions import OptionSource
 from jackfield.connector.described import DescribedConnector
 from jackfield.manifest.manifest import EFFECTS, Effect, Manifest
@@ -31,6 +31,7 @@ from jackfield_aws.virtual.operations import GLOBAL, OWN, callable_of, pace_by
 from jackfield_aws.virtual.permissions import prefix_of
 from jackfield_aws.virtual.plain_values import JSON_INPUTS
 from jackfield_aws.virtual.recent import Recent
+from jackfield_aws.virtual.trail import evidence_of
 
 Json = Mapping[str, Any]
 
@@ -145,6 +146,7 @@ def _action(service: str, row: Json) -> Action:
     taken = frozenset() if shape is None else frozenset(shape.members)
     paging = row.get("pagination")
     effect, condition = row.get("effect", "write"), condition_of(service, name, shape)
+    evidence = evidence_of(service, name, effect, by_key=bool(function.tokens))
     action = Action(
         key=row["key"],
         title=row["title"],
@@ -163,6 +165,8 @@ def _action(service: str, row: Json) -> Action:
         idempotent_by="key" if effect == "idempotent" and function.tokens else row.get("idempotentBy"),
         pace_by=pace_by(service),
         hands_out=row.get("handsOutCredentials") is True,
+        marker=Marker(agent=True) if evidence else None,
+        evidence=evidence,
     )
     return as_job(action, function)
 

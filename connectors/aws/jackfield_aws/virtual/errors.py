@@ -53,7 +53,7 @@ class ServiceErrors(AwsErrors):
         is_denial = found.kind is Forbidden and plain(code) == _USERS
         if is_denial and _OF_IAM not in answer.message and _is_about_users():
             return _USER
-        if not _BAD_REQUEST <= answer.status < _SERVER or found is not by_status or plain(code) in _KNOWN:
+        if not _BAD_REQUEST <= answer.status < _SERVER or found is not by_status or plain(code) in KNOWN:
             return found
         row = row_of(answer.code)
         if row is None or row is CONTENT or (found is THROTTLED and row.kind is not QuotaExceeded):
@@ -68,6 +68,7 @@ def _is_about_users() -> bool:
     return all(name.startswith("cognito-") for name in needed)
 
 
-_KNOWN = frozenset(plain(key) for key in AWS_ROWS if isinstance(key, str))
+KNOWN = frozenset(plain(key) for key in AWS_ROWS if isinstance(key, str))
+"""Codes that have a row of their own, plain."""
 SERVICE_ERRORS = ServiceErrors(AWS_ROWS)
 """The error map that all virtual connectors share."""

@@ -179,7 +179,11 @@ class OperationContent:
     def row(self) -> Json:
         """JSON of the action."""
         listed = _row(self.service, self.operation, self.summary, self.effect)
-        return {**listed, **self.described.to_json()}
+        from jackfield_aws.virtual.trail import evidence_of  # pydantic, too
+
+        found = evidence_of(self.service, self.operation, self.described.effect, by_key=self.described.by_key)
+        told = {"marker": {"agent": True}, "evidence": [one.to_json() for one in found]} if found else {}
+        return {**listed, **self.described.to_json(), **told}
 
     @property
     def inputs(self) -> Json:

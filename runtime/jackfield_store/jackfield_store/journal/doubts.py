@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Verdict = Literal["took", "refused", "absent"]
 
-LOOK_RESULTS = ("nothing", "matched", "similar", "ambiguous", "failed")
+LOOK_RESULTS = ("nothing", "matched", "refused", "similar", "ambiguous", "failed")
 """What a look may find."""
 SHOWN = 20
 """Looks that are kept of one doubt, the newest."""

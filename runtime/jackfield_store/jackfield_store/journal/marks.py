@@ -29,7 +29,7 @@ ON CONFLICT DO NOTHING
 _WAKE = """
 UPDATE doubts SET look_at = :now, claim = claim + 1
 WHERE workspace = :workspace AND since IS NOT NULL
-    AND id IN (SELECT id FROM doubt_markers WHERE workspace = :workspace AND digest = :digest)
+    AND id IN (SELECT id FROM doubt_markers WHERE workspace = :workspace AND digest = :digest AND id <> :besides)
 """
 _OLD = "DELETE FROM marked_events WHERE workspace = :workspace AND received_at < :before"
 _SURPLUS = f"""
@@ -76,12 +76,12 @@ def know(transaction: Transaction, workspace: str, identifier: str, digests: Seq
     transaction.change_all([(_KNOW, [{"workspace": workspace, "digest": one, "id": identifier} for one in digests])])
 
 
-def keep(transaction: Transaction, workspace: str, found: NewMark, now: float) -> None:
-    """Keep an event, and make the doubt due that it is about."""
+def keep(transaction: Transaction, workspace: str, found: NewMark, now: float, *, besides: str = "") -> None:
+    """Keep an event, and make the doubt due that it is about, unless that is ``besides``, which looks at this moment."""
     own = {"workspace": workspace, "digest": found.digest}
     more = {"reference": found.reference, "received_at": found.received_at, "sealed": found.sealed}
     if transaction.change(_KEEP, {**own, **more}):
-        transaction.change(_WAKE, {**own, "now": now})
+        transaction.change(_WAKE, {**own, "now": now, "besides": besides})
         transaction.change(_OLD, {"workspace": workspace, "before": now - KEPT})
         transaction.change(_SURPLUS, {"workspace": workspace})
 

@@ -74,7 +74,7 @@ class ToldEvents:
         kept = kept_events(journal.database, journal.vault, journal.workspace, digests)
         self._used = doubt.facts["connection"] or {}
         self._now = connection_facts(journal.database, journal.workspace, self._used.get("name"))
-        found = [one for one in kept if one["trigger"] == trigger]
+        found = [one for one in kept if one.get("trigger") == trigger]
         self.own = [one for one in found if self._is_own(one)]
         self.foreign = len(found) - len(self.own)
 

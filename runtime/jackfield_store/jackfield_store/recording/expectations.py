@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from jackfield.connector.evidence import EventEvidence, is_placeholder, placeholders, places_marker
+from jackfield.connector.evidence import EventEvidence, RecordEvidence, is_placeholder, placeholders, places_marker
 from jackfield.kernel.clock import iso
 from jackfield.kernel.pointers import follow
 from jackfield.pipe.evidence import EVERY
@@ -134,6 +134,7 @@ def expected(
         "connector": plan.manifest.key, "version": plan.manifest.version, "connection": connection, "looks": found,
         "from": now - MARGIN, "until": None, "deadline": draft.expires_at,
         "markers": [marker_of(journal, identifier, 0, EVERY)] if is_shared else None, "delivery": draft.delivery, "partial": False,
+        "shared": is_shared,
     }  # fmt: skip
     if not by_events and len(json.dumps(facts, default=str).encode("utf-8", "surrogatepass")) > MOST:
         _LOG.warning("the invocation %s is not looked for if it ends in doubt: that would need more than %d bytes", identifier, MOST)
@@ -142,8 +143,9 @@ def expected(
 
 
 def digests_of(connector: str, looks: Sequence[Mapping[str, Any]], markers: Sequence[str]) -> list[str]:
-    """Return the digests by which events find a doubt; none if no events are evidence of it."""
-    return [digest_of(connector, marker) for marker in markers] if any("trigger" in row for row in looks) else []
+    """Return the digests by which events and records find a doubt; none if neither are evidence of it."""
+    is_told = any(row.keys() & {"trigger", "source"} for row in looks)
+    return [digest_of(connector, marker) for marker in markers] if is_told else []
 
 
 def event_rows(looks: Sequence[Evidence]) -> list[dict[str, Any]]:
@@ -159,6 +161,10 @@ def _row(look: Evidence, known: Mapping[str, Any], *, places: bool) -> dict[str,
     """Return a look as it is kept, with the values of this call; None if it needs what the call does not have."""
     if isinstance(look, EventEvidence):
         return _row_of_events(look) if places else None
+    if isinstance(look, RecordEvidence):
+        about = look.about(known["inputs"]) if places else None
+        row = {"key": look.key, "source": look.source, "action": look.action, "looks": [*look.looks]}
+        return None if about is None else {**row, "about": dict(about)}
     try:
         inputs = filled(look.inputs, known)
         match, contains = ([[at, filled(value, known)] for at, value in rows.items()] for rows in (look.match, look.contains))

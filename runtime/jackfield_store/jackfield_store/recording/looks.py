@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jackfield.callers import LIBRARY
-from jackfield.connector.evidence import LEAST_ABSENT, MAX_LOOKING, PREFIX, placeholders
+from jackfield.connector.evidence import LEAST_ABSENT, MAX_LOOKING, PREFIX, RecordEvidence, placeholders
 from jackfield.invocation.provider_ids import reference_of, references_in
 from jackfield.kernel.clock import Deadline, within
-from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import InvalidOutput, JackfieldError, NotAllowed, NotFound
 from jackfield.kernel.pointers import follow
 from jackfield.pipe.attempts import Attempts
@@ -31,6 +31,8 @@ from jackfield_store.journal.entry import bound_result
 from jackfield_store.journal.settlement import confirmed, contradicted, contradicts, settled
 from jackfield_store.recording.event_evidence import ToldEvents, found_out, markers_of, output_of, plan_of
 from jackfield_store.recording.expectations import filled
+from jackfield_store.recording.findings import Finding
+from jackfield_store.recording.record_evidence import LoggedRequests
 
 if TYPE_CHECKING:
     from jackfield.connector import Inputs
@@ -46,24 +48,14 @@ _PAGES = 10
 """Pages of a list that one look reads."""
 _AGAIN = 60.0
 """Least seconds between two looks that must agree that something is absent."""
+_FRESH = 10.0
+"""Seconds that the reading of a log may be old when a person looks."""
 _MEMBERS, _LONGEST = 8, 256
 """Members of what was found that are shown, and characters of each."""
 _FINAL = frozenset({"not_allowed", "forbidden", "unauthenticated", "unknown_connection", "unknown_connector", "unknown_action",
                     "invalid_connection", "invalid_input"})  # fmt: skip
 """Errors of a look that further ones would meet again until a person does something."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Finding of one look. ``result`` is ``nothing``, ``matched``, ``ambiguous`` or ``failed``; ``missing`` is True if the provider
-    said that the one thing asked for does not exist."""
-
-    result: str
-    text: str = ""
-    item: Any = None
-    missing: bool = False
-    is_final: bool = False
-    """True if further looks of this source would find nothing."""
+_PROVED = {"matched": "took", "refused": "refused"}
 
 
 def look(pipeline: Pipe, journal: Journal, doubt: Doubt, *, settle: str, absent: bool, by_person: bool = False) -> str | None:
@@ -88,14 +80,17 @@ def look(pipeline: Pipe, journal: Journal, doubt: Doubt, *, settle: str, absent:
     looking = _Looking(pipeline, journal, known, entry)
     verdict, is_open = None, entry.status == "in_doubt"
     for row in log.rows(everything=by_person, is_open=is_open):
-        finding = looking.made(row)
+        finding = looking.made(row, log.due_at(row, is_open=is_open, now=by_person))
+        if finding.again is not None:
+            log.goes_on(finding.again)
+            continue
         if finding.result == "nothing" and not (by_person or log.is_due(row)):
             continue
         log.add(row, finding)
         verdict = _verdict(known, row, finding, log, now, allowed=absent)
         if verdict is not None:
             return _decided(doubts, looking, log, row, finding, verdict, settles=settle == "on")
-        if finding.result in ("matched", "ambiguous"):
+        if finding.result in ("matched", "refused", "ambiguous"):
             log.ends()
     doubts.looked(known, log.to_json(), log.next() if is_open else None)
     return None
@@ -105,8 +100,8 @@ def _verdict(doubt: Doubt, row: Mapping[str, Any], finding: Finding, log: _Log, 
     """Return what a finding proves: that the call took effect, or, if the operator allows it, that it did not. None: nothing."""
     if doubt.facts["partial"]:
         return None  # a call of several requests: one of them proves nothing about the others
-    if finding.result == "matched":
-        return "took"
+    if finding.result in _PROVED:
+        return _PROVED[finding.result]
     if not finding.missing or row.get("absentAfter") is None or not allowed:
         return None
     complete = now >= doubt.facts["deadline"] + max(LEAST_ABSENT, row["absentAfter"])
@@ -119,12 +114,13 @@ def _decided(
     """Settle the doubt in one transaction, if the settings want that; note what contradicts a resolution."""
     entry, journal, now = looking.entry, looking.journal, doubts.time.stamp()
     is_event = "trigger" in row
+    kind = "event" if is_event else "record" if "source" in row else "object"
     evidence: dict[str, Any] = {
-        "verdict": verdict, "kind": "event" if is_event else "object", "source": f"{looking.doubt.facts['connector']}/{_source(row)}",
+        "verdict": verdict, "kind": kind, "source": looking.source(row),
         "connection": entry.connection, "looks": looking.doubt.looks + 1,
     }  # fmt: skip
     is_judged = looking.judges  # no policy judges what a look has found
-    if verdict == "took" and not is_judged:
+    if verdict != "absent" and not is_judged:
         evidence["matched"] = looking.shown(finding.item)
     log.ends()
     output, references = looking.output(row, finding.item) if verdict == "took" else (None, [])
@@ -134,7 +130,7 @@ def _decided(
         return journal.sealed_result(entry.id, bound_result(result, entry, answers=not failed))
 
     if entry.status == "in_doubt" and settles:
-        result, code = settled(entry, verdict, now, evidence, output)
+        result, code = settled(entry, verdict, now, evidence, output, finding.item if verdict == "refused" else None)
         status = result["status"]
         more = doubts.settling(entry, status, code, sealed(result, failed=status == "failed"), references)
         return verdict if doubts.looked(looking.doubt, log.to_json(), None, more) else None
@@ -151,8 +147,8 @@ def _decided(
 
 
 def _source(row: Mapping[str, Any]) -> str:
-    """Return the read or the trigger that a look asks."""
-    return str(row["trigger"] if "trigger" in row else row["action"])
+    """Return the read, the trigger or the log that a look asks."""
+    return str(row.get("trigger") or row.get("source") or row["action"])
 
 
 def next_look(doubt: Doubt, first: float) -> float | None:
@@ -176,13 +172,24 @@ class _Log:
         self._made = dict(doubt.log.get("made", {}))
         self._absent = dict(doubt.log.get("absent", {}))
         self._ended = bool(doubt.log.get("ended", False))
+        self._again: float | None = None
 
     def rows(self, *, everything: bool, is_open: bool) -> Iterator[Mapping[str, Any]]:
         """Yield the sources to look at: those whose next look is due, all events, and ``everything`` for a person. Of what is in doubt no
         more, nobody but a person reads anything but events."""
         for row in self._doubt.facts["looks"]:
-            if everything or "trigger" in row or (is_open and self.is_due(row)):
+            if everything or row.keys() & {"trigger", "source"} or (is_open and self.is_due(row)):
                 yield row
+
+    def due_at(self, row: Mapping[str, Any], *, is_open: bool, now: bool) -> float | None:
+        """Return the time that a log must have been read at for the next look at it; None if none is due. ``now`` a person asks."""
+        if not now and not (is_open and self.is_due(row)):
+            return None
+        return self._now - _FRESH if now else self._doubt.since + row["looks"][self._made.get(row["key"], 0)] * 0.79
+
+    def goes_on(self, seconds: float) -> None:
+        """Let a look go on later whose source is not read to its end yet."""
+        self._again = seconds
 
     def is_due(self, row: Mapping[str, Any]) -> bool:
         """Return whether the next look at a source is due."""
@@ -216,6 +223,8 @@ class _Log:
     def next(self) -> float | None:
         """Return when the next look is due; None after the last one."""
         left = self.left()
+        if self._again is not None and not self._ended:
+            return self._now + self._again
         if left is None or self._now - self._doubt.since > MAX_LOOKING:
             return None
         return max(self._now + 1.0, self._doubt.since + spread(left))
@@ -235,10 +244,16 @@ class _Looking:
         self.judges = pipeline.must_judge
         self._attempts: Attempts | None = None
 
-    def made(self, row: Mapping[str, Any]) -> Finding:
-        """Make one look, and judge what it finds."""
+    def source(self, row: Mapping[str, Any]) -> str:
+        """Return what has told, with its connector."""
+        return _source(row) if "source" in row else f"{self.doubt.facts['connector']}/{_source(row)}"
+
+    def made(self, row: Mapping[str, Any], due: float | None) -> Finding:
+        """Make one look, and judge what it finds; ``due`` is when a log must have been read."""
         if "trigger" in row:
             return self._told(row)
+        if "source" in row:
+            return self._logged(row, due)
         markers: list[str | None] = [f"{PREFIX}{marker}" for marker in markers_of(self.journal, self.doubt.id, self.doubt.facts)]
         by_marker = "$marker" in placeholders(row["inputs"])
         found, missing = [], 0
@@ -271,6 +286,22 @@ class _Looking:
             return Finding("similar", "an event with the marker came from another account than the call's, or from one that nobody knows")
         return Finding("nothing")
 
+    def _logged(self, row: Mapping[str, Any], due: float | None) -> Finding:
+        """Judge the records of a log that carry a marker of the doubt."""
+
+        def read(inputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
+            pages = self._pages({"action": row["action"], "inputs": {}}, None, of=row["source"], inputs=inputs, most=1)
+            return pages[0] if pages else None
+
+        def declared() -> RecordEvidence | None:
+            evidence = run_in_thread(plan_of(self._pipeline, self.entry)).code.evidence
+            return next((one for one in evidence if isinstance(one, RecordEvidence) and one.key == row["key"]), None)
+
+        found = LoggedRequests(self.journal, self.doubt, row, read).finding(declared, due, _FINAL)
+        if found.item is None or self.judges:
+            return replace(found, text=found.text if found.result != "failed" or not self.judges else "")
+        return replace(found, text=json.dumps(self.shown(found.item), ensure_ascii=False)[:_LONGEST])
+
     def _filled(self, value: Any, marker: str | None) -> Any:
         facts = self.doubt.facts
         until = facts["until"] or facts["deadline"] + 60.0
@@ -284,22 +315,32 @@ class _Looking:
         except (LookupError, ValueError):
             return False
 
-    def _pages(self, row: Mapping[str, Any], marker: str | None) -> list[Mapping[str, Any]] | None:
-        """Return the pages of a read; None if the provider says that there is no such thing."""
+    def _pages(
+        self,
+        row: Mapping[str, Any],
+        marker: str | None,
+        *,
+        of: str | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        most: int = _PAGES,
+    ) -> list[Mapping[str, Any]] | None:
+        """Return at most ``most`` pages of a read, of the connector ``of`` or that of the call; None if the provider says that there is no
+        such thing."""
         facts = self.doubt.facts
         connection = facts["connection"]
-        given = {"connector": facts["connector"], "action": row["action"], "inputs": self._filled(row["inputs"], marker),
+        filled_in = self._filled(row["inputs"], marker) if inputs is None else inputs
+        given = {"connector": of or facts["connector"], "action": row["action"], "inputs": filled_in,
                  **({} if connection is None else {"connection": connection["name"]})}  # fmt: skip
         waiter = self._pipeline.in_thread
         try:
-            return run_in_thread(self._read(given, waiter))
+            return run_in_thread(self._read(given, waiter, most))
         except NotFound:
             return None
 
-    async def _read(self, given: Mapping[str, Any], waiter: Waiter) -> list[Mapping[str, Any]]:
+    async def _read(self, given: Mapping[str, Any], waiter: Waiter, most: int) -> list[Mapping[str, Any]]:
         pipeline, dependencies = self._pipeline, self._pipeline.dependencies
         run = Run(waiter, None, LIBRARY, wait=False)
-        run.tries = 2
+        run.tries = min(2, most)  # a log has its own pace
         invocation = pipeline.plans.parsed(given, run)
         run.deadline = Deadline.after(_SECONDS, dependencies.clock)
         with within(_SECONDS):
@@ -317,7 +358,7 @@ class _Looking:
             self._attempts = attempts = run.attempts = Attempts(run, plan, values, inputs, opening, dependencies)
             if attempts.declared != "read" or (plan.action.rule_effect == "write" and plan.code.effect_of is None):
                 raise NotAllowed(f"'{plan.action.key}' is no read, and a look changes nothing")
-            return await _read_pages(attempts, values)
+            return await _read_pages(attempts, values, most)
 
     def _require_same(self, plan: Plan) -> None:
         """Require that the connection is the one of the call.
@@ -338,6 +379,7 @@ class _Looking:
         if not isinstance(item, Mapping):
             return {}
         attempts = self._attempts
+        item = item.get("shown", item)
         clean: Any = item
         if attempts is not None:
             clean = concealed(item, attempts.plan.secrets)
@@ -355,7 +397,7 @@ class _Looking:
             if "trigger" in row:
                 reference = item.get("reference")
                 return output_of(plan, item), [reference_of(connector, reference)] if reference else []
-            found = self._declared(row, item, plan)
+            found = None if "source" in row else self._declared(row, item, plan)
         except (JackfieldError, LookupError, InvalidOutput):
             return None, ()
         return found, () if found is None else references_in(found, plan.references, connector)
@@ -373,10 +415,10 @@ class _Looking:
         return told if isinstance(told, Mapping) else None
 
 
-async def _read_pages(attempts: Attempts, values: Inputs) -> list[Mapping[str, Any]]:
+async def _read_pages(attempts: Attempts, values: Inputs, most: int) -> list[Mapping[str, Any]]:
     paging, pages = attempts.plan.code.pagination, []
     given = attempts.inputs
-    for _ in range(_PAGES):
+    for _ in range(most):
         page = await attempts.page(values)
         pages.append(page)
         following = None if paging is None else paging.following(page)

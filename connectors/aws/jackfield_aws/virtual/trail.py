@@ -1,0 +1,128 @@
+"""AWS's own log of requests as evidence: the Event history of CloudTrail has most requests that manage resources, of the last 90 days.
+
+It proves that a request took effect or was refused, never that none came: its delivery is best effort. It has no requests that only handle
+data, such as messages, objects and items (AWS CloudTrail user guide, "Logging data events").
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from jackfield.connector.evidence import Record, RecordEvidence
+from jackfield.kernel.clock import iso
+from jackfield.kernel.dataclass import dataclass
+from jackfield_aws.agents import marker_in_agent
+from jackfield_aws.answers import Answer
+from jackfield_aws.errors import plain
+from jackfield_aws.virtual.code_words import row_of
+from jackfield_aws.virtual.errors import KNOWN, SERVICE_ERRORS
+from jackfield_aws.virtual.models import service_model
+
+_DATA_NAMES = """
+appconfigdata appsync-runtime bedrock-agent-runtime bedrock-agentcore bedrock-runtime cloudfront-keyvaluestore cloudsearchdomain
+cloudtrail-data cognito-sync connectparticipant dynamodbstreams ebs elastic-inference forecastquery gameliftstreams geo-maps
+geo-places geo-routes iot-data iot-jobs-data kinesis-video-archived-media kinesis-video-media kinesis-video-signaling
+kinesis-video-webrtc-storage lex-runtime lexv2-runtime marketplace-entitlement mediastore-data meteringmarketplace mobileanalytics
+neptunedata personalize-events personalize-runtime qldb-session rds-data redshift-data sagemaker-a2i-runtime sagemaker-edge
+sagemaker-featurestore-runtime sagemaker-metrics sagemaker-runtime sso-oidc timestream-query workmailmessageflow
+"""
+_DATA = frozenset(_DATA_NAMES.split())
+"""Services whose writes handle data. What is here by mistake is not looked for; what lacks here is looked for in vain."""
+_DATA_OPERATIONS = re.compile(
+    r"cloudwatch\.PutMetricData|dynamodb\.(\w*Item|\w*Items|Execute\w+)|events\.PutEvents|firehose\.PutRecord.*|kinesis\.PutRecords?|lambda\.Invoke.*"
+    r"|logs\.PutLogEvents|s3\.(\w+Object\w*|\w+Objects|\w*MultipartUpload|UploadPart\w*)|ses(v2)?\.Send.*|sns\.Publish.*"
+    r"|sqs\.(Send|Delete|Receive|ChangeMessage)\w*Message\w*|stepfunctions\.(SendTask\w+|StartSyncExecution)|xray\.Put\w+"
+    r"|timestream-write\.WriteRecords|apigatewaymanagementapi\..*|textract\..*|rekognition\.(Detect|Recognize)\w+|polly\.Synthesize\w+|personalize\..*Runtime.*"
+)
+"""Operations that handle data, of services that also have others."""
+_GLOBAL = frozenset({"iam", "sts", "cloudfront", "organizations", "route53", "account", "support", "waf", "shield", "globalaccelerator"})
+"""Services whose records are in one region of their partition only ("Viewing CloudTrail events", global services)."""
+_HOME = {"cn": "cn-north-1", "us-gov": "us-gov-west-1"}
+_DOUBTFUL = re.compile(r"(?i)internal|unavailable|^server\.|timeout|timedout|unknown")
+"""Error codes with which a request may have taken effect."""
+_REFUSALS = {"rate_limited", "forbidden", "unauthenticated", "invalid_input", "not_found", "conflict", "rejected", "quota_exceeded"}
+_CLIENT_ERROR = 400
+_SHOWN = ("eventID", "requestID", "eventTime", "eventName", "eventSource", "awsRegion", "errorCode", "sourceIPAddress")
+_PAGE = 50
+
+
+def has_records(service: str, operation: str) -> bool:
+    """Return whether the Event history may have records of an operation."""
+    return service not in _DATA and _DATA_OPERATIONS.fullmatch(f"{service}.{operation}") is None
+
+
+def evidence_of(service: str, operation: str, effect: str, *, by_key: bool) -> tuple[EventHistory, ...]:
+    """Return the evidence of an operation; none if its calls are never in doubt, or the Event history has no such requests. ``by_key``
+    means that AWS knows repeats by a token."""
+    may_doubt = effect == "write" or (effect == "idempotent" and by_key)
+    return (EventHistory(service=service, operation=operation),) if may_doubt and has_records(service, operation) else ()
+
+
+@dataclass(frozen=True, slots=True)
+class EventHistory(RecordEvidence):
+    """Event history of CloudTrail, as evidence of calls of one operation."""
+
+    source: str = "aws.cloudtrail"
+    action: str = "lookupEvents"
+    service: str = ""
+    operation: str = ""
+
+    def about(self, inputs: Mapping[str, Any]) -> Mapping[str, str] | None:
+        """Return the operation and the region in whose history its record is."""
+        if inputs.get("waitUntil"):
+            return None  # that the start took effect does not say that the state was reached
+        region = str(inputs.get("awsRegion") or "")
+        partition = next((one for one in _HOME if region.startswith(f"{one}-")), "")
+        region = _HOME.get(partition, "us-east-1") if self.service in _GLOBAL else region
+        return {"operation": self.operation, "service": self.service, "region": region} if region else None
+
+    def asked(self, about: Mapping[str, str], since: float, until: float, page: str | None) -> Mapping[str, Any]:
+        """Return the inputs of ``lookupEvents`` for one page."""
+        return {
+            "awsRegion": about["region"], "StartTime": iso(since), "EndTime": iso(until), "MaxResults": _PAGE,
+            "LookupAttributes": [{"AttributeKey": "EventName", "AttributeValue": about["operation"]}],
+            **({} if page is None else {"NextToken": page}),
+        }  # fmt: skip
+
+    def found(self, about: Mapping[str, str], output: Mapping[str, Any]) -> tuple[Sequence[Record], str | None]:
+        """Return the records with a marker, and the token of the next page."""
+        read = (_record(about, event) for event in output.get("Events") or ())
+        return [record for record in read if record is not None], output.get("NextToken")
+
+
+def _record(about: Mapping[str, str], event: Mapping[str, Any]) -> Record | None:
+    """Read one event; None if it has no marker, or is of another operation, service or region."""
+    try:
+        told = json.loads(event["CloudTrailEvent"])
+        marker, at = marker_in_agent(told["userAgent"]), datetime.fromisoformat(told["eventTime"])
+        is_ours = told["eventName"] == about["operation"] and _is_of(about["service"], told["eventSource"])
+        if marker is None or not is_ours or told["awsRegion"] != about["region"]:
+            return None
+        code, account = told.get("errorCode"), told.get("recipientAccountId")
+        shown = {name: str(told[name]) for name in _SHOWN if told.get(name) is not None}
+        return Record(str(told["eventID"]), marker, at.timestamp(), code, _refusal(code), account, shown)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None  # what nobody can read proves nothing
+
+
+def _is_of(service: str, source: str) -> bool:
+    """Return whether an event is of a service: its source begins with the name that endpoints or signatures of the service have."""
+    metadata = service_model(service).metadata
+    names = {service, metadata.get("endpointPrefix", ""), metadata.get("signingName", "")}
+    host = source.removesuffix(".amazonaws.com")
+    return bool({host, host.partition(".")[0]} & {name.partition(".")[0] for name in names if name} | ({host} & names))
+
+
+def _refusal(code: str | None) -> str | None:
+    """Return jackfield's code for an error with which nothing took effect; None if it may have, or the code is unknown."""
+    if not code or _DOUBTFUL.search(code):
+        return None
+    short = code.rpartition(".")[2]
+    if plain(short) not in KNOWN and row_of(short) is None:
+        return None
+    found = SERVICE_ERRORS.find(Answer(short, "", _CLIENT_ERROR, "")).kind.code
+    return found if found in _REFUSALS else None

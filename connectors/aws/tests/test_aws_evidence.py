@@ -1,0 +1,195 @@
+"""AWS's own log settles the doubt about a write whose answer was lost: took or refused, never absent, and never by a record of another."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jackfield import Result
+from jackfield_store.runtime.evidence_loop import EvidenceLoop
+from moto_rig import EVERYTHING, offer
+from processes import Processes, variables
+from trail_aws import TrailAws, trail_aws
+
+_MARKED = re.compile(r"jackfield/\S+( Botocore/\S+)+ md/jackfield#[a-z2-7]{26}")
+
+
+class TrailStage(Processes):
+    """Processes with a connection to a scripted AWS."""
+
+    aws: TrailAws
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        super().__init__(environment)
+
+    def connect(self, aws: TrailAws) -> None:
+        """Store the connection."""
+        self.aws = aws
+        values = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "s3cret-of-acme", "endpoint": aws.url, "region": "eu-west-1"}
+        self.runtime.connections.add("acme", "aws/apiKeySecret", values)
+
+    def call(self, action: str = "aws.kms/createKey", inputs: dict[str, Any] | None = None, **more: Any) -> Result:
+        """Make a call."""
+        connector, _, key = action.partition("/")
+        return self.runtime.invoke({"connector": connector, "action": key, "connection": "acme", "inputs": inputs or {}, **more})
+
+    def look(self, seconds: float = 0.0) -> None:
+        """Let time pass, then make all looks that are due."""
+        self.move(seconds)
+        loop = EvidenceLoop(self.pool)
+        while loop.look() == 0.0:
+            pass
+
+    def settled(self, identifier: str) -> tuple[str, str | None]:
+        """What became of a call, and who says so."""
+        entry = self.entry(identifier)
+        return entry.status, entry.resolved_by
+
+    def looks(self, identifier: str) -> list[str]:
+        """What the looks of a call have found."""
+        return [one["result"] for one in self.entry(identifier).to_json().get("looks", ())]
+
+
+@contextmanager
+def trail_stage(folder: Path, database_url: str, settle: str = "on") -> Iterator[TrailStage]:
+    """Open a stage over a scripted AWS."""
+    offers = offer(folder / "home", {"default": EVERYTHING})
+    with (
+        variables(folder, database_url, JACKFIELD_SETTLE=settle, **offers) as environment,
+        TrailStage(environment) as stage,
+        trail_aws(stage.clock.time) as aws,
+    ):
+        stage.connect(aws)
+        yield stage
+
+
+@pytest.fixture(name="stage")
+def _stage(tmp_path: Path) -> Iterator[TrailStage]:
+    with trail_stage(tmp_path, f"sqlite:///{tmp_path}/j.db") as opened:
+        yield opened
+
+
+@pytest.mark.usefixtures("direct")
+def test_writes_carry_a_marker_and_reads_do_not(stage: TrailStage) -> None:
+    """Over our own wire and over botocore's client, in JSON and in form fields: a write has the marker of its attempt in the User-Agent.
+    A read has none, nor has a message, of which AWS's own log knows nothing."""
+    assert stage.call().status == "succeeded"
+    assert stage.call("aws.iam/createUser", {"UserName": "u"}).status == "succeeded"
+    stage.call("aws.kms/listKeys")
+    stage.call("aws.sqs/sendMessage", {"QueueUrl": f"{stage.aws.url}/1/q", "MessageBody": "x"})
+    agents = [one["agent"] for one in stage.aws.requests]
+    assert [bool(_MARKED.fullmatch(agent)) for agent in agents] == [True, True, False, False]
+    assert len({*agents[:2]}) == 2
+
+
+@pytest.mark.usefixtures("direct")
+def test_a_lost_answer_is_settled_by_the_event_history(stage: TrailStage) -> None:
+    """The request took effect, its answer was lost. The record comes minutes later: ``succeeded``, one request; the key replays it."""
+    stage.aws.script, stage.aws.delay = ["cut"], 200.0
+    lost = stage.call(idempotencyKey="k")
+    identifier = lost.meta.invocation_id
+    assert lost.status == "in_doubt"
+    stage.look(150.0)
+    assert (stage.settled(identifier)[0], stage.looks(identifier)) == ("in_doubt", ["nothing"])
+    stage.look(220.0)
+    assert stage.settled(identifier) == ("succeeded", "evidence")
+    evidence = stage.entry(identifier).to_json()["meta"]["resolution"]["evidence"]
+    assert (evidence["verdict"], evidence["kind"], evidence["source"]) == ("took", "record", "aws.cloudtrail")
+    assert (evidence["matched"]["eventName"], evidence["matched"]["eventID"]) == ("CreateKey", "e-1")
+    again = stage.call(idempotencyKey="k")
+    assert (again.status, again.meta.replayed, len(stage.aws.requests)) == ("succeeded", True, 1)
+    (asked,) = {str(one["LookupAttributes"]) for one in stage.aws.lookups}
+    assert "CreateKey" in asked
+
+
+def test_a_refusal_on_record_frees_the_key(stage: TrailStage) -> None:
+    """The request was throttled, and that answer was lost: ``failed``, with AWS's code. The key is free."""
+    stage.aws.script = ["throttled-cut", "done"]
+    lost = stage.call(idempotencyKey="k")
+    stage.look(160.0)
+    entry = stage.entry(lost.meta.invocation_id).to_json()
+    assert (entry["status"], entry["resolvedBy"], entry["error"]["code"]) == ("failed", "evidence", "rate_limited")
+    assert entry["error"]["provider"]["code"] == "ThrottlingException"
+    assert (stage.call(idempotencyKey="k").status, len(stage.aws.took)) == ("succeeded", 1)
+
+
+def test_a_throttled_attempt_never_speaks_for_the_next(stage: TrailStage) -> None:
+    """The first attempt was throttled, the second took effect and was cut: ``succeeded``. The record of the first comes alone at first."""
+    stage.aws.script, stage.aws.delay = ["throttled", "cut"], 60.0
+    lost = stage.call(timeoutSeconds=60)
+    assert (lost.status, lost.meta.attempts) == ("in_doubt", 2)
+    late, stage.aws.records[-1] = stage.aws.records[-1], (10.0**12, {**stage.aws.records[-1][1]})
+    stage.look(160.0)
+    assert stage.settled(lost.meta.invocation_id)[0] == "in_doubt"
+    stage.aws.records[-1] = late
+    stage.look(400.0)
+    assert stage.settled(lost.meta.invocation_id) == ("succeeded", "evidence")
+
+
+def test_what_proves_nothing_settles_nothing(stage: TrailStage) -> None:
+    """An internal error, a record of another region, service, account, operation or time, a copy of the marker, none at all: in doubt."""
+    stage.aws.script = ["broken"]
+    broken = stage.call().meta.invocation_id
+    forged: dict[str, dict[str, Any]] = {
+        "region": {"awsRegion": "us-east-1"}, "service": {"eventSource": "iam.amazonaws.com"}, "operation": {"eventName": "DeleteKey"},
+        "time": {"eventTime": "2020-01-01T00:00:00Z"}, "agent": {"userAgent": "md/jackfield#" + "a" * 26}, "unreadable": {"eventTime": 7},
+    }  # fmt: skip
+    identifiers = []
+    for more in forged.values():
+        stage.aws.script = ["lost"]
+        identifiers.append(stage.call().meta.invocation_id)
+        about = {"agent": stage.aws.requests[-1]["agent"], "operation": "CreateKey", "source": "kms.amazonaws.com", "region": "eu-west-1"}
+        told = stage.aws.record(**about)
+        told.update(more)
+    stage.aws.script = ["cut"]
+    copied = stage.call().meta.invocation_id
+    stage.aws.record(stage.aws.requests[-1]["agent"], "CreateKey", "kms.amazonaws.com", "eu-west-1")
+    for _ in range(12):
+        stage.look(7_500.0)
+    assert {stage.settled(one)[0] for one in (broken, *identifiers, copied)} == {"in_doubt"}
+    assert stage.looks(copied) == ["ambiguous"]
+    assert set(stage.looks(broken)) == {"nothing"}
+    assert "InternalFailure" in stage.entry(broken).to_json()["looks"][0]["text"]
+    assert len(stage.looks(identifiers[0])) <= 8
+
+
+def test_a_missing_permission_is_told_once(stage: TrailStage) -> None:
+    """Without ``cloudtrail:LookupEvents`` nobody looks again, and the look names the permission. Other doubts do not ask in vain."""
+    stage.aws.script, stage.aws.denied = ["cut", "cut"], True
+    identifiers = [stage.call().meta.invocation_id for _ in range(2)]
+    stage.look(160.0)
+    stage.look(100.0)
+    stage.look(80_000.0)
+    found = [stage.entry(one).to_json()["looks"] for one in identifiers]
+    assert [[one["result"] for one in looks] for looks in found] == [["failed"], ["failed"]]
+    assert all("cloudtrail:LookupEvents" in looks[0]["text"] for looks in found)
+    assert len(stage.aws.lookups) == 1
+
+
+def test_one_reading_serves_all_doubts_of_an_operation(stage: TrailStage) -> None:
+    """130 calls of one operation in doubt: a page a second, and as many pages as the history has, for all."""
+    stage.aws.script = ["cut"] * 130
+    identifiers = [stage.call().meta.invocation_id for _ in range(130)]
+    for _ in range(300):
+        stage.look(1.0)
+    assert {stage.settled(one) for one in identifiers} == {("succeeded", "evidence")}
+    assert len(stage.aws.lookups) <= 12
+    assert all(later - earlier >= 0.99 for earlier, later in zip(stage.aws.looked_at, stage.aws.looked_at[1:], strict=False))
+    assert len(stage.aws.took) == 130
+
+
+@pytest.mark.parametrize("settle", ["show", "off"])
+def test_settings_decide(tmp_path: Path, settle: str) -> None:
+    """With ``show``, the look is in the entry and a person resolves; with ``off``, no marker is sent and nobody looks."""
+    with trail_stage(tmp_path, f"sqlite:///{tmp_path}/j.db", settle) as stage:
+        stage.aws.script = ["cut"]
+        identifier = stage.call().meta.invocation_id
+        stage.look(160.0)
+        assert stage.settled(identifier)[0] == "in_doubt"
+        assert stage.looks(identifier) == (["matched"] if settle == "show" else [])
+        assert ("md/jackfield" in stage.aws.requests[0]["agent"]) is (settle == "show")

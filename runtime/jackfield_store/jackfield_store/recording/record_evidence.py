@@ -1,0 +1,158 @@
+"""The provider's own log of requests as evidence of a call in doubt: its records with the marker of an attempt, and what they prove."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from jackfield.connector.evidence import Record, RecordEvidence
+from jackfield.invocation.provider_ids import reference_of
+from jackfield.kernel.dataclass import replace
+from jackfield.kernel.errors import JackfieldError
+from jackfield_store.journal import record_reads
+from jackfield_store.journal.doubts import spread
+from jackfield_store.journal.marks import NewMark, connection_facts, digest_of, invocation_of_marker, keep, kept_events, sealed_mark
+from jackfield_store.journal.record_reads import Reading
+from jackfield_store.recording.event_evidence import markers_of
+from jackfield_store.recording.findings import Finding
+
+if TYPE_CHECKING:
+    from jackfield_store.journal import Journal
+    from jackfield_store.journal.doubts import Doubt
+
+_QUARTER = 900.0
+"""Seconds to which the time of a reading is rounded, so that doubts of one outage share it."""
+_OTHERS = 60.0
+"""Seconds after which a doubt looks again whose log another one reads. What that finds makes it due at once."""
+_REFUSED = 900.0
+"""Seconds for which a refusal of the log holds for all doubts that need it: each of them would only meet it again."""
+Read = Callable[[Mapping[str, Any]], Mapping[str, Any] | None]
+
+
+class LoggedRequests:
+    """Records of the attempts of one call in doubt, of one log. ``read`` reads a page of it."""
+
+    def __init__(self, journal: Journal, doubt: Doubt, row: Mapping[str, Any], read: Read) -> None:
+        self._journal, self._doubt, self._row, self._read = journal, doubt, row, read
+        self._markers = markers_of(journal, doubt.id, doubt.facts)
+        self._own = connection_facts(journal.database, journal.workspace, (doubt.facts["connection"] or {}).get("name"))
+
+    def finding(self, declared: Callable[[], RecordEvidence | None], due: float | None, final: frozenset[str]) -> Finding:
+        """Return what the log says, as it was at the time ``due`` at least; None: as far as it was read. ``final`` are codes of errors that
+        others would meet, too."""
+        found = self._judged()
+        if found is not None or due is None:
+            return found or Finding("nothing")
+        reading = record_reads.find(self._journal.database, self._journal.workspace, self._digest)
+        now = self._journal.time.now()
+        if reading.refused is not None and reading.changed_at > now - _REFUSED:
+            return Finding("failed", reading.refused, is_final=True)
+        if reading.complete_at is not None and reading.complete_at >= due:
+            return self._unfinished()
+        if not record_reads.takes_turn(self._journal.database, self._place, now):
+            return Finding("nothing", again=spread(_OTHERS))
+        source = declared()
+        return Finding("failed", "the action has no such evidence any more", is_final=True) if source is None else self._next(
+            source, reading, now, final
+        )  # fmt: skip
+
+    @property
+    def _span(self) -> tuple[float, float]:
+        facts = self._doubt.facts
+        until = facts["until"] or facts["deadline"] + 60.0
+        return facts["from"] // _QUARTER * _QUARTER, (until // _QUARTER + 1) * _QUARTER
+
+    @property
+    def _whose(self) -> str:
+        return str(self._own.get("account") or (self._doubt.facts["connection"] or {}).get("digest") or self._own.get("id"))
+
+    @property
+    def _digest(self) -> str:
+        connection = self._doubt.facts["connection"]
+        return record_reads.place_of(self._row["source"], connection, self._row["about"], *self._span)
+
+    @property
+    def _place(self) -> str:
+        return record_reads.place_of(self._row["source"], self._whose, self._row["about"].get("region"))
+
+    def _next(self, source: RecordEvidence, reading: Reading, now: float, final: frozenset[str]) -> Finding:
+        """Read the next page, keep what it says of any doubt of this workspace, and judge it."""
+        about, workspace, began = self._row["about"], self._journal.workspace, reading.began_at or now
+        try:
+            page = self._read(source.asked(about, *self._span, reading.page))
+            records, following = source.found(about, page or {})
+        except (JackfieldError, LookupError) as error:
+            return self._failed(error, reading, now, final)
+        marks = [mark for record in records if (mark := self._kept(record, now)) is not None]
+        further = replace(reading, page=following, began_at=began, refused=None)
+        changed = Reading(complete_at=began) if following is None else further
+
+        def unit(transaction: Any) -> None:
+            for mark in marks:
+                keep(transaction, workspace, mark, now, besides=self._doubt.id)
+            record_reads.put(transaction, workspace, self._digest, changed, now)
+
+        self._journal.database.record(unit)
+        return self._judged() or (self._unfinished() if following is None else Finding("nothing", again=record_reads.PACE))
+
+    def _failed(self, error: Exception, reading: Reading, now: float, final: frozenset[str]) -> Finding:
+        """Begin anew the next time: what a page's token stands for may be gone."""
+        code = error.code if isinstance(error, JackfieldError) else "invalid_output"
+        told = error.message if isinstance(error, JackfieldError) else f"a record has no {error}"
+        hint = f" {error.hint}" if isinstance(error, JackfieldError) and error.hint else ""
+        text = f"{told}{hint}"[:256]
+        changed = Reading(complete_at=reading.complete_at, refused=text if code in final else None)
+        workspace = self._journal.workspace
+        self._journal.database.record(lambda transaction: record_reads.put(transaction, workspace, self._digest, changed, now))
+        return Finding("failed", text, is_final=code in final)
+
+    def _kept(self, record: Record, now: float) -> NewMark | None:
+        """Seal a record if it is about a doubt of this workspace."""
+        journal, connector = self._journal, self._doubt.facts["connector"]
+        digest = digest_of(connector, record.marker)
+        if record.marker not in self._markers and invocation_of_marker(journal.database, journal.workspace, digest) is None:
+            return None
+        about = {
+            "source": self._row["source"], "about": self._row["about"], "reference": record.id, "digest": digest, "at": record.at,
+            "error": record.error, "refused": record.refused, "account": record.account, "shown": dict(record.shown),
+            "over": self._doubt.facts["connection"],
+        }  # fmt: skip
+        return sealed_mark(journal.vault, journal.workspace, digest, reference_of(self._row["source"], record.id), now, about)
+
+    def _records(self) -> list[dict[str, Any]]:
+        """Return the records of the attempts in doubt that are of the call's operation, account, region and time."""
+        journal, facts = self._journal, self._doubt.facts
+        digests = [digest_of(facts["connector"], marker) for marker in self._markers]
+        until = facts["until"] or facts["deadline"] + 60.0
+        return [
+            one for one in kept_events(journal.database, journal.vault, journal.workspace, digests)
+            if one.get("source") == self._row["source"] and one["about"] == self._row["about"] and facts["from"] <= one["at"] <= until
+            and self._is_own(one)
+        ]  # fmt: skip
+
+    def _is_own(self, record: Mapping[str, Any]) -> bool:
+        """Return whether a record is of the account of the call: both are known and equal, or it was read over the same connection."""
+        accounts = self._own.get("account"), record["account"]
+        return accounts[0] == accounts[1] if None not in accounts else bool(record["over"] == self._doubt.facts["connection"])
+
+    def _judged(self) -> Finding | None:
+        """Return what the records prove; None if nothing.
+
+        The attempts of a call have one marker if their requests are one to the provider, by their key: then each may have a record. Else,
+        of two records of one marker, one may be a copy.
+        """
+        records, facts = self._records(), self._doubt.facts
+        took = [one for one in records if one["error"] is None]
+        if facts.get("shared"):
+            return Finding("matched", item=took[0]) if took else None
+        if len({one["digest"] for one in records}) < len(records) or len(took) > 1:
+            return Finding("ambiguous", f"{len(records)} records have the marker of the same attempt")
+        if took:
+            return Finding("matched", item=took[0])
+        is_whole = facts["markers"] is not None and len(records) == len(self._markers) > 0
+        return Finding("refused", item=records[-1]) if is_whole and all(one["refused"] for one in records) else None
+
+    def _unfinished(self) -> Finding:
+        """Return the finding of a log that was read to its end and proves nothing."""
+        codes: Sequence[str] = sorted({str(one["error"]) for one in self._records() if one["error"] is not None})
+        return Finding("nothing", f"failed at the provider, which proves nothing: {', '.join(codes)}"[:256] if codes else "")
