@@ -180,6 +180,8 @@ class ManagedConnections(Protocol):
         sender: str | None = None,
         connector: str | None = None,
         calls: Sequence[Mapping[str, Any]] | None = None,
+        *,
+        evidence: bool = False,
     ) -> dict[str, Any]:
         """Return the provider policies that the connection needs."""
 

@@ -249,13 +249,15 @@ class RecordEvidence:
     """Take the provider's own log of requests as evidence: the records that a read of the connector ``source`` returns over the connection
     of the call. Callers of the provider cannot write it, so it also proves that a request was refused.
 
-    A subclass knows the log. One reading serves all calls in doubt with the same ``about`` and time.
+    A subclass knows the log; ``permissions`` are what its read needs, by system. One reading serves all calls in doubt with the same
+    ``about`` and time.
     """
 
     source: str
     action: str
     looks: tuple[float, ...] = (120.0, 300.0, 600.0, 1200.0, 2700.0, 7200.0, 21_600.0, 86_400.0)
     key: str = "record"
+    permissions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return one member of ``evidence`` of an action in a manifest."""

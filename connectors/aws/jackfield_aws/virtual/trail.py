@@ -48,6 +48,7 @@ _REFUSALS = {"rate_limited", "forbidden", "unauthenticated", "invalid_input", "n
 _CLIENT_ERROR = 400
 _SHOWN = ("eventID", "requestID", "eventTime", "eventName", "eventSource", "awsRegion", "errorCode", "sourceIPAddress")
 _PAGE = 50
+_PERMISSIONS = {"aws:iam": ("cloudtrail:LookupEvents",)}
 
 
 def has_records(service: str, operation: str) -> bool:
@@ -59,7 +60,11 @@ def evidence_of(service: str, operation: str, effect: str, *, by_key: bool) -> t
     """Return the evidence of an operation; none if its calls are never in doubt, or the Event history has no such requests. ``by_key``
     means that AWS knows repeats by a token."""
     may_doubt = effect == "write" or (effect == "idempotent" and by_key)
-    return (EventHistory(service=service, operation=operation),) if may_doubt and has_records(service, operation) else ()
+    return (
+        (EventHistory(service=service, operation=operation, permissions=_PERMISSIONS),)
+        if may_doubt and has_records(service, operation)
+        else ()
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -288,6 +288,7 @@ def _declare_policy(parser: Parser) -> None:
     parser.add_argument(
         "--from", dest="sender", metavar="ADDRESS", help="the address to send from, * as wildcard (default: the connection's)"
     )
+    parser.add_argument("--evidence", action="store_true", help="also what reads of the provider's log about calls in doubt need")
     parser.add_argument("--format", choices=(*_FORMATS, "all"), default="all", help="what to print (default all)")
 
 
@@ -295,7 +296,8 @@ def _policy(arguments: Namespace, output: Output) -> int:
     actions = [word.strip() for word in arguments.actions.split(",") if word.strip()] if arguments.actions is not None else None
     calls = read_document(arguments, "calls") if arguments.calls is not None else None
     with stored(open_jackfield(arguments)) as jackfield:
-        found = jackfield.connections.policy(arguments.name, actions, arguments.principal, arguments.sender, arguments.connector, calls)
+        wanted = (actions, arguments.principal, arguments.sender, arguments.connector, calls)
+        found = jackfield.connections.policy(arguments.name, *wanted, evidence=arguments.evidence)
     document = found if arguments.format == "all" else _document(found, arguments.format)
     if isinstance(document, str):
         output.text(document)

@@ -357,17 +357,18 @@ class ManagedConnections:
         sender: str | None = None,
         connector: str | None = None,
         calls: Sequence[Mapping[str, Any]] | None = None,
+        *,
+        evidence: bool = False,
     ) -> dict[str, Any]:
         """Return the provider policies that the connection needs for ``actions`` (``sendEmail``, ``aws-ses/get*``), or for a whole
-        ``connector``, and for its test. By default they are for all that it serves. ``sender`` is the address that email may be
-        sent from, ``*`` in it any text; by default the connection's own. ``calls`` (``{"action", "inputs"}``) come beside ``actions``:
-        inputs name resources and add needs.
+        ``connector``, and for its test; by default for all that it serves. ``sender`` is the address that email may be sent from, ``*`` in
+        it any text. ``calls`` (``{"action", "inputs"}``) come beside ``actions``, and ``evidence`` adds what reads of logs need.
 
         :raises UnknownAction: if there is no such action, or UnknownConnector, no such connector.
         :raises InvalidInvocation: if it serves too much for one policy and neither actions nor a connector is named.
         :raises InvalidConnection: if its type has no policies.
         """
-        wanted = PolicyRequest(actions, connector, principal_arn, sender, calls)
+        wanted = PolicyRequest(actions, connector, principal_arn, sender, calls, evidence=evidence)
         return visible_policies(self._visible, self._opening, self._clock, self.find(name), self._targets, wanted)
 
     def draft_policy(

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.connections.host_access import generated_fields
 from jackfield.connector.context import Call, entered
+from jackfield.connector.evidence import RecordEvidence
 from jackfield.invocation import DEFAULT_TIMEOUT
 from jackfield.kernel.clock import Deadline
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError
+from jackfield.manifest.triggers import TriggerManifest
 from jackfield_store.management.call_permissions import Needed, check_calls, needed
 from jackfield_store.management.connection_test import serving
 from jackfield_store.management.served_actions import Allows, chosen, manifests_for, meant, parts_served
@@ -38,6 +40,7 @@ class PolicyRequest:
     calls that are to be made: they are allowed for the resources that their inputs name. With none of them, the policy is for all that
     the connection serves. ``sender`` restricts the addresses that may be sent from, by default to the connection's own. If ``lenient``,
     names of other connectors are left out. If not ``whole``, the connectors add no documents of their own to those of the type.
+    With ``evidence``, the policy is also for the logs that are read about calls in doubt.
     """
 
     actions: Sequence[str] | None = None
@@ -47,6 +50,7 @@ class PolicyRequest:
     calls: Sequence[Mapping[str, Any]] | None = None
     lenient: bool = False
     whole: bool = True
+    evidence: bool = False
 
     @property
     def names(self) -> Sequence[str] | None:
@@ -96,6 +100,8 @@ def policies(
     unbound = parts if wanted.calls is None else list(meant(stored, served, wanted.actions or ()).items())
     knowing = connectors if wanted.names is not None else []  # a policy for all that is served has no room for resources
     declared, narrowed = needed(knowing, parts, system, wanted.calls, unbound)
+    if wanted.evidence:
+        declared |= _of_evidence(connectors, parts, system)
     permissions = sorted(kind.needed_permissions(declared))
     if not permissions and not narrowed:
         text = "the actions declare no permissions"
@@ -115,6 +121,19 @@ def _loaded(catalog: Catalog, first: LoadedConnector, parts: Sequence[tuple[str,
     for key in dict.fromkeys(name.partition("/")[0] for name, _ in parts):
         with contextlib.suppress(JackfieldError):
             yield first if key == first.key else catalog.load(key)
+
+
+def _of_evidence(connectors: Sequence[LoadedConnector], parts: Sequence[tuple[str, Part]], system: str) -> set[str]:
+    """Return the permissions that the logs need which are evidence of the actions."""
+    loaded = {one.key: one for one in connectors}
+    found: set[str] = set()
+    for key, part in parts:
+        connector = loaded.get(key.partition("/")[0])
+        if connector is None or isinstance(part, TriggerManifest) or part.effect == "read":
+            continue
+        for one in connector.actions[part.key].evidence:
+            found |= {*(one.permissions.get(system, ()) if isinstance(one, RecordEvidence) else ())}
+    return found
 
 
 def _more(kind: ConnectionType, sender: str | None, testing: Sequence[str], statements: Sequence[Needed]) -> dict[str, Any]:

@@ -54,6 +54,16 @@ def found_out(pipeline: Pipe, journal: Journal, doubts: Doubts, doubt: Doubt, en
     return doubts.find_out(doubt, facts, digests_of(entry.connector, rows, markers_of(journal, doubt.id, facts)))
 
 
+def made_known(journal: Journal, doubts: Doubts, doubt: Doubt, now: float) -> Doubt:
+    """Let events and records find a call by the markers that it may have, whose process has died. Readings that began before did not know
+    them.
+
+    :raises OvertakenError: if another process looks.
+    """
+    digests = digests_of(doubt.facts["connector"], doubt.facts["looks"], markers_of(journal, doubt.id, doubt.facts))
+    return doubts.find_out(doubt, {**doubt.facts, "known": now}, digests)
+
+
 async def plan_of(pipeline: Pipe, entry: Entry) -> Plan:
     """Return the plan of a call that was made, with its action's code."""
     run = Run(pipeline.in_thread, None, LIBRARY, wait=False)

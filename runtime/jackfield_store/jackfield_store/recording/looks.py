@@ -29,7 +29,7 @@ from jackfield_store.database.due_rows import OvertakenError
 from jackfield_store.journal.doubts import SHOWN, Doubt, Doubts, spread
 from jackfield_store.journal.entry import bound_result
 from jackfield_store.journal.settlement import confirmed, contradicted, contradicts, settled
-from jackfield_store.recording.event_evidence import ToldEvents, found_out, markers_of, output_of, plan_of
+from jackfield_store.recording.event_evidence import ToldEvents, found_out, made_known, markers_of, output_of, plan_of
 from jackfield_store.recording.expectations import filled
 from jackfield_store.recording.findings import Finding
 from jackfield_store.recording.record_evidence import LoggedRequests
@@ -76,6 +76,9 @@ def look(pipeline: Pipe, journal: Journal, doubt: Doubt, *, settle: str, absent:
         return None
     if not known.facts:
         known = found_out(pipeline, journal, doubts, known, entry)
+        log = _Log(known, now)
+    elif known.facts["markers"] is None and "known" not in known.facts:
+        known = made_known(journal, doubts, known, now)
         log = _Log(known, now)
     looking = _Looking(pipeline, journal, known, entry)
     verdict, is_open = None, entry.status == "in_doubt"
@@ -185,7 +188,9 @@ class _Log:
         """Return the time that a log must have been read at for the next look at it; None if none is due. ``now`` a person asks."""
         if not now and not (is_open and self.is_due(row)):
             return None
-        return self._now - _FRESH if now else self._doubt.since + row["looks"][self._made.get(row["key"], 0)] * 0.79
+        due: float = self._now - _FRESH if now else self._doubt.since + row["looks"][self._made.get(row["key"], 0)] * 0.79
+        known: float = self._doubt.facts.get("known", 0.0)
+        return max(due, known)
 
     def goes_on(self, seconds: float) -> None:
         """Let a look go on later whose source is not read to its end yet."""

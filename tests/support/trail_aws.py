@@ -37,6 +37,8 @@ class TrailAws:
         self.page = 50
         self.records: list[tuple[float, dict[str, Any]]] = []
         """Records, and when each becomes visible."""
+        self.omits: Callable[[], bool] = lambda: False
+        """Decides for each record of each answer whether it is left out."""
         self.url = ""
         self.lock = threading.Lock()
 
@@ -61,7 +63,7 @@ class TrailAws:
         found = [
             told for visible, told in reversed(self.records)
             if visible <= self.clock() and told["eventName"] == attribute["AttributeValue"] and told["awsRegion"] == region
-            and begin <= _moment(told["eventTime"]) <= end
+            and begin <= _moment(told["eventTime"]) <= end and not self.omits()
         ]  # fmt: skip
         place = int(asked.get("NextToken") or 0)
         more = {"NextToken": str(place + self.page)} if place + self.page < len(found) else {}

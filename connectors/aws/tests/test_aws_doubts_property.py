@@ -1,0 +1,134 @@
+"""Nothing is sent twice and nothing is settled wrongly, whatever is lost: AWS's answers, records of its log, and processes."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from forking import alone
+from jackfield_aws.direct import calls
+from jackfield_store.journal import record_reads
+from trail_stage import TrailStage, trail_stage
+
+_LOST = (["cut"] * 12, ["lost"] * 3, ["throttled-cut"] * 3, ["broken"] * 2)
+_SEED = 60
+
+
+def _dies_at(*_: object) -> None:
+    os._exit(9)
+
+
+class _Campaign:
+    """Writes with keys of their own, one in five of which gets no answer."""
+
+    def __init__(self, stage: TrailStage, writes: int) -> None:
+        self.stage, self.draw, self.writes = stage, random.Random(_SEED), writes
+        self.doubts: dict[str, str] = {}
+        self.replayed: set[str] = set()
+        stage.aws.omits = lambda: self.draw.random() < 0.05
+
+    def run(self) -> None:
+        """Make the calls, some by processes that die, with time between them."""
+        stage, lost = self.stage, [step for steps in _LOST for step in steps]
+        deaths = {self.draw.randrange(self.writes) for _ in range(4)}
+        for number in range(self.writes):
+            stage.aws.delay = 10_800.0 if self.draw.random() < 0.05 else self.draw.uniform(30.0, 900.0)
+            if number in deaths:
+                stage.aws.script = ["done"]
+                self._dies(number)
+                continue
+            is_lost = self.draw.random() < 0.2
+            before = ["throttled"] if self.draw.random() < 0.05 else []
+            stage.aws.script = [*before, self.draw.choice(lost) if is_lost else "done"]
+            found = self.call(number)
+            if found.status == "in_doubt":
+                self.doubts[str(number)] = found.meta.invocation_id
+            if self.draw.random() < 0.05:
+                self._forge()
+            stage.move(self.draw.uniform(0.0, 3.0))
+
+    def call(self, number: int) -> Any:
+        """Make one call."""
+        return self.stage.call(inputs={"Description": str(number)}, idempotencyKey=f"k-{number}")
+
+    def _dies(self, number: int) -> None:
+        real = calls._sent
+
+        def dying(*given: Any) -> Any:
+            real(*given)
+            os._exit(9)
+
+        def step() -> None:
+            with mock.patch.object(calls, "_sent", dying):
+                self.call(number)
+
+        self.stage.killed(step)
+        left = self.stage.journal.held(f"k-{number}")
+        assert left is not None
+        self.doubts[str(number)] = left.id
+
+    def _forge(self) -> None:
+        """Write a record that proves nothing: a made-up marker, another region, service, or time, or one of an old call."""
+        aws, what = self.stage.aws, self.draw.randrange(4)
+        agent = self.draw.choice(aws.requests)["agent"] if what else "md/jackfield#" + "a" * 26
+        told = aws.record(agent, "CreateKey", "kms.amazonaws.com", "eu-west-1")
+        told |= ({}, {"awsRegion": "eu-central-1"}, {"eventSource": "iam.amazonaws.com"}, {"eventTime": "2020-01-01T00:00:00Z"})[what]
+
+    def settle(self) -> None:
+        """Let a day pass, a look at a time; some processes die between the reading of a page and its commit."""
+        for _ in range(3):
+            self.stage.move(100.0)
+            self.stage.killed(self._dying_look)
+        for seconds in (*[20.0] * 30, *[300.0] * 12, *[1_800.0] * 14, *[7_200.0] * 12):
+            self.stage.look(seconds)
+            for _ in range(40):
+                self.stage.look(1.5)
+            self._replay()
+
+    def _replay(self) -> None:
+        """Use each key again whose doubt has settled as a success since: nothing is sent."""
+        before = len(self.stage.aws.requests)
+        for number, identifier in self.doubts.items():
+            if number not in self.replayed and self.stage.settled(identifier)[0] == "succeeded":
+                self.replayed.add(number)
+                assert self.call(int(number)).meta.replayed
+        assert len(self.stage.aws.requests) == before
+
+    def _dying_look(self) -> None:
+        with mock.patch.object(record_reads, "put", side_effect=_dies_at):
+            self.stage.look(30.0)
+        os._exit(9)
+
+
+def _ran(folder: str, writes: int) -> dict[str, Any]:
+    with trail_stage(Path(folder), f"sqlite:///{folder}/j.db") as stage:
+        campaign = _Campaign(stage, writes)
+        campaign.run()
+        campaign.settle()
+        took = Counter(one["inputs"]["Description"] for one in stage.aws.took)
+        ends = {number: stage.settled(identifier) for number, identifier in campaign.doubts.items()}
+        true = [number for number in ends if number in took]
+        found: dict[str, Any] = {
+            "doubts": len(ends), "took": len(true), "settled": sum(ends[number][0] == "succeeded" for number in true),
+            "refused": sum(status == "failed" for status, _ in ends.values()), "pages": len(stage.aws.lookups),
+            "wrong": [number for number, (status, by) in ends.items() if by and (status == "succeeded") != (number in took)],
+        }  # fmt: skip
+        return {**found, "replayed": len(campaign.replayed), "most": max(took.values())}
+
+
+@pytest.mark.parametrize("writes", [60, pytest.param(3_000, marks=pytest.mark.campaign)])
+def test_no_write_is_sent_twice_and_no_doubt_is_settled_wrongly(tmp_path: Path, writes: int) -> None:
+    """One answer in five is lost; looks miss one record in 20, one comes hours late, one in 20 is forged; processes die in calls and in
+    looks. Each outcome by evidence is what happened, at least 99 of 100 doubts that took effect settle, and no key sends again."""
+    found = alone(_ran, str(tmp_path), writes)
+    sys.stdout.write(f"{writes} writes: {found}\n")
+    assert (found["wrong"], found["most"], found["replayed"]) == ([], 1, found["settled"])
+    assert found["took"] > writes / 20
+    assert found["settled"] >= 0.99 * found["took"]
