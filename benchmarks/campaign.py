@@ -35,7 +35,7 @@ What ``make test`` leaves to campaigns because it takes more CPU time than it sh
 - the rules of GitHub and Stripe that compile all of their schemas: Slack, of the same generator, keeps them, and all three are what the
   generator makes.
 - the conformance suite of SES apart from its grade, which has the same rules and runs five actions.
-- 3,000 writes to AWS of which one in five loses its answer, with a log that loses, delays and forges: 60 are.
+- 10,000 writes to AWS of which one in five loses its answer, with a log that loses, delays and forges: 60 are.
 - public documents and misplaced values for the generator: a third and an eighth of them.
 - a killed process whose provider forgives, where nothing was lost: the strict provider's five deaths are run; a hundred
   threads that ask the certified provider: two dozen ask the scripted one.
