@@ -34,6 +34,7 @@ def _tool(**arguments: Any) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "execute_action", "arguments": arguments}}
 
 
+_POSTED = {"url": "/parcels/p1?a=1", "method": "POST", "json": {"a": 1}}
 _LANES: Mapping[str, dict[str, Any]] = {
     "read": {"body": _invocation("echo", "say", "hall", _HELLO)},
     "async": {"body": _invocation("echo", "sayLater", "hall", _HELLO)},
@@ -46,6 +47,8 @@ _LANES: Mapping[str, dict[str, Any]] = {
         "headers": {"Accept": "application/json, text/event-stream"},
     },
     "upstream": {"body": _invocation("http", "request", "far", {"url": "/parcels/p1?a=1"})},
+    "upstreamWrite": {"body": _invocation("http", "request", "far", _POSTED)},
+    "upstreamKeyed": {"body": _invocation("http", "request", "far", _POSTED), "keyed": True},
     "mail": {"body": _invocation("aws-ses", "sendEmail", "acme", MAIL)},
 }
 """Requests by name; what is left out is that of an invocation that succeeds."""
@@ -62,9 +65,11 @@ def said(value: str) -> Callable[[Answer], float]:
 
 
 @contextmanager
-def ours(name: str, connections: int, provider: str = "", workers: int = 1, seconds: float = SECONDS) -> Iterator[Callable[[], Figures]]:
-    """Serve, and load the server for some seconds."""
-    with tempfile.TemporaryDirectory() as folder, serving(Path(folder), provider, workers) as server:
+def ours(
+    name: str, connections: int, provider: str = "", workers: int = 1, seconds: float = SECONDS, database: str = ""
+) -> Iterator[Callable[[], Figures]]:
+    """Serve, and load the server for some seconds; with a ``database``, on that instead of SQLite."""
+    with tempfile.TemporaryDirectory() as folder, serving(Path(folder), provider, workers, database) as server:
         wanted = _wanted(name)
         for _ in range(2 * workers):  # the first call imports the connector
             found = server.client.call("POST", wanted["path"], json.loads(wanted["body"]), **wanted["headers"])
@@ -73,14 +78,15 @@ def ours(name: str, connections: int, provider: str = "", workers: int = 1, seco
 
 
 @contextmanager
-def serving(folder: Path, provider: str = "", workers: int = 1) -> Iterator[Any]:
+def serving(folder: Path, provider: str = "", workers: int = 1, database: str = "") -> Iterator[Any]:
     """Serve with the connections of all lanes."""
     from http_stand import process
     from plugboard import declare
 
     declare(folder / "points", "jackfield-http", "jackfield.connectors", {"http": "jackfield_http.request:connector"})
     paths = (str(folder / "points"), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)))
-    with process(folder, "--workers", str(workers), "--allow-host", "127.0.0.1", paths=paths, JACKFIELD_PIN="1") as server:
+    on: dict[str, Any] = {"JACKFIELD_DATABASE_URL": database} if database else {}
+    with process(folder, "--workers", str(workers), "--allow-host", "127.0.0.1", paths=paths, JACKFIELD_PIN="1", **on) as server:
         for name, kind, values in (
             ("hall", "echo/token", {"token": "t"}),
             ("far", "http/bearer", {"server": provider, "token": "token-of-the-benchmark-0123456789"}),
@@ -95,7 +101,21 @@ def serving(folder: Path, provider: str = "", workers: int = 1) -> Iterator[Any]
 @contextmanager
 def bare(name: str, connections: int) -> Iterator[Callable[[], Figures]]:
     """Serve a bare Starlette application, and load it."""
-    command = [sys.executable, "-m", "benchmarks.bare", str(_MANIFEST)]
+    with _served(name, connections, "benchmarks.bare", str(_MANIFEST)) as loaded:
+        yield loaded
+
+
+@contextmanager
+def bound(name: str, connections: int, provider: str, kind: str, database: str = "") -> Iterator[Callable[[], Figures]]:
+    """Serve the fair bound of a lane that calls a provider, with its client in ``threads`` or on the ``loop``, and load it."""
+    with tempfile.TemporaryDirectory() as folder:
+        with _served(name, connections, "benchmarks.bound", provider, database or f"{folder}/bound.db", kind) as loaded:
+            yield loaded
+
+
+@contextmanager
+def _served(name: str, connections: int, module: str, *words: str) -> Iterator[Callable[[], Figures]]:
+    command = [sys.executable, "-m", module, *words]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as child:
         assert child.stderr is not None
         found = re.search(r":(\d+)$", child.stderr.readline().strip())

@@ -111,7 +111,7 @@ async def _main(wanted: dict[str, Any]) -> None:
     ordered = sorted(times[:count])
     longest = max(ordered[-1], *(now - caller.sent for caller in callers))  # one that still waits counts, too
     print(json.dumps({
-        "rate": count / (now - started), "count": count, "cpu": used / count, "p99": ordered[int(count * 0.99)],
+        "rate": count / (now - started), "count": count, "cpu": used / count, "p50": ordered[count // 2], "p99": ordered[int(count * 0.99)],
         "unfair": longest / (sum(ordered) / count), "fault": faults[0].decode(errors="replace") if faults else None,
     }))  # fmt: skip
 
