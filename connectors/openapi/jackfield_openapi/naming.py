@@ -234,6 +234,9 @@ def action_key(method: str, path: str, operation: Mapping[str, Any]) -> str:
         parts = words(_TAIL.sub("", _NOISE.sub("", given)) or given)
         if _is_generated(parts, method, path) and isinstance(operation.get("summary"), str) and 1 < len(words(operation["summary"])) <= 8:
             parts = words(operation["summary"])
+        called = _called(path)
+        if len(parts) == 1 and called and called[0].lower() == parts[0].lower():
+            parts = called
         if len(parts) == 1 and parts[0].lower() not in _VERBS and method in _LEADING:
             parts = [_LEADING[method], *parts]
         return camel(parts)
@@ -250,7 +253,15 @@ def _of_path(method: str, path: str) -> list[str]:
     segments = [part for part in path.partition("?")[0].replace("#", "/").split("/") if part]
     fixed = [word for part in segments if "{" not in part for word in words(part) if not _is_dull(part)]
     last = words(segments[-1]) if segments and "{" in segments[-1] else []
+    if called := _called(path):
+        return called
     return [_LEADING.get(method, method), *(fixed or ["root"]), *(["By", *last] if last else [])]
+
+
+def _called(path: str) -> list[str]:
+    """Return the words of a path that names a call, such as ``/getMonitors``; empty for any other."""
+    own = words(path.partition("?")[0].rstrip("/").rpartition("/")[2]) if not path.rstrip("/").endswith("}") else []
+    return own if len(own) > 1 and own[0].lower() in _VERBS else []
 
 
 def _is_dull(segment: str) -> bool:

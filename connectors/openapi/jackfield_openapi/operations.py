@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -37,15 +38,19 @@ class Operation:
 
     @property
     def verb(self) -> str:
-        """First word of the operation's id, or the last word of its path, in lower case."""
+        """First word of the operation's id, in lower case; without an id, that of a path such as ``/getMonitors``. Else empty."""
         given = self.raw.get("operationId")
-        found = words(given) if isinstance(given, str) else []
-        return found[0].lower() if found else ""
+        if isinstance(given, str):
+            found = words(given)
+            return found[0].lower() if found else ""
+        last = words(self.path.rstrip("/").rpartition("/")[2])
+        return last[0].lower() if len(last) > 1 else ""
 
 
 def operations(pointing: Pointing, report: Report) -> Iterator[Operation]:
     """Yield the operations in the order of the document."""
     paths = pointing.root.get("paths")
+    repeated = _repeated_ids(paths)
     for path, given in paths.items() if isinstance(paths, dict) else ():
         at = pointer("paths", path)
         if not path.startswith("/"):
@@ -63,9 +68,26 @@ def operations(pointing: Pointing, report: Report) -> Iterator[Operation]:
                 if found is not None and _is_socket(found[0]):
                     report.left_out("websocket", found[1], "the response switches the protocol: an action is one request over HTTP")
                 elif found is not None:
-                    yield _operation(pointing, report, path, method, {**item, method: found[0]}, place, found[1])
+                    raw = _without_repeated_id(found[0], repeated, report, found[1])
+                    yield _operation(pointing, report, path, method, {**item, method: raw}, place, found[1])
         if isinstance(item.get("query"), dict):
             report.left_out("method", f"{place}/query", "the method QUERY is not supported")
+
+
+def _repeated_ids(paths: Any) -> Counter[Any]:
+    """Return how many operations have each id: it is to be unique (OpenAPI, Operation Object)."""
+    items = [item for item in paths.values() if isinstance(item, dict)] if isinstance(paths, dict) else []
+    ids = (item[method].get("operationId") for item in items for method in METHODS if isinstance(item.get(method), dict))
+    return Counter(one for one in ids if isinstance(one, str))
+
+
+def _without_repeated_id(raw: Json, repeated: Mapping[Any, int], report: Report, at: str) -> Json:
+    count = repeated.get(raw.get("operationId"), 0)
+    if count <= 1:
+        return raw
+    text = f"'{raw['operationId']}' is the id of {count} operations, so that it names none of them: the key is made of the path"
+    report.assumed("id repeated", at, text)
+    return {name: value for name, value in raw.items() if name != "operationId"}
 
 
 def find_operation(pointing: Pointing, method: str, path: str) -> Operation | None:

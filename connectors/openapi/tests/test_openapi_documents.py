@@ -103,9 +103,19 @@ def test_members_of_objects_in_a_query_keep_apart() -> None:
 def test_keys_stay_over_versions_of_a_document() -> None:
     """The lock keeps a key although another operation now asks for it; the new one gets a number."""
     old = converted(document({"/b": {"get": operation(operationId="list")}}), Choices())
-    paths = {"/a": {"get": operation(operationId="list")}, "/b": {"get": operation(operationId="list")}}
+    paths = {"/a": {"get": operation(operationId="List")}, "/b": {"get": operation(operationId="list")}}
     new = converted(document(paths), Choices(locked=old.locked))
     assert new.locked == {"GET /a": "list2", "GET /b": "list"}
+
+
+def test_an_id_of_several_operations_names_none() -> None:
+    """The keys are made of the paths then, which name calls or things; what such a path says of its effect is suggested, too."""
+    ids = {"/getMonitors": "all", "/getPages": "all", "/newMonitor": "create", "/items": "create", "/resetMonitor": "reset"}
+    found = converted(document({path: {"post": operation(operationId=name)} for path, name in ids.items()}), Choices())
+    keys = [action["key"] for action in found.manifest["actions"]]
+    assert keys == ["getMonitors", "getPages", "createNewMonitor", "createItems", "resetMonitor"]
+    assert found.report.to_json()["counts"]["id repeated"] == 4
+    assert [one["target"] for one in found.overlay["actions"]] == ["$.paths['/getMonitors'].post", "$.paths['/getPages'].post"]
 
 
 def test_the_same_document_twice_gives_the_same_bytes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -113,7 +113,7 @@ def test_regeneration_keeps_curation_and_keys(tmp_path: Path, capsys: pytest.Cap
     first = {path: path.read_bytes() for path in (tmp_path / "made").rglob("*") if path.is_file()}
     generate(tmp_path, document({"/b": {"get": operation(operationId="list")}}))
     assert {path: path.read_bytes() for path in (tmp_path / "made").rglob("*") if path.is_file()} == first
-    new = document({"/a": {"get": operation(operationId="list")}, "/b": {"get": operation(operationId="list", deprecated=True)}})
+    new = document({"/a": {"get": operation(operationId="List")}, "/b": {"get": operation(operationId="list", deprecated=True)}})
     (tmp_path / "openapi.json").write_text(json.dumps(new))
     capsys.readouterr()
     assert main(["generate", "openapi", str(tmp_path / "openapi.json"), "--out", str(tmp_path / "made"), "--check", "--json"]) == 1
