@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 _ALONE = "JACKFIELD_FORKING_ALONE"
-_PATIENCE = 60.0
+_PATIENCE = 300.0
 _CHILD_PATIENCE = 30.0
 _SUPPORT = Path(__file__).parent
 _WORTH_IMPORTING = ("jackfield", "pydantic", "psycopg", "cryptography", "jsonschema", "botocore", "asyncio", "ssl", "fake_aws", "smtp_rig")

@@ -118,8 +118,19 @@ class Marker:
         return make(filled, context={"files": sources} if sources else None)
 
 
+class _OwnRights:
+    """Evidence whose reads need what their own declarations say."""
+
+    __slots__ = ()
+
+    @property
+    def permissions(self) -> Mapping[str, tuple[str, ...]]:
+        """Permissions that its reads need beside their own, by system: none."""
+        return {}
+
+
 @dataclass(frozen=True, slots=True)
-class Look:
+class Look(_OwnRights):
     """Look for evidence by a ``read`` of the same connector.
 
     - ``action``: key of the read; ``inputs`` are its inputs, with placeholders (``MARKER``, ``KEY``, ``SENT_FROM``, ``{"$input": "/to"}``).
@@ -206,7 +217,7 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class EventEvidence:
+class EventEvidence(_OwnRights):
     """Take events of a trigger of the same connector as evidence.
 
     A signed event with the marker of an attempt (``TriggerEvent.marker``) proves that the attempt took effect. Its ``reference`` becomes

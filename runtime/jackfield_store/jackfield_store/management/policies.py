@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.connections.host_access import generated_fields
 from jackfield.connector.context import Call, entered
-from jackfield.connector.evidence import RecordEvidence
 from jackfield.invocation import DEFAULT_TIMEOUT
 from jackfield.kernel.clock import Deadline
 from jackfield.kernel.dataclass import dataclass
@@ -132,7 +131,7 @@ def _of_evidence(connectors: Sequence[LoadedConnector], parts: Sequence[tuple[st
         if connector is None or isinstance(part, TriggerManifest) or part.effect == "read":
             continue
         for one in connector.actions[part.key].evidence:
-            found |= {*(one.permissions.get(system, ()) if isinstance(one, RecordEvidence) else ())}
+            found |= {*one.permissions.get(system, ())}
     return found
 
 
