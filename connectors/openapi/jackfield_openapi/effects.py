@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jackfield.connector import InvalidInput
 from jackfield.manifest.manifest import Effect
 from jackfield_openapi.naming import words
 from jackfield_openapi.operations import Operation
@@ -98,6 +99,9 @@ def effect_of(operation: Operation, report: Report) -> Effect:
     curated: Effect | None = given if given in ("read", "idempotent", "write") else None
     if curated is not None:
         return curated
+    if given is not None:
+        hint = "It is 'read', 'idempotent' (the same again changes nothing more) or 'write'."
+        raise InvalidInput(f"the effect of {operation.name} is not valid: {str(given)[:80]!r}", hint=hint)
     method, names = operation.method, {operation.verb, _last_word(operation.path)}
     if method in _SAFE:
         if method == "get" and (operation.verb in _WRITING or (not operation.verb and _last_word(operation.path) in _WRITING)):

@@ -12,6 +12,7 @@ from jackfield.invocation.provider_ids import marked_places
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.hints import worded
 from jackfield.testing import Answer, Provider
+from jackfield_openapi.conversion import Choices, converted
 from openapi_rig import document, generate, installed, operation
 
 _ERRORS = {
@@ -176,3 +177,12 @@ def test_a_slip_in_an_option_source_is_refused(tmp_path: Path, slip: dict[str, A
     """A source that could never list a choice, or that no field has, is refused when the connector is made."""
     with pytest.raises(InvalidInput):
         generate(tmp_path, _tickets(**slip))
+
+
+@pytest.mark.parametrize("effect", ["bogus", "destructive", "", ["read"]])
+def test_an_effect_that_there_is_not_is_refused(effect: object) -> None:
+    """A slip must not leave the action what it was: the refusal names the operation and lists the effects."""
+    slip = document({"/post": {"post": operation(**{"x-jackfield": {"effect": effect}})}})
+    with pytest.raises(InvalidInput, match="the effect of POST /post is not valid") as refused:
+        converted(slip, Choices())
+    assert "'idempotent'" in str(refused.value.hint)
