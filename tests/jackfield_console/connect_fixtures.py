@@ -59,6 +59,6 @@ def person(browser: Browser, place: Place) -> Iterator[BrowserContext]:
     """Somebody's browser, which believes the server's certificate."""
     place.authority.asks = False
     context = browser.new_context(ignore_https_errors=True, reduced_motion="reduce")
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(60_000)
     yield context
     context.close()

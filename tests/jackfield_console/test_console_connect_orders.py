@@ -258,7 +258,7 @@ def test_the_modal_can_be_read(place: Place, browser: Browser, monkeypatch: pyte
         connections.remove(str(row["name"]))
     window = {"width": width, "height": 800}
     person = browser.new_context(ignore_https_errors=True, reduced_motion="reduce", color_scheme=scheme, bypass_csp=True, viewport=window)  # type: ignore[arg-type]
-    person.set_default_timeout(15_000)
+    person.set_default_timeout(60_000)
     story = Story(place, person, place.platform, {"locale": "de", "theme": {"name": "Shop GmbH"}})
     found: list[str] = []
 

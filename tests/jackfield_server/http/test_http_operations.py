@@ -54,7 +54,7 @@ def test_l44_json_from_the_first_line_to_the_last(tmp_path: Path) -> None:
     rows = [json.loads(line) for line in lines]
     assert rows[0]["message"] == f"jackfield listens on {rows[0]['origin']}"
     assert rows[0]["origin"] == f"http://127.0.0.1:{port}"
-    assert {row["level"] for row in rows} == {"INFO"}
+    assert {row["level"] for row in rows} <= {"INFO", "WARNING"}  # a machine that is slow is told of
     assert [row for row in rows if "once=" in row["message"]] == []
 
 
