@@ -22,6 +22,8 @@ from jackfield.kernel.errors import InDoubt
 from jackfield_console.results import error_shown
 from jackfield_platform.events.callbacks import Callbacks
 from jackfield_store.journal import Journal
+from jackfield_store.journal.doubts import Doubts
+from jackfield_store.journal.entry import EVIDENCE
 from plugboard import make_connector, plugged
 
 POST = {"connector": "echo", "action": "post", "connection": "hall", "inputs": {"text": "Hello"}}
@@ -103,6 +105,22 @@ def test_h4_nothing_says_that_a_doubt_was_not_sent(client: Client, place: Place)
         assert "Nothing was sent" not in page
         assert "A request may have been sent" in page
         client.change(f"/invocations/{draft.id}", f"/invocations/{draft.id}/resolve", **{"as": "succeeded"})
+
+
+def test_a_doubt_that_evidence_has_settled_says_so(place: Place) -> None:
+    """The page does not speak of a person, nor of an output as unknown that evidence has brought."""
+    client, identifier = place.signed_in(token(place, "manage")), doubtful(place)
+    known = journal(place)
+    resolution = {"by": EVIDENCE, "at": "2026-11-27T10:00:00.000Z", "evidence": {"verdict": "took"}}
+    result = {"status": "succeeded", "output": {"text": "hello"}, "meta": {"invocationId": identifier, "resolution": resolution}}
+    doubts = Doubts(known.database, place.host.storage.vault, known.workspace, place.host.clock)
+    entry = known.find(identifier)
+    settle = doubts.settling(entry, "succeeded", None, known.sealed_result(identifier, result))
+    assert known.database.record(settle)
+    page = client.get(f"/invocations/{identifier}").words
+    assert "Settled by evidence" in page
+    assert "Resolved manually" not in page
+    assert "unknown: it was not received" not in page
 
 
 def test_m6_a_settled_doubt_keeps_its_error_and_says_who_decided(place: Place) -> None:

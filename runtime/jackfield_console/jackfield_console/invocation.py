@@ -35,7 +35,7 @@ from jackfield_console.queue import redrive_done
 from jackfield_console.results import error_shown, output_shown, progress_shown
 from jackfield_console.timeline import timeline, timeline_title
 from jackfield_server.shared.requests.problem import Problem
-from jackfield_store.journal.entry import LONGEST_NOTE
+from jackfield_store.journal.entry import EVIDENCE, LONGEST_NOTE
 
 _EVERY, _SLOWEST = 1, 30
 """Bounds of the refresh interval in seconds while the invocation is open."""
@@ -185,8 +185,9 @@ def _resolution(request: PageRequest, entry: Entry) -> Markup | None:
     if not settled:
         return None
     decision = "it took effect" if entry.status == "succeeded" else "it did not take effect"
+    is_unknown = entry.status == "succeeded" and not (entry.result or {}).get("output")
     return card(
-        "Resolved manually",
+        "Settled by evidence" if settled["by"] == EVIDENCE else "Resolved manually",
         terms(
             [
                 ("Resolution", decision),
@@ -194,7 +195,7 @@ def _resolution(request: PageRequest, entry: Entry) -> Markup | None:
                 ("Resolved", at(str(settled["at"]), request.now, whole=True)),
                 ("Note", str(settled["note"]) if "note" in settled else None),
                 ("Request ID", h.code(entry.request_id) if entry.request_id else None),
-                ("Output", "unknown: it was not received from the provider" if entry.status == "succeeded" else None),
+                ("Output", "unknown: it was not received from the provider" if is_unknown else None),
             ]
         ),
         h.div(h.h3("Original error"), error_shown(entry.doubt)) if entry.doubt else None,
