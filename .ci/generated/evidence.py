@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from generated.words import ACTION_KEY, Json, closed
-from jackfield.connector.evidence import LEAST_ABSENT, MAX_LOOKING, MAX_LOOKS
+from jackfield.connector.evidence import LEAST_ABSENT, MAX_LOOKING, MAX_LOOKS, MOST_SIMILAR
 
 _POINTER: Json = {"type": "string", "pattern": "^(/[^/]*)*$"}
 MARKER: Json = {
@@ -55,6 +55,14 @@ _LOOK: Json = closed(
             "description": "Seconds after the call's deadline from which on 'not found' proves that nothing took effect.",
         },
         "page": {"type": "string", "minLength": 1, "maxLength": 300, "description": "The provider's page that says so, with its date."},
+        "similar": {
+            "type": "array", "minItems": 1, "maxItems": MOST_SIMILAR, "items": closed({"at": _POINTER, "is": {}}, required=("at", "is")),
+            "description": "What a thing without the marker has in common with what was sent. It proves nothing, and is shown to people.",
+        },
+        "link": {
+            "type": "string", "pattern": "^(https://[^/{}]+/|/)", "maxLength": 300,
+            "description": "Where people see what was found: an address with {/pointer} for values of it, or the pointer to an address.",
+        },
     },
     required=("key", "action", "match"),
 )  # fmt: skip

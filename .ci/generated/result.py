@@ -10,6 +10,20 @@ from jackfield.kernel.errors import CODES, IdempotencyConflict, InDoubt
 
 _UUID7 = "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
 
+_EVIDENCE: Json = {
+    "type": "object",
+    "required": ["verdict", "kind", "source"],
+    "properties": {
+        "verdict": {"enum": ["took", "refused", "absent"]},
+        "kind": {"enum": ["object", "event", "record"]},
+        "source": {"type": "string", "description": "What was asked, or has told."},
+        "at": {"type": "string", "format": "date-time", "description": "Of what contradicts: when it was found."},
+        "connection": {"type": ["string", "null"]},
+        "looks": {"type": "integer", "minimum": 1, "description": "How often was looked."},
+        "matched": {"type": "object", "additionalProperties": {"type": "string"}, "description": "The beginning of what was found."},
+    },
+    "additionalProperties": False,
+}
 _REQUEST: Json = {
     "method": {"type": "string"},
     "server": {"type": "string", "description": "There where it is not the connection's: scheme, host and port."},
@@ -115,6 +129,14 @@ def _meta() -> Json:
                 "There where the status is 'waiting': what a person decides on.",
             ),
             "resolution": _resolution(),
+            "settling": closed(
+                {
+                    "next": {"type": "string", "format": "date-time", "description": "When the provider is asked next, if it is."},
+                    "looks": {"type": "integer", "minimum": 0, "description": "How often it was asked so far."},
+                },
+                ["looks"],
+                "There where evidence may still settle a doubt by itself. Else a person has to. It is not recorded.",
+            ),
             "line": {"type": "integer", "minimum": 1, "description": "Of a file of invocations: the line, blank ones counted."},
             "idempotencyKey": {**name, "description": "Of a line that did not succeed: its own key."},
             "correlationId": {**name, "description": "Of a line that did not succeed: its own id, from its context."},
@@ -127,13 +149,16 @@ def _meta() -> Json:
 def _resolution() -> Json:
     return closed(
         {
-            "by": {"type": "string", "description": "The token, or the user of the command line."},
+            "by": {"type": "string", "description": "The token, or the user of the command line; 'evidence' for looks."},
             "at": {"type": "string", "format": "date-time"},
             "note": {"type": "string", "description": "How they know."},
             "error": {"type": "object", "description": "The error that had put it in doubt."},
+            "evidence": {**_EVIDENCE, "description": "What was found that proves it."},
+            "overruled": {"type": "object", "description": "The resolution by evidence that a person has overruled."},
+            "contradictedBy": {**_EVIDENCE, "description": "Evidence that says otherwise, and changes nothing."},
         },
         ["by", "at"],
-        "There where a person settled a doubt: who decided, and what had put it in doubt.",
+        "There where a person or evidence settled a doubt: who decided, and what had put it in doubt.",
     )
 
 

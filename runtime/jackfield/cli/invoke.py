@@ -13,7 +13,7 @@ from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb, collect_seldom
 from jackfield.cli.quantities import count, duration
 from jackfield.cli.session import caller, in_workspace, open_jackfield, read_moment
-from jackfield.invocation import MAX_TIMEOUT, Enqueued, Result
+from jackfield.invocation import DEFAULT_TIMEOUT, MAX_TIMEOUT, Enqueued, Result
 from jackfield.invocation.request import MAX_JOB_TIMEOUT, MAX_OUTPUT_BYTES
 from jackfield.kernel.clock import iso
 from jackfield.kernel.errors import UnknownConnector
@@ -241,7 +241,8 @@ def _queue_single(
     if isinstance(found, str):
         output.value(Enqueued(found).to_json())
         return 0
-    found = found.wait() if arguments.wait else found
+    if arguments.wait:  # until it ends, but for evidence as long as a call would
+        found = found.wait(None if found.meta.settling is None else arguments.timeout or DEFAULT_TIMEOUT)
     queued = Enqueued.of(found)
     output.value(_shown(found, arguments, schema) if queued is None else queued.to_json())
     return found.exit_code

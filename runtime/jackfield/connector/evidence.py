@@ -30,6 +30,8 @@ MARKER_TEXT = re.compile(r"jf1-[a-z2-7]{26}")
 LOOKS = (5.0, 30.0, 300.0, 3600.0)
 """Seconds after a doubt at which its evidence is looked for, unless a look says otherwise."""
 MAX_LOOKS = 12
+MOST_SIMILAR = 8
+"""Values by which a thing without the marker is compared with what was sent."""
 MAX_LOOKING = 86_400.0
 """Seconds after a doubt from which on nobody looks by himself."""
 LONGEST_TEXT = 16_384
@@ -141,6 +143,10 @@ class Look(_OwnRights):
     - ``looks``: seconds after the doubt at which it is made.
     - ``absent_after``: seconds after the call's deadline from which on "not found" proves that nothing took effect. It is for a read of one
       thing by an ID that the marker made. ``page`` names the provider's page that says so, with the date.
+    - ``similar``: values, mostly ``{"$input": "/to"}``, by JSON Pointers into each of them. A thing without the marker of which all are
+      equal proves nothing; it is shown to people, beside what was sent.
+    - ``link``: address at the provider where people see what was found, with values of it: ``https://dashboard.example/things/{/id}``.
+      Or a JSON Pointer to the member of it that is such an address.
     """
 
     action: str
@@ -153,6 +159,8 @@ class Look(_OwnRights):
     page: str | None = None
     key: str = "object"
     contains: Mapping[str, Any] = field(default_factory=dict)
+    similar: Mapping[str, Any] = field(default_factory=dict)
+    link: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return one member of ``evidence`` of an action in a manifest."""
@@ -161,6 +169,7 @@ class Look(_OwnRights):
             "match": [*({"at": at, "is": value} for at, value in self.match.items()),
                       *({"at": at, "contains": value} for at, value in self.contains.items())], "output": self.output,
             "looks": [*self.looks] if self.looks != LOOKS else None, "absentAfter": self.absent_after, "page": self.page,
+            "similar": [{"at": at, "is": value} for at, value in self.similar.items()] or None, "link": self.link,
         }  # fmt: skip
         return {name: value for name, value in members.items() if value is not None}
 
@@ -173,7 +182,8 @@ class Look(_OwnRights):
         match, contains = ({row["at"]: row[how] for row in data.get("match", ()) if how in row} for how in ("is", "contains"))
         looks = tuple(map(float, data.get("looks", LOOKS)))
         about = (data.get("inputs", {}), data.get("each"), match, data.get("output"), looks, data.get("absentAfter"), data.get("page"))
-        return cls(data.get("action", ""), *about, data.get("key", "object"), contains).checked()
+        similar = {row["at"]: row["is"] for row in data.get("similar", ())}
+        return cls(data.get("action", ""), *about, data.get("key", "object"), contains, similar, data.get("link")).checked()
 
     def checked(self) -> Look:
         """Return the look, once it can prove something.
@@ -186,7 +196,8 @@ class Look(_OwnRights):
         placed = [*placeholders(self.match), *placeholders(self.contains)]
         if not any(name in ("$marker", "$key") for name in placed):
             raise EvidenceFault(f"{where} must compare the marker or the key: a similar thing without either proves nothing")
-        unknown = next((name for name in (*placed, *placeholders(self.inputs)) if name not in _PLACEHOLDERS), None)
+        named = (*placed, *placeholders(self.inputs), *placeholders(self.similar))
+        unknown = next((name for name in named if name not in _PLACEHOLDERS), None)
         if unknown is not None:
             raise EvidenceFault(f"{where}: '{unknown}' is no placeholder: they are {', '.join(sorted(_PLACEHOLDERS))}")
         if (
@@ -195,6 +206,10 @@ class Look(_OwnRights):
             or not 1 <= self.looks[0] <= self.looks[-1] <= MAX_LOOKING
         ):
             raise EvidenceFault(f"{where}: 'looks' must be 1 to {MAX_LOOKS} rising numbers of seconds, from 1 to {MAX_LOOKING:,.0f}")
+        if len(self.similar) > MOST_SIMILAR:
+            raise EvidenceFault(f"{where}: 'similar' compares at most {MOST_SIMILAR} values")
+        if self.link is not None and not self.link.startswith(("https://", "/")):
+            raise EvidenceFault(f"{where}: 'link' must be an address that begins with https://, or a JSON Pointer to one")
         if self.absent_after is not None:
             self._check_absence(where)
         return self
@@ -244,7 +259,7 @@ class EventEvidence(_OwnRights):
 @dataclass(frozen=True, slots=True)
 class Record:
     """Record of one request in the provider's own log. ``error`` is the provider's code of its failure, and ``refused`` that of jackfield
-    if the provider has refused it, so that nothing took effect. ``shown`` is what a person is told of it."""
+    if the provider has refused it, so that nothing took effect. ``shown`` is what a person is told of it, ``link`` where he sees it."""
 
     id: str
     marker: str
@@ -253,6 +268,7 @@ class Record:
     refused: str | None = None
     account: str | None = None
     shown: Mapping[str, str] = field(default_factory=dict)
+    link: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

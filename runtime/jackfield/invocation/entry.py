@@ -111,6 +111,8 @@ class Entry:
     """What became of what it had sent, the most severe first; only of an entry that was looked up alone."""
     looks: tuple[Mapping[str, Any], ...] = ()
     """Looks for evidence of what became of a call in doubt, the newest last; only of an entry that was looked up alone."""
+    next_look_at: float | None = None
+    """When the next of these looks is due; None if nobody looks by himself any more."""
     blocked: Mapping[str, Any] | None = None
     """Why nothing queued of its workspace is begun at present; only of an entry that was looked up alone."""
     undecided: Mapping[str, Any] | None = None
@@ -169,6 +171,7 @@ class Entry:
             "outcome": _outcome(self.outcomes[0]) if self.outcomes else None,
             "outcomes": [dict(one) for one in self.outcomes] or None,
             "looks": [dict(one) for one in self.looks] or None,
+            "nextLookAt": iso(self.next_look_at),
             "problem": self.damage,
         }
         known = {name: value for name, value in members.items() if value is not None}

@@ -89,7 +89,9 @@ class Meta:
     request: Mapping[str, Any] | None = None
     """Request that a call would send, of a dry run of an action that is bound to one: without sign-in, and with secrets masked."""
     resolution: Mapping[str, Any] | None = None
-    """Resolution of a doubt by a person: ``by``, ``at``, and the ``error`` that caused the doubt."""
+    """Resolution of a doubt by a person, or by evidence: ``by``, ``at``, and the ``error`` that caused the doubt."""
+    settling: Mapping[str, Any] | None = None
+    """Of a doubt that evidence may still settle: how many ``looks`` were made, and when the ``next`` one is due. It is not recorded."""
     observed: bool = field(default=False, init=False, compare=False)
     """True if another call or process has ended the invocation, and this Result was read from the journal. It is no member of the JSON."""
 
@@ -115,6 +117,7 @@ class Meta:
             approval=data.get("approval"),
             request=data.get("request"),
             resolution=data.get("resolution"),
+            settling=data.get("settling"),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -138,6 +141,7 @@ class Meta:
             "approval": self.approval,
             "request": self.request,
             "resolution": self.resolution,
+            "settling": self.settling,
         }
         return {name: value for name, value in members.items() if value is not None}
 
@@ -222,14 +226,15 @@ class Result(_Origin):
         Result.__init__(self, *state)
 
     def wait(self, timeout: float | None = None) -> Result:
-        """Wait for the end of a job, or of a call that waits for an approval, for at most ``timeout`` seconds (default: until it ends), and
-        return its Result; any other Result is returned at once. If the time passes first, that is again one that has not ended.
+        """Wait for the end of a job, of a call that waits for an approval, or of a doubt that evidence may settle (``meta.settling``), for
+        at most ``timeout`` seconds (default: until it ends), and return its Result; any other Result is returned at once. If the time
+        passes first, that is again one that has not ended, or is in doubt.
 
         This thread polls the provider while no ``jackfield serve`` or ``worker`` does. In asyncio, await ``Jackfield.await_``.
 
         :raises ValueError: if the Result came without a runtime (unpickled, for instance): call ``Jackfield.wait`` with its ID.
         """
-        if self.status not in UNENDED:
+        if self.status not in UNENDED and self.meta.settling is None:
             return self
         if self.waiter is None:
             raise ValueError(f"this Result has no runtime: call Jackfield.wait('{self.meta.invocation_id}')")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 SURFACES = ("library", "cli", "http", "mcp", "console")
 
 _UNCLEAR = "Check with the provider whether it took effect before you send it again"
+_ASKED = "The provider is being asked whether it took effect"
 _RATHER_TWICE = "'onDoubt': 'retry' is for callers who would rather send it twice than not at all."
 _RECONNECT = (
     "Have your user connect it again. With a token of the scope 'platform': POST /v1/workspaces/{w}/connect-sessions with the mode "
@@ -145,6 +146,14 @@ _STEPS: Mapping[str, Mapping[str, str]] = {
         "mcp": "Tell the person that it may have taken effect: only they can check with the provider, before you send it again,"
         f" and resolve it.  Do not run it again unasked: {_RATHER_TWICE}",
         "console": f"{_UNCLEAR}, then record the outcome on the invocation's page; {_RATHER_TWICE}",
+    },
+    "settling": {
+        "library": f"{_ASKED}: Result.wait() waits for the outcome of {{id}}, as does the same call with its key and wait=True.",
+        "cli": f"{_ASKED}: 'jackfield invocations show {{id}}' has the outcome; the same command with its key and '--wait' waits for it.",
+        "http": f"{_ASKED}: GET /v1/invocations/{{id}} has the outcome; the same request with its key and 'Prefer: wait=N' waits for it.",
+        "mcp": "Tell the person that the provider is being asked whether it took effect. The same call with the same idempotencyKey has the"
+        " outcome once that is known. Do not send it under another key.",
+        "console": f"{_ASKED}: the invocation's page has the outcome.",
     },
     "may_be_queued": {
         "library": "Look for the invocation {id} once the database is back; repeat it only if it is not there, or under its key.",

@@ -116,7 +116,7 @@ class Pipeline:
                 result.meta.warnings = (*result.meta.warnings, *run.record.unrecorded)
         finally:
             self.calls.end(run)
-        if result.status == "in_doubt" and run.invocation.on_doubt == "settle":
+        if result.status == "in_doubt" and run.settle != "off":
             result = await self.recording.settled(self, run, result)
         run.release()
         if result.output is not None and (run.invocation.select is not None or run.invocation.max_bytes is not None):

@@ -115,6 +115,10 @@ class Settings(Protocol):
     def twins(self) -> str | None:
         """Rule for an equal write without a key while one is open, ``join`` or ``allow``; None: as the process is set."""
 
+    @property
+    def settle_absent(self) -> bool:
+        """True if a provider that has no trace of a call in doubt settles it, too."""
+
     def guard_of(self, connection: str | None) -> Mapping[str, Any] | None:
         """Return the guard of a connection, or of inline values; None if it has none."""
 

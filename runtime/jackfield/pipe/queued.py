@@ -95,19 +95,26 @@ class Queued:
         return event is not None
 
     def wait(
-        self, identifier: str, timeout: float | None = None, *, cancelled: threading.Event | None = None, follow: Follow | None = None
+        self,
+        identifier: str,
+        timeout: float | None = None,
+        *,
+        cancelled: threading.Event | None = None,
+        follow: Follow | None = None,
+        settles: bool = False,
     ) -> Result:
         """Wait for the end of an invocation that is queued or runs, for at most ``timeout`` seconds (default: until it ends), or until
         another thread sets ``cancelled``. Return its Result, or one of status ``running`` or ``queued``. This thread polls a job while
-        nobody else does.
+        nobody else does. With ``settles``, it also waits for the end of a doubt that evidence may settle, and looks for that.
 
         :raises InvalidInvocation: if the workspace has no such invocation.
         """
-        return run_in_thread(self.pipeline.recording.awaited(self.pipeline, identifier, self._in_time, timeout, cancelled, follow))
+        awaited = self.pipeline.recording.awaited
+        return run_in_thread(awaited(self.pipeline, identifier, self._in_time, timeout, cancelled, follow, settles=settles))
 
-    async def await_(self, identifier: str) -> Result:
+    async def await_(self, identifier: str, *, settles: bool = False) -> Result:
         """Wait for the end of an invocation in asyncio, as ``wait`` does."""
-        return await self.pipeline.recording.awaited(self.pipeline, identifier, self._looping(), None)
+        return await self.pipeline.recording.awaited(self.pipeline, identifier, self._looping(), None, settles=settles)
 
     async def poll(self, claimed: ClaimedJob) -> Result | None:
         """Poll a job that this process has claimed, in asyncio; return its Result if it has ended, and no call here waits for it."""

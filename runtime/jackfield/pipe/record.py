@@ -49,6 +49,10 @@ class Record(Protocol):
         effect."""
 
     @property
+    def wait_left(self) -> float:
+        """Seconds for which the caller still waits for an earlier call with its key; none are left if that is not positive."""
+
+    @property
     def marking(self) -> Callable[[int], str] | None:
         """Maker of the marker of an attempt, or of ``EVERY`` one: 26 characters that nobody outside the workspace can compute. None if
         nobody would look for it."""

@@ -55,6 +55,10 @@ class Pipe(Protocol):
         """Clock, files and paces."""
 
     @property
+    def recording(self) -> Recording:
+        """Records its calls."""
+
+    @property
     def opener(self) -> Callable[[str], BinaryIO]:
         """Opens a stored file, for ``Result.files``."""
 
@@ -106,7 +110,9 @@ class Recording(Protocol):
         """
 
     async def settled(self, pipeline: Pipe, run: Run, result: Result) -> Result:
-        """Look until the call's deadline for evidence that settles its doubt; return the Result as it is then."""
+        """Return the Result of a call in doubt, which says whether evidence may still settle it. A call with ``onDoubt: "settle"`` looks
+        for that until its deadline. One that is answered with an earlier doubt waits for it as long as its caller waits for earlier
+        calls."""
 
     def of_claimed(self, run: Run, error: Exception) -> Exception:
         """Return the error that ends a call from the queue: one that was approved, and may not be made any more, was cancelled."""
@@ -143,8 +149,11 @@ class Recording(Protocol):
         seconds: float | None,
         cancelled: threading.Event | None = None,
         follow: Follow | None = None,
+        *,
+        settles: bool = False,
     ) -> Coroutine[Any, Any, Result]:
-        """Wait for the end of an invocation, at most for ``seconds`` if given.
+        """Wait for the end of an invocation, at most for ``seconds`` if given; with ``settles``, of its doubt, too, while evidence may
+        settle that.
 
         :raises InvalidInvocation: if the workspace has no such invocation.
         """

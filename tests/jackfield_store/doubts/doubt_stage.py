@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from jackfield import Result
 from jackfield.catalog import Catalog
@@ -83,7 +85,8 @@ def note(what, value):
         log.write(json.dumps(value) + "\\n")
         log.flush()
 
-LIST = Look("listTickets", inputs={"since": SENT_FROM}, each="/tickets", match={"/external_id": MARKER}, output="", key="list")
+LIST = Look("listTickets", inputs={"since": SENT_FROM}, each="/tickets", match={"/external_id": MARKER}, output="", key="list",
+            similar={"/subject": {"$input": "/subject"}}, link="https://bureau.example/tickets/{/id}")
 OWN = Look("getTicket", inputs={"externalId": MARKER}, match={"/external_id": MARKER}, output="", absent_after=600.0,
            page="https://bureau.example/reads, 2026-11-26", key="own")
 
@@ -157,19 +160,11 @@ def get(query: Query, _desk: Desk) -> Filed:
 '''
 
 
-class DoubtStage(Processes):
-    """Processes on one database, and the connector's provider."""
+class Bureau:
+    """Provider that is a folder."""
 
-    def __init__(self, environment: dict[str, str], folder: Path) -> None:
-        super().__init__(environment)
-        self.folder, self.metrics = folder, Metrics(Catalog([]))
-        self.runtime.connections.add("desk", "bureau/desk", {"token": "a-secret-of-the-desk"})
-
-    @property
-    def settled(self) -> list[str]:
-        """Lines of the metrics about doubts that evidence has settled."""
-        lines = self.metrics.text().decode().splitlines()
-        return [line.partition("_total")[2] for line in lines if line.startswith("jackfield_doubts_settled_total")]
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
 
     def script(self, *steps: str) -> None:
         """Say what becomes of the next requests: ``done``, ``cut`` (took effect, no answer), ``lost`` (neither), ``dies``, ``twice``."""
@@ -186,6 +181,32 @@ class DoubtStage(Processes):
         """What reached the provider: ``requests``, ``tickets``, ``looks``."""
         file = self.folder / what
         return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+@contextmanager
+def bureau(folder: Path) -> Iterator[Bureau]:
+    """Install the connector, with a provider of its own that the variable ``BUREAU`` names."""
+    (folder / "bureau").mkdir()
+    with mock.patch.dict(os.environ, {"BUREAU": str(folder / "bureau")}):
+        make_connector(folder / "plugged", "bureau", _BUREAU)
+        with plugged(folder / "plugged"):
+            yield Bureau(folder / "bureau")
+
+
+class DoubtStage(Processes, Bureau):
+    """Processes on one database, and the connector's provider."""
+
+    def __init__(self, environment: dict[str, str], folder: Path) -> None:
+        Processes.__init__(self, environment)
+        Bureau.__init__(self, folder)
+        self.metrics = Metrics(Catalog([]))
+        self.runtime.connections.add("desk", "bureau/desk", {"token": "a-secret-of-the-desk"})
+
+    @property
+    def settled(self) -> list[str]:
+        """Lines of the metrics about doubts that evidence has settled."""
+        lines = self.metrics.text().decode().splitlines()
+        return [line.partition("_total")[2] for line in lines if line.startswith("jackfield_doubts_settled_total")]
 
     def invoke(self, action: str = "createTicket", inputs: dict[str, Any] | None = None, **more: Any) -> Result:
         """File a ticket."""
@@ -224,9 +245,10 @@ class DoubtStage(Processes):
 @contextmanager
 def doubt_stage(folder: Path, database_url: str, settle: str | None = "on") -> Iterator[DoubtStage]:
     """Make the connector and its provider, and open the stage."""
-    (folder / "bureau").mkdir()
-    more = {"BUREAU": str(folder / "bureau"), **({} if settle is None else {"JACKFIELD_SETTLE": settle})}
-    with variables(folder, database_url, **more) as environment:
-        make_connector(folder / "plugs", "bureau", _BUREAU)
-        with plugged(folder / "plugs"), DoubtStage(environment, folder / "bureau") as stage:
-            yield stage
+    more = {} if settle is None else {"JACKFIELD_SETTLE": settle}
+    with (
+        bureau(folder) as provider,
+        variables(folder, database_url, **more) as environment,
+        DoubtStage(environment, provider.folder) as stage,
+    ):
+        yield stage

@@ -9,7 +9,9 @@ import pytest
 from jackfield.connector import MARKER, Look, Marker
 from jackfield.connector.evidence import EvidenceFault, places_marker, read_evidence
 from jackfield.kernel.errors import InvalidInput
+from jackfield_store.recording.findings import link_of
 
+_MATCH = [{"at": "/x", "is": {"$marker": {}}}]
 COMMENT = Marker(at="/body", text="\n\n<!-- {marker} -->")
 
 
@@ -52,16 +54,38 @@ def test_a_text_with_a_marker_of_its_own_is_refused() -> None:
         {"marker": {"at": "/body"}, "effect": "idempotent"},
         {"evidence": [{"key": "list", "action": "list", "match": [{"at": "/body", "contains": "a text"}]}]},
         {"evidence": [{"key": "list", "action": "list", "match": [{"at": "/body", "contains": {"$marker": {}}}]}]},
+        {"marker": {"at": "/x"}, "evidence": [{"key": "a", "action": "b", "match": _MATCH, "link": "http://example.com/{/id}"}]},
+        {"marker": {"at": "/x"}, "evidence": [{"key": "a", "action": "b", "match": _MATCH, "similar": [{"at": "/x", "is": {"$who": 1}}]}]},
+        {
+            "marker": {"at": "/x"},
+            "evidence": [{"key": "a", "action": "b", "match": _MATCH, "similar": [{"at": f"/{number}", "is": 1} for number in range(9)]}],
+        },
     ],
 )
 def test_declarations_that_prove_nothing_are_refused(row: dict[str, Any]) -> None:
-    """A marker without a place, a look that compares none, evidence of what is never in doubt."""
+    """A marker without a place, a look that compares none, evidence of what is never in doubt; a link that others read on its way."""
     with pytest.raises(EvidenceFault):
         read_evidence(row)
 
 
 def test_what_may_be_repeated_under_a_derived_key_may_be_in_doubt() -> None:
     """Such an action declares evidence; a look survives its way through a manifest."""
-    look = Look("list", each="/items", contains={"/body": MARKER})
+    look = Look("list", each="/items", contains={"/body": MARKER}, similar={"/title": {"$input": "/title"}}, link="/html_url")
     row = {"effect": "idempotent", "idempotentBy": "key", "marker": COMMENT.to_json(), "evidence": [look.to_json()]}
     assert read_evidence(row) == (COMMENT, (look,))
+
+
+@pytest.mark.parametrize(
+    ("declared", "link"),
+    [
+        ("https://desk.example/{/a/id}?x={/name}", "https://desk.example/7%2F8?x=%3Cb%3E"),
+        ("/url", "https://desk.example/7"),
+        ("/evil", None),
+        ("https://desk.example/{/missing}", None),
+        (None, None),
+    ],
+)
+def test_links_lead_to_addresses_of_the_provider(declared: str | None, link: str | None) -> None:
+    """Values are one part of an address each; what is no https address, or lacks a value, is no link."""
+    item = {"a": {"id": "7/8"}, "name": "<b>", "url": "https://desk.example/7", "evil": "javascript:alert(1)"}
+    assert link_of(declared, item) == link

@@ -119,6 +119,28 @@ def test_two_things_with_one_marker_settle_nothing(stage: DoubtStage) -> None:
     assert stage.look(100_000.0) == 0
 
 
+def test_a_similar_thing_proves_nothing_and_is_shown(stage: DoubtStage) -> None:
+    """Somebody else's ticket has the same subject: it is shown beside what was sent, with its page at the provider, and the doubt stays."""
+    stage.script("done", "lost")
+    stage.invoke(inputs={"subject": "The lamp is broken", "externalId": "mine/1"})
+    identifier = stage.invoke(inputs={"subject": "The lamp is broken"}).meta.invocation_id
+    stage.look(7.0)
+    entry = stage.entry(identifier).to_json()
+    (look,) = entry["looks"]
+    assert (entry["status"], look["number"], look["result"], look["sent"]) == (
+        "in_doubt", 1, "similar", {"/subject": "The lamp is broken"},
+    )  # fmt: skip
+    assert (look["link"], "mine/1" in look["text"]) == ("https://bureau.example/tickets/t-1", True)
+    for _ in range(30):
+        stage.look(7_200.0)
+    assert [one["number"] for one in stage.entry(identifier).to_json()["looks"]] == [1, 2, 3, 4]
+    stage.script("cut")
+    other = stage.invoke(inputs={"subject": "The lamp is broken"}).meta.invocation_id
+    stage.look(7.0)
+    (look,) = stage.entry(other).to_json()["looks"]
+    assert (look["result"], look["link"], "sent" in look) == ("matched", "https://bureau.example/tickets/t-2", False)
+
+
 def test_an_absent_thing_settles_only_where_that_is_allowed(stage: DoubtStage) -> None:
     """A read by an ID of its own says "not found": a failure once ten minutes have passed, two looks agree, and the workspace wants that.
     The key is free then; the caller decides whether to send again."""

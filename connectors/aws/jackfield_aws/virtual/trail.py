@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from jackfield.connector.evidence import Record, RecordEvidence
 from jackfield.kernel.clock import iso
@@ -109,9 +110,17 @@ def _record(about: Mapping[str, str], event: Mapping[str, Any]) -> Record | None
             return None
         code, account = told.get("errorCode"), told.get("recipientAccountId")
         shown = {name: str(told[name]) for name in _SHOWN if told.get(name) is not None}
-        return Record(str(told["eventID"]), marker, at.timestamp(), code, _refusal(code), account, shown)
+        return Record(str(told["eventID"]), marker, at.timestamp(), code, _refusal(code), account, shown, _link(shown))
     except (KeyError, TypeError, ValueError, AttributeError):
         return None  # what nobody can read proves nothing
+
+
+def _link(shown: Mapping[str, str]) -> str | None:
+    """Return the page of an event in AWS's console; None in other partitions than the public one."""
+    region, event = shown["awsRegion"], quote(shown["eventID"], safe="")
+    if region.startswith(("cn-", "us-gov-", "us-iso", "eu-isoe-", "eusc-")):
+        return None
+    return f"https://{region}.console.aws.amazon.com/cloudtrailv2/home?region={region}#/events/{event}"
 
 
 def _is_of(service: str, source: str) -> bool:

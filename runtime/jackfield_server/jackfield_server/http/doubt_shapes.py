@@ -11,7 +11,20 @@ from jackfield_store.journal.doubts import LOOK_RESULTS
 LOOKS: Json = {
     "type": "array",
     "description": "Looks for evidence of what became of a call in doubt, the newest last.",
-    "items": object_of(("at", "source", "result"), at=MOMENT, source=STRING, result={"enum": [*LOOK_RESULTS]}, text=STRING),
+    "items": object_of(
+        ("number", "at", "source", "result"),
+        number={"type": "integer", "minimum": 1},
+        at=MOMENT,
+        source=STRING,
+        result={"enum": [*LOOK_RESULTS]},
+        text=STRING,
+        link={**STRING, "description": "Where people see at the provider what was found."},
+        sent={
+            "type": "object",
+            "description": "Of something similar: what was sent of it, by JSON Pointers.",
+            "additionalProperties": STRING,
+        },
+    ),
 }
 CHOICES: Mapping[str, Json] = {
     "twins": {

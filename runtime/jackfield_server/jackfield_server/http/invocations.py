@@ -177,11 +177,12 @@ async def _queued(body: Any, server: ServerContext, runtime: Jackfield, identity
 
 
 async def _earlier(found: Result, runtime: Jackfield, wait: float, surface: str) -> Response:
-    """Answer a repeat of a request that was queued: with its Result if it has ended within ``wait`` seconds, else as the first one."""
-    if wait and Enqueued.of(found) is not None:
+    """Answer a repeat of a request that was queued: with its Result if it has ended within ``wait`` seconds, and its doubt, if evidence may
+    settle that. Else as the first one."""
+    if wait and (Enqueued.of(found) is not None or found.meta.settling is not None):
         with suppress(TimeoutError):
             async with asyncio.timeout(wait):
-                found = await runtime.await_(found.meta.invocation_id)
+                found = await runtime.await_(found.meta.invocation_id, settles=True)
                 found.meta.replayed = True
     queued = Enqueued.of(found)
     return to_answer(found, surface) if queued is None else _accepted(queued)

@@ -84,6 +84,7 @@ def _entry(result: Mapping[str, Any]) -> Json:
         rule=STRING,
         resolvedBy=STRING,
         looks=LOOKS,
+        nextLookAt={**MOMENT, "description": "When the provider is asked next what became of a call in doubt."},
         cancelRequested={
             "type": "boolean",
             "description": "Cancellation was requested while it ran. A request already sent is not interrupted.",

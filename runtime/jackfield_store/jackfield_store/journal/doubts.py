@@ -111,6 +111,8 @@ class Doubt:
     since: float
     claim: int
     looks: int
+    look_at: float | None = None
+    """When the next look is due; None if nobody looks by himself any more."""
 
     @property
     def name(self) -> str:
@@ -134,7 +136,14 @@ class Doubts:
         """Decrypt a row."""
         facts = json.loads(self.vault.open(row.workspace, facts_place(row.id), row.facts)) if row.facts else {}
         log = {} if row.log is None else json.loads(self.vault.open(row.workspace, log_place(row.id), row.log))
-        return Doubt(row.workspace, row.id, facts, log, row.since, row.claim, row.looks)
+        return Doubt(row.workspace, row.id, facts, log, row.since, row.claim, row.looks, row.look_at)
+
+    def claim(self, doubt: Doubt) -> Doubt | None:
+        """Claim a doubt for the look that is due; None if none is, or another process looks."""
+        now = self.time.now()
+        values = {"workspace": self.workspace, "id": doubt.id, "claim": doubt.claim, "now": now, "until": now + LASTS}
+        taken = self.database.record(lambda transaction: transaction.change(DueDoubts.table.take, values))
+        return replace(doubt, claim=doubt.claim + 1) if taken else None
 
     def looked(
         self, doubt: Doubt, log: Mapping[str, Any], look_at: float | None, more: Callable[[Transaction], bool] | None = None

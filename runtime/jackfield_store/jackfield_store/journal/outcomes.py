@@ -45,7 +45,7 @@ SELECT outcomes.reference, outcomes.part, severity, at, sealed FROM invocation_r
 INNER JOIN outcomes ON outcomes.workspace = invocation_references.workspace AND outcomes.reference = invocation_references.reference
 WHERE invocation_references.workspace = :workspace AND invocation_references.id = :id ORDER BY severity DESC, at DESC LIMIT :limit
 """
-_LOG = "SELECT log FROM doubts WHERE workspace = :workspace AND id = :id"
+_LOG = "SELECT log, look_at FROM doubts WHERE workspace = :workspace AND id = :id"
 _REMOVE = """
 DELETE FROM outcomes WHERE workspace = :workspace AND blocks = 0
     AND reference IN (SELECT reference FROM invocation_references WHERE workspace = :workspace AND id IN ({ids}))
@@ -154,12 +154,13 @@ def log_place(identifier: str) -> tuple[str, ...]:
 
 
 def _with_looks(entry: Entry, database: Database, vault: Vault, workspace: str) -> Entry:
-    """Return an entry that is or was in doubt with the looks for evidence of it, the newest last."""
+    """Return an entry that is or was in doubt with the looks for evidence of it, the newest last, and when the next one is due."""
     row = database.look_up(_LOG, {"workspace": workspace, "id": entry.id})
-    if row is None or row.log is None:
+    if row is None:
         return entry
-    found = json.loads(vault.open(workspace, log_place(entry.id), row.log))
-    return replace(entry, looks=tuple({**one, "at": iso(one["at"])} for one in found.get("looks", ())))
+    found = {} if row.log is None else json.loads(vault.open(workspace, log_place(entry.id), row.log))
+    looks = tuple({**one, "at": iso(one["at"])} for one in found.get("looks", ()))
+    return replace(entry, looks=looks, next_look_at=row.look_at if entry.status == "in_doubt" else None)
 
 
 def remove(transaction: Transaction, workspace: str, ids: Mapping[str, str]) -> None:

@@ -58,14 +58,22 @@ async def enqueue(pipeline: Pipe, given: RawInvocation, run: Run, on_queued: OnQ
     """
     found = await _prepared(pipeline, given, run, replay=partial(Record.replay, joins=True))
     if isinstance(found, Result):
-        return waited_by(pipeline, await pipeline.judged(run, found) if pipeline.judges else found)
+        return await _replayed(pipeline, run, found)
     if on_queued is not None:
         found.queue_with(partial(_both, found.draft.in_transaction, partial(_named, on_queued, found.draft.id)))
     with within(found.remaining):
         replayed = await queued_once(found, run.limits.get(limit_of(found.draft)))
     if replayed is not None:
-        return waited_by(pipeline, await pipeline.judged(run, replayed) if pipeline.judges else replayed)
+        return await _replayed(pipeline, run, replayed)
     return run.meta.invocation_id if found.draft.approval is None else waiting(pipeline, found.draft.id)
+
+
+async def _replayed(pipeline: Pipe, run: Run, result: Result) -> Result:
+    """Return the Result of an earlier call as its caller may see and wait for it."""
+    result = await pipeline.judged(run, result) if pipeline.judges else result
+    if result.status == "in_doubt" and run.settle == "on":
+        return await pipeline.recording.settled(pipeline, run, result)
+    return waited_by(pipeline, result)
 
 
 def _both(first: InTransaction | None, second: InTransaction, transaction: Transaction) -> None:
@@ -214,10 +222,7 @@ def enqueue_many(pipeline: Pipe, given: Iterable[RawInvocation], caller: Caller,
     most = {name: number for name, number in found_limits.items() if number is not None}
     queued = _queued(pipeline, records, most)
     outcomes = [item if isinstance(item, Result) else _outcome(item, queued, most) for item in found]
-    if pipeline.judges:
-        pairs = zip(found, outcomes, strict=True)
-        return [_judged(pipeline, item, outcome) for item, outcome in pairs]
-    return outcomes
+    return [_seen(pipeline, item, outcome) for item, outcome in zip(found, outcomes, strict=True)]
 
 
 class _UntilAway:
@@ -244,11 +249,13 @@ class _UntilAway:
             raise
 
 
-def _judged(pipeline: Pipe, item: Record | Result, outcome: Enqueued | Result) -> Enqueued | Result:
+def _seen(pipeline: Pipe, item: Record | Result, outcome: Enqueued | Result) -> Enqueued | Result:
+    """Return an outcome as its caller may see it, and wait for it if it is an earlier one's."""
     if isinstance(item, Result) or isinstance(outcome, Enqueued):
         return outcome
-    judged: Result = run_in_thread(pipeline.judged(item.run, outcome))
-    return judged
+    if outcome.meta.replayed:
+        return run_in_thread(_replayed(pipeline, item.run, outcome))
+    return run_in_thread(pipeline.judged(item.run, outcome)) if pipeline.judges else outcome
 
 
 def _admitted(pipeline: Pipe, given: RawInvocation, caller: Caller, waiter: Waiter) -> Record | Result:

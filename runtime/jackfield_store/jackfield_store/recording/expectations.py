@@ -7,10 +7,11 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from jackfield.connector.evidence import EventEvidence, RecordEvidence, is_placeholder, placeholders, places_marker
+from jackfield.connector.evidence import EventEvidence, Look, RecordEvidence, is_placeholder, placeholders, places_marker
 from jackfield.kernel.clock import iso
 from jackfield.kernel.pointers import follow
 from jackfield.pipe.evidence import EVERY
+from jackfield.redaction.marks import masked
 from jackfield_store.journal import doubts, marks
 from jackfield_store.journal.marks import digest_of
 from jackfield_store.recording.sealing import marker_of
@@ -27,6 +28,7 @@ MOST = 4096
 """Bytes of the facts of a doubt, as JSON. A call that needs more is not looked for."""
 MARGIN = 60.0
 """Seconds before the begin of a call, and after its end, that count as the time of its request: clocks differ."""
+_LONGEST_SIMILAR = 1024
 _EVENT_LOOKS = (2.0, 60.0)
 """Seconds after a doubt at which the events are read that have overtaken it. Those that come later make it due by themselves."""
 _LITERAL = "$value"
@@ -118,7 +120,8 @@ def expected(
         return None
     places = marker is not None and places_marker(marker, inputs)
     now = journal.time.stamp()
-    known = {"inputs": inputs, "key": run.invocation.idempotency_key or identifier, "from": now - MARGIN, "until": None}
+    shown = masked(plan.action.inputs, inputs) if any(isinstance(look, Look) and look.similar for look in looks) else inputs
+    known = {"inputs": inputs, "shown": shown, "key": run.invocation.idempotency_key or identifier, "from": now - MARGIN, "until": None}
     found = [row for look in looks if (row := _row(look, known, places=places)) is not None]
     if not found:
         return None
@@ -168,13 +171,24 @@ def _row(look: Evidence, known: Mapping[str, Any], *, places: bool) -> dict[str,
     try:
         inputs = filled(look.inputs, known)
         match, contains = ([[at, filled(value, known)] for at, value in rows.items()] for rows in (look.match, look.contains))
+        similar = _similar(look, known)
     except LookupError:
         return None
     if not places and "$marker" in (*placeholders(inputs), *placeholders(match), *placeholders(contains)):
         return None
     members = {"key": look.key, "action": look.action, "inputs": inputs, "match": match, "contains": contains or None,
-               "each": look.each, "output": look.output, "looks": [*look.looks], "absentAfter": look.absent_after}  # fmt: skip
+               "each": look.each, "output": look.output, "looks": [*look.looks], "absentAfter": look.absent_after,
+               "similar": similar, "link": look.link}  # fmt: skip
     return {name: value for name, value in members.items() if value is not None}
+
+
+def _similar(look: Look, known: Mapping[str, Any]) -> list[list[Any]] | None:
+    """Return what a similar thing has in common with this call, secrets masked; None if the call lacks some of it, or that is long."""
+    try:
+        found = [[at, filled(value, {**known, "inputs": known["shown"]})] for at, value in look.similar.items()]
+    except LookupError:
+        return None
+    return found if found and len(json.dumps(found, default=str)) <= _LONGEST_SIMILAR else None
 
 
 def filled(value: Any, known: Mapping[str, Any]) -> Any:

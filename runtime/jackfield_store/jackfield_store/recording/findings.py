@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.pointers import follow
+
+_LONGEST_LINK = 1_000
+_VALUE = re.compile(r"\{(/[^{}]*)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +26,27 @@ class Finding:
     is_final: bool = False
     """True if further looks of this source would find nothing."""
     again: float | None = None
+    link: str | None = None
+    """Address at the provider where people see what was found."""
+    sent: Mapping[str, str] | None = None
+    """What was sent of that by which a similar thing was found."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what is kept of it."""
+        about = {"text": self.text, "link": self.link, "sent": self.sent}
+        return {"result": self.result, **{name: value for name, value in about.items() if value}}
+
+
+def link_of(declared: str | None, item: Any) -> str | None:
+    """Return the address at which people see what was found; None if none is declared, or it lacks a value."""
+    if declared is None:
+        return None
+    try:
+        if declared.startswith("/"):
+            found = follow(item, declared)
+        else:
+            found = _VALUE.sub(lambda one: quote(str(follow(item, one[1])), safe=""), declared)
+    except (LookupError, ValueError):
+        return None
+    is_address = isinstance(found, str) and found.startswith("https://") and found.isprintable() and len(found) <= _LONGEST_LINK
+    return found if is_address else None

@@ -31,7 +31,7 @@ from jackfield_store.journal.entry import bound_result
 from jackfield_store.journal.settlement import confirmed, contradicted, contradicts, settled
 from jackfield_store.recording.event_evidence import ToldEvents, found_out, made_known, markers_of, output_of, plan_of
 from jackfield_store.recording.expectations import filled
-from jackfield_store.recording.findings import Finding
+from jackfield_store.recording.findings import Finding, link_of
 from jackfield_store.recording.record_evidence import LoggedRequests
 
 if TYPE_CHECKING:
@@ -204,7 +204,8 @@ class _Log:
     def add(self, row: Mapping[str, Any], finding: Finding) -> None:
         """Add what a look has found."""
         key = row["key"]
-        one = {"at": self._now, "source": _source(row), "result": finding.result, **({"text": finding.text} if finding.text else {})}
+        number = self._looks[-1].get("number", len(self._looks)) + 1 if self._looks else 1
+        one = {"number": number, "at": self._now, "source": _source(row), **finding.to_json()}
         self._looks = [*self._looks, one][-SHOWN:]
         self._made[key] = len(row["looks"]) if finding.is_final else self._made.get(key, 0) + 1
         if not finding.missing:
@@ -261,13 +262,15 @@ class _Looking:
             return self._logged(row, due)
         markers: list[str | None] = [f"{PREFIX}{marker}" for marker in markers_of(self.journal, self.doubt.id, self.doubt.facts)]
         by_marker = "$marker" in placeholders(row["inputs"])
-        found, missing = [], 0
+        found, like, missing = list[Any](), list[Any](), 0
         try:
             for marker in markers if by_marker else [None]:
                 pages = self._pages(row, marker)
                 missing += pages is None
                 for item in _items(pages or (), row.get("each")):
-                    found += [item for one in ([marker] if by_marker else markers or [None]) if self._fits(row, item, one)]
+                    own = [item for one in ([marker] if by_marker else markers or [None]) if self._fits(row, item, one)]
+                    found += own
+                    like += [item] if not own and self._is_like(row, item) else []
         except (JackfieldError, LookupError) as error:
             told = error.message if isinstance(error, JackfieldError) else f"the answer has no {error}"
             code = error.code if isinstance(error, JackfieldError) else "invalid_output"
@@ -275,9 +278,21 @@ class _Looking:
         if len(found) > 1:
             return Finding("ambiguous", f"{len(found)} things have the same marker")
         if found:
-            text = "" if self.judges else json.dumps(self.shown(found[0]), ensure_ascii=False)[:_LONGEST]
-            return Finding("matched", text, found[0])
-        return Finding("nothing", missing=by_marker and missing == len(markers) > 0)
+            return Finding("matched", self._text(found[0]), found[0], link=self._link(row, found[0]))
+        return self._similar(row, like) or Finding("nothing", missing=by_marker and missing == len(markers) > 0)
+
+    def _similar(self, row: Mapping[str, Any], like: Sequence[Any]) -> Finding | None:
+        """Return the finding of a thing without the marker that has much in common with what was sent; None without one."""
+        if not like:
+            return None
+        sent = {at: str(self._filled(value, None))[:_LONGEST] for at, value in row["similar"]}
+        return Finding("similar", self._text(like[0]), link=self._link(row, like[0]), sent=None if self.judges else sent)
+
+    def _text(self, item: Any) -> str:
+        return "" if self.judges else json.dumps(self.shown(item), ensure_ascii=False)[:_LONGEST]
+
+    def _link(self, row: Mapping[str, Any], item: Any) -> str | None:
+        return None if self.judges else link_of(row.get("link"), item)
 
     def _told(self, row: Mapping[str, Any]) -> Finding:
         """Judge the events of a trigger that carry a marker of the doubt."""
@@ -285,8 +300,7 @@ class _Looking:
         if len(told.own) > 1:
             return Finding("ambiguous", f"events of {len(told.own)} things have the same marker")
         if told.own:
-            text = "" if self.judges else json.dumps(self.shown(told.own[0]), ensure_ascii=False)[:_LONGEST]
-            return Finding("matched", text, told.own[0])
+            return Finding("matched", self._text(told.own[0]), told.own[0])
         if told.foreign:
             return Finding("similar", "an event with the marker came from another account than the call's, or from one that nobody knows")
         return Finding("nothing")
@@ -305,7 +319,7 @@ class _Looking:
         found = LoggedRequests(self.journal, self.doubt, row, read).finding(declared, due, _FINAL)
         if found.item is None or self.judges:
             return replace(found, text=found.text if found.result != "failed" or not self.judges else "")
-        return replace(found, text=json.dumps(self.shown(found.item), ensure_ascii=False)[:_LONGEST])
+        return replace(found, text=self._text(found.item), link=link_of("/link", found.item))
 
     def _filled(self, value: Any, marker: str | None) -> Any:
         facts = self.doubt.facts
@@ -317,6 +331,14 @@ class _Looking:
             return all(_same(follow(item, at), self._filled(value, marker)) for at, value in row["match"]) and all(
                 _has(follow(item, at), self._filled(value, marker)) for at, value in row.get("contains", ())
             )
+        except (LookupError, ValueError):
+            return False
+
+    def _is_like(self, row: Mapping[str, Any], item: Any) -> bool:
+        """Return whether a thing without the marker is like what was sent."""
+        try:
+            wanted = row.get("similar", ())
+            return bool(wanted) and all(_same(follow(item, at), self._filled(value, None)) for at, value in wanted)
         except (LookupError, ValueError):
             return False
 

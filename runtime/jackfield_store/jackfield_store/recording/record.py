@@ -102,7 +102,7 @@ class Record:
                 return replay_of(entry)
             if entry.status == "waiting" and await _seldom()[0].frees_key(self._journal, entry, self._run):
                 continue
-            left = self._wait_until - self._clock.monotonic()
+            left = self.wait_left
             if (left <= 0 and joins) or entry.status == "waiting":
                 self.is_left = True
                 meta = Meta(entry.id, entry.connector, entry.connector_version, entry.action, entry.attempts, replayed=True)
@@ -161,6 +161,11 @@ class Record:
                 raise
             self.started = True
             return None
+
+    @property
+    def wait_left(self) -> float:
+        """Seconds for which the caller still waits for an earlier call with its key; none are left if that is not positive."""
+        return self._wait_until - self._clock.monotonic()
 
     @property
     def marking(self) -> Callable[[int], str] | None:

@@ -115,7 +115,7 @@ class LoggedRequests:
         about = {
             "source": self._row["source"], "about": self._row["about"], "reference": record.id, "digest": digest, "at": record.at,
             "error": record.error, "refused": record.refused, "account": record.account, "shown": dict(record.shown),
-            "over": self._doubt.facts["connection"],
+            "over": self._doubt.facts["connection"], "link": record.link,
         }  # fmt: skip
         return sealed_mark(journal.vault, journal.workspace, digest, reference_of(self._row["source"], record.id), now, about)
 

@@ -51,10 +51,9 @@ class Recorder:
         return found
 
     async def settled(self, pipeline: Pipe, run: Run, result: Result) -> Result:
-        """Look until the call's deadline for evidence that settles its doubt; return the Result as it is then."""
-        from jackfield_store.recording.settling import settled
-
-        return await settled(pipeline, run, result)
+        """Return the Result of a call in doubt, which says whether evidence may still settle it, or what that has found meanwhile."""
+        found: Result = await _settling().settled(pipeline, run, result)
+        return found
 
     def of_claimed(self, run: Run, error: Exception) -> Exception:
         """Return the error that ends a call from the queue: one that was approved, and may not be made any more, was cancelled."""
@@ -112,9 +111,12 @@ class Recorder:
         seconds: float | None,
         cancelled: threading.Event | None = None,
         follow: Follow | None = None,
+        *,
+        settles: bool = False,
     ) -> Coroutine[Any, Any, Result]:
-        """Wait for the end of an invocation, and poll its job when it is due."""
-        found: Coroutine[Any, Any, Result] = _jobs().awaited(pipeline, identifier, waiter, seconds, cancelled, follow)
+        """Wait for the end of an invocation, and poll its job when it is due; with ``settles``, for that of its doubt, too."""
+        awaited = _settling().ended if settles else _jobs().awaited
+        found: Coroutine[Any, Any, Result] = awaited(pipeline, identifier, waiter, seconds, cancelled, follow)
         return found
 
     def polled(self, pipeline: Pipe, claimed: ClaimedJob, waiter: Waiter) -> Coroutine[Any, Any, Result | None]:
@@ -138,6 +140,13 @@ def _intake() -> ModuleType:
 def _jobs() -> ModuleType:
     """Return the module that polls jobs: most processes have none."""
     return _later()[1]
+
+
+def _settling() -> ModuleType:
+    """Return the module that waits for evidence: most processes have no doubts."""
+    from jackfield_store.recording import settling
+
+    return settling
 
 
 def _later() -> tuple[ModuleType, ModuleType]:

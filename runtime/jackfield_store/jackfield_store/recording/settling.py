@@ -1,44 +1,68 @@
-"""The call itself looks for evidence of its doubt until its deadline, for callers who ask for ``onDoubt: "settle"``."""
+"""Waits for the evidence that settles a doubt: of the call itself (``onDoubt: "settle"``), and of those who are answered with it later."""
 
 from __future__ import annotations
 
+import copy
+import math
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jackfield.invocation import Result
+from jackfield.kernel.clock import iso
+from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import JackfieldError
+from jackfield.kernel.frames import bordered
+from jackfield.kernel.hints import NextStep
 from jackfield.pipe.unstored import required
+from jackfield.pipe.waiter import run_in_thread
 from jackfield_store.database.due_rows import OvertakenError
 from jackfield_store.journal.doubts import Doubts
+from jackfield_store.journal.marks import KEPT
+from jackfield_store.recording.jobs import awaited
 from jackfield_store.recording.looks import look, next_look, waits_for_events
+from jackfield_store.recording.replays import replay_of
 
 if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
+    from jackfield.invocation import Meta
+    from jackfield.invocation.entry import Entry
     from jackfield.pipe.recording import Pipe
-    from jackfield.pipe.run import Run
+    from jackfield.pipe.run import Follow, Run
+    from jackfield.pipe.waiter import Waiter
+    from jackfield_store.journal import Journal
+    from jackfield_store.journal.doubts import Doubt
 
 _SOON = 10.0
 """Seconds after the doubt within which a source is looked at for the first time, if a call waits for it."""
 _PAUSE = 1.0
-"""Seconds between two looks at the entry of a call whose doubt an event may settle at any moment."""
+"""Seconds between two looks at the entry of a call whose doubt an event, another process or a person may settle at any moment."""
 _NEVER = 1e9
 
 
 async def settled(pipeline: Pipe, run: Run, result: Result) -> Result:
-    """Return the Result of a call in doubt, with what evidence has found by its deadline. What fails meanwhile leaves the doubt.
+    """Return the Result of a call in doubt, with what evidence has found by the time that its caller waits for. What fails meanwhile leaves
+    the doubt.
 
     A worker waits for nobody: its process looks for all doubts.
     """
-    if run.claimed is not None or result.meta.replayed or run.settle == "off":
+    if run.claimed is not None:
         return result
     with suppress(JackfieldError):
-        return await _looked(pipeline, run, result)
+        if result.meta.replayed or result.meta.twin_of is not None:
+            return await _held(pipeline, run, result) if run.settle == "on" else result
+        if run.invocation.on_doubt == "settle":
+            result = await _looked(pipeline, run, result)
+        if result.status == "in_doubt" and run.record is not None and run.record.marking is not None:
+            return await run.waiter.ask(partial(_told, pipeline, result, run.settle))
     return result
 
 
 async def _looked(pipeline: Pipe, run: Run, result: Result) -> Result:
     journal, identifier, waiter = required(pipeline.journal()), run.meta.invocation_id, run.waiter
-    doubts = Doubts(journal.database, journal.vault, journal.workspace, pipeline.dependencies.clock)
+    doubts = _doubts(pipeline, journal)
     while not run.cancelled.is_set():
         doubt = await waiter.ask(partial(doubts.find, identifier))
         due = None if doubt is None else next_look(doubt, _SOON)
@@ -54,3 +78,101 @@ async def _looked(pipeline: Pipe, run: Run, result: Result) -> Result:
         if entry.status != "in_doubt" and entry.result is not None:
             return Result.from_json(entry.result)
     return result
+
+
+async def _held(pipeline: Pipe, run: Run, result: Result) -> Result:
+    """Return the Result of an earlier call that holds the key, or was joined, after the time for which the caller waits for such calls."""
+    journal, waiter = required(pipeline.journal()), run.waiter
+    if run.record is not None:
+        left = partial(getattr, run.record, "wait_left")
+        entry = await watched(pipeline, journal, result.meta.invocation_id, waiter, left, run.cancelled)
+        if entry is not None and entry.status != "in_doubt":
+            found = replay_of(entry, is_twin=result.meta.twin_of is not None)
+            return await pipeline.judged(run, found) if pipeline.judges else found
+    return await waiter.ask(partial(_told, pipeline, result, run.settle))
+
+
+async def watched(
+    pipeline: Pipe, journal: Journal, identifier: str, waiter: Waiter, left: Callable[[], float], cancelled: threading.Event | None
+) -> Entry | None:
+    """Wait until a doubt is settled, while evidence may still do that and ``left`` returns a time, and make the looks that are due. Return
+    its entry; None if no time was left."""
+    doubts, entry = _doubts(pipeline, journal), None
+    while (seconds := left()) > 0 and not (cancelled is not None and cancelled.is_set()):
+        entry = await waiter.ask(partial(journal.find, identifier))
+        doubt = await waiter.ask(partial(doubts.find, identifier)) if entry.status == "in_doubt" else None
+        if doubt is None or settling(doubt, now := doubts.time.now()) is None:
+            break
+        due = _NEVER if doubt.look_at is None else doubt.look_at - now
+        if due <= 0 and (claimed := await waiter.ask(partial(doubts.claim, doubt))) is not None:
+            with suppress(OvertakenError):  # a person looks at this moment
+                absent = pipeline.access.settings.settle_absent
+                await waiter.call(partial(look, pipeline, journal, claimed, settle=pipeline.access.settle, absent=absent))
+            continue
+        await waiter.pause(min(seconds, _PAUSE, max(0.05, due)), cancelled)
+    return entry
+
+
+async def ended(
+    pipeline: Pipe,
+    identifier: str,
+    waiter: Waiter,
+    seconds: float | None,
+    cancelled: threading.Event | None = None,
+    follow: Follow | None = None,
+) -> Result:
+    """Wait for the end of an invocation, and for that of its doubt while evidence may settle it, at most for ``seconds`` if given."""
+    clock = pipeline.dependencies.clock
+    until = clock.monotonic() + (math.inf if seconds is None else seconds)
+    result = await awaited(pipeline, identifier, waiter, seconds, cancelled, follow)
+    if result.status == "in_doubt" and pipeline.access.settle == "on":
+        journal = required(pipeline.journal())
+        entry = await watched(pipeline, journal, identifier, waiter, lambda: until - clock.monotonic(), cancelled)
+        if entry is not None and entry.status != "in_doubt":
+            return await awaited(pipeline, identifier, waiter, seconds)
+        return await waiter.ask(partial(_told, pipeline, result, "on"))
+    return result
+
+
+def settling(doubt: Doubt, now: float) -> dict[str, Any] | None:
+    """Return how often a doubt was looked for, and when the ``next`` look is due, if evidence may still settle it; else None. The time is
+    missing while only events may."""
+    if doubt.look_at is not None:
+        return {"next": iso(max(doubt.look_at, now)), "looks": doubt.looks}
+    is_open = waits_for_events(doubt) and not doubt.log.get("ended") and now - doubt.since < KEPT
+    return {"looks": doubt.looks} if is_open else None
+
+
+def _told(pipeline: Pipe, result: Result, settle: str) -> Result:
+    """Return a Result in doubt that says whether evidence may still settle it, and can wait for that. Where evidence is only shown, it
+    settles nothing."""
+    doubts = _doubts(pipeline, required(pipeline.journal()))
+    doubt = doubts.find(result.meta.invocation_id) if settle == "on" else None
+    about = None if doubt is None else settling(doubt, doubts.time.now())
+    if about is None:
+        return result
+    error = copy.copy(result.error)
+    if error is not None:
+        error.hint = NextStep("settling", id=result.meta.invocation_id)
+    found = replace(result, error=error, meta=replace(result.meta, settling=about))
+    object.__setattr__(found, "opener", pipeline.opener)
+    object.__setattr__(found, "waiter", _Settlement(pipeline, result.meta))
+    return found
+
+
+@bordered
+class _Settlement:
+    """End of a doubt, for ``Result.wait``."""
+
+    def __init__(self, pipeline: Pipe, meta: Meta) -> None:
+        self._pipeline, self._meta = pipeline, meta
+
+    def __call__(self, identifier: str, timeout: float | None = None) -> Result:
+        """Wait for it, for at most ``timeout`` seconds."""
+        found = run_in_thread(ended(self._pipeline, identifier, self._pipeline.in_thread, timeout))
+        found.meta.replayed, found.meta.twin_of = self._meta.replayed, self._meta.twin_of
+        return found
+
+
+def _doubts(pipeline: Pipe, journal: Journal) -> Doubts:
+    return Doubts(journal.database, journal.vault, journal.workspace, pipeline.dependencies.clock)
