@@ -1,8 +1,8 @@
-"""A TCP proxy before a database server (PostgreSQL, Redis) that fails as networks do.
+"""A TCP proxy before a server (PostgreSQL, MariaDB, Redis and others) that fails as networks do.
 
-It keeps bytes and delivers them later, or resets what it kept; delays each answer; drops bytes; lets a COMMIT reach the server and keeps
-its acknowledgement; does each of these in one direction only; and points elsewhere, as a name does after a failover. ``turns`` counts what
-a client waits for: how often one wrote after its server had answered.
+It keeps bytes and delivers them later, or resets what it kept; delays each answer; drops bytes; lets a COMMIT (or what ``commit`` says)
+reach the server and keeps its acknowledgement; does each of these in one direction only; and points elsewhere, as a name does after a
+failover. ``turns`` counts what a client waits for: how often one wrote after its server had answered.
 """
 
 from __future__ import annotations
@@ -48,8 +48,9 @@ class _Pair:
 class DatabaseProxy:
     """Proxy that listens on 127.0.0.1 while its context is open. Its methods may be called in any thread."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, commit: bytes = _COMMIT) -> None:
         self.target = port
+        self._commit = commit
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="database-proxy", daemon=True)
         self._modes = {"server": Mode.PASS, "client": Mode.PASS}
@@ -194,7 +195,7 @@ class DatabaseProxy:
             self.turns += 1
         pair.spoke = "server"
         pair.said += data
-        if _COMMIT in pair.said:
+        if self._commit in pair.said:
             if self._swallow and self._having in pair.said:
                 self._swallow -= 1
                 pair.swallows = True

@@ -14,24 +14,13 @@ from typing import ClassVar, Literal
 
 from psycopg.conninfo import make_conninfo
 
-from jackfield.connector import (
-    Account,
-    ConnectionType,
-    Deadline,
-    Detail,
-    Field,
-    Guard,
-    InvalidConnection,
-    JackfieldError,
-    OpenContext,
-    Step,
-)
+from jackfield.connector import Account, ConnectionType, Deadline, Field, Guard, JackfieldError, OpenContext, Step
+from jackfield.connector.servers import authority_field, hostname_field, password_field, port_field, tls_field, trusting
 from jackfield.kernel.dataclass import dataclass, field
 from jackfield.kernel.exports import late_hints
 from jackfield.kernel.failures import OnFailure
 from jackfield.kernel.secrecy import SecretHolder
 from jackfield.wire.sessions import SessionPool
-from jackfield.wire.tls import client_context
 from jackfield_postgresql.client import PostgresClient
 from jackfield_postgresql.faults import Lost, explained
 from jackfield_postgresql.session import Session, numeric
@@ -44,9 +33,7 @@ _GUIDE = """
 4. Enter host name, database, user name and password. If the server's certificate comes from an authority of your provider's own, paste
    that authority's certificate into *CA Certificate*.
 """
-_HOST = {"minLength": 1, "maxLength": 253, "pattern": "^[A-Za-z0-9._:\\[\\]-]+$"}
 _NAME = {"minLength": 1, "maxLength": 63, "pattern": "^[^\\u0000]+$"}
-_LONGEST_PASSWORD = 1000
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -76,30 +63,13 @@ class Password(ConnectionType):
     setup: ClassVar[str] = _GUIDE
     reports_begin: ClassVar[bool] = True
 
-    hostname: str = Field(
-        title="Host Name", description="The server's name or address.", examples=["db.example.com"], trim=True, lowercase=True,
-        destination=True, audience="user", expects="a host name such as db.example.com", schema=_HOST,
-    )  # fmt: skip
-    port: int = Field(
-        5432, title="Port", description="The server's port.", blank="absent", destination=True, audience="user",
-        schema={"minimum": 1, "maximum": 65535},
-    )  # fmt: skip
+    hostname: str = hostname_field("db.example.com")
+    port: int = port_field(5432)
     database: str = Field(title="Database", description="The database's name.", examples=["shop"], audience="user", schema=_NAME)
     username: str = Field(title="User Name", description="The role that signs in.", trim=True, schema=_NAME)
-    password: str = Field(
-        title="Password", description="The role's password.", secret=True, schema={"minLength": 1, "maxLength": _LONGEST_PASSWORD}
-    )
-    tls: Literal["verify", "encrypt", "disable"] = Field(
-        "verify", title="TLS", blank="absent", destination=True, audience="user",
-        description=(
-            "'verify' encrypts, and checks the server's certificate and name. 'encrypt' does not check them, so that somebody between "
-            "could read everything. 'disable' sends everything in clear text."
-        ),
-    )  # fmt: skip
-    ca_certificate: str | None = Field(
-        None, title="CA Certificate", description="The certificate authority of the server, in PEM form; the machine's by default.",
-        multiline=True, blank="absent", audience="user", schema={"maxLength": 100_000},
-    )  # fmt: skip
+    password: str = password_field("The role's password.")
+    tls: Literal["verify", "encrypt", "disable"] = tls_field()
+    ca_certificate: str | None = authority_field()
 
     @property
     def server(self) -> Server:
@@ -186,12 +156,7 @@ def _authority(server: Server) -> Iterator[str]:
     if server.tls != "verify" or server.authority is None:
         yield _NO_FILE if server.tls != "verify" else _machine_authorities()
         return
-    try:
-        client_context(cadata=server.authority)
-    except (ssl.SSLError, ValueError):
-        fault = Detail("/caCertificate", "is not a certificate in PEM form")
-        hint = "Paste the whole PEM text, with its lines '-----BEGIN' and '-----END'."
-        raise InvalidConnection("the connection's certificate cannot be used", details=[fault], hint=hint) from None
+    trusting(server.authority)
     with tempfile.TemporaryDirectory(prefix="jackfield-") as folder:
         file = Path(folder) / "authority.pem"
         file.write_text(server.authority, encoding="utf-8")

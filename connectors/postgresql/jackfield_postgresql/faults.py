@@ -19,6 +19,7 @@ from jackfield.connector import (
     TimedOut,
     Unauthenticated,
     Unavailable,
+    servers,
 )
 
 _LOGIN = (
@@ -89,12 +90,8 @@ def refused(refusal: Refusal, sent: Sent = Sent.REFUSED) -> JackfieldError:
 
 def lost(error: Lost, place: str, sent: Sent) -> JackfieldError:
     """Return the error for a connection that failed or ended. ``place`` is host and port."""
-    said = str(error).strip().splitlines()[-1:] or ["the connection ended"]
-    if "certificate" in str(error) or "SSL" in str(error):
-        hint = "Check 'hostname', 'tls' and 'caCertificate'. A server without TLS needs tls: disable, which sends all data in clear text."
-        return Unavailable(f"TLS with {place} failed: {said[0][:300]}", sent=sent, hint=hint, repeatable=False)
-    hint = "Check 'hostname' and 'port', and whether the server is running and lets this machine through."
-    return Unavailable(f"{place} cannot be reached or ended the connection: {said[0][:300]}", sent=sent, hint=hint)
+    said = (str(error).strip().splitlines()[-1:] or ["it ended"])[0]
+    return (servers.no_tls if "certificate" in str(error) or "SSL" in str(error) else servers.lost)(said, place, sent)
 
 
 def bad_parameter(place: int, text: str) -> InvalidInput:

@@ -1,0 +1,5 @@
+"""Redis for jackfield."""
+
+from jackfield_redis.connector import connector
+
+__all__ = ["connector"]

@@ -1,0 +1,150 @@
+"""Servers that connections name by host and port, and reach over TCP or TLS: fields of a connection type, and the way there."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Any, Literal
+
+from jackfield.connector.models import Field
+from jackfield.connector.timed_socket import TimedSocket, TooMuchError
+from jackfield.kernel.clock import Deadline
+from jackfield.kernel.dataclass import dataclass, field
+from jackfield.kernel.errors import Detail, InvalidConnection, JackfieldError, Rejected, Sent, Unavailable
+from jackfield.kernel.secrecy import SecretHolder
+from jackfield.wire.connection import Target, WireSettings, connect
+from jackfield.wire.faults import Kind, WireFault, printable
+from jackfield.wire.guard import Guard
+from jackfield.wire.tls import client_context
+
+_HOST = {"minLength": 1, "maxLength": 253, "pattern": "^[A-Za-z0-9._:\\[\\]-]+$"}
+_PASSWORD = {"minLength": 1, "maxLength": 1000}
+VERIFY, DISABLE = "verify", "disable"
+"""Values of ``tls_field``; the third one is 'encrypt'."""
+_REASONS = {
+    Kind.RESOLVE: "its name cannot be found", Kind.REFUSED: "it refuses connections", Kind.UNREACHABLE: "there is no way to it",
+    Kind.CONNECT_LATE: "it does not answer", Kind.EXHAUSTED: "this process has no descriptors left",
+}  # fmt: skip
+
+
+def hostname_field(example: str) -> Any:
+    """Declare the server's name or address."""
+    return Field(
+        title="Host Name", description="The server's name or address.", examples=[example], trim=True, lowercase=True,
+        destination=True, audience="user", expects=f"a host name such as {example}", schema=_HOST,
+    )  # fmt: skip
+
+
+def port_field(port: int, description: str = "The server's port.") -> Any:
+    """Declare the server's port, with its default."""
+    return Field(
+        port, title="Port", description=description, blank="absent", destination=True, audience="user",
+        schema={"minimum": 1, "maximum": 65535},
+    )  # fmt: skip
+
+
+def password_field(description: str, default: Any = ..., *, blank: Literal["absent"] | None = None) -> Any:
+    """Declare a password."""
+    return Field(default, title="Password", description=description, secret=True, blank=blank, schema=_PASSWORD)
+
+
+def tls_field() -> Any:
+    """Declare whether the connection is encrypted, and the server verified."""
+    return Field(
+        VERIFY, title="TLS", blank="absent", destination=True, audience="user",
+        description=(
+            "'verify' encrypts, and checks the server's certificate and name. 'encrypt' does not check them, so that somebody between "
+            "could read everything. 'disable' sends everything in clear text."
+        ),
+    )  # fmt: skip
+
+
+def authority_field() -> Any:
+    """Declare the authority that has issued the server's certificate."""
+    return Field(
+        None, title="CA Certificate", description="The certificate authority of the server, in PEM form; the machine's by default.",
+        multiline=True, blank="absent", audience="user", schema={"maxLength": 100_000},
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Address(SecretHolder):
+    """Host and port of a server; ``tls`` and ``authority`` are those of ``tls_field`` and ``authority_field``."""
+
+    hostname: str
+    port: int
+    tls: str
+    authority: str | None = field(repr=False, default=None)
+
+    @property
+    def place(self) -> str:
+        """Host and port, for messages."""
+        return f"{self.hostname}:{self.port}"
+
+    def trust(self) -> ssl.SSLContext:
+        """Return the TLS context; one that checks neither certificate nor name, unless ``tls`` is 'verify'.
+
+        :raises InvalidConnection: if the connection's own authority is none.
+        """
+        if self.tls != VERIFY:
+            context = client_context()
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            return context
+        return trusting(self.authority)
+
+    def reach(self, guard: Guard, deadline: Deadline, *, encrypted: bool = True) -> TimedSocket:
+        """Connect to the first address that accepts, of those that the guard permits; ``encrypted`` begins TLS unless it is disabled.
+
+        :raises InvalidConnection: if the guard does not permit the server.
+        :raises JackfieldError: if it is not reached, or TLS fails; nothing was sent.
+        """
+        scheme = "https" if encrypted and self.tls != DISABLE else "tcp"
+        settings = WireSettings(guard, "/hostname", tls=self.trust)
+        try:
+            connection = connect(Target(scheme, self.hostname, self.port), settings, deadline.remaining)
+        except WireFault as fault:
+            raise self._unreached(fault, deadline) from None
+        return TimedSocket(connection.sock, deadline)
+
+    def _unreached(self, fault: WireFault, deadline: Deadline) -> JackfieldError:
+        if fault.kind in (Kind.CERTIFICATE, Kind.TLS):
+            return no_tls(fault.reason or "the server does not speak it", self.place)
+        reason = _REASONS.get(fault.kind) or fault.reason or "it failed"
+        said = lost(reason + ", or not in TLS" * (fault.kind is Kind.CONNECT_LATE and self.tls != DISABLE), self.place)
+        return deadline.passed(Sent.NOTHING, said) if deadline.remaining() <= 0 else said
+
+
+def trusting(authority: str | None) -> ssl.SSLContext:
+    """Return the TLS context that trusts a connection's own authority, in PEM form; None for the machine's.
+
+    :raises InvalidConnection: if it is none.
+    """
+    try:
+        return client_context(cadata=authority)
+    except (ssl.SSLError, ValueError):
+        fault = Detail("/caCertificate", "is not a certificate in PEM form")
+        hint = "Paste the whole PEM text, with its lines '-----BEGIN' and '-----END'."
+        raise InvalidConnection("the connection's certificate cannot be used", details=[fault], hint=hint) from None
+
+
+def no_tls(said: str, place: str, sent: Sent = Sent.NOTHING) -> JackfieldError:
+    """Return the error for TLS that fails; ``said`` is the reason, ``place`` host and port."""
+    hint = "Check 'hostname', 'tls' and 'caCertificate'. A server without TLS needs tls: disable, which sends all data in clear text."
+    return Unavailable(f"TLS with {place} failed: {printable(said)}", sent=sent, hint=hint, repeatable=False)
+
+
+def lost(said: str, place: str, sent: Sent = Sent.NOTHING) -> JackfieldError:
+    """Return the error for a connection that failed or ended; ``said`` is the reason, ``place`` host and port."""
+    hint = "Check 'hostname' and 'port', and whether the server is running and lets this machine through."
+    return Unavailable(f"{place} cannot be reached or ended the connection: {printable(said)}", sent=sent, hint=hint)
+
+
+def broken(sock: TimedSocket, place: str, sent: Sent) -> JackfieldError:
+    """Return the error for an open connection on which a library has failed; ``sent`` is the state of its request."""
+    failure = sock.failure
+    if isinstance(failure, TimeoutError):
+        return sock.deadline.passed(sent)
+    if isinstance(failure, TooMuchError):
+        return Rejected(f"{place}: {failure}", sent=sent, hint="Ask for less at a time.")
+    if isinstance(failure, ssl.SSLError):
+        return no_tls(str(failure), place, sent)
+    return lost(str(failure or "it ended"), place, sent)

@@ -1,0 +1,177 @@
+"""Socket for client libraries that block: each wait ends at the deadline of the call that it serves, and what arrives is bounded."""
+
+from __future__ import annotations
+
+import io
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from jackfield.connector.context import current_call
+from jackfield.kernel.secrecy import SecretHolder
+from jackfield.wire.connection import Connection
+
+if TYPE_CHECKING:
+    import ssl
+
+    from typing_extensions import Buffer
+
+    from jackfield.kernel.clock import Deadline
+
+T = TypeVar("T")
+
+MOST_ANSWER = 16 * 1024 * 1024
+"""Bytes that a server may send for one call. Libraries hold an answer whole, however long a server says that it is."""
+_LOOK_SECONDS = 0.25
+"""How often a wait looks whether the caller has left."""
+
+
+class TooMuchError(OSError):
+    """A server sent more than ``MOST_ANSWER`` bytes for one call."""
+
+
+class TimedSocket(SecretHolder):
+    """Connected socket whose waits end at ``deadline``, whatever a library sets; ``serve`` begins another call.
+
+    ``obeys`` is True while a wait ends when the caller leaves: not while an answer is awaited that says whether something has changed.
+    """
+
+    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
+        self._sock = sock
+        self._room = MOST_ANSWER
+        self.deadline = deadline
+        self.obeys = True
+        self.failure: OSError | None = None
+        """Failure that ended the connection, which a library may hide in an exception of its own; None if the server ended it."""
+
+    def serve(self, deadline: Deadline) -> None:
+        """Begin another call, with its deadline and room for its answers."""
+        self.deadline, self._room, self.obeys = deadline, MOST_ANSWER, True
+
+    @property
+    def is_quiet(self) -> bool:
+        """True if nothing has arrived that was not read: neither the connection's end nor bytes that nobody has asked for."""
+        return Connection(self._sock).is_idle()
+
+    def encrypt(self, context: ssl.SSLContext, hostname: str) -> None:
+        """Begin TLS.
+
+        :raises OSError: if the server's certificate or name is not the expected one, or the handshake fails.
+        """
+        self._sock.settimeout(self._left())
+        self._sock.getpeername()  # wrap_socket takes a connection that was reset for one that is still to be made, and does no handshake
+        self._sock = context.wrap_socket(self._sock, server_hostname=hostname, suppress_ragged_eofs=False)
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        """Wait for bytes; an empty text is the connection's end.
+
+        :raises TimeoutError: at the deadline; ``TooMuchError`` if the server has sent more than one call may take.
+        """
+        found = self._waited(lambda: self._sock.recv(size, flags))
+        self._count(len(found))
+        return found
+
+    def recv_into(self, buffer: Buffer, size: int = 0, flags: int = 0) -> int:
+        """Wait for bytes as ``recv`` does, and return how many there are in ``buffer``.
+
+        :raises TimeoutError: as ``recv`` does.
+        """
+        found = self._waited(lambda: self._sock.recv_into(buffer, size, flags))
+        self._count(found)
+        return found
+
+    def send(self, data: Buffer) -> int:
+        """Send some of the bytes, and return how many.
+
+        :raises TimeoutError: at the deadline.
+        """
+        try:
+            self._sock.settimeout(self._left())
+            return self._sock.send(data)
+        except OSError as error:
+            self.failure = error
+            raise
+
+    def sendall(self, data: Buffer) -> None:
+        """Send all bytes.
+
+        :raises TimeoutError: at the deadline.
+        """
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self.send(rest) :]
+
+    def makefile(self, *_mode: Any, **_options: Any) -> io.BufferedReader:
+        """Return a buffered file that reads from this socket; closing it does not close the socket."""
+        return io.BufferedReader(_Incoming(self))
+
+    def settimeout(self, _seconds: float | None) -> None:
+        """Take a library's time limit; the deadline counts."""
+
+    def gettimeout(self) -> float:
+        """Return the seconds left."""
+        return self.deadline.remaining()
+
+    def setsockopt(self, *option: Any) -> None:
+        """Set an option of the socket."""
+        self._sock.setsockopt(*option)
+
+    def getpeername(self) -> Any:
+        """Return the server's address."""
+        return self._sock.getpeername()
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+        return self._sock.fileno()
+
+    def shutdown(self, how: int) -> None:
+        """End the connection in one direction or both.
+
+        :raises OSError: if it has ended.
+        """
+        self._sock.shutdown(how)
+
+    def close(self) -> None:
+        """Close the connection."""
+        with suppress(OSError):
+            self._sock.close()
+
+    def _waited(self, read: Callable[[], T]) -> T:
+        while True:
+            if self.obeys and (call := current_call()) is not None and call.cancelled.is_set():
+                call.check()
+            self._sock.settimeout(min(self._left(), _LOOK_SECONDS))
+            try:
+                return read()
+            except TimeoutError:
+                continue
+            except OSError as error:
+                self.failure = error
+                raise
+
+    def _left(self) -> float:
+        left = self.deadline.remaining()
+        if left <= 0:
+            self.failure = TimeoutError("the deadline passed")
+            raise self.failure
+        return left
+
+    def _count(self, size: int) -> None:
+        self._room -= size
+        if self._room < 0:
+            self.failure = TooMuchError(f"the server sent more than {MOST_ANSWER:,} bytes for one call")
+            raise self.failure
+
+
+class _Incoming(io.RawIOBase):
+    """Bytes that arrive at a socket, as a file."""
+
+    def __init__(self, sock: TimedSocket) -> None:
+        self._sock = sock
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Buffer, /) -> int:
+        return self._sock.recv_into(buffer)
