@@ -93,8 +93,10 @@ def test_a_client_says_how_much_it_takes(server: Server) -> None:
 
 
 def test_nobody_reads_the_result_of_another(stand: Stand, client: Client, server: Server) -> None:
-    """A caller with rules reads his own; a workspace its own; what has no output is refused; what is not there is not there."""
+    """A caller reads his own, whether he has rules or not; what has no output is refused; what is not there is not there."""
     file = large(server)["output"]["truncated"]["file"]
+    other = stand.client()
+    assert called(remote(other.port, other.token), "read_result", file=file).structured_content["error"]["code"] == "not_found"
     clerk = stand.client("invoke", rules=Rules(allow=("echo/*",)), name="clerk")
     clerks = remote(clerk.port, clerk.token)
     assert called(clerks, "read_result", file=file).structured_content["error"]["code"] == "not_found"

@@ -80,8 +80,8 @@ async def read_result(call: CallContext, given: Mapping[str, Any]) -> tuple[Json
 def _part(call: CallContext, given: Mapping[str, Any]) -> _Part:
     offset, most = int(given["offset"]), int(given["maxBytes"])
     files = call.runtime.files
-    file = files.find(call.runtime.workspace, given["file"], call.caller.owner)
-    if file is None:
+    file = files.find(call.runtime.workspace, given["file"])
+    if file is None or file.caller != call.caller.name:  # an ID is known to models and logs: it is no right to the output of another caller
         raise NotFound(f"no file has the ID '{given['file'][:_SHOWN]}', or it has expired", hint="Run the action again.")
     if file.content_type != "application/json":
         raise _refused("/file", "has no output: it is a file of another kind")
