@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from threading import Event, Thread
 from typing import Any
 
 import pytest
 from tests.jackfield_store.jobs.job_stage import JobStage
 
-from jackfield import InvocationFailed
+from jackfield import InvocationFailed, Result
 from jackfield.callers.actor import Actor
 from jackfield_platform.tenants.tenants import Tenants
 from jackfield_store.access import Workspaces
 from jackfield_store.files import FileLimits, Files
+from jackfield_store.journal import Journal
 
 DONE = {"weight": 7}
 
@@ -177,6 +179,26 @@ def test_a_request_to_cancel_that_comes_as_the_job_starts_is_kept(stage: JobStag
         assert stage.poll(5) == 1
         found[action] = stage.entry(identifier).error_code
     assert (found, stage.provider.reached("cancel")) == ({"melt": "cancelled", "look": "rejected"}, ["melt-1"])
+
+
+def test_a_request_to_cancel_that_a_worker_overtakes_is_kept(stage: JobStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The job is queued as the request comes, and begun before its row is ended: the first poll tells the provider."""
+    identifier, starts, goes_on, end_queued = stage.queue(), Event(), Event(), Journal.end_queued
+    worker = Thread(target=stage.work)
+    stage.while_starting(lambda _identifier: (starts.set(), goes_on.wait(60)))
+
+    def overtaken(journal: Journal, identifier: str, result: Result) -> bool:
+        worker.start()
+        assert starts.wait(60)
+        return end_queued(journal, identifier, result)
+
+    monkeypatch.setattr(Journal, "end_queued", overtaken)
+    assert stage.runtime.cancel(identifier) is True
+    goes_on.set()
+    worker.join()
+    stage.provider.answers({"failed": "aborted"})
+    assert stage.poll(5) == 1
+    assert (stage.entry(identifier).error_code, stage.provider.reached("cancel")) == ("cancelled", ["melt-1"])
 
 
 def test_the_same_key_starts_no_second_job(stage: JobStage) -> None:

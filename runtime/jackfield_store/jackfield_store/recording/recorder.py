@@ -93,14 +93,14 @@ class Recorder:
         entry = journal.find(identifier)
         if entry.job_until is not None and entry.is_open:
             return _can_cancel(pipeline, entry) and journal.jobs.ask_to_cancel(identifier)
+        if entry.status in ("queued", "waiting"):  # first where it waits: a process that has claimed it can no longer begin it then
+            meta = Meta(entry.id, connector=entry.connector, connector_version=entry.connector_version, action=entry.action)
+            if journal.end_queued(identifier, failed(meta, Cancelled("the invocation was cancelled before it was started"))):
+                return True
         if cancel_here(identifier):
             journal.note_cancel(identifier)
             journal.jobs.ask_to_cancel(identifier)  # its start may have ended meanwhile
             return True
-        if entry.status in ("queued", "waiting"):
-            meta = Meta(entry.id, connector=entry.connector, connector_version=entry.connector_version, action=entry.action)
-            if journal.end_queued(identifier, failed(meta, Cancelled("the invocation was cancelled before it was started"))):
-                return True
         return journal.ask_to_cancel(identifier) or journal.jobs.ask_to_cancel(identifier)
 
     def awaited(
