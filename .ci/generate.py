@@ -31,6 +31,7 @@ from generated import (  # noqa: E402 (after the path is set)
     registry_entry,
     result,
     settings_page,
+    shelf_tasks,
     sizing_page,
 )
 
@@ -103,6 +104,7 @@ def artefacts(root: Path) -> Iterator[tuple[Path, str]]:
         for name, text in connector_page.summary(curated.manifest(folder)):
             yield root / "docs" / "reference" / "connectors" / f"{name}.md", text
     yield root / "deploy" / "grafana" / "dashboards" / "jackfield.json", _json(grafana_dashboard.dashboard())
+    yield from shelf_tasks.files(root / "shelf")
     yield root / "server.json", _json(registry_entry.entry())
     yield from connect_package.files(root / "clients" / "connect")
     yield root / "docs" / "reference" / "option-sources.md", plugin_pages.option_sources(shown)

@@ -82,9 +82,11 @@ def credentials() -> Json:
             "path": {**_POINTER, "description": "Path to GET after the test, if not the test's answer names the account."},
             "id": _POINTER,
             "label": {**_POINTERS, "description": "Members that name it for people; the first that is there is shown."},
+            "header": {**_TEXT, "description": "Header field with the account, if its body does not name it."},
         },
-        ["id"],
+        [],
         "Where the answer to a connection test names the account.",
+        anyOf=[{"required": ["id"]}, {"required": ["header"]}],
     )
     members = {"credentials": listed, "probe": _probe(), "account": account}
     return closed(members, ["credentials"], "How requests over such a connection are signed in.")

@@ -8,7 +8,7 @@ from generated import binding, mcp_binding
 from generated.evidence import EVIDENCE, MARKER
 from generated.words import ACTION_KEY, CONNECTOR_KEY, Json, closed, document
 from jackfield.manifest.manifest import MANIFEST_VERSIONS, Effect, IdempotentBy, RepeatOk
-from jackfield.manifest.parts import LONGEST_TEXT, LONGEST_TITLE
+from jackfield.manifest.parts import LONGEST_TEXT, LONGEST_TITLE, PROOFS
 from jackfield.manifest.triggers import KINDS, LARGEST
 
 _VERSION = (
@@ -334,6 +334,40 @@ def _trigger() -> Json:
     )
 
 
+def _listing() -> Json:
+    text = {**_MEMBER, "maxLength": LONGEST_TEXT}
+    day = {"type": "string", "format": "date"}
+    fact = closed({"about": text, "url": {"type": "string", "format": "uri"}, "on": day}, ["about", "url", "on"], "A fact on a page.")
+    return closed(
+        {
+            "tasks": {
+                "type": "object",
+                "additionalProperties": _KEY,
+                "maxProperties": 20,
+                "description": "Everyday tasks in words, each with the action that does it.",
+                "examples": [{"create a jira issue": "createIssue"}],
+            },
+            "review": {**text, "description": "What the provider asks of an application before its users may approve."},
+            "proof": closed(
+                {
+                    "tier": {
+                        "enum": list(PROOFS),
+                        "description": "'written' from what is known, 'checked' against a document of the provider, or 'recorded' there.",
+                    },
+                    "on": {**day, "description": "The day of that document or recording."},
+                    "document": {**text, "description": "The document."},
+                    "facts": {"type": "array", "items": fact, "description": "What was seen on pages of the provider, and when."},
+                    "known": {"type": "array", "items": text, "description": "What was known, and not seen on a page of the provider."},
+                },
+                ["tier"],
+                "Proof that what the manifest says about the provider is true.",
+            ),
+        },
+        [],
+        "For lists and pages of a catalogue.",
+    )
+
+
 def schema() -> Json:
     """The schema of a manifest."""
     listed = {"type": "array"}
@@ -351,6 +385,7 @@ def schema() -> Json:
         "categories": {"type": "array", "items": _MEMBER, "uniqueItems": True},
         "documentationUrl": {"type": "string", "format": "uri"},
         "license": {**_MEMBER, "description": "An SPDX expression."},
+        "listing": _listing(),
         "hosts": {
             "type": "array",
             "items": {"type": "string", "pattern": r"^(\*\.[A-Za-z0-9-]+\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$"},

@@ -35,7 +35,8 @@ jackfield finds packages by entry points and does not import them before they ar
 - `jackfield.engines`, `jackfield.key_wrappers`, `jackfield.isolation`: a queue's engine, a [key service](../tutorial/key-services.md),
   and what runs connectors of a marketplace in processes of their own.
 - `jackfield.parts`: what a runtime is composed of beside the framework, one of each name: `store`, `management`, `platform`, `search`,
-  `testing` (what `jackfield.testing` has) and `webhook-samples`. They are jackfield's own packages'; without `store`, nothing is kept.
+  `testing` (what `jackfield.testing` has), `trying` (a first read at a fake) and `webhook-samples`. They are jackfield's own packages';
+  without `store`, nothing is kept.
 - `jackfield.surfaces`: what `jackfield serve` mounts, one of each name: `console`, `dapr`, `market` (installing over HTTP) and `mcp`.
 - `jackfield.request_signers`: a function that takes the context and the values of a connection of jackfield-http, and returns an object
   that signs its requests. The name is the key of the connection type: `awsSigV4` is from jackfield-aws.

@@ -28,6 +28,19 @@ LINK = "[press](javascript:window.hacked=1) [data](data:text/html,<script>window
 SVG = f"data:image/svg+xml;utf8,<svg xmlns='http://www.w3.org/2000/svg' onload='window.hacked=1'>{EVIL}<image href='https://evil.example/x'/></svg>"
 
 
+LISTING = {
+    "tasks": {"send a mail with ses": "sendEmail"},
+    "review": "Amazon reviews accounts before they leave the sandbox.",
+    "proof": {
+        "tier": "checked",
+        "on": "2026-11-20",
+        "document": "botocore 1.43",
+        "facts": [{"about": "A mail has at most 40 MB", "url": "https://docs.aws.amazon.com/ses", "on": "2026-11-21"}],
+        "known": ["Codes of errors"],
+    },
+}
+
+
 @dataclass(frozen=True)
 class Site:
     """Somewhere a catalogue's pages are."""
@@ -49,6 +62,9 @@ def hostile(manifest: dict[str, Any]) -> None:
     kind["schema"] = {"type": "object", "additionalProperties": False, "properties": {EVENT: field}}  # type: ignore[assignment]
     manifest.update({"title": f"{EVIL}\u202egnp.exe", "description": text, "icon": SVG, "documentationUrl": "javascript:window.hacked=1"})
     manifest.update({"categories": [EVIL], "license": EVIL, "connectionTypes": [kind]})
+    fact = {"about": text, "url": "javascript:window.hacked=1", "on": EVIL}
+    proof = {"tier": "recorded", "on": EVIL, "document": EVIL, "facts": [fact], "known": [text]}
+    manifest["listing"] = {"tasks": {text: EVENT}, "review": text, "proof": proof}
     action = manifest["actions"][0]
     action.update({"title": EVENT, "description": text, "permissions": {EVIL: [EVENT]}})
     action["inputs"]["properties"] = {"name": field, EVENT: {"enum": [EVIL, EVENT]}}
@@ -57,7 +73,7 @@ def hostile(manifest: dict[str, Any]) -> None:
 def ses(manifest: dict[str, Any]) -> None:
     """A part of the manifest of a real connector."""
     found = json.loads(SES.read_text(encoding="utf-8"))
-    manifest.update({**found, "version": manifest["version"], "actions": found["actions"][:7]})
+    manifest.update({**found, "version": manifest["version"], "actions": found["actions"][:7], "listing": LISTING})
 
 
 def shorter(manifest: dict[str, Any]) -> None:
@@ -170,6 +186,37 @@ def test_somebody_finds_and_copies(browser: Browser, url: str) -> None:
     assert page.get_by_text("gold", exact=True).is_visible()
     page.get_by_text("Changes since 1.0.0: 1 breaking").click()
     assert page.get_by_text("'maxLength' changes from 20 to 5").is_visible()
+    visitor.check()
+    visitor.close()
+
+
+def test_a_page_says_how_far_a_connector_is_proven(browser: Browser, url: str) -> None:
+    """Lists and pages show sign-ins, tasks, the tier of the proof and what the provider reviews; the list can leave that out."""
+    visitor = visit(browser, url)
+    page = visitor.page
+    pages = []
+    for path in ("", "/list/2.html"):
+        page.goto(f"{url}{path}")
+        pages.append(page.locator("#listed").inner_text())
+    entry = next(text for text in pages if "Amazon SES" in text)
+    assert "checked on 2026-11-20 needs an app review" in entry
+    assert "For example: send a mail with ses" in entry
+    page.get_by_label("Search connectors and actions").fill("send a mail with ses")
+    page.get_by_text("1 of 4 connectors match").wait_for()
+    assert "For example: send a mail with ses" in page.locator("#results li").first.inner_text()
+    page.get_by_label("Without an app review only").check()
+    page.get_by_text("0 of 4 connectors match").wait_for()
+    page.get_by_label("Search connectors and actions").fill("")
+    page.get_by_text("2 of 4 connectors match").wait_for()
+    page.goto(f"{url}/connectors/aws-ses/index.html")
+    shown = page.locator("main").inner_text()
+    assert "checked against the provider's document botocore 1.43 of 2026-11-20; what was not seen on its pages" in shown
+    assert "Amazon reviews accounts" in shown
+    assert "A mail has at most 40 MB: seen on 2026-11-21" in shown
+    assert "Codes of errors: known, not seen on a page of the provider" in shown
+    assert "not made or endorsed by the provider" in shown
+    page.get_by_role("link", name="send a mail with ses").click()
+    page.wait_for_url("**#action-sendEmail")
     visitor.check()
     visitor.close()
 

@@ -21,7 +21,7 @@ CHANGES = [
     "/connections/hall/name", "/connections/hall/removal", "/connections/hall/guard", "/suppressions/removal",
     "/connectors/echo/actions/say/run", "/connectors/echo/actions/say/code", "/invocations/x/cancel", "/invocations/x/resolve",
     "/invocations/x/redrive", "/connections/hall/authorization", "/uploads", "/tokens", "/tokens/x/revocation", "/workspace",
-    "/invocations/x/approval",
+    "/invocations/x/approval", "/connectors/github/trial",
     "/marketplace/acme/installation", "/marketplace/acme/upgrade", "/marketplace/acme/version", "/marketplace/acme/removal",
     "/schedules", "/schedules/often/edit", "/schedules/often/pause",
     "/files/x/removal", "/callbacks", "/callbacks/x/pause", "/subscriptions", "/subscriptions/x/edit", "/subscriptions/x/pause",

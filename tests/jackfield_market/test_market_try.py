@@ -11,7 +11,9 @@ import pytest
 from jackfield.catalog import Catalog
 from jackfield.cli.main import main
 from jackfield.kernel.errors import InvalidInvocation
-from jackfield_market.trying import connect, fake_runtime, kind_of
+from jackfield_market.testing.fake_proof import sign_in_faults
+from jackfield_market.testing.fake_runtime import connect, fake_runtime
+from jackfield_market.trying import kind_of
 
 
 @pytest.mark.parametrize(("key", "account"), [("github", "Ada Example"), ("slack", "Ada Example")])
@@ -81,3 +83,34 @@ def test_the_fake_refuses_what_it_does_not_know(github: dict[str, Any]) -> None:
         refused = jackfield.invoke({**called, "connection": "bob"})
         assert refused.error is not None
         assert refused.error.code == "unauthenticated"
+
+
+@pytest.mark.parametrize(
+    ("account", "label"),
+    [
+        ({"header": "x-account"}, "4711"),
+        ({"path": "/account/name", "id": "/number", "label": ["/owner/name"]}, "Ada Example"),
+    ],
+)
+def test_an_account_is_in_a_header_or_at_a_path_of_its_own(github: dict[str, Any], account: dict[str, Any], label: str) -> None:
+    """Where the body of the test's answer does not name it, a header field or a further read does."""
+    row = next(one for one in github["connectionTypes"] if one["key"] == "accessToken")
+    row["http"]["account"] = account
+    with fake_runtime(github, "accessToken") as (jackfield, fake):
+        assert connect(jackfield, fake, "ada", "accessToken")["account"] == {"id": "4711", "label": label}
+
+
+def test_the_fake_finds_what_differs_from_the_truth(github: dict[str, Any]) -> None:
+    """A fake of another manifest refuses the requests of one with a wrong host, path, endpoint or key's prefix."""
+    wrong = deepcopy(github)
+    wrong["servers"][0]["url"] = "https://api.github.example"
+    for change in (wrong, _with(github, "tokenUrl", "https://github.com/login/token"), _with(github, "clientAuthentication", "basic")):
+        assert list(sign_in_faults(change, "oauth", github)) != []
+    assert list(sign_in_faults(github, "oauth", github)) == []
+
+
+def _with(manifest: dict[str, Any], name: str, value: str) -> dict[str, Any]:
+    found = deepcopy(manifest)
+    row = next(one for one in found["connectionTypes"] if one["key"] == "oauth")
+    row["http"]["credentials"][0][name] = value
+    return found

@@ -31,6 +31,14 @@ def account_in(body: Any, about: Mapping[str, Any]) -> Account | None:
     return Account(found, next(filter(None, labels), found)) if found else None
 
 
+def account_of(answer: Answer, about: Mapping[str, Any]) -> Account | None:
+    """Return the account that an answer names: in its header field ``header``, if ``about`` has one, else in its body."""
+    if "header" not in about:
+        return account_in(body_of(answer), about)
+    found = _text(answer.headers.get(about["header"], ""))
+    return Account(found, found) if found else None
+
+
 def usual_account(path: str, body: Any) -> Account | None:
     """Return the account of an answer that nobody has described, if its path is one of the person's own: other objects have IDs, too."""
     if not OWN_PATH.search(path):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from jackfield.connector import MAX_ANSWER, Account, ConnectionType, Detail, Field, InvalidConnection, OpenContext, Step
 from jackfield_http import connection_fields as fields
-from jackfield_http.accounts import account_in, body_of, usual_account
+from jackfield_http.accounts import account_of, body_of, usual_account
 from jackfield_http.client import HttpClient
 from jackfield_http.errors import HTTP_ERRORS, HttpErrors
 from jackfield_http.settings import ClientSettings
@@ -89,8 +89,9 @@ class HttpConnection(ConnectionType):
 
     def accounts(self, context: OpenContext, path: str = "", answer: Answer | None = None) -> Sequence[Account]:
         """Return the account that an answer to the path of a test names, if it names one."""
-        body = None if answer is None else body_of(answer)
-        found = usual_account(path, body) if self.owner is None else account_in(body, self.owner)
+        if answer is None:
+            return []
+        found = usual_account(path, body_of(answer)) if self.owner is None else account_of(answer, self.owner)
         return [] if found is None else [found]
 
     def opened(self, message: str) -> Step:

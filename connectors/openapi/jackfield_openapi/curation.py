@@ -8,7 +8,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from jackfield.manifest.parts import example
+from jackfield.manifest.parts import PROOFS, example
 from jackfield_http.bindings.connection import TOKEN_SETTINGS, name_of
 from jackfield_http.bindings.error_rows import KINDS, SENT
 from jackfield_http.bindings.responses import as_output
@@ -19,7 +19,7 @@ from jackfield_openapi.triggers import Triggers, refused
 
 Json = dict[str, Any]
 
-_PLAIN = ("icon", "categories", "documentationUrl", "license")
+_PLAIN = ("icon", "categories", "documentationUrl", "license", "listing")
 _OF_REQUESTS = ("headers", "errors")
 _OF_TYPES = ("key", "title", "description", "setup")
 _TEXT: Json = {"type": "string"}
@@ -44,8 +44,8 @@ _AFTER: Json = {
 }  # fmt: skip
 _ACCOUNT: Json = {
     "type": "object",
-    "properties": {"path": _POINTER, "id": _POINTER, "label": {"type": "array", "items": _POINTER}},
-    "required": ["id"],
+    "properties": {"path": _POINTER, "id": _POINTER, "label": {"type": "array", "items": _POINTER}, "header": _TEXT},
+    "anyOf": [{"required": ["id"]}, {"required": ["header"]}],
     "additionalProperties": False,
 }
 _TYPE: Json = {
@@ -68,6 +68,23 @@ _TYPE: Json = {
     "prefix": {"type": "string", "maxLength": 40},
     "fixed": {"type": "object", "properties": {"username": _TEXT, "password": _TEXT}, "additionalProperties": False},
 }
+_FACT: Json = {
+    "type": "object", "properties": {"about": _TEXT, "url": {"type": "string", "pattern": "^https?://"}, "on": _TEXT},
+    "required": ["about", "url", "on"], "additionalProperties": False,
+}  # fmt: skip
+_PROOF: Json = {
+    "type": "object",
+    "properties": {
+        "tier": {"enum": list(PROOFS)}, "on": _TEXT, "document": _TEXT, "facts": {"type": "array", "items": _FACT}, "known": _TEXTS,
+    },
+    "required": ["tier"],
+    "additionalProperties": False,
+}  # fmt: skip
+_LISTING: Json = {
+    "type": "object",
+    "properties": {"tasks": {**_TABLE, "maxProperties": 20}, "review": _TEXT, "proof": _PROOF},
+    "additionalProperties": False,
+}
 _SOURCE: Json = {
     "type": "object",
     "properties": {
@@ -84,6 +101,7 @@ _JUDGE = jsonschema_rs.Draft202012Validator(
         "properties": {
             **dict.fromkeys(_PLAIN, _TEXT),
             "categories": _TEXTS,
+            "listing": _LISTING,
             "headers": {"type": "object", "additionalProperties": _TEXT},
             "errors": {"type": "object", "properties": _ERRORS, "additionalProperties": False},
             "optionSources": {"type": "object", "additionalProperties": _SOURCE},
@@ -167,6 +185,8 @@ def curate(manifest: Json, extension: Any, triggers: Triggers) -> None:
     if fault is not None:
         place = "/".join(map(str, fault.instance_path))
         raise refused(f"'{place}' in 'x-jackfield' of the document is not valid: {fault.message[:200]}")
+    if missing := set(given.get("listing", {}).get("tasks", {}).values()) - {action["key"] for action in manifest["actions"]}:
+        raise refused(f"'tasks' of 'listing' names an action '{min(missing)}' that there is not")
     requests = {name: given[name] for name in _OF_REQUESTS if given.get(name)}
     _judge(requests.get("errors", {}))
     if requests:

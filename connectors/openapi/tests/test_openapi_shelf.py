@@ -27,6 +27,7 @@ x-shelf:
   errors: {like: rest, code: /code, rows: [{status: 404, error: not_found, hint: Look it up.}]}
   paging: {cursor: {kind: token, input: cursor, response: /next}}
   limit: {perSecond: 2}
+  tasks: {show acme things: listThings}
   seen: [{about: The address, url: "https://acme.example/docs", on: 2026-11-26}]
 components:
   schemas:
@@ -83,9 +84,34 @@ def test_a_file_is_expanded(shelf: Path) -> None:
     listed = next(action for action in manifest["actions"] if action["key"] == "listThings")
     assert (listed["pagination"]["tokenInput"], listed["rateLimit"]) == ("cursor", {"perSecond": 2})
     readme = files["README.md"].decode()
-    assert "*checked*" in readme
+    assert "Tier of proof: *written*." in readme
     assert "seen on <https://acme.example/docs> on 2026-11-26" in readme
     assert "not made or endorsed by" in readme
+    fact = {"about": "The address", "url": "https://acme.example/docs", "on": "2026-11-26"}
+    assert manifest["listing"] == {"tasks": {"show acme things": "listThings"}, "proof": {"tier": "written", "facts": [fact]}}
+
+
+@pytest.mark.parametrize(
+    ("line", "tier", "shown"),
+    [
+        ("known: [The rest]", {"tier": "written"}, "*written*."),
+        ("recorded: 2026-11-20", {"tier": "recorded", "on": "2026-11-20"}, "*recorded* on 2026-11-20."),
+        (
+            "",
+            {"tier": "checked", "on": "2026-11-25", "document": "npm:acme-api 2.0.0"},
+            "*checked* against npm:acme-api 2.0.0 on 2026-11-25.",
+        ),
+    ],
+)
+def test_a_service_says_how_far_it_is_proven(shelf: Path, line: str, tier: dict[str, str], shown: str) -> None:
+    """It is written until it was compared with a document of the provider, or recorded there."""
+    file = shelf / "services" / "acme.yaml"
+    file.write_text(_SERVICE.replace("  limit:", f"  {line}\n  limit:"))
+    if not line:
+        (shelf / "sources.lock.yaml").write_text("acme: {package: 'npm:acme-api', version: 2.0.0, on: 2026-11-25}\n")
+    service = read_shelf(shelf)[0]
+    assert tier.items() <= service.proof.items()
+    assert f"Tier of proof: {shown}" in project_files(service, "text")["README.md"].decode()
 
 
 @pytest.mark.parametrize(
@@ -112,7 +138,7 @@ def test_a_slip_in_a_service_is_refused(shelf: Path, old: str, new: str, reason:
 def test_services_are_listed_and_built(shelf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A second build changes nothing; a service that does not exist is named."""
     code, said = _said(capsys, "shelf", "list", "--shelf", str(shelf))
-    row = {"key": "acme", "title": "Acme", "actions": 2, "signIns": ["bearer", "oauth2"], "proof": "checked"}
+    row = {"key": "acme", "title": "Acme", "actions": 2, "signIns": ["bearer", "oauth2"], "proof": "written"}
     assert (code, said["services"]) == (0, [row])
     out = str(tmp_path / "out")
     assert _said(capsys, "shelf", "build", "--shelf", str(shelf), "--out", out)[0] == 0

@@ -168,8 +168,8 @@ def part(name: str, groups: Mapping[str, Sequence[EntryPoint]] | None = None) ->
     """Import the part of a runtime that an installed package brings; None if none does. It is looked up once a process.
 
     Parts are ``store`` and ``management`` (what lasts, and the work on it), ``platform`` (events, schedules, subscriptions), ``search`` and
-    ``search-listing``, ``stored-manifests``, ``testing`` (of ``jackfield.testing``) and ``webhook-samples``. ``groups`` are the entry
-    points, if they have been read already.
+    ``search-listing``, ``stored-manifests`` and ``webhook-samples``, ``testing`` (of ``jackfield.testing``) and ``trying`` (a first read).
+    ``groups`` are the entry points, if they have been read already.
 
     :raises InvalidInvocation: if it cannot be imported, or two packages bring it.
     """

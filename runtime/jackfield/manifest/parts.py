@@ -12,6 +12,8 @@ LONGEST_TITLE = 200
 """Characters of a title in a manifest that is published or installed."""
 LONGEST_TEXT = 8_000
 """Characters of a description, guide or hint there: each stands in a form, and in what a language model reads."""
+PROOFS = ("written", "checked", "recorded")
+"""Proof of what a manifest says about its provider: from what is known, against a document of the provider, or at the provider."""
 _LIMITS = {
     "title": LONGEST_TITLE,
     **dict.fromkeys(("description", "setup", "hint", "reason", "expects", "purpose", "cure"), LONGEST_TEXT),

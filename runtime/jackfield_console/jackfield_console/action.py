@@ -13,9 +13,9 @@ from starlette.responses import Response
 from jackfield.invocation import DEFAULT_TIMEOUT, MAX_TIMEOUT, Result, decode
 from jackfield.invocation.file_references import without_given
 from jackfield.kernel.errors import JackfieldError
-from jackfield.kernel.markup import Attribute, Markup, Node, terms
+from jackfield.kernel.markup import Attribute, Markup, terms
 from jackfield.manifest.manifest import ActionManifest, Manifest
-from jackfield_console import snippets
+from jackfield_console.code_tabs import call_as_code
 from jackfield_console.connectors import icon_of
 from jackfield_console.form_schema import form_schema
 from jackfield_console.layout.components import (
@@ -31,7 +31,6 @@ from jackfield_console.layout.components import (
     notice,
     outside,
     summary,
-    tabs,
     text_field,
 )
 from jackfield_console.layout.page_request import PageRequest
@@ -231,7 +230,7 @@ def code(request: PageRequest) -> Response:
     """``POST …/code``: render the form's invocation as JSON, curl, Python and CLI."""
     request.require("read")
     manifest, action = found_action(request)
-    return fragment(_code(request, read_invocation(request, manifest, action)))
+    return fragment(call_as_code(request, read_invocation(request, manifest, action)))
 
 
 def output(request: PageRequest) -> Response:
@@ -304,7 +303,7 @@ def _example(manifest: Manifest, action: ActionManifest) -> Mapping[str, Any]:
 def _code_holder(request: PageRequest, manifest: Manifest, action: ActionManifest, begin: Mapping[str, Any], address: str) -> Markup:
     first = {"connector": manifest.key, "action": action.key, **begin}
     return h.div(
-        _code(request, first),
+        call_as_code(request, first),
         id="code",
         hx_post=f"{address}/code",
         hx_trigger="refresh",
@@ -312,16 +311,6 @@ def _code_holder(request: PageRequest, manifest: Manifest, action: ActionManifes
         hx_target="this",
         hx_sync="this:replace",
     )
-
-
-def _code(request: PageRequest, invocation: Mapping[str, Any]) -> Markup:
-    panels: list[tuple[str, Node]] = [
-        ("JSON", code_block(json_text(invocation), "The invocation as JSON")),
-        ("curl", code_block(snippets.as_curl(invocation, request.server.seen(request.http)), "The call with curl")),
-        ("Python", code_block(snippets.as_python(invocation), "The call from Python")),
-        ("CLI", code_block(snippets.as_command(invocation), "The call from a shell")),
-    ]
-    return tabs("code", panels)
 
 
 def _about(manifest: Manifest, action: ActionManifest, address: str) -> Markup:

@@ -48,6 +48,7 @@ from jackfield_console import (
     tenant,
     tenants,
     tokens,
+    trial,
     workspace,
 )
 from jackfield_console.invocation_steps import CALLS, LETTERS
@@ -95,6 +96,7 @@ _PAGES: tuple[tuple[str, Endpoint, str], ...] = (
     ("/connectors/{key}/actions/{action}/output", action.output, "GET"),
     ("/connectors/{key}/actions/{action}/run", action.run, "POST"),
     ("/connectors/{key}/options/{source}", action.options, "GET"),
+    ("/connectors/{key}/trial", trial.tried, "POST"),
     ("/marketplace", marketplace.listed, "GET"),
     ("/marketplace/{key}", marketplace.shown, "GET"),
     ("/marketplace/{key}/installation", marketplace.installed, "POST"),

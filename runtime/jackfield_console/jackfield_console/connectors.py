@@ -10,13 +10,16 @@ from starlette.responses import Response
 
 from jackfield.callers.searching import found_actions, found_triggers, listed_connectors
 from jackfield.catalog import Entry
+from jackfield.catalog.loading import has_part
 from jackfield.kernel.markup import Markup, table, terms
 from jackfield.manifest.manifest import ActionManifest, Manifest
-from jackfield_console.layout.components import badge, choices, guide, h, heading, line, more, notice, outside, search, summary
+from jackfield_console.layout.components import badge, choices, form, guide, h, heading, line, more, notice, outside, search, summary
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import fragment, page
 from jackfield_console.marketplace import may_install, revoked_here, revoked_notices
 
+TRIAL = "trying"
+"""Part of an installed package that tries connectors at a fake of their provider."""
 _FOUND = 30
 """Maximum number of actions in a search result."""
 _CARDS = 200
@@ -187,7 +190,8 @@ def shown(request: PageRequest) -> Response:
     request.require("read")
     manifest = request.manifest()
     raw = manifest.raw
-    title = heading([icon_of(manifest), manifest.title], h.span(manifest.version, class_="badge plain"), lead=line(manifest.description))
+    version = h.span(manifest.version, class_="badge plain")
+    title = heading([icon_of(manifest), manifest.title], version, _try_button(request, manifest), lead=line(manifest.description))
     facts = terms(
         [
             ("Key", h.code(manifest.key)),
@@ -207,6 +211,14 @@ def shown(request: PageRequest) -> Response:
         _types(request, manifest),
         head=title,
     )
+
+
+def _try_button(request: PageRequest, manifest: Manifest) -> Markup | None:
+    """Render the button of a connector of which a fake can be made; None if there is none, or the caller may call nothing."""
+    bound = any("http" in row for row in manifest.raw["connectionTypes"])
+    if not bound or not request.may("invoke") or not has_part(TRIAL):
+        return None
+    return form(request, f"/connectors/{manifest.key}/trial", h.button("Try with sample data", class_="primary"))
 
 
 def _types(request: PageRequest, manifest: Manifest) -> list[Markup]:

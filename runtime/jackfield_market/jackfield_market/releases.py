@@ -12,6 +12,7 @@ from packaging.version import Version
 from tuf.api.metadata import TargetFile
 
 from jackfield_market.attestations import SUFFIX, Verified
+from jackfield_market.listings import summary
 from jackfield_market.names import is_key
 from jackfield_market.wheels import Wheel, is_canonical
 
@@ -161,6 +162,7 @@ def release_of(wheel: Wheel, verified: Verified) -> Release:
         "requiresPython": str(metadata.requires_python or "") or None,
         "categories": manifest.raw.get("categories"),
         "icon": _small_icon(manifest.raw.get("icon")),
+        "listing": summary(manifest.raw),
         "actions": [{"key": action.key, "title": action.title, "effect": action.rule_effect} for action in manifest.actions.values()],
         "triggers": [{"key": one.key, "title": one.title, "kind": one.kind} for one in manifest.triggers.values()] or None,
     }

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-from jackfield.catalog import Catalog
-from jackfield.catalog.discovery import EntryPoint
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.manifest.manifest import Manifest
-from jackfield.manifest.parts import package_of
-from jackfield.runtime import Jackfield
-from jackfield_market.testing.fake_service import ACCOUNTS, FakeService
+from jackfield_market.testing.fake_runtime import connect, fake_runtime, first_read
+from jackfield_market.testing.fake_service import ACCOUNTS
 
-REDIRECT = "https://localhost/oauth2/callback"
+NOTE = "The answers are the fake's, made from the connector's examples: no provider was called."
 _SIMPLE = frozenset({"apiKey", "basic", "bearer"})
 
 Json = Mapping[str, Any]
@@ -56,57 +49,6 @@ def _kinds(row: Json) -> set[str]:
     return {str(part["kind"]) for part in row["http"]["credentials"]}
 
 
-@contextmanager
-def fake_runtime(manifest: Json, kind: str) -> Iterator[tuple[Jackfield, FakeService]]:
-    """Run a runtime that knows the connector, with the addresses of a running fake, and nothing else."""
-    package = f"jackfield_try_{package_of(manifest['key']).removeprefix('jackfield_')}"
-    with FakeService(manifest, kind).running() as fake, tempfile.TemporaryDirectory(prefix="jackfield-try-") as home:
-        folder = Path(home) / "packages" / package
-        folder.mkdir(parents=True)
-        (folder / "connector.json").write_text(json.dumps(fake.manifest), encoding="utf-8")
-        place = str(folder.parent)
-        sys.path.insert(0, place)
-        catalog = Catalog([EntryPoint(manifest["key"], f"{package}:http", manifest["key"])])
-        environment = {"JACKFIELD_HOME": home}
-        try:
-            with Jackfield(
-                connections=[], database_url=f"sqlite:///{home}/try.db", catalog=catalog, environment=environment, points=()
-            ) as found:
-                yield found, fake
-        finally:
-            sys.path.remove(place)
-
-
-def connect(jackfield: Jackfield, fake: FakeService, name: str, kind: str) -> dict[str, Any]:
-    """Add a connection to the fake, approve it if a person has to, and return the outcome of its test."""
-    type_name = f"{fake.manifest['key']}/{kind}"
-    connections: Any = jackfield.connections  # of the store, which is installed beside this package wherever connections are kept
-    connections.add(name, type_name, fake.values, test=False)
-    if fake.needs_approval:
-        authorizing = connections.authorizing()
-        begun = authorizing.begin(name, REDIRECT)
-        authorizing.complete(begun["id"], fake.approve(begun["url"]))
-    shown: dict[str, Any] = connections.test(name)
-    return shown
-
-
-def first_read(manifest: Manifest, wanted: str | None = None) -> tuple[str, dict[str, Any]]:
-    """Return the action to call first, with its inputs: a list that needs no inputs, else another read, with those of its example.
-
-    :raises InvalidInvocation: if there is none.
-    """
-    reads = [action for action in manifest.actions.values() if action.effect == "read"]
-    if wanted is not None:
-        reads = [action for action in manifest.actions.values() if action.key == wanted]
-    free = [action for action in reads if not action.inputs.get("required")]
-    chosen = next((action for action in free if action.pagination is not None), None) or next(iter([*free, *reads]), None)
-    if chosen is None:
-        raise InvalidInvocation(f"'{manifest.key}' has no action to try", hint="Its manifest declares none.")
-    rows = [one for action in manifest.raw["actions"] if action["key"] == chosen.key for one in action.get("examples", ())]
-    inputs = dict(rows[0]["invocation"]["inputs"]) if rows and chosen not in free else {}
-    return chosen.key, inputs
-
-
 def calls(key: str, action: str, inputs: Json, connection: str) -> dict[str, str]:
     """Return a call as it is written in a shell, in Python and over HTTP."""
     body = {"connector": key, "action": action, "connection": connection, "inputs": dict(inputs)}
@@ -116,4 +58,30 @@ def calls(key: str, action: str, inputs: Json, connection: str) -> dict[str, str
         "shell": f"jackfield invoke {key} {action} --connection {connection} {words}".strip(),
         "python": f"Jackfield().invoke({body!r})",
         "http": f"curl -H 'Authorization: Bearer TOKEN' -H 'Content-Type: application/json' -d {shlex.quote(text)} SERVER/v1/invocations",
+    }
+
+
+def tried(manifest: Manifest, kind: str | None = None, action: str | None = None) -> dict[str, Any]:
+    """Call the first action that reads, at a fake, and return the outcome.
+
+    It has the connection's type with its test, the action with its inputs, its Result, the call as code, and what comes next.
+
+    :raises InvalidInvocation: if no fake can be made of the connector, or it has no such type or action.
+    """
+    key, name, published = manifest.key, f"{manifest.key}-try", manifest.whole()
+    chosen = kind_of(published, kind)
+    called, inputs = first_read(Manifest.from_json(published), action)
+    with fake_runtime(published, chosen) as (jackfield, fake):
+        shown = connect(jackfield, fake, name, chosen)
+        result = jackfield.invoke({"connector": key, "action": called, "connection": name, "inputs": inputs})
+    added = f"jackfield connections add my-{key} --type {key}/{chosen}"
+    return {
+        "connector": key,
+        "connection": {"type": f"{key}/{chosen}", "test": shown.get("status"), "account": shown.get("account")},
+        "action": called,
+        "inputs": inputs,
+        "result": result.to_json(),
+        "calls": calls(key, called, inputs, f"my-{key}"),
+        "next": [f"jackfield schema {key} --connection {chosen}", added],
+        "note": NOTE,
     }

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connector import Account, JackfieldError, Step, Unavailable
-from jackfield_http.accounts import account_in, body_of
+from jackfield_http.accounts import account_of
 from jackfield_http.bindings.error_rows import failing
 from jackfield_http.bindings.requests import request_of
 from jackfield_http.exchange import RequestOptions
@@ -48,6 +48,6 @@ def owner_read(client: HttpClient, about: Json) -> Iterable[Step | Account]:
         text = f"The credentials are valid, but whose account it is cannot be read: {error.message}"
         yield Step("account", "Read the account", passed=False, mandatory=False, message=text, hint=error.hint)
         return
-    found = account_in(body_of(answer), about)
+    found = account_of(answer, about)
     if found is not None:
         yield found

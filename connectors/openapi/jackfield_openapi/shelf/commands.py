@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.connector import InvalidInput
 from jackfield_market.packing import pack
 from jackfield_market.testing.grading import at_least, check
+from jackfield_market.testing.listing_rules import WARNED, aged_facts
 from jackfield_openapi.shelf.projects import built, project_files, write_project
 from jackfield_openapi.shelf.services import Service, read_shelf
 
@@ -79,6 +81,10 @@ def _built(service: Service, out: Path, licence: str, arguments: Namespace) -> d
     if arguments.check:
         report = check(str(folder))
         row["grade"] = report.grade
+        (out / "checks").mkdir(parents=True, exist_ok=True)
+        text = json.dumps(report.to_json(), indent=1, ensure_ascii=False) + "\n"
+        (out / "checks" / f"{service.key}-{report.version}.json").write_text(text, encoding="utf-8")
+        row["warnings"] = list(aged_facts(service.proof.get("facts", ()), WARNED))
         row["missing"] = [f"{rule.name}: {rule.cure}" for rule in report.rules if rule.passed is False]
     if arguments.pack:
         packed = pack(str(folder))

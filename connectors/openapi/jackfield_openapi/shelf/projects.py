@@ -85,7 +85,7 @@ Actions:
 
 {actions}
 
-The connector contains no code: it is generated from one file of a shelf. Tier of proof: *{service.tier}*.
+The connector contains no code: it is generated from one file of a shelf. Tier of proof: *{service.tier}*{_document(service)}.
 
 What the file says about the provider:
 
@@ -93,6 +93,13 @@ What the file says about the provider:
 
 It is not made or endorsed by the provider, whose names belong to their owners.
 """
+
+
+def _document(service: Service) -> str:
+    proof = service.proof
+    if "document" in proof:
+        return f" against {proof['document']} on {proof['on']}"
+    return f" on {proof['on']}" if "on" in proof else ""
 
 
 def _changelog(service: Service) -> str:

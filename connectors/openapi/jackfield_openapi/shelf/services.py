@@ -18,9 +18,9 @@ from jackfield_openapi.reading import parsed
 METHODS = ("get", "put", "post", "delete", "patch")
 _MEMBERS = frozenset(
     {"key", "categories", "docs", "signIns", "account", "errors", "paging", "limit", "headers", "optionSources", "seen", "known", "tasks",
-     "review", "changes", "first"}
+     "review", "changes", "first", "recorded"}
 )  # fmt: skip
-_SHARED = ("sign-ins", "errors", "paging")
+_SHARED = ("sign-ins", "errors", "paging", "sources.lock")
 _MOVED = ("account", "headers", "optionSources", "categories")
 _OF_TYPE = (
     "title", "description", "setup", "fields", "authorize", "tokenParameters", "tokenPlace", "tokenRequest", "separator", "pkce", "answer",
@@ -33,12 +33,14 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One file of a shelf. ``document`` is the expanded OpenAPI document, ``about`` the member ``x-shelf``."""
+    """One file of a shelf. ``document`` is the expanded OpenAPI document, ``about`` the member ``x-shelf``, ``proof`` how far what it says
+    about the provider is proven, as manifests have it."""
 
     key: str
     file: Path
     about: Json
     document: Json
+    proof: Json
 
     @property
     def title(self) -> str:
@@ -47,8 +49,8 @@ class Service:
 
     @property
     def tier(self) -> str:
-        """Proof of what the file says: ``checked`` if each fact was seen on a page of the provider, else ``written``."""
-        return "checked" if self.about.get("seen") and not self.about.get("known") else "written"
+        """Tier of the proof: ``written``, ``checked`` or ``recorded``."""
+        return str(self.proof["tier"])
 
     @property
     def signs_in_by(self) -> tuple[str, ...]:
@@ -101,12 +103,25 @@ def read_service(file: Path, shared: Mapping[str, Json]) -> Service:
         "documentationUrl": about["docs"],
         **{name: about[name] for name in _MOVED if name in about},
     }
+    proof = _proof(about, shared["sources.lock"].get(file.stem))
+    extension["listing"] = {**{name: about[name] for name in ("tasks", "review") if name in about}, "proof": proof}
     if "errors" in about:
         extension["errors"] = _errors(file, about["errors"], shared["errors"])
     rules = {**shared["paging"], **about.get("paging", {})}
     paths = {path: _path(file, item, rules, about.get("limit")) for path, item in own.get("paths", {}).items()}
     about = {**about, "signIns": sign_ins}
-    return Service(file.stem, file, about, {**own, "paths": paths, "x-jackfield": extension})
+    return Service(file.stem, file, about, {**own, "paths": paths, "x-jackfield": extension}, proof)
+
+
+def _proof(about: Json, source: Json | None) -> Json:
+    """Return how far the facts of a file are proven. ``source`` is the document of the provider that the file was compared with, if any."""
+    facts = [{**fact, "on": str(fact["on"])} for fact in about.get("seen", ())]
+    listed = {name: rows for name, rows in (("facts", facts), ("known", about.get("known", []))) if rows}
+    if "recorded" in about:
+        return {"tier": "recorded", "on": str(about["recorded"]), **listed}
+    if source is None:
+        return {"tier": "written", **listed}
+    return {"tier": "checked", "on": str(source["on"]), "document": f"{source['package']} {source['version']}", **listed}
 
 
 def _refused(file: Path, text: str) -> InvalidInput:

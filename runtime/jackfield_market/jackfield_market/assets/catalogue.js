@@ -7,12 +7,14 @@
   let asked = false;
 
   window.catalogueIndex = (found) => {
-    rows = found.map((row) => ({ key: row[0], title: row[1], about: row[2], text: row[3], words: row[4], categories: row[5], icon: row[6] }));
+    rows = found.map((row) => ({ key: row[0], title: row[1], about: row[2], text: row[3], words: row[4], categories: row[5], icon: row[6],
+      listing: row[7] || "", tasks: row[8] || "", review: row[9] === true }));
     search();
   };
 
   const box = document.getElementById("words");
   const category = document.getElementById("category");
+  const review = document.getElementById("review");
   const results = document.getElementById("results");
   const listed = document.getElementById("listed");
   const status = document.getElementById("status");
@@ -60,13 +62,21 @@
     item.append(" ");
     element("span", row.about, item).className = "soft";
     item.append(document.createElement("br"), row.text);
+    if (row.listing || row.tasks) {
+      const more = element("div", "", item);
+      more.className = "listing";
+      element("span", row.listing, more).className = "soft";
+      if (row.review) { more.append(" "); element("span", "needs an app review", more).className = "badge"; }
+      if (row.tasks) more.append(document.createElement("br"), "For example: " + row.tasks);
+    }
     return item;
   }
 
   function search() {
     const words = box.value.toLowerCase().split(/\s+/).filter(Boolean);
     const chosen = category ? category.value : "";
-    const asks = words.length > 0 || chosen !== "";
+    const free = review !== null && review.checked;
+    const asks = words.length > 0 || chosen !== "" || free;
     results.hidden = !asks;
     listed.hidden = asks;
     if (!asks) { results.replaceChildren(); status.textContent = ""; return; }
@@ -74,6 +84,7 @@
     const found = [];
     for (const row of rows) {
       if (chosen !== "" && !row.categories.includes(chosen)) continue;
+      if (free && row.review) continue;
       const points = score(row, words);
       if (points > 0 || words.length === 0) found.push([points, row]);
     }
@@ -87,8 +98,8 @@
     document.querySelector(".search").hidden = false;
     box.addEventListener("focus", load);
     box.addEventListener("input", search);
-    if (category) category.addEventListener("change", search);
-    if (box.value || (category && category.value)) search();  // the browser has restored it
+    for (const choice of [category, review]) if (choice) choice.addEventListener("change", search);
+    if (box.value || (category && category.value) || (review && review.checked)) search();  // the browser has restored it
   }
 
   const site = new URL(root, location.href).href.replace(/\/$/, "");

@@ -5,7 +5,6 @@ from __future__ import annotations
 from jackfield.catalog import Catalog
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
-from jackfield.manifest.manifest import Manifest
 
 _FAILED = 1
 
@@ -17,28 +16,11 @@ def _declare(parser: Parser) -> None:
 
 
 def _run(arguments: Namespace, output: Output) -> int:
-    from jackfield_market.trying import calls, connect, fake_runtime, first_read, kind_of
+    from jackfield_market.trying import tried
 
-    manifest = Catalog.installed().find(arguments.connector)
-    key, name, published = manifest.key, f"{manifest.key}-try", manifest.whole()
-    kind = kind_of(published, arguments.type)
-    action, inputs = first_read(Manifest.from_json(published), arguments.action)
-    with fake_runtime(published, kind) as (jackfield, fake):
-        shown = connect(jackfield, fake, name, kind)
-        result = jackfield.invoke({"connector": key, "action": action, "connection": name, "inputs": inputs})
-    added = f"jackfield connections add my-{key} --type {key}/{kind}"
-    output.value(
-        {
-            "connector": key,
-            "connection": {"type": f"{key}/{kind}", "test": shown.get("status"), "account": shown.get("account")},
-            "action": action,
-            "result": result.to_json(),
-            "calls": calls(key, action, inputs, f"my-{key}"),
-            "next": [f"jackfield schema {key} --connection {kind}", added],
-            "note": "The answers are the fake's, made from the connector's examples: no provider was called.",
-        }
-    )
-    return 0 if result.error is None else _FAILED
+    found = tried(Catalog.installed().find(arguments.connector), arguments.type, arguments.action)
+    output.value(found)
+    return 0 if "error" not in found["result"] else _FAILED
 
 
 VERBS = {"": Verb("Call an installed connector without an account, against a fake of its provider.", _declare, _run)}

@@ -17,9 +17,9 @@ from jackfield.kernel.definitions import completed
 from jackfield.kernel.markup import Markup, Node
 from jackfield_market.registry import CONNECTORS
 from jackfield_market.releases import ICONS
-from jackfield_market.site import reports, schema_table
+from jackfield_market.site import listing, reports, schema_table
 from jackfield_market.site.markup import codes, document, h, line, link, page, table, terms
-from jackfield_market.site.search_index import about, categories_of, first_line, title_of
+from jackfield_market.site.search_index import about, categories_of, first_line, needs_review, title_of
 
 if TYPE_CHECKING:
     from jackfield.manifest.manifest import Manifest
@@ -81,6 +81,9 @@ def lists(shelves: Sequence[Shelved]) -> dict[str, str]:
     """Return the start page and the further pages of the list, by path; ``shelves`` are sorted by title."""
     parts = [shelves[at : at + _LISTED] for at in range(0, len(shelves), _LISTED)] or [[]]
     filters = _filters(Counter(name for one in shelves for name in categories_of(one)))
+    if any(needs_review(one) for one in shelves):
+        box = h.input(type="checkbox", id="review", autocomplete="off", aria_controls="results")
+        filters = [*filters, h.label(box, " Without an app review only", class_="choice")]
     return {_list_path(number): _list(part, number, len(parts), len(shelves), filters) for number, part in enumerate(parts, start=1)}
 
 
@@ -127,6 +130,7 @@ def _entry(shelved: Shelved, root: str) -> Markup:
         h.span(about(shelved), class_="soft"),
         h.br(),
         first_line(shelved.newest.data["description"]),
+        listing.entry(shelved.newest.data.get("listing")),
     )
 
 
@@ -186,6 +190,7 @@ def connector(shelved: Shelved, manifest: Manifest, package: Package, steps: Map
         _warning(shelved),
         h.p(line(manifest.description)),
         _facts(newest, raw, package, report),
+        listing.tasks(raw),
         h.h2("Install"),
         _install(newest),
         h.h2("Permissions"),
@@ -198,6 +203,7 @@ def connector(shelved: Shelved, manifest: Manifest, package: Package, steps: Map
         [_action(action) for action in raw["actions"]],
         [h.h2("Triggers"), [_trigger(trigger) for trigger in raw["triggers"]]] if raw.get("triggers") else None,
         [h.h2("Description of the package"), _readme(package)] if package.readme else None,
+        listing.facts(raw),
         reports.section(report) if report else None,
         h.h2("Versions"),
         _versions(shelved, steps),
@@ -227,6 +233,9 @@ def _facts(newest: Release, raw: Mapping[str, Any], package: Package, report: Re
             ("Publisher", h.a(newest.publisher["publisher"], href=f"../../{PUBLISHERS}")),
             ("Fingerprint", h.code(fingerprint(newest.publisher["keyId"]))),
             ("Grade", [h.span(data["grade"], class_="badge"), " ", why] if "grade" in data else "not graded by this catalogue"),
+            ("Proof", listing.proof(raw)),
+            ("Sign-in", ", ".join(str(row.get("title", row["key"])) for row in raw["connectionTypes"]) or None),
+            ("App review", listing.review(raw)),
             ("Licence", data.get("licence") or "not stated"),
             ("Requires", codes(package.requires)),
             ("Python", data.get("requiresPython")),

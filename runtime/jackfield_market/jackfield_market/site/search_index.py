@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
+from jackfield_market.site import listing
 from jackfield_market.site.markup import clean
 from jackfield_market.site.shelf import Shelved
 
@@ -17,19 +18,36 @@ _WORDS = 8_000
 
 
 def render(shelves: Iterable[Shelved]) -> str:
-    """Return the script: per connector key, title, line about it, description, search words, categories and icon."""
+    """Return the script: per connector key, title, line about it, description, search words, categories, icon, and what its listing has."""
     rows = ",\n".join(json.dumps(_row(shelved), ensure_ascii=False) for shelved in shelves)
     return f"catalogueIndex([\n{rows}\n]);\n"
 
 
-def _row(shelved: Shelved) -> list[str | list[str]]:
+def _row(shelved: Shelved) -> list[str | list[str] | bool]:
     newest = shelved.newest
     data, named = newest.data, [*newest.data["actions"], *newest.data.get("triggers", ())]
-    texts = (newest.key, data["title"], newest.publisher["publisher"], data["description"], *data.get("categories", ()))
+    listed = data.get("listing", {})
+    tasks = listed.get("tasks", ())
+    texts = (newest.key, data["title"], newest.publisher["publisher"], data["description"], *data.get("categories", ()), *tasks)
     found = clean(" ".join([*map(str, texts), *(f"{one['key']} {one['title']}" for one in named)])).lower().split()
     words = " ".join(dict.fromkeys(found))[:_WORDS]
     icon = str(data.get("icon", ""))
-    return [newest.key, title_of(shelved), about(shelved), first_line(data["description"]), words, categories_of(shelved), icon]
+    further = [listing.text_of(listed), "; ".join(tasks)]
+    row: list[str | list[str] | bool] = [
+        newest.key,
+        title_of(shelved),
+        about(shelved),
+        first_line(data["description"]),
+        words,
+        categories_of(shelved),
+        icon,
+    ]
+    return [*row, *further, needs_review(shelved)] if listed else row
+
+
+def needs_review(shelved: Shelved) -> bool:
+    """Return True if the provider reviews applications before their users may approve."""
+    return bool(shelved.newest.data.get("listing", {}).get("review"))
 
 
 def categories_of(shelved: Shelved) -> list[str]:

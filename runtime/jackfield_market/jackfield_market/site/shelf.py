@@ -20,7 +20,11 @@ NEXT = "catalogue.next.json"
 """The list of a build whose metadata may not be published yet."""
 _VERSION = 1
 _LARGEST = 1 << 30
-_ABOUT = ("key", "title", "description", "publisher", "licence", "permissions", "categories", "grade", "icon")
+_ABOUT = ("key", "title", "description", "publisher", "licence", "permissions", "categories", "grade", "icon", "listing")
+
+
+_ONCE = ("icon", "listing")
+"""Members of a connector's row that its releases' rows do not repeat."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +74,8 @@ class Shelved:
 
 
 def _without_icon(release: Release) -> dict[str, Any]:
-    """Return the row of a release without its icon, which the connector's own row has once."""
-    return {name: value for name, value in release.data.items() if name != "icon"}
+    """Return the row of a release without what the connector's own row has once, for its newest release: icon and listing."""
+    return {name: value for name, value in release.data.items() if name not in _ONCE}
 
 
 def path_of(key: str) -> str:
@@ -101,9 +105,10 @@ def _parsed(text: str) -> Iterator[Shelved]:
 
 def _shelved(row: Mapping[str, Any], line: str) -> Shelved:
     found = Shelved(tuple(map(Release, row["releases"])), tuple(map(Release, row.get("revoked", ()))), line)
-    if "icon" not in row:
+    once = {name: row[name] for name in _ONCE if name in row}
+    if not once:
         return found
-    shown = Release({**found.newest.data, "icon": row["icon"]})
+    shown = Release({**found.newest.data, **once})
     is_offered = bool(found.releases)
     return replace(found, releases=(*found.releases[:-1], shown)) if is_offered else replace(found, revoked=(*found.revoked[:-1], shown))
 

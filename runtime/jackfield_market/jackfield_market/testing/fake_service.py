@@ -21,7 +21,7 @@ from jackfield_market.testing.loopback_provider import Answer, Provider, Request
 from jackfield_market.testing.playing import place_of_output
 
 ACCOUNTS = frozenset({"oauth2AuthorizationCode", "openIdConnect"})
-_OURS = "/.fake"
+_OURS, _ELSEWHERE = "/.fake", "/.elsewhere"
 _ACCEPTED = "fake-value-4711"
 _CLIENT = {"clientId": "fake-client", "clientSecret": "fake-client-secret"}
 _ACCOUNT = ("4711", "Ada Example")
@@ -75,10 +75,10 @@ class FakeService:
     def running(self) -> Iterator[FakeService]:
         """Serve until the end of the block."""
         with self.provider:
-            self.manifest = self._moved()
+            self.manifest = self.moved(self._given)
             self._row = next(row for row in self.manifest["connectionTypes"] if row["key"] == self._row["key"])
             bound = [action for action in self.manifest["actions"] if "http" in action]
-            self._actions = [(_pattern(path), action) for action in bound for path in _paths(action["http"])]
+            self._actions = [(self._pattern(path), action) for action in bound for path in _paths(action["http"])]
             yield self
 
     @property
@@ -136,27 +136,43 @@ class FakeService:
         found: Json = next(part for part in self._row["http"]["credentials"] if part["kind"] in ACCOUNTS)
         return found
 
-    def _moved(self) -> dict[str, Any]:
-        """Return the manifest with the fake's addresses in place of the provider's."""
-        made = deepcopy(dict(self._given))
+    def moved(self, manifest: Json) -> dict[str, Any]:
+        """Return a manifest with the fake's addresses in place of the provider's; those that the fake's own does not have lead nowhere."""
+        made, known = deepcopy(dict(manifest)), {_host(server.get("url", "")) for server in self._given.get("servers", ())}
         for server in made.get("servers", ()):
-            server["url"] = self.url + urlsplit(_hosted(server.get("url", ""))).path
+            url = server.get("url", "")
+            server["url"] = self.url + ("" if _host(url) in known else _ELSEWHERE) + urlsplit(_hosted(url)).path
+        given = {row["key"]: row.get("http", {}).get("credentials", ()) for row in self._given["connectionTypes"]}
         for row in made["connectionTypes"]:
-            for part in row.get("http", {}).get("credentials", ()):
-                for name in ("authorizationUrl", "tokenUrl"):
-                    if name in part:
-                        part[name] = f"{self.url}{_OURS}/{'authorize' if name == 'authorizationUrl' else 'token'}"
-                part.pop("revocationUrl", None)
-                if "after" in part:
-                    part["after"]["get"] = f"{self.url}{_OURS}/after"
-                if "hosts" in part:
-                    part["hosts"] = [self.url]
+            for part, true in zip(row.get("http", {}).get("credentials", ()), given.get(row["key"], ()), strict=False):
+                self._move_endpoints(part, true)
         return made
+
+    def _move_endpoints(self, part: dict[str, Any], true: Json) -> None:
+        for name, place in (("authorizationUrl", "authorize"), ("tokenUrl", "token")):
+            if name in part:
+                part[name] = f"{self.url}{_OURS}/{place if part[name] == true.get(name) else 'elsewhere'}"
+        part.pop("revocationUrl", None)
+        if "after" in part:
+            is_true = part["after"]["get"] == true.get("after", {}).get("get")
+            part["after"]["get"] = f"{self.url}{_OURS}/{'after' if is_true else 'elsewhere'}"
+        if "hosts" in part:
+            part["hosts"] = [self.url]
+
+    def _pattern(self, path: str) -> re.Pattern[str]:
+        """Return what matches a path of the manifest, below the paths of its servers."""
+        below = {urlsplit(server.get("url", "")).path.rstrip("/") for server in self.manifest.get("servers", ())}
+        learned = [part.get(name, {}) for part in self._row["http"]["credentials"] for name in ("answer", "callback")]
+        learned += [part.get("after", {}).get("values", {}) for part in self._row["http"]["credentials"]]
+        if "server" in self._row["schema"].get("required", ()) or any("server" in names for names in learned):
+            below.add("")
+        return re.compile(f"(?:{'|'.join(sorted(map(_expression, below)))}){_expression(path)}")
 
     def _play(self, request: Request) -> Answer:
         path, _, query = request.path.partition("?")
-        if path.startswith(f"{_OURS}/"):
-            return self._answers[path.removeprefix(f"{_OURS}/")](request)
+        if path.startswith((f"{_OURS}/", _ELSEWHERE)):
+            answer = self._answers.get(path.removeprefix(f"{_OURS}/"))
+            return answer(request) if answer is not None else Answer({"message": "the provider has no such address"}, 404)
         if self._throttled > 0:
             self._throttled -= 1
             return Answer({"message": "too many requests"}, 429, {"Retry-After": "0"})
@@ -193,7 +209,7 @@ class FakeService:
             put(whole, around, body)
             body = whole
         if self._is_probe(request, request.path.partition("?")[0]):
-            self._name_account(body)
+            headers |= self._name_account(body)
         success = self._success()
         for place, value in success.items():
             put(body, place, value)
@@ -207,21 +223,29 @@ class FakeService:
 
     def _probed(self) -> Answer:
         body: dict[str, Any] = {}
-        self._name_account(body)
-        return Answer(body)
+        return Answer(body, 200, self._name_account(body))
 
-    def _name_account(self, body: dict[str, Any]) -> None:
+    def _name_account(self, body: dict[str, Any]) -> dict[str, str]:
+        """Write the account into a body, or return the header field with it."""
         about = self._row["http"].get("account")
-        if about is not None:
-            put(body, about["id"], _ACCOUNT[0])
-            for place in about.get("label", ())[:1]:
-                if place != about["id"]:
-                    put(body, place, _ACCOUNT[1])
+        if about is None or "header" in about:
+            return {} if about is None else {about["header"]: _ACCOUNT[0]}
+        put(body, about["id"], _ACCOUNT[0])
+        for place in about.get("label", ())[:1]:
+            if place != about["id"]:
+                put(body, place, _ACCOUNT[1])
+        return {}
 
     def _is_probe(self, request: Request, path: str) -> bool:
+        """Return True for the connection test, and for the request that reads the account after it."""
+        apart = self._row["http"].get("account", {}).get("path")
+        if apart is not None and request.method == "GET" and self._pattern(apart).fullmatch(path):
+            return True
         probe = self._row["http"].get("probe")
         about = {"path": probe} if isinstance(probe, str) else probe or {}
-        if "path" not in about or about.get("method", "GET") != request.method or not _pattern(about["path"]).fullmatch(path):
+        if "query" in about and dict(parse_qsl(about["query"])).items() - dict(parse_qsl(request.path.partition("?")[2])).items():
+            return False
+        if "path" not in about or about.get("method", "GET") != request.method or not self._pattern(about["path"]).fullmatch(path):
             return False
         return "body" not in about or request.json() == about["body"]
 
@@ -242,7 +266,7 @@ class FakeService:
     def _has_key(self, part: Json, request: Request, path: str, headers: Json) -> bool:
         value = str(part.get("prefix", "")) + _secret_of(_name(part, "value"))
         if part["in"] == "path":
-            return value in unquote(path)
+            return f"{value}/" in f"{unquote(path)}/"
         if part["in"] == "query":
             return bool(dict(parse_qsl(request.path.partition("?")[2])).get(part["name"]) == value)
         return bool(headers.get(part["name"].lower()) == value)
@@ -325,16 +349,20 @@ def _hosted(url: str) -> str:
     return f"{scheme or 'https'}://{'host' if '{' in host or not host else host}{slash}{path}"
 
 
+def _host(url: str) -> str:
+    """Return the host of a server's address as the manifest has it, with its variables."""
+    return url.partition("://")[2].partition("/")[0]
+
+
 def _paths(binding: Json) -> list[str]:
     """Return the path of an action, and that of its later pages, if they are elsewhere."""
     further = binding.get("paging", {}).get("continue")
     return [binding["path"]] if further is None else [binding["path"], further]
 
 
-def _pattern(path: str) -> re.Pattern[str]:
-    """Return what matches the path of an action, below whatever path the server has."""
-    parts = _PARTS.split(path)
-    return re.compile("(?:/.*)?" + "".join("[^/]+" if number % 2 else re.escape(part) for number, part in enumerate(parts)))
+def _expression(path: str) -> str:
+    """Return the regular expression of a path, in which each parameter is one segment."""
+    return "".join("[^/]+" if number % 2 else re.escape(part) for number, part in enumerate(_PARTS.split(path)))
 
 
 def _name(part: Json, name: str) -> str:

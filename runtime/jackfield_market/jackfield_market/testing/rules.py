@@ -11,6 +11,7 @@ from jackfield_market.testing.declarations import DECLARATIONS
 from jackfield_market.testing.driving import server_type
 from jackfield_market.testing.endings import ENDINGS
 from jackfield_market.testing.jobs import JOBS
+from jackfield_market.testing.listing_rules import LISTED
 from jackfield_market.testing.polls import POLLS
 from jackfield_market.testing.recorded_examples import RECORDED
 from jackfield_market.testing.registrations import REGISTRATIONS
@@ -24,8 +25,8 @@ TRIGGER_RULES = frozenset(rule.name for rule in (*WEBHOOKS, *REGISTRATIONS, *POL
 _SUITE = (*DECLARATIONS, *BEHAVIOUR, *ENDINGS, *REPEATS, *JOBS, *RECORDED, *WEBHOOKS, *REGISTRATIONS, *POLLS)
 RULES: Mapping[str, Rule] = {rule.name: rule for rule in _SUITE}
 """Rules of the conformance suite."""
-ALL_RULES: Mapping[str, Rule] = {**RULES, **{rule.name: rule for rule in SHELF}}
-"""Rules of a grade: those of the suite, and those of what a catalogue shows."""
+ALL_RULES: Mapping[str, Rule] = {**RULES, **{rule.name: rule for rule in (*SHELF, *LISTED)}}
+"""Rules of a grade: those of the suite, of what a catalogue shows, and of what is proven at a fake."""
 _NO_SERVER = (
     "needs a connection whose provider can be replaced by a test server: no required value of a connection type is a URI. In a test, pass"
     " 'values' with '${url}' for the address"

@@ -1,0 +1,62 @@
+"""Reading of a manifest's ``listing``: everyday tasks, how far the connector is proven, and what the provider asks of applications.
+
+Manifests come from strangers: a member of another kind than the schema has counts as missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from jackfield.manifest.parts import PROOFS
+
+_TASKS, _SIGN_INS = 3, 6
+"""Most tasks and sign-ins of a list's entry."""
+_LONGEST = 100
+
+Json = Mapping[str, Any]
+
+
+def listing_of(raw: Json) -> Json:
+    """Return the member ``listing``."""
+    return _object(raw.get("listing"))
+
+
+def proof_of(raw: Json) -> Json:
+    """Return how far the connector is proven; nothing if the manifest does not say. ``facts`` and ``known`` are lists."""
+    found = _object(listing_of(raw).get("proof"))
+    if found.get("tier") not in PROOFS:
+        return {}
+    facts = [row for row in _list(found.get("facts")) if isinstance(row, dict)]
+    return {**found, "facts": facts, "known": [str(text) for text in _list(found.get("known"))]}
+
+
+def tasks_of(raw: Json) -> dict[str, str]:
+    """Return the tasks in words, each with the key of its action."""
+    return {str(words): str(action) for words, action in _object(listing_of(raw).get("tasks")).items()}
+
+
+def review_of(raw: Json) -> str | None:
+    """Return what the provider asks of applications before their users may approve."""
+    found = listing_of(raw).get("review")
+    return found if isinstance(found, str) else None
+
+
+def summary(raw: Json) -> dict[str, Any] | None:
+    """Return what lists show: sign-ins, tasks, tier of the proof, and if the provider reviews applications. None without a listing."""
+    if not listing_of(raw):
+        return None
+    proof = proof_of(raw)
+    titles = [str(row.get("title", row["key"]))[:_LONGEST] for row in raw.get("connectionTypes", ())]
+    found: dict[str, Any] = {"signIns": titles[:_SIGN_INS], "tasks": [task[:_LONGEST] for task in tasks_of(raw)][:_TASKS]}
+    if proof:
+        found["proof"] = f"{proof['tier']} on {proof['on']}" if isinstance(proof.get("on"), str) else proof["tier"]
+    return {**found, "review": True} if review_of(raw) is not None else found
+
+
+def _object(found: Any) -> Json:
+    return found if isinstance(found, dict) else {}
+
+
+def _list(found: Any) -> list[Any]:
+    return found if isinstance(found, list) else []

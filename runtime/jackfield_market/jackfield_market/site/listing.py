@@ -1,0 +1,78 @@
+"""Parts of pages from a manifest's ``listing``: everyday tasks, how far the connector is proven, what the provider asks of applications."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from jackfield.kernel.markup import Markup, Node
+from jackfield_market.listings import proof_of, review_of, tasks_of
+from jackfield_market.site.markup import h, line, link
+
+_FACTS = 60
+"""Most facts of a kind that are shown."""
+_PROVEN = {
+    "written": "written, and not compared with a document of the provider",
+    "checked": "checked against the provider's document",
+    "recorded": "recorded at the provider",
+}
+
+Json = Mapping[str, Any]
+
+
+def proof(raw: Json) -> Node:
+    """Return how far a connector is proven, in words; None if its manifest does not say."""
+    found = proof_of(raw)
+    if not found:
+        return None
+    document = f" {found['document']}" if "document" in found else ""
+    on = f"{' of' if document else ' on'} {found['on']}" if "on" in found else ""
+    rest = ["; ", h.a("what was not seen on its pages", href="#facts")] if found["known"] else None
+    return [f"{_PROVEN[found['tier']]}{document}{on}", rest]
+
+
+def review(raw: Json) -> Node:
+    """Return what the provider asks of applications, if anything."""
+    found = review_of(raw)
+    return [h.span("needs an app review", class_="badge"), " ", line(found)] if found is not None else None
+
+
+def tasks(raw: Json) -> list[Node] | None:
+    """Return the section of everyday tasks, each with a link to its action."""
+    found = tasks_of(raw)
+    if not found:
+        return None
+    return [h.h2("Tasks"), h.ul([h.li(h.a(words, href=f"#action-{quote(action)}")) for words, action in found.items()])]
+
+
+def facts(raw: Json) -> list[Node] | None:
+    """Return the section of what the manifest says about the provider: seen on a page, or known and not seen."""
+    found = proof_of(raw)
+    if not found:
+        return None
+    seen = [h.li(line(row.get("about")), ": ", link(row.get("url"), "seen"), f" on {row.get('on')}") for row in found["facts"][:_FACTS]]
+    known = [h.li(line(text), ": ", h.strong("known, not seen on a page of the provider")) for text in found["known"][:_FACTS]]
+    return [
+        h.h2("What it says about the provider", id="facts"),
+        h.ul(seen, known) if seen or known else None,
+        h.p("This connector is not made or endorsed by the provider. Names in it belong to their owners.", class_="soft"),
+    ]
+
+
+def entry(found: Json | None) -> Markup | None:
+    """Return the further lines of a list's entry. ``found`` is the listing in the row of a release."""
+    if not found:
+        return None
+    return h.div(
+        h.span(text_of(found), class_="soft"),
+        [" ", h.span("needs an app review", class_="badge")] if found.get("review") else None,
+        [h.br(), "For example: ", "; ".join(found["tasks"])] if found.get("tasks") else None,
+        class_="listing",
+    )
+
+
+def text_of(found: Json) -> str:
+    """Return sign-ins and tier of the proof as one line."""
+    parts = [f"Sign-in: {', '.join(found['signIns'])}" if found.get("signIns") else "", found.get("proof", "")]
+    return " · ".join(part for part in parts if part)

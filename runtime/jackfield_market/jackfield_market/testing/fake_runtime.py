@@ -1,0 +1,78 @@
+"""A connector at a fake of its provider, in a runtime that leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from jackfield.catalog import Catalog
+from jackfield.catalog.discovery import EntryPoint
+from jackfield.kernel.errors import InvalidInvocation
+from jackfield.manifest.manifest import Manifest
+from jackfield.manifest.parts import package_of
+from jackfield.runtime import Jackfield
+from jackfield_market.testing.fake_service import FakeService
+
+REDIRECT = "https://localhost/oauth2/callback"
+
+Json = Mapping[str, Any]
+
+
+@contextmanager
+def fake_runtime(manifest: Json, kind: str, truth: Json | None = None) -> Iterator[tuple[Jackfield, FakeService]]:
+    """Run a runtime that knows the connector, with the addresses of a running fake, and nothing else.
+
+    The fake is made from ``truth``, another manifest of the connector, if it is given: then it finds where the connector differs from it.
+    """
+    package = f"jackfield_try_{package_of(manifest['key']).removeprefix('jackfield_')}_{secrets.token_hex(4)}"  # several may run at once
+    with FakeService(truth or manifest, kind).running() as fake, tempfile.TemporaryDirectory(prefix="jackfield-try-") as home:
+        folder = Path(home) / "packages" / package
+        folder.mkdir(parents=True)
+        (folder / "connector.json").write_text(json.dumps(fake.moved(manifest)), encoding="utf-8")
+        place = str(folder.parent)
+        sys.path.insert(0, place)
+        catalog = Catalog([EntryPoint(manifest["key"], f"{package}:http", manifest["key"])])
+        environment = {"JACKFIELD_HOME": home}
+        try:
+            with Jackfield(
+                connections=[], database_url=f"sqlite:///{home}/try.db", catalog=catalog, environment=environment, points=()
+            ) as found:
+                yield found, fake
+        finally:
+            sys.path.remove(place)
+
+
+def connect(jackfield: Jackfield, fake: FakeService, name: str, kind: str) -> dict[str, Any]:
+    """Add a connection to the fake, approve it if a person has to, and return the outcome of its test."""
+    type_name = f"{fake.manifest['key']}/{kind}"
+    connections: Any = jackfield.connections  # of the store, which is installed beside this package wherever connections are kept
+    connections.add(name, type_name, fake.values, test=False)
+    if fake.needs_approval:
+        authorizing = connections.authorizing()
+        begun = authorizing.begin(name, REDIRECT)
+        authorizing.complete(begun["id"], fake.approve(begun["url"]))
+    shown: dict[str, Any] = connections.test(name)
+    return shown
+
+
+def first_read(manifest: Manifest, wanted: str | None = None) -> tuple[str, dict[str, Any]]:
+    """Return the action to call first, with its inputs: a list that needs no inputs, else another read, with those of its example.
+
+    :raises InvalidInvocation: if there is none.
+    """
+    reads = [action for action in manifest.actions.values() if action.effect == "read"]
+    if wanted is not None:
+        reads = [action for action in manifest.actions.values() if action.key == wanted]
+    free = [action for action in reads if not action.inputs.get("required")]
+    chosen = next((action for action in free if action.pagination is not None), None) or next(iter([*free, *reads]), None)
+    if chosen is None:
+        raise InvalidInvocation(f"'{manifest.key}' has no action to try", hint="Its manifest declares none.")
+    rows = [one for action in manifest.raw["actions"] if action["key"] == chosen.key for one in action.get("examples", ())]
+    inputs = dict(rows[0]["invocation"]["inputs"]) if rows and chosen not in free else {}
+    return chosen.key, inputs
