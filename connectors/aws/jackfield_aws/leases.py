@@ -55,16 +55,21 @@ class Assumption:
 
     def key(self, context: OpenContext) -> str:
         """Return the lease's key. A session narrowed to one connector's actions serves neither its triggers nor the family's others."""
-        if self.policy is not True:
+        if not self._narrows(context):
             return "sts"
         wanted = " ".join(sorted(context.permissions.get("aws:iam", ())))
         return f"sts:{context.connector}:{hashlib.sha256(wanted.encode()).hexdigest()[:8]}"
 
     def _policy(self, context: OpenContext) -> str | None:
-        if self.policy is False:
+        narrows = self._narrows(context)
+        if self.policy is False and not narrows:
             return None
-        document = session_policy(context.permissions.get("aws:iam", ()), self.tenant) if self.policy is True else self.policy
+        document = session_policy(context.permissions.get("aws:iam", ()), self.tenant) if narrows else self.policy
         return session_policy_text(document)
+
+    def _narrows(self, context: OpenContext) -> bool:
+        """Return whether the session is narrowed to what is needed. A policy that the connection has of its own stays as it is."""
+        return self.policy is True or (self.policy is False and context.narrowed)
 
 
 def lease_role(context: OpenContext, assumption: Assumption) -> tuple[str, Minted]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +10,11 @@ from typing import Any
 
 import pytest
 
+from fake_aws import FakeAws, Role, User
+from rig import ARN, EXTERNAL_ID, KEY_ID, SECRET, role_values
 from trail_stage import TrailStage, trail_stage
 
+OWN_POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["kms:*", "cloudtrail:*"], "Resource": "*"}]}
 _MARKED = re.compile(r"jackfield/\S+( Botocore/\S+)+ md/jackfield#[a-z2-7]{26}")
 
 
@@ -151,3 +155,21 @@ def test_policies_have_the_log_on_demand(stage: TrailStage) -> None:
     assert allowed("aws.kms/createKey") == ["cloudtrail:LookupEvents", "kms:CreateKey"]
     assert allowed("aws.kms/createKey", evidence=False) == ["kms:CreateKey"]
     assert allowed("aws.kms/listKeys") == ["kms:ListKeys"]
+
+
+@pytest.mark.parametrize(
+    ("own", "policies"),
+    [(False, [None, ["cloudtrail:LookupEvents"]]), (OWN_POLICY, [["kms:*", "cloudtrail:*"]])],
+    ids=["none", "own"],
+)
+def test_looks_have_a_session_that_allows_nothing_else(stage: TrailStage, own: Any, policies: list[Any]) -> None:
+    """The role is assumed once more for looks, and that session may read the log alone. A policy that the connection has stays as it is."""
+    with FakeAws(roles={ARN: Role(external_id=EXTERNAL_ID)}, users={KEY_ID: User(secret=SECRET, arn="arn:aws:iam::1:user/j")}) as sts:
+        values = role_values(endpoint=stage.aws.url, stsEndpoint=sts.url, region="eu-west-1", sessionPolicy=own)
+        stage.runtime.connections.add("role", "aws/awsAssumeRole", values, test=False)
+        stage.aws.script = ["cut"]
+        lost = stage.call(connection="role")
+        stage.look(160.0)
+    assert stage.settled(lost.meta.invocation_id) == ("succeeded", "evidence")
+    given = [None if one.policy is None else json.loads(one.policy)["Statement"][0]["Action"] for one in sts.sessions]
+    assert given == policies

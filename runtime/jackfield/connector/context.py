@@ -417,6 +417,7 @@ class OpenContext(SecretHolder):
     - ``connection``: None for inline values.
     - ``inputs``: the validated inputs of the action, empty for a connection test.
     - ``permissions``: what a session may be narrowed to, by system: what all actions of the connector need, or the trigger that works.
+    - ``narrowed``: True if it must be narrowed to them, whatever the connection says: a look for evidence needs no more.
     - ``guard``: checks hosts that come from the connection's own values. Connect with ``guard.connect``, or have it check the address
       before connecting.
     - ``grants``: the approval of a person, for types with ``authorizes``; None for inline values and without a database.
@@ -435,6 +436,7 @@ class OpenContext(SecretHolder):
     guard: Guard = ANYWHERE
     grants: Grants | None = None
     registrations: ClientRegistrations | None = None
+    narrowed: bool = False
 
     @property
     def invocation_id(self) -> str:

@@ -166,13 +166,15 @@ class OpenConnection(SecretHolder):
     """Threads that open connections with the same source of credentials at once."""
     lasts: bool
     """True if nothing about it is asked again at the next call, as long as the connection's version is the same."""
+    narrowed: bool = False
+    """True if a session must be narrowed to ``permissions``."""
 
     def context_for(self, call: Call, inputs: Mapping[str, Any] = _NO_INPUTS.value) -> OpenContext:
         """Build the context in which the connection type opens for one attempt."""
         call.only_hosts = self.only_hosts
         return OpenContext(
             self.workspace, self.connection, self.connector, inputs, self.permissions, call, self.clock, self.environment, self.cache,
-            self.guard, self.grants,
+            self.guard, self.grants, narrowed=self.narrowed,
         )  # fmt: skip
 
     def client(self, call: Call, inputs: Hidden = _NO_INPUTS) -> Any:

@@ -308,8 +308,8 @@ class _Looking:
     def _logged(self, row: Mapping[str, Any], due: float | None) -> Finding:
         """Judge the records of a log that carry a marker of the doubt."""
 
-        def read(inputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
-            pages = self._pages({"action": row["action"], "inputs": {}}, None, of=row["source"], inputs=inputs, most=1)
+        def read(log: RecordEvidence, inputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
+            pages = self._pages({"action": row["action"]}, None, log=log, inputs=inputs, most=1)
             return pages[0] if pages else None
 
         def declared() -> RecordEvidence | None:
@@ -347,24 +347,27 @@ class _Looking:
         row: Mapping[str, Any],
         marker: str | None,
         *,
-        of: str | None = None,
+        log: RecordEvidence | None = None,
         inputs: Mapping[str, Any] | None = None,
         most: int = _PAGES,
     ) -> list[Mapping[str, Any]] | None:
-        """Return at most ``most`` pages of a read, of the connector ``of`` or that of the call; None if the provider says that there is no
+        """Return at most ``most`` pages of a read, of the connector of the call or of a ``log``; None if the provider says that there is no
         such thing."""
         facts = self.doubt.facts
         connection = facts["connection"]
         filled_in = self._filled(row["inputs"], marker) if inputs is None else inputs
-        given = {"connector": of or facts["connector"], "action": row["action"], "inputs": filled_in,
+        given = {"connector": facts["connector"] if log is None else log.source, "action": row["action"], "inputs": filled_in,
                  **({} if connection is None else {"connection": connection["name"]})}  # fmt: skip
         waiter = self._pipeline.in_thread
         try:
-            return run_in_thread(self._read(given, waiter, most))
+            return run_in_thread(self._read(given, waiter, most, {} if log is None else log.permissions))
         except NotFound:
             return None
 
-    async def _read(self, given: Mapping[str, Any], waiter: Waiter, most: int) -> list[Mapping[str, Any]]:
+    async def _read(
+        self, given: Mapping[str, Any], waiter: Waiter, most: int, needs: Mapping[str, tuple[str, ...]]
+    ) -> list[Mapping[str, Any]]:
+        """Return pages of a read. A session for it is narrowed to the permissions that it ``needs``, if these are known."""
         pipeline, dependencies = self._pipeline, self._pipeline.dependencies
         run = Run(waiter, None, LIBRARY, wait=False)
         run.tries = min(2, most)  # a log has its own pace
@@ -382,6 +385,8 @@ class _Looking:
                 name = None if target is None else target.name
                 pipeline.judge_step(Step(LIBRARY, plan.manifest, name, action=plan.action.key), masked(plan.action.inputs, inputs))
             opening = None if target is None else await plan.resolved(target, run, dependencies) if target.refers else plan.opening()
+            if opening is not None and needs:
+                opening = replace(opening, permissions=needs, narrowed=True)
             self._attempts = attempts = run.attempts = Attempts(run, plan, values, inputs, opening, dependencies)
             if attempts.declared != "read" or (plan.action.rule_effect == "write" and plan.code.effect_of is None):
                 raise NotAllowed(f"'{plan.action.key}' is no read, and a look changes nothing")

@@ -26,7 +26,7 @@ _OTHERS = 60.0
 """Seconds after which a doubt looks again whose log another one reads. What that finds makes it due at once."""
 _REFUSED = 900.0
 """Seconds for which a refusal of the log holds for all doubts that need it: each of them would only meet it again."""
-Read = Callable[[Mapping[str, Any]], Mapping[str, Any] | None]
+Read = Callable[[RecordEvidence, Mapping[str, Any]], Mapping[str, Any] | None]
 
 
 class LoggedRequests:
@@ -79,7 +79,7 @@ class LoggedRequests:
         """Read the next page, keep what it says of any doubt of this workspace, and judge it."""
         about, workspace, began = self._row["about"], self._journal.workspace, reading.began_at or now
         try:
-            page = self._read(source.asked(about, *self._span, reading.page))
+            page = self._read(source, source.asked(about, *self._span, reading.page))
             records, following = source.found(about, page or {})
         except (JackfieldError, LookupError) as error:
             return self._failed(error, reading, now, final)
