@@ -17,7 +17,7 @@ of that tier or a lower one failed. A rule that does not apply is not counted, a
 | bronze | It loads, its manifest is correct, secrets and the operator's network are safe, and nothing is sent twice. |
 | silver | Failures are explained, deadlines met, lists read whole, inputs described; it has tests, a README, an icon and a licence. |
 | gold | Everything that a catalogue shows is present; at least three quarters of its actions have been run. |
-| platinum | Each output member is also described. |
+| platinum | Each output member is also described, and each doubt has evidence, or the reason why there is none. |
 
 The first rule, `connector-loads` (bronze), is that the connector can be imported; if it fails, the others cannot be judged.
 

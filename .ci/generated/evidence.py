@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from generated.words import ACTION_KEY, Json, closed
 from jackfield.connector.evidence import LEAST_ABSENT, MAX_LOOKING, MAX_LOOKS, MOST_SIMILAR
+from jackfield.connector.models import MAX_REASON
 
 _POINTER: Json = {"type": "string", "pattern": "^(/[^/]*)*$"}
+_NAMES: Json = {"type": "array", "items": {"type": "string"}}
 MARKER: Json = {
     **closed(
         {
@@ -19,11 +21,23 @@ MARKER: Json = {
                 "maxLength": 100,
                 "description": "What is appended to the text at 'at', with the marker in place of '{marker}'.",
             },
+            "given": {
+                "type": "string",
+                "minLength": 1,
+                "description": "An input with evidence of the caller's own: then he also names the places of the marker.",
+            },
+            "values": {**_NAMES, "description": 'Inputs in which {"$marker": {}} then stands for the marker.'},
+            "texts": {**_NAMES, "description": "Inputs in whose texts '{marker}' does."},
+            "value": {
+                "type": "object",
+                "description": "What is put at 'at' if that takes more than a text, with the marker in place of {\"$marker\": {}}.",
+            },
         }
     ),
     "minProperties": 1,
-    "oneOf": [{"required": [name]} for name in ("at", "header", "agent", "code")],
-    "dependentRequired": {"text": ["at"]},
+    "oneOf": [{"required": [name]} for name in ("at", "header", "agent", "code", "given")],
+    "dependentRequired": {"text": ["at"], "value": ["at"], "values": ["given"], "texts": ["given"]},
+    "not": {"required": ["text", "value"]},
     "description": "Where each attempt of a write leaves its marker, by which evidence finds it again after a lost answer.",
 }
 _LOOK: Json = closed(
@@ -54,7 +68,10 @@ _LOOK: Json = closed(
             "type": "number", "minimum": LEAST_ABSENT,
             "description": "Seconds after the call's deadline from which on 'not found' proves that nothing took effect.",
         },
-        "page": {"type": "string", "minLength": 1, "maxLength": 300, "description": "The provider's page that says so, with its date."},
+        "page": {
+            "type": "string", "minLength": 1, "maxLength": 300,
+            "description": "The provider's page that says what the look relies on, with the date on which it was read.",
+        },
         "similar": {
             "type": "array", "minItems": 1, "maxItems": MOST_SIMILAR, "items": closed({"at": _POINTER, "is": {}}, required=("at", "is")),
             "description": "What a thing without the marker has in common with what was sent. It proves nothing, and is shown to people.",
@@ -80,9 +97,26 @@ _RECORD: Json = closed(
     },
     required=("key", "source"),
 )
+_GIVEN: Json = closed(
+    {
+        "key": {"type": "string", "pattern": ACTION_KEY, "description": "The name of the evidence, unique in its action."},
+        "given": {"type": "string", "minLength": 1, "description": "An input with evidence of the caller's own."},
+        "action": {"type": "string", "pattern": ACTION_KEY, "description": "The action of the connector that reads."},
+        "inputs": {"type": "object", "description": "Its inputs."},
+        "place": {"type": "string", "minLength": 1, "description": "Its input that the caller's evidence has."},
+        "within": {**_POINTER, "description": "The member of its output in which the caller's pointers are."},
+    },
+    required=("key", "given", "action", "place"),
+)
 EVIDENCE: Json = {
     "type": "array",
     "minItems": 1,
-    "items": {"oneOf": [_LOOK, _EVENT, _RECORD]},
+    "items": {"oneOf": [_LOOK, _EVENT, _RECORD, _GIVEN]},
     "description": "What tells of a call of a write whose answer was lost: reads that find it again, events, and the provider's own log.",
+}
+NO_EVIDENCE: Json = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": MAX_REASON,
+    "description": "Why nobody can find out what became of a call of a write whose answer was lost, for those who look at one.",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing
 
 from generated import binding, mcp_binding
-from generated.evidence import EVIDENCE, MARKER
+from generated.evidence import EVIDENCE, MARKER, NO_EVIDENCE
 from generated.words import ACTION_KEY, CONNECTOR_KEY, Json, closed, document
 from jackfield.manifest.manifest import MANIFEST_VERSIONS, Effect, IdempotentBy, RepeatOk
 from jackfield.manifest.parts import LONGEST_TEXT, LONGEST_TITLE, PROOFS
@@ -193,6 +193,7 @@ def _action() -> Json:
             },
             "marker": MARKER,
             "evidence": EVIDENCE,
+            "noEvidence": NO_EVIDENCE,
             "inputs": {**_DESCRIBED, "description": "What the action takes."},
             "output": {**_DESCRIBED, "description": "What the action gives back."},
             "outputPolicy": {

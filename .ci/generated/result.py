@@ -70,6 +70,10 @@ def _meta() -> Json:
                             "minItems": 1,
                             "description": "Requests that go first, in order. 'STEP_1' in a later one: what the first one's answer gives.",
                         },
+                        "evidence": {
+                            "type": "object",
+                            "description": "What is read if its answer is lost, as the caller has given it.",
+                        },
                     },
                     ["method", "path"],
                 ),

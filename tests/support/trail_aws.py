@@ -1,4 +1,4 @@
-"""A scripted AWS: KMS, IAM and SQS take writes and may lose the answer; CloudTrail's Event history has them later, as tests say."""
+"""A scripted AWS: KMS, IAM, SQS and SES take writes and may lose the answer; CloudTrail's Event history has them later, as tests say."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from jackfield.kernel.clock import iso
 ACCOUNT = "123456789012"
 _KEY_ID = re.compile(r"Credential=[A-Z0-9]+/\d+/([a-z0-9-]+)/([a-z0-9-]+)/")
 _USER = "<User><Path>/</Path><UserName>u</UserName><UserId>AIDA</UserId><Arn>arn:aws:iam::1:user/u</Arn></User>"
+_REST = {"/v2/email/templates": "CreateEmailTemplate", "/v2/email/identities": "CreateEmailIdentity"}
+"""Operations of SES's API v2, by their paths."""
 _IAM = f"<CreateUserResponse><CreateUserResult>{_USER}</CreateUserResult></CreateUserResponse>"
 
 
@@ -111,7 +113,9 @@ class _Handler(BaseHTTPRequestHandler):
         if target.endswith("LookupEvents"):
             self._answer(*aws.lookup(json.loads(body), region))
             return
-        if target:
+        if self.path in _REST:
+            operation, inputs = _REST[self.path], json.loads(body)
+        elif target:
             operation, inputs = target.rpartition(".")[2], json.loads(body or b"{}")
         else:
             form = {name: values[0] for name, values in parse_qs(body.decode()).items()}

@@ -92,7 +92,6 @@ def converted(document: Json, choices: Choices) -> Converted:
     schemas.finish()
     without_paging([action for action, _ in actions], schemas.definitions)
     actions, definitions = proven(actions, schemas.definitions, report)
-    check_looks(action for action, _ in actions)
     add_examples(actions, drafting.shown, definitions, report)
     dry_run(actions, drafting.cases, definitions, report)
     for action, alternatives in actions:
@@ -106,6 +105,7 @@ def converted(document: Json, choices: Choices) -> Converted:
         if (found := probe or path) is not None:
             row["http"]["probe"] = found
     curate(manifest, root.get("x-jackfield"), triggers)
+    check_looks(manifest)
     report.cut(cut_texts(manifest))
     return Converted(manifest, report, {**choices.locked, **keys.chosen}, drafting.suggestions(), licence_in(root))
 

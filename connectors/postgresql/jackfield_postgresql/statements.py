@@ -69,6 +69,7 @@ def run_query(statement: Statement, client: PostgresClient) -> Found:
 @connector.action(
     "executeStatement",
     effect="write",
+    no_evidence="What a statement changes is the caller's own text: jackfield does not know where a marker would go.",
     examples=example(
         "executeStatement",
         "Cancel an order",

@@ -146,6 +146,8 @@ class Action:
     """Place of the marker by which evidence knows an attempt again; None if it carries none."""
     evidence: tuple[Evidence, ...] = ()
     """Reads that find out what became of an attempt in doubt."""
+    no_evidence: str | None = None
+    """Reason why there are none, if its author gives one."""
     takes_streams: bool = True
     """False if stored files must be passed by value, because the action runs in another process."""
     request: Callable[[Any], Mapping[str, Any] | None] | None = None

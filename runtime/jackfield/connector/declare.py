@@ -143,6 +143,7 @@ class Connector(Triggers):
         kind: Literal["call", "job"] = "call",
         marker: Marker | None = None,
         evidence: Sequence[Evidence] = (),
+        no_evidence: str | None = None,
         request: Callable[[Any], Mapping[str, Any] | None] | None = None,
     ) -> Callable[[F], F]:
         """Declare the decorated function as an action. The function itself is returned unchanged.
@@ -186,7 +187,7 @@ class Connector(Triggers):
         outlasts its call. The effect is that of ``start``.
 
         ``marker`` is the place where each attempt of a ``write`` leaves its marker; ``evidence`` lists the reads by which it is found
-        again after a lost answer (``jackfield.connector.evidence``).
+        again after a lost answer (``jackfield.connector.evidence``). ``no_evidence`` is the reason why an action has none.
 
         ``request`` describes what a call would send, for ``meta.request`` of a dry run. It takes the inputs, secrets masked, and returns
         the members of that object, or None.
@@ -222,7 +223,7 @@ class Connector(Triggers):
                 raise DeclarationError(f"action '{key}': 'effect_of' needs the effect write, the most cautious one")
             if (unknown := next(iter(set(pace_by) - {one.alias or name for name, one in inputs.model_fields.items()}), None)) is not None:
                 raise DeclarationError(f"action '{key}': pace_by names '{unknown}', which is no input")
-            check_evidence(key, marker, evidence, effect, idempotent_by)
+            check_evidence(key, marker, evidence, no_evidence, effect, idempotent_by)
             _check_connection(key, inputs, takes_client=takes_client, needs=needs_connection, borrows=borrows_connections)
             action = Action(
                 key=key,
@@ -254,6 +255,7 @@ class Connector(Triggers):
                 keywords=tuple(keywords),
                 marker=marker,
                 evidence=tuple(evidence),
+                no_evidence=no_evidence,
                 request=request,
             )
             if handle is not None:

@@ -17,9 +17,11 @@ from jackfield.kernel.pointers import names
 T = TypeVar("T")
 
 MARKER: Mapping[str, Any] = {"$marker": {}}
-"""Placeholder for the marker of the attempt in doubt, in the inputs of a look and in what it compares."""
+"""Placeholder for the marker of the attempt in doubt, in the inputs of a look and in what it compares; ``{"$marker": {"text":
+"/orders/{marker}"}}`` is a text with it."""
 SENT_FROM: Mapping[str, Any] = {"$sent": "from"}
-"""Placeholder for the begin of the call, a minute earlier, as RFC 3339; ``{"$sent": "from", "as": "unix"}`` is in seconds since 1970."""
+"""Placeholder for the begin of the call, a minute earlier, as RFC 3339. ``{"$sent": "from", "as": "unix"}`` is in seconds since 1970, with
+``"as": "unixText"`` as a text."""
 SENT_UNTIL: Mapping[str, Any] = {"$sent": "until"}
 """Placeholder for the end of the call, a minute later."""
 KEY: Mapping[str, Any] = {"$key": {}}
@@ -54,6 +56,8 @@ class Marker:
 
     ``text`` is for a place that callers write, such as the body of a comment: it is appended to what they write, with the marker in place
     of ``{marker}``. Choose what people do not see, such as a comment in Markdown: ``<!-- {marker} -->`` after an empty line.
+
+    ``value`` is for a place that takes more than a text: what is put there, as JSON, with the marker in place of ``MARKER``.
     """
 
     at: str | None = None
@@ -61,11 +65,12 @@ class Marker:
     agent: bool = False
     text: str | None = None
     code: str | None = None
+    value: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the member ``marker`` of an action in a manifest."""
         members = {"at": self.at, "header": self.header, "agent": self.agent or None, "text": self.text,
-                   "code": self.code}  # fmt: skip
+                   "code": self.code, "value": self.value}  # fmt: skip
         return {name: value for name, value in members.items() if value is not None}
 
     @classmethod
@@ -74,7 +79,8 @@ class Marker:
 
         :raises EvidenceFault: if it names no place, or several.
         """
-        return cls(data.get("at"), data.get("header"), data.get("agent") is True, data.get("text"), data.get("code")).checked()
+        agent, others = data.get("agent") is True, (data.get("text"), data.get("code"), data.get("value"))
+        return cls(data.get("at"), data.get("header"), agent, *others).checked()
 
     def checked(self) -> Marker:
         """Return the marker, once it names exactly one place.
@@ -87,6 +93,8 @@ class Marker:
             raise EvidenceFault("'marker.at' must be a JSON Pointer to an input, such as /externalId")
         if self.text is not None and (self.at is None or self.text.count("{marker}") != 1):
             raise EvidenceFault("'marker.text' needs 'at', the input to which it is appended, and '{marker}' once")
+        if self.value is not None and (self.at is None or self.text is not None or [*placeholders(self.value)] != ["$marker"]):
+            raise EvidenceFault("'marker.value' needs 'at', no 'text', and {\"$marker\": {}} once as its only placeholder")
         return self
 
     def declare(self, evidence: Sequence[Evidence], effect: str, idempotent_by: str | None) -> None:
@@ -101,38 +109,55 @@ class Marker:
 
         :raises InvalidInput: if they have one.
         """
-        found = None if self.at is None else _at(inputs, self.at)
-        if isinstance(found, str) and MARKER_TEXT.search(found):
+        if self.at is not None and any(MARKER_TEXT.search(text) for text in texts_in(_at(inputs, self.at))):
             about = "is a marker of jackfield, by which it finds out what became of another call: give another value"
             hint = "Nothing was sent. Leave the member out, and it is filled in."
-            raise InvalidInput("1 input is not valid", details=[Detail(self.at or "", about, "pattern")], hint=hint)
+            raise InvalidInput("1 input is not valid", details=[Detail(self.at, about, "pattern")], hint=hint)
 
     def filled(self, make: Callable[..., T], given: Mapping[str, Any], sources: Mapping[str, Any], marker: str | None) -> T | None:
         """Make the inputs of one attempt, with its marker at this place, by ``make``, from the JSON ``given`` and ``sources`` of files.
         None if they stay as they are: the place is elsewhere, or the caller has set it himself."""
         if self.at is None or marker is None or not places_marker(self, given):
             return None
-        value = f"{PREFIX}{marker}"
-        if self.text is not None:
+        value: Any = f"{PREFIX}{marker}"
+        if self.value is not None:
+            value = stamped(self.value, value)
+        elif self.text is not None:
             before, own = _at(given, self.at), self.text.replace("{marker}", value)
             value = own.strip() if before is _MISSING else f"{before}{own}"
         filled = put(given, names(self.at), value)
         return make(filled, context={"files": sources} if sources else None)
 
 
-class _OwnRights:
-    """Evidence whose reads need what their own declarations say."""
+class Evidence:
+    """One way to find out what became of a call in doubt; ``key`` names it within its action."""
 
     __slots__ = ()
+    key: str
 
     @property
     def permissions(self) -> Mapping[str, tuple[str, ...]]:
-        """Permissions that its reads need beside their own, by system: none."""
+        """Permissions that its reads need beside those of the reads' own declarations, by system: none."""
         return {}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return one member of ``evidence`` of an action in a manifest."""
+        raise NotImplementedError
+
+    def of(self, inputs: Mapping[str, Any]) -> Sequence[Evidence]:  # noqa: ARG002 (a caller may give evidence there)
+        """Return the evidence of a call with these inputs: this one."""
+        return (self,)
+
+    def declare(self, evidence: Sequence[Evidence], effect: str, idempotent_by: str | None) -> None:
+        """Check the evidence of an action without a marker, of which this is one.
+
+        :raises EvidenceFault: if it is wrong.
+        """
+        declared(None, evidence, effect, idempotent_by)
 
 
 @dataclass(frozen=True, slots=True)
-class Look(_OwnRights):
+class Look(Evidence):
     """Look for evidence by a ``read`` of the same connector.
 
     - ``action``: key of the read; ``inputs`` are its inputs, with placeholders (``MARKER``, ``KEY``, ``SENT_FROM``, ``{"$input": "/to"}``).
@@ -142,7 +167,8 @@ class Look(_OwnRights):
     - ``output``: JSON Pointer into what matches; it becomes the output of the invocation if it fits the action's schema.
     - ``looks``: seconds after the doubt at which it is made.
     - ``absent_after``: seconds after the call's deadline from which on "not found" proves that nothing took effect. It is for a read of one
-      thing by an ID that the marker made. ``page`` names the provider's page that says so, with the date.
+      thing by an ID that the marker made.
+    - ``page``: the provider's page that says what the look relies on, and when it was read; needed for ``absent_after``.
     - ``similar``: values, mostly ``{"$input": "/to"}``, by JSON Pointers into each of them. A thing without the marker of which all are
       equal proves nothing; it is shown to people, beside what was sent.
     - ``link``: address at the provider where people see what was found, with values of it: ``https://dashboard.example/things/{/id}``.
@@ -214,13 +240,6 @@ class Look(_OwnRights):
             self._check_absence(where)
         return self
 
-    def declare(self, evidence: Sequence[Evidence], effect: str, idempotent_by: str | None) -> None:
-        """Check the evidence of an action without a marker, of which this is one.
-
-        :raises EvidenceFault: if it is wrong.
-        """
-        declared(None, evidence, effect, idempotent_by)
-
     def _check_absence(self, where: str) -> None:
         by_own_id = any(name in ("$marker", "$key") for name in placeholders(self.inputs))
         if self.each is not None or not by_own_id:
@@ -232,7 +251,7 @@ class Look(_OwnRights):
 
 
 @dataclass(frozen=True, slots=True)
-class EventEvidence(_OwnRights):
+class EventEvidence(Evidence):
     """Take events of a trigger of the same connector as evidence.
 
     A signed event with the marker of an attempt (``TriggerEvent.marker``) proves that the attempt took effect. Its ``reference`` becomes
@@ -247,13 +266,6 @@ class EventEvidence(_OwnRights):
     def to_json(self) -> dict[str, Any]:
         """Return one member of ``evidence`` of an action in a manifest."""
         return {"key": self.key, "trigger": self.trigger}
-
-    def declare(self, evidence: Sequence[Evidence], effect: str, idempotent_by: str | None) -> None:
-        """Check the evidence of an action without a marker, of which this is one.
-
-        :raises EvidenceFault: if it is wrong.
-        """
-        declared(None, evidence, effect, idempotent_by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +284,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class RecordEvidence:
+class RecordEvidence(Evidence):
     """Take the provider's own log of requests as evidence: the records that a read of the connector ``source`` returns over the connection
     of the call. Callers of the provider cannot write it, so it also proves that a request was refused.
 
@@ -290,13 +302,6 @@ class RecordEvidence:
         """Return one member of ``evidence`` of an action in a manifest."""
         return {"key": self.key, "source": self.source}
 
-    def declare(self, evidence: Sequence[Evidence], effect: str, idempotent_by: str | None) -> None:
-        """Check the evidence of an action without a marker, of which this is one.
-
-        :raises EvidenceFault: if it is wrong.
-        """
-        declared(None, evidence, effect, idempotent_by)
-
     def about(self, inputs: Mapping[str, Any]) -> Mapping[str, str] | None:
         """Return what a reading needs to know of a call; None if the log has no records of such calls."""
         raise NotImplementedError
@@ -310,9 +315,6 @@ class RecordEvidence:
         raise NotImplementedError
 
 
-Evidence = Look | EventEvidence | RecordEvidence
-
-
 def declared(marker: Marker | None, evidence: Sequence[Evidence], effect: str, idempotent_by: str | None) -> None:
     """Check the evidence of an action.
 
@@ -323,7 +325,7 @@ def declared(marker: Marker | None, evidence: Sequence[Evidence], effect: str, i
     if (marker is not None or evidence) and effect != "write" and idempotent_by != "key":
         raise EvidenceFault(f"evidence needs the effect write, not {effect}: what may be repeated is not in doubt")
     for look in evidence:
-        if isinstance(look, EventEvidence | RecordEvidence):
+        if not isinstance(look, Look):
             if marker is None:
                 raise EvidenceFault(f"evidence '{look.key}' knows the attempt by its marker, and the action places none")
             continue
@@ -335,39 +337,30 @@ def declared(marker: Marker | None, evidence: Sequence[Evidence], effect: str, i
         raise EvidenceFault("two members of 'evidence' have the same key")
 
 
-def read_evidence(row: Mapping[str, Any]) -> tuple[Marker | None, tuple[Evidence, ...]]:
-    """Read marker and evidence of an action's row in a manifest.
-
-    :raises EvidenceFault: if they are wrong.
-    """
-    marker = Marker.from_json(row["marker"]) if "marker" in row else None
-    looks = tuple(_read(one) for one in row.get("evidence", ()))
-    declared(marker, looks, row.get("effect", "write"), row.get("idempotentBy"))
-    return marker, looks
-
-
 def marker_in(value: object) -> str | None:
     """Return the marker that a text is, without its prefix; None if it is none."""
     return value.removeprefix(PREFIX) if isinstance(value, str) and MARKER_TEXT.fullmatch(value) else None
-
-
-def _read(row: Mapping[str, Any]) -> Evidence:
-    if "source" in row:
-        raise EvidenceFault(f"evidence '{row.get('key', 'record')}' names a log that the connector's own code must know how to read")
-    return EventEvidence(row["trigger"], row.get("key", "event")) if "trigger" in row else Look.from_json(row)
 
 
 def placeholders(value: Any) -> Iterator[str]:
     """Yield the names of the placeholders in a value."""
     if isinstance(value, Mapping):
         if is_placeholder(value):
-            yield next(name for name in value if name.startswith("$"))
+            name = next(name for name in value if name.startswith("$"))
+            yield name if name != "$marker" or "{marker}" in _text_of(value) else "$marker without {marker} in its text"
             return
         for one in value.values():
             yield from placeholders(one)
     elif isinstance(value, list | tuple):
         for one in value:
             yield from placeholders(one)
+
+
+def _text_of(placeholder: Mapping[str, Any]) -> str:
+    """Return the text that a placeholder of the marker stands for, with ``{marker}`` in place of it."""
+    about = placeholder["$marker"]
+    text = about.get("text") if isinstance(about, Mapping) else None
+    return text if isinstance(text, str) else "{marker}"
 
 
 def is_placeholder(value: Mapping[str, Any]) -> bool:
@@ -385,7 +378,24 @@ def is_free(inputs: Mapping[str, Any], at: str) -> bool:
     return True
 
 
-def put(inputs: Mapping[str, Any], steps: list[str], value: str) -> dict[str, Any]:
+def stamped(value: Any, marker: str) -> Any:
+    """Return a value with a marker in the place of its placeholders."""
+    if isinstance(value, Mapping):
+        if "$marker" in value:
+            return _text_of(value).replace("{marker}", marker)
+        return {name: stamped(one, marker) for name, one in value.items()}
+    return [stamped(one, marker) for one in value] if isinstance(value, list | tuple) else value
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """Yield all texts in a value of JSON."""
+    if isinstance(value, str):
+        yield value
+    for one in value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ():
+        yield from texts_in(one)
+
+
+def put(inputs: Mapping[str, Any], steps: list[str], value: Any) -> dict[str, Any]:
     """Return inputs with a value at a place; nothing of the caller's is changed."""
     first, *rest = steps
     return {**inputs, first: put(inputs.get(first, {}), rest, value) if rest else value}

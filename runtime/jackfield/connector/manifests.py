@@ -165,10 +165,7 @@ def _action(action: Action) -> dict[str, Any]:
         row["idempotentBy"] = action.idempotent_by
     if action.repeat_ok:
         row["repeatOk"] = list(action.repeat_ok)
-    if action.marker is not None:
-        row["marker"] = action.marker.to_json()
-    if action.evidence:
-        row["evidence"] = [look.to_json() for look in action.evidence]
+    row |= _evidence(action)
     if action.preview is not None:
         row["preview"] = model_schema(action.preview.output)
     if not action.needs_connection:
@@ -178,6 +175,12 @@ def _action(action: Action) -> dict[str, Any]:
     row |= {name: value for name, value in last.items() if value}
     row["examples"] = [dict(example) for example in action.examples]
     return row
+
+
+def _evidence(action: Action) -> dict[str, Any]:
+    marker = None if action.marker is None else action.marker.to_json()
+    found = {"marker": marker, "evidence": [look.to_json() for look in action.evidence], "noEvidence": action.no_evidence}
+    return {name: value for name, value in found.items() if value}
 
 
 def _option_source(source: OptionSource) -> dict[str, Any]:

@@ -31,6 +31,8 @@ class DeclarationError(TypeError):
 
 _TEXT = "text/plain; charset=utf-8"
 OCTETS = "application/octet-stream"
+MAX_REASON = 300
+"""Characters of the reason why an action has no evidence."""
 
 
 class File:
@@ -374,15 +376,32 @@ def connection_values(model: type[ConnectionType], values: Mapping[str, Any], na
     raise InvalidConnection(f"the values of {which} ({model.key}) do not fit together", details=faults, hint="See the details.")
 
 
-def check_evidence(key: str, marker: Marker | None, evidence: Sequence[Evidence], effect: str, idempotent_by: str | None) -> None:
-    """Check marker and evidence of an action, if it declares any.
+def check_reason(reason: object, *, has_evidence: bool, effect: str, idempotent_by: str | None) -> None:
+    """Check the reason why an action has no evidence.
+
+    :raises ValueError: if it has evidence, is never in doubt, or the reason is too long.
+    """
+    if has_evidence:
+        raise ValueError("it has evidence, and 'noEvidence' says why it has none")
+    if effect != "write" and idempotent_by != "key":
+        raise ValueError(f"'noEvidence' needs the effect write, not {effect}: what may be repeated is not in doubt")
+    if not isinstance(reason, str) or not 0 < len(reason) <= MAX_REASON:
+        raise ValueError(f"'noEvidence' must be a text of 1 to {MAX_REASON} characters")
+
+
+def check_evidence(
+    key: str, marker: Marker | None, evidence: Sequence[Evidence], reason: str | None, effect: str, idempotent_by: str | None
+) -> None:
+    """Check marker and evidence of an action, or the reason why it has none, if it declares any.
 
     :raises DeclarationError: if they are wrong.
     """
     first = marker or next(iter(evidence), None)
-    if first is None:
-        return
     try:
+        if reason is not None:
+            check_reason(reason, has_evidence=bool(evidence), effect=effect, idempotent_by=idempotent_by)
+        if first is None:
+            return
         first.declare(evidence, effect, idempotent_by)
     except ValueError as fault:
         raise DeclarationError(f"action '{key}': {fault}") from None

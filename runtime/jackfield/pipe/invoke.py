@@ -307,8 +307,8 @@ class Pipeline:
         begins_first = (claims_key or is_paired) and attempts.plan.code.budget is not None
         if not begins_first:
             await attempts.take_turn()
-        if attempts.plan.code.evidence and run.settle != "off" and attempts.ends_in_doubt:
-            code = attempts.plan.code
+        code, is_lent = attempts.plan.code, attempts.plan.loan is not None  # the rules allow one request over a lent connection
+        if code.evidence and not is_lent and run.settle != "off" and attempts.ends_in_doubt:
             record.expect(code.marker, code.evidence, attempts.inputs, is_shared=attempts.declared != "write")
         if record.keeps:  # again, now that the connection is open and its secrets can be masked
             record.keep_inputs()

@@ -191,6 +191,7 @@ def _action(old: Mapping[str, Any], new: Mapping[str, Any], paths: tuple[str, st
         "http",
         "marker",
         "evidence",
+        "noEvidence",
     }
     yield from _effect(old, new, paths)
     yield from schema_changes(_as_flat(old, new), new.get("inputs", {}), "inputs", _below(paths, "inputs"))
@@ -204,7 +205,7 @@ def _action(old: Mapping[str, Any], new: Mapping[str, Any], paths: tuple[str, st
     yield from _connection_need(old, new, paths, default=True)
     if old.get("rateLimit") != new.get("rateLimit"):
         yield Change("additive", child(paths[1], "rateLimit"), "the pace of calls changes, not what they do")
-    for name in ("marker", "evidence"):
+    for name in ("marker", "evidence", "noEvidence"):
         if old.get(name) != new.get(name):
             yield Change("additive", child(paths[1], name), "how a call in doubt is found again changes, not what calls do")
     if old.get("http") != new.get("http"):

@@ -211,7 +211,10 @@ def example(action: str, output: object = None, **inputs: str) -> Any:
     return {"title": "One parcel", "invocation": invocation, "result": result}
 
 
-@connector.action("sendParcel", effect="write", examples=[example("sendParcel", name="ada")])
+UNKNOWN = "The post office does not say who has sent a parcel."
+
+
+@connector.action("sendParcel", effect="write", no_evidence=UNKNOWN, examples=[example("sendParcel", name="ada")])
 def send_parcel(parcel: Parcel, client: Client) -> Kept:
     """Make a parcel and have it fetched."""
     made = client.call("POST", "/parcels", {"name": parcel.name, "size": parcel.size}, "make the parcel")
@@ -219,7 +222,7 @@ def send_parcel(parcel: Parcel, client: Client) -> Kept:
     return Kept(parcel_id=made["id"])
 
 
-@connector.action("payParcel", effect="idempotent", idempotent_by="key", examples=[example("payParcel", name="ada")])
+@connector.action("payParcel", effect="idempotent", idempotent_by="key", no_evidence=UNKNOWN, examples=[example("payParcel", name="ada")])
 def pay_parcel(parcel: Parcel, client: Client) -> Kept:
     """Pay for a parcel once."""
     call = current_call()
@@ -246,7 +249,9 @@ def list_parcels(search: Search, client: Client) -> Parcels:
     return Parcels(parcels=page["parcels"], next_token=page.get("next"))
 
 
-@connector.action("weighParcel", kind="job", effect="write", examples=[example("weighParcel", {"grams": 7}, name="ada")])
+@connector.action(
+    "weighParcel", kind="job", effect="write", no_evidence=UNKNOWN, examples=[example("weighParcel", {"grams": 7}, name="ada")]
+)
 class WeighParcel:
     """Have a parcel weighed."""
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from jackfield.connector import MARKER, Look, Marker
-from jackfield.connector.evidence import EvidenceFault, places_marker, read_evidence
+from jackfield.connector.evidence import EvidenceFault, places_marker
+from jackfield.connector.evidence_rows import read_evidence
 from jackfield.kernel.errors import InvalidInput
 from jackfield_store.recording.findings import link_of
 
@@ -15,8 +17,11 @@ _MATCH = [{"at": "/x", "is": {"$marker": {}}}]
 COMMENT = Marker(at="/body", text="\n\n<!-- {marker} -->")
 
 
-def _filled(inputs: dict[str, Any]) -> Any:
-    return COMMENT.filled(lambda given, **_context: given, inputs, {}, "a" * 26)
+DATA = Marker(at="/metadata", value={"event_type": "call", "event_payload": {"marker": MARKER, "of": ["jackfield"]}})
+
+
+def _filled(inputs: dict[str, Any], marker: Marker = COMMENT) -> Any:
+    return marker.filled(lambda given, **_context: given, inputs, {}, "a" * 26)
 
 
 @pytest.mark.parametrize(
@@ -39,6 +44,23 @@ def test_other_values_and_long_texts_get_none(body: Any) -> None:
     assert (_filled({"body": body}), places_marker(COMMENT, {"body": body})) == (None, False)
 
 
+def test_a_place_takes_more_than_a_text() -> None:
+    """The declared value is put there, with the marker within; a caller's own value stays, and has none."""
+    data = {"event_type": "call", "event_payload": {"marker": f"jf1-{'a' * 26}", "of": ["jackfield"]}}
+    assert _filled({"text": "Hello"}, DATA) == {"text": "Hello", "metadata": data}
+    assert (_filled({"metadata": {}}, DATA), places_marker(DATA, {"metadata": {}})) == (None, False)
+    row = {"marker": DATA.to_json(), "evidence": [Look("list", match={"/marker": MARKER}).to_json()]}
+    assert read_evidence(row)[0] == DATA
+
+
+@pytest.mark.parametrize("value", ["{}", {"event_payload": {"deep": ["{}"]}}, {"event_payload": {"marker": "see {}"}}])
+def test_a_value_with_a_marker_of_its_own_is_refused(value: Any) -> None:
+    """Wherever the marker of another call is within the place, it would be taken for what that call has made."""
+    given = json.loads(json.dumps(value).replace("{}", f"jf1-{'b' * 26}"))
+    with pytest.raises(InvalidInput, match="1 input is not valid"):
+        DATA.refuse_foreign({"metadata": given})
+
+
 def test_a_text_with_a_marker_of_its_own_is_refused() -> None:
     """A copied text would be taken for what another call has made."""
     with pytest.raises(InvalidInput, match="1 input is not valid"):
@@ -52,6 +74,14 @@ def test_a_text_with_a_marker_of_its_own_is_refused() -> None:
         {"marker": {"at": "/body", "text": "none"}},
         {"marker": {"at": "/body", "text": "{marker}{marker}"}},
         {"marker": {"at": "/body"}, "effect": "idempotent"},
+        {"marker": {"header": "X-Marker", "value": {"is": {"$marker": {}}}}},
+        {"marker": {"at": "/body", "value": {"is": "constant"}}},
+        {"marker": {"at": "/body", "value": {"is": {"$marker": {}}, "and": {"$key": {}}}}},
+        {"marker": {"at": "/body", "text": "{marker}", "value": {"is": {"$marker": {}}}}},
+        {"noEvidence": "It cannot be read.", "effect": "read"},
+        {"noEvidence": ""},
+        {"noEvidence": "x" * 301},
+        {"noEvidence": "It cannot be read.", "evidence": [{"key": "list", "action": "list", "match": [{"at": "/id", "is": {"$key": {}}}]}]},
         {"evidence": [{"key": "list", "action": "list", "match": [{"at": "/body", "contains": "a text"}]}]},
         {"evidence": [{"key": "list", "action": "list", "match": [{"at": "/body", "contains": {"$marker": {}}}]}]},
         {"marker": {"at": "/x"}, "evidence": [{"key": "a", "action": "b", "match": _MATCH, "link": "http://example.com/{/id}"}]},
@@ -63,7 +93,7 @@ def test_a_text_with_a_marker_of_its_own_is_refused() -> None:
     ],
 )
 def test_declarations_that_prove_nothing_are_refused(row: dict[str, Any]) -> None:
-    """A marker without a place, a look that compares none, evidence of what is never in doubt; a link that others read on its way."""
+    """No place or no marker compared, what is never in doubt, a reason beside evidence, a link that others read on its way."""
     with pytest.raises(EvidenceFault):
         read_evidence(row)
 

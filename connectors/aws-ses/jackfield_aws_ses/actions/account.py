@@ -12,6 +12,7 @@ from jackfield_aws import AwsClients
 from jackfield_aws_ses.addresses import parse_mailbox
 from jackfield_aws_ses.connector import connector
 from jackfield_aws_ses.fields import bare_address_faults
+from jackfield_aws_ses.logged import BY_AGENT, logged
 from jackfield_aws_ses.provider import Answer, Done, Moment, Regional, ask, iam, one_example, read
 
 
@@ -203,6 +204,8 @@ class ProductionAccess(Regional):
 @connector.action(
     "requestProductionAccess",
     effect="write",
+    marker=BY_AGENT,
+    evidence=logged("PutAccountDetails"),
     permissions=iam("PutAccountDetails"),
     examples=one_example(
         "requestProductionAccess",

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from jackfield.connector import Detail, Field, RateLimit
 from jackfield_aws import AwsClients
 from jackfield_aws_ses.connector import connector
+from jackfield_aws_ses.logged import BY_AGENT, logged
 from jackfield_aws_ses.provider import Answer, Done, Moment, Paged, Regional, ask, filled, iam, one_example, pages, read
 
 Switch = Literal["ENABLED", "DISABLED"]
@@ -97,6 +98,8 @@ _TRACKING = {"dependentRequired": {"trackingHttpsPolicy": ["trackingDomain"]}}
 @connector.action(
     "createConfigurationSet",
     effect="write",
+    marker=BY_AGENT,
+    evidence=logged("CreateConfigurationSet"),
     permissions=iam("CreateConfigurationSet"),
     rate_limit=_ONCE,
     schema=_TRACKING,

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from jackfield.connector import Field, Inputs, RateLimit
 from jackfield_aws import AwsClients
 from jackfield_aws_ses.connector import connector
+from jackfield_aws_ses.logged import BY_AGENT, logged
 from jackfield_aws_ses.provider import Answer, Done, Moment, Paged, Regional, ask, iam, one_example, pages, read
 
 Subscription = Literal["OPT_IN", "OPT_OUT"]
@@ -66,6 +67,8 @@ _NEWS = {"name": "news", "displayName": "News", "defaultSubscriptionStatus": "OP
 @connector.action(
     "createContactList",
     effect="write",
+    marker=BY_AGENT,
+    evidence=logged("CreateContactList"),
     permissions=iam("CreateContactList"),
     rate_limit=_ONCE,
     examples=one_example("createContactList", "With one topic", {"contactListName": "readers", "topics": [_NEWS]}, {}),

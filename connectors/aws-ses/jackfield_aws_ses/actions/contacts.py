@@ -11,6 +11,7 @@ from jackfield_aws_ses.actions.contact_lists import ListChosen, Subscription
 from jackfield_aws_ses.addresses import parse_mailbox
 from jackfield_aws_ses.connector import connector
 from jackfield_aws_ses.fields import bare_address_faults, bare_address_field
+from jackfield_aws_ses.logged import BY_AGENT, logged
 from jackfield_aws_ses.provider import Answer, Done, Moment, Paged, ask, iam, one_example, pages, read
 
 
@@ -64,6 +65,8 @@ _ADA = {"contactListName": "readers", "address": "ada@example.com"}
 @connector.action(
     "createContact",
     effect="write",
+    marker=BY_AGENT,
+    evidence=logged("CreateContact"),
     permissions=iam("CreateContact"),
     examples=one_example(
         "createContact", "A subscriber", {**_ADA, "topicPreferences": [{"topicName": "news", "subscriptionStatus": "OPT_IN"}]}, {}

@@ -11,6 +11,7 @@ from jackfield.connector import Detail, Field, Inputs, RateLimit
 from jackfield_aws import AwsClients
 from jackfield_aws_ses.actions.configuration_sets import SetChosen
 from jackfield_aws_ses.connector import connector
+from jackfield_aws_ses.logged import BY_AGENT, logged
 from jackfield_aws_ses.provider import Answer, Done, ask, filled, iam, one_example, read
 
 EventType = Literal[
@@ -117,6 +118,8 @@ _EXAMPLE = {
 @connector.action(
     "createEventDestination",
     effect="write",
+    marker=BY_AGENT,
+    evidence=logged("CreateConfigurationSetEventDestination"),
     permissions=iam("CreateConfigurationSetEventDestination"),
     rate_limit=_ONCE,
     schema=_PAIR,

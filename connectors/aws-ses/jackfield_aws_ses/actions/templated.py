@@ -75,6 +75,7 @@ def _all_recipients(mail: BulkEmail) -> float:
 @connector.action(
     "sendBulkEmail",
     effect="write",
+    no_evidence="One request sends many messages: events tell of each, and none of them of the request.",
     permissions=iam("SendBulkEmail", "SendBulkTemplatedEmail", "SendEmail"),
     budget=SENDING,
     cost=_all_recipients,

@@ -12,6 +12,7 @@ from jackfield.connector import Detail, Field, Pagination, RateLimit
 from jackfield_aws import AwsClients
 from jackfield_aws_ses.connector import connector
 from jackfield_aws_ses.fields import TemplateData, check_template_data, template_name_field
+from jackfield_aws_ses.logged import BY_AGENT, logged
 from jackfield_aws_ses.provider import Answer, Done, Moment, Paged, Regional, ask, filled, iam, one_example, read
 
 _SLOW = RateLimit(per_second=1)  # every operation of API v2 but sending (SES quotas)
@@ -98,6 +99,8 @@ _BODY = {"anyOf": [{"required": ["text"]}, {"required": ["html"]}]}
 @connector.action(
     "createTemplate",
     effect="write",
+    marker=BY_AGENT,
+    evidence=logged("CreateEmailTemplate"),
     permissions=iam("CreateEmailTemplate"),
     rate_limit=_SLOW,
     examples=one_example("createTemplate", "A welcome email", _WELCOME, {}),

@@ -9,6 +9,7 @@ from jackfield.connector import Detail, Field, RateLimit
 from jackfield_aws import AwsClients
 from jackfield_aws_ses.connector import connector
 from jackfield_aws_ses.fields import tenant_field
+from jackfield_aws_ses.logged import BY_AGENT, logged
 from jackfield_aws_ses.provider import Answer, Done, Moment, Paged, Regional, ask, filled, iam, one_example, pages, read
 
 ONCE = RateLimit(per_second=1)
@@ -84,6 +85,8 @@ class Tenant(TenantInfo):
 @connector.action(
     "createTenant",
     effect="write",
+    marker=BY_AGENT,
+    evidence=logged("CreateTenant"),
     permissions=iam("CreateTenant", "TagResource"),
     rate_limit=ONCE,
     examples=one_example(

@@ -10,6 +10,7 @@ from jackfield_aws import AwsClients
 from jackfield_aws_ses.addresses import AddressError, parse_mailbox
 from jackfield_aws_ses.connector import connector
 from jackfield_aws_ses.dns_records import DnsRecord, dns_records
+from jackfield_aws_ses.logged import BY_AGENT, logged
 from jackfield_aws_ses.provider import Answer, Done, Moment, Paged, Regional, ask, iam, one_example, pages, read
 
 _SET_NAME = {"pattern": "^[A-Za-z0-9_-]{1,64}$"}
@@ -167,6 +168,8 @@ _VERIFIED = {**_NEW, "VerifiedForSendingStatus": True, "VerificationStatus": "SU
 @connector.action(
     "createIdentity",
     effect="write",
+    marker=BY_AGENT,
+    evidence=logged("CreateEmailIdentity", "mailFromDomain"),
     permissions=iam("CreateEmailIdentity", "PutEmailIdentityMailFromAttributes"),
     rate_limit=RateLimit(per_second=1),
     examples=one_example("createIdentity", "A domain with Easy DKIM", {"identity": "shop.example.com"}, _NEW),

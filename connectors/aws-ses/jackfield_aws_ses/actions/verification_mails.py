@@ -10,6 +10,7 @@ from jackfield_aws import AwsClients
 from jackfield_aws_ses.addresses import AddressError, parse_mailbox
 from jackfield_aws_ses.connector import connector
 from jackfield_aws_ses.fields import Mailbox, bare_address_faults, bare_address_field
+from jackfield_aws_ses.logged import BY_AGENT, logged
 from jackfield_aws_ses.provider import Answer, Done, Paged, Regional, ask, iam, one_example, pages, read
 
 _ONCE = RateLimit(per_second=1)
@@ -73,6 +74,8 @@ _EXAMPLE = {
 @connector.action(
     "createCustomVerificationTemplate",
     effect="write",
+    marker=BY_AGENT,
+    evidence=logged("CreateCustomVerificationEmailTemplate"),
     permissions=iam("CreateCustomVerificationEmailTemplate"),
     rate_limit=_ONCE,
     examples=one_example("createCustomVerificationTemplate", "A welcome", _EXAMPLE, {}),
@@ -195,6 +198,7 @@ class MailSent(Output):
 @connector.action(
     "sendCustomVerificationEmail",
     effect="write",
+    no_evidence="Amazon SES takes no tags with it, and CloudTrail's Event history has no mail that is sent.",
     permissions=iam("SendCustomVerificationEmail"),
     examples=one_example(
         "sendCustomVerificationEmail",

@@ -49,6 +49,8 @@ _REFUSALS = {"rate_limited", "forbidden", "unauthenticated", "invalid_input", "n
 _CLIENT_ERROR = 400
 _SHOWN = ("eventID", "requestID", "eventTime", "eventName", "eventSource", "awsRegion", "errorCode", "sourceIPAddress")
 _PAGE = 50
+PARTLY = ("waitUntil",)
+"""Inputs with which a call is more than its first request: that this took effect does not say that the state was reached."""
 _PERMISSIONS = {"aws:iam": ("cloudtrail:LookupEvents",)}
 
 
@@ -57,12 +59,17 @@ def has_records(service: str, operation: str) -> bool:
     return service not in _DATA and _DATA_OPERATIONS.fullmatch(f"{service}.{operation}") is None
 
 
-def evidence_of(service: str, operation: str, effect: str, *, by_key: bool) -> tuple[EventHistory, ...]:
-    """Return the evidence of an operation; none if its calls are never in doubt, or the Event history has no such requests. ``by_key``
-    means that AWS knows repeats by a token."""
+def evidence_of(
+    service: str, operation: str, effect: str = "write", *, by_key: bool = False, partly: tuple[str, ...] = PARTLY
+) -> tuple[EventHistory, ...]:
+    """Return the evidence of an operation; none if its calls are never in doubt, or the Event history has no such requests.
+
+    ``by_key`` means that AWS knows repeats by a token. With one of the inputs ``partly``, the request is only the first part of a call, of
+    which the record says too little.
+    """
     may_doubt = effect == "write" or (effect == "idempotent" and by_key)
     return (
-        (EventHistory(service=service, operation=operation, permissions=_PERMISSIONS),)
+        (EventHistory(service=service, operation=operation, permissions=_PERMISSIONS, partly=partly),)
         if may_doubt and has_records(service, operation)
         else ()
     )
@@ -76,11 +83,12 @@ class EventHistory(RecordEvidence):
     action: str = "lookupEvents"
     service: str = ""
     operation: str = ""
+    partly: tuple[str, ...] = PARTLY
 
     def about(self, inputs: Mapping[str, Any]) -> Mapping[str, str] | None:
         """Return the operation and the region in whose history its record is."""
-        if inputs.get("waitUntil"):
-            return None  # that the start took effect does not say that the state was reached
+        if any(inputs.get(name) for name in self.partly):
+            return None
         region = str(inputs.get("awsRegion") or "")
         partition = next((one for one in _HOME if region.startswith(f"{one}-")), "")
         region = _HOME.get(partition, "us-east-1") if self.service in _GLOBAL else region

@@ -13,7 +13,8 @@ from pydantic import ConfigDict, PrivateAttr
 from jackfield.connector import Action, Connector, Inputs, InvalidInput, Pagination, Sent, Unavailable, current_call
 from jackfield.connector.actions import JobSteps
 from jackfield.connector.described import DescribedConnector
-from jackfield.connector.evidence import PREFIX, read_evidence
+from jackfield.connector.evidence import PREFIX
+from jackfield.connector.evidence_rows import read_evidence
 from jackfield.connector.jobs import Started, steps_with
 from jackfield.connector.triggers import Trigger
 from jackfield.kernel.dataclass import replace

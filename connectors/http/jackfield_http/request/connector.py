@@ -29,7 +29,7 @@ from jackfield_http.request.connections import (
     AnyOpenIdConnect,
     target,
 )
-from jackfield_http.request.models import FormPart, GraphqlAnswer, GraphqlInputs, Paging, RequestInputs, Response
+from jackfield_http.request.models import GIVEN, PLACED, FormPart, GraphqlAnswer, GraphqlInputs, Paging, RequestInputs, Response
 from jackfield_http.shown_requests import ShownFile, request_shown
 from jackfield_http.unread import Unreadable
 from jackfield_http.urls import Url, parse_url, query_string
@@ -76,7 +76,9 @@ def _described(asked: RequestInputs) -> Mapping[str, Any] | None:
         path, query, server = url.path, url.query, f"{url.scheme}://{url.authority}"
     further = query_string({**asked.query, **({} if pages is None else pages.query(asked))})
     query = "&".join(part for part in (query, further) if part)
-    return request_shown(asked.method, path, query, asked.headers, _body(asked, ShownFile.of), server)
+    shown = request_shown(asked.method, path, query, asked.headers, _body(asked, ShownFile.of), server)
+    given = asked.evidence
+    return shown if given is None else {**shown, "evidence": given.model_dump(mode="json", by_alias=True, exclude_unset=True)}
 
 
 def _described_graphql(asked: GraphqlInputs) -> Mapping[str, Any] | None:
@@ -92,6 +94,8 @@ def _described_graphql(asked: GraphqlInputs) -> Mapping[str, Any] | None:
     pagination=_PAGES,
     pace_by=("method", "url"),
     borrows_connections=True,
+    marker=PLACED,
+    evidence=[GIVEN],
     examples=[
         ({"url": "/parcels/p1"}, {"status": 200, "headers": {"content-type": "application/json"}, "body": {"id": "p1"}}),
         ({"method": "POST", "url": "/parcels", "json": {"name": "Ada"}}, {"status": 201, "headers": {}, "body": {"id": "p2"}}),
@@ -154,6 +158,7 @@ def request(asked: RequestInputs, api: HttpClient) -> Response:
     effect_of=lambda asked: effect_of(asked.query, asked.operation_name),
     pace_by=("url",),
     title="Send a GraphQL request",
+    no_evidence="What a request of GraphQL does is the caller's own text: jackfield does not know where a marker would go.",
     examples=[({"query": "{ viewer { login } }"}, {"data": {"viewer": {"login": "ada"}}})],
 )
 def graphql(asked: GraphqlInputs, api: HttpClient) -> GraphqlAnswer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, get_args
 
@@ -9,12 +10,15 @@ from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model
 from pydantic.alias_generators import to_camel
 
 from jackfield.connector import Detail, Field, Inputs, InvalidInput, Output, StreamedFile, pointer
+from jackfield.connector.evidence import LEAST_ABSENT, MAX_LOOKING, MAX_LOOKS, EvidenceFault, placeholders
+from jackfield.connector.given_evidence import IN_TEXT, GivenEvidence, GivenMarker
 from jackfield.manifest.manifest import Effect
 from jackfield_http.bindings.error_rows import failing
 from jackfield_http.downloads import Download
 from jackfield_http.errors import Failed
 from jackfield_http.headers import FRAMING, field, folded
 from jackfield_http.paging import Kind, PageInputs, Pages
+from jackfield_http.urls import UrlError, parse_url
 
 Method = Literal["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
 _EFFECTS: Mapping[Method, Effect] = {
@@ -24,6 +28,13 @@ _CAUTION: tuple[Effect, ...] = ("read", "idempotent", "write")
 _CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
 _KINDS: Mapping[str, Kind] = {"number": "page", "link": "linkHeader", **{kind: kind for kind in get_args(Kind)}}
 _MAP = {"maxProperties": 200}
+_POINTER = {"pattern": "^(/[^/]*)*$"}
+_MOST_EVIDENCE = 3000
+"""Bytes of evidence as JSON: with the other facts of a doubt it must fit into what is kept of a call."""
+PLACED = GivenMarker(values=("json", "form", "query"), texts=("url", "headers"))
+"""Places of the marker in a request."""
+GIVEN = GivenEvidence("request", {"method": "GET", "response": "json"}, within="/body")
+"""Evidence that the caller gives."""
 _STATUS = {"items": {"type": "integer", "minimum": 100, "maximum": 599}, "maxItems": 50}
 
 
@@ -115,6 +126,52 @@ class FailedRule(_Closed):
         return failing({"member": self.member} | ({} if self.equals is None else {"equals": self.equals}))
 
 
+class RequestEvidence(_Closed):
+    """Read that finds out what became of a write whose answer was lost."""
+
+    url: str = Field(
+        title="URL",
+        description="What is read by a GET: a path on the connection's server, or a URL on the server of the request. '{marker}' in it "
+        "stands for the marker of the request.",
+        schema={"minLength": 1, "maxLength": 1000},
+    )
+    pointer: str = Field(
+        title="Pointer",
+        description="JSON Pointer to the marker in what is read, such as /externalId: in each thing of a list, if 'each' is given.",
+        schema={**_POINTER, "maxLength": 200},
+    )
+    equals: Any = Field(
+        None,
+        title="Equals",
+        description='What is there if the request took effect; by default the marker, {"$marker": {}}. {"$marker": {"text": '
+        '"order-{marker}"}} is a text with it, {"$key": {}} the idempotency key.',
+    )
+    each: str | None = Field(
+        None,
+        title="Each",
+        description="JSON Pointer to the list in what is read; '' if it is the list.",
+        schema={**_POINTER, "maxLength": 200},
+    )
+    looks: tuple[float, ...] = Field(
+        (),
+        title="Looks",
+        description="Seconds after the doubt at which it is read; by default 5, 30, 300 and 3,600.",
+        schema={"items": {"type": "number", "minimum": 1, "maximum": MAX_LOOKING}, "maxItems": MAX_LOOKS},
+    )
+    absent_after: float | None = Field(
+        None,
+        title="Absent After",
+        description="Seconds after the call's deadline from which on 404 proves that nothing took effect, if the workspace allows that.",
+        schema={"minimum": LEAST_ABSENT},
+    )
+    page: str | None = Field(
+        None,
+        title="Page",
+        description="The provider's page that says so, with its date.",
+        schema={"minLength": 1, "maxLength": 300},
+    )
+
+
 class RequestInputs(PageInputs):
     """Request to send."""
 
@@ -162,6 +219,13 @@ class RequestInputs(PageInputs):
         None, title="Pages", description="How a list goes on, to fetch its pages: 'kind' is token, page, offset, linkHeader, url or lastId."
     )
 
+    evidence: RequestEvidence | None = Field(
+        None,
+        title="Evidence",
+        description="How to find out what became of this request if its answer is lost. {\"$marker\": {}} in 'json', 'form' or "
+        "'query' then stands for a marker, and so does '{marker}' in 'url' and 'headers'.",
+    )
+
     @property
     def real_effect(self) -> Effect:
         """Effect of the request: that of its method, or the more cautious one that the caller names."""
@@ -187,6 +251,22 @@ class RequestInputs(PageInputs):
             if (part.value is None) == (part.file is None):
                 yield Detail(pointer("multipart", str(number)), "needs either 'value' or 'file'")
         yield from self._header_faults()
+        if self.evidence is not None:
+            yield from self._evidence_faults(self.evidence)
+
+    def _evidence_faults(self, evidence: RequestEvidence) -> Iterable[Detail]:
+        given = self.model_dump(mode="json", by_alias=True, exclude_none=True, include={"json_body", "form", "query", "url", "headers"})
+        told = {"evidence": evidence.model_dump(mode="json", by_alias=True, exclude_none=True)}
+        if len(json.dumps(told)) > _MOST_EVIDENCE:
+            yield Detail("/evidence", f"must not have more than {_MOST_EVIDENCE:,} bytes")
+        try:
+            [look] = GIVEN.of(told)
+            if "$marker" in placeholders(look.match) and not PLACED.is_placed(given):
+                yield Detail("/evidence", 'compares the marker, and the request has no {"$marker": {}} or {marker}')
+            if _origin(evidence.url) != _origin(self.url):
+                yield Detail("/evidence/url", "is on another server than the request")
+        except (EvidenceFault, UrlError) as error:
+            yield Detail("/evidence", str(error))
 
     def _header_faults(self) -> Iterable[Detail]:
         for name, value in self.headers.items():
@@ -203,6 +283,11 @@ class RequestInputs(PageInputs):
             yield Detail("/idempotencyHeader", "is set by the client or the connection: name the field that the server reads keys from")
         elif key is not None:
             yield from _field_faults(key, "", "/idempotencyHeader")
+
+
+def _origin(text: str) -> object:
+    """Return the server that a URL names; None for a path on the connection's server."""
+    return None if text.startswith("/") and not text.startswith("//") else parse_url(text.partition("#")[0].replace(IN_TEXT, "x")).origin
 
 
 def _field_faults(name: str, value: str, place: str) -> Iterable[Detail]:

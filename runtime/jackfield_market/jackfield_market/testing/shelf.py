@@ -73,6 +73,20 @@ def _outputs_explained(subject: Subject) -> Iterator[str]:
                 yield f"output of {action.key}: '{name}' has no description"
 
 
+def _doubts_have_evidence(subject: Subject) -> Iterator[str]:
+    triggers = {row["key"] for row in subject.manifest.raw.get("triggers", ())}
+    for row in subject.manifest.raw["actions"]:
+        may_be_in_doubt = row.get("effect", "write") == "write" or row.get("idempotentBy") == "key"
+        if may_be_in_doubt and not row.get("evidence") and not row.get("noEvidence"):
+            yield f"'{row['key']}' may be in doubt, and has neither evidence nor 'noEvidence'"
+        for one in row.get("evidence", ()):
+            asked = subject.manifest.actions.get(one.get("action", ""))
+            if "action" in one and "given" not in one and (asked is None or asked.effect != "read"):
+                yield f"evidence '{one['key']}' of '{row['key']}' asks '{one['action']}', which is no read of the connector"
+            if "trigger" in one and one["trigger"] not in triggers:
+                yield f"evidence '{one['key']}' of '{row['key']}' names '{one['trigger']}', which is no trigger of the connector"
+
+
 def _lists_are_paged(subject: Subject) -> Iterator[str]:
     for action in subject.manifest.actions.values():
         inputs = [name for name in action.inputs.get("properties", {}) if name.lower() in _TOKENS]
@@ -229,6 +243,13 @@ SHELF = (
         _outputs_explained,
         "platinum",
         "Add a description to each field of the Output models.",
+    ),
+    Rule(
+        "doubts-have-evidence",
+        "An action that may be in doubt declares evidence that exists, or the reason why there is none.",
+        _doubts_have_evidence,
+        "platinum",
+        "Pass marker= and evidence= to @connector.action, or no_evidence='the reason'; in JSON 'marker', 'evidence', 'noEvidence'.",
     ),
     _of_project(
         "versions-agree",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from jackfield.connector.evidence import EventEvidence, Look, RecordEvidence, is_placeholder, placeholders, places_marker
+from jackfield.connector.evidence import EventEvidence, Look, RecordEvidence, is_placeholder, placeholders, places_marker, stamped
 from jackfield.kernel.clock import iso
 from jackfield.kernel.pointers import follow
 from jackfield.pipe.evidence import EVERY
@@ -33,6 +33,8 @@ _EVENT_LOOKS = (2.0, 60.0)
 """Seconds after a doubt at which the events are read that have overtaken it. Those that come later make it due by themselves."""
 _LITERAL = "$value"
 """Stands for a value that is no placeholder, whatever it looks like, until the look is made."""
+_FORMS: Mapping[str | None, Callable[[float], Any]] = {"unix": int, "unixText": lambda moment: str(int(moment))}
+"""Forms of a time other than RFC 3339."""
 _LOG = logging.getLogger("jackfield.doubts")
 
 
@@ -122,7 +124,7 @@ def expected(
     now = journal.time.stamp()
     shown = masked(plan.action.inputs, inputs) if any(isinstance(look, Look) and look.similar for look in looks) else inputs
     known = {"inputs": inputs, "shown": shown, "key": run.invocation.idempotency_key or identifier, "from": now - MARGIN, "until": None}
-    found = [row for look in looks if (row := _row(look, known, places=places)) is not None]
+    found = [row for look in looks for one in look.of(inputs) if (row := _row(one, known, places=places)) is not None]
     if not found:
         return None
     target = plan.target
@@ -168,6 +170,8 @@ def _row(look: Evidence, known: Mapping[str, Any], *, places: bool) -> dict[str,
         about = look.about(known["inputs"]) if places else None
         row = {"key": look.key, "source": look.source, "action": look.action, "looks": [*look.looks]}
         return None if about is None else {**row, "about": dict(about)}
+    if not isinstance(look, Look):
+        raise TypeError(f"nobody knows how to look for {type(look).__name__}")
     try:
         inputs = filled(look.inputs, known)
         match, contains = ([[at, filled(value, known)] for at, value in rows.items()] for rows in (look.match, look.contains))
@@ -207,7 +211,9 @@ def _value(placeholder: Mapping[str, Any], known: Mapping[str, Any]) -> Any:
     name = next(name for name in placeholder if name.startswith("$"))
     if name == "$input":  # of the caller, who may write what looks like a placeholder
         return {_LITERAL: follow(known["inputs"], placeholder[name])}
+    if name == "$marker" and "marker" in known:
+        return None if known["marker"] is None else stamped(placeholder, known["marker"])
     if name == "$sent":
         moment = known["from" if placeholder[name] == "from" else "until"]
-        return dict(placeholder) if moment is None else int(moment) if placeholder.get("as") == "unix" else iso(moment)
+        return dict(placeholder) if moment is None else _FORMS.get(placeholder.get("as"), iso)(moment)
     return placeholder[name] if name == _LITERAL and "marker" in known else known.get(name.removeprefix("$"), dict(placeholder))

@@ -1,0 +1,14 @@
+"""Evidence of writes that manage resources of Amazon SES: the Event history of CloudTrail has them."""
+
+from __future__ import annotations
+
+from jackfield.connector import Marker, RecordEvidence
+from jackfield_aws.virtual.trail import PARTLY, evidence_of
+
+BY_AGENT = Marker(agent=True)
+"""Place of an attempt's marker in the request: CloudTrail records the User-Agent."""
+
+
+def logged(operation: str, *partly: str) -> tuple[RecordEvidence, ...]:
+    """Return the evidence of a write of the API v2; none with one of the inputs ``partly``, which send further requests."""
+    return evidence_of("sesv2", operation, partly=(*PARTLY, *partly))

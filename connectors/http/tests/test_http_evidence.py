@@ -1,0 +1,161 @@
+"""Evidence that a caller gives with a request: where its marker goes, and which read finds it again."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from clocks import StillClock, time_passes
+from jackfield.connector.evidence import MARKER_TEXT
+from jackfield.testing import Answer, Harness, Provider, Request
+from jackfield_store.database import open_database
+from jackfield_store.runtime.evidence_loop import EvidenceLoop
+from jackfield_store.runtime.runtime_pool import RuntimePool
+
+PARCEL: dict[str, Any] = {
+    "method": "POST",
+    "url": "/parcels",
+    "json": {"name": "Ada", "reference": {"$marker": {}}, "$filter": {"$eq": 1}},
+    "evidence": {"url": "/parcels?since=today", "each": "/parcels", "pointer": "/reference"},
+}
+
+
+class _Depot:
+    """Provider that takes parcels and hangs up; reads show what it took. ``loses`` what it is sent."""
+
+    def __init__(self, *, loses: bool = False) -> None:
+        self.loses, self.taken = loses, list[Request]()
+        self.reads, self.requests = list[str](), 0
+
+    def __call__(self, _number: int, request: Request) -> Any:
+        """Take a parcel, or answer a read."""
+        if request.method == "GET":
+            self.reads.append(request.path)
+            parcels = [{"id": 7, **json.loads(one.body)} for one in self.taken]
+            if request.path.startswith("/parcels?"):
+                return Answer({"parcels": [{"id": 1, "reference": "of somebody else"}, *parcels]})
+            found = [one for one in parcels if str(one["reference"]).endswith(request.path.rpartition("/")[2])]
+            return Answer(found[0]) if found else Answer({"error": "none"}, status=404)
+        self.requests += 1
+        if not self.loses:
+            self.taken.append(request)
+        return "close"
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """A home where evidence settles doubts."""
+    url = f"sqlite:///{tmp_path / 'jackfield.db'}"
+    open_database(url, migrate=True).close()
+    found = {**os.environ, "JACKFIELD_HOME": str(tmp_path), "JACKFIELD_DATABASE_URL": url, "JACKFIELD_SETTLE": "on"}
+    with mock.patch.dict(os.environ, found, clear=True):
+        yield found
+
+
+def _lost(environment: dict[str, str], depot: _Depot, inputs: dict[str, Any]) -> dict[str, Any]:
+    """Send a request whose answer is lost, look for it, and return its entry."""
+    clock = StillClock()
+    with Provider(depot) as provider:
+        pool = RuntimePool(environment, clock)
+        try:
+            runtime = pool.find("default")
+            time_passes(0.0, clock, pool.storage.database)
+            runtime.connections.add("depot", "http/anonymous", {"server": provider.url}, test=False)
+            lost = runtime.invoke({"connector": "http", "action": "request", "connection": "depot", "inputs": inputs, "timeoutSeconds": 5})
+            assert lost.status == "in_doubt", lost.error
+            clock.advance(7.0)
+            time_passes(0.0, clock, pool.storage.database)
+            loop = EvidenceLoop(pool)
+            while loop.look() == 0.0:
+                pass
+            assert runtime.journal is not None
+            return runtime.journal.find(lost.meta.invocation_id).to_json()
+        finally:
+            pool.close()
+
+
+@pytest.mark.parametrize("loses", [False, True], ids=["took", "lost"])
+def test_a_lost_request_is_found_by_the_callers_evidence(environment: dict[str, str], *, loses: bool) -> None:
+    """The marker is in the body where the caller has asked for it; other members with a dollar are his."""
+    depot = _Depot(loses=loses)
+    entry = _lost(environment, depot, PARCEL)
+    assert (entry["status"], [one["result"] for one in entry["looks"]]) == (
+        ("in_doubt", ["nothing"]) if loses else ("succeeded", ["matched"])
+    ), entry["looks"]
+    assert (depot.requests, depot.reads) == (1, ["/parcels?since=today"])
+    if not loses:
+        body = json.loads(depot.taken[0].body)
+        assert MARKER_TEXT.fullmatch(body["reference"])
+        assert body["$filter"] == {"$eq": 1}
+
+
+def test_a_thing_is_read_by_an_id_that_the_marker_made(environment: dict[str, str]) -> None:
+    """The marker is part of texts: of a header field and of what is read."""
+    inputs = {
+        **PARCEL,
+        "headers": {"X-Trace": "of {marker}"},
+        "json": {"reference": {"$marker": {"text": "order-{marker}"}}},
+        "evidence": {"url": "/parcels/{marker}", "pointer": "/reference", "equals": {"$marker": {"text": "order-{marker}"}}},
+    }
+    depot = _Depot()
+    entry = _lost(environment, depot, inputs)
+    assert (entry["status"], entry["resolvedBy"]) == ("succeeded", "evidence"), entry["looks"]
+    sent = depot.taken[0]
+    marker = json.loads(sent.body)["reference"].removeprefix("order-")
+    assert (sent.headers["X-Trace"], depot.reads) == (f"of {marker}", [f"/parcels/{marker}"])
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        ({"json": {"name": "Ada"}}, "/evidence"),
+        ({"evidence": {"url": "https://elsewhere.example/parcels", "pointer": "/reference"}}, "/evidence/url"),
+        ({"evidence": {"url": "/parcels", "pointer": "/reference", "equals": "a constant"}}, "/evidence"),
+        ({"evidence": {"url": "/parcels", "pointer": "/reference", "equals": {"$marker": {"text": "a constant"}}}}, "/evidence"),
+        ({"evidence": {"url": "/parcels", "pointer": "/reference", "absentAfter": 600}}, "/evidence"),
+        ({"evidence": {"url": "/parcels", "pointer": "/reference", "looks": [30, 5]}}, "/evidence"),
+        ({"evidence": {"url": "/parcels", "pointer": "/reference", "equals": ["x" * 3000, {"$marker": {}}]}}, "/evidence"),
+        ({"json": {"reference": {"$marker": {}}, "copied": f"jf1-{'a' * 26}"}}, "/json"),
+        ({"evidence": {"url": f"/parcels/jf1-{'a' * 26}", "pointer": "/reference"}}, "/evidence"),
+    ],
+)
+def test_evidence_that_proves_nothing_is_refused(harness: Harness, change: dict[str, Any], path: str) -> None:
+    """Nothing is sent, and the Result says where the fault is."""
+    server = harness.serve(Answer({}))
+    error = harness.invoke("request", {**PARCEL, **change}).error
+    assert error is not None
+    assert ([detail.path for detail in error.details][:1], server.requests) == ([path], [])
+
+
+def test_where_nobody_looks_the_request_is_complete_all_the_same(harness: Harness) -> None:
+    """Without a store nobody keeps a marker. Its places have values that no other request has."""
+    server = harness.serve(Answer({}), Answer({}))
+    for _ in range(2):
+        assert harness.invoke("request", PARCEL).status == "succeeded"
+    sent = [json.loads(request.body)["reference"] for request in server.requests]
+    assert all(MARKER_TEXT.fullmatch(one) for one in sent)
+    assert sent[0] != sent[1]
+
+
+def test_without_evidence_placeholders_are_data(harness: Harness) -> None:
+    """Objects and texts that look like placeholders are the caller's own."""
+    server = harness.serve(Answer({}))
+    inputs = {"method": "POST", "url": "/notes", "json": {"$marker": {}}, "headers": {"X-Trace": "{marker}"}}
+    assert harness.invoke("request", inputs).status == "succeeded"
+    sent = server.requests[0]
+    assert (json.loads(sent.body), sent.headers["X-Trace"]) == ({"$marker": {}}, "{marker}")
+
+
+def test_a_dry_run_shows_the_evidence(harness: Harness) -> None:
+    """What would be read is shown beside what would be sent."""
+    server = harness.serve(Answer({}))
+    shown = harness.invoke("request", PARCEL, dryRun=True).meta.request
+    assert shown is not None
+    assert (shown["evidence"], shown["body"]["reference"]) == (PARCEL["evidence"], {"$marker": {}})
+    assert server.requests == []

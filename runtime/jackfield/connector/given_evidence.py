@@ -1,0 +1,153 @@
+"""Evidence that a caller gives with a call: where the marker goes in this request, and which read finds it again.
+
+It is for actions that send whatever their caller wants, such as ``http/request``: their author cannot know where a marker goes.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from jackfield.connector.evidence import LOOKS, MARKER, MARKER_TEXT, PREFIX, Evidence, EvidenceFault, Look, Marker, stamped, texts_in
+from jackfield.kernel.dataclass import dataclass, field
+from jackfield.kernel.errors import Detail, InvalidInput
+
+IN_TEXT = "{marker}"
+"""Stands for the marker within a text."""
+
+
+@dataclass(frozen=True, slots=True)
+class GivenMarker(Marker):
+    """Places of the marker that a caller names, if he gives evidence in the input ``given``: ``MARKER`` anywhere in the inputs
+    ``values``, and ``{marker}`` in texts of the inputs ``texts``."""
+
+    given: str = "evidence"
+    values: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the member ``marker`` of an action in a manifest."""
+        return {"given": self.given, "values": [*self.values], "texts": [*self.texts]}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> GivenMarker:
+        """Read the member ``marker``.
+
+        :raises EvidenceFault: if it names no place.
+        """
+        return cls(given=data["given"], values=tuple(data.get("values", ())), texts=tuple(data.get("texts", ()))).checked()
+
+    def checked(self) -> GivenMarker:
+        """Return the marker, once it names a place.
+
+        :raises EvidenceFault: if it does not.
+        """
+        if not (self.values or self.texts):
+            raise EvidenceFault("'marker' needs 'values' or 'texts', the inputs in which callers place it")
+        return self
+
+    def is_placed(self, inputs: Mapping[str, Any]) -> bool:
+        """Return whether inputs name a place for the marker."""
+        return any(names_marker(inputs.get(name)) for name in self.values) or any(
+            IN_TEXT in text for name in self.texts for text in texts_in(inputs.get(name))
+        )
+
+    def refuse_foreign(self, inputs: Mapping[str, Any]) -> None:
+        """Refuse evidence about the marker of another call.
+
+        :raises InvalidInput: if the inputs give evidence and have a marker.
+        """
+        if inputs.get(self.given) is None:
+            return
+        for name in (self.given, *self.values, *self.texts):
+            if any(MARKER_TEXT.search(text) for text in texts_in(inputs.get(name))):
+                about = 'has a marker of jackfield, by which it finds out what became of another call: write {"$marker": {}} or {marker}'
+                hint = "Nothing was sent. The marker of this call is filled in where its placeholder is."
+                raise InvalidInput("1 input is not valid", details=[Detail(f"/{name}", about, "pattern")], hint=hint)
+
+    def filled(self, make: Any, given: Mapping[str, Any], sources: Mapping[str, Any], marker: str | None) -> Any:
+        """Make the inputs of one attempt, with its marker in all its places. None if they stay as they are: there is no evidence.
+
+        Where nobody will look, as without a store, the places get a value that is as unique: a provider may need an ID there.
+        """
+        if given.get(self.given) is None:
+            return None
+        value = f"{PREFIX}{marker or _any_marker()}"
+        filled = {name: one for name, one in given.items() if name != self.given}
+        filled |= {name: with_marker(filled[name], value) for name in self.values if name in filled}
+        filled |= {name: _in_texts(filled[name], value) for name in self.texts if name in filled}
+        return make(filled, context={"files": sources} if sources else None)
+
+
+@dataclass(frozen=True, slots=True)
+class GivenEvidence(Evidence):
+    """Evidence that a caller gives in the input ``given``: a read by ``action``, with ``inputs``.
+
+    He gives one more of its inputs, under the name ``place``, and pointers within the output's member ``within``.
+    """
+
+    action: str
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    place: str = "url"
+    within: str = ""
+    given: str = "evidence"
+    key: str = "given"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return one member of ``evidence`` of an action in a manifest."""
+        return {"key": self.key, "given": self.given, "action": self.action, "inputs": dict(self.inputs), "place": self.place,
+                "within": self.within}  # fmt: skip
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> GivenEvidence:
+        """Read one member of ``evidence``."""
+        about = (data["action"], data.get("inputs", {}), data.get("place", "url"), data.get("within", ""))
+        return cls(*about, data["given"], data.get("key", "given"))
+
+    def of(self, inputs: Mapping[str, Any]) -> tuple[Look, ...]:
+        """Return the look that a call with these inputs has; none if its caller has given none.
+
+        :raises EvidenceFault: if it proves nothing.
+        """
+        given = inputs.get(self.given)
+        if given is None:
+            return ()
+        asked = {**self.inputs, self.place: {"$marker": {"text": given[self.place]}} if IN_TEXT in given[self.place] else given[self.place]}
+        each, found = given.get("each"), given["pointer"]
+        look = Look(
+            self.action, asked, None if each is None else f"{self.within}{each}",
+            {found if each is not None else f"{self.within}{found}": given.get("equals", MARKER)}, None,
+            tuple(map(float, given.get("looks") or LOOKS)), given.get("absentAfter"), given.get("page"), self.key,
+        )  # fmt: skip
+        return (look.checked(),)
+
+
+def names_marker(value: Any) -> bool:
+    """Return whether a value stands for the marker, or has a part that does."""
+    if isinstance(value, Mapping):
+        return _is_marker(value) or any(map(names_marker, value.values()))
+    return isinstance(value, list | tuple) and any(map(names_marker, value))
+
+
+def with_marker(value: Any, marker: str) -> Any:
+    """Return a value with a marker in the place of what stands for it. Other members that begin with ``$`` are the caller's."""
+    if isinstance(value, Mapping):
+        return stamped(value, marker) if _is_marker(value) else {name: with_marker(one, marker) for name, one in value.items()}
+    return [with_marker(one, marker) for one in value] if isinstance(value, list | tuple) else value
+
+
+def _is_marker(value: Mapping[str, Any]) -> bool:
+    return [*value] == ["$marker"] and isinstance(value["$marker"], Mapping)
+
+
+def _in_texts(value: Any, marker: str) -> Any:
+    if isinstance(value, str):
+        return value.replace(IN_TEXT, marker)
+    return {name: _in_texts(one, marker) for name, one in value.items()} if isinstance(value, Mapping) else value
+
+
+def _any_marker() -> str:
+    """Return a text of the form of a marker that nobody looks for."""
+    return base64.b32encode(os.urandom(16)).decode().rstrip("=").lower()
