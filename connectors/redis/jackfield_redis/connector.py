@@ -11,6 +11,8 @@ _ICON = (
     "<text x='12' y='17' font-family='sans-serif' font-size='13' text-anchor='middle' fill='white'>R</text></svg>"
 )
 
+UNRECORDED = "Redis keeps no record of commands, and what is stored is the caller's own: there is no place for a marker."
+"""Why writes have no evidence."""
 connector = Connector(
     "redis",
     title="Redis",

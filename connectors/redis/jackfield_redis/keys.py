@@ -6,7 +6,7 @@ from typing import Any
 
 from jackfield.connector import Detail, Field, Inputs, InvalidInput, Output, Pagination, current_call
 from jackfield_redis.client import RedisClient
-from jackfield_redis.connector import connector
+from jackfield_redis.connector import UNRECORDED, connector
 from jackfield_redis.examples import example
 from jackfield_redis.values import expiry_field, key_field
 
@@ -86,7 +86,12 @@ def _text(raw: bytes) -> str | None:
         return None
 
 
-@connector.action("deleteKeys", effect="write", examples=example("deleteKeys", "Delete a cart", {"keys": ["cart:7"]}, {"deleted": 1}))
+@connector.action(
+    "deleteKeys",
+    effect="write",
+    no_evidence=UNRECORDED,
+    examples=example("deleteKeys", "Delete a cart", {"keys": ["cart:7"]}, {"deleted": 1}),
+)
 def delete_keys(asked: KeyNames, client: RedisClient) -> Deleted:
     """Delete keys with their values (DEL), all at once."""
     return Deleted(deleted=client.change("DEL", *asked.keys))

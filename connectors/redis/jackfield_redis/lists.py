@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from jackfield.connector import Field, Inputs, Output
 from jackfield_redis.client import RedisClient
-from jackfield_redis.connector import connector
+from jackfield_redis.connector import UNRECORDED, connector
 from jackfield_redis.examples import example
 from jackfield_redis.values import LONGEST, Encoding, decoded, encoded, encoding_field, encoding_output, key_field, texts
 
@@ -72,6 +72,7 @@ def list_items(part: Part, client: RedisClient) -> Items:
 @connector.action(
     "pushItems",
     effect="write",
+    no_evidence=UNRECORDED,
     examples=example("pushItems", "Queue a job", {"key": "jobs", "items": ["a"]}, {"length": 1}),
     keywords=("enqueue", "append to a list"),
 )
@@ -86,6 +87,7 @@ def push_items(new: Push, client: RedisClient) -> Length:
 @connector.action(
     "popItems",
     effect="write",
+    no_evidence=UNRECORDED,
     examples=example("popItems", "Take a job", {"key": "jobs"}, {"items": ["a"], "encoding": "text"}),
     keywords=("dequeue", "take from a list"),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jackfield.connector import Field, Inputs, Output, Pagination
 from jackfield_redis.client import RedisClient
-from jackfield_redis.connector import connector
+from jackfield_redis.connector import UNRECORDED, connector
 from jackfield_redis.examples import example
 from jackfield_redis.session import Argument
 from jackfield_redis.values import FIELDS, NAME, TEXT, Encoding, encoded, encoding_field, encoding_output, fields_of, key_field, pairs_of
@@ -104,6 +104,7 @@ def entries_after(client: RedisClient, key: str, after: str | None, most: int) -
 @connector.action(
     "addToStream",
     effect="write",
+    no_evidence=UNRECORDED,
     examples=example("addToStream", "Tell of an order", {"key": "events", "fields": {"order": "7"}}, {"id": "1732723200000-0"}),
     keywords=("append an event",),
 )
@@ -116,6 +117,7 @@ def add_to_stream(new: NewEntry, client: RedisClient) -> Added:
 @connector.action(
     "publishMessage",
     effect="write",
+    no_evidence=UNRECORDED,
     examples=example("publishMessage", "Tell of an order", {"channel": "orders", "message": "7"}, {"receivers": 1}),
 )
 def publish_message(new: Message, client: RedisClient) -> Published:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jackfield.connector import Field, Inputs, Output
 from jackfield_redis.client import RedisClient
-from jackfield_redis.connector import connector
+from jackfield_redis.connector import UNRECORDED, connector
 from jackfield_redis.examples import example
 from jackfield_redis.session import Argument
 from jackfield_redis.values import TEXT, Encoding, decoded, encoded, encoding_field, encoding_output, expiry_field, key_field
@@ -88,6 +88,7 @@ def set_value(new: NewValue, client: RedisClient) -> Stored:
 @connector.action(
     "setValueIfAbsent",
     effect="write",
+    no_evidence=UNRECORDED,
     examples=example("setValueIfAbsent", "Take a lock", {"key": "lock:import", "value": "worker-1", "expireSeconds": 60}, {"stored": True}),
     keywords=("lock", "set if not exists"),
 )
@@ -97,7 +98,7 @@ def set_value_if_absent(new: NewValue, client: RedisClient) -> Stored:
 
 
 @connector.action(
-    "incrementValue", effect="write", examples=example("incrementValue", "Count a visit", {"key": "visits"}, {"value": 42}),
+    "incrementValue", effect="write", no_evidence=UNRECORDED, examples=example("incrementValue", "Count a visit", {"key": "visits"}, {"value": 42}),
     keywords=("counter", "decrement"),
 )  # fmt: skip
 def increment_value(asked: Increment, client: RedisClient) -> Number:
