@@ -98,7 +98,8 @@ def set_value_if_absent(new: NewValue, client: RedisClient) -> Stored:
 
 
 @connector.action(
-    "incrementValue", effect="write", no_evidence=UNRECORDED, examples=example("incrementValue", "Count a visit", {"key": "visits"}, {"value": 42}),
+    "incrementValue", effect="write", no_evidence=UNRECORDED,
+    examples=example("incrementValue", "Count a visit", {"key": "visits"}, {"value": 42}),
     keywords=("counter", "decrement"),
 )  # fmt: skip
 def increment_value(asked: Increment, client: RedisClient) -> Number:

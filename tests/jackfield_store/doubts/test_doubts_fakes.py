@@ -95,7 +95,7 @@ class _GitHub(_Fake):
 
     def read(self, path: str, asked: Mapping[str, str], seen: list[Json]) -> Any:
         assert path == "/repos/octocat/Hello-World/issues"
-        found = [thing for thing in reversed(seen) if iso(thing["at"]) >= asked["since"]]
+        found = [thing for thing in reversed(seen) if str(iso(thing["at"])) >= asked["since"]]
         size, page = int(asked["per_page"]), int(asked.get("page", "1"))
         more = f'<http://{self.host}{path}?since={asked["since"]}&per_page={size}&page={page + 1}>; rel="next"'
         headers = {"Link": more} if len(found) > size * page else {}
