@@ -125,6 +125,10 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
         "all tests of aws-ses with JACKFIELD_AWS_DIRECT=0: boto3's client makes each call",
         ("env", "CAMPAIGN_WAY=boto3", *_PYTHON, "pytest", "-m", "campaign or not campaign", "-q", "connectors/aws-ses/tests"),
     ),
+    "shelf-faults": (
+        "each fact of the shelf's services changed, one at a time, and tried at the fake of the file as it is",
+        (*_PYTHON, "benchmarks.shelf_faults"),
+    ),
     "properties": ("property tests with 1,000 examples instead of 50", (*_PYTHON, "pytest", "-m", "hypothesis and not campaign", "-q")),
     "events": ("100,000 events to 50 callbacks, 20 of them bad, with kills; then the latency; PostgreSQL", _EVENTS),
     "events-sqlite": ("the same on SQLite", (*_EVENTS, "sqlite")),

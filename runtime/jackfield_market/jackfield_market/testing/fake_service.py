@@ -113,6 +113,8 @@ class FakeService:
         row, asked = self._account(), dict(parse_qsl(urlsplit(url).query))
         wanted = {"client_id": _CLIENT["clientId"], "response_type": "code", **row.get("authorize", {})}
         wrong = [name for name, value in wanted.items() if asked.get(name) != value]
+        if urlsplit(url).path != f"{_OURS}/authorize":
+            wrong.append("path")
         if row.get("pkce", True) != ("code_challenge" in asked):
             wrong.append("code_challenge")
         if row.get("separator", " ") != " " and " " in asked.get("scope", ""):
