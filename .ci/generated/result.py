@@ -157,6 +157,7 @@ def _resolution() -> Json:
             "at": {"type": "string", "format": "date-time"},
             "note": {"type": "string", "description": "How they know."},
             "error": {"type": "object", "description": "The error that had put it in doubt."},
+            "because": {"type": "object", "description": "The look that shows it, with its 'number'."},
             "evidence": {**_EVIDENCE, "description": "What was found that proves it."},
             "overruled": {"type": "object", "description": "The resolution by evidence that a person has overruled."},
             "contradictedBy": {**_EVIDENCE, "description": "Evidence that says otherwise, and changes nothing."},

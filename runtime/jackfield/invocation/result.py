@@ -226,9 +226,10 @@ class Result(_Origin):
         Result.__init__(self, *state)
 
     def wait(self, timeout: float | None = None) -> Result:
-        """Wait for the end of a job, of a call that waits for an approval, or of a doubt that evidence may settle (``meta.settling``), for
-        at most ``timeout`` seconds (default: until it ends), and return its Result; any other Result is returned at once. If the time
-        passes first, that is again one that has not ended, or is in doubt.
+        """Wait for the end of a job, of a call that waits for an approval, or of a doubt that evidence may settle (``meta.settling``).
+
+        Wait for at most ``timeout`` seconds (default: until it ends), and return its Result; any other Result is returned at once. If the
+        time passes first, that is again one that has not ended, or is in doubt.
 
         This thread polls the provider while no ``jackfield serve`` or ``worker`` does. In asyncio, await ``Jackfield.await_``.
 

@@ -69,8 +69,10 @@ class Journal(Protocol):
     def entries(self, *, cursor: str | None = None, limit: int = 50, **filters: Any) -> tuple[list[Entry], str | None]:
         """List entries that match all filters, newest first, and the cursor of the next page."""
 
-    def resolve(self, identifier: str, outcome: Literal["succeeded", "failed"], by: str, note: str = "") -> Entry:
-        """Resolve an in-doubt entry with a person's answer.
+    def resolve(
+        self, identifier: str, outcome: Literal["succeeded", "failed"], by: str, note: str = "", because: int | None = None
+    ) -> Entry:
+        """Resolve an in-doubt entry with a person's answer, and the number of the look that shows it.
 
         :raises InvalidInvocation: if there is no such entry, or it is not in doubt.
         """

@@ -1,8 +1,8 @@
-"""Page of an invocation: request, attempts, Result, and the actions of an operator: cancel, resolve, run again."""
+"""Page of an invocation: request, attempts, Result, and the actions of an operator: cancel, run again. Doubts have a module of their own."""
 
 from __future__ import annotations
 
-from typing import Any, Literal, cast
+from typing import Any
 
 from starlette.responses import Response
 
@@ -11,6 +11,8 @@ from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, terms
 from jackfield_console.approval import DONE as DECIDED
 from jackfield_console.approval import approval_shown, person, waits_for_somebody
+from jackfield_console.doubts import DONE as RESOLVED
+from jackfield_console.doubts import doubt_shown, looks_shown, resolution_shown
 from jackfield_console.exchanges import exchanges_shown
 from jackfield_console.invocations import status_of
 from jackfield_console.layout.components import (
@@ -27,24 +29,19 @@ from jackfield_console.layout.components import (
     notice,
     paced,
     span_text,
-    text_field,
 )
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import fragment, page, redirect
 from jackfield_console.queue import redrive_done
 from jackfield_console.results import error_shown, output_shown, progress_shown
 from jackfield_console.timeline import timeline, timeline_title
-from jackfield_server.shared.requests.problem import Problem
-from jackfield_store.journal.entry import EVIDENCE, LONGEST_NOTE
 
 _EVERY, _SLOWEST = 1, 30
 """Bounds of the refresh interval in seconds while the invocation is open."""
 _DONE = {
-    "resolved": "Marked as resolved.",
     "cancelled": "Cancelled. Nothing was sent.",
     "cancelling": "The provider is being told to cancel the job.",
     "late": "Too late to cancel.",
-    "settled": "It was no longer in doubt, so nothing was changed.",
 }
 
 
@@ -55,7 +52,7 @@ def shown(request: PageRequest) -> Response:
     content = [waits_for_somebody(request, entry), *_content(request, entry), paced(_pace(request, entry))]
     if request.partial:
         return fragment(_title(request, entry, anew=True), content)
-    done = done_notice(request, {**_DONE, **DECIDED}, "late", "settled", "closed") or redrive_done(request)
+    done = done_notice(request, {**_DONE, **DECIDED, **RESOLVED}, "late", "settled", "closed", "unlookable") or redrive_done(request)
     body = live(f"/invocations/{entry.id}?live=1", _EVERY, "live", content) if entry.is_open else content
     asked = approval_shown(request, entry)  # beside what is refreshed: somebody may be writing a reason
     return page(request, "invocations", f"{entry.connector} {entry.action}", done, asked, body, head=_title(request, entry))
@@ -87,24 +84,6 @@ def cancelled(request: PageRequest) -> Response:
     return redirect(request, f"/invocations/{entry.id}?done={word if done else 'late'}")
 
 
-def resolved(request: PageRequest) -> Response:
-    """``POST /invocations/{id}/resolve``; ``as`` is ``succeeded`` or ``failed``."""
-    request.require("manage")
-    entry, outcome = request.entry(), request.form.get("as")
-    if outcome not in ("succeeded", "failed"):
-        raise Problem(400, "'as' must be succeeded or failed")
-    try:
-        request.journal.resolve(
-            entry.id,
-            cast("Literal['succeeded', 'failed']", outcome),
-            request.identity.id,
-            request.form.get(f"note-{outcome}", "").strip()[:LONGEST_NOTE],
-        )
-    except JackfieldError:  # another tab, or the late answer, was faster
-        return redirect(request, f"/invocations/{entry.id}?done=settled")
-    return redirect(request, f"/invocations/{entry.id}?done=resolved")
-
-
 def _installed(request: PageRequest, entry: Entry) -> bool:
     try:
         return entry.action in request.catalog.find(entry.connector).actions
@@ -122,9 +101,10 @@ def _content(request: PageRequest, entry: Entry) -> list[Node]:
     tries = card(timeline_title(entry), timeline(entry))
     whole = h.details(h.summary("Entry as JSON"), code_block(json_text(entry.to_json()), "The entry as JSON"), class_="card")
     return [
-        _doubt(request, entry),
+        doubt_shown(request, entry, _marks(entry), _again(entry) if _installed(request, entry) else None),
         _dead(request, entry),
-        _resolution(request, entry),
+        resolution_shown(request, entry),
+        looks_shown(request, entry),
         _waiting(request, entry),
         _facts(request, entry),
         answer,
@@ -177,76 +157,6 @@ def _inputs(request: PageRequest, entry: Entry) -> Node:
         return h.details(h.summary("Show"), code_block(json_text(entry.inputs), "The inputs"))
     setting = ["; to record inputs, change ", h.a("the workspace's settings", href="/workspace")] if request.may("manage") else None
     return ["not recorded", setting]
-
-
-def _resolution(request: PageRequest, entry: Entry) -> Markup | None:
-    """Show who resolved the doubt and how, with the error that had caused it."""
-    settled: Any = (entry.result or {}).get("meta", {}).get("resolution")
-    if not settled:
-        return None
-    decision = "it took effect" if entry.status == "succeeded" else "it did not take effect"
-    is_unknown = entry.status == "succeeded" and not (entry.result or {}).get("output")
-    return card(
-        "Settled by evidence" if settled["by"] == EVIDENCE else "Resolved manually",
-        terms(
-            [
-                ("Resolution", decision),
-                ("Resolved by", person(request, str(settled["by"]))),
-                ("Resolved", at(str(settled["at"]), request.now, whole=True)),
-                ("Note", str(settled["note"]) if "note" in settled else None),
-                ("Request ID", h.code(entry.request_id) if entry.request_id else None),
-                ("Output", "unknown: it was not received from the provider" if is_unknown else None),
-            ]
-        ),
-        h.div(h.h3("Original error"), error_shown(entry.doubt)) if entry.doubt else None,
-        class_="card stack",
-    )
-
-
-_DECISIONS = {
-    "succeeded": ("It took effect", "Its idempotency key is kept: the same request is not sent again."),
-    "failed": ("It did not take effect", "Its idempotency key is freed: whoever repeats the request sends it again."),
-}
-"""What a person can find out about a doubt, and what that does."""
-
-
-def _decision(request: PageRequest, entry: Entry, outcome: str) -> Markup:
-    """Render a decision on a doubt, which asks once more before it is one: the wrong one makes a caller send a second time."""
-    finding, what = _DECISIONS[outcome]
-    note = text_field(f"note-{outcome}", "How do you know?", hint="Kept with the invocation.", maxlength=LONGEST_NOTE)
-    button = h.button(f"Mark as {outcome}", name="as", value=outcome, class_="danger" if outcome == "failed" else None)
-    sure = form(request, f"/invocations/{entry.id}/resolve", note, button, class_="stack")
-    return h.details(h.summary(f"{finding}…"), h.p(what), sure, class_="further")
-
-
-def _doubt(request: PageRequest, entry: Entry) -> Markup | None:
-    """Render the form that resolves an invocation in doubt."""
-    if entry.status != "in_doubt":
-        return None
-    if not request.may("manage"):
-        return notice(
-            "It is not known whether this invocation took effect. Resolving it requires the scope ", h.code("manage"), ".", tone="warn"
-        )
-    lookup = [" Look for request ID ", h.code(entry.request_id), "."] if entry.request_id else None
-    marks = [(name, value) for name, value in _marks(entry) if value is not None]
-    again = h.details(
-        h.summary("Run again without resolving it"),
-        h.p("If it took effect, running it again repeats it. Resolve the doubt first if you can."),
-        _again(entry),
-        class_="further",
-    )  # fmt: skip
-    return card(
-        "In doubt",
-        h.p(
-            "It is not known whether this invocation took full effect, partial effect or none. Check with the provider, then resolve it.",
-            lookup,
-        ),
-        terms(marks) if marks else None,
-        _decision(request, entry, "succeeded"),
-        _decision(request, entry, "failed"),
-        again if _installed(request, entry) else None,
-        class_="card doubt",
-    )
 
 
 def _dead(request: PageRequest, entry: Entry) -> Markup | None:

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from jackfield.kernel.markup import Markup, Node, table
 from jackfield_console.charts import failure_chart, latency_chart, rate_chart
+from jackfield_console.doubts import open_doubts
 from jackfield_console.first_steps import first_steps
 from jackfield_console.invocations import entries_table
 from jackfield_console.layout.components import card, choices, h, heading, live, local_time, notice, span_text
@@ -61,6 +62,7 @@ def _content(request: PageRequest, span: Span) -> list[Node]:
             class_="charts",
         ),
         _table(numbers) if numbers.rows else None,
+        open_doubts(request),
         _recent(request),
     ]
 

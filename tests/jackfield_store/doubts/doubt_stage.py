@@ -22,7 +22,7 @@ from processes import Processes, variables
 
 _BUREAU = '''
 """Files tickets at a provider that is a folder."""
-import json, os
+import json, os, time
 from pathlib import Path
 from typing import Any
 from jackfield.connector import (
@@ -107,6 +107,8 @@ def file_ticket(ticket, _desk):
         note("tickets", {"id": f"t-{len(stored()) + 1}", "subject": ticket.subject, "external_id": ticket.external_id})
     if step == "dies":
         os._exit(9)
+    while step == "waits" and not (FOLDER / "go").exists():
+        time.sleep(0.01)
     if step in ("cut", "lost", "twice"):
         raise ConnectionResetError("the other side hung up")
     return Filed(id=stored()[-1]["id"], subject=ticket.subject, external_id=ticket.external_id)
@@ -167,7 +169,8 @@ class Bureau:
         self.folder = folder
 
     def script(self, *steps: str) -> None:
-        """Say what becomes of the next requests: ``done``, ``cut`` (took effect, no answer), ``lost`` (neither), ``dies``, ``twice``."""
+        """Say what becomes of the next requests: ``done``, ``cut`` (took effect, no answer), ``lost`` (neither), ``dies``, ``twice``,
+        ``waits`` (took effect, answers once the file ``go`` is there)."""
         (self.folder / "script").write_text(json.dumps(steps))
 
     def hidden(self, *, hidden: bool) -> None:

@@ -10,6 +10,7 @@ Json = dict[str, Any]
 _TEXT: Json = {"type": "string"}
 _COUNT: Json = {"type": "integer"}
 _MOMENT: Json = {"type": "string", "format": "date-time"}
+_VERDICT: Json = {"enum": ["took", "refused", "absent"]}
 _ENDS: Json = {"enum": ["succeeded", "failed", "in_doubt"]}
 
 
@@ -50,7 +51,7 @@ DATA: Mapping[str, tuple[str, Json]] = {
     "invocation.finished": ("A queued invocation, or one with 'notify', has ended for the first time.", _data(_ENDED, **_INVOCATION)),
     "invocation.resolved": (
         "The outcome of an invocation that had ended was decided or corrected.",
-        _data(_ENDED, **_INVOCATION, previousStatus=_TEXT, resolvedBy=_TEXT),
+        _data(_ENDED, **_INVOCATION, previousStatus=_TEXT, resolvedBy=_TEXT, verdict=_VERDICT),
     ),
     "invocation.contradicted": (
         "Evidence says another outcome than the one by which a doubt was resolved; nothing was changed.",
@@ -58,7 +59,7 @@ DATA: Mapping[str, tuple[str, Json]] = {
             (*_ENDED, "verdict"),
             **{name: _INVOCATION[name] for name in ("invocationId", "status", "connector", "action")},
             resolvedBy=_TEXT,
-            verdict={"enum": ["took", "refused", "absent"]},
+            verdict=_VERDICT,
         ),
     ),
     "connection.failing": ("A test of a connection has failed.", _HEALTH),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jackfield.kernel.clock import iso
-from jackfield.kernel.errors import Detail, InvalidInvocation, did_you_mean
+from jackfield.kernel.errors import Detail, InvalidInvocation, Unavailable, did_you_mean
 from jackfield.kernel.stored_values import parsed_object
+from jackfield_store.journal.entry import EVIDENCE
 
 TYPES = (
     "invocation.finished", "invocation.resolved", "invocation.contradicted",
@@ -91,9 +92,18 @@ def data_of(type: str, subject: str, facts: str) -> dict[str, Any]:
     if family == "invocation":
         if shown.get("previousStatus") not in (None, "in_doubt"):  # a person decides doubts only: this is what had really happened
             shown.pop("resolvedBy", None)
+        if shown.get("resolvedBy") == EVIDENCE and type == "invocation.resolved":
+            shown["verdict"] = _verdict(shown)
         shown["dryRun"] = bool(shown.get("dryRun")) or None
         named["status"] = shown.pop("status", None)
     return {name: value for name, value in {**named, **shown, **context}.items() if value is not None}
+
+
+def _verdict(shown: Mapping[str, Any]) -> str:
+    """Return what evidence has proved, by what became of the invocation."""
+    if shown.get("status") == "succeeded":
+        return "took"
+    return "absent" if shown.get("errorCode") == Unavailable.code else "refused"
 
 
 def _context(text: object) -> dict[str, Any]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from jackfield_server.http.shape_parts import MOMENT, STRING, Json, object_of
+from jackfield_server.http.shape_parts import MOMENT, STRING, Json, closed_with, object_of
 from jackfield_store.database.shared_settings import SETTLE_RULES, TWIN_RULES
 from jackfield_store.journal.doubts import LOOK_RESULTS
+from jackfield_store.journal.entry import LONGEST_NOTE
 
 LOOKS: Json = {
     "type": "array",
@@ -26,6 +27,14 @@ LOOKS: Json = {
         },
     ),
 }
+RESOLUTION: Json = closed_with(
+    ("as",),
+    {
+        "as": {"enum": ["succeeded", "failed"]},
+        "note": {"type": "string", "maxLength": LONGEST_NOTE, "description": "How you know it."},
+        "because": {"type": "integer", "minimum": 1, "description": "The number of the look that shows it."},
+    },
+)
 CHOICES: Mapping[str, Json] = {
     "twins": {
         "enum": [*TWIN_RULES, None],

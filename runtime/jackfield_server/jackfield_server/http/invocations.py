@@ -253,17 +253,19 @@ async def cancel(request: Request, server: ServerContext, identity: Identity) ->
 
 
 async def resolve(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``POST /v1/invocations/{id}/resolve`` with ``{"as": "succeeded" | "failed", "note": text}``."""
-    body = await members_of(request, {"as"}, {"note"})
-    outcome, note = body["as"], body.get("note", "")
+    """Serve ``POST /v1/invocations/{id}/resolve`` with ``{"as": "succeeded" | "failed", "note": text, "because": number of a look}``."""
+    body = await members_of(request, {"as"}, {"note", "because"})
+    outcome, note, because = body["as"], body.get("note", ""), body.get("because")
     if outcome not in ("succeeded", "failed"):
         raise Problem(400, "'as' must be succeeded or failed")
     if not isinstance(note, str) or len(note) > LONGEST_NOTE:
         raise Problem(400, f"'note' must be a text of at most {LONGEST_NOTE:,} characters")
+    if because is not None and (not isinstance(because, int) or isinstance(because, bool)):
+        raise Problem(400, "'because' must be the number of a look")
     await _visible_entry(request, server, identity)
     journal = await _journal(server, identity)
     try:
-        entry = await server.briefly(lambda: journal.resolve(request.path_params["id"], outcome, identity.id, note))
+        entry = await server.briefly(lambda: journal.resolve(request.path_params["id"], outcome, identity.id, note, because))
     except InvalidInvocation as error:
         raise of_error(error, 409) from None
     return answer(reworded(entry.to_json(), identity.surface))

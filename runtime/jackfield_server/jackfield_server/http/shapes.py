@@ -10,11 +10,10 @@ from jackfield.invocation.published import published_schema
 from jackfield_server.http.approval_shapes import APPROVALS
 from jackfield_server.http.catalogue_shapes import CATALOGUE
 from jackfield_server.http.connect_shapes import CONNECT, THEME
-from jackfield_server.http.doubt_shapes import CHOICES, LOOKS
+from jackfield_server.http.doubt_shapes import CHOICES, LOOKS, RESOLUTION
 from jackfield_server.http.mcp_server_shapes import MCP_SERVER_SHAPES
 from jackfield_server.http.shape_parts import ANY, COUNT, GRANT, MOMENT, NAME, NULLABLE, STRING, Json, closed_with, list_of, object_of
 from jackfield_store.access.settings import LIMITS
-from jackfield_store.journal.entry import LONGEST_NOTE
 
 
 def shapes() -> dict[str, Json]:
@@ -409,7 +408,7 @@ _OTHERS: dict[str, Json] = {
         meta={"type": "object", "description": "Of one that waits for a person: as in a Result, with 'approval'."},
         replayed={"type": "boolean", "description": "True if an earlier request with its key had queued it."},
     ),
-    "Resolution": closed_with(("as",), {"as": {"enum": ["succeeded", "failed"]}, "note": {"type": "string", "maxLength": LONGEST_NOTE}}),
+    "Resolution": RESOLUTION,
     "StoredFile": object_of(  # generators of clients have a type File of their own
         ("file", "size", "contentType", "expiresAt"),
         file={"type": "string", "pattern": "^file_"}, size={"type": "integer"}, contentType=STRING, expiresAt=MOMENT, name=STRING,

@@ -15,7 +15,7 @@ from jackfield.cli.batch import Following, run_one
 from jackfield.cli.interrupt import interruptible
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb, declare_workspace
-from jackfield.cli.quantities import duration
+from jackfield.cli.quantities import count, duration
 from jackfield.cli.session import Noun, declare_id, declare_list, declare_one, open_jackfield, pages, person, read_moment
 from jackfield.composition import plugins_of
 from jackfield.invocation.request import MAX_JOB_TIMEOUT
@@ -172,11 +172,13 @@ def _declare_resolve(parser: Parser) -> None:
         "--as", dest="outcome", required=True, choices=("succeeded", "failed"), help="the outcome, as confirmed with the provider"
     )
     parser.add_argument("--note", default="", metavar="TEXT", help="how you know it; kept with the entry")
+    parser.add_argument("--because", type=count(1, 10_000), metavar="N", help="the number of the look that shows it; kept with the entry")
     declare_workspace(parser)
 
 
 def _resolve(journal: Journal, arguments: Namespace) -> dict[str, Any]:
-    return journal.resolve(_identified(journal, arguments.id), arguments.outcome, person(), arguments.note[:LONGEST_NOTE]).to_json()
+    note, because = arguments.note[:LONGEST_NOTE], arguments.because
+    return journal.resolve(_identified(journal, arguments.id), arguments.outcome, person(), note, because).to_json()
 
 
 def _look(arguments: Namespace, output: Output) -> int:

@@ -1,16 +1,15 @@
-"""Results of invocations that their own process did not finish: lost with it, given up, not begun in time, or resolved by a person."""
+"""Results of invocations that their own process did not finish: lost with it, given up, or not begun in time."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from jackfield.invocation import Meta, Result
 from jackfield.invocation.entry import Entry
 from jackfield.kernel.clock import iso
-from jackfield.kernel.errors import Cancelled, Detail, InDoubt, Internal, InvalidInvocation, Sent, TimedOut, Unavailable
+from jackfield.kernel.errors import Cancelled, Detail, InDoubt, Internal, Sent, TimedOut, Unavailable
 from jackfield.kernel.hints import NextStep
-from jackfield_store.journal.entry import EVIDENCE
 
 _LOST = "ended, or lost access to the journal, before recording the outcome"
 
@@ -74,38 +73,3 @@ def tries_left(entry: Entry) -> list[Mapping[str, Any]]:
     """Return the attempt log of an entry whose process has died; the outcome of its last attempt is unknown."""
     outcome = "in_doubt" if entry.effect == "write" else "unavailable"
     return [{**item, "outcome": outcome} if item.get("outcome") == "running" else item for item in entry.attempt_log]
-
-
-def resolved(
-    entry: Entry, outcome: Literal["succeeded", "failed"], by: str, at: float, note: str = ""
-) -> tuple[dict[str, Any], str | None]:
-    """Resolve a doubt as a person decided; return the Result and its error's code.
-
-    ``meta.resolution`` holds who decided, when, the ``note`` of how they know, and the error that had put the invocation in doubt; the
-    provider's request id stays. The output of a success is empty, since the provider's answer is unknown. A failure may be sent again.
-    """
-    known = dict(entry.result or {"meta": {"invocationId": entry.id}})
-    before = known["meta"].get("resolution", {})
-    doubt = known.pop("error", None)
-    doubt = before.get("error") if before else doubt
-    said = (doubt or {}).get("provider", {})
-    meta = {"requestId": said["requestId"]} if "requestId" in said else {}
-    resolution = {"by": by, "at": iso(at), **({"note": note} if note else {}), **({"error": doubt} if doubt is not None else {})}
-    resolution |= {"overruled": before} if before else {}
-    known["meta"] = {**meta, **known["meta"], "resolution": resolution}
-    if outcome == "succeeded":
-        return {**known, "status": outcome, "output": {}}, None
-    error = Unavailable(f"'{entry.action}' did not take effect: it was resolved as failed", hint="It can be sent again.").to_json()
-    return {**known, "status": outcome, "error": error | ({"provider": said} if said else {})}, error["code"]
-
-
-def resolved_by_person(
-    entry: Entry, outcome: Literal["succeeded", "failed"], by: str, at: float, note: str
-) -> tuple[dict[str, Any], str | None]:
-    """Resolve a doubt as ``resolved`` does.
-
-    :raises InvalidInvocation: if it is in the name of evidence, which is for looks alone.
-    """
-    if by.strip().casefold().startswith(EVIDENCE):
-        raise InvalidInvocation(f"'{EVIDENCE}' resolves nothing by itself", hint="Say who has decided; add how they know it as a note.")
-    return resolved(entry, outcome, by, at, note)

@@ -25,7 +25,7 @@ from jackfield_store.journal import statements as sql
 from jackfield_store.journal import terms
 from jackfield_store.journal.begins import Begins, beginning
 from jackfield_store.journal.counts import sums
-from jackfield_store.journal.entry import DOUBT_KEPT, bound_result, damaged_entry, read_entry, read_result
+from jackfield_store.journal.entry import bound_result, damaged_entry, read_entry, read_result
 from jackfield_store.journal.exchanges import ended
 from jackfield_store.journal.instance import Instance
 from jackfield_store.journal.outcomes import with_outcomes
@@ -346,23 +346,15 @@ class Journal(Watched):
         """Return counts and durations by connector, action and status of the entries created since a time (seconds since 1970)."""
         return sums(self.database, self.workspace, since)
 
-    def resolve(self, identifier: str, outcome: Literal["succeeded", "failed"], by: str, note: str = "") -> Entry:
+    def resolve(
+        self, identifier: str, outcome: Literal["succeeded", "failed"], by: str, note: str = "", because: int | None = None
+    ) -> Entry:
         """Resolve a doubt as a person decided: ``succeeded`` keeps the idempotency key and replays that Result, ``failed`` frees the key.
-        ``note`` says how they know. What evidence has settled, a person may decide otherwise.
+        ``note`` says how they know, or the look number ``because``. What evidence has settled, a person may decide otherwise.
 
-        :raises InvalidInvocation: if there is no such invocation, or it is not in doubt.
+        :raises InvalidInvocation: if there is no such invocation or look, or it is not in doubt.
         """
-        entry, now = self.find(identifier), self.time.stamp()
-        result, code = _seldom()[0].resolved_by_person(entry, outcome, by, now, note)
-        sealed = self.sealed_result(identifier, bound_result(result, entry, answers=outcome != "failed"))
-        values = {
-            "workspace": self.workspace, "id": identifier, "status": outcome, "error_code": code, "resolved_by": by, "result": sealed,
-            "purge_after": now + DOUBT_KEPT, "key_held": int(outcome == "succeeded" and entry.key_held)}  # fmt: skip
-        if not self.database.record(lambda transaction: sql.resolve(transaction, values)):
-            raise InvalidInvocation(
-                f"the invocation '{identifier[:80]}' is not in doubt: its status is '{entry.status}'",
-                hint="There is nothing to resolve: only invocations in doubt are resolved.",
-            )
+        _seldom()[2].resolve(self, identifier, outcome, by, note, because)
         return self.find(identifier)
 
     def recover(self) -> int:
@@ -485,11 +477,11 @@ class Journal(Watched):
             return damaged_entry(row.as_dict())
 
 
-def _seldom() -> tuple[Any, Any]:
-    """Return the modules that end what nobody runs, and that ask the policies again: few processes do either."""
-    from jackfield_store.journal import abandoned, undecided
+def _seldom() -> tuple[Any, Any, Any]:
+    """Return the modules that end what nobody runs, ask the policies again, and resolve doubts: few processes do any of it."""
+    from jackfield_store.journal import abandoned, resolving, undecided
 
-    return abandoned, undecided
+    return abandoned, undecided, resolving
 
 
 def unknown_entry(identifier: str) -> InvalidInvocation:

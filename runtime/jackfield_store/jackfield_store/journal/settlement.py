@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.kernel.clock import iso
 from jackfield.kernel.errors import CODES, Rejected
-from jackfield_store.journal.abandoned import resolved
 from jackfield_store.journal.entry import EVIDENCE
+from jackfield_store.journal.resolving import resolved
 
 if TYPE_CHECKING:
     from jackfield.invocation.entry import Entry

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from jackfield.manifest.manifest import Manifest
     from jackfield_store.journal import Journal
 
+_FOUND = ("text", "link", "sent", "matched")
+"""Members of looks and evidence that hold what a provider has of a call."""
+
 
 @bordered
 class SeenJournal:
@@ -67,13 +70,15 @@ class SeenJournal:
             found = without_bodies(found)
         return {"invocationId": identifier, **with_curl(found)}
 
-    def resolve(self, identifier: str, outcome: Literal["succeeded", "failed"], by: str, note: str = "") -> Entry:
+    def resolve(
+        self, identifier: str, outcome: Literal["succeeded", "failed"], by: str, note: str = "", because: int | None = None
+    ) -> Entry:
         """Resolve an in-doubt entry with a person's answer, as the journal does.
 
         :raises InvalidInvocation: if there is no such visible entry, or it is not in doubt.
         """
         self.find(identifier)
-        return self._shown(self._journal.resolve(identifier, outcome, by, note))
+        return self._shown(self._journal.resolve(identifier, outcome, by, note, because))
 
     def parts(self, since: float, step: int) -> list[Part] | None:
         """Return the invocations since a time, counted in parts of ``step`` seconds; None if the caller sees a part of the journal only."""
@@ -101,19 +106,33 @@ class SeenJournal:
 
     def _shown(self, entry: Entry) -> Entry:
         """Return the entry without the deciding pattern, which may name hidden things, and without the output of another's call. Such an
-        output may hold what the rules would hide, and names files that the caller may not use."""
+        output may hold what the rules would hide, and names files that the caller may not use; so may what looks have found."""
         if not self._authorizer.token:
             return entry
         is_foreign = self._owner is not None and entry.caller != self._owner
-        result = entry.result
-        if is_foreign and result is not None:
-            result = {name: value for name, value in result.items() if name != "output"}
-        return replace(entry, rule=None, result=result)
+        if not is_foreign:
+            return replace(entry, rule=None)
+        looks = tuple({name: value for name, value in look.items() if name not in _FOUND} for look in entry.looks)
+        return replace(entry, rule=None, result=None if entry.result is None else _without_answers(entry.result), looks=looks)
 
     def _manifest(self, key: str) -> Manifest | None:
         if key not in self._manifests:
             self._manifests[key] = self._catalog.look(key)[1]
         return self._manifests[key]
+
+
+def _without_answers(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a Result without its output, and without what evidence says of it."""
+    left = {name: value for name, value in result.items() if name != "output"}
+    resolution = left.get("meta", {}).get("resolution")
+    if resolution is None:
+        return left
+    told = {name: value if name == "error" else _without_found(value) for name, value in resolution.items()}
+    return {**left, "meta": {**left["meta"], "resolution": told}}
+
+
+def _without_found(value: Any) -> Any:
+    return {name: about for name, about in value.items() if name not in _FOUND} if isinstance(value, Mapping) else value
 
 
 late_hints(__name__)

@@ -50,8 +50,8 @@ _AGAIN = 60.0
 """Least seconds between two looks that must agree that something is absent."""
 _FRESH = 10.0
 """Seconds that the reading of a log may be old when a person looks."""
-_MEMBERS, _LONGEST = 8, 256
-"""Members of what was found that are shown, and characters of each."""
+_MEMBERS, _LONGEST, _LONGEST_TEXT = 8, 256, 2_560
+"""Members of what was found that are shown, characters of each, and of all together."""
 _FINAL = frozenset({"not_allowed", "forbidden", "unauthenticated", "unknown_connection", "unknown_connector", "unknown_action",
                     "invalid_connection", "invalid_input"})  # fmt: skip
 """Errors of a look that further ones would meet again until a person does something."""
@@ -289,7 +289,7 @@ class _Looking:
         return Finding("similar", self._text(like[0]), link=self._link(row, like[0]), sent=None if self.judges else sent)
 
     def _text(self, item: Any) -> str:
-        return "" if self.judges else json.dumps(self.shown(item), ensure_ascii=False)[:_LONGEST]
+        return "" if self.judges else json.dumps(self.shown(item), ensure_ascii=False)[:_LONGEST_TEXT]
 
     def _link(self, row: Mapping[str, Any], item: Any) -> str | None:
         return None if self.judges else link_of(row.get("link"), item)
