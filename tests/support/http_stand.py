@@ -241,7 +241,7 @@ def process(
     """``jackfield serve --port 0`` with the echo connector, stopped by SIGTERM; with other ``settings``, what that command runs. ``before``
     is a command that runs it."""
     home = folder / "home"
-    token = mint(home, **more)
+    token = mint(home, "manage", "default", **more)
     environment = clean(home, PYTHONPATH=os.pathsep.join([*make_echo(folder / "plugs"), *paths]), **more)
     command = [sys.executable, "-m", "jackfield", "serve", "--port", "0", *options]
     if settings is not None:

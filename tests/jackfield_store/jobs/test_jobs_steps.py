@@ -185,7 +185,12 @@ def test_a_request_to_cancel_that_a_worker_overtakes_is_kept(stage: JobStage, mo
     """The job is queued as the request comes, and begun before its row is ended: the first poll tells the provider."""
     identifier, starts, goes_on, end_queued = stage.queue(), Event(), Event(), Journal.end_queued
     worker = Thread(target=stage.work)
-    stage.while_starting(lambda _identifier: (starts.set(), goes_on.wait(60)))
+
+    def starting(_identifier: str) -> None:
+        starts.set()
+        goes_on.wait(60)
+
+    stage.while_starting(starting)
 
     def overtaken(journal: Journal, identifier: str, result: Result) -> bool:
         worker.start()
