@@ -101,8 +101,10 @@ async def watched(
     while (seconds := left()) > 0 and not (cancelled is not None and cancelled.is_set()):
         entry = await waiter.ask(partial(journal.find, identifier))
         doubt = await waiter.ask(partial(doubts.find, identifier)) if entry.status == "in_doubt" else None
-        if doubt is None or settling(doubt, now := doubts.time.now()) is None:
+        if doubt is None:
             break
+        if settling(doubt, now := doubts.time.now()) is None:  # which it may be since its entry was read
+            return await waiter.ask(partial(journal.find, identifier))
         due = _NEVER if doubt.look_at is None else doubt.look_at - now
         if due <= 0 and (claimed := await waiter.ask(partial(doubts.claim, doubt))) is not None:
             with suppress(OvertakenError):  # a person looks at this moment
