@@ -163,7 +163,7 @@ class _Salesforce(_Fake):
             "method": "POST", "url": path, "json": {"LastName": text, "External_Id__c": {"$marker": {}}},
             "evidence": {
                 "url": f"{path}/External_Id__c/{{marker}}", "pointer": "/External_Id__c", "absentAfter": 7_200,
-                "looks": [5, 30, 300, 3600, 9000, 10_800],
+                "looks": [5, 30, 300, 3600, 10_000, 13_000, 17_000],
                 "page": "https://developer.salesforce.com/docs, a test's words for it",
             },
         }  # fmt: skip
@@ -210,7 +210,7 @@ class _Campaign:
             if self.draw.random() < 0.3 and self.fake.things:
                 self.fake.by_others(self.fake.things[-1])
             self.look(self.draw.uniform(5.0, 60.0))
-        for _ in range(20):
+        for _ in range(24):
             self.look(900.0)
 
     def look(self, seconds: float) -> None:
