@@ -131,3 +131,37 @@ def test_no_write_is_sent_twice_and_no_doubt_is_settled_wrongly(tmp_path: Path, 
     assert (found["wrong"], found["most"], found["replayed"]) == ([], 1, found["settled"])
     assert found["took"] > writes / 20
     assert found["settled"] >= 0.99 * found["took"]
+
+
+def _scripted(folder: str, number: int, seed: int) -> dict[str, Any]:
+    """Make calls of up to four attempts, each but the last of which is refused with an answer; return what became of them."""
+    draw, ends = random.Random(seed), Counter[str]()
+    with trail_stage(Path(folder), f"sqlite:///{folder}/j.db") as stage:
+        calls: dict[str, tuple[str, str]] = {}
+        for text in map(str, range(number)):
+            stage.aws.delay = draw.uniform(30.0, 4_000.0)
+            last = draw.choice(("cut", "cut", "lost", "throttled-cut", "broken"))
+            stage.aws.script = [*["throttled"] * draw.randrange(4), last]
+            found = stage.call(inputs={"Description": text}, idempotencyKey=f"k-{text}")
+            assert found.status == "in_doubt", found.error
+            calls[text] = found.meta.invocation_id, last
+            stage.move(draw.uniform(0.0, 3.0))
+        for seconds in (*[60.0] * 10, *[600.0] * 12, *[3_600.0] * 24):
+            stage.look(seconds)
+            for _ in range(20):
+                stage.look(1.5)
+        took = Counter(one["inputs"]["Description"] for one in stage.aws.took)
+        for text, (identifier, last) in calls.items():
+            ends[f"{last}: {stage.settled(identifier)[0]}"] += 1
+            assert (took[text] == 1) is (last == "cut")
+    return dict(ends)
+
+
+@pytest.mark.parametrize(("number", "seed"), [(40, 4), *(pytest.param(250, seed, marks=pytest.mark.campaign) for seed in range(4))])
+def test_a_throttled_attempt_never_speaks_for_one_that_took_effect(tmp_path: Path, number: int, seed: int) -> None:
+    """Attempts are throttled, with records of that, before the last one takes effect and its answer is lost: never ``failed``. Only a last
+    attempt that AWS has refused on record is; what is nowhere on record stays in doubt."""
+    found = alone(_scripted, str(tmp_path), number, seed)
+    sys.stdout.write(f"{number} scripts: {found}\n")
+    assert found.keys() <= {"cut: succeeded", "lost: in_doubt", "throttled-cut: failed", "broken: in_doubt"}
+    assert found["cut: succeeded"] > number / 5

@@ -26,6 +26,7 @@ from jackfield_openapi.schemas import Schemas
 from jackfield_openapi.secrets import without_paging
 from jackfield_openapi.security import Security
 from jackfield_openapi.servers import Servers
+from jackfield_openapi.suggestions import suggest_evidence
 from jackfield_openapi.swagger import RENAMED, upgraded
 from jackfield_openapi.triggers import Triggers
 
@@ -106,6 +107,7 @@ def converted(document: Json, choices: Choices) -> Converted:
             row["http"]["probe"] = found
     curate(manifest, root.get("x-jackfield"), triggers)
     check_looks(manifest)
+    suggest_evidence(manifest["actions"], definitions, {key: shown.at for key, shown in drafting.shown.items()}, report)
     report.cut(cut_texts(manifest))
     return Converted(manifest, report, {**choices.locked, **keys.chosen}, drafting.suggestions(), licence_in(root))
 

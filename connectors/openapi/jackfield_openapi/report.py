@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Kind = Literal["left_out", "lossy", "assumed"]
-"""``left_out``: an operation without an action. ``lossy``: a part that the manifest cannot say. ``assumed``: a choice to look at."""
+Kind = Literal["left_out", "lossy", "assumed", "suggested"]
+"""``left_out``: an operation without an action. ``lossy``: a part that the manifest cannot say. ``assumed``: a choice to look at.
+``suggested``: what a person may put into an overlay; the connector does not have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,10 @@ class Report:
     def assumed(self, cause: str, at: str, text: str) -> None:
         """Note a choice that the document does not decide."""
         self._add("assumed", cause, at, text)
+
+    def suggested(self, cause: str, at: str, text: str) -> None:
+        """Note what an overlay may add, once a person has found it to be true."""
+        self._add("suggested", cause, at, text)
 
     def counts(self) -> dict[str, int]:
         """Return the number of entries per cause, most frequent first."""
