@@ -118,7 +118,7 @@ def test_an_account_again_for_a_customer(browser: Browser, console: Console, pla
     asked = {"verify": "link", "locale": "de", "theme": {"name": "Shop GmbH"}, "labels": dict.fromkeys((name, stored), title)}
     role = {"principal": USER, "actions": ["sendEmail"], "types": [name]} if "roleARN" in AGAIN[name] else {}
     for step, heading in (("Neu verbinden", "Ihr Konto bei Acme neu verbinden"), ("Trennen", "Ihr Konto bei Acme trennen?")):
-        answer = platform.post(BASE, {**asked, "mode": "manage"})
+        answer = platform.post(BASE, {**asked, "mode": "manage", "allConnections": True})
         assert answer.status == 201, answer.body
         page.goto(answer.json["url"])
         pressed(visitor, "Beginnen")

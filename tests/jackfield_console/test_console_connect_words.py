@@ -18,7 +18,7 @@ from jackfield.connections.audience import audience_of
 from jackfield.connections.locales import Texts, texts_of
 from jackfield.kernel.clock import SystemClock
 from jackfield.testing import Answer, Provider
-from jackfield_console.connect_approval import account_named
+from jackfield_platform.tenants.connect_session import account_named
 
 BASE = "/v1/workspaces/acme-1/connect-sessions"
 FILES = sorted(path for part in ("connectors", "runtime") for path in (ROOT / part).glob("*/*/locales/*.json")) + sorted(
@@ -140,11 +140,12 @@ def test_a_role_is_described_in_german(stand: Stand, platform: Client) -> None:
     [
         (
             "en", [f"AWS did not let the role {_ROLE} be assumed: ", f"Create the role {_ROLE}, and put this statement"],
-            ["AWS does not know the key, or it is inactive."], ["could not be read: AWS refused", "You can connect all the same"],
+            ["Token-4711 has a problem on its side", "Nothing that you have entered is wrong"],
+            ["could not be read: AWS refused", "You can connect all the same"],
         ),
         (
             "de", [f"AWS hat nicht zugelassen, dass die Rolle {_ROLE} angenommen wird: ", f"Legen Sie die Rolle {_ROLE} an"],
-            ["AWS kennt den Schlüssel nicht, oder er ist nicht aktiv."],
+            ["Token-4711 hat ein Problem auf der eigenen Seite", "Nichts, was Sie eingegeben haben, ist falsch"],
             ["konnte nicht gelesen werden: AWS hat abgelehnt", "Sie können trotzdem verbinden"],
         ),
     ],
@@ -153,8 +154,8 @@ def test_a_role_is_described_in_german(stand: Stand, platform: Client) -> None:
 def test_what_aws_refuses_is_said_to_customers(
     stand: Stand, platform: Client, locale: str, refused: list[str], unknown: list[str], denied: list[str]
 ) -> None:
-    """A role that trusts another External ID, a key that AWS does not know, and an account that the role may not read: what was refused,
-    and what to do, in the page's language and without names of our variables, commands and calls of STS."""
+    """A role that trusts another External ID, a key of the platform's that AWS does not know, and an account that the role may not read:
+    what was refused, and what to do, in the page's language and without names of our variables, commands and calls of STS."""
     user, key, other = "arn:aws:iam::111122223333:user/shop", "AKIAIOSFODNN7EXAMPLE", _ROLE.replace("acme", "other")
     begins, goes = ("Begin", "Continue") if locale == "en" else ("Beginnen", "Weiter")
     roles = {_ROLE: Role(external_id="another"), other: Role(external_id="acme:4711", allow=frozenset({"ses:SendEmail"}))}

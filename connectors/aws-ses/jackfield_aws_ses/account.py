@@ -7,6 +7,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from jackfield.connector import Forbidden, JackfieldError, Step, Unauthenticated
+from jackfield.kernel.dataclass import replace
 from jackfield_aws import AwsClients
 from jackfield_aws_ses.errors import explain
 
@@ -15,6 +16,7 @@ FALLBACK_REGION = "us-east-1"
 _UNLIMITED = -1
 _LACKING = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED)
 _QUOTA = "Read the sending quota"
+_UNREADABLE = "Allow ses:GetAccount to see quota and sandbox here; sending works without it."
 _HEALTHY = "HEALTHY"
 _SANDBOX = (
     "In the sandbox, SES delivers only to verified recipients and to its mailbox simulator (success@simulator.amazonses.com, "
@@ -92,15 +94,9 @@ def _ends_it(error: JackfieldError | None, aws: AwsClients) -> bool:
 
 def _unread(error: Exception, aws: AwsClients, region: str) -> Step:
     found = explain(error, aws, None)
-    message = found.message if found is not None else f"an unexpected {type(error).__name__}"
-    hint = found.hint if found is not None else None
-    if isinstance(found, Forbidden):
-        hint = "Allow ses:GetAccount to see quota and sandbox here; sending works without it."
-    return Step(
-        "quota",
-        _QUOTA,
-        passed=False,
-        mandatory=_ends_it(found, aws),
-        message=f"The SES account in {region} could not be read: {message}",
-        hint=hint,
-    )
+    said = found.message if found is not None else f"an unexpected {type(error).__name__}"
+    text = f"The SES account in {region} could not be read: {said}"
+    if found is None:
+        return Step("quota", _QUOTA, passed=False, message=text)
+    step = Step.failed("quota", _QUOTA, found, message=text, mandatory=_ends_it(found, aws))
+    return replace(step, hint=_UNREADABLE) if isinstance(found, Forbidden) else step

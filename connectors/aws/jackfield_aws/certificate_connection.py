@@ -142,7 +142,7 @@ class AwsRolesAnywhere(ConnectionType):
             request = self.request(context)
             self._session(context, request)
         except JackfieldError as error:
-            yield Step("session", title, passed=False, message=error.message, hint=error.hint)
+            yield Step.failed("session", title, error)
             return
         until = f"{request.signer.certificate.not_valid_after_utc:%Y-%m-%d}"
         yield Step("session", title, passed=True, message=f"{request.role.text} was assumed. The certificate expires on {until}.")

@@ -16,6 +16,9 @@ from jackfield_aws.regions import DEFAULT_REGIONS
 from jackfield_aws.sessions import Ambient
 from jackfield_aws.sts import StsCaller, assume_role, caller_identity
 
+_KEYS = ("accessKeyId", "secretAccessKey", "sessionToken")
+_ROLE = ("roleARN", "externalId")
+"""Values on which the two steps depend."""
 _ACCEPTED = "AWS accepts the credentials"
 _ASSUMED = "The role can be assumed"
 _ASKED_FOR = "The role requires the External ID"
@@ -50,7 +53,7 @@ def try_role(context: OpenContext, assumption: Assumption) -> Iterator[Step | Ac
     try:
         assume_role(caller, assumption.request(context))
     except JackfieldError as error:
-        yield _failed("role", _ASSUMED, error)
+        yield Step.failed("role", _ASSUMED, error, values=_ROLE)
         return
     yield Step("role", _ASSUMED, passed=True, message=f"{assumption.role.text} was assumed.")
     yield Account(id=assumption.role.account, label=assumption.role.text)
@@ -62,7 +65,7 @@ def _try_caller(caller: StsCaller) -> Iterator[Step | Account]:
     try:
         account = caller_identity(caller)
     except JackfieldError as error:
-        yield _failed("credentials", _ACCEPTED, error)
+        yield Step.failed("credentials", _ACCEPTED, error, values=_KEYS)
     else:
         principal = role_of_session(account.label)
         yield Step("credentials", _ACCEPTED, passed=True, message=f"They belong to {account.label}.", principal=principal)
@@ -77,7 +80,7 @@ def _try_without(context: OpenContext, assumption: Assumption, principal: str | 
     except Unauthenticated:
         return Step("externalIdRequired", _ASKED_FOR, passed=True, mandatory=False, message="Without it the role cannot be assumed.")
     except JackfieldError as error:
-        return dataclasses.replace(_failed("externalIdRequired", _ASKED_FOR, error), mandatory=False)
+        return Step.failed("externalIdRequired", _ASKED_FOR, error, mandatory=False, values=_ROLE)
     statement = trust_policy(role_of_session(principal or "<ARN of the user>"), "<the External ID of this connection>")["Statement"][0]
     return Step(
         "externalIdRequired",
@@ -87,10 +90,6 @@ def _try_without(context: OpenContext, assumption: Assumption, principal: str | 
         message="The role can be assumed without the External ID, so the External ID protects nothing.",
         hint=f"Add the condition to the role's trust policy: {json.dumps(statement)}",
     )
-
-
-def _failed(key: str, title: str, error: JackfieldError) -> Step:
-    return Step(key, title, passed=False, message=error.message, hint=error.hint)
 
 
 def _region(context: OpenContext, region: str | None) -> str:

@@ -17,6 +17,11 @@ STS_ERRORS = AWS_ERRORS.extended(
             Unauthenticated,
             "The key belongs to the root user of an account, which may assume no role: use the key of an IAM user or a role.",
         ),
+        ("AccessDenied", "because no identity-based policy allows"): Row(
+            Unauthenticated,
+            "Allow sts:AssumeRole on the role for {principal}, in an IAM policy of the key's own account.",
+            path="/accessKeyId",
+        ),
         ("AccessDenied", "MultiFactorAuthentication"): Row(
             Unauthenticated,
             "A policy demands multi-factor authentication, which a server cannot give: remove the condition on aws:MultiFactorAuthPresent "

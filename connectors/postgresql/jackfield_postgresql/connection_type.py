@@ -90,7 +90,7 @@ class Password(ConnectionType):
                 "SELECT current_user AS who, current_database() AS database, current_setting('server_version') AS version"
             ).rows[0]
         except JackfieldError as error:
-            yield Step("signIn", "Sign in", passed=False, message=error.message, hint=error.hint)
+            yield Step.failed("signIn", "Sign in", error)
             return
         yield Step("signIn", "Sign in", passed=True, message=f"PostgreSQL {row['version']} accepted the login.")
         yield Account(f"{self.server.place}/{row['database']}", f"{row['who']} at {self.hostname}, database {row['database']}")

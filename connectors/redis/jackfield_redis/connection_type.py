@@ -63,7 +63,7 @@ class LoginType(ConnectionType):
         try:
             client.read("PING")
         except JackfieldError as error:
-            yield Step("signIn", "Sign in", passed=False, message=error.message, hint=error.hint)
+            yield Step.failed("signIn", "Sign in", error)
             return
         yield Step("signIn", "Sign in", passed=True, message="The server accepted the login.")
         who, place = self.username or "default", self.address.place

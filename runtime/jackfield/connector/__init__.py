@@ -14,17 +14,8 @@ if TYPE_CHECKING:
     from jackfield.connector.actions import Action, Option
     from jackfield.connector.answers import MAX_ANSWER, bounded_answer, check_price, whole_answer
     from jackfield.connector.budget import Budget, Limits, Warmup
-    from jackfield.connector.context import (
-        Account,
-        Answered,
-        Apart,
-        Call,
-        Minted,
-        OpenContext,
-        Step,
-        check_may_wait,
-        current_call,
-    )
+    from jackfield.connector.connection_steps import Account, Step
+    from jackfield.connector.context import Answered, Apart, Call, Minted, OpenContext, check_may_wait, current_call
     from jackfield.connector.declare import Connector
     from jackfield.connector.evidence import KEY, MARKER, SENT_FROM, SENT_UNTIL, EventEvidence, Look, Marker, Record, RecordEvidence
     from jackfield.connector.failed_entries import FailedEntry
@@ -207,7 +198,8 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
         {
             ".answers": "MAX_ANSWER bounded_answer check_price whole_answer",
             ".budget": "Budget Limits Warmup",
-            ".context": "Account Answered Apart Call Minted OpenContext Step check_may_wait current_call",
+            ".connection_steps": "Account Step",
+            ".context": "Answered Apart Call Minted OpenContext check_may_wait current_call",
             ".actions": "Action Option",
             ".declare": "Connector",
             ".evidence": "KEY MARKER SENT_FROM SENT_UNTIL EventEvidence Look Marker Record RecordEvidence",

@@ -1,11 +1,12 @@
-"""Declared actions and option sources: the data that an author's declarations become."""
+"""Declared actions and option sources: the data that an author's declarations become, some of them on demand."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+import importlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from jackfield.connector.models import Inputs, Output
+from jackfield.connector.models import DeclarationError, Inputs, Output
 from jackfield.kernel.dataclass import dataclass, field
 from jackfield.kernel.errors import Detail, InvalidInput
 from jackfield.kernel.pointers import pointer
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from jackfield.connector.budget import Budget
     from jackfield.connector.evidence import Evidence, Marker
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,3 +165,43 @@ def united(needed: Iterable[Mapping[str, Iterable[str]]]) -> Mapping[str, tuple[
         for system, names in permissions.items():
             union.setdefault(system, set()).update(names)
     return {system: tuple(sorted(names)) for system, names in union.items()}
+
+
+class OnDemand(Mapping[str, T]):
+    """Actions or triggers of a connector by key (``noun`` says which), which modules of their own declare. The module that declares one is
+    imported when it is called or described."""
+
+    def __init__(self, noun: str, on_demand: Mapping[str, str], declared: Mapping[str, T]) -> None:
+        self._noun = noun
+        self._on_demand = on_demand
+        self._declared = declared
+
+    def __getitem__(self, key: str) -> T:
+        if key not in self._declared and key in self._on_demand:
+            importlib.import_module(self._on_demand[key])
+            if key not in self._declared:
+                raise DeclarationError(f"the module '{self._on_demand[key]}' declares no {self._noun} '{key}'")
+        return self._declared[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._declared or key in self._on_demand
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**self._on_demand, **self._declared})
+
+    def __len__(self) -> int:
+        return len({**self._on_demand, **self._declared})
+
+
+def by_key(noun: str, modules: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Return the module of each key.
+
+    :raises DeclarationError: for a key that is listed twice.
+    """
+    found: dict[str, str] = {}
+    for module, keys in modules.items():
+        for key in keys:
+            if key in found:
+                raise DeclarationError(f"{noun} '{key}' is listed twice in 'modules'")
+            found[key] = module
+    return found

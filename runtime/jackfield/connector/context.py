@@ -466,35 +466,3 @@ class OpenContext(SecretHolder):
         """Return an object that is expensive to create; it is cached until the connection changes."""
         found: T = self.leases.cached(key, make)
         return found
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step of a connection test: title, outcome, message and a hint on what to do.
-
-    ``principal`` is the authenticated identity, as written in policies (such as an ARN), if known.
-    """
-
-    key: str
-    title: str
-    passed: bool
-    message: str
-    mandatory: bool = True
-    hint: str | None = None
-    principal: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the step as JSON (docs/reference/http.md)."""
-        row: dict[str, Any] = {
-            "key": self.key, "title": self.title, "passed": self.passed, "mandatory": self.mandatory, "message": self.message,
-        }  # fmt: skip
-        optional = {"hint": self.hint, "principal": self.principal}
-        return row | {name: value for name, value in optional.items() if value is not None}
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """Provider account that a connection signs in to: a stable id, and a label that people recognise."""
-
-    id: str
-    label: str

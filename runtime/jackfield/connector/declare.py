@@ -7,10 +7,10 @@ import typing
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
-from jackfield.connector.actions import Action, JobSteps, OptionSource, Preview, one_unit, united
-from jackfield.connector.context import OpenContext, Step
+from jackfield.connector.actions import Action, JobSteps, OnDemand, OptionSource, Preview, by_key, one_unit, united
+from jackfield.connector.connection_steps import Step
+from jackfield.connector.context import OpenContext
 from jackfield.connector.models import ConnectionType, DeclarationError, Inputs, Output, check_evidence, spelt_out
-from jackfield.connector.on_demand import OnDemand, by_key
 from jackfield.connector.streamed import returns_files
 from jackfield.connector.triggers import Triggers
 from jackfield.kernel.dataclass import replace

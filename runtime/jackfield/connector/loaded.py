@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from jackfield.connector.actions import Action, OptionSource
-from jackfield.connector.context import Account, OpenContext, Step
+from jackfield.connector.connection_steps import Account, Step
+from jackfield.connector.context import OpenContext
 from jackfield.connector.declare import Documents, Explain
 from jackfield.connector.triggers import Trigger
 

@@ -14,7 +14,8 @@ from pydantic import Field as _PydanticField
 from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema, PydanticUndefined, core_schema
 
-from jackfield.connector.context import Account, OpenContext, Step
+from jackfield.connector.connection_steps import Account, Step
+from jackfield.connector.context import OpenContext
 from jackfield.kernel.errors import Detail, InvalidConnection, InvalidOutput, Sent
 from jackfield.kernel.pointers import pointer
 from jackfield.kernel.secrecy import SecretHolder

@@ -14,9 +14,9 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import create_model
 
+from jackfield.connector.actions import OnDemand, by_key
 from jackfield.connector.hook_requests import HookRequest, Malformed
 from jackfield.connector.models import DeclarationError, Inputs, Output, spelt_out
-from jackfield.connector.on_demand import OnDemand, by_key
 from jackfield.kernel.dataclass import dataclass, field, replace
 from jackfield.kernel.secrecy import SecretHolder
 from jackfield.manifest.triggers import CHANGES, EVERY, LARGEST, LEAST

@@ -152,7 +152,7 @@ class _ConnectPages:
         try:
             response = self._led(request, self._authorized(request, sessions, opened, only_if_empty=True) if opened.task else opened)
         except JackfieldError as error:
-            now = sessions.find(opened.id)
+            now = sessions.trials.noted(sessions.find(opened.id), error)
             if not same(now.browser, secret):  # a later press has overtaken this one: the browser has, or gets, that one's secret
                 return RedirectResponse(f"{PAGE}/{request.path_params['link']}", 303, {"Cache-Control": "no-store"})
             response = self._view(request, sessions, now, secret, began=True).shown(sessions, now, error=error)
@@ -182,7 +182,8 @@ class _ConnectPages:
         try:
             return self._stepped(request, sessions, found, view)
         except JackfieldError as error:
-            response = view.shown(sessions, sessions.find(found.id), error=error, typed=sent(request.state.form))
+            now = sessions.trials.noted(sessions.find(found.id), error)
+            response = view.shown(sessions, now, error=error, typed=sent(request.state.form))
             if isinstance(error, LimitReached):  # the step can be repeated
                 response.status_code = error.http_status
             return response
@@ -310,6 +311,7 @@ class _ConnectPages:
         return View(
             locale_of(request, found.wanted.locale), found, csrf_token(f"{secret}.{found.id}"), place=_place(request, found, began=began),
             returned=sessions.approvals.came_back(found, self._jar.returned(request, found.id)),
+            back=same(found.apart, self._jar.returned(request, found.id)),
             starts=f"{self._server.seen(request)}{START}", address=address or f"{SESSION}/{found.id}", state=state,
             lasts=found.expires_at - self._server.clock.time(), suggest=partial(_suggested, self._server.catalog),
         )  # fmt: skip

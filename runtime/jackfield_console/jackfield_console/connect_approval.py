@@ -19,8 +19,9 @@ from jackfield.kernel.markup import Markup, Node
 from jackfield_console.connect_cards import icon
 from jackfield_console.connect_page import Pages
 from jackfield_console.layout.components import h
+from jackfield_platform.tenants.approvals import OTHER_ACCOUNT
 from jackfield_platform.tenants.connect_records import ConnectRecord
-from jackfield_platform.tenants.connect_session import ConnectSession
+from jackfield_platform.tenants.connect_session import ConnectSession, account_named
 from jackfield_platform.tenants.connecting import Connecting
 from jackfield_server.shared.operations.connect import SESSION
 from jackfield_server.shared.requests.prefix import START
@@ -34,7 +35,8 @@ _SHORT = 12
 def progress(sessions: Connecting, found: ConnectSession) -> str:
     """Return how far a session has come, as one word that changes with it and with each attempt at the provider."""
     authorization = sessions.approvals.state(found)["status"] if found.task == "authorize" else ""
-    return "-".join((found.status, found.task, authorization, _attempt(found)))
+    busy = "busy" if sessions.trials.is_busy(found) else ""
+    return "-".join((found.status, found.task, authorization, _attempt(found), busy))
 
 
 def _attempt(found: ConnectSession) -> str:
@@ -42,19 +44,20 @@ def _attempt(found: ConnectSession) -> str:
 
 
 class ApprovalPages(Pages):
-    """Pages of one session in one window, at ``place``. ``returned`` is true for a browser that came back from the provider with an approval;
-    ``starts`` is where links to approvals begin, as another device calls it."""
+    """Pages of one session in one window, at ``place``. ``returned`` is true for a browser that came back from the provider with an approval,
+    ``back`` for one that came back with whatever answer. ``starts`` is where links to approvals begin, as another device calls it."""
 
     patience = 20.0
     """Seconds for which a page waits for the platform's confirmation before it says that the person may leave."""
 
     def __init__(
         self, locale: str, found: ConnectSession | None = None, csrf: str = "", *, place: Place = "page", returned: bool = False,
-        starts: str = "", **follows: Any,
+        back: bool = False, starts: str = "", **follows: Any,
     ) -> None:  # fmt: skip
         super().__init__(locale, found, csrf, **follows)
         self._place = place
         self._returned = returned
+        self._back = back
         self._starts = starts
 
     def _title(self, sessions: Connecting, found: ConnectSession) -> str:
@@ -128,15 +131,18 @@ class ApprovalPages(Pages):
             return self._approved(sessions, found, error)
         if answered or (found.status == "saved" and state["status"] != "failed"):
             return self._approved_elsewhere(found)
+        if state.get("reason") == OTHER_ACCOUNT and error is None:
+            return self._other_account(sessions, found)
         declined = state.get("reason") == DECLINED
         if self._place == "window":
             return self._window_is_done(found, declined=declined)
         if declined and error is None:
             return self._declined(found)
-        failed = self._fault(error) if error is not None else None
+        failed = self._failed(sessions, found, error) if error is not None else None
         if state["status"] == "failed":
             reason = self._words.of(str(state.get("reason", "")))
-            failed = h.p(self.say("approve_failed", reason=reason), class_="notice bad", role="alert")
+            refused = h.p(self.say("approve_failed", reason=reason), class_="notice bad", role="alert")
+            failed = self._blocked(found) if found.blocked else refused
         return self._before(sessions, found, failed, at_once=at_once)
 
     def _before(self, sessions: Connecting, found: ConnectSession, failed: Markup | None, *, at_once: bool) -> Response:
@@ -169,11 +175,40 @@ class ApprovalPages(Pages):
     def _approved(self, sessions: Connecting, found: ConnectSession, error: JackfieldError | None) -> Response:
         host = urlsplit(found.wanted.return_to).hostname or ""
         remains = h.p(self.say("approved_remains", host=host)) if found.wanted.verify == "confirm" else None
-        failed = self._fault(error) if error is not None else None
+        failed = self._failed(sessions, found, error) if error is not None else None
+        if found.met:
+            return self._other_allowed(sessions, found, failed, remains)
         finish = self._step("finish", self.say("finish"))
         return self.page(
             self.say("approved_title"), failed, h.p(self.say("approved_lead", type=self._title(sessions, found))), self._whom(found), remains, finish,
             self._cancel(), picture=self._picture(sessions, found),
+        )  # fmt: skip
+
+    def _named_accounts(self, sessions: Connecting, found: ConnectSession) -> dict[str, str]:
+        """Return the words for the account that was met at the provider, and the one that the connection is for."""
+        before, host = account_named(sessions.account(found)), urlsplit(found.host).hostname or ""
+        return {"host": host, "now": account_named(found.met), "before": before, "platform": self._platform or self.say("somebody")}
+
+    def _other_account(self, sessions: Connecting, found: ConnectSession) -> Response:
+        """Render that a person has signed in with another account: whose it is learns only the browser that was there."""
+        about, picture = self._named_accounts(sessions, found), self._picture(sessions, found)
+        lead = h.p(self.say("other_you" if self._back and found.met else "other_somebody", **about), class_="notice warn", role="alert")
+        if self._place == "window":
+            return self.page(self.say("other_title"), lead, h.p(self.say("other_window", **about)), picture=picture)
+        new = h.p(self.say("other_new", **about), class_="muted") if self._back and found.met else None
+        again = self._step("approve", self.say("other_again", **about))
+        return self.page(
+            self.say("other_title"), lead, h.p(self.say("other_next", **about)), again, new, self._cancel(), picture=picture
+        )  # fmt: skip
+
+    def _other_allowed(self, sessions: Connecting, found: ConnectSession, failed: Markup | None, remains: Markup | None) -> Response:
+        """Render that the platform lets the connection become another account's, as a choice of its own."""
+        about = self._named_accounts(sessions, found)
+        lead = h.p(self.say("other_allowed", **about), class_="notice warn", role="alert")
+        use = self._step("finish", self.say("other_use", **about))
+        again = self._step("approve", self.say("other_again", **about), plain=True) if self._place != "window" else None
+        return self.page(
+            self.say("other_title"), failed, lead, self._whom(found), remains, use, again, self._cancel(), picture=self._picture(sessions, found)
         )  # fmt: skip
 
     def _approved_elsewhere(self, found: ConnectSession) -> Response:
@@ -238,11 +273,3 @@ class ApprovalPages(Pages):
     def _check(self, found: ConnectSession) -> Markup:
         """Return what leads on without the script, which follows by itself; it shows the link from when its window has opened."""
         return h.p(h.a(self.say("approve_check"), href=f"{SESSION}/{found.id}"), id=None if found.code else "check")
-
-
-def account_named(account: Mapping[str, Any] | None) -> str:
-    """Name an account as people know it, then by its ID; an ID that is a part of the name comes first, such as the number in an ARN."""
-    known = account or {}
-    identifier, label = str(known.get("id") or ""), str(known.get("label") or "")
-    parts = (identifier, label) if identifier in label else (label, identifier)
-    return ", ".join(dict.fromkeys(filter(None, parts)))

@@ -19,6 +19,7 @@ from jackfield_console.layout.assets import asset
 from jackfield_console.layout.components import csrf_field, h
 from jackfield_console.layout.theme import source_of, style_of
 from jackfield_platform.tenants.connect_session import ConnectSession
+from jackfield_platform.tenants.connecting import Connecting
 from jackfield_server.shared.operations.connect import SESSION
 from jackfield_server.shared.requests.prefix import below_prefix
 
@@ -132,10 +133,25 @@ class Pages:
         """Render an error; a customer does not know the name of a connection."""
         return self._words.fault(error, self._found.connection if self._found is not None else "")
 
+    def _blocked(self, found: ConnectSession) -> Markup:
+        """Render that the platform has to mend something: a person can do nothing but wait, and quote a reference."""
+        platform = self._platform or self.say("somebody")
+        told = self.say("blocked", platform=platform)
+        reference = h.strong(str(found.blocked.get("reference") or found.id), class_="reference", translate="no")
+        label = [self.say("blocked_reference"), ": ", reference]
+        next_ = h.p(self.say("blocked_next", platform=platform))
+        return h.div(h.p(told[:1].upper() + told[1:], class_="message"), next_, h.p(label), class_="notice bad", role="alert")
+
+    def _failed(self, sessions: Connecting, found: ConnectSession, error: JackfieldError) -> Markup:
+        """Render an error for whoever can mend it."""
+        return self._blocked(found) if sessions.trials.is_platforms(found, error) else self._fault(error)
+
     def _formed(self, step: str, *content: Node) -> Markup:
         own = h.input(type="hidden", name="step", value=step) if step else None
         address = f"{SESSION}/{self._found.id}" if self._found is not None else ""
-        return h.form(csrf_field(self._csrf), own, *content, method="post", action=address, novalidate=True, class_="stack")
+        works = self.say("testing" if step == "submit" else "working")
+        told = h.p(class_="working", role="status", data_working=works)
+        return h.form(csrf_field(self._csrf), own, *content, told, method="post", action=address, novalidate=True, class_="stack")
 
     def _step(self, step: str, label: str, *, plain: bool = False, danger: bool = False) -> Markup:
         button = h.button(label, class_="quiet" if plain else "danger" if danger else "primary")

@@ -37,6 +37,7 @@ _SORTS = Sorts(
 )  # fmt: skip
 _DONE = {"revoked": "Link revoked: the session has ended."}
 _MODES = (("connect", "connect a new account"), ("reauth", "connect an account again"), ("manage", "manage the accounts"))
+_WHOSE = (("own", "connected by the person under For"), ("all", "of all people of the workspace"))
 _LASTS = (("1800", "in 30 minutes"), ("7200", "in 2 hours"), ("86400", "in a day"))
 
 
@@ -116,7 +117,8 @@ def _new(request: PageRequest, workspace: str) -> Markup:
         ),
         text_field("type", "System", hint=hint, list="type-choices"),
         text_field("connection", "Connection", hint="Its name. Required to connect an account again.", maxlength=100),
-        text_field("user", "For", hint="Your own ID of the person, for the audit log.", maxlength=200),
+        text_field("user", "For", hint="Your own ID of the person: whose connections are managed, and for the audit log.", maxlength=200),
+        choice_field("whose", "Connections to manage are those", _WHOSE, "own"),
         h.datalist([h.option(kind.about.title, value=kind.full_name) for kind in kinds], id="type-choices"),
         h.div(h.button("Create link", class_="primary"), class_="actions"),
         into="#made",
@@ -127,6 +129,8 @@ def _new(request: PageRequest, workspace: str) -> Markup:
 def _wanted(request: PageRequest) -> dict[str, Any]:
     given = {name: request.form.get(name, "").strip() for name in ("mode", "connection", "user", "type", "expiresIn")}
     wanted: dict[str, Any] = {"verify": "link", **{name: given[name] for name in ("mode", "connection", "user") if given[name]}}
+    if request.form.get("whose") == "all":
+        wanted["allConnections"] = True
     if given["type"]:
         wanted["types"] = [given["type"]]
     if given["expiresIn"].isdigit():

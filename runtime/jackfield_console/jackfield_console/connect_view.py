@@ -15,14 +15,14 @@ from starlette.responses import Response
 from jackfield.connections.connection_types import Kind
 from jackfield.kernel.errors import Detail, InvalidConnection, JackfieldError
 from jackfield.kernel.markup import Markup, Node
-from jackfield_console.connect_approval import ApprovalPages, account_named, progress
+from jackfield_console.connect_approval import ApprovalPages, progress
 from jackfield_console.connect_cards import card, grouped, icon
 from jackfield_console.connection import cure
 from jackfield_console.layout.components import badge, csrf_field, guide, h, json_text, line
 from jackfield_console.plain_form import Choices, fields
 from jackfield_platform.tenants.connect_access import stack_of
 from jackfield_platform.tenants.connect_records import ConnectRecord
-from jackfield_platform.tenants.connect_session import CANCELLED, ConnectSession
+from jackfield_platform.tenants.connect_session import CANCELLED, ConnectSession, account_named
 from jackfield_platform.tenants.connecting import Connecting
 from jackfield_server.shared.operations.connect import SESSION
 from jackfield_store.connections.connection_rows import secret_places
@@ -78,6 +78,8 @@ class View(ApprovalPages):
         ``error``, is still in the form."""
         self._now(sessions, found)
         self._typed = typed or {}
+        if sessions.trials.is_busy(found) and not found.is_over:
+            return self._busy(found)
         if found.is_over:
             return self.ended(found, sessions.show(found.id).get("account"), self._title(sessions, found))
         if found.task == "authorize" and not (found.status == "saved" and self._returned and self._place != "frame"):
@@ -89,15 +91,23 @@ class View(ApprovalPages):
             return self._window_is_done(found, declined=False)
         return self._at_task(sessions, found, words, error)
 
+    def _busy(self, found: ConnectSession) -> Response:
+        """Render that a test runs, whoever has begun it: another one would only take longer."""
+        check = h.noscript(h.p(h.a(self.say("busy_check"), href=f"{SESSION}/{found.id}", class_="button")))
+        return self.page(self.say("busy_title"), h.p(self.say("busy_lead"), class_="notice running", role="status"), check, self._cancel())
+
     def _at_task(self, sessions: Connecting, found: ConnectSession, words: str, error: JackfieldError | None) -> Response:
+        failed = self._failed(sessions, found, error) if error is not None else None
         if not found.task:
-            return self._choose(sessions, found, words) if found.wanted.mode == "connect" else self._manage(sessions, found, words)
+            listed = self._choose if found.wanted.mode == "connect" else self._manage
+            return listed(sessions, found, words, failed)
         if found.task == "remove":
             title, remove = (
                 self.say("remove_title", type=self._listed_title(sessions, found)),
                 self._step("finish", self.say("remove"), danger=True),
             )
-            return self.page(title, self._same_account(sessions, found), h.p(self.say("remove_lead")), remove, self._cancel())
+            account, lead = self._same_account(sessions, found), h.p(self.say("remove_lead"))
+            return self.page(title, failed, account, lead, remove, self._cancel())
         return self._account(sessions, found) if found.passed and error is None else self._form(sessions, found, error)
 
     def _now(self, sessions: Connecting, found: ConnectSession) -> None:
@@ -131,6 +141,9 @@ class View(ApprovalPages):
             whose = h.p(self.say("done_account", account=account_named(account))) if account and title and not removed else None
             heading = self.say("removed_title" if removed else "done_title")
             return self.page(heading, lead, whose, back, tells={"status": found.status}, status=status)
+        if found.blocked and found.status == "failed" and title:
+            tells = {"status": found.status, "reason": found.reason}
+            return self.page(self.say("over_title"), self._blocked(found), h.p(self._again("over_next")), back, tells=tells, status=status)
         own = "over_expired" if found.status == "expired" else "over_cancelled" if found.reason == CANCELLED else ""
         reason = self.say(own) if own else self._words.of(found.reason)
         lead = h.p(self.say("over_lead", reason=reason), " ", self._again("over_next"), class_="notice bad", role="alert")
@@ -148,14 +161,25 @@ class View(ApprovalPages):
             return h.p(h.button(self.say("close"), type="button", data_leaves=True, class_="primary"))
         return h.p(h.a(self.say("return"), href=returning(found), class_="button")) if found.wanted.return_to else None
 
-    def _choose(self, sessions: Connecting, found: ConnectSession, words: str) -> Response:
+    def _choose(self, sessions: Connecting, found: ConnectSession, words: str, failed: Markup | None) -> Response:
         offered = sessions.offered(found)
         groups = grouped(self._words, offered, words)
         cards = [card(self._words, types, found.wanted.icons) for types in groups[:_MOST]]
         box = self._search(found, words, len({name.partition("/")[0] for name, _ in offered}))
         more = self._rest(len(groups))
-        listed = self._formed("choose", h.ul(cards, class_="cards")) if cards else h.p(self.say("choose_none"), class_="empty")
-        return self.page(self.say("choose_title"), h.p(self.say("choose_lead")), box, listed, more, self._cancel())
+        if not offered:
+            return self._dead_end(found, h.p(self.say("choose_empty"), class_="empty"), "choose_title")
+        listed = self._formed("choose", h.ul(cards, class_="cards")) if cards else self._unfound(found)
+        return self.page(self.say("choose_title"), failed, h.p(self.say("choose_lead")), box, listed, more, self._cancel())
+
+    def _unfound(self, found: ConnectSession) -> list[Markup]:
+        """Render that a search has found nothing, with the way back to all."""
+        all_ = h.a(self.say("choose_all"), href=f"{SESSION}/{found.id}", class_="button")
+        return [h.p(self.say("choose_none"), class_="empty"), h.p(all_)]
+
+    def _dead_end(self, found: ConnectSession, lead: Markup, title: str) -> Response:
+        """Render that there is nothing to choose, and lead back to the platform, which has more to offer."""
+        return self.page(self.say(title), lead, self._way_back(found), self._cancel())
 
     def _search(self, found: ConnectSession, words: str, count: int) -> Markup | None:
         field = h.input(type="search", id="q", name="q", value=words)
@@ -165,13 +189,16 @@ class View(ApprovalPages):
     def _rest(self, count: int) -> Markup | None:
         return h.p(self.say("choose_more", count=count - _MOST), class_="muted") if count > _MOST else None
 
-    def _manage(self, sessions: Connecting, found: ConnectSession, words: str) -> Response:
+    def _manage(self, sessions: Connecting, found: ConnectSession, words: str, failed: Markup | None) -> Response:
         managed, wanted = list(self._named(sessions, found)), words.casefold().split()
         fitting = [one for one in managed if all(word in f"{one[1]} {one[2]}".casefold() for word in wanted)]
         rows = [self._managed_card(found, *one) for one in fitting[:_MOST]]
-        listed = h.ul(rows, class_="cards") if rows else h.p(self.say("manage_none"), class_="empty")
+        if not managed:
+            lead = self.say("manage_empty", platform=self._platform or self.say("somebody"))
+            return self._dead_end(found, h.p(lead[:1].upper() + lead[1:], class_="empty"), "manage_title")
+        listed = h.ul(rows, class_="cards") if rows else self._unfound(found)
         box, more = self._search(found, words, len(managed)), self._rest(len(fitting))
-        return self.page(self.say("manage_title"), box, listed, more, self._cancel())
+        return self.page(self.say("manage_title"), failed, box, listed, more, self._cancel())
 
     def _named(self, sessions: Connecting, found: ConnectSession) -> Iterator[tuple[Mapping[str, Any], str, str]]:
         """Return each connection with what a customer calls it, and its account: its own name is the platform's. Equal ones are counted."""
@@ -223,7 +250,7 @@ class View(ApprovalPages):
         back = self._step("back", self.say("back"), plain=True) if several else None
         return self.page(
             title, h.p(line(self._words.description(found.type, kind))), self._same_account(sessions, found),
-            self._faults(error, faults, schema["properties"]), self._trial(found, external), before, then, form, setup,
+            self._faults(sessions, found, error, faults), self._trial(found, external), before, then, form, setup,
             back, self._cancel(), picture=icon(found.type, self._words.connector(found.type, kind), found.wanted.icons), follows="end",
         )  # fmt: skip
 
@@ -233,15 +260,17 @@ class View(ApprovalPages):
         return {name: text for name, text in self._typed.items() if name in schema["properties"] and name not in hidden}
 
     def _fault_of(self, item: Detail) -> str:
-        return self.say("needs_value") if item.keyword == "required" else self._words.of(item.message)
+        return self.say("needs_value") if item.keyword == "required" else self._words.fault_of_value(item.message)
 
-    def _faults(self, error: JackfieldError | None, faults: Mapping[str, str], entered: Mapping[str, Any]) -> Node:
-        """Render what is wrong; that of values which the person does not see, since the platform has locked them, by their names."""
+    def _faults(self, sessions: Connecting, found: ConnectSession, error: JackfieldError | None, faults: Mapping[str, str]) -> Node:
+        """Render what is wrong: at the fields, or, of what the page does not ask for, by its name; or that it is the platform's."""
         if error is None:
             return None
+        if not faults or sessions.trials.is_platforms(found, error):
+            return self._failed(sessions, found, error)
+        entered = sessions.form(found)[0]["properties"]
         hidden = [f"{path[1:]}: {text}" for path, text in faults.items() if path.split("/")[1] not in entered]
-        told = h.p(self.say("wrong"), [[h.br(), text] for text in hidden], class_="notice bad", role="alert")
-        return told if faults else self._fault(error)
+        return h.p(self.say("wrong"), [[h.br(), text] for text in hidden], class_="notice bad", role="alert")
 
     def _access(self, sessions: Connecting, found: ConnectSession, external: str | None) -> Markup | None:
         """Render what the owner of an account does first: the External ID, and the documents that create the role."""
@@ -281,6 +310,8 @@ class View(ApprovalPages):
         steps: Iterable[Mapping[str, Any]] = (found.trial.get("lastTest") or {}).get("steps", ())
         if not found.trial:
             return None
+        if found.blocked and not found.passed:
+            return self._blocked(found)
 
         def needed(text: str) -> Markup:
             return self._code(text, self.say("cure_needed"))
@@ -288,7 +319,7 @@ class View(ApprovalPages):
         rows = [
             h.li(
                 h.p(h.strong(self._words.of(str(item["title"]))), ": ", self.say(self._outcome(item))),
-                h.p(self._words.of(str(item["message"]))),
+                self._words.told(item),
                 cure(advice, external, self.say("cure", hint="{}"), needed) if (advice := self._advice(item)) else None,
             )
             for item in steps
@@ -301,7 +332,7 @@ class View(ApprovalPages):
         return "passed" if step["passed"] else "not_passed" if step.get("mandatory", True) else "noted"
 
     def _advice(self, step: Mapping[str, Any]) -> str:
-        return "" if step["passed"] else self._words.hint(str(step.get("hint") or ""))
+        return "" if step["passed"] else self._words.hint(str(step.get("hint") or ""), str(step.get("code") or ""))
 
     def _status(self, status: str) -> Markup:
         return badge(status, self.say(f"status_{status}"))

@@ -15,7 +15,7 @@ from jackfield.connections.connection_types import Kind
 from jackfield.connections.locales import LOCALES, texts_of
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.hints import worded
-from jackfield.kernel.markup import Markup
+from jackfield.kernel.markup import Markup, Node
 from jackfield_console.layout.components import h
 from jackfield_platform.tenants.connect_records import ConnectRecord
 from jackfield_platform.tenants.connect_session import ConnectSession
@@ -54,9 +54,18 @@ class Words:
         """Return a text of a connector or of an error, or the text itself."""
         return self._texts.of(text)
 
-    def hint(self, hint: str | None) -> str:
-        """Return what a customer can do next; empty if that is nothing."""
-        return self._texts.hint((worded(hint, "console") or "").strip())
+    def fault_of_value(self, message: str) -> str:
+        """Return what is wrong with a value: what has no text in the reader's language is said in general, with its wording after it."""
+        found = self._texts.find(message)
+        general = self._texts.find("code#value") if found is None else None
+        return f"{general} ({self.say('in_english')}: {message})" if general is not None else found or message
+
+    def hint(self, hint: str | None, code: str = "") -> str:
+        """Return what a customer can do next; empty if that is nothing. A hint without a text in the reader's language is said by the code of
+        its error."""
+        text = (worded(hint, "console") or "").strip()
+        general = self._texts.find(f"code#{code}#hint") if text and self._texts.find(text) is None else None
+        return self._texts.hint(text) if general is None else general
 
     def connector(self, name: str, kind: Kind) -> str:
         """Return the name of a type's connector: the one that the platform named, since a family serves several."""
@@ -111,14 +120,35 @@ class Words:
         found: Mapping[str, Any] = self._labels.get(name) or self._labels.get(kind.full_name) or kept
         return found
 
-    def advice(self, hint: str | None) -> Markup | None:
+    def advice(self, hint: str | None, code: str = "") -> Markup | None:
         """Render what to do next."""
-        found = self.hint(hint)
+        found = self.hint(hint, code)
         return h.p(self.say("cure", hint=found), class_="hint-next") if found else None
+
+    def told(self, step: Mapping[str, Any]) -> Node:
+        """Render what a step of a test says. The provider's own words are marked as such. A text of ours that has none in the reader's
+        language is said by the error's code, with its wording below."""
+        message, said = str(step["message"]), (step.get("provider") or {}).get("message") or ""
+        return self._told(message, self.of(message), str(step.get("code") or ""), said)
+
+    def _told(self, message: str, known: str, code: str, said: str, class_: str | None = None) -> Node:
+        general = self._texts.find(f"code#{code}") if self._texts.find(message) is None else None
+        if general is None:
+            return h.p(_quoted(known, said), class_=class_)
+        wording = h.details(h.summary(self.say("in_english")), h.p(_quoted(message, said), lang="en"))
+        return [h.p(general, class_=class_), wording]
 
     def fault(self, error: JackfieldError, connection: str = "") -> Markup:
         """Render an error: what is wrong, and what to do next. The name of a ``connection`` is the platform's, and says nothing here."""
         message = self.of(error.message)
         for quoted in (f" '{connection}'", f" „{connection}“") if connection else ():
             message = message.replace(quoted, "")
-        return h.div(h.p(message[:1].upper() + message[1:], class_="message"), self.advice(error.hint), class_="notice bad", role="alert")
+        said = error.provider.message if error.provider is not None else None
+        told = self._told(error.message, message[:1].upper() + message[1:], error.code, said or "", "message")
+        return h.div(told, self.advice(error.hint, error.code), class_="notice bad", role="alert")
+
+
+def _quoted(text: str, said: str) -> Node:
+    """Mark the provider's own words within a text."""
+    before, found, after = text.partition(said) if said else (text, "", "")
+    return [before, h.q(found, translate="no"), after] if found else text

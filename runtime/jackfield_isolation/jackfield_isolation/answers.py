@@ -13,7 +13,8 @@ from typing import Any
 
 from jackfield.connector.actions import Action, Option
 from jackfield.connector.budget import Limits, Warmup
-from jackfield.connector.context import Account, IdempotencyKey, OpenContext, Step, entered
+from jackfield.connector.connection_steps import Account, Step
+from jackfield.connector.context import IdempotencyKey, OpenContext, entered
 from jackfield.connector.conversion import Handle, dumped
 from jackfield.connector.declare import Connector
 from jackfield.connector.grants import Grant

@@ -10,7 +10,8 @@ from pydantic import AfterValidator, BeforeValidator, FailFast, Field
 
 from jackfield.connector.actions import Option
 from jackfield.connector.budget import Limits
-from jackfield.connector.context import Account, Minted, Step
+from jackfield.connector.connection_steps import Account, Step
+from jackfield.connector.context import Minted
 from jackfield.connector.grants import Authorization, DeviceAuthorization, Grant
 from jackfield.connector.triggers import Outcome
 from jackfield.schema.wording import escaped

@@ -311,7 +311,7 @@ def test_many_connections_are_searched(shop: Shop) -> None:
     for number in range(50):
         known.add(f"account-{number:02}", "echo/token", {"token": "secret-4711"}, test=False)
     logo = f"data:image/png;base64,{'A' * 23_900}"
-    begun = shop.begin(mode="manage", types=[], connection="", theme={"logo": logo})
+    begun = shop.begin(mode="manage", types=[], connection="", theme={"logo": logo}, allConnections=True)
     ada = shop.person(begun).press("Begin")
     assert len(ada.text.encode()) <= 60_000
     assert ("10 more." in ada.said, "(2)" in ada.said, "(49)" in ada.said, "account" in ada.said) == (True, True, False, False)

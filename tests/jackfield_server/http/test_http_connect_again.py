@@ -142,7 +142,7 @@ def test_a_role_is_connected_again(stand: Stand, platform: Client) -> None:
         made = template_of(person)
         person.press("Continue", roleARN=arn, region="eu-west-1").press("Connect")
         assert "is connected" in person.said
-        again = {"mode": "reauth", "principal": None, "types": None, "defaults": None}
+        again = {"mode": "reauth", "principal": None, "types": None, "defaults": None, "allConnections": True}
         person = at_role(stand, platform, **again)[1]
         assert "Connect Mail of your company again" in person.said
         assert (external_id(person), statements(template_of(person))) == (first, statements(made))

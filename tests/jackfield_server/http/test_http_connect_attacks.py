@@ -162,7 +162,9 @@ def test_a_provider_cannot_be_asked_at_first(site: Attacked, monkeypatch: pytest
     with monkeypatch.context() as patched:
         patched.setattr(Authorizing, "begin", Mock(side_effect=down))
         ada = Person(site.stand.port).go(begun["url"]).press("Begin")
-    assert "The provider is down" in ada.said
+    assert "The Shop has a problem on its side" in ada.said
+    assert "the provider is down" not in ada.said
+    assert site.platform.get(f"{BASE}/{begun['id']}").json["blocked"]["message"] == "the provider is down"
     assert site.stored() == []
     assert "Continue to 127.0.0.1" in ada.press("Continue").said
     assert site.stored() == ["main"]
@@ -313,17 +315,32 @@ def test_a_token_is_revoked(site: Attacked) -> None:
 
 @pytest.mark.parametrize("allowed", [False, True])
 def test_another_account_approves_again(site: Attacked, *, allowed: bool) -> None:
-    """``reauth`` keeps the connection and its name. An approval for another account than before is refused at the confirmation, before it
-    is stored, and the connection goes on with the one that it has; unless the platform allows it."""
+    """``reauth`` keeps the connection and its name. Who comes back from the provider with another account than before learns it at once,
+    by both names, and can approve again; where the platform allows it, the other account is a choice of its own."""
     begun = site.begin(types=["owners/approved"])
     _, proof = site.approved(begun)
     assert site.confirm(begun, proof).json["account"]["id"] == "ada"
     again = site.begin(mode="reauth", types=[], defaults={}, allowOtherAccount=allowed)
-    _, proof = site.approved(again, "bobs-code")
-    answer = site.confirm(again, proof)
-    assert (answer.status, site.status(again)) == ((200, "granted") if allowed else (422, "failed"))
+    browser, state = site.at_provider(again)
+    browser = site.answered(browser, state, "bobs-code")
+    browser.go(browser.onward())
+    assert "You have signed in at 127.0.0.1 as bob. This connection belongs to ada" in browser.said
+    assert ("Use bob from now on" in browser.said, site.status(again), site.connected("owners")) == (allowed, "testing", "ada")
+    if allowed:
+        browser.press("Use bob from now on")
+        assert site.confirm(again, parse_qs(urlsplit(browser.onward()).query)["proof"][0]).json["account"]["id"] == "bob"
+    else:
+        assert "To connect bob as well, go back to The Shop" in browser.said
+        browser.press("Sign in as ada")
+        link = next(part for part in browser.text.split('"') if part.startswith("/oauth2/start/"))
+        state = parse_qs(urlsplit(browser.go(link).page.headers["location"]).query)["state"][0]  # type: ignore[union-attr]
+        browser = site.answered(browser, state, "adas-code")
+        browser.go(browser.onward()).press("Finish")
+        assert site.confirm(again, parse_qs(urlsplit(browser.onward()).query)["proof"][0]).status == 200
     assert site.connected("owners") == ("bob" if allowed else "ada")
-    same = site.begin(mode="reauth", types=[], defaults={}, allowOtherAccount=allowed)
+    if allowed:
+        return
+    same = site.begin(mode="reauth", types=[], defaults={})
     _, proof = site.approved(same, "adas-code")
     assert site.confirm(same, proof).json["account"]["id"] == "ada"
     assert site.connected("owners") == "ada"

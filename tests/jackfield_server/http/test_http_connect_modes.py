@@ -84,7 +84,7 @@ def test_an_account_is_disconnected(site: Attacked, way: str, *, one: bool) -> N
         assert site.confirm(first, finished(site, first, way)).status == 200
     else:
         site.stand.host.runtime("acme-1").connections.add("main", TYPES[way], values(site, way), test=False)
-    session = site.begin(mode="manage", types=[], defaults={}, **({} if one else {"connection": ""}))
+    session = site.begin(mode="manage", types=[], defaults={}, allConnections=way == "role", **({} if one else {"connection": ""}))
     answer = site.confirm(session, removed(site, session))
     assert (answer.status, answer.json["status"], answer.json["disconnected"]) == (200, "granted", True), answer.body
     assert (site.stored(), told(site, session)) == ([], [("connect.completed", True)])

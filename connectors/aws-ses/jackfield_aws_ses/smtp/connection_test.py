@@ -37,7 +37,7 @@ def try_server(server: Server, trust: ssl.SSLContext, login: Login, deadline: De
                 with explained(server, deadline):
                     perform()
             except JackfieldError as error:
-                yield Step(key, title, passed=False, message=error.message, hint=error.hint)
+                yield Step.failed(key, title, error)
                 return
             yield Step(key, title, passed=True, message=describe())
         session.leave(politely=True)

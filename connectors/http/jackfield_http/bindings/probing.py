@@ -46,7 +46,7 @@ def owner_read(client: HttpClient, about: Json) -> Iterable[Step | Account]:
         answer = client.get(about["path"])
     except JackfieldError as error:
         text = f"The credentials are valid, but whose account it is cannot be read: {error.message}"
-        yield Step("account", "Read the account", passed=False, mandatory=False, message=text, hint=error.hint)
+        yield Step.failed("account", "Read the account", error, message=text, mandatory=False)
         return
     found = account_of(answer, about)
     if found is not None:

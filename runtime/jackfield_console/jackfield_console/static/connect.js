@@ -134,6 +134,30 @@
     opener.postMessage(ASK, location.origin);
   }
 
+  // What a person has sent is on its way: it is said, and the same is not sent twice. A page that comes back from the browser's memory is
+  // as it was before.
+  const sent = new Set();
+  const still = (form, is) => {
+    for (const button of form.querySelectorAll("button")) button.disabled = is;
+    const told = form.querySelector("[data-working]");
+    if (told) told.textContent = is ? told.dataset.working : "";
+    main.setAttribute("aria-busy", String(is));
+  };
+  window.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.method !== "post") return;
+    if (sent.size) event.preventDefault();
+    else {
+      sent.add(form);
+      setTimeout(() => still(form, true)); // the form has taken the pressed button's value by then
+    }
+  });
+  window.addEventListener("pageshow", (event) => {
+    if (!event.persisted) return;
+    for (const form of sent) still(form, false);
+    sent.clear();
+  });
+
   main.querySelector("[aria-invalid='true']")?.focus(); // the first field to mend
 
   // Who comes from the platform's page need not press Begin; who is done, or has cancelled, need not close anything.

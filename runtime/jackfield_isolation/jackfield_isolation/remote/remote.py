@@ -10,7 +10,8 @@ from pydantic import PrivateAttr, ValidationError
 
 from jackfield.connector.actions import Action, JobSteps, Option, OptionSource, Preview, united
 from jackfield.connector.budget import Budget, Limits, Warmup
-from jackfield.connector.context import Account, Call, OpenContext, Step, current_call
+from jackfield.connector.connection_steps import Account, Step
+from jackfield.connector.context import Call, OpenContext, current_call
 from jackfield.connector.evidence_rows import read_evidence
 from jackfield.connector.grants import Grant
 from jackfield.connector.jobs import NoOutput, Polled, Started, steps_with

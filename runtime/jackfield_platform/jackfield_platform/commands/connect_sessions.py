@@ -10,7 +10,7 @@ from jackfield.cli.local_files import read_document
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.quantities import duration
 from jackfield.cli.session import Noun, declare_id, declare_pages, in_workspace, open_jackfield, pages
-from jackfield.kernel.clock import SystemClock
+from jackfield.kernel.clock import SystemClock, iso
 from jackfield_store.commands.stored import actor
 from jackfield_store.runtime import stored
 
@@ -29,7 +29,8 @@ def _declare_create(parser: Parser) -> None:
         "--actions", metavar="A,B", help="actions that will be called, as names or patterns: a role's template is for these"
     )
     parser.add_argument("--connection", metavar="NAME", help="name of the new connection, or of the one to connect again")
-    parser.add_argument("--user", metavar="ID", help="your own ID of the person, for the audit log")
+    parser.add_argument("--user", metavar="ID", help="your own ID of the person, whose connections are managed")
+    parser.add_argument("--all-connections", action="store_true", help="manage those of all users")
     parser.add_argument("--return-to", metavar="URL", help="page to which the browser goes at the end")
     parser.add_argument("--expires-in", type=duration(_DAY, zero=False), metavar="DURATION", help="such as 2h (default 30m, at most 1d)")
     parser.add_argument("--file", metavar="FILE", help="a request as of POST …/connect-sessions, for what has no option; - = stdin")
@@ -37,7 +38,6 @@ def _declare_create(parser: Parser) -> None:
 
 
 def _create(sessions: Connecting, arguments: Namespace) -> dict[str, Any]:
-    from jackfield.kernel.clock import iso
     from jackfield_platform.tenants.connecting import PAGE
 
     base = (arguments.url or arguments.public_url).rstrip("/")
@@ -48,7 +48,7 @@ def _create(sessions: Connecting, arguments: Namespace) -> dict[str, Any]:
         "mode": arguments.mode, "connection": arguments.connection, "user": arguments.user, "returnTo": arguments.return_to,
         "types": arguments.types.split(",") if arguments.types else None,
         "actions": [name.strip() for name in arguments.actions.split(",")] if arguments.actions else None,
-        "expiresIn": int(arguments.expires_in) if arguments.expires_in else None,
+        "expiresIn": int(arguments.expires_in) if arguments.expires_in else None, "allConnections": arguments.all_connections or None,
     }  # fmt: skip
     body: dict[str, Any] = {"verify": "link", **(read_document(arguments, "file") if arguments.file else {})}
     body |= {name: value for name, value in given.items() if value is not None}

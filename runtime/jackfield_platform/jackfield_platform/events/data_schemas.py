@@ -107,6 +107,10 @@ DATA: Mapping[str, tuple[str, Json]] = {
         "A connect session was confirmed, and its connection made or removed.",
         _data(("session", "mode", "verify"), **_SESSION, disconnected=_DISCONNECTED),
     ),
+    "connect.blocked": (
+        "A user cannot go on in a connect session, because of something that the platform has to mend.",
+        _data(("session", "mode", "verify", "reference", "code"), **_SESSION, reference=_TEXT, code=_TEXT, step=_TEXT),
+    ),
     "connect.failed": ("A connect session ended without a connection.", _data(("session", "mode", "verify"), **_SESSION)),
     "subscription.failing": (
         "The work on a subscription has failed three times in a row.",

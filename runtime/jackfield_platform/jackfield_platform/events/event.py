@@ -20,7 +20,7 @@ TYPES = (
     "callback.failing", "callback.exhausted", "callback.paused", "callback.resumed",
     "approval.requested", "approval.approved", "approval.declined", "approval.expired",
     "schedule.missed", "schedule.stopped",
-    "connect.completed", "connect.failed",
+    "connect.completed", "connect.failed", "connect.blocked",
     "workspace.suspended", "workspace.resumed",
     "subscription.failing", "subscription.recovered", "subscription.late", "subscription.restarted", "subscription.gap",
     "subscription.withheld", "subscription.refused",

@@ -10,17 +10,20 @@ from __future__ import annotations
 import contextlib
 import hmac
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from jackfield.kernel.errors import InvalidInvocation, JackfieldError
-from jackfield_platform.tenants.connect_session import ConnectSession
+from jackfield.kernel.errors import Forbidden, InvalidInvocation, JackfieldError
+from jackfield_platform.tenants.connect_session import ConnectSession, is_another
 from jackfield_platform.tenants.connect_table import ConnectTable, SessionMoved, unknown
 from jackfield_store.keys.sealing import digest, new_secret
 
 if TYPE_CHECKING:
-    from jackfield_store.management.authorizing import Authorizing
+    from jackfield_platform.tenants.connect_trials import Trials
+    from jackfield_store.management.authorizing import Authorizing, Completed
 
+OTHER_ACCOUNT = "the person has signed in with another account"
+"""Reason of an approval that was ended for its account."""
 _TRIES = 3
 _DIGITS = 6
 
@@ -32,11 +35,17 @@ class WrongCode(InvalidInvocation):
 
 
 class Approvals:
-    """Approvals of one workspace's connect sessions. ``authorizing`` returns the authorizations that a session has begun."""
+    """Approvals of one workspace's connect sessions. ``authorizing`` returns the authorizations that a session has begun, ``account`` the
+    account that its connection is for."""
 
-    def __init__(self, table: ConnectTable, authorizing: Callable[[ConnectSession], Authorizing]) -> None:
+    def __init__(
+        self, table: ConnectTable, authorizing: Callable[[ConnectSession], Authorizing],
+        account: Callable[[ConnectSession], Mapping[str, Any]], trials: Trials,
+    ) -> None:  # fmt: skip
         self._table = table
         self._authorizing = authorizing
+        self._account = account
+        self._trials = trials
 
     def begin(self, found: ConnectSession, redirect_uri: str, return_to: str) -> ConnectSession:
         """Begin the approval of a stored connection.
@@ -45,6 +54,7 @@ class Approvals:
         """
         begun = self._authorizing(found).begin(found.connection, redirect_uri, return_to=return_to, browser=found.key)
         fresh: dict[str, Any] = {"nonce": new_secret() if found.wanted.origins else "", "code": "", "tries": 0, "status": "testing"}
+        fresh |= {"met": {}, "blocked": {}}
         return self._table.change(found, authorization=begun["id"], start=begun["link"], host=begun["url"], **fresh)
 
     def state(self, found: ConnectSession) -> dict[str, Any]:
@@ -86,6 +96,33 @@ class Approvals:
             with contextlib.suppress(SessionMoved):  # another request has changed the session at the same moment
                 self._table.change(found, apart=digest(secret))
                 return
+
+    def answered(self, identifier: str, answer: Completed) -> None:
+        """Note which browser came back from the provider, and with what. Of a connection that is connected again it is found out now with
+        which account: the person learns of another one before anything is finished."""
+        if not answer.proof:
+            return
+        self.note_back(identifier, answer.proof)
+        found = self._table.find(identifier)
+        if answer.declined:
+            error = Forbidden(f"the provider refused the approval ({answer.declined})")
+            if self._trials.is_platforms(found, error, answer.declined):
+                self._trials.note(found, error)
+        elif found.task == "authorize" and not found.created and self._account(found).get("id"):
+            self._meet(found)
+
+    def _meet(self, found: ConnectSession) -> None:
+        """Find out with which account a person has signed in; another one ends the approval, unless the platform allows it."""
+        try:
+            account = self._authorizing(found).exchange(found.authorization, browser=found.key)
+        except JackfieldError as error:
+            self._trials.noted(found, error)
+            return
+        met = {"id": account.id, "label": account.label} if account is not None else {}
+        if is_another(self._account(found), met):
+            if not found.wanted.other_account:
+                self._authorizing(found).abandon(found.authorization, OTHER_ACCOUNT)
+            self._table.change(found, met=met)
 
     def take_code(self, found: ConnectSession) -> ConnectSession:
         """Make a code, with which a browser on another device goes to the provider.

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from jackfield_platform.tenants.connect_table import ConnectTable
     from jackfield_store.management.connections import ManagedConnections
 
+_MOST = 1000
+"""Connections in a list."""
 _NAMES = 100
 """Connections of one type that get a name of their own without random characters."""
 
@@ -59,15 +61,29 @@ class Choice:
             if can_be_filled(wanted, kind) and (wanted.principal or not self._access.trusts(kind))  # nobody could finish such a role
         ]
 
+    def require_offer(self, wanted: Wanted) -> None:
+        """Require that there is something to connect for the person.
+
+        :raises InvalidInvocation: if the page would have nothing to show.
+        """
+        if wanted.mode == "connect" and not self.offered(wanted):
+            text = "is required: with what this session brings, the workspace has no type whose fields a user could fill in"
+            hint = "Name a type, and what it requires in 'defaults.values' or 'fields'; a role needs a 'principal'."
+            raise InvalidInvocation(
+                f"the connect session is not valid: types {text}", details=[Detail("/types", text, "required")], hint=hint
+            )
+
     def managed(self, wanted: Wanted) -> list[dict[str, Any]]:
-        """Return the stored connections that a request is about. Those that wait for somebody's approval are nobody's yet."""
+        """Return the stored connections that a request is about: those of its user, unless it is about all. Those that wait for somebody's
+        approval are nobody's yet."""
         if wanted.mode == "connect":
             return []
         if wanted.connection:
-            return [self.find(wanted.connection)] if self.exists(wanted.connection) else []
+            is_there = self.exists(wanted.connection) and wanted.admits(self._record(wanted.connection))
+            return [self.find(wanted.connection)] if is_there else []
         known = self._connections.kinds
         types = {kind.full_name for name in wanted.types if (kind := known.known(name)) is not None}
-        rows, waiting = self._connections.list(limit=1000).items, self._table.waiting()
+        rows, waiting = self._rows(wanted), self._table.waiting()
         stored = (row for row in rows if row.get("source") == "store" and row["name"] not in waiting)
         return [row for row in stored if not types or row["type"] in types]
 
@@ -77,8 +93,29 @@ class Choice:
         :raises UnknownConnection: if there is none in the database.
         """
         kind = self._connections.kinds.find(str(self.find(connection)["type"]))
-        record = self._records.of(connection).get(connection, ConnectRecord())
+        record = self._record(connection)
         return kind, {"type": record.type_of(kind), "recalled": record.to_json()}
+
+    def require_own(self, wanted: Wanted) -> None:
+        """Require that the connection which a request names is not another user's.
+
+        :raises InvalidInvocation: if it is.
+        """
+        if not wanted.admits(self._record(wanted.connection)):
+            text = f"is of another user than '{wanted.user}'" if wanted.user else "is a user's: name the user in 'user'"
+            hint = "Name the user who has connected it, or set 'allConnections'."
+            fault = Detail("/connection", text)
+            raise InvalidInvocation(f"the connect session is not valid: the connection {text}", details=[fault], hint=hint)
+
+    def _rows(self, wanted: Wanted) -> Iterable[dict[str, Any]]:
+        """Return the connections of all users, or those of the request's user, however many others there are."""
+        if wanted.all_connections:
+            return self._connections.list(limit=_MOST).items
+        own = [name for name, record in self._records.of().items() if wanted.admits(record)]
+        return (self._connections.show(name) for name in sorted(own)[:_MOST] if self.exists(name))
+
+    def _record(self, connection: str) -> ConnectRecord:
+        return self._records.of(connection).get(connection, ConnectRecord())
 
     def check_access(self, wanted: Wanted, kinds: Iterable[Kind], record: ConnectRecord) -> None:
         """Check what the platform will call, and its External ID, against the types that the person may choose, or those of stored

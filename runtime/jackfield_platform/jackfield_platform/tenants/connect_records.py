@@ -1,4 +1,5 @@
-"""Records that connect sessions leave with their connections: the platform's words for it, and what the platform will call.
+"""Records that connect sessions leave with their connections: the platform's words for it, what the platform will call, and which of its
+users has connected it.
 
 Sessions that connect it again, list it or disconnect it show the same words and ask for the same role, without naming them again.
 """
@@ -18,23 +19,25 @@ if TYPE_CHECKING:
     from jackfield.connections.connection_types import Kind
     from jackfield_store.database import Transaction
 
-_MEMBERS = ("type", "labels", "actions", "calls", "principal")
+_MEMBERS = ("type", "labels", "actions", "calls", "principal", "user")
 _ID = "SELECT id FROM connections WHERE workspace = :workspace AND name = :name"
 _KEEP = "UPDATE connections SET connect_record = :sealed WHERE workspace = :workspace AND id = :id"
 _OF_ONE = "SELECT id, name, connect_record FROM connections WHERE workspace = :workspace AND name = :name AND connect_record IS NOT NULL"
-_OF_ALL = "SELECT id, name, connect_record FROM connections WHERE workspace = :workspace AND connect_record IS NOT NULL LIMIT 1000"
+_OF_ALL = "SELECT id, name, connect_record FROM connections WHERE workspace = :workspace AND connect_record IS NOT NULL LIMIT 20000"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ConnectRecord(SecretHolder):
     """Record of one connection. ``type`` is the name under which its type was offered, such as that of one connector of a family;
-    ``labels`` are the words for that type. ``actions``, ``calls`` and ``principal`` are those of ``Wanted``."""
+    ``labels`` are the words for that type. ``actions``, ``calls`` and ``principal`` are those of ``Wanted``;
+    ``user`` is the platform's ID of the user who has connected it, empty if no user has."""
 
     type: str = ""
     labels: Mapping[str, Any] = field(default_factory=dict)
     actions: tuple[str, ...] = ()
     calls: tuple[Mapping[str, Any], ...] = ()
     principal: str = ""
+    user: str = ""
 
     @classmethod
     def from_json(cls, members: Mapping[str, Any]) -> ConnectRecord:

@@ -49,7 +49,7 @@ _ORIGIN = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([1-9][0-9]{
 MEMBERS = frozenset(
     {
         "mode", "user", "verify", "types", "connection", "defaults", "fields", "labels", "returnTo", "origins", "theme", "locale",
-        "expiresIn", "userName", "principal", "allowOtherAccount", "icons", "actions", "calls",
+        "expiresIn", "userName", "principal", "allowOtherAccount", "allConnections", "icons", "actions", "calls",
     }
 )  # fmt: skip
 _UNLISTED = (
@@ -63,7 +63,8 @@ class Wanted(SecretHolder):
     ``locked``; ``fields`` are the platform's that the person fills in besides his own. ``theme`` is the look of the page, ``labels`` are
     its words for types and their fields, ``icons`` its pictures for connectors. The page calls the user ``user_name``, if there is
     one: ``user`` is the platform's own ID. ``principal`` is who assumes a role of the person's account, for the documents that describe the
-    role. ``actions`` and ``calls`` are what the platform will call, from which its permissions follow.
+    role. ``actions`` and ``calls`` are what the platform will call, from which its permissions follow. ``all_connections`` makes the
+    session about connections of all users of the workspace; without it, it is about those of ``user`` alone.
 
     With ``verify`` ``oidc``, which no platform asks for, only the person ``user`` connects, an issuer and a subject with ``|`` between
     them, who is signed in to the console."""
@@ -88,6 +89,7 @@ class Wanted(SecretHolder):
     actions: tuple[str, ...] = ()
     calls: tuple[Mapping[str, Any], ...] = ()
     lasts: int = _USUAL
+    all_connections: bool = False
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> Wanted:
@@ -115,6 +117,7 @@ class Wanted(SecretHolder):
             actions=reading.texts("actions", _MOST_ACTIONS),
             calls=reading.calls("calls"),
             other_account=reading.flag("allowOtherAccount"),
+            all_connections=reading.flag("allConnections"),
             lasts=reading.seconds("expiresIn"),
         )
         if found.verify == "confirm":
@@ -122,6 +125,8 @@ class Wanted(SecretHolder):
             reading.require("returnTo", "is required: the person comes back there, with the proof that the confirmation needs")
         if found.mode == "reauth":
             reading.require("connection", "is required: it names the connection to connect again")
+        if found.mode == "manage" and not found.connection and not found.all_connections:
+            reading.require("user", "or 'allConnections' is required: a user sees the connections of his own alone")
         if found.verify == "browser" and not (found.return_to or found.origins):
             reading.fault("returnTo", "or 'origins' is required: only a page of these leads a browser here")
         reading.check()
@@ -131,6 +136,11 @@ class Wanted(SecretHolder):
         """Return the request with what is remembered of its connection in place of what it does not name."""
         said = self if self.actions or self.calls else record
         return replace(self, principal=self.principal or record.principal, actions=said.actions, calls=said.calls)
+
+    def admits(self, record: ConnectRecord) -> bool:
+        """Return whether the request may be about the connection with this record: one of its user's, or one that it names and that no
+        user has connected; with ``all_connections`` any."""
+        return self.all_connections or (record.user == self.user if record.user else bool(self.connection))
 
     @property
     def pages(self) -> tuple[str, ...]:
@@ -151,7 +161,9 @@ class ConnectSession(SecretHolder):
     person reads the code there and types it on another device, in at most ``tries`` tries. ``framed`` is true if the session was begun, or
     opened again, in a frame of the platform's page, which then leads. ``apart`` is the digest of the secret of the browser that last came
     back from the provider, with whatever answer: it may see how the session goes on. ``recalled`` is what an earlier session has left with
-    the connection (``ConnectRecord``)."""
+    the connection (``ConnectRecord``). ``blocked`` is the last failure at the platform's side (``Blocked``). A test runs until
+    ``busy_until`` at most, in seconds since 1970; nothing else is tested meanwhile. ``met`` is the account (ID and label) with which the
+    person has signed in at the provider, if the connection is for another one."""
 
     id: str
     digest: str
@@ -183,6 +195,9 @@ class ConnectSession(SecretHolder):
     framed: bool = False
     apart: str = ""
     recalled: Mapping[str, Any] = field(default_factory=dict)
+    blocked: Mapping[str, Any] = field(default_factory=dict)
+    busy_until: float = 0.0
+    met: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def warnings(self) -> dict[str, list[dict[str, str]]]:
@@ -208,7 +223,8 @@ class ConnectSession(SecretHolder):
         asked, own = self.asked, self.record.labels
         labels = self.wanted.labels.get(self.type) or self.wanted.labels.get(full_name) or own
         kept = labels if self.wanted.connection else own or labels
-        return ConnectRecord(self.type, kept, asked.actions, asked.calls, asked.principal)
+        user = self.record.user if self.wanted.all_connections and self.wanted.mode != "connect" else self.record.user or self.wanted.user
+        return ConnectRecord(self.type, kept, asked.actions, asked.calls, asked.principal, user)
 
     @property
     def is_over(self) -> bool:
@@ -248,6 +264,11 @@ class ConnectSession(SecretHolder):
                  "unchanged": self.unchanged}  # fmt: skip
         return {name: value for name, value in about.items() if value}
 
+    def block_facts(self) -> dict[str, Any]:
+        """Return the data of the event of a failure at the platform's side: no words of a provider."""
+        about = {name: value for name, value in self.facts().items() if name not in ("reason", "disconnected", "unchanged")}
+        return {**about, **{name: self.blocked[name] for name in ("reference", "code", "step") if name in self.blocked}}
+
     def to_json(self) -> dict[str, Any]:
         """Return the session as its platform sees it."""
         wanted = self.wanted
@@ -255,7 +276,7 @@ class ConnectSession(SecretHolder):
             "id": self.id, "status": self.status, "reason": self.reason, "mode": wanted.mode, "verify": wanted.verify, "user": wanted.user,
             "types": list(wanted.types), "connection": self.connection, "type": self.type, "account": self.trial.get("account"),
             "returnTo": wanted.return_to, "origins": list(wanted.origins), "locale": wanted.locale, "disconnected": self.disconnected,
-            "unchanged": self.unchanged,
+            "unchanged": self.unchanged, "blocked": {**self.blocked, "at": iso(self.blocked["at"])} if self.blocked else None,
         }  # fmt: skip
         shown = {name: value for name, value in about.items() if value}
         return {**shown, "createdAt": iso(self.created_at), "expiresAt": iso(self.expires_at)}
@@ -411,6 +432,20 @@ class _Reading:
             if parts is None or int(parts[1] or 1) > 65_535:
                 self.fault(f"{name}/{place}", "must be an origin as browsers send it: https://app.example")
         return found
+
+
+def account_named(account: Mapping[str, Any] | None) -> str:
+    """Name an account as people know it, then by its ID; an ID that is a part of the name comes first, such as the number in an ARN."""
+    known = account or {}
+    identifier, label = str(known.get("id") or ""), str(known.get("label") or "")
+    parts = (identifier, label) if identifier in label else (label, identifier)
+    return ", ".join(dict.fromkeys(filter(None, parts)))
+
+
+def is_another(before: Mapping[str, Any] | None, now: Mapping[str, Any] | None) -> bool:
+    """Return whether two accounts are known, and differ."""
+    first, second = (before or {}).get("id"), (now or {}).get("id")
+    return bool(first and second and first != second)
 
 
 def _is_label(value: Any, *, inner: bool = False) -> bool:

@@ -51,12 +51,13 @@ _PURGE = f"DELETE FROM connect_sessions WHERE workspace = :workspace AND expires
 _SEALED = (
     "revision", "owner", "asked_by", "created_at", "reason", "browser", "opener", "key", "task", "type", "connection", "generated",
     "values", "trial", "authorization", "start", "host", "nonce", "code", "tries", "created", "proof", "framed", "apart", "recalled",
+    "blocked", "busy_until", "met",
 )  # fmt: skip
 _WANTED = (
     "mode", "user", "verify", "types", "connection", "values", "locked", "return_to", "origins", "locale", "theme", "principal",
     "other_account", "lasts",
 )  # fmt: skip
-_LATER = ("fields", "labels", "icons", "user_name", "actions", "calls")
+_LATER = ("fields", "labels", "icons", "user_name", "actions", "calls", "all_connections")
 """Members that versions before do not know: what is empty is not stored."""
 _LISTS = ("types", "locked", "origins", "fields", "actions", "calls")
 
@@ -160,7 +161,7 @@ class ConnectTable(SealedTable):
             for row in transaction.execute(_LATE, {"workspace": self._workspace, "now": self._clock.time()}):
                 late = replace(self._session_from(row), values={}, proof="", opener="")
                 if transaction.change(_CHANGE, {**self._values(late), "before": row.sealed}):
-                    self._tell(transaction, late)
+                    self._tell(transaction, late, late)
                     ended.append(late)
         return ended
 
@@ -189,10 +190,12 @@ class ConnectTable(SealedTable):
         after = replace(before, revision=before.revision + 1, **members)
         if not transaction.change(_CHANGE, {**self._values(after), "before": row.sealed}):
             raise _moved()
-        self._tell(transaction, after)
+        self._tell(transaction, after, before)
         return after
 
-    def _tell(self, transaction: Transaction, found: ConnectSession) -> None:
+    def _tell(self, transaction: Transaction, found: ConnectSession, before: ConnectSession) -> None:
+        if found.blocked and found.blocked != before.blocked:
+            record(transaction, self._workspace, "connect.blocked", found.connection or found.id, self._clock.time(), found.block_facts())
         if found.is_over:
             type_ = "connect.completed" if found.status == "granted" else "connect.failed"
             record(transaction, self._workspace, type_, found.connection or found.id, self._clock.time(), found.facts())

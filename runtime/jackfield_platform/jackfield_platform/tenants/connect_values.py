@@ -26,6 +26,10 @@ _BRING = "Give it in 'defaults.values', or name the field in 'fields' for the pe
 _NOT_ASKED = "is not asked for here"
 
 
+class UnaskedValues(InvalidConnection):
+    """There are values of fields that the page has not shown."""
+
+
 def platforms_values(wanted: Wanted, kind: Kind) -> dict[str, Any]:
     """Return the platform's values for a type, without External IDs, which are a session's own."""
     known = kind.schema.get("properties", {}).keys() - set(generated_fields(kind.schema))
@@ -101,11 +105,11 @@ def refuse_missing(found: ConnectSession, kind: Kind, values: Mapping[str, Any],
 def refuse_unasked(schema: Mapping[str, Any], given: Mapping[str, Any]) -> None:
     """Refuse values of fields that the page has not shown.
 
-    :raises InvalidConnection: with each of them.
+    :raises UnaskedValues: with each of them.
     """
     faults = [Detail(f"/{name[:100]}", _NOT_ASKED, "additionalProperties") for name in given if name not in schema["properties"]]
     if faults:
-        raise InvalidConnection("there are values that nobody has asked for", details=faults, hint="Reload the page, and enter them again.")
+        raise UnaskedValues("there are values that nobody has asked for", details=faults, hint="Reload the page, and enter them again.")
 
 
 def merged(found: ConnectSession, kind: Kind, entered: Mapping[str, Any], stored: Mapping[str, Any] | None) -> dict[str, Any]:

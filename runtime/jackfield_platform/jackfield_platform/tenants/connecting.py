@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from jackfield.callers import Caller, Rules
 from jackfield.callers.actor import Actor
-from jackfield.connections.host_access import generated_fields
 from jackfield.connections.secret_references import reference_paths
 from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError, UnknownConnection
 from jackfield_platform.tenants.approvals import Approvals
-from jackfield_platform.tenants.connect_access import REMOTE, Access, guarded
+from jackfield_platform.tenants.connect_access import REMOTE, Access
 from jackfield_platform.tenants.connect_choice import Choice
 from jackfield_platform.tenants.connect_records import ConnectRecord, ConnectRecords
-from jackfield_platform.tenants.connect_session import CANCELLED, ConnectSession, Wanted
+from jackfield_platform.tenants.connect_session import CANCELLED, ConnectSession, Wanted, account_named, is_another
 from jackfield_platform.tenants.connect_table import ConnectTable, SessionMoved, same, unknown
+from jackfield_platform.tenants.connect_trials import SECONDS, Trials
 from jackfield_platform.tenants.connect_values import (
     check_brought,
     check_defaults,
@@ -46,12 +46,12 @@ if TYPE_CHECKING:
 
 PAGE = "/connect"
 """Path of the server's page; a link has a secret after it."""
-_SECONDS = 30.0
-"""Deadline of a connection's test."""
 _NO_PLATFORM = Detail("/verify", "must be 'link' or 'browser' unless a platform begins the session", "enum")
 _LATE = "the confirmation came too late for the provider's answer"
 ANOTHER = "another user came back"
-_FRESH: dict[str, Any] = {"values": {}, "trial": {}, "authorization": "", "start": "", "status": "opened"}
+_FRESH: dict[str, Any] = {
+    "values": {}, "trial": {}, "authorization": "", "start": "", "status": "opened", "blocked": {}, "met": {}, "busy_until": 0.0,
+}  # fmt: skip
 """Members of a session that begins with a connection."""
 
 
@@ -70,7 +70,12 @@ def open_sessions(runtime: Opened, clock: Clock) -> Connecting:
     audit = partial(Audit, storage.database, lambda: storage.vault, workspace, clock)
     records = ConnectRecords(storage.database, lambda: storage.vault, workspace, clock)
     access = Access(connections, lambda: storage.vault, workspace)
-    return Connecting(table, records, connections, access, audit, lambda: workspaces.settings(workspace).theme)
+    looks = partial(_theme, workspaces, workspace)
+    return Connecting(table, records, connections, access, audit, looks, Trials(table, connections.kinds, clock))
+
+
+def _theme(workspaces: Workspaces, workspace: str) -> Mapping[str, str]:
+    return workspaces.settings(workspace).theme
 
 
 class Opened(Protocol):
@@ -89,7 +94,7 @@ class Connecting:
 
     def __init__(
         self, table: ConnectTable, records: ConnectRecords, connections: ManagedConnections, access: Access,
-        audit: Callable[[Actor], Audit], theme: Callable[[], Mapping[str, str]],
+        audit: Callable[[Actor], Audit], theme: Callable[[], Mapping[str, str]], trials: Trials,
     ) -> None:  # fmt: skip
         self._table = table
         self._records = records
@@ -98,7 +103,8 @@ class Connecting:
         self._connections = connections
         self._audit = audit
         self._choice = Choice(table, records, connections, access)
-        self.approvals = Approvals(table, self._authorizing)
+        self.trials = trials
+        self.approvals = Approvals(table, self._authorizing, self.account, trials)
 
     def create(self, body: Mapping[str, Any] | Wanted, actor: Actor) -> tuple[ConnectSession, str]:
         """Begin a session for a platform, or for one person alone; return it with the secret of its link.
@@ -113,9 +119,11 @@ class Connecting:
         self._require_room(adds=wanted.mode == "connect")
         kinds = self._choice.kinds(wanted)
         wanted = wanted if actor.kind == "platform" else widened(wanted, kinds)
+        self._choice.require_offer(wanted)
         about: dict[str, Any] = {"owner": actor.key, "asked_by": actor.to_json(), "connection": wanted.connection}
         if wanted.connection and wanted.mode != "connect":
             about |= self._choice.again(wanted.connection)[1]
+            self._choice.require_own(wanted)
         elif wanted.connection and self._choice.exists(wanted.connection):
             self._begin_anew(wanted, actor)
         if len(kinds) == 1:
@@ -226,6 +234,7 @@ class Connecting:
             text = "the connect session is for another user, and has ended"
             raise RefusedConfirmation(text, hint="Somebody else opened its link. Create a session for the user who is signed in.")
         self._require_room(adds=found.task == "add")  # before the proof is spent
+        self._require_own(found)
         self._perform(self._table.change(found, proof=""))
         return self.show(identifier)
 
@@ -296,6 +305,10 @@ class Connecting:
         """Return what sessions have left with connections, by their names: with one, or with all."""
         return self._records.of(connection)
 
+    def users(self) -> dict[str, str]:
+        """Return the users who have connected connections, by the connections' names."""
+        return {name: record.user for name, record in self._records.of().items() if record.user}
+
     def managed(self, found: ConnectSession) -> list[dict[str, Any]]:
         """Return the stored connections that the session is about."""
         return self._choice.managed(found.wanted)
@@ -326,6 +339,7 @@ class Connecting:
         """Take what the person has entered, and test it; a type that a provider approves is only validated.
 
         :raises InvalidConnection: if a value is not valid, with all faults.
+        :raises TestRunning: if a test runs already.
         """
         kind = self.kind(found)
         if any(reference_paths(given)):
@@ -337,15 +351,9 @@ class Connecting:
         refuse_missing(found, kind, values, check)
         if kind.about.authorizes:
             check(values)
-        testing = self._table.change(found, values=values, trial={}, status="testing")
-        if kind.about.authorizes:
-            return testing
+            return self._table.change(found, values=values, trial={}, status="testing")
         acting = self._connections.acting_as(_actor(found))
-        tried = acting.test_draft(kind.full_name, values, name=found.connection, provenance=REMOTE, timeout_seconds=_SECONDS)
-        trial = guarded(tried, generated_fields(kind.schema))
-        if trial["status"] != "failing" and found.task == "replace":
-            self._require_account(found, trial.get("account"))
-        return self._table.change(testing, trial=trial)
+        return self.trials.run(found, kind, values, acting, partial(self._require_account, found))
 
     def authorize(self, found: ConnectSession, redirect_uri: str, return_to: str) -> ConnectSession:
         """Begin the approval at the provider, for a connection that is stored first, without any approval.
@@ -379,8 +387,9 @@ class Connecting:
         if found.task == "authorize" and not self.approvals.came_back(found, returned):
             raise SessionMoved("the account was approved in another browser", hint="Finish there, or start again here.")
         self._require_room(adds=found.task == "add")
+        self._require_own(found)
         if found.wanted.verify != "confirm":
-            self._perform(found)
+            self._perform(self.trials.held(found))
             return self._table.find(found.id), ""
         proof = new_secret()
         return self._table.change(found, status="saved", proof=digest(proof)), proof
@@ -402,6 +411,14 @@ class Connecting:
         acting.add(found.connection, self.kind(found).full_name, found.values, test=False, provenance=REMOTE)
         return noted[-1]
 
+    def _require_own(self, found: ConnectSession) -> None:
+        """Require that the connection is still one that the session may be about: another one may have its name by now.
+
+        :raises UnknownConnection: if it is not.
+        """
+        if found.wanted.mode != "connect" and not any(row["name"] == found.connection for row in self.managed(found)):
+            raise UnknownConnection(f"there is no connection '{found.connection}' here")
+
     def _is_ready(self, found: ConnectSession) -> bool:
         if found.is_over or not found.task:
             return False
@@ -414,12 +431,12 @@ class Connecting:
         left = None if found.task == "remove" else found.leaves(self.kind(found).full_name)
 
         def in_transaction(transaction: Transaction) -> None:
-            self._table.changed_in(transaction, found, status="granted", values={}, proof="")
+            self._table.changed_in(transaction, found, status="granted", values={}, proof="", blocked={}, busy_until=0.0)
             if left is not None:
                 self._records.keep(transaction, found.connection, left)
 
         acting = self._connections.acting_as(_actor(found), in_transaction)
-        how: dict[str, Any] = {"test": True, "force": True, "provenance": REMOTE, "timeout_seconds": _SECONDS}
+        how: dict[str, Any] = {"test": True, "force": True, "provenance": REMOTE, "timeout_seconds": SECONDS}
         try:
             if found.task == "add":
                 acting.add(found.connection, self.kind(found).full_name, found.values, **how)
@@ -428,17 +445,21 @@ class Connecting:
             elif found.task == "remove":
                 acting.remove(found.connection)
             else:
-                accept = None if found.created else lambda account: self._require_account(found, {"id": account.id})
+                accept = None if found.created else lambda account: self._require_account(found, {"id": account.id, "label": account.label})
                 self._authorizing(found, in_transaction).complete(found.authorization, browser=found.key, accept=accept)
         except JackfieldError as error:
-            self._fail(found, error.message)
+            self._fail(found, error.message, error)
             raise
         if found.task == "authorize":
             with contextlib.suppress(JackfieldError):  # the approval stands; the connection's own status shows what is wrong
-                self._connections.acting_as(_actor(found)).test(found.connection, timeout_seconds=_SECONDS)
+                self._connections.acting_as(_actor(found)).test(found.connection, timeout_seconds=SECONDS)
 
-    def _fail(self, found: ConnectSession, reason: str) -> None:
-        self._table.change(found, status="failed", reason=reason, values={}, proof="", opener="")
+    def _fail(self, found: ConnectSession, reason: str, error: JackfieldError | None = None) -> None:
+        ended: dict[str, Any] = {"status": "failed", "reason": reason, "values": {}, "proof": "", "opener": "", "busy_until": 0.0}
+        if error is not None and self.trials.is_platforms(found, error):
+            self.trials.note(found, error, **ended)
+        else:
+            self._table.change(found, **ended)
         self._discard(found)
 
     def _discard(self, found: ConnectSession) -> None:
@@ -449,11 +470,18 @@ class Connecting:
                     self._connections.acting_as(_actor(found)).remove(found.connection)
 
     def _require_account(self, found: ConnectSession, account: Mapping[str, Any] | None) -> None:
-        before = (self._choice.find(found.connection).get("account") or {}).get("id")
-        now = (account or {}).get("id")
-        if before and now and before != now and not found.wanted.other_account:
-            text = f"this signs in to the account {now}, and the connection is for the account {before}"
-            raise InvalidConnection(text, hint=f"Enter what signs in to the account {before}.")
+        if found.task == "add" or found.wanted.other_account:
+            return
+        before = self.account(found)
+        if is_another(before, account):
+            now, kept = account_named(account), account_named(before)
+            text = f"this signs in to the account {now}, and the connection is for the account {kept}"
+            raise InvalidConnection(text, hint=f"Enter what signs in to the account {kept}.")
+
+    def account(self, found: ConnectSession) -> Mapping[str, Any]:
+        """Return the account that a stored connection is for; nothing if its test has not found that."""
+        known: Mapping[str, Any] = self._choice.find(found.connection).get("account") or {}
+        return known
 
     def _authorizing(self, found: ConnectSession, in_transaction: Callable[[Transaction], None] | None = None) -> Authorizing:
         return self._connections.acting_as(_actor(found), in_transaction).authorizing()

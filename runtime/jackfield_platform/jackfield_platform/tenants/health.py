@@ -18,7 +18,7 @@ _CONNECTIONS = """
 SELECT COUNT(*) AS n, COALESCE(SUM(CASE WHEN status IN ('failing', 'expired') THEN 1 ELSE 0 END), 0) AS failing
 FROM connections WHERE workspace = :workspace
 """
-_SHOWN = ("name", "type", "status", "since", "account", "hint")
+_SHOWN = ("name", "type", "status", "since", "account", "user", "hint")
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,8 +145,8 @@ def _answered(server: ServerContext, given: dict[str, str], visitor: str) -> Com
     if own.startswith("/") and not own.startswith(SESSION):
         return own
     done = authorizing.note_answer(identifier, given, visitor)
-    if done.proof and own.startswith(SESSION):
-        open_sessions(server.runtime(workspace), server.clock).approvals.note_back(_session_in(own), done.proof)
+    if own.startswith(SESSION):
+        open_sessions(server.runtime(workspace), server.clock).approvals.answered(_session_in(own), done)
     return done
 
 

@@ -16,6 +16,10 @@ _LABELS: Json = {
         (), {**_WORDS, "fields": {"type": "object", "additionalProperties": closed_with((), _WORDS)}}
     ),
 }  # fmt: skip
+BLOCKED: Json = object_of(
+    ("reference", "code", "message", "at"), at=MOMENT, code=STRING, message=STRING, hint=STRING, step=STRING,
+    reference={"type": "string", "description": "What the user's page asks to quote."},
+)  # fmt: skip
 CONNECT: dict[str, Json] = {
     "NewConnectSession": object_of(
         (), mode={"enum": ["connect", "reauth", "manage"]}, verify={"enum": ["confirm", "browser", "link"]},
@@ -44,6 +48,7 @@ CONNECT: dict[str, Json] = {
             "description": "Calls that you will make: allowed for the resources that their inputs name.",
         },
         allowOtherAccount={"type": "boolean", "description": "A connection that is connected again may become another account's."},
+        allConnections={"type": "boolean", "description": "The session is about the connections of all users, not of 'user' alone."},
     ),
     "CreatedConnectSession": closed_with(("id", "url", "expiresAt"), {
         "id": STRING, "url": {"type": "string"}, "expiresAt": MOMENT,
@@ -56,6 +61,7 @@ CONNECT: dict[str, Json] = {
         origins={"type": "array", "items": STRING}, createdAt=MOMENT, expiresAt=MOMENT,
         unchanged={"type": "boolean", "description": "True if the user only looked at the connections (mode 'manage'); else missing."},
         disconnected={"type": "boolean", "description": "True if the account was disconnected, and its connection removed; else missing."},
+        blocked=BLOCKED,
     ),
     "ConnectConfirmation": closed_with(("proof", "user"), {"proof": {"type": "string"}, "user": {"type": "string", "maxLength": 200}}),
 }  # fmt: skip

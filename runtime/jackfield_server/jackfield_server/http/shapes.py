@@ -106,6 +106,7 @@ def _entry(result: Mapping[str, Any]) -> Json:
 _STEP = object_of(
     ("key", "title", "passed", "mandatory", "message"),
     key=STRING, title=STRING, passed={"type": "boolean"}, mandatory={"type": "boolean"}, message=STRING, hint=STRING, principal=STRING,
+    code=STRING, provider=ANY, values={"type": "array", "items": STRING, "description": "Values on which the outcome depends."},
 )  # fmt: skip
 _WEAK: Json = {
     "type": "array", "items": closed_with(("path", "message"), {"path": STRING, "message": STRING}),
@@ -356,7 +357,7 @@ _OTHERS: dict[str, Json] = {
     ),
     "ConnectionHealth": object_of(
         ("name", "type", "status"), name=STRING, type=STRING, status={"enum": ["untested", "ok", "failing", "expired"]},
-        since=STRING, hint=STRING, account=ANY,
+        since=STRING, hint=STRING, account=ANY, user={"type": "string", "description": "Who has connected it in a connect session."},
     ),
     **CONNECT,
     "Usage": closed_with(

@@ -443,7 +443,7 @@ _OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "GET", "/v1/workspaces/{w}/connections", workspaces.connections, "platform", "listWorkspaceConnections",
         "List a workspace's connections with their status, and the cure of those that fail.",
-        {200: "ConnectionHealthList"}, query={**_CONNECTION_STATUS, "type": TEXT, **page(BY_KEY)}, problems=(404, 503),
+        {200: "ConnectionHealthList"}, query={**_CONNECTION_STATUS, "type": TEXT, "user": TEXT, **page(BY_KEY)}, problems=(404, 503),
     ),
     Operation(
         "POST", "/v1/workspaces/{w}/connect-sessions", connect_sessions.created, "platform", "createConnectSession",

@@ -13,6 +13,7 @@ from jackfield.callers.actor import Actor
 from jackfield.kernel.clock import moment
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield_platform.tenants import Tenants, usage
+from jackfield_platform.tenants.connecting import open_sessions
 from jackfield_platform.tenants.health import connection_health
 from jackfield_server.http.endpoints import Endpoints, Row, filtered
 from jackfield_server.http.parameters import flag, limit_of
@@ -85,7 +86,7 @@ async def token_revoked(request: Request, server: ServerContext, identity: Ident
     return Response(status_code=204)
 
 
-FILTERS = ("status", "type")
+FILTERS = ("status", "type", "user")
 """Members by which the list of connections is filtered."""
 
 
@@ -95,8 +96,9 @@ async def connections(request: Request, server: ServerContext, identity: Identit
     await done(request, server, identity, lambda tenants: tenants.find(name))
 
     def fetch(cursor: str | None, limit: int) -> tuple[Sequence[dict[str, Any]], str | None]:
-        found = server.runtime(name).connections.list(cursor, limit)
-        return found.items, found.next_cursor
+        runtime = server.runtime(name)
+        found, users = runtime.connections.list(cursor, limit), open_sessions(runtime, server.clock).users()
+        return [{**row, "user": users.get(row["name"])} for row in found.items], found.next_cursor
 
     return answer(await server.briefly(lambda: filtered(fetch, connection_health, request, FILTERS)))
 

@@ -13,7 +13,7 @@ import hmac
 import json
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from jackfield.kernel.dataclass import dataclass, field, replace
@@ -44,6 +44,7 @@ _TAKE = f"UPDATE authorizations SET status = 'failed', reason = 'it was not comp
 _NOTE = (
     f"UPDATE authorizations SET status = :status, sealed = :sealed {_OWN} AND status = 'pending' AND expires_at > :now AND sealed = :before"
 )
+_HOLD = f"UPDATE authorizations SET sealed = :sealed {_OWN} AND status = 'answered' AND expires_at > :now AND sealed = :before"
 _ASK = f"UPDATE authorizations SET ask_at = :next, sealed = :sealed {_OWN} AND status = 'pending' AND ask_at <= :now AND expires_at > :now"
 _SETTLE = f"UPDATE authorizations SET status = :status, reason = :reason, sealed = NULL {_OWN}"
 _COUNT = """
@@ -76,7 +77,8 @@ class Pending:
     """Authorization that waits for a person's approval. ``digest`` is that of its state; ``kept`` belongs to the connection type; ``owner``
     and ``session`` are who may complete it. ``over`` is the digest of the connection that it was begun for. ``visitor`` is the secret of
     the browser that opened the start link, ``answer`` what the provider answered. The browser that opened the link and brought the answer
-    got a secret, whose digest is ``proof``."""
+    got a secret, whose digest is ``proof``. ``grant`` is what the answer was exchanged for before the authorization is completed, and
+    ``account`` whose it is: ID and label."""
 
     id: str
     digest: str
@@ -96,6 +98,8 @@ class Pending:
     visitor: str = ""
     proof: str = ""
     answer: Mapping[str, str] = field(default_factory=dict)
+    grant: Mapping[str, Any] = field(default_factory=dict)
+    account: Sequence[str] = ()
 
     def proves(self, secret: str) -> bool:
         """Return whether a secret is the one of the browser that brought the answer."""
@@ -107,6 +111,8 @@ _PLACE = "begun authorization"
 also binds the columns by which an answer finds its authorization, the connection, and the end of both."""
 _LATE = {"pending": "nobody approved in time", "answered": "nobody completed it in time"}
 _SEALED = ("kept", "redirect_uri", "return_to", "by", "owner", "session", "over", "url", "visitor", "proof", "answer")
+_LATER = ("grant", "account")
+"""Members that versions before do not know: what is empty is not stored."""
 
 
 def find_workspace(database: Database, state: str) -> tuple[str, str] | None:
@@ -173,6 +179,30 @@ class Authorizations(SealedTable):
 
         found = self._note(identifier, answer.get("state", ""), noted)
         return found, secret if found.proof else ""
+
+    def answered(self, identifier: str, owner: str, session: str) -> Pending:
+        """Return an authorization that has an answer and waits to be completed.
+
+        :raises UnknownAuthorizationError: if there is none, or another owner or session began it.
+        """
+        found = self.find(identifier)
+        if found.status != "answered" or not _same(found.owner, owner) or not _same(found.session, session):
+            raise unknown()
+        return found
+
+    def hold(self, identifier: str, grant: Mapping[str, Any], account: Sequence[str]) -> None:
+        """Keep the grant that the stored answer was exchanged for, until the authorization is completed.
+
+        :raises UnknownAuthorizationError: if it does not wait any more.
+        """
+        place = {"workspace": self._workspace, "id": identifier, "now": self._clock.time()}
+        with self._database.write() as transaction:
+            row = transaction.find(_FIND, place)
+            if row is None or row.sealed is None:
+                raise unknown()
+            held = replace(self._pending(row), grant=grant, account=account)
+            if not transaction.change(_HOLD, {**place, "sealed": self._sealed(_place_of(held), _members(held)), "before": row.sealed}):
+                raise unknown()
 
     def take(self, identifier: str, owner: str, session: str, state: str | None, proof: str = "") -> Pending:
         """Take an authorization to complete it: with the answer that has this state, or, if that is None, with the stored one. Nobody can
@@ -274,7 +304,8 @@ def _place_of(found: Pending) -> tuple[str, ...]:
 
 def _members(found: Pending) -> dict[str, Any]:
     """Return the members that are stored encrypted."""
-    return {name: getattr(found, name) for name in _SEALED}
+    later = {name: value for name in _LATER if (value := getattr(found, name))}
+    return {**{name: getattr(found, name) for name in _SEALED}, **later}
 
 
 def _same(own: str, given: str) -> bool:

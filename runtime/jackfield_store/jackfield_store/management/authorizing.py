@@ -10,7 +10,9 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-from jackfield.connector.context import Account, Call, OpenContext, entered
+from jackfield.connector.connection_steps import Account
+from jackfield.connector.context import Call, OpenContext, entered
+from jackfield.connector.grants import Grant
 from jackfield.kernel.clock import Deadline, iso
 from jackfield.kernel.dataclass import dataclass, replace
 from jackfield.kernel.errors import Detail, Internal, InvalidConnection, InvalidInvocation, JackfieldError, Unavailable
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from jackfield.callers.actor import Actor
     from jackfield.catalog import Catalog
     from jackfield.connections.named_connection import NamedConnection
-    from jackfield.connector import ClientRegistrations, DeviceAuthorization, Grant
+    from jackfield.connector import ClientRegistrations, DeviceAuthorization
     from jackfield.connector.loaded import LoadedConnector
     from jackfield.kernel.clock import Clock
     from jackfield.pipe.admit import Targets
@@ -174,25 +176,56 @@ class Authorizing:
         :raises JackfieldError: if the person or the provider refused, or the answer is not the provider's.
         """
         pending = self._pending.take(identifier, self._owner, browser, None if answer is None else answer.get("state", ""), proof)
-        given = {name: value for name, value in (pending.answer if answer is None else answer).items() if name != "state"}
         try:
             stored = self._by_id(pending.connection)
-            _, opening, connector = self._open_connection(stored, "redirect")
-            self._require_unchanged(stored, pending)
-            known = self._registrations(pending.redirect_uri)
-            grant = self._attempted(
-                connector,
-                opening,
-                lambda context: opening.kind.authorized(replace(context, registrations=known), pending.kept, pending.redirect_uri, given),
-                [given.get("code", ""), *_texts(pending.kept)],
-            )
-            if accept is not None:
-                grant = self._accepted(connector, opening, grant, accept)
+            if pending.grant:
+                self._require_unchanged(stored, pending)
+                grant = Grant.from_json(pending.grant)
+                if accept is not None and pending.account:
+                    accept(Account(*pending.account))
+            else:
+                grant = self._exchanged(stored, pending, pending.answer if answer is None else answer, accept)
             self._keep(stored, pending, grant)
         except JackfieldError as error:
             self._pending.fail(pending.id, error.message)
             raise
         return Completed(stored.name, pending.return_to)
+
+    def exchange(self, identifier: str, *, browser: str) -> Account | None:
+        """Exchange the stored answer for a grant, and return whose account it is; None if the connection's test does not find that. The
+        grant stays sealed with the authorization: nothing uses it unless ``complete`` takes it.
+
+        :raises UnknownAuthorizationError: if there is no answer, or another actor or browser began.
+        :raises JackfieldError: if the provider refuses the answer; that ends the authorization.
+        """
+        pending, found = self._pending.answered(identifier, self._owner, browser), list[Account]()
+        try:
+            grant = self._exchanged(self._by_id(pending.connection), pending, pending.answer, found.append)
+        except JackfieldError as error:
+            self._pending.fail(pending.id, error.message)
+            raise
+        self._pending.hold(pending.id, grant.to_json(), [found[-1].id, found[-1].label] if found else [])
+        return found[-1] if found else None
+
+    def abandon(self, identifier: str, reason: str) -> None:
+        """End an authorization that nobody will complete; a grant that it has is forgotten."""
+        self._pending.fail(identifier, reason)
+
+    def _exchanged(
+        self, stored: NamedConnection, pending: Pending, answer: Mapping[str, str], accept: Callable[[Account], None] | None
+    ) -> Grant:
+        """Exchange the provider's answer for a grant, which ``accept`` may refuse."""
+        _, opening, connector = self._open_connection(stored, "redirect")
+        self._require_unchanged(stored, pending)
+        known = self._registrations(pending.redirect_uri)
+        given = {name: value for name, value in answer.items() if name != "state"}
+        grant = self._attempted(
+            connector,
+            opening,
+            lambda context: opening.kind.authorized(replace(context, registrations=known), pending.kept, pending.redirect_uri, given),
+            [given.get("code", ""), *_texts(pending.kept)],
+        )
+        return grant if accept is None else self._accepted(connector, opening, grant, accept)
 
     def page_of(self, identifier: str) -> str:
         """Return where the browser goes after a pending authorization; a path is a page of this server that completes it itself.

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from jackfield.connector.context import Account, Call, OpenContext, Step, entered
-from jackfield.kernel.dataclass import dataclass, field
-from jackfield.kernel.errors import Detail, InvalidConnection, JackfieldError
+from jackfield.connector.connection_steps import Account, Step
+from jackfield.connector.context import Call, OpenContext, entered
+from jackfield.kernel.dataclass import dataclass, field, replace
+from jackfield.kernel.errors import Detail, Internal, InvalidConnection, JackfieldError, Provider
 from jackfield.kernel.failures import Raised, attempt_foreign
 from jackfield.kernel.hints import NextStep
 from jackfield.manifest.manifest import Manifest
@@ -177,11 +178,16 @@ def _guarded(
     error = steps.error if isinstance(steps.error, JackfieldError) else recognised(connector, steps.error)
     if isinstance(error, InvalidConnection):
         faults += [fault for fault in error.details if fault.path]
-    message = error.message if error is not None else f"an unexpected {type(steps.error).__name__}"
-    yield Step(key, f"Use the connection with {connector.title}", passed=False, message=message, hint=error.hint if error else None)
+    yield Step.failed(key, f"Use the connection with {connector.title}", error or Internal(f"an unexpected {type(steps.error).__name__}"))
 
 
 def _cleaned(step: Step, redactor: Redactor) -> Step:
     hint = redactor.clean(step.hint) if step.hint else None
     principal = redactor.clean(step.principal) if step.principal else None
-    return Step(step.key, step.title, step.passed, redactor.clean(step.message), step.mandatory, hint, principal)
+    said = _cleaned_words(step.provider, redactor) if step.provider else None
+    return replace(step, message=redactor.clean(step.message), hint=hint, principal=principal, provider=said)
+
+
+def _cleaned_words(said: Provider, redactor: Redactor) -> Provider:
+    code, message, request = (redactor.clean(text) if text else None for text in (said.code, said.message, said.request_id))
+    return Provider(code, message, said.http_status, request)

@@ -1,0 +1,175 @@
+"""Whose fault a failure of a connect session is: the person's, the provider's, or the platform's.
+
+A person can mend what the page asks for, and wait for a provider. All else is the platform's: its keys, its OAuth client, its rules, and
+the network of its server. There, the person gets a reference to quote, and the platform the error, by the event ``connect.blocked``, in
+the log and as the member ``blocked`` of the session.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Literal
+
+from jackfield.connector.connection_steps import values_at_fault
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import JackfieldError, LimitReached
+from jackfield.kernel.hints import worded
+from jackfield.kernel.secrecy import SecretHolder
+from jackfield.kernel.walk import extension, is_secret
+
+Side = Literal["user", "provider", "platform"]
+
+_OURS = frozenset(
+    {
+        "internal",
+        "invalid_output",
+        "not_allowed",
+        "approval_required",
+        "unknown_connector",
+        "unknown_action",
+        "in_doubt",
+        "cancelled",
+        "invalid_input",
+        "idempotency_conflict",
+    }
+)
+"""Codes of errors that no person, and no provider, has caused."""
+_UNREACHED = frozenset({"unavailable", "timeout"})
+_ADDRESSED = frozenset({"not_found"})
+"""Codes that say that a request went to the wrong place."""
+_AGAIN = frozenset({"invalid_grant", "access_denied", "login_required", "consent_required", "interaction_required",
+                    "account_selection_required"})  # fmt: skip
+"""Codes of OAuth for which a person approves again, or chooses to (RFC 6749 §4.1.2.1 and §5.2, OpenID Connect Core §3.1.2.6)."""
+_PASSING = frozenset({"temporarily_unavailable", "server_error"})
+"""Codes of OAuth for a provider that cannot answer now (RFC 6749 §4.1.2.1)."""
+_OF_CLIENT = frozenset(
+    {
+        "invalid_client", "incorrect_client_credentials", "bad_client_secret", "invalid_client_id", "unauthorized_client", "invalid_scope",
+        "unsupported_grant_type", "unsupported_response_type", "invalid_request", "invalid_target",
+    }
+)  # fmt: skip
+"""Codes of OAuth about the client and what it asks for (RFC 6749 §4.1.2.1 and §5.2, RFC 8707 §2)."""
+_CLIENT = frozenset({"clientId", "clientSecret"})
+_PROXY = 407
+_REDIRECTS = 3
+"""First digit of a status that leads elsewhere."""
+_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+"""Characters of a reference: none that is mistaken for another one when it is read out."""
+_HALF = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Failure, as far as it says whose fault it is: the error's code, the provider's code and HTTP status, and the values at fault."""
+
+    code: str
+    provider_code: str = ""
+    status: int | None = None
+    values: tuple[str, ...] = ()
+    at_limit: bool = False
+
+    @classmethod
+    def of_error(cls, error: JackfieldError, provider_code: str = "") -> Failure:
+        """Return the failure that an error is; ``provider_code`` is the provider's code, if the error does not have it."""
+        said, named = error.provider, values_at_fault(error)
+        code, status = ("", None) if said is None else (said.code or "", said.http_status)
+        return cls(error.code, provider_code or code, status, named, isinstance(error, LimitReached))
+
+    @classmethod
+    def of_step(cls, step: Mapping[str, Any]) -> Failure:
+        """Return the failure that a step of a test is, as JSON has it."""
+        said: Mapping[str, Any] = step.get("provider") or {}
+        return cls(step.get("code") or "", said.get("code") or "", said.get("httpStatus"), tuple(step.get("values", ())))
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Fields that the page asks a person for: all of them, those that say where requests go, and those that are no secrets."""
+
+    names: Collection[str] = ()
+    places: Collection[str] = ()
+    open: Collection[str] = ()
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> Asked:
+        """Return the fields of a form, by their schemas."""
+        marks = {name: extension(field) for name, field in fields.items()}
+        return cls(
+            frozenset(marks),
+            frozenset(name for name, mark in marks.items() if mark.get("destination")),
+            frozenset(name for name, field in fields.items() if not is_secret(field)),
+        )
+
+
+def side_of(failure: Failure, asked: Asked) -> Side:
+    """Return whose fault a failure is, of a session that asks for these fields."""
+    if failure.code in _OURS or failure.at_limit:
+        return "platform"
+    if failure.provider_code in _PASSING or failure.code == "rate_limited":
+        return "provider"
+    if failure.code in _UNREACHED and failure.status not in (None, _PROXY):
+        return "provider"
+    return "user" if _can_mend(failure, asked) else "platform"
+
+
+def _can_mend(failure: Failure, asked: Asked) -> bool:
+    """Return whether a person can mend a failure, by what is asked for, or by approving again."""
+    if failure.provider_code in _AGAIN:
+        return True
+    if failure.provider_code in _OF_CLIENT:
+        return bool(_CLIENT & {*asked.names})
+    if failure.code in _UNREACHED:
+        return bool(asked.places)
+    if failure.values:
+        return bool({*failure.values} & {*asked.names})
+    is_elsewhere = failure.code in _ADDRESSED or (failure.status or 0) // 100 == _REDIRECTS
+    return bool(asked.open if is_elsewhere else asked.names)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Blocked(SecretHolder):
+    """Failure at the platform's side at which a session waits. ``reference`` is what the person quotes; ``message`` and ``hint`` are the
+    error's, masked; ``step`` is the key of the failed step of a test."""
+
+    reference: str
+    code: str
+    message: str
+    hint: str = ""
+    step: str = ""
+    at: float = 0.0
+
+    @classmethod
+    def of_error(cls, error: JackfieldError, at: float) -> Blocked:
+        """Return an error that is the platform's."""
+        return cls(new_reference(), error.code, error.message, worded(error.hint, "http:platform") or "", "", at)
+
+    @classmethod
+    def of_step(cls, step: Mapping[str, Any], at: float) -> Blocked:
+        """Return a failed step of a test that is the platform's."""
+        hint = worded(step.get("hint"), "http:platform") or ""
+        return cls(new_reference(), step.get("code") or "internal", step["message"], hint, step["key"], at)
+
+    @classmethod
+    def from_json(cls, members: Mapping[str, Any]) -> Blocked | None:
+        """Read what ``to_json`` has returned; None if that is nothing."""
+        return cls(**members) if members else None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the members that have a value."""
+        return {name: value for name in ("reference", "code", "message", "hint", "step", "at") if (value := getattr(self, name))}
+
+    def is_like(self, other: Blocked | None) -> bool:
+        """Return whether another one is the same failure, for which there is a reference already."""
+        return other is not None and (self.code, self.message, self.step) == (other.code, other.message, other.step)
+
+
+def new_reference() -> str:
+    """Return a reference that a person can read out, such as ``7KQ2-MXRA``."""
+    first, second = ("".join(secrets.choice(_LETTERS) for _ in range(_HALF)) for _ in range(2))
+    return f"{first}-{second}"
+
+
+def failed_step(steps: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """Return the step that made a test fail; None if none did."""
+    return next((step for step in steps if not step["passed"] and step.get("mandatory", True)), None)

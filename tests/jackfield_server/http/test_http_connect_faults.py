@@ -1,0 +1,284 @@
+"""Whoever is at fault is told: the person of what he has entered, the platform of what is its own, and nobody is sent to mend another's."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.jackfield_server.http.connect_browser import Person
+
+from clocks import FakeClock
+from fake_aws import FakeAws, Role, User
+from http_stand import SETTINGS, Client, Stand, standing
+from jackfield.kernel.errors import JackfieldError
+from jackfield.testing import Answer, Provider, Request
+from jackfield_server.shared.operations.connect import connecting
+from plugboard import make_connector, plugged
+
+BASE = "/v1/workspaces/acme-1/connect-sessions"
+ROLE = "arn:aws:iam::123456789012:role/acme"
+USER = "arn:aws:iam::111122223333:user/shop"
+KEY = "AKIAIOSFODNN7EXAMPLE"
+NO_POLICY = "because no identity-based policy allows the sts:AssumeRole action"
+BLOCKED = {"en": "Shop GmbH has a problem on its side", "de": "Shop GmbH hat ein Problem auf der eigenen Seite"}
+REFERENCE = re.compile(r"(?:Reference|Nummer): ([2-9A-Z]{4}-[2-9A-Z]{4})")
+FAILING = '''
+from typing import ClassVar
+
+from jackfield.kernel import errors
+from jackfield.connector import Connector, ConnectionType, Field, Inputs, Output
+
+class Token(ConnectionType):
+    """A token whose text is the code of an error."""
+
+    key: ClassVar[str] = "token"
+    title: ClassVar[str] = "Token"
+    token: str = Field(title="Token", description="The token.", secret=True)
+
+    def open(self, context):
+        """Open."""
+        return self.token
+
+    def test(self, context):
+        """Fail with the error of this code, in words that no file of texts has."""
+        kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and getattr(kind, "code", None) == self.token]
+        said = errors.Provider("quux", "Le mot de passe est faux", 400)
+        raise kinds[0]("frobnication refused: Le mot de passe est faux", hint="Frobnicate the widget.", provider=said)
+        yield
+
+connector = Connector("failing", title="Failing", version="1.0.0", connections=[Token])
+
+class Nothing(Inputs):
+    """Nothing."""
+
+class Something(Output):
+    """Something."""
+
+@connector.action("ask", effect="read")
+def ask(inputs: Nothing, client) -> Something:
+    """Ask."""
+    return Something()
+'''
+
+
+@pytest.fixture(scope="module")
+def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+    """A server with a tenant, and a connector whose tests fail."""
+    folder: Path = tmp_path_factory.mktemp("faults")
+    make_connector(folder / "packages", "failing", FAILING)
+    with plugged(folder / "packages"), standing(folder, replace(SETTINGS), clock=FakeClock()) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def platform(stand: Stand) -> Client:
+    """Its platform."""
+    return stand.platform("token-4711")
+
+
+def begin(stand: Stand, platform: Client, locale: str = "en", **body: Any) -> tuple[str, Person]:
+    """A session, and somebody who has begun it."""
+    asked = {"verify": "link", "user": "ada", "locale": locale, "theme": {"name": "Shop GmbH"}, **body}
+    answer = platform.post(BASE, asked)
+    assert answer.status == 201, answer.body
+    return answer.json["id"], Person(stand.port).go(answer.json["url"]).press("Begin" if locale == "en" else "Beginnen")
+
+
+def submit(person: Person, locale: str = "en", **values: str) -> Person:
+    """Enter values."""
+    return person.press("Continue" if locale == "en" else "Weiter", **values)
+
+
+def events(stand: Stand, platform: Client, session: str) -> list[dict[str, Any]]:
+    """Data of the events of what the platform has to mend in a session."""
+    token = platform.post("/v1/workspaces/acme-1/tokens", {"scope": "read", "name": "reader"}).json["token"]
+    found = Client(stand.port, token).get("/v1/events?types=connect.blocked&limit=100").json["items"]
+    return [item["data"] for item in found if item["data"]["session"] == session]
+
+
+def key_at(server: str, **values: Any) -> dict[str, Any]:
+    """A session for a key of a server that the platform names."""
+    return {"types": ["http/apiKey"], "defaults": {"values": {"server": server, "testPath": "/me", **values}}}
+
+
+def shown_blocked(stand: Stand, platform: Client, session: str, person: Person, locale: str) -> dict[str, Any]:
+    """What the platform knows of a failure of which the person sees that it is the platform's: by the reference on the page, in the
+    session and in one event."""
+    assert BLOCKED[locale] in person.said
+    assert not re.search(r"What to do|Was zu tun ist|DNS|proxy|server's URL|Prüfen Sie|Check the|Access Key ID", person.said)
+    found = REFERENCE.search(person.said)
+    assert found is not None, person.said
+    blocked: dict[str, Any] = platform.get(f"{BASE}/{session}").json["blocked"]
+    told = events(stand, platform, session)
+    assert [(data["reference"], data["code"]) for data in told] == [(found[1], blocked["code"])]
+    assert (blocked["reference"], "words" in str(told), blocked["message"] in str(told)) == (found[1], False, False)
+    return blocked
+
+
+@pytest.mark.parametrize("locale", ["en", "de"])
+@pytest.mark.parametrize(
+    ("server", "values", "code"),
+    [
+        ("https://127.0.0.1:1", {}, "unavailable"), ("https://nowhere.invalid", {}, "unavailable"),
+        ("{url}", {"proxy": "http://127.0.0.1:1"}, "unavailable"), ("{url}/moved", {}, "unavailable"), ("{url}/gone", {}, "not_found"),
+    ],
+    ids=["refused", "name", "proxy", "moved", "gone"],
+)  # fmt: skip
+def test_the_network_and_the_server_are_the_platforms(
+    stand: Stand, platform: Client, caplog: pytest.LogCaptureFixture, locale: str, server: str, values: dict[str, Any], code: str
+) -> None:
+    """The person reads that nothing he has entered is wrong, and a reference that stays the same however often he tries; the platform gets
+    the error by it, once: in the session, as an event and in the log."""
+
+    def answer(_number: int, request: Request) -> Answer:
+        return Answer({}, 302, {"Location": "/moved"}) if "moved" in request.path else Answer({}, 404)
+
+    caplog.set_level(logging.WARNING, "jackfield.connect")
+    with Provider(answer) as provider:
+        session, person = begin(stand, platform, locale, **key_at(server.format(url=provider.url), **values))
+        submit(person, locale, apiKey="a-very-secret-key")
+        blocked = shown_blocked(stand, platform, session, person, locale)
+        assert (blocked["code"], blocked["step"]) == (code, "open")
+        submit(person, locale)
+        assert shown_blocked(stand, platform, session, person, locale) == blocked
+    assert caplog.text.count(blocked["reference"]) == 1
+    assert "a-very-secret-key" not in caplog.text + str(blocked)
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "what"),
+    [(401, "refused to sign in: bad key", "Check that you have copied"), (403, "bad key", "more permissions"),
+     (503, "is not available now: bad key", "try again later"), (429, "bad key", "Send fewer requests")],
+)  # fmt: skip
+def test_a_key_is_the_persons_and_an_outage_the_providers(stand: Stand, platform: Client, status: int, said: str, what: str) -> None:
+    """What the provider says of a key, or of itself, is shown, marked as the provider's words; the platform has nothing to mend."""
+    with Provider(lambda _number, _request: Answer({"message": "bad key"}, status)) as provider:
+        session, person = begin(stand, platform, **key_at(provider.url))
+        submit(person, apiKey="k-4711")
+    assert (said in person.said, what in person.said, "on its side:" in person.said) == (True, True, False)
+    assert '<q translate="no">bad key</q>' in person.text
+    assert (BLOCKED["en"] in person.said, events(stand, platform, session)) == (False, [])
+    assert "blocked" not in platform.get(f"{BASE}/{session}").json
+
+
+def test_a_server_that_the_person_names_is_his(stand: Stand, platform: Client) -> None:
+    """Where the session asks him for the server, an address that does not exist is his to mend."""
+    session, person = begin(stand, platform, types=["http/apiKey"], fields=["server"], defaults={"values": {"testPath": "/me"}})
+    submit(person, apiKey="k-4711", server="https://nowhere.invalid")
+    assert (BLOCKED["en"] in person.said, "What to do" in person.said, events(stand, platform, session)) == (False, True, [])
+
+
+@pytest.mark.parametrize("locale", ["en", "de"])
+@pytest.mark.parametrize(
+    ("secret", "arn", "refusal", "side"),
+    [("other", ROLE, None, "platform"), ("s3cret", f"{ROLE}x", None, "user"), ("s3cret", ROLE, NO_POLICY, "platform")],
+    ids=["key", "role", "policy"],
+)  # fmt: skip
+def test_the_key_that_assumes_a_role_is_the_platforms(
+    stand: Stand, platform: Client, locale: str, secret: str, arn: str, refusal: str | None, side: str
+) -> None:
+    """A key that AWS does not take, and one that may assume no role, are the platform's to mend; a role that does not trust it is the
+    person's. Connections with a key of the person's say so of the key."""
+    refuses = {"do": "status", "operation": "AssumeRole", "always": True, "status": 403, "code": "AccessDenied"}
+    script = [{**refuses, "message": f"User: {USER} is not authorized to perform: sts:AssumeRole on resource: {ROLE} {refusal}"}]
+    roles = {ROLE: Role(external_id="acme:4711")}
+    users = {KEY: User(secret="s3cret", arn=USER)}
+    with FakeAws(roles=roles, users=users, script=script if refusal else [], verify_signatures=True) as aws:
+        values = {"accessKeyId": KEY, "secretAccessKey": secret, "stsEndpoint": aws.url, "endpoint": aws.url, "externalId": "acme:4711"}
+        asked = {"types": ["aws-ses/awsAssumeRole"], "principal": USER, "defaults": {"values": values, "locked": [*values]}}
+        session, person = begin(stand, platform, locale, **asked)
+        submit(person, locale, roleARN=arn, region="eu-west-1")
+        if side == "platform":
+            assert shown_blocked(stand, platform, session, person, locale)["code"] == "unauthenticated"
+        else:
+            assert (BLOCKED[locale] in person.said, f"{arn}" in person.said, events(stand, platform, session)) == (False, True, [])
+
+
+def test_what_a_step_depends_on_is_data(stand: Stand) -> None:
+    """A failed step names the error's code, the provider's words and the values on which it depends, also where connections are tested."""
+    with FakeAws(roles={ROLE: Role()}, users={KEY: User(secret="s3cret", arn=USER)}) as aws:
+        values = {"accessKeyId": KEY[:-1] + "X", "secretAccessKey": "other", "stsEndpoint": aws.url, "endpoint": aws.url, "roleARN": ROLE}
+        found = stand.host.runtime("acme-1").connections.test_draft("aws/awsAssumeRole", values)
+    step = found["lastTest"]["steps"][0]
+    assert (step["code"], step["values"]) == ("unauthenticated", ["accessKeyId", "secretAccessKey", "sessionToken"])
+    assert step["provider"]["httpStatus"] == 403
+
+
+CODES = sorted({kind.code for kind in JackfieldError.__subclasses__() if kind.code not in ("unknown_connector", "unknown_action")})
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_an_error_without_a_text_is_said_by_its_code(stand: Stand, platform: Client, code: str) -> None:
+    """On a German page, words of ours that have no German text stand below as the English wording, and those of the provider are marked;
+    what the person reads first is German. What is the platform's says nothing else."""
+    session, person = begin(stand, platform, "de", types=["failing/token"], labels={"failing/token": {"title": "Losung"}})
+    submit(person, "de", token=code)
+    if BLOCKED["de"] in person.said:
+        assert "frobnication" not in person.said
+        assert platform.get(f"{BASE}/{session}").json["blocked"]["message"] == "frobnication refused: Le mot de passe est faux"
+        return
+    german = re.sub(r'<p lang="en">.*?</p>', "", person.text)
+    assert ("Wortlaut auf Englisch" in person.said, "frobnication" in person.said, "robnicat" in german) == (True, True, False), person.said
+    assert '<q translate="no">Le mot de passe est faux</q>' in person.text
+    assert "Was zu tun ist" in person.said
+
+
+def test_one_test_runs_at_a_time(stand: Stand, platform: Client) -> None:
+    """Whoever presses again while a test runs sees that it does, and so does whoever loads the page; the provider is asked once."""
+    asked, go = threading.Event(), threading.Event()
+    seen: list[str] = []
+
+    def answer(_number: int, request: Request) -> Answer:
+        seen.append(request.path)
+        asked.set()
+        assert go.wait(60)
+        return Answer({"id": 7, "email": "ada@acme.example"})
+
+    with contextlib.ExitStack() as stack:
+        provider = stack.enter_context(Provider(answer))
+        session, person = begin(stand, platform, **key_at(provider.url))
+        again = Person(stand.port, dict(person.cookies), person.page, visited=list(person.visited))
+        first = threading.Thread(target=lambda: submit(person, apiKey="k-4711"), name="first")
+        stack.callback(first.join)
+        stack.callback(go.set)
+        first.start()
+        assert asked.wait(60)
+        submit(again, apiKey="k-4711")
+        assert ("The test is running" in again.said, "ada@acme.example" in again.said, "Continue" in again.said) == (True, False, False)
+        state = again.go(f"/connect/session/{session}/state").page
+        assert state is not None
+        running = state.json["state"]
+        assert "The test is running" in again.go(f"/connect/session/{session}").said
+        go.set()
+        first.join()
+        assert again.go(f"/connect/session/{session}/state").page.json["state"] != running  # type: ignore[union-attr]
+    assert ("You are connecting ada@acme.example" in person.said, seen) == (True, ["/me"])
+    assert "You are connecting ada@acme.example" in again.go(f"/connect/session/{session}").said
+
+
+def test_a_test_whose_process_has_ended_holds_nobody_up(stand: Stand, platform: Client) -> None:
+    """After the time that a test takes at most, it can be run again."""
+    with Provider(lambda _number, _request: Answer({"id": 7})) as provider:
+        session, person = begin(stand, platform, **key_at(provider.url))
+        sessions = connecting(stand.host, "acme-1")
+        sessions.trials.held(sessions.find(session))
+        assert "The test is running" in person.go(f"/connect/session/{session}").said
+        stand.host.clock.advance(120)  # type: ignore[attr-defined]
+        assert "You are connecting" in submit(person.go(f"/connect/session/{session}"), apiKey="k-4711").said
+
+
+def test_a_session_in_which_nothing_can_be_done_is_refused(stand: Stand, platform: Client) -> None:
+    """Without types, those are offered that a user can fill in; where there is none, the session is refused, and says what is missing. A
+    search that finds nothing leads back to all."""
+    answer = platform.post(BASE, {"verify": "link", "types": []})
+    assert answer.status == 201
+    person = Person(stand.port).go(answer.json["url"]).press("Begin")
+    address = next(path for path in person.visited if "/session/" in path)
+    assert "Show all" in person.go(f"{address}?q=quux").said
