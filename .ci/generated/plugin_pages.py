@@ -120,8 +120,8 @@ documents, bodies, files, identity, the context of a server process), and the co
 and the connector `http`, for any request. `connectors/openapi` (`jackfield_openapi`) makes connectors from OpenAPI documents, for their
 authors.
 `connectors/github`, `connectors/slack` and `connectors/stripe` are made from their providers' OpenAPI documents; they have no code.
-`connectors/postgresql` (`jackfield_postgresql`) is the connector for databases of PostgreSQL, `connectors/redis` (`jackfield_redis`) for
-servers of Redis.
+`connectors/sql` (`jackfield_sql`) is the library of connectors for SQL databases: `connectors/postgresql` (`jackfield_postgresql`) and
+`connectors/mysql` (`jackfield_mysql`, MariaDB too). `connectors/redis` (`jackfield_redis`) is the connector for servers of Redis.
 A new connector adds one folder and changes no other file."""
 
 

@@ -34,6 +34,7 @@ LIBRARIES = {
     "pluggy": {"jackfield/connector/hooks.py"},
     "prometheus_client": {"jackfield_server/shared/process/metrics.py"},
     "psycopg": {"jackfield_store/database", "jackfield_postgresql"},
+    "pymysql": {"jackfield_mysql/session.py", "jackfield_mysql/values.py"},
     "redis": {"jackfield_redis/session.py"},
     "rich": {"jackfield/cli/drawn.py", "jackfield/cli/lines.py", "jackfield_aws_ses/demo/show.py"},
     "smtplib": {"jackfield_aws_ses/smtp"},

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from typing import Any
 
 from jackfield.connector import Call, Deadline, Detail, InvalidInput, JackfieldError, Sent, Unavailable, current_call
-from jackfield.kernel.dataclass import dataclass, field
 from jackfield.kernel.failures import OnFailure
 from jackfield.kernel.secrecy import SecretHolder
 from jackfield.wire.sessions import SessionPool
-from jackfield_postgresql.faults import Lost, Refusal, bad_parameter, explained, lost, refused
+from jackfield_postgresql.faults import Lost, Refusal, explained, lost, refused
 from jackfield_postgresql.session import Column, Row, Session
 from jackfield_postgresql.values import ARRAYS, BUILT_IN, Unfit, decoded, encoded
+from jackfield_sql.rows import MOST_ROWS, Collected, Rows, unique_names
+from jackfield_sql.statements import bad_parameter, check_statement
 
-MOST_ROWS = 10_000
-"""Rows that one call returns at most."""
-MOST_BYTES = 4 * 1024 * 1024
-"""Bytes of values, as the server sends them, that one call returns at most."""
 _SETTINGS = (
     "SET LOCAL DateStyle = 'ISO, YMD'; SET LOCAL IntervalStyle = 'iso_8601'; SET LOCAL TimeZone = 'UTC'; SET LOCAL bytea_output = 'hex'; "
     "SET LOCAL extra_float_digits = 1; "
@@ -27,34 +24,6 @@ _SETTINGS = (
 """In each transaction, since a pooler between us and the server keeps none that outlast it."""
 _PAUSE_SECONDS = 0.2
 """Pause between two questions whether a transaction has ended."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Outcome of a statement: its columns, its rows as JSON values, and how many rows it found or changed."""
-
-    columns: tuple[Column, ...] = ()
-    rows: tuple[Mapping[str, Any], ...] = ()
-    affected: int = 0
-    truncated: bool = False
-
-
-@dataclass(slots=True)
-class _Collected:
-    """Rows as they arrive, up to the limits."""
-
-    most: int
-    rows: list[Row] = field(default_factory=list)
-    size: int = 0
-    full: bool = False
-
-    def add(self, row: Row) -> None:
-        if self.full:
-            return
-        self.size += sum(len(value) for value in row if value is not None)
-        self.full = len(self.rows) >= self.most or self.size > MOST_BYTES
-        if not self.full:
-            self.rows.append(row)
 
 
 class PostgresClient(SecretHolder):
@@ -75,7 +44,7 @@ class PostgresClient(SecretHolder):
 
         :raises JackfieldError: if the server refuses it or is not reached; nothing was changed.
         """
-        _check_statement(statement)
+        check_statement(statement)
         call = current_call() or self._call
         call.begin("read", safe=True)
         with self._in_transaction(call, "READ ONLY", "SELECT 1") as (session, _):  # with a snapshot, it can no longer be made writable
@@ -93,7 +62,7 @@ class PostgresClient(SecretHolder):
 
         :raises JackfieldError: with ``sent``: nothing before the commit, unknown if neither the commit nor the question was answered.
         """
-        _check_statement(statement)
+        check_statement(statement)
         call = current_call() or self._call
         call.begin("commit")
         with self._in_transaction(call, "READ WRITE", "SELECT txid_current()") as (session, answers):
@@ -197,33 +166,21 @@ class PostgresClient(SecretHolder):
             _encoded(place, value, oid, elements(oid))
             for place, (value, oid) in enumerate(zip(parameters, prepared.parameters, strict=True))
         ]
-        found = _Collected(most)
+        found: Collected[Row] = Collected(most)
         for row in session.execute(values):
-            found.add(row)
+            found.add(row, sum(len(value) for value in row if value is not None))
             if found.full and not drains:
                 break
         return _read(found, prepared.columns, session.affected, elements)
 
 
-def _read(found: _Collected, described: Sequence[Column], affected: int, elements: Callable[[int], int | None]) -> Rows:
-    names = _unique([column.name for column in described])
-    columns = tuple(Column(name, column.type) for name, column in zip(names, described, strict=True))
+def _read(found: Collected[Row], described: Sequence[Column], affected: int, elements: Callable[[int], int | None]) -> Rows:
+    names = unique_names([column.name for column in described])
     rows = tuple(
-        {column.name: decoded(raw, column.type, elements(column.type)) for column, raw in zip(columns, row, strict=True)}
+        {name: decoded(raw, column.type, elements(column.type)) for name, column, raw in zip(names, described, row, strict=True)}
         for row in found.rows
     )
-    return Rows(columns, rows, affected, found.full)
-
-
-def _unique(names: Sequence[str]) -> list[str]:
-    """Number names that come again: each column is a member of the row."""
-    found: list[str] = []
-    for name in names:
-        taken, number = name, 2
-        while taken in found:
-            taken, number = f"{name}_{number}", number + 1
-        found.append(taken)
-    return found
+    return Rows(tuple(names), rows, affected, found.full)
 
 
 def _elements(session: Session, oids: Sequence[int]) -> Callable[[int], int | None]:
@@ -252,14 +209,3 @@ def _encoded(place: int, value: Any, oid: int, elements: int | None) -> bytes | 
 
 def _texts(rows: Sequence[Row]) -> tuple[str, ...]:
     return tuple((row[0] or b"").decode() for row in rows)
-
-
-def _check_statement(statement: str) -> None:
-    if "\0" in statement:
-        raise InvalidInput("the statement has a NUL character", details=[Detail("/sql", "has a NUL character")], hint="Remove it.")
-    try:
-        statement.encode()
-    except UnicodeEncodeError:
-        raise InvalidInput(
-            "the statement has half of a surrogate pair", details=[Detail("/sql", "is no text")], hint="Correct it."
-        ) from None

@@ -8,9 +8,7 @@ from contextlib import contextmanager
 from jackfield.connector import (
     Conflict,
     Deadline,
-    Detail,
     Forbidden,
-    InvalidInput,
     JackfieldError,
     NotFound,
     Provider,
@@ -92,11 +90,6 @@ def lost(error: Lost, place: str, sent: Sent) -> JackfieldError:
     """Return the error for a connection that failed or ended. ``place`` is host and port."""
     said = (str(error).strip().splitlines()[-1:] or ["it ended"])[0]
     return (servers.no_tls if "certificate" in str(error) or "SSL" in str(error) else servers.lost)(said, place, sent)
-
-
-def bad_parameter(place: int, text: str) -> InvalidInput:
-    """Return the error for a parameter that cannot be sent, counted from 0."""
-    return InvalidInput("a parameter cannot be sent", details=[Detail(f"/parameters/{place}", text)], hint="Change the parameter.")
 
 
 @contextmanager

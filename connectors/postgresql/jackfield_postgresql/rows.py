@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from jackfield.connector import Detail, Field, Inputs
@@ -10,12 +10,10 @@ from jackfield_postgresql.client import PostgresClient
 from jackfield_postgresql.connector import connector
 from jackfield_postgresql.examples import example
 from jackfield_postgresql.fields import schema_field, table_field
-from jackfield_postgresql.statements import Changed, found
+from jackfield_postgresql.statements import Changed
+from jackfield_sql.inserting import ROWS, columns_of, lines_of, too_many
+from jackfield_sql.statements import found
 
-_MOST_VALUES = 65_535
-"""Parameters of a statement ("PostgreSQL Limits")."""
-_MOST_ROWS = 1000
-_ROWS: dict[str, Any] = {"minItems": 1, "maxItems": _MOST_ROWS, "items": {"type": "object", "minProperties": 1, "maxProperties": 1600}}
 _OWN_COLUMNS = "A marker would need a column of the caller's own table. A key of his own finds the rows again."
 _NAMES: dict[str, Any] = {"uniqueItems": True, "maxItems": 1600, "items": {"type": "string", "minLength": 1, "maxLength": 63}}
 
@@ -26,37 +24,20 @@ class NewRows(Inputs):
     db_schema: str = schema_field()
     table: str = table_field()
     rows: tuple[dict[str, Any], ...] = Field(
-        title="Rows", schema=_ROWS, description="Objects with a value for each column; columns that a row lacks get their default."
+        title="Rows", schema=ROWS, description="Objects with a value for each column; columns that a row lacks get their default."
     )
     returning: tuple[str, ...] = Field((), title="Returning", schema=_NAMES, description="Columns to return, such as a generated ID.")
 
     def rules(self) -> Iterable[Detail]:
         """Yield the fault of more values than one statement takes."""
-        if len(self.columns) * len(self.rows) > _MOST_VALUES:
-            yield Detail("/rows", f"has more than {_MOST_VALUES:,} values: send fewer rows at a time")
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Columns that any row has, in the order of their first row."""
-        return tuple(dict.fromkeys(name for row in self.rows for name in row))
+        return too_many(self.rows)
 
     def statement(self, conflict: str = "") -> tuple[str, list[Any]]:
         """Return the statement and its parameters."""
-        values: list[Any] = []
-        lines = [self._line(row, values) for row in self.rows]
-        names = ", ".join(quoted(name) for name in self.columns)
-        text = f"INSERT INTO {quoted(self.db_schema)}.{quoted(self.table)} ({names}) VALUES {', '.join(lines)}{conflict}"
+        lines, values = lines_of(self.rows, lambda number: f"${number}")
+        names = ", ".join(quoted(name) for name in columns_of(self.rows))
+        text = f"INSERT INTO {quoted(self.db_schema)}.{quoted(self.table)} ({names}) VALUES {lines}{conflict}"
         return text + (f" RETURNING {', '.join(quoted(name) for name in self.returning)}" if self.returning else ""), values
-
-    def _line(self, row: Mapping[str, Any], values: list[Any]) -> str:
-        places: list[str] = []
-        for name in self.columns:
-            if name in row:
-                values.append(row[name])
-                places.append(f"${len(values)}")
-            else:
-                places.append("DEFAULT")
-        return f"({', '.join(places)})"
 
 
 class InsertRows(NewRows):
@@ -115,7 +96,7 @@ def insert_rows(asked: InsertRows, client: PostgresClient) -> Changed:
 )
 def upsert_rows(asked: UpsertRows, client: PostgresClient) -> Changed:
     """Insert rows, or change those whose key exists already."""
-    statement, values = asked.statement(_replacing(asked.key_columns, asked.columns))
+    statement, values = asked.statement(_replacing(asked.key_columns, columns_of(asked.rows)))
     rows = client.change(statement, values)
     return Changed(**found(rows), affected=rows.affected)
 

@@ -5,49 +5,47 @@ from __future__ import annotations
 from typing import Any
 
 from jackfield.connector import Field, Inputs, Output
-from jackfield_postgresql.client import MOST_ROWS, PostgresClient, Rows
+from jackfield_postgresql.client import PostgresClient
 from jackfield_postgresql.connector import connector
 from jackfield_postgresql.examples import example
-
-_SQL = {"minLength": 1, "maxLength": 1_000_000}
-_PARAMETERS: dict[str, Any] = {"maxItems": 65_535}
+from jackfield_sql.statements import (
+    columns_output,
+    found,
+    max_rows_field,
+    parameters_field,
+    rows_output,
+    sql_field,
+    truncated_output,
+)
 
 
 class Statement(Inputs):
     """Statement to run."""
 
-    sql: str = Field(
-        title="SQL", multiline=True, language="sql", examples=["SELECT id, total FROM orders WHERE customer = $1"], schema=_SQL,
-        description="One statement. Write $1, $2 and so on for values; never put values into the text.",
-    )  # fmt: skip
-    parameters: tuple[Any, ...] = Field(
-        (), title="Parameters", schema=_PARAMETERS,
-        description="The values of $1, $2 and so on: JSON values. Lists are arrays, or JSON where the column is; bytes are base64.",
-    )  # fmt: skip
-    max_rows: int = Field(
-        1000, title="Max Rows", description="Rows to return at most.", blank="absent", schema={"minimum": 1, "maximum": MOST_ROWS}
+    sql: str = sql_field(
+        "SELECT id, total FROM orders WHERE customer = $1",
+        "One statement. Write $1, $2 and so on for values; never put values into the text.",
     )
+    parameters: tuple[Any, ...] = parameters_field(
+        "The values of $1, $2 and so on: JSON values. Lists are arrays, or JSON where the column is; bytes are base64."
+    )
+    max_rows: int = max_rows_field()
 
 
 class Found(Output):
     """Rows that a statement returned."""
 
-    rows: tuple[dict[str, Any], ...] = Field(
-        title="Rows", description="The rows, by column. Numerics are text, times are ISO 8601, bytes are base64, json is JSON."
+    rows: tuple[dict[str, Any], ...] = rows_output(
+        "The rows, by column. Numerics are text, times are ISO 8601, bytes are base64, json is JSON."
     )
-    columns: tuple[str, ...] = Field(title="Columns", description="Names of the columns, in their order. One that comes again is numbered.")
-    truncated: bool = Field(title="Truncated", description="True if there are more rows than were asked for, or than 4 MiB hold.")
+    columns: tuple[str, ...] = columns_output()
+    truncated: bool = truncated_output()
 
 
 class Changed(Found):
     """Outcome of a statement that was committed."""
 
     affected: int = Field(title="Affected", description="Rows that were inserted, changed, deleted or returned.")
-
-
-def found(rows: Rows) -> dict[str, Any]:
-    """Return the members of ``Found``."""
-    return {"rows": tuple(dict(row) for row in rows.rows), "columns": tuple(one.name for one in rows.columns), "truncated": rows.truncated}
 
 
 @connector.action(

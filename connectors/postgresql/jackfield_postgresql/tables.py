@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 
-from jackfield.connector import Detail, Field, Inputs, InvalidInput, NotFound, Output, Pagination, Sent
+from jackfield.connector import Field, Inputs, Output, Pagination
 from jackfield_postgresql.catalogue import COLUMNS, TABLES
 from jackfield_postgresql.client import PostgresClient
 from jackfield_postgresql.connector import connector
 from jackfield_postgresql.examples import example
 from jackfield_postgresql.fields import schema_field, table_field
+from jackfield_sql.tables import TableColumn, TableDescription, bad_token, no_table
 
 _PAGE = 100
 
@@ -59,8 +60,7 @@ def _after(token: str | None) -> list[str]:
         schema, name = json.loads(token)
         return [str(schema), str(name)]
     except (ValueError, TypeError, RecursionError):
-        text = "is no token of this list"
-        raise InvalidInput("the page token cannot be read", details=[Detail("/nextToken", text)], hint="Begin without one.") from None
+        raise bad_token() from None
 
 
 class TableName(Inputs):
@@ -68,22 +68,6 @@ class TableName(Inputs):
 
     db_schema: str = schema_field()
     table: str = table_field()
-
-
-class TableColumn(Output):
-    """Column of a table."""
-
-    name: str = Field(title="Name", description="Its name.")
-    type: str = Field(title="Type", description="Its type, such as numeric(10,2).")
-    nullable: bool = Field(title="Nullable", description="True if it may be null.")
-    default: str | None = Field(None, title="Default", description="The expression of its default.")
-    key: bool = Field(title="Key", description="True if it is of the primary key.")
-
-
-class TableDescription(Output):
-    """Columns of a table."""
-
-    columns: tuple[TableColumn, ...] = Field(title="Columns", description="The columns, in their order.")
 
 
 @connector.action(
@@ -100,10 +84,5 @@ def describe_table(asked: TableName, client: PostgresClient) -> TableDescription
     """List the columns of a table or view with their types."""
     rows = client.read(COLUMNS, [asked.db_schema, asked.table]).rows
     if not rows:
-        raise NotFound(
-            f"there is no table '{asked.table}' in the schema '{asked.db_schema}'",
-            details=[Detail("/table", "does not exist, or the user may not see it")],
-            hint="Call listTables.",
-            sent=Sent.REFUSED,
-        )
+        raise no_table(f"there is no table '{asked.table}' in the schema '{asked.db_schema}'")
     return TableDescription(columns=tuple(TableColumn(**row) for row in rows))

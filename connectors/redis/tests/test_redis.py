@@ -23,10 +23,11 @@ from jackfield_redis.connection_type import LoginType
 from jackfield_redis.session import Login, connect
 from jackfield_redis.values import decoded, encoded
 from jackfield_redis.watching import Watched, new_entries
-from redis_server import Redis
+from redis_server import Redis, redis, redis_process
 from tls_front import fronting
 from waiting import until
 
+__all__ = ["redis", "redis_process"]
 CLOCK = SystemClock()
 _ADA = ("ada", ">s3cret-of-ada", "~*", "&*", "+@all")
 

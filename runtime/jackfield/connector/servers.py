@@ -146,5 +146,5 @@ def broken(sock: TimedSocket, place: str, sent: Sent) -> JackfieldError:
     if isinstance(failure, TooMuchError):
         return Rejected(f"{place}: {failure}", sent=sent, hint="Ask for less at a time.")
     if isinstance(failure, ssl.SSLError):
-        return no_tls(str(failure), place, sent)
+        return no_tls(getattr(failure, "verify_message", None) or str(failure), place, sent)
     return lost(str(failure or "it ended"), place, sent)

@@ -59,9 +59,13 @@ class TimedSocket(SecretHolder):
 
         :raises OSError: if the server's certificate or name is not the expected one, or the handshake fails.
         """
-        self._sock.settimeout(self._left())
-        self._sock.getpeername()  # wrap_socket takes a connection that was reset for one that is still to be made, and does no handshake
-        self._sock = context.wrap_socket(self._sock, server_hostname=hostname, suppress_ragged_eofs=False)
+        try:
+            self._sock.settimeout(self._left())
+            self._sock.getpeername()  # wrap_socket takes a connection that was reset for one that is still to be made: no handshake
+            self._sock = context.wrap_socket(self._sock, server_hostname=hostname, suppress_ragged_eofs=False)
+        except OSError as error:
+            self.failure = error
+            raise
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         """Wait for bytes; an empty text is the connection's end.

@@ -1,0 +1,5 @@
+"""MySQL and MariaDB for jackfield."""
+
+from jackfield_mysql.connector import connector
+
+__all__ = ["connector"]

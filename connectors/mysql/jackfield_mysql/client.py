@@ -1,0 +1,189 @@
+"""Open client of a connection: transactions that read, and transactions that change, each of one statement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from jackfield.connector import Call, Deadline, JackfieldError, Sent, current_call
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.failures import OnFailure
+from jackfield.kernel.secrecy import SecretHolder
+from jackfield.wire.sessions import SessionPool
+from jackfield_mysql.faults import ENDS, Refusal, refused
+from jackfield_mysql.reading import check_reads, check_stays
+from jackfield_mysql.session import Row, Session
+from jackfield_mysql.values import Unfit, json_value, literal, size_of, text_literal
+from jackfield_sql.rows import MOST_ROWS, Collected, Rows, unique_names
+from jackfield_sql.statements import bad_parameter, check_statement
+
+_MODE = "STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
+"""Strict, as both servers are by default: a value that does not fit is refused instead of changed."""
+_NOT_ROLLED_BACK = 1196
+"""ER_WARNING_NOT_COMPLETE_ROLLBACK: a table that knows no transactions was changed."""
+_KEPT = "; what it changed in tables that know no transactions stays"
+_AHEAD = 0.1
+"""Part of the time that is left for the server's refusal of a statement that takes too long, at most ``_MOST_AHEAD`` seconds."""
+_MOST_AHEAD = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Outcome of a statement that was committed, and the first ID that it generated; 0 for none."""
+
+    rows: Rows
+    last_id: int
+
+
+class MysqlClient(SecretHolder):
+    """Client that runs statements over a pool's sessions. Created for each attempt, so it only references shared objects."""
+
+    __slots__ = ("_call", "_pool")
+
+    def __init__(self, pool: SessionPool[Session], call: Call) -> None:
+        self._pool = pool
+        self._call = call
+
+    def __repr__(self) -> str:
+        return "MysqlClient()"
+
+    def read(self, statement: str, parameters: Sequence[Any] = (), most: int = MOST_ROWS) -> Rows:
+        """Run a statement in a transaction that cannot change data, and return its rows.
+
+        :raises JackfieldError: if the server refuses it or is not reached; nothing was changed.
+        """
+        check_statement(statement)
+        check_reads(statement)
+        variables = _variables(statement, parameters)
+        call = current_call() or self._call
+        call.begin("read", safe=True)
+        session = self._ready(call.deadline, "READ ONLY")
+        failure: JackfieldError | None = None
+        found = Rows()
+        with OnFailure(session.close):
+            try:
+                found = _run(session, variables, len(parameters), most, drains=False)
+                if not session.worn:
+                    session.run("ROLLBACK")
+            except Refusal as refusal:
+                failure = _undone(session, refusal)
+        self._pool.give(session)
+        if failure is not None:
+            raise failure
+        return found
+
+    def change(self, statement: str, parameters: Sequence[Any] = (), most: int = MOST_ROWS) -> Changed:
+        """Run a statement in a transaction of its own, and commit it.
+
+        :raises JackfieldError: with ``sent``: unknown if the answer to the statement or its commit is lost. Tables that know no
+            transactions change before the commit, and no server tells of a commit afterwards.
+        """
+        check_statement(statement)
+        check_stays(statement)
+        variables = _variables(statement, parameters)
+        call = current_call() or self._call
+        call.begin("statement")
+        session = self._ready(call.deadline, "READ WRITE")
+        failure: JackfieldError | None = None
+        changed = Changed(Rows(), 0)
+        with OnFailure(session.close):
+            try:
+                changed = Changed(_run(session, variables, len(parameters), most, drains=True), session.last_id)
+            except Refusal as refusal:
+                failure = _undone(session, refusal)
+            else:
+                _commit(session)
+        self._pool.give(session)
+        if failure is not None:
+            raise failure
+        return changed
+
+    def _ready(self, deadline: Deadline, mode: str) -> Session:
+        """Return a session in a new transaction: an idle one, without what the call before has left, or a new one."""
+        idle = self._pool.take(deadline)
+        if idle is not None:
+            with OnFailure(idle.close), _lenient():
+                if idle.is_quiet:
+                    idle.reset()
+                    return _begun(idle, mode)
+            idle.close()
+            deadline.check()
+        session = self._pool.fresh(deadline)
+        with OnFailure(session.close):
+            try:
+                return _begun(session, mode)
+            except Refusal as refusal:
+                raise refused(refusal) from None
+
+
+def _undone(session: Session, refusal: Refusal) -> JackfieldError:
+    """Roll back what was refused, and return the error: with ``sent`` unknown if a part stays, or that cannot be told."""
+    try:
+        session.run("ROLLBACK", Sent.UNKNOWN)
+        left = session.warnings and any(row[1] == _NOT_ROLLED_BACK for row in session.run("SHOW WARNINGS", Sent.UNKNOWN))
+    except (Refusal, JackfieldError):
+        session.close()
+        return refused(refusal, Sent.UNKNOWN)
+    return refused(refusal, Sent.UNKNOWN, _KEPT) if left else refused(refusal)
+
+
+@contextmanager
+def _lenient() -> Iterator[None]:
+    """Let an idle session fail: another one takes its place, since nothing was sent."""
+    try:
+        yield
+    except (Refusal, JackfieldError):
+        return
+
+
+def _begun(session: Session, mode: str) -> Session:
+    left = session.deadline.remaining()
+    left = max(0.001, left - min(left * _AHEAD, _MOST_AHEAD))
+    limit = f"max_statement_time = {left:.3f}" if session.is_mariadb else f"max_execution_time = {int(left * 1000) or 1}"
+    session.run(f"SET NAMES utf8mb4, time_zone = '+00:00', sql_mode = '{_MODE}', {limit}")
+    session.run(f"START TRANSACTION {mode}")
+    return session
+
+
+def _variables(statement: str, parameters: Sequence[Any]) -> str:
+    """Return the statement that gives the caller's statement and parameters to the server, as values.
+
+    :raises InvalidInput: if a parameter cannot be sent.
+    """
+    found = [f"@jackfield = {text_literal(statement)}"]
+    for place, value in enumerate(parameters):
+        try:
+            found.append(f"@jackfield{place} = {literal(value)}")
+        except Unfit as unfit:
+            raise bad_parameter(place, str(unfit)) from None
+    return f"SET {', '.join(found)}"
+
+
+def _run(session: Session, variables: str, count: int, most: int, *, drains: bool) -> Rows:
+    """Let the server prepare and execute the caller's statement: it tells placeholders from texts, and takes no second statement."""
+    session.run(variables)
+    session.run("PREPARE jackfield FROM @jackfield")
+    using = f" USING {', '.join(f'@jackfield{place}' for place in range(count))}" if count else ""
+    session.obeys = not drains
+    found: Collected[Row] = Collected(most)
+
+    def keep(row: Row) -> bool:
+        found.add(row, sum(size_of(value) for value in row))
+        return found.full and not drains
+
+    names = session.execute(f"EXECUTE jackfield{using}", Sent.UNKNOWN if drains else Sent.NOTHING, keep)
+    columns = unique_names(names)
+    rows = tuple(dict(zip(columns, map(json_value, row), strict=True)) for row in found.rows)
+    return Rows(tuple(columns), rows, session.affected, found.full)
+
+
+def _commit(session: Session) -> None:
+    """Commit.
+
+    :raises JackfieldError: with ``sent``: unknown if it is not answered.
+    """
+    try:
+        session.run("COMMIT", Sent.UNKNOWN)
+    except Refusal as refusal:
+        raise refused(refusal, Sent.UNKNOWN if refusal.number in ENDS else Sent.REFUSED) from None

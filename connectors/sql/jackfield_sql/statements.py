@@ -1,0 +1,76 @@
+"""Inputs and outputs of statements."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jackfield.connector import Detail, Field, InvalidInput, Output
+from jackfield_sql.rows import MOST_ROWS, Rows
+
+MOST_VALUES = 65_535
+"""Parameters of a statement: the limit of PostgreSQL ("PostgreSQL Limits") and of MySQL (error 1390)."""
+
+
+def sql_field(example: str, description: str) -> Any:
+    """Declare a statement of the caller's own."""
+    limits = {"minLength": 1, "maxLength": 1_000_000}
+    return Field(title="SQL", multiline=True, language="sql", examples=[example], schema=limits, description=description)
+
+
+def parameters_field(description: str) -> Any:
+    """Declare the values of a statement's placeholders."""
+    return Field((), title="Parameters", schema={"maxItems": MOST_VALUES}, description=description)
+
+
+def max_rows_field() -> Any:
+    """Declare how many rows to return."""
+    limits = {"minimum": 1, "maximum": MOST_ROWS}
+    return Field(1000, title="Max Rows", description="Rows to return at most.", blank="absent", schema=limits)
+
+
+def rows_output(description: str) -> Any:
+    """Declare the rows that a statement returned."""
+    return Field(title="Rows", description=description)
+
+
+def columns_output() -> Any:
+    """Declare the names of the columns."""
+    return Field(title="Columns", description="Names of the columns, in their order. One that comes again is numbered.")
+
+
+def truncated_output() -> Any:
+    """Declare whether rows are left out."""
+    return Field(title="Truncated", description="True if there are more rows than were asked for, or than 4 MiB hold.")
+
+
+class FoundRows(Output):
+    """Rows that a statement returned."""
+
+    rows: tuple[dict[str, Any], ...] = rows_output("The rows, by column.")
+    columns: tuple[str, ...] = columns_output()
+    truncated: bool = truncated_output()
+
+
+def found(rows: Rows) -> dict[str, Any]:
+    """Return the members of ``FoundRows``."""
+    return {"rows": tuple(dict(row) for row in rows.rows), "columns": rows.columns, "truncated": rows.truncated}
+
+
+def check_statement(statement: str) -> None:
+    """Check that a statement can be sent.
+
+    :raises InvalidInput: if it has a character that no server takes.
+    """
+    if "\0" in statement:
+        raise InvalidInput("the statement has a NUL character", details=[Detail("/sql", "has a NUL character")], hint="Remove it.")
+    try:
+        statement.encode()
+    except UnicodeEncodeError:
+        raise InvalidInput(
+            "the statement has half of a surrogate pair", details=[Detail("/sql", "is no text")], hint="Correct it."
+        ) from None
+
+
+def bad_parameter(place: int, text: str) -> InvalidInput:
+    """Return the error for a parameter that cannot be sent, counted from 0."""
+    return InvalidInput("a parameter cannot be sent", details=[Detail(f"/parameters/{place}", text)], hint="Change the parameter.")
