@@ -13,7 +13,7 @@ WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 6)
 export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/pycache
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup browser clients demo test format lint types layers drift bounds unit test-core campaign wheels single-file single-file-test docs bench awsindex iamactions corpus mocks costs audit shelf shelf-test shelf-try shelf-licences airflow generate fix clean
+.PHONY: help setup browser clients demo test format lint types layers drift bounds unit test-core campaign wheels single-file single-file-test docs bench awsindex iamactions corpus mocks costs audit shelf shelf-diff shelf-test shelf-try shelf-licences airflow generate fix clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -143,6 +143,9 @@ shelf: setup ## build, grade and pack the ready connectors of shelf/; one: make 
 
 shelf-test: setup ## run each ready connector of shelf/ against a fake made from its file
 	@$(BIN)/python -m pytest -q -p no:cacheprovider shelf/tests
+
+shelf-diff: setup ## compare the ready connectors with the newest documents of their providers (npm, PyPI, GitHub; outside the repository)
+	@$(SHELF) diff $(ONLY) --newest
 
 shelf-try: setup ## install each ready connector from a catalogue into an empty data folder and try it; print the times
 	@$(BIN)/python -m benchmarks.shelf_try $(ONLY)

@@ -47,7 +47,7 @@ def is_url(source: str) -> bool:
 
 def _bytes(source: str, guard: Guard = ANYWHERE) -> bytes:
     if is_url(source):
-        return _fetched(source, guard)
+        return fetched(source, guard)
     try:
         with open(source, "rb") as file:
             return file.read(MAX_BYTES + 1)
@@ -62,7 +62,11 @@ def _is_public(url: str) -> bool:
         return False
 
 
-def _fetched(url: str, guard: Guard) -> bytes:
+def fetched(url: str, guard: Guard) -> bytes:
+    """Return the content of a URL.
+
+    :raises InvalidInput: if it cannot be fetched.
+    """
     try:
         with opener(guard, _TIMEOUT).open(url, timeout=_TIMEOUT) as answer:
             content: bytes = answer.read(MAX_BYTES + 1)

@@ -143,7 +143,7 @@ def test_services_are_listed_and_built(shelf: Path, tmp_path: Path, capsys: pyte
     out = str(tmp_path / "out")
     assert _said(capsys, "shelf", "build", "--shelf", str(shelf), "--out", out)[0] == 0
     assert _said(capsys, "shelf", "build", "acme", "--shelf", str(shelf), "--out", out)[1]["built"][0]["changed"] == 0
-    assert _said(capsys, "shelf", "licences", "--shelf", str(shelf)) == (0, {"services": 1, "exceptions": []})
+    assert _said(capsys, "shelf", "licences", "--shelf", str(shelf)) == (0, {"services": 1, "sources": 0, "exceptions": []})
     assert main(["shelf", "build", "nobody", "--shelf", str(shelf)]) == 2
 
 

@@ -13,8 +13,10 @@ from jackfield.connector import InvalidInput
 from jackfield_market.packing import pack
 from jackfield_market.testing.grading import at_least, check
 from jackfield_market.testing.listing_rules import WARNED, aged_facts
+from jackfield_openapi.shelf.comparison import differences
 from jackfield_openapi.shelf.projects import built, project_files, write_project
 from jackfield_openapi.shelf.services import Service, read_shelf
+from jackfield_openapi.shelf.sources import documents, row_faults
 
 _KEY = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _FAILED = 1
@@ -60,15 +62,19 @@ def _declare_build(parser: Parser) -> None:
 
 
 def _build(arguments: Namespace, output: Output) -> int:
-    services = read_shelf(Path(arguments.shelf))
-    known = {service.key: service for service in services}
-    if unknown := set(arguments.keys) - known.keys():
-        raise InvalidInput(f"the shelf has no service '{min(unknown)[:80]}'", hint="'jackfield shelf list' shows those that there are.")
     licence = (Path(arguments.shelf) / "LICENSE").read_text(encoding="utf-8")
-    rows = [_built(known[key], Path(arguments.out), licence, arguments) for key in arguments.keys or sorted(known)]
+    rows = [_built(service, Path(arguments.out), licence, arguments) for service in _chosen(arguments)]
     output.value({"built": rows})
     low = [row for row in rows if "grade" in row and not at_least(row["grade"], arguments.at_least)]
     return _FAILED if low else 0
+
+
+def _chosen(arguments: Namespace) -> list[Service]:
+    """Return the services that a command names, all if it names none."""
+    known = {service.key: service for service in read_shelf(Path(arguments.shelf))}
+    if unknown := set(arguments.keys) - known.keys():
+        raise InvalidInput(f"the shelf has no service '{min(unknown)[:80]}'", hint="'jackfield shelf list' shows those that there are.")
+    return [known[key] for key in arguments.keys or sorted(known)]
 
 
 def _built(service: Service, out: Path, licence: str, arguments: Namespace) -> dict[str, Any]:
@@ -94,12 +100,31 @@ def _built(service: Service, out: Path, licence: str, arguments: Namespace) -> d
 
 
 def _licences(arguments: Namespace, output: Output) -> int:
-    """Report each service whose licence is not ours: a file of a shelf is in own words."""
+    """Report each service whose licence is not ours, since a file of a shelf is in own words, and each source without a known one."""
     services = read_shelf(Path(arguments.shelf))
     licences = {service.key: service.document.get("info", {}).get("license", {}).get("identifier") for service in services}
     exceptions = [{"key": key, "licence": licence} for key, licence in licences.items() if licence != LICENCE]
-    output.value({"services": len(services), "exceptions": exceptions})
+    exceptions += [{"key": one.key, "source": text} for one in services if one.source for text in row_faults(one.source)]
+    output.value({"services": len(services), "sources": sum(one.source is not None for one in services), "exceptions": exceptions})
     return _FAILED if exceptions else 0
+
+
+def _declare_diff(parser: Parser) -> None:
+    parser.add_argument("keys", metavar="KEY", nargs="*", help="the services to compare (default: all that have a source)")
+    _shelf(parser)
+    parser.add_argument("--newest", action="store_true", help="compare with the newest documents instead of the locked ones")
+    parser.add_argument("--cache", metavar="DIR", default="shelf/build/sources", help="where fetched documents are kept")
+
+
+def _diff(arguments: Namespace, output: Output) -> int:
+    rows = []
+    for service in _chosen(arguments):
+        if service.source is not None:
+            found = differences(service, documents(service.source, Path(arguments.cache), newest=arguments.newest))
+            version = "newest" if arguments.newest else str(service.source["version"])
+            rows.append({"key": service.key, "source": service.source["package"], "version": version, "differences": found})
+    output.value({"compared": rows})
+    return _FAILED if any(row["differences"] for row in rows) else 0
 
 
 _TEMPLATE = """openapi: 3.1.0
@@ -148,6 +173,7 @@ def _new(arguments: Namespace, output: Output) -> int:
 
 
 VERBS = {
+    "diff": Verb("Compare services with documents of their providers.", _declare_diff, _diff),
     "list": Verb("List the services of a shelf.", _declare_list, _list),
     "build": Verb("Build the projects of a shelf's services, and check and pack them.", _declare_build, _build),
     "licences": Verb("Check that each service is under our licence.", _declare_list, _licences),

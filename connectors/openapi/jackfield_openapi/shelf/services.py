@@ -33,14 +33,17 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One file of a shelf. ``document`` is the expanded OpenAPI document, ``about`` the member ``x-shelf``, ``proof`` how far what it says
-    about the provider is proven, as manifests have it."""
+    """One file of a shelf. ``document`` is the expanded OpenAPI document, ``about`` the member ``x-shelf``.
+
+    ``proof`` says how far what it says about the provider is proven, as manifests have it. ``source`` is its row in ``sources.lock.yaml``.
+    """
 
     key: str
     file: Path
     about: Json
     document: Json
     proof: Json
+    source: Json | None = None
 
     @property
     def title(self) -> str:
@@ -103,14 +106,15 @@ def read_service(file: Path, shared: Mapping[str, Json]) -> Service:
         "documentationUrl": about["docs"],
         **{name: about[name] for name in _MOVED if name in about},
     }
-    proof = _proof(about, shared["sources.lock"].get(file.stem))
+    source = shared["sources.lock"].get(file.stem)
+    proof = _proof(about, source)
     extension["listing"] = {**{name: about[name] for name in ("tasks", "review") if name in about}, "proof": proof}
     if "errors" in about:
         extension["errors"] = _errors(file, about["errors"], shared["errors"])
     rules = {**shared["paging"], **about.get("paging", {})}
     paths = {path: _path(file, item, rules, about.get("limit")) for path, item in own.get("paths", {}).items()}
     about = {**about, "signIns": sign_ins}
-    return Service(file.stem, file, about, {**own, "paths": paths, "x-jackfield": extension}, proof)
+    return Service(file.stem, file, about, {**own, "paths": paths, "x-jackfield": extension}, proof, source)
 
 
 def _proof(about: Json, source: Json | None) -> Json:
