@@ -24,6 +24,8 @@ LIBRARIES = {
     "celery": {"jackfield_celery"},
     "grpc": {"jackfield_dapr"},
     "httpcore2": {"jackfield_http/http2.py"},
+    "imapclient": {"jackfield_imap/session.py"},
+    "imaplib": {"jackfield_imap/session.py"},
     "jsonschema": {"jackfield_market/testing/declarations.py"},
     "jsonschema_rs": {"jackfield/schema/engine.py", "jackfield/kernel/patterns.py", "jackfield_openapi"},
     "jwt": {"jackfield_server/shared/identity/jwts.py"},

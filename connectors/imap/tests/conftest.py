@@ -1,0 +1,5 @@
+"""The server for these tests."""
+
+from dovecot_server import dovecot, dovecot_process
+
+__all__ = ["dovecot", "dovecot_process"]
