@@ -49,13 +49,10 @@ _ROWS: tuple[tuple[str, tuple[_Panel, ...]], ...] = (
                 4,
             ),
             _Panel(
-                "In doubt, last 24 h",
+                "In doubt now",
                 "short",
-                (
-                    ('sum(increase(jackfield_invocations_total{status="in_doubt"}[24h])) or vector(0)', "in doubt"),
-                    ("sum(increase(jackfield_doubts_settled_total[24h])) or vector(0)", "settled by evidence"),
-                ),
-                "Somebody has to resolve each that evidence has not settled.",
+                (("max(jackfield_doubts_open)", ""),),
+                "Somebody has to resolve each that evidence does not settle.",
                 "stat",
                 4,
             ),
@@ -99,6 +96,38 @@ _ROWS: tuple[tuple[str, tuple[_Panel, ...]], ...] = (
                     ),
                 ),
                 "From admission to the final outcome.",
+            ),
+        ),
+    ),
+    (
+        "Doubts",
+        (
+            _Panel(
+                "Open, and the oldest",
+                "short",
+                (("max(jackfield_doubts_open)", "open"), ("max(jackfield_doubts_oldest_seconds) / 60", "minutes of the oldest")),
+                "Calls in doubt that nobody and nothing has settled yet.",
+            ),
+            _Panel(
+                "Settled, by whom",
+                "short",
+                (
+                    ("sum by (by, verdict) (increase(jackfield_doubts_settled_total[1h]))", "{{by}} {{verdict}}"),
+                    ("sum(increase(jackfield_doubts_contradicted_total[1h]))", "contradicted"),
+                ),
+                "Within the hour: it took effect, was refused, or left no trace. Each that is contradicted may have been sent twice.",
+            ),
+            _Panel(
+                "Looks, by result",
+                "short",
+                (("sum by (source, result) (increase(jackfield_doubt_looks_total[1h]))", "{{source}} {{result}}"),),
+                "Reads at providers that look for what a call in doubt has made, within the hour.",
+            ),
+            _Panel(
+                "Time to settle",
+                "s",
+                (("histogram_quantile(0.95, sum by (le, by) (rate(jackfield_doubt_settle_seconds_bucket[1h])))", "p95 {{by}}"),),
+                "From the doubt to its settlement.",
             ),
         ),
     ),

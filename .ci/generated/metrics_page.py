@@ -26,7 +26,11 @@ _QUERIES = """## Questions and queries
 | question | query |
 | --- | --- |
 | Are calls in doubt? | `increase(jackfield_invocations_total{status="in_doubt"}[15m]) > 0` |
-| How many does evidence settle? | `sum(increase(jackfield_doubts_settled_total[1d]))` |
+| How many are open, and since when is the oldest? | `jackfield_doubts_open`, `jackfield_doubts_oldest_seconds` |
+| Who settles them, as what? | `sum by (by, verdict) (increase(jackfield_doubts_settled_total[1d]))` |
+| How long does a settlement take? | `histogram_quantile(0.95, sum by (le, by) (rate(jackfield_doubt_settle_seconds_bucket[1d])))` |
+| Do looks at a provider fail? | `sum by (source) (increase(jackfield_doubt_looks_total{result="failed"}[1h])) > 0` |
+| Was something sent twice after all? | `increase(jackfield_doubts_contradicted_total[1h]) > 0` |
 | What share of calls fails? | `sum(rate(jackfield_invocations_total{status="failed"}[5m])) / sum(rate(jackfield_invocations_total[5m]))` |
 | What is the p95 of an action? | `histogram_quantile(0.95, sum by (le, action) (rate(jackfield_invocation_seconds_bucket[5m])))` |
 | Is the queue growing? | `jackfield_queue_depth` |
@@ -40,11 +44,15 @@ _QUERIES = """## Questions and queries
 | Is a revoked connector installed? | `jackfield_connectors_revoked > 0` |
 | Do credential leases fail? | `rate(jackfield_credential_leases_total{outcome="failed"}[5m])` |
 
-Alert on the first query: every invocation stays in doubt until somebody [resolves it](../tutorial/operators.md#what-is-in-doubt)."""
+Alert on doubts that are open for longer than an hour: what [evidence](../tutorial/doubts.md) has not settled by then, somebody
+[resolves](../tutorial/operators.md#what-is-in-doubt). The counters are of the processes that look and that serve: the command
+`jackfield invocations resolve` counts in none."""
 
 _KINDS = {"counter": "counter", "histogram": "histogram", "gauge": "gauge"}
 _VALUES = {"outcome": "`leased` or `failed`", "status": "`succeeded`, `failed` or `in_doubt`; the HTTP status for requests",
-           "verdict": "`took` or `absent`"}  # fmt: skip
+           "by": "`evidence` or `person`", "verdict": "`took`, `refused` or `absent`; of a person `took` for success, `absent` for failure",
+           "source": "the read, the trigger or the connector of the log that was asked",
+           "result": "`nothing`, `matched`, `refused`, `similar`, `ambiguous` or `failed`"}  # fmt: skip
 """Values of labels that have few."""
 
 _LABELS = "Label values: " + ". ".join(f"`{name}` is {values}" for name, values in _VALUES.items()) + "."

@@ -219,7 +219,7 @@ class DoubtStage(Processes, Bureau):
     def look(self, seconds: float = 0.0) -> int:
         """Let time pass, then make all looks that are due; return how many rounds had any."""
         self.move(seconds)
-        loop, rounds = EvidenceLoop(self.pool, self.metrics.note_verdict), 0
+        loop, rounds = EvidenceLoop(self.pool, self.metrics.note_doubts), 0
         while loop.look() == 0.0:
             rounds += 1
         return rounds

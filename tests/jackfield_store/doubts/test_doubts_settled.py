@@ -47,7 +47,7 @@ def test_a_write_that_took_effect_is_found_and_its_key_replays_it(stage: DoubtSt
     assert (again.status, again.meta.replayed, again.output) == ("succeeded", True, entry["output"])
     assert len(stage.noted("requests")) == 1
     assert stage.look(100_000.0) == 0
-    assert stage.settled == ['{verdict="took"} 1.0']
+    assert stage.settled == ['{by="evidence",verdict="took"} 1.0']
 
 
 def test_a_policy_judges_what_looks_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

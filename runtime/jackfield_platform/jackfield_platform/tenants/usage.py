@@ -29,22 +29,22 @@ _BYTES = f"""
 SELECT CAST(created_at * 1000 AS BIGINT) / {DAY}000 * {DAY} AS slot, SUM(size) AS bytes FROM files
 WHERE workspace = :workspace AND created_at >= :since AND created_at < :until GROUP BY 1
 """
-_EVENTS = "SELECT day AS slot, events, deliveries FROM event_counts WHERE workspace = :workspace AND day >= :day AND day < :until"
+_EVENTS = "SELECT day AS slot, events, deliveries, looks FROM event_counts WHERE workspace = :workspace AND day >= :day AND day < :until"
 _NOT_VALID = 2
 _ENDED = ("succeeded", "failed", "in_doubt", "cancelled")
 _CALLS = ("calls", "attempts", "failures", "refused")
 _REFUSALS = frozenset(code for code, kind in CODES.items() if kind.exit_code == _NOT_VALID)
 """Codes of calls of which nothing was sent: what was asked for is not valid, unknown or not allowed."""
-_FURTHER = ("events", "deliveries", "bytes")
+_FURTHER = ("events", "deliveries", "looks", "bytes")
 
 
 def usage(database: Database, workspace: str, since: float, until: float, by: str | None = None) -> dict[str, Any]:
-    """Return the calls, attempts and failures of a workspace, its events and deliveries, and the bytes of files stored in the time, in all
-    and by ``by`` (``BY``). Refused failures are counted apart: not valid, unknown or not allowed, so that nothing was sent. Events,
-    deliveries and bytes have no other parts than days.
+    """Return the calls, attempts and failures of a workspace, its events and deliveries, its looks for evidence, and the bytes of files
+    stored in the time, in all and by ``by`` (``BY``). Refused failures are counted apart: not valid, unknown or not allowed, so that
+    nothing was sent. Events, deliveries, looks and bytes have no other parts than days.
 
     Times are seconds since 1970. They are rounded down as the sums are kept: to a minute, to an hour beyond two hours, to a day beyond nine
-    days. For events and deliveries it is a day. Calls that have not ended yet are not counted.
+    days. For events, deliveries and looks it is a day. Calls that have not ended yet are not counted.
     """
     values = {"workspace": workspace, "since": math.floor(since), "until": math.ceil(until), "day": math.floor(since) // DAY * DAY}
     with database.read() as transaction:

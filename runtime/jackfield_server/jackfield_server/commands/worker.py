@@ -221,7 +221,7 @@ async def _run_until_signal(
         loop.add_signal_handler(number, on_signal, number)
     tracing = configured(runtimes.environment)
     runtimes.add(tracing)
-    ended, settled = (_ignore, _ignore) if metrics is None else (metrics.note, metrics.note_verdict)
+    ended, settled = (_ignore, None) if metrics is None else (metrics.note, metrics.note_doubts)
     engine = open_engine(runtimes, concurrency, ended)
     dispatcher = dispatching(runtimes.storage, runtimes.clock, runtimes.outgoing, runtimes.environment)
     scheduler = Scheduler(runtimes, engine.submit, stop.is_set)

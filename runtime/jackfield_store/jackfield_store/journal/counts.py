@@ -15,6 +15,7 @@ from typing import Any
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.stored_values import LATEST
 from jackfield_store.database import Database
+from jackfield_store.journal.statements import KNOWN_WORKSPACES
 
 MINUTE, HOUR, DAY = WIDTHS = (60, 3600, 86_400)
 LIMITS = (*(round(value * 10.0**power, 6) for power in range(-3, 3) for value in (1, 1.5, 2.2, 3.3, 4.7, 6.8)), 1000.0)
@@ -54,6 +55,22 @@ _NEWEST = """
 SELECT connector, action, effect, connection, status, error_code, created_at, settled_at FROM invocations
 WHERE workspace = :workspace AND created_at >= :since ORDER BY created_at DESC LIMIT :limit
 """
+_DOUBTS = f"""
+SELECT counts.workspace, SUM(counts.invocations) AS invocations
+FROM {KNOWN_WORKSPACES} CROSS JOIN invocation_counts AS counts
+WHERE counts.workspace = known.name AND counts.width = 0 AND counts.slot = 0 AND counts.status = 'in_doubt'
+GROUP BY counts.workspace HAVING SUM(counts.invocations) > 0
+"""
+_OLDEST_DOUBT = """
+SELECT MIN((
+    SELECT MIN(i.settled_at) FROM invocations i WHERE i.workspace = k.workspace AND i.connector = k.connector AND i.action = k.action
+        AND i.status = k.status AND i.status <> 'running' AND COALESCE(i.effect, '') = COALESCE(k.effect, '')
+        AND COALESCE(i.connection, '') = COALESCE(k.connection, '') AND COALESCE(i.caller, '') = COALESCE(k.caller, '')
+        AND COALESCE(i.error_code, '') = COALESCE(k.error_code, '')
+)) AS oldest FROM invocation_kinds k WHERE k.workspace = :workspace AND k.status = 'in_doubt'
+"""
+_DATED = 200
+"""Workspaces with doubts of which the oldest one is looked for."""
 _ASKED = """
 SELECT i.connector, i.action, i.effect, i.connection, i.caller, COUNT(*) AS invocations
 FROM approvals a JOIN invocations i ON i.workspace = a.workspace AND i.id = a.id
@@ -115,6 +132,14 @@ def parts(database: Database, workspace: str, since: float, step: int) -> list[P
         for row in rows
     ]
     return found + [Part(row.connector, "running", None, -1, row.created_at, 1) for row in running]
+
+
+def open_doubts(database: Database) -> tuple[int, float | None]:
+    """Return how many invocations of all workspaces are in doubt, and since when the oldest is; None if none is."""
+    with database.read() as transaction:
+        counts = {row.workspace: int(row.invocations) for row in transaction.execute(_DOUBTS)}
+        found = [transaction.find(_OLDEST_DOUBT, {"workspace": workspace}) for workspace in sorted(counts)[:_DATED]]
+    return sum(counts.values()), min((row.oldest for row in found if row is not None and row.oldest is not None), default=None)
 
 
 def open_now(database: Database, workspace: str) -> Mapping[str, int]:

@@ -55,6 +55,11 @@ _COLUMNS = "workspace, id, facts, log, since, look_at, claim, looks, contradicte
 _ONE = f"SELECT {_COLUMNS} FROM doubts WHERE {_PLACE}"
 _LOOKED = f"UPDATE doubts SET log = :log, looks = :looks, look_at = :look_at, claim = claim + 1 WHERE {_PLACE} AND claim = :claim"
 _CONTRADICTED = f"UPDATE doubts SET contradicted_at = :now WHERE {_PLACE} AND contradicted_at IS NULL"
+_COUNT = """
+INSERT INTO event_counts (workspace, day, events, deliveries, looks) VALUES (:workspace, :day, 0, 0, :looks)
+ON CONFLICT (workspace, day) DO UPDATE SET looks = event_counts.looks + excluded.looks
+"""
+_DAY = 86_400
 _NOTE = f"UPDATE invocations SET result = :result WHERE {_PLACE} AND status = :status AND resolved_by = :resolved_by"
 
 
@@ -146,19 +151,30 @@ class Doubts:
         return replace(doubt, claim=doubt.claim + 1) if taken else None
 
     def looked(
-        self, doubt: Doubt, log: Mapping[str, Any], look_at: float | None, more: Callable[[Transaction], bool] | None = None
+        self,
+        doubt: Doubt,
+        log: Mapping[str, Any],
+        look_at: float | None,
+        more: Callable[[Transaction], bool] | None = None,
+        *,
+        looks: int = 1,
     ) -> bool:
-        """Record what a look has found, and when the next one is due. ``more`` is done in the same transaction; return what that returns.
+        """Record what ``looks`` have found, and when the next one is due. ``more`` is done in the same transaction; return what that
+        returns.
 
         :raises OvertakenError: if another process has looked meanwhile; nothing is changed then.
         """
         sealed = self.vault.seal(self.workspace, log_place(doubt.id), json.dumps(log, ensure_ascii=False).encode("utf-8", "surrogatepass"))
         values = {
-            "workspace": self.workspace, "id": doubt.id, "claim": doubt.claim, "log": sealed, "looks": doubt.looks + 1, "look_at": look_at,
+            "workspace": self.workspace, "id": doubt.id, "claim": doubt.claim, "log": sealed, "look_at": look_at,
+            "looks": doubt.looks + bool(looks),
         }  # fmt: skip
+        day = int(self.time.now() // _DAY) * _DAY
 
         def unit(transaction: Transaction) -> bool:
             held(transaction.change(_LOOKED, values))
+            if looks:
+                transaction.change(_COUNT, {"workspace": self.workspace, "day": day, "looks": looks})
             return more(transaction) if more is not None else True
 
         return self.database.record(unit)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from jackfield.kernel.clock import iso
 from jackfield.kernel.errors import InvalidInvocation, Unavailable
 from jackfield_store.journal import statements as sql
+from jackfield_store.journal.doubt_reports import DoubtReports, Report
 from jackfield_store.journal.entry import DOUBT_KEPT, EVIDENCE, bound_result
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ def resolve(journal: Resolvable, identifier: str, outcome: Outcome, by: str, not
             f"the invocation '{identifier[:80]}' is not in doubt: its status is '{entry.status}'",
             hint="There is nothing to resolve: only invocations in doubt are resolved.",
         )
+    verdict, since = "took" if outcome == "succeeded" else "absent", entry.settled_at or now
+    DoubtReports.of(journal.database).tell(Report(by="person", verdict=verdict, seconds=max(0.0, now - since)))
 
 
 def resolved(
@@ -60,9 +63,9 @@ def resolved(
 ) -> tuple[dict[str, Any], str | None]:
     """Resolve a doubt as a person decided; return the Result and its error's code.
 
-    ``meta.resolution`` holds who decided, when, the ``note`` of how they know, the look that shows it (``because``), and the error that had
-    put the invocation in doubt; the provider's request id stays. The output of a success is empty, since the provider's answer is unknown.
-    A failure may be sent again.
+    ``meta.resolution`` holds who decided, when, the ``note`` of how they know, the look that shows it (``because``), and the error of the
+    doubt. The provider's request id stays. The output of a success is empty, since the provider's answer is unknown. A failure may be sent
+    again.
     """
     known = dict(entry.result or {"meta": {"invocationId": entry.id}})
     before = known["meta"].get("resolution", {})

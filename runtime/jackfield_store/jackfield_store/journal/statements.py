@@ -204,9 +204,9 @@ NOTE_CANCEL = "UPDATE invocations SET cancel_requested_at = :now WHERE workspace
 ASKED_TO_CANCEL = "SELECT workspace, id FROM invocations WHERE owner = :owner AND cancel_at IS NOT NULL AND job_until IS NULL"
 """A job's next poll sees such a request."""
 CANCEL_REPORTED = "UPDATE invocations SET cancel_at = NULL WHERE workspace = :workspace AND id = :id AND job_until IS NULL"
-_WORKSPACES = "(SELECT name FROM workspaces UNION SELECT 'default' AS name) AS known"
+KNOWN_WORKSPACES = "(SELECT name FROM workspaces UNION SELECT 'default' AS name) AS known"
 _EACH = f"SELECT invocations.workspace, {', '.join(f'invocations.{name}' for name in COLUMNS)}"
-LEFT_RUNNING = f"""{_EACH} FROM {_WORKSPACES} CROSS JOIN invocations
+LEFT_RUNNING = f"""{_EACH} FROM {KNOWN_WORKSPACES} CROSS JOIN invocations
 WHERE invocations.workspace = known.name AND status = 'running' AND owner = :owner LIMIT :limit"""
 WITHOUT_TASK = LEFT_RUNNING.replace(" LIMIT", " AND (expires_at < :before OR job_until IS NOT NULL) LIMIT")
 """Past their deadline, these have ended, and their end is not there: the database went back. Jobs among them are being polled, or were
@@ -214,7 +214,7 @@ claimed by a commit that nobody has heard of."""
 LEFT_CLAIMED = f"{_EACH} FROM invocations WHERE status = 'queued' AND owner = :owner LIMIT :limit"
 OVERDUE = f"{_EACH} FROM invocations WHERE status = 'queued' AND not_after <= :now ORDER BY not_after LIMIT :limit OFFSET :left"
 UNKNOWN_OWNERS = f"""
-SELECT DISTINCT owner FROM {_WORKSPACES} CROSS JOIN invocations
+SELECT DISTINCT owner FROM {KNOWN_WORKSPACES} CROSS JOIN invocations
 WHERE invocations.workspace = known.name AND status = 'running' AND NOT EXISTS (SELECT 1 FROM instances WHERE instances.id = owner)
 UNION
 SELECT DISTINCT owner FROM invocations
@@ -247,7 +247,7 @@ DOUBT_INSTANCE = "UPDATE instances SET doubted_at = {now} WHERE id = :id AND see
 DEPTH = f"""
 SELECT counts.workspace, SUM(counts.invocations) - (
     SELECT COUNT(*) FROM approvals WHERE approvals.workspace = counts.workspace AND approvals.status = 'waiting'
-) AS waiting FROM {_WORKSPACES} CROSS JOIN invocation_counts AS counts
+) AS waiting FROM {KNOWN_WORKSPACES} CROSS JOIN invocation_counts AS counts
 WHERE counts.workspace = known.name AND counts.width = 0 AND counts.slot = 0 AND counts.status = 'queued'
 GROUP BY counts.workspace HAVING SUM(counts.invocations) > 0
 """

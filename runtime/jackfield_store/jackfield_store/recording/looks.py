@@ -26,8 +26,9 @@ from jackfield.pipe.settle import check_output
 from jackfield.pipe.waiter import run_in_thread
 from jackfield.redaction.marks import masked
 from jackfield_store.database.due_rows import OvertakenError
+from jackfield_store.journal.doubt_reports import DoubtReports, Report
 from jackfield_store.journal.doubts import SHOWN, Doubt, Doubts, spread
-from jackfield_store.journal.entry import bound_result
+from jackfield_store.journal.entry import EVIDENCE, bound_result
 from jackfield_store.journal.settlement import confirmed, contradicted, contradicts, settled
 from jackfield_store.recording.event_evidence import ToldEvents, found_out, made_known, markers_of, output_of, plan_of
 from jackfield_store.recording.expectations import filled
@@ -65,6 +66,12 @@ def look(pipeline: Pipe, journal: Journal, doubt: Doubt, *, settle: str, absent:
 
     :raises OvertakenError: if another process has looked meanwhile.
     """
+    report = _looked(pipeline, journal, doubt, settle=settle, absent=absent, by_person=by_person)
+    DoubtReports.of(journal.database).tell(report)
+    return report.verdict or None
+
+
+def _looked(pipeline: Pipe, journal: Journal, doubt: Doubt, *, settle: str, absent: bool, by_person: bool) -> Report:
     doubts = Doubts(journal.database, journal.vault, journal.workspace, pipeline.dependencies.clock)
     known = doubts.find(doubt.id)
     if known is None or (not by_person and known.claim != doubt.claim):
@@ -72,8 +79,8 @@ def look(pipeline: Pipe, journal: Journal, doubt: Doubt, *, settle: str, absent:
     entry, now = journal.find(doubt.id), doubts.time.now()
     log = _Log(known, now)
     if settle == "off":
-        doubts.looked(known, log.to_json(), None)
-        return None
+        doubts.looked(known, log.to_json(), None, looks=0)
+        return Report()
     if not known.facts:
         known = found_out(pipeline, journal, doubts, known, entry)
         log = _Log(known, now)
@@ -81,7 +88,7 @@ def look(pipeline: Pipe, journal: Journal, doubt: Doubt, *, settle: str, absent:
         known = made_known(journal, doubts, known, now)
         log = _Log(known, now)
     looking = _Looking(pipeline, journal, known, entry)
-    verdict, is_open = None, entry.status == "in_doubt"
+    is_open = entry.status == "in_doubt"
     for row in log.rows(everything=by_person, is_open=is_open):
         finding = looking.made(row, log.due_at(row, is_open=is_open, now=by_person))
         if finding.again is not None:
@@ -92,11 +99,12 @@ def look(pipeline: Pipe, journal: Journal, doubt: Doubt, *, settle: str, absent:
         log.add(row, finding)
         verdict = _verdict(known, row, finding, log, now, allowed=absent)
         if verdict is not None:
-            return _decided(doubts, looking, log, row, finding, verdict, settles=settle == "on")
+            decided = _decided(doubts, looking, log, row, finding, verdict, settles=settle == "on")
+            return replace(decided, found=log.found)
         if finding.result in ("matched", "refused", "ambiguous"):
             log.ends()
-    doubts.looked(known, log.to_json(), log.next() if is_open else None)
-    return None
+    doubts.looked(known, log.to_json(), log.next() if is_open else None, looks=len(log.found))
+    return Report(log.found)
 
 
 def _verdict(doubt: Doubt, row: Mapping[str, Any], finding: Finding, log: _Log, now: float, *, allowed: bool) -> str | None:
@@ -113,7 +121,7 @@ def _verdict(doubt: Doubt, row: Mapping[str, Any], finding: Finding, log: _Log, 
 
 def _decided(
     doubts: Doubts, looking: _Looking, log: _Log, row: Mapping[str, Any], finding: Finding, verdict: str, *, settles: bool
-) -> str | None:
+) -> Report:
     """Settle the doubt in one transaction, if the settings want that; note what contradicts a resolution."""
     entry, journal, now = looking.entry, looking.journal, doubts.time.stamp()
     is_event = "trigger" in row
@@ -136,7 +144,8 @@ def _decided(
         result, code = settled(entry, verdict, now, evidence, output, finding.item if verdict == "refused" else None)
         status = result["status"]
         more = doubts.settling(entry, status, code, sealed(result, failed=status == "failed"), references)
-        return verdict if doubts.looked(looking.doubt, log.to_json(), None, more) else None
+        has_settled = doubts.looked(looking.doubt, log.to_json(), None, more, looks=len(log.found))
+        return Report(by=EVIDENCE, verdict=verdict, seconds=now - looking.doubt.since) if has_settled else Report()
     further = None
     if contradicts(entry, verdict):
         result = contradicted(entry, now, evidence)
@@ -145,8 +154,8 @@ def _decided(
         further = doubts.contradicting(entry, sealed(result, failed=entry.status == "failed"), facts)
     elif is_event and settles and entry.status == "succeeded" and not (entry.result or {}).get("output"):
         further = doubts.confirming(entry, sealed(confirmed(entry, evidence, output or {}), failed=False), references)
-    doubts.looked(looking.doubt, log.to_json(), None, further)
-    return None
+    is_told = doubts.looked(looking.doubt, log.to_json(), None, further, looks=len(log.found)) and contradicts(entry, verdict)
+    return Report(contradicted=is_told)
 
 
 def _source(row: Mapping[str, Any]) -> str:
@@ -176,6 +185,8 @@ class _Log:
         self._absent = dict(doubt.log.get("absent", {}))
         self._ended = bool(doubt.log.get("ended", False))
         self._again: float | None = None
+        self.found: tuple[tuple[str, str], ...] = ()
+        """Source and result of each look of this round."""
 
     def rows(self, *, everything: bool, is_open: bool) -> Iterator[Mapping[str, Any]]:
         """Yield the sources to look at: those whose next look is due, all events, and ``everything`` for a person. Of what is in doubt no
@@ -207,6 +218,7 @@ class _Log:
         number = self._looks[-1].get("number", len(self._looks)) + 1 if self._looks else 1
         one = {"number": number, "at": self._now, "source": _source(row), **finding.to_json()}
         self._looks = [*self._looks, one][-SHOWN:]
+        self.found = (*self.found, (_source(row), finding.result))
         self._made[key] = len(row["looks"]) if finding.is_final else self._made.get(key, 0) + 1
         if not finding.missing:
             self._absent.pop(key, None)

@@ -10,11 +10,13 @@ from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.exports import late_hints
 from jackfield.pipe.unstored import required
 from jackfield_store.database.due_rows import OvertakenError
+from jackfield_store.journal.doubt_reports import DoubtReports
 from jackfield_store.journal.doubts import Doubts, DueDoubts
 from jackfield_store.recording.looks import look
 from jackfield_store.runtime.due_loop import DueLoop
 
 if TYPE_CHECKING:
+    from jackfield_store.journal.doubt_reports import Listener
     from jackfield_store.journal.doubts import Doubt
     from jackfield_store.runtime import Jackfield
     from jackfield_store.runtime.runtime_pool import RuntimePool
@@ -23,26 +25,26 @@ if TYPE_CHECKING:
 class EvidenceLoop(DueLoop[DueDoubts]):
     """Loop of one process. A look may wait for a provider, so several are made at once.
 
-    ``note`` is told each verdict that settles a doubt.
+    ``note`` gets the reports of all looks and resolutions of this process, its callers' and people's, too.
     """
 
     what, row = "doubts", "doubt"
     at_once = threads = 8
     looks = 2
 
-    def __init__(
-        self, runtimes: RuntimePool, note: Callable[[str], object] = lambda _verdict: None, stopping: Callable[[], bool] = lambda: False
-    ) -> None:
+    def __init__(self, runtimes: RuntimePool, note: Listener | None = None, stopping: Callable[[], bool] = lambda: False) -> None:
         super().__init__(runtimes, stopping=stopping)
         self._note = note
 
     def _opened(self) -> DueDoubts:
         runtimes = self._runtimes
+        if self._note is not None:
+            DoubtReports.of(runtimes.storage.database).add(self._note)
         return DueDoubts(runtimes.storage.database, runtimes.clock, runtimes.blocked)
 
     def _work_on(self, due: DueDoubts, claimed: Doubt) -> LookWork:
         del due
-        return LookWork(self._runtimes.find(claimed.workspace), claimed, self._note)
+        return LookWork(self._runtimes.find(claimed.workspace), claimed)
 
 
 class LookWork:
@@ -50,17 +52,15 @@ class LookWork:
 
     queued = False
 
-    def __init__(self, runtime: Jackfield, doubt: Doubt, note: Callable[[str], object]) -> None:
-        self._runtime, self._doubt, self._note = runtime, doubt, note
+    def __init__(self, runtime: Jackfield, doubt: Doubt) -> None:
+        self._runtime, self._doubt = runtime, doubt
 
     def work(self) -> None:
         """Look, and record what was found.
 
         :raises OvertakenError: if another process has looked.
         """
-        verdict = look_once(self._runtime, self._doubt, by_person=False)
-        if verdict is not None:
-            self._note(verdict)
+        look_once(self._runtime, self._doubt, by_person=False)
 
 
 def look_now(runtime: Jackfield, identifier: str) -> None:

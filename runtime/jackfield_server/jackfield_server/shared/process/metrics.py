@@ -24,10 +24,14 @@ from jackfield_platform.schedules import DueSchedules
 from jackfield_server.shared.process.metrics_folder import FOLDER
 from jackfield_store.database import Database
 from jackfield_store.database.blocked import blocked_workspaces
+from jackfield_store.database.shared_clock import SharedClock
+from jackfield_store.journal.counts import open_doubts
+from jackfield_store.journal.doubt_reports import Report
 from jackfield_store.journal.queue_stats import queue_stats
 from jackfield_store.journal.went_back import return_warning
 
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_DOUBT_BUCKETS = (1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 4 * 3600.0, 86_400.0, 3 * 86_400.0)
 _TRIES, _PAUSE = 5, 0.02
 """Readings of the workers' files, and seconds between them."""
 
@@ -48,7 +52,18 @@ class Metrics:
         self.seconds = histogram(
             "jackfield_invocation_seconds", "Seconds from admission to the final outcome.", labels[:2], buckets=_BUCKETS
         )
-        self.settled = counter("jackfield_doubts_settled", "Calls in doubt that evidence has settled.", ("verdict",))
+        self.doubts_settled = counter(
+            "jackfield_doubts_settled", "Calls in doubt that evidence or a person has settled.", ("by", "verdict")
+        )
+        self.doubt_seconds = histogram(
+            "jackfield_doubt_settle_seconds", "Seconds from a doubt to its settlement.", ("by",), buckets=_DOUBT_BUCKETS
+        )
+        self.looks = counter(
+            "jackfield_doubt_looks", "Looks at providers for evidence of what became of calls in doubt.", ("source", "result")
+        )
+        self.contradicted = counter(
+            "jackfield_doubts_contradicted", "Resolved doubts of which evidence later said another outcome: each may have been sent twice."
+        )
         self.requests = counter("jackfield_http_requests", "HTTP requests handled.", ("method", "status"))
         self.running = running("jackfield_invocations_running", "Invocations running now.")
         self.overdue = running(
@@ -66,6 +81,8 @@ class Metrics:
         self._ended: dict[str, int] = {}
         self.queued = latest("jackfield_queue_depth", "Queued invocations waiting for a worker.")
         self.oldest = latest("jackfield_queue_oldest_seconds", "Seconds that the oldest due invocation has waited for a worker.")
+        self.doubts_open = latest("jackfield_doubts_open", "Calls in doubt that nobody and nothing has settled yet.")
+        self.doubts_oldest = latest("jackfield_doubts_oldest_seconds", "Seconds that the oldest open doubt has been one.")
         self.dead = latest("jackfield_queue_dead", "Dead invocations: given up after too many lost workers.")
         self.blocked = latest(
             "jackfield_workspaces_blocked", "Workspaces of which nothing is begun at present: their key service or settings cannot be used."
@@ -91,6 +108,9 @@ class Metrics:
         self.queued.set(sum(item["queued"] + item["delayed"] + item["released"] for item in stats.values()))
         self.oldest.set(max((item["oldestSeconds"] or 0.0 for item in stats.values()), default=0.0))
         self.dead.set(sum(item["dead"] for item in stats.values()))
+        count, since = open_doubts(database)
+        self.doubts_open.set(count)
+        self.doubts_oldest.set(0.0 if since is None else max(0.0, SharedClock.of(database, clock).now() - since))
 
     def note(self, result: Result) -> None:
         """Count a finished invocation. Names that are not installed are not used as labels, since callers could invent any number of
@@ -101,9 +121,14 @@ class Metrics:
         self._child(self.invocations, (connector, action, result.status)).inc()
         self._child(self.seconds, (connector, action)).observe(result.meta.duration_ms / 1000)
 
-    def note_verdict(self, verdict: str) -> None:
-        """Count a doubt that evidence has settled: ``took`` or ``absent``."""
-        self.settled.labels(verdict).inc()
+    def note_doubts(self, report: Report) -> None:
+        """Count looks for evidence, a doubt that was settled, and a resolution that was contradicted."""
+        for source, result in report.found:
+            self.looks.labels(source, result).inc()
+        if report.by is not None:
+            self.doubts_settled.labels(report.by, report.verdict).inc()
+            self.doubt_seconds.labels(report.by).observe(report.seconds)
+        self.contradicted.inc(report.contradicted)
 
     def note_request(self, method: str, status: int) -> None:
         """Count an HTTP response."""

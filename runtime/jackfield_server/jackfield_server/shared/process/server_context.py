@@ -151,7 +151,7 @@ class ServerContext:
     def _polling(self) -> tuple[Poller, EvidenceLoop]:
         """Create what polls jobs, and what looks for evidence of calls in doubt."""
         poller = Poller(self.runtimes, self.metrics.note, lambda: self.stopping)
-        return poller, EvidenceLoop(self.runtimes, self.metrics.note_verdict, stopping=lambda: self.stopping)
+        return poller, EvidenceLoop(self.runtimes, self.metrics.note_doubts, stopping=lambda: self.stopping)
 
     def _own_sweeps(self) -> dict[str, Callable[[], object]]:
         found: dict[str, Callable[[], object]] = {}

@@ -1,0 +1,58 @@
+"""Reports of looks for evidence, and of doubts that were resolved, to whoever counts them in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from jackfield.kernel.dataclass import dataclass
+
+if TYPE_CHECKING:
+    from jackfield_store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Report of one round of looks, or of one resolution.
+
+    - ``found``: source and result of each look.
+    - ``by``: ``evidence`` or ``person``, if the doubt was settled; ``verdict`` says as what: ``took``, ``refused`` or ``absent``. Of a
+      person, ``took`` is success and ``absent`` failure.
+    - ``seconds``: for how long it had been in doubt.
+    - ``contradicted``: evidence has contradicted a resolution, for the first time.
+    """
+
+    found: tuple[tuple[str, str], ...] = ()
+    by: str | None = None
+    verdict: str = ""
+    seconds: float = 0.0
+    contradicted: bool = False
+
+
+Listener = Callable[[Report], object]
+
+
+class DoubtReports:
+    """Listeners of one process to what becomes of the doubts of one database."""
+
+    def __init__(self) -> None:
+        self._listeners: tuple[Listener, ...] = ()
+
+    @classmethod
+    def of(cls, database: Database) -> DoubtReports:
+        """Return those of a database."""
+        return database.attached(cls, cls)
+
+    def add(self, listener: Listener) -> None:
+        """Let ``listener`` have each report from now on."""
+        if listener not in self._listeners:
+            self._listeners = (*self._listeners, listener)
+
+    def tell(self, report: Report) -> None:
+        """Report to all listeners, which raise nothing."""
+        for listener in self._listeners:
+            listener(report)
+
+    def close(self) -> None:
+        """Forget the listeners."""
+        self._listeners = ()
