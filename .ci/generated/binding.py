@@ -326,7 +326,10 @@ def trigger() -> Json:
             "key": {**_POINTER, "description": "The ID of an event, which is signed; left out, it is a digest of the body."},
             "at": {**_POINTER, "description": "When it happened, in seconds since 1970."},
             "marker": {**_POINTER, "description": "The marker of an attempt in the signed body, as evidence of a call in doubt."},
-            "reference": {**_POINTER, "description": "The ID with which the provider had answered what the event is about."},
+            "reference": {
+                "anyOf": [_POINTER, _POINTERS],
+                "description": "The ID with which the provider had answered what the event is about; of several places the first.",
+            },
             "account": {**_POINTER, "description": "The ID of the provider's account."},
         },
         [],

@@ -78,10 +78,18 @@ class _Reading:
         if kind is None:
             return Received()
         at = find(body, self._about["at"]) if "at" in self._about else None
-        told: dict[str, Any] = {
-            name: str(found) for name in _TOLD if name in self._about and isinstance(found := find(body, self._about[name]), str | int)
-        }
-        return Received([TriggerEvent(dict(body), self._key(request, body), kind, at, **told)])
+        return Received([TriggerEvent(dict(body), self._key(request, body), kind, at, **self._told(body))])
+
+    def _told(self, body: Json) -> dict[str, Any]:
+        """Return the members by which the event is evidence, as far as the body has them."""
+        found: dict[str, Any] = {}
+        for name in _TOLD:
+            places = self._about.get(name, ())
+            for place in (places,) if isinstance(places, str) else places:
+                if isinstance(value := find(body, place), str | int):
+                    found[name] = str(value)
+                    break
+        return found
 
     def _key(self, request: HookRequest, body: Json) -> str:
         """Return what makes it the same event: a signed ID, else all that is signed. Header fields are not, so they decide nothing."""
