@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from jackfield.connector.evidence_rows import unfit_looks
 from jackfield.manifest.manifest import Manifest
 from jackfield_market.testing.fake_proof import action_faults, sign_in_faults, throttling_faults
 from jackfield_market.testing.fake_runtime import connect, fake_runtime, first_read
@@ -67,6 +68,15 @@ def test_no_secret_is_told_or_kept_in_clear(key: str, kind: str, tmp_path: Path,
     for secret in [*secrets, "another-secret-4711"]:
         assert not [text for text in told if secret in text]
         assert secret.encode() not in kept
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_each_doubt_has_evidence_or_the_reason_why_there_is_none(key: str) -> None:
+    """What looks ask is there, and each write says how its lost calls are found, or why they are not."""
+    manifest = _manifest(key)
+    assert list(unfit_looks(manifest)) == []
+    writes = [row for row in manifest["actions"] if row["effect"] == "write" or row.get("idempotentBy") == "key"]
+    assert [row["key"] for row in writes if not row.keys() & {"evidence", "noEvidence"}] == []
 
 
 @pytest.mark.parametrize("service", SERVICES, ids=KEYS)

@@ -12,7 +12,7 @@ from jackfield.manifest.parts import cut_texts, lettermark
 from jackfield_openapi.actions import Actions
 from jackfield_openapi.curation import add_fields, curate
 from jackfield_openapi.dry_runs import dry_run
-from jackfield_openapi.evidence import check_looks
+from jackfield_openapi.evidence import check_looks, explain_doubts
 from jackfield_openapi.examples import add_examples
 from jackfield_openapi.fixed_queries import with_query
 from jackfield_openapi.identity import declared_probe, probe_of, with_sign_ins
@@ -106,6 +106,7 @@ def converted(document: Json, choices: Choices) -> Converted:
         if (found := probe or path) is not None:
             row["http"]["probe"] = found
     curate(manifest, root.get("x-jackfield"), triggers)
+    explain_doubts(manifest, root.get("x-jackfield"))
     check_looks(manifest)
     suggest_evidence(manifest["actions"], definitions, {key: shown.at for key, shown in drafting.shown.items()}, report)
     report.cut(cut_texts(manifest))

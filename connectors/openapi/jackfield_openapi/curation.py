@@ -175,7 +175,8 @@ def curate(manifest: Json, extension: Any, triggers: Triggers) -> None:
     :raises InvalidInput: if a member of it is not known.
     """
     given = extension if isinstance(extension, dict) else {}
-    unknown = given.keys() - {*_PLAIN, *_OF_REQUESTS, "connections", "optionSources", "recipients", "triggers", "account", "signIns"}
+    known = {"connections", "optionSources", "recipients", "triggers", "account", "signIns", "noEvidence"}
+    unknown = given.keys() - {*_PLAIN, *_OF_REQUESTS, *known}
     if unknown:
         raise refused(f"'x-jackfield' of the document has no member '{min(unknown)}'")
     for name in _PLAIN:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from jackfield.connector.evidence import EvidenceFault
-from jackfield.connector.evidence_rows import read_evidence
+from jackfield.connector.evidence_rows import read_evidence, unfit_looks
 from jackfield_openapi.operations import Operation
 from jackfield_openapi.triggers import refused
 
@@ -25,18 +25,27 @@ def evidence_of(operation: Operation, action: Json) -> Json:
     return found
 
 
-def check_looks(manifest: Json) -> None:
-    """Require that what looks ask for is a read of the same connector, and that events come from one of its triggers.
+def explain_doubts(manifest: Json, extension: Any) -> None:
+    """Give each action that may be in doubt and has no evidence the reason that ``x-jackfield`` of the document has for all of them.
 
-    :raises InvalidInput: if that is not so.
+    :raises InvalidInput: if that is no text, or too long.
     """
-    reads = {row["key"] for row in manifest["actions"] if row["effect"] == "read"}
-    triggers = {row["key"] for row in manifest.get("triggers", ())}
-    for row in manifest["actions"]:
-        for look in row.get("evidence", ()):
-            if "trigger" in look and look["trigger"] not in triggers:
-                raise refused(
-                    f"evidence '{look['key']}' of '{row['key']}' names '{look['trigger']}', which is no trigger of this connector"
-                )
-            if "trigger" not in look and look["action"] not in reads:
-                raise refused(f"evidence '{look['key']}' of '{row['key']}' asks '{look['action']}', which is no read of this connector")
+    reason = extension.get("noEvidence") if isinstance(extension, dict) else None
+    for row in manifest["actions"] if reason is not None else ():
+        may_doubt = row["effect"] == "write" or row.get("idempotentBy") == "key"
+        if may_doubt and not row.keys() & {"evidence", "noEvidence"}:
+            row["noEvidence"] = reason
+            try:
+                read_evidence(row)
+            except EvidenceFault as fault:
+                raise refused(f"'x-jackfield' of the document: {fault}") from None
+
+
+def check_looks(manifest: Json) -> None:
+    """Require that what looks ask for is there.
+
+    :raises InvalidInput: if a look asks no read of the connector, or with an input that it lacks, or an event comes from no trigger.
+    """
+    fault = next(unfit_looks(manifest), None)
+    if fault is not None:
+        raise refused(fault)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from jackfield.connector import InvalidInput
 from jackfield_openapi.conversion import Choices, converted
 from openapi_rig import document
 
@@ -83,3 +84,17 @@ def test_public_documents_get_suggestions_and_no_evidence() -> None:
     assert len(texts) > 10
     assert any("'postCustomers'" in text and '"/metadata/jackfield"' in text for text in texts)
     assert not any(row.keys() & {"marker", "evidence"} for row in found.manifest["actions"])
+
+
+def test_a_document_gives_one_reason_for_all_writes() -> None:
+    """Those that have evidence, or a reason of their own, keep it; reads have none."""
+    kept = {"noEvidence": "It is a draft."}
+    paths = {
+        "/things": {"get": {"operationId": "listThings"}, "post": {"operationId": "addThing"}},
+        "/drafts": {"post": {"operationId": "addDraft", "x-jackfield": kept}},
+    }
+    found = converted(document(paths, **{"x-jackfield": {"noEvidence": "Nothing is listed."}}), Choices("acme", "1.0.0"))
+    reasons = {row["key"]: row.get("noEvidence") for row in found.manifest["actions"]}
+    assert reasons == {"listThings": None, "addThing": "Nothing is listed.", "addDraft": "It is a draft."}
+    with pytest.raises(InvalidInput, match="1 to 300"):
+        converted(document(paths, **{"x-jackfield": {"noEvidence": "x" * 301}}), Choices("acme", "1.0.0"))

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from urllib.parse import unquote
 
 from jackfield.connector import ConnectionType
+from jackfield.connector.evidence_rows import unfit_looks
 from jackfield_market.testing.project import Project
 from jackfield_market.testing.subject import Rule, Subject, Tier
 
@@ -74,17 +75,11 @@ def _outputs_explained(subject: Subject) -> Iterator[str]:
 
 
 def _doubts_have_evidence(subject: Subject) -> Iterator[str]:
-    triggers = {row["key"] for row in subject.manifest.raw.get("triggers", ())}
     for row in subject.manifest.raw["actions"]:
         may_be_in_doubt = row.get("effect", "write") == "write" or row.get("idempotentBy") == "key"
         if may_be_in_doubt and not row.get("evidence") and not row.get("noEvidence"):
             yield f"'{row['key']}' may be in doubt, and has neither evidence nor 'noEvidence'"
-        for one in row.get("evidence", ()):
-            asked = subject.manifest.actions.get(one.get("action", ""))
-            if "action" in one and "given" not in one and (asked is None or asked.effect != "read"):
-                yield f"evidence '{one['key']}' of '{row['key']}' asks '{one['action']}', which is no read of the connector"
-            if "trigger" in one and one["trigger"] not in triggers:
-                yield f"evidence '{one['key']}' of '{row['key']}' names '{one['trigger']}', which is no trigger of the connector"
+    yield from unfit_looks(subject.manifest.raw)
 
 
 def _lists_are_paged(subject: Subject) -> Iterator[str]:
