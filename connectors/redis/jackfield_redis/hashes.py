@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from jackfield.connector import Field, Inputs, Output
+from jackfield.connector.binary import Encoding, encoding_field, encoding_output
 from jackfield_redis.client import RedisClient
 from jackfield_redis.connector import connector
 from jackfield_redis.examples import example
-from jackfield_redis.values import FIELDS, Encoding, encoding_field, encoding_output, fields_of, key_field, pairs_of
+from jackfield_redis.values import FIELDS, fields_of, key_field, pairs_of
 
 _NAMES: dict[str, Any] = {"uniqueItems": True, "maxItems": 1000, "items": {"type": "string", "maxLength": 65_536}}
 

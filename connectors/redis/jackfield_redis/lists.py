@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from jackfield.connector import Field, Inputs, Output
+from jackfield.connector.binary import Encoding, decoded, encoded, encoding_field, encoding_output
 from jackfield_redis.client import RedisClient
 from jackfield_redis.connector import UNRECORDED, connector
 from jackfield_redis.examples import example
-from jackfield_redis.values import LONGEST, Encoding, decoded, encoded, encoding_field, encoding_output, key_field, texts
+from jackfield_redis.values import LONGEST, key_field, texts
 
 _MOST_ITEMS = 1000
 _ITEMS: dict[str, Any] = {"minItems": 1, "maxItems": _MOST_ITEMS, "items": {"type": "string", "maxLength": LONGEST}}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from jackfield.connector import Field, Inputs, Output, Pagination
+from jackfield.connector.binary import Encoding, encoded, encoding_field, encoding_output
 from jackfield_redis.client import RedisClient
 from jackfield_redis.connector import UNRECORDED, connector
 from jackfield_redis.examples import example
 from jackfield_redis.session import Argument
-from jackfield_redis.values import FIELDS, NAME, TEXT, Encoding, encoded, encoding_field, encoding_output, fields_of, key_field, pairs_of
+from jackfield_redis.values import FIELDS, NAME, TEXT, fields_of, key_field, pairs_of
 
 _ID = {"pattern": "^[0-9]{1,20}(-[0-9]{1,20})?$"}
 _MOST = 1000

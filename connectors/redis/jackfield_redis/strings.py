@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from jackfield.connector import Field, Inputs, Output
+from jackfield.connector.binary import Encoding, decoded, encoded, encoding_field, encoding_output
 from jackfield_redis.client import RedisClient
 from jackfield_redis.connector import UNRECORDED, connector
 from jackfield_redis.examples import example
 from jackfield_redis.session import Argument
-from jackfield_redis.values import TEXT, Encoding, decoded, encoded, encoding_field, encoding_output, expiry_field, key_field
+from jackfield_redis.values import TEXT, expiry_field, key_field
 
 _INT64 = 2**63
 

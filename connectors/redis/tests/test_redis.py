@@ -16,12 +16,12 @@ from authority import Authority
 from database_proxy import DatabaseProxy
 from jackfield import Jackfield, Result
 from jackfield.connector import ANYWHERE, Call, Deadline, Guard, InvalidConnection, Polled, Since
+from jackfield.connector.binary import decoded, encoded
 from jackfield.kernel.clock import SystemClock
 from jackfield.wire.sessions import SessionPool
 from jackfield_redis.client import RedisClient
 from jackfield_redis.connection_type import LoginType
 from jackfield_redis.session import Login, connect
-from jackfield_redis.values import decoded, encoded
 from jackfield_redis.watching import Watched, new_entries
 from redis_server import Redis, redis, redis_process
 from tls_front import fronting

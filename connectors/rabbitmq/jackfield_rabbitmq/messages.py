@@ -1,0 +1,183 @@
+"""Actions for messages."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from pika import BasicProperties
+
+from jackfield.connector import Detail, Field, Inputs, InvalidInput, Output
+from jackfield.connector.binary import Encoding, decoded, encoded, encoding_field
+from jackfield_rabbitmq.client import RabbitClient
+from jackfield_rabbitmq.connector import UNRECORDED, connector
+from jackfield_rabbitmq.examples import example
+from jackfield_rabbitmq.fields import NAME, exchange_field, queue_field
+from jackfield_rabbitmq.session import Message
+
+_LONGEST = 8 * 1024 * 1024
+_PERSISTENT, _TRANSIENT = 2, 1
+_SHORT = 255
+"""Bytes of a short string (AMQP 0-9-1, section 4.2.5.3)."""
+_INT64 = 2**63
+_HEADERS: dict[str, Any] = {
+    "maxProperties": 100, "propertyNames": {"maxLength": 128},
+    "additionalProperties": {"type": ["string", "integer", "boolean", "null"]},
+}  # fmt: skip
+
+
+class NewMessage(Inputs):
+    """Message to publish."""
+
+    exchange: str = exchange_field(
+        "", "The exchange's name; empty for the default one, which routes to the queue that the routing key names."
+    )
+    routing_key: str = Field(
+        title="Routing Key", description="The routing key: the queue's name with the default exchange.", examples=["orders"], secret=False,
+        schema={"maxLength": _SHORT},
+    )  # fmt: skip
+    body: str = Field(title="Body", description="The message.", multiline=True, examples=['{"order": 7}'], schema={"maxLength": _LONGEST})
+    encoding: Encoding = encoding_field()
+    content_type: str | None = Field(
+        None, title="Content Type", description="The body's media type.", blank="absent", examples=["application/json"], schema=NAME
+    )
+    headers: dict[str, Any] = Field(
+        {}, title="Headers", description="Headers for consumers and exchanges: texts, numbers.", schema=_HEADERS
+    )
+    message_id: str | None = Field(
+        None, title="Message ID", blank="absent", schema=NAME,
+        description="An ID by which consumers know a message again that comes twice; that of the invocation by default.",
+    )  # fmt: skip
+    correlation_id: str | None = Field(
+        None, title="Correlation ID", description="What the message belongs to.", blank="absent", schema=NAME
+    )
+    reply_to: str | None = Field(None, title="Reply To", description="The queue for an answer.", blank="absent", schema=NAME)
+    type: str | None = Field(None, title="Type", description="The kind of message.", blank="absent", schema=NAME)
+    priority: int | None = Field(
+        None, title="Priority", description="Its priority, in queues that have some.", blank="absent", schema={"minimum": 0, "maximum": 255}
+    )
+    expire_seconds: int | None = Field(
+        None, title="Expire Seconds", description="Seconds after which the message is dropped.", blank="absent",
+        schema={"minimum": 1, "maximum": 2**22},
+    )  # fmt: skip
+    persistent: bool = Field(True, title="Persistent", description="True to keep it on disk, in queues that last.", blank="absent")
+    mandatory: bool = Field(
+        True, title="Mandatory", description="True to fail if no queue takes it; false to drop it then.", blank="absent"
+    )
+
+    def properties(self, invocation: str) -> BasicProperties:
+        """Return the message's properties.
+
+        :raises InvalidInput: if one has no form in AMQP.
+        """
+        expiration = None if self.expire_seconds is None else str(self.expire_seconds * 1000)
+        for name, value in self.headers.items():
+            if isinstance(value, int) and not -_INT64 <= value < _INT64:
+                fault = Detail(f"/headers/{name}", "is no 64-bit number")
+                raise InvalidInput("a header cannot be sent", details=[fault], hint="Write it as text.")
+        return BasicProperties(
+            content_type=self.content_type, headers=self.headers or None, correlation_id=self.correlation_id, reply_to=self.reply_to,
+            message_id=self.message_id or invocation or None, type=self.type, priority=self.priority, expiration=expiration,
+            delivery_mode=_PERSISTENT if self.persistent else _TRANSIENT,
+        )  # fmt: skip
+
+
+class Published(Output):
+    """Message that the broker has confirmed."""
+
+    message_id: str | None = Field(None, title="Message ID", description="Its ID.")
+
+
+class Taking(Inputs):
+    """Messages to take."""
+
+    queue: str = queue_field()
+    count: int = Field(1, title="Count", description="How many to take at most.", blank="absent", schema={"minimum": 1, "maximum": 100})
+
+
+class Taken(Output):
+    """Message that was taken out of a queue."""
+
+    body: str = Field(title="Body", description="The message.")
+    encoding: Encoding = Field(title="Encoding", description="'text', or 'base64' if the body is no UTF-8.")
+    exchange: str = Field(title="Exchange", description="The exchange that it was published to.")
+    routing_key: str = Field(title="Routing Key", description="Its routing key.", secret=False)
+    redelivered: bool = Field(title="Redelivered", description="True if somebody had got it before, and not acknowledged it.")
+    headers: dict[str, Any] = Field(title="Headers", description="Its headers.")
+    content_type: str | None = Field(None, title="Content Type", description="The body's media type.")
+    message_id: str | None = Field(None, title="Message ID", description="Its ID.")
+    correlation_id: str | None = Field(None, title="Correlation ID", description="What it belongs to.")
+    reply_to: str | None = Field(None, title="Reply To", description="The queue for an answer.")
+    type: str | None = Field(None, title="Type", description="The kind of message.")
+
+
+class TakenMessages(Output):
+    """Messages that were taken out of a queue."""
+
+    messages: tuple[Taken, ...] = Field(title="Messages", description="The messages, oldest first.")
+
+
+@connector.action(
+    "publishMessage",
+    effect="write",
+    no_evidence=UNRECORDED,
+    examples=example(
+        "publishMessage",
+        "Queue an order",
+        {"routingKey": "orders", "body": '{"order": 7}', "contentType": "application/json"},
+        {"messageId": "0197a2f0-0000-7000-8000-000000000000"},
+    ),
+    keywords=("send to a queue", "enqueue"),
+)
+def publish_message(new: NewMessage, client: RabbitClient) -> Published:
+    """Publish a message, and wait until the broker has confirmed that it keeps it."""
+    properties, body = new.properties(client.invocation_id), encoded(new.body, new.encoding, "/body")
+    client.publish(new.exchange, new.routing_key, properties, body, mandatory=new.mandatory)
+    return Published(message_id=properties.message_id)
+
+
+@connector.action(
+    "takeMessages",
+    effect="write",
+    no_evidence=UNRECORDED,
+    examples=example(
+        "takeMessages",
+        "Take an order",
+        {"queue": "orders"},
+        {
+            "messages": [
+                {"body": '{"order": 7}', "encoding": "text", "exchange": "", "routingKey": "orders", "redelivered": False, "headers": {}}
+            ]
+        },
+    ),
+    keywords=("consume", "get from a queue", "dequeue"),
+)
+def take_messages(asked: Taking, client: RabbitClient) -> TakenMessages:
+    """Take messages out of a queue and acknowledge them. They are in nobody's queue any more: if the answer is lost, so are they."""
+    return TakenMessages(messages=tuple(_taken(message) for message in client.take(asked.queue, asked.count)))
+
+
+def _taken(message: Message) -> Taken:
+    (body,), encoding = decoded([message.body])
+    told = message.properties
+    return Taken(
+        body=body or "", encoding=encoding, exchange=message.method.exchange, routing_key=message.method.routing_key,
+        redelivered=message.method.redelivered, headers=_json(told.headers or {}), content_type=told.content_type,
+        message_id=told.message_id, correlation_id=told.correlation_id, reply_to=told.reply_to, type=told.type,
+    )  # fmt: skip
+
+
+def _json(value: Any) -> Any:
+    """Return a header's value for JSON: times as ISO 8601, decimals as text, bytes as base64."""
+    if isinstance(value, Mapping):
+        return {str(name): _json(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_json(one) for one in value]
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=value.tzinfo or UTC).isoformat()
+    if isinstance(value, bytes | bytearray):
+        return base64.b64encode(value).decode()
+    return str(value) if isinstance(value, Decimal) else value

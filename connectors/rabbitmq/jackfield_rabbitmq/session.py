@@ -1,0 +1,244 @@
+"""One connection to a broker with one channel: requests and their answers in turn (AMQP 0-9-1), each within the deadline of its call.
+
+pika writes and reads frames and methods. Its connections wait in loops of their own, which know no deadline of ours.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+from pika import BasicProperties, spec
+from pika.exceptions import AMQPError
+from pika.frame import Body, Header, Method, ProtocolHeader, decode_frame
+
+from jackfield.connector import Deadline, Guard, Sent
+from jackfield.connector.servers import Address, broken
+from jackfield.kernel.dataclass import dataclass, field
+from jackfield.kernel.failures import OnFailure
+from jackfield.kernel.secrecy import SecretHolder
+from jackfield_rabbitmq.faults import Refusal, refused_login
+
+_CHANNEL = 1
+_FRAME = 131_072
+"""Longest frame that we take and send, RabbitMQ's own default."""
+_GARBLED = (AMQPError, struct.error, LookupError, ValueError, AssertionError, TypeError)
+"""Errors with which pika stops at bytes that are no frame."""
+_CAPABILITIES = {"publisher_confirms": True, "basic.nack": True, "authentication_failure_close": True, "connection.blocked": True}
+_NOTICES = (spec.Connection.Blocked, spec.Connection.Unblocked)
+_CLOSINGS = (spec.Connection.Close, spec.Channel.Close)
+_HEAD = 7
+"""Bytes of a frame before its payload."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Login(SecretHolder):
+    """User, password and virtual host."""
+
+    username: str
+    password: str = field(repr=False)
+    virtual_host: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Message with its properties; ``method`` is how it came."""
+
+    method: Any
+    properties: BasicProperties
+    body: bytes
+
+
+class Session:
+    """Connection to one broker, signed in, with a channel that confirms what is published."""
+
+    def __init__(self, address: Address, login: Login, guard: Guard, deadline: Deadline) -> None:
+        self._place = address.place
+        self._login = login
+        self._sock = address.reach(guard, deadline)
+        self._file = self._sock.makefile()
+        self._closed = False
+        self._longest = _FRAME
+
+    @property
+    def deadline(self) -> Deadline:
+        """Deadline of the current attempt."""
+        return self._sock.deadline
+
+    @deadline.setter
+    def deadline(self, deadline: Deadline) -> None:
+        self._sock.serve(deadline)
+
+    @property
+    def obeys(self) -> bool:
+        """True if a wait ends when the caller leaves."""
+        return self._sock.obeys
+
+    @obeys.setter
+    def obeys(self, obeys: bool) -> None:
+        self._sock.obeys = obeys
+
+    @property
+    def worn(self) -> bool:
+        """True if it is closed."""
+        return self._closed
+
+    @property
+    def is_quiet(self) -> bool:
+        """True if nothing has arrived that nobody has asked for, such as the broker's farewell."""
+        return self._sock.is_quiet
+
+    def sign_in(self) -> str:
+        """Sign in, and open a channel; return the broker's name and version.
+
+        :raises JackfieldError: if the broker refuses that, or the connection ends.
+        """
+        login = self._login
+        try:
+            with self._failing(Sent.NOTHING):
+                self._sock.sendall(ProtocolHeader().marshal())
+                start = self._wait_for(0, spec.Connection.Start)
+                response = f"\0{login.username}\0{login.password}".encode()
+                properties = {"product": "jackfield", "capabilities": _CAPABILITIES}
+                self._send(0, spec.Connection.StartOk(properties, "PLAIN", response, "en_US"))
+                tune = self._wait_for(0, spec.Connection.Tune)
+                self._longest = min(tune.frame_max or _FRAME, _FRAME)
+                self._send(0, spec.Connection.TuneOk(channel_max=_CHANNEL, frame_max=self._longest, heartbeat=0))
+                self._ask(0, spec.Connection.Open(login.virtual_host), spec.Connection.OpenOk)
+                self._ask(_CHANNEL, spec.Channel.Open(), spec.Channel.OpenOk)
+                self._ask(_CHANNEL, spec.Confirm.Select(), spec.Confirm.SelectOk)
+        except Refusal as refusal:
+            raise refused_login(refusal) from None
+        told = start.server_properties
+        return " ".join(str(told.get(name, "")) for name in ("product", "version")).strip()
+
+    def ask(self, method: Any, *answers: Any, sent: Sent) -> Any:
+        """Send a method, and return its answer, which is one of ``answers``. ``sent`` is what a lost answer means.
+
+        :raises Refusal: if the broker closes the channel instead; JackfieldError if the connection ends or the deadline passes.
+        """
+        with self._failing(sent):
+            return self._ask(_CHANNEL, method, *answers)
+
+    def publish(self, method: Any, properties: BasicProperties, body: bytes) -> tuple[bool, bool]:
+        """Publish a message; return whether the broker has taken it, and whether a queue has.
+
+        :raises Refusal: as ``ask`` does.
+        """
+        with self._failing(Sent.UNKNOWN):
+            room = self._longest - _HEAD - 1
+            pieces = (Body(_CHANNEL, body[at : at + room]) for at in range(0, len(body), room))
+            frames = (Method(_CHANNEL, method), Header(_CHANNEL, len(body), properties), *pieces)
+            self._sock.sendall(b"".join(frame.marshal() for frame in frames))
+            routed = True
+            while True:
+                answer = self._wait_for(_CHANNEL, spec.Basic.Ack, spec.Basic.Nack, spec.Basic.Return)
+                if not isinstance(answer, spec.Basic.Return):
+                    return isinstance(answer, spec.Basic.Ack), routed
+                self._content(answer)
+                routed = False
+
+    def get(self, queue: str) -> Message | None:
+        """Get a message that stays the queue's until it is acknowledged; None if there is none.
+
+        :raises Refusal: as ``ask`` does.
+        """
+        with self._failing(Sent.NOTHING):
+            answer = self._ask(_CHANNEL, spec.Basic.Get(queue=queue), spec.Basic.GetOk, spec.Basic.GetEmpty)
+            return self._content(answer) if isinstance(answer, spec.Basic.GetOk) else None
+
+    def acknowledge(self, tag: int) -> None:
+        """Acknowledge all messages up to a delivery tag. The broker does not answer that, so it is asked something else behind it.
+
+        :raises JackfieldError: if that is not answered: whether the messages are gone is unknown.
+        """
+        with self._failing(Sent.UNKNOWN):
+            self._send(_CHANNEL, spec.Basic.Ack(tag, multiple=True))
+            self._ask(_CHANNEL, spec.Basic.Qos(), spec.Basic.QosOk)
+
+    def close(self) -> None:
+        """Close it. Messages that are not acknowledged are the queue's again."""
+        self._closed = True
+        self._sock.close()
+
+    def leave(self) -> None:
+        """Tell the broker that the connection ends, and close it."""
+        if not self._closed:
+            with self._leaving():
+                self._send(0, spec.Connection.Close(200, "", 0, 0))
+        self.close()
+
+    def _ask(self, channel: int, method: Any, *answers: Any) -> Any:
+        self._send(channel, method)
+        return self._wait_for(channel, *answers)
+
+    def _send(self, channel: int, method: Any) -> None:
+        self._sock.sendall(Method(channel, method).marshal())
+
+    def _wait_for(self, channel: int, *wanted: Any) -> Any:
+        while True:
+            frame = self._frame()
+            method = getattr(frame, "method", None)
+            if isinstance(method, _CLOSINGS):
+                self._refuse(method)
+            if isinstance(method, wanted) and frame.channel_number == channel:
+                return method
+            if method is not None and not isinstance(method, _NOTICES):
+                raise ValueError(method)
+
+    def _refuse(self, method: Any) -> NoReturn:
+        self.close()
+        raise Refusal(method.reply_code, str(method.reply_text))
+
+    def _content(self, method: Any) -> Message:
+        header = self._frame()
+        if not isinstance(header, Header):
+            raise TypeError(header)
+        body = bytearray()
+        while len(body) < header.body_size:
+            piece = self._frame()
+            if not isinstance(piece, Body):
+                raise TypeError(piece)
+            body += piece.fragment
+        return Message(method, header.properties, bytes(body))
+
+    def _frame(self) -> Any:
+        head = self._read(_HEAD)
+        size = int.from_bytes(head[3:], "big")
+        if size > self._longest:
+            raise ValueError(size)
+        return decode_frame(head + self._read(size + 1))[1]
+
+    def _read(self, size: int) -> bytes:
+        found = self._file.read(size)
+        if len(found) < size:
+            raise EOFError
+        return found
+
+    @contextmanager
+    def _failing(self, sent: Sent) -> Iterator[None]:
+        try:
+            with OnFailure(self.close):
+                yield
+        except (OSError, EOFError, *_GARBLED):
+            raise broken(self._sock, self._place, sent) from None
+
+    @contextmanager
+    def _leaving(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError:  # the broker had closed it
+            return
+
+
+def connect(address: Address, login: Login, guard: Guard, deadline: Deadline) -> Session:
+    """Open a session, signed in, to an address that the guard has checked.
+
+    :raises JackfieldError: if the broker is not reached or refuses the login.
+    """
+    session = Session(address, login, guard, deadline)
+    with OnFailure(session.close):
+        session.sign_in()
+    return session
