@@ -193,11 +193,15 @@ class FakeService:
         return self._answered(found, request, given)
 
     def _find_action(self, request: Request, path: str) -> Json | None:
+        """Return the action that a request is: of several with its path, the one with the most fixed parts of path and query."""
         matching = [action for pattern, action in self._actions if action["http"]["method"] == request.method and pattern.fullmatch(path)]
         if any(place_of_output(action) for action in matching):
             query = request.json().get("query")
             matching = [action for action in matching if action["http"]["body"]["defaults"]["query"] == query]
-        return min(matching, key=lambda action: action["http"]["path"].count("{"), default=None)
+        given = dict(parse_qsl(request.path.partition("?")[2])).items()
+        fixed = [(dict(parse_qsl(action["http"].get("query", ""))).items(), action) for action in matching]
+        known = [(len(query), action) for query, action in fixed if query <= given]
+        return min(known, key=lambda one: (one[1]["http"]["path"].count("{"), -one[0]), default=(0, None))[1]
 
     def _answered(self, action: Json, request: Request, given: Json) -> Answer:
         example: Json = next((one for one in action.get("examples", ())), {})
@@ -215,7 +219,8 @@ class FakeService:
         success = self._success()
         for place, value in success.items():
             put(body, place, value)
-        items = body.get("items") if body.keys() == {"items"} else None
+        is_object = self._row["http"].get("account", {}).get("id", "").startswith("/items/")  # else nothing tells it from a list
+        items = body.get("items") if body.keys() == {"items"} and not is_object else None
         return Answer(body if items is None else items, 200, headers)
 
     def _success(self) -> dict[str, Any]:
