@@ -68,7 +68,7 @@ def _try_caller(caller: StsCaller) -> Iterator[Step | Account]:
         yield Step.failed("credentials", _ACCEPTED, error, values=_KEYS)
     else:
         principal = role_of_session(account.label)
-        yield Step("credentials", _ACCEPTED, passed=True, message=f"They belong to {account.label}.", principal=principal)
+        yield Step("credentials", _ACCEPTED, passed=True, message=f"They belong to {account.label}.", principal=principal, values=_KEYS)
         yield account
 
 

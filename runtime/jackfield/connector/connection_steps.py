@@ -18,7 +18,7 @@ class Step:
 
     ``principal`` is the authenticated identity, as written in policies (such as an ARN), if known. Of a step that failed with an error,
     ``code`` is the error's, and ``provider`` what the provider said. ``values`` are the names of the connection's values on which the
-    outcome depends, if the author knows: whoever fills them in is at fault.
+    outcome depends, if the author knows. A failure is told to whoever fills them in, and a success is shown to nobody else.
     """
 
     key: str

@@ -76,7 +76,8 @@ class ApprovalPages(Pages):
 
     def _picture(self, sessions: Connecting, found: ConnectSession) -> Markup | None:
         try:
-            return icon(found.type, self._words.connector(found.type, sessions.kind(found)), found.wanted.icons)
+            kind = sessions.kind(found)
+            return icon(found.type, self._words.labelled(found.type, kind) or self._words.connector(found.type, kind), found.wanted.icons)
         except JackfieldError:
             return None
 
@@ -186,8 +187,10 @@ class ApprovalPages(Pages):
 
     def _named_accounts(self, sessions: Connecting, found: ConnectSession) -> dict[str, str]:
         """Return the words for the account that was met at the provider, and the one that the connection is for."""
-        before, host = account_named(sessions.account(found)), urlsplit(found.host).hostname or ""
-        return {"host": host, "now": account_named(found.met), "before": before, "platform": self._platform or self.say("somebody")}
+        known, host = sessions.account(found), urlsplit(found.host).hostname or ""
+        labels = found.met.get("label"), known.get("label")
+        named = (account_named(found.met), account_named(known)) if labels[0] == labels[1] or not all(labels) else labels
+        return {"host": host, "now": str(named[0]), "before": str(named[1]), "platform": self._platform or self.say("somebody")}
 
     def _other_account(self, sessions: Connecting, found: ConnectSession) -> Response:
         """Render that a person has signed in with another account: whose it is learns only the browser that was there."""

@@ -39,9 +39,10 @@ def card(words: Words, types: Offered, icons: Mapping[str, str]) -> Markup:
     """Render a connector: the whole card is the button of its only way to sign in, or has a button for each."""
     name, kind = types[0]
     title = words.connector(name, kind)
-    picture = icon(name, title, icons)
+    labelled = words.labelled(name, kind) if len(types) == 1 else ""
+    picture = icon(name, labelled or title, icons)
     if len(types) == 1:
-        button = h.button(words.labelled(name, kind) or title, name="type", value=name, class_="whole")
+        button = h.button(labelled or title, name="type", value=name, class_="whole")
         return h.li(h.h2(picture, button), h.p(line(words.description(name, kind))), class_="card")
     ways = [_way(words, title, name, kind) for name, kind in types]
     return h.li(h.h2(picture, title), h.ul(ways, class_="ways"), class_="card")

@@ -7,22 +7,26 @@ script has no other task; the forms work without it.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from typing import Literal
 
 from starlette.responses import HTMLResponse, Response
 
+from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node
 from jackfield_console.connect_words import Words
 from jackfield_console.layout.assets import asset
 from jackfield_console.layout.components import csrf_field, h
 from jackfield_console.layout.theme import source_of, style_of
+from jackfield_platform.tenants.connect_faults import Asked, is_platforms
 from jackfield_platform.tenants.connect_session import ConnectSession
 from jackfield_platform.tenants.connecting import Connecting
 from jackfield_server.shared.operations.connect import SESSION
 from jackfield_server.shared.requests.prefix import below_prefix
 
+_LOG = logging.getLogger("jackfield.connect")
 Follows = Literal["all", "end"]
 """After which changes of its session a page goes on: after all, or, where a person may be typing, after the end only."""
 _POLICY = (
@@ -108,8 +112,11 @@ class Pages:
         return self.page(self.say("over_title"), lead, *content, status=status, tells=told, framed=framed, follows=follows)
 
     def fault(self, error: JackfieldError) -> Response:
-        """Render an error at which the session cannot go on."""
-        return self.page(self.say("over_title"), self._fault(error), h.p(self._again("over_next")), status=error.http_status)
+        """Render an error at which the session cannot go on. The person of a known session quotes its ID, if the error is nothing of his."""
+        if self._found is None or not is_platforms(error, Asked()):
+            return self.page(self.say("over_title"), self._fault(error), h.p(self._again("over_next")), status=error.http_status)
+        _LOG.warning("connect session %s cannot be shown: %s (%s)", self._found.id, error.message, error.code)
+        return self.page(self.say("over_title"), self._blocked(replace(self._found, blocked={})), status=error.http_status)
 
     def onward(self, address: str, title: str, label: str) -> Response:
         """Lead a browser to the provider: a redirect after a form would be refused, since forms lead to this server only."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from textwrap import indent
 from types import MappingProxyType
 from typing import Any
@@ -16,11 +16,12 @@ from jackfield.connections.connection_types import Kind
 from jackfield.kernel.errors import Detail, InvalidConnection, JackfieldError
 from jackfield.kernel.markup import Markup, Node
 from jackfield_console.connect_approval import ApprovalPages, progress
-from jackfield_console.connect_cards import card, grouped, icon
+from jackfield_console.connect_cards import card, grouped
 from jackfield_console.connection import cure
 from jackfield_console.layout.components import badge, csrf_field, guide, h, json_text, line
 from jackfield_console.plain_form import Choices, fields
 from jackfield_platform.tenants.connect_access import stack_of
+from jackfield_platform.tenants.connect_faults import concerns
 from jackfield_platform.tenants.connect_records import ConnectRecord
 from jackfield_platform.tenants.connect_session import CANCELLED, ConnectSession, account_named
 from jackfield_platform.tenants.connecting import Connecting
@@ -168,7 +169,7 @@ class View(ApprovalPages):
         box = self._search(found, words, len({name.partition("/")[0] for name, _ in offered}))
         more = self._rest(len(groups))
         if not offered:
-            return self._dead_end(found, h.p(self.say("choose_empty"), class_="empty"), "choose_title")
+            return self.page(self.say("choose_title"), h.p(self.say("choose_empty"), class_="empty"), self._way_back(found), self._cancel())
         listed = self._formed("choose", h.ul(cards, class_="cards")) if cards else self._unfound(found)
         return self.page(self.say("choose_title"), failed, h.p(self.say("choose_lead")), box, listed, more, self._cancel())
 
@@ -177,9 +178,9 @@ class View(ApprovalPages):
         all_ = h.a(self.say("choose_all"), href=f"{SESSION}/{found.id}", class_="button")
         return [h.p(self.say("choose_none"), class_="empty"), h.p(all_)]
 
-    def _dead_end(self, found: ConnectSession, lead: Markup, title: str) -> Response:
-        """Render that there is nothing to choose, and lead back to the platform, which has more to offer."""
-        return self.page(self.say(title), lead, self._way_back(found), self._cancel())
+    def _done(self) -> Markup:
+        """Return the button of whoever has seen the list, and changes nothing more."""
+        return self._step("cancel", self.say("manage_done"), plain=True)
 
     def _search(self, found: ConnectSession, words: str, count: int) -> Markup | None:
         field = h.input(type="search", id="q", name="q", value=words)
@@ -195,10 +196,10 @@ class View(ApprovalPages):
         rows = [self._managed_card(found, *one) for one in fitting[:_MOST]]
         if not managed:
             lead = self.say("manage_empty", platform=self._platform or self.say("somebody"))
-            return self._dead_end(found, h.p(lead[:1].upper() + lead[1:], class_="empty"), "manage_title")
+            return self.page(self.say("manage_title"), failed, h.p(lead[:1].upper() + lead[1:], class_="empty"), self._done())
         listed = h.ul(rows, class_="cards") if rows else self._unfound(found)
         box, more = self._search(found, words, len(managed)), self._rest(len(fitting))
-        return self.page(self.say("manage_title"), failed, box, listed, more, self._cancel())
+        return self.page(self.say("manage_title"), failed, box, listed, more, self._done())
 
     def _named(self, sessions: Connecting, found: ConnectSession) -> Iterator[tuple[Mapping[str, Any], str, str]]:
         """Return each connection with what a customer calls it, and its account: its own name is the platform's. Equal ones are counted."""
@@ -250,8 +251,8 @@ class View(ApprovalPages):
         back = self._step("back", self.say("back"), plain=True) if several else None
         return self.page(
             title, h.p(line(self._words.description(found.type, kind))), self._same_account(sessions, found),
-            self._faults(sessions, found, error, faults), self._trial(found, external), before, then, form, setup,
-            back, self._cancel(), picture=icon(found.type, self._words.connector(found.type, kind), found.wanted.icons), follows="end",
+            self._faults(sessions, found, error, faults), self._trial(found, schema["properties"], external), before, then, form, setup,
+            back, self._cancel(), picture=self._picture(sessions, found), follows="end",
         )  # fmt: skip
 
     def _shown_again(self, kind: Kind, schema: Mapping[str, Any]) -> dict[str, str]:
@@ -286,7 +287,7 @@ class View(ApprovalPages):
         ]
         lead = self.say("external_lead_again" if found.task == "replace" else "external_lead")
         return h.section(
-            h.h2(self.say("external_title")), h.p(lead), self._code(external, self.say("external_id"), whole=True), template, policies,
+            h.h2(self.say("external_title", platform=self._platform or self.say("external_us"))), h.p(lead), self._code(external, self.say("external_id"), whole=True), template, policies,
             class_="card stack",
         )  # fmt: skip
 
@@ -306,12 +307,13 @@ class View(ApprovalPages):
         made = sessions.documents(found) if asked.actions or asked.calls else {}
         return json_text(made["identityPolicy"]) if "identityPolicy" in made else ""
 
-    def _trial(self, found: ConnectSession, external: str | None) -> Markup | None:
-        steps: Iterable[Mapping[str, Any]] = (found.trial.get("lastTest") or {}).get("steps", ())
+    def _trial(self, found: ConnectSession, fields: Collection[str], external: str | None) -> Markup | None:
+        """Render what the test has found out, of what the person can see: ``fields`` are those of the form."""
         if not found.trial:
             return None
         if found.blocked and not found.passed:
             return self._blocked(found)
+        steps = [step for step in (found.trial.get("lastTest") or {}).get("steps", ()) if concerns(step, fields)]
 
         def needed(text: str) -> Markup:
             return self._code(text, self.say("cure_needed"))
@@ -324,6 +326,8 @@ class View(ApprovalPages):
             )
             for item in steps
         ]
+        if all(step["passed"] for step in steps):
+            return h.details(h.summary(self.say("tested_title")), h.ul(rows, class_="stack")) if rows else None
         lead = None if found.passed else h.p(self.say("failed_lead"), class_="notice bad", role="alert")
         return h.section(h.h2(self.say("tested_title")), lead, h.ul(rows, class_="stack"), class_="card stack")
 
@@ -344,6 +348,6 @@ class View(ApprovalPages):
         again = self._step("change", self.say("change"), plain=True)
         title = self.say("again_title" if found.task == "replace" else "form_title", type=self._title(sessions, found))
         return self.page(
-            title, told, self._step("finish", self.say("connect")), self._trial(found, None), again, self._cancel(),
+            title, told, self._step("finish", self.say("connect")), self._trial(found, sessions.form(found)[0]["properties"], None), again, self._cancel(),
             picture=self._picture(sessions, found),
         )  # fmt: skip

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from tests.jackfield_server.http.connect_browser import Person
@@ -17,8 +18,9 @@ from tests.jackfield_server.http.connect_browser import Person
 from clocks import FakeClock
 from fake_aws import FakeAws, Role, User
 from http_stand import SETTINGS, Client, Stand, standing
-from jackfield.kernel.errors import JackfieldError
+from jackfield.kernel.errors import JackfieldError, Unavailable
 from jackfield.testing import Answer, Provider, Request
+from jackfield_platform.tenants.connecting import Connecting
 from jackfield_server.shared.operations.connect import connecting
 from plugboard import make_connector, plugged
 
@@ -199,6 +201,7 @@ def test_the_key_that_assumes_a_role_is_the_platforms(
             assert shown_blocked(stand, platform, session, person, locale)["code"] == "unauthenticated"
         else:
             assert (BLOCKED[locale] in person.said, f"{arn}" in person.said, events(stand, platform, session)) == (False, True, [])
+            assert not re.search("AWS accepts the sign-in|AWS nimmt die Anmeldung an", person.said), "the key is nothing of the person's"
 
 
 def test_what_a_step_depends_on_is_data(stand: Stand) -> None:
@@ -228,6 +231,19 @@ def test_an_error_without_a_text_is_said_by_its_code(stand: Stand, platform: Cli
     assert ("Wortlaut auf Englisch" in person.said, "frobnication" in person.said, "robnicat" in german) == (True, True, False), person.said
     assert '<q translate="no">Le mot de passe est faux</q>' in person.text
     assert "Was zu tun ist" in person.said
+
+
+def test_a_page_that_cannot_be_shown_is_the_platforms(
+    stand: Stand, platform: Client, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as while the database is away: the person quotes the session, and the log has the cause."""
+    session, person = begin(stand, platform, "de", types=["echo/token"])
+    monkeypatch.setattr(Connecting, "form", Mock(side_effect=Unavailable("the database is away", hint="Look at PostgreSQL.")))
+    with caplog.at_level(logging.WARNING, "jackfield.connect"):
+        person.go(f"/connect/session/{session}")
+    assert (BLOCKED["de"] in person.said, f"Nummer: {session}" in person.said) == (True, True)
+    assert not re.search("database|PostgreSQL", person.said)
+    assert "the database is away (unavailable)" in caplog.text
 
 
 def test_one_test_runs_at_a_time(stand: Stand, platform: Client) -> None:

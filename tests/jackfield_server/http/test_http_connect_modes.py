@@ -102,7 +102,7 @@ def test_who_only_looks_has_not_failed(site: Attacked, *, begins: bool) -> None:
     session = site.begin(mode="manage", types=[], defaults={})
     person = Person(site.stand.port).go(session["url"]).press("Begin")
     person = person.press("Connect again") if begins else person
-    assert "Nothing was changed" in person.press("Cancel").said
+    assert "Nothing was changed" in person.press("Cancel" if begins else "Done").said
     answer = site.platform.get(f"/v1/workspaces/acme-1/connect-sessions/{session['id']}").json
     assert (answer["status"], answer["unchanged"], "reason" in answer) == ("granted", True, False)
     assert (site.stored(), told(site, session)) == (["main"], [("connect.completed", False)])

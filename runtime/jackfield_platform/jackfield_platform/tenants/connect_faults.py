@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from jackfield.connector.connection_steps import values_at_fault
 from jackfield.kernel.dataclass import dataclass
-from jackfield.kernel.errors import JackfieldError, LimitReached
+from jackfield.kernel.errors import InvalidInvocation, JackfieldError, LimitReached, UnknownConnection
 from jackfield.kernel.hints import worded
 from jackfield.kernel.secrecy import SecretHolder
 from jackfield.kernel.walk import extension, is_secret
@@ -113,6 +113,12 @@ def side_of(failure: Failure, asked: Asked) -> Side:
     return "user" if _can_mend(failure, asked) else "platform"
 
 
+def is_platforms(error: JackfieldError, asked: Asked, provider_code: str = "") -> bool:
+    """Return whether an error is the platform's to mend; one of a step that does not fit is explained by the page."""
+    is_explained = isinstance(error, InvalidInvocation | UnknownConnection)
+    return not is_explained and side_of(Failure.of_error(error, provider_code), asked) == "platform"
+
+
 def _can_mend(failure: Failure, asked: Asked) -> bool:
     """Return whether a person can mend a failure, by what is asked for, or by approving again."""
     if failure.provider_code in _AGAIN:
@@ -168,6 +174,11 @@ def new_reference() -> str:
     """Return a reference that a person can read out, such as ``7KQ2-MXRA``."""
     first, second = ("".join(secrets.choice(_LETTERS) for _ in range(_HALF)) for _ in range(2))
     return f"{first}-{second}"
+
+
+def concerns(step: Mapping[str, Any], fields: Collection[str]) -> bool:
+    """Return whether a step of a test is about what a person has entered: one that has passed may be about the platform's own key."""
+    return not step["passed"] or not step.get("values") or bool({*step["values"]} & {*fields})
 
 
 def failed_step(steps: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:

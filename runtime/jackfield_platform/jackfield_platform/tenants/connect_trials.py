@@ -8,9 +8,9 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connections.host_access import generated_fields
-from jackfield.kernel.errors import InvalidInvocation, JackfieldError, UnknownConnection
+from jackfield.kernel.errors import JackfieldError
 from jackfield_platform.tenants.connect_access import REMOTE, guarded
-from jackfield_platform.tenants.connect_faults import Asked, Blocked, Failure, failed_step, side_of
+from jackfield_platform.tenants.connect_faults import Asked, Blocked, Failure, failed_step, is_platforms, side_of
 from jackfield_platform.tenants.connect_session import ConnectSession
 from jackfield_platform.tenants.connect_table import SessionMoved
 from jackfield_platform.tenants.connect_values import UnaskedValues, asked
@@ -96,10 +96,8 @@ class Trials:
 
     def is_platforms(self, found: ConnectSession, error: JackfieldError, provider_code: str = "") -> bool:
         """Return whether an error of a session is the platform's to mend. ``provider_code`` is the provider's, if the error lacks it."""
-        if isinstance(error, InvalidInvocation | UnknownConnection | UnaskedValues):  # of a step that does not fit, which the page explains
-            return False
         kind = self._kinds.known(found.type) if found.type else None
-        return side_of(Failure.of_error(error, provider_code), Asked() if kind is None else _asked(found, kind)) == "platform"
+        return not isinstance(error, UnaskedValues) and is_platforms(error, Asked() if kind is None else _asked(found, kind), provider_code)
 
     def noted(self, found: ConnectSession, error: JackfieldError) -> ConnectSession:
         """Note an error, if it is the platform's to mend, and return the session."""
