@@ -205,6 +205,14 @@ _OUTSIDE: tuple[tuple[str, tuple[str, str], tuple[str, str], tuple[str, str], st
         "the rest is not read",
     ),
     (
+        "Answers of a database, broker or mailbox for one call",
+        ("connector.timed_socket:MOST_ANSWER", "bytes"),
+        ("", ""),
+        ("", ""),
+        "while they arrive",
+        "`rejected`; a write is `in_doubt`",
+    ),
+    (
         "List or metadata of a catalogue",
         ("jackfield_market.installing.sources:LIST_BYTES", "bytes"),
         ("jackfield_market.installing.sources:LIST_VALUES", ""),
