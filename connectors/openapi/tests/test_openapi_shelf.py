@@ -91,6 +91,17 @@ def test_a_file_is_expanded(shelf: Path) -> None:
     assert manifest["listing"] == {"tasks": {"show acme things": "listThings"}, "proof": {"tier": "written", "facts": [fact]}}
 
 
+def test_a_service_has_triggers(shelf: Path) -> None:
+    """They are written as in overlays, and name an action of the file."""
+    poll = "{action: listThings, items: /items, id: /id}"
+    event = "{required: [id], properties: {id: {type: string, description: ID of it.}}}"
+    line = f"triggers: {{things: {{title: Things, description: Things of Acme., inputs: [], http: {{poll: {poll}}}, event: {event}}}}}"
+    file = shelf / "services" / "acme.yaml"
+    file.write_text(_SERVICE.replace("  limit:", f"  {line}\n  limit:"))
+    manifest = json.loads(project_files(read_shelf(shelf)[0], "text")["jackfield_acme/connector.json"])
+    assert [(row["key"], row["kind"]) for row in manifest["triggers"]] == [("things", "poll")]
+
+
 @pytest.mark.parametrize(
     ("line", "tier", "shown"),
     [

@@ -18,10 +18,10 @@ from jackfield_openapi.reading import parsed
 METHODS = ("get", "put", "post", "delete", "patch")
 _MEMBERS = frozenset(
     {"key", "categories", "docs", "signIns", "account", "errors", "paging", "limit", "headers", "optionSources", "seen", "known", "tasks",
-     "review", "changes", "first", "recorded", "noEvidence"}
+     "review", "changes", "first", "recorded", "noEvidence", "triggers"}
 )  # fmt: skip
 _SHARED = ("sign-ins", "errors", "paging", "sources.lock")
-_MOVED = ("account", "headers", "optionSources", "categories", "noEvidence")
+_MOVED = ("account", "headers", "optionSources", "categories", "noEvidence", "triggers")
 _OF_TYPE = (
     "title", "description", "setup", "fields", "authorize", "tokenParameters", "tokenPlace", "tokenRequest", "separator", "pkce", "answer",
     "callback", "after", "hosts", "prefix", "fixed", "revocationUrl", "audience",
