@@ -88,6 +88,7 @@ def test_what_proves_nothing_settles_nothing(stage: TrailStage) -> None:
     forged: dict[str, dict[str, Any]] = {
         "region": {"awsRegion": "us-east-1"}, "service": {"eventSource": "iam.amazonaws.com"}, "operation": {"eventName": "DeleteKey"},
         "time": {"eventTime": "2020-01-01T00:00:00Z"}, "agent": {"userAgent": "md/jackfield#" + "a" * 26}, "unreadable": {"eventTime": 7},
+        "cut off": {"userAgent": f"{'x' * 1_000} md/jackfield#{'a' * 10}"}, "without": {"userAgent": None},
     }  # fmt: skip
     identifiers = []
     for more in forged.values():
@@ -106,6 +107,19 @@ def test_what_proves_nothing_settles_nothing(stage: TrailStage) -> None:
     assert set(stage.looks(broken)) == {"nothing"}
     assert "InternalFailure" in stage.entry(broken).to_json()["looks"][0]["text"]
     assert len(stage.looks(identifiers[0])) <= 8
+
+
+def test_an_empty_history_proves_nothing(stage: TrailStage) -> None:
+    """The record never comes: for 30 days the doubt is one, after eight looks at most nobody asks any more, and the key sends nothing."""
+    stage.aws.script, stage.aws.delay = ["cut"], 1e9
+    identifier = stage.call(idempotencyKey="k").meta.invocation_id
+    for _ in range(30 * 4):
+        stage.look(21_600.0)
+    entry = stage.entry(identifier).to_json()
+    assert (entry["status"], {one["result"] for one in entry["looks"]}, "nextLookAt" in entry) == ("in_doubt", {"nothing"}, False)
+    assert (len(entry["looks"]), len(stage.aws.lookups)) <= (8, 8)
+    again = stage.call(idempotencyKey="k")
+    assert (again.status, again.meta.replayed, again.meta.settling, len(stage.aws.requests)) == ("in_doubt", True, None, 1)
 
 
 def test_a_missing_permission_is_told_once(stage: TrailStage) -> None:

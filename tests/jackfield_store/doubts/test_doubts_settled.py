@@ -119,6 +119,17 @@ def test_two_things_with_one_marker_settle_nothing(stage: DoubtStage) -> None:
     assert stage.look(100_000.0) == 0
 
 
+def test_a_list_without_an_end_is_read_so_far(sqlite: Stages) -> None:
+    """A provider that pages for ever keeps nobody: a look reads ten pages of it, and what lies beyond is not found."""
+    stage = sqlite("on")
+    for _ in range(55):
+        stage.invoke()
+    stage.script("cut")
+    identifier = stage.invoke(inputs={"subject": "the last one"}).meta.invocation_id
+    stage.look(7.0)
+    assert (stage.entry(identifier).to_json()["looks"][0]["result"], len(stage.noted("looks"))) == ("nothing", 10)
+
+
 def test_a_similar_thing_proves_nothing_and_is_shown(stage: DoubtStage) -> None:
     """Somebody else's ticket has the same subject: it is shown beside what was sent, with its page at the provider, and the doubt stays."""
     stage.script("done", "lost")

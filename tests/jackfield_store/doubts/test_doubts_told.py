@@ -9,6 +9,8 @@ import pytest
 from tests.jackfield_store.doubts.doubt_stage import DoubtStage, doubt_stage
 
 from forking import alone
+from jackfield_store.access import Workspaces
+from jackfield_store.journal.marks import connection_facts, digest_of, keep, sealed_mark
 
 
 def test_an_event_settles_the_doubt_that_it_has_overtaken(stage: DoubtStage) -> None:
@@ -100,11 +102,46 @@ def test_a_process_that_dies_leaves_what_events_need(tmp_path: Path, database_ur
     assert found["rows"] == found["ids"][:1]
 
 
-def test_made_up_markers_settle_nothing(stage: DoubtStage) -> None:
-    """Ten thousand and more events with markers that nobody has sent are kept within a limit, and change nothing."""
-    stage.script("cut")
-    lost = stage.invoke("mailTicket")
-    for number in range(200):
-        stage.told({"id": f"x-{number}"}, marker=f"{number:026d}".replace("0", "a").replace("1", "b").replace("8", "c").replace("9", "d"))
-    stage.look(3.0)
-    assert stage.entry(lost.meta.invocation_id).status == "in_doubt"
+def test_made_up_markers_settle_nothing(tmp_path: Path) -> None:
+    """Ten thousand and more events with markers that nobody has sent are kept within a limit, and change nothing. The own one settles."""
+    with doubt_stage(tmp_path, f"sqlite:///{tmp_path / 'jackfield.db'}") as stage:
+        stage.script("cut")
+        lost = stage.invoke("mailTicket")
+        journal, moment = stage.journal, stage.clock.time()
+        over = {"name": "desk", **connection_facts(journal.database, "default", "desk")}
+        about = {"trigger": "notices", "type": "filed", "reference": "x", "account": None, "connection": over}
+        marks = [
+            sealed_mark(journal.vault, "default", digest_of("bureau", f"made-up-{number}"), f"r-{number}", moment + number / 1e4, about)
+            for number in range(10_050)
+        ]
+
+        def unit(transaction: Any) -> None:
+            for mark in marks:
+                keep(transaction, "default", mark, moment)
+
+        journal.database.record(unit)
+        stage.look(3.0)
+        assert stage.entry(lost.meta.invocation_id).status == "in_doubt"
+        with journal.database.read() as transaction:
+            assert transaction.execute("SELECT COUNT(*) AS kept FROM marked_events", {})[0].kept <= 10_001
+        stage.told(stage.noted("tickets")[0])
+        stage.look(3.0)
+        assert stage.entry(lost.meta.invocation_id).status == "succeeded"
+
+
+def test_another_workspace_over_the_same_account_settles_nothing(stage: DoubtStage) -> None:
+    """Two workspaces file tickets with one provider's account: what one of them has filed settles its own doubt, and never the other's,
+    by events and by reads."""
+    Workspaces(stage.database, stage.pool.storage.vault, stage.clock).create("acme")
+    other = stage.pool.find("acme")
+    other.connections.add("desk", "bureau/desk", {"token": "a-secret-of-the-desk"})
+    found: list[tuple[str, str]] = []
+    for action in ("createTicket", "mailTicket"):
+        call: dict[str, Any] = {"connector": "bureau", "action": action, "connection": "desk", "inputs": {}}
+        stage.script("cut", "lost")
+        found += [("default", stage.invoke(action).meta.invocation_id), ("acme", other.invoke(call).meta.invocation_id)]
+    stage.told(stage.noted("tickets")[-1])
+    stage.look(7.0)
+    stage.look(40.0)
+    ends = [stage.pool.find(workspace).journal.find(identifier).status for workspace, identifier in found]  # type: ignore[union-attr]
+    assert ends == ["succeeded", "in_doubt"] * 2
