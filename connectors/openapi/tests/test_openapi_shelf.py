@@ -167,10 +167,17 @@ def test_a_text_that_changes_is_written_again(shelf: Path, tmp_path: Path) -> No
 
 
 def test_a_new_service_is_a_file_that_can_be_read(shelf: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It has TODOs where the provider's facts belong, and a key that is taken is refused."""
+    """It asks for changes where the provider's facts belong, and cannot be silver before; a key that is taken is refused."""
     code, said = _said(capsys, "shelf", "new", "widget-works", "--shelf", str(shelf))
     assert code == 0
-    assert "TODO" in Path(said["file"]).read_text()
+    assert "CHANGE ME" in Path(said["file"]).read_text()
+    code, said = _said(capsys, "shelf", "build", "widget-works", "--shelf", str(shelf), "--out", str(shelf / "out"), "--check")
+    built = said["built"][0]
+    assert (code, built["grade"]) == (1, "bronze")
+    assert [text.partition(":")[0] for text in built["missing"] if not text.startswith(("facts-seen", "doubts-have-evidence"))] == [
+        "placeholders-replaced"
+    ]
+    assert (shelf / "out" / "checks" / "widget-works-0.1.0.json").is_file()
     assert [service.title for service in read_shelf(shelf)] == ["Acme", "Widget Works"]
     assert main(["shelf", "new", "widget-works", "--shelf", str(shelf)]) == 2
     assert main(["shelf", "new", "Widget Works", "--shelf", str(shelf)]) == 2

@@ -131,26 +131,59 @@ _TEMPLATE = """openapi: 3.1.0
 info:
   title: {title}
   version: "1"
-  description: "TODO: what it offers, in one sentence."
+  description: "CHANGE ME: what it offers, in one sentence."
   license: {{name: Apache-2.0, identifier: Apache-2.0}}
-servers: [{{url: "https://api.example.com"}}]  # TODO
+servers: [{{url: "https://api.example.com/v1"}}]  # CHANGE ME: the address of the API
 x-shelf:
   key: {key}
-  categories: [TODO]
-  docs: https://example.com/docs  # TODO
-  signIns:
-    token: {{kind: bearer, title: API token, setup: "1. TODO: how to get a token."}}
-  account: {{id: /id, label: [/email]}}
-  errors: rest
-  known: [all that this file says about the API]
-paths:
+  categories: [CHANGE ME]
+  docs: https://example.com/docs  # CHANGE ME: the provider's pages about the API
+  signIns:  # bearer, basic, key (with 'in' and 'name') or oauth2 (with 'authorizationUrl', 'tokenUrl' and 'scopes'); or a family
+    token:
+      kind: bearer
+      title: API token
+      description: Signs in by an API token.
+      setup: |
+        1. CHANGE ME: where a person gets the token.
+        2. Enter it here.
+  account: {{id: /id, label: [/email]}}  # where the answer to the operation with 'probe' names the account
+  errors: {{like: rest, code: /error/code, message: /error/message}}  # CHANGE ME: where an error has them
+  paging: {{cursor: {{kind: token, input: cursor, response: /next_cursor}}}}  # CHANGE ME: how lists go on
+  tasks: {{list {words} items: listItems, create a {words} item: createItem, show a {words} item: getItem}}
+  seen: []  # {{about: "CHANGE ME", url: "https://example.com/docs", on: 2026-01-31}}: a fact, its page, and the day on which it was read
+  known: [All that this file says about the API]
+components:
+  schemas:
+    Item: {{type: object, properties: {{id: {{type: string, description: Its ID.}}, name: {{type: string, description: Its name.}}}}}}
+paths:  # CHANGE ME: 8 to 15 operations that people automate
   /me:
     get:
       operationId: getMe
       summary: Show the account
-      responses: {{"200": {{description: The account., content: {{application/json: {{schema: {{type: object, properties: {{
+      responses: {{"200": {{description: It., content: {{application/json: {{schema: {{type: object, properties: {{
         id: {{type: string, description: ID of the account.}}, email: {{type: string, description: Its address.}}}}}}}}}}}}}}
-      x-jackfield: {{probe: true}}
+      x-jackfield: {{probe: true}}  # tests connections: a read that needs the credentials
+  /items:
+    get:
+      operationId: listItems
+      summary: List items
+      parameters: [{{name: cursor, in: query, description: Where the page begins., schema: {{type: string}}}}]
+      responses: {{"200": {{description: They., content: {{application/json: {{schema: {{type: object, properties: {{
+        items: {{type: array, items: {{$ref: "#/components/schemas/Item"}}, description: The items.}},
+        next_cursor: {{type: string, description: Where the next page begins.}}}}}}}}}}}}}}
+      x-jackfield: {{pagination: {{like: cursor, items: /items}}}}
+    post:
+      operationId: createItem
+      summary: Create an item
+      requestBody: {{required: true, content: {{application/json: {{schema: {{type: object, required: [name], properties: {{
+        name: {{type: string, description: Its name.}}}}}}}}}}}}
+      responses: {{"200": {{description: It., content: {{application/json: {{schema: {{$ref: "#/components/schemas/Item"}}}}}}}}}}
+  /items/{{item}}:
+    get:
+      operationId: getItem
+      summary: Show an item
+      parameters: [{{name: item, in: path, required: true, description: ID of the item., schema: {{type: string}}}}]
+      responses: {{"200": {{description: It., content: {{application/json: {{schema: {{$ref: "#/components/schemas/Item"}}}}}}}}}}
 """
 
 
@@ -167,7 +200,7 @@ def _new(arguments: Namespace, output: Output) -> int:
         raise InvalidInput(f"'{file}' exists", hint="Choose another key.")
     file.parent.mkdir(parents=True, exist_ok=True)
     title = " ".join(part.capitalize() for part in arguments.key.split("-"))
-    file.write_text(_TEMPLATE.format(key=arguments.key, title=title), encoding="utf-8")
+    file.write_text(_TEMPLATE.format(key=arguments.key, title=title, words=title.lower()), encoding="utf-8")
     output.value({"file": str(file)})
     return 0
 
