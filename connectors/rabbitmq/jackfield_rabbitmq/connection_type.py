@@ -61,7 +61,7 @@ class LoginType(ConnectionType):
         try:
             client.ask(spec.Basic.Qos(), spec.Basic.QosOk, safe=True)
         except JackfieldError as error:
-            yield Step("signIn", "Sign in", passed=False, message=error.message, hint=error.hint)
+            yield Step.failed("signIn", "Sign in", error)
             return
         yield Step("signIn", "Sign in", passed=True, message="The server accepted the login.")
         place, host = self.address.place, self.virtual_host

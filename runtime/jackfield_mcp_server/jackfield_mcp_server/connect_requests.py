@@ -143,7 +143,9 @@ class ConnectRequests:
                     return link
                 sessions.cancel(link.session, "the same person was asked again")
         look = theme_of(self.runtime.access.settings.theme)
-        wanted = Wanted(lacking.mode, self.person, self.verify, lacking.types, lacking.connection, theme=look, lasts=LASTS)
+        wanted = Wanted(  # who manages the workspace's connections may connect any of them again
+            lacking.mode, self.person, self.verify, lacking.types, lacking.connection, theme=look, lasts=LASTS, all_connections=True
+        )
         try:
             made, secret = sessions.create(wanted, self.actor)
         except JackfieldError:

@@ -187,6 +187,25 @@ def test_another_device_types_a_code(site: Attacked) -> None:
     assert site.connected() == "ada"
 
 
+@pytest.mark.parametrize("allowed", [False, True])
+def test_whose_the_other_account_is_sees_who_was_there(site: Attacked, *, allowed: bool) -> None:
+    """Ada's account is connected again, and Bob's device approves: Ada's page says that it was another account, and not whose. Nobody has
+    Bob's tokens; what was exchanged for the old grant goes on."""
+    first = site.begin(types=["owners/approved"])
+    assert site.confirm(first, site.approved(first)[1]).status == 200
+    begun, ada, _ = begun_by(site, mode="reauth", types=[], defaults={}, allowOtherAccount=allowed)
+    ada.press("Use another device")
+    start, code = start_of(ada), code_of(ada)
+    bob = Person(site.stand.port).go(start)
+    sent(bob, code=code)
+    bob = site.answered(bob, state_at(bob), "bobs-code")
+    bob.go(bob.onward())
+    assert "You have signed in at 127.0.0.1 as bob. This connection belongs to ada" in bob.said
+    ada.go(f"/connect/session/{begun['id']}")
+    assert ("bob" in ada.said, "with another account than the one" in ada.said) == (False, not allowed)
+    assert (site.connected("owners"), site.status(begun)) == ("ada", "testing")
+
+
 def test_a_code_is_guessed(site: Attacked) -> None:
     """Three wrong codes end the code, also three at once; the session's own browser goes on, and may ask for another one."""
     begun, ada, start = begun_by(site)
