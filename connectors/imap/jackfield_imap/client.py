@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from jackfield.connector import Call, Deadline, JackfieldError, current_call
+from jackfield.connector import Call, current_call
 from jackfield.kernel.failures import OnFailure
 from jackfield.kernel.secrecy import SecretHolder
 from jackfield.wire.sessions import SessionPool
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from jackfield_imap.session import Server
 
 T = TypeVar("T")
-_PROOF_SECONDS = 2.0
-"""Longest wait for an idle session's answer: a connection that ended silently must not use up the whole deadline."""
 
 
 class ImapClient(SecretHolder):
@@ -50,7 +48,7 @@ class ImapClient(SecretHolder):
     def _ask(self, step: str, work: Callable[[Any], T], *, safe: bool) -> T:
         call = current_call() or self._call
         call.begin(step, safe=safe)
-        session = self._ready(call.deadline)
+        session = self._pool.proven(call.deadline, _stands)
         with OnFailure(session.close):
             call.check()
             found = session_answer(session, work, safe=safe)
@@ -59,18 +57,13 @@ class ImapClient(SecretHolder):
             raise refused(found)
         return found
 
-    def _ready(self, deadline: Deadline) -> Session:
-        """Return a session that stands. Answers name their commands, so a late one is taken for no other."""
-        idle = self._pool.take(deadline)
-        if idle is not None:
-            with OnFailure(idle.close), suppress(JackfieldError, Refusal):
-                idle.deadline = Deadline.after(min(_PROOF_SECONDS, deadline.remaining()), deadline.clock)
-                idle.ask(lambda server: server.noop(), safe=True)
-                idle.deadline = deadline
-                return idle
-            idle.close()
-            deadline.check()
-        return self._pool.fresh(deadline)
+
+def _stands(session: Session) -> bool:
+    """Return True if an idle session answers. Answers name their commands, so a late one is taken for no other."""
+    with suppress(Refusal):
+        session.ask(lambda server: server.noop(), safe=True)
+        return True
+    return False
 
 
 def session_answer(session: Session, work: Callable[[Any], T], *, safe: bool) -> T | Refusal:

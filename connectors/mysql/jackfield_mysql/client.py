@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from jackfield.connector import Call, Deadline, JackfieldError, Sent, current_call
@@ -88,6 +88,7 @@ class MysqlClient(SecretHolder):
         failure: JackfieldError | None = None
         changed = Changed(Rows(), 0)
         with OnFailure(session.close):
+            call.check()
             try:
                 changed = Changed(_run(session, variables, len(parameters), most, drains=True), session.last_id)
             except Refusal as refusal:
@@ -101,20 +102,21 @@ class MysqlClient(SecretHolder):
 
     def _ready(self, deadline: Deadline, mode: str) -> Session:
         """Return a session in a new transaction: an idle one, without what the call before has left, or a new one."""
-        idle = self._pool.take(deadline)
-        if idle is not None:
-            with OnFailure(idle.close), _lenient():
-                if idle.is_quiet:
-                    idle.reset()
-                    return _begun(idle, mode)
-            idle.close()
-            deadline.check()
-        session = self._pool.fresh(deadline)
+        session = self._pool.proven(deadline, _is_reset)
         with OnFailure(session.close):
             try:
                 return _begun(session, mode)
             except Refusal as refusal:
                 raise refused(refusal) from None
+
+
+def _is_reset(session: Session) -> bool:
+    """Return True once an idle session has forgotten what the call before has left."""
+    with suppress(Refusal):
+        if session.is_quiet:
+            session.reset()
+            return True
+    return False
 
 
 def _undone(session: Session, refusal: Refusal) -> JackfieldError:
@@ -126,15 +128,6 @@ def _undone(session: Session, refusal: Refusal) -> JackfieldError:
         session.close()
         return refused(refusal, Sent.UNKNOWN)
     return refused(refusal, Sent.UNKNOWN, _KEPT) if left else refused(refusal)
-
-
-@contextmanager
-def _lenient() -> Iterator[None]:
-    """Let an idle session fail: another one takes its place, since nothing was sent."""
-    try:
-        yield
-    except (Refusal, JackfieldError):
-        return
 
 
 def _begun(session: Session, mode: str) -> Session:

@@ -270,6 +270,19 @@ def test_a_server_that_ends_an_idle_connection_costs_nothing(rig: Rig) -> None:
     assert rig.rows("SELECT count(*) FROM orders") == [(1,)]
 
 
+def test_an_idle_connection_that_was_cut_off_does_not_use_up_the_deadline(rig: Rig) -> None:
+    """The change goes over a new one, once."""
+    with DatabaseProxy(rig.server.port) as proxy:
+        rig.port = proxy.port
+        rig.call("listTables").unwrap()
+        proxy.drop("client")
+        late = rig.call("executeStatement", sql=_INSERT, timeout=2.5)
+        proxy.deliver()
+        last = rig.call("executeStatement", sql=_INSERT)
+    assert (late.status, _code(late)) == ("failed", "timeout"), late.error
+    assert (last.status, rig.rows("SELECT count(*) FROM orders")) == ("succeeded", [(1,)])
+
+
 def test_a_lock_is_waited_for_until_the_deadline(rig: Rig) -> None:
     """And no longer; the lock of another transaction is told as a time-out, and nothing is changed."""
     rig.rows("INSERT INTO orders (customer) VALUES (1)")

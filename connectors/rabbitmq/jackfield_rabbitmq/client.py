@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from pika import BasicProperties, spec
 
-from jackfield.connector import Call, Deadline, JackfieldError, NotFound, Sent, Unavailable, current_call
+from jackfield.connector import Call, NotFound, Sent, Unavailable, current_call
 from jackfield.kernel.failures import OnFailure
 from jackfield.kernel.secrecy import SecretHolder
 from jackfield.wire.sessions import SessionPool
@@ -17,8 +17,6 @@ from jackfield_rabbitmq.session import Message, Session
 
 MOST_BYTES = 4 * 1024 * 1024
 """Bytes of messages after which no further one is taken by a call."""
-_PROOF_SECONDS = 2.0
-"""Longest wait for an idle session's answer: a connection that ended silently must not use up the whole deadline."""
 T = TypeVar("T")
 
 
@@ -86,7 +84,7 @@ class RabbitClient(SecretHolder):
     def _with_session(self, step: str, safe: bool, run: Callable[[Session], T], *, obeys: bool | None = None) -> T:
         call = current_call() or self._call
         call.begin(step, safe=safe)
-        session = self._ready(call.deadline)
+        session = self._pool.proven(call.deadline, _stands)
         session.obeys = safe if obeys is None else obeys
         with OnFailure(session.close):
             call.check()
@@ -95,19 +93,12 @@ class RabbitClient(SecretHolder):
         self._pool.give(session)
         return found
 
-    def _ready(self, deadline: Deadline) -> Session:
-        """Return a session that stands: an idle one has answered a question that changes nothing."""
-        idle = self._pool.take(deadline)
-        if idle is not None:
-            with OnFailure(idle.close), _lenient():
-                idle.deadline = Deadline.after(min(_PROOF_SECONDS, deadline.remaining()), deadline.clock)
-                if idle.is_quiet:
-                    idle.ask(spec.Basic.Qos(), spec.Basic.QosOk, sent=Sent.NOTHING)
-                    idle.deadline = deadline
-                    return idle
-            idle.close()
-            deadline.check()
-        return self._pool.fresh(deadline)
+
+def _stands(session: Session) -> bool:
+    """Return True if an idle session answers a question that changes nothing."""
+    with suppress(Refusal):
+        return session.is_quiet and session.ask(spec.Basic.Qos(), spec.Basic.QosOk, sent=Sent.NOTHING) is not None
+    return False
 
 
 @contextmanager
@@ -117,12 +108,3 @@ def _refusals() -> Iterator[None]:
         yield
     except Refusal as refusal:
         raise refused(refusal, Sent.REFUSED if refusal.code in CLEAR else Sent.UNKNOWN) from None
-
-
-@contextmanager
-def _lenient() -> Iterator[None]:
-    """Let an idle session fail: another one takes its place, since nothing was sent."""
-    try:
-        yield
-    except (Refusal, JackfieldError):
-        return

@@ -6,15 +6,12 @@ from contextlib import suppress
 from secrets import token_hex
 from typing import Any
 
-from jackfield.connector import Call, Deadline, Detail, InvalidInput, JackfieldError, current_call
+from jackfield.connector import Call, Detail, InvalidInput, JackfieldError, current_call
 from jackfield.kernel.failures import OnFailure
 from jackfield.kernel.secrecy import SecretHolder
 from jackfield.wire.sessions import SessionPool
 from jackfield_redis.faults import Refusal, refused
 from jackfield_redis.session import Argument, Session
-
-_PROOF_SECONDS = 2.0
-"""Longest wait for an idle session's echo: a connection that ended silently must not use up the whole deadline."""
 
 
 class RedisClient(SecretHolder):
@@ -47,7 +44,7 @@ class RedisClient(SecretHolder):
         words = [_bytes(word) for word in command]
         call = current_call() or self._call
         call.begin(str(command[0]), safe=safe)
-        session = self._ready(call.deadline)
+        session = self._pool.proven(call.deadline, _stands)
         with OnFailure(session.close):
             call.check()
             try:
@@ -61,18 +58,13 @@ class RedisClient(SecretHolder):
             raise found
         return answer
 
-    def _ready(self, deadline: Deadline) -> Session:
-        """Return a session that stands: an idle one has echoed a text of this moment, so that no late answer is taken for the next one."""
-        idle = self._pool.take(deadline)
-        if idle is not None:
-            with OnFailure(idle.close), suppress(JackfieldError, Refusal):
-                nonce, idle.deadline = token_hex(8), Deadline.after(min(_PROOF_SECONDS, deadline.remaining()), deadline.clock)
-                if idle.is_quiet and idle.ask("PING", nonce, safe=True) == nonce.encode():
-                    idle.deadline = deadline
-                    return idle
-            idle.close()
-            deadline.check()
-        return self._pool.fresh(deadline)
+
+def _stands(session: Session) -> bool:
+    """Return True if an idle session echoes a text of this moment: no late answer is taken for the next one then."""
+    nonce = token_hex(8)
+    with suppress(Refusal):
+        return session.is_quiet and session.ask("PING", nonce, safe=True) == nonce.encode()
+    return False
 
 
 def _bytes(word: Argument) -> Argument:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from contextlib import suppress
+from typing import Generic, Protocol, TypeVar
 
+from jackfield.kernel.clock import Clock, Deadline
+from jackfield.kernel.errors import JackfieldError
+from jackfield.kernel.failures import OnFailure
 from jackfield.kernel.secrecy import SecretHolder
-
-if TYPE_CHECKING:
-    from jackfield.kernel.clock import Clock, Deadline
 
 IDLE_SECONDS = 30.0
 """Maximum idle time of a session; servers and firewalls close idle ones by themselves."""
+PROOF_SECONDS = 2.0
+"""Longest wait for an idle session's proof: a connection that ended silently must not use up the whole deadline."""
 KEPT = 64
 """Maximum number of idle sessions: one per worker thread."""
 
@@ -68,6 +71,23 @@ class SessionPool(SecretHolder, Generic[S]):
         :raises JackfieldError: if that fails; nothing was sent then.
         """
         return self._connect(deadline)
+
+    def proven(self, deadline: Deadline, prove: Callable[[S], bool]) -> S:
+        """Return an idle session that stands, or a new one. ``prove`` asks the server something that changes nothing; it returns False, or
+        raises a JackfieldError, if the session is of no use.
+
+        :raises JackfieldError: if no session can be opened, or the deadline has passed; nothing was sent then.
+        """
+        idle = self.take(deadline)
+        if idle is not None:
+            idle.deadline = Deadline.after(min(PROOF_SECONDS, deadline.remaining()), deadline.clock)
+            with OnFailure(idle.close), suppress(JackfieldError):
+                if prove(idle):
+                    idle.deadline = deadline
+                    return idle
+            idle.close()
+            deadline.check()
+        return self.fresh(deadline)
 
     def give(self, session: S) -> None:
         """Return a session on which nothing is in progress to the pool; end it if it is worn."""
