@@ -21,6 +21,8 @@ from jackfield_store.runtime.evidence_loop import EvidenceLoop
 from jackfield_store.runtime.runtime_pool import RuntimePool
 
 _TREE = Path(__file__).parents[3] / "connectors"
+_PAGES = {"github": "https://github.com/octocat/Hello-World/issues/4711", "stripe": "https://dashboard.stripe.com/search?query=4711"}
+"""Where people see the thing that a call has made."""
 _TYPES = {"github": "accessToken", "slack": "botToken", "stripe": "secretKey"}
 """Connection types that name their server."""
 
@@ -47,7 +49,7 @@ class _Account:
         if request.method != "GET":
             self.writes.append(request)
             if self.effective and request.body not in [before.body for before in self.writes[:-1]]:
-                self.made.append({"id": 4711, **self._body(request)})
+                self.made.append({"id": 4711, "html_url": _PAGES["github"], **self._body(request)})
             return "close"
         each = names(self.row["evidence"][0].get("each", ""))
         if not each:
@@ -112,3 +114,5 @@ def test_a_lost_call_is_found_by_its_marker(environment: dict[str, str], connect
     assert entry["status"] == ("succeeded" if effective else "in_doubt"), entry["looks"]
     assert found == ["matched"] if effective else found and found == nothing[: len(found)], entry["looks"]
     assert len(account.writes) == writes
+    if effective and connector in _PAGES:
+        assert entry["looks"][0]["link"] == _PAGES[connector], row["evidence"]

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
 _QUARTER = 900.0
 """Seconds to which the time of a reading is rounded, so that doubts of one outage share it."""
-_OTHERS = 60.0
-"""Seconds after which a doubt looks again whose log another one reads. What that finds makes it due at once."""
+_OTHERS, _GOES_ON = 60.0, 240.0
+"""Seconds after which a doubt looks again whose log another one reads; the second if it was read within ``_JUST`` seconds, so that it goes
+on. What it finds makes the doubt due at once: to look before would only cost the process time that its calls need."""
+_JUST = 5.0
 _REFUSED = 900.0
 """Seconds for which a refusal of the log holds for all doubts that need it: each of them would only meet it again."""
 Read = Callable[[RecordEvidence, Mapping[str, Any]], Mapping[str, Any] | None]
@@ -50,7 +52,7 @@ class LoggedRequests:
         if reading.complete_at is not None and reading.complete_at >= due:
             return self._unfinished()
         if not record_reads.takes_turn(self._journal.database, self._place, now):
-            return Finding("nothing", again=spread(_OTHERS))
+            return Finding("nothing", again=spread(_GOES_ON if reading.changed_at > now - _JUST else _OTHERS))
         source = declared()
         return Finding("failed", "the action has no such evidence any more", is_final=True) if source is None else self._next(
             source, reading, now, final
