@@ -95,6 +95,27 @@ def test_a_lost_request_is_found_by_the_callers_evidence(environment: dict[str, 
         assert body["$filter"] == {"$eq": 1}
 
 
+def test_a_look_that_is_sent_elsewhere_proves_nothing(environment: dict[str, str]) -> None:
+    """The provider redirects the read to another server, which would confirm anything: a look stays where its connection leads, as calls
+    do, and nobody asks the other one."""
+    asked: list[Request] = []
+
+    def confirms(_number: int, request: Request) -> Any:
+        asked.append(request)
+        return Answer({"parcels": [{"id": 9, **json.loads(one.body)} for one in depot.taken]})
+
+    class _Redirecting(_Depot):
+        def __call__(self, number: int, request: Request) -> Any:
+            if request.method == "GET":
+                return Answer(b"", status=302, headers={"Location": f"{other.url}/parcels"})
+            return super().__call__(number, request)
+
+    with Provider(confirms) as other:
+        depot = _Redirecting()
+        entry = _lost(environment, depot, PARCEL)
+    assert (entry["status"], entry["looks"][0]["result"], asked) == ("in_doubt", "failed", [])
+
+
 def test_a_thing_is_read_by_an_id_that_the_marker_made(environment: dict[str, str]) -> None:
     """The marker is part of texts: of a header field and of what is read."""
     inputs = {
