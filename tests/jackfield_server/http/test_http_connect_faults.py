@@ -298,3 +298,17 @@ def test_a_session_in_which_nothing_can_be_done_is_refused(stand: Stand, platfor
     person = Person(stand.port).go(answer.json["url"]).press("Begin")
     address = next(path for path in person.visited if "/session/" in path)
     assert "Show all" in person.go(f"{address}?q=quux").said
+
+
+def test_a_workspace_with_nothing_to_offer_refuses_the_session(stand: Stand, platform: Client) -> None:
+    """Where the rules of the workspace leave connectors whose server the platform has to name, a session without types and values is
+    refused, and says what is missing; with the server, it is offered."""
+    workspace = "/v1/workspaces/acme-8"
+    assert platform.call("PUT", workspace, {"rules": {"allow": ["http/*"]}}).status == 201
+    answer = platform.post(f"{workspace}/connect-sessions", {"verify": "link"})
+    assert (answer.status, answer.json["details"][0]["path"]) == (400, "/types"), answer.body
+    assert "defaults.values" in answer.json["hint"]
+    named = {"verify": "link", "defaults": {"values": {"server": "https://api.example.com"}}}
+    answer = platform.post(f"{workspace}/connect-sessions", named)
+    assert answer.status == 201, answer.body
+    assert "Bearer Token" in Person(stand.port).go(answer.json["url"]).press("Begin").said
