@@ -12,7 +12,6 @@ from packaging.version import InvalidVersion, Version
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Parser
 from jackfield.connector import InvalidInput
-from jackfield_openapi.naming import connector_key
 from jackfield_openapi.overlay import applied
 from jackfield_openapi.reading import parsed
 from jackfield_openapi.selection import Selection
@@ -33,12 +32,12 @@ def command(argv: list[str]) -> int:
     :raises InvalidInput: if a document, an overlay or the lock cannot be read.
     """
     arguments = _parser().read(argv)
-    from jackfield_openapi.conversion import title_in
+    from jackfield_openapi.conversion import key_in
     from jackfield_openapi.project import LOCK, Lock, changed_files, changes, files_of, project_key, project_version, write
     from jackfield_openapi.sources import read
 
     document, content = read(arguments.document)
-    folder = Path(arguments.out or arguments.key or connector_key(title_in(document)))
+    folder = Path(arguments.out or arguments.key or key_in(document))
     lock = Lock.read(Path(arguments.lock) if arguments.lock else folder / LOCK)
     select = tuple(arguments.select) or lock.select
     idle = _overlaid(document, arguments.overlay, folder)

@@ -122,7 +122,7 @@ def _manifest(root: Json, choices: Choices, actions: list[Json], definitions: Js
     url = documentation.get("url") if isinstance(documentation, dict) else None
     manifest: Json = {
         "manifestVersion": 2 if any("members" in action["http"].get("body", ()) for action in actions) else 1,
-        "key": choices.key or connector_key(title),
+        "key": choices.key or key_in(root),
         "title": title,
         "description": about.strip() if isinstance(about, str) and about.strip() else f"Actions of {title}.",
         "version": choices.version or _version(info.get("version")),
@@ -173,6 +173,14 @@ def title_in(document: Json) -> str:
     info = document.get("info")
     text = str((info.get("title") if isinstance(info, dict) else None) or "")
     return as_title("".join(letter if letter.isprintable() else " " for letter in text))[:120] or "API"
+
+
+def key_in(document: Json) -> str:
+    """Return the key of a connector that is made of a document, if nobody chooses another."""
+    servers = document.get("servers")
+    first = servers[0] if isinstance(servers, list) and servers else None
+    url = first.get("url") if isinstance(first, dict) else f"https://{document.get('host', '')}"
+    return connector_key(title_in(document), url if isinstance(url, str) else "")
 
 
 def _version(given: object) -> str:

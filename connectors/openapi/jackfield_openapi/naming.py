@@ -284,11 +284,40 @@ def title_of(key: str, operation: Mapping[str, Any], ending: str = "") -> str:
     return (text if len(text) <= most else f"{text[: most - 1].rstrip()}…") + ending
 
 
-def connector_key(title: str) -> str:
-    """Return a connector's key in kebab-case, made from a title; ``api`` at its end is dropped."""
+_DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z]{2,}")
+_RESERVED = frozenset({"example", "test", "invalid", "local", "localhost", "internal"})
+"""Top-level domains of no provider (RFC 2606, RFC 6762)."""
+_SECOND_LEVEL = frozenset({"co", "com", "org", "net", "gov", "ac"})
+_SHARED = frozenset(
+    {"example", "googleapis", "amazonaws", "azurewebsites", "azure", "windows", "github", "herokuapp", "rapidapi", "apispot"}
+)
+"""Names of domains below which many providers have their servers."""
+
+
+def _provider(url: str) -> str:
+    """Return the name of the provider's domain, such as ``xero`` of api.xero.com; empty if the address has none."""
+    host = url.partition("://")[2].partition("/")[0].partition(":")[0].lower()
+    labels = host.split(".")
+    if not _DOMAIN.fullmatch(host) or labels[-1] in _RESERVED:
+        return ""
+    own = labels[:-2] if labels[-2] in _SECOND_LEVEL and len(labels) > 2 else labels[:-1]
+    name = own[-1]
+    return "" if name in _SHARED else name.replace("-", "")
+
+
+def connector_key(title: str, url: str = "") -> str:
+    """Return a connector's key in kebab-case, made from a title; ``api`` at its end is dropped.
+
+    The name of the provider's domain precedes a title that lacks it: of ``Accounting`` at api.xero.com comes ``xero-accounting``.
+    """
     parts = [part.lower() for part in words(title)]
     while len(parts) > 1 and parts[-1] in ("api", "rest", "openapi", "specification"):
         parts.pop()
+    if len(parts) > 1 and parts[0] == "the":
+        parts = parts[1:]
+    provider = _provider(url)
+    if provider and parts and provider not in "".join(parts):
+        parts = [provider, *parts]
     joined = "-".join(parts)[:50].rstrip("-") or "connector"
     return joined if joined[0].isalpha() else f"api-{joined}"
 
