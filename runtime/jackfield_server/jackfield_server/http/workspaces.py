@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from starlette.requests import Request
@@ -95,12 +95,17 @@ async def connections(request: Request, server: ServerContext, identity: Identit
     name = request.path_params["w"]
     await done(request, server, identity, lambda tenants: tenants.find(name))
 
-    def fetch(cursor: str | None, limit: int) -> tuple[Sequence[dict[str, Any]], str | None]:
+    def listed() -> Mapping[str, Any]:
         runtime = server.runtime(name)
-        found, users = runtime.connections.list(cursor, limit), open_sessions(runtime, server.clock).users()
-        return [{**row, "user": users.get(row["name"])} for row in found.items], found.next_cursor
+        users = open_sessions(runtime, server.clock).users()
 
-    return answer(await server.briefly(lambda: filtered(fetch, connection_health, request, FILTERS)))
+        def fetch(cursor: str | None, limit: int) -> tuple[Sequence[dict[str, Any]], str | None]:
+            found = runtime.connections.list(cursor, limit)
+            return [{**row, "user": users.get(row["name"])} for row in found.items], found.next_cursor
+
+        return filtered(fetch, connection_health, request, FILTERS)
+
+    return answer(await server.briefly(listed))
 
 
 async def used(request: Request, server: ServerContext, identity: Identity) -> Response:
