@@ -39,8 +39,10 @@ browser: setup
 clients: browser
 	@BIN=$(BIN) .ci/clients
 
-demo: setup ## run the main job on a local AWS simulator
+demo: setup ## run the main job on a local AWS simulator, and list the connectors that are ready
 	@$(BIN)/jackfield demo
+	@echo "Ready connectors, which 'make shelf' builds and 'jackfield try' calls without an account:"
+	@$(SHELF) list
 
 # The tests first, and beside them, two at a time, what takes longest: types and wheels would end after the tests otherwise.
 test: setup ## everything that CI runs
