@@ -100,6 +100,22 @@ def test_an_account_is_in_a_header_or_at_a_path_of_its_own(github: dict[str, Any
         assert connect(jackfield, fake, "ada", "accessToken")["account"] == {"id": "4711", "label": label}
 
 
+def test_the_fake_tells_actions_of_one_path_apart(github: dict[str, Any]) -> None:
+    """Of two with the same path, a request is the one whose fixed query it has."""
+    plain = next(action for action in github["actions"] if action["key"] == "listGists")
+    starred = deepcopy(plain)
+    starred["key"] = starred["examples"][0]["invocation"]["action"] = "listStarred"
+    starred["http"]["query"] = "starred=true"
+    starred["examples"][0]["result"]["output"]["items"][0]["description"] = "A star"
+    github["actions"] = [plain, starred]
+    github["triggers"], github["optionSources"] = [], []
+    with fake_runtime(github, "accessToken") as (jackfield, fake):
+        connect(jackfield, fake, "ada", "accessToken")
+        call = {"connector": "github", "connection": "ada", "inputs": {}}
+        found = [jackfield.invoke({**call, "action": key}).unwrap()["items"][0]["description"] for key in ("listStarred", "listGists")]
+    assert found[0] == "A star" != found[1]
+
+
 def test_the_fake_finds_what_differs_from_the_truth(github: dict[str, Any]) -> None:
     """A fake of another manifest refuses the requests of one with a wrong host, path, endpoint or key's prefix."""
     wrong = deepcopy(github)
