@@ -122,7 +122,8 @@ authors.
 `connectors/github`, `connectors/slack` and `connectors/stripe` are made from their providers' OpenAPI documents; they have no code.
 `connectors/sql` (`jackfield_sql`) is the library of connectors for SQL databases: `connectors/postgresql` (`jackfield_postgresql`) and
 `connectors/mysql` (`jackfield_mysql`, MariaDB too). `connectors/redis` (`jackfield_redis`) is the connector for servers of Redis,
-`connectors/rabbitmq` (`jackfield_rabbitmq`) for brokers of RabbitMQ, `connectors/imap` (`jackfield_imap`) for mailboxes.
+`connectors/rabbitmq` (`jackfield_rabbitmq`) for brokers of RabbitMQ, `connectors/imap` (`jackfield_imap`) for mailboxes,
+`connectors/sftp` (`jackfield_sftp`) for files of a server.
 A new connector adds one folder and changes no other file."""
 
 

@@ -33,6 +33,7 @@ LIBRARIES = {
     "mcp": {"jackfield_mcp_server"},
     "obstore": {"jackfield_store/files/s3.py"},
     "opentelemetry": {"jackfield/tracing.py"},
+    "paramiko": {"jackfield_sftp/session.py"},
     "pika": {"jackfield_rabbitmq"},
     "pluggy": {"jackfield/connector/hooks.py"},
     "prometheus_client": {"jackfield_server/shared/process/metrics.py"},

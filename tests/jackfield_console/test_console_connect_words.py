@@ -24,7 +24,7 @@ BASE = "/v1/workspaces/acme-1/connect-sessions"
 FILES = sorted(path for part in ("connectors", "runtime") for path in (ROOT / part).glob("*/*/locales/*.json")) + sorted(
     (ROOT / "runtime").glob("*/locales/*.json")
 )
-OURS = ("aws", "aws-ses", "github", "http", "imap", "mysql", "rabbitmq", "redis", "slack", "stripe")
+OURS = ("aws", "aws-ses", "github", "http", "imap", "mysql", "rabbitmq", "redis", "sftp", "slack", "stripe")
 _ROLE = "arn:aws:iam::123456789012:role/acme"
 OPERATORS = re.compile(r"[A-Z]+_[A-Z_]+|jackfield")
 

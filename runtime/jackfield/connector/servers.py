@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from typing import Any, Literal
 
@@ -97,13 +98,19 @@ class Address(SecretHolder):
         :raises InvalidConnection: if the guard does not permit the server.
         :raises JackfieldError: if it is not reached, or TLS fails; nothing was sent.
         """
+        return TimedSocket(self.connect(guard, deadline, encrypted=encrypted), deadline)
+
+    def connect(self, guard: Guard, deadline: Deadline, *, encrypted: bool = True) -> socket.socket:
+        """Connect as ``reach`` does, for a library that waits in a thread of its own.
+
+        :raises JackfieldError: as ``reach`` does.
+        """
         scheme = "https" if encrypted and self.tls != DISABLE else "tcp"
         settings = WireSettings(guard, "/hostname", tls=self.trust)
         try:
-            connection = connect(Target(scheme, self.hostname, self.port), settings, deadline.remaining)
+            return connect(Target(scheme, self.hostname, self.port), settings, deadline.remaining).sock
         except WireFault as fault:
             raise self._unreached(fault, deadline) from None
-        return TimedSocket(connection.sock, deadline)
 
     def _unreached(self, fault: WireFault, deadline: Deadline) -> JackfieldError:
         if fault.kind in (Kind.CERTIFICATE, Kind.TLS):

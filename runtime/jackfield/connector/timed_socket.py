@@ -67,12 +67,12 @@ class TimedSocket(SecretHolder):
             self.failure = error
             raise
 
-    def recv(self, size: int, flags: int = 0) -> bytes:
+    def recv(self, size: int) -> bytes:
         """Wait for bytes; an empty text is the connection's end.
 
         :raises TimeoutError: at the deadline; ``TooMuchError`` if the server has sent more than one call may take.
         """
-        found = self._waited(lambda: self._sock.recv(size, flags))
+        found = self._waited(lambda: self._sock.recv(size))
         self._count(len(found))
         return found
 

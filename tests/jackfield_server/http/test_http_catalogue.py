@@ -16,7 +16,7 @@ from jackfield.manifest.manifest import Manifest
 
 def test_connectors_are_listed_as_a_marketplace_shows_them(client: Client) -> None:
     """A row for each with what a card shows; ``fields`` chooses members, the manifest among them; pages are cut by key."""
-    installed = ["aws-ses", "echo", "github", "http", "imap", "mysql", "postgresql", "rabbitmq", "redis", "slack", "stripe"]
+    installed = ["aws-ses", "echo", "github", "http", "imap", "mysql", "postgresql", "rabbitmq", "redis", "sftp", "slack", "stripe"]
     rows = {row["key"]: row for row in client.get("/v1/connectors").json["items"]}
     assert [*rows] == installed
     assert {row["status"] for row in rows.values()} == {"ok"}

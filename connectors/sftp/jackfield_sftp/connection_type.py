@@ -1,0 +1,86 @@
+"""The connection type ``login``: a server, and a user with a password or a private key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Any, ClassVar
+
+from jackfield.connector import Account, ConnectionType, Field, JackfieldError, OpenContext, Step
+from jackfield.connector.servers import DISABLE, Address, hostname_field, password_field, port_field
+from jackfield.kernel.exports import late_hints
+from jackfield.wire.sessions import SessionPool
+from jackfield_sftp.client import SftpClient
+from jackfield_sftp.session import Login, Session, connect
+
+_GUIDE = """
+1. Make a user for jackfield on the server that can reach only the files that the actions may use, such as one in a folder of its own
+   (`ChrootDirectory` and `ForceCommand internal-sftp` in `sshd_config`). Whoever may call these actions can do whatever this user may.
+2. Give the user a password, or make a key pair (`ssh-keygen -t ed25519`) and put the public key into the user's `authorized_keys`.
+3. Get the fingerprint of the server's host key from whoever runs it: `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`. A connection is
+   made to the server with this key alone.
+4. Enter host name, user name, the fingerprint (`SHA256:…`), and the password or the private key.
+"""
+_USER = {"minLength": 1, "maxLength": 255, "pattern": "^[^\\u0000]+$"}
+_ONE: dict[str, Any] = {"oneOf": [{"required": ["password"]}, {"required": ["privateKey"]}]}
+
+
+class LoginType(ConnectionType, json_schema_extra=_ONE):
+    """An SFTP server, and a user with a password or a private key."""
+
+    key: ClassVar[str] = "login"
+    title: ClassVar[str] = "SFTP User"
+    auth: ClassVar[str] = "basic"
+    setup: ClassVar[str] = _GUIDE
+    reports_begin: ClassVar[bool] = True
+
+    hostname: str = hostname_field("files.example.com")
+    port: int = port_field(22)
+    username: str = Field(title="User Name", description="The user that signs in.", trim=True, schema=_USER)
+    host_key: str = Field(
+        title="Host Key", description="The fingerprint of the server's host key: of its Ed25519 key, if it has one.", trim=True,
+        examples=["SHA256:uNiVztksCsDhcc0u9e8BrXXJCOhqxmWcVzX2bsX6hTI"], secret=False, destination=True, audience="user",
+        expects="a fingerprint such as SHA256:uNiVztksCsDhcc0u9e8BrXXJCOhqxmWcVzX2bsX6hTI",
+        schema={"pattern": "^SHA256:[A-Za-z0-9+/]{43}=?$"},
+    )  # fmt: skip
+    password: str | None = password_field("The user's password; empty with a private key.", None, blank="absent")
+    private_key: str | None = Field(
+        None, title="Private Key", description="The user's private key, in OpenSSH's or PEM form; empty with a password.", multiline=True,
+        secret=True, blank="absent", schema={"minLength": 1, "maxLength": 20_000},
+    )  # fmt: skip
+    passphrase: str | None = Field(
+        None, title="Passphrase", description="The private key's passphrase, if it has one.", secret=True, blank="absent",
+        schema={"minLength": 1, "maxLength": 1000},
+    )  # fmt: skip
+
+    @property
+    def address(self) -> Address:
+        """Server that the values describe."""
+        return Address(self.hostname.strip("[]"), self.port, DISABLE)
+
+    @property
+    def login(self) -> Login:
+        """Login that the values describe."""
+        return Login(self.username, self.host_key, self.password, self.private_key, self.passphrase)
+
+    def open(self, context: OpenContext) -> SftpClient:
+        """Open a client with the connection's pool; no connection is opened yet."""
+        pool: SessionPool[Session] = context.cached("sftp-pool", lambda: self._pool(context))
+        return SftpClient(pool, context.call)
+
+    def test(self, context: OpenContext) -> Iterable[Step | Account]:
+        """Check the server's key, sign in, and look where we are; nothing is changed."""
+        client = self.open(context)
+        try:
+            folder = client.read("realpath", lambda server: str(server.normalize(".")))
+        except JackfieldError as error:
+            yield Step("signIn", "Sign in", passed=False, message=error.message, hint=error.hint)
+            return
+        yield Step("signIn", "Sign in", passed=True, message="The server accepted the login.")
+        yield Account(f"{self.username}@{self.address.place}{folder}", f"{self.username} at {self.hostname}, folder {folder}")
+
+    def _pool(self, context: OpenContext) -> SessionPool[Session]:
+        return SessionPool(partial(connect, self.address, self.login, context.guard), context.clock)
+
+
+late_hints(__name__)

@@ -1,0 +1,113 @@
+"""Actions for files."""
+
+from __future__ import annotations
+
+from jackfield.connector import Detail, Field, Inputs, InvalidInput, Output
+from jackfield.connector.binary import Encoding, decoded, encoded, encoding_field
+from jackfield_sftp.client import MOST_BYTES, SftpClient
+from jackfield_sftp.connector import UNRECORDED, connector
+from jackfield_sftp.examples import example
+from jackfield_sftp.fields import checked, path_field
+
+_LONGEST = MOST_BYTES * 4 // 3 + 4
+"""Characters of a file in base64."""
+
+
+class FilePath(Inputs):
+    """File to use."""
+
+    path: str = path_field()
+
+
+class Content(Output):
+    """Content of a file."""
+
+    content: str = Field(title="Content", description="What is in the file.")
+    encoding: Encoding = Field(title="Encoding", description="'text', or 'base64' if the content is no UTF-8.")
+
+
+class NewFile(Inputs):
+    """File to write."""
+
+    path: str = path_field()
+    content: str = Field(title="Content", description="What is to be in the file.", multiline=True, schema={"maxLength": _LONGEST})
+    encoding: Encoding = encoding_field()
+
+
+class Written(Output):
+    """File that was written."""
+
+    size: int = Field(title="Size", description="Its bytes.")
+
+
+class Move(Inputs):
+    """File to move."""
+
+    path: str = path_field()
+    new_path: str = path_field("New Path", "The new path. Nothing may be there.")
+
+
+class Moved(Output):
+    """Outcome of a move."""
+
+    moved: bool = Field(title="Moved", description="True: the file has the new path.")
+
+
+class Deleted(Output):
+    """Outcome of a deletion."""
+
+    deleted: bool = Field(title="Deleted", description="True: the file is gone.")
+
+
+@connector.action(
+    "readFile",
+    effect="read",
+    examples=example("readFile", "Read orders", {"path": "inbox/orders.csv"}, {"content": "id;total\n7;19.90\n", "encoding": "text"}),
+    keywords=("download", "get a file"),
+)
+def read_file(asked: FilePath, client: SftpClient) -> Content:
+    """Read a file of at most 8 MiB."""
+    (content,), encoding = decoded([client.content(checked(asked.path, "/path"))])
+    return Content(content=content or "", encoding=encoding)
+
+
+@connector.action(
+    "writeFile",
+    effect="idempotent",
+    examples=example("writeFile", "Send orders", {"path": "outbox/orders.csv", "content": "id;total\n7;19.90\n"}, {"size": 17}),
+    keywords=("upload", "put a file"),
+)
+def write_file(new: NewFile, client: SftpClient) -> Written:
+    """Write a file of at most 8 MiB, in place of what is there. It appears whole: it is written beside its place and moved there."""
+    content = encoded(new.content, new.encoding, "/content")
+    if len(content) > MOST_BYTES:
+        raise InvalidInput("the file is too long", details=[Detail("/content", f"has more than {MOST_BYTES:,} bytes")])
+    client.replace(checked(new.path, "/path"), content)
+    return Written(size=len(content))
+
+
+@connector.action(
+    "moveFile",
+    effect="write",
+    no_evidence=UNRECORDED,
+    examples=example("moveFile", "Put orders aside", {"path": "inbox/orders.csv", "newPath": "done/orders.csv"}, {"moved": True}),
+    keywords=("rename a file",),
+)
+def move_file(move: Move, client: SftpClient) -> Moved:
+    """Move or rename a file or folder. What has the new path already is not replaced."""
+    old, new = checked(move.path, "/path"), checked(move.new_path, "/newPath")
+    client.change("rename", lambda server: server.rename(old, new))
+    return Moved(moved=True)
+
+
+@connector.action(
+    "deleteFile",
+    effect="write",
+    no_evidence=UNRECORDED,
+    examples=example("deleteFile", "Delete orders", {"path": "inbox/orders.csv"}, {"deleted": True}),
+)
+def delete_file(asked: FilePath, client: SftpClient) -> Deleted:
+    """Delete a file."""
+    path = checked(asked.path, "/path")
+    client.change("remove", lambda server: server.remove(path))
+    return Deleted(deleted=True)
