@@ -36,7 +36,7 @@ What ``make test`` leaves to campaigns because it takes more CPU time than it sh
   generator makes.
 - the conformance suite of SES apart from its grade, which has the same rules and runs five actions.
 - 10,000 writes to AWS of which one in five loses its answer, with a log that loses, delays and forges: 60 are.
-  So are 60 each of 2,500 writes to GitHub and to SES, where evidence settles and where it is shown. The log's 10,000 doubts of one outage.
+  So are 60 each of 10,000 writes to GitHub and to SES, where evidence settles and where it is shown. The log's 10,000 doubts of one outage.
 - public documents and misplaced values for the generator: a third and an eighth of them.
 - a killed process whose provider forgives, where nothing was lost: the strict provider's five deaths are run; a hundred
   threads that ask the certified provider: two dozen ask the scripted one.

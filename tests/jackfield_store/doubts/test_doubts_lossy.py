@@ -236,7 +236,7 @@ def _ran(folder: str, provider: str, settle: str, writes: int, seed: int) -> dic
         return campaign.found()
 
 
-@pytest.mark.parametrize(("writes", "runs"), [(60, 1), pytest.param(250, 10, marks=pytest.mark.campaign)])
+@pytest.mark.parametrize(("writes", "runs"), [(60, 1), pytest.param(250, 40, marks=pytest.mark.campaign)])
 @pytest.mark.parametrize("settle", ["on", "show"])
 @pytest.mark.parametrize("provider", SOURCES)
 def test_nothing_is_sent_twice_and_what_took_effect_settles(tmp_path: Path, provider: str, settle: str, writes: int, runs: int) -> None:
