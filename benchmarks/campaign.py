@@ -159,6 +159,10 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
         "1,000 calls of an MCP server that dies at a random byte of each answer",
         (*_SCRIPT, "tests/campaigns/mcp_campaign.py"),
     ),
+    "mcp-callers": (
+        "1,000 requests to an MCP server by callers over HTTP, the queue and MCP, whose own credentials are in none",
+        (*_SCRIPT, "tests/campaigns/mcp_callers_campaign.py"),
+    ),
     "mcp-kills": (
         "10,000 writes over MCP by processes that are killed 300 times, on SQLite and on PostgreSQL",
         (*_SCRIPT, "tests/campaigns/mcp_kills.py"),

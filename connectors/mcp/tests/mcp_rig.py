@@ -12,6 +12,7 @@ from typing import Any
 
 from jackfield.catalog import Catalog
 from jackfield.connector import hookimpl
+from jackfield.kernel.clock import Clock
 from jackfield.pipe.run import Follow
 from jackfield_mcp.command import command
 from jackfield_store.runtime import Jackfield
@@ -123,6 +124,7 @@ class ToolServer:
         self.tools: list[dict[str, Any]] = [dict(one) for one in tools or [tool()]]
         self.is_legacy = legacy
         self.ttl = ttl
+        self.host = "127.0.0.1"
         self.sessions: set[str] | None = None
         self.capabilities: dict[str, Any] = {"tools": {}}
         self.on_call: Callable[[Talk], object] = lambda talk: talk.result(said("done"))
@@ -134,7 +136,7 @@ class ToolServer:
     @property
     def url(self) -> str:
         """Its address."""
-        return f"http://127.0.0.1:{self.place.server_port}/mcp"
+        return f"http://{self.host}:{self.place.server_port}/mcp"
 
     @property
     def requests(self) -> list[tuple[Any, dict[str, str]]]:
@@ -200,28 +202,30 @@ def generate(folder: Path, url: str, *options: str) -> dict[str, Any]:
 
 @contextmanager
 def installed(
-    folder: Path, kind: str = "anonymous", database: str = "none", plugins: Sequence[object] = (), **values: Any
+    folder: Path, kind: str = "anonymous", database: str = "none", plugins: Sequence[object] = (), clock: Clock | None = None, **values: Any
 ) -> Iterator[Jackfield]:
     """Run a runtime that has the generated connector, and one connection."""
     made = folder / "made"
     declare(made, "jackfield-notes", "jackfield.connectors", {"notes": "jackfield_notes:mcp"})
-    with plugged(made), running(kind, database, plugins, **values) as jackfield:
+    with plugged(made), running(kind, database, plugins, clock, **values) as jackfield:
         yield jackfield
 
 
-def running(kind: str = "anonymous", database: str = "none", plugins: Sequence[object] = (), **values: Any) -> Jackfield:
+def running(
+    kind: str = "anonymous", database: str = "none", plugins: Sequence[object] = (), clock: Clock | None = None, **values: Any
+) -> Jackfield:
     """Make a runtime in a process that has the connector."""
     connections = [{"connections": {"main": {"type": f"notes/{kind}", "values": values}}}]
-    options: dict[str, Any] = {"database_url": database, "plugins": plugins}
+    options: dict[str, Any] = {"database_url": database, "plugins": plugins, "clock": clock}
     return Jackfield(connections=connections, catalog=Catalog.installed(), **options)
 
 
 @contextmanager
-def stage(folder: Path, server: ToolServer, *options: str) -> Iterator[Jackfield]:
-    """Run a server, the connector that is made of it, and a runtime."""
+def stage(folder: Path, server: ToolServer, *options: str, clock: Clock | None = None) -> Iterator[Jackfield]:
+    """Run a server, the connector that is made of it, and a runtime, whose waits cost nothing with a clock of the tests."""
     with serving(server):
         generate(folder, server.url, *options)
-        with installed(folder) as jackfield:
+        with installed(folder, clock=clock) as jackfield:
             yield jackfield
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,52 +11,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from jackfield.catalog import Catalog
 from jackfield.kernel.errors import JackfieldError
-from jackfield_store.runtime import Jackfield
-from mcp_provider import Provider, guarded
-from mcp_rig import Talk, ToolServer, call, generate, serving
-from plugboard import declare, plugged
-
-REDIRECT = "https://jackfield.example.com/callback"
-
-
-class Stage:
-    """A server that wants a sign-in, its provider, and a runtime with a connection to it."""
-
-    def __init__(self, server: ToolServer, provider: Provider, jackfield: Jackfield) -> None:
-        self.server, self.provider, self.jackfield = server, provider, jackfield
-
-    def begin(self, **values: Any) -> dict[str, Any]:
-        """Begin an authorization."""
-        self.jackfield.connections.add("main", "notes/oauth2Discovered", values, test=False)
-        found: dict[str, Any] = self.jackfield.connections.authorizing().begin("main", REDIRECT)
-        return found
-
-    def complete(self, begun: dict[str, Any], **more: str | None) -> None:
-        """Bring the provider's answer."""
-        state = parse_qs(urlsplit(begun["url"]).query)["state"][0]
-        answer = {"code": "c0de", "state": state, "iss": self.provider.url, **more}
-        given = {name: value for name, value in answer.items() if value is not None}
-        self.jackfield.connections.authorizing().complete(begun["id"], given)
-
-
-@contextmanager
-def stage(folder: Path, change: Callable[[ToolServer, Provider], object] = lambda _server, _provider: None) -> Iterator[Stage]:
-    """Run all of it; ``change`` changes what is said before anybody asks."""
-    server, provider = ToolServer(), Provider()
-    locked = guarded(server, provider)
-    with provider.serving(), serving(server):
-        generate(folder, server.url)
-        locked[0] = True
-        change(server, provider)
-        declare(folder / "made", "jackfield-notes", "jackfield.connectors", {"notes": "jackfield_notes:mcp"})
-        home = {"JACKFIELD_HOME": str(folder)}
-        with (
-            plugged(folder / "made"),
-            Jackfield(catalog=Catalog.installed(), database_url=f"sqlite:///{folder}/j.db", environment=home) as jackfield,
-        ):
-            yield Stage(server, provider, jackfield)
+from mcp_provider import Provider
+from mcp_rig import Talk, ToolServer, call
+from mcp_sign_in import REDIRECT, asked, stage
 
 
 def test_a_person_signs_in(tmp_path: Path) -> None:
@@ -121,34 +78,17 @@ def _metadata(**members: Any) -> Callable[[ToolServer, Provider], object]:
     return lambda _server, provider: provider.metadata.update(members)
 
 
-def _elsewhere(url: str) -> Callable[[ToolServer, Provider], object]:
-    def change(server: ToolServer, _provider: Provider) -> None:
-        server.challenge = f'Bearer resource_metadata="{url}"'  # type: ignore[attr-defined]
-
-    return change
-
-
-def _redirect(_server: ToolServer, provider: Provider) -> None:
-    provider.documents["/.well-known/oauth-authorization-server"] = (302, {"Location": f"{provider.url}/other"}, {})
-    provider.documents["/other"] = provider.metadata
-
-
 REFUSED: dict[str, Callable[[ToolServer, Provider], object]] = {
     "another resource": _resource("https://other.example.com/mcp"),
     "another path": _resource("http://127.0.0.1/mcp/deeper"),
     "no resource": _resource(None),
-    "metadata on another host": _elsewhere("http://127.0.0.1:9/metadata"),
-    "metadata of the cloud": _elsewhere("http://169.254.169.254/latest"),
-    "issuer of the cloud": _issuer("https://169.254.169.254"),
     "internal issuer": _issuer("https://10.1.2.3"),
     "issuer by http": _issuer("http://login.example.com"),
     "issuer that is no URL": _issuer("file:///etc/passwd"),
-    "issuer with a slash": _metadata(issuer="http://127.0.0.1/"),
     "no PKCE": _metadata(code_challenge_methods_supported=["plain"]),
     "PKCE unsaid": _metadata(code_challenge_methods_supported=None),
     "token endpoint by http": _metadata(token_endpoint="http://login.example.com/token"),
     "no token endpoint": _metadata(token_endpoint=None),
-    "metadata by a redirect": _redirect,
 }  # fmt: skip
 
 
@@ -162,26 +102,6 @@ def test_hostile_metadata(tmp_path: Path, name: str) -> None:
         assert time.monotonic() - began < 20
         assert caught.value.code in ("invalid_connection", "unavailable", "timeout")
         assert not [path for method, path, _, _ in found.provider.seen if method == "POST" or path == "/other"]
-
-
-@pytest.mark.parametrize("iss", [None, "https://other.example.com", "slash"])
-def test_answer_of_another_issuer(tmp_path: Path, iss: str | None) -> None:
-    """An answer without the issuer that the provider announces, or with another one, is refused before the code is sent."""
-    with stage(tmp_path) as found:
-        begun = found.begin()
-        with pytest.raises(JackfieldError):
-            found.complete(begun, iss=f"{found.provider.url}/" if iss == "slash" else iss)
-        assert found.provider.forms() == []
-
-
-def test_token_endpoint_that_redirects(tmp_path: Path) -> None:
-    """A token endpoint that redirects gets the code once, and nobody else does."""
-    with stage(tmp_path) as found:
-        begun = found.begin()
-        found.provider.token = lambda: (307, {"Location": f"{found.provider.url}/stolen"}, {})  # type: ignore[method-assign]
-        with pytest.raises(JackfieldError):
-            found.complete(begun)
-        assert not [path for _, path, _, _ in found.provider.seen if path == "/stolen"]
 
 
 def test_server_that_changed(tmp_path: Path) -> None:
@@ -266,8 +186,3 @@ def test_a_flood_of_scopes(tmp_path: Path) -> None:
             found.server.on_call = partial(Talk.json, value={}, status=403, WWW_Authenticate=wide)
             assert call(found.jackfield).error.code == "forbidden"
         assert asked(found.jackfield.connections.authorizing().begin("main", REDIRECT))["scope"] == "notes:read offline_access"
-
-
-def asked(begun: dict[str, Any]) -> dict[str, str]:
-    """What the person is asked for."""
-    return {name: one[0] for name, one in parse_qs(urlsplit(begun["url"]).query).items()}

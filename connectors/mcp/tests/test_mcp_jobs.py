@@ -169,3 +169,18 @@ def test_a_task_that_asks(tmp_path: Path) -> None:
         assert call(jackfield).status == "succeeded"
     update = next(message for message, _ in server.requests if message["method"] == "tasks/update")
     assert update["params"]["inputResponses"] == {"ok": {"action": "accept", "content": {}}}
+
+
+def test_echoed_credentials_in_a_task(tmp_path: Path) -> None:
+    """What a task says of itself, on its way and at its end, is masked."""
+    token = "t0ken-4711-abcdef"
+    server = TaskServer(working(f"you are {token}"))
+    with serving(server):
+        generate(tmp_path, server.url)
+        with installed(tmp_path, "bearer", f"sqlite:///{tmp_path}/j.db", token=token) as jackfield:
+            begun = call(jackfield, timeoutSeconds=2)
+            until(lambda: "you are" in str((jackfield.wait(begun.meta.invocation_id, 0.5).progress or {}).get("text")))
+            shown = str(jackfield.wait(begun.meta.invocation_id, 0.5).progress)
+            server.states = [{"status": "failed", "error": {"code": -32603, "message": f"no {token}"}}]
+            ended = str(jackfield.wait(begun.meta.invocation_id, 60).to_json())
+    assert ("you are" in shown, token in shown, "no " in ended, token in ended) == (True, False, True, False)

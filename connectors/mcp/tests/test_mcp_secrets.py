@@ -45,12 +45,14 @@ def test_echoed_credentials(tmp_path: Path, kind: str, where: str) -> None:
     assert TOKEN not in json.dumps(result.to_json()) + kept
 
 
-def test_a_server_by_a_redirect(tmp_path: Path) -> None:
-    """A redirect of a call to another server is an error: the credential goes to nobody else."""
-    other, server = ToolServer(), ToolServer()
-    server.on_call = lambda talk: talk.json({}, 307, Location=other.url)
-    with serving(other), serving(server):
+def test_a_name_that_echoes(tmp_path: Path) -> None:
+    """What a server calls itself is shown by the test of its connection, without the credential."""
+    server = ToolServer(legacy=True)
+    with serving(server):
         generate(tmp_path, server.url)
+        server.initialized = lambda talk: talk.result(  # type: ignore[method-assign]
+            {"protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {"name": f"you are {TOKEN}", "version": "1"}}
+        )
         with installed(tmp_path, "bearer", token=TOKEN) as jackfield:
-            assert call(jackfield).error.code == "rejected"
-    assert other.requests == []
+            shown = json.dumps(jackfield.connections.test("main"))
+    assert ("you are" in shown, TOKEN in shown) == (True, False)

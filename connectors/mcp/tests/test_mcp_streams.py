@@ -1,0 +1,161 @@
+"""Answers on streams of events: found behind whatever comes before them, resumed where that executes nothing, and never read for ever.
+
+What is read is measured by a clock that goes on by being read, by counts, and by the CPU time of the thread that calls: all of them are the
+same on a slow machine.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clocks import FakeClock, StillClock
+from mcp_rig import Talk, ToolServer, call, said, stage
+
+_TICK = 0.01
+_FLOOD = b'data: {"jsonrpc":"2.0","method":"notifications/message"}\n\n' * 1000
+
+
+class ReadClock(StillClock):
+    """Clock on which a hundredth of a second passes by each look at it."""
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""
+        self.advance(_TICK)
+        return super().monotonic()
+
+
+def test_streams(tmp_path: Path) -> None:
+    """An answer on a stream is found behind comments, notifications and requests, whatever the line ends are; the first one counts."""
+    server = ToolServer(legacy=True)
+
+    def answer(talk: Talk) -> None:
+        ping = {"jsonrpc": "2.0", "id": "p1", "method": "ping"}
+        sampling = {"jsonrpc": "2.0", "id": "s1", "method": "sampling/createMessage", "params": {}}
+        told = {"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progress": 1}}
+        events = [b": hello\r\n\r\n", *(b"event: message\rdata: " + json.dumps(one).encode() + b"\r\r" for one in (ping, sampling, told))]
+        first = talk.answered(said("first"))
+        talk.stream(*events, first[:9], first[9:-3], first[-3:], talk.answered(said("second")))
+
+    server.on_call = answer
+    with stage(tmp_path, server) as jackfield:
+        assert call(jackfield).output["content"][0]["text"] == "first"
+        assert call(jackfield).status == "succeeded"
+    replies = {message["id"]: message for message, _ in server.requests if "method" not in message}
+    assert replies["p1"]["result"] == {}
+    assert replies["s1"]["error"]["code"] == -32601
+
+
+def test_stream_that_is_resumed(tmp_path: Path) -> None:
+    """A legacy server that hangs up behind an event with an ID is asked for the rest: the write is executed once, and not in doubt."""
+    server, kept = ToolServer(legacy=True), []
+    server.sessions = set()
+
+    def answer(talk: Talk) -> None:
+        kept.append(talk.answered(said("done")))
+        talk.stream(b"id: 7\nretry: 1\ndata: \n\n")
+
+    def before(talk: Talk) -> bool:
+        if talk.message["method"] != "GET":
+            return False
+        assert talk.headers["Last-Event-ID"] == "7"
+        talk.stream(kept[0])
+        return True
+
+    server.on_call, server.before = answer, before
+    with stage(tmp_path, server) as jackfield:
+        assert call(jackfield).status == "succeeded"
+    assert (server.count("tools/call"), server.count("GET")) == (1, 1)
+
+
+@pytest.mark.parametrize("cuts", [1, 3, 4])
+def test_stream_that_is_cut_again(tmp_path: Path, cuts: int) -> None:
+    """It is resumed three times at most, and then the write is in doubt. The tool was called once."""
+    server = ToolServer(legacy=True)
+    server.sessions = set()
+    kept: list[bytes] = []
+
+    def answer(talk: Talk) -> None:
+        kept.append(talk.answered(said("done")))
+        talk.stream(b"id: 1\nretry: 1\ndata: \n\n")
+
+    def before(talk: Talk) -> bool:
+        if talk.message["method"] == "GET":
+            gone = server.count("GET")
+            talk.stream(*([b"id: %d\ndata: \n\n" % (gone + 1)] if gone < cuts else kept))
+        return talk.message["method"] == "GET"
+
+    server.on_call, server.before = answer, before
+    with stage(tmp_path, server, clock=FakeClock()) as jackfield:
+        result = call(jackfield)
+    last = [headers["Last-Event-ID"] for message, headers in server.requests if message["method"] == "GET"]
+    assert (result.status, server.count("tools/call")) == ("succeeded" if cuts < 4 else "in_doubt", 1)
+    assert last == [str(number + 1) for number in range(min(cuts, 3))]
+
+
+@pytest.mark.parametrize("legacy", [True, False])
+def test_comments_for_ever(tmp_path: Path, legacy: bool) -> None:
+    """They are read until the deadline and 0.2 seconds, within which the Result is made, and no longer. A legacy server is told that nobody
+    waits any more, which may take a second more; any other sees the hang-up."""
+    server, clock = ToolServer(legacy=legacy), ReadClock()
+
+    def answer(talk: Talk) -> None:
+        talk.send_response(200)
+        talk.send_header("Content-Type", "text/event-stream")
+        talk.end_headers()
+        try:
+            while True:
+                talk.wfile.write(b": hello\n\n")
+        except OSError:
+            talk.close_connection = True
+
+    server.on_call = answer
+    with stage(tmp_path, server, clock=clock) as jackfield:
+        call(jackfield, dryRun=True)
+        began = clock.monotonic()
+        result = call(jackfield, timeoutSeconds=5)
+        seconds = clock.monotonic() - began
+    assert (result.status, server.count("tools/call"), server.count("notifications/cancelled")) == ("in_doubt", 1, int(legacy))
+    assert 5.0 <= seconds <= 5.2 + (1.0 if legacy else 0.0)
+
+
+def test_notifications_for_ever(tmp_path: Path) -> None:
+    """A flood of notifications ends at a limit, long before the deadline, and costs less than a second of CPU time."""
+    server, sent = ToolServer(), []
+
+    def answer(talk: Talk) -> None:
+        talk.send_response(200)
+        talk.send_header("Content-Type", "text/event-stream")
+        talk.end_headers()
+        try:
+            while True:
+                talk.wfile.write(_FLOOD)
+                sent.append(1000)
+        except OSError:
+            talk.close_connection = True
+
+    server.on_call = answer
+    with stage(tmp_path, server) as jackfield:
+        call(jackfield, dryRun=True)
+        began = time.thread_time()
+        result = call(jackfield, timeoutSeconds=900)
+        seconds = time.thread_time() - began
+    assert (result.status, "10,000 other messages" in result.error.message, server.count("tools/call")) == ("in_doubt", True, 1)
+    assert seconds < 1.0
+    assert 10_000 <= sum(sent) < 1_000_000  # what the sockets hold of the rest
+
+
+def test_large_event(tmp_path: Path) -> None:
+    """An event of ten megabytes is read once, for half a second of CPU time at most."""
+    server = ToolServer()
+    server.on_call = lambda talk: talk.stream(talk.answered({"content": [{"type": "text", "text": "x" * 10_000_000}]}))
+    with stage(tmp_path, server) as jackfield:
+        call(jackfield, dryRun=True)
+        began = time.thread_time()
+        result: Any = call(jackfield, timeoutSeconds=300)
+        seconds = time.thread_time() - began
+    assert (result.status, seconds < 0.5) == ("succeeded", True)
