@@ -13,13 +13,11 @@ from mcp_conformance import conforming
 from mcp_suite import REVISIONS, judged, missing, required
 
 _REASONS = {
-    "no prompts, resources, completions, logging": (
+    "no prompts, completions, logging, and no resources but the files of results": (
         "completion-complete", "logging-set-level", "prompts-get-embedded-resource", "prompts-get-simple", "prompts-get-with-args",
-        "prompts-get-with-image", "prompts-list", "resources-list", "resources-read-binary", "resources-read-text", "resources-subscribe",
-        "resources-templates-read", "resources-unsubscribe", "tools-call-with-logging", "tools-call-embedded-resource",
-        "tools-call-mixed-content", "caching:sep-2549-prompts-list-caching-hints", "caching:sep-2549-resources-list-caching-hints",
-        "caching:sep-2549-resources-templates-list-caching-hints", "input-required-result-non-tool-request",
-        "sep-2164-resource-not-found:sep-2164-error-code", "sep-2164-resource-not-found:sep-2164-data-uri",
+        "prompts-get-with-image", "prompts-list", "resources-read-binary", "resources-read-text", "resources-subscribe",
+        "resources-templates-read", "resources-unsubscribe", "tools-call-with-logging", "caching:sep-2549-prompts-list-caching-hints",
+        "input-required-result-non-tool-request",
     ),
     "nothing is asked in the client: no sampling, no roots, and a person is asked by a link, never by a form": (
         "elicitation-sep1034-defaults", "elicitation-sep1330-enums", "tools-call-elicitation", "tools-call-sampling",

@@ -63,13 +63,3 @@ def test_a_job_has_its_providers_words(server: Server, mode: str) -> None:
 def test_a_call_without_stages_tells_nothing(server: Server, mode: str) -> None:
     """Nothing is made up."""
     assert called(server, "conformance_greet", mode)[1] == []
-
-
-@pytest.mark.parametrize(("tool", "kind", "mime"), [("imageContent", "image", "image/png"), ("audioContent", "audio", "audio/wav")])
-def test_pictures_and_sounds_are_content(server: Server, tool: str, kind: str, mime: str) -> None:
-    """Beside their file, which the output names."""
-    for mode in MODES:
-        result, _ = called(server, f"conformance_{tool}", mode)
-        found = [item for item in result.content if item.type == kind]
-        assert [item.mime_type for item in found] == [mime]
-        assert result.structured_content["output"]["file"]["contentType"] == mime

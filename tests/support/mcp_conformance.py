@@ -6,7 +6,7 @@ The suite can send no token and knows its tools by their names: the application 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -42,6 +42,12 @@ class Seen(Output):
     """A file, and words."""
     text: str
     file: OutputFile
+
+class Both(Output):
+    """Words, a picture and data."""
+    text: str
+    picture: OutputFile
+    data: OutputFile
 
 class Pages(Inputs):
     """Which page."""
@@ -83,6 +89,17 @@ def image(_given: Nothing) -> Seen:
 def audio(_given: Nothing) -> Seen:
     """Return a sound."""
     return Seen(text="silence", file=OutputFile(WAV, "audio/wav", "silence.wav"))
+
+@connector.action("embeddedResource", effect="read", needs_connection=False)
+def embedded(_given: Nothing) -> Seen:
+    """Return a text file."""
+    return Seen(text="a file", file=OutputFile(b"This is an embedded resource content.", "text/plain", "note.txt"))
+
+@connector.action("multipleContentTypes", effect="read", needs_connection=False)
+def mixed(_given: Nothing) -> Both:
+    """Return words, a picture and data."""
+    data = OutputFile(b'{"test":"data","value":123}', "application/json", "data.json")
+    return Both(text="Multiple content types test:", picture=OutputFile(PNG, "image/png", "pixel.png"), data=data)
 
 @connector.action("errorHandling", effect="read", needs_connection=False)
 def error(_given: Nothing) -> Text:
@@ -134,7 +151,8 @@ NAMES = {
     "test_simple_text": "conformance_simpleText",
     "test_image_content": "conformance_imageContent",
     "test_audio_content": "conformance_audioContent",
-    "test_multiple_content_types": "conformance_imageContent",
+    "test_embedded_resource": "conformance_embeddedResource",
+    "test_multiple_content_types": "conformance_multipleContentTypes",
     "test_error_handling": "conformance_errorHandling",
     "test_tool_with_progress": "conformance_toolWithProgress",
     "test_logging_tool": "conformance_simpleText",
@@ -200,9 +218,16 @@ def _renamed(body: bytes) -> bytes:
 @contextmanager
 def conforming(folder: Path) -> Iterator[Stand]:
     """Serve ``/mcp`` on loopback for the suite."""
+    with offering(folder, lambda host, app: Named(app, host_token(host))) as stand:
+        yield stand
+
+
+@contextmanager
+def offering(folder: Path, around: Callable[[Any, Any], Any] = lambda _host, app: app) -> Iterator[Stand]:
+    """Serve the connector for clients that have tokens, and know the tools by their own names."""
     make_connector(folder / "made", "conformance", _CONNECTOR)
     settings = replace(SETTINGS, mcp_tools="all", rate=0.0)
-    with plugged(folder / "made"), standing(folder, settings, around=lambda host, app: Named(app, host_token(host))) as stand:
+    with plugged(folder / "made"), standing(folder, settings, around=around) as stand:
         yield stand
 
 

@@ -1,52 +1,66 @@
-"""Pictures and sounds of an output as the protocol's own content, which models see and hear; the output has their files, too."""
+"""Files of an output as content: pictures and sounds, short texts as embedded resources, and links to all others."""
 
 from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mcp_types import AudioContent, CallToolResult, ImageContent, TextContent
+from mcp_types import AudioContent, CallToolResult, EmbeddedResource, ImageContent, ResourceLink, TextContent
 
 from jackfield.invocation import Result
 from jackfield_mcp_server.call_context import CallContext
-from jackfield_mcp_server.tool_results import Media
+from jackfield_mcp_server.resources import LARGEST, contents_of, is_textual, uri_of
+from jackfield_mcp_server.tool_results import Content
 
-_LARGEST = 1024 * 1024
-"""Bytes of a file that is sent as content."""
+if TYPE_CHECKING:
+    from jackfield.invocation.stored_file import StoredFile
+
 _MOST = 10
 """Files that are sent as content with one answer."""
+_LONGEST = 32_000
+"""Bytes of all texts that are embedded in one answer: enough for a model to read without filling its context window."""
 _LEVELS = 8
-_KINDS: Mapping[str, type[Media]] = {"image": ImageContent, "audio": AudioContent}
+_KINDS: Mapping[str, type[ImageContent | AudioContent]] = {"image": ImageContent, "audio": AudioContent}
 
 
 def may_have_media(found: CallToolResult) -> bool:
-    """Return whether an answer's text names a file of a kind that is content: that costs less than to look through each output."""
-    text = found.content[-1].text if isinstance(found.content[-1], TextContent) else ""
-    return '"contentType":"image/' in text or '"contentType":"audio/' in text
+    """Return whether an answer's text names a file: that costs less than to look through each output."""
+    return any('"file":"file_' in item.text for item in found.content if isinstance(item, TextContent))
 
 
-def media_of(call: CallContext, result: Result) -> list[Media]:
-    """Read the pictures and sounds of an output; those that have expired meanwhile, or are the files of others, are left out."""
-    files, found = call.runtime.files, list[Media]()
-    for about in islice(_files(result.output, _LEVELS), _MOST):
-        file = files.find(call.runtime.workspace, about["file"], call.caller.owner)
-        if file is None or file.size > _LARGEST:
+def media_of(call: CallContext, result: Result, *, links: bool) -> list[Content]:
+    """Return the files of an output as content; those that have expired meanwhile, or are the files of others, are left out. ``links``: the
+    client's protocol version has links to resources."""
+    files, found = call.runtime.files, list[Content]()
+    left = _LONGEST if result.meta.truncated is None else 0  # an output that was too large is not sent by its file
+    for identifier in islice(_files(result.output, _LEVELS), _MOST):
+        file = files.find(call.runtime.workspace, identifier, call.caller.owner)
+        if file is None:
             continue
-        with files.open(file) as reader:
-            data = b64encode(reader.read(_LARGEST)).decode()
-        found.append(_KINDS[about["contentType"].partition("/")[0]](data=data, mime_type=about["contentType"]))
-    return found
+        is_short = is_textual(file.content_type) and file.size <= left
+        left -= file.size if is_short else 0
+        found.append(_content(call, file, is_short=is_short))
+    return [item for item in found if links or not isinstance(item, ResourceLink)]
 
 
-def _files(value: Any, levels: int) -> Iterator[Mapping[str, Any]]:
-    """Yield the references to files of a kind that is content."""
+def _content(call: CallContext, file: StoredFile, *, is_short: bool) -> Content:
+    if is_short:
+        return EmbeddedResource(resource=contents_of(call, file))
+    kind = _KINDS.get(file.content_type.partition("/")[0])
+    if kind is None or file.size > LARGEST:
+        return ResourceLink(name=file.name or file.id, uri=uri_of(file.id), mime_type=file.content_type, size=file.size)
+    with call.runtime.files.open(file) as reader:
+        return kind(data=b64encode(reader.read(LARGEST)).decode(), mime_type=file.content_type)
+
+
+def _files(value: Any, levels: int) -> Iterator[str]:
+    """Yield the IDs of the files that an output refers to."""
     if isinstance(value, Mapping):
-        kind, size = value.get("contentType"), value.get("size")
-        if isinstance(value.get("file"), str) and isinstance(kind, str) and isinstance(size, int):
-            if kind.partition("/")[0] in _KINDS and size <= _LARGEST:
-                yield value
+        identifier = value.get("file")
+        if isinstance(identifier, str) and isinstance(value.get("contentType"), str) and isinstance(value.get("size"), int):
+            yield identifier
             return
         value = value.values()
     elif not isinstance(value, list | tuple):

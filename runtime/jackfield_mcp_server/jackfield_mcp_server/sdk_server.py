@@ -24,6 +24,7 @@ from jackfield_mcp_server.action_tools import action_tools
 from jackfield_mcp_server.call_context import CallContext
 from jackfield_mcp_server.discovery_tools import DISCOVERY, EXECUTE
 from jackfield_mcp_server.progress import Report
+from jackfield_mcp_server.resources import ResourceMethods
 from jackfield_mcp_server.task_methods import CAPABILITY, LEGACY, TaskMethods, tool_params
 from jackfield_mcp_server.tool_names import LOOKING
 from jackfield_mcp_server.tool_run import guarded, run_tool
@@ -40,6 +41,7 @@ class McpServer(Server[Any]):
     """The SDK's server, with tasks."""
 
     def __init__(self, find: Find, instructions: str | None, *, has_tasks: bool) -> None:
+        resources = ResourceMethods(find)
         super().__init__(
             "jackfield",
             version=__version__,
@@ -48,6 +50,9 @@ class McpServer(Server[Any]):
             instructions=instructions,
             on_list_tools=self._list_tools,
             on_call_tool=self._call_tool,
+            on_list_resources=resources.list,
+            on_list_resource_templates=resources.templates,
+            on_read_resource=resources.read,
             get_tool_input_schema=lambda _name: None,  # no input is taken from a header, so no look-up is needed per call
         )
         self._find = find

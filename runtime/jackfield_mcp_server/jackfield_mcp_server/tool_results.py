@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from mcp_types import AudioContent, CallToolResult, ImageContent, TextContent
+from mcp_types import AudioContent, CallToolResult, EmbeddedResource, ImageContent, ResourceLink, TextContent
 
 from jackfield.invocation import Result
 from jackfield.kernel.exact import exact_json, read_float
@@ -16,7 +16,8 @@ from jackfield.kernel.hints import worded
 if TYPE_CHECKING:
     from jackfield.kernel.errors import JackfieldError
 
-Media = ImageContent | AudioContent
+Content = ImageContent | AudioContent | EmbeddedResource | ResourceLink
+"""Content beside texts: a file of an output."""
 DEFAULT_BYTES = 40_000
 """Bytes of JSON of one answer, unless the client asks for more or less: enough for a model to read without filling its context window."""
 _LONGEST = 32_000
@@ -48,13 +49,14 @@ def failed(error: JackfieldError, *, structured: bool) -> CallToolResult:
 def to_members(found: CallToolResult) -> dict[str, Any]:
     """Return a response as it is sent, without what the versions of the protocol add."""
     structured = {} if found.structured_content is None else {"structuredContent": found.structured_content}
-    content = [{"type": "text", "text": item.text} if item.type == "text" else _media(item) for item in found.content]
+    content = [{"type": "text", "text": item.text} if item.type == "text" else _file(item) for item in found.content]
     return {"content": content, **structured, "isError": bool(found.is_error)}
 
 
-def _media(item: Any) -> dict[str, Any]:
-    """Return the JSON of a picture or sound: beside texts, we send no other content."""
-    return {"type": item.type, "data": item.data, "mimeType": item.mime_type}
+def _file(item: Content) -> dict[str, Any]:
+    """Return the JSON of a file: beside texts, we send no other content."""
+    members: dict[str, Any] = item.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return members
 
 
 def _answer(body: dict[str, Any], texts: list[str], *, structured: bool, is_error: bool = False) -> CallToolResult:

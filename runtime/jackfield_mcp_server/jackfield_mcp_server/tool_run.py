@@ -30,7 +30,7 @@ _LOG = logging.getLogger("jackfield.mcp")
 _OBJECTS = ("inputs", "connection", "context")
 """Members of an invocation that may arrive as JSON text."""
 _STRUCTURED_SINCE = "2025-06-18"
-"""Protocol version that introduced structured content."""
+"""Protocol version that introduced structured content, and links to resources."""
 
 
 class ToolContext(Protocol):
@@ -120,9 +120,10 @@ async def _with_link(
         asked: dict[str, Any] | None = await call.briefly(partial(_asked, call, context, params, invocation, result.error))
         if asked is not None:
             return asked
-    found = answered(result, structured=context.protocol_version >= _STRUCTURED_SINCE)
+    is_structured = context.protocol_version >= _STRUCTURED_SINCE
+    found = answered(result, structured=is_structured)
     if may_have_media(found):
-        found.content.extend(await call.briefly(lambda: media_of(call, result)))
+        found.content.extend(await call.briefly(lambda: media_of(call, result, links=is_structured)))
     return found
 
 
