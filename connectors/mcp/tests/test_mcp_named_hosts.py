@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,12 @@ def trap() -> Iterator[tuple[str, list[bytes]]]:
     """A port of this machine, and all bytes that reach it."""
     with serving(server := ToolServer()):
         got: list[bytes] = []
-        server.before = lambda talk: got.append(json.dumps([talk.message, dict(talk.headers)]).encode()) is None
+
+        def caught(talk: Talk) -> bool:
+            got.append(json.dumps([talk.message, dict(talk.headers)]).encode())
+            return False
+
+        server.before = caught
         yield f"127.0.0.1:{server.place.server_port}", got
 
 
@@ -124,7 +129,7 @@ def test_metadata_by_a_redirect(tmp_path: Path, network: Network, place: str, st
     """No document is read where a redirect leads."""
     with trap() as (port, got), stage(tmp_path) as found:
         network.reached.clear()
-        moved = (status, {"Location": f"http://{port}/metadata"}, {})
+        moved: Any = (status, {"Location": f"http://{port}/metadata"}, {})
         if place == "issuer":
             found.provider.documents[ISSUER] = moved
         else:
@@ -188,7 +193,10 @@ def test_a_token_endpoint_that_redirects(tmp_path: Path, network: Network, statu
     with trap() as (port, got), stage(tmp_path) as found:
         found.provider.lasts = 1
         begun, token = found.begin(), found.provider.token
-        moved: Callable[[], Any] = lambda: (status, {"Location": f"http://{port}/token"}, {})  # noqa: E731
+
+        def moved() -> Any:
+            return status, {"Location": f"http://{port}/token"}, {}
+
         if grant == "authorization_code":
             found.provider.token = moved  # type: ignore[method-assign]
             with pytest.raises(JackfieldError):
@@ -232,7 +240,7 @@ def test_a_call_that_is_redirected(tmp_path: Path, network: Network, method: str
         def before(talk: Talk) -> bool:
             if talk.message["method"] == method:
                 talk.json({}, status, Location=f"http://{port}/mcp")
-            return talk.message["method"] == method
+            return bool(talk.message["method"] == method)
 
         server.before = before
         with installed(tmp_path, "bearer", token="t0ken-4711-abcdef") as jackfield:

@@ -33,7 +33,7 @@ def test_echoed_credentials(tmp_path: Path, kind: str, where: str) -> None:
 
     server = ToolServer(tool())
     server.on_call = answer
-    values = {"token": TOKEN} if kind == "bearer" else {"header": "X-Key", "key": TOKEN}
+    values: dict[str, Any] = {"token": TOKEN} if kind == "bearer" else {"header": "X-Key", "key": TOKEN}
     with serving(server):
         generate(tmp_path, server.url)
         with installed(tmp_path, kind, f"sqlite:///{tmp_path}/j.db", **values) as jackfield:

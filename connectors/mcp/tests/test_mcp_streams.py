@@ -84,10 +84,11 @@ def test_stream_that_is_cut_again(tmp_path: Path, cuts: int) -> None:
         talk.stream(b"id: 1\nretry: 1\ndata: \n\n")
 
     def before(talk: Talk) -> bool:
-        if talk.message["method"] == "GET":
+        is_asked = talk.message["method"] == "GET"
+        if is_asked:
             gone = server.count("GET")
             talk.stream(*([b"id: %d\ndata: \n\n" % (gone + 1)] if gone < cuts else kept))
-        return talk.message["method"] == "GET"
+        return bool(is_asked)
 
     server.on_call, server.before = answer, before
     with stage(tmp_path, server, clock=FakeClock()) as jackfield:
