@@ -7,16 +7,30 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from mcp_types import AudioContent, CallToolResult, EmbeddedResource, ImageContent, ResourceLink, TextContent
+from mcp_types import (
+    AudioContent,
+    BlobResourceContents,
+    CallToolResult,
+    EmbeddedResource,
+    ImageContent,
+    ResourceLink,
+    TextContent,
+    TextResourceContents,
+)
 
 from jackfield.invocation import Result
 from jackfield_mcp_server.call_context import CallContext
-from jackfield_mcp_server.resources import LARGEST, contents_of, is_textual, uri_of
 from jackfield_mcp_server.tool_results import Content
 
 if TYPE_CHECKING:
     from jackfield.invocation.stored_file import StoredFile
 
+LARGEST = 1024 * 1024
+"""Bytes of a file that is sent in an answer."""
+URI = "jackfield://files/"
+"""Beginning of the URI of a file, before its ID."""
+Contents = TextResourceContents | BlobResourceContents
+_TEXTUAL = ("json", "xml", "yaml", "csv", "javascript", "x-ndjson")
 _MOST = 10
 """Files that are sent as content with one answer."""
 _LONGEST = 32_000
@@ -36,13 +50,28 @@ def media_of(call: CallContext, result: Result, *, links: bool) -> list[Content]
     files, found = call.runtime.files, list[Content]()
     left = _LONGEST if result.meta.truncated is None else 0  # an output that was too large is not sent by its file
     for identifier in islice(_files(result.output, _LEVELS), _MOST):
-        file = files.find(call.runtime.workspace, identifier, call.caller.owner)
-        if file is None:
+        file = files.find(call.runtime.workspace, identifier)
+        if file is None or file.caller != call.caller.name:  # an output is a provider's: it may name any file
             continue
-        is_short = is_textual(file.content_type) and file.size <= left
+        is_short = _is_textual(file.content_type) and file.size <= left
         left -= file.size if is_short else 0
         found.append(_content(call, file, is_short=is_short))
     return [item for item in found if links or not isinstance(item, ResourceLink)]
+
+
+def contents_of(call: CallContext, file: StoredFile) -> Contents:
+    """Read a file, of at most ``LARGEST`` bytes.
+
+    :raises JackfieldError: if it is damaged, or its store is away.
+    """
+    with call.runtime.files.open(file) as reader:
+        content = reader.read(LARGEST)
+    if _is_textual(file.content_type):
+        try:
+            return TextResourceContents(uri=f"{URI}{file.id}", mime_type=file.content_type, text=content.decode())
+        except UnicodeDecodeError:
+            pass
+    return BlobResourceContents(uri=f"{URI}{file.id}", mime_type=file.content_type, blob=b64encode(content).decode())
 
 
 def _content(call: CallContext, file: StoredFile, *, is_short: bool) -> Content:
@@ -50,9 +79,15 @@ def _content(call: CallContext, file: StoredFile, *, is_short: bool) -> Content:
         return EmbeddedResource(resource=contents_of(call, file))
     kind = _KINDS.get(file.content_type.partition("/")[0])
     if kind is None or file.size > LARGEST:
-        return ResourceLink(name=file.name or file.id, uri=uri_of(file.id), mime_type=file.content_type, size=file.size)
+        return ResourceLink(name=file.name or file.id, uri=f"{URI}{file.id}", mime_type=file.content_type, size=file.size)
     with call.runtime.files.open(file) as reader:
         return kind(data=b64encode(reader.read(LARGEST)).decode(), mime_type=file.content_type)
+
+
+def _is_textual(content_type: str) -> bool:
+    """Return whether a media type is one of text."""
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind.startswith("text/") or kind.rpartition("/")[2].rpartition("+")[2] in _TEXTUAL
 
 
 def _files(value: Any, levels: int) -> Iterator[str]:
