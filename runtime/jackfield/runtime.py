@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from jackfield.catalog.index import ActionIndex
     from jackfield.composition import Management, Store
     from jackfield.connections.named_connection import Source
+    from jackfield.connector.context import AskCaller
     from jackfield.connector.lending import Lent
     from jackfield.invocation.claimed import Claimed
     from jackfield.pipe.events import Events
@@ -310,6 +311,7 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         on_time: bool = False,
         follow: Follow | None = None,
         tries: int | None = None,
+        ask_caller: AskCaller | None = None,
     ) -> Result:
         """Run one invocation, JSON text or the object that it describes, in this thread. Bad input is a failed Result, never an exception.
 
@@ -322,10 +324,12 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
 
         A job that has not ended by the deadline is a Result of status ``running``: ``Result.wait`` waits for its end. ``follow`` is told
         its progress meanwhile: ``fraction``, from 0 to 1, and ``text``; of a list ``step``, the pages read; of a wait ``text``.
-        ``tries`` limits the attempts, throttled ones included.
+        ``tries`` limits the attempts, throttled ones included. ``ask_caller`` is asked what a provider asks a person and no plugin answers:
+        it takes the provider's name for the question, and the question as the hook ``answer`` does, and returns the answer.
         """
         waiter = self._in_time if on_time else self._in_thread
-        run = Run(waiter, cancelled or self._never_cancelled, caller, wait=wait, follow=follow, settles=True)
+        event = cancelled or self._never_cancelled
+        run = Run(waiter, event, caller, wait=wait, follow=follow, settles=True, ask_caller=ask_caller)
         run.tries = tries
         if named is not None:
             named(run.meta.invocation_id)
@@ -344,12 +348,13 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         cancelled: threading.Event | None = None,
         caller: Caller = LIBRARY,
         follow: Follow | None = None,
+        ask_caller: AskCaller | None = None,
     ) -> Result:
         """Run one invocation in asyncio, as ``invoke`` does. ``async def`` actions run in this loop, others in worker threads.
 
         If the caller is cancelled, a request not yet sent is cancelled too; one already sent runs to completion.
         """
-        run = Run(self._looping(), cancelled, caller, wait=wait, follow=follow, settles=True)
+        run = Run(self._looping(), cancelled, caller, wait=wait, follow=follow, settles=True, ask_caller=ask_caller)
         return await self._shielded(self._started(partial(self.pipeline.run, Hidden(invocation), run)), run)
 
     def stream(
@@ -387,11 +392,12 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         reading: int | None = None,
         follow: Follow | None = None,
         arrived: float | None = None,
+        ask_caller: AskCaller | None = None,
     ) -> asyncio.Task[Result]:
         """Run one invocation as a separate task, which goes on if a waiting caller is cancelled. ``named`` is called first, with its id.
         ``reading`` is one of the database's epoch that was taken for this call. ``follow`` is told the progress. The deadline
-        begins when the request ``arrived``, by the runtime's monotonic clock; default: now."""
-        run = Run(self._looping(), cancelled, caller, wait=wait, follow=follow, arrived=arrived)
+        begins when the request ``arrived``, by the runtime's monotonic clock; default: now. ``ask_caller`` is as in ``invoke``."""
+        run = Run(self._looping(), cancelled, caller, wait=wait, follow=follow, arrived=arrived, ask_caller=ask_caller)
         named(run.meta.invocation_id)
         return self._started(partial(self.pipeline.run, Hidden(invocation), run), reading)
 

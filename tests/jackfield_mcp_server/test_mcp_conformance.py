@@ -19,14 +19,11 @@ _REASONS = {
         "resources-templates-read", "resources-unsubscribe", "tools-call-with-logging", "caching:sep-2549-prompts-list-caching-hints",
         "input-required-result-non-tool-request",
     ),
-    "nothing is asked in the client: no sampling, no roots, and a person is asked by a link, never by a form": (
+    "of what is asked in the client, forms alone, of 2026-07-28: no sampling, no roots, and nothing on a stream": (
         "elicitation-sep1034-defaults", "elicitation-sep1330-enums", "tools-call-elicitation", "tools-call-sampling",
-        "input-required-result-basic-elicitation", "input-required-result-basic-list-roots", "input-required-result-basic-sampling",
-        "input-required-result-capability-check", "input-required-result-multi-round", "input-required-result-multiple-input-requests",
-        "input-required-result-request-state", "input-required-result-result-type", "input-required-result-tampered-state",
-        "input-required-result-ignore-extra-params:sep-2322-ignore-unexpected-params",
-        "input-required-result-missing-input-response:sep-2322-missing-response-rerequests", "tasks-mrtr-composition",
-        "tasks-mrtr-input", "tasks-dispatch-and-envelope:tasks-result-type-complete-on-non-task-responses",
+        "input-required-result-basic-list-roots", "input-required-result-basic-sampling", "input-required-result-capability-check",
+        "input-required-result-multiple-input-requests", "tasks-mrtr-composition", "tasks-mrtr-input",
+        "tasks-dispatch-and-envelope:tasks-result-type-complete-on-non-task-responses",
     ),
     "no tool needs a capability: without it, the call is answered as it always was": (
         "server-stateless:sep-2575-missing-capability-http-400", "server-stateless:sep-2575-server-rejects-undeclared-capability",

@@ -101,6 +101,31 @@ def mixed(_given: Nothing) -> Both:
     data = OutputFile(b'{"test":"data","value":123}', "application/json", "data.json")
     return Both(text="Multiple content types test:", picture=OutputFile(PNG, "image/png", "pixel.png"), data=data)
 
+def asked(name, message, field, kind="string"):
+    """Answer of the caller to a question with one field, which a person is asked."""
+    call = current_call()
+    if call is None or call.ask_caller is None:
+        raise Rejected("nobody answers")
+    schema = {"type": "object", "properties": {field: {"type": kind}}, "required": [field]}
+    found = call.ask_caller(name, {"connector": "conformance", "message": message, "schema": schema})
+    return found.get("content", {}).get(field)
+
+@connector.action("asksName", effect="read", needs_connection=False)
+def asks_name(_given: Nothing) -> Text:
+    """Greet somebody who says their name."""
+    return Text(text=f"Hello, {asked('user_name', 'What is your name?', 'name')}!")
+
+@connector.action("asksToConfirm", effect="read", needs_connection=False)
+def asks_to_confirm(_given: Nothing) -> Text:
+    """Go on once somebody has confirmed it."""
+    return Text(text=f"state-ok: {asked('confirm', 'Please confirm', 'ok', 'boolean')}")
+
+@connector.action("asksTwice", effect="read", needs_connection=False)
+def asks_twice(_given: Nothing) -> Text:
+    """Ask one thing after the other."""
+    name = asked("step1", "Step 1: What is your name?", "name")
+    return Text(text=f"{name} likes {asked('step2', 'Step 2: What is your favorite color?', 'color')}")
+
 @connector.action("errorHandling", effect="read", needs_connection=False)
 def error(_given: Nothing) -> Text:
     """Fail."""
@@ -146,7 +171,7 @@ class Broken(Computes):
     """Break."""
     def start(self, given: Work) -> Begun | Text:
         raise RuntimeError("a bug")
-'''.replace("Progress, Rejected", "JobFailed, Progress, Rejected")
+'''.replace("Progress, Rejected", "JobFailed, Progress, Rejected, current_call")
 NAMES = {
     "test_simple_text": "conformance_simpleText",
     "test_image_content": "conformance_imageContent",
@@ -155,6 +180,10 @@ NAMES = {
     "test_multiple_content_types": "conformance_multipleContentTypes",
     "test_error_handling": "conformance_errorHandling",
     "test_tool_with_progress": "conformance_toolWithProgress",
+    "test_input_required_result_elicitation": "conformance_asksName",
+    "test_input_required_result_request_state": "conformance_asksToConfirm",
+    "test_input_required_result_tampered_state": "conformance_asksToConfirm",
+    "test_input_required_result_multi_round": "conformance_asksTwice",
     "test_logging_tool": "conformance_simpleText",
     "test_streaming_elicitation": "conformance_simpleText",
     "greet": "conformance_greet",

@@ -285,7 +285,8 @@ class McpClient(SecretHolder):
         return self._wire.exchange(self._wire.quiet, Session(MODERN), message, _whole, safe=True)
 
     def _initialized(self) -> Session:
-        asked = {"protocolVersion": LEGACY[0], "capabilities": self._offers(takes_tasks=False), "clientInfo": CLIENT}
+        offers = offered(takes_tasks=False, answers=self._wire.answers_at_once)  # for a session, not for one call
+        asked = {"protocolVersion": LEGACY[0], "capabilities": offers, "clientInfo": CLIENT}
         found, identifier = self._wire.begun(Message.request("initialize", asked))
         version = found.get("protocolVersion")
         if version not in LEGACY:

@@ -32,7 +32,7 @@ from jackfield_http.urls import Url
 from jackfield_mcp.listening import Listener
 from jackfield_mcp.messages import Message, Session
 from jackfield_mcp.outcomes import Garbled, ScopesMissing, SessionEnded, garbled, result_of
-from jackfield_mcp.questions import ASKS, Questions
+from jackfield_mcp.questions import ASKS, Questions, can_answer
 from jackfield_mcp.texts import one_line
 
 T = TypeVar("T")
@@ -81,7 +81,7 @@ class Exchanges:
         self._on_missing = on_missing
         self.http = HttpClient(context, settings, sign_in)
         self._quiet: HttpClient | None = None
-        self.questions = None if context.call.answer is None else Questions(context, context.call.answer)
+        self.questions = Questions.of(context)
         """Answers what the server asks a person; None if nobody does."""
 
     @property
@@ -124,10 +124,15 @@ class Exchanges:
         with suppress(JackfieldError):
             self.notify(session, "notifications/cancelled", {"requestId": message.id, "reason": "the deadline passed"}, late)
 
+    @property
+    def answers_at_once(self) -> bool:
+        """True if a plugin answers what a server asks while it goes on with a call."""
+        return self.questions is not None and self.questions.at_once
+
     @contextmanager
     def listening(self, session: Session) -> Iterator[None]:
         """Answer within the block what a server of an older revision asks beside the answer of a call, where somebody answers."""
-        if session.is_modern or session.id is None or self.questions is None:
+        if session.is_modern or session.id is None or not self.answers_at_once:
             yield
             return
         with Listener(partial(self._listen, session)).listening():
@@ -242,7 +247,7 @@ class Exchanges:
         outcome: dict[str, Any] = {"error": {"code": -32601, "message": "the client has no such method"}}
         if found["method"] == "ping":
             outcome = {"result": {}}
-        elif found["method"] == ASKS and self.questions is not None and self.questions.can_answer(found.get("params")):
+        elif found["method"] == ASKS and self.questions is not None and self.questions.at_once and can_answer(found.get("params")):
             outcome = {"result": self.questions.answer(found["params"])}
         if not isinstance(found["id"], str | int) or len(str(found["id"])) > LONGEST_ID:
             return 0

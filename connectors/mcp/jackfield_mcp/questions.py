@@ -1,4 +1,5 @@
-"""Questions that a server asks a person within a call: which of them can be answered, and the answers of the plugins' hook ``answer``."""
+"""Questions that a server asks a person within a call: which of them can be answered, and the answers of the plugins' hook ``answer``, or
+of whoever called."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from jackfield.connector import OpenContext
+from jackfield.connector.context import AskCaller
 from jackfield_mcp.outcomes import InputRequired
 from jackfield_mcp.texts import plain
 
@@ -22,41 +24,68 @@ Answer = Callable[[Json], Json | None]
 
 
 class Questions:
-    """Questions of one server within one attempt, and who answers them."""
+    """Questions of one server within one attempt, and who answers them: a plugin, else the caller."""
 
-    def __init__(self, context: OpenContext, answer: Answer) -> None:
+    def __init__(self, context: OpenContext, answer: Answer | None, ask_caller: AskCaller | None) -> None:
         self._context = context
         self._answer = answer
+        self._ask_caller = ask_caller
+
+    @classmethod
+    def of(cls, context: OpenContext) -> Questions | None:
+        """Return the questions of an attempt; None if nobody answers any."""
+        call = context.call
+        return None if call.answer is None and call.ask_caller is None else cls(context, call.answer, call.ask_caller)
+
+    @property
+    def at_once(self) -> bool:
+        """True if a plugin answers. A caller answers by another call, and so never what a server asks while it goes on with this one."""
+        return self._answer is not None
 
     def answered(self, asks: InputRequired) -> dict[str, Any]:
-        """Return the answers to what a server asks for, by their names; fewer than it asks for if one of them cannot be answered."""
-        if not all(row.get("method") == ASKS and self.can_answer(row.get("params")) for row in asks.requests.values()):
-            return {}
-        return {name: self.answer(row["params"]) for name, row in asks.requests.items()}
+        """Return the answers to what a server asks for, by their names; fewer than it asks for if one of them cannot be answered.
 
-    def can_answer(self, params: object) -> bool:
-        """Return whether a question is a form: pages at addresses are for the person alone."""
-        schema = params.get("requestedSchema") if isinstance(params, Mapping) else None
-        if not isinstance(params, Mapping) or params.get("mode", "form") != "form" or not isinstance(schema, Mapping):
-            return False
-        fields = schema.get("properties", {})
-        return isinstance(fields, Mapping) and len(fields) <= _MOST_FIELDS and all(isinstance(one, Mapping) for one in fields.values())
+        :raises Forbidden: if the caller is to answer.
+        """
+        if not all(row.get("method") == ASKS and can_answer(row.get("params")) for row in asks.requests.values()):
+            return {}
+        return {name: self._found(name, row["params"]) for name, row in asks.requests.items()}
 
     def answer(self, params: Json) -> dict[str, Any]:
         """Return the answer to a form: that of the first plugin that has one, with the defaults of what it leaves out."""
-        call, schema = self._context.call, params["requestedSchema"]
-        found = self._answer({
+        found = None if self._answer is None else self._answer(self._question(params))
+        return {"action": "cancel"} if found is None else self._fitted(found, params["requestedSchema"])
+
+    def _found(self, name: str, params: Json) -> dict[str, Any]:
+        question = self._question(params)
+        found = None if self._answer is None else self._answer(question)
+        if found is None and self._ask_caller is not None:
+            found = self._ask_caller(name, question)
+        return {"action": "cancel"} if found is None else self._fitted(found, params["requestedSchema"])
+
+    def _question(self, params: Json) -> dict[str, Any]:
+        call = self._context.call
+        return {
             "workspace": call.workspace, "invocationId": call.invocation_id, "connector": self._context.connector,
-            "connection": self._context.connection, "message": plain(params.get("message"), _LONGEST), "schema": schema,
-        })  # fmt: skip
-        if found is None:
-            return {"action": "cancel"}
+            "connection": self._context.connection, "message": plain(params.get("message"), _LONGEST), "schema": params["requestedSchema"],
+        }  # fmt: skip
+
+    def _fitted(self, found: Json, schema: Json) -> dict[str, Any]:
         action, content = found.get("action"), found.get("content", {})
         fields: Json = schema.get("properties", {})
         if action not in _ACTIONS or not isinstance(content, Mapping) or content.keys() - fields.keys():
-            _LOG.error("the answer of a plugin to a question of '%s' does not fit its form", self._context.connector)
+            _LOG.error("an answer to a question of '%s' does not fit its form", self._context.connector)
             return {"action": "cancel"}
         if action != "accept":
             return {"action": action}
         defaults = {name: about["default"] for name, about in fields.items() if "default" in about}
         return {"action": action, "content": {**defaults, **content}}
+
+
+def can_answer(params: object) -> bool:
+    """Return whether a question is a form: pages at addresses are for the person alone."""
+    schema = params.get("requestedSchema") if isinstance(params, Mapping) else None
+    if not isinstance(params, Mapping) or params.get("mode", "form") != "form" or not isinstance(schema, Mapping):
+        return False
+    fields = schema.get("properties", {})
+    return isinstance(fields, Mapping) and len(fields) <= _MOST_FIELDS and all(isinstance(one, Mapping) for one in fields.values())

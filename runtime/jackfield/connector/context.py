@@ -68,6 +68,10 @@ class Apart:
         self.call.prove(self, None)
 
 
+AskCaller = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
+"""Takes the name of a question, and the question as the hook ``answer`` does; returns the caller's answer, or raises."""
+
+
 @dataclass(slots=True)
 class IdempotencyKey:
     """Key by which a provider can recognise a repeated request. ``used`` is set once a client has read the key."""
@@ -104,6 +108,8 @@ class Call:
     - ``exchanges``: takes its requests and responses, with their bodies if it ``sees_bodies``; None where they are not kept.
     - ``progress``: takes how much is done, from 0 to 1 (None if unknown), and what is being done; None where nobody follows the call.
     - ``answer``: answers a question that a provider asks a person (the plugins' hook ``answer``); None where no plugin does.
+    - ``ask_caller``: returns the caller's answer to such a question, under a name of the provider's, or raises: the caller answers by a
+      call of its own. Nothing may have been done yet. None where the caller cannot be asked.
     - ``mark``: makes the attempt's marker, which the client sends along (``marker``); None for one that needs none.
     """
 
@@ -136,6 +142,7 @@ class Call:
     sees_bodies: bool = False
     progress: Callable[[float | None, str], object] | None = None
     answer: Callable[[Mapping[str, Any]], Mapping[str, Any] | None] | None = None
+    ask_caller: AskCaller | None = None
     mark: Callable[[], str] | None = None
     _unanswered: str | None = None
     _returned: Any = None

@@ -469,6 +469,7 @@ class Attempts(SecretHolder):
             sees_bodies=self.evidence.sees_bodies,
             progress=None if run.follow is None or not stores else run.progress,
             answer=shared.answer,
+            ask_caller=run.ask_caller,
             mark=None if marking is None else partial(self.evidence.mark, marking, number),
         )
 

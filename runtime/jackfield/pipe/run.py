@@ -20,6 +20,7 @@ from jackfield.redaction.redactor import Redactor
 if TYPE_CHECKING:
     from jackfield.callers import Caller
     from jackfield.connector import Call
+    from jackfield.connector.context import AskCaller
     from jackfield.connector.reading import FileSource
     from jackfield.invocation.claimed import Claimed
     from jackfield.kernel.clock import Deadline
@@ -107,6 +108,7 @@ class Run:
     - ``channel``: takes the events that the action hands on, if the caller asked for them.
     - ``is_guarded``: suppressed recipients are refused.
     - ``joins``: an equal write of the same caller that is open answers it, unless it has a key.
+    - ``ask_caller``: gets from the caller what a provider asks a person; None if the caller cannot be asked.
     - ``asks``: the rule that lets the call wait for a person's approval; None if there is none.
     - ``limits``: those of the workspace; ``is_counted``: the call is one of those that run in a workspace that limits their number.
     - ``returned``: the ids of the files that it has stored of its output.
@@ -116,9 +118,9 @@ class Run:
     """
 
     __slots__ = (
-        "arrived", "asks", "attempts", "caller", "cancelled", "channel", "claimed", "conceals", "deadline", "follow", "given", "handled",
-        "holds_objects", "inputs", "invocation", "is_counted", "is_guarded", "joins", "limits", "meta", "plan", "record", "recorded",
-        "returned", "settle", "settles", "sources", "started", "tries", "undecided", "unfound", "wait", "waiter",
+        "arrived", "ask_caller", "asks", "attempts", "caller", "cancelled", "channel", "claimed", "conceals", "deadline", "follow",
+        "given", "handled", "holds_objects", "inputs", "invocation", "is_counted", "is_guarded", "joins", "limits", "meta", "plan",
+        "record", "recorded", "returned", "settle", "settles", "sources", "started", "tries", "undecided", "unfound", "wait", "waiter",
     )  # fmt: skip
     invocation: Invocation
     deadline: Deadline
@@ -134,10 +136,11 @@ class Run:
         follow: Follow | None = None,
         arrived: float | None = None,
         settles: bool = False,
+        ask_caller: AskCaller | None = None,
     ) -> None:
         self.arrived = _arrived() if arrived is None and claimed is None else arrived
         self.waiter, self.caller, self.wait, self.claimed, self.follow = waiter, caller, wait, claimed, follow
-        self.settles = settles
+        self.settles, self.ask_caller = settles, ask_caller
         self.settle = "off"
         self.tries: int | None = None
         self.channel: Channel | None = None

@@ -52,7 +52,7 @@ _STATE = ("mcp", "connect")
 _KEY_PREFIX = "mcp-connect-"
 _DIGITS = 32
 """Hexadecimal digits of a key: 128 bits."""
-_ANSWERS = ("accept", "decline", "cancel")
+ANSWERS = ("accept", "decline", "cancel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +157,8 @@ class ConnectRequests:
     def input_required(self, lacking: Lacking, link: Link, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Return the result by which a client of 2026-07-28 asks the person, and repeats the call afterwards."""
         state = {
-            "who": self._who(), "call": _digest(name, arguments), "session": link.session, "link": link.secret, "until": link.expires,
-            "lacks": [lacking.connector, lacking.action],
+            "who": self._who(), "call": digest_of_call(name, arguments), "session": link.session, "link": link.secret,
+            "until": link.expires, "lacks": [lacking.connector, lacking.action],
         }  # fmt: skip
         request = {"method": "elicitation/create", "params": self._request(lacking.connector, lacking.action, link)}
         return {
@@ -179,7 +179,7 @@ class ConnectRequests:
         :raises MCPError: if the state is none of ours, for another caller or call, or its time is over.
         """
         state = self._opened(text)
-        if state["who"] != self._who() or state["call"] != _digest(name, arguments) or self._now() > state["until"] + _GRACE:
+        if state["who"] != self._who() or state["call"] != digest_of_call(name, arguments) or self._now() > state["until"] + _GRACE:
             refuse_state()
         answer = _answer_of(responses)
         sessions = self.open_sessions()
@@ -246,10 +246,11 @@ def _answer_of(responses: object) -> str | None:
     if given is None:
         return None
     action = given.get("action") if isinstance(given, Mapping) else getattr(given, "action", None)
-    if action not in _ANSWERS:
-        raise MCPError(INVALID_PARAMS, f"inputResponses.{_INPUT} must have an action: {', '.join(_ANSWERS)}")
+    if action not in ANSWERS:
+        raise MCPError(INVALID_PARAMS, f"inputResponses.{_INPUT} must have an action: {', '.join(ANSWERS)}")
     return str(action)
 
 
-def _digest(name: str, arguments: Mapping[str, Any]) -> str:
+def digest_of_call(name: str, arguments: Mapping[str, Any]) -> str:
+    """Return what a call is recognized by when it is repeated."""
     return hashlib.sha256(json.dumps([name, arguments], sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()

@@ -41,6 +41,7 @@ from jackfield_server.shared.requests.streamed import Streamed
 from jackfield_store.runtime import Jackfield
 
 if TYPE_CHECKING:
+    from jackfield.connector.context import AskCaller
     from jackfield_mcp_server.connect_requests import ConnectRequests
     from jackfield_mcp_server.stateless_http import Answer, Exchange
     from jackfield_mcp_server.tool_call import Send
@@ -257,7 +258,9 @@ class _Call:
         server.wake()
         return found
 
-    async def _run(self, invocation: Mapping[str, Any], identifier: str | int | None, follow: Follow | None) -> Result:
+    async def _run(
+        self, invocation: Mapping[str, Any], identifier: str | int | None, follow: Follow | None, ask_caller: AskCaller | None
+    ) -> Result:
         server, identity = self._server, self._identity
         given = traced(invocation, self._request.headers.get("traceparent"))
         has_many = not self._large and crowded(given)  # a thread of its own handles a large request
@@ -265,7 +268,7 @@ class _Call:
         server.metrics.running.inc()
         try:
             with self._door.running(_key(self._request, identity, identifier), self.cancelled):
-                result = await self._invoked(given, follow, has_many=has_many)
+                result = await self._invoked(given, follow, ask_caller, has_many=has_many)
         finally:
             server.metrics.running.dec()
         server.metrics.note(result)
@@ -273,8 +276,11 @@ class _Call:
         self._request.scope["jackfield.invocation_id"] = result.meta.invocation_id
         return result
 
-    async def _invoked(self, given: Mapping[str, Any], follow: Follow | None, *, has_many: bool) -> Result:
-        how: dict[str, Any] = {"cancelled": self.cancelled, "caller": self._caller, "named": self._name, "follow": follow, "wait": True}
+    async def _invoked(self, given: Mapping[str, Any], follow: Follow | None, ask_caller: AskCaller | None, *, has_many: bool) -> Result:
+        how: dict[str, Any] = {
+            "cancelled": self.cancelled, "caller": self._caller, "named": self._name, "follow": follow, "wait": True,
+            "ask_caller": ask_caller,
+        }  # fmt: skip
         if self._large:  # the thread and its event loop belong to this request
             return self._runtime.invoke(given, **how, on_time=True)
         if has_many or self._files >= LARGE:

@@ -23,6 +23,7 @@ from mcp_types import INVALID_REQUEST, PARSE_ERROR, ErrorData, JSONRPCError, JSO
 from jackfield.callers import Caller
 from jackfield.callers.actor import Actor
 from jackfield.catalog.index import ActionIndex
+from jackfield.connector.context import AskCaller
 from jackfield.invocation import Result, new_invocation_id
 from jackfield.invocation.wire import MAX_BYTES
 from jackfield.pipe.run import Follow
@@ -220,12 +221,15 @@ class _Calls:
         self.client = Caller(audience="mcp", session=new_invocation_id())
         """The client: a program that the operator has started. Its session ends with this process."""
 
-    async def run(self, invocation: Mapping[str, Any], _request: str | int | None, follow: Follow | None) -> Result:
+    async def run(
+        self, invocation: Mapping[str, Any], _request: str | int | None, follow: Follow | None, ask_caller: AskCaller | None
+    ) -> Result:
         """Run one invocation."""
         cancelled = threading.Event()
         self._running.add(cancelled)
+        how: dict[str, Any] = {"wait": True, "cancelled": cancelled, "caller": self.client, "follow": follow, "ask_caller": ask_caller}
         try:
-            return await self._runtime.ainvoke(invocation, wait=True, cancelled=cancelled, caller=self.client, follow=follow)
+            return await self._runtime.ainvoke(invocation, **how)
         finally:
             self._running.discard(cancelled)
 

@@ -17,6 +17,7 @@ from jackfield_mcp_server.action_tools import invocation_of
 from jackfield_mcp_server.call_context import CallContext
 from jackfield_mcp_server.connect_requests import refuse_state
 from jackfield_mcp_server.discovery_tools import DISCOVERY, EXECUTE, look
+from jackfield_mcp_server.forms import Forms
 from jackfield_mcp_server.media import may_have_media, media_of
 from jackfield_mcp_server.progress import Report, progress
 from jackfield_mcp_server.task_methods import LEGACY, TaskMethods, capabilities, goes_on, is_modern, takes_tasks
@@ -94,9 +95,8 @@ async def _called(
         return failed(error, structured=structured)
     if found is not None:
         return found
-    resumed: str | dict[str, Any] | None = None
-    if params.request_state is not None:
-        resumed = await call.briefly(lambda: _resumed(call, params))
+    forms = await _forms(call, context, params)
+    resumed = await call.briefly(partial(_resumed, call, params, forms)) if params.request_state is not None else None
     if isinstance(resumed, dict):
         return resumed
     invocation = traced(_invocation(call, params.name, arguments), (context.meta or {}).get("traceparent"))
@@ -108,14 +108,34 @@ async def _called(
         invocation = {"idempotencyKey": resumed, **invocation}
     if as_task:
         return await tasks.asked_for(call, invocation)
-    result = await _run(call, context, invocation, report, tasks)
-    return await _with_link(call, context, params, invocation, result) if isinstance(result, Result) else result
+    result = await _run(call, context, invocation, report, tasks, forms)
+    return await _with_link(call, context, params, invocation, result, forms) if isinstance(result, Result) else result
+
+
+async def _forms(call: CallContext, context: ToolContext, params: CallToolRequestParams) -> Forms | None:
+    """Return the forms of a call, with the answers that it has brought; None if the client shows a person none.
+
+    :raises MCPError: if the answers have another shape.
+    """
+    declared = capabilities(context).get("elicitation") if is_modern(context) else None
+    if not isinstance(declared, Mapping) or not ("form" in declared or not declared) or not call.runtime.storage.enabled:
+        return None
+    forms = Forms(call.runtime, call.caller, params.name, params.arguments or {})
+    forms.answer(params.input_responses or {})
+    return forms
 
 
 async def _with_link(
-    call: CallContext, context: ToolContext, params: CallToolRequestParams, invocation: Mapping[str, Any], result: Result
+    call: CallContext,
+    context: ToolContext,
+    params: CallToolRequestParams,
+    invocation: Mapping[str, Any],
+    result: Result,
+    forms: Forms | None,
 ) -> Answer:
-    """Answer with a Result, or ask the person to connect what the call lacks."""
+    """Answer with a Result, or ask the person what the provider asks, or to connect what the call lacks."""
+    if forms is not None and forms.asked and result.status == "failed" and result.error is not None and result.error.code == "forbidden":
+        return forms.input_required()
     if result.error is not None and params.request_state is None and takes_links(context):
         asked: dict[str, Any] | None = await call.briefly(partial(_asked, call, context, params, invocation, result.error))
         if asked is not None:
@@ -128,7 +148,12 @@ async def _with_link(
 
 
 async def _run(
-    call: CallContext, context: ToolContext, invocation: Mapping[str, Any], report: Report | None, tasks: TaskMethods
+    call: CallContext,
+    context: ToolContext,
+    invocation: Mapping[str, Any],
+    report: Report | None,
+    tasks: TaskMethods,
+    forms: Forms | None,
 ) -> Result | Answer:
     """Run an invocation, or make it a task if it goes on for long, or waits for a person, and the client takes one."""
     takes = takes_tasks(call, context)
@@ -138,7 +163,7 @@ async def _run(
         if takes and goes_on(call, invocation):
             return await tasks.queued(call, invocation)
         async with progress(report) as follow:
-            result = await call.run(invocation, context.request_id, follow)
+            result = await call.run(invocation, context.request_id, follow, forms)
     except JackfieldError as error:
         result = refused(error, invocation)
     if takes and result.status in ("queued", "running", "waiting"):
@@ -161,8 +186,11 @@ def takes_links(context: Any) -> bool:
     return found is not None and found.elicitation is not None and found.elicitation.url is not None
 
 
-def _resumed(call: CallContext, params: CallToolRequestParams) -> str | dict[str, Any]:
-    """Return the idempotency key of a call whose connection was made, or what is asked of the person once more."""
+def _resumed(call: CallContext, params: CallToolRequestParams, forms: Forms | None) -> str | dict[str, Any] | None:
+    """Return the idempotency key of a call whose connection was made, or what is asked of the person once more; None if a form was
+    answered."""
+    if forms is not None and forms.resume(params.request_state or ""):
+        return None
     connects = call.connects()
     if connects is None:
         refuse_state()
