@@ -324,13 +324,12 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
 
         A job that has not ended by the deadline is a Result of status ``running``: ``Result.wait`` waits for its end. ``follow`` is told
         its progress meanwhile: ``fraction``, from 0 to 1, and ``text``; of a list ``step``, the pages read; of a wait ``text``.
-        ``tries`` limits the attempts, throttled ones included. ``ask_caller`` is asked what a provider asks a person and no plugin answers:
-        it takes the provider's name for the question, and the question as the hook ``answer`` does, and returns the answer.
+        ``tries`` limits the attempts, throttled ones included. ``ask_caller`` is asked what a provider asks a person and no plugin answers.
+        It takes the provider's name for the question, and the question as the hook ``answer`` does, and returns the answer.
         """
         waiter = self._in_time if on_time else self._in_thread
-        event = cancelled or self._never_cancelled
-        run = Run(waiter, event, caller, wait=wait, follow=follow, settles=True, ask_caller=ask_caller)
-        run.tries = tries
+        run = Run(waiter, cancelled or self._never_cancelled, caller, wait=wait, follow=follow, settles=True)
+        run.tries, run.ask_caller = tries, ask_caller
         if named is not None:
             named(run.meta.invocation_id)
         given = Hidden(invocation)
@@ -354,7 +353,8 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
 
         If the caller is cancelled, a request not yet sent is cancelled too; one already sent runs to completion.
         """
-        run = Run(self._looping(), cancelled, caller, wait=wait, follow=follow, settles=True, ask_caller=ask_caller)
+        run = Run(self._looping(), cancelled, caller, wait=wait, follow=follow, settles=True)
+        run.ask_caller = ask_caller
         return await self._shielded(self._started(partial(self.pipeline.run, Hidden(invocation), run)), run)
 
     def stream(
@@ -397,7 +397,8 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         """Run one invocation as a separate task, which goes on if a waiting caller is cancelled. ``named`` is called first, with its id.
         ``reading`` is one of the database's epoch that was taken for this call. ``follow`` is told the progress. The deadline
         begins when the request ``arrived``, by the runtime's monotonic clock; default: now. ``ask_caller`` is as in ``invoke``."""
-        run = Run(self._looping(), cancelled, caller, wait=wait, follow=follow, arrived=arrived, ask_caller=ask_caller)
+        run = Run(self._looping(), cancelled, caller, wait=wait, follow=follow, arrived=arrived)
+        run.ask_caller = ask_caller
         named(run.meta.invocation_id)
         return self._started(partial(self.pipeline.run, Hidden(invocation), run), reading)
 

@@ -1,5 +1,4 @@
 """Attempts of one call at its action, within its deadline, its rate limit and the retry policy of its effect: the only retries of a call.
-
 Below it, jackfield_http repeats the later requests of one attempt (``HttpClient._persist``), which nobody here can repeat alone.
 """
 

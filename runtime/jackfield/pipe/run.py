@@ -136,13 +136,13 @@ class Run:
         follow: Follow | None = None,
         arrived: float | None = None,
         settles: bool = False,
-        ask_caller: AskCaller | None = None,
     ) -> None:
         self.arrived = _arrived() if arrived is None and claimed is None else arrived
         self.waiter, self.caller, self.wait, self.claimed, self.follow = waiter, caller, wait, claimed, follow
-        self.settles, self.ask_caller = settles, ask_caller
+        self.settles = settles
         self.settle = "off"
         self.tries: int | None = None
+        self.ask_caller: AskCaller | None = None
         self.channel: Channel | None = None
         self.meta = Meta(claimed.id if claimed is not None else new_invocation_id())
         self.handled = sys.exception()

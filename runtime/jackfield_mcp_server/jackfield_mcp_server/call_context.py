@@ -23,7 +23,7 @@ Briefly = Callable[[Callable[[], Any]], Awaitable[Any]]
 """Runs a step that waits for the database in a thread."""
 Run = Callable[[Mapping[str, Any], str | int | None, Follow | None, "AskCaller | None"], Awaitable["Result"]]
 """Runs an invocation. The second argument is the id of the request, by which the client may cancel it; the third is told the progress of a
-job; the fourth gets what a provider asks a person. Cancelling the awaiting task means
+job. The fourth gets what a provider asks a person. Cancelling the awaiting task means
 that the client has left: what was not sent is then not sent (docs/concepts.md)."""
 Queue = Callable[[Mapping[str, Any]], Awaitable["Result | str"]]
 """Queues an invocation, and returns its id, or the Result that its key replays."""
