@@ -41,7 +41,10 @@ _KINDS: Mapping[str, type[ImageContent | AudioContent]] = {"image": ImageContent
 
 def may_have_media(found: CallToolResult) -> bool:
     """Return whether an answer's text names a file: that costs less than to look through each output."""
-    return any('"file":"file_' in item.text for item in found.content if isinstance(item, TextContent))
+    for item in found.content:  # a loop: each call passes here
+        if isinstance(item, TextContent) and '"file":"file_' in item.text:
+            return True
+    return False
 
 
 def media_of(call: CallContext, result: Result, *, links: bool) -> list[Content]:

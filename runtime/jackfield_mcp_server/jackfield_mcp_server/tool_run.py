@@ -117,8 +117,10 @@ async def _forms(call: CallContext, context: ToolContext, params: CallToolReques
 
     :raises MCPError: if the answers have another shape.
     """
-    declared = capabilities(context).get("elicitation") if is_modern(context) else None
-    if not isinstance(declared, Mapping) or not ("form" in declared or not declared) or not call.runtime.storage.enabled:
+    declared = capabilities(context).get("elicitation")
+    if not isinstance(declared, Mapping) or (declared and "form" not in declared):
+        return None
+    if not is_modern(context) or not call.runtime.storage.enabled:
         return None
     forms = Forms(call.runtime, call.caller, params.name, params.arguments or {})
     forms.answer(params.input_responses or {})
