@@ -36,6 +36,7 @@ FOREIGN = {
     "runtime/jackfield_store/jackfield_store/database/batches.py": "units of callers",
     "runtime/jackfield_store/jackfield_store/database/units.py": "units and callbacks of callers",
     "runtime/jackfield_store/jackfield_store/database/blocked.py": "one workspace's part of a loop, which must not end that of the others",
+    "runtime/jackfield_store/jackfield_store/recording/looks.py": "a look, which has failed: it is not made for ever",
     "runtime/jackfield_store/jackfield_store/database/due_rows.py": "the reading of a row, which may be of a newer version",
     "runtime/jackfield_store/jackfield_store/journal/instance.py": "a look for abandoned invocations; the lease is renewed all the same",
     "runtime/jackfield_server/jackfield_server/shared/process/server_context.py": "a step of the sweep, since the others go on",

@@ -14,6 +14,7 @@ from jackfield.connector import (
     Call,
     Guard,
     JackfieldError,
+    NotFound,
     OpenContext,
     Rejected,
     Sent,
@@ -269,7 +270,7 @@ class HttpClient(SecretHolder):
                 following = exchange.after(reply.status, headers, origin)
                 if following is None:
                     if not exchange.accepts(reply.status):
-                        raise self._refused(exchange, reply, headers)
+                        raise _by(exchange.url.origin == origin, self._refused(exchange, reply, headers))
                     yield reply, headers, exchange.url
                     return
             finally:
@@ -447,6 +448,13 @@ def _body(
     if multipart is not None:
         return multipart_body(multipart)
     return None if content is None else content_body(content, content_type)
+
+
+def _by(home: bool, error: JackfieldError) -> JackfieldError:
+    """Return a refusal. If another server does not find what it was redirected to, that says nothing about the thing that was asked for."""
+    if not home and isinstance(error, NotFound):
+        error.sent = Sent.NOTHING
+    return error
 
 
 def _abroad(guard: Guard, server: Url | None) -> Guard:

@@ -15,7 +15,7 @@ from clocks import StillClock, time_passes
 from jackfield.connector.evidence import MARKER_TEXT
 from jackfield.testing import Answer, Harness, Provider, Request
 from jackfield_store.database import open_database
-from jackfield_store.runtime.evidence_loop import EvidenceLoop
+from jackfield_store.runtime.evidence_loop import EvidenceLoop, look_now
 from jackfield_store.runtime.runtime_pool import RuntimePool
 
 PARCEL: dict[str, Any] = {
@@ -143,6 +143,7 @@ def test_a_thing_is_read_by_an_id_that_the_marker_made(environment: dict[str, st
         ({"evidence": {"url": "/parcels", "pointer": "/reference", "looks": [30, 5]}}, "/evidence"),
         ({"evidence": {"url": "/parcels", "pointer": "/reference", "equals": ["x" * 3000, {"$marker": {}}]}}, "/evidence"),
         ({"json": {"reference": {"$marker": {}}, "copied": f"jf1-{'a' * 26}"}}, "/json"),
+        ({"json": {"name": "Ada"}, "evidence": {"url": "/parcels/{marker}", "pointer": "/reference", "equals": {"$key": {}}}}, "/evidence"),
         ({"evidence": {"url": f"/parcels/jf1-{'a' * 26}", "pointer": "/reference"}}, "/evidence"),
     ],
 )
@@ -152,6 +153,42 @@ def test_evidence_that_proves_nothing_is_refused(harness: Harness, change: dict[
     error = harness.invoke("request", {**PARCEL, **change}).error
     assert error is not None
     assert ([detail.path for detail in error.details][:1], server.requests) == ([path], [])
+
+
+@pytest.mark.parametrize("by", ["token", "redirect"])
+def test_only_the_server_that_is_asked_can_miss_a_thing(environment: dict[str, str], by: str) -> None:
+    """A token endpoint or another server that says 404 says nothing about the parcel: the look has failed, and the doubt stays."""
+    inputs = {**PARCEL, "evidence": {"url": "/parcels/{marker}", "pointer": "/reference", "absentAfter": 300, "page": "its page"}}
+    clock, tokens, missing = StillClock(), list[str](), Answer({}, status=404)
+
+    def depot(_number: int, request: Request) -> Any:
+        if request.path == "/token":
+            tokens.append(request.path)
+            return Answer({"access_token": "tok-12345678", "token_type": "Bearer", "expires_in": 1}) if len(tokens) == 1 else missing
+        if request.method == "POST":
+            return "close"
+        return Answer({}, status=302, headers={"Location": f"{elsewhere.url}/login"}) if by == "redirect" else Answer({"reference": "none"})
+
+    with Provider(depot) as provider, Provider(lambda _number, _request: missing) as elsewhere:
+        login = {"tokenUrl": f"{provider.url}/token", "clientId": "c", "clientSecret": "a-secret-of-the-depot"}
+        kind, values = ("http/oauth2ClientCredentials", login) if by == "token" else ("http/anonymous", {})
+        pool = RuntimePool(environment, clock)
+        try:
+            runtime = pool.find("default")
+            runtime.access.workspaces.set("default", {"settleAbsent": True})
+            time_passes(0.0, clock, pool.storage.database)
+            runtime.connections.add("depot", kind, {"server": provider.url, **values}, test=False)
+            call = {"connector": "http", "action": "request", "connection": "depot", "inputs": inputs, "timeoutSeconds": 5}
+            identifier = runtime.invoke(call).meta.invocation_id
+            for seconds in (400.0, 61.0):
+                clock.advance(seconds)
+                time_passes(0.0, clock, pool.storage.database)
+                look_now(runtime, identifier)
+            assert runtime.journal is not None
+            entry = runtime.journal.find(identifier).to_json()
+        finally:
+            pool.close()
+    assert (entry["status"], {one["result"] for one in entry["looks"]}) == ("in_doubt", {"failed"})
 
 
 def test_where_nobody_looks_the_request_is_complete_all_the_same(harness: Harness) -> None:

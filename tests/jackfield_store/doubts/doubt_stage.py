@@ -134,6 +134,41 @@ def mail(ticket: Ticket, desk: Desk) -> Mailed:
     marker = current_call().marker
     return Mailed(id=file_ticket(Ticket(subject=ticket.subject, external_id=marker and "jf1-" + marker), desk).id)
 
+@connector.action("bothTicket", effect="write", marker=Marker(at="/externalId"), evidence=[LIST, OWN])
+def both(ticket: Ticket, desk: Desk) -> Filed:
+    """File a ticket that is looked for in two ways."""
+    return file_ticket(ticket, desk)
+
+class Odd(Output):
+    """Thing that a provider answers at will."""
+    id: str = "o-1"
+    shown: str | None = None
+    api_key: str | None = Field(None, alias="api_key", secret=True)
+    external_id: str | None = Field(None, alias="external_id")
+
+class Odds(Output):
+    """Such things."""
+    things: tuple[Odd, ...]
+    next: Any = None
+
+ODD = Look("listOdds", each="/things", match={"/external_id": MARKER})
+
+@connector.action("oddTicket", effect="write", marker=Marker(at="/externalId"), evidence=[ODD])
+def odd(ticket: Ticket, desk: Desk) -> Filed:
+    """File a ticket at a provider that answers at will."""
+    return file_ticket(ticket, desk)
+
+@connector.action("listOdds", effect="read", pagination=Pagination("page", "next", "things"))
+def odds(query: Query, _desk: Desk) -> Odds:
+    """Answer what the file ``odd`` says, about the first ticket."""
+    current_call().begin("list", safe=True)
+    note("looks", "odd")
+    found = json.loads((FOLDER / "odd").read_text())
+    if "error" in found:
+        raise Rejected(found["error"])
+    thing = Odd(**{"external_id": stored()[0]["external_id"], **found.get("thing", {})})
+    return Odds(things=(thing,), next=found.get("next"))
+
 def lagging():
     file = FOLDER / "hidden"
     return file.exists()
@@ -172,6 +207,10 @@ class Bureau:
         """Say what becomes of the next requests: ``done``, ``cut`` (took effect, no answer), ``lost`` (neither), ``dies``, ``twice``,
         ``waits`` (took effect, answers once the file ``go`` is there)."""
         (self.folder / "script").write_text(json.dumps(steps))
+
+    def answers(self, **found: Any) -> None:
+        """Say what ``listOdds`` answers: an ``error``, or a ``thing`` and the ``next`` page."""
+        (self.folder / "odd").write_text(json.dumps(found))
 
     def hidden(self, *, hidden: bool) -> None:
         """Let reads lag: they show nothing."""

@@ -261,8 +261,8 @@ class RequestInputs(PageInputs):
             yield Detail("/evidence", f"must not have more than {_MOST_EVIDENCE:,} bytes")
         try:
             [look] = GIVEN.of(told)
-            if "$marker" in placeholders(look.match) and not PLACED.is_placed(given):
-                yield Detail("/evidence", 'compares the marker, and the request has no {"$marker": {}} or {marker}')
+            if "$marker" in (*placeholders(look.match), *placeholders(look.inputs)) and not PLACED.is_placed(given):
+                yield Detail("/evidence", 'looks for the marker, and the request has no {"$marker": {}} or {marker}')
             if _origin(evidence.url) != _origin(self.url):
                 yield Detail("/evidence/url", "is on another server than the request")
         except (EvidenceFault, UrlError) as error:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass, field
 from jackfield.kernel.pointers import follow
 
 _LONGEST_LINK = 1_000
@@ -30,6 +30,8 @@ class Finding:
     """Address at the provider where people see what was found."""
     sent: Mapping[str, str] | None = None
     """What was sent of that by which a similar thing was found."""
+    shown: Mapping[str, str] = field(default_factory=dict)
+    """Beginning of ``item``, without its secrets."""
 
     def to_json(self) -> dict[str, Any]:
         """Return what is kept of it."""

@@ -11,15 +11,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jackfield.callers import LIBRARY
-from jackfield.connector.evidence import LEAST_ABSENT, MAX_LOOKING, PREFIX, RecordEvidence, placeholders
+from jackfield.connector.evidence import LEAST_ABSENT, PREFIX, RecordEvidence, placeholders
 from jackfield.invocation.provider_ids import reference_of, references_in
 from jackfield.kernel.clock import Deadline, within
-from jackfield.kernel.dataclass import replace
-from jackfield.kernel.errors import InvalidOutput, JackfieldError, NotAllowed, NotFound
+from jackfield.kernel.dataclass import dataclass, replace
+from jackfield.kernel.errors import InvalidOutput, JackfieldError, NotAllowed, NotFound, Sent
+from jackfield.kernel.failures import Raised, attempt
 from jackfield.kernel.pointers import follow
 from jackfield.pipe.attempts import Attempts
 from jackfield.pipe.check import filled_inputs, typed_inputs
-from jackfield.pipe.masking import concealed
+from jackfield.pipe.masking import concealed, masked_error
 from jackfield.pipe.policy_steps import Step
 from jackfield.pipe.run import Run
 from jackfield.pipe.settle import check_output
@@ -27,12 +28,13 @@ from jackfield.pipe.waiter import run_in_thread
 from jackfield.redaction.marks import masked
 from jackfield_store.database.due_rows import OvertakenError
 from jackfield_store.journal.doubt_reports import DoubtReports, Report
-from jackfield_store.journal.doubts import SHOWN, Doubt, Doubts, spread
+from jackfield_store.journal.doubts import Doubt, Doubts
 from jackfield_store.journal.entry import EVIDENCE, bound_result
 from jackfield_store.journal.settlement import confirmed, contradicted, contradicts, settled
 from jackfield_store.recording.event_evidence import ToldEvents, found_out, made_known, markers_of, output_of, plan_of
 from jackfield_store.recording.expectations import filled
 from jackfield_store.recording.findings import Finding, link_of
+from jackfield_store.recording.look_log import LookLog, source_of
 from jackfield_store.recording.record_evidence import LoggedRequests
 
 if TYPE_CHECKING:
@@ -49,8 +51,6 @@ _PAGES = 10
 """Pages of a list that one look reads."""
 _AGAIN = 60.0
 """Least seconds between two looks that must agree that something is absent."""
-_FRESH = 10.0
-"""Seconds that the reading of a log may be old when a person looks."""
 _MEMBERS, _LONGEST, _LONGEST_TEXT = 8, 256, 2_560
 """Members of what was found that are shown, characters of each, and of all together."""
 _FINAL = frozenset({"not_allowed", "forbidden", "unauthenticated", "unknown_connection", "unknown_connector", "unknown_action",
@@ -77,16 +77,16 @@ def _looked(pipeline: Pipe, journal: Journal, doubt: Doubt, *, settle: str, abse
     if known is None or (not by_person and known.claim != doubt.claim):
         raise OvertakenError
     entry, now = journal.find(doubt.id), doubts.time.now()
-    log = _Log(known, now)
+    log = LookLog(known, now)
     if settle == "off":
         doubts.looked(known, log.to_json(), None, looks=0)
         return Report()
     if not known.facts:
         known = found_out(pipeline, journal, doubts, known, entry)
-        log = _Log(known, now)
+        log = LookLog(known, now)
     elif known.facts["markers"] is None and "known" not in known.facts:
         known = made_known(journal, doubts, known, now)
-        log = _Log(known, now)
+        log = LookLog(known, now)
     looking = _Looking(pipeline, journal, known, entry)
     is_open = entry.status == "in_doubt"
     for row in log.rows(everything=by_person, is_open=is_open):
@@ -107,20 +107,22 @@ def _looked(pipeline: Pipe, journal: Journal, doubt: Doubt, *, settle: str, abse
     return Report(log.found)
 
 
-def _verdict(doubt: Doubt, row: Mapping[str, Any], finding: Finding, log: _Log, now: float, *, allowed: bool) -> str | None:
+def _verdict(doubt: Doubt, row: Mapping[str, Any], finding: Finding, log: LookLog, now: float, *, allowed: bool) -> str | None:
     """Return what a finding proves: that the call took effect, or, if the operator allows it, that it did not. None: nothing."""
     if doubt.facts["partial"]:
         return None  # a call of several requests: one of them proves nothing about the others
+    if not log.agrees(finding):
+        return None  # what contradicts an earlier look is shown: a person decides
     if finding.result in _PROVED:
         return _PROVED[finding.result]
-    if not finding.missing or row.get("absentAfter") is None or not allowed:
-        return None
+    if not finding.missing or row.get("absentAfter") is None or not allowed or doubt.facts["markers"] is None:
+        return None  # of a lost process nobody knows how many attempts it had made
     complete = now >= doubt.facts["deadline"] + max(LEAST_ABSENT, row["absentAfter"])
     return "absent" if complete and log.was_absent(row, now - _AGAIN) else None
 
 
 def _decided(
-    doubts: Doubts, looking: _Looking, log: _Log, row: Mapping[str, Any], finding: Finding, verdict: str, *, settles: bool
+    doubts: Doubts, looking: _Looking, log: LookLog, row: Mapping[str, Any], finding: Finding, verdict: str, *, settles: bool
 ) -> Report:
     """Settle the doubt in one transaction, if the settings want that; note what contradicts a resolution."""
     entry, journal, now = looking.entry, looking.journal, doubts.time.stamp()
@@ -132,7 +134,7 @@ def _decided(
     }  # fmt: skip
     is_judged = looking.judges  # no policy judges what a look has found
     if verdict != "absent" and not is_judged:
-        evidence["matched"] = looking.shown(finding.item)
+        evidence["matched"] = dict(finding.shown)
     log.ends()
     output, references = looking.output(row, finding.item) if verdict == "took" else (None, [])
     output = None if is_judged else output
@@ -158,99 +160,16 @@ def _decided(
     return Report(contradicted=is_told)
 
 
-def _source(row: Mapping[str, Any]) -> str:
-    """Return the read, the trigger or the log that a look asks."""
-    return str(row.get("trigger") or row.get("source") or row["action"])
-
-
 def next_look(doubt: Doubt, first: float) -> float | None:
     """Return when the next look is due, in seconds since 1970, of the sources whose first one is due within ``first`` seconds of the doubt.
     None if none is."""
-    left = _Log(doubt, doubt.since).left(first)
+    left = LookLog(doubt, doubt.since).left(first)
     return None if left is None else doubt.since + left
 
 
 def waits_for_events(doubt: Doubt) -> bool:
     """Return whether an event may be evidence of a doubt."""
     return any("trigger" in row for row in doubt.facts.get("looks", ()))
-
-
-class _Log:
-    """Log of the looks of one doubt, as it is kept."""
-
-    def __init__(self, doubt: Doubt, now: float) -> None:
-        self._doubt, self._now = doubt, now
-        self._looks = [*doubt.log.get("looks", ())]
-        self._made = dict(doubt.log.get("made", {}))
-        self._absent = dict(doubt.log.get("absent", {}))
-        self._ended = bool(doubt.log.get("ended", False))
-        self._again: float | None = None
-        self.found: tuple[tuple[str, str], ...] = ()
-        """Source and result of each look of this round."""
-
-    def rows(self, *, everything: bool, is_open: bool) -> Iterator[Mapping[str, Any]]:
-        """Yield the sources to look at: those whose next look is due, all events, and ``everything`` for a person. Of what is in doubt no
-        more, nobody but a person reads anything but events."""
-        for row in self._doubt.facts["looks"]:
-            if everything or row.keys() & {"trigger", "source"} or (is_open and self.is_due(row)):
-                yield row
-
-    def due_at(self, row: Mapping[str, Any], *, is_open: bool, now: bool) -> float | None:
-        """Return the time that a log must have been read at for the next look at it; None if none is due. ``now`` a person asks."""
-        if not now and not (is_open and self.is_due(row)):
-            return None
-        due: float = self._now - _FRESH if now else self._doubt.since + row["looks"][self._made.get(row["key"], 0)] * 0.79
-        known: float = self._doubt.facts.get("known", 0.0)
-        return max(due, known)
-
-    def goes_on(self, seconds: float) -> None:
-        """Let a look go on later whose source is not read to its end yet."""
-        self._again = seconds
-
-    def is_due(self, row: Mapping[str, Any]) -> bool:
-        """Return whether the next look at a source is due."""
-        made = self._made.get(row["key"], 0)
-        return bool(made < len(row["looks"]) and row["looks"][made] * 0.79 <= self._now - self._doubt.since)
-
-    def add(self, row: Mapping[str, Any], finding: Finding) -> None:
-        """Add what a look has found."""
-        key = row["key"]
-        number = self._looks[-1].get("number", len(self._looks)) + 1 if self._looks else 1
-        one = {"number": number, "at": self._now, "source": _source(row), **finding.to_json()}
-        self._looks = [*self._looks, one][-SHOWN:]
-        self.found = (*self.found, (_source(row), finding.result))
-        self._made[key] = len(row["looks"]) if finding.is_final else self._made.get(key, 0) + 1
-        if not finding.missing:
-            self._absent.pop(key, None)
-
-    def was_absent(self, row: Mapping[str, Any], before: float) -> bool:
-        """Note that a source lacks the thing now; return whether it did ``before`` a time, with nothing else found since."""
-        first = self._absent.setdefault(row["key"], self._now)
-        return bool(first <= before)
-
-    def ends(self) -> None:
-        """Let nobody look by himself any more."""
-        self._ended = True
-
-    def left(self, first: float = MAX_LOOKING) -> float | None:
-        """Return after how many seconds of the doubt the next look is due, of sources whose first one is within ``first``; None after the
-        last one."""
-        rows = [] if self._ended else [row for row in self._doubt.facts["looks"] if row["looks"][0] <= first]
-        return min((row["looks"][made] for row in rows if (made := self._made.get(row["key"], 0)) < len(row["looks"])), default=None)
-
-    def next(self) -> float | None:
-        """Return when the next look is due; None after the last one."""
-        left = self.left()
-        if self._again is not None and not self._ended:
-            return self._now + self._again
-        if left is None or self._now - self._doubt.since > MAX_LOOKING:
-            return None
-        return max(self._now + 1.0, self._doubt.since + spread(left))
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the log as JSON."""
-        found = {"looks": self._looks, "made": self._made, "absent": self._absent, "ended": self._ended or None}
-        return {name: value for name, value in found.items() if value}
 
 
 class _Looking:
@@ -264,7 +183,7 @@ class _Looking:
 
     def source(self, row: Mapping[str, Any]) -> str:
         """Return what has told, with its connector."""
-        return _source(row) if "source" in row else f"{self.doubt.facts['connector']}/{_source(row)}"
+        return source_of(row) if "source" in row else f"{self.doubt.facts['connector']}/{source_of(row)}"
 
     def made(self, row: Mapping[str, Any], due: float | None) -> Finding:
         """Make one look, and judge what it finds; ``due`` is when a log must have been read."""
@@ -272,36 +191,53 @@ class _Looking:
             return self._told(row)
         if "source" in row:
             return self._logged(row, due)
+        found = attempt(self._read_and_judged, row)
+        if not isinstance(found, Raised):
+            return found
+        if isinstance(found.error, JackfieldError):
+            return self._failed(found.error.code, found.error.message)
+        told = f"the answer cannot be judged ({type(found.error).__name__})"  # it counts as a look, or would be made for ever
+        return self._failed("invalid_output", told)
+
+    def _failed(self, code: str, told: str) -> Finding:
+        return Finding("failed", code if self.judges else told[:_LONGEST], is_final=code in _FINAL)
+
+    def _read_and_judged(self, row: Mapping[str, Any]) -> Finding:
         markers: list[str | None] = [f"{PREFIX}{marker}" for marker in markers_of(self.journal, self.doubt.id, self.doubt.facts)]
         by_marker = "$marker" in placeholders(row["inputs"])
-        found, like, missing = list[Any](), list[Any](), 0
-        try:
-            for marker in markers if by_marker else [None]:
-                pages = self._pages(row, marker)
-                missing += pages is None
-                for item in _items(pages or (), row.get("each")):
-                    own = [item for one in ([marker] if by_marker else markers or [None]) if self._fits(row, item, one)]
-                    found += own
-                    like += [item] if not own and self._is_like(row, item) else []
-        except (JackfieldError, LookupError) as error:
-            told = error.message if isinstance(error, JackfieldError) else f"the answer has no {error}"
-            code = error.code if isinstance(error, JackfieldError) else "invalid_output"
-            return Finding("failed", code if self.judges else told[:_LONGEST], is_final=code in _FINAL)
+        found, like, missing = list[_Thing](), list[_Thing](), 0
+        for marker in markers if by_marker else [None]:
+            pages = self._pages(row, marker)
+            missing += pages is None
+            for thing in _things(pages or (), row.get("each")):
+                own = [thing for one in ([marker] if by_marker else markers or [None]) if self._fits(row, thing.item, one)]
+                found += own
+                like += [thing] if not own and self._is_like(row, thing.item) else []
         if len(found) > 1:
             return Finding("ambiguous", f"{len(found)} things have the same marker")
         if found:
-            return Finding("matched", self._text(found[0]), found[0], link=self._link(row, found[0]))
+            shown = self._shown_thing(found[0])
+            return Finding("matched", self._text(shown), found[0].item, link=self._link(row, found[0].item), shown=shown)
         return self._similar(row, like) or Finding("nothing", missing=by_marker and missing == len(markers) > 0)
 
-    def _similar(self, row: Mapping[str, Any], like: Sequence[Any]) -> Finding | None:
+    def _similar(self, row: Mapping[str, Any], like: Sequence[_Thing]) -> Finding | None:
         """Return the finding of a thing without the marker that has much in common with what was sent; None without one."""
         if not like:
             return None
         sent = {at: str(self._filled(value, None))[:_LONGEST] for at, value in row["similar"]}
-        return Finding("similar", self._text(like[0]), link=self._link(row, like[0]), sent=None if self.judges else sent)
+        text = self._text(self._shown_thing(like[0]))
+        return Finding("similar", text, link=self._link(row, like[0].item), sent=None if self.judges else sent)
 
-    def _text(self, item: Any) -> str:
-        return "" if self.judges else json.dumps(self.shown(item), ensure_ascii=False)[:_LONGEST_TEXT]
+    def _shown_thing(self, thing: _Thing) -> dict[str, str]:
+        """Return the beginning of a thing without what the read's output has as secret: its places are those of the whole page."""
+        page = thing.page if self._attempts is None else concealed(thing.page, self._attempts.plan.secrets)
+        try:
+            return self._shown(follow(page, thing.at))
+        except LookupError:
+            return {}
+
+    def _text(self, shown: Mapping[str, str]) -> str:
+        return "" if self.judges else json.dumps(shown, ensure_ascii=False)[:_LONGEST_TEXT]
 
     def _link(self, row: Mapping[str, Any], item: Any) -> str | None:
         return None if self.judges else link_of(row.get("link"), item)
@@ -312,7 +248,8 @@ class _Looking:
         if len(told.own) > 1:
             return Finding("ambiguous", f"events of {len(told.own)} things have the same marker")
         if told.own:
-            return Finding("matched", self._text(told.own[0]), told.own[0])
+            shown = self._shown(told.own[0])
+            return Finding("matched", self._text(shown), told.own[0], shown=shown)
         if told.foreign:
             return Finding("similar", "an event with the marker came from another account than the call's, or from one that nobody knows")
         return Finding("nothing")
@@ -331,7 +268,8 @@ class _Looking:
         found = LoggedRequests(self.journal, self.doubt, row, read).finding(declared, due, _FINAL)
         if found.item is None or self.judges:
             return replace(found, text=found.text if found.result != "failed" or not self.judges else "")
-        return replace(found, text=self._text(found.item), link=link_of("/link", found.item))
+        shown = self._shown(found.item["shown"])
+        return replace(found, text=self._text(shown), link=link_of("/link", found.item), shown=shown)
 
     def _filled(self, value: Any, marker: str | None) -> Any:
         facts = self.doubt.facts
@@ -373,16 +311,29 @@ class _Looking:
         waiter = self._pipeline.in_thread
         try:
             return run_in_thread(self._read(given, waiter, most, {} if log is None else log.permissions))
-        except NotFound:
-            return None
+        except NotFound as error:
+            if error.sent is Sent.REFUSED:
+                return None
+            raise  # the connection could not be opened, or another server said so: that says nothing about the thing
 
     async def _read(
         self, given: Mapping[str, Any], waiter: Waiter, most: int, needs: Mapping[str, tuple[str, ...]]
     ) -> list[Mapping[str, Any]]:
-        """Return pages of a read. A session for it is narrowed to the permissions that it ``needs``, if these are known."""
-        pipeline, dependencies = self._pipeline, self._pipeline.dependencies
+        """Return pages of a read. A session for it is narrowed to the permissions that it ``needs``, if these are known.
+
+        :raises JackfieldError: if it fails; a provider may quote the connection's secrets in it, which are masked.
+        """
         run = Run(waiter, None, LIBRARY, wait=False)
         run.tries = min(2, most)  # a log has its own pace
+        try:
+            return await self._read_by(run, given, most, needs)
+        except JackfieldError as error:
+            raise masked_error(error, run.redactor) from None
+
+    async def _read_by(
+        self, run: Run, given: Mapping[str, Any], most: int, needs: Mapping[str, tuple[str, ...]]
+    ) -> list[Mapping[str, Any]]:
+        pipeline, dependencies = self._pipeline, self._pipeline.dependencies
         invocation = pipeline.plans.parsed(given, run)
         run.deadline = Deadline.after(_SECONDS, dependencies.clock)
         with within(_SECONDS):
@@ -418,17 +369,12 @@ class _Looking:
         if not same:
             raise NotAllowed(f"the connection '{was['name']}' was changed since the call, and may belong to another account")
 
-    def shown(self, item: Any) -> dict[str, str]:
+    def _shown(self, item: Any) -> dict[str, str]:
         """Return the beginning of what was found, masked: a provider's text, which nobody should take for ours."""
         if not isinstance(item, Mapping):
             return {}
-        attempts = self._attempts
-        item = item.get("shown", item)
-        clean: Any = item
-        if attempts is not None:
-            clean = concealed(item, attempts.plan.secrets)
-            redactor = attempts.run.redactor
-            clean = clean if redactor is None else redactor.clean_json(clean)
+        redactor = None if self._attempts is None else self._attempts.run.redactor
+        clean = item if redactor is None else redactor.clean_json(item)
         plain = [(str(name)[:64], str(value)[:_LONGEST]) for name, value in clean.items() if isinstance(value, str | int | float)]
         return dict(plain[:_MEMBERS])
 
@@ -473,14 +419,23 @@ async def _read_pages(attempts: Attempts, values: Inputs, most: int) -> list[Map
     return pages
 
 
-def _items(pages: Sequence[Mapping[str, Any]], each: str | None) -> Iterator[Any]:
+@dataclass(frozen=True, slots=True, repr=False)
+class _Thing:
+    """Thing that a read has found, ``at`` a pointer of its ``page``."""
+
+    item: Any
+    page: Mapping[str, Any]
+    at: str = ""
+
+
+def _things(pages: Sequence[Mapping[str, Any]], each: str | None) -> Iterator[_Thing]:
     for page in pages:
         if each is None:
-            yield page
+            yield _Thing(page, page)
             continue
         found = follow(page, each)
         if isinstance(found, list):
-            yield from found
+            yield from (_Thing(item, page, f"{each}/{place}") for place, item in enumerate(found))
 
 
 def _same(found: Any, wanted: Any) -> bool:

@@ -83,7 +83,7 @@ class LoggedRequests:
         try:
             page = self._read(source, source.asked(about, *self._span, reading.page))
             records, following = source.found(about, page or {})
-        except (JackfieldError, LookupError) as error:
+        except (JackfieldError, LookupError, AttributeError, TypeError, ValueError) as error:
             return self._failed(error, reading, now, final)
         marks = [mark for record in records if (mark := self._kept(record, now)) is not None]
         further = replace(reading, page=following, began_at=began, refused=None)
@@ -100,7 +100,7 @@ class LoggedRequests:
     def _failed(self, error: Exception, reading: Reading, now: float, final: frozenset[str]) -> Finding:
         """Begin anew the next time: what a page's token stands for may be gone."""
         code = error.code if isinstance(error, JackfieldError) else "invalid_output"
-        told = error.message if isinstance(error, JackfieldError) else f"a record has no {error}"
+        told = error.message if isinstance(error, JackfieldError) else f"a record cannot be read ({type(error).__name__})"
         hint = f" {error.hint}" if isinstance(error, JackfieldError) and error.hint else ""
         text = f"{told}{hint}"[:256]
         changed = Reading(complete_at=reading.complete_at, refused=text if code in final else None)

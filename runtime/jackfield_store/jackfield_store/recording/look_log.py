@@ -1,0 +1,107 @@
+"""Log of the looks of one doubt: which are due, what they have found, and whether that agrees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from jackfield.connector.evidence import MAX_LOOKING
+from jackfield_store.journal.doubts import SHOWN, Doubt, spread
+
+if TYPE_CHECKING:
+    from jackfield_store.recording.findings import Finding
+
+_FRESH = 10.0
+"""Seconds that the reading of a log may be old when a person looks."""
+_TELLING = frozenset({"matched", "refused", "ambiguous"})
+"""Findings by which something is known of the call, so that another one contradicts them."""
+
+
+def source_of(row: Mapping[str, Any]) -> str:
+    """Return the read, the trigger or the log that a look asks."""
+    return str(row.get("trigger") or row.get("source") or row["action"])
+
+
+class LookLog:
+    """Log of the looks of one doubt, as it is kept."""
+
+    def __init__(self, doubt: Doubt, now: float) -> None:
+        self._doubt, self._now = doubt, now
+        self._looks = [*doubt.log.get("looks", ())]
+        self._made = dict(doubt.log.get("made", {}))
+        self._absent = dict(doubt.log.get("absent", {}))
+        self._ended = bool(doubt.log.get("ended", False))
+        self._told = {*doubt.log.get("told", ()), *(one["result"] for one in self._looks)} & _TELLING
+        self._again: float | None = None
+        self.found: tuple[tuple[str, str], ...] = ()
+        """Source and result of each look of this round."""
+
+    def rows(self, *, everything: bool, is_open: bool) -> Iterator[Mapping[str, Any]]:
+        """Yield the sources to look at: those whose next look is due, all events, and ``everything`` for a person. Of what is in doubt no
+        more, nobody but a person reads anything but events."""
+        for row in self._doubt.facts["looks"]:
+            if everything or row.keys() & {"trigger", "source"} or (is_open and self.is_due(row)):
+                yield row
+
+    def due_at(self, row: Mapping[str, Any], *, is_open: bool, now: bool) -> float | None:
+        """Return the time that a log must have been read at for the next look at it; None if none is due. ``now`` a person asks."""
+        if not now and not (is_open and self.is_due(row)):
+            return None
+        due: float = self._now - _FRESH if now else self._doubt.since + row["looks"][self._made.get(row["key"], 0)] * 0.79
+        known: float = self._doubt.facts.get("known", 0.0)
+        return max(due, known)
+
+    def goes_on(self, seconds: float) -> None:
+        """Let a look go on later whose source is not read to its end yet."""
+        self._again = seconds
+
+    def is_due(self, row: Mapping[str, Any]) -> bool:
+        """Return whether the next look at a source is due."""
+        made = self._made.get(row["key"], 0)
+        return bool(made < len(row["looks"]) and row["looks"][made] * 0.79 <= self._now - self._doubt.since)
+
+    def add(self, row: Mapping[str, Any], finding: Finding) -> None:
+        """Add what a look has found."""
+        key = row["key"]
+        number = self._looks[-1].get("number", len(self._looks)) + 1 if self._looks else 1
+        one = {"number": number, "at": self._now, "source": source_of(row), **finding.to_json()}
+        self._looks = [*self._looks, one][-SHOWN:]
+        self.found = (*self.found, (source_of(row), finding.result))
+        self._made[key] = len(row["looks"]) if finding.is_final else self._made.get(key, 0) + 1
+        self._told |= {finding.result} & _TELLING
+        if not finding.missing:
+            self._absent.pop(key, None)
+
+    def agrees(self, finding: Finding) -> bool:
+        """Return whether no look at this doubt has ever told something else of the call."""
+        return self._told <= {finding.result}
+
+    def was_absent(self, row: Mapping[str, Any], before: float) -> bool:
+        """Note that a source lacks the thing now; return whether it did ``before`` a time, with nothing else found since."""
+        first = self._absent.setdefault(row["key"], self._now)
+        return bool(first <= before)
+
+    def ends(self) -> None:
+        """Let nobody look by himself any more."""
+        self._ended = True
+
+    def left(self, first: float = MAX_LOOKING) -> float | None:
+        """Return after how many seconds of the doubt the next look is due, of sources whose first one is within ``first``; None after the
+        last one."""
+        rows = [] if self._ended else [row for row in self._doubt.facts["looks"] if row["looks"][0] <= first]
+        return min((row["looks"][made] for row in rows if (made := self._made.get(row["key"], 0)) < len(row["looks"])), default=None)
+
+    def next(self) -> float | None:
+        """Return when the next look is due; None after the last one."""
+        left = self.left()
+        if self._again is not None and not self._ended:
+            return self._now + self._again
+        if left is None or self._now - self._doubt.since > MAX_LOOKING:
+            return None
+        return max(self._now + 1.0, self._doubt.since + spread(left))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the log as JSON."""
+        found = {"looks": self._looks, "made": self._made, "absent": self._absent, "ended": self._ended or None,
+                 "told": sorted(self._told)}  # fmt: skip
+        return {name: value for name, value in found.items() if value}
