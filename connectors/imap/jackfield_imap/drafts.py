@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from jackfield.connector import Detail, Field, Inputs, InvalidInput, Look, Marker, Output, current_call
 from jackfield_imap.client import ImapClient
 from jackfield_imap.connector import connector
-from jackfield_imap.examples import example
 from jackfield_imap.fields import TEXT, mailbox_field
 
 if TYPE_CHECKING:
@@ -57,12 +56,9 @@ class Saved(Output):
             page="https://www.rfc-editor.org/rfc/rfc9051#section-6.4.4, 2026-11-27",
         )
     ],
-    examples=example(
-        "saveDraft",
-        "A draft",
-        {"to": ["Ada <ada@example.com>"], "subject": "Order 7", "text": "Dear Ada,"},
-        {"uid": 12, "uidValidity": 1732000000},
-    ),
+    examples=[
+        ("A draft", {"to": ["Ada <ada@example.com>"], "subject": "Order 7", "text": "Dear Ada,"}, {"uid": 12, "uidValidity": 1732000000})
+    ],
     keywords=("write mail", "append"),
 )
 def save_draft(draft: Draft, client: ImapClient) -> Saved:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from jackfield.connector import Detail, Field, Inputs, InvalidInput, Output, Rejected, Sent
 from jackfield_imap.client import ImapClient
 from jackfield_imap.connector import connector
-from jackfield_imap.examples import example
 from jackfield_imap.fields import KEYWORD, flags_of, mailbox_field, uids_field, validity_field
 from jackfield_imap.mailboxes import opened, present
 
@@ -62,7 +61,7 @@ _DONE = {"uids": [4711], "missing": []}
 @connector.action(
     "flagMessages",
     effect="idempotent",
-    examples=example("flagMessages", "Mark as read", {"uids": [4711], "add": ["seen"]}, _DONE),
+    examples=[("Mark as read", {"uids": [4711], "add": ["seen"]}, _DONE)],
     keywords=("mark as read", "star", "label"),
 )
 def flag_messages(flagging: Flagging, client: ImapClient) -> Filed:
@@ -86,7 +85,7 @@ def flag_messages(flagging: Flagging, client: ImapClient) -> Filed:
 @connector.action(
     "moveMessages",
     effect="idempotent",
-    examples=example("moveMessages", "Archive", {"uids": [4711], "to": "Archive"}, _DONE),
+    examples=[("Archive", {"uids": [4711], "to": "Archive"}, _DONE)],
     keywords=("archive", "file"),
 )
 def move_messages(moving: Moving, client: ImapClient) -> Filed:
@@ -106,7 +105,7 @@ def move_messages(moving: Moving, client: ImapClient) -> Filed:
 @connector.action(
     "deleteMessages",
     effect="idempotent",
-    examples=example("deleteMessages", "Delete for good", {"uids": [4711]}, _DONE),
+    examples=[("Delete for good", {"uids": [4711]}, _DONE)],
 )
 def delete_messages(deleting: Deleting, client: ImapClient) -> Filed:
     """Delete messages for good. To throw them away, move them to the mailbox for that ('use': trash)."""

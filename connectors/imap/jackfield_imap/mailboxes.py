@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from jackfield.connector import Conflict, Field, Inputs, Output, Sent
 from jackfield_imap.client import ImapClient
 from jackfield_imap.connector import connector
-from jackfield_imap.examples import example
 
 if TYPE_CHECKING:
     from jackfield_imap.session import Server
@@ -43,12 +42,7 @@ class Mailboxes(Output):
 @connector.action(
     "listMailboxes",
     effect="read",
-    examples=example(
-        "listMailboxes",
-        "All mailboxes",
-        {},
-        {"mailboxes": [{"name": "INBOX", "separator": "/", "hasMessages": True}]},
-    ),
+    examples=[("All mailboxes", {}, {"mailboxes": [{"name": "INBOX", "separator": "/", "hasMessages": True}]})],
     keywords=("folders", "labels"),
 )
 def list_mailboxes(_asked: Asked, client: ImapClient) -> Mailboxes:

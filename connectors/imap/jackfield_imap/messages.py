@@ -10,7 +10,6 @@ from jackfield.connector import Field, Inputs, NotFound, Output, OutputFile, Pag
 from jackfield_imap.bodies import attachments_of, texts_of
 from jackfield_imap.client import ImapClient
 from jackfield_imap.connector import connector
-from jackfield_imap.examples import MESSAGE, example
 from jackfield_imap.fields import KEYWORD, TEXT, UID, flags_of, mailbox_field, validity_field
 from jackfield_imap.headers import addresses_of, raw_of
 from jackfield_imap.mailboxes import opened
@@ -19,6 +18,10 @@ from jackfield_imap.summaries import FACTS, Summary, members, summaries
 if TYPE_CHECKING:
     from jackfield_imap.session import Server
 
+_EXAMPLE = {
+    "uid": 4711, "subject": "Order 7", "from": ["Ada <ada@example.com>"], "to": ["shop@example.com"], "date": "2026-11-27T09:30:00Z",
+    "received": "2026-11-27T09:30:02Z", "messageId": "<7@example.com>", "size": 2048, "flags": ["seen"],
+}  # fmt: skip
 _MOST = 500
 _LONGEST = 15 * 1024 * 1024
 """Bytes of a message that is read. Providers take 20 to 35 MB; attachments are a third larger in transport."""
@@ -105,12 +108,9 @@ class Whole(Summary):
     "searchMessages",
     effect="read",
     pagination=Pagination("nextToken", "nextToken", "messages", all_input="fetchAll"),
-    examples=example(
-        "searchMessages",
-        "Unread mail about orders",
-        {"subject": "order", "withoutFlags": ["seen"]},
-        {"messages": [MESSAGE], "uidValidity": 1732000000},
-    ),
+    examples=[
+        ("Unread mail about orders", {"subject": "order", "withoutFlags": ["seen"]}, {"messages": [_EXAMPLE], "uidValidity": 1732000000})
+    ],
     keywords=("find mail", "unread mail", "inbox"),
 )
 def search_messages(query: Query, client: ImapClient) -> Found:
@@ -150,12 +150,17 @@ def _is_wide(query: Query) -> bool:
 @connector.action(
     "getMessage",
     effect="read",
-    examples=example(
-        "getMessage",
-        "A message",
-        {"uid": 4711},
-        {**MESSAGE, "text": "Two lamps, please.\n", "attachments": [{"name": "list.pdf", "contentType": "application/pdf", "size": 1024}]},
-    ),
+    examples=[
+        (
+            "A message",
+            {"uid": 4711},
+            {
+                **_EXAMPLE,
+                "text": "Two lamps, please.\n",
+                "attachments": [{"name": "list.pdf", "contentType": "application/pdf", "size": 1024}],
+            },
+        )
+    ],
     keywords=("read mail", "attachments", "download"),
 )
 def get_message(wanted: Wanted, client: ImapClient) -> Whole:

@@ -8,7 +8,6 @@ from typing import Any, Literal
 from jackfield.connector import Detail, Field, Inputs
 from jackfield_mysql.client import MysqlClient
 from jackfield_mysql.connector import UNRECORDED, connector
-from jackfield_mysql.examples import example
 from jackfield_mysql.fields import table_field
 from jackfield_mysql.statements import Changed, changed
 from jackfield_sql.inserting import ROWS, columns_of, lines_of, too_many
@@ -50,12 +49,13 @@ def quoted(name: str) -> str:
     "insertRows",
     effect="write",
     no_evidence=UNRECORDED,
-    examples=example(
-        "insertRows",
-        "Insert an order",
-        {"table": "orders", "rows": [{"customer": 7, "total": "19.90"}]},
-        {"rows": [], "columns": [], "truncated": False, "affected": 1, "lastId": 1},
-    ),
+    examples=[
+        (
+            "Insert an order",
+            {"table": "orders", "rows": [{"customer": 7, "total": "19.90"}]},
+            {"rows": [], "columns": [], "truncated": False, "affected": 1, "lastId": 1},
+        )
+    ],
     keywords=("add a row", "store a record"),
 )
 def insert_rows(asked: InsertRows, client: MysqlClient) -> Changed:
@@ -68,12 +68,13 @@ def insert_rows(asked: InsertRows, client: MysqlClient) -> Changed:
     "upsertRows",
     effect="write",
     no_evidence=UNRECORDED,
-    examples=example(
-        "upsertRows",
-        "Store the newest price",
-        {"table": "prices", "rows": [{"sku": "lamp", "price": "19.90"}]},
-        {"rows": [], "columns": [], "truncated": False, "affected": 1},
-    ),
+    examples=[
+        (
+            "Store the newest price",
+            {"table": "prices", "rows": [{"sku": "lamp", "price": "19.90"}]},
+            {"rows": [], "columns": [], "truncated": False, "affected": 1},
+        )
+    ],
     keywords=("insert or update", "merge rows"),
 )
 def upsert_rows(asked: UpsertRows, client: MysqlClient) -> Changed:

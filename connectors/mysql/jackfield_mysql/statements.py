@@ -8,7 +8,6 @@ from jackfield.connector import Field, Inputs
 from jackfield_mysql import client
 from jackfield_mysql.client import MysqlClient
 from jackfield_mysql.connector import UNRECORDED, connector
-from jackfield_mysql.examples import example
 from jackfield_sql.statements import FoundRows, found, max_rows_field, parameters_field, sql_field
 
 
@@ -39,12 +38,13 @@ def changed(outcome: client.Changed) -> Changed:
 @connector.action(
     "runQuery",
     effect="read",
-    examples=example(
-        "runQuery",
-        "Orders of a customer",
-        {"sql": "SELECT id, total FROM orders WHERE customer = ?", "parameters": [7]},
-        {"rows": [{"id": 1, "total": "19.90"}], "columns": ["id", "total"], "truncated": False},
-    ),
+    examples=[
+        (
+            "Orders of a customer",
+            {"sql": "SELECT id, total FROM orders WHERE customer = ?", "parameters": [7]},
+            {"rows": [{"id": 1, "total": "19.90"}], "columns": ["id", "total"], "truncated": False},
+        )
+    ],
     keywords=("select", "read a table", "find rows"),
 )
 def run_query(statement: Statement, client: MysqlClient) -> FoundRows:
@@ -56,12 +56,13 @@ def run_query(statement: Statement, client: MysqlClient) -> FoundRows:
     "executeStatement",
     effect="write",
     no_evidence=UNRECORDED,
-    examples=example(
-        "executeStatement",
-        "Cancel an order",
-        {"sql": "UPDATE orders SET state = 'cancelled' WHERE id = ?", "parameters": [1]},
-        {"rows": [], "columns": [], "truncated": False, "affected": 1},
-    ),
+    examples=[
+        (
+            "Cancel an order",
+            {"sql": "UPDATE orders SET state = 'cancelled' WHERE id = ?", "parameters": [1]},
+            {"rows": [], "columns": [], "truncated": False, "affected": 1},
+        )
+    ],
     keywords=("update rows", "delete rows", "call a procedure"),
 )
 def execute_statement(statement: Statement, client: MysqlClient) -> Changed:

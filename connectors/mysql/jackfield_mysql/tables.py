@@ -6,7 +6,6 @@ from jackfield.connector import Field, Inputs, Output, Pagination
 from jackfield_mysql.catalogue import COLUMNS, TABLES
 from jackfield_mysql.client import MysqlClient
 from jackfield_mysql.connector import connector
-from jackfield_mysql.examples import example
 from jackfield_mysql.fields import table_field
 from jackfield_sql.tables import TableColumn, TableDescription, no_table
 
@@ -41,7 +40,7 @@ class Tables(Output):
     "listTables",
     effect="read",
     pagination=Pagination("nextToken", "nextToken", "tables", all_input="fetchAll"),
-    examples=example("listTables", "All tables", {"fetchAll": True}, {"tables": [{"name": "orders", "kind": "table"}]}),
+    examples=[("All tables", {"fetchAll": True}, {"tables": [{"name": "orders", "kind": "table"}]})],
 )
 def list_tables(query: TableQuery, client: MysqlClient) -> Tables:
     """List the tables and views of the connection's database that the user may use, by name."""
@@ -59,12 +58,9 @@ class TableName(Inputs):
 @connector.action(
     "describeTable",
     effect="read",
-    examples=example(
-        "describeTable",
-        "Columns of a table",
-        {"table": "orders"},
-        {"columns": [{"name": "id", "type": "int(11)", "nullable": False, "key": True}]},
-    ),
+    examples=[
+        ("Columns of a table", {"table": "orders"}, {"columns": [{"name": "id", "type": "int(11)", "nullable": False, "key": True}]})
+    ],
 )
 def describe_table(asked: TableName, client: MysqlClient) -> TableDescription:
     """List the columns of a table or view with their types."""

@@ -8,7 +8,6 @@ from typing import Any, Literal
 from jackfield.connector import Detail, Field, Inputs
 from jackfield_postgresql.client import PostgresClient
 from jackfield_postgresql.connector import connector
-from jackfield_postgresql.examples import example
 from jackfield_postgresql.fields import schema_field, table_field
 from jackfield_postgresql.statements import Changed
 from jackfield_sql.inserting import ROWS, columns_of, lines_of, too_many
@@ -67,12 +66,13 @@ def quoted(name: str) -> str:
     "insertRows",
     effect="write",
     no_evidence=_OWN_COLUMNS,
-    examples=example(
-        "insertRows",
-        "Insert an order",
-        {"table": "orders", "rows": [{"customer": 7, "total": "19.90"}], "returning": ["id"]},
-        {"rows": [{"id": 1}], "columns": ["id"], "truncated": False, "affected": 1},
-    ),
+    examples=[
+        (
+            "Insert an order",
+            {"table": "orders", "rows": [{"customer": 7, "total": "19.90"}], "returning": ["id"]},
+            {"rows": [{"id": 1}], "columns": ["id"], "truncated": False, "affected": 1},
+        )
+    ],
     keywords=("add a row", "store a record"),
 )
 def insert_rows(asked: InsertRows, client: PostgresClient) -> Changed:
@@ -86,12 +86,13 @@ def insert_rows(asked: InsertRows, client: PostgresClient) -> Changed:
     "upsertRows",
     effect="write",
     no_evidence=_OWN_COLUMNS,
-    examples=example(
-        "upsertRows",
-        "Store the newest price",
-        {"table": "prices", "rows": [{"sku": "lamp", "price": "19.90"}], "keyColumns": ["sku"]},
-        {"rows": [], "columns": [], "truncated": False, "affected": 1},
-    ),
+    examples=[
+        (
+            "Store the newest price",
+            {"table": "prices", "rows": [{"sku": "lamp", "price": "19.90"}], "keyColumns": ["sku"]},
+            {"rows": [], "columns": [], "truncated": False, "affected": 1},
+        )
+    ],
     keywords=("insert or update", "merge rows"),
 )
 def upsert_rows(asked: UpsertRows, client: PostgresClient) -> Changed:

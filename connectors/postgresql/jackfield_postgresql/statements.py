@@ -7,7 +7,6 @@ from typing import Any
 from jackfield.connector import Field, Inputs, Output
 from jackfield_postgresql.client import PostgresClient
 from jackfield_postgresql.connector import connector
-from jackfield_postgresql.examples import example
 from jackfield_sql.statements import (
     columns_output,
     found,
@@ -51,12 +50,13 @@ class Changed(Found):
 @connector.action(
     "runQuery",
     effect="read",
-    examples=example(
-        "runQuery",
-        "Orders of a customer",
-        {"sql": "SELECT id, total FROM orders WHERE customer = $1", "parameters": [7]},
-        {"rows": [{"id": 1, "total": "19.90"}], "columns": ["id", "total"], "truncated": False},
-    ),
+    examples=[
+        (
+            "Orders of a customer",
+            {"sql": "SELECT id, total FROM orders WHERE customer = $1", "parameters": [7]},
+            {"rows": [{"id": 1, "total": "19.90"}], "columns": ["id", "total"], "truncated": False},
+        )
+    ],
     keywords=("select", "read a table", "find rows"),
 )
 def run_query(statement: Statement, client: PostgresClient) -> Found:
@@ -68,12 +68,13 @@ def run_query(statement: Statement, client: PostgresClient) -> Found:
     "executeStatement",
     effect="write",
     no_evidence="What a statement changes is the caller's own text: jackfield does not know where a marker would go.",
-    examples=example(
-        "executeStatement",
-        "Cancel an order",
-        {"sql": "UPDATE orders SET state = 'cancelled' WHERE id = $1 RETURNING id, state", "parameters": [1]},
-        {"rows": [{"id": 1, "state": "cancelled"}], "columns": ["id", "state"], "truncated": False, "affected": 1},
-    ),
+    examples=[
+        (
+            "Cancel an order",
+            {"sql": "UPDATE orders SET state = 'cancelled' WHERE id = $1 RETURNING id, state", "parameters": [1]},
+            {"rows": [{"id": 1, "state": "cancelled"}], "columns": ["id", "state"], "truncated": False, "affected": 1},
+        )
+    ],
     keywords=("update rows", "delete rows", "call a procedure"),
 )
 def execute_statement(statement: Statement, client: PostgresClient) -> Changed:

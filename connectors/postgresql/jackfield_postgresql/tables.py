@@ -8,7 +8,6 @@ from jackfield.connector import Field, Inputs, Output, Pagination
 from jackfield_postgresql.catalogue import COLUMNS, TABLES
 from jackfield_postgresql.client import PostgresClient
 from jackfield_postgresql.connector import connector
-from jackfield_postgresql.examples import example
 from jackfield_postgresql.fields import schema_field, table_field
 from jackfield_sql.tables import TableColumn, TableDescription, bad_token, no_table
 
@@ -43,7 +42,7 @@ class Tables(Output):
     "listTables",
     effect="read",
     pagination=Pagination("nextToken", "nextToken", "tables", all_input="fetchAll"),
-    examples=example("listTables", "All tables", {"fetchAll": True}, {"tables": [{"schema": "public", "name": "orders", "kind": "table"}]}),
+    examples=[("All tables", {"fetchAll": True}, {"tables": [{"schema": "public", "name": "orders", "kind": "table"}]})],
 )
 def list_tables(query: TableQuery, client: PostgresClient) -> Tables:
     """List the tables and views in schemas that the user may use, by name."""
@@ -73,12 +72,9 @@ class TableName(Inputs):
 @connector.action(
     "describeTable",
     effect="read",
-    examples=example(
-        "describeTable",
-        "Columns of a table",
-        {"table": "orders"},
-        {"columns": [{"name": "id", "type": "integer", "nullable": False, "key": True}]},
-    ),
+    examples=[
+        ("Columns of a table", {"table": "orders"}, {"columns": [{"name": "id", "type": "integer", "nullable": False, "key": True}]})
+    ],
 )
 def describe_table(asked: TableName, client: PostgresClient) -> TableDescription:
     """List the columns of a table or view with their types."""

@@ -14,7 +14,6 @@ from jackfield.connector import Detail, Field, Inputs, InvalidInput, Output
 from jackfield.connector.binary import Encoding, decoded, encoded, encoding_field
 from jackfield_rabbitmq.client import RabbitClient
 from jackfield_rabbitmq.connector import UNRECORDED, connector
-from jackfield_rabbitmq.examples import example
 from jackfield_rabbitmq.fields import NAME, exchange_field, queue_field
 from jackfield_rabbitmq.session import Message
 
@@ -124,12 +123,13 @@ class TakenMessages(Output):
     "publishMessage",
     effect="write",
     no_evidence=UNRECORDED,
-    examples=example(
-        "publishMessage",
-        "Queue an order",
-        {"routingKey": "orders", "body": '{"order": 7}', "contentType": "application/json"},
-        {"messageId": "0197a2f0-0000-7000-8000-000000000000"},
-    ),
+    examples=[
+        (
+            "Queue an order",
+            {"routingKey": "orders", "body": '{"order": 7}', "contentType": "application/json"},
+            {"messageId": "0197a2f0-0000-7000-8000-000000000000"},
+        )
+    ],
     keywords=("send to a queue", "enqueue"),
 )
 def publish_message(new: NewMessage, client: RabbitClient) -> Published:
@@ -143,16 +143,24 @@ def publish_message(new: NewMessage, client: RabbitClient) -> Published:
     "takeMessages",
     effect="write",
     no_evidence=UNRECORDED,
-    examples=example(
-        "takeMessages",
-        "Take an order",
-        {"queue": "orders"},
-        {
-            "messages": [
-                {"body": '{"order": 7}', "encoding": "text", "exchange": "", "routingKey": "orders", "redelivered": False, "headers": {}}
-            ]
-        },
-    ),
+    examples=[
+        (
+            "Take an order",
+            {"queue": "orders"},
+            {
+                "messages": [
+                    {
+                        "body": '{"order": 7}',
+                        "encoding": "text",
+                        "exchange": "",
+                        "routingKey": "orders",
+                        "redelivered": False,
+                        "headers": {},
+                    }
+                ]
+            },
+        )
+    ],
     keywords=("consume", "get from a queue", "dequeue"),
 )
 def take_messages(asked: Taking, client: RabbitClient) -> TakenMessages:

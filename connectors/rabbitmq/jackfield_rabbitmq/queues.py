@@ -9,7 +9,6 @@ from pika import spec
 from jackfield.connector import Field, Inputs, Output
 from jackfield_rabbitmq.client import RabbitClient
 from jackfield_rabbitmq.connector import connector
-from jackfield_rabbitmq.examples import example
 from jackfield_rabbitmq.fields import NAME, exchange_field, queue_field
 
 
@@ -69,7 +68,7 @@ class Bound(Output):
 @connector.action(
     "describeQueue",
     effect="read",
-    examples=example("describeQueue", "How many wait", {"queue": "orders"}, {"messages": 3, "consumers": 1}),
+    examples=[("How many wait", {"queue": "orders"}, {"messages": 3, "consumers": 1})],
     keywords=("queue length",),
 )
 def describe_queue(asked: QueueName, client: RabbitClient) -> QueueState:
@@ -81,7 +80,7 @@ def describe_queue(asked: QueueName, client: RabbitClient) -> QueueState:
 @connector.action(
     "declareQueue",
     effect="idempotent",
-    examples=example("declareQueue", "A queue for orders", {"queue": "orders"}, {"messages": 0, "consumers": 0}),
+    examples=[("A queue for orders", {"queue": "orders"}, {"messages": 0, "consumers": 0})],
     keywords=("create a queue",),
 )
 def declare_queue(new: NewQueue, client: RabbitClient) -> QueueState:
@@ -94,7 +93,7 @@ def declare_queue(new: NewQueue, client: RabbitClient) -> QueueState:
 @connector.action(
     "bindQueue",
     effect="idempotent",
-    examples=example("bindQueue", "All orders", {"queue": "orders", "exchange": "shop", "routingKey": "orders.#"}, {"bound": True}),
+    examples=[("All orders", {"queue": "orders", "exchange": "shop", "routingKey": "orders.#"}, {"bound": True})],
 )
 def bind_queue(binding: Binding, client: RabbitClient) -> Bound:
     """Let a queue get messages of an exchange."""

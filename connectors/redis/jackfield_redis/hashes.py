@@ -8,7 +8,6 @@ from jackfield.connector import Field, Inputs, Output
 from jackfield.connector.binary import Encoding, encoding_field, encoding_output
 from jackfield_redis.client import RedisClient
 from jackfield_redis.connector import connector
-from jackfield_redis.examples import example
 from jackfield_redis.values import FIELDS, fields_of, key_field, pairs_of
 
 _NAMES: dict[str, Any] = {"uniqueItems": True, "maxItems": 1000, "items": {"type": "string", "maxLength": 65_536}}
@@ -45,7 +44,7 @@ class Stored(Output):
 @connector.action(
     "getHash",
     effect="read",
-    examples=example("getHash", "An order", {"key": "order:7"}, {"fields": {"state": "paid"}, "encoding": "text"}),
+    examples=[("An order", {"key": "order:7"}, {"fields": {"state": "paid"}, "encoding": "text"})],
 )
 def get_hash(asked: Hash, client: RedisClient) -> HashFields:
     """Read the fields of a hash (HGETALL, HMGET)."""
@@ -61,7 +60,7 @@ def get_hash(asked: Hash, client: RedisClient) -> HashFields:
 @connector.action(
     "setHashFields",
     effect="idempotent",
-    examples=example("setHashFields", "Mark an order as paid", {"key": "order:7", "fields": {"state": "paid"}}, {"stored": True}),
+    examples=[("Mark an order as paid", {"key": "order:7", "fields": {"state": "paid"}}, {"stored": True})],
 )
 def set_hash_fields(new: NewFields, client: RedisClient) -> Stored:
     """Store fields of a hash (HSET). Its other fields stay."""

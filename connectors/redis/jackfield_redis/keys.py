@@ -7,7 +7,6 @@ from typing import Any
 from jackfield.connector import Detail, Field, Inputs, InvalidInput, Output, Pagination, current_call
 from jackfield_redis.client import RedisClient
 from jackfield_redis.connector import UNRECORDED, connector
-from jackfield_redis.examples import example
 from jackfield_redis.values import expiry_field, key_field
 
 _KEYS: dict[str, Any] = {"minItems": 1, "maxItems": 1000, "items": {"type": "string", "minLength": 1, "maxLength": 65_536}}
@@ -65,7 +64,7 @@ class Found(Output):
     "listKeys",
     effect="read",
     pagination=Pagination("nextToken", "nextToken", "keys", all_input="fetchAll"),
-    examples=example("listKeys", "All carts", {"pattern": "cart:*", "fetchAll": True}, {"keys": ["cart:7"]}),
+    examples=[("All carts", {"pattern": "cart:*", "fetchAll": True}, {"keys": ["cart:7"]})],
 )
 def list_keys(query: KeyQuery, client: RedisClient) -> Keys:
     """List keys by a pattern (SCAN). Keys that come or go meanwhile may be missed, and those that are no UTF-8 are left out."""
@@ -90,7 +89,7 @@ def _text(raw: bytes) -> str | None:
     "deleteKeys",
     effect="write",
     no_evidence=UNRECORDED,
-    examples=example("deleteKeys", "Delete a cart", {"keys": ["cart:7"]}, {"deleted": 1}),
+    examples=[("Delete a cart", {"keys": ["cart:7"]}, {"deleted": 1})],
 )
 def delete_keys(asked: KeyNames, client: RedisClient) -> Deleted:
     """Delete keys with their values (DEL), all at once."""
@@ -100,7 +99,7 @@ def delete_keys(asked: KeyNames, client: RedisClient) -> Deleted:
 @connector.action(
     "expireKey",
     effect="idempotent",
-    examples=example("expireKey", "Delete a cart in a day", {"key": "cart:7", "expireSeconds": 86_400}, {"found": True}),
+    examples=[("Delete a cart in a day", {"key": "cart:7", "expireSeconds": 86_400}, {"found": True})],
 )
 def expire_key(asked: Expiry, client: RedisClient) -> Found:
     """Delete a key after some time (EXPIRE)."""

@@ -8,7 +8,6 @@ from jackfield.connector import Field, Inputs, Output
 from jackfield.connector.binary import Encoding, decoded, encoded, encoding_field, encoding_output
 from jackfield_redis.client import RedisClient
 from jackfield_redis.connector import UNRECORDED, connector
-from jackfield_redis.examples import example
 from jackfield_redis.values import LONGEST, key_field, texts
 
 _MOST_ITEMS = 1000
@@ -61,7 +60,7 @@ class Pop(Inputs):
 @connector.action(
     "listItems",
     effect="read",
-    examples=example("listItems", "The first jobs", {"key": "jobs", "count": 2}, {"items": ["a", "b"], "encoding": "text"}),
+    examples=[("The first jobs", {"key": "jobs", "count": 2}, {"items": ["a", "b"], "encoding": "text"})],
 )
 def list_items(part: Part, client: RedisClient) -> Items:
     """Read items of a list (LRANGE). They stay in it."""
@@ -74,7 +73,7 @@ def list_items(part: Part, client: RedisClient) -> Items:
     "pushItems",
     effect="write",
     no_evidence=UNRECORDED,
-    examples=example("pushItems", "Queue a job", {"key": "jobs", "items": ["a"]}, {"length": 1}),
+    examples=[("Queue a job", {"key": "jobs", "items": ["a"]}, {"length": 1})],
     keywords=("enqueue", "append to a list"),
 )
 def push_items(new: Push, client: RedisClient) -> Length:
@@ -89,7 +88,7 @@ def push_items(new: Push, client: RedisClient) -> Length:
     "popItems",
     effect="write",
     no_evidence=UNRECORDED,
-    examples=example("popItems", "Take a job", {"key": "jobs"}, {"items": ["a"], "encoding": "text"}),
+    examples=[("Take a job", {"key": "jobs"}, {"items": ["a"], "encoding": "text"})],
     keywords=("dequeue", "take from a list"),
 )
 def pop_items(asked: Pop, client: RedisClient) -> Items:

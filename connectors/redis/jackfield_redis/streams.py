@@ -6,7 +6,6 @@ from jackfield.connector import Field, Inputs, Output, Pagination
 from jackfield.connector.binary import Encoding, encoded, encoding_field, encoding_output
 from jackfield_redis.client import RedisClient
 from jackfield_redis.connector import UNRECORDED, connector
-from jackfield_redis.examples import example
 from jackfield_redis.session import Argument
 from jackfield_redis.values import FIELDS, NAME, TEXT, fields_of, key_field, pairs_of
 
@@ -80,12 +79,13 @@ class Published(Output):
     "readStream",
     effect="read",
     pagination=Pagination("nextToken", "nextToken", "entries", all_input="fetchAll"),
-    examples=example(
-        "readStream",
-        "All entries",
-        {"key": "events", "fetchAll": True},
-        {"entries": [{"id": "1732723200000-0", "fields": {"order": "7"}, "encoding": "text"}]},
-    ),
+    examples=[
+        (
+            "All entries",
+            {"key": "events", "fetchAll": True},
+            {"entries": [{"id": "1732723200000-0", "fields": {"order": "7"}, "encoding": "text"}]},
+        )
+    ],
 )
 def read_stream(query: StreamQuery, client: RedisClient) -> Entries:
     """Read entries of a stream, oldest first (XRANGE). They stay in it."""
@@ -106,7 +106,7 @@ def entries_after(client: RedisClient, key: str, after: str | None, most: int) -
     "addToStream",
     effect="write",
     no_evidence=UNRECORDED,
-    examples=example("addToStream", "Tell of an order", {"key": "events", "fields": {"order": "7"}}, {"id": "1732723200000-0"}),
+    examples=[("Tell of an order", {"key": "events", "fields": {"order": "7"}}, {"id": "1732723200000-0"})],
     keywords=("append an event",),
 )
 def add_to_stream(new: NewEntry, client: RedisClient) -> Added:
@@ -119,7 +119,7 @@ def add_to_stream(new: NewEntry, client: RedisClient) -> Added:
     "publishMessage",
     effect="write",
     no_evidence=UNRECORDED,
-    examples=example("publishMessage", "Tell of an order", {"channel": "orders", "message": "7"}, {"receivers": 1}),
+    examples=[("Tell of an order", {"channel": "orders", "message": "7"}, {"receivers": 1})],
 )
 def publish_message(new: Message, client: RedisClient) -> Published:
     """Publish a message to those who listen to a channel at this moment (PUBLISH)."""

@@ -6,7 +6,6 @@ from jackfield.connector import Field, Inputs, Output
 from jackfield.connector.binary import Encoding, decoded, encoded, encoding_field, encoding_output
 from jackfield_redis.client import RedisClient
 from jackfield_redis.connector import UNRECORDED, connector
-from jackfield_redis.examples import example
 from jackfield_redis.session import Argument
 from jackfield_redis.values import TEXT, expiry_field, key_field
 
@@ -66,7 +65,7 @@ class Number(Output):
 @connector.action(
     "getValue",
     effect="read",
-    examples=example("getValue", "Read a cart", {"key": "cart:7"}, {"found": True, "value": "lamp", "encoding": "text"}),
+    examples=[("Read a cart", {"key": "cart:7"}, {"found": True, "value": "lamp", "encoding": "text"})],
 )
 def get_value(asked: Key, client: RedisClient) -> Value:
     """Read the value of a key (GET)."""
@@ -78,7 +77,7 @@ def get_value(asked: Key, client: RedisClient) -> Value:
 @connector.action(
     "setValue",
     effect="idempotent",
-    examples=example("setValue", "Keep a session", {"key": "session:7", "value": "ada", "expireSeconds": 3600}, {"stored": True}),
+    examples=[("Keep a session", {"key": "session:7", "value": "ada", "expireSeconds": 3600}, {"stored": True})],
 )
 def set_value(new: NewValue, client: RedisClient) -> Stored:
     """Store a value, whether the key exists or not (SET)."""
@@ -90,7 +89,7 @@ def set_value(new: NewValue, client: RedisClient) -> Stored:
     "setValueIfAbsent",
     effect="write",
     no_evidence=UNRECORDED,
-    examples=example("setValueIfAbsent", "Take a lock", {"key": "lock:import", "value": "worker-1", "expireSeconds": 60}, {"stored": True}),
+    examples=[("Take a lock", {"key": "lock:import", "value": "worker-1", "expireSeconds": 60}, {"stored": True})],
     keywords=("lock", "set if not exists"),
 )
 def set_value_if_absent(new: NewValue, client: RedisClient) -> Stored:
@@ -100,7 +99,7 @@ def set_value_if_absent(new: NewValue, client: RedisClient) -> Stored:
 
 @connector.action(
     "incrementValue", effect="write", no_evidence=UNRECORDED,
-    examples=example("incrementValue", "Count a visit", {"key": "visits"}, {"value": 42}),
+    examples=[("Count a visit", {"key": "visits"}, {"value": 42})],
     keywords=("counter", "decrement"),
 )  # fmt: skip
 def increment_value(asked: Increment, client: RedisClient) -> Number:

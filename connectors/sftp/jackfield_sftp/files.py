@@ -6,7 +6,6 @@ from jackfield.connector import Detail, Field, Inputs, InvalidInput, Output
 from jackfield.connector.binary import Encoding, decoded, encoded, encoding_field
 from jackfield_sftp.client import MOST_BYTES, SftpClient
 from jackfield_sftp.connector import UNRECORDED, connector
-from jackfield_sftp.examples import example
 from jackfield_sftp.fields import checked, path_field
 
 _LONGEST = MOST_BYTES * 4 // 3 + 4
@@ -62,7 +61,7 @@ class Deleted(Output):
 @connector.action(
     "readFile",
     effect="read",
-    examples=example("readFile", "Read orders", {"path": "inbox/orders.csv"}, {"content": "id;total\n7;19.90\n", "encoding": "text"}),
+    examples=[("Read orders", {"path": "inbox/orders.csv"}, {"content": "id;total\n7;19.90\n", "encoding": "text"})],
     keywords=("download", "get a file"),
 )
 def read_file(asked: FilePath, client: SftpClient) -> Content:
@@ -74,7 +73,7 @@ def read_file(asked: FilePath, client: SftpClient) -> Content:
 @connector.action(
     "writeFile",
     effect="idempotent",
-    examples=example("writeFile", "Send orders", {"path": "outbox/orders.csv", "content": "id;total\n7;19.90\n"}, {"size": 17}),
+    examples=[("Send orders", {"path": "outbox/orders.csv", "content": "id;total\n7;19.90\n"}, {"size": 17})],
     keywords=("upload", "put a file"),
 )
 def write_file(new: NewFile, client: SftpClient) -> Written:
@@ -90,7 +89,7 @@ def write_file(new: NewFile, client: SftpClient) -> Written:
     "moveFile",
     effect="write",
     no_evidence=UNRECORDED,
-    examples=example("moveFile", "Put orders aside", {"path": "inbox/orders.csv", "newPath": "done/orders.csv"}, {"moved": True}),
+    examples=[("Put orders aside", {"path": "inbox/orders.csv", "newPath": "done/orders.csv"}, {"moved": True})],
     keywords=("rename a file",),
 )
 def move_file(move: Move, client: SftpClient) -> Moved:
@@ -104,7 +103,7 @@ def move_file(move: Move, client: SftpClient) -> Moved:
     "deleteFile",
     effect="write",
     no_evidence=UNRECORDED,
-    examples=example("deleteFile", "Delete orders", {"path": "inbox/orders.csv"}, {"deleted": True}),
+    examples=[("Delete orders", {"path": "inbox/orders.csv"}, {"deleted": True})],
 )
 def delete_file(asked: FilePath, client: SftpClient) -> Deleted:
     """Delete a file."""

@@ -9,7 +9,6 @@ from typing import Any, Literal
 from jackfield.connector import Field, Inputs, Output, Pagination
 from jackfield_sftp.client import SftpClient
 from jackfield_sftp.connector import UNRECORDED, connector
-from jackfield_sftp.examples import example
 from jackfield_sftp.fields import checked, path_field
 
 _PAGE = 500
@@ -62,12 +61,13 @@ class Created(Output):
     "listFiles",
     effect="read",
     pagination=Pagination("nextToken", "nextToken", "entries", all_input="fetchAll"),
-    examples=example(
-        "listFiles",
-        "The inbox",
-        {"path": "inbox", "fetchAll": True},
-        {"entries": [{"name": "orders.csv", "kind": "file", "size": 17, "modified": "2026-11-27T10:00:00Z"}]},
-    ),
+    examples=[
+        (
+            "The inbox",
+            {"path": "inbox", "fetchAll": True},
+            {"entries": [{"name": "orders.csv", "kind": "file", "size": 17, "modified": "2026-11-27T10:00:00Z"}]},
+        )
+    ],
 )
 def list_files(query: FolderQuery, client: SftpClient) -> Entries:
     """List the files and folders of a folder, by name."""
@@ -95,7 +95,7 @@ def _kind(mode: int) -> Kind:
     "createFolder",
     effect="write",
     no_evidence=UNRECORDED,
-    examples=example("createFolder", "A folder for orders", {"path": "done"}, {"created": True}),
+    examples=[("A folder for orders", {"path": "done"}, {"created": True})],
 )
 def create_folder(asked: FolderPath, client: SftpClient) -> Created:
     """Create a folder in one that exists."""

@@ -22,6 +22,10 @@ if typing.TYPE_CHECKING:
     from jackfield.connector.budget import Budget
     from jackfield.connector.evidence import Evidence, Marker
 
+
+Example = Json | tuple[Json, Json] | tuple[str, Json, Json]
+"""Example of an action: a title, an invocation and a result; or inputs and output, perhaps after a title."""
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 Explain = Callable[[Exception, Any, Inputs | None], JackfieldError | None]
@@ -107,12 +111,13 @@ class Connector(Triggers):
         self.test_permissions: dict[str, tuple[str, ...]] = {}
         self.documents: list[Documents] = []
 
-    def _example(self, key: str, title: str | None, one: Json | tuple[Json, Json]) -> Json:
+    def _example(self, key: str, title: str | None, one: Example) -> Json:
         if not isinstance(one, tuple):
             return one
         from jackfield.manifest.parts import example
 
-        return example(self.key, self.version, key, title or spelt_out(key), *one)
+        own, inputs, output = one if len(one) == 3 else (title or spelt_out(key), *one)
+        return example(self.key, self.version, key, own, inputs, output)
 
     def __repr__(self) -> str:
         return f"Connector({self.key!r}, {self.version!r})"
@@ -126,7 +131,7 @@ class Connector(Triggers):
         permissions: Mapping[str, Sequence[str]] | None = None,
         pagination: Pagination | None = None,
         rate_limit: RateLimit | None = None,
-        examples: Sequence[Mapping[str, Any] | tuple[Mapping[str, Any], Mapping[str, Any]]] = (),
+        examples: Sequence[Example] = (),
         idempotent_by: IdempotentBy | None = None,
         repeat_ok: Sequence[RepeatOk] = (),
         schema: Mapping[str, Any] | None = None,
@@ -149,8 +154,8 @@ class Connector(Triggers):
         """Declare the decorated function as an action. The function itself is returned unchanged.
 
         Its first parameter takes the inputs, the second (if any) the open client; it returns an Output. ``schema`` adds JSON Schema
-        keywords to the inputs as a whole (``anyOf`` over required members). An example is a title, an invocation and a result, or a pair
-        of inputs and output.
+        keywords to the inputs as a whole (``anyOf`` over required members). An example is a title, an invocation and a result; or a pair
+        of inputs and output, or these after a title.
 
         ``budget`` paces the calls by the provider's own limits, in place of ``rate_limit``; ``cost`` takes the inputs and returns how much
         a call counts (the number of recipients, for instance).
