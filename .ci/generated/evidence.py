@@ -27,6 +27,11 @@ MARKER: Json = {
                 "description": "An input with evidence of the caller's own: then he also names the places of the marker.",
             },
             "values": {**_NAMES, "description": 'Inputs in which {"$marker": {}} then stands for the marker.'},
+            "keyed": {
+                "type": "string",
+                "minLength": 1,
+                "description": "An input with which the provider compares repeated requests: then all attempts carry one marker.",
+            },
             "texts": {**_NAMES, "description": "Inputs in whose texts '{marker}' does."},
             "value": {
                 "type": "object",
@@ -36,7 +41,7 @@ MARKER: Json = {
     ),
     "minProperties": 1,
     "oneOf": [{"required": [name]} for name in ("at", "header", "agent", "code", "given")],
-    "dependentRequired": {"text": ["at"], "value": ["at"], "values": ["given"], "texts": ["given"]},
+    "dependentRequired": {"text": ["at"], "value": ["at"], "values": ["given"], "texts": ["given"], "keyed": ["given"]},
     "not": {"required": ["text", "value"]},
     "description": "Where each attempt of a write leaves its marker, by which evidence finds it again after a lost answer.",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -58,7 +58,7 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
         yield found
 
 
-def _lost(environment: dict[str, str], depot: _Depot, inputs: dict[str, Any]) -> dict[str, Any]:
+def _lost(environment: dict[str, str], depot: Callable[[int, Request], Any], inputs: dict[str, Any]) -> dict[str, Any]:
     """Send a request whose answer is lost, look for it, and return its entry."""
     clock = StillClock()
     with Provider(depot) as provider:
@@ -130,6 +130,21 @@ def test_a_thing_is_read_by_an_id_that_the_marker_made(environment: dict[str, st
     sent = depot.taken[0]
     marker = json.loads(sent.body)["reference"].removeprefix("order-")
     assert (sent.headers["X-Trace"], depot.reads) == (f"of {marker}", [f"/parcels/{marker}"])
+
+
+@pytest.mark.parametrize(("more", "bodies"), [({}, 2), ({"idempotencyHeader": "Idempotency-Key"}, 1)], ids=["unkeyed", "keyed"])
+def test_attempts_under_one_key_are_equal(environment: dict[str, str], more: dict[str, str], bodies: int) -> None:
+    """A provider that knows keys compares the requests of one, so they have one marker; without a key, each attempt has its own."""
+    depot, pages = _Depot(), [Answer({}, status=429, headers={"Retry-After": "0"})]
+    sent: list[bytes] = []
+
+    def answered(number: int, request: Request) -> Any:
+        if request.method == "POST":
+            sent.append(request.body)
+        return pages.pop() if pages and request.method == "POST" else depot(number, request)
+
+    entry = _lost(environment, answered, {**PARCEL, **more})
+    assert (entry["status"], len(sent), len({*sent})) == ("succeeded", 2, bodies), entry["looks"]
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,10 @@ class Marker:
             raise EvidenceFault("'marker.value' needs 'at', no 'text', and {\"$marker\": {}} once as its only placeholder")
         return self
 
+    def is_shared(self, _inputs: Mapping[str, Any], /) -> bool:
+        """Return whether all attempts of a ``write`` with these inputs carry one marker, since the provider compares their requests."""
+        return False
+
     def declare(self, evidence: Sequence[Evidence], effect: str, idempotent_by: str | None) -> None:
         """Check the evidence of an action with this marker.
 
@@ -144,7 +148,7 @@ class Evidence:
         """Return one member of ``evidence`` of an action in a manifest."""
         raise NotImplementedError
 
-    def of(self, inputs: Mapping[str, Any]) -> Sequence[Evidence]:  # noqa: ARG002 (a caller may give evidence there)
+    def of(self, _inputs: Mapping[str, Any], /) -> Sequence[Evidence]:
         """Return the evidence of a call with these inputs: this one."""
         return (self,)
 

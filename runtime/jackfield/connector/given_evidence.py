@@ -21,15 +21,18 @@ IN_TEXT = "{marker}"
 @dataclass(frozen=True, slots=True)
 class GivenMarker(Marker):
     """Places of the marker that a caller names, if he gives evidence in the input ``given``: ``MARKER`` anywhere in the inputs
-    ``values``, and ``{marker}`` in texts of the inputs ``texts``."""
+    ``values``, and ``{marker}`` in texts of the inputs ``texts``. With the input ``keyed``, the provider knows repeats by a key, and
+    compares their requests: all attempts carry one marker."""
 
     given: str = "evidence"
     values: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
+    keyed: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the member ``marker`` of an action in a manifest."""
-        return {"given": self.given, "values": [*self.values], "texts": [*self.texts]}
+        keyed = {} if self.keyed is None else {"keyed": self.keyed}
+        return {"given": self.given, "values": [*self.values], "texts": [*self.texts], **keyed}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> GivenMarker:
@@ -37,7 +40,8 @@ class GivenMarker(Marker):
 
         :raises EvidenceFault: if it names no place.
         """
-        return cls(given=data["given"], values=tuple(data.get("values", ())), texts=tuple(data.get("texts", ()))).checked()
+        values, texts = (tuple(data.get(name, ())) for name in ("values", "texts"))
+        return cls(given=data["given"], values=values, texts=texts, keyed=data.get("keyed")).checked()
 
     def checked(self) -> GivenMarker:
         """Return the marker, once it names a place.
@@ -47,6 +51,10 @@ class GivenMarker(Marker):
         if not (self.values or self.texts):
             raise EvidenceFault("'marker' needs 'values' or 'texts', the inputs in which callers place it")
         return self
+
+    def is_shared(self, inputs: Mapping[str, Any], /) -> bool:
+        """Return whether all attempts of a ``write`` with these inputs carry one marker."""
+        return self.keyed is not None and inputs.get(self.keyed) is not None
 
     def is_placed(self, inputs: Mapping[str, Any]) -> bool:
         """Return whether inputs name a place for the marker."""
@@ -106,7 +114,7 @@ class GivenEvidence(Evidence):
         about = (data["action"], data.get("inputs", {}), data.get("place", "url"), data.get("within", ""))
         return cls(*about, data["given"], data.get("key", "given"))
 
-    def of(self, inputs: Mapping[str, Any]) -> tuple[Look, ...]:
+    def of(self, inputs: Mapping[str, Any], /) -> tuple[Look, ...]:
         """Return the look that a call with these inputs has; none if its caller has given none.
 
         :raises EvidenceFault: if it proves nothing.

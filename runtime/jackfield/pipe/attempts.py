@@ -20,7 +20,7 @@ from jackfield.kernel.secrecy import Hidden, SecretHolder
 from jackfield.pacing.pace import pace_of
 from jackfield.pacing.turn import Turn
 from jackfield.pipe.errors_map import AUTHORS, counted, explained, in_doubt, judged, late, log_error, quoted, repeated, unproven, weigh
-from jackfield.pipe.evidence import DONE_BEFORE, EVERY, Evidence, Remarks
+from jackfield.pipe.evidence import DONE_BEFORE, EVERY, Evidence, Remarks, shares_marker
 from jackfield.pipe.filling import Outputs
 from jackfield.pipe.masking import concealed, left
 from jackfield.pipe.on_time import GRACE
@@ -449,7 +449,7 @@ class Attempts(SecretHolder):
         shared, run, how = self.dependencies, self.run, {"reads": self.declared == "read", "in_loop": self.plan.code.is_async}
         self.evidence.tried += stores
         marking = run.record.marking if stores and self.plan.code.marker is not None and run.record is not None else None
-        number = self.evidence.tried if self.declared == "write" else EVERY  # a provider compares the requests of one key
+        number = EVERY if marking is not None and shares_marker(self.plan.code.marker, self.declared, self.inputs) else self.evidence.tried
         mask = None if self.opening is None else self.opening.cache.output_mask
         return Call(
             deadline,

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from jackfield.connector.context import Answered, Call, Observe
+    from jackfield.connector.evidence import Marker
     from jackfield.kernel.clock import Clock
     from jackfield.kernel.errors import JackfieldError
+    from jackfield.manifest.manifest import Effect
     from jackfield.pacing.pace import Paces
     from jackfield.pipe.ports import Files
     from jackfield.wire.exchanges import Exchange
@@ -32,6 +34,11 @@ EVERY = 0
 """Number of the marker that all attempts of a call carry whose repeats the provider knows by their key: their requests must be equal."""
 _MAX_LOGGED = 100
 """Limit of attempts of one invocation recorded in the journal."""
+
+
+def shares_marker(marker: Marker | None, declared: Effect, inputs: Mapping[str, Any]) -> bool:
+    """Return whether all attempts of a call carry one marker: a provider compares the requests of one key."""
+    return declared != "write" or (marker is not None and marker.is_shared(inputs))
 
 
 @dataclass(slots=True)

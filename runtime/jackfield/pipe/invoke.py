@@ -41,6 +41,7 @@ from jackfield.pipe.attempts import Attempts
 from jackfield.pipe.call_rules import refuse_job_timeout, refuse_queue_members
 from jackfield.pipe.calls import Calls
 from jackfield.pipe.check import filled_inputs, typed_inputs
+from jackfield.pipe.evidence import shares_marker
 from jackfield.pipe.settle import rehearsed, settled
 
 if TYPE_CHECKING:
@@ -309,7 +310,9 @@ class Pipeline:
             await attempts.take_turn()
         code, is_lent = attempts.plan.code, attempts.plan.loan is not None  # the rules allow one request over a lent connection
         if code.evidence and not is_lent and run.settle != "off" and attempts.ends_in_doubt:
-            record.expect(code.marker, code.evidence, attempts.inputs, is_shared=attempts.declared != "write")
+            record.expect(
+                code.marker, code.evidence, attempts.inputs, is_shared=shares_marker(code.marker, attempts.declared, attempts.inputs)
+            )
         if record.keeps:  # again, now that the connection is open and its secrets can be masked
             record.keep_inputs()
         return await record.start()

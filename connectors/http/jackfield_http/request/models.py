@@ -31,7 +31,7 @@ _MAP = {"maxProperties": 200}
 _POINTER = {"pattern": "^(/[^/]*)*$"}
 _MOST_EVIDENCE = 3000
 """Bytes of evidence as JSON: with the other facts of a doubt it must fit into what is kept of a call."""
-PLACED = GivenMarker(values=("json", "form", "query"), texts=("url", "headers"))
+PLACED = GivenMarker(values=("json", "form", "query"), texts=("url", "headers"), keyed="idempotencyHeader")
 """Places of the marker in a request."""
 GIVEN = GivenEvidence("request", {"method": "GET", "response": "json"}, within="/body")
 """Evidence that the caller gives."""
