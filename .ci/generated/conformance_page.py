@@ -22,7 +22,8 @@ of that tier or a lower one failed. A rule that does not apply is not counted, a
 The first rule, `connector-loads` (bronze), is that the connector can be imported; if it fails, the others cannot be judged.
 
 A connector inherits the suite `jackfield.testing.Conformance` in its tests ([test a connector](../tutorial/testing.md)): each
-rule of the first two tables and of those [about triggers](conformance-triggers.md) that applies is one test,
+rule of the first two tables and of those [about triggers](conformance-triggers.md) that applies is one test;
+[what catalogues show](conformance-triggers.md#catalogue) has rules, too,
 and pytest's summary lists the others as "not applicable" with the reason. Its
 other tests use the [Testing API](testing.md).
 
@@ -71,30 +72,31 @@ These rules are about what people see before they install a connector. Those abo
 wheel."""
 
 
-_TRIGGERS = """# Conformance rules: triggers
+_TRIGGERS = """# Conformance rules: triggers and catalogue
+
+## Triggers
 
 Rules about [triggers](../tutorial/triggers.md); [Conformance rules](conformance.md) has the others, and what tiers mean. Requests of
 webhooks are made from the examples, signed, and forged, repeated and broken; polls read a made-up list on a server on loopback."""
 
 
 def triggers_page() -> str:
-    """The page of rules about triggers."""
-    rules = sorted((ALL_RULES[name] for name in TRIGGER_RULES), key=lambda rule: (TIERS.index(rule.tier), rule.name))
-    return "\n\n".join([NOTICE, _TRIGGERS, _rows(rules)]) + "\n"
+    """The page of rules about triggers, and of those about what people see before they install a connector."""
+    triggers = sorted((ALL_RULES[name] for name in TRIGGER_RULES), key=lambda rule: (TIERS.index(rule.tier), rule.name))
+    shown = sorted((rule for rule in ALL_RULES.values() if _is_shown(rule)), key=lambda rule: TIERS.index(rule.tier))
+    return "\n\n".join([NOTICE, _TRIGGERS, _rows(triggers), _SHOWN, _rows(shown)]) + "\n"
 
 
 def page() -> str:
-    """The page of rules about everything but triggers."""
-    rules = sorted((rule for rule in ALL_RULES.values() if rule.name not in TRIGGER_RULES), key=lambda rule: TIERS.index(rule.tier))
-    driven = [rule for rule in rules if rule.drives]
-    shown = [rule for rule in rules if _is_shown(rule)]
-    declared = [rule for rule in rules if not rule.drives and not _is_shown(rule)]
-    parts = [NOTICE, _HEAD, _DECLARED, _rows(declared), _DRIVEN, _rows(driven), _SHOWN, _rows(shown)]
-    return "\n\n".join(parts) + "\n"
+    """The page of all other rules."""
+    others = (rule for rule in ALL_RULES.values() if rule.name not in TRIGGER_RULES and not _is_shown(rule))
+    rules = sorted(others, key=lambda rule: TIERS.index(rule.tier))
+    driven, declared = ([rule for rule in rules if rule.drives is drives] for drives in (True, False))
+    return "\n\n".join([NOTICE, _HEAD, _DECLARED, _rows(declared), _DRIVEN, _rows(driven)]) + "\n"
 
 
 def _is_shown(rule: Rule) -> bool:
-    return rule.check.__module__.endswith(".shelf")
+    return rule.check.__module__.endswith(".shelf") and rule.name not in TRIGGER_RULES
 
 
 def _rows(rules: list[Rule]) -> str:

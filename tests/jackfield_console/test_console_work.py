@@ -112,7 +112,7 @@ def test_a_doubt_is_settled(visitor: Visitor, console: Console) -> None:
     page = visitor.page
     identifier = doubtful(console)
     visitor.go("/")
-    page.get_by_role("link", name="In doubt").click()
+    page.get_by_role("link", name="In doubt", exact=True).click()
     page.locator("#found tbody a").first.click()
     page.get_by_role("heading", name="In doubt").wait_for()
     visitor.picture("in-doubt")

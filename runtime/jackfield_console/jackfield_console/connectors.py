@@ -215,7 +215,7 @@ def shown(request: PageRequest) -> Response:
 
 def _try_button(request: PageRequest, manifest: Manifest) -> Markup | None:
     """Render the button of a connector of which a fake can be made; None if there is none, or the caller may call nothing."""
-    bound = any("http" in row for row in manifest.raw["connectionTypes"])
+    bound = any("http" in row for row in manifest.raw.get("connectionTypes", ()))
     if not bound or not request.may("invoke") or not has_part(TRIAL):
         return None
     return form(request, f"/connectors/{manifest.key}/trial", h.button("Try with sample data", class_="primary"))

@@ -24,7 +24,7 @@ INNER = {
 """Classes to which annotations lead, and which have no border."""
 DATA = {
     "Completed", "ConnectionPage", "Draft", "Enqueued", "Entry", "Event", "HostAccess", "Invocation", "NamedConnection", "Part", "Result",
-    "Sample",
+    "Account", "Sample",
 }  # fmt: skip
 """Frozen data: their methods have nothing but the object, which shows no secret. What parses values into one is a border."""
 PARSES_NO_VALUES = {"Enqueued.of", "HostAccess.from_settings"}

@@ -24,7 +24,7 @@ from jackfield_server.http.app import build_app
 from jackfield_server.http.table import OPERATIONS
 from mcp_talk import call_of, message
 
-_CONNECTORS = ("aws-ses_", "echo_", "github_", "http_", "postgresql_", "slack_", "stripe_")
+_CONNECTORS = ("echo_", *(f"{path.name}_" for path in (Path(__file__).parents[3] / "connectors").iterdir()))
 RULES = Rules(allow=("echo/say & connection:hall",))
 """What the clerk may do: one action over one connection. Everything else that there is must stay hidden from them."""
 MARKS = (
@@ -180,7 +180,8 @@ PAGES: Mapping[tuple[str, str], Case] = {
     ("GET", "/invocations/{id}"): Case(200, shows="hall"),
     ("POST", "/invocations/{id}/cancel"): Case(303, {}),
     ("POST", "/invocations/{id}/resolve"): Case(303, {"as": "failed"}),
-    **{("POST", f"/invocations/{{id}}/{step}"): Case(303, {"as": "declined"}) for step in ("redrive", "approval")},
+    ("POST", "/connectors/{key}/trial"): Case(422, {}),
+    **{("POST", f"/invocations/{{id}}/{step}"): Case(303, {"as": "declined"}) for step in ("redrive", "approval", "look")},
     ("GET", "/queue/dead-letters"): Case(200, shows="Dead letters"),
     ("POST", "/files/{file}/removal"): Case(303, {}),
     ("POST", "/uploads"): Case(201, {}),
@@ -387,8 +388,7 @@ def test_h1_every_tool_of_mcp(scene: Scene) -> None:
         key, _, action = name.partition("_")
         for connection in ("hall", "zanzibar"):
             answer = _asked(scene, scene.clerk, call_of(name, 1, text="x", connection=connection))
-            refused = "not_allowed" in json.dumps(answer["result"])
-            assert refused is ((name, connection) != ("echo_say", "hall")), (name, answer)
+            assert ("not_allowed" in json.dumps(answer["result"])) is ((name, connection) != ("echo_say", "hall")), (name, answer)
             clean(json.dumps(answer), World(name=connection, key=key, action=action))
     assert scene.state() == before
     assert scene.count - count >= 30  # calls that were made: the matrix is not empty
