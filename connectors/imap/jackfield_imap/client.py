@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from jackfield.connector import Call, current_call
-from jackfield.kernel.failures import OnFailure
-from jackfield.kernel.secrecy import SecretHolder
-from jackfield.wire.sessions import SessionPool
+from jackfield.connector import JackfieldError
+from jackfield.connector.session_client import SessionClient
 from jackfield_imap.faults import Refusal, refused
 from jackfield_imap.session import Session
 
@@ -19,17 +16,20 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class ImapClient(SecretHolder):
-    """Client over a pool's sessions. Created for each attempt, so it only references shared objects."""
+class ImapClient(SessionClient[Session]):
+    """Client that sends commands of IMAP over a pool's sessions."""
 
-    __slots__ = ("_call", "_pool")
+    __slots__ = ()
+    refusal = Refusal
 
-    def __init__(self, pool: SessionPool[Session], call: Call) -> None:
-        self._pool = pool
-        self._call = call
+    def stands(self, session: Session) -> bool:
+        """Return True if an idle session answers. Answers name their commands, so a late one is taken for no other."""
+        session.ask(lambda server: server.noop(), safe=True)
+        return True
 
-    def __repr__(self) -> str:
-        return "ImapClient()"
+    def refused(self, refusal: Refusal) -> JackfieldError:
+        """Return the error for a refusal."""
+        return refused(refusal)
 
     def read(self, step: str, work: Callable[[Server], T]) -> T:
         """Let ``work`` send commands that change nothing, and return what it returns. ``step`` names it.
@@ -45,30 +45,5 @@ class ImapClient(SecretHolder):
         """
         return self._ask(step, work, safe=False)
 
-    def _ask(self, step: str, work: Callable[[Any], T], *, safe: bool) -> T:
-        call = current_call() or self._call
-        call.begin(step, safe=safe)
-        session = self._pool.proven(call.deadline, _stands)
-        with OnFailure(session.close):
-            call.check()
-            found = session_answer(session, work, safe=safe)
-        self._pool.give(session)
-        if isinstance(found, Refusal):
-            raise refused(found)
-        return found
-
-
-def _stands(session: Session) -> bool:
-    """Return True if an idle session answers. Answers name their commands, so a late one is taken for no other."""
-    with suppress(Refusal):
-        session.ask(lambda server: server.noop(), safe=True)
-        return True
-    return False
-
-
-def session_answer(session: Session, work: Callable[[Any], T], *, safe: bool) -> T | Refusal:
-    """Return what ``work`` returns, or the server's refusal."""
-    try:
-        return session.ask(work, safe=safe)
-    except Refusal as refusal:
-        return refusal
+    def _ask(self, step: str, work: Callable[[Server], T], *, safe: bool) -> T:
+        return self.used(step, lambda session: session.ask(work, safe=safe), safe=safe)

@@ -13,7 +13,7 @@ from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginEr
 
 from jackfield.connector import Deadline, Guard, JackfieldError, NotFound, Sent, Unauthenticated
 from jackfield.connector.servers import DISABLE, Address, broken, no_tls
-from jackfield.connector.timed_socket import TimedSocket
+from jackfield.connector.timed_socket import SocketSession, TimedSocket
 from jackfield.kernel.dataclass import dataclass, field
 from jackfield.kernel.failures import OnFailure
 from jackfield.kernel.secrecy import SecretHolder
@@ -102,7 +102,7 @@ class Server(IMAPClient):
         self._cached_capabilities = None
 
 
-class Session:
+class Session(SocketSession):
     """Connection to one server, signed in."""
 
     def __init__(self, sock: TimedSocket, address: Address) -> None:
@@ -110,15 +110,6 @@ class Session:
         self._server: Server | None = None
         self.worn = False
         """True once a command has failed in the middle: what the server would say next is unknown."""
-
-    @property
-    def deadline(self) -> Deadline:
-        """Deadline of the current attempt."""
-        return self._sock.deadline
-
-    @deadline.setter
-    def deadline(self, deadline: Deadline) -> None:
-        self._sock.serve(deadline)
 
     def sign_in(self, login: Login) -> None:
         """Begin TLS where it is still to begin, and sign in.
@@ -147,7 +138,7 @@ class Session:
         :raises Refusal: if the server refuses one of them.
         :raises JackfieldError: with ``sent``, if the connection ends or the deadline passes.
         """
-        self._sock.obeys = safe
+        self.obeys = safe
         try:
             with OnFailure(self._wear):
                 if self._server is None:

@@ -13,7 +13,7 @@ from pymysql.err import Error
 
 from jackfield.connector import Deadline, Guard, Sent
 from jackfield.connector.servers import DISABLE, VERIFY, Address, broken, no_tls
-from jackfield.connector.timed_socket import TimedSocket
+from jackfield.connector.timed_socket import SocketSession, TimedSocket
 from jackfield.kernel.dataclass import dataclass, field
 from jackfield.kernel.failures import OnFailure
 from jackfield.kernel.secrecy import SecretHolder
@@ -89,7 +89,7 @@ class _Link(Connection):
             self._auth_plugin_name = "mysql_native_password"  # it would send the password at once; so the server has to ask for it
 
 
-class Session:
+class Session(SocketSession):
     """Connection to one server. ``warnings`` are those of the last statement."""
 
     def __init__(self, address: Address, login: Login, guard: Guard, deadline: Deadline) -> None:
@@ -101,32 +101,9 @@ class Session:
         self.last_id = 0
 
     @property
-    def deadline(self) -> Deadline:
-        """Deadline of the current attempt."""
-        return self._sock.deadline
-
-    @deadline.setter
-    def deadline(self, deadline: Deadline) -> None:
-        self._sock.serve(deadline)
-
-    @property
-    def obeys(self) -> bool:
-        """True if a wait ends when the caller leaves: not once something may have changed."""
-        return self._sock.obeys
-
-    @obeys.setter
-    def obeys(self, obeys: bool) -> None:
-        self._sock.obeys = obeys
-
-    @property
     def worn(self) -> bool:
         """True if it is closed."""
         return not self._link.open
-
-    @property
-    def is_quiet(self) -> bool:
-        """True if nothing has arrived since the last answer."""
-        return self._sock.is_quiet
 
     @property
     def is_mariadb(self) -> bool:

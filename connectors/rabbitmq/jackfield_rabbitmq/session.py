@@ -16,6 +16,7 @@ from pika.frame import Body, Header, Method, ProtocolHeader, decode_frame
 
 from jackfield.connector import Deadline, Guard, Sent
 from jackfield.connector.servers import Address, broken
+from jackfield.connector.timed_socket import SocketSession
 from jackfield.kernel.dataclass import dataclass, field
 from jackfield.kernel.failures import OnFailure
 from jackfield.kernel.secrecy import SecretHolder
@@ -51,7 +52,7 @@ class Message:
     body: bytes
 
 
-class Session:
+class Session(SocketSession):
     """Connection to one broker, signed in, with a channel that confirms what is published."""
 
     def __init__(self, address: Address, login: Login, guard: Guard, deadline: Deadline) -> None:
@@ -63,32 +64,9 @@ class Session:
         self._longest = _FRAME
 
     @property
-    def deadline(self) -> Deadline:
-        """Deadline of the current attempt."""
-        return self._sock.deadline
-
-    @deadline.setter
-    def deadline(self, deadline: Deadline) -> None:
-        self._sock.serve(deadline)
-
-    @property
-    def obeys(self) -> bool:
-        """True if a wait ends when the caller leaves."""
-        return self._sock.obeys
-
-    @obeys.setter
-    def obeys(self, obeys: bool) -> None:
-        self._sock.obeys = obeys
-
-    @property
     def worn(self) -> bool:
         """True if it is closed."""
         return self._closed
-
-    @property
-    def is_quiet(self) -> bool:
-        """True if nothing has arrived that nobody has asked for, such as the broker's farewell."""
-        return self._sock.is_quiet
 
     def sign_in(self) -> str:
         """Sign in, and open a channel; return the broker's name and version.

@@ -9,7 +9,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from jackfield.connector import Deadline, Guard, Sent
 from jackfield.connector.servers import Address, broken
-from jackfield.connector.timed_socket import TimedSocket
+from jackfield.connector.timed_socket import SocketSession, TimedSocket
 from jackfield.kernel.dataclass import dataclass, field
 from jackfield.kernel.failures import OnFailure
 from jackfield.kernel.secrecy import SecretHolder
@@ -42,7 +42,7 @@ class _Link(Connection):
         return self._open
 
 
-class Session:
+class Session(SocketSession):
     """Connection to one server, signed in."""
 
     def __init__(self, sock: TimedSocket, address: Address, login: Login) -> None:
@@ -51,23 +51,9 @@ class Session:
         self._link = _Link(sock, address, login)
 
     @property
-    def deadline(self) -> Deadline:
-        """Deadline of the current attempt."""
-        return self._sock.deadline
-
-    @deadline.setter
-    def deadline(self, deadline: Deadline) -> None:
-        self._sock.serve(deadline)
-
-    @property
     def worn(self) -> bool:
         """True if it is closed, as redis-py does after any failure: a late answer would be taken for that of another command."""
         return not self._link.is_connected
-
-    @property
-    def is_quiet(self) -> bool:
-        """True if nothing has arrived since the last answer."""
-        return self._sock.is_quiet
 
     def sign_in(self) -> None:
         """Sign in and choose the database.
@@ -91,7 +77,7 @@ class Session:
         :raises Refusal: if the server refuses it.
         :raises JackfieldError: if the connection ends or the deadline passes; whether the command was carried out is unknown.
         """
-        self._sock.obeys = safe
+        self.obeys = safe
         try:
             self._link.send_command(*command, check_health=False)
             return self._link.read_response(disable_decoding=True)

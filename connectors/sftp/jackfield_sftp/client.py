@@ -7,10 +7,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from jackfield.connector import Call, JackfieldError, Rejected, Sent, current_call
-from jackfield.kernel.failures import OnFailure
-from jackfield.kernel.secrecy import SecretHolder
-from jackfield.wire.sessions import SessionPool
+from jackfield.connector import JackfieldError, Rejected, Sent, current_call
+from jackfield.connector.session_client import SessionClient
 from jackfield_sftp.faults import Refusal, refused
 from jackfield_sftp.session import Session
 
@@ -20,17 +18,20 @@ _PIECE = 32_768
 T = TypeVar("T")
 
 
-class SftpClient(SecretHolder):
-    """Client over a pool's sessions. Created for each attempt, so it only references shared objects."""
+class SftpClient(SessionClient[Session]):
+    """Client that works with files over a pool's sessions."""
 
-    __slots__ = ("_call", "_pool")
+    __slots__ = ()
+    refusal = Refusal
 
-    def __init__(self, pool: SessionPool[Session], call: Call) -> None:
-        self._pool = pool
-        self._call = call
+    def stands(self, session: Session) -> bool:
+        """Return True if an idle session answers. Answers have the numbers of their requests, so a late one is taken for no other."""
+        session.ask(lambda server: server.normalize("."), safe=True)
+        return True
 
-    def __repr__(self) -> str:
-        return "SftpClient()"
+    def refused(self, refusal: Refusal) -> JackfieldError:
+        """Return the error for a refusal."""
+        return refused(refusal)
 
     def read(self, step: str, work: Callable[[Any], T]) -> T:
         """Return what ``work`` reads with paramiko's client.
@@ -81,25 +82,4 @@ class SftpClient(SecretHolder):
         self.change("open", work)
 
     def _ask(self, step: str, work: Callable[[Any], T], *, safe: bool) -> T:
-        call = current_call() or self._call
-        call.begin(step, safe=safe)
-        session = self._pool.proven(call.deadline, _stands)
-        failure: JackfieldError | None = None
-        with OnFailure(session.close):
-            call.check()
-            try:
-                found = session.ask(work, safe=safe)
-            except Refusal as refusal:
-                failure = refused(refusal)
-        self._pool.give(session)
-        if failure is not None:
-            raise failure
-        return found
-
-
-def _stands(session: Session) -> bool:
-    """Return True if an idle session answers. Answers have the numbers of their requests, so a late one is taken for no other."""
-    with suppress(Refusal):
-        session.ask(lambda server: server.normalize("."), safe=True)
-        return True
-    return False
+        return self.used(step, lambda session: session.ask(work, safe=safe), safe=safe)
