@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import pytest
 
 from clocks import StillClock, time_passes
 from jackfield.connector.evidence import MARKER_TEXT
 from jackfield.testing import Answer, Harness, Provider, Request
-from jackfield_store.database import open_database
 from jackfield_store.runtime.evidence_loop import EvidenceLoop, look_now
 from jackfield_store.runtime.runtime_pool import RuntimePool
+from settling_home import settling_home
 
 PARCEL: dict[str, Any] = {
     "method": "POST",
@@ -51,10 +49,7 @@ class _Depot:
 @pytest.fixture
 def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
     """A home where evidence settles doubts."""
-    url = f"sqlite:///{tmp_path / 'jackfield.db'}"
-    open_database(url, migrate=True).close()
-    found = {**os.environ, "JACKFIELD_HOME": str(tmp_path), "JACKFIELD_DATABASE_URL": url, "JACKFIELD_SETTLE": "on"}
-    with mock.patch.dict(os.environ, found, clear=True):
+    with settling_home(tmp_path) as found:
         yield found
 
 

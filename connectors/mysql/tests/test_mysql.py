@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authority import Authority
 from database_proxy import DatabaseProxy
 from jackfield import Jackfield, Result
 from jackfield.connector import Deadline, Guard, InvalidConnection, JackfieldError
@@ -23,6 +22,7 @@ from jackfield_mysql.reading import check_reads, check_stays
 from jackfield_mysql.session import Login, connect
 from jackfield_mysql.values import json_value, literal
 from mariadb import MariaDb, mariadb
+from tls_trials import only_the_known_server, trials
 from waiting import until
 
 __all__ = ["mariadb"]
@@ -332,19 +332,10 @@ def test_only_allowed_addresses_are_reached(rig: Rig, host: str) -> None:
 
 def test_a_certificate_is_checked_by_authority_and_name(rig: Rig, tmp_path: Path) -> None:
     """Only the server that its authority and name are known of gets the login."""
-    good = rig.server.bundle.read_text(encoding="ascii")
-    bad = Authority(tmp_path, "Other Authority").bundle.read_text(encoding="ascii")
-    tried = {
-        "good": {"hostname": "localhost", "tls": "verify", "caCertificate": good},
-        "unchecked": {"tls": "encrypt"},
-        "another name": {"hostname": "127.0.0.1", "tls": "verify", "caCertificate": good},
-        "another authority": {"hostname": "localhost", "tls": "verify", "caCertificate": bad},
-        "the machine's authorities": {"hostname": "localhost", "tls": "verify"},
-    }
+    tried = trials(rig.server.bundle, tmp_path)
     rig.server.run(f"ALTER USER {rig.user} REQUIRE SSL")
     results = {why: rig.call("runQuery", sql="SHOW STATUS LIKE 'Ssl_cipher'", values=rig.values(**one)) for why, one in tried.items()}
-    assert {why for why, result in results.items() if result.status == "succeeded"} == {"good", "unchecked"}
-    assert all("TLS" in result.error.message for result in results.values() if result.error is not None)
+    only_the_known_server(results)
     assert _code(rig.call("listTables")) == "unauthenticated"
 
 

@@ -27,8 +27,10 @@ from jackfield_postgresql.values import decoded, encoded
 from jackfield_postgresql.watching import Watched, new_rows
 from postgres import Server
 from tls_front import fronting
+from tls_trials import only_the_known_server, trials
 
 pytest_plugins = ("postgres",)
+
 CLOCK = SystemClock()
 _TABLES = """
 CREATE TABLE orders (id serial PRIMARY KEY, customer int NOT NULL, total numeric(12,2), note text, data jsonb, tags text[]);
@@ -303,22 +305,14 @@ def _agreed(connection: socket.socket) -> None:
 
 def test_a_certificate_is_checked_by_authority_and_name(rig: Rig, tmp_path: Path) -> None:
     """Only the server that its authority and name are known of gets the login."""
-    authority, other = Authority(tmp_path), Authority(tmp_path, "Other Authority")
+    authority = Authority(tmp_path)
     pem = tmp_path / "server.pem"
     pem.write_bytes(authority.pem("localhost"))
-    good, bad = (one.bundle.read_text(encoding="ascii") for one in (authority, other))
-    tried = {
-        "good": {"hostname": "localhost", "tls": "verify", "caCertificate": good},
-        "unchecked": {"tls": "encrypt"},
-        "another name": {"hostname": "127.0.0.1", "tls": "verify", "caCertificate": good},
-        "another authority": {"hostname": "localhost", "tls": "verify", "caCertificate": bad},
-        "the machine's authorities": {"hostname": "localhost", "tls": "verify"},
-    }
+    tried = trials(authority.bundle, tmp_path)
     with fronting(rig.server.port, pem, begins=_agreed) as front:
         rig.port = front.port
         results = {why: rig.call("runQuery", sql="SELECT 1", values=rig.values(**changed)) for why, changed in tried.items()}
-    assert {why for why, result in results.items() if result.status == "succeeded"} == {"good", "unchecked"}
-    assert all("TLS" in result.error.message for result in results.values() if result.error is not None)
+    only_the_known_server(results)
 
 
 def _polled(rig: Rig, mark: dict[str, Any]) -> Polled:

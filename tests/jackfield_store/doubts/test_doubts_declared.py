@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from unittest import mock
 from urllib.parse import parse_qsl
 
 import pytest
@@ -16,9 +14,9 @@ from clocks import StillClock, time_passes
 from jackfield.connector.evidence import MARKER_TEXT
 from jackfield.kernel.pointers import names
 from jackfield.testing import Answer, Provider, Request
-from jackfield_store.database import open_database
 from jackfield_store.runtime.evidence_loop import EvidenceLoop
 from jackfield_store.runtime.runtime_pool import RuntimePool
+from settling_home import settling_home
 
 _TREE = Path(__file__).parents[3] / "connectors"
 _PAGES = {"github": "https://github.com/octocat/Hello-World/issues/4711", "stripe": "https://dashboard.stripe.com/search?query=4711"}
@@ -68,10 +66,7 @@ class _Account:
 @pytest.fixture
 def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
     """A home where evidence settles doubts."""
-    url = f"sqlite:///{tmp_path / 'jackfield.db'}"
-    open_database(url, migrate=True).close()
-    found = {**os.environ, "JACKFIELD_HOME": str(tmp_path), "JACKFIELD_DATABASE_URL": url, "JACKFIELD_SETTLE": "on"}
-    with mock.patch.dict(os.environ, found, clear=True):
+    with settling_home(tmp_path) as found:
         yield found
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
-from unittest import mock
 from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
 import pytest
@@ -19,9 +17,9 @@ from clocks import StillClock, time_passes
 from jackfield.kernel.clock import iso
 from jackfield.testing import Answer, Provider, Request
 from jackfield_store.access import Workspaces
-from jackfield_store.database import open_database
 from jackfield_store.runtime.evidence_loop import EvidenceLoop
 from jackfield_store.runtime.runtime_pool import RuntimePool
+from settling_home import settling_home
 
 Json = dict[str, Any]
 _LAGS = (0.0, 0.0, 0.0, 10.0, 100.0, 1_000.0)
@@ -183,10 +181,7 @@ FAKES = {"github": _GitHub, "slack": _Slack, "stripe": _Stripe, "salesforce": _S
 @pytest.fixture
 def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
     """A home where evidence settles doubts, absence too."""
-    url = f"sqlite:///{tmp_path / 'jackfield.db'}"
-    open_database(url, migrate=True).close()
-    found = {**os.environ, "JACKFIELD_HOME": str(tmp_path), "JACKFIELD_DATABASE_URL": url, "JACKFIELD_SETTLE": "on"}
-    with mock.patch.dict(os.environ, found, clear=True):
+    with settling_home(tmp_path) as found:
         yield found
 
 
