@@ -140,8 +140,9 @@ audit: setup ## write the bill of materials and licences, build all wheels twice
 # As in benchmarks: what is not `make test`, since it grows with the shelf.
 SHELF := $(BIN)/jackfield shelf
 
-shelf: setup ## build, grade and pack the ready connectors of shelf/; one: make shelf ONLY=airtable
-	@$(SHELF) build $(ONLY) --check --pack --at-least gold
+shelf: setup ## build, grade and pack the ready connectors of shelf/; one: make shelf ONLY=airtable; sign: KEY=file; publish: SITE=catalogue
+	@$(SHELF) build $(ONLY) --check --pack --at-least gold $(if $(KEY),--key $(KEY))
+	@$(if $(SITE),$(BIN)/jackfield catalogue build shelf/build/dist --out $(SITE) --checks shelf/build/checks)
 
 shelf-test: setup ## run each ready connector of shelf/ against a fake made from its file
 	@$(BIN)/python -m pytest -q -p no:cacheprovider shelf/tests

@@ -55,10 +55,8 @@ def _run(*words: str, home: Path) -> dict[str, Any]:
 def _published(folder: Path, keys: list[str]) -> Path:
     """Build, pack and sign the services, and publish them; return the site."""
     home, dist, site, key = folder / "operator", folder / "dist", folder / "site", folder / "shelf.key"
-    _run("shelf", "build", *keys, "--pack", "--out", str(folder), home=home)
     _run("publisher", "new", "shelf", "--out", str(key), home=home)
-    for wheel in sorted(dist.glob("*.whl")):
-        _run("sign", str(wheel), "--key", str(key), home=home)
+    _run("shelf", "build", *keys, "--pack", "--key", str(key), "--out", str(folder), home=home)
     _run("catalogue", "init", str(site), home=home)
     _run("catalogue", "build", str(dist), "--out", str(site), home=home)
     return site

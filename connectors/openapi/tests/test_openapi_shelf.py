@@ -158,6 +158,33 @@ def test_services_are_listed_and_built(shelf: Path, tmp_path: Path, capsys: pyte
     assert main(["shelf", "build", "nobody", "--shelf", str(shelf)]) == 2
 
 
+def test_wheels_are_signed_and_can_be_published(shelf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Their attestations are those of ``jackfield sign``, and stay as they are while the wheels do."""
+    key, out = str(tmp_path / "acme.key"), tmp_path / "out"
+    assert main(["publisher", "new", "acme", "--out", key]) == 0
+    build = ("shelf", "build", "--shelf", str(shelf), "--out", str(out), "--check", "--pack", "--at-least", "bronze", "--key", key)
+    capsys.readouterr()
+    code, said = _said(capsys, *build)
+    assert (code, said["built"][0]["signedBy"]) == (0, "acme")
+    wheel = said["built"][0]["wheel"]
+    attestation = Path(f"{wheel}.attestation.json")
+    before = attestation.read_bytes()
+    code, said = _said(capsys, "verify", wheel, "--publisher", f"{key}.pub")
+    assert (code, said["verified"], said["trusted"]) == (0, True, True)
+    assert _said(capsys, *build)[0] == 0
+    assert attestation.read_bytes() == before
+    site = str(tmp_path / "site")
+    assert _said(capsys, "catalogue", "init", site)[0] == 0
+    code, said = _said(capsys, "catalogue", "build", str(out / "dist"), "--out", site, "--checks", str(out / "checks"))
+    assert code == 0, said
+    assert said["added"] == [Path(wheel).name]
+
+
+def test_a_key_without_packing_is_refused(shelf: Path, tmp_path: Path) -> None:
+    """Nothing would be signed."""
+    assert main(["shelf", "build", "--shelf", str(shelf), "--out", str(tmp_path), "--key", "acme.key"]) == 2
+
+
 def test_a_text_that_changes_is_written_again(shelf: Path, tmp_path: Path) -> None:
     """README and project file of a shelf belong to the file, not to the folder."""
     service = read_shelf(shelf)[0]

@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jackfield.kernel.canonical import canonical
-from jackfield.kernel.errors import Detail, NotAllowed
+from jackfield.kernel.errors import Detail, InvalidInvocation, NotAllowed
 from jackfield.kernel.pointers import pointer
+from jackfield_market.files import write_file
 from jackfield_market.publishers import Publisher, SigningKey
-from jackfield_market.wheels import Wheel
+from jackfield_market.wheels import Wheel, read_bounded
 
 SUFFIX = ".attestation.json"
 """Ending of the file beside the wheel."""
@@ -59,6 +60,23 @@ def attest(wheel: Wheel, key: SigningKey, at: datetime | None = None) -> dict[st
     statement = dict(zip(_MEMBERS, values, strict=True))
     signature = base64.b64encode(key.sign(_signed_bytes(statement))).decode("ascii")
     return {"statement": statement, "publicKey": publisher.to_json()["publicKey"], "signature": signature}
+
+
+def sign_wheel(path: str, wheel: Wheel, key: SigningKey) -> Mapping[str, Any]:
+    """Write the attestation of ``wheel``, which is at ``path``, beside it, and return it.
+
+    One that the same key has signed for the same bytes is left as it is, so that signing again changes no file.
+
+    :raises InvalidInvocation: if it cannot be written.
+    """
+    beside = f"{path}{SUFFIX}"
+    try:
+        attestation = read_attestation(read_bounded(beside, MAX_BYTES))
+        verify(wheel, attestation, [key.publisher])
+    except (InvalidInvocation, NotVerified):
+        attestation = attest(wheel, key)
+        write_file(beside, (json.dumps(attestation, indent=2) + "\n").encode())
+    return attestation
 
 
 def read_attestation(content: bytes) -> Mapping[str, Any]:

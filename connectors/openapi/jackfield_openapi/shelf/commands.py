@@ -10,7 +10,9 @@ from typing import Any
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.connector import InvalidInput
+from jackfield_market.attestations import sign_wheel
 from jackfield_market.packing import pack
+from jackfield_market.publishers import SigningKey, read_signing_key
 from jackfield_market.testing.grading import at_least, check
 from jackfield_market.testing.listing_rules import WARNED, aged_facts
 from jackfield_openapi.shelf.comparison import differences
@@ -59,11 +61,15 @@ def _declare_build(parser: Parser) -> None:
     parser.add_argument("--check", action="store_true", help="grade each project, and write its report to OUT/checks")
     parser.add_argument("--at-least", choices=_GRADES, default="silver", help="with --check: exit with code 1 below it (default: silver)")
     parser.add_argument("--pack", action="store_true", help="pack each project to OUT/dist")
+    parser.add_argument("--key", metavar="KEYFILE", help="with --pack: sign each wheel with the key of 'jackfield publisher new'")
 
 
 def _build(arguments: Namespace, output: Output) -> int:
+    if arguments.key and not arguments.pack:
+        raise InvalidInput("--key signs what --pack packs", hint="Add --pack, or leave --key out.")
+    key = read_signing_key(arguments.key) if arguments.key else None
     licence = (Path(arguments.shelf) / "LICENSE").read_text(encoding="utf-8")
-    rows = [_built(service, Path(arguments.out), licence, arguments) for service in _chosen(arguments)]
+    rows = [_built(service, Path(arguments.out), licence, arguments, key) for service in _chosen(arguments)]
     output.value({"built": rows})
     low = [row for row in rows if "grade" in row and not at_least(row["grade"], arguments.at_least)]
     return _FAILED if low else 0
@@ -77,7 +83,7 @@ def _chosen(arguments: Namespace) -> list[Service]:
     return [known[key] for key in arguments.keys or sorted(known)]
 
 
-def _built(service: Service, out: Path, licence: str, arguments: Namespace) -> dict[str, Any]:
+def _built(service: Service, out: Path, licence: str, arguments: Namespace, key: SigningKey | None) -> dict[str, Any]:
     folder = out / service.key
     row: dict[str, Any] = {
         "key": service.key,
@@ -85,18 +91,32 @@ def _built(service: Service, out: Path, licence: str, arguments: Namespace) -> d
         "changed": len(write_project(folder, project_files(service, licence))),
     }
     if arguments.check:
-        report = check(str(folder))
-        row["grade"] = report.grade
-        (out / "checks").mkdir(parents=True, exist_ok=True)
-        text = json.dumps(report.to_json(), indent=1, ensure_ascii=False) + "\n"
-        (out / "checks" / f"{service.key}-{report.version}.json").write_text(text, encoding="utf-8")
-        row["warnings"] = list(aged_facts(service.proof.get("facts", ()), WARNED))
-        row["missing"] = [f"{rule.name}: {rule.cure}" for rule in report.rules if rule.passed is False]
+        row.update(_checked(service, folder, out / "checks"))
     if arguments.pack:
-        packed = pack(str(folder))
-        (out / "dist").mkdir(parents=True, exist_ok=True)
-        row["wheel"] = packed.write(str(out / "dist"))
+        row.update(_packed(folder, out / "dist", key))
     return row
+
+
+def _checked(service: Service, folder: Path, reports: Path) -> dict[str, Any]:
+    report = check(str(folder))
+    reports.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(report.to_json(), indent=1, ensure_ascii=False) + "\n"
+    (reports / f"{service.key}-{report.version}.json").write_text(text, encoding="utf-8")
+    return {
+        "grade": report.grade,
+        "warnings": list(aged_facts(service.proof.get("facts", ()), WARNED)),
+        "missing": [f"{rule.name}: {rule.cure}" for rule in report.rules if rule.passed is False],
+    }
+
+
+def _packed(folder: Path, dist: Path, key: SigningKey | None) -> dict[str, Any]:
+    packed = pack(str(folder))
+    dist.mkdir(parents=True, exist_ok=True)
+    path = packed.write(str(dist))
+    if key is None:
+        return {"wheel": path}
+    sign_wheel(path, packed.wheel, key)
+    return {"wheel": path, "signedBy": key.publisher.name}
 
 
 def _licences(arguments: Namespace, output: Output) -> int:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import sys
 
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
-from jackfield_market.files import write_file
 
 _FAILED = 1
 _SIGSTORE = ".sigstore.json"
@@ -67,16 +65,14 @@ def _declare_sign(parser: Parser) -> None:
 
 
 def _sign(arguments: Namespace, output: Output) -> int:
-    from jackfield_market.attestations import SUFFIX, attest
+    from jackfield_market.attestations import SUFFIX, sign_wheel
     from jackfield_market.publishers import read_signing_key
     from jackfield_market.wheels import read_wheel
 
     key = read_signing_key(arguments.key)
-    attestation = attest(read_wheel(arguments.wheel), key)
-    path = f"{arguments.wheel}{SUFFIX}"
-    write_file(path, (json.dumps(attestation, indent=2) + "\n").encode())
+    attestation = sign_wheel(arguments.wheel, read_wheel(arguments.wheel), key)
     statement = {name: value for name, value in attestation["statement"].items() if name != "type"}
-    output.value({"attestation": path, **statement})
+    output.value({"attestation": f"{arguments.wheel}{SUFFIX}", **statement})
     return 0
 
 
