@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any, TypeVar
+from functools import partial
+from itertools import chain
+from typing import Any, BinaryIO, TypeVar
 
-from jackfield.connector import JackfieldError, Rejected, Sent, current_call
+from jackfield.connector import JackfieldError, Rejected, Sent, Unavailable, current_call
 from jackfield.connector.session_client import SessionClient
+from jackfield.kernel.failures import OnFailure
 from jackfield_sftp.faults import Refusal, refused
 from jackfield_sftp.session import Session
 
 MOST_BYTES = 8 * 1024 * 1024
 """Bytes of a file that a call reads or writes at most."""
-_PIECE = 32_768
+_PIECE = 1024 * 1024
+"""Bytes of a file that are read or written over one session at a time. Written ones are sent without a wait in between."""
+_PART = 32_768
+"""Bytes of an answer; paramiko asks for no more at once."""
 T = TypeVar("T")
 
 
@@ -52,34 +58,69 @@ class SftpClient(SessionClient[Session]):
 
         :raises Rejected: if it is longer than ``MOST_BYTES``.
         """
-
-        def work(server: Any) -> bytes:
-            with server.open(path, "rb") as file:
-                found: bytes = file.read(MOST_BYTES + 1)
-            return found
-
-        found = self.read("open", work)
+        found = b"".join(piece for _, piece in zip(range(MOST_BYTES // _PIECE + 1), self.pieces(path), strict=False))
         if len(found) > MOST_BYTES:
-            raise Rejected(f"the file is longer than {MOST_BYTES:,} bytes", sent=Sent.REFUSED, hint="Use another client for it.")
+            hint = "Use 'downloadFile', which takes files of any length."
+            raise Rejected(f"the file is longer than {MOST_BYTES:,} bytes", sent=Sent.REFUSED, hint=hint)
         return found
 
-    def replace(self, path: str, content: bytes) -> None:
-        """Write a file beside its place, and move it there in one step: who reads sees the old one or the new one, whole."""
+    def pieces(self, path: str) -> Iterator[bytes]:
+        """Yield a file's content in pieces, of any length.
+
+        :raises Unavailable: if the file is changed meanwhile, since the pieces would be those of two files.
+        """
+        at, first = 0, None
+
+        def work(server: Any) -> tuple[object, bytes]:
+            with server.open(path, "rb") as file:
+                state = file.stat()
+                file.seek(at)
+                return (state.st_size, state.st_mtime), b"".join(_parts(file))
+
+        while True:
+            state, piece = self.read("open", work)
+            first = first or state
+            if state != first:
+                raise Unavailable("the file was changed while it was read", sent=Sent.REFUSED, hint="Read it when it is written whole.")
+            yield piece
+            at += len(piece)
+            if len(piece) < _PIECE:
+                return
+
+    def replace(self, path: str, source: BinaryIO) -> int:
+        """Write a file beside its place, and move it there in one step: who reads sees the old one or the new one, whole. Returns its
+        length."""
         call = current_call() or self._call
         part = posixpath.join(posixpath.dirname(path), f".{posixpath.basename(path)[:100]}.{call.invocation_id[-12:]}.part")
+        at, read = 0, partial(source.read, _PIECE)
+        with OnFailure(lambda: self._forget(part)):
+            for piece in chain([read()], iter(read, b"")):
+                self.change("open", partial(_write, part, at, piece))
+                at += len(piece)
+            self.change("rename", lambda server: server.posix_rename(part, path))
+        return at
 
-        def work(server: Any) -> None:
-            try:
-                with server.open(part, "wb") as file:
-                    for at in range(0, len(content), _PIECE):
-                        file.write(content[at : at + _PIECE])
-                server.posix_rename(part, path)
-            except OSError:
-                with suppress(OSError):
-                    server.remove(part)
-                raise
-
-        self.change("open", work)
+    def _forget(self, part: str) -> None:
+        with suppress(JackfieldError):
+            self.change("remove", lambda server: server.remove(part))
 
     def _ask(self, step: str, work: Callable[[Any], T], *, safe: bool) -> T:
         return self.used(step, lambda session: session.ask(work, safe=safe), safe=safe)
+
+
+def _parts(file: Any) -> Iterator[bytes]:
+    """Read a piece as a server answers it: paramiko copies what it has at each part of a longer read."""
+    left = _PIECE
+    while left and (part := file.read(min(left, _PART))):
+        yield part
+        left -= len(part)
+
+
+def _write(path: str, at: int, piece: bytes, server: Any) -> None:
+    """Write a piece to its place, without a wait for each part; the last part waits for the answers to all."""
+    with server.open(path, "r+b" if at else "wb") as file:
+        file.seek(at)
+        file.set_pipelined(True)
+        file.write(piece[:-1])
+        file.set_pipelined(False)
+        file.write(piece[-1:])

@@ -24,7 +24,8 @@ connector = Connector(
     documentation_url="https://man.openbsd.org/sftp-server",
     license="Apache-2.0",
     modules={
-        f"{__package__}.files": ("readFile", "writeFile", "moveFile", "deleteFile"),
+        f"{__package__}.files": ("readFile", "writeFile", "downloadFile", "uploadFile", "moveFile", "deleteFile"),
         f"{__package__}.folders": ("listFiles", "createFolder"),
     },
+    trigger_modules={f"{__package__}.watching": ("files",)},
 )

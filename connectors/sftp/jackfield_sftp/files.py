@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from jackfield.connector import Detail, Field, Inputs, InvalidInput, Output
+import io
+import mimetypes
+import posixpath
+
+from jackfield.connector import Detail, Field, Inputs, InvalidInput, Output, OutputFile, StreamedFile
 from jackfield.connector.binary import Encoding, decoded, encoded, encoding_field
 from jackfield_sftp.client import MOST_BYTES, SftpClient
 from jackfield_sftp.connector import UNRECORDED, connector
@@ -10,6 +14,7 @@ from jackfield_sftp.fields import checked, path_field
 
 _LONGEST = MOST_BYTES * 4 // 3 + 4
 """Characters of a file in base64."""
+_STORED = {"file": "01a2", "size": 13, "contentType": "text/csv", "expiresAt": "2031-01-31T12:00:00Z", "name": "orders.csv"}
 
 
 class FilePath(Inputs):
@@ -31,6 +36,19 @@ class NewFile(Inputs):
     path: str = path_field()
     content: str = Field(title="Content", description="What is to be in the file.", multiline=True, schema={"maxLength": _LONGEST})
     encoding: Encoding = encoding_field()
+
+
+class Upload(Inputs):
+    """File to send."""
+
+    path: str = path_field()
+    file: StreamedFile = Field(title="File", description="The file: a stored one of any size, or content.")
+
+
+class Download(Output):
+    """File that was fetched."""
+
+    file: OutputFile = Field(title="File", description="The file, stored here.")
 
 
 class Written(Output):
@@ -81,8 +99,33 @@ def write_file(new: NewFile, client: SftpClient) -> Written:
     content = encoded(new.content, new.encoding, "/content")
     if len(content) > MOST_BYTES:
         raise InvalidInput("the file is too long", details=[Detail("/content", f"has more than {MOST_BYTES:,} bytes")])
-    client.replace(checked(new.path, "/path"), content)
-    return Written(size=len(content))
+    return Written(size=client.replace(checked(new.path, "/path"), io.BytesIO(content)))
+
+
+@connector.action(
+    "downloadFile",
+    effect="read",
+    examples=[("Fetch orders", {"path": "inbox/orders.csv"}, {"file": _STORED})],
+    keywords=("get a large file",),
+)
+def download_file(asked: FilePath, client: SftpClient) -> Download:
+    """Fetch a file of any size, and store it."""
+    path = checked(asked.path, "/path")
+    kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
+    return Download(file=OutputFile(client.pieces(path), kind, posixpath.basename(path)))
+
+
+@connector.action(
+    "uploadFile",
+    effect="idempotent",
+    examples=[("Send orders", {"path": "outbox/orders.csv", "file": "id;total\n7;19.90\n"}, {"size": 17})],
+    keywords=("put a large file",),
+)
+def upload_file(upload: Upload, client: SftpClient) -> Written:
+    """Send a file of any size, in place of what is there. It appears whole: it is written beside its place and moved there."""
+    path = checked(upload.path, "/path")
+    with upload.file.open() as source:
+        return Written(size=client.replace(path, source))
 
 
 @connector.action(

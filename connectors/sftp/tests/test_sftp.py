@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import random
 import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,13 @@ import pytest
 
 from database_proxy import DatabaseProxy
 from jackfield import Jackfield, Result
-from jackfield.connector import Deadline, Guard, InvalidConnection
+from jackfield.connector import ANYWHERE, Call, Deadline, Guard, InvalidConnection, Listed
 from jackfield.kernel.clock import SystemClock
+from jackfield.wire.sessions import SessionPool
+from jackfield_sftp.client import SftpClient
 from jackfield_sftp.connection_type import LoginType
 from jackfield_sftp.session import connect, fingerprint
+from jackfield_sftp.watching import Watched, files
 from sshd import Sshd, sshd
 from waiting import until
 
@@ -58,6 +63,13 @@ def rig(sshd: Sshd) -> Iterator[Rig]:
         yield Rig(sshd, jackfield)
 
 
+@pytest.fixture
+def stored(sshd: Sshd, rig: Rig, tmp_path: Path) -> Iterator[Rig]:
+    """The same with storage for files."""
+    with Jackfield(database_url=f"sqlite:///{tmp_path}/jackfield.db") as jackfield:
+        yield Rig(sshd, jackfield)
+
+
 def _code(result: Result) -> str | None:
     return result.error.code if result.error is not None else None
 
@@ -72,6 +84,77 @@ def test_a_file_comes_back_as_it_was_written(rig: Rig, content: str, encoding: s
         written = rig.call("writeFile", path="a b.ü", content=content, encoding=encoding).unwrap()
     assert rig.call("readFile", path="a b.ü").unwrap() == {"content": content, "encoding": encoding}
     assert [(path.name, path.stat().st_size) for path in rig.files.iterdir()] == [("a b.ü", written["size"])]
+
+
+@pytest.mark.parametrize("size", [0, 1, 1024 * 1024, 3 * 1024 * 1024 + 5])
+def test_a_file_of_any_size_is_streamed(stored: Rig, size: int) -> None:
+    """From and to the storage, in pieces; in place of what is there, and nothing is left beside it."""
+    content = random.Random(size).randbytes(size)
+    (stored.files / "old").write_bytes(content)
+    (stored.files / "new").write_bytes(b"before")
+    file = stored.call("downloadFile", path="old").unwrap()["file"]
+    assert (file["size"], file["name"], file["contentType"]) == (size, "old", "application/octet-stream")
+    assert stored.call("uploadFile", path="new", file={"file": file["file"]}).unwrap() == {"size": size}
+    assert (stored.files / "new").read_bytes() == content
+    assert sorted(path.name for path in stored.files.iterdir()) == ["new", "old"]
+
+
+def test_a_file_that_changes_while_it_is_read_is_no_file(stored: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its pieces would be those of two: it is read again, and the second is whole."""
+    path = stored.files / "a"
+    path.write_bytes(b"a" * 1_500_000)
+    original = SftpClient.read
+    reads: list[str] = []
+
+    def changing(client: SftpClient, step: str, work: Any) -> Any:
+        reads.append(step)
+        if len(reads) == 2:
+            path.write_bytes(b"b" * 1_500_001)
+        return original(client, step, work)
+
+    monkeypatch.setattr(SftpClient, "read", changing)
+    result = stored.call("downloadFile", path="a")
+    assert (result.status, result.meta.attempts, result.unwrap()["file"]["size"]) == ("succeeded", 2, 1_500_001), result.error
+
+
+def test_a_disk_that_is_full_is_told_and_leaves_nothing(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server refuses a part in the middle; the answers to all parts are read."""
+    original = paramiko.SFTPFile.write
+    parts: list[int] = []
+
+    def refusing(file: Any, data: bytes) -> None:
+        parts.append(len(data))
+        if len(parts) == 3:  # the server knows no such file any more, so it refuses each part
+            file.sftp._request(paramiko.sftp.CMD_CLOSE, file.handle)
+        original(file, data)
+
+    (rig.files / "a").write_text("before")
+    monkeypatch.setattr(paramiko.SFTPFile, "write", refusing)
+    result = rig.call("writeFile", path="a", content="x" * 2_000_000)
+    assert (result.status, _code(result)) == ("failed", "rejected"), result.error
+    assert [(path.name, path.read_text()) for path in rig.files.iterdir()] == [("a", "before")]
+
+
+def _listed(rig: Rig, after: str | None = None) -> Listed:
+    """Read the folder once, as the runtime does for the trigger."""
+    connection = LoginType.model_validate(rig.values())
+    pool = SessionPool(partial(connect, connection.address, connection.login, ANYWHERE), CLOCK)
+    try:
+        return files(Watched.model_validate({}), SftpClient(pool, Call(Deadline.after(30.0, CLOCK))), after)
+    finally:
+        pool.close()
+
+
+def test_a_folder_can_be_watched(rig: Rig) -> None:
+    """Page by page; an item is another one when its content has changed."""
+    for number in range(505):
+        (rig.files / f"{number:03}").touch()
+    first = _listed(rig)
+    last = _listed(rig, first.next)
+    assert [len(page.items) for page in (first, last)] == [500, 5]
+    assert (first.next, last.next, last.items[-1].id) == ("499", None, "504")
+    (rig.files / "504").write_text("longer")
+    assert _listed(rig, "503").items != last.items[-1:]
 
 
 def test_files_are_listed_moved_and_deleted(rig: Rig) -> None:
