@@ -312,10 +312,15 @@ class ConnectionCaches(ProcessLocal):
         with self._lock:
             self.mints[outcome] += 1
 
+    def release(self) -> None:
+        """Drop the open clients, so that their connections end: nobody asks for them any more."""
+        for cache in self._caches.values():
+            cache.release()
+
     def __del__(self) -> None:
         """Drop the open clients, which may refer back to their caches: their sockets do not wait for the collector."""
-        for cache in getattr(self, "_caches", {}).values():
-            cache.release()
+        if hasattr(self, "_caches"):
+            self.release()
 
     def find(
         self,

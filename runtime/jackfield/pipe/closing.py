@@ -103,6 +103,7 @@ class Closing:
         if self._on_loop is not None:
             self._on_loop.close(wait=not self._on_time.overdue)
         self._on_time.close()
+        self.pipeline.plans.opener.release()
         self._children.close()
         if self._kept.current is not None:
             with within_seconds(_OUTSTANDING_WAIT):

@@ -247,6 +247,11 @@ class Opener:
         """Number of credentials requested from providers so far, by outcome: ``leased``, ``failed``."""
         return {outcome: count + self._inline.mints[outcome] for outcome, count in self._stored.mints.items()}
 
+    def release(self) -> None:
+        """Let the connections to providers end: nothing is called any more."""
+        self._stored.release()
+        self._inline.release()
+
     def find(self, target: Target, manifest: Manifest, connector: LoadedConnector) -> OpenConnection:
         """Resolve the target's secrets and find its cache.
 

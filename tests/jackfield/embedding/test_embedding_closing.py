@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -105,6 +106,34 @@ def test_close_waits_no_longer_than_it_may(provider: Provider, tmp_path: Path, h
     thread.join(30)
     assert results == ["succeeded"]
     assert _last(tmp_path) == "succeeded"
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_close_ends_the_connections_to_providers(named: bool, tmp_path: Path) -> None:
+    """Also while the host still refers to the runtime: a provider, a database above all, counts the connections that are open."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        ended = threading.Event()
+
+        def serve() -> None:
+            with listener.accept()[0] as connection:
+                connection.recv(65_536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}")
+                if connection.recv(1) == b"":
+                    ended.set()
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        given = Provider().connection(url)
+        jackfield = Jackfield(connections=[given], database_url=f"sqlite:///{tmp_path / 'j.db'}")
+        asked = request(method="GET")
+        if not named:
+            asked["connection"] = given["connections"]["m"]
+        jackfield.invoke(asked).unwrap()
+        assert not ended.is_set()
+        jackfield.close()
+        assert ended.wait(30)
+        thread.join(30)
 
 
 @pytest.mark.parametrize("url", ["none", None])
