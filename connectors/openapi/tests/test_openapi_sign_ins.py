@@ -101,15 +101,17 @@ def test_a_key_in_a_path_is_a_secret(tmp_path: Path) -> None:
 
 
 def test_a_parameter_may_be_a_secret_of_the_connection(tmp_path: Path) -> None:
-    """It becomes a required field of each connection type."""
+    """It becomes a required field of each connection type. Calls and the connection's test send it, in a header field as well."""
     key = {"name": "X-App", "in": "header", "schema": {"type": "string"}, "x-jackfield": {"connection": "appKey", "secret": True}}
-    manifest = generate(tmp_path, _api(_BEARER, {"/me": {"get": operation(operationId="whoAmI", parameters=[key])}}))
+    me = operation(operationId="whoAmI", parameters=[key], **{"x-jackfield": {"probe": True}})
+    manifest = generate(tmp_path, _api(_BEARER, {"/me": {"get": me}}))
     schema = manifest["connectionTypes"][0]["schema"]
     assert (schema["properties"]["appKey"]["writeOnly"], schema["required"]) == (True, ["token", "appKey"])
     values = {"token": "t", "appKey": "k-1"}
-    with Provider([Answer({})]) as provider, installed(tmp_path, manifest, {**values, "server": provider.url}) as jackfield:
+    with Provider([Answer({}), Answer({})]) as provider, installed(tmp_path, manifest, {**values, "server": provider.url}) as jackfield:
         jackfield.invoke({"connector": "acme", "action": "whoAmI", "connection": "main", "inputs": {}}).unwrap()
-    assert provider.requests[0].headers["X-App"] == "k-1"
+        jackfield.connections.test("main")
+    assert [request.headers["X-App"] for request in provider.requests] == ["k-1", "k-1"]
 
 
 def test_a_variable_of_the_servers_address_may_be_a_secret() -> None:

@@ -32,7 +32,7 @@ def probed(client_of: Callable[[int], HttpClient], value: Callable[[str], str], 
     client = client_of(request.get("server", 0))
     if client.server is None:
         raise Unavailable("the connection names no server", repeatable=False)
-    options: RequestOptions = {"safe": True, "step": "test the connection"}
+    options: RequestOptions = {"safe": True, "step": "test the connection", "headers": made.headers}
     if "failed" in request:
         options["failed"] = failing(request["failed"])
     if "body" in request:

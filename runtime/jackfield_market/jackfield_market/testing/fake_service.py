@@ -257,7 +257,15 @@ class FakeService:
         return "body" not in about or request.json() == about["body"]
 
     def _is_signed_in(self, request: Request, path: str) -> bool:
-        return all(self._has(part, request, path) for part in self._row["http"]["credentials"])
+        return all(self._has(part, request, path) for part in self._row["http"]["credentials"]) and not self._has_wrong_value(request)
+
+    def _has_wrong_value(self, request: Request) -> bool:
+        """Return True if a secret of the connection that stands in a header field beside the credentials is not the right one."""
+        probe, fields = self._row["http"].get("probe"), self._row["schema"]["properties"]
+        beside = probe.get("connection", ()) if isinstance(probe, dict) else ()
+        secret = [part for part in beside if part["in"] == "header" and fields.get(part["value"], {}).get("writeOnly")]
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        return any(headers.get(part["name"].lower(), right) != right for part in secret for right in (self.values.get(part["value"]),))
 
     def _has(self, part: Json, request: Request, path: str) -> bool:
         headers = {name.lower(): value for name, value in request.headers.items()}
