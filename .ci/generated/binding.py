@@ -270,10 +270,18 @@ def signature() -> Json:
         {
             "scheme": {"enum": list(SCHEMES)},
             "header": {**text, "description": "Header field with the signature, or with the token."},
-            "signed": {**text, "description": "What is signed: '{id}', '{time}', '{body}', '{method}' and '{url}' stand for these."},
+            "signed": {
+                **text,
+                "description": "What is signed: '{id}', '{time}', '{body}', '{method}', '{url}' (with its query) and '{form}', the "
+                "names and values of a form in the order of the names, stand for these.",
+            },
             "prefix": {**text, "description": "What is before each signature."},
             "separator": {**text, "description": "What is between several signatures."},
-            "time": {**text, "description": "Header field with the time; with '=' at its end, a member of the signature's field."},
+            "time": {
+                **text,
+                "description": "Header field with the time; with '=' at its end, a member of the signature's field; a JSON Pointer is "
+                "that of a member of the signed body.",
+            },
             "id": {**text, "description": "Header field with the ID."},
             "encoding": {"enum": ["hex", "base64"]},
             "digest": {"enum": ["sha256", "sha512", "sha1"]},
@@ -323,9 +331,22 @@ def trigger() -> Json:
     event = closed(
         {
             "type": kind,
-            "key": {**_POINTER, "description": "The ID of an event, which is signed; left out, it is a digest of the body."},
-            "at": {**_POINTER, "description": "When it happened, in seconds since 1970."},
-            "marker": {**_POINTER, "description": "The marker of an attempt in the signed body, as evidence of a call in doubt."},
+            "read": {"const": "form", "description": "The body is a form, which is signed as one; left out, it is JSON."},
+            "items": {
+                "type": "string",
+                "pattern": "^(/|$)",
+                "description": "The events in a body with several; empty if it is the list. The other places are in one of them.",
+            },
+            "key": {
+                "anyOf": [_POINTER, _POINTERS],
+                "description": "What makes an event the same, such as its ID, which is signed; left out, it is a digest of the body.",
+            },
+            "at": {**_POINTER, "description": "When it happened: a number since 1970, or a time of RFC 3339."},
+            "marker": {
+                "anyOf": [_POINTER, closed({"query": _TEXT}, ["query"])],
+                "description": "The marker of an attempt in what is signed, as evidence of a call in doubt: in the body, or a parameter "
+                "of the query.",
+            },
             "reference": {
                 "anyOf": [_POINTER, _POINTERS],
                 "description": "The ID with which the provider had answered what the event is about; of several places the first.",

@@ -37,12 +37,17 @@ MARKER: Json = {
                 "type": "object",
                 "description": "What is put at 'at' if that takes more than a text, with the marker in place of {\"$marker\": {}}.",
             },
+            "query": {
+                "type": "string",
+                "pattern": "^[A-Za-z][A-Za-z0-9_]{0,39}$",
+                "description": "The parameter that is added to the address at 'at', to which the provider tells what becomes of it.",
+            },
         }
     ),
     "minProperties": 1,
     "oneOf": [{"required": [name]} for name in ("at", "header", "agent", "code", "given")],
-    "dependentRequired": {"text": ["at"], "value": ["at"], "values": ["given"], "texts": ["given"], "keyed": ["given"]},
-    "not": {"required": ["text", "value"]},
+    "dependentRequired": {"text": ["at"], "value": ["at"], "query": ["at"], "values": ["given"], "texts": ["given"], "keyed": ["given"]},
+    "not": {"anyOf": [{"required": ["text", "value"]}, {"required": ["text", "query"]}, {"required": ["value", "query"]}]},
     "description": "Where each attempt of a write leaves its marker, by which evidence finds it again after a lost answer.",
 }
 _LOOK: Json = closed(

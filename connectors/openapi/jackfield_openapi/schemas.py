@@ -31,6 +31,8 @@ _DEEPEST = 60
 """Limit for schemas within schemas; references start again at 0."""
 _MOST_INLINED = 8
 """Limit for definitions converted in place within each other."""
+_REFERENCE = {"reference": True}
+"""Mark of an output's member by which later events name what they are about."""
 _BELOW = ("not", "if", "then", "else", "contains", "propertyNames")
 _KNOWN = frozenset(
     {
@@ -185,6 +187,8 @@ class _Conversion:
             return self._nullable(types)
         if types:
             made["type"] = types[0] if len(types) == 1 else types
+        if self._place.direction == "o" and node.get("x-jackfield") == _REFERENCE:
+            made["x-jackfield"] = _REFERENCE
         return made
 
     # -- what the parts have in common

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 from jackfield.kernel.dataclass import dataclass, field
 from jackfield.kernel.errors import Detail, InvalidInput
@@ -38,9 +39,12 @@ MAX_LOOKING = 86_400.0
 """Seconds after a doubt from which on nobody looks by himself."""
 LONGEST_TEXT = 16_384
 """Characters of a caller's text to which a marker is appended. A longer one may be near the provider's limit: then it has none."""
+LONGEST_ADDRESS = 1900
+"""Characters of an address to which a marker is added: more than 2,000 are refused by some providers."""
 LEAST_ABSENT = 300.0
 """Least seconds after a call's deadline from which on a missing object proves something: a proxy may deliver the request late."""
 _MISSING: Any = object()
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
 _PLACEHOLDERS = {"$marker", "$input", "$sent", "$key"}
 
 
@@ -58,6 +62,9 @@ class Marker:
     of ``{marker}``. Choose what people do not see, such as a comment in Markdown: ``<!-- {marker} -->`` after an empty line.
 
     ``value`` is for a place that takes more than a text: what is put there, as JSON, with the marker in place of ``MARKER``.
+
+    ``query`` is for a place that takes an address to which the provider sends what becomes of the request: the parameter that is added to
+    its query. Where the caller names no address, there is no marker.
     """
 
     at: str | None = None
@@ -66,11 +73,12 @@ class Marker:
     text: str | None = None
     code: str | None = None
     value: Mapping[str, Any] | None = None
+    query: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the member ``marker`` of an action in a manifest."""
         members = {"at": self.at, "header": self.header, "agent": self.agent or None, "text": self.text,
-                   "code": self.code, "value": self.value}  # fmt: skip
+                   "code": self.code, "value": self.value, "query": self.query}  # fmt: skip
         return {name: value for name, value in members.items() if value is not None}
 
     @classmethod
@@ -79,7 +87,7 @@ class Marker:
 
         :raises EvidenceFault: if it names no place, or several.
         """
-        agent, others = data.get("agent") is True, (data.get("text"), data.get("code"), data.get("value"))
+        agent, others = data.get("agent") is True, (data.get("text"), data.get("code"), data.get("value"), data.get("query"))
         return cls(data.get("at"), data.get("header"), agent, *others).checked()
 
     def checked(self) -> Marker:
@@ -95,6 +103,10 @@ class Marker:
             raise EvidenceFault("'marker.text' needs 'at', the input to which it is appended, and '{marker}' once")
         if self.value is not None and (self.at is None or self.text is not None or [*placeholders(self.value)] != ["$marker"]):
             raise EvidenceFault("'marker.value' needs 'at', no 'text', and {\"$marker\": {}} once as its only placeholder")
+        if self.query is not None and (
+            self.at is None or self.text is not None or self.value is not None or not _NAME.fullmatch(self.query)
+        ):
+            raise EvidenceFault("'marker.query' needs 'at', an input that takes an address, no 'text' or 'value', and a plain name")
         return self
 
     def is_shared(self, _inputs: Mapping[str, Any], /) -> bool:
@@ -126,6 +138,8 @@ class Marker:
         value: Any = f"{PREFIX}{marker}"
         if self.value is not None:
             value = stamped(self.value, value)
+        elif self.query is not None:
+            value = _with_parameter(str(_at(given, self.at)), self.query, value)
         elif self.text is not None:
             before, own = _at(given, self.at), self.text.replace("{marker}", value)
             value = own.strip() if before is _MISSING else f"{before}{own}"
@@ -413,11 +427,28 @@ def _at(inputs: Any, at: str) -> Any:
     return inputs
 
 
+def _takes_parameter(address: str, name: str) -> bool:
+    """Return whether a parameter can be added to the query of an address, which does not have it."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return False
+    is_address = parts.scheme in ("http", "https") and bool(parts.netloc) and len(address) <= LONGEST_ADDRESS
+    return is_address and name not in parse_qs(parts.query, keep_blank_values=True)
+
+
+def _with_parameter(address: str, name: str, value: str) -> str:
+    before, hash_, fragment = address.partition("#")
+    return f"{before}{'&' if '?' in before else '?'}{urlencode({name: value})}{hash_}{fragment}"
+
+
 def places_marker(marker: Marker, inputs: Mapping[str, Any]) -> bool:
     """Return whether a call with these inputs carries a marker: its place is not set by the caller, or is a text that it is added to."""
     if marker.at is None:
         return True
     found = _at(inputs, marker.at)
+    if marker.query is not None:
+        return isinstance(found, str) and _takes_parameter(found, marker.query)
     if found is not _MISSING:
         return marker.text is not None and isinstance(found, str) and len(found) <= LONGEST_TEXT
     return is_free(inputs, marker.at)

@@ -9,6 +9,7 @@ import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import parse_qsl
 
 from jackfield.invocation import decode
 from jackfield.kernel.dataclass import dataclass, field
@@ -24,6 +25,10 @@ _TEXTUAL = re.compile(
     r"utf-(8|16|32)(-[bl]e)?|iso8859-[0-9]{1,2}|cp(125[0-8]|866|874|932|949)|koi8-[ru]|shift_jis|euc_(jp|kr)|gbk|gb2312|gb18030|big5(hkscs)?"
 )
 """Codecs of plain charsets. Others of Python's take quadratic time, or do something else than decode text."""
+
+
+_MOST_FIELDS = 1000
+"""Members of a form."""
 
 
 class Malformed(Exception):
@@ -63,13 +68,15 @@ def strict_json(text: str | bytes) -> Any:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class HookRequest(SecretHolder):
-    """Request of a provider. The names of ``headers`` are in lower case; ``at`` is the time of arrival in seconds since 1970."""
+    """Request of a provider. The names of ``headers`` are in lower case; ``at`` is the time of arrival in seconds since 1970.
+    ``query_string`` is the query as it was sent, which some providers sign."""
 
     body: bytes
     headers: Mapping[str, str]
     at: float
     query: Mapping[str, str] = field(default_factory=dict)
     method: str = "POST"
+    query_string: str = ""
 
     def json(self) -> Any:
         """Return the body, which is JSON in the charset that it names, with or without a byte order mark. It is as strictly read as an
@@ -83,6 +90,17 @@ class HookRequest(SecretHolder):
         try:
             return strict_json(self.body.decode(codec).removeprefix("\ufeff"))
         except UnicodeDecodeError:
+            raise Malformed from None
+
+    def form(self) -> list[tuple[str, str]]:
+        """Return the members of a body that is a form, in the order of their names, and each pair once: Twilio signs it so.
+
+        :raises Malformed: if it has too many, or is no UTF-8.
+        """
+        try:
+            text = self.body.decode()
+            return sorted(set(parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS)))
+        except ValueError:
             raise Malformed from None
 
     @property

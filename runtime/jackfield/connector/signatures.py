@@ -4,6 +4,7 @@
 
     {"scheme": "github" | "slack" | "stripe" | "standardWebhooks" | …}    as these sign
     {"scheme": "hmac", "header": …, "signed": "{time}.{body}", …}         HMAC of parts that are named
+    {"scheme": "ecdsa" | "ed25519", "header": …, …}                       the same, signed with the provider's private key
     {"scheme": "token", "header": …}                                      the secret itself in a header field
     {"scheme": "secretPath"}                                              nothing: the unguessable path is the only proof
 """
@@ -19,10 +20,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from jackfield.connector.hook_requests import HookRequest
+from jackfield.connector.hook_requests import HookRequest, Malformed
 from jackfield.connector.models import DeclarationError
 from jackfield.connector.triggers import Forged, Hook
-from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass, replace
+from jackfield.kernel.pointers import names
 
 _STANDARD = "whsec_"
 _LONGEST = 4096
@@ -32,9 +34,10 @@ _MOST = 16
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_:=/+-]{1,200}")
 """No dot: the signed parts are joined by dots, so one in the ID would move the border to the next part."""
 _OF_IDENTIFIERS = re.compile(r"[A-Za-z0-9_:=/+-]")
-_PARTS = re.compile(r"(\{(?:id|time|body|method|url)\})")
-_BORDERLESS = frozenset({"{id}{time}{body}", "{time}{body}", "{method}{url}{body}{time}"})
-"""Templates without borders that providers document: Twitch, Zendesk, HubSpot. The body must not have a digit beside the time."""
+_PARTS = re.compile(r"(\{(?:id|time|body|method|url|form)\})")
+_BORDERLESS = frozenset({"{id}{time}{body}", "{time}{body}", "{method}{url}{body}{time}", "{url}{form}"})
+"""Templates without borders that providers document: Twitch, Zendesk and SendGrid, HubSpot, Twilio. The body must not have a digit beside
+the time."""
 _SECONDS = re.compile(r"[0-9]{1,19}")
 _RFC3339 = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]([0-9]{2}:[0-9]{2}:[0-9]{2})(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})")
 _UNITS = ((10**17, 10**9), (10**14, 10**6), (10**11, 10**3))
@@ -43,7 +46,7 @@ _HEX = re.compile(r"[0-9A-Fa-f]+")
 _DECIMAL = b"0123456789"
 
 
-def _moment(text: str) -> float | None:
+def moment(text: str) -> float | None:
     """Return a time in seconds since 1970; None if it is none."""
     if _SECONDS.fullmatch(text):
         number = int(text)
@@ -82,6 +85,34 @@ def _octets(text: str, encoding: str) -> bytes:
     return _from_base64(text) or b""
 
 
+def _public_keys() -> Any:
+    from jackfield.connector import public_keys  # few webhooks need them, and they need cryptography
+
+    return public_keys
+
+
+def form_text(request: HookRequest) -> str:
+    """Return the names and values of a form as Twilio signs them.
+
+    :raises Forged: if the body is no form.
+    """
+    try:
+        return "".join(f"{name}{value}" for name, value in request.form())
+    except Malformed:
+        raise Forged("the body is no form") from None
+
+
+def _member(request: HookRequest, place: str) -> str:
+    """Return the text or number at a place of a body; nothing if there is none."""
+    try:
+        found = request.json()
+    except Malformed:
+        return ""
+    for name in names(place):
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return str(found) if isinstance(found, str | int) else ""
+
+
 def _bare(secret: str) -> str:
     """Return a Standard Webhooks secret without what is before its base64: ``whsec_``, or ``v1,whsec_`` as Supabase shows it."""
     return secret.strip().removeprefix("v1,").removeprefix(_STANDARD)
@@ -98,13 +129,15 @@ def _from_base64(text: str) -> bytes | None:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """HMAC of parts of a request in the header field ``header``.
+    """HMAC of parts of a request in the header field ``header``, or what a private key made of them.
 
-    ``signed`` is what is signed, from ``{id}``, ``{time}``, ``{body}``, ``{method}`` and ``{url}``, with a separator between the parts.
-    ``time`` and ``id`` name header fields with these; a ``time`` that ends in ``=`` is a member of the field with the signature. It is in
-    seconds, milli-, micro- or nanoseconds since 1970, or as RFC 3339 has it. Such a request may be ``oldest`` seconds old. With a
-    ``separator``, there may be several signatures, of which one must fit. ``prefix`` stands before each. With ``base64`` as ``key``, the
-    secret is base64, with or without ``whsec_``, as Standard Webhooks have it.
+    ``signed`` is what is signed, from ``{id}``, ``{time}``, ``{body}``, ``{method}``, ``{url}`` and ``{form}``, with a separator between
+    the parts. The URL has its query; a form is its names and values, in the order of the names. ``time`` and ``id`` name header fields
+    with these. A ``time`` that ends in ``=`` is a member of the field with the signature; one that begins with ``/`` is a member of the
+    signed body. It is in seconds, milli-, micro- or nanoseconds since 1970, or as RFC 3339 has it. Such a request may be ``oldest``
+    seconds old. With a ``separator``, there may be several signatures, of which one must fit. ``prefix`` stands before each. With
+    ``base64`` as ``key``, the secret is base64, with or without ``whsec_``, as Standard Webhooks have it. With ``ecdsa`` (SHA-256) or
+    ``ed25519`` as ``algorithm``, the provider's public key takes the place of the secret.
     """
 
     header: str
@@ -117,18 +150,21 @@ class Signature:
     id: str = ""
     key: Literal["text", "base64"] = "text"
     oldest: float = 300.0
+    algorithm: Literal["hmac", "ecdsa", "ed25519"] = "hmac"
 
     def __post_init__(self) -> None:
-        for name in ("header", "id", *(() if self.time.endswith("=") else ("time",))):
+        for name in ("header", "id", *(("time",) if self._has_time_header else ())):
             object.__setattr__(self, name, getattr(self, name).lower())  # as requests have them
         if not self.oldest > 0:
             raise DeclarationError("a signature's 'oldest' must be more than 0 seconds: every request would be refused")
         for name, members in _CLOSED.items():
             if getattr(self, name) not in members:
                 raise DeclarationError(f"a signature's '{name}' must be one of {', '.join(members)}")
-        if "{body}" not in self.signed or ("{time}" in self.signed) != bool(self.time) or ("{id}" in self.signed) != bool(self.id):
+        names_time = bool(self.time) and not self.time.startswith("/")
+        has_content = "{body}" in self.signed or "{form}" in self.signed
+        if not has_content or ("{time}" in self.signed) != names_time or ("{id}" in self.signed) != bool(self.id):
             raise DeclarationError(
-                "a signature's 'signed' must name {body}, and {time} and {id} if, and only if, these have a header field"
+                "a signature's 'signed' must name {body} or {form}, and {time} and {id} if, and only if, these have a header field"
             )
         fault = None if self.signed in _BORDERLESS else _border_fault(self.signed)
         if fault is not None:
@@ -148,22 +184,45 @@ class Signature:
             raise Forged("the ID is missing or has characters that none has")
         self._check_border(request)
         found = [_octets(part.removeprefix(self.prefix), self.encoding) for part in parts if part.startswith(self.prefix)][:_MOST]
-        keys = self._keys(*_secret_of(hook))
-        expected = [self._digest(key, request.body, time, identifier, request.method, hook) for key in keys]
-        if not sum(hmac.compare_digest(one, part) for one in expected for part in found):  # each is compared
+        if not self._fits(found, self._text(request, time, identifier, hook), hook):
             raise Forged("no signature fits")
+        if self.time.startswith("/"):  # only now is it known whose body it is
+            self._check_time(request, _member(request, self.time))
+
+    def _fits(self, found: list[bytes], text: bytes, hook: Hook) -> bool:
+        """Return whether one of the signatures of a text is right. Each is compared, in constant time where a secret is the key."""
+        if self.algorithm != "hmac":
+            key = _secret_of(hook)[0]
+            return any(_public_keys().fits(self.algorithm, key, one, text) for one in found)
+        expected = [hmac.digest(key, text, self.digest) for key in self._keys(*_secret_of(hook))]
+        return bool(sum(hmac.compare_digest(one, part) for one in expected for part in found))
 
     def sign(self, body: bytes, hook: Hook, at: float) -> dict[str, str]:
-        """Return the header fields with which the provider would send a body. The ID, if it has one, is made from the body."""
+        """Return the header fields with which the provider would send a body. The ID, if it has one, is made from the body.
+
+        For a private key, the secret is taken as its seed: ``verification_key`` is the public key that belongs to it.
+        """
         time, identifier = self._format_time(at), f"msg_{hashlib.sha256(body).hexdigest()[:24]}"
-        made = self._digest(self._keys(*_secret_of(hook))[0], body, time, identifier, "POST", hook)
+        text, secret = self._text(HookRequest(body, {}, at), time, identifier, hook), _secret_of(hook)
+        is_shared = self.algorithm == "hmac"
+        made = (
+            hmac.digest(self._keys(*secret)[0], text, self.digest)
+            if is_shared
+            else _public_keys().sign_from(self.algorithm, secret[0], text)
+        )
         signature = self.prefix + (made.hex() if self.encoding == "hex" else b64encode(made).decode())
         within = self.time.endswith("=")
         signed = {self.header: f"{self.time}{time}{self.separator}{signature}" if within else signature}
-        return {**signed, **({self.time: time} if self.time and not within else {}), **({self.id: identifier} if self.id else {})}
+        return {**signed, **({self.time: time} if self._has_time_header else {}), **({self.id: identifier} if self.id else {})}
+
+    def verification_key(self, seed: str) -> str:
+        """Return what a subscription needs to verify what ``sign`` makes with ``seed`` as the secret."""
+        return seed if self.algorithm == "hmac" else _public_keys().public_key_from(self.algorithm, seed, self.encoding)
 
     def shown(self, secret: str, _inputs: object = None) -> str:
-        """Return a secret as it is entered at the provider."""
+        """Return a secret as it is entered at the provider; nothing where the provider has a key of its own."""
+        if self.algorithm != "hmac":
+            return ""
         return _STANDARD + b64encode(secret.encode()).decode() if self.key == "base64" else secret
 
     def check_secret(self, secret: str) -> None:
@@ -171,46 +230,60 @@ class Signature:
 
         :raises DeclarationError: if it cannot be the key of such signatures.
         """
+        if self.algorithm != "hmac":
+            _public_keys().check_public_key(self.algorithm, secret)
         if self.key == "base64" and _from_base64(_bare(secret)) is None and _bare(secret) != secret.strip():
             raise DeclarationError("the secret must be base64 after 'whsec_', as the sender shows it")
 
     def _format_time(self, at: float) -> str:
         """Return a time as a sender of this signature writes it."""
-        if self.signed in _BORDERLESS and "{method}" not in self.signed:  # Twitch and Zendesk
-            return datetime.fromtimestamp(int(at), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return str(int(at * 1000) if self.signed in _BORDERLESS else int(at))
+        if self.signed not in _BORDERLESS or self.algorithm != "hmac":
+            return str(int(at))
+        if "{method}" in self.signed:  # HubSpot
+            return str(int(at * 1000))
+        return datetime.fromtimestamp(int(at), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")  # Twitch and Zendesk
 
     def _check_border(self, request: HookRequest) -> None:
         """Check the border between body and time where the template has none.
 
         :raises Forged: if a digit could belong to both.
         """
-        if self.signed in _BORDERLESS:
+        if self.time and self.signed in _BORDERLESS:
             beside = request.body[-1:] if self.signed.endswith("{time}") else request.body[:1]
             if beside in _DECIMAL and beside:
                 raise Forged("the body has a digit beside the time")
 
+    @property
+    def _has_time_header(self) -> bool:
+        return bool(self.time) and not self.time.startswith("/") and not self.time.endswith("=")
+
     def _time(self, request: HookRequest, parts: list[str]) -> str:
-        if not self.time:
+        if not self.time or self.time.startswith("/"):
             return ""
         if self.time.endswith("="):
             found = [part.removeprefix(self.time) for part in parts if part.startswith(self.time)]
             time = found[0] if len(found) == 1 else ""
         else:
             time = request.headers.get(self.time, "")
-        said = _moment(time)
+        self._check_time(request, time)
+        return time
+
+    def _check_time(self, request: HookRequest, time: str) -> None:
+        said = moment(time)
         if said is None:
             raise Forged("the request has no time that can be read: neither a number since 1970 nor a time of RFC 3339")
         if abs(request.at - said) > self.oldest:
             raise Forged(f"the request's time is more than {self.oldest:g} seconds off")
-        return time
 
-    def _digest(self, key: bytes, body: bytes, time: str, identifier: str, method: str, hook: Hook) -> bytes:
-        values = {"{time}": time, "{id}": identifier, "{method}": method}
+    def _text(self, request: HookRequest, time: str, identifier: str, hook: Hook) -> bytes:
+        """Return what is signed."""
+        values = {"{time}": time, "{id}": identifier, "{method}": request.method}
         if "{url}" in self.signed:
-            values["{url}"] = hook.url
-        parts = (body if part == "{body}" else values.get(part, part).encode() for part in _PARTS.split(self.signed))
-        return hmac.digest(key, b"".join(parts), self.digest)
+            values["{url}"] = f"{hook.url}?{request.query_string}" if request.query_string else hook.url
+        if "{form}" in self.signed:
+            values["{form}"] = form_text(request)
+        parts = (request.body if part == "{body}" else values.get(part, part).encode() for part in _PARTS.split(self.signed))
+        return b"".join(parts)
 
     def _keys(self, secret: str, is_entered: bool) -> list[bytes]:
         """Return the keys that a secret can mean. A bare one may be base64, as Standard Webhooks' own library reads it, or text."""
@@ -267,7 +340,8 @@ class SecretPath:
 Scheme = Signature | SharedToken | SecretPath
 
 _CLOSED: Mapping[str, tuple[str, ...]] = {
-    "encoding": ("hex", "base64"), "digest": ("sha256", "sha512", "sha1"), "key": ("text", "base64"),
+    "algorithm": ("hmac", "ecdsa", "ed25519"), "encoding": ("hex", "base64"), "digest": ("sha256", "sha512", "sha1"),
+    "key": ("text", "base64"),
 }  # fmt: skip
 NAMED: Mapping[str, Scheme] = {
     "github": Signature("x-hub-signature-256", prefix="sha256="),
@@ -294,10 +368,20 @@ NAMED: Mapping[str, Scheme] = {
     "zoom": Signature("x-zm-signature", "v0:{time}:{body}", prefix="v0=", time="x-zm-request-timestamp"),
     "shopify": Signature("x-shopify-hmac-sha256", encoding="base64"),
     "xero": Signature("x-xero-signature", encoding="base64"),
+    "twilio": Signature("x-twilio-signature", "{url}{form}", encoding="base64", digest="sha1"),
+    "sendgrid": Signature(
+        "x-twilio-email-event-webhook-signature", "{time}{body}", encoding="base64",
+        time="x-twilio-email-event-webhook-timestamp", algorithm="ecdsa",
+    ),
     "secretPath": SecretPath(),
 }  # fmt: skip
 """Schemes that have no settings."""
-_MADE: Mapping[str, type[Signature | SharedToken]] = {"hmac": Signature, "token": SharedToken}
+_PLAIN = Signature("signature")
+_MADE: Mapping[str, Signature | SharedToken] = {
+    "hmac": _PLAIN, "ecdsa": replace(_PLAIN, algorithm="ecdsa"), "ed25519": replace(_PLAIN, algorithm="ed25519"),
+    "token": SharedToken("token"),
+}  # fmt: skip
+"""Schemes that have settings, with those that are usual."""
 SCHEMES = (*NAMED, *_MADE)
 """The closed list."""
 
@@ -326,11 +410,11 @@ def scheme_of(row: Mapping[str, Any]) -> Scheme:
         return NAMED[str(name)]
     made = _MADE.get(str(name))
     if made is None:
-        raise DeclarationError(f"a webhook's signature must be one of {', '.join(SCHEMES)}; only {' and '.join(_MADE)} have settings")
-    known = {field.name for field in _fields(made)} - {"oldest"}
+        raise DeclarationError(f"a webhook's signature must be one of {', '.join(SCHEMES)}; only {', '.join(_MADE)} have settings")
+    known = {field.name for field in _fields(made)} - {"oldest", "algorithm"}
     if not settings.get("header") or settings.keys() - known or not all(isinstance(value, str) for value in settings.values()):
         raise DeclarationError(f"the signature '{name}' takes strings, a 'header' among them: {', '.join(sorted(known))}")
-    return made(**{**settings, "header": settings["header"].lower()})
+    return replace(made, **{**settings, "header": settings["header"].lower()})
 
 
 def row_of(scheme: Scheme) -> dict[str, Any]:
@@ -339,8 +423,8 @@ def row_of(scheme: Scheme) -> dict[str, Any]:
     if name is not None:
         return {"scheme": name}
     usual = {field.name: field.default for field in _fields(scheme)}
-    given = {key: getattr(scheme, key) for key in usual if getattr(scheme, key) != usual[key]}
-    return {"scheme": "hmac" if isinstance(scheme, Signature) else "token", **given}
+    given = {key: getattr(scheme, key) for key in usual if key != "algorithm" and getattr(scheme, key) != usual[key]}
+    return {"scheme": scheme.algorithm if isinstance(scheme, Signature) else "token", **given}
 
 
 def _fields(scheme: Any) -> tuple[Any, ...]:

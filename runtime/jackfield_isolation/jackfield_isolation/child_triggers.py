@@ -60,7 +60,9 @@ class ChildTriggers:
     def receive(self, key: str, body: str, headers: Mapping[str, str], at: float, hook: Mapping[str, Any]) -> ReceivedFacts:
         """Verify a webhook's request, then read it."""
         trigger = self._webhook(key)
-        request = HookRequest(b64decode(body), headers["headers"], at, headers["query"], headers["method"])  # type: ignore[arg-type]  # two objects, a text
+        parts: Any = headers
+        about = (parts["headers"], at, parts["query"], parts["method"], parts["queryString"])
+        request = HookRequest(b64decode(body), *about)
         try:
             found = trigger.read(request, self._hook(key, hook))
         except Forged:

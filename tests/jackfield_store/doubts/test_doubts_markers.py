@@ -74,6 +74,10 @@ def test_a_text_with_a_marker_of_its_own_is_refused() -> None:
         {"marker": {"at": "/body", "text": "none"}},
         {"marker": {"at": "/body", "text": "{marker}{marker}"}},
         {"marker": {"at": "/body"}, "effect": "idempotent"},
+        {"marker": {"header": "X-Marker", "query": "marker"}},
+        {"marker": {"at": "/url", "query": "a b"}},
+        {"marker": {"at": "/url", "query": "a", "text": "{marker}"}},
+        {"marker": {"at": "/url", "query": "a", "value": {"is": {"$marker": {}}}}},
         {"marker": {"header": "X-Marker", "value": {"is": {"$marker": {}}}}},
         {"marker": {"at": "/body", "value": {"is": "constant"}}},
         {"marker": {"at": "/body", "value": {"is": {"$marker": {}}, "and": {"$key": {}}}}},
@@ -119,3 +123,38 @@ def test_links_lead_to_addresses_of_the_provider(declared: str | None, link: str
     """Values are one part of an address each; what is no https address, or lacks a value, is no link."""
     item = {"a": {"id": "7/8"}, "name": "<b>", "url": "https://desk.example/7", "evil": "javascript:alert(1)"}
     assert link_of(declared, item) == link
+
+
+CALLBACK = Marker(at="/statusCallback", query="jackfield")
+_MARK = f"jackfield=jf1-{'a' * 26}"
+
+
+@pytest.mark.parametrize(
+    ("address", "sent"),
+    [
+        ("https://hooks.example/hooks/p", f"https://hooks.example/hooks/p?{_MARK}"),
+        ("https://hooks.example/hooks/p?a=b%20c", f"https://hooks.example/hooks/p?a=b%20c&{_MARK}"),
+        ("http://[::1]:8080/p#there", f"http://[::1]:8080/p?{_MARK}#there"),
+    ],
+)
+def test_a_parameter_is_added_to_an_address(address: str, sent: str) -> None:
+    """What the caller wrote stays as it is, and the provider sends the marker back to that address."""
+    assert _filled({"statusCallback": address}, CALLBACK) == {"statusCallback": sent}
+    row = {"marker": CALLBACK.to_json(), "evidence": [{"key": "event", "trigger": "told"}]}
+    assert read_evidence(row)[0] == CALLBACK
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [{}, *({"statusCallback": value} for value in (None, 7, "", "text", "ftp://x/", "https://", "https://[x/", "https://x/?jackfield=own",
+                                                   "https://x/?jackfield", f"https://x/{'y' * 1900}"))],
+)  # fmt: skip
+def test_what_is_no_address_gets_no_parameter(inputs: dict[str, Any]) -> None:
+    """Nothing is sent that the caller has not asked for: without an address, nobody tells what became of it."""
+    assert (_filled(inputs, CALLBACK), places_marker(CALLBACK, inputs)) == (None, False)
+
+
+def test_an_address_with_a_marker_of_its_own_is_refused() -> None:
+    """It would be taken for what another call has made."""
+    with pytest.raises(InvalidInput, match="1 input is not valid"):
+        CALLBACK.refuse_foreign({"statusCallback": f"https://hooks.example/p?x=jf1-{'b' * 26}"})

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
+from urllib.parse import parse_qs
 
 from jackfield.connector import DeclarationError, Forged, Hook, HookRequest, Malformed, Received, TriggerEvent, Webhook, scheme_of
 from jackfield.connector.models import Inputs
+from jackfield.connector.signatures import Scheme, Signature, form_text, moment
 from jackfield_http.bindings.connection import BoundClient
 from jackfield_http.bindings.requests import Files
 from jackfield_http.bindings.responses import BoundOutput
@@ -29,8 +32,10 @@ def webhook_of(row: Json, inputs: type[Inputs]) -> Webhook:
     about, http = row.get("webhook", {}), row.get("http", {})
     if "signature" not in about:
         raise DeclarationError(f"the webhook '{row['key']}' has no 'signature': without one, anybody can forge its events")
+    scheme, event = scheme_of(about["signature"]), http.get("event", {})
+    _check_reading(row["key"], event, scheme)
     found = Webhook(
-        scheme_of(about["signature"]),
+        scheme,
         about.get("maxBodyBytes", 1024 * 1024),
         key=row["key"],
         title=row["title"],
@@ -42,7 +47,7 @@ def webhook_of(row: Json, inputs: type[Inputs]) -> Webhook:
         setup=row.get("setup", ""),
     )
     handshake = challenge_of(http["challenge"]) if "challenge" in http else None
-    found.receive(_Reading(row.get("types") or (row["key"],), http.get("event", {}), handshake))
+    found.receive(_Reading(row.get("types") or (row["key"],), event, handshake))
     if handshake is not None:
         found.handshake(handshake.before)
     found.description = row["description"]
@@ -57,6 +62,18 @@ _TOLD = ("marker", "reference", "account")
 """Members of an event by which it is evidence."""
 
 
+def _check_reading(key: str, about: Json, scheme: Scheme) -> None:
+    """Check that what an event takes from a request is signed.
+
+    :raises DeclarationError: if it is not.
+    """
+    signed = scheme.signed if isinstance(scheme, Signature) else ""
+    if isinstance(about.get("marker"), Mapping) and "{url}" not in signed:
+        raise DeclarationError(f"the webhook '{key}' takes a marker from the query, which its signature does not cover")
+    if (about.get("read") == "form") != ("{form}" in signed):
+        raise DeclarationError(f"the webhook '{key}' reads a form if, and only if, its signature covers one")
+
+
 class _Reading:
     """Reads the event of a verified request."""
 
@@ -68,23 +85,30 @@ class _Reading:
 
     def __call__(self, request: HookRequest, hook: Hook) -> Received:
         """Return the event; none for a handshake, and for what the trigger does not watch."""
-        body = request.json()
-        if not isinstance(body, Mapping):
-            raise Malformed
+        body = _form(request) if self._about.get("read") == "form" else request.json()
         answered = None if self._challenge is None else self._challenge.after(request, body, hook)
         if answered is not None:
             return answered
-        kind = self._kind(request, body)
-        if kind is None:
-            return Received()
-        at = find(body, self._about["at"]) if "at" in self._about else None
-        return Received([TriggerEvent(dict(body), self._key(request, body), kind, at, **self._told(body))])
+        items = find(body, self._about["items"]) if "items" in self._about else [body]
+        if not isinstance(items, list) or not all(isinstance(item, Mapping) for item in items):
+            raise Malformed
+        found = [(item, self._kind(request, item)) for item in items]
+        return Received([self._event(request, item, kind) for item, kind in found if kind is not None])
 
-    def _told(self, body: Json) -> dict[str, Any]:
-        """Return the members by which the event is evidence, as far as the body has them."""
+    def _event(self, request: HookRequest, body: Json, kind: str) -> TriggerEvent:
+        at = find(body, self._about["at"]) if "at" in self._about else None
+        when = moment(str(at)) if isinstance(at, str | int) else at
+        return TriggerEvent(dict(body), self._key(request, body), kind, when, **self._told(request, body))
+
+    def _told(self, request: HookRequest, body: Json) -> dict[str, Any]:
+        """Return the members by which the event is evidence, as far as the request has them."""
         found: dict[str, Any] = {}
         for name in _TOLD:
             places = self._about.get(name, ())
+            if isinstance(places, Mapping):
+                given = parse_qs(request.query_string).get(places["query"], ())
+                found |= {name: given[0]} if len(given) == 1 else {}
+                continue
             for place in (places,) if isinstance(places, str) else places:
                 if isinstance(value := find(body, place), str | int):
                     found[name] = str(value)
@@ -93,12 +117,13 @@ class _Reading:
 
     def _key(self, request: HookRequest, body: Json) -> str:
         """Return what makes it the same event: a signed ID, else all that is signed. Header fields are not, so they decide nothing."""
-        if "key" not in self._about:
-            return sha256(request.body).hexdigest()
-        found = find(body, self._about["key"])
-        if not isinstance(found, str | int) or found == "":
+        places = self._about.get("key")
+        if places is None:
+            return _digest(request, body, is_part="items" in self._about, is_form=self._about.get("read") == "form")
+        found = [find(body, place) for place in ((places,) if isinstance(places, str) else places)]
+        if not all(isinstance(one, str | int) and one != "" for one in found):
             raise Malformed
-        return str(found)
+        return str(found[0]) if isinstance(places, str) else json.dumps(found)
 
     def _kind(self, request: HookRequest, body: Json) -> str | None:
         """Return the type of the event; None if it is not watched.
@@ -121,6 +146,23 @@ class _Reading:
         ):
             raise Forged("the header field names a type that the signed body does not have")
         return kind
+
+
+def _form(request: HookRequest) -> dict[str, Any]:
+    """Return the members of a form; one that comes several times is a list."""
+    found: dict[str, Any] = {}
+    for name, value in request.form():
+        known = found.get(name)
+        found[name] = value if known is None else [*known, value] if isinstance(known, list) else [known, value]
+    return found
+
+
+def _digest(request: HookRequest, event: Json, *, is_part: bool, is_form: bool) -> str:
+    """Return a digest of what makes an event. Of a form, it is what is signed, in which names and values have no border: bytes that were
+    moved from one to the other make no other event."""
+    if is_form:
+        return sha256(f"{request.query_string}{form_text(request)}".encode()).hexdigest()
+    return sha256(json.dumps(event, sort_keys=True).encode() if is_part else request.body).hexdigest()
 
 
 class _Registration:

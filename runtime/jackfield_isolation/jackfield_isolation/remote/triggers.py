@@ -56,7 +56,7 @@ class RemoteWebhook(Webhook):
         :raises Forged: if the provider has not signed it; ``Malformed`` if it cannot be read; ``Needs`` if it is judged only with a file.
         """
         body, query = b64encode(request.body).decode(), dict(request.query)
-        parts = {"headers": dict(request.headers), "query": query, "method": request.method}
+        parts = {"headers": dict(request.headers), "query": query, "method": request.method, "queryString": request.query_string}
         found = self.channel.ask(questions.RECEIVE, self.key, body, parts, request.at, _hook(hook), call=current_call())
         if found.refused:
             raise Forged if found.refused == "forged" else Malformed

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self, TypeVar
+from urllib.parse import urlencode
 
 from jackfield.connector.context import entered
 from jackfield.connector.hook_requests import HookRequest, Malformed
@@ -64,7 +65,8 @@ class Hook(SecretHolder):
     """Request of a provider, as a gateway has received it.
 
     ``path`` is the path of the URL, whose last segment names the subscription. ``body`` has the raw bytes, which are what is signed.
-    ``address`` is that of the sender, by which unknown paths and forged requests are limited: not a proxy's.
+    ``address`` is that of the sender, by which unknown paths and forged requests are limited: not a proxy's. ``query_string`` is the query
+    as it was sent, which some providers sign; left out, it is made from ``query``.
     """
 
     method: str
@@ -73,6 +75,7 @@ class Hook(SecretHolder):
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     address: str = ""
+    query_string: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +230,8 @@ class Intake(ProcessLocal):
     def _stored_at_last(self, at: Listening, hook: Hook) -> Received:
         """Do as ``_store_events``, again if a worker has changed the content of the subscription meanwhile."""
         found, headers, now = at.subscription, _lowered(hook.headers), self._runtimes.clock.time()
-        request = HookRequest(hook.body, headers, at=now, query=dict(hook.query), method=hook.method)
+        query = hook.query_string or urlencode(hook.query)
+        request = HookRequest(hook.body, headers, at=now, query=dict(hook.query), method=hook.method, query_string=query)
         for _ in range(_TRIES):
             try:
                 return self._store_events(at, found, request)

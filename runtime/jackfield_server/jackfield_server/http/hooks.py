@@ -28,7 +28,8 @@ async def received(request: Request, server: ServerContext, _identity: Identity)
     :raises Problem: as ``Intake.find`` and ``Intake.take`` refuse a request; 503 if the bodies of all requests exceed their quota.
     """
     path, query, headers = request.path_params["path"], dict(request.query_params), dict(request.headers.items())
-    hook, intake = Hook(request.method, path, query, headers, address=address_of(request)), server.intake
+    sent_query = request.url.query
+    hook, intake = Hook(request.method, path, query, headers, address=address_of(request), query_string=sent_query), server.intake
     try:
         async with server.guesses.turn(request):
             found = await server.briefly(lambda: intake.find(hook))

@@ -1,0 +1,183 @@
+"""Signed events of providers settle the doubt about a message whose answer was lost; what is forged or another account's settles nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import pytest
+
+from http_stand import Client, standing
+from jackfield.testing import Answer, Provider, Request
+from jackfield_server.shared.process.settings import Settings
+from plugboard import plugged
+from shelved import manifest_of, shelve
+from waiting import until
+
+_TOKEN = "auth-token-of-the-account"
+_PUBLIC = "https://hooks.example"
+_SETTINGS = Settings(port=0, guesses=0.0, stop_within=5.0, public_url=_PUBLIC)
+
+
+@dataclass(frozen=True)
+class Sender:
+    """How a provider tells of a message: ``event`` makes its body of the request that it got, ``signed`` the header fields."""
+
+    key: str
+    kind: str
+    values: Mapping[str, str]
+    action: str
+    inputs: Callable[[str], dict[str, Any]]
+    trigger: str
+    secret: str
+    probe: Mapping[str, Any]
+    event: Callable[..., tuple[str, bytes]]
+    signed: Callable[[str, bytes, str], dict[str, str]]
+    strange: tuple[tuple[Mapping[str, Any], str], ...] = ()
+    """Signed events that prove nothing, and what a look says of each."""
+
+
+@dataclass
+class Company:
+    """A provider that takes messages and hangs up, and a server that sends them."""
+
+    client: Client
+    sender: Sender
+    provider: Provider | None = None
+    sent: list[Request] = field(default_factory=list)
+    hook: str = ""
+    is_quick: bool = False
+    """True if the provider tells of a message before the call has ended."""
+
+    def __call__(self, _number: int, request: Request) -> Any:
+        """Take a message without an answer; answer anything else by the account."""
+        if request.method == "POST":
+            self.sent.append(request)
+            if self.is_quick:
+                assert self.tells() == 200
+            return "close"
+        return Answer(dict(self.sender.probe))
+
+    def post(self, name: str = "acme", **inputs: Any) -> str:
+        """Send a message whose answer is lost; return the call's ID."""
+        about = {"connector": self.sender.key, "action": self.sender.action, "connection": name}
+        given = {**self.sender.inputs(_PUBLIC + self.hook), **inputs}
+        found: dict[str, Any] = self.client.post("/v1/invocations", {**about, "inputs": given}).json
+        assert found["status"] == "in_doubt", found
+        return str(found["meta"]["invocationId"])
+
+    def tells(self, *, secret: str = "", number: int = -1, **about: Any) -> int:
+        """Tell of a message, of the last one at first; return the status of the answer."""
+        query, body = self.sender.event(self.sent[number], **about)
+        path = self.hook + (f"?{query}" if query else "")
+        headers = self.sender.signed(_PUBLIC + path, body, secret or self.sender.secret)
+        return int(
+            Client(self.client.port).call("POST", path, body, **{name.replace("-", "_"): text for name, text in headers.items()}).status
+        )
+
+    def entry(self, identifier: str) -> dict[str, Any]:
+        """Return the entry of a call."""
+        found: dict[str, Any] = self.client.get(f"/v1/invocations/{identifier}").json
+        return found
+
+    def looked(self, identifier: str) -> dict[str, Any]:
+        """Look for what became of a call, now."""
+        found: dict[str, Any] = self.client.post(f"/v1/invocations/{identifier}/look").json
+        return found
+
+
+def _callback(request: Request, status: str = "sent", account: str = "AC4711", query: str | None = None) -> tuple[str, bytes]:
+    asked = dict(parse_qsl(request.body.decode()))
+    sid = f"SM{hashlib.sha256(request.body + account.encode()).hexdigest()[:32]}"
+    form = {"MessageSid": sid, "SmsSid": sid, "MessageStatus": status, "SmsStatus": status, "AccountSid": account, "To": asked["To"],
+            "From": asked["From"], "ApiVersion": "2010-04-01"}  # fmt: skip
+    return urlsplit(asked["StatusCallback"]).query if query is None else query, urlencode(form).encode()
+
+
+def _twilio(url: str, body: bytes, secret: str) -> dict[str, str]:
+    text = url + "".join(f"{name}{value}" for name, value in sorted(parse_qsl(body.decode())))
+    made = hmac.new(secret.encode(), text.encode(), hashlib.sha1).digest()
+    return {"Content-Type": "application/x-www-form-urlencoded", "X-Twilio-Signature": b64encode(made).decode()}
+
+
+TWILIO = Sender(
+    "twilio", "token", {"username": "AC4711", "password": _TOKEN}, "sendMessage",
+    lambda hook: {"to": "+491701234567", "from": "+15005550006", "body": "Hello", "statusCallback": hook},
+    "messageEvents", _TOKEN, {"sid": "AC4711", "friendly_name": "Acme"}, _callback, _twilio,
+    (({"query": ""}, "nothing"), ({"query": "jackfield=jf1-" + "a" * 26}, "nothing"), ({"account": "AC9999"}, "similar")),
+)  # fmt: skip
+
+
+@contextmanager
+def company(folder: Path, sender: Sender) -> Iterator[Company]:
+    """Run a server with a service of the shelf, a connection to a provider that hangs up, and a subscription over it."""
+    with plugged(shelve(folder / "shelf", manifest_of(sender.key))), standing(folder, _SETTINGS, JACKFIELD_SETTLE="on") as stand:
+        found = Company(stand.client(), sender)
+        with Provider(found) as provider:
+            values = {**sender.values, "server": provider.url}
+            about = {"name": "acme", "type": f"{sender.key}/{sender.kind}", "values": values}
+            made = found.client.post("/v1/connections", about)
+            assert (made.status, made.json["status"]) == (201, "ok"), made.body
+            inputs = {"signingSecret": _entered(sender)}
+            asked = {"name": "events", "trigger": f"{sender.key}/{sender.trigger}", "connection": "acme", "inputs": inputs}
+            made = found.client.post("/v1/subscriptions", asked)
+            assert made.status == 201, made.body
+            found.hook = urlsplit(found.client.get("/v1/subscriptions/events").json["url"]).path
+            yield found
+
+
+def _entered(sender: Sender) -> str:
+    """Return the key with which a subscription verifies."""
+    return sender.secret
+
+
+@pytest.fixture(name="at", scope="module", params=[TWILIO], ids=lambda sender: sender.key)
+def _at(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
+    with company(tmp_path_factory.mktemp(request.param.key), request.param) as found:
+        yield found
+
+
+def test_an_event_settles_the_doubt(at: Company) -> None:
+    """The first event proves that the message was taken, further ones prove the same thing, and nothing is sent again."""
+    identifier, before = at.post(), len(at.sent)
+    assert at.tells() == 200
+    assert at.tells(status="delivered") == 200
+    until(lambda: at.entry(identifier)["status"] == "succeeded")
+    evidence = at.entry(identifier)["meta"]["resolution"]["evidence"]
+    assert (evidence["verdict"], evidence["kind"]) == ("took", "event")
+    assert evidence["source"] == f"{at.sender.key}/{at.sender.trigger}"
+    assert len(at.sent) == before
+
+
+def test_an_event_that_overtakes_the_call_settles_it(at: Company) -> None:
+    """The provider is quicker than the call: the event is kept until there is a doubt. Another doubt stays one."""
+    other = at.post()
+    at.is_quick = True
+    try:
+        identifier = at.post()
+    finally:
+        at.is_quick = False
+    until(lambda: at.entry(identifier)["status"] == "succeeded")
+    assert at.entry(other)["status"] == "in_doubt"
+    assert at.tells(number=-2) == 200
+    until(lambda: at.entry(other)["status"] == "succeeded")
+
+
+def test_forged_events_prove_nothing(at: Company) -> None:
+    """Of another key, of another account, without the marker or with one of somebody's making: nothing is settled."""
+    identifier = at.post()
+    assert at.tells(secret="another-secret-4711") == 401
+    assert [one["result"] for one in at.looked(identifier)["looks"]] == ["nothing"]
+    for about, result in at.sender.strange:
+        assert at.tells(**about) == 200
+        found = at.looked(identifier)
+        assert (found["status"], found["looks"][-1]["result"]) == ("in_doubt", result), (about, found)
+    assert at.tells() == 200
+    until(lambda: at.entry(identifier)["status"] == "succeeded")
