@@ -349,6 +349,7 @@ def _listing() -> Json:
                 "examples": [{"create a jira issue": "createIssue"}],
             },
             "review": {**text, "description": "What the provider asks of an application before its users may approve."},
+            "noAccount": {**text, "description": "Why a connection test cannot say whose account it is: the provider names none."},
             "proof": closed(
                 {
                     "tier": {

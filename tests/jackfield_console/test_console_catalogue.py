@@ -31,6 +31,7 @@ SVG = f"data:image/svg+xml;utf8,<svg xmlns='http://www.w3.org/2000/svg' onload='
 LISTING = {
     "tasks": {"send a mail with ses": "sendEmail"},
     "review": "Amazon reviews accounts before they leave the sandbox.",
+    "noAccount": "No answer has it.",
     "proof": {
         "tier": "checked",
         "on": "2026-11-20",
@@ -214,6 +215,7 @@ def test_a_page_says_how_far_a_connector_is_proven(browser: Browser, url: str) -
     assert "Amazon reviews accounts" in shown
     assert "A mail has at most 40 MB: seen on 2026-11-21" in shown
     assert "Codes of errors: known, not seen on a page of the provider" in shown
+    assert "Connections do not name their account: No answer has it." in shown
     assert "not made or endorsed by the provider" in shown
     page.get_by_role("link", name="send a mail with ses").click()
     page.wait_for_url("**#action-sendEmail")

@@ -49,6 +49,16 @@ def test_a_connector_without_a_proof_is_not_judged() -> None:
     assert {name: judged(subject, ALL_RULES[name]) for name in _RULES} == dict.fromkeys(_RULES)
 
 
+def test_a_provider_that_names_no_account_is_not_judged_by_one() -> None:
+    """The manifest says so, and why."""
+
+    def change(manifest: Json) -> None:
+        _without_account(manifest)
+        manifest["listing"]["noAccount"] = "No answer has it."
+
+    assert judged(_subject(change), ALL_RULES["accounts-named"]) is None
+
+
 def _without_account(manifest: Json) -> None:
     manifest["connectionTypes"][0]["http"].pop("account")
 

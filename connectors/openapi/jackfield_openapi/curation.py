@@ -82,7 +82,7 @@ _PROOF: Json = {
 }  # fmt: skip
 _LISTING: Json = {
     "type": "object",
-    "properties": {"tasks": {**_TABLE, "maxProperties": 20}, "review": _TEXT, "proof": _PROOF},
+    "properties": {"tasks": {**_TABLE, "maxProperties": 20}, "review": _TEXT, "noAccount": _TEXT, "proof": _PROOF},
     "additionalProperties": False,
 }
 _SOURCE: Json = {

@@ -42,6 +42,12 @@ def review_of(raw: Json) -> str | None:
     return found if isinstance(found, str) else None
 
 
+def no_account_of(raw: Json) -> str | None:
+    """Return why connections do not name their account, if the provider names none."""
+    found = listing_of(raw).get("noAccount")
+    return found if isinstance(found, str) else None
+
+
 def summary(raw: Json) -> dict[str, Any] | None:
     """Return what lists show: sign-ins, tasks, tier of the proof, and if the provider reviews applications. None without a listing."""
     if not listing_of(raw):

@@ -18,7 +18,7 @@ from jackfield_openapi.reading import parsed
 METHODS = ("get", "put", "post", "delete", "patch")
 _MEMBERS = frozenset(
     {"key", "categories", "docs", "signIns", "account", "errors", "paging", "limit", "headers", "optionSources", "seen", "known", "tasks",
-     "review", "changes", "first", "recorded", "noEvidence", "triggers"}
+     "review", "changes", "first", "recorded", "noEvidence", "noAccount", "triggers"}
 )  # fmt: skip
 _SHARED = ("sign-ins", "errors", "paging", "sources.lock")
 _MOVED = ("account", "headers", "optionSources", "categories", "noEvidence", "triggers")
@@ -108,7 +108,7 @@ def read_service(file: Path, shared: Mapping[str, Json]) -> Service:
     }
     source = shared["sources.lock"].get(file.stem)
     proof = _proof(about, source)
-    extension["listing"] = {**{name: about[name] for name in ("tasks", "review") if name in about}, "proof": proof}
+    extension["listing"] = {**{name: about[name] for name in ("tasks", "review", "noAccount") if name in about}, "proof": proof}
     if "errors" in about:
         extension["errors"] = _errors(file, about["errors"], shared["errors"])
     rules = {**shared["paging"], **about.get("paging", {})}
@@ -213,3 +213,5 @@ def facts(service: Service) -> Iterator[str]:
         yield f"- {fact['about']}: seen on <{fact['url']}> on {fact['on']}."
     for text in service.about.get("known", ()):
         yield f"- {text}: known, not seen on a page of the provider."
+    if "noAccount" in service.about:
+        yield f"- Connections do not name their account: {service.about['noAccount']}"

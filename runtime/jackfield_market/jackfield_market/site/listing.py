@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from jackfield.kernel.markup import Markup, Node
-from jackfield_market.listings import proof_of, review_of, tasks_of
+from jackfield_market.listings import no_account_of, proof_of, review_of, tasks_of
 from jackfield_market.site.markup import h, line, link
 
 _FACTS = 60
@@ -53,9 +53,11 @@ def facts(raw: Json) -> list[Node] | None:
         return None
     seen = [h.li(line(row.get("about")), ": ", link(row.get("url"), "seen"), f" on {row.get('on')}") for row in found["facts"][:_FACTS]]
     known = [h.li(line(text), ": ", h.strong("known, not seen on a page of the provider")) for text in found["known"][:_FACTS]]
+    unnamed = no_account_of(raw)
+    more = [h.li("Connections do not name their account: ", line(unnamed))] if unnamed is not None else []
     return [
         h.h2("What it says about the provider", id="facts"),
-        h.ul(seen, known) if seen or known else None,
+        h.ul(seen, known, more) if seen or known or more else None,
         h.p("This connector is not made or endorsed by the provider. Names in it belong to their owners.", class_="soft"),
     ]
 

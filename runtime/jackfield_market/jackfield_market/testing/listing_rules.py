@@ -34,6 +34,12 @@ def _unplayable(subject: Subject) -> str | None:
     return _without_proof(subject)
 
 
+def _unnamed(subject: Subject) -> str | None:
+    """Return why the rule about accounts does not apply: a provider may show nobody whose key it is."""
+    given = subject.manifest.raw.get("listing", {}).get("noAccount")
+    return f"the provider names no account: {given}" if given else _without_proof(subject)
+
+
 def aged_facts(facts: Iterable[Json], months: int) -> Iterator[str]:
     """Yield a sentence for each fact that was seen more than so many months ago."""
     earliest = datetime.now(UTC).date() - months * _MONTH
@@ -73,8 +79,8 @@ LISTED = (
         "The test of each connection names the account, so that two of one provider can be told apart.",
         _accounts_named,
         "silver",
-        "Write 'account' with the places of ID and label in the answer to the connection test.",
-        reason=_without_proof,
+        "Write 'account' with the places of ID and label in the answer to the connection test, or 'noAccount' if the provider names none.",
+        reason=_unnamed,
     ),
     Rule(
         "credentials-checked",
