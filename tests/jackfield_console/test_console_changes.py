@@ -25,7 +25,7 @@ CHANGES = [
     "/marketplace/acme/installation", "/marketplace/acme/upgrade", "/marketplace/acme/version", "/marketplace/acme/removal",
     "/schedules", "/schedules/often/edit", "/schedules/often/pause",
     "/files/x/removal", "/callbacks", "/callbacks/x/pause", "/subscriptions", "/subscriptions/x/edit", "/subscriptions/x/pause",
-    "/deliveries/x/resend", "/tenants", "/tenants/x/switch", "/tenants/x/suspension", "/tenants/x/connect-sessions",
+    "/deliveries/x/resend", "/tenants", "/tenants/settings", "/tenants/x/switch", "/tenants/x/suspension", "/tenants/x/connect-sessions",
     "/tenants/x/connect-sessions/y/revocation", "/tenants/x/tokens/y/revocation",
     "/platforms/x/callbacks", "/platforms/x/callbacks/x/pause", "/platforms/x/deliveries/x/resend",
     "/oauth-clients", "/oauth-clients/x", "/oauth-clients/x/removal",

@@ -125,6 +125,12 @@ def a_subscription(console: Console) -> str:
     return "new-notes"
 
 
+ONE_PRESS = """[...document.querySelectorAll('form')].filter((form) => /[/](removal|revocation|end|reset)$/.test(form.action))
+    .filter((form) => !form.closest('details') && !form.querySelector('[required], [type=checkbox]'))
+    .map((form) => form.innerText.trim())"""
+"""Forms that delete or end something for good, and that neither open on a press nor ask for more than that."""
+
+
 def pages(console: Console) -> dict[str, str]:
     """Every kind of page, by the name of its picture."""
     journal = console.host.runtime("default").journal
@@ -195,8 +201,12 @@ def seen(visitor: Visitor, name: str, *, thoroughly: bool, by_axe: bool = True) 
         if (picture := f"{name}-{'phone' if phone else scheme}") in PICTURES:
             visitor.look(scheme, phone=phone)
             visitor.picture(picture)
+    at_once = visitor.page.evaluate(ONE_PRESS)
     visitor.page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
-    return visitor.judged(thoroughly=thoroughly, by_axe=by_axe)
+    return [
+        *(f"{name}: one press on '{button}' cannot be taken back" for button in at_once),
+        *visitor.judged(thoroughly=thoroughly, by_axe=by_axe),
+    ]
 
 
 def test_phones_show_an_invocation_in_three_lines_and_the_sections_in_three_rows(browser: Browser, busy: Console) -> None:

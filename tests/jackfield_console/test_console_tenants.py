@@ -70,6 +70,27 @@ def test_the_operator_sees_what_all_processes_share(place: Place) -> None:
     assert "allowHosts crm.internal no process" in operator.get("/tenants").words
 
 
+def test_the_operator_changes_what_all_processes_share(place: Place) -> None:
+    """A value that fits is stored, and removed again by an empty one; another is refused with what it must be; tokens change nothing."""
+    operator, page = place.signed_in(), "/tenants/settings"
+    assert operator.change("/tenants", page, setting="allowHosts", value="crm.internal").status == 303
+    assert "allowHosts crm.internal no process" in operator.get("/tenants?done=set").words
+    refused = operator.change("/tenants", page, setting="publicUrl", value="ftp://x")
+    assert (refused.status, "is not the address of a server" in refused.words) == (400, True), refused.words
+    assert operator.change("/tenants", page, setting="nobody", value="1").status == 400
+    assert operator.change("/tenants", page, setting="allowHosts", value="").status == 303
+    assert "allowHosts not set no process" in operator.get("/tenants").words
+    client = place.signed_in(_token(place))
+    assert client.post(page, {"csrf": client.get("/").csrf, "setting": "allowHosts", "value": "evil"}).status == 403
+
+
+def test_the_operator_approves_what_others_ask_for(place: Place) -> None:
+    """Approvals are in the menu of whoever has the server's terminal; a call of his own waits for somebody else."""
+    operator = place.signed_in()
+    assert 'href="/approvals"' in operator.get("/").text
+    assert operator.get("/approvals").status == 200
+
+
 def test_a_tenant_is_suspended_resumed_and_deleted(place: Place) -> None:
     """Its page has usage, connections and tokens; limits are changed; the end takes two steps, and the name."""
     operator = place.signed_in()
@@ -107,6 +128,27 @@ def test_a_link_is_made_for_a_person_and_revoked(place: Place) -> None:
     assert place.client().get(link).status == 403
     assert operator.change(page, page, mode="reauth").status == 400
     assert "/connect/" in operator.change(page, page, mode="connect", type="http/bearer").text  # the person enters the server, too
+
+
+@pytest.mark.parametrize("system", ["Slack", "slack", "slack/botToken", "Echo"])
+def test_a_system_is_named_as_people_know_it(place: Place, system: str) -> None:
+    """By the connector's title or key, or by one of its types; the page names who asks."""
+    operator, page = place.signed_in(), "/tenants/acme-2/connect-sessions"
+    made = operator.change(page, page, mode="connect", type=system, asker="The Shop")
+    link = urlsplit(re.findall(r"http://[^<]+/connect/[A-Za-z0-9_-]{43}", made.text)[0]).path
+    assert "The Shop asks you to connect" in place.client().get(link).words
+
+
+def test_a_link_for_a_role_in_aws_brings_the_key(place: Place) -> None:
+    """The form has what a role asks for; without it, the refusal names what is missing."""
+    operator, page = place.signed_in(), "/tenants/acme-2/connect-sessions"
+    asked = {"mode": "connect", "type": "aws-ses/awsAssumeRole"}
+    refused = operator.change(page, page, **asked)
+    assert (refused.status, "principal" in refused.words) == (400, True)
+    key = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "s3cret-of-the-shop"}
+    made = operator.change(page, page, **asked, **key, principal="arn:aws:iam::111122223333:user/shop")
+    link = urlsplit(re.findall(r"http://[^<]+/connect/[A-Za-z0-9_-]{43}", made.text)[0]).path
+    assert ("s3cret" in made.text, place.client().get(link).status) == (False, 200)
 
 
 def test_everybody_can_use_the_pages_of_tenants(browser: Browser, console: Console, thoroughly: bool) -> None:

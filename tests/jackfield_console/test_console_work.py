@@ -208,10 +208,12 @@ def test_a_token_is_shown_once(visitor: Visitor) -> None:
     page.get_by_role("button", name="Create token").click()
     text = page.get_by_role("region", name="The new token").inner_text()
     assert text.startswith("jf_")
-    assert page.get_by_role("button", name="Revoke The web shop").count() == 1
+    assert page.get_by_label("Revoke The web shop…").count() == 1
     assert visitor.console.host.identities.find(text) is not None
     page.reload()
     assert text not in page.content()
+    page.get_by_label("Revoke The web shop…").click()
+    page.get_by_text("are refused at once").wait_for()
     page.get_by_role("button", name="Revoke The web shop").click()
     page.get_by_text("Token revoked.").wait_for()
     page.get_by_role("cell", name="revoked").wait_for()

@@ -18,6 +18,7 @@ from jackfield_console.layout.components import (
     code_block,
     done_notice,
     fault,
+    final,
     form,
     h,
     json_text,
@@ -205,7 +206,8 @@ def _buttons(request: PageRequest, found: Callback) -> Node:
         form(request, f"{_at(request)}/{found.id}/{step}", h.button(title, class_="quiet"), into="#outcome")
         for step, title in (("test", "Send a test event"), ("rotation", "Rotate the secret"))
     ]
-    return h.div(shown, form(request, f"{_at(request)}/{found.id}/removal", h.button("Remove", class_="quiet danger")), class_="actions")
+    told = "Nothing more is sent there. Its deliveries and its secret are deleted; a new callback has another secret."
+    return h.div(shown, final(request, f"{_at(request)}/{found.id}/removal", "Remove", told), class_="actions")
 
 
 def _recovery(request: PageRequest, found: Callback) -> Node:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.responses import Response
 
+from jackfield.connections.connection_types import Kind
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, table
 from jackfield_console.layout.components import (
@@ -37,6 +39,7 @@ _SORTS = Sorts(
 )  # fmt: skip
 _DONE = {"revoked": "Link revoked: the session has ended."}
 _MODES = (("connect", "connect a new account"), ("reauth", "connect an account again"), ("manage", "manage the accounts"))
+_KEY = ("accessKeyId", "secretAccessKey")
 _WHOSE = (("own", "connected by the person under For"), ("all", "of all people of the workspace"))
 _LASTS = (("1800", "in 30 minutes"), ("7200", "in 2 hours"), ("86400", "in a day"))
 
@@ -57,7 +60,7 @@ def created(request: PageRequest) -> Response:
     request.require_operator()
     name, address = workspaces_of(request).find(request.path("w")).name, request.server.link(request.http, PAGE)
     try:
-        session, link = connecting(request.server, name).create(_wanted(request), request.identity.actor)
+        session, link = connecting(request.server, name).create(_wanted(request, name), request.identity.actor)
     except JackfieldError as error:
         return outcome(request, "tenants", "Connect sessions", fault(error), status=error.http_status)
     told = h.div(
@@ -106,7 +109,7 @@ def _row(request: PageRequest, workspace: str, found: ConnectSession) -> tuple[N
 
 def _new(request: PageRequest, workspace: str) -> Markup:
     kinds = request.server.runtime(workspace).connections.kinds.all()
-    hint = "Such as aws-ses/awsAssumeRole. If empty, the person chooses from all."
+    hint = "A connector, such as slack, or one of its types, such as aws-ses/awsAssumeRole. If empty, the person chooses from all."
     made = form(
         request,
         _address(workspace),
@@ -119,20 +122,56 @@ def _new(request: PageRequest, workspace: str) -> Markup:
         text_field("connection", "Connection", hint="Its name. Required to connect an account again.", maxlength=100),
         text_field("user", "For", hint="Your own ID of the person: whose connections are managed, and for the audit log.", maxlength=200),
         choice_field("whose", "Connections to manage are those", _WHOSE, "own"),
-        h.datalist([h.option(kind.about.title, value=kind.full_name) for kind in kinds], id="type-choices"),
+        text_field("asker", "Who asks", hint="The name of your product, which the page shows.", maxlength=200),
+        _role(),
+        h.datalist(_systems(kinds), id="type-choices"),
         h.div(h.button("Create link", class_="primary"), class_="actions"),
         into="#made",
     )
     return card("New connect session", made, h.div(id="made", aria_live="polite"))
 
 
-def _wanted(request: PageRequest) -> dict[str, Any]:
+def _systems(kinds: Sequence[Kind]) -> list[Markup]:
+    """Return what can be entered as the system: connectors, and their types."""
+    connectors = {manifest.key: manifest.title for kind in kinds for manifest in kind.manifests}
+    types = {kind.full_name: kind.about.title for kind in kinds}
+    return [h.option(title, value=name) for name, title in (*connectors.items(), *types.items())]
+
+
+def _role() -> Markup:
+    """Ask for what the owner of an account in AWS lets in, and what signs in as that."""
+    return h.details(
+        h.summary("For a role in AWS"),
+        h.p("The person creates a role that trusts your user or role, which the server uses with this key. The page shows neither."),
+        text_field("principal", "Principal", hint="The ARN of your user or role that the key belongs to.", maxlength=200),
+        text_field("accessKeyId", "Access Key ID", maxlength=200),
+        text_field("secretAccessKey", "Secret Access Key", type="password", autocomplete="new-password", maxlength=200),
+        class_="further",
+    )
+
+
+def _types(request: PageRequest, workspace: str, named: str) -> list[str]:
+    """Return the types that a system has: a type itself, or all of a connector, by its key or its title. What is neither is refused as it
+    is."""
+    kinds = request.server.runtime(workspace).connections.kinds.all()
+    wanted = named.casefold()
+    found = [kind.full_name for kind in kinds for one in kind.manifests if wanted in (one.key.casefold(), one.title.casefold())]
+    return list(dict.fromkeys(found)) or [named]
+
+
+def _wanted(request: PageRequest, workspace: str) -> dict[str, Any]:
     given = {name: request.form.get(name, "").strip() for name in ("mode", "connection", "user", "type", "expiresIn")}
     wanted: dict[str, Any] = {"verify": "link", **{name: given[name] for name in ("mode", "connection", "user") if given[name]}}
     if request.form.get("whose") == "all":
         wanted["allConnections"] = True
     if given["type"]:
-        wanted["types"] = [given["type"]]
+        wanted["types"] = _types(request, workspace, given["type"])
+    if asker := request.form.get("asker", "").strip():
+        wanted["theme"] = {"name": asker}
+    if principal := request.form.get("principal", "").strip():
+        wanted["principal"] = principal
+    if keys := {name: text for name in _KEY if (text := request.form.get(name, "").strip())}:
+        wanted["defaults"] = {"values": keys, "locked": [*keys]}
     if given["expiresIn"].isdigit():
         wanted["expiresIn"] = int(given["expiresIn"])
     return wanted

@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from jackfield.invocation.stored_file import StoredFile
 from jackfield.kernel.markup import Markup, Node
-from jackfield_console.layout.components import at, done_notice, form, h
+from jackfield_console.layout.components import at, done_notice, final, h
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import page, redirect
 from jackfield_console.sorted_list import Sorts
@@ -69,5 +69,5 @@ def _row(request: PageRequest, file: StoredFile) -> tuple[Node, ...]:
 def _delete(request: PageRequest, file: StoredFile) -> Markup | None:
     if not request.may("invoke"):
         return None
-    button = h.button("Delete", class_="quiet danger", aria_label=f"Delete {file.name or file.id}")
-    return form(request, f"/files/{file.id}/removal", button)
+    told = "Its content is deleted. Results that refer to it stay, and lead to nothing."
+    return final(request, f"/files/{file.id}/removal", "Delete", told, of=file.name or file.id)

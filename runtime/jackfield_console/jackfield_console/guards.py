@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from jackfield.kernel.clock import moment
 from jackfield.kernel.markup import Markup, Node, terms
-from jackfield_console.layout.components import at, card, done_notice, form, h, notice
+from jackfield_console.layout.components import at, card, done_notice, final, form, h, notice
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import page, redirect
 from jackfield_console.sorted_list import Sorts
@@ -103,4 +103,5 @@ def _at(request: PageRequest, text: str) -> Node:
 
 def _removal(request: PageRequest, recipient: str) -> Markup | None:
     field = h.input(type="hidden", name="recipient", value=recipient)
-    return form(request, "/suppressions/removal", field, h.button("Remove")) if request.may("manage") else None
+    told = "Mail to this recipient is sent again."
+    return final(request, "/suppressions/removal", "Remove", told, field, of=recipient) if request.may("manage") else None

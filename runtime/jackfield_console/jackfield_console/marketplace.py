@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from packaging.version import InvalidVersion, Version
 from starlette.responses import Response
 
 from jackfield.catalog.installations import revocations
 from jackfield.kernel.markup import Markup, Node, table, terms
-from jackfield_console.layout.components import badge, card, choice_field, code_block, fault_of, form, h, heading, notice, search
+from jackfield_console.layout.components import (
+    badge,
+    card,
+    check_field,
+    choice_field,
+    code_block,
+    fault_of,
+    final,
+    form,
+    h,
+    heading,
+    notice,
+    search,
+)
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import page, redirect
 from jackfield_server.shared.operations.installing import changed, exactly, find_installer
@@ -107,7 +121,14 @@ def upgraded(request: PageRequest) -> Response:
 def pinned(request: PageRequest) -> Response:
     """``POST /marketplace/{key}/version``: make a version the default one, and install it if it is not."""
     installer, key, source = _installer(request), exactly(request.path("key")), request.form.get("source") or None
-    name = exactly(key, request.form.get("version", ""))
+    version = request.form.get("version", "")
+    name = exactly(key, version)
+    used = _used(mine for mine in installer.installed() if mine["connector"] == key)
+    if _is_newer(version, used) and request.form.get("breaking") != "on":
+        told = fault_of(
+            f"{version} is newer than {used}, and callers may break", "Tick the box if they may, or upgrade, which compares both."
+        )
+        return page(request, "connectors", key, told, h.p(h.a("Back", href=f"/marketplace/{key}")), status=409)
     change = partial(installer.install, name, source, pin=True)
     changed(request.server, request.identity, "connector.installed", key, change, source=source, pin=True)
     return redirect(request, f"/marketplace?done=pinned&connector={key}")
@@ -257,25 +278,42 @@ def _upgrade(request: PageRequest, installer: Installer, key: str, row: Row | No
 
 def _other_version(request: PageRequest, row: Row, versions: Sequence[Row]) -> Markup | None:
     """Offer the other versions of an installed connector: the way back from an upgrade."""
-    used = next((str(mine["version"]) for mine in versions if mine.get("default")), None)
+    used = _used(versions)
     others = [str(version) for version in row.get("versions", ()) if str(version) != used]
     if not others or not isinstance(row.get("source"), str):
         return None
+    earlier, newer = ([version for version in others if _is_newer(version, used) is is_newer] for is_newer in (False, True))
     source = h.input(type="hidden", name="source", value=str(row["source"]))
-    choice = choice_field("version", "Version", [(version, version) for version in others], others[0])
-    change = form(request, f"/marketplace/{row['connector']}/version", source, choice, h.button("Use this version"), class_="inline")
+    choice = choice_field("version", "Version", [(version, version) for version in (*earlier, *newer)], (earlier or newer)[0])
+    hint = "A newer version is not compared with the one in use, as an upgrade is."
+    consent = check_field("breaking", "Take a newer one although callers may break", on=False, hint=hint) if newer else None
+    change = form(
+        request, f"/marketplace/{row['connector']}/version", source, choice, consent, h.button("Use this version"), class_="stack"
+    )
     text = f"Calls use {used}. Another version, such as an earlier one, stays the default until the next upgrade."
     return card("Use another version", h.p(text), change)
 
 
+def _used(versions: Iterable[Row]) -> str | None:
+    """Return the version that calls use by default."""
+    return next((str(mine["version"]) for mine in versions if mine.get("default")), None)
+
+
+def _is_newer(version: str, used: str | None) -> bool:
+    try:
+        return used is not None and Version(version) > Version(used)
+    except InvalidVersion:  # which the installer refuses
+        return False
+
+
 def _removal(request: PageRequest, key: str, versions: Sequence[Row]) -> Markup:
     address = f"/marketplace/{key}/removal"
+    text = "Calls of its actions fail until it is installed again. Its connections and its journal stay."
     removals = [
-        form(request, address, h.input(type="hidden", name="version", value=version), h.button(f"Remove {version}", class_="quiet danger"))
+        final(request, address, f"Remove {version}", text, h.input(type="hidden", name="version", value=version))
         for version in (str(mine["version"]) for mine in versions)
     ]
-    text = "Calls of its actions fail until it is installed again. Its connections and its journal stay."
-    return card("Remove", h.p(text), h.div(removals, class_="actions"))
+    return card("Remove", h.div(removals, class_="actions"))
 
 
 def revoked_here(request: PageRequest) -> Mapping[str, Mapping[str, Any]]:

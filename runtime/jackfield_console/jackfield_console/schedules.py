@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from jackfield.invocation import Result
 from jackfield.kernel.markup import Node, table, terms
-from jackfield_console.layout.components import at, badge, card, code_block, done_notice, h, heading, json_text, more, steps
+from jackfield_console.layout.components import at, badge, card, code_block, done_notice, final, h, heading, json_text, more, steps
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import page, redirect
 from jackfield_console.sorted_list import Sorts
@@ -96,16 +96,18 @@ def schedules_of(request: PageRequest) -> WorkspaceSchedules:
 
 
 def _buttons(request: PageRequest, found: Mapping[str, Any]) -> Node:
-    offered: list[tuple[str, str, str]] = []
+    address, offered, removal = f"/schedules/{found['name']}", list[tuple[str, str]](), None
     if request.may("invoke"):
-        offered.append(("run", "Run now", ""))
+        offered.append(("run", "Run now"))
     if request.may("manage"):
         if found["status"] == "active":
-            offered.append(("pause", "Pause", ""))
+            offered.append(("pause", "Pause"))
         elif found["status"] in ("paused", "stopped"):
-            offered.append(("resume", "Resume", ""))
-        offered.append(("removal", "Remove", "danger"))
-    return steps(request, f"/schedules/{found['name']}", offered) if offered else None
+            offered.append(("resume", "Resume"))
+        removal = final(
+            request, f"{address}/removal", "Remove", "It starts nothing more, and its list of past runs is deleted. Invocations stay."
+        )
+    return steps(request, address, offered, removal) if offered else None
 
 
 def _edit(request: PageRequest, name: str) -> Node:

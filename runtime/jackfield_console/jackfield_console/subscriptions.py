@@ -18,6 +18,7 @@ from jackfield_console.layout.components import (
     code_block,
     done_notice,
     fault,
+    final,
     folded,
     form,
     guide,
@@ -184,7 +185,11 @@ def _buttons(request: PageRequest, found: Mapping[str, Any]) -> Node:
         return None
     step, title = ("resume", "Resume") if found["status"] == "paused" else ("pause", "Pause")
     edit = h.a("Edit", href=f"/subscriptions/{found['name']}/edit", class_="button")
-    return [h.p(edit), steps(request, f"/subscriptions/{found['name']}", [(step, title, ""), ("removal", "Remove", "danger")])]
+    address, told = (
+        f"/subscriptions/{found['name']}",
+        "It tells and starts nothing more. Its URL, if it has one, is gone: a new subscription has another.",
+    )
+    return [h.p(edit), steps(request, address, [(step, title)], final(request, f"{address}/removal", "Remove", told))]
 
 
 def _events(request: PageRequest, found: Mapping[str, Any]) -> Node:

@@ -12,17 +12,21 @@ from jackfield.kernel.markup import Markup, Node, table
 from jackfield_console.layout.components import at, badge, card, done_notice, fault, filters, form, h, text_field
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import fragment, outcome, page, redirect
+from jackfield_console.shared_settings import shared_card
 from jackfield_console.sign_in import ConsoleSessions
 from jackfield_console.sorted_list import Sorts
 from jackfield_platform.tenants.health import health
 from jackfield_store.access import Workspace, Workspaces
 from jackfield_store.access.platform_tokens import PlatformTokens
-from jackfield_store.management.shared_settings import SharedSettings
 
 _PAGE = 50
 _COLUMNS = ("Workspace", "Status", "Connections", "Calls, 24 h", "Failures, 24 h", "Limits", "Created")
 _SORTS = Sorts({"Workspace": "name", "Created": "createdAt"}, names="name")
-_DONE = {"created": "Workspace created."}
+_DONE = {
+    "created": "Workspace created.",
+    "set": "Setting stored. Running processes take it within seconds.",
+    "unset": "Stored value removed.",
+}
 
 
 def workspaces_of(request: PageRequest) -> Workspaces:
@@ -49,7 +53,7 @@ def listed(request: PageRequest) -> Response:
         shown,
         _new(request),
         _platforms(request),
-        _shared(request),
+        shared_card(request),
         lead=lead,
     )
 
@@ -149,14 +153,3 @@ def _platforms(request: PageRequest) -> Markup:
         class_="muted",
     )
     return card("Platforms", lead, table("Platforms", ("Workspaces", "Active tokens", "Events"), rows, empty=empty))
-
-
-def _shared(request: PageRequest) -> Markup:
-    """Render what all processes on the database share; only the command line changes it."""
-    settings = SharedSettings(request.server.storage, request.server.clock, request.identity.actor)
-    rows = [
-        (h.code(one["name"]), one["value"] or "not set", one.get("problem") or one.get("differs") or "no process", one["description"])
-        for one in settings.list()
-    ]
-    lead = h.p("What all processes on this database share. ", h.code("jackfield settings set"), " changes it.", class_="muted")
-    return card("Shared settings", lead, table("Shared settings", ("Setting", "Value", "Who differs", "Meaning"), rows, empty=""))

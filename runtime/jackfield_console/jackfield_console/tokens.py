@@ -19,6 +19,7 @@ from jackfield_console.layout.components import (
     code_block,
     done_notice,
     fault,
+    final,
     form,
     h,
     lines_field,
@@ -194,8 +195,8 @@ def token_row(request: PageRequest, token: Token, address: str = "/tokens", *, t
     status = token.status(request.now)
     revoke: Node = None
     if status == "active" and request.may("manage") and not request.identity.rules:
-        button = h.button("Revoke", class_="quiet danger", aria_label=f"Revoke {token.name}")
-        revoke = form(request, f"{address}/{token.id}/revocation", button)
+        told = "Programs and people that use it are refused at once. This cannot be undone."
+        revoke = final(request, f"{address}/{token.id}/revocation", "Revoke", told, of=token.name)
     box = tick(token.id, token.name) if ticks and revoke is not None else None
     name = [box, h.strong(token.name), h.br(), h.code(token.id, class_="small")]
     used = at(token.last_used_at, request.now)

@@ -201,6 +201,12 @@ def test_the_console_installs_upgrades_and_removes(place: Place, shop: Storefron
     back = browser.change("/marketplace/acme", "/marketplace/acme/version", version="1.0.0", source=f"file://{shop.site}")
     assert "Acme was changed. Version 1.0.0 is used now." in browser.get(back.headers["location"]).words
     assert "1.0.0 (default), 1.1.0" in browser.get("/marketplace/acme").words
+    newer = {"version": "1.1.0", "source": f"file://{shop.site}"}
+    refused = browser.change("/marketplace/acme", "/marketplace/acme/version", **newer)
+    assert (refused.status, "callers may break" in refused.words) == (409, True)
+    assert "1.0.0 (default), 1.1.0" in browser.get("/marketplace/acme").words
+    assert browser.change("/marketplace/acme", "/marketplace/acme/version", breaking="on", **newer).status == 303
+    assert "1.1.0 (default), 1.0.0" in browser.get("/marketplace/acme").words
     browser.change("/marketplace/acme", "/marketplace/acme/removal")
     assert "Greets." not in browser.get("/connectors").words
 

@@ -228,10 +228,20 @@ def form(
     return h.form(csrf_field(request.csrf), *content, method="post", action=address, **partly, **attributes)
 
 
-def steps(request: PageRequest, address: str, offered: Iterable[tuple[str, str, str]]) -> Markup:
-    """Render a button for each step that can be taken at ``address``: its path, its title and its tone."""
-    buttons = [form(request, f"{address}/{step}", h.button(title, class_=f"quiet {tone}")) for step, title, tone in offered]
-    return h.div(buttons, class_="actions")
+def steps(request: PageRequest, address: str, offered: Iterable[tuple[str, str]], *more: Node) -> Markup:
+    """Render a button for each step that can be taken at ``address``, by its path and its title; and ``more`` beside them."""
+    buttons = [form(request, f"{address}/{step}", h.button(title, class_="quiet")) for step, title in offered]
+    return h.div(buttons, *more, class_="actions")
+
+
+def final(request: PageRequest, address: str, title: str, told: Node, *content: Node, of: str = "") -> Markup:
+    """Render a step that cannot be taken back: what is pressed first says what will happen, the button below it takes the step. ``of`` names
+    what it is about, for readers who hear a list of equal buttons."""
+    name = f"{title} {of}" if of else None
+    sure = form(request, address, *content, h.button(title, class_="danger", aria_label=name))
+    return h.details(
+        h.summary(f"{title}…", aria_label=f"{name}…" if name else None), h.div(h.p(told), sure, class_="asked"), class_="final"
+    )
 
 
 def field(name: str, label: str, control: Node, hint: Node = None) -> Markup:
