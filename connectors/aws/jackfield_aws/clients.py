@@ -34,7 +34,9 @@ class AwsClients(SecretHolder):
     and ``s3`` how a server that speaks S3 is addressed.
     """
 
-    __slots__ = ("_account", "_context", "_endpoint", "_identity", "_lease", "_mail", "lacks_external_id", "region", "s3", "sts_endpoint")
+    __slots__ = (
+        "_account", "_context", "_endpoint", "_identity", "_lease", "_mail", "_open", "lacks_external_id", "region", "s3", "sts_endpoint",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -50,6 +52,7 @@ class AwsClients(SecretHolder):
     ) -> None:
         self.sts_endpoint: str | None = None
         self._mail = mail
+        self._open: dict[tuple[str, str | None, bool, bool], Any] = {}
         self.s3: S3Settings = USUAL_S3
         self._account = account
         self._context = context
@@ -73,14 +76,18 @@ class AwsClients(SecretHolder):
 
         :raises InvalidConnection: if no region is known, or the endpoint is not a URL or may not be reached.
         """
+        asked = (service, region, validates, as_json)
+        if (known := self._open.get(asked)) is not None:
+            return known
         region = region or self.region
         endpoint = self.endpoint_of(service)
         guard = self._context.guard if endpoint is not None and endpoint in (self._endpoint, self.sts_endpoint) else ANYWHERE
         key = (service, region, endpoint, self._version, guard, validates, as_json)
         s3 = self.s3 if service == "s3" else USUAL_S3
-        return self._context.cached(
+        found = self._open[asked] = self._context.cached(
             key, lambda: _watched(ClientSpec(service, region, endpoint, self._identity, guard, validates, as_json, s3))
         )
+        return found
 
     def boto3_session(self) -> boto3.Session:
         """Return a boto3 Session with the connection's credentials, endpoint and region, for code that boto3 alone can run: resources,

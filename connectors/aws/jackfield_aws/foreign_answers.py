@@ -20,6 +20,8 @@ _PAGE = re.compile(r"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body|tit
 _BEGINNING = 2000
 """Number of characters in which a page shows itself."""
 _PROTOCOLS = ("json", "rest-json")
+_REDIRECTED = 300
+"""First HTTP status that is not a success."""
 _OWN_MEANING = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.NOT_IMPLEMENTED)
 """Statuses that say enough whoever sends them: nothing was executed."""
 
@@ -38,7 +40,7 @@ def check_answer(response_dict: dict[str, Any], operation_model: Any, **_: objec
     body, status = response_dict["body"], response_dict["status_code"]
     if not isinstance(body, bytes) or not body:  # a stream is the caller's own data
         return
-    is_refusal, shape = status >= HTTPStatus.MULTIPLE_CHOICES, operation_model.output_shape
+    is_refusal, shape = status >= _REDIRECTED, operation_model.output_shape
     if not is_refusal and _is_data(shape):
         return
     _check_price(body, operation_model, status, response_dict["headers"])
@@ -74,7 +76,7 @@ def _check_price(body: bytes, operation_model: Any, status: int, headers: Any) -
     form = "json" if protocol in _PROTOCOLS else "cbor" if "cbor" in protocol else "xml"
     try:
         check_price(body, form)
-        if form == "json" and status >= HTTPStatus.MULTIPLE_CHOICES:  # a success is parsed by ``check_answer``
+        if form == "json" and status >= _REDIRECTED:  # a success is parsed by ``check_answer``
             _check_depth(body)
     except TooCostly as reason:
         found = _unclear(f"{operation_model.name} had no clear answer: the response {reason}", status, headers)

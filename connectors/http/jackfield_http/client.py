@@ -53,7 +53,7 @@ _LOG = logging.getLogger("jackfield.http_client")
 _AGENT = f"jackfield/{VERSION}"
 _ERROR_BODY = 256 * 1024
 """Maximum size of an error's body that is read for its message."""
-_ACCEPT = {"Accept": "application/json, */*;q=0.5"}
+_USUAL = {"User-Agent": _AGENT, "Accept-Encoding": ACCEPTED, "Accept": "application/json, */*;q=0.5"}
 _NO_VALUES: Mapping[str, Any] = {}
 
 
@@ -71,7 +71,6 @@ class HttpClient(SecretHolder):
         self._context = context
         self._settings = settings
         self._sign_in = sign_in
-        self._backoff = Backoff(random.SystemRandom())  # which needs no seed: there is one for each attempt
         self._keyed = 0
         self._until = None if settings.within is None else context.clock.monotonic() + settings.within
 
@@ -123,15 +122,17 @@ class HttpClient(SecretHolder):
 
         def once() -> Answer:
             content, fault = b"", None
-            with self._replied(exchange) as (reply, headers, url):
-                is_clear = self._is_clear(exchange, reply.status)
-                try:
-                    chunks, largest = body_of(reply, headers, self._limit, self._settings.largest), self._settings.largest
-                    content = whole_answer(chunks, limit=largest, media_type=headers.get("content-type", ""))
-                except Unreadable as error:
-                    if not is_clear:
-                        raise
-                    fault = error  # of no concern to an action that does not read the body
+            reply, headers, url = self._replied(exchange)
+            is_clear = self._is_clear(exchange, reply.status)
+            try:
+                chunks, largest = body_of(reply, headers, self._limit, self._settings.largest), self._settings.largest
+                content = whole_answer(chunks, limit=largest, media_type=headers.get("content-type", ""))
+            except Unreadable as error:
+                if not is_clear:
+                    raise
+                fault = error  # of no concern to an action that does not read the body
+            finally:
+                reply.close()
             answer = Answer(reply.status, headers, content, url, exchange.step, fault=fault, is_clear=is_clear)
             self._accept(exchange, answer)
             return answer
@@ -156,7 +157,8 @@ class HttpClient(SecretHolder):
         :raises JackfieldError: as ``request`` does, and while the chunks are read.
         """
         exchange = self._exchange(method, path, values, **options)
-        with self._replied(exchange) as (reply, headers, url):
+        reply, headers, url = self._replied(exchange)
+        try:
             answer = StreamedAnswer(reply, headers, url, self._limit, largest, is_clear=self._is_clear(exchange, reply.status))
             if self._judge(exchange, headers) is not None:
                 self._refuse_failure(exchange, Answer(reply.status, headers, answer.begin(MAX_ANSWER) or b"", url))
@@ -167,6 +169,8 @@ class HttpClient(SecretHolder):
             call = current_call()
             if call is not None and not exchange.safe:
                 call.returned({"status": reply.status})
+        finally:
+            reply.close()
 
     def url(self, path: str, values: Mapping[str, Any] = _NO_VALUES, query: Mapping[str, Any] | None = None) -> Url:
         """Return the URL of a path on the connection's server."""
@@ -247,7 +251,7 @@ class HttpClient(SecretHolder):
         if idempotent:
             given = merged(given, {self._settings.idempotency_header if idempotent is True else idempotent: self._key()})
         names = frozenset(map(folded, given))
-        fields = merged(_ACCEPT, self._settings.headers, given)
+        fields = merged(_USUAL, self._settings.headers, given)
         if self._settings.headers and (taken := next((name for name in self._settings.headers if folded(name) in names), None)):
             raise set_by_connection(f"the header '{taken}'")
         name = step or f"{method} {path if isinstance(path, str) else url.host}"
@@ -259,29 +263,30 @@ class HttpClient(SecretHolder):
         key = (current_call() or self._context.call).idempotency_key
         return key if self._keyed == 1 else f"{key}-{self._keyed}"
 
-    @contextmanager
-    def _replied(self, exchange: Exchange) -> Iterator[tuple[Reply, Headers, Url]]:
-        """Send the request, follow redirects and refuse what is no success; close the response at the end."""
+    def _replied(self, exchange: Exchange) -> tuple[Reply, Headers, Url]:
+        """Send the request, follow redirects and refuse what is no success; return the response, which the caller closes."""
         origin = exchange.url.origin
         for _ in range(MOST_HOPS + 1):
-            reply = self._send(exchange, origin)
+            reply, is_kept = self._send(exchange, origin), False
             try:
                 headers = self._noted(reply)
                 following = exchange.after(reply.status, headers, origin)
                 if following is None:
                     if not exchange.accepts(reply.status):
                         raise _by(exchange.url.origin == origin, self._refused(exchange, reply, headers))
-                    yield reply, headers, exchange.url
-                    return
+                    is_kept = True
+                    return reply, headers, exchange.url
             finally:
-                reply.close()
+                if not is_kept:
+                    reply.close()
             exchange = following
         raise Unavailable(f"'{exchange.step}' was redirected more than {MOST_HOPS} times", sent=Sent.UNKNOWN, repeatable=False)
 
     def _send(self, exchange: Exchange, origin: tuple[str, str, int]) -> Reply:
         url, fields = exchange.url, self._fields(exchange)
         if exchange.signed:
-            url = url.with_query(self._sign_in.query())
+            if query := self._sign_in.query():
+                url = url.with_query(query)
             fields = together(fields, self._sign_in.fields(), exchange.given)
             fields += signatures(self._sign_in, Outgoing(exchange.method, url, fields, exchange.body))
         body, call, connected = exchange.body, current_call(), False
@@ -312,12 +317,14 @@ class HttpClient(SecretHolder):
 
     def _fields(self, exchange: Exchange) -> list[tuple[bytes, bytes]]:
         fields = [(b"Host", exchange.url.authority.encode("ascii"))]
-        given = merged({"User-Agent": _AGENT, "Accept-Encoding": ACCEPTED}, exchange.headers)
-        body = exchange.body
-        if body is not None and body.content_type is not None and not any(name.lower() == "content-type" for name in given):
-            given["Content-Type"] = body.content_type
-        given |= {name: acceptable(value) for name, value in given.items() if folded(name) == "accept-encoding"}
-        fields += [field(name, value) for name, value in given.items() if folded(name) not in FRAMING]
+        body, is_typed = exchange.body, False
+        for name, value in exchange.headers.items():
+            known = folded(name)
+            is_typed = is_typed or name.lower() == "content-type"
+            if known not in FRAMING:
+                fields.append(field(name, acceptable(value) if known == "accept-encoding" else value))
+        if body is not None and body.content_type is not None and not is_typed:
+            fields.append(field("Content-Type", body.content_type))
         if body is not None and body.length is None:
             fields.append((b"Transfer-Encoding", b"chunked"))
         elif body is not None or exchange.method not in SAFE:
@@ -425,7 +432,7 @@ class HttpClient(SecretHolder):
         harmless = exchange.safe or error.sent is not Sent.UNKNOWN
         if not (harmless and error.retryable and error.repeatable and tries.allow_another(error)):
             raise error
-        wait = self._backoff.wait(tries.made, error)
+        wait = Backoff(random.SystemRandom()).wait(tries.made, error)
         if wait >= call.deadline.remaining():
             raise error
         return wait
@@ -439,7 +446,7 @@ class HttpClient(SecretHolder):
 def _body(
     json: Any, form: Mapping[str, Any] | None, multipart: Mapping[str, Any] | None, content: Content | None, content_type: str | None
 ) -> Body | None:
-    if sum(value is not None for value in (json, form, multipart, content)) > 1:
+    if sum([value is not None for value in (json, form, multipart, content)]) > 1:
         raise ValueError("a request has one body: json, form, multipart or content")
     if json is not None:
         return json_body(json, content_type or "application/json")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import ItemsView, Iterable, Iterator, Mapping
+from typing import Any
 
 from jackfield.connector import InvalidInput, Sent
 from jackfield_http import rate_limits
@@ -30,6 +31,14 @@ class Headers(Mapping[str, str]):
     def __getitem__(self, name: str) -> str:
         return self._fields[name.lower()]
 
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return the value of a field; ``default`` if there is none. ``Mapping`` would raise and catch for that."""
+        return self._fields.get(name.lower(), default)
+
+    def items(self) -> ItemsView[str, str]:
+        """Return the names, in lower case, and the values."""
+        return self._fields.items()
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._fields)
 
@@ -38,7 +47,10 @@ class Headers(Mapping[str, str]):
 
     def first(self, *names: str) -> str | None:
         """Return the value of the first of these fields that is present and not empty."""
-        return next((value for value in map(self.get, names) if value), None)
+        for name in names:
+            if value := self._fields.get(name.lower()):
+                return value
+        return None
 
     @property
     def retry_after(self) -> float | None:
@@ -105,11 +117,10 @@ def together(fields: list[tuple[bytes, bytes]], own: list[tuple[bytes, bytes]], 
     """
     if not own:
         return fields
-    names = {folded(name.decode("latin-1")): name.decode("latin-1") for name, _ in own}
-    taken = next((name for name in sorted(given) if name in names and name != "cookie"), None)
-    if taken is not None:
-        raise set_by_connection(f"the header '{names[taken]}'")
-    kept = [one for one in fields if folded(one[0].decode("latin-1")) not in names]
+    names = {name.decode("latin-1").lower().replace("_", "-"): name.decode("latin-1") for name, _ in own}
+    if taken := sorted(given.intersection(names) - {"cookie"}):
+        raise set_by_connection(f"the header '{names[taken[0]]}'")
+    kept = [one for one in fields if one[0].decode("latin-1").lower().replace("_", "-") not in names]
     if "cookie" not in names:
         return kept + own
     theirs, ours = _cookies(fields), _cookies(own)

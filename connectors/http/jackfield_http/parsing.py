@@ -114,7 +114,7 @@ def _is_utf8(content: bytes) -> bool:
 
 def _json(content: bytes) -> Any:
     try:
-        found = json.loads(content, parse_constant=_refuse, parse_float=_number)
+        found = _DECODER.decode(content.decode(json.detect_encoding(content), "surrogatepass"))
     except RecursionError:
         raise ValueError("nested too deeply") from None
     if _is_deep(content, found):
@@ -267,3 +267,6 @@ def _number(text: str) -> float:
 
 def _refuse(name: str) -> NoReturn:
     raise ValueError(name)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_number)

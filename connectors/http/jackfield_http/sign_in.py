@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from jackfield.connector import Detail, InvalidConnection, InvalidInput, Minted, OpenContext, Sent
 from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.dataclass import field as make_field
 from jackfield.kernel.secrecy import SecretHolder
 from jackfield_http.headers import FRAMING, field, folded
 
@@ -37,20 +38,18 @@ class Fixed(SecretHolder):
     headers: tuple[tuple[str, str], ...] = ()
     parameters: tuple[tuple[str, str], ...] = ()
     path: str = ""
+    _made: list[tuple[bytes, bytes]] = make_field(init=False, compare=False)
 
     def __post_init__(self) -> None:
-        framing = next((name for name, _ in self.headers if folded(name) in FRAMING), None)
-        if framing is not None:
-            raise InvalidConnection("a credential cannot be sent", details=[Detail(self.path, f"must not be sent as '{framing}'")])
-        self.fields()
-
-    def fields(self) -> list[tuple[bytes, bytes]]:
-        """Return the header fields to add.
+        """Make the header fields.
 
         :raises InvalidConnection: if a value does not fit into a header.
         """
+        for name, _ in self.headers:
+            if folded(name) in FRAMING:
+                raise InvalidConnection("a credential cannot be sent", details=[Detail(self.path, f"must not be sent as '{name}'")])
         try:
-            return [field(name, value) for name, value in self.headers]
+            object.__setattr__(self, "_made", [field(name, value) for name, value in self.headers])
         except InvalidInput:
             text = "contains a line break or another character that a header cannot carry"
             hint = "Store the value again, without line breaks or spaces around it."
@@ -58,8 +57,14 @@ class Fixed(SecretHolder):
                 "a credential cannot be sent", details=[Detail(self.path, text)], hint=hint, sent=Sent.NOTHING
             ) from None
 
+    def fields(self) -> list[tuple[bytes, bytes]]:
+        """Return the header fields to add."""
+        return [*self._made]
+
     def query(self) -> str:
         """Return the parameters to add to the query."""
+        if not self.parameters:
+            return ""
         return "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in self.parameters)
 
     @property

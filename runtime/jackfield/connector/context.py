@@ -147,6 +147,7 @@ class Call:
     _unanswered: str | None = None
     _returned: Any = None
     _further: int = 0
+    _marker: str | None = None
 
     @property
     def idempotency_key(self) -> str:
@@ -160,7 +161,9 @@ class Call:
     @property
     def marker(self) -> str | None:
         """Marker of this attempt, 26 characters that mean nothing, by which evidence knows it again; None where none is wanted."""
-        return None if self.mark is None else self.mark() or None
+        if self.mark is not None and self._marker is None:
+            self._marker = self.mark() or None
+        return self._marker
 
     def begin(self, step: str = "", *, safe: bool = False) -> None:
         """Report that a request is about to be sent. A second request in the same attempt implies that the first one received a response.

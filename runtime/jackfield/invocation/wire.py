@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.frames import bordered
 from jackfield.kernel.price import JsonMeter, TooCostly, structure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MAX_BYTES = 64 * 1024 * 1024
 """Maximum size of an invocation, in bytes of JSON."""
@@ -145,17 +148,14 @@ def check_depth(value: object) -> None:
 
     :raises InvalidInvocation: if it is deeper.
     """
-    if _is_deeper(value, MAX_DEPTH):
-        raise _too_deep()
-
-
-def _is_deeper(value: object, room: int) -> bool:
-    if not isinstance(value, _NESTING):
-        return False
-    if not room:
-        return True
-    holder: Any = value  # of a host's own class, perhaps, whose code may raise
-    for child in dict.values(holder) if issubclass(type(value), dict) else list.__iter__(holder):
-        if isinstance(child, _NESTING) and _is_deeper(child, room - 1):
-            return True
-    return False
+    holders: list[Iterator[Any]] = [iter((value,))]  # those around the next child; each call passes here, so without recursion
+    while holders:
+        for child in holders[-1]:
+            if isinstance(child, _NESTING):
+                if len(holders) > MAX_DEPTH:
+                    raise _too_deep()
+                of_host: Any = child  # of a class of the host's own, perhaps, whose code may raise
+                holders.append(iter(dict.values(of_host)) if issubclass(type(child), dict) else list.__iter__(of_host))
+                break
+        else:
+            holders.pop()

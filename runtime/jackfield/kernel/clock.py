@@ -60,9 +60,8 @@ class Clock(Protocol):
 class SystemClock:
     """Clock of the machine."""
 
-    def monotonic(self) -> float:
-        """Return seconds on a clock that never goes backwards."""
-        return monotonic()
+    monotonic = staticmethod(monotonic)
+    """Return seconds on a clock that never goes backwards. Read thirty times in a call: without a function of ours in between."""
 
     def time(self) -> float:
         """Return seconds since 1970, UTC."""
@@ -156,9 +155,8 @@ class Share(Deadline):
 _ARRIVED: ContextVar[float | None] = ContextVar("jackfield_arrived", default=None)
 
 
-def arrived() -> float | None:
-    """Return when the request that this task serves arrived, on the clock of its server; None outside of requests."""
-    return _ARRIVED.get()
+arrived = _ARRIVED.get
+"""Return when the request that this task serves arrived, on the clock of its server; None outside of requests."""
 
 
 def note_arrival(at: float) -> None:

@@ -117,8 +117,6 @@ def contained(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """
     try:
         return function(*args, **kwargs)
-    except Exception:
-        raise
     except BaseException as error:
         CONTAINED.__exit__(type(error), error, None)
         raise
@@ -126,21 +124,18 @@ def contained(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
 def attempt(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Raised:
     """Call code that may raise anything. Return its value, or the ``Exception`` that it raised; what the host raises goes on."""
-    found = _attempted(function, *args, **kwargs)
-    if isinstance(found, Raised):
-        let_out(found.error)
-    return found
+    try:
+        return function(*args, **kwargs)
+    except Exception as error:  # noqa: BLE001 (the boundary to foreign code; the caller decides what the exception means)
+        let_out(error)
+        return Raised(error)
 
 
 def attempt_foreign(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Raised:
     """Call a connector's code, contained. Return its value, or what it raised."""
-    return _attempted(contained, function, *args, **kwargs)
-
-
-def _attempted(function: Callable[..., T], *args: Any, **kwargs: Any) -> T | Raised:
     try:
-        return function(*args, **kwargs)
-    except Exception as error:  # noqa: BLE001 (the boundary to foreign code; the caller decides what the exception means)
+        return contained(function, *args, **kwargs)
+    except Exception as error:  # noqa: BLE001 (as above)
         return Raised(error)
 
 

@@ -110,6 +110,11 @@ class _Border:
         """Enter the block."""
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None:
+            self.passed_by(error)
+
+    def passed_by(self, error: BaseException | None) -> None:
+        """Clear what leaves a block that this is around."""
         if error is None or not (self._below is None or self._below() is None):
             return
         try:
@@ -132,18 +137,19 @@ class _Arguments(SecretHolder):
     def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.args, self.kwargs = args, kwargs
 
-    def to(self, function: Callable[..., T]) -> T:
-        """Call a function with them."""
-        return function(*self.args, **self.kwargs)
-
 
 def _called(function: Callable[..., T], border: _Border = BORDER) -> Callable[..., T]:
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> T:
-        given = _Arguments(args, kwargs)
+        given, has_returned = _Arguments(args, kwargs), False
         del args, kwargs
-        with border:
-            return given.to(function)
+        try:
+            found = function(*given.args, **given.kwargs)
+            has_returned = True
+            return found
+        finally:
+            if not has_returned:
+                border.passed_by(sys.exception())  # which no variable here may refer to
 
     return call
 
@@ -179,17 +185,17 @@ def _begun(function: Callable[..., Any], begin: Callable[[Callable[..., Any], _A
 
 
 async def _await(function: Callable[..., Any], given: _Arguments) -> Any:
-    return await cleared(given.to(function))
+    return await cleared(function(*given.args, **given.kwargs))
 
 
 def _generate(function: Callable[..., Any], given: _Arguments) -> Generator[Any, Any, Any]:
     with BORDER:
-        return (yield from given.to(function))
+        return (yield from function(*given.args, **given.kwargs))
 
 
 async def _stream(function: Callable[..., Any], given: _Arguments) -> AsyncIterator[Any]:
     with BORDER:
-        async with aclosing(given.to(function)) as items:
+        async with aclosing(function(*given.args, **given.kwargs)) as items:
             async for item in items:
                 yield item
 

@@ -10,6 +10,7 @@ from jackfield.manifest import reading as read
 
 TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
     Json = Mapping[str, Any]
@@ -51,11 +52,11 @@ class Pagination:
     more: str | None = None
     page_members: tuple[str, ...] = ()
     wire: Json | None = field(default=None, compare=False, repr=False)
+    tokens: tuple[tuple[str, str], ...] = field(init=False, compare=False, repr=False)
+    """All pairs of a token's input and its output path."""
 
-    @property
-    def tokens(self) -> tuple[tuple[str, str], ...]:
-        """All pairs of a token's input and its output path."""
-        return ((self.token_input, self.token_output), *self.further_tokens)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tokens", ((self.token_input, self.token_output), *self.further_tokens))
 
     @property
     def merged(self) -> tuple[str, ...]:
@@ -64,21 +65,22 @@ class Pagination:
 
     def following(self, output: Json) -> dict[str, Any] | None:
         """Return the inputs that fetch the page after ``output``; None if it is the last one, or the provider names no next one."""
-        if self._more(output) is False:
+        if self.more is not None and self._more(output) is False:
             return None
-        tokens = {name: find(output, path) for name, path in self.tokens}
-        return {name: token for name, token in tokens.items() if token} or None
+        return {name: token for name, path in self.tokens if (token := find(output, path))} or None
 
-    def found(self, output: Json) -> list[Any]:
-        """Return the page tokens that ``output`` has, the very objects."""
-        return [token for token in (find(output, path) for _, path in self.tokens) if token]
+    def found(self, output: Json) -> Iterator[Any]:
+        """Yield the page tokens that ``output`` has, the very objects."""
+        for _, path in self.tokens:
+            if token := find(output, path):
+                yield token
 
     def ends(self, output: Json) -> bool:
         """Return whether ``output`` says that it is the last page: by ``more`` where that is declared, else by the absence of a token. The
         number 0 is neither a token nor an absence."""
         if self.more is not None:
             return self._more(output) is False
-        return self.following(output) is None and all(type(find(output, path)) not in (int, float) for _, path in self.tokens)
+        return self.following(output) is None and {int, float}.isdisjoint([type(find(output, path)) for _, path in self.tokens])
 
     def _more(self, output: Json) -> bool | None:
         return None if self.more is None else yes_or_no(find(output, self.more))

@@ -20,7 +20,7 @@ from jackfield.kernel.secrecy import Hidden, SecretHolder
 from jackfield.pacing.pace import pace_of
 from jackfield.pacing.turn import Turn
 from jackfield.pipe.errors_map import AUTHORS, counted, explained, in_doubt, judged, late, log_error, quoted, repeated, unproven, weigh
-from jackfield.pipe.evidence import DONE_BEFORE, EVERY, Evidence, Remarks, shares_marker
+from jackfield.pipe.evidence import DONE_BEFORE, Evidence, Remarks
 from jackfield.pipe.filling import Outputs
 from jackfield.pipe.masking import concealed, left
 from jackfield.pipe.on_time import GRACE
@@ -159,7 +159,7 @@ class Attempts(SecretHolder):
             repeats = self.run.channel is None and (self.declared != "write" or self.run.invocation.on_doubt == "retry")
             call = self.current = self._call_for(self._patience(tries) if shares and repeats else self.run.deadline)
             sent, code = values, self.plan.code
-            if code.marker is not None:
+            if code.marker is not None and code.marker.code is None:  # else the action places it itself
                 sent = code.marker.filled(code.inputs.model_validate, self.inputs, self.run.sources, call.marker) or values
             output, error = await self._attempt(sent, client, call)
             if error is None:
@@ -183,7 +183,8 @@ class Attempts(SecretHolder):
             error = judged(self.plan.connector, cause, client, values, call, self._log_error, self.run.handled)
         else:
             evidence.last, evidence.failures = None, 0
-            call.events.finished(None, call.warn)
+            if self.run.channel is not None:
+                call.events.finished(None, call.warn)
             return self._succeeded(call, started, output), None
         error = call.events.finished(error, call.warn) or error
         self._weigh(error, call)
@@ -446,30 +447,29 @@ class Attempts(SecretHolder):
 
     def _call_for(self, deadline: Deadline, *, stores: bool = True) -> Call:
         """Create the call of one attempt, which ``stores`` files; all attempts of an invocation share one idempotency key."""
-        shared, run, how = self.dependencies, self.run, {"reads": self.declared == "read", "in_loop": self.plan.code.is_async}
+        shared, run, code = self.dependencies, self.run, self.plan.code
+        channel, reads = run.channel if stores else None, self.declared == "read"
         self.evidence.tried += stores
-        marking = run.record.marking if stores and self.plan.code.marker is not None and run.record is not None else None
-        number = EVERY if marking is not None and shares_marker(self.plan.code.marker, self.declared, self.inputs) else self.evidence.tried
-        mask = None if self.opening is None else self.opening.cache.output_mask
+        marking = run.record.marking if stores and code.marker is not None and run.record is not None else None
         return Call(
             deadline,
-            self.run.cancelled,
-            permissions=self.plan.code.permissions,
-            invocation_id=self.run.meta.invocation_id,
+            run.cancelled,
+            permissions=code.permissions,
+            invocation_id=run.meta.invocation_id,
             key=self.key,
             workspace=shared.workspace,
             files=Outputs(shared.files, shared.workspace, run) if stores and shared.files.enabled else None,
             observe=shared.observe,
-            takes_unread=self.declared != "read" and self.plan.code.job is None,
+            takes_unread=not reads and code.job is None,
             follows=self.evidence.fetched,
             only_hosts=shared.only_hosts,
-            events=Events() if run.channel is None or not stores else run.channel.reader(mask, self.run.deadline, **how),
+            events=Events() if channel is None else channel.reader(self.opening, run.deadline, reads=reads, in_loop=code.is_async),
             exchanges=self.evidence.exchanges if stores else None,
             sees_bodies=self.evidence.sees_bodies,
             progress=None if run.follow is None or not stores else run.progress,
             answer=shared.answer,
             ask_caller=run.ask_caller,
-            mark=None if marking is None else partial(self.evidence.mark, marking, number),
+            mark=None if marking is None else self.evidence.marking(marking),
         )
 
     def _done(self) -> tuple[Answered, ...]:

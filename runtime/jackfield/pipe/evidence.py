@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connector.context import MAX_WARNINGS
@@ -72,8 +73,14 @@ class Evidence:
     """Attempts that were prepared, begun or not."""
     markers: dict[int, str] = field(default_factory=dict)
     """Markers of attempts that may have taken effect, by number; each carried its own, unless all carried that of ``EVERY``."""
+    shares_marker: bool = False
+    """True if all attempts carry one marker, if they carry any."""
 
-    def mark(self, marking: Callable[[int], str], number: int) -> str:
+    def marking(self, make: Callable[[int], str]) -> Callable[[], str]:
+        """Return the function that returns the marker of the attempt that is prepared now."""
+        return partial(self._marker, make, EVERY if self.shares_marker else self.tried)
+
+    def _marker(self, marking: Callable[[int], str], number: int) -> str:
         """Return the marker of an attempt, which is made when its client first asks for it."""
         found = self.markers.get(number)
         if found is None:

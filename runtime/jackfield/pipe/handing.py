@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from jackfield.kernel.clock import Deadline
+    from jackfield.pipe.open import OpenConnection
     from jackfield.redaction.outputs import OutputMask
 
 Event = Mapping[str, Any]
@@ -47,8 +48,9 @@ class Channel:
         """Number of events that were not handed on: the reader was too slow for an action that does not wait."""
         self._close: Callable[[], None] | None = None
 
-    def reader(self, mask: OutputMask | None, deadline: Deadline, *, reads: bool, in_loop: bool) -> Handing:
+    def reader(self, opening: OpenConnection | None, deadline: Deadline, *, reads: bool, in_loop: bool) -> Handing:
         """Return what takes the events of an attempt, masked. ``reads`` tells that it only reads, ``in_loop``, that it must not block."""
+        mask = None if opening is None else opening.cache.output_mask
         return Handing(self, mask, deadline, reads=reads, in_loop=in_loop)
 
     def put(self, event: Event, size: int, wait: Callable[[], float]) -> bool:

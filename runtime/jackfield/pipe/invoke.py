@@ -24,6 +24,7 @@ Masked: outputs in ``settle``, errors by ``masking`` and what is logged of them 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -298,21 +299,19 @@ class Pipeline:
         A call that claims its key now, or may have a twin, and counts against an account's limit, begins first and waits at its first
         attempt: a second call neither waits nor counts.
         """
-        run = attempts.run
-        if run.limits and attempts.plan.code.returns_files:
+        run, code, ends_in_doubt = attempts.run, attempts.plan.code, attempts.ends_in_doubt
+        if run.limits and code.returns_files:
             await require_storage(run, self.dependencies)
-        declared = None if attempts.plan.code.effect_of is None else attempts.declared
-        record.weigh(declared, is_unrepeatable=run.claimed is None and attempts.ends_in_doubt)
+        record.weigh(None if code.effect_of is None else attempts.declared, is_unrepeatable=run.claimed is None and ends_in_doubt)
         is_paired = compared is not None and record.pair(compared)
         claims_key = run.invocation.idempotency_key is not None and run.claimed is None  # the row of a queued call holds its key already
-        begins_first = (claims_key or is_paired) and attempts.plan.code.budget is not None
+        begins_first = (claims_key or is_paired) and code.budget is not None
         if not begins_first:
             await attempts.take_turn()
-        code, is_lent = attempts.plan.code, attempts.plan.loan is not None  # the rules allow one request over a lent connection
-        if code.evidence and not is_lent and run.settle != "off" and attempts.ends_in_doubt:
-            record.expect(
-                code.marker, code.evidence, attempts.inputs, is_shared=shares_marker(code.marker, attempts.declared, attempts.inputs)
-            )
+        # the rules allow one request over a lent connection
+        if code.evidence and attempts.plan.loan is None and run.settle != "off" and ends_in_doubt:
+            attempts.evidence.shares_marker = is_shared = shares_marker(code.marker, attempts.declared, attempts.inputs)
+            record.expect(code.marker, code.evidence, attempts.inputs, is_shared=is_shared)
         if record.keeps:  # again, now that the connection is open and its secrets can be masked
             record.keep_inputs()
         return await record.start()
@@ -367,10 +366,8 @@ def _policy() -> Any:
     return policy
 
 
-def _ignore_stage(_stage: str) -> None:
-    """Do nothing: no plugin observes stages."""
-
-
+_ignore_stage: Callable[[str], None] = deque[str](maxlen=0).append
+"""Do nothing: no plugin observes stages. It is written in C, since a call enters five."""
 _SOON, _UNDECIDED, _LATER = 1.0, 5.0, 30.0
 """Seconds after which a queued call is looked at again: calls end soon, a policy decides again, and files are deleted later."""
 

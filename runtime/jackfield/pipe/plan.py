@@ -312,11 +312,6 @@ class Plan(SecretHolder):
                 await run.waiter.pause(seconds, run.cancelled)
 
 
-def _is_plain(given: dict[str, Any]) -> bool:
-    """Return whether an invocation has nothing that is converted: it is JSON as it is parsed, and its inputs are an object."""
-    return type(given.get("inputs", _NOTHING)) is dict and not holds_objects(given)
-
-
 class Plans(ProcessLocal):
     """Plans of one workspace: what a caller may call, over which connection. Limited in number: the one made first is dropped first."""
 
@@ -349,7 +344,8 @@ class Plans(ProcessLocal):
         if isinstance(given, str | bytes | bytearray):
             return parse_json(given)
         check_depth(given)
-        if (type(given) is dict and _is_plain(given)) or not isinstance(given, Mapping):
+        is_plain = type(given) is dict and type(given.get("inputs", _NOTHING)) is dict and not holds_objects(given)
+        if is_plain or not isinstance(given, Mapping):  # then nothing is converted: it is JSON as it is parsed, and its inputs an object
             return given
         from jackfield.pipe.call_objects import members, plain
 

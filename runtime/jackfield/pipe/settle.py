@@ -150,11 +150,11 @@ def settled(attempts: Attempts, output: Mapping[str, Any]) -> Result:
         raise attempts.unusable(error, _masked(output, plan)) from None
     if attempts.remarks.warnings:
         warnings = (*(detail.to_json() for detail in attempts.remarks.warnings), *warnings)
-    given = run.given_secrets
+    given = plan.secrets_in(run.inputs)
     if warnings and run.redactor is not None:
         warnings = tuple(run.redactor.clean_json(list(warnings[:MAX_WARNINGS])))
     shown, withheld = _shown(attempts, output)
-    meta.warnings = _with_withheld(withheld, warnings)[:MAX_WARNINGS]
+    meta.warnings = _with_withheld(withheld, warnings)[:MAX_WARNINGS] if withheld or warnings else ()
     if attempts.unread is not None:
         meta.complete = None
     elif paging is not None:
@@ -205,7 +205,7 @@ def _shown(attempts: Attempts, output: Mapping[str, Any]) -> tuple[Mapping[str, 
         return masked_events(output, mask)
     if paging is None or attempts.unread is not None:
         return mask.masked(output)
-    if mask.holds_token(paging.following(output)):
+    if (following := paging.following(output)) is not None and mask.holds_token(following):
         from jackfield.pipe.paging import secret_token
 
         raise attempts.unusable(secret_token())

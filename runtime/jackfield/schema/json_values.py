@@ -122,7 +122,7 @@ class _Reader:
     def read(self, value: object, path: str, depth: int) -> Json:
         if value is None or type(value) is bool:
             return value
-        for kind, reader in _READERS:
+        for kind, reader in self._readers:
             if issubclass(type(value), kind):  # isinstance would ask the object, which may lie or raise
                 return reader(self, value, path, depth)
         self._refuse(path, _reason(value))
@@ -190,16 +190,9 @@ class _Reader:
             return True
         return False
 
-
-_READERS: tuple[tuple[type, Callable[..., Json]], ...] = (
-    (str, _Reader._text),  # noqa: SLF001 (this module's own class)
-    (int, _Reader._whole),  # noqa: SLF001 (this module's own class)
-    (float, _Reader._number),  # noqa: SLF001 (this module's own class)
-    (dict, _Reader._object),  # noqa: SLF001 (this module's own class)
-    (list, _Reader._array),  # noqa: SLF001 (this module's own class)
-    (tuple, _Reader._array),  # noqa: SLF001 (this module's own class)
-    (Mapping, _Reader._mapping),  # noqa: SLF001 (this module's own class)
-)
+    _readers: tuple[tuple[type, Callable[..., Json]], ...] = (
+        (str, _text), (int, _whole), (float, _number), (dict, _object), (list, _array), (tuple, _array), (Mapping, _mapping),
+    )  # fmt: skip
 
 
 def _reason(value: object) -> str:

@@ -8,7 +8,7 @@ from functools import partial
 from jackfield.kernel.errors import JackfieldError, Sent
 from jackfield.kernel.secrecy import SecretHolder
 from jackfield.wire.connection import Connection, Limit, Target, WireSettings, connect, proxy_fields
-from jackfield.wire.exchanges import seen_exchange
+from jackfield.wire.exchanges import Exchange, seen_exchange
 from jackfield.wire.faults import Kind, WireFault, garbled
 from jackfield.wire.guard import require_reachable
 from jackfield.wire.head import Fields, values_of, write_head
@@ -62,18 +62,13 @@ class Wire(SecretHolder):
         require_reachable(target.host, self._settings.guard_path)  # also where a connection is kept
         seen = seen_exchange(method, (target, path), fields)
         if seen is None:
-            return self._sent(method, target, path, fields, body, limit, begin)
+            return self._sent(method, target, path, fields, body, limit, begin, None)
         if isinstance(body, bytes):
             seen.request.add(body)
         elif body is not None:
             body = seen.request.counting(body)
-
-        def begun() -> None:
-            begin()
-            seen.sent = Sent.UNKNOWN
-
         try:
-            reply = self._sent(method, target, path, fields, body, limit, begun)
+            reply = self._sent(method, target, path, fields, body, limit, begin, seen)
         except WireFault as fault:
             seen.failed(fault)
             raise
@@ -93,11 +88,12 @@ class Wire(SecretHolder):
         body: bytes | Iterable[bytes] | None,
         limit: Limit,
         begin: Callable[[], None],
+        seen: Exchange | None,
     ) -> Reply:
         if self._settings.proxy is not None and target.scheme == "http":
             path, fields = b"http://%b%b" % (target.authority, path), [*fields, *self._login]
         first = write_head(method, path, fields)
-        rest: Iterable[bytes] = ()
+        rest: Iterable[bytes] | None = None
         if isinstance(body, bytes) and len(body) <= _AT_ONCE:
             first += body
         elif body is not None:
@@ -106,9 +102,13 @@ class Wire(SecretHolder):
         connection, reply = kept or connect(target, self._settings, limit), None
         try:
             begin()
+            if seen is not None:
+                seen.sent = Sent.UNKNOWN
             if method not in _SAFE and connection.used and not connection.is_idle():
                 self._reopen(connection, target, limit)  # something came while the begin was recorded: it answers no request
-            whole = self._started(connection, target, first, limit) and all(connection.write_on(piece, limit) for piece in rest)
+            whole = self._started(connection, target, first, limit)
+            if rest is not None:
+                whole = whole and all(connection.write_on(piece, limit) for piece in rest)
             reply = self._reply(connection, target, method, limit, whole)
         finally:
             if reply is None:

@@ -235,7 +235,7 @@ class Connection:
 
     def _one_head(self, limit: Limit) -> bytes:
         seen = 0
-        while not (end := head_end(self.buffer, seen)):
+        while not (end := head_end(self.buffer, seen) if self.buffer else 0):
             seen = len(self.buffer)
             if not self.fill(limit):
                 raise WireFault(Kind.CUT, Sent.UNKNOWN, "the connection ended within the head" if self.buffer else "")

@@ -59,8 +59,7 @@ def read_fields(block: bytes) -> Fields:
         block = _FOLD.sub(b" ", block)
     if _BLOCK.fullmatch(block) is None:
         raise garbled("a line of its head is no header field")
-    parts = (line.partition(b":") for line in block.split(b"\n")[:-2])
-    return [(name, value.strip(b" \t\r")) for name, _, value in parts]
+    return [(name, value.strip(b" \t\r")) for name, _, value in [line.partition(b":") for line in block.split(b"\n")[:-2]]]
 
 
 def write_head(method: str, target: bytes, fields: Iterable[tuple[bytes, bytes]]) -> bytes:

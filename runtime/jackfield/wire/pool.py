@@ -23,7 +23,7 @@ class Pool(ProcessLocal):
 
     def _begin_anew(self) -> None:
         """Begin without connections, also in a forked child: those that there are belong to its parent."""
-        self._waiting: dict[Target, deque[Connection]] = {}
+        self._waiting: dict[tuple[str, str, int], deque[Connection]] = {}
         self._count = 0
         self._lock = threading.Lock()
         weakref.finalize(self, _close_all, self._waiting, os.getpid()).atexit = False
@@ -36,9 +36,10 @@ class Pool(ProcessLocal):
 
     def take(self, target: Target) -> Connection | None:
         """Return an idle connection to ``target`` that still stands; None if there is none."""
+        place = (target.scheme, target.host, target.port)
         while True:
             with self._lock:
-                waiting = self._waiting.get(target)
+                waiting = self._waiting.get(place)
                 if not waiting:
                     return None
                 found = waiting.pop()
@@ -53,7 +54,7 @@ class Pool(ProcessLocal):
         connection.used = True
         connection.idle_since, connection.idle_at = monotonic(), time.time()
         with self._lock:
-            self._waiting.setdefault(target, deque()).append(connection)
+            self._waiting.setdefault((target.scheme, target.host, target.port), deque()).append(connection)
             self._count += 1
             dropped = self._outdated(connection.idle_since) if self._count > self._kept else []
         for one in dropped:
@@ -64,16 +65,16 @@ class Pool(ProcessLocal):
         oldest = min((waiting[0].idle_since for waiting in self._waiting.values() if waiting), default=now)
         last = max(oldest, now - self._idle)
         dropped = []
-        for target, waiting in list(self._waiting.items()):
+        for place, waiting in list(self._waiting.items()):
             while waiting and waiting[0].idle_since <= last:
                 dropped.append(waiting.popleft())
             if not waiting:
-                del self._waiting[target]
+                del self._waiting[place]
         self._count -= len(dropped)
         return dropped
 
 
-def _close_all(waiting: dict[Target, deque[Connection]], born_in: int) -> None:
+def _close_all(waiting: dict[tuple[str, str, int], deque[Connection]], born_in: int) -> None:
     """Close what is left, in the process that opened it."""
     if os.getpid() == born_in:
         for connections in waiting.values():

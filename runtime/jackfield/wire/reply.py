@@ -60,7 +60,10 @@ class Reply:
             pieces = self._counted(connection, self._framing)
         seen = self.seen
         try:
-            yield from pieces if seen is None else seen.answer.counting(pieces)
+            for piece in pieces:
+                if seen is not None:
+                    seen.answer.add(piece)
+                yield piece
         except WireFault as fault:
             if seen is not None:
                 seen.failed(fault)

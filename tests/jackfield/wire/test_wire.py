@@ -66,7 +66,8 @@ def test_a_kept_connection_that_has_ended_is_replaced_before_a_byte_leaves() -> 
     wire, begun = Wire(WireSettings()), list[str]()
     with _server((_OK,), (_OK,)) as server:
         assert _get(wire, server.target).read(10) == b"ok"
-        while wire._pool._waiting[server.target][0].is_idle():
+        (waiting,) = wire._pool._waiting.values()
+        while waiting[0].is_idle():
             threading.Event().wait(0.001)
         assert _get(wire, server.target, begun).read(10) == b"ok"
     assert begun == ["begun"]

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from botocore.awsrequest import HeadersDict
-
 from jackfield.connector import Call
 from jackfield_aws.client_hooks import note_header, note_parsed
 from jackfield_aws.direct.requests import Operation
@@ -31,7 +29,7 @@ class Answers:
         :raises ClientError: if AWS reports an error, in the class of its code.
         :raises HTTPClientError: if the response cannot be the service's.
         """
-        model, headers = operation.model, _headers(fields)
+        model, headers = operation.model, _Headers(fields)
         response = {"headers": headers, "status_code": status, "context": {"operation_name": model.name}, "body": body}
         note_header(call, headers)
         check_answer(response, model)
@@ -58,11 +56,28 @@ class Answers:
             parsed.update(self._parser.parse(response, shape))
 
 
-def _headers(fields: list[tuple[bytes, bytes]]) -> Any:
-    """Return fields as botocore's parsers want them: by name in any case, with several values of one joined (RFC 9110 §5.2)."""
-    joined: dict[str, tuple[str, str]] = {}
-    for name, value in fields:
-        key, text = name.decode("latin-1"), value.decode("latin-1")
-        first = joined.get(key.lower())
-        joined[key.lower()] = (key, text) if first is None else (first[0], f"{first[1]}, {text}")
-    return HeadersDict(joined.values())
+class _Headers(dict[str, str]):
+    """Fields as botocore's parsers want them: found by name in any case, with several values of one joined (RFC 9110 §5.2). Its own
+    ``HeadersDict`` makes an object of each name that is looked up."""
+
+    __slots__ = ("_names",)
+
+    def __init__(self, fields: list[tuple[bytes, bytes]]) -> None:
+        super().__init__()
+        self._names: dict[str, str] = {}
+        """Names as they came, by those in lower case."""
+        for name, value in fields:
+            key, text = name.decode("latin-1"), value.decode("latin-1")
+            own = self._names.setdefault(key.lower(), key)
+            super().__setitem__(own, f"{super().__getitem__(own)}, {text}" if super().__contains__(own) else text)
+
+    def __getitem__(self, name: str) -> str:
+        return super().__getitem__(self._names[name.lower()])
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.lower() in self._names
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return the value of a field; ``default`` if there is none."""
+        own = self._names.get(name.lower())
+        return default if own is None else super().__getitem__(own)

@@ -14,7 +14,6 @@ from jackfield.kernel.clock import monotonic
 from jackfield.kernel.fork import ProcessLocal
 from jackfield.kernel.frames import BORDER
 from jackfield.kernel.secrecy import Hidden
-from jackfield_aws.client_hooks import is_safe
 from jackfield_aws.direct.answers import Answers
 from jackfield_aws.direct.parts import Service
 from jackfield_aws.direct.qualify import PLAIN, judge, registrations
@@ -119,7 +118,7 @@ class Calls(ProcessLocal):
         elif call is not None and not call.begun:
             call.check()  # to connect for nothing would take longer
         limit = _limit(deadline, self._service.reach.read_timeout)
-        begin = partial(_begin, operation.model.name, call if self._begins else None)
+        begin = _nothing if call is None or not self._begins else partial(call.begin, operation.model.name, safe=operation.is_safe)
         started = call.deadline.clock.time() if call is not None and call.observe is not None else 0.0
         try:
             reply = (_sent if self._is_seen else _hidden)(request, limit, begin)
@@ -155,10 +154,8 @@ def _exceptions(model: Any) -> Any:
     return ClientExceptionsFactory().create_client_exceptions(model)
 
 
-def _begin(name: str, call: Call | None) -> None:
-    """Announce a request: its first byte is about to leave."""
-    if call is not None:
-        call.begin(name, safe=is_safe(name))
+def _nothing() -> None:
+    """Announce nothing: the request is none of an attempt's own."""
 
 
 def _limit(deadline: Deadline | None, most: float) -> Callable[[], float]:
@@ -176,7 +173,10 @@ def _observed(call: Call | None, request: Request, started: float, status: int |
 
 
 def _media_type(fields: list[tuple[bytes, bytes]]) -> str:
-    return next((value.decode("latin-1") for name, value in fields if name.lower() == b"content-type"), "")
+    for name, value in fields:
+        if name.lower() == b"content-type":
+            return value.decode("latin-1")
+    return ""
 
 
 def _fail(fault: WireFault | JackfieldError, request: Request) -> NoReturn:

@@ -40,11 +40,15 @@ class Operation:
     """Inputs that become a random UUID if they are not given."""
     located: tuple[str, ...]
     """Inputs that the endpoint may depend on."""
+    is_safe: bool = False
+    """True if it changes nothing."""
 
     @classmethod
     def of(cls, model: Any, verdict: Verdict) -> Operation:
         """Return the operation of a model."""
-        return cls(model, verdict, tuple(model.idempotent_members), tuple(one.member_name for one in model.context_parameters))
+        return cls(
+            model, verdict, tuple(model.idempotent_members), tuple(one.member_name for one in model.context_parameters), is_safe(model.name)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +130,7 @@ class Requests:
         prefix = found.get("host_prefix") if service.has_host_prefix else None
         target, host = endpoint.at(prefix) if prefix else (endpoint.target, endpoint.host)
         self._signer.sign(found["method"], path, query, headers, body, credentials(), endpoint.scope, host)
-        headers["User-Agent"] = service.user_agent if is_safe(model.name) else marked_agent(service.user_agent)
+        headers["User-Agent"] = service.user_agent if operation.is_safe else marked_agent(service.user_agent)
         if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
             _add_trace(headers)
         return Request(found["method"], target, host, f"{path}?{query}" if query else path, headers, body, endpoint.wire, endpoint.proxied)

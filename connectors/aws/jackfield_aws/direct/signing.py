@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -18,6 +19,8 @@ from jackfield.kernel.secrecy import SecretHolder
 _ALGORITHM, _END = "AWS4-HMAC-SHA256", "aws4_request"
 _EMPTY = sha256(b"").hexdigest()
 _UNSIGNED = frozenset(SIGNED_HEADERS_BLACKLIST)
+_PLAIN_PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*)*/?")
+"""Path that is canonical as it is."""
 _MOST_KEYS = 16
 """Keys that a signer keeps: those of an identity's last sessions, in the few regions and under the few names that one client signs for."""
 
@@ -52,7 +55,7 @@ class Signer(SecretHolder):
     __slots__ = ("_keys",)
 
     def __init__(self) -> None:
-        self._keys: dict[tuple[str, str, Scope], bytes] = {}
+        self._keys: dict[tuple[str, ...], bytes] = {}
 
     def __repr__(self) -> str:
         return f"Signer({len(self._keys)} keys)"
@@ -68,14 +71,14 @@ class Signer(SecretHolder):
             headers["X-Amz-Security-Token"] = credentials.token
         lines, names = _canonical_headers(headers, host)
         digest = headers.get("X-Amz-Content-SHA256") or (sha256(body).hexdigest() if body else _EMPTY)
-        canonical = f"{method}\n{_canonical_path(path)}\n{_canonical_query(query)}\n{lines}\n{names}\n{digest}"
+        canonical = f"{method}\n{_canonical_path(path)}\n{query and _canonical_query(query)}\n{lines}\n{names}\n{digest}"
         area = f"{stamp[:8]}/{scope.region}/{scope.name}/{_END}"
         text = f"{_ALGORITHM}\n{stamp}\n{area}\n{sha256(canonical.encode()).hexdigest()}"
         signature = _digest(self._key(credentials.secret_key, stamp[:8], scope), text).hex()
         headers["Authorization"] = f"{_ALGORITHM} Credential={credentials.access_key}/{area}, SignedHeaders={names}, Signature={signature}"
 
     def _key(self, secret: str, day: str, scope: Scope) -> bytes:
-        key = (secret, day, scope)
+        key = (secret, day, scope.region, scope.name)
         found = self._keys.get(key)
         if found is None:
             found = f"AWS4{secret}".encode()
@@ -108,7 +111,7 @@ def _canonical_headers(headers: Mapping[str, Any], host: str) -> tuple[str, str]
 
 
 def _canonical_path(path: str) -> str:
-    return path if path == "/" else quote(normalize_url_path(path), safe="/~")
+    return path if _PLAIN_PATH.fullmatch(path) else quote(normalize_url_path(path), safe="/~")
 
 
 def _canonical_query(query: str) -> str:

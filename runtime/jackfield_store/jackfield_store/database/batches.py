@@ -369,7 +369,8 @@ class Batches:
             fail(batch, fault)
             self._known = True
             return
-        self._run_alone(again + [item for item in batch if isinstance(item.error, Contended)])
+        if again := again + [item for item in batch if isinstance(item.error, Contended)]:
+            self._run_alone(again)
         self._known = True
 
     def _run_alone(self, items: list[Unit]) -> None:

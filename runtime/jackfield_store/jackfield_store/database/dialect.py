@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from jackfield.kernel.failures import OnFailure
 from jackfield_store.database.epoch import Epoch
 from jackfield_store.database.faults import other_database
 from jackfield_store.database.statements import Row
@@ -115,11 +114,15 @@ class Dialect(ABC):
         :raises CommitUnknown: if the commit may have been done.
         :raises Unavailable: if nothing was committed.
         """
+        is_done = False
         try:
-            with OnFailure(session.rollback):
-                session.commit()
+            session.commit()
+            is_done = True
         finally:
-            self.give_back(session)
+            if is_done:
+                self.give_back(session)
+            else:
+                self.rollback(session)
 
     def rollback(self, session: Session) -> None:
         """Roll back and return the connection to the pool."""

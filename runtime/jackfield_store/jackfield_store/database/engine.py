@@ -85,10 +85,13 @@ class _Work:
         self._outer: Transaction | None = None
 
     def __enter__(self) -> Transaction:
-        with OnFailure(self.abandon):
+        try:
             transaction = self._transaction = Transaction(self._dialect.begin(self._mode, self._held), self._mode)
             self._outer, self._thread.transaction = self._thread.transaction, transaction
-        return transaction
+            return transaction
+        finally:
+            if self._transaction is None or self._thread.transaction is not self._transaction:
+                self.abandon()
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         try:
@@ -118,6 +121,7 @@ class _Process:
         self.was_forked = was_forked()
         self.thread = _Thread()
         self.later = None if syncs else _later_sync(self.dialect)
+        self.begin = partial(_Work, self.dialect, self.thread)  # a transaction of this thread, for a mode
         quick = partial(self.begin, Mode.VOLATILE, None if self.later is None else self.later.note)
         grouped = partial(self.begin, Mode.WRITE) if self.later is None else quick
         self.batches = Batches(grouped, quick, self.dialect.batch, self.dialect.wait, bounds_each=self.dialect.bounds_each)
@@ -143,10 +147,6 @@ class _Process:
 
     def _settle(self) -> None:
         self.batches.defer(lambda transaction: transaction.change(RAISE))
-
-    def begin(self, mode: Mode, then: Callable[[], object] | None = None) -> _Work:
-        """Open a transaction for this thread."""
-        return _Work(self.dialect, self.thread, mode, then)
 
     def close(self) -> None:
         """Commit what waits, then end the threads and close the connections."""

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, Protocol, TypeVar
 
 from jackfield.kernel.clock import monotonic, patience
-from jackfield.kernel.failures import OnFailure
 from jackfield_store.database.faults import Trouble, unavailable
 
 
@@ -55,7 +53,8 @@ class Pool(Generic[P]):
         """
         slots: list[None] = []
         held = [] if held is None else held
-        with OnFailure(self._undo, slots, held):
+        has_begun = False
+        try:
             try:
                 slots.extend(map(self._free.get, (True,), (patience(self._wait),)))  # without a step in between: no interrupt loses a slot
             except Empty:
@@ -64,6 +63,10 @@ class Pool(Generic[P]):
             item.holder = held
             held.append(item)
             begin(item)
+            has_begun = True
+        finally:
+            if not has_begun:
+                self._undo(slots, held)
         return item
 
     def give_back(self, item: P) -> None:
@@ -113,21 +116,19 @@ class Pool(Generic[P]):
         return self._connect()
 
     def _free_one(self) -> P | None:
-        with suppress(IndexError):  # checking first would race with other threads
+        try:
             return self._idle.pop()
-        return None
+        except IndexError:  # checking first would race with other threads
+            return None
 
     def _release(self, count: int) -> None:
         for _ in range(count):
             self._free.put(None)
 
-    def _drop_if_closed(self) -> None:
-        if self._closed:
-            self.drop_idle()
-
     def _keep(self, item: P) -> None:
         if item.usable and not self._closed:
             self._idle.append(item)
-            self._drop_if_closed()  # meanwhile, by another thread, which did not find it
         else:
             item.close()
+        if self._closed:  # meanwhile, perhaps, by another thread, which did not find it
+            self.drop_idle()

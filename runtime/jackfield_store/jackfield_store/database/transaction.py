@@ -169,7 +169,8 @@ class Transaction:
     def _check(self) -> None:
         if self._ended:
             raise StatementInvalid("the transaction has ended")
-        self.check()
+        if self._failed:
+            self.check()
 
     def _undo(self, *statements: str) -> None:
         # A lost connection, or a full disk on SQLite, ends the whole transaction; the block's own error gives the reason.

@@ -6,6 +6,8 @@ import copy
 import logging
 import threading
 from collections.abc import Callable
+from itertools import compress
+from operator import not_
 from typing import Any
 
 from jackfield.kernel.failures import Raised, attempt
@@ -74,7 +76,9 @@ def run_together(batch: list[Unit], transaction: Transaction) -> None:
 
     :raises UndoneError: if a unit raised, so that all are rolled back.
     """
-    batch = sorted(batch, key=lambda item: not (isinstance(item.unit, JointUnit) and item.unit.goes_first))
+    if len(batch) > 1:
+        goes_first = [isinstance(item.unit, JointUnit) and item.unit.goes_first for item in batch]
+        batch = [*compress(batch, goes_first), *compress(batch, map(not_, goes_first))]
     place = 0
     while place < len(batch):
         first, end = batch[place].unit, place + 1

@@ -414,7 +414,7 @@ class Journal(Watched):
     @property
     def owes(self) -> bool:
         """True if outcomes are outstanding."""
-        return self._instance.owes
+        return (self._found or self._instance).owes
 
     def record_owed(self) -> None:
         """Try to record the outstanding outcomes."""

@@ -40,7 +40,7 @@ class Watched(ProcessLocal):
         """Id of this process in entries; its lease is renewed from the first use on."""
         if not self._watches:
             self.watch(self._tell)
-        return self._instance.owner
+        return (self._found or self._instance).owner
 
     @property
     def _instance(self) -> Instance:
@@ -94,4 +94,4 @@ class Watched(ProcessLocal):
     @property
     def tasks(self) -> dict[str, int]:
         """Deliveries, by id, of the invocations that this process has begun, and whose end it has not written."""
-        return self._instance.tasks
+        return (self._found or self._instance).tasks

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connector.evidence import EventEvidence, Look, RecordEvidence, is_placeholder, placeholders, places_marker, stamped
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from jackfield.connector.evidence import Evidence, Marker
     from jackfield.invocation import Result
     from jackfield.invocation.entry import Draft
-    from jackfield.pipe.run import Run
+    from jackfield.pipe.run import Planned, Run
     from jackfield_store.journal import Journal
     from jackfield_store.journal.journal import Unit
 
@@ -39,20 +40,26 @@ _LOG = logging.getLogger("jackfield.doubts")
 
 
 class Expectation:
-    """Facts of one call that may end in doubt. ``wraps`` the units of its begin and end."""
+    """Facts of one call that may end in doubt. ``wraps`` the units of its begin and end.
 
-    def __init__(self, journal: Journal, run: Run, identifier: str, facts: dict[str, Any]) -> None:
-        self._journal, self._run, self._id, self._facts = journal, run, identifier, facts
+    If ``is_kept``, the facts are kept from the begin. Those of what only events tell are found at the end, or again from the entry: each
+    mail would pay for a doubt that it seldom is.
+    """
+
+    def __init__(self, journal: Journal, run: Run, draft: Draft, facts: Callable[[], dict[str, Any]], *, is_kept: bool) -> None:
+        self._journal, self._run, self._id, self._delivery = journal, run, draft.id, draft.delivery
+        self._find, self._is_kept = facts, is_kept
+        self._found: dict[str, Any] | None = None
+
+    @property
+    def _facts(self) -> dict[str, Any]:
+        if self._found is None:
+            self._found = self._find()
+        return self._found
 
     def marker(self, attempt: int) -> str:
         """Return the marker of an attempt, or of ``EVERY`` one."""
-        return marker_of(self._journal, self._id, self._facts["delivery"] if attempt else 0, attempt)
-
-    @property
-    def _is_kept(self) -> bool:
-        """True if the facts are kept from the begin. What only events tell is found out again from the entry: each call of an action that
-        sends mail would pay for a doubt that it seldom is."""
-        return any("trigger" not in row for row in self._facts["looks"])
+        return marker_of(self._journal, self._id, self._delivery if attempt else 0, attempt)
 
     def beginning(self, begin: Unit) -> Unit:
         """Return the unit of the begin, with the facts."""
@@ -74,11 +81,12 @@ class Expectation:
         if result.status == "in_doubt" and self._run.attempts is not None:
             evidence = self._run.attempts.evidence
             now = journal.time.stamp()
-            self._facts |= {"markers": [*evidence.markers.values()], "partial": bool(evidence.done), "until": now + MARGIN}
-            if not self._facts["markers"] and not is_kept:
+            facts = self._facts
+            facts |= {"markers": [*evidence.markers.values()], "partial": bool(evidence.done), "until": now + MARGIN}
+            if not facts["markers"] and not is_kept:
                 return end
-            first = min(look["looks"][0] for look in self._facts["looks"])
-            sealed, digests = self._sealed(), digests_of(self._facts["connector"], self._facts["looks"], self._facts["markers"])
+            first = min(look["looks"][0] for look in facts["looks"])
+            sealed, digests = self._sealed(), digests_of(facts["connector"], facts["looks"], facts["markers"])
 
             def opened(transaction: Any) -> int:
                 ended = end(transaction)
@@ -117,34 +125,48 @@ def expected(
 ) -> Expectation | None:
     """Return the facts of a call; None if nobody could look: over an inline connection, with too much to keep, or where the caller has set
     the marker's place himself. With ``is_shared``, all its attempts have one marker."""
-    plan, identifier = run.plan, draft.id
+    plan = run.plan
     if run.inline is not None or plan is None:
         return None
     places = marker is not None and places_marker(marker, inputs)
+    if {*map(type, looks)} == {EventEvidence}:
+        by_events = partial(_facts_of_events, journal, plan, draft, looks, is_shared=is_shared)
+        return Expectation(journal, run, draft, by_events, is_kept=False) if places else None
     now = journal.time.stamp()
     shown = masked(plan.action.inputs, inputs) if any(isinstance(look, Look) and look.similar for look in looks) else inputs
-    known = {"inputs": inputs, "shown": shown, "key": run.invocation.idempotency_key or identifier, "from": now - MARGIN, "until": None}
+    known = {"inputs": inputs, "shown": shown, "key": run.invocation.idempotency_key or draft.id, "from": now - MARGIN, "until": None}
     found = [row for look in looks for one in look.of(inputs) if (row := _row(one, known, places=places)) is not None]
     if not found:
         return None
+    facts = _facts(journal, plan, draft, found, now, is_shared=is_shared)
+    is_kept = any("trigger" not in row for row in found)
+    if is_kept and len(json.dumps(facts, default=str).encode("utf-8", "surrogatepass")) > MOST:
+        _LOG.warning("the invocation %s is not looked for if it ends in doubt: that would need more than %d bytes", draft.id, MOST)
+        return None
+    return Expectation(journal, run, draft, lambda: facts, is_kept=is_kept)
+
+
+def _facts_of_events(journal: Journal, plan: Planned, draft: Draft, looks: Sequence[Evidence], *, is_shared: bool) -> dict[str, Any]:
+    begun = journal.time.stamp() if draft.started_at is None else draft.started_at
+    return _facts(journal, plan, draft, event_rows(looks), begun, is_shared=is_shared)
+
+
+def _facts(
+    journal: Journal, plan: Planned, draft: Draft, rows: Sequence[Mapping[str, Any]], begun: float, *, is_shared: bool
+) -> dict[str, Any]:
     target = plan.target
     connection = None
     if target is not None:
         kind = plan.manifest.full_name(target.kind)
         connection = {"name": target.name, "id": target.id, "version": target.version, "type": kind}
-    by_events = all("trigger" in row for row in found)
-    if target is not None and target.id is None and not by_events:
+    if target is not None and target.id is None and any("trigger" not in row for row in rows):
         connection = {**(connection or {}), "digest": journal.fingerprint({"type": target.kind.key, "values": target.values})}
-    facts = {
-        "connector": plan.manifest.key, "version": plan.manifest.version, "connection": connection, "looks": found,
-        "from": now - MARGIN, "until": None, "deadline": draft.expires_at,
-        "markers": [marker_of(journal, identifier, 0, EVERY)] if is_shared else None, "delivery": draft.delivery, "partial": False,
+    return {
+        "connector": plan.manifest.key, "version": plan.manifest.version, "connection": connection, "looks": [*rows],
+        "from": begun - MARGIN, "until": None, "deadline": draft.expires_at,
+        "markers": [marker_of(journal, draft.id, 0, EVERY)] if is_shared else None, "delivery": draft.delivery, "partial": False,
         "shared": is_shared,
     }  # fmt: skip
-    if not by_events and len(json.dumps(facts, default=str).encode("utf-8", "surrogatepass")) > MOST:
-        _LOG.warning("the invocation %s is not looked for if it ends in doubt: that would need more than %d bytes", identifier, MOST)
-        return None
-    return Expectation(journal, run, identifier, facts)
 
 
 def digests_of(connector: str, looks: Sequence[Mapping[str, Any]], markers: Sequence[str]) -> list[str]:
