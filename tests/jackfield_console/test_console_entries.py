@@ -13,7 +13,7 @@ import pytest
 from tests.jackfield_console.console_client import Client, Place, placed, token
 
 from courier import SOURCE
-from jackfield.callers import LIBRARY, Caller
+from jackfield.callers import LIBRARY, Caller, Rules
 from jackfield.callers.actor import Actor
 from jackfield.invocation import Meta, Result, new_invocation_id
 from jackfield.invocation.entry import Draft
@@ -198,6 +198,21 @@ def test_the_list_is_filtered_by_what_callers_gave(client: Client, place: Place)
         page = client.get(f"/invocations?{query}")
         assert identifier not in page.text, query
         assert "No invocation matches." in page.words
+
+
+def test_a_call_is_found_by_its_customer(place: Place) -> None:
+    """By what is in its inputs, where they are recorded, or in its error; the page says where it has looked. A caller with rules is
+    shown what has the text in its names alone."""
+    runtime, client = place.host.runtime("default"), place.signed_in()
+    place.workspaces.set("default", {"keepInputs": True})
+    said = runtime.invoke({"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": "To bob@customer.example"}})
+    page = client.get("/invocations?q=Bob@customer.example")
+    assert said.meta.invocation_id in page.text
+    assert "Searched were all calls that fit the other filters." in page.words
+    assert said.meta.invocation_id not in client.get("/invocations?q=bob@customer.example&status=failed").text
+    other = place.signed_in(token(place, "read", rules=Rules(("echo/*",))))
+    hidden = other.get("/invocations?q=bob@customer.example")
+    assert (said.meta.invocation_id in hidden.text, "Searched were" in hidden.words) == (False, False)
 
 
 def test_days_are_the_readers_and_end_at_midnight(client: Client, place: Place) -> None:

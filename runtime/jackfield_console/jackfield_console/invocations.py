@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -153,7 +153,7 @@ def _filters(request: PageRequest) -> Markup:
     opened = any(name in given for name, _ in (*_TEXTS, *_DAYS))
     return filters(
         "/invocations",
-        text_field("q", "Search", given.get("q", ""), type="search", placeholder="ID, key, error, label …"),
+        text_field("q", "Search", given.get("q", ""), type="search", placeholder="Recipient, ID, key, error, label …"),
         choice_field("status", "Status", _STATUSES, given.get("status", "")),
         choice_field("since", "Time", spans, given.get("since", "")),
         h.input(type="hidden", name="timezone", value=given.get("timezone", "UTC"), data_timezone=True),
@@ -198,6 +198,24 @@ def _wanted(request: PageRequest, given: Mapping[str, str]) -> dict[str, Any]:
     return wanted
 
 
+def _within(request: PageRequest, wanted: Mapping[str, Any], shown: Collection[str]) -> Markup | None:
+    """Render the calls that have the searched text in their inputs or in their error, such as a customer's address. A caller who sees a
+    part of the journal gets none."""
+    further = {name: value for name, value in wanted.items() if name != "q"}
+    found = request.journal.containing(wanted["q"], **further)
+    if found is None:
+        return None
+    part = f"the newest {found.looked_at:,}" if found.is_cut else "all"
+    told = h.p(
+        f"Searched were {part} calls that fit the other filters. Inputs are recorded, and so found, only where the ",
+        h.a("workspace", href="/workspace"), " is set to.", class_="muted small",
+    )  # fmt: skip
+    entries = [entry for entry in found.entries if entry.id not in shown]
+    title = "In inputs and errors"
+    rows = entry_rows(entries, request.now, ticks=request.may("invoke"))
+    return h.section(h.h2(title), told, table(title, _COLUMNS, rows, empty="None of them has this text.", kind=_KIND))
+
+
 def _render_results(request: PageRequest) -> Markup:
     given, cursor = _query_filters(request), request.query.get("cursor") or None
     wanted = _wanted(request, given)
@@ -209,6 +227,9 @@ def _render_results(request: PageRequest) -> Markup:
         found.table("/invocations", "Invocations", _COLUMNS, rows, empty=empty, whole=False, kind=_KIND, kept=given),
         _save(given) if found.rows else None,
     ]
+    if "q" in given and cursor is None:
+        shown = {entry.id for entry in found.rows}
+        return h.div(content, _within(request, wanted, shown))
     if cursor is not None or found.sort or request.query.get("live") == "1":
         return h.div(content)
     return live(f"/invocations?{urlencode({**given, 'live': '1'})}", _EVERY, "live", content)

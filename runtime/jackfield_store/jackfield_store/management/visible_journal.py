@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.exports import late_hints
 from jackfield.kernel.frames import bordered
+from jackfield_store.journal.contents import Contents, containing
 from jackfield_store.journal.counts import Part, Sample, open_counts, parts, samples, sums
 from jackfield_store.journal.exchanges import exchanges_of, no_exchanges, with_curl, without_bodies
 from jackfield_store.journal.journal import unknown_entry
@@ -46,6 +47,10 @@ class SeenJournal:
             return self._journal.entries(cursor=cursor, limit=limit, **filters)
         found, cursor = self._journal.seen_entries(self._sees, cursor=cursor, limit=limit, **filters)
         return [self._shown(entry) for entry in found], cursor
+
+    def containing(self, text: str, **filters: Any) -> Contents | None:
+        """Find entries whose recorded inputs, or whose error, contain a text; None if the caller sees a part of the journal only."""
+        return None if self._authorizer.token else containing(self._journal, text, **filters)
 
     def find(self, identifier: str) -> Entry:
         """Return the entry of an invocation.

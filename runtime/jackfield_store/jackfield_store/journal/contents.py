@@ -1,0 +1,75 @@
+"""Search in what entries are about: recorded inputs, and words of errors. Both are sealed, so the newest entries are opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from jackfield.kernel.errors import Internal
+
+if TYPE_CHECKING:
+    from jackfield.invocation.entry import Entry
+    from jackfield_store.journal.journal import Journal
+
+MOST = 500
+"""Newest entries that are opened."""
+_AT_ONCE = 100
+_LONGEST = 65_536
+"""Bytes of sealed inputs that are opened."""
+_INPUTS = f"""
+SELECT id, inputs FROM invocations
+WHERE workspace = :workspace AND inputs IS NOT NULL AND status <> 'queued' AND LENGTH(inputs) <= {_LONGEST} AND id IN ({{ids}})
+"""
+
+
+class Contents(NamedTuple):
+    """Entries that contain a text, newest first; how many were looked at, and whether older ones were not."""
+
+    entries: list[Entry]
+    looked_at: int
+    is_cut: bool
+
+
+def containing(journal: Journal, text: str, **filters: Any) -> Contents:
+    """Find entries whose recorded inputs, or whose error, contain a text, in any case, among the newest that match the filters."""
+    found, looked_at, cursor, wanted = list[Any](), 0, None, text.casefold()
+    while True:
+        entries, cursor = journal.entries(cursor=cursor, limit=_AT_ONCE, **filters)
+        inputs = _inputs(journal, entries)
+        found += [entry for entry in entries if any(wanted in one.casefold() for one in _texts(entry, inputs.get(entry.id)))]
+        looked_at += len(entries)
+        if cursor is None or looked_at >= MOST:
+            return Contents(found, looked_at, cursor is not None)
+
+
+def _inputs(journal: Journal, entries: Sequence[Entry]) -> dict[str, Any]:
+    """Return the recorded inputs of entries; what was damaged is left out."""
+    named = {f"id_{place}": entry.id for place, entry in enumerate(entries)}
+    if not named:
+        return {}
+    statement = _INPUTS.format(ids=", ".join(f":{name}" for name in named))
+    with journal.database.read() as transaction:
+        rows = transaction.execute(statement, {"workspace": journal.workspace, **named})
+    opened = {}
+    for row in rows:
+        with suppress(Internal, ValueError):
+            opened[row.id] = journal.opened_inputs(row.id, row.inputs)
+    return {identifier: one.get("inputs") for identifier, one in opened.items() if isinstance(one, Mapping)}
+
+
+def _texts(entry: Entry, inputs: Any) -> Iterator[str]:
+    """Yield the texts of an entry: those of its inputs, and of what its error says, the provider's words included."""
+    yield from _strings(inputs)
+    yield from _strings((entry.result or {}).get("error"))
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for one in value.values():
+            yield from _strings(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _strings(one)
