@@ -1,9 +1,11 @@
-"""Signed events of providers settle the doubt about a message whose answer was lost; what is forged or another account's settles nothing."""
+"""Signed events of providers settle the doubt about a message whose answer was lost; what is forged or of another account does not."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import json
+import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +15,8 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from http_stand import Client, standing
 from jackfield.testing import Answer, Provider, Request
@@ -40,6 +44,8 @@ class Sender:
     probe: Mapping[str, Any]
     event: Callable[..., tuple[str, bytes]]
     signed: Callable[[str, bytes, str], dict[str, str]]
+    entered: Callable[[str], str] = lambda secret: secret
+    """What a subscription takes to verify what is signed with the secret."""
     strange: tuple[tuple[Mapping[str, Any], str], ...] = ()
     """Signed events that prove nothing, and what a look says of each."""
 
@@ -111,7 +117,69 @@ TWILIO = Sender(
     "twilio", "token", {"username": "AC4711", "password": _TOKEN}, "sendMessage",
     lambda hook: {"to": "+491701234567", "from": "+15005550006", "body": "Hello", "statusCallback": hook},
     "messageEvents", _TOKEN, {"sid": "AC4711", "friendly_name": "Acme"}, _callback, _twilio,
-    (({"query": ""}, "nothing"), ({"query": "jackfield=jf1-" + "a" * 26}, "nothing"), ({"account": "AC9999"}, "similar")),
+    strange=(({"query": ""}, "nothing"), ({"query": "jackfield=jf1-" + "a" * 26}, "nothing"), ({"account": "AC9999"}, "similar")),
+)  # fmt: skip
+
+
+def _mail_events(request: Request, status: str = "processed", mark: str | None = None) -> tuple[str, bytes]:
+    asked, number = request.json(), hashlib.sha256(request.body).hexdigest()[:22]
+    marked = asked["custom_args"] if mark is None else {"jackfield": mark}
+    about = {
+        "timestamp": int(time.time()),
+        "event": status,
+        "sg_message_id": f"{number}.recvd-0",
+        **marked,
+    }
+    to = [one["email"] for one in asked["personalizations"][0]["to"]]
+    return "", json.dumps([{**about, "email": one, "sg_event_id": f"{number}-{status}-{one}-{mark}"} for one in to]).encode()
+
+
+def _private(secret: str) -> ec.EllipticCurvePrivateKey:
+    return ec.derive_private_key(int.from_bytes(hashlib.sha256(secret.encode()).digest()[1:], "big"), ec.SECP256R1())
+
+
+def _public(secret: str) -> str:
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    return b64encode(_private(secret).public_key().public_bytes(serialization.Encoding.DER, form)).decode()
+
+
+def _sendgrid(_url: str, body: bytes, secret: str) -> dict[str, str]:
+    moment = str(int(time.time()))
+    made = _private(secret).sign(moment.encode() + body, ec.ECDSA(hashes.SHA256()))
+    name = "X-Twilio-Email-Event-Webhook"
+    return {"Content-Type": "application/json", f"{name}-Signature": b64encode(made).decode(), f"{name}-Timestamp": moment}
+
+
+_UNKNOWN = "jf1-" + "a" * 26
+SENDGRID = Sender(
+    "sendgrid", "token", {"token": "SG.key-of-the-account"}, "sendMail",
+    lambda _hook: {"personalizations": [{"to": [{"email": "ada@example.com"}, {"email": "bob@example.com"}]}],
+                   "from": {"email": "hello@acme.example"}, "subject": "Hello", "customArgs": {"order": "4711"}},
+    "mailEvents", "the-private-key", {"scopes": ["mail.send"], "user_id": 4711, "username": "acme"}, _mail_events, _sendgrid,
+    entered=_public, strange=(({"mark": _UNKNOWN}, "nothing"), ({"mark": "4711"}, "nothing")),
+)  # fmt: skip
+
+
+def _told(request: Request, status: str = "sent", mark: str | None = None) -> tuple[str, bytes]:
+    asked, number = request.json(), hashlib.sha256(request.body).hexdigest()[:32]
+    tags = {one["name"]: one["value"] for one in asked["tags"]} | ({} if mark is None else {"jackfield": mark})
+    data = {"email_id": number, "from": asked["from"], "to": asked["to"], "subject": asked["subject"], "tags": tags}
+    return "", json.dumps({"type": f"email.{status}", "created_at": "2026-11-27T20:00:00.000Z", "data": data}).encode()
+
+
+def _svix(_url: str, body: bytes, secret: str) -> dict[str, str]:
+    moment, identifier = str(int(time.time())), f"msg_{hashlib.sha256(body).hexdigest()[:27]}"
+    made = hmac.new(secret.encode(), f"{identifier}.{moment}.".encode() + body, hashlib.sha256).digest()
+    return {"Svix-Id": identifier, "Svix-Timestamp": moment, "Svix-Signature": f"v1,{b64encode(made).decode()}"}
+
+
+RESEND = Sender(
+    "resend", "key", {"token": "re_key-of-the-account"}, "sendEmail",
+    lambda _hook: {"from": "hello@acme.example", "to": ["ada@example.com"], "subject": "Hello",
+                   "tags": [{"name": "kind", "value": "welcome"}]},
+    "mailEvents", "the-signing-secret", {"data": [{"id": "d-1", "name": "acme.example"}]}, _told, _svix,
+    entered=lambda secret: f"whsec_{b64encode(secret.encode()).decode()}",
+    strange=(({"mark": _UNKNOWN}, "nothing"), ({"mark": "welcome"}, "nothing")),
 )  # fmt: skip
 
 
@@ -125,7 +193,7 @@ def company(folder: Path, sender: Sender) -> Iterator[Company]:
             about = {"name": "acme", "type": f"{sender.key}/{sender.kind}", "values": values}
             made = found.client.post("/v1/connections", about)
             assert (made.status, made.json["status"]) == (201, "ok"), made.body
-            inputs = {"signingSecret": _entered(sender)}
+            inputs = {"signingSecret": sender.entered(sender.secret)}
             asked = {"name": "events", "trigger": f"{sender.key}/{sender.trigger}", "connection": "acme", "inputs": inputs}
             made = found.client.post("/v1/subscriptions", asked)
             assert made.status == 201, made.body
@@ -133,12 +201,7 @@ def company(folder: Path, sender: Sender) -> Iterator[Company]:
             yield found
 
 
-def _entered(sender: Sender) -> str:
-    """Return the key with which a subscription verifies."""
-    return sender.secret
-
-
-@pytest.fixture(name="at", scope="module", params=[TWILIO], ids=lambda sender: sender.key)
+@pytest.fixture(name="at", scope="module", params=[TWILIO, SENDGRID, RESEND], ids=lambda sender: sender.key)
 def _at(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
     with company(tmp_path_factory.mktemp(request.param.key), request.param) as found:
         yield found

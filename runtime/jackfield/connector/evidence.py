@@ -39,6 +39,8 @@ MAX_LOOKING = 86_400.0
 """Seconds after a doubt from which on nobody looks by himself."""
 LONGEST_TEXT = 16_384
 """Characters of a caller's text to which a marker is appended. A longer one may be near the provider's limit: then it has none."""
+LONGEST_LIST = 50
+"""Items of a caller's list to which a marker is added."""
 LONGEST_ADDRESS = 1900
 """Characters of an address to which a marker is added: more than 2,000 are refused by some providers."""
 LEAST_ABSENT = 300.0
@@ -61,7 +63,8 @@ class Marker:
     ``text`` is for a place that callers write, such as the body of a comment: it is appended to what they write, with the marker in place
     of ``{marker}``. Choose what people do not see, such as a comment in Markdown: ``<!-- {marker} -->`` after an empty line.
 
-    ``value`` is for a place that takes more than a text: what is put there, as JSON, with the marker in place of ``MARKER``.
+    ``value`` is for a place that takes more than a text: what is put there, as JSON, with the marker in place of ``MARKER``. A list is
+    appended to the caller's own.
 
     ``query`` is for a place that takes an address to which the provider sends what becomes of the request: the parameter that is added to
     its query. Where the caller names no address, there is no marker.
@@ -72,7 +75,7 @@ class Marker:
     agent: bool = False
     text: str | None = None
     code: str | None = None
-    value: Mapping[str, Any] | None = None
+    value: Mapping[str, Any] | Sequence[Any] | None = None
     query: str | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -137,7 +140,8 @@ class Marker:
             return None
         value: Any = f"{PREFIX}{marker}"
         if self.value is not None:
-            value = stamped(self.value, value)
+            before, own = _at(given, self.at), stamped(self.value, value)
+            value = own if before is _MISSING else [*before, *own]
         elif self.query is not None:
             value = _with_parameter(str(_at(given, self.at)), self.query, value)
         elif self.text is not None:
@@ -449,6 +453,8 @@ def places_marker(marker: Marker, inputs: Mapping[str, Any]) -> bool:
     found = _at(inputs, marker.at)
     if marker.query is not None:
         return isinstance(found, str) and _takes_parameter(found, marker.query)
+    if found is not _MISSING and isinstance(marker.value, list):
+        return isinstance(found, list) and len(found) < LONGEST_LIST
     if found is not _MISSING:
         return marker.text is not None and isinstance(found, str) and len(found) <= LONGEST_TEXT
     return is_free(inputs, marker.at)

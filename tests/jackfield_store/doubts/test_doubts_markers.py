@@ -125,6 +125,20 @@ def test_links_lead_to_addresses_of_the_provider(declared: str | None, link: str
     assert link_of(declared, item) == link
 
 
+TAGS = Marker(at="/tags", value=[{"name": "jackfield", "value": MARKER}])
+
+
+def test_a_list_is_appended_to() -> None:
+    """The caller's items come first; what is no list, or a long one, is sent as it is."""
+    own, tag = {"name": "kind", "value": "welcome"}, {"name": "jackfield", "value": f"jf1-{'a' * 26}"}
+    assert (_filled({}, TAGS), _filled({"tags": [own]}, TAGS)) == ({"tags": [tag]}, {"tags": [own, tag]})
+    for tags in (None, "text", {}, [own] * 50):
+        assert (_filled({"tags": tags}, TAGS), places_marker(TAGS, {"tags": tags})) == (None, False)
+    assert read_evidence({"marker": TAGS.to_json(), "evidence": [{"key": "event", "trigger": "told"}]})[0] == TAGS
+    with pytest.raises(InvalidInput, match="1 input is not valid"):
+        TAGS.refuse_foreign({"tags": [{**own, "value": f"jf1-{'b' * 26}"}]})
+
+
 CALLBACK = Marker(at="/statusCallback", query="jackfield")
 _MARK = f"jackfield=jf1-{'a' * 26}"
 
