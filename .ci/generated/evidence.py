@@ -35,8 +35,8 @@ MARKER: Json = {
             "texts": {**_NAMES, "description": "Inputs in whose texts '{marker}' does."},
             "value": {
                 "type": ["object", "array"],
-                "description": "What is put at 'at' if that takes more than a text, with the marker in place of {\"$marker\": {}}. A list is "
-                "appended to the caller's.",
+                "description": "What is put at 'at' if that takes more than a text, with the marker in place of {\"$marker\": {}}. A "
+                "list is appended to the caller's.",
             },
             "query": {
                 "type": "string",

@@ -7,6 +7,7 @@
     {"member": "/type", "equals": "url_verification", "answer": "/challenge"}                  Slack: in a signed body
     {"header": "twitch-eventsub-message-type", "equals": "webhook_callback_verification", "answer": "/challenge"}        Twitch
     {"member": …, "equals": …, "answer": "/payload/plainToken", "json": {"plainToken": "{challenge}", "encryptedToken": "{hmac}"}}   Zoom
+    {"head": true}                                                        Intercom: HEAD
     {"origin": "*"}                                                       CloudEvents: OPTIONS with WebHook-Request-Origin
 """
 
@@ -50,9 +51,10 @@ SCHEMA: Mapping[str, Any] = {
         "encoding": {"enum": ["hex", "base64"], "description": "How the HMAC is written."},
         "digest": {"enum": ["sha256", "sha512", "sha1"]},
         "origin": {**_TEXT, "description": "CloudEvents: the origin that may send, or '*'."},
+        "head": {"const": True, "description": "A HEAD request is answered with 200."},
     },
     "oneOf": [{"required": ["query"]}, {"required": ["member", "equals", "answer"]}, {"required": ["header", "equals", "answer"]},
-              {"required": ["origin"]}],
+              {"required": ["origin"]}, {"required": ["head"]}],
     "dependentRequired": {"verify": ["query"], "encoding": ["json"], "digest": ["json"]},
     "additionalProperties": False,
 }  # fmt: skip
@@ -73,12 +75,15 @@ class Challenge:
     encoding: Literal["hex", "base64"] = "hex"
     digest: Literal["sha256", "sha512", "sha1"] = "sha256"
     origin: str = ""
+    head: bool = False
 
     def before(self, request: HookRequest, hook: Hook) -> Received | None:
-        """Answer a handshake that is not signed: by a query parameter, or by OPTIONS. Return None if the request is none.
+        """Answer a handshake that is not signed: by a query parameter, by OPTIONS or HEAD. Return None if the request is none.
 
         :raises Forged: if the token is not the subscription's. :raises Malformed: if the challenge cannot be sent back.
         """
+        if self.head and request.method == "HEAD":
+            return Received()
         if self.origin and request.method == "OPTIONS":
             return self._allowed(request.headers.get("webhook-request-origin", ""))
         if not self.query or self.query not in request.query:
@@ -127,9 +132,9 @@ def challenge_of(row: Mapping[str, Any]) -> Challenge:
 
     :raises DeclarationError: if it is none.
     """
-    kinds = [name for name in ("query", "member", "header", "origin") if row.get(name)]
+    kinds = [name for name in ("query", "member", "header", "origin", "head") if row.get(name)]
     if len(kinds) != 1 or row.keys() - SCHEMA["properties"].keys():
-        raise DeclarationError("a handshake is found by one of query, member, header and origin")
+        raise DeclarationError("a handshake is found by one of query, member, header, origin and head")
     if kinds[0] in ("member", "header") and not ("equals" in row and row.get("answer")):
         raise DeclarationError(f"a handshake that is found by '{kinds[0]}' needs 'equals' and 'answer'")
     if row.get("verify") and kinds[0] != "query":

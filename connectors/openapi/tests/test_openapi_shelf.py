@@ -149,7 +149,7 @@ def test_a_slip_in_a_service_is_refused(shelf: Path, old: str, new: str, reason:
 def test_services_are_listed_and_built(shelf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A second build changes nothing; a service that does not exist is named."""
     code, said = _said(capsys, "shelf", "list", "--shelf", str(shelf))
-    row = {"key": "acme", "title": "Acme", "actions": 2, "signIns": ["bearer", "oauth2"], "proof": "written"}
+    row = {"key": "acme", "title": "Acme", "actions": 2, "triggers": [], "signIns": ["bearer", "oauth2"], "proof": "written"}
     assert (code, said["services"]) == (0, [row])
     out = str(tmp_path / "out")
     assert _said(capsys, "shelf", "build", "--shelf", str(shelf), "--out", out)[0] == 0

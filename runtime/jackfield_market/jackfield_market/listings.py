@@ -49,12 +49,14 @@ def no_account_of(raw: Json) -> str | None:
 
 
 def summary(raw: Json) -> dict[str, Any] | None:
-    """Return what lists show: sign-ins, tasks, tier of the proof, and if the provider reviews applications. None without a listing."""
+    """Return what lists show: sign-ins, triggers, tasks, tier of the proof, and if applications are reviewed. None without a listing."""
     if not listing_of(raw):
         return None
     proof = proof_of(raw)
     titles = [str(row.get("title", row["key"]))[:_LONGEST] for row in raw.get("connectionTypes", ())]
     found: dict[str, Any] = {"signIns": titles[:_SIGN_INS], "tasks": [task[:_LONGEST] for task in tasks_of(raw)][:_TASKS]}
+    if triggers := [str(row.get("title", row["key"]))[:_LONGEST] for row in raw.get("triggers", ())]:
+        found["triggers"] = triggers[:_TASKS]
     if proof:
         found["proof"] = f"{proof['tier']} on {proof['on']}" if isinstance(proof.get("on"), str) else proof["tier"]
     return {**found, "review": True} if review_of(raw) is not None else found

@@ -13,6 +13,7 @@ import pytest
 
 from jackfield.connector import DeclarationError, Forged, Hook, HookRequest, Inputs, scheme_of
 from jackfield.connector.signatures import NAMED, Signature, row_of
+from jackfield_http.request.webhooks import WebhookInputs
 
 _NOW = 1_795_000_000.0
 _URL = "https://jackfield.example/hooks/p"
@@ -201,3 +202,20 @@ def test_calendlys_and_hubspots_times() -> None:
                     HookRequest(body, headers, _NOW + 301, {}, "POST", query)):  # fmt: skip
         with pytest.raises(Forged):
             NAMED["hubspot"](request, _hook(_SECRET))
+
+
+def test_any_sender_is_described_by_inputs() -> None:
+    """``http/webhook`` takes public keys, times in bodies and forms; a key that is none is refused when the subscription is added."""
+    described = {"signature": "ed25519", "header": "X-Signature-Ed25519", "signed": "{time}{body}", "time": "X-Signature-Timestamp"}
+    key = scheme_of({"scheme": "ed25519", **{name: text for name, text in described.items() if name != "signature"}})
+    assert isinstance(key, Signature)
+    given = WebhookInputs.model_validate({**described, "signingSecret": key.verification_key(_SECRET)})
+    body = b'{"type":1}'
+    given.scheme(HookRequest(body, key.sign(body, _hook(_SECRET), _NOW), _NOW), Hook(_URL, "own", given))
+    for secret in ({}, {"signingSecret": "no key at all, but long enough"}):
+        with pytest.raises(ValueError, match="public key"):
+            WebhookInputs.model_validate({**described, **secret})
+    timed = WebhookInputs.model_validate({"signature": "hmac", "header": "Linear-Signature", "time": "/webhookTimestamp"})
+    assert isinstance(timed.scheme, Signature)
+    assert timed.scheme.time == "/webhookTimestamp"
+    assert WebhookInputs.model_validate({"signature": "twilio"}).scheme == NAMED["twilio"]

@@ -132,7 +132,8 @@ def test_a_list_is_appended_to() -> None:
     """The caller's items come first; what is no list, or a long one, is sent as it is."""
     own, tag = {"name": "kind", "value": "welcome"}, {"name": "jackfield", "value": f"jf1-{'a' * 26}"}
     assert (_filled({}, TAGS), _filled({"tags": [own]}, TAGS)) == ({"tags": [tag]}, {"tags": [own, tag]})
-    for tags in (None, "text", {}, [own] * 50):
+    others: list[Any] = [None, "text", {}, [own] * 50]
+    for tags in others:
         assert (_filled({"tags": tags}, TAGS), places_marker(TAGS, {"tags": tags})) == (None, False)
     assert read_evidence({"marker": TAGS.to_json(), "evidence": [{"key": "event", "trigger": "told"}]})[0] == TAGS
     with pytest.raises(InvalidInput, match="1 input is not valid"):

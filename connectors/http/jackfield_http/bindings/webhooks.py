@@ -135,7 +135,8 @@ class _Reading:
             return str(self._first)
         if "header" not in about:
             said = next((found for place in about["members"] if isinstance(found := find(body, place), str)), "")
-            kind = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in said)
+            plain = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in said)
+            kind = plain[:1].lower() + plain[1:]
             return kind if kind in self._types else OTHER if OTHER in self._types else None
         kind = request.headers.get(about["header"], "")
         if kind not in self._types:

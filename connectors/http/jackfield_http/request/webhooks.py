@@ -23,15 +23,15 @@ class WebhookInputs(Inputs):
 
     signature: Literal[
         "standardWebhooks", "svix", "hmac", "token", "secretPath", "github", "slack", "stripe", "twitch", "zendesk", "hubspot", "zoom",
-        "shopify", "xero",
+        "shopify", "xero", "twilio", "sendgrid", "ecdsa", "ed25519",
     ] = Field(
         "standardWebhooks", title="Signature",
-        description="How the sender signs: by Standard Webhooks, as the named provider does, by an HMAC that the fields below describe, "
-        "by a token in a header field, or not at all: then the unguessable path is the only proof.",
+        description="How the sender signs: by Standard Webhooks, as the named provider does, by an HMAC or a private key as the fields "
+        "below describe, by a token in a header field, or not at all: then the unguessable path is the only proof.",
     )  # fmt: skip
     signing_secret: str | None = Field(
         None, title="Signing Secret", secret=True, schema={"minLength": 16, "maxLength": 1000},
-        description="The sender's secret, if it makes its own. Left out, jackfield makes one and shows it once.",
+        description="The sender's secret or public key, if it makes its own. Left out, jackfield makes a secret and shows it once.",
     )  # fmt: skip
     header: str | None = Field(
         None, title="Header", description="For hmac and token: the header field with the signature or token.",
@@ -39,7 +39,7 @@ class WebhookInputs(Inputs):
     )  # fmt: skip
     signed: str | None = Field(
         None, title="Signed Text", schema={"maxLength": _LONGEST},
-        description="For hmac: what is signed, such as {time}.{body}, of {id}, {time}, {body}, {method} and {url}. By default the body.",
+        description="For hmac: what is signed, such as {time}.{body}, of {id}, {time}, {body}, {form}, {method}, {url}. Default: body.",
     )  # fmt: skip
     prefix: str | None = Field(
         None, title="Prefix", description="For hmac: text before the signature, such as sha256=.", schema={"maxLength": 40}
@@ -48,7 +48,8 @@ class WebhookInputs(Inputs):
         None, title="Separator", description="For hmac: what is between several signatures.", schema={"maxLength": 4}
     )
     time: str | None = Field(
-        None, title="Time Header", description="For hmac: the header field with the time: seconds or milliseconds since 1970, or RFC 3339.",
+        None, title="Time Header", description="For hmac: the header field with the time: seconds or milliseconds since 1970, or RFC 3339. "
+        "With a slash in front, a member of the body.",
         schema={"maxLength": _LONGEST, "pattern": "^[!-~]+$"},
     )  # fmt: skip
     id: str | None = Field(
@@ -79,8 +80,8 @@ class WebhookInputs(Inputs):
     def _describes_one(self) -> Self:
         try:
             scheme = self.scheme
-            if isinstance(scheme, Signature) and self.signing_secret is not None:
-                scheme.check_secret(self.signing_secret)
+            if isinstance(scheme, Signature) and (self.signing_secret is not None or scheme.algorithm != "hmac"):
+                scheme.check_secret(self.signing_secret or "")
             _ = self.handshake
         except DeclarationError as error:
             raise ValueError(str(error)) from None
@@ -90,8 +91,7 @@ class WebhookInputs(Inputs):
     def scheme(self) -> Scheme:
         """The signature that the fields describe."""
         given = {name: value for name in _SETTINGS if (value := getattr(self, name)) is not None}
-        lowered = {name: value.lower() if name in ("header", "time", "id") else value for name, value in given.items()}
-        return scheme_of({"scheme": self.signature, **lowered})
+        return scheme_of({"scheme": self.signature, **given})
 
     @property
     def handshake(self) -> Challenge | None:

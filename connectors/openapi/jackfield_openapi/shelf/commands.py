@@ -37,8 +37,8 @@ def _declare_list(parser: Parser) -> None:
 def _list(arguments: Namespace, output: Output) -> int:
     rows = [_row(service) for service in read_shelf(Path(arguments.shelf))]
     if output.for_people:
-        columns = ("key", "title", "actions", "signIns", "proof")
-        output.rows([{**row, "signIns": ", ".join(row["signIns"])} for row in rows], columns)
+        columns = ("key", "title", "actions", "triggers", "signIns", "proof")
+        output.rows([{**row, **{name: ", ".join(row[name]) for name in ("triggers", "signIns")}} for row in rows], columns)
     else:
         output.value({"services": rows})
     return 0
@@ -49,6 +49,7 @@ def _row(service: Service) -> dict[str, Any]:
         "key": service.key,
         "title": service.title,
         "actions": len(built(service).manifest["actions"]),
+        "triggers": list(service.about.get("triggers", ())),
         "signIns": list(service.signs_in_by),
         "proof": service.tier,
     }

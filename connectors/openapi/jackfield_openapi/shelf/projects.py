@@ -84,7 +84,7 @@ Connections:
 Actions:
 
 {actions}
-
+{_triggers(manifest)}
 The connector contains no code: it is generated from one file of a shelf. Tier of proof: *{service.tier}*{_document(service)}.
 
 What the file says about the provider:
@@ -93,6 +93,11 @@ What the file says about the provider:
 
 It is not made or endorsed by the provider, whose names belong to their owners.
 """
+
+
+def _triggers(manifest: dict[str, Any]) -> str:
+    rows = [f"- `{row['key']}`: {row['description']}" for row in manifest.get("triggers", ())]
+    return "\n".join(["", "Triggers:", "", *rows, ""]) if rows else ""
 
 
 def _document(service: Service) -> str:

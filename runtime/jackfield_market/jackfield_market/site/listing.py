@@ -75,6 +75,7 @@ def entry(found: Json | None) -> Markup | None:
 
 
 def text_of(found: Json) -> str:
-    """Return sign-ins and tier of the proof as one line."""
-    parts = [f"Sign-in: {', '.join(found['signIns'])}" if found.get("signIns") else "", found.get("proof", "")]
+    """Return sign-ins, triggers and tier of the proof as one line."""
+    named = [f"{noun}: {', '.join(found[name])}" for name, noun in (("signIns", "Sign-in"), ("triggers", "Triggers")) if found.get(name)]
+    parts = [*named, found.get("proof", "")]
     return " · ".join(part for part in parts if part)
