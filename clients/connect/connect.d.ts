@@ -28,6 +28,7 @@ export interface Outcome {
    * `blocked`: the browser opened no window; call `open` in the handler of a click.
    */
   status: "saved" | "granted" | "pending" | "failed" | "expired" | "lost" | "closed" | "blocked";
+  /** The ID of the session; missing if its page had not loaded. */
   session?: string;
   proof?: string;
   reason?: string;

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser
 from browsing import Visitor
 from console_rig import Console
 from http_stand import Client
+from jackfield.testing import Answer, Provider
 from jackfield_aws_ses.demo.embedded import EmbeddedAws
 from jackfield_aws_ses.demo.serving import GENERATED
 from jackfield_store.access.platform_tokens import PlatformTokens
@@ -23,6 +24,12 @@ pytest_plugins = ["browser"]
 
 USER = "arn:aws:iam::123456789012:user/jackfield"
 BASE = "/v1/workspaces/acme-1/connect-sessions"
+_TOP = "heading => heading.getBoundingClientRect().top + scrollY"
+_FOCUSED = """() => {
+    const found = document.activeElement, {top, bottom} = found.getBoundingClientRect();
+    return [found.id || found.getAttribute("role"), top >= 0 && bottom <= innerHeight];
+}"""
+"""What has the focus, and whether all of it is in the window."""
 
 
 @pytest.fixture
@@ -43,16 +50,20 @@ def begin(console: Console, platform: Client, **body: Any) -> dict[str, Any]:
     return found
 
 
+def defaults_at(aws: EmbeddedAws) -> dict[str, Any]:
+    """The platform's own key, and the endpoints of a simulator."""
+    keys = {"accessKeyId": aws.access_key_id, "secretAccessKey": aws.secret_access_key}
+    values = {**keys, "region": aws.region, "endpoint": aws.url, "stsEndpoint": aws.url}
+    return {"values": values, "locked": [*values, "sessionToken", "sender", "sessionPolicy", "durationSeconds", "warmup"]}
+
+
 def test_a_person_connects_an_aws_role(browser: Browser, console: Console, platform: Client, tmp_path: Path, thoroughly: bool) -> None:
-    """The External ID comes first, with a template that creates the role; a role that does not trust it says what to change; the account is
+    """A template comes first that creates the role, with its External ID; a role that does not trust it says what to change; the account is
     shown before it is connected. Every page passes axe."""
     visitor = Visitor(browser, console)
     page = visitor.page
     with EmbeddedAws(trusted_ids=GENERATED) as aws:
-        keys = {"accessKeyId": aws.access_key_id, "secretAccessKey": aws.secret_access_key}
-        values = {**keys, "region": aws.region, "endpoint": aws.url, "stsEndpoint": aws.url}
-        defaults = {"values": values, "locked": [*values, "sessionToken", "sender", "sessionPolicy", "durationSeconds", "warmup"]}
-        begun = begin(console, platform, types=["aws-ses/awsAssumeRole", "echo/token"], defaults=defaults, principal=USER)
+        begun = begin(console, platform, types=["aws-ses/awsAssumeRole", "echo/token"], defaults=defaults_at(aws), principal=USER)
         page.goto(begun["url"])
         assert visitor.axe() == []
         page.get_by_role("button", name="Begin").click()
@@ -83,7 +94,7 @@ def test_a_person_connects_an_aws_role(browser: Browser, console: Console, platf
         assert page.get_by_text("What to do").count() > 0
         page.get_by_label("Role ARN").fill(aws.role_arn)
         page.get_by_role("button", name="Continue").click()
-        page.get_by_text("You are connecting 123456789012").wait_for()
+        page.get_by_text(f"You are connecting {aws.role_arn}").wait_for()
         assert visitor.judged("connect-account", thoroughly=thoroughly) == []
         page.get_by_role("button", name="Connect", exact=True).click()
         page.wait_for_url("**/docs?session=*")
@@ -94,6 +105,50 @@ def test_a_person_connects_an_aws_role(browser: Browser, console: Console, platf
         page.goto(begun["url"])
         page.get_by_role("heading", name="Connected").wait_for()
         assert visitor.axe() == []
+    visitor.close()
+
+
+def test_a_refused_role_is_mended_where_it_was_entered(browser: Browser, console: Console, platform: Client) -> None:
+    """The quickest way to a role comes first. After a test that has failed, all of that stays where it was; the field is marked, described
+    by what was refused, in the window and has the focus."""
+    visitor = Visitor(browser, console)
+    page, heading, role = visitor.page, visitor.page.get_by_role("heading", name="2. Enter the role"), visitor.page.get_by_label("Role ARN")
+    with EmbeddedAws(trusted_ids=GENERATED) as aws:
+        page.goto(begin(console, platform, types=["aws-ses/awsAssumeRole"], defaults=defaults_at(aws), principal=USER)["url"])
+        page.get_by_role("button", name="Begin").click()
+        text = page.locator("main").inner_text()
+        ways = [*map(text.index, ("Download the CloudFormation template", "--region eu-west-1", "External ID in the trust policy"))]
+        before = heading.evaluate(_TOP)
+        role.fill("arn:aws:iam::123456789012:role/another")
+        page.get_by_role("button", name="Continue").click()
+        page.get_by_text("The test failed").wait_for()
+        assert (ways, heading.evaluate(_TOP)) == (sorted(ways), before)
+        assert (page.evaluate(_FOCUSED), role.get_attribute("aria-invalid")) == (["field-roleARN", True], "true")
+        fault = (role.get_attribute("aria-describedby") or "").split()[-1]
+        assert "be assumed" in page.locator(f"#{fault}").inner_text()
+    visitor.close()
+
+
+def test_a_refusal_takes_the_focus(browser: Browser, console: Console, platform: Client) -> None:
+    """The field that was refused or, where it could be several, what the page says of it: keyboards and screen readers are where there is
+    something to mend."""
+    visitor = Visitor(browser, console)
+    page = visitor.page
+    with Provider(lambda _number, _request: Answer({"message": "bad key"}, 401)) as provider:
+        for kind, values, focused in (
+            ("http/apiKey", {"API Key": "k-4711"}, "field-apiKey"),
+            ("http/basic", {"User Name": "ada", "Password": "wrong"}, "alert"),
+        ):
+            defaults = {"values": {"server": provider.url, "testPath": "/me"}}
+            page.goto(begin(console, platform, types=[kind], defaults=defaults)["url"])
+            page.get_by_role("button", name="Begin").click()
+            for label, text in values.items():
+                page.get_by_label(label).fill(text)
+            page.get_by_role("button", name="Continue").click()
+            page.get_by_text("The test failed").wait_for()
+            assert page.evaluate(_FOCUSED) == [focused, True]
+            assert visitor.axe() == []
+            page.get_by_role("button", name="Cancel").click()
     visitor.close()
 
 

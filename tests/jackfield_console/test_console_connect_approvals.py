@@ -209,8 +209,12 @@ def test_the_script_says_that_nothing_was_connected(place: Place, person: Browse
     session, page = in_modal(place, person, types=["echo/token"], connection=way, defaults={})
     frame = page.frame_locator("iframe")
     if way == "closed":
+        frame.get_by_label("Token").wait_for()
         page.get_by_role("button", name="Close").click()
-        assert result_of(page) == {"status": "closed"}
+        assert result_of(page) == {"status": "closed", "session": session}
+        page.evaluate(OPEN, [f"{place.origin}/docs", "modal"])
+        page.get_by_role("button", name="Close").click()
+        assert result_of(page) == {"status": "closed"}, "of a page that is no session's, there is none"
         return
     frame.get_by_role("button", name="Cancel").click()
     assert result_of(page) == {"status": "failed", "session": session, "reason": "the person has cancelled it"}

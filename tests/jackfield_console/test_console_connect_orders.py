@@ -81,10 +81,12 @@ class Story:
         self.frame.get_by_role("button", name="Try again").click()
 
     def allow(self) -> None:
-        """Say yes at the provider: the window asks to finish, and the modal says so."""
+        """Say yes at the provider: the window asks to finish, and the modal says so. The window alone has a button that leads on."""
         self.window.get_by_role("link", name="Allow").click()
         self.window.get_by_role("button", name="Finish", exact=True).wait_for()
         self.sees("Finish there")
+        leading = "main .primary:visible"
+        assert (self.window.locator(leading).count(), self.frame.locator(leading).count()) == (1, 0)
 
     def finish(self) -> None:
         """Finish in the window, which takes the proof to the platform, while the modal waits."""

@@ -18,7 +18,7 @@ from jackfield.connections.audience import audience_of
 from jackfield.connections.locales import Texts, texts_of
 from jackfield.kernel.clock import SystemClock
 from jackfield.testing import Answer, Provider
-from jackfield_platform.tenants.connect_session import account_named
+from jackfield_platform.tenants.connect_session import account_named, told_apart
 
 BASE = "/v1/workspaces/acme-1/connect-sessions"
 FILES = sorted(path for part in ("connectors", "runtime") for path in (ROOT / part).glob("*/*/locales/*.json")) + sorted(
@@ -158,6 +158,7 @@ def test_what_aws_refuses_is_said_to_customers(
     what was refused, and what to do, in the page's language and without names of our variables, commands and calls of STS."""
     user, key, other = "arn:aws:iam::111122223333:user/shop", "AKIAIOSFODNN7EXAMPLE", _ROLE.replace("acme", "other")
     begins, goes = ("Begin", "Continue") if locale == "en" else ("Beginnen", "Weiter")
+    enter, guide = ("2. Enter the role", "How to get") if locale == "en" else ("2. Die Rolle eingeben", "Woher diese Werte")
     roles = {_ROLE: Role(external_id="another"), other: Role(external_id="acme:4711", allow=frozenset({"ses:SendEmail"}))}
     with FakeAws(roles=roles, users={key: User(secret="s3cret", arn=user)}) as aws:
         for role, given, texts in ((_ROLE, key, refused), (_ROLE, key.replace("EXAMPLE", "UNKNOWN"), unknown), (other, key, denied)):
@@ -170,7 +171,7 @@ def test_what_aws_refuses_is_said_to_customers(
             }
             asked = {"types": ["aws-ses/awsAssumeRole"], "principal": user, "defaults": {"values": values, "locked": [*values]}}
             ada = begin(stand, platform, locale=locale, **asked).press(begins).press(goes, roleARN=role, region="eu-west-1")
-            tested = ada.said.partition("CloudFormation")[0]
+            tested = (ada.said.partition(enter)[2] or ada.said).partition(guide)[0]
             assert [text for text in texts if text not in tested] == [], tested
             assert not re.search(r"(?<!sts:)AssumeRole on|was refused|STS |(?<!/)jackfield|[A-Z]+_[A-Z_]+|<the External", tested), tested
             assert locale == "en" or not re.search(r"What |passed|failed|refused|Copy", tested), tested
@@ -190,6 +191,29 @@ def test_labels_of_a_session_are_its_words(stand: Stand, platform: Client) -> No
         assert (answer.status, answer.json["details"][0]["path"]) == (400, "/labels"), wrong
 
 
+def test_labels_have_a_text_for_each_language(stand: Stand, platform: Client) -> None:
+    """A plain text is for all readers; of several, each reads his own or, if it is missing, another one, now and in later sessions."""
+    labels = {
+        "echo/token": {
+            "title": {"en": "Hall of Echoes", "de": "Halle der Echos"}, "description": {"en": "The echo alone."},
+            "fields": {"token": {"title": {"en": "Watchword", "de": "Losung"}, "description": "Any."}},
+        }
+    }  # fmt: skip
+    asked = {"verify": "link", "user": "ada", "types": ["echo/token"], "labels": labels, "connection": "two-languages"}
+    for locale, begins, words in (("de", "Beginnen", ("Halle der Echos", "Losung")), ("en", "Begin", ("Hall of Echoes", "Watchword"))):
+        made = platform.post(BASE, {**asked, "locale": locale})
+        assert made.status == 201, made.body
+        ada = Person(stand.port).go(made.json["url"]).press(begins)
+        assert [word for word in (*words, "The echo alone.", "Any.") if word not in ada.said] == []
+    ada.press("Continue", token="x").press("Connect")
+    for locale, begins, title in (("de", "Beginnen", "Halle der Echos"), ("en", "Begin", "Hall of Echoes")):
+        made = platform.post(BASE, {"verify": "link", "user": "ada", "mode": "manage", "locale": locale})
+        assert title in Person(stand.port).go(made.json["url"]).press(begins).said
+    for wrong in ({}, {"fr": "Salle"}, {"en": 5}, {"en": "x" * 501}, {"en": {"de": "x"}}):
+        answer = platform.post(BASE, {**asked, "labels": {"echo/token": {"title": wrong}}})
+        assert (answer.status, answer.json["details"][0]["path"]) == (400, "/labels"), wrong
+
+
 def test_the_theme_names_who_asks(stand: Stand, platform: Client) -> None:
     """A token is called what its operator likes; the person knows the product."""
     assert "Shop GmbH bittet Sie" in begin(stand, platform, types=["echo/token"], theme={"name": "Shop GmbH"}).said
@@ -199,10 +223,17 @@ def test_the_theme_names_who_asks(stand: Stand, platform: Client) -> None:
 @pytest.mark.parametrize(
     ("account", "name"),
     [
-        ({"id": "7", "label": "ada@acme.example"}, "ada@acme.example, 7"), ({"id": "ada", "label": "ada"}, "ada"), ({}, ""),
-        ({"id": "123456789012", "label": "arn:aws:iam::123456789012:role/acme"}, "123456789012, arn:aws:iam::123456789012:role/acme"),
+        ({"id": "7", "label": "ada@acme.example"}, "ada@acme.example"), ({"id": "ada", "label": "ada"}, "ada"), ({}, ""),
+        ({"id": "123456789012", "label": "arn:aws:iam::123456789012:role/acme"}, "arn:aws:iam::123456789012:role/acme"), ({"id": "7"}, "7"),
     ],
 )  # fmt: skip
 def test_an_account_is_named_as_people_know_it(account: dict[str, str], name: str) -> None:
-    """The label, then the ID, which tells accounts of one name apart."""
+    """By the label alone; by the ID if there is none."""
     assert account_named(account) == name
+
+
+def test_accounts_of_one_name_are_told_apart_by_their_ids() -> None:
+    """An ID is shown where the labels say nothing, and only there."""
+    ada, twin, bob = ({"id": number, "label": name} for number, name in (("7", "Ada"), ("8", "Ada"), ("9", "Bob")))
+    assert told_apart(ada, bob) == ("Ada", "Bob")
+    assert told_apart(ada, twin) == ("Ada, 7", "Ada, 8")

@@ -10,16 +10,19 @@ from jackfield.testing import Answer, Request
 
 @dataclass
 class Codes:
-    """Answers the token endpoint, and ``/me`` with whose token asks."""
+    """Answers the token endpoint, and ``/me`` with whose token asks. ``refused`` has errors by the codes that are refused with them."""
 
     exchanged: list[dict[str, str]] = field(default_factory=list)
     revoked: list[str] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
 
     def __call__(self, _number: int, request: Request) -> Answer:
         """Answer a request."""
         if request.path == "/token":
             form = {name: value[0] for name, value in parse_qs(request.body.decode()).items()}
             self.exchanged.append(form)
+            if (error := self.refused.get(form.get("code", ""))) is not None:
+                return Answer({"error": error}, 400)
             owner = form["code"].removesuffix("s-code") if "code" in form else form["refresh_token"].removesuffix("-refresh")
             return Answer({"access_token": f"{owner}-token", "token_type": "Bearer", "refresh_token": f"{owner}-refresh"})
         if request.path.startswith("/authorize?"):  # the person is signed in there, and approves at once

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.manifest.manifest import ConnectionTypeManifest, Manifest
 
+_MOST_NAMED = 20
+"""Types that an error names."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -87,7 +90,8 @@ class Kinds:
 
     def _unknown(self, name: str, meant: list[str]) -> InvalidConnection:
         names = [kind.full_name for kind in self.all()]
-        hint = f"Known types: {', '.join(names[:20])}." if names else NextStep("connectors")
+        more = f" and {len(names) - _MOST_NAMED:,} more" if len(names) > _MOST_NAMED else ""
+        hint = f"Known types: {', '.join(names[:_MOST_NAMED])}{more}." if names else NextStep("connectors")
         if meant:
             text = f"'{name[:80]}' is ambiguous: {' or '.join(meant)}"
             return InvalidConnection(text, details=[Detail("/type", text, "enum")], hint=hint)

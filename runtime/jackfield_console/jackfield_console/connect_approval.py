@@ -21,7 +21,7 @@ from jackfield_console.connect_page import Pages
 from jackfield_console.layout.components import h
 from jackfield_platform.tenants.approvals import OTHER_ACCOUNT
 from jackfield_platform.tenants.connect_records import ConnectRecord
-from jackfield_platform.tenants.connect_session import ConnectSession, account_named
+from jackfield_platform.tenants.connect_session import ConnectSession, account_named, is_another, told_apart
 from jackfield_platform.tenants.connecting import Connecting
 from jackfield_server.shared.operations.connect import SESSION
 from jackfield_server.shared.requests.prefix import START
@@ -29,14 +29,21 @@ from jackfield_store.keys.sealing import digest
 from jackfield_store.management.authorizing import DECLINED
 
 Place = Literal["page", "frame", "window"]
+"""Kinds of windows."""
 _SHORT = 12
 
 
 def progress(sessions: Connecting, found: ConnectSession) -> str:
     """Return how far a session has come, as one word that changes with it and with each attempt at the provider."""
     authorization = sessions.approvals.state(found)["status"] if found.task == "authorize" else ""
-    busy = "busy" if sessions.trials.is_busy(found) else ""
-    return "-".join((found.status, found.task, authorization, _attempt(found), busy))
+    busy, met = "busy" if sessions.trials.is_busy(found) else "", "met" if found.met else ""
+    return "-".join((found.status, found.task, authorization, _attempt(found), busy, met))
+
+
+def titled(account: Mapping[str, Any] | None) -> str | None:
+    """Return the ID of an account that is shown by its label."""
+    known = account or {}
+    return str(known["id"]) if known.get("label") and known.get("id") not in (None, known["label"]) else None
 
 
 def _attempt(found: ConnectSession) -> str:
@@ -71,7 +78,7 @@ class ApprovalPages(Pages):
 
     def _row_title(self, found: ConnectSession, row: Mapping[str, Any], kind: Kind, record: ConnectRecord) -> str:
         """Name a connection that exists. In a list, its own title precedes the session's, which is for all connections of the type."""
-        own = "" if found.wanted.connection else str(record.labels.get("title") or "")
+        own = "" if found.wanted.connection else self._words.kept_title(record)
         return own or self._words.listed_title(record.type_of(kind), kind, row.get("values", {}), record)
 
     def _picture(self, sessions: Connecting, found: ConnectSession) -> Markup | None:
@@ -84,8 +91,13 @@ class ApprovalPages(Pages):
     @staticmethod
     def _same_account(sessions: Connecting, found: ConnectSession) -> Markup | None:
         """Name the account of the connection that is there already, and that the session is about."""
-        account = next((account_named(row.get("account")) for row in sessions.managed(found) if row["name"] == found.connection), "")
-        return h.p(h.strong(account)) if account else None
+        account = next((row.get("account") for row in sessions.managed(found) if row["name"] == found.connection), None)
+        return h.p(h.strong(name, title=titled(account))) if (name := account_named(account)) else None
+
+    def _connecting(self, account: Mapping[str, Any] | None) -> Markup | None:
+        """Name the account that is about to be connected, if it is known."""
+        text = self.say("account", account=account_named(account)) if account else ""
+        return h.p(text, class_="notice good", role="status", title=titled(account)) if text else None
 
     def _whom(self, found: ConnectSession) -> Node:
         """Name the platform and the user for whom the account is connected."""
@@ -131,7 +143,7 @@ class ApprovalPages(Pages):
         if answered and self._returned and self._place != "frame":
             return self._approved(sessions, found, error)
         if answered or (found.status == "saved" and state["status"] != "failed"):
-            return self._approved_elsewhere(found)
+            return self._approved_elsewhere(sessions, found)
         if state.get("reason") == OTHER_ACCOUNT and error is None:
             return self._other_account(sessions, found)
         declined = state.get("reason") == DECLINED
@@ -177,20 +189,19 @@ class ApprovalPages(Pages):
         host = urlsplit(found.wanted.return_to).hostname or ""
         remains = h.p(self.say("approved_remains", host=host)) if found.wanted.verify == "confirm" else None
         failed = self._failed(sessions, found, error) if error is not None else None
-        if found.met:
+        if is_another(sessions.account(found), found.met):
             return self._other_allowed(sessions, found, failed, remains)
-        finish = self._step("finish", self.say("finish"))
+        lead, finish = h.p(self.say("approved_lead", type=self._title(sessions, found))), self._step("finish", self.say("finish"))
         return self.page(
-            self.say("approved_title"), failed, h.p(self.say("approved_lead", type=self._title(sessions, found))), self._whom(found), remains, finish,
-            self._cancel(), picture=self._picture(sessions, found),
+            self.say("approved_title"), failed, lead, self._connecting(found.met), self._whom(found), remains, finish, self._cancel(),
+            picture=self._picture(sessions, found),
         )  # fmt: skip
 
     def _named_accounts(self, sessions: Connecting, found: ConnectSession) -> dict[str, str]:
         """Return the words for the account that was met at the provider, and the one that the connection is for."""
-        known, host = sessions.account(found), urlsplit(found.host).hostname or ""
-        labels = found.met.get("label"), known.get("label")
-        named = (account_named(found.met), account_named(known)) if labels[0] == labels[1] or not all(labels) else labels
-        return {"host": host, "now": str(named[0]), "before": str(named[1]), "platform": self._platform or self.say("somebody")}
+        now, before = told_apart(found.met, sessions.account(found))
+        host = urlsplit(found.host).hostname or ""
+        return {"host": host, "now": now, "before": before, "platform": self._platform or self.say("somebody")}
 
     def _other_account(self, sessions: Connecting, found: ConnectSession) -> Response:
         """Render that a person has signed in with another account: whose it is learns only the browser that was there."""
@@ -214,16 +225,19 @@ class ApprovalPages(Pages):
             self.say("other_title"), failed, lead, self._whom(found), remains, use, again, self._cancel(), picture=self._picture(sessions, found)
         )  # fmt: skip
 
-    def _approved_elsewhere(self, found: ConnectSession) -> Response:
+    def _approved_elsewhere(self, sessions: Connecting, found: ConnectSession) -> Response:
         """Render what a page shows while the person finishes in the window, or on the device, that came back from the provider; and then
-        until the platform has confirmed."""
+        until the platform has confirmed. The account is named to the browser that was there. It came back itself, or its frame has opened
+        the window with a nonce, which no code has replaced. What leads on is in the window; here is the second choice."""
         if found.status == "saved":
             return self._waiting()
-        here = self._step("finish", self.say("finish_here")) if self._returned else None
+        was_there = (self._back or bool(found.nonce)) and not is_another(sessions.account(found), found.met)
+        account = self._connecting(found.met) if was_there else None
+        here = self._step("finish", self.say("finish_here"), plain=True) if self._returned else None
         again = self._step("approve", self.say("approve_again"), plain=True) if self._place != "window" else None
         return self.page(
-            self.say("approved_title"), h.p(self.say("approved_elsewhere")), h.noscript(self._check(found)), here, again,
-            self._cancel() if self._place != "window" else None,
+            self.say("approved_title"), account, h.p(self.say("approved_elsewhere")), h.noscript(self._check(found)), here, again,
+            self._cancel() if self._place != "window" else None, picture=self._picture(sessions, found),
         )  # fmt: skip
 
     def _waiting(self) -> Response:
@@ -233,9 +247,9 @@ class ApprovalPages(Pages):
             patience=self.patience,
         )  # fmt: skip
 
-    def _late(self) -> Markup:
-        """Return what a person may do whose confirmation takes long; the script shows it."""
-        leave = h.button(self.say("close"), type="button", data_leaves=True, class_="primary")
+    def _late(self, *, plain: bool = False) -> Markup:
+        """Return what a person may do whose confirmation takes long; the script shows it. It is ``plain`` beside a button that leads on."""
+        leave = h.button(self.say("close"), type="button", data_leaves=True, class_="quiet" if plain else "primary")
         lead = h.p(self.say("saved_late", platform=self._platform or self.say("somebody")))
         return h.div(lead, leave, id="late", class_="notice", role="status", hidden=True)
 

@@ -147,7 +147,9 @@ class Pages:
         reference = h.strong(str(found.blocked.get("reference") or found.id), class_="reference", translate="no")
         label = [self.say("blocked_reference"), ": ", reference]
         next_ = h.p(self.say("blocked_next", platform=platform))
-        return h.div(h.p(told[:1].upper() + told[1:], class_="message"), next_, h.p(label), class_="notice bad", role="alert")
+        return h.div(
+            h.p(told[:1].upper() + told[1:], class_="message"), next_, h.p(label), class_="notice bad", role="alert", tabindex="-1"
+        )
 
     def _failed(self, sessions: Connecting, found: ConnectSession, error: JackfieldError) -> Markup:
         """Render an error for whoever can mend it."""

@@ -15,15 +15,15 @@ from starlette.responses import Response
 from jackfield.connections.connection_types import Kind
 from jackfield.kernel.errors import Detail, InvalidConnection, JackfieldError
 from jackfield.kernel.markup import Markup, Node
-from jackfield_console.connect_approval import ApprovalPages, progress
+from jackfield_console.connect_approval import ApprovalPages, progress, titled
 from jackfield_console.connect_cards import card, grouped
 from jackfield_console.connection import cure
 from jackfield_console.layout.components import badge, csrf_field, guide, h, json_text, line
 from jackfield_console.plain_form import Choices, fields
 from jackfield_platform.tenants.connect_access import stack_of
-from jackfield_platform.tenants.connect_faults import concerns
+from jackfield_platform.tenants.connect_faults import concerns, failed_step, refused
 from jackfield_platform.tenants.connect_records import ConnectRecord
-from jackfield_platform.tenants.connect_session import CANCELLED, ConnectSession, account_named
+from jackfield_platform.tenants.connect_session import CANCELLED, ConnectSession, Wanted, account_in_full, account_named
 from jackfield_platform.tenants.connecting import Connecting
 from jackfield_server.shared.operations.connect import SESSION
 from jackfield_store.connections.connection_rows import secret_places
@@ -33,6 +33,17 @@ _MOST, _FEW = 40, 8
 
 _GUIDES_POLICY = re.compile(r"^( *)```json$.*?^ *```$", re.MULTILINE | re.DOTALL)
 """Policy in a guide, for what most platforms call."""
+_REGION = re.compile(r"[a-z]{2}[a-z0-9-]{1,30}")
+_STACKS = {"aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
+"""Regions of stacks by the partition of an ARN; a role is of no region, so that any serves."""
+
+
+def _region(wanted: Wanted) -> str:
+    """Return the region in which a stack makes the role: the platform's, or a usual one of the principal's partition."""
+    given = wanted.values.get("region")
+    if isinstance(given, str) and _REGION.fullmatch(given):
+        return given
+    return _STACKS.get(wanted.principal.split(":")[1] if wanted.principal.startswith("arn:") else "", "us-east-1")
 
 
 def returning(found: ConnectSession, **members: str) -> str:
@@ -86,8 +97,8 @@ class View(ApprovalPages):
         if found.task == "authorize" and not (found.status == "saved" and self._returned and self._place != "frame"):
             return self._approval(sessions, found, error, at_once=at_once)
         if found.status == "saved":
-            back = self._step("finish", self.say("return"))
-            return self.page(self.say("return_title"), h.p(self.say("return_lead")), back, self._late(), patience=self.patience)
+            back, late = self._step("finish", self.say("return")), self._late(plain=True)
+            return self.page(self.say("return_title"), h.p(self.say("return_lead")), back, late, patience=self.patience)
         if self._place == "window":
             return self._window_is_done(found, declined=False)
         return self._at_task(sessions, found, words, error)
@@ -124,7 +135,7 @@ class View(ApprovalPages):
             return self.shown(sessions, found)
         back = h.p(h.a(self.say("return"), href=address, class_="button primary"))
         tells = {"status": found.status, **members}
-        late, patience = (None, 0.0) if found.is_over else (self._late(), self.patience)
+        late, patience = (None, 0.0) if found.is_over else (self._late(plain=True), self.patience)
         lead = h.p(self.say("return_lead"))
         return self.page(self.say("return_title"), lead, back, late, onward=address, tells=tells, patience=patience)
 
@@ -139,7 +150,8 @@ class View(ApprovalPages):
             removed = found.task == "remove"
             named = title or self.say("account_title")
             lead = h.p(self.say("removed_lead" if removed else "done_lead", type=named[:1].upper() + named[1:]))
-            whose = h.p(self.say("done_account", account=account_named(account))) if account and title and not removed else None
+            told = self.say("done_account", account=account_named(account))
+            whose = h.p(told, title=titled(account)) if account and title and not removed else None
             heading = self.say("removed_title" if removed else "done_title")
             return self.page(heading, lead, whose, back, tells={"status": found.status}, status=status)
         if found.blocked and found.status == "failed" and title:
@@ -193,7 +205,8 @@ class View(ApprovalPages):
     def _manage(self, sessions: Connecting, found: ConnectSession, words: str, failed: Markup | None) -> Response:
         managed, wanted = list(self._named(sessions, found)), words.casefold().split()
         fitting = [one for one in managed if all(word in f"{one[1]} {one[2]}".casefold() for word in wanted)]
-        rows = [self._managed_card(found, *one) for one in fitting[:_MOST]]
+        labels = Counter(label for label, _ in {(account, account_in_full(row.get("account"))) for row, _, account in managed})
+        rows = [self._managed_card(found, *one, several=labels[one[2]] > 1) for one in fitting[:_MOST]]
         if not managed:
             lead = self.say("manage_empty", platform=self._platform or self.say("somebody"))
             return self.page(self.say("manage_title"), failed, h.p(lead[:1].upper() + lead[1:], class_="empty"), self._done())
@@ -208,8 +221,9 @@ class View(ApprovalPages):
             kind, account = sessions.known_kind(str(row["type"])), account_named(row.get("account"))
             record = records.get(str(row["name"]), none)
             title = self._row_title(found, row, kind, record) if kind is not None else self.say("account_title")
-            seen[title, account] += 1
-            count = seen[title, account]
+            same = title, account_in_full(row.get("account"))
+            seen[same] += 1
+            count = seen[same]
             yield row, title if count == 1 else f"{title} ({count})", account
 
     def _listed_title(self, sessions: Connecting, found: ConnectSession) -> str:
@@ -217,14 +231,17 @@ class View(ApprovalPages):
         titles = (title for row, title, _ in self._named(sessions, found) if row["name"] == found.connection)
         return next(titles, None) or self._title(sessions, found)
 
-    def _managed_card(self, found: ConnectSession, row: Mapping[str, Any], title: str, account: str) -> Markup:
+    def _managed_card(self, found: ConnectSession, row: Mapping[str, Any], title: str, account: str, *, several: bool) -> Markup:
+        """Render a connection; an account has its ID where ``several`` have its label."""
+        whose = row.get("account")
+        account = account_in_full(whose) if several else account
         name = ", ".join(filter(None, (title, account)))
         again = h.button(self.say("again"), name="step", value="again", aria_label=f"{self.say('again')}: {name}")
         remove = h.button(self.say("remove"), name="step", value="remove", class_="danger", aria_label=f"{self.say('remove')}: {name}")
         buttons = h.div(again, remove if found.wanted.mode == "manage" else None, class_="actions")
         form = self._formed("", h.input(type="hidden", name="connection", value=str(row["name"])), buttons)
         heading = h.h2(title, " ", self._status(str(row.get("status", "untested"))))
-        return h.li(heading, h.p(account) if account else None, form, class_="card")
+        return h.li(heading, h.p(account, title=titled(whose)) if account else None, form, class_="card")
 
     def _form(self, sessions: Connecting, found: ConnectSession, error: JackfieldError | None) -> Response:
         kind = sessions.kind(found)
@@ -232,12 +249,13 @@ class View(ApprovalPages):
         values = {**values, **self._shown_again(kind, schema)}
         schema = self._words.schema(found.type, kind, schema)
         faults = {item.path: self._fault_of(item) for item in error.details if item.path} if isinstance(error, InvalidConnection) else {}
+        marked = faults or self._refused(found, schema["properties"], {*values, *stored})
         again = found.task == "replace"
         title = self.say("again_title" if again else "form_title", type=self._title(sessions, found))
         button = self.say("approve_begin")
         form = self._formed(
             "submit",
-            fields(schema, values, stored, faults, self.say, self._suggest(found.type, kind)),
+            fields(schema, values, stored, marked, self.say, self._suggest(found.type, kind)),
             h.div(h.button(button, class_="primary"), class_="actions"),
         )
         external = sessions.external_id(found)
@@ -250,8 +268,8 @@ class View(ApprovalPages):
         several = not again and not found.wanted.connection and len(sessions.offered(found)) > 1
         back = self._step("back", self.say("back"), plain=True) if several else None
         return self.page(
-            title, h.p(line(self._words.description(found.type, kind))), self._same_account(sessions, found),
-            self._faults(sessions, found, error, faults), self._trial(found, schema["properties"], external), before, then, form, setup,
+            title, h.p(line(self._words.description(found.type, kind))), self._same_account(sessions, found), before, then,
+            self._faults(sessions, found, error, faults), self._trial(found, schema["properties"], external), form, setup,
             back, self._cancel(), picture=self._picture(sessions, found), follows="end",
         )  # fmt: skip
 
@@ -259,6 +277,12 @@ class View(ApprovalPages):
         """Return what the person has typed into the fields of a form, but no secret."""
         hidden = {path.split("/")[1] for path in secret_places(kind.schema, self._typed)}
         return {name: text for name, text in self._typed.items() if name in schema["properties"] and name not in hidden}
+
+    def _refused(self, found: ConnectSession, fields: Mapping[str, Any], filled: Collection[str]) -> dict[str, str]:
+        """Return what the test has refused of what the person has ``filled`` in, by JSON Pointer."""
+        step = None if found.passed or found.blocked else failed_step((found.trial.get("lastTest") or {}).get("steps", ()))
+        names = refused(step, {name: field for name, field in fields.items() if name in filled}) if step is not None else ()
+        return {f"/{name}": self._words.summary(step) for name in names} if step is not None else {}
 
     def _fault_of(self, item: Detail) -> str:
         return self.say("needs_value") if item.keyword == "required" else self._words.fault_of_value(item.message)
@@ -271,34 +295,36 @@ class View(ApprovalPages):
             return self._failed(sessions, found, error)
         entered = sessions.form(found)[0]["properties"]
         hidden = [f"{path[1:]}: {text}" for path, text in faults.items() if path.split("/")[1] not in entered]
-        return h.p(self.say("wrong"), [[h.br(), text] for text in hidden], class_="notice bad", role="alert")
+        return h.p(self.say("wrong"), [[h.br(), text] for text in hidden], class_="notice bad", role="alert", tabindex="-1")
 
     def _access(self, sessions: Connecting, found: ConnectSession, external: str | None) -> Markup | None:
         """Render what the owner of an account does first: the External ID, and the documents that create the role."""
         if external is None:
             policy = self._needed(sessions, found)
             return h.details(h.summary(self.say("needed")), self._code(policy, self.say("needed"))) if policy else None
-        made = sessions.documents(found)
-        template = self._template(found, stack_of(made), made["cloudFormation"]) if "cloudFormation" in made else []
+        made, again = sessions.documents(found), "_again" if found.task == "replace" else ""
+        template = self._template(found, stack_of(made), made["cloudFormation"], again) if "cloudFormation" in made else []
         policies = [
             h.details(h.summary(self.say(key)), self._code(json_text(made[name]), self.say(key)))
             for name, key in (("trustPolicy", "external_trust"), ("identityPolicy", "external_permissions"))
             if name in made
         ]
-        lead = self.say("external_lead_again" if found.task == "replace" else "external_lead")
+        title, lead = self.say("external_title", platform=self._platform or self.say("external_us")), h.p(self.say(f"external_lead{again}"))
+        by_hand = h.h3(self.say(f"external_by_hand{again}")) if template else None
         return h.section(
-            h.h2(self.say("external_title", platform=self._platform or self.say("external_us"))), h.p(lead), self._code(external, self.say("external_id"), whole=True), template, policies,
-            class_="card stack",
-        )  # fmt: skip
+            h.h2(title), lead, template, by_hand, self._code(external, self.say("external_id"), whole=True), policies, class_="card stack"
+        )
 
-    def _template(self, found: ConnectSession, stack: str, document: Mapping[str, Any]) -> list[Markup]:
-        """Offer the template of the role, and the command that makes the role, or changes one that the template has made."""
-        command = f"aws cloudformation deploy --stack-name {stack} --template-file {stack}.json --capabilities CAPABILITY_NAMED_IAM"
-        address, lead = f"{SESSION}/{found.id}/template", "external_command_again" if found.task == "replace" else "external_command"
+    def _template(self, found: ConnectSession, stack: str, document: Mapping[str, Any], again: str) -> list[Markup]:
+        """Offer the template of the role, which is the quickest way, and the command that makes the role, or changes one that the template
+        has made."""
+        where = f"--region {_region(found.wanted)} --stack-name {stack} --template-file {stack}.json"
+        command = f"aws cloudformation deploy {where} --capabilities CAPABILITY_NAMED_IAM"
         return [
-            h.p(h.a(self.say("external_template"), href=address, class_="button", download=f"{stack}.json")),
+            h.h3(self.say("external_quickest")), h.p(self.say(f"external_use{again}")),
+            h.p(h.a(self.say("external_template"), href=f"{SESSION}/{found.id}/template", class_="button", download=f"{stack}.json")),
             h.details(h.summary(self.say("external_document")), self._code(json_text(document), self.say("external_document"))),
-            h.p(self.say(lead)), self._code(command, "AWS CLI"),
+            h.h3(self.say("external_command")), self._code(command, "AWS CLI"),
         ]  # fmt: skip
 
     def _needed(self, sessions: Connecting, found: ConnectSession) -> str:
@@ -328,7 +354,7 @@ class View(ApprovalPages):
         ]
         if all(step["passed"] for step in steps):
             return h.details(h.summary(self.say("tested_title")), h.ul(rows, class_="stack")) if rows else None
-        lead = None if found.passed else h.p(self.say("failed_lead"), class_="notice bad", role="alert")
+        lead = None if found.passed else h.p(self.say("failed_lead"), class_="notice bad", role="alert", tabindex="-1")
         return h.section(h.h2(self.say("tested_title")), lead, h.ul(rows, class_="stack"), class_="card stack")
 
     @staticmethod
@@ -342,9 +368,8 @@ class View(ApprovalPages):
         return badge(status, self.say(f"status_{status}"))
 
     def _account(self, sessions: Connecting, found: ConnectSession) -> Response:
-        account = account_named(found.trial.get("account"))
         key, tone = ("no_account", "good") if found.trial.get("status") == "ok" else ("not_checked", "")
-        told = h.p(self.say("account", account=account) if account else self.say(key), class_=f"notice {tone}".strip(), role="status")
+        told = self._connecting(found.trial.get("account")) or h.p(self.say(key), class_=f"notice {tone}".strip(), role="status")
         again = self._step("change", self.say("change"), plain=True)
         title = self.say("again_title" if found.task == "replace" else "form_title", type=self._title(sessions, found))
         return self.page(

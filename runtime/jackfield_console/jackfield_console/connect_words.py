@@ -17,6 +17,7 @@ from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.hints import worded
 from jackfield.kernel.markup import Markup, Node
 from jackfield_console.layout.components import h
+from jackfield_platform.tenants.connect_labels import in_language
 from jackfield_platform.tenants.connect_records import ConnectRecord
 from jackfield_platform.tenants.connect_session import ConnectSession
 
@@ -66,6 +67,10 @@ class Words:
         text = (worded(hint, "console") or "").strip()
         general = self._texts.find(f"code#{code}#hint") if text and self._texts.find(text) is None else None
         return self._texts.hint(text) if general is None else general
+
+    def kept_title(self, record: ConnectRecord) -> str:
+        """Return the title that a session has left with a connection; empty if none has."""
+        return str(in_language(record.labels, self.locale).get(_TITLE) or "")
 
     def connector(self, name: str, kind: Kind) -> str:
         """Return the name of a type's connector: the one that the platform named, since a family serves several."""
@@ -117,8 +122,7 @@ class Words:
 
     def _label(self, name: str, kind: Kind, record: ConnectRecord | None = None) -> Mapping[str, Any]:
         kept = self._kept if record is None else record.labels
-        found: Mapping[str, Any] = self._labels.get(name) or self._labels.get(kind.full_name) or kept
-        return found
+        return in_language(self._labels.get(name) or self._labels.get(kind.full_name) or kept, self.locale)
 
     def advice(self, hint: str | None, code: str = "") -> Markup | None:
         """Render what to do next."""
@@ -131,8 +135,19 @@ class Words:
         message, said = str(step["message"]), (step.get("provider") or {}).get("message") or ""
         return self._told(message, self.of(message), str(step.get("code") or ""), said)
 
+    def summary(self, step: Mapping[str, Any]) -> str:
+        """Return what a failed step of a test says in one text of the reader's language, without the provider's own words."""
+        message, said = str(step["message"]), (step.get("provider") or {}).get("message") or ""
+        text = self._general(message, str(step.get("code") or "")) or self.of(message)
+        before, found, _ = text.partition(f": {said}") if said else (text, "", "")
+        return f"{before}." if found else text
+
+    def _general(self, message: str, code: str) -> str | None:
+        """Return the text of an error's code in place of a message of ours that has none in the reader's language."""
+        return self._texts.find(f"code#{code}") if self._texts.find(message) is None else None
+
     def _told(self, message: str, known: str, code: str, said: str, class_: str | None = None) -> Node:
-        general = self._texts.find(f"code#{code}") if self._texts.find(message) is None else None
+        general = self._general(message, code)
         if general is None:
             return h.p(_quoted(known, said), class_=class_)
         wording = h.details(h.summary(self.say("in_english")), h.p(_quoted(message, said), lang="en"))
@@ -145,7 +160,7 @@ class Words:
             message = message.replace(quoted, "")
         said = error.provider.message if error.provider is not None else None
         told = self._told(error.message, message[:1].upper() + message[1:], error.code, said or "", "message")
-        return h.div(told, self.advice(error.hint, error.code), class_="notice bad", role="alert")
+        return h.div(told, self.advice(error.hint, error.code), class_="notice bad", role="alert", tabindex="-1")
 
 
 def _quoted(text: str, said: str) -> Node:

@@ -82,3 +82,20 @@ def test_connect_sessions(operator: Shell) -> None:
     body = operator.write("body.json", '{"verify": "confirm", "returnTo": "https://shop.example/back"}')
     refused = operator.run("connect-sessions", "create", "--user", "ada", "--file", str(body), "--url", "https://j.example")
     assert (refused.code, "only the platform" in refused.json["error"]["message"]) == (2, True)
+
+
+def test_a_connection_of_nobody_is_given_to_a_user(operator: Shell) -> None:
+    """Sessions of that user may be about it from then on, and those of others not any more; the audit log has who decided."""
+    values = operator.write("values.json", '{"token": "secret-4711"}')
+    added = operator.run("connections", "add", "old", "--type", "echo/token", "--values", str(values), "--no-test")
+    assert added.code == 0, added.err
+    assert operator.run("connect-sessions", "assign", "old", "--user", "ada").json == {"connection": "old", "user": "ada"}
+    again = ("connect-sessions", "create", "--mode", "reauth", "--connection", "old", "--url", "https://j.example", "--user")
+    assert operator.run(*again, "ada").code == 0
+    assert "is of another user than 'bob'" in operator.run(*again, "bob").json["error"]["message"]
+    assert operator.run("connect-sessions", "assign", "old", "--user", "").code == 0
+    assert operator.run(*again, "bob").code == 0
+    told = [(row["object"], row["details"]["user"]) for row in operator.run("audit", "list").json if row["event"] == "connect.assigned"]
+    assert sorted(told) == [("connection:old", ""), ("connection:old", "ada")]
+    assert operator.run("connect-sessions", "assign", "missing", "--user", "ada").code == 2
+    assert operator.run("connect-sessions", "assign", "old", "--user", "a" * 201).code == 2

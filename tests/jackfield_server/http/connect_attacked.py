@@ -124,11 +124,12 @@ class Attacked:
         """State of a session."""
         return str(self.platform.get(f"{BASE}/{begun['id']}").json["status"])
 
-    def untouched(self) -> bool:
-        """True if nobody is connected, and the token endpoint was never asked."""
+    def untouched(self, codes: int = 0) -> bool:
+        """True if nobody is connected, and the token endpoint was asked for as many codes as browsers have brought back that it was
+        opened for, and for nothing else."""
         connections = self.stand.host.runtime("acme-1").connections
         rows = [connections.show(str(row["name"])) for row in connections.list().items]
-        return self.authority.exchanged == [] and all(row["authorization"] == {"status": "none"} for row in rows)
+        return len(self.authority.exchanged) == codes == self.codes() and all(row["authorization"] == {"status": "none"} for row in rows)
 
     def codes(self) -> int:
         """How many codes were exchanged."""
@@ -145,6 +146,41 @@ class Attacked:
         storage = self.stand.host.storage
         made = PlatformTokens(storage.database, storage.vault, self.clock, Actor("cli", "eve")).create(pattern, "another")
         return Client(self.stand.port, made.text)
+
+
+def begun_by(site: Attacked, **body: Any) -> tuple[dict[str, Any], Person, str]:
+    """A session that somebody has begun, that browser, and the link to the approval."""
+    begun = site.begin(**body)
+    page = Person(site.stand.port).go(begun["url"], Referer="https://shop.example/").press("Begin")
+    return begun, page, start_of(page)
+
+
+def start_of(page: Person) -> str:
+    """The link to the approval on a page."""
+    return next(part for part in page.text.split('"') if part.startswith("/oauth2/start/"))
+
+
+def nonce_of(page: Person) -> str:
+    """What a framed page hands to its window."""
+    return page.text.split('data-nonce="')[1].split('"')[0]
+
+
+def code_of(page: Person) -> str:
+    """The code that a page shows for another device."""
+    return page.text.rsplit("<code>", 1)[1].split("<")[0]
+
+
+def state_at(person: Person) -> str:
+    """The state with which a page leads to the provider."""
+    assert person.page is not None
+    address = person.page.headers.get("location") or person.onward()
+    return parse_qs(urlsplit(address).query)["state"][0]
+
+
+def sent(person: Person, **form: str) -> Person:
+    """Send the form of the page on which a stranger is asked, with other values."""
+    csrf = person.text.split('name="csrf" value="')[1].split('"')[0]
+    return person.send(person.visited[-1], {"csrf": csrf, **form})
 
 
 @contextlib.contextmanager

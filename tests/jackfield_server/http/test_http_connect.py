@@ -105,7 +105,7 @@ def test_a_person_connects_with_a_key(shop: Shop, caplog: pytest.LogCaptureFixtu
     ada.press("Begin")
     assert shop.status(begun) == "opened"
     ada.press("Continue", token="a-very-secret-token")
-    assert "You are connecting The echo in the hall, echo-1." in ada.said
+    assert ("You are connecting The echo in the hall." in ada.said, 'title="echo-1"' in ada.text) == (True, True)
     assert (shop.status(begun), shop.connections()) == ("testing", {})
     ada.press("Connect")
     address = ada.onward()
@@ -296,7 +296,7 @@ def test_connections_are_managed(shop: Shop) -> None:
     assert shop.confirm(first, proof_of(ada.onward())).status == 200
     begun = shop.begin(mode="manage", types=[], connection="")
     ada = shop.person(begun).press("Begin")
-    assert "The echo in the hall, echo-1" in ada.said
+    assert ("The echo in the hall" in ada.said, "echo-1" in ada.said, 'title="echo-1"' in ada.text) == (True, False, True)
     ada.press("Disconnect")
     assert ("Disconnect Echo: Token?" in ada.said, "main" in ada.said) == (True, False)
     ada.press("Disconnect")

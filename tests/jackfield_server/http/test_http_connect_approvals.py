@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import pytest
-from tests.jackfield_server.http.connect_attacked import BASE, Attacked
+from tests.jackfield_server.http.connect_attacked import BASE, Attacked, begun_by, code_of, nonce_of, sent, start_of, state_at
 from tests.jackfield_server.http.connect_browser import Person
 
 from http_stand import SETTINGS, Client
@@ -17,41 +17,6 @@ pytest_plugins = ["tests.jackfield_server.http.connect_place"]
 
 WAYS = ("confirm", "browser", "link")
 FRAMED = {"origins": ["https://shop.example"]}
-
-
-def begun_by(site: Attacked, **body: Any) -> tuple[dict[str, Any], Person, str]:
-    """A session that somebody has begun, that browser, and the link to the approval."""
-    begun = site.begin(**body)
-    page = Person(site.stand.port).go(begun["url"], Referer="https://shop.example/").press("Begin")
-    return begun, page, start_of(page)
-
-
-def start_of(page: Person) -> str:
-    """The link to the approval on a page."""
-    return next(part for part in page.text.split('"') if part.startswith("/oauth2/start/"))
-
-
-def nonce_of(page: Person) -> str:
-    """What a framed page hands to its window."""
-    return page.text.split('data-nonce="')[1].split('"')[0]
-
-
-def code_of(page: Person) -> str:
-    """The code that a page shows for another device."""
-    return page.text.rsplit("<code>", 1)[1].split("<")[0]
-
-
-def state_at(person: Person) -> str:
-    """The state with which a page leads to the provider."""
-    assert person.page is not None
-    address = person.page.headers.get("location") or person.onward()
-    return parse_qs(urlsplit(address).query)["state"][0]
-
-
-def sent(person: Person, **form: str) -> Person:
-    """Send the form of the page on which a stranger is asked, with other values."""
-    csrf = person.text.split('name="csrf" value="')[1].split('"')[0]
-    return person.send(person.visited[-1], {"csrf": csrf, **form})
 
 
 @pytest.mark.parametrize("verify", WAYS)
@@ -100,7 +65,7 @@ def test_eve_plants_her_cookies(site: Attacked, verify: str) -> None:
     csrf = eve.text.split('name="csrf" value="')[1].split('"')[0]
     for step in ("finish", "finish"):
         assert "proof=" not in eve.send(address, {"step": step, "csrf": csrf}).text
-    assert (site.status(begun), site.untouched()) == ("testing", True)
+    assert (site.status(begun), site.untouched(1)) == ("testing", True)
     bob.go(bob.onward())
     assert all(words in bob.said for words in ("The Shop", "for the user eve", "Go on only if this is you"))
     if verify == "confirm":
@@ -108,7 +73,7 @@ def test_eve_plants_her_cookies(site: Attacked, verify: str) -> None:
         proof = parse_qs(urlsplit(bob.press("Finish").onward()).query)["proof"][0]
         assert "proof=" not in eve.send(address, {"step": "finish", "csrf": csrf}).text, "the proof is for Bob's browser alone"
         assert site.confirm(begun, proof, "bob").status == 403
-        assert (site.status(begun), site.untouched()) == ("failed", True)
+        assert (site.status(begun), site.untouched(1)) == ("failed", True)
 
 
 @pytest.mark.parametrize("more", [{}, FRAMED], ids=["page", "frame"])

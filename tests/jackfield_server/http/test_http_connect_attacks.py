@@ -26,10 +26,11 @@ pytest_plugins = ["tests.jackfield_server.http.connect_place"]
 
 
 def test_a_person_approves_and_is_confirmed(site: Attacked) -> None:
-    """The code is exchanged by the confirmation, once; the connection is then the account of who approved, in at most six clicks."""
+    """The code is exchanged once, when the browser is back; nobody is connected before the confirmation. The connection is then the account
+    of who approved, in at most six clicks."""
     begun = site.begin()
     ada, proof = site.approved(begun)
-    assert (site.status(begun), site.untouched(), ada.clicks <= 6) == ("saved", True, True)
+    assert (site.status(begun), site.untouched(1), ada.clicks <= 6) == ("saved", True, True)
     done = site.confirm(begun, proof)
     assert (done.status, done.json["status"]) == (200, "granted")
     assert (site.codes(), site.connected()) == (1, "ada")
@@ -41,10 +42,10 @@ def test_a_link_is_sent_to_another_person(site: Attacked) -> None:
     begun = site.begin()
     _, proof = site.approved(begun, "bobs-code")
     assert site.confirm(begun, proof, "bob").status == 403
-    assert (site.status(begun), site.untouched()) == ("failed", True)
+    assert (site.status(begun), site.untouched(1)) == ("failed", True)
     assert site.confirm(begun, proof, "ada").status == 409
     assert site.stand.host.runtime("acme-1").connections.list().items == ()
-    assert site.untouched()
+    assert site.untouched(1)
 
 
 def test_the_callback_is_moved_to_another_browser(site: Attacked) -> None:
@@ -176,7 +177,7 @@ def test_two_tabs_of_one_browser(site: Attacked) -> None:
     ada, proof = site.approved(first)
     _, other = site.approved(second, person=ada)
     assert site.confirm(first, other).status == 403
-    assert site.untouched()
+    assert site.untouched(2)
     assert site.confirm(first, proof).status == 200
     assert site.confirm(second, other).status == 200
     assert site.connected() == "ada"
@@ -191,7 +192,7 @@ def test_another_user_workspace_or_token_confirms(site: Attacked) -> None:
         assert site.confirm(begun, proof, client=client).status == 404
     token = site.platform.post("/v1/workspaces/acme-1/tokens", {"scope": "manage", "name": "tenant"}).json["token"]
     assert site.confirm(begun, proof, client=Client(site.stand.port, token)).status == 403
-    assert site.untouched()
+    assert site.untouched(1)
     assert site.confirm(begun, proof).status == 200
 
 
@@ -213,7 +214,7 @@ def test_a_proof_is_guessed_or_old(site: Attacked) -> None:
     assert site.confirm(begun, "made-up").status == 403
     ada.go(f"/connect/session/{begun['id']}").press("Return")
     assert site.confirm(begun, proof).status == 403
-    assert site.untouched()
+    assert site.untouched(1)
     assert site.confirm(begun, parse_qs(urlsplit(ada.onward()).query)["proof"][0]).status == 200
 
 
@@ -225,7 +226,7 @@ def test_a_session_expires(site: Attacked, seconds: float) -> None:
     site.clock.advance(seconds)
     assert site.confirm(begun, proof).status in (404, 409)
     assert site.status(begun) in ("failed", "expired")
-    assert site.untouched()
+    assert site.untouched(1)
     assert Person(site.stand.port).go(begun["url"]).page.status in (403, 404)  # type: ignore[union-attr]
 
 
@@ -274,7 +275,7 @@ def test_a_row_is_changed_in_the_database(site: Attacked) -> None:
     with database.write() as transaction:
         transaction.change("UPDATE connect_sessions SET status = 'opened' WHERE id = :id", {"id": begun["id"]})
     assert site.confirm(begun, proof).status == 404
-    assert site.untouched()
+    assert site.untouched(1)
 
 
 def test_the_server_ends_between_callback_and_confirmation(site: Attacked) -> None:

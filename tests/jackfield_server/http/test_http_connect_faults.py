@@ -300,6 +300,14 @@ def test_a_session_in_which_nothing_can_be_done_is_refused(stand: Stand, platfor
     assert "Show all" in person.go(f"{address}?q=quux").said
 
 
+def test_an_unknown_type_says_how_many_there_are(stand: Stand, platform: Client) -> None:
+    """The hint names the first ones, and counts the rest."""
+    answer = platform.post(BASE, {"verify": "link", "types": ["echo/nothing"]})
+    hint, count = answer.json["hint"], len(stand.host.runtime("acme-1").connections.kinds.all())
+    named = hint.removeprefix("Known types: ").partition(" and ")
+    assert (answer.status, len(named[0].split(", ")), named[2]) == (400, 20, f"{count - 20} more."), hint
+
+
 def test_a_workspace_with_nothing_to_offer_refuses_the_session(stand: Stand, platform: Client) -> None:
     """Where the rules of the workspace leave connectors whose server the platform has to name, a session without types and values is
     refused, and says what is missing; with the server, it is offered."""
@@ -312,3 +320,67 @@ def test_a_workspace_with_nothing_to_offer_refuses_the_session(stand: Stand, pla
     answer = platform.post(f"{workspace}/connect-sessions", named)
     assert answer.status == 201, answer.body
     assert "Bearer Token" in Person(stand.port).go(answer.json["url"]).press("Begin").said
+
+
+def fields_at_fault(person: Person) -> dict[str, str]:
+    """What a form says of each field that is marked, by the field's name: the text that describes it."""
+    found = {}
+    for tag in re.findall(r"<(?:input|textarea|select)\b[^>]*aria-invalid=\"true\"[^>]*>", person.text):
+        name, described = (re.findall(rf'\b{attribute}="([^"]*)"', tag)[0] for attribute in ("name", "aria-describedby"))
+        texts = [re.findall(rf'id="{one}"[^>]*>([^<]*)<', person.text) for one in described.split() if one.endswith("-fault")]
+        found[name.removeprefix("value.")] = texts[0][0]
+    return found
+
+
+@pytest.mark.parametrize("locale", ["en", "de"])
+def test_a_refused_field_is_marked(stand: Stand, platform: Client, locale: str) -> None:
+    """A test that names the values it has refused, or that refuses the only secret, marks these fields, with what was refused. Where it
+    could be several, no field is marked, and the summary can take the focus."""
+    summary = 'role="alert" tabindex="-1"'
+    with Provider(lambda _number, _request: Answer({"message": "bad key"}, 401)) as provider:
+        _, person = begin(stand, platform, locale, **key_at(provider.url))
+        submit(person, locale, apiKey="k-4711")
+        said = {"en": "The provider refused to sign in.", "de": "Der Anbieter hat die Anmeldung abgelehnt."}[locale]
+        assert fields_at_fault(person) == {"apiKey": said}
+        defaults = {"values": {"server": provider.url, "testPath": "/me"}}
+        _, person = begin(stand, platform, locale, types=["http/basic"], defaults=defaults)
+        submit(person, locale, username="ada", password="wrong")
+        assert (fields_at_fault(person), summary in person.text) == ({}, True)
+    with Provider(lambda _number, _request: Answer({}, 503)) as provider:
+        _, person = begin(stand, platform, locale, **key_at(provider.url))
+        submit(person, locale, apiKey="k-4711")
+        assert (fields_at_fault(person), summary in person.text) == ({}, True)
+    keys = {"accessKeyId": KEY, "secretAccessKey": "s3cret", "externalId": "acme:4711"}
+    with FakeAws(roles={ROLE: Role(external_id="another")}, users={KEY: User(secret="s3cret", arn=USER)}) as aws:
+        values = {**keys, "stsEndpoint": aws.url, "endpoint": aws.url}
+        asked = {"types": ["aws-ses/awsAssumeRole"], "principal": USER, "defaults": {"values": values, "locked": [*values]}}
+        _, person = begin(stand, platform, locale, **asked)
+        submit(person, locale, roleARN=ROLE, region="eu-west-1")
+        assert [*fields_at_fault(person)] == ["roleARN"]
+        heading = {"en": "2. Enter the role", "de": "2. Die Rolle eingeben"}[locale]
+        assert person.text.index(heading) < person.text.index(summary) < person.text.index("value.roleARN"), "what was above stays there"
+
+
+@pytest.mark.parametrize("locale", ["en", "de"])
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("SignatureDoesNotMatch", "Signature expired: 20310131T120000Z is now earlier than 20310131T121000Z"),
+        ("SignatureDoesNotMatch", "Signature not yet current: 20310131T120000Z is still later than 20310131T115500Z"),
+        ("RequestExpired", "Request has expired"),
+    ],
+)  # fmt: skip
+def test_a_wrong_clock_is_the_platforms(tmp_path: Path, locale: str, code: str, message: str) -> None:
+    """Also where the person connects with a key of his own: the server's clock is nothing that he could set, and his key is not wrong."""
+    script = [{"do": "status", "operation": "GetCallerIdentity", "always": True, "status": 403, "code": code, "message": message}]
+    users = {KEY: User(secret="s3cret", arn=USER)}
+    with FakeAws(users=users, script=script) as aws, standing(tmp_path, SETTINGS, clock=FakeClock(), AWS_ENDPOINT_URL=aws.url) as stand:
+        platform = stand.platform("token-4711")
+        session, person = begin(stand, platform, locale, types=["aws-ses/apiKeySecret"])
+        submit(person, locale, accessKeyId=KEY, secretAccessKey="s3cret", region="eu-west-1")
+        blocked, shown = platform.get(f"{BASE}/{session}").json["blocked"], REFERENCE.search(person.said)
+        told = [(data["reference"], data["code"]) for data in events(stand, platform, session)]
+        assert shown is not None
+        assert ("clock" in blocked["hint"], told) == (True, [(shown[1], blocked["code"])])
+        said = re.search(r"clock|Uhr|NTP|ignature|What to do|Was zu tun ist", person.said)
+        assert (BLOCKED[locale] in person.said, said, fields_at_fault(person)) == (True, None, {})

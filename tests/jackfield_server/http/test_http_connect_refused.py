@@ -134,8 +134,9 @@ def test_a_frame_without_cookies_offers_a_window(site: Attacked) -> None:
     ada = Person(site.stand.port).go(begun["url"], **WINDOW).press("Begin").press("Continue", token="x").press("Connect")
     assert json.loads(Person(site.stand.port).go(f"{link}/state").text)["over"] is True
     frame.go(link, **FRAME)
-    assert (told(frame), "echo-1" in frame.said, "Connected" in frame.said) == ({"session": begun["id"], "status": "granted"}, False, True)
-    assert "echo-1" in ada.go(f"/connect/session/{begun['id']}").said
+    granted = {"session": begun["id"], "status": "granted"}
+    assert (told(frame), "echo in the hall" in frame.said, "Connected" in frame.said) == (granted, False, True)
+    assert "echo in the hall" in ada.go(f"/connect/session/{begun['id']}").said
 
 
 @pytest.mark.parametrize("same_site", [True, False])
@@ -204,4 +205,5 @@ def test_no_name_of_a_connection_is_shown(site: Attacked, locale: str) -> None:
     pages.append(eve.press(remove).go(f"/connect/session/{last['id']}").said)
     assert [page for page in pages if "internal" in page] == []
     assert [page for page in pages if "Hall of Echoes" not in page] == []
-    assert ["echo-1" in page for page in pages] == [False, True, True, True, True, True, True, False]
+    assert [page for page in pages if "echo-1" in page] == [], "an ID says nothing beside a label"
+    assert ["The echo in the hall" in page for page in pages] == [False, True, True, True, True, True, True, False]

@@ -27,6 +27,9 @@
     if (element) element.hidden = !shown;
   };
 
+  // Which session it is, before anything has happened to it.
+  if (session) say({ jackfield: "connect-open", session });
+
   // How it goes, once for each page. Nobody has heard of a proof after a while: the platform's page takes it from its address.
   if (told) tell(JSON.parse(told));
   const goOn = () => onward && location.replace(onward);
@@ -158,7 +161,8 @@
     sent.clear();
   });
 
-  main.querySelector("[aria-invalid='true']")?.focus(); // the first field to mend
+  // What was refused: the first field to mend or, if no field is, the summary.
+  (main.querySelector("[aria-invalid='true']") ?? main.querySelector("[role='alert'][tabindex]"))?.focus();
 
   // Who comes from the platform's page need not press Begin; who is done, or has cancelled, need not close anything.
   const begins = main.querySelector("form[data-begins]");

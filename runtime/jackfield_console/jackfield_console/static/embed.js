@@ -58,20 +58,22 @@
 
   // Resolves to {status, session, proof, reason, last}. status: "saved" (confirm the proof on your server), "granted", "pending" (finished,
   // and not confirmed when the person closed it), "failed", "expired", "lost" (this browser cannot go on), "closed" (by the person, or the
-  // provider has cut the window off: ask your server), "blocked" (the browser opened no window). on is called with each message.
+  // provider has cut the window off: ask your server), "blocked" (the browser opened no window). on is called with each message. session is
+  // missing if the page had not loaded.
   const open = (url, { mode = "modal", title = "Connect an account", on } = {}) => new Promise((resolve) => {
     const { origin } = new URL(url, location.href);
     const heard = new Set();
-    let last = null;
+    let last = null, session;
     const leave = () => {
       removeEventListener("message", hear);
       shown.close();
       if (last?.status === "pending") resolve(last);
-      else resolve({ status: "closed", ...(last && { session: last.session, last: last.status }) });
+      else resolve({ status: "closed", ...(session && { session }), ...(last && { last: last.status }) });
     };
     const hear = (event) => {
       if (event.origin !== origin || event.source !== shown.target()) return;
       const { jackfield, ...told } = event.data ?? {};
+      if (jackfield === "connect-open") session = told.session;
       if (jackfield === "connect-size" && told.height > 0) shown.fit(told);
       if (jackfield === "connect-close") leave();
       if (jackfield !== "connect") return;

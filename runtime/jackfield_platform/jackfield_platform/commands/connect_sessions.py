@@ -15,6 +15,7 @@ from jackfield_store.commands.stored import actor
 from jackfield_store.runtime import stored
 
 if TYPE_CHECKING:
+    from jackfield.cli.output import Output
     from jackfield_platform.tenants.connecting import Connecting
 
 _COLUMNS = ("id", "status", "mode", "connection", "user", "expiresAt", "reason")
@@ -38,8 +39,6 @@ def _declare_create(parser: Parser) -> None:
 
 
 def _create(sessions: Connecting, arguments: Namespace) -> dict[str, Any]:
-    from jackfield_platform.tenants.connecting import PAGE
-
     base = (arguments.url or arguments.public_url).rstrip("/")
     if not base:
         hint = "Give it with --url, or store it: 'jackfield settings set publicUrl URL'."
@@ -53,7 +52,7 @@ def _create(sessions: Connecting, arguments: Namespace) -> dict[str, Any]:
     body: dict[str, Any] = {"verify": "link", **(read_document(arguments, "file") if arguments.file else {})}
     body |= {name: value for name, value in given.items() if value is not None}
     made, link = sessions.create(body, actor())
-    return {"id": made.id, "url": f"{base}{PAGE}/{link}", "expiresAt": iso(made.expires_at), **made.warnings}
+    return {"id": made.id, "url": f"{base}{arguments.page}/{link}", "expiresAt": iso(made.expires_at), **made.warnings}
 
 
 def _list(sessions: Connecting, arguments: Namespace) -> list[dict[str, Any]]:
@@ -65,12 +64,26 @@ def _revoke(sessions: Connecting, arguments: Namespace) -> dict[str, Any]:
     return sessions.show(arguments.id)
 
 
-@contextmanager
-def _open_connecting(arguments: Namespace) -> Iterator[Connecting]:
-    from jackfield_platform.tenants.connecting import open_sessions
+def _declare_assign(parser: Parser) -> None:
+    parser.add_argument("connection", metavar="NAME", help="a stored connection")
+    parser.add_argument("--user", metavar="ID", required=True, help="your own ID of the person; '' makes it nobody's")
+
+
+def _assign(arguments: Namespace, output: Output) -> int:
+    from jackfield_platform.tenants.connect_users import assign
 
     with stored(open_jackfield(arguments)) as jackfield:
-        arguments.public_url = jackfield.storage.shared.value("publicUrl")
+        assign(jackfield, SystemClock(), arguments.connection, arguments.user, actor())
+    output.value({"connection": arguments.connection, "user": arguments.user})
+    return 0
+
+
+@contextmanager
+def _open_connecting(arguments: Namespace) -> Iterator[Connecting]:
+    from jackfield_platform.tenants.connecting import PAGE, open_sessions
+
+    with stored(open_jackfield(arguments)) as jackfield:
+        arguments.page, arguments.public_url = PAGE, jackfield.storage.shared.value("publicUrl")
         yield open_sessions(jackfield, SystemClock())
 
 
@@ -81,5 +94,6 @@ VERBS = in_workspace(
         "list": Verb("List the sessions of the last week.", declare_pages, _NOUN.rows(_list, _COLUMNS)),
         "show": Verb("Show how far a session has come.", declare_id, _NOUN.value(lambda sessions, given: sessions.show(given.id))),
         "revoke": Verb("End a session: its link leads nowhere.", declare_id, _NOUN.value(_revoke)),
+        "assign": Verb("Make a stored connection one person's.", _declare_assign, _assign),
     }
 )

@@ -98,8 +98,8 @@ class Approvals:
                 return
 
     def answered(self, identifier: str, answer: Completed) -> None:
-        """Note which browser came back from the provider, and with what. Of a connection that is connected again it is found out now with
-        which account: the person learns of another one before anything is finished."""
+        """Note which browser came back from the provider, and with what. It is found out now with which account: the person sees it, and
+        learns of another one than the connection's, before anything is finished."""
         if not answer.proof:
             return
         self.note_back(identifier, answer.proof)
@@ -108,7 +108,7 @@ class Approvals:
             error = Forbidden(f"the provider refused the approval ({answer.declined})")
             if self._trials.is_platforms(found, error, answer.declined):
                 self._trials.note(found, error)
-        elif found.task == "authorize" and not found.created and self._account(found).get("id"):
+        elif found.task == "authorize" and not found.is_over:
             self._meet(found)
 
     def _meet(self, found: ConnectSession) -> None:
@@ -118,11 +118,18 @@ class Approvals:
         except JackfieldError as error:
             self._trials.noted(found, error)
             return
-        met = {"id": account.id, "label": account.label} if account is not None else {}
-        if is_another(self._account(found), met):
-            if not found.wanted.other_account:
-                self._authorizing(found).abandon(found.authorization, OTHER_ACCOUNT)
-            self._table.change(found, met=met)
+        if account is None:
+            return
+        met = {"id": account.id, "label": account.label}
+        if not found.wanted.other_account and is_another(self._account(found), met):
+            self._authorizing(found).abandon(found.authorization, OTHER_ACCOUNT)
+        for _ in range(_TRIES):
+            now = self._table.find(found.id)
+            if now.is_over or now.authorization != found.authorization:
+                return
+            with contextlib.suppress(SessionMoved):  # another request has changed the session at the same moment
+                self._table.change(now, met=met)
+                return
 
     def take_code(self, found: ConnectSession) -> ConnectSession:
         """Make a code, with which a browser on another device goes to the provider.
@@ -150,7 +157,7 @@ class Approvals:
         """Spend the code, or one of its tries. Of several at once, one counts."""
         given = "".join(code.split())
         if found.code and hmac.compare_digest(found.code.encode(), given.encode("utf-8", "surrogatepass")):
-            return self._table.change(found, code="", tries=0)
+            return self._table.change(found, code="", tries=0, nonce="")
         if found.code:
             left = found.tries - 1
             self._table.change(found, tries=left, code=found.code if left > 0 else "")

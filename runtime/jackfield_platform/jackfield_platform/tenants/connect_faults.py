@@ -7,6 +7,7 @@ the log and as the member ``blocked`` of the session.
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Literal
@@ -51,6 +52,10 @@ _OF_CLIENT = frozenset(
 )  # fmt: skip
 """Codes of OAuth about the client and what it asks for (RFC 6749 §4.1.2.1 and §5.2, RFC 8707 §2)."""
 _CLIENT = frozenset({"clientId", "clientSecret"})
+_SKEWED = frozenset({"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"})
+"""Codes of AWS for a request that was signed at another time than its own (Common Errors of the AWS APIs, Amazon S3 Error Responses)."""
+_SKEWED_WORDS = re.compile(r"Signature (?:expired|not yet current)\b")
+"""Beginning of AWS's message for that under the code of a wrong signature (IAM User Guide, Troubleshoot Signature Version 4)."""
 _PROXY = 407
 _REDIRECTS = 3
 """First digit of a status that leads elsewhere."""
@@ -61,26 +66,29 @@ _HALF = 4
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Failure, as far as it says whose fault it is: the error's code, the provider's code and HTTP status, and the values at fault."""
+    """Failure, as far as it says whose fault it is: the error's code, the provider's code and HTTP status, and the values at fault.
+    ``skewed`` is true if the provider refused the time at which this server signed the request."""
 
     code: str
     provider_code: str = ""
     status: int | None = None
     values: tuple[str, ...] = ()
     at_limit: bool = False
+    skewed: bool = False
 
     @classmethod
     def of_error(cls, error: JackfieldError, provider_code: str = "") -> Failure:
         """Return the failure that an error is; ``provider_code`` is the provider's code, if the error does not have it."""
         said, named = error.provider, values_at_fault(error)
-        code, status = ("", None) if said is None else (said.code or "", said.http_status)
-        return cls(error.code, provider_code or code, status, named, isinstance(error, LimitReached))
+        code, status, text = ("", None, "") if said is None else (said.code or "", said.http_status, said.message or "")
+        return cls(error.code, provider_code or code, status, named, isinstance(error, LimitReached), _is_skewed(code, text))
 
     @classmethod
     def of_step(cls, step: Mapping[str, Any]) -> Failure:
         """Return the failure that a step of a test is, as JSON has it."""
         said: Mapping[str, Any] = step.get("provider") or {}
-        return cls(step.get("code") or "", said.get("code") or "", said.get("httpStatus"), tuple(step.get("values", ())))
+        code, text = said.get("code") or "", said.get("message") or ""
+        return cls(step.get("code") or "", code, said.get("httpStatus"), tuple(step.get("values", ())), skewed=_is_skewed(code, text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +112,7 @@ class Asked:
 
 def side_of(failure: Failure, asked: Asked) -> Side:
     """Return whose fault a failure is, of a session that asks for these fields."""
-    if failure.code in _OURS or failure.at_limit:
+    if failure.code in _OURS or failure.at_limit or failure.skewed:
         return "platform"
     if failure.provider_code in _PASSING or failure.code == "rate_limited":
         return "provider"
@@ -117,6 +125,11 @@ def is_platforms(error: JackfieldError, asked: Asked, provider_code: str = "") -
     """Return whether an error is the platform's to mend; one of a step that does not fit is explained by the page."""
     is_explained = isinstance(error, InvalidInvocation | UnknownConnection)
     return not is_explained and side_of(Failure.of_error(error, provider_code), asked) == "platform"
+
+
+def _is_skewed(code: str, message: str) -> bool:
+    """Return whether a provider's words say that this server's clock is wrong."""
+    return code.removesuffix("Exception") in _SKEWED or _SKEWED_WORDS.match(message) is not None
 
 
 def _can_mend(failure: Failure, asked: Asked) -> bool:
@@ -179,6 +192,14 @@ def new_reference() -> str:
 def concerns(step: Mapping[str, Any], fields: Collection[str]) -> bool:
     """Return whether a step of a test is about what a person has entered: one that has passed may be about the platform's own key."""
     return not step["passed"] or not step.get("values") or bool({*step["values"]} & {*fields})
+
+
+def refused(step: Mapping[str, Any], fields: Mapping[str, Any]) -> list[str]:
+    """Return which of the fields that were filled in a failed step of a test has refused, by their schemas: those that it names. A refused
+    sign-in that names none has refused a secret that was entered alone."""
+    named = [name for name in fields if name in step.get("values", ())]
+    alone = [name for name, field in fields.items() if is_secret(field)] if len(fields) == 1 else []
+    return named or (alone if step.get("code") == "unauthenticated" and not step.get("values") else [])
 
 
 def failed_step(steps: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:

@@ -15,6 +15,7 @@ from jackfield.kernel.clock import iso
 from jackfield.kernel.dataclass import dataclass, field, replace
 from jackfield.kernel.errors import Detail, InvalidInvocation
 from jackfield.kernel.secrecy import SecretHolder
+from jackfield_platform.tenants.connect_labels import LABELS, are_labels
 from jackfield_platform.tenants.connect_records import ConnectRecord
 from jackfield_store.access.images import image_fault
 from jackfield_store.access.settings import theme_faults, theme_of
@@ -38,12 +39,11 @@ _MOST = 50
 _MOST_ACTIONS = 100
 _LARGEST_CALLS = 20_000
 """Characters of the inputs of all calls."""
-_LONGEST_TEXT = 200
+LONGEST_TEXT = 200
+"""Characters of a short text, such as a user's ID."""
 _LONGEST_ADDRESS = 2000
-_LONGEST_LABEL = 500
 _LARGEST_ICON, _LARGEST_ICONS = 12_000, 120_000
 """Characters of one picture, and of all."""
-_LABELS = 'must be {type: {"title", "description", "fields": {name: {"title", "description"}}}}, 50 types at most, with short texts'
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _ORIGIN = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([1-9][0-9]{0,4}))?\Z")
 MEMBERS = frozenset(
@@ -163,7 +163,7 @@ class ConnectSession(SecretHolder):
     back from the provider, with whatever answer: it may see how the session goes on. ``recalled`` is what an earlier session has left with
     the connection (``ConnectRecord``). ``blocked`` is the last failure at the platform's side (``Blocked``). A test runs until
     ``busy_until`` at most, in seconds since 1970; nothing else is tested meanwhile. ``met`` is the account (ID and label) with which the
-    person has signed in at the provider, if the connection is for another one."""
+    person has signed in at the provider, if that is known."""
 
     id: str
     digest: str
@@ -319,9 +319,9 @@ class _Reading:
         return self._short(name, self._body.get(name, ""))
 
     def _short(self, name: str, value: Any) -> str:
-        if isinstance(value, str) and len(value) <= _LONGEST_TEXT and value.isprintable():
+        if isinstance(value, str) and len(value) <= LONGEST_TEXT and value.isprintable():
             return value
-        self.fault(name, f"must be a printable text of at most {_LONGEST_TEXT} characters")
+        self.fault(name, f"must be a printable text of at most {LONGEST_TEXT} characters")
         return ""
 
     def texts(self, name: str, most: int) -> tuple[str, ...]:
@@ -374,10 +374,10 @@ class _Reading:
         return {} if faults else theme_of(value)
 
     def labels(self, name: str) -> dict[str, Any]:
-        """Read words for types: ``{type: {"title", "description", "fields": {field: {"title", "description"}}}}``."""
-        value = self._body.get(name, {})
-        if not isinstance(value, dict) or len(value) > _MOST or not all(_is_label(item) for item in value.values()):
-            self.fault(name, _LABELS)
+        """Read words for types (``connect_labels``)."""
+        value: dict[str, Any] = self._body.get(name, {})
+        if not are_labels(value):
+            self.fault(name, LABELS)
             return {}
         return value
 
@@ -435,24 +435,23 @@ class _Reading:
 
 
 def account_named(account: Mapping[str, Any] | None) -> str:
-    """Name an account as people know it, then by its ID; an ID that is a part of the name comes first, such as the number in an ARN."""
+    """Name an account as people know it: by its label, or by its ID if it has none."""
     known = account or {}
-    identifier, label = str(known.get("id") or ""), str(known.get("label") or "")
-    parts = (identifier, label) if identifier in label else (label, identifier)
-    return ", ".join(dict.fromkeys(filter(None, parts)))
+    return str(known.get("label") or known.get("id") or "")
+
+
+def account_in_full(account: Mapping[str, Any] | None) -> str:
+    """Name an account by its label and its ID, to tell it from another one of the same label."""
+    return ", ".join(dict.fromkeys(filter(None, (account_named(account), str((account or {}).get("id") or "")))))
+
+
+def told_apart(first: Mapping[str, Any] | None, second: Mapping[str, Any] | None) -> tuple[str, str]:
+    """Name two accounts, with their IDs if they have the same label."""
+    name = account_in_full if account_named(first) == account_named(second) else account_named
+    return name(first), name(second)
 
 
 def is_another(before: Mapping[str, Any] | None, now: Mapping[str, Any] | None) -> bool:
     """Return whether two accounts are known, and differ."""
     first, second = (before or {}).get("id"), (now or {}).get("id")
     return bool(first and second and first != second)
-
-
-def _is_label(value: Any, *, inner: bool = False) -> bool:
-    """Return whether these are words for a type, or for one of its fields: texts of a bounded length."""
-    if not isinstance(value, dict) or value.keys() - {"title", "description", *(() if inner else ("fields",))}:
-        return False
-    fields = value.get("fields", {})
-    texts = (value.get("title", ""), value.get("description", ""))
-    fits = all(isinstance(text, str) and len(text) <= _LONGEST_LABEL for text in texts)
-    return fits and isinstance(fields, dict) and len(fields) <= _MOST and all(_is_label(item, inner=True) for item in fields.values())

@@ -1,6 +1,6 @@
 """Connect sessions: a platform begins one, its user connects an account on this server's page, and the platform confirms who that was.
 
-Nothing that the person enters counts before the confirmation: values stay sealed in the session, and a provider's code is not exchanged.
+Nothing that the person enters counts before the confirmation: values stay sealed in the session, a provider's tokens with the approval.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from jackfield_platform.tenants.approvals import Approvals
 from jackfield_platform.tenants.connect_access import REMOTE, Access
 from jackfield_platform.tenants.connect_choice import Choice
 from jackfield_platform.tenants.connect_records import ConnectRecord, ConnectRecords
-from jackfield_platform.tenants.connect_session import CANCELLED, ConnectSession, Wanted, account_named, is_another
+from jackfield_platform.tenants.connect_session import CANCELLED, ConnectSession, Wanted, is_another, told_apart
 from jackfield_platform.tenants.connect_table import ConnectTable, SessionMoved, same, unknown
 from jackfield_platform.tenants.connect_trials import SECONDS, Trials
 from jackfield_platform.tenants.connect_values import (
@@ -474,7 +474,7 @@ class Connecting:
             return
         before = self.account(found)
         if is_another(before, account):
-            now, kept = account_named(account), account_named(before)
+            now, kept = told_apart(account, before)
             text = f"this signs in to the account {now}, and the connection is for the account {kept}"
             raise InvalidConnection(text, hint=f"Enter what signs in to the account {kept}.")
 

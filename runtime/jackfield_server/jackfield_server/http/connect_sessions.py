@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from contextlib import suppress
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from jackfield.callers.actor import Actor
 from jackfield.kernel.clock import iso
-from jackfield.kernel.errors import InvalidConnection
+from jackfield.kernel.errors import InvalidConnection, JackfieldError
 from jackfield_platform.tenants.connect_session import ConnectSession
+from jackfield_platform.tenants.connect_table import UnknownSession
 from jackfield_platform.tenants.connecting import PAGE, Connecting
 from jackfield_server.http.endpoints import Endpoints
 from jackfield_server.http.workspaces import done, object_of
@@ -22,6 +24,8 @@ from jackfield_server.shared.requests.json_response import answer
 from jackfield_server.shared.requests.problem import Problem, of_error
 
 T = TypeVar("T")
+_REFUSED = 422
+"""Status of a connection that does not fit."""
 
 
 async def created(request: Request, server: ServerContext, identity: Identity) -> Response:
@@ -40,7 +44,25 @@ async def confirmed(request: Request, server: ServerContext, identity: Identity)
     if body.keys() - {"proof", "user"} or not isinstance(proof, str) or not isinstance(user, str):
         raise Problem(400, "the body must be a JSON object with the strings 'proof' and 'user'")
     identifier = request.path_params["id"]
-    return answer(await _run(request, server, identity, lambda sessions: sessions.confirm(identifier, proof, user, actor)))
+
+    def confirm(sessions: Connecting) -> dict[str, Any]:
+        try:
+            return sessions.confirm(identifier, proof, user, actor)
+        except JackfieldError as error:
+            raise _referred(sessions, identifier, error) from None
+
+    return answer(await _run(request, server, identity, confirm))
+
+
+def _referred(sessions: Connecting, identifier: str, error: JackfieldError) -> Exception:
+    """Return what refuses a confirmation: with the reference that the person's page shows, if the platform has to mend it."""
+    with suppress(UnknownSession):
+        blocked = sessions.find(identifier).blocked
+        if blocked.get("message") == error.message:
+            found = of_error(error, _REFUSED if isinstance(error, InvalidConnection) else None)
+            found.members["reference"] = blocked["reference"]
+            return found
+    return error
 
 
 async def _run(request: Request, server: ServerContext, identity: Identity, step: Callable[[Connecting], T]) -> T:
@@ -54,7 +76,7 @@ async def _run(request: Request, server: ServerContext, identity: Identity, step
     try:
         return await server.asking(name, lambda: step(connecting(server, name)))
     except InvalidConnection as error:
-        raise of_error(error, 422) from None
+        raise of_error(error, _REFUSED) from None
 
 
 _SESSIONS = Endpoints(_run, "id")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jackfield.connections.locales import LOCALES
 from jackfield_server.http.shape_parts import ANY, MOMENT, STRING, Json, closed_with, object_of
 
 THEME: Json = closed_with((), {
@@ -9,9 +10,12 @@ THEME: Json = closed_with((), {
     "logo": {"type": "string", "maxLength": 24_000, "description": "A data: URL, in Base64."},
     "color": {"type": "string", "pattern": "^#[0-9A-Fa-f]{6}$"}, "scheme": {"enum": ["light", "dark"]},
 })  # fmt: skip
-_WORDS: Json = {"title": {"type": "string", "maxLength": 500}, "description": {"type": "string", "maxLength": 500}}
+_TEXT: Json = {"type": "string", "maxLength": 500}
+_TEXTS: Json = {"anyOf": [_TEXT, {**closed_with((), dict.fromkeys(LOCALES, _TEXT)), "minProperties": 1}]}
+_WORDS: Json = {"title": _TEXTS, "description": _TEXTS}
 _LABELS: Json = {
-    "type": "object", "maxProperties": 50, "description": "Your words for types and their fields, by type.",
+    "type": "object", "maxProperties": 50,
+    "description": "Your words for types and their fields, by type; each a text, or one for each language.",
     "additionalProperties": closed_with(
         (), {**_WORDS, "fields": {"type": "object", "additionalProperties": closed_with((), _WORDS)}}
     ),
@@ -37,7 +41,7 @@ CONNECT: dict[str, Json] = {
         returnTo={"type": "string", "maxLength": 2000, "description": "Your page to which the browser goes at the end."},
         origins={"type": "array", "items": STRING, "maxItems": 50, "description": "Origins whose pages may frame the session's."},
         theme=THEME,
-        locale={"enum": ["en", "de"]}, expiresIn={"type": "integer", "minimum": 1, "maximum": 86_400, "description": "Seconds."},
+        locale={"enum": [*LOCALES]}, expiresIn={"type": "integer", "minimum": 1, "maximum": 86_400, "description": "Seconds."},
         principal={"type": "string", "maxLength": 200, "description": "Who assumes a role of the user's account: your IAM user's ARN."},
         actions={
             "type": "array", "items": STRING, "maxItems": 100,
