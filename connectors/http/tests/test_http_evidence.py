@@ -165,6 +165,22 @@ def test_evidence_that_proves_nothing_is_refused(harness: Harness, change: dict[
     assert ([detail.path for detail in error.details][:1], server.requests) == ([path], [])
 
 
+@pytest.mark.parametrize(
+    "server",
+    ["https://{marker}.depot.example", "https://{marker}", "https://depot.example:{marker}", "https://{marker}@depot.example",
+     "https://a:{marker}@depot.example", "https://depot.example\\@{marker}.example", "{marker}://depot.example", "//{marker}.example",
+     "HTTPS://depot.{marker}", "{marker}", "https:{marker}"],
+)  # fmt: skip
+@pytest.mark.parametrize("both", [False, True], ids=["look", "request"])
+def test_a_marker_chooses_no_server(harness: Harness, server: str, *, both: bool) -> None:
+    """It may be in the path and the query of what is sent and read, never before: a look goes where the write went."""
+    harness.serve(Answer({}))
+    evidence = {"url": f"{server}/parcels", "pointer": "/reference"}
+    error = harness.invoke("request", {**PARCEL, "evidence": evidence, **({"url": f"{server}/parcels"} if both else {})}).error
+    assert error is not None
+    assert [detail.path for detail in error.details] == ([*(["/url"] if both else []), "/evidence/url"])
+
+
 @pytest.mark.parametrize("by", ["token", "redirect"])
 def test_only_the_server_that_is_asked_can_miss_a_thing(environment: dict[str, str], by: str) -> None:
     """A token endpoint or another server that says 404 says nothing about the parcel: the look has failed, and the doubt stays."""

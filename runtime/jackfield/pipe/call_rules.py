@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from jackfield.invocation import Invocation, Meta
     from jackfield.invocation.entry import Entry
     from jackfield.manifest.manifest import ActionManifest, Manifest
-    from jackfield.pipe.ports import Settings
+    from jackfield.pipe.ports import Access, Settings
 
 _MOST_NAMED = 5
 """Actions that an error names."""
 _MAX_TESTED = 10_000
 """Limit of stored connections of a type that are tested against the rules."""
+NEEDS_APPROVAL, NOT_PERMITTED = "not looked: needs approval", "not looked: the rules forbid it"
+"""Texts about looks for evidence that the rules do not let anybody make."""
 
 Note = Callable[[str], object]
 
@@ -144,6 +146,22 @@ def require_others(manifest: Manifest, action: ActionManifest, over: object, aut
             text = f"not allowed: '{action.key}' is for callers who may call '{key}', too, and it is not offered here"
             raise NotAllowed(text, hint=f"Whoever offers '{manifest.key}' can offer '{key}'.")
         authorizer.require(_asked(manifest.key, key, other.rule_effect, over), note)
+
+
+def look_barred(access: Access, caller: Caller, manifest: Manifest, over: object, key: str) -> str | None:
+    """Return why a caller may not make a read, by which he wants his call to be looked for, as a call of its own; None if he may.
+
+    It goes ``over`` the connection of the call: its name, or inline values.
+    """
+    action, authorizer = manifest.actions.get(key), access.authorizer(caller)
+    if action is None:
+        return NOT_PERMITTED
+    try:
+        authorizer.require(_asked(manifest.key, key, action.rule_effect, over))
+        require_others(manifest, action, over, authorizer, None)
+    except NotAllowed:
+        return NOT_PERMITTED
+    return None if asked_for(manifest, action, over, authorizer) is None else NEEDS_APPROVAL
 
 
 def is_guarded(settings: Settings, connection: str | None, action: ActionManifest) -> bool:

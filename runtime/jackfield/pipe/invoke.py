@@ -39,7 +39,7 @@ from jackfield.kernel.secrecy import Hidden
 from jackfield.pacing.turn import PostponedError
 from jackfield.pipe import endings
 from jackfield.pipe.attempts import Attempts
-from jackfield.pipe.call_rules import refuse_job_timeout, refuse_queue_members
+from jackfield.pipe.call_rules import look_barred, refuse_job_timeout, refuse_queue_members
 from jackfield.pipe.calls import Calls
 from jackfield.pipe.check import filled_inputs, typed_inputs
 from jackfield.pipe.evidence import shares_marker
@@ -311,7 +311,10 @@ class Pipeline:
         # the rules allow one request over a lent connection
         if code.evidence and attempts.plan.loan is None and run.settle != "off" and ends_in_doubt:
             attempts.evidence.shares_marker = is_shared = shares_marker(code.marker, attempts.declared, attempts.inputs)
-            record.expect(code.marker, code.evidence, attempts.inputs, is_shared=is_shared)
+            target = attempts.plan.target
+            over: object = None if target is None else target.name or {}
+            barred = partial(look_barred, self.access, run.caller, attempts.plan.manifest, over)
+            record.expect(code, attempts.inputs, barred, is_shared=is_shared)
         if record.keeps:  # again, now that the connection is open and its secrets can be masked
             record.keep_inputs()
         return await record.start()

@@ -6,10 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from jackfield.connector.evidence import Evidence, Marker
+    from jackfield.connector import Action
     from jackfield.invocation import Meta, Result
     from jackfield.invocation.entry import Entry
     from jackfield.manifest.manifest import ActionManifest, Manifest
+
+Barred = Callable[[str], str | None]
+"""Returns why the caller may not make a read himself, by the key of its action; None if he may."""
 
 
 class Record(Protocol):
@@ -57,7 +60,7 @@ class Record(Protocol):
         """Maker of the marker of an attempt, or of ``EVERY`` one: 26 characters that nobody outside the workspace can compute. None if
         nobody would look for it."""
 
-    def expect(self, marker: Marker | None, looks: Sequence[Evidence], inputs: Mapping[str, Any], *, is_shared: bool) -> None:
+    def expect(self, code: Action, inputs: Mapping[str, Any], barred: Barred, *, is_shared: bool) -> None:
         """Keep what looks for evidence need, in case the call ends in doubt. ``inputs`` are those that take effect; with ``is_shared`` all
         attempts carry one marker."""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from jackfield.connector import (
     MARKER, SENT_FROM, ConnectionType, EventEvidence, Connector, Detail, Field, Inputs, Look, Marker, NotFound, OpenContext, Output,
     Pagination, RateLimited, Rejected, current_call,
 )
+from jackfield.connector.given_evidence import GivenEvidence, GivenMarker
 
 class Desk(ConnectionType):
     """A desk of the bureau."""
@@ -68,6 +70,8 @@ class Tickets(Output):
 
 connector = Connector("bureau", title="Bureau", version="1.0.0", connections=[Desk])
 FOLDER = Path(os.environ["BUREAU"])
+
+MEANWHILE = []
 
 def script():
     file = FOLDER / "script"
@@ -139,6 +143,17 @@ def both(ticket: Ticket, desk: Desk) -> Filed:
     """File a ticket that is looked for in two ways."""
     return file_ticket(ticket, desk)
 
+WISH = GivenEvidence("listTickets", place="since")
+
+class Wish(Ticket):
+    """What is wrong, and how to look for it."""
+    evidence: dict | None = Field(None, title="Evidence")
+
+@connector.action("wishTicket", effect="write", marker=GivenMarker(texts=("externalId",)), evidence=[WISH])
+def wish(ticket: Wish, desk: Desk) -> Filed:
+    """File a ticket that is looked for as its caller wants."""
+    return file_ticket(ticket, desk)
+
 class Odd(Output):
     """Thing that a provider answers at will."""
     id: str = "o-1"
@@ -157,6 +172,18 @@ ODD = Look("listOdds", each="/things", match={"/external_id": MARKER})
 def odd(ticket: Ticket, desk: Desk) -> Filed:
     """File a ticket at a provider that answers at will."""
     return file_ticket(ticket, desk)
+
+def linked(key, link):
+    look = Look("listOdds", each="/things", match={"/external_id": MARKER}, link=link)
+
+    @connector.action(key, effect="write", marker=Marker(at="/externalId"), evidence=[look])
+    def act(ticket: Ticket, desk: Desk) -> Filed:
+        """File a ticket whose looks link to it."""
+        return file_ticket(ticket, desk)
+
+linked("linkTicket", "https://bureau.example/{/id}?a={/shown}")
+linked("keyTicket", "https://bureau.example/{/id}?b={/api_key}")
+linked("addressTicket", "/shown")
 
 @connector.action("listOdds", effect="read", pagination=Pagination("page", "next", "things"))
 def odds(query: Query, _desk: Desk) -> Odds:
@@ -190,6 +217,8 @@ def get(query: Query, _desk: Desk) -> Filed:
     """Get a ticket by its ID."""
     current_call().begin("get", safe=True)
     note("looks", "get")
+    for takes_time in MEANWHILE:
+        takes_time()
     found = [] if lagging() else [one for one in stored() if one["external_id"] == query.external_id]
     if not found:
         raise NotFound("there is no such ticket")
@@ -218,6 +247,10 @@ class Bureau:
             (self.folder / "hidden").touch()
         else:
             (self.folder / "hidden").unlink(missing_ok=True)
+
+    def meanwhile(self, step: Callable[[], object]) -> None:
+        """Let something happen during each read of one ticket."""
+        sys.modules["jackfield_bureau"].MEANWHILE[:] = [step]
 
     def noted(self, what: str) -> list[Any]:
         """What reached the provider: ``requests``, ``tickets``, ``looks``."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.jackfield.redaction.spellings import ENCODERS
 from tests.jackfield_store.doubts.doubt_stage import DoubtStage, doubt_stage
 
 from forking import alone
 
+_AWKWARD = "wJal/X+t&F%E M=\"I'9<é>\\~"
 _SECRET = "a-secret-of-the-desk"
 _MARKED = "sk-made-by-the-provider"
 
@@ -109,3 +112,31 @@ def test_no_look_shows_a_secret(stage: DoubtStage, found: dict[str, Any]) -> Non
     assert "***" in look["text"]
     text = json.dumps(entry)
     assert (_SECRET in text, _MARKED in text) == (False, False)
+
+
+def _link(stage: DoubtStage, action: str, **thing: Any) -> str | None:
+    """Look for a ticket of which the provider answers a thing; return the link of the look."""
+    stage.answers(thing=thing)
+    stage.script("cut")
+    identifier = stage.invoke(action, connection="vault").meta.invocation_id
+    stage.look_now(identifier)
+    (look,) = stage.entry(identifier).to_json()["looks"]
+    assert look["result"] == "matched", look
+    (stage.folder / "tickets").unlink()
+    return str(look["link"]) if "link" in look else None
+
+
+def test_no_link_holds_a_secret_in_whatever_spelling(stage: DoubtStage) -> None:
+    """Neither the connection's nor what the read's output has as secret: an address has no room for a mask, so there is none."""
+    stage.runtime.connections.add("vault", "bureau/desk", {"token": _AWKWARD})
+    spelt = {**{name: encoder(_AWKWARD) for name, encoder in ENCODERS.items()}, "base64": base64.b64encode(_AWKWARD.encode()).decode()}
+    leaks = [
+        (name, action, link)
+        for name, text in spelt.items()
+        for action, before in (("linkTicket", ""), ("addressTicket", "https://bureau.example/?of="))
+        if (link := _link(stage, action, shown=f"{before}{text}")) is not None
+    ]
+    assert leaks == []
+    assert _link(stage, "keyTicket", api_key=_MARKED) is None
+    assert _link(stage, "linkTicket", shown="a/b") == "https://bureau.example/o-1?a=a%2Fb"
+    assert _link(stage, "addressTicket", shown="https://bureau.example/t-1") == "https://bureau.example/t-1"

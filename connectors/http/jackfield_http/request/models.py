@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, get_args
 
@@ -29,6 +30,7 @@ _CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
 _KINDS: Mapping[str, Kind] = {"number": "page", "link": "linkHeader", **{kind: kind for kind in get_args(Kind)}}
 _MAP = {"maxProperties": 200}
 _POINTER = {"pattern": "^(/[^/]*)*$"}
+_AFTER_SERVER = re.compile(r"[/?#]")
 _MOST_EVIDENCE = 3000
 """Bytes of evidence as JSON: with the other facts of a doubt it must fit into what is kept of a call."""
 PLACED = GivenMarker(values=("json", "form", "query"), texts=("url", "headers"), keyed="idempotencyHeader")
@@ -255,6 +257,10 @@ class RequestInputs(PageInputs):
             yield from self._evidence_faults(self.evidence)
 
     def _evidence_faults(self, evidence: RequestEvidence) -> Iterable[Detail]:
+        misplaced = [place for place, text in (("/url", self.url), ("/evidence/url", evidence.url)) if _names_server(text)]
+        if misplaced:
+            yield from (Detail(place, "has '{marker}' before its path: a marker chooses no server") for place in misplaced)
+            return
         given = self.model_dump(mode="json", by_alias=True, exclude_none=True, include={"json_body", "form", "query", "url", "headers"})
         told = {"evidence": evidence.model_dump(mode="json", by_alias=True, exclude_none=True)}
         if len(json.dumps(told)) > _MOST_EVIDENCE:
@@ -283,6 +289,14 @@ class RequestInputs(PageInputs):
             yield Detail("/idempotencyHeader", "is set by the client or the connection: name the field that the server reads keys from")
         elif key is not None:
             yield from _field_faults(key, "", "/idempotencyHeader")
+
+
+def _names_server(text: str) -> bool:
+    """Return whether the marker is in the scheme, user, host or port of a URL."""
+    if text.startswith("/") and not text.startswith("//"):
+        return False
+    scheme, _, rest = text.partition("://")
+    return IN_TEXT in scheme or IN_TEXT in _AFTER_SERVER.split(rest, maxsplit=1)[0]
 
 
 def _origin(text: str) -> object:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connector.evidence import EventEvidence, Look, RecordEvidence, is_placeholder, placeholders, places_marker, stamped
+from jackfield.connector.given_evidence import GivenEvidence
 from jackfield.kernel.clock import iso
 from jackfield.kernel.pointers import follow
 from jackfield.pipe.evidence import EVERY
@@ -18,9 +19,11 @@ from jackfield_store.journal.marks import digest_of
 from jackfield_store.recording.sealing import marker_of
 
 if TYPE_CHECKING:
-    from jackfield.connector.evidence import Evidence, Marker
+    from jackfield.connector import Action
+    from jackfield.connector.evidence import Evidence
     from jackfield.invocation import Result
     from jackfield.invocation.entry import Draft
+    from jackfield.pipe.record import Barred
     from jackfield.pipe.run import Planned, Run
     from jackfield_store.journal import Journal
     from jackfield_store.journal.journal import Unit
@@ -117,15 +120,16 @@ def expected(
     journal: Journal,
     run: Run,
     draft: Draft,
-    marker: Marker | None,
-    looks: Sequence[Evidence],
+    code: Action,
     inputs: Mapping[str, Any],
+    barred: Barred,
     *,
     is_shared: bool,
 ) -> Expectation | None:
     """Return the facts of a call; None if nobody could look: over an inline connection, with too much to keep, or where the caller has set
-    the marker's place himself. With ``is_shared``, all its attempts have one marker."""
-    plan = run.plan
+    the marker's place himself. ``barred`` says why the caller may not make a read himself, as he gives with his own evidence; with
+    ``is_shared``, all attempts have one marker."""
+    plan, marker, looks = run.plan, code.marker, code.evidence
     if run.inline is not None or plan is None:
         return None
     places = marker is not None and places_marker(marker, inputs)
@@ -135,7 +139,12 @@ def expected(
     now = journal.time.stamp()
     shown = masked(plan.action.inputs, inputs) if any(isinstance(look, Look) and look.similar for look in looks) else inputs
     known = {"inputs": inputs, "shown": shown, "key": run.invocation.idempotency_key or draft.id, "from": now - MARGIN, "until": None}
-    found = [row for look in looks for one in look.of(inputs) if (row := _row(one, known, places=places)) is not None]
+    found, is_given = list[dict[str, Any]](), False
+    for look in looks:
+        rows = [row for one in look.of(inputs) if (row := _row(one, known, places=places)) is not None]
+        if isinstance(look, GivenEvidence):
+            rows, is_given = [_given(row, barred) for row in rows], is_given or bool(rows)
+        found += rows
     if not found:
         return None
     facts = _facts(journal, plan, draft, found, now, is_shared=is_shared)
@@ -143,6 +152,8 @@ def expected(
     if is_kept and len(json.dumps(facts, default=str).encode("utf-8", "surrogatepass")) > MOST:
         _LOG.warning("the invocation %s is not looked for if it ends in doubt: that would need more than %d bytes", draft.id, MOST)
         return None
+    if is_given:
+        facts["caller"] = run.caller.to_json()
     return Expectation(journal, run, draft, lambda: facts, is_kept=is_kept)
 
 
@@ -182,6 +193,12 @@ def event_rows(looks: Sequence[Evidence]) -> list[dict[str, Any]]:
 
 def _row_of_events(look: EventEvidence) -> dict[str, Any]:
     return {"key": look.key, "trigger": look.trigger, "looks": [*_EVENT_LOOKS]}
+
+
+def _given(row: dict[str, Any], barred: Barred) -> dict[str, Any]:
+    """Return a look that the caller has given: it is made in his name, and never if his rules do not let him make it now."""
+    why = barred(row["action"])
+    return {**row, "given": True, **({} if why is None else {"barred": why})}
 
 
 def _row(look: Evidence, known: Mapping[str, Any], *, places: bool) -> dict[str, Any] | None:

@@ -9,23 +9,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, unquote_plus
 
-from jackfield.callers import LIBRARY
 from jackfield.connector.evidence import LEAST_ABSENT, PREFIX, RecordEvidence, placeholders
 from jackfield.invocation.provider_ids import reference_of, references_in
-from jackfield.kernel.clock import Deadline, within
 from jackfield.kernel.dataclass import dataclass, replace
-from jackfield.kernel.errors import InvalidOutput, JackfieldError, NotAllowed, NotFound, Sent
+from jackfield.kernel.errors import ApprovalRequired, InvalidOutput, JackfieldError
 from jackfield.kernel.failures import Raised, attempt
 from jackfield.kernel.pointers import follow
-from jackfield.pipe.attempts import Attempts
-from jackfield.pipe.check import filled_inputs, typed_inputs
-from jackfield.pipe.masking import concealed, masked_error
-from jackfield.pipe.policy_steps import Step
-from jackfield.pipe.run import Run
+from jackfield.pipe.masking import concealed
 from jackfield.pipe.settle import check_output
 from jackfield.pipe.waiter import run_in_thread
-from jackfield.redaction.marks import masked
 from jackfield_store.database.due_rows import OvertakenError
 from jackfield_store.journal.doubt_reports import DoubtReports, Report
 from jackfield_store.journal.doubts import Doubt, Doubts
@@ -35,26 +29,21 @@ from jackfield_store.recording.event_evidence import ToldEvents, found_out, made
 from jackfield_store.recording.expectations import filled
 from jackfield_store.recording.findings import Finding, link_of
 from jackfield_store.recording.look_log import LookLog, source_of
+from jackfield_store.recording.look_reads import LookReads
 from jackfield_store.recording.record_evidence import LoggedRequests
 
 if TYPE_CHECKING:
-    from jackfield.connector import Inputs
     from jackfield.invocation.entry import Entry
     from jackfield.pipe.plan import Plan
     from jackfield.pipe.recording import Pipe
-    from jackfield.pipe.waiter import Waiter
     from jackfield_store.journal import Journal
 
-_SECONDS = 15.0
-"""Seconds that the read of one look may take."""
-_PAGES = 10
-"""Pages of a list that one look reads."""
 _AGAIN = 60.0
 """Least seconds between two looks that must agree that something is absent."""
 _MEMBERS, _LONGEST, _LONGEST_TEXT = 8, 256, 2_560
 """Members of what was found that are shown, characters of each, and of all together."""
-_FINAL = frozenset({"not_allowed", "forbidden", "unauthenticated", "unknown_connection", "unknown_connector", "unknown_action",
-                    "invalid_connection", "invalid_input"})  # fmt: skip
+_FINAL = frozenset({"not_allowed", "approval_required", "forbidden", "unauthenticated", "unknown_connection", "unknown_connector",
+                    "unknown_action", "invalid_connection", "invalid_input"})  # fmt: skip
 """Errors of a look that further ones would meet again until a person does something."""
 _PROVED = {"matched": "took", "refused": "refused"}
 
@@ -179,7 +168,7 @@ class _Looking:
         self.journal, self.doubt, self.entry = journal, doubt, entry
         self._pipeline = pipeline
         self.judges = pipeline.must_judge
-        self._attempts: Attempts | None = None
+        self._reads = LookReads(pipeline, journal, doubt)
 
     def source(self, row: Mapping[str, Any]) -> str:
         """Return what has told, with its connector."""
@@ -194,6 +183,8 @@ class _Looking:
         found = attempt(self._read_and_judged, row)
         if not isinstance(found, Raised):
             return found
+        if isinstance(found.error, ApprovalRequired):
+            return Finding("failed", found.error.message, is_final=True)  # of rules, whatever a policy withholds of providers' words
         if isinstance(found.error, JackfieldError):
             return self._failed(found.error.code, found.error.message)
         told = f"the answer cannot be judged ({type(found.error).__name__})"  # it counts as a look, or would be made for ever
@@ -203,11 +194,13 @@ class _Looking:
         return Finding("failed", code if self.judges else told[:_LONGEST], is_final=code in _FINAL)
 
     def _read_and_judged(self, row: Mapping[str, Any]) -> Finding:
+        self._reads.begin(row)
         markers: list[str | None] = [f"{PREFIX}{marker}" for marker in markers_of(self.journal, self.doubt.id, self.doubt.facts)]
         by_marker = "$marker" in placeholders(row["inputs"])
         found, like, missing = list[_Thing](), list[_Thing](), 0
         for marker in markers if by_marker else [None]:
-            pages = self._pages(row, marker)
+            asked = {"connector": self.doubt.facts["connector"], "action": row["action"], "inputs": self._filled(row["inputs"], marker)}
+            pages = self._reads.pages(asked)
             missing += pages is None
             for thing in _things(pages or (), row.get("each")):
                 own = [thing for one in ([marker] if by_marker else markers or [None]) if self._fits(row, thing.item, one)]
@@ -216,31 +209,44 @@ class _Looking:
         if len(found) > 1:
             return Finding("ambiguous", f"{len(found)} things have the same marker")
         if found:
-            shown = self._shown_thing(found[0])
-            return Finding("matched", self._text(shown), found[0].item, link=self._link(row, found[0].item), shown=shown)
+            masked, link = self._masked(found[0]), row.get("link")
+            shown = _beginning(masked)
+            return Finding("matched", self._text(shown), found[0].item, link=self._link(link, found[0].item, masked), shown=shown)
         return self._similar(row, like) or Finding("nothing", missing=by_marker and missing == len(markers) > 0)
 
     def _similar(self, row: Mapping[str, Any], like: Sequence[_Thing]) -> Finding | None:
         """Return the finding of a thing without the marker that has much in common with what was sent; None without one."""
         if not like:
             return None
-        sent = {at: str(self._filled(value, None))[:_LONGEST] for at, value in row["similar"]}
-        text = self._text(self._shown_thing(like[0]))
-        return Finding("similar", text, link=self._link(row, like[0].item), sent=None if self.judges else sent)
+        sent = {at: str(self._clean(self._filled(value, None)))[:_LONGEST] for at, value in row["similar"]}
+        masked = self._masked(like[0])
+        link = self._link(row.get("link"), like[0].item, masked)
+        return Finding("similar", self._text(_beginning(masked)), link=link, sent=None if self.judges else sent)
 
-    def _shown_thing(self, thing: _Thing) -> dict[str, str]:
-        """Return the beginning of a thing without what the read's output has as secret: its places are those of the whole page."""
-        page = thing.page if self._attempts is None else concealed(thing.page, self._attempts.plan.secrets)
+    def _clean(self, item: Any) -> Any:
+        """Return what was found without the secrets of the connection."""
+        attempts = self._reads.attempts
+        redactor = None if attempts is None else attempts.run.redactor
+        return item if redactor is None else redactor.clean_json(item)
+
+    def _masked(self, thing: _Thing) -> Any:
+        """Return a thing without secrets, and without what the read's output has as secret: its places are those of the whole page."""
+        attempts = self._reads.attempts
+        page = thing.page if attempts is None else concealed(thing.page, attempts.plan.secrets)
         try:
-            return self._shown(follow(page, thing.at))
+            return self._clean(follow(page, thing.at))
         except LookupError:
             return {}
 
     def _text(self, shown: Mapping[str, str]) -> str:
         return "" if self.judges else json.dumps(shown, ensure_ascii=False)[:_LONGEST_TEXT]
 
-    def _link(self, row: Mapping[str, Any], item: Any) -> str | None:
-        return None if self.judges else link_of(row.get("link"), item)
+    def _link(self, declared: str | None, item: Any, masked: Any) -> str | None:
+        """Return the address of what was found; None if it would hold a secret, in whatever spelling: an address has no room for masks."""
+        found = None if self.judges else link_of(declared, item)
+        if found is None or link_of(declared, masked) != found:
+            return None
+        return found if all(self._clean(text) == text for text in (found, unquote(found), unquote_plus(found))) else None
 
     def _told(self, row: Mapping[str, Any]) -> Finding:
         """Judge the events of a trigger that carry a marker of the doubt."""
@@ -248,7 +254,7 @@ class _Looking:
         if len(told.own) > 1:
             return Finding("ambiguous", f"events of {len(told.own)} things have the same marker")
         if told.own:
-            shown = self._shown(told.own[0])
+            shown = _beginning(self._clean(told.own[0]))
             return Finding("matched", self._text(shown), told.own[0], shown=shown)
         if told.foreign:
             return Finding("similar", "an event with the marker came from another account than the call's, or from one that nobody knows")
@@ -258,7 +264,9 @@ class _Looking:
         """Judge the records of a log that carry a marker of the doubt."""
 
         def read(log: RecordEvidence, inputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
-            pages = self._pages({"action": row["action"]}, None, log=log, inputs=inputs, most=1)
+            self._reads.begin({})
+            given = {"connector": log.source, "action": row["action"], "inputs": inputs}
+            pages = self._reads.pages(given, 1, log.permissions)
             return pages[0] if pages else None
 
         def declared() -> RecordEvidence | None:
@@ -268,8 +276,9 @@ class _Looking:
         found = LoggedRequests(self.journal, self.doubt, row, read).finding(declared, due, _FINAL)
         if found.item is None or self.judges:
             return replace(found, text=found.text if found.result != "failed" or not self.judges else "")
-        shown = self._shown(found.item["shown"])
-        return replace(found, text=self._text(shown), link=link_of("/link", found.item), shown=shown)
+        masked = self._clean(found.item)
+        shown = _beginning(masked["shown"])
+        return replace(found, text=self._text(shown), link=self._link("/link", found.item, masked), shown=shown)
 
     def _filled(self, value: Any, marker: str | None) -> Any:
         facts = self.doubt.facts
@@ -292,92 +301,6 @@ class _Looking:
         except (LookupError, ValueError):
             return False
 
-    def _pages(
-        self,
-        row: Mapping[str, Any],
-        marker: str | None,
-        *,
-        log: RecordEvidence | None = None,
-        inputs: Mapping[str, Any] | None = None,
-        most: int = _PAGES,
-    ) -> list[Mapping[str, Any]] | None:
-        """Return at most ``most`` pages of a read, of the connector of the call or of a ``log``; None if the provider says that there is no
-        such thing."""
-        facts = self.doubt.facts
-        connection = facts["connection"]
-        filled_in = self._filled(row["inputs"], marker) if inputs is None else inputs
-        given = {"connector": facts["connector"] if log is None else log.source, "action": row["action"], "inputs": filled_in,
-                 **({} if connection is None else {"connection": connection["name"]})}  # fmt: skip
-        waiter = self._pipeline.in_thread
-        try:
-            return run_in_thread(self._read(given, waiter, most, {} if log is None else log.permissions))
-        except NotFound as error:
-            if error.sent is Sent.REFUSED:
-                return None
-            raise  # the connection could not be opened, or another server said so: that says nothing about the thing
-
-    async def _read(
-        self, given: Mapping[str, Any], waiter: Waiter, most: int, needs: Mapping[str, tuple[str, ...]]
-    ) -> list[Mapping[str, Any]]:
-        """Return pages of a read. A session for it is narrowed to the permissions that it ``needs``, if these are known.
-
-        :raises JackfieldError: if it fails; a provider may quote the connection's secrets in it, which are masked.
-        """
-        run = Run(waiter, None, LIBRARY, wait=False)
-        run.tries = min(2, most)  # a log has its own pace
-        try:
-            return await self._read_by(run, given, most, needs)
-        except JackfieldError as error:
-            raise masked_error(error, run.redactor) from None
-
-    async def _read_by(
-        self, run: Run, given: Mapping[str, Any], most: int, needs: Mapping[str, tuple[str, ...]]
-    ) -> list[Mapping[str, Any]]:
-        pipeline, dependencies = self._pipeline, self._pipeline.dependencies
-        invocation = pipeline.plans.parsed(given, run)
-        run.deadline = Deadline.after(_SECONDS, dependencies.clock)
-        with within(_SECONDS):
-            plan = await pipeline.plans.find(invocation, run)
-            self._require_same(plan)
-            inputs = await filled_inputs(plan, run, dependencies, pipeline.catalog)
-            if not plan.is_loaded:
-                await plan.load(pipeline.catalog, run.waiter)
-            values, inputs = await typed_inputs(plan, inputs, run, dependencies)
-            target = plan.target
-            if self.judges:
-                name = None if target is None else target.name
-                pipeline.judge_step(Step(LIBRARY, plan.manifest, name, action=plan.action.key), masked(plan.action.inputs, inputs))
-            opening = None if target is None else await plan.resolved(target, run, dependencies) if target.refers else plan.opening()
-            if opening is not None and needs:
-                opening = replace(opening, permissions=needs, narrowed=True)
-            self._attempts = attempts = run.attempts = Attempts(run, plan, values, inputs, opening, dependencies)
-            if attempts.declared != "read" or (plan.action.rule_effect == "write" and plan.code.effect_of is None):
-                raise NotAllowed(f"'{plan.action.key}' is no read, and a look changes nothing")
-            return await _read_pages(attempts, values, most)
-
-    def _require_same(self, plan: Plan) -> None:
-        """Require that the connection is the one of the call.
-
-        :raises NotAllowed: if it is another one by now: what another account lacks proves nothing.
-        """
-        was, target = self.doubt.facts["connection"], plan.target
-        if was is None or target is None:
-            return
-        same = (target.id, target.version) == (was["id"], was["version"])
-        if same and target.id is None:
-            same = self.journal.fingerprint({"type": target.kind.key, "values": target.values}) == was["digest"]
-        if not same:
-            raise NotAllowed(f"the connection '{was['name']}' was changed since the call, and may belong to another account")
-
-    def _shown(self, item: Any) -> dict[str, str]:
-        """Return the beginning of what was found, masked: a provider's text, which nobody should take for ours."""
-        if not isinstance(item, Mapping):
-            return {}
-        redactor = None if self._attempts is None else self._attempts.run.redactor
-        clean = item if redactor is None else redactor.clean_json(item)
-        plain = [(str(name)[:64], str(value)[:_LONGEST]) for name, value in clean.items() if isinstance(value, str | int | float)]
-        return dict(plain[:_MEMBERS])
-
     def output(self, row: Mapping[str, Any], item: Any) -> tuple[Mapping[str, Any] | None, Sequence[str]]:
         """Return the output that a look has declared, or that an event proves, if it is one of the action; else None. Return also the
         references by which further events name it."""
@@ -393,30 +316,17 @@ class _Looking:
         return found, () if found is None else references_in(found, plan.references, connector)
 
     def _declared(self, row: Mapping[str, Any], item: Any, plan: Plan) -> Mapping[str, Any] | None:
-        if row.get("output") is None or self._attempts is None:
+        attempts = self._reads.attempts
+        if row.get("output") is None or attempts is None:
             return None
         found = follow(item, row["output"]) if row["output"] else item
         if not isinstance(found, Mapping) or plan.action.hands_out:
             return None
         check_output(found, plan)
-        opening = self._attempts.opening
+        opening = attempts.opening
         masked = found if opening is None else opening.cache.output_mask.masked(found)[0]
         told = concealed(masked, plan.secrets)
         return told if isinstance(told, Mapping) else None
-
-
-async def _read_pages(attempts: Attempts, values: Inputs, most: int) -> list[Mapping[str, Any]]:
-    paging, pages = attempts.plan.code.pagination, []
-    given = attempts.inputs
-    for _ in range(most):
-        page = await attempts.page(values)
-        pages.append(page)
-        following = None if paging is None else paging.following(page)
-        if following is None:
-            break
-        given = {**given, **following}
-        values = attempts.plan.code.inputs.model_validate(given)
-    return pages
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -436,6 +346,14 @@ def _things(pages: Sequence[Mapping[str, Any]], each: str | None) -> Iterator[_T
         found = follow(page, each)
         if isinstance(found, list):
             yield from (_Thing(item, page, f"{each}/{place}") for place, item in enumerate(found))
+
+
+def _beginning(item: Any) -> dict[str, str]:
+    """Return the beginning of what was found, which is masked: a provider's text, which nobody should take for ours."""
+    if not isinstance(item, Mapping):
+        return {}
+    plain = [(str(name)[:64], str(value)[:_LONGEST]) for name, value in item.items() if isinstance(value, str | int | float)]
+    return dict(plain[:_MEMBERS])
 
 
 def _same(found: Any, wanted: Any) -> bool:

@@ -30,11 +30,12 @@ from jackfield_store.recording.twins import FIRST_LOOK, LONGEST_LOOK, joined, tw
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from jackfield.connector.evidence import Evidence, Marker
+    from jackfield.connector import Action
     from jackfield.invocation.claimed import Claimed
     from jackfield.invocation.entry import Draft, Entry
     from jackfield.kernel.clock import Clock
     from jackfield.manifest.manifest import ActionManifest, Manifest
+    from jackfield.pipe.record import Barred
     from jackfield.pipe.run import Run
     from jackfield_store.database import Transaction
     from jackfield_store.database.units import Unit as Deferred
@@ -172,10 +173,9 @@ class Record:
         """Maker of the marker of an attempt, or of ``EVERY`` one; None if nobody would look for it."""
         return None if self._expectation is None else self._expectation.marker
 
-    def expect(self, marker: Marker | None, looks: Sequence[Evidence], inputs: Mapping[str, Any], *, is_shared: bool) -> None:
-        """Keep what looks for evidence need, in case the call ends in doubt. ``inputs`` are those that take effect; with ``is_shared`` all
-        attempts carry one marker."""
-        self._expectation = _seldom()[1].expected(self._journal, self._run, self._draft, marker, looks, inputs, is_shared=is_shared)
+    def expect(self, code: Action, inputs: Mapping[str, Any], barred: Barred, *, is_shared: bool) -> None:
+        """Keep what looks for evidence need, if the call ends in doubt (``jackfield.pipe.record``)."""
+        self._expectation = _seldom()[1].expected(self._journal, self._run, self._draft, code, inputs, barred, is_shared=is_shared)
 
     def _begun(self, unit: Unit) -> Unit:
         unit, claimed = unit if self._expectation is None else self._expectation.beginning(unit), self._run.claimed

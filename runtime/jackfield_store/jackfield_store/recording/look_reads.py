@@ -1,0 +1,140 @@
+"""Reads of looks for evidence: over the connection of the call, under the rules that bind who asks for them, and within one time limit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from jackfield.callers import LIBRARY
+from jackfield.kernel.clock import Deadline, within
+from jackfield.kernel.dataclass import replace
+from jackfield.kernel.errors import ApprovalRequired, JackfieldError, NotAllowed, NotFound, Sent
+from jackfield.pipe.attempts import Attempts
+from jackfield.pipe.call_rules import NEEDS_APPROVAL
+from jackfield.pipe.check import filled_inputs, typed_inputs
+from jackfield.pipe.masking import masked_error
+from jackfield.pipe.policy_steps import Step
+from jackfield.pipe.run import Run
+from jackfield.pipe.waiter import run_in_thread
+from jackfield.redaction.marks import masked
+
+if TYPE_CHECKING:
+    from jackfield.callers import Caller
+    from jackfield.pipe.plan import Plan
+    from jackfield.pipe.recording import Pipe
+    from jackfield_store.journal import Journal
+    from jackfield_store.journal.doubts import Doubt
+
+_SECONDS, _ROUND = 15.0, 50.0
+"""Seconds that one look may take, whatever it reads, and all looks of one round: less than its claim lasts."""
+_PAGES = 10
+"""Pages that one look reads of each marker's list."""
+
+
+class LookReads:
+    """Reads of one round of looks for a doubt.
+
+    A look that the caller has given with his call is made in his name, with his present rights. Any other one is made with the runtime's
+    own, under the rules of the workspace. The function that judges calls judges both.
+    """
+
+    def __init__(self, pipeline: Pipe, journal: Journal, doubt: Doubt) -> None:
+        self._pipeline, self._journal, self._doubt = pipeline, journal, doubt
+        self._until = Deadline.after(_ROUND, pipeline.dependencies.clock)
+        self._deadline = self._until
+        self._caller = LIBRARY
+        self.attempts: Attempts | None = None
+        """Attempts of the last read; None before one."""
+
+    def begin(self, row: Mapping[str, Any]) -> None:
+        """Begin one look: all of its reads share a deadline.
+
+        :raises NotAllowed: if the caller who has given it was not allowed to read himself when he made the call.
+        :raises ApprovalRequired: if his read would have waited for a person's approval.
+        """
+        self._deadline = Deadline.after(min(_SECONDS, self._until.remaining()), self._until.clock)
+        self._caller = self._giver() if row.get("given") else LIBRARY
+        if (why := row.get("barred")) is not None:
+            raise ApprovalRequired(why) if why == NEEDS_APPROVAL else NotAllowed(why)
+
+    def pages(self, given: Mapping[str, Any], most: int = _PAGES, needs: Mapping[str, Any] | None = None) -> list[Mapping[str, Any]] | None:
+        """Return at most ``most`` pages of a read: connector, action and inputs are ``given``. A session for it is narrowed to the
+        permissions that it ``needs``, if these are known. None if the provider says that there is no such thing.
+
+        :raises JackfieldError: if it fails; a provider may quote the connection's secrets in it, which are masked.
+        """
+        try:
+            return run_in_thread(self._read(given, most, needs or {}))
+        except NotFound as error:
+            if error.sent is Sent.REFUSED:
+                return None
+            raise  # the connection could not be opened, or another server said so: that says nothing about the thing
+
+    def _giver(self) -> Caller:
+        """Return who has given evidence with his call, with his present rights."""
+        stored: Mapping[str, Any] = self._doubt.facts["caller"]
+        return self._pipeline.access.queued_by(stored)
+
+    async def _read(self, given: Mapping[str, Any], most: int, needs: Mapping[str, tuple[str, ...]]) -> list[Mapping[str, Any]]:
+        run = Run(self._pipeline.in_thread, None, self._caller, wait=False)
+        run.tries = min(2, most)  # a log has its own pace
+        run.deadline = self._deadline
+        try:
+            run.deadline.check()
+            with within(run.deadline.remaining()):
+                return await _pages(await self._allowed(run, given, needs), most)
+        except JackfieldError as error:
+            raise masked_error(error, run.redactor) from None
+
+    async def _allowed(self, run: Run, given: Mapping[str, Any], needs: Mapping[str, tuple[str, ...]]) -> Attempts:
+        """Return the attempts of a read, once the rules and policies allow it."""
+        pipeline, dependencies = self._pipeline, self._pipeline.dependencies
+        connection = self._doubt.facts["connection"]
+        over = {} if connection is None else {"connection": connection["name"]}
+        plan = await pipeline.plans.find(pipeline.plans.parsed({**given, **over}, run), run)
+        if run.asks is not None:
+            raise ApprovalRequired(NEEDS_APPROVAL)
+        self._require_same(plan)
+        inputs = await filled_inputs(plan, run, dependencies, pipeline.catalog)
+        if not plan.is_loaded:
+            await plan.load(pipeline.catalog, run.waiter)
+        values, inputs = await typed_inputs(plan, inputs, run, dependencies)
+        target = plan.target
+        if pipeline.must_judge:
+            name = None if target is None else target.name
+            pipeline.judge_step(Step(self._caller, plan.manifest, name, action=plan.action.key), masked(plan.action.inputs, inputs))
+        opening = None if target is None else await plan.resolved(target, run, dependencies) if target.refers else plan.opening()
+        if opening is not None and needs:
+            opening = replace(opening, permissions=needs, narrowed=True)
+        self.attempts = attempts = run.attempts = Attempts(run, plan, values, inputs, opening, dependencies)
+        if attempts.declared != "read" or (plan.action.rule_effect == "write" and plan.code.effect_of is None):
+            raise NotAllowed(f"'{plan.action.key}' is no read, and a look changes nothing")
+        return attempts
+
+    def _require_same(self, plan: Plan) -> None:
+        """Require that the connection is the one of the call.
+
+        :raises NotAllowed: if it is another one by now: what another account lacks proves nothing.
+        """
+        was, target = self._doubt.facts["connection"], plan.target
+        if was is None or target is None:
+            return
+        same = (target.id, target.version) == (was["id"], was["version"])
+        if same and target.id is None:
+            same = self._journal.fingerprint({"type": target.kind.key, "values": target.values}) == was["digest"]
+        if not same:
+            raise NotAllowed(f"the connection '{was['name']}' was changed since the call, and may belong to another account")
+
+
+async def _pages(attempts: Attempts, most: int) -> list[Mapping[str, Any]]:
+    paging, pages = attempts.plan.code.pagination, []
+    given, values = attempts.inputs, attempts.values
+    for _ in range(most):
+        page = await attempts.page(values)
+        pages.append(page)
+        following = None if paging is None else paging.following(page)
+        if following is None:
+            break
+        given = {**given, **following}
+        values = attempts.plan.code.inputs.model_validate(given)
+    return pages
