@@ -11,7 +11,7 @@ from tests.jackfield_console.console_client import Place, placed
 
 from clocks import FakeClock
 from jackfield.callers.actor import Actor
-from jackfield_store.access import Audit
+from jackfield_store.access import Audit, Tokens
 
 
 @pytest.fixture
@@ -48,3 +48,18 @@ def test_who_what_target_and_reason_stand_apart(place: Place) -> None:
         "Reason": "people outside of the company", "Details": "connector aws-ses",
     }  # fmt: skip
     assert 'href="/invocations/0199"' in row
+
+
+@pytest.mark.parametrize(
+    "query", ["object=billing", "object=BILL", "event=created", "actor=The+web+shop", "event=connection.*", "actor=token:{id}"]
+)
+def test_entries_are_found_by_a_part_of_what_is_shown(place: Place, query: str) -> None:
+    """By a name, a part of it in any case, or the whole key; by who has acted, as the column names him."""
+    storage, clock = place.host.storage, place.host.clock
+    made = Tokens(storage.database, storage.vault, "default", clock).create("manage", "The web shop").token
+    log = Audit(storage.database, lambda: storage.vault, "default", clock, Actor("token", made.id, "The web shop"))
+    log.record("connection.created", "connection:billing")
+    client = place.signed_in()
+    assert "connection:billing" in client.get(f"/audit?{query.format(id=made.id)}").words
+    assert "connection:billing" not in client.get("/audit?object=nothing").words
+    assert "connection:billing" not in client.get("/audit?actor=web").words

@@ -113,6 +113,20 @@ def test_a_tenant_is_suspended_resumed_and_deleted(place: Place) -> None:
     assert operator.change("/tenants", "/tenants", name="acme-3").status == 303
 
 
+def test_usage_is_shown_and_saved_for_the_days_that_are_asked_for(place: Place) -> None:
+    """Those of this month and the last, too, which invoices are about."""
+    operator, page = place.signed_in(), "/tenants/acme-1"
+    for span, words in (("14d", "3 calls in 14 days"), ("90d", "3 calls in 90 days"), ("month", "3 calls this month")):
+        assert words in operator.get(f"{page}?usage={span}").words
+    assert "Nothing was used last month." in operator.get(f"{page}?usage=last-month").words
+    assert operator.get(f"{page}?usage=ever").status == 400
+    saved = operator.get(f"{page}/usage?usage=month")
+    head, *rows = saved.text.splitlines()
+    assert head == "day,calls,attempts,failures,refused,events,deliveries,bytes"
+    assert sum(int(row.split(",")[1]) for row in rows) == 3
+    assert "usage-acme-1-month.csv" in saved.headers["content-disposition"]
+
+
 def test_a_link_is_made_for_a_person_and_revoked(place: Place) -> None:
     """The link is shown once and opens the page of the session; once revoked, it leads nowhere."""
     operator = place.signed_in()

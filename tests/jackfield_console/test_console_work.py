@@ -291,3 +291,13 @@ def test_n10_all_times_are_in_the_readers_zone(browser: Browser, console: Consol
     assert "GMT+9" in str(visitor.page.locator('time[data-moment="title"]').first.get_attribute("title"))
     visitor.check()
     visitor.close()
+
+
+def test_a_run_may_keep_what_was_sent(visitor: Visitor) -> None:
+    """The box in the options makes it a member of the invocation; it is not ticked by itself."""
+    page = visitor.page
+    visitor.go("/connectors/echo/actions/say")
+    page.locator("summary", has_text="Options").click()
+    assert "trace" not in json.loads(page.locator("#invocation").input_value())
+    page.get_by_label("Keep what is sent and answered").check()
+    page.wait_for_function("JSON.parse(document.querySelector('#invocation').value).trace === true")

@@ -94,7 +94,7 @@ def action_form(
             data_value=json.dumps(begin.get("inputs", {})), data_options=f"/connectors/{request.path('key')}/options/",
             data_depends=json.dumps(depends),
         ),
-        _settings(),
+        _settings(request),
         h.div(buttons, class_="actions"),
         id="run", class_="card", hx_post=f"{address}/run", hx_target="#result", hx_swap="innerHTML", novalidate=True,
     )  # fmt: skip
@@ -139,13 +139,17 @@ def _label(row: Mapping[str, Any]) -> str:
     return f"{row['name']}, {account_text}" + (" (failing)" if row.get("status") == "failing" else "")
 
 
-def _settings() -> Markup:
+def _settings(request: PageRequest) -> Markup:
+    traced = h.label(
+        h.input(type="checkbox", id="trace", data_member="trace"), " Keep what is sent and answered, to look at it afterwards", for_="trace"
+    )
     repeats = "A repeated request with the same key returns the recorded Result and sends nothing."
     limit, usual = f"For the whole call, at most {MAX_TIMEOUT:.0f}.", f"{DEFAULT_TIMEOUT:.0f} by default"
     return h.details(
         h.summary("Options"),
         _member("idempotencyKey", "Idempotency key", repeats, maxlength=255),
         _member("timeoutSeconds", "Timeout in seconds", limit, inputmode="decimal", placeholder=usual),
+        h.div(traced, class_="field check") if request.may("manage") else None,
         class_="further",
     )
 

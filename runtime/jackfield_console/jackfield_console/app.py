@@ -177,6 +177,7 @@ _PAGES: tuple[tuple[str, Endpoint, str], ...] = (
     ("/tenants", tenants.created, "POST"),
     ("/tenants/settings", shared_settings.changed, "POST"),
     ("/tenants/{w}", tenant.shown, "GET"),
+    ("/tenants/{w}/usage", tenant.usage_saved, "GET"),
     ("/tenants/{w}/switch", tenants.switched, "POST"),
     ("/tenants/{w}/connect-sessions", connect_sessions.listed, "GET"),
     ("/tenants/{w}/connect-sessions", connect_sessions.created, "POST"),

@@ -16,8 +16,9 @@ from jackfield_console.sorted_list import Sorts
 from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.access import Audit, AuditEntry
 
-_FILTERS = (("actor", "Who", "token:… or cli:…"), ("event", "What", "connection.created"), ("object", "Target", "connection:*"))
+_FILTERS = (("actor", "Who", "a token's name, or cli:…"), ("event", "What", "schedule"), ("object", "Target", "a name, or connection:…"))
 _PAGE = 50
+_TOKENS = 200
 _SORTS = Sorts(
     {"When": "at", "What": "event", "Target": "object"}, names="sequence",
     value=lambda entry, member: entry.sequence if member == "sequence" else entry.about.get(member),
@@ -37,7 +38,11 @@ def listed(request: PageRequest) -> Response:
     given = {name: request.query.get(name, "").strip()[:200] for name, _, _ in _FILTERS}
     storage = request.server.storage
     log = Audit(storage.database, lambda: storage.vault, request.identity.workspace, request.server.clock)
-    wanted = {"actor": given["actor"] or None, "target": given["object"] or None, "event": given["event"] or None}
+    wanted = {
+        "actor": _who(request, given["actor"]),
+        "target": _anywhere(given["object"]) or None,
+        "event": _anywhere(given["event"]) or None,
+    }
     found = _SORTS.read(request, lambda cursor, limit: log.list(**wanted, cursor=cursor, limit=limit), _PAGE)
     rows = [_row(request, entry) for entry in found.rows]
     columns = ("When", "Who", "What", "Target", "Reason", "Details")
@@ -58,6 +63,17 @@ def listed(request: PageRequest) -> Response:
         ),
         lead=lead,
     )
+
+
+def _anywhere(text: str) -> str:
+    """Return the filter of the log that finds a text anywhere, unless it says itself where."""
+    return text if not text or ":" in text or text.endswith("*") else f"*{text}*"
+
+
+def _who(request: PageRequest, text: str) -> str | None:
+    """Return the filter for who has acted: the token of that name, if there is one."""
+    named = [token.id for token in request.tokens.list(limit=_TOKENS)[0] if text and token.name.casefold() == text.casefold()]
+    return f"token:{named[0]}" if len(named) == 1 else _anywhere(text) or None
 
 
 def _row(request: PageRequest, entry: AuditEntry) -> tuple[Node, ...]:

@@ -13,7 +13,7 @@ from jackfield_console.layout.page_request import PageRequest
 from jackfield_store.journal.exchanges import NOT_CAPTURED
 
 _SERVER_ERROR, _REFUSED = 500, 400
-_NOT_KEPT = "not kept: run the action with trace, or let the workspace record inputs"
+_NOT_KEPT = "not kept: tick 'Keep what is sent' in the options of the form, or let the workspace record inputs"
 _SHOWN_OPEN = 3
 """Exchanges up to which all are shown unfolded."""
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from starlette.responses import Response
@@ -13,9 +16,9 @@ from jackfield.kernel.markup import Markup, Node, table, terms
 from jackfield_console.connect_sessions import session_rows
 from jackfield_console.connections import account_of
 from jackfield_console.files import size_text
-from jackfield_console.layout.components import at, badge, card, done_notice, fault, form, h, heading, notice, text_field
+from jackfield_console.layout.components import at, badge, card, choices, done_notice, fault, form, h, heading, notice, text_field
 from jackfield_console.layout.page_request import PageRequest
-from jackfield_console.layout.shell import outcome, page, redirect
+from jackfield_console.layout.shell import outcome, page, redirect, secured
 from jackfield_console.tenants import status_of, switch_form, workspaces_of
 from jackfield_console.tokens import COLUMNS as TOKEN_COLUMNS
 from jackfield_console.tokens import token_row
@@ -26,8 +29,8 @@ from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.access import DEFAULT, Workspace
 from jackfield_store.access.settings import LIMITS
 
-_DAY = 86_400
-_DAYS = 14
+_SPANS = {"14d": "in 14 days", "90d": "in 90 days", "month": "this month", "last-month": "last month"}
+_COUNTS = ("calls", "attempts", "failures", "refused", "events", "deliveries")
 _SHOWN = 50
 _MEASURED = ("queued", "waiting", "connections", "storageBytes")
 _LIMIT_TITLES = {
@@ -137,19 +140,53 @@ def _lead(request: PageRequest, found: Workspace) -> Node:
     return ["Created ", at(found.created_at, request.now), ". ", kept] if found.created_at is not None else kept
 
 
+def usage_saved(request: PageRequest) -> Response:
+    """``GET /tenants/{w}/usage``: save the usage of the days that ``?usage=`` names as CSV."""
+    request.require_operator()
+    name = workspaces_of(request).find(request.path("w")).name
+    span = _usage_span(request)
+    since, until = _days(span, request.now)
+    text = io.StringIO()
+    lines = csv.writer(text, lineterminator="\r\n")
+    lines.writerow(("day", *_COUNTS, "bytes"))
+    for row in usage(request.server.storage.database, name, since, until, "day")["items"]:
+        lines.writerow((str(row["day"])[:10], *(row[count] for count in _COUNTS), row["bytes"]))
+    headers = {"Content-Disposition": f'attachment; filename="usage-{name}-{span}.csv"'}
+    return secured(Response(text.getvalue(), headers=headers, media_type="text/csv; charset=utf-8"))
+
+
+def _usage_span(request: PageRequest) -> str:
+    span = request.query.get("usage", "14d")
+    if span not in _SPANS:
+        raise Problem(400, f"'usage' must be one of {', '.join(_SPANS)}")
+    return span
+
+
+def _days(span: str, now: float) -> tuple[float, float]:
+    """Return where the days of a span begin and end, in UTC."""
+    today = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    if span in ("month", "last-month"):
+        first = today.replace(day=1)
+        before = (first - timedelta(days=1)).replace(day=1)
+        return (first.timestamp(), now) if span == "month" else (before.timestamp(), first.timestamp())
+    return (today - timedelta(days=int(span[:-1]) - 1)).timestamp(), now
+
+
 def _usage(request: PageRequest, workspace: str) -> Markup:
-    now = request.now
-    since = now - now % _DAY - (_DAYS - 1) * _DAY
-    found = usage(request.server.storage.database, workspace, since, now, "day")
+    span = _usage_span(request)
+    found = usage(request.server.storage.database, workspace, *_days(span, request.now), "day")
     rows = [
-        (str(row["day"])[:10], *(f"{row[name]:,}" for name in ("calls", "attempts", "failures", "refused", "events", "deliveries")), size_text(row["bytes"]))
+        (str(row["day"])[:10], *(f"{row[name]:,}" for name in _COUNTS), size_text(row["bytes"]))
         for row in reversed(found["items"])
     ]  # fmt: skip
     columns = ("Day (UTC)", "Calls", "Attempts", "Failures", "Refused", "Events", "Deliveries", "Files stored")
     total = found["total"]
-    lead = f"{total['calls']:,} calls in {_DAYS} days, {total['failures']:,} of them failed, {total['refused']:,} of which were refused before anything was sent."
-    shown = table("Usage by day", columns, rows, empty=f"Nothing was used in the last {_DAYS} days.")
-    return card("Usage", h.p(lead, class_="muted") if rows else None, shown)
+    lead = f"{total['calls']:,} calls {_SPANS[span]}, {total['failures']:,} of them failed, {total['refused']:,} of which were refused before anything was sent."
+    shown = table("Usage by day", columns, rows, empty=f"Nothing was used {_SPANS[span]}.")
+    address = f"/tenants/{workspace}"
+    spans = choices("Days", [(title[:1].upper() + title[1:], f"{address}?usage={one}", one == span) for one, title in _SPANS.items()])
+    save = h.p(h.a("Save as CSV", href=f"{address}/usage?usage={span}", download=True), class_="small export")
+    return card("Usage", spans, h.p(lead, class_="muted") if rows else None, shown, save if rows else None)
 
 
 def _connections(inside: PageRequest) -> Markup:

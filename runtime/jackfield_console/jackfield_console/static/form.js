@@ -106,6 +106,10 @@
     const chosen = form.querySelector("#connection")?.value;
     const made = { ...(chosen ? { connection: chosen } : {}), inputs };
     for (const control of form.querySelectorAll("[data-member]")) {
+      if (control.type === "checkbox") {
+        if (control.checked) made[control.dataset.member] = true;
+        continue;
+      }
       const text = control.value.trim();
       if (text) made[control.dataset.member] = control.inputMode === "decimal" && Number.isFinite(Number(text)) ? Number(text) : text;
     }

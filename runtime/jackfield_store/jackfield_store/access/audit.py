@@ -138,7 +138,8 @@ class Audit:
     def list(
         self, *, actor: str | None = None, target: str | None = None, event: str | None = None, cursor: str | None = None, limit: int = 50
     ) -> tuple[list[AuditEntry], str | None]:
-        """List up to ``limit`` entries, newest first, and the cursor of the next page. A filter that ends with ``*`` matches by prefix.
+        """List up to ``limit`` entries, newest first, and the cursor of the next page. A filter that ends with ``*`` matches by prefix, one
+        that begins with it, too, matches a part in any case.
 
         :raises InvalidInvocation: if the cursor did not come from a list.
         """
@@ -146,8 +147,8 @@ class Audit:
         wanted = []
         for column, text in (("actor", actor), ("object", target), ("event", event)):
             if text:
-                wanted.append(f"{column} LIKE :{column} ESCAPE '!'" if text.endswith("*") else f"{column} = :{column}")
-                values[column] = f"{like_literal(text[:-1])}%" if text.endswith("*") else text
+                condition, values[column] = _condition(column, text)
+                wanted.append(condition)
         if cursor is not None:
             wanted.append("sequence < :before")
             values["before"] = _read_cursor(cursor)
@@ -273,6 +274,15 @@ def _unsealed_fault(sequence: int) -> str:
 
 def _chained(before: str, entry: str) -> str:
     return hashlib.sha256(f"{before}\n{entry}".encode()).hexdigest()
+
+
+def _condition(column: str, text: str) -> tuple[str, str]:
+    """Return the condition of a filter, and its value."""
+    if len(text) > 1 and text.startswith("*") and text.endswith("*"):
+        return f"LOWER({column}) LIKE :{column} ESCAPE '!'", f"%{like_literal(text[1:-1].lower())}%"
+    if text.endswith("*"):
+        return f"{column} LIKE :{column} ESCAPE '!'", f"{like_literal(text[:-1])}%"
+    return f"{column} = :{column}", text
 
 
 def _fault(row: Row, sequence: int, before: str, heads: Iterable[tuple[int, str]]) -> str | None:
