@@ -102,8 +102,10 @@ def test_m12_the_guide_agrees_with_the_form(visitor: Visitor) -> None:
 
 
 def test_m11_all_faults_of_a_new_connection_are_told_at_once(visitor: Visitor) -> None:
-    """M11: with an empty form the missing name and the missing role ARN are marked by the same press."""
+    """M11: a name is proposed; without it, it and the missing role ARN are marked by the same press."""
     visitor.go("/new-connection?type=aws/awsAssumeRole")
+    assert visitor.field("Name").input_value() == "aws-ses"
+    visitor.field("Name").fill("")
     visitor.page.get_by_role("button", name="Save and test").click()
     visitor.page.locator('[data-schemapath="values.roleARN"] .field-error').wait_for()
     assert visitor.page.locator('[data-schemapath="values.name"] .field-error').count() == 1

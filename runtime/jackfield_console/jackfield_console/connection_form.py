@@ -30,6 +30,7 @@ _NAMED = 10
 _MOST = 1000
 _CARDS = 60
 """Maximum number of connection types offered at once."""
+_NAMES = 200
 _NAME = "Letters, digits, dots, underscores and hyphens."
 
 
@@ -188,7 +189,7 @@ def _form(request: PageRequest, kind: Kind, *, inside: bool) -> Markup:
     own = request.connections.access().own_external_id
     made = _generated(kind.schema) if not own else []
     hint = f"{_NAME} Invocations refer to the connection by this name."
-    name = text_field("name", "Name", hint=hint, required=True, maxlength=100)
+    name = text_field("name", "Name", _free_name(request, kind), hint=hint, required=True, maxlength=100)
     form = h.form(
         csrf_field(request.csrf),
         h.input(type="hidden", name="type", value=kind.full_name),
@@ -262,3 +263,10 @@ def _inside(row: Mapping[str, Any]) -> Markup:
     return h.div(
         h.p(f"“{name}” saved."), more, class_="notice good", data_created=name, data_label=label, data_values=json.dumps(row["values"])
     )
+
+
+def _free_name(request: PageRequest, kind: Kind) -> str:
+    """Propose a name: that of the connector, with a number where it is taken."""
+    key = kind.manifests[0].key.replace(".", "-")
+    taken = {str(row["name"]) for row in request.connections.list(limit=_NAMES).items}
+    return next(name for number in range(1, _NAMES + 2) if (name := key if number == 1 else f"{key}-{number}") not in taken)
