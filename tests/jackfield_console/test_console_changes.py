@@ -23,7 +23,7 @@ CHANGES = [
     "/invocations/x/look", "/invocations/x/redrive", "/connections/hall/authorization", "/uploads", "/tokens", "/tokens/x/revocation",
     "/workspace", "/invocations/x/approval", "/connectors/github/trial",
     "/marketplace/acme/installation", "/marketplace/acme/upgrade", "/marketplace/acme/version", "/marketplace/acme/removal",
-    "/schedules", "/schedules/often/edit", "/schedules/often/pause",
+    "/schedules", "/new-schedule", "/schedules/often/edit", "/schedules/often/pause",
     "/files/x/removal", "/callbacks", "/callbacks/x/pause", "/subscriptions", "/subscriptions/x/edit", "/subscriptions/x/pause",
     "/deliveries/x/resend", "/tenants", "/tenants/settings", "/tenants/x/switch", "/tenants/x/suspension", "/tenants/x/connect-sessions",
     "/tenants/x/connect-sessions/y/revocation", "/tenants/x/tokens/y/revocation",

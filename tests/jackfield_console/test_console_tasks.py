@@ -245,9 +245,9 @@ def _(person: Person) -> None:
 def _(person: Person) -> None:
     person.begin("Schedules")
     person.follow("New schedule")
-    person.fill(Name="nightly", When="0 7 * * *")
-    person.page.locator("main textarea").first.fill(INVOCATION)
-    person._here()
+    person.page.get_by_role("searchbox", name="Search actions").fill("say")
+    person.press("Say", "link")
+    person.fill(Schedule_name="nightly", Runs="weekdays", Time="07:00", Connection="hall", Text="Good morning")
     person.page.locator("main button.primary").click()
     person.sees("it is active")
 
@@ -256,7 +256,7 @@ def _(person: Person) -> None:
 def _(person: Person) -> None:
     person.begin("Schedules")
     person.follow("Edit nightly")
-    person.fill(When="0 8 * * *")
+    person.fill(Time="08:00")
     person.page.locator("main button.primary").click()
     person.sees("Schedule saved")
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from starlette.responses import Response
@@ -13,8 +14,9 @@ from starlette.responses import Response
 from jackfield.invocation import DEFAULT_TIMEOUT, MAX_TIMEOUT, Result, decode
 from jackfield.invocation.file_references import without_given
 from jackfield.kernel.errors import JackfieldError
-from jackfield.kernel.markup import Attribute, Markup, terms
+from jackfield.kernel.markup import Attribute, Markup, Node, terms
 from jackfield.manifest.manifest import ActionManifest, Manifest
+from jackfield_console.action_choice import dialog
 from jackfield_console.code_tabs import call_as_code
 from jackfield_console.connectors import icon_of
 from jackfield_console.form_schema import form_schema
@@ -24,6 +26,7 @@ from jackfield_console.layout.components import (
     code_block,
     csrf_field,
     field,
+    form,
     guide,
     h,
     heading,
@@ -44,6 +47,8 @@ from jackfield_server.shared.requests.problem import Problem
 
 _MOST = 1000
 _SHORT = 30
+_SCHEDULING = "scheduling"
+EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
 def fitting_connections(request: PageRequest, manifest: Manifest, action: ActionManifest) -> list[dict[str, Any]]:
@@ -64,40 +69,53 @@ def action_form(
     begin: Mapping[str, Any],
     choices: list[dict[str, Any]],
     address: str,
-    *,
-    has_example: bool,
+    example: Mapping[str, Any],
 ) -> Markup:
     """Build the form; ``begin`` holds its initial values, ``choices`` the connections that can serve the action."""
-    schema = form_schema(action.inputs, seldom=_of_pages(action))
-    depends = {row["key"]: row["dependsOn"] for row in request.manifest().raw.get("optionSources", ()) if "dependsOn" in row}
-    depends["*"] = [name for name, _ in action.content.defaults]  # what may replace a value of the connection
     runs = request.may("invoke")
     buttons = [
         h.button(
             "Run", name="mode", value="run", class_="primary", disabled=not runs, title="Ctrl+Enter", aria_keyshortcuts="Control+Enter"
         ),
         h.button("Dry run", name="mode", value="dry", disabled=not runs, title="Validates and connects, but does not run the action"),
+        h.button("Schedule", form=_SCHEDULING, class_="quiet", title="Runs it at given times") if request.may("manage") else None,
         h.span("Running…", class_="busy-note", role="status"),
         None if runs else h.span("Your token is not allowed to run actions.", class_="muted"),
     ]
     return h.form(
         csrf_field(request.csrf),
-        h.input(type="hidden", name="invocation", id="invocation", value="{}"),
-        _connection_field(request, choices, str(begin.get("connection") or "")),
-        h.div(
-            h.h2("Inputs", id="heading-of-inputs"),
-            h.a("Fill in example values", href=f"{address}?example=1", class_="small") if has_example and not begin else None,
-            class_="row",
-        ),
-        h.div(
-            id="inputs", class_="editor", role="group", aria_labelledby="heading-of-inputs", data_form="inputs", data_schema=json.dumps(schema),
-            data_value=json.dumps(begin.get("inputs", {})), data_options=f"/connectors/{request.path('key')}/options/",
-            data_depends=json.dumps(depends),
-        ),
+        call_fields(request, (request.manifest(), action), begin, choices, example if not begin else EMPTY),
         _settings(request),
         h.div(buttons, class_="actions"),
         id="run", class_="card", hx_post=f"{address}/run", hx_target="#result", hx_swap="innerHTML", novalidate=True,
     )  # fmt: skip
+
+
+def call_fields(
+    request: PageRequest, called: tuple[Manifest, ActionManifest], begin: Mapping[str, Any], choices: list[dict[str, Any]],
+    example: Mapping[str, Any] = EMPTY,
+) -> list[Node]:  # fmt: skip
+    """Render the fields of a call: its connection, and its inputs, which begin with those of ``begin``. The page's script collects them in
+    the field ``invocation``; ``example`` has inputs that a button fills in, where nothing is entered."""
+    manifest, action = called
+    schema = form_schema(action.inputs, seldom=_of_pages(action))
+    depends = {row["key"]: row["dependsOn"] for row in manifest.raw.get("optionSources", ()) if "dependsOn" in row}
+    depends["*"] = [name for name, _ in action.content.defaults]  # what may replace a value of the connection
+    offered = (
+        h.button("Fill in example values", type="button", class_="quiet", data_example=json.dumps(example["inputs"]))
+        if example.get("inputs") else None
+    )  # fmt: skip
+    editor = h.div(
+        id="inputs", class_="editor", role="group", aria_labelledby="heading-of-inputs", data_form="inputs", data_schema=json.dumps(schema),
+        data_value=json.dumps(begin.get("inputs", {})), data_options=f"/connectors/{manifest.key}/options/",
+        data_depends=json.dumps(depends),
+    )  # fmt: skip
+    return [
+        h.input(type="hidden", name="invocation", id="invocation", value="{}"),
+        _connection_field(request, manifest, choices, str(begin.get("connection") or "")),
+        h.div(h.h2("Inputs", id="heading-of-inputs"), offered, class_="row"),
+        editor,
+    ]
 
 
 def _of_pages(action: ActionManifest) -> list[str]:
@@ -109,8 +127,7 @@ def _of_pages(action: ActionManifest) -> list[str]:
     return [name for name in (pages.token_input, pages.all_input, pages.size_input, *further) if name is not None]
 
 
-def _connection_field(request: PageRequest, choices: list[dict[str, Any]], chosen: str) -> Markup | None:
-    manifest = request.manifest()
+def _connection_field(request: PageRequest, manifest: Manifest, choices: list[dict[str, Any]], chosen: str) -> Markup | None:
     if not manifest.connection_types:
         return None
     if not any(row["name"] == chosen for row in choices):
@@ -219,14 +236,19 @@ def shown(request: PageRequest) -> Response:
         lead=[h.a(manifest.title, href=f"/connectors/{manifest.key}"), " · ", summary(action.description)],
     )
     choices = fitting_connections(request, manifest, action)
-    form = action_form(request, action, begin, choices, address, has_example=bool(example.get("inputs")))
+    filled = action_form(request, action, begin, choices, address, example)
     result = card("Result", h.div(h.p("Run the action to see its Result here.", class_="empty"), id="result"), id="answer")
     aside = h.div(
         card("Code for this call", _code_holder(request, manifest, action, begin, address)),
         _about(manifest, action, address),
         class_="beside-form",
     )
-    content = [_again_notice(request, again), h.div(form, result, aside, class_="workbench"), _dialog()]
+    content = [
+        _again_notice(request, again),
+        h.div(filled, result, aside, class_="workbench"),
+        _scheduling(request, manifest, action),
+        connection_dialog(),
+    ]
     return page(request, "connectors", f"{action.title} · {manifest.title}", *content, head=title, scripts=FORM_SCRIPTS)
 
 
@@ -347,10 +369,16 @@ def _said(action: ActionManifest) -> str:
     return _EFFECTS["key" if is_by_key else action.effect]
 
 
-def _dialog() -> Markup:
-    close = h.button("Close", type="button", class_="quiet", data_close="new-connection")
-    top = h.div(h.h2("New connection", id="new-connection-title"), close, class_="row")
-    return h.dialog(top, h.div(id="new-connection-body"), id="new-connection", aria_labelledby="new-connection-title")
+def connection_dialog() -> Markup:
+    """Render the dialog that adds a connection, beside a form with the fields of a call."""
+    return dialog("new-connection", "New connection")
+
+
+def _scheduling(request: PageRequest, manifest: Manifest, action: ActionManifest) -> Markup:
+    """Render the form of the button "Schedule", which takes what is filled in to the form of a schedule."""
+    named = [h.input(type="hidden", name=name, value=value) for name, value in (("connector", manifest.key), ("action", action.key))]
+    carried = h.input(type="hidden", name="invocation", value="{}", data_carried=True)
+    return form(request, "/new-schedule", named, carried, id=_SCHEDULING)
 
 
 async def run(request: PageRequest) -> Response:

@@ -1,35 +1,54 @@
-"""Forms that add schedules and change them: when one runs, and the invocation as JSON."""
+"""Forms that add schedules and change them: when one runs, in words, and what it calls, by the form of the action."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.responses import Response
 
 from jackfield.invocation import decode
-from jackfield.kernel.errors import Detail, InvalidInvocation, JackfieldError
+from jackfield.kernel.errors import Detail, InvalidInput, InvalidInvocation, JackfieldError
 from jackfield.kernel.markup import Markup, Node
-from jackfield_console.layout.components import choice_field, fault_of, form, h, json_text, lines_field, text_field
+from jackfield.kernel.placeholders import placeholders
+from jackfield.manifest.manifest import ActionManifest
+from jackfield.redaction.marks import MASK
+from jackfield_console.action import FORM_SCRIPTS, call_fields, connection_dialog, fitting_connections
+from jackfield_console.action_choice import STARTED, actions_offered, choice_dialog, chooser, choosing, chosen_action
+from jackfield_console.layout.components import check_field, choice_field, fault_of, form, h, json_text, lines_field, text_field
 from jackfield_console.layout.page_request import PageRequest
-from jackfield_console.layout.shell import outcome, page, redirect
+from jackfield_console.layout.shell import fragment, outcome, page, redirect
+from jackfield_console.schedule_times import Times, placed
 from jackfield_console.schedules import schedules_of
+from jackfield_server.shared.requests.problem import Problem
 
-_KINDS = (("cron", "at times of a cron expression"), ("every", "at an interval"), ("at", "once"))
 _MISSED = (("latest", "run the latest"), ("skip", "skip all"), ("all", "run all"))
 _OVERLAP = (("skip", "skip the new one"), ("queue", "wait for the one before"), ("allow", "run at the same time"))
-_WHEN = "A cron expression such as 0 7 * * 1-5, an interval such as 10m, or a time such as 2031-01-31T08:30:00."
-_EXAMPLE = {"connector": "", "action": "", "connection": "", "inputs": {}}
+_WHAT = "Choose what is to run at given times."
+_SHOWN = frozenset({"connector", "action", "connection", "inputs"})
+"""Members of an invocation for which the form has fields; one with others is shown as JSON."""
 _ROWS = 12
+_SLOT = "$slot"
 
 
 def shown(request: PageRequest) -> Response:
-    """``GET /new-schedule``: ``?connector=&action=&connection=`` fill the invocation."""
+    """``GET /new-schedule``: an action is searched; ``?connector=&action=`` is the form of that, ``&connection=`` fills it, and a dialog takes
+    the part of the action only."""
     request.require("manage")
-    begun = {**_EXAMPLE, **{name: request.query[name] for name in ("connector", "action", "connection") if request.query.get(name)}}
-    name = text_field("name", "Name", hint="Letters, digits, dots, underscores and dashes.", required=True, maxlength=100)
-    content = _form(request, "/schedules", {"invocation": begun}, name, "Add schedule")
-    return page(request, "schedules", "New schedule", content, lead="An invocation that runs at given times, with your rights.")
+    if not request.query.get("action"):
+        offered = partial(actions_offered, request, _address)
+        return choosing(request, "schedules", "New schedule", _WHAT, "Search actions", offered, "/new-schedule")
+    begun = {name: request.query[name] for name in ("connector", "action", "connection") if request.query.get(name)}
+    return fragment(_call(request, begun)) if request.partial else _new(request, begun)
+
+
+def begun(request: PageRequest) -> Response:
+    """``POST /new-schedule``: the form of a schedule, which begins with what was filled in for a call."""
+    request.require("manage")
+    call = {**_decoded(request.form.get("invocation", "")), **{name: request.form.get(name, "") for name in ("connector", "action")}}
+    return _new(request, {name: value for name, value in call.items() if name != "idempotencyKey"})  # each slot has a key of its own
 
 
 def edited(request: PageRequest) -> Response:
@@ -37,86 +56,170 @@ def edited(request: PageRequest) -> Response:
     request.require("manage")
     name = request.path("name")
     found = schedules_of(request).show(name)
-    masked = h.p("Secrets of the inputs are shown as ***. They stay as they are unless you change the invocation.", class_="muted")
+    masked = h.p(
+        "Secrets of the inputs are shown as ***. They stay as they are unless you change the invocation; then enter them again.",
+        class_="muted",
+    )
     content = _form(request, f"/schedules/{name}/edit", found, masked, "Save schedule")
-    return page(request, "schedules", f"Change {name}", content, lead="From now on it runs with your rights.")
+    return _page(request, f"Change {name}", "From now on it runs with your rights.", content)
 
 
 def created(request: PageRequest) -> Response:
     """``POST /schedules``."""
     request.require("manage")
+    times = Times.read(request.form)
     try:
-        invocation = _invocation(request)
-        made = schedules_of(request).add({"name": request.form.get("name", "").strip(), **_timing(request), "invocation": invocation})
+        document = {
+            "name": request.form.get("name", "").strip(),
+            **times.members(),
+            **_policies(request),
+            "invocation": _invocation(request),
+        }
+        made = schedules_of(request).add(document)
     except JackfieldError as error:
-        return _refused(request, "New schedule", error)
+        return _refused(request, "New schedule", error, times)
     return redirect(request, f"/schedules/{made['name']}?done=added")
 
 
 def saved(request: PageRequest) -> Response:
-    """``POST /schedules/{name}/edit``. An invocation that is as it was shown stays, with its secrets."""
+    """``POST /schedules/{name}/edit``. An invocation that is as it was shown stays, with its secrets, and an interval keeps its anchor."""
     request.require("manage")
-    name, schedules = request.path("name"), schedules_of(request)
+    name, schedules, times = request.path("name"), schedules_of(request), Times.read(request.form)
     was = schedules.show(name)
     try:
         given = _invocation(request)
-        document = _timing(request) if _changes_timing(request, was) else {}
-        document |= {"missed": request.form.get("missed", ""), "overlap": request.form.get("overlap", "")}
-        schedules.change(name, document if given == was["invocation"] else {**document, "invocation": given})
+        document: dict[str, Any] = {} if times.members() == Times.of(was).members() else dict(times.members())
+        document |= _policies(request)
+        if _essence(request, given) != _essence(request, was["invocation"]):
+            document["invocation"] = _with_secrets(given)
+        schedules.change(name, document)
     except JackfieldError as error:
-        return _refused(request, f"Change {name}", error)
+        return _refused(request, f"Change {name}", error, times)
     return redirect(request, f"/schedules/{name}?done=saved")
 
 
+def _page(request: PageRequest, title: str, lead: str, content: Node) -> Response:
+    return page(request, "schedules", title, content, choice_dialog(), connection_dialog(), lead=lead, scripts=FORM_SCRIPTS)
+
+
+def _new(request: PageRequest, call: Mapping[str, Any]) -> Response:
+    name = placed(
+        "name", text_field("name", "Schedule name", hint="Letters, digits, dots, underscores and dashes.", required=True, maxlength=100)
+    )
+    content = _form(request, "/schedules", {"invocation": call}, name, "Add schedule")
+    return _page(request, "New schedule", "An invocation that runs at given times, with your rights.", content)
+
+
 def _form(request: PageRequest, address: str, found: Mapping[str, Any], before: Node, button: str) -> Markup:
-    kind, when = _when(found)
+    times = Times.of(found) if "status" in found else Times()
     return form(
         request,
         address,
         before,
-        choice_field("kind", "Runs", _KINDS, kind),
-        text_field("when", "When", when, hint=_WHEN, required=True, maxlength=200),
-        text_field("timezone", "Time zone", found.get("timezone", "UTC"), hint="Such as Europe/Berlin.", maxlength=64),
-        choice_field("missed", "Missed runs", _MISSED, found.get("missed", "latest")),
-        choice_field("overlap", "If the one before still runs", _OVERLAP, found.get("overlap", "skip")),
-        lines_field(
-            "invocation", "Invocation", json_text(found["invocation"]).splitlines(), "JSON, as beside the form of an action.", rows=_ROWS
+        times.fields(request),
+        h.div(
+            placed("missed", choice_field("missed", "Missed runs", _MISSED, found.get("missed", "latest"))),
+            placed("overlap", choice_field("overlap", "If the one before still runs", _OVERLAP, found.get("overlap", "skip"))),
+            class_="pair",
         ),
+        h.div(_call(request, found["invocation"]), id=STARTED, class_="stack"),
         h.div(id="outcome", aria_live="polite"),
         h.div(h.button(button, class_="primary"), class_="actions"),
         into="#outcome", class_="card stack", novalidate=True,
     )  # fmt: skip
 
 
-def _when(found: Mapping[str, Any]) -> tuple[str, str]:
-    kind = next((name for name, _ in _KINDS if name in found), "cron")
-    return kind, str(found.get(kind, ""))
-
-
-def _timing(request: PageRequest) -> dict[str, Any]:
-    """Read when the schedule runs; the service judges it."""
-    given = {name: request.form.get(name, "").strip() for name in ("kind", "when", "timezone", "missed", "overlap")}
-    kind = given["kind"] if given["kind"] in dict(_KINDS) else "cron"
-    found = {kind: given["when"], "missed": given["missed"], "overlap": given["overlap"]}
-    return {**found, "timezone": given["timezone"]} if given["timezone"] else found
-
-
-def _changes_timing(request: PageRequest, was: Mapping[str, Any]) -> bool:
-    """Return whether another time was entered: an interval keeps its anchor otherwise."""
-    given = (*(request.form.get(name, "").strip() for name in ("kind", "when")), request.form.get("timezone", "").strip() or "UTC")
-    return given != (*_when(was), was.get("timezone", "UTC"))
-
-
-def _invocation(request: PageRequest) -> Any:
-    """Read the invocation; empty members that the form begins with are left out."""
+def _call(request: PageRequest, call: Mapping[str, Any]) -> Markup:
+    """Render what runs: the form of its action, or JSON, for what that has no fields for."""
+    connector, key = str(call.get("connector", "")), str(call.get("action", ""))
     try:
-        given = decode(request.form.get("invocation", ""))
+        manifest, action = chosen_action(request, connector, key)
+    except Problem:
+        if not call.get("inputs"):
+            raise
+        fields: list[Node] = [h.input(type="hidden", name="invocation", value="{}")]  # its connector is no longer installed
+        known = False
+    else:
+        fields = [call_fields(request, (manifest, action), call, fitting_connections(request, manifest, action))]
+        known = not _needs_json(call)
+    about = h.p(
+        "Runs ", h.a(h.code(f"{connector}/{key}"), href=f"/connectors/{connector}/actions/{key}", target="_blank"), ". ",
+        chooser("/new-schedule", "Choose another action"),
+    )  # fmt: skip
+    named = [h.input(type="hidden", name=name, value=value) for name, value in (("connector", connector), ("action", key))]
+    document = lines_field(
+        "document", "Invocation", json_text(dict(call)).splitlines(), "JSON, as beside the form of an action.", rows=_ROWS
+    )
+    return h.join([
+        h.h2("What it runs"), about, *named, h.div(fields, class_="by-fields stack"),
+        check_field("as-json", "Write it as JSON", not known), h.div(document, class_="by-json"),
+    ])  # fmt: skip
+
+
+def _needs_json(call: Mapping[str, Any]) -> bool:
+    return not _SHOWN.issuperset(call) or next(placeholders(call.get("inputs"), "", _SLOT), None) is not None
+
+
+def _address(connector: str, action: str) -> str:
+    return f"/new-schedule?{urlencode({'connector': connector, 'action': action})}"
+
+
+def _policies(request: PageRequest) -> dict[str, str]:
+    return {name: request.form.get(name, "") for name in ("missed", "overlap")}
+
+
+def _invocation(request: PageRequest) -> dict[str, Any]:
+    """Read the invocation: the JSON where that is switched on, else the fields of the action."""
+    if request.form.get("as-json") == "on":
+        return _decoded(request.form.get("document", ""))
+    given = _decoded(request.form.get("invocation", ""))
+    return {"connector": request.form.get("connector", ""), "action": request.form.get("action", ""), **given}
+
+
+def _decoded(text: str) -> dict[str, Any]:
+    try:
+        given = decode(text or "{}")
     except InvalidInvocation as error:
-        text = "1 member of the schedule is not valid"
-        raise InvalidInvocation(text, details=[Detail("/invocation", error.message)], hint=error.hint) from None
-    return {name: value for name, value in given.items() if value != ""} if isinstance(given, dict) else given
+        wrong = "1 member of the schedule is not valid"
+        raise InvalidInvocation(wrong, details=[Detail("/document", error.message)], hint=error.hint) from None
+    if not isinstance(given, dict):
+        raise InvalidInvocation("the invocation must be an object", details=[Detail("/document", "must be an object")])
+    return given
 
 
-def _refused(request: PageRequest, title: str, error: JackfieldError) -> Response:
-    shown = fault_of(error.message, error.hint, [item.to_json() for item in error.details])
-    return outcome(request, "schedules", title, shown, status=error.http_status)
+def _essence(request: PageRequest, call: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an invocation without inputs that are as the action's defaults: the form leaves them out."""
+    manifest = request.catalog.look(str(call.get("connector")))[1]
+    action: ActionManifest | None = None if manifest is None else manifest.actions.get(str(call.get("action")))
+    given, members = call.get("inputs") or {}, {} if action is None else action.inputs.get("properties", {})
+    if not isinstance(given, Mapping):
+        return dict(call)
+    return {
+        **call,
+        "inputs": {name: value for name, value in given.items() if name not in members or members[name].get("default") != value},
+    }
+
+
+def _with_secrets(call: dict[str, Any]) -> dict[str, Any]:
+    """Return a changed invocation, in which no mask stands for a secret: another action or address must not get the old one's.
+
+    :raises InvalidInput: if one does.
+    """
+    masks = list(_masks(call.get("inputs"), ""))
+    if masks:
+        details = [Detail(path, "is masked: enter it again, since the invocation was changed") for path in masks]
+        raise InvalidInput("secrets must be entered again", details=details, hint="Enter what is shown as ***.")
+    return call
+
+
+def _masks(value: Any, path: str) -> list[str]:
+    if value == MASK:
+        return [path]
+    members = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    return [found for name, member in members for found in _masks(member, f"{path}/{name}")]
+
+
+def _refused(request: PageRequest, title: str, error: JackfieldError, times: Times) -> Response:
+    of_inputs = error.code == "invalid_input" and request.form.get("as-json") != "on"
+    details = [{**item.to_json(), "path": item.path if of_inputs else times.place(item.path)} for item in error.details]
+    return outcome(request, "schedules", title, fault_of(error.message, error.hint, details), status=error.http_status)

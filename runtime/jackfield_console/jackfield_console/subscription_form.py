@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
-from urllib.parse import urlencode
 
 from starlette.responses import Response
 
@@ -18,6 +17,7 @@ from jackfield.kernel.markup import Markup, Node
 from jackfield.manifest.manifest import Manifest
 from jackfield.manifest.triggers import TriggerManifest
 from jackfield_console.action import FORM_SCRIPTS
+from jackfield_console.action_choice import actions_offered, choosing
 from jackfield_console.connectors import icon_of
 from jackfield_console.form_schema import form_schema
 from jackfield_console.layout.components import (
@@ -32,13 +32,12 @@ from jackfield_console.layout.components import (
     json_text,
     line,
     lines_field,
-    search,
     summary,
     text_field,
 )
 from jackfield_console.layout.page_request import PageRequest
-from jackfield_console.layout.shell import fragment, outcome, page, redirect
-from jackfield_console.subscription_start import actions_offered, connection_field, read_start, start_fields
+from jackfield_console.layout.shell import outcome, page, redirect
+from jackfield_console.subscription_start import connection_field, read_start, start_fields
 from jackfield_console.subscriptions import subscriptions_of
 from jackfield_server.shared.requests.problem import Problem
 
@@ -46,6 +45,7 @@ _MOST = 1000
 _CARDS = 60
 """Maximum number of triggers offered at once."""
 _ROOT = "inputs"
+_WHAT = "Choose what each event starts."
 _OWN = "subscription:"
 """Before the names of the subscription's own members where faults are shown, beside those of the inputs."""
 
@@ -56,28 +56,22 @@ def shown(request: PageRequest) -> Response:
     request.require("manage")
     wanted = request.query.get("trigger")
     if wanted is None:
-        return _offered(request, "New subscription", "Choose what to watch.", "Search triggers", partial(_choice, request))
+        return choosing(
+            request,
+            "subscriptions",
+            "New subscription",
+            "Choose what to watch.",
+            "Search triggers",
+            partial(_choice, request),
+            "/new-subscription",
+        )
     manifest, trigger = _find_trigger(request, wanted)
     title, address = f"New subscription: {trigger.title}", f"/new-subscription?trigger={wanted}"
     if request.query.get("then") == "":
-        found = partial(actions_offered, request, address)
-        return _offered(request, title, "Choose what each event starts.", "Search actions", found, trigger=wanted, then="")
+        found = partial(actions_offered, request, _to(address))
+        return choosing(request, "subscriptions", title, _WHAT, "Search actions", found, "/new-subscription", trigger=wanted, then="")
     content = _form(request, manifest, trigger, address)
     return page(request, "subscriptions", title, content, lead=line(trigger.description), scripts=FORM_SCRIPTS)
-
-
-def _offered(
-    request: PageRequest, title: str, lead: str, label: str, found: Callable[[str], Markup], *, at: str = "/new-subscription", **kept: str
-) -> Response:
-    """Render a search whose results are shown while typing, ``at`` an address; ``kept`` are its other parameters."""
-    words = request.query.get("q", "").strip()
-    shown = found(words)
-    if request.partial:
-        return fragment(shown)
-    hidden = [h.input(type="hidden", name=name, value=value) for name, value in kept.items()]
-    address = f"{at}?{urlencode(kept)}" if kept else at
-    content = h.div(search(address, label, words, hidden, live=True), h.div(shown, id="found", aria_live="polite"), class_="stack")
-    return page(request, "subscriptions", title, content, lead=lead)
 
 
 def created(request: PageRequest) -> Response:
@@ -108,10 +102,8 @@ def edited(request: PageRequest) -> Response:
     _, trigger = _find_trigger(request, found["trigger"])
     title, address = f"Edit {name}", f"/subscriptions/{name}/edit?"
     if wanted == "":
-        offered = partial(actions_offered, request, address)
-        return _offered(
-            request, title, "Choose what each event starts.", "Search actions", offered, at=f"/subscriptions/{name}/edit", then=""
-        )
+        offered = partial(actions_offered, request, _to(address))
+        return choosing(request, "subscriptions", title, _WHAT, "Search actions", offered, f"/subscriptions/{name}/edit", then="")
     begun: Mapping[str, Any] = found.get("then", {})
     then = wanted or (f"{begun['connector']}/{begun['action']}" if begun else None)
     kept = begun if wanted is None else {}
@@ -150,6 +142,10 @@ def saved(request: PageRequest) -> Response:
         details = [{**item.to_json(), "path": _place(item.path)} for item in error.details]
         return outcome(request, "subscriptions", f"Edit {name}", fault_of(error.message, error.hint, details), status=error.http_status)
     return redirect(request, f"/subscriptions/{name}?done=changed")
+
+
+def _to(address: str) -> Callable[[str, str], str]:
+    return lambda connector, action: f"{address}&then={connector}/{action}"
 
 
 def _can_change(trigger: TriggerManifest) -> bool:

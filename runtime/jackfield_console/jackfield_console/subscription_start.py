@@ -7,37 +7,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from types import MappingProxyType
 from typing import Any
 
-from jackfield.callers.searching import found_actions
 from jackfield.invocation import decode
 from jackfield.kernel.errors import Detail, InvalidInvocation
 from jackfield.kernel.markup import Markup, Node, terms
 from jackfield.kernel.pointers import child, cut
 from jackfield.manifest.manifest import ActionManifest
 from jackfield.manifest.triggers import TriggerManifest
-from jackfield_console.action import fitting_connections
-from jackfield_console.layout.components import badge, card, choice_field, code_block, h, json_text, lines_field, notice, summary
+from jackfield_console.action import EMPTY, fitting_connections
+from jackfield_console.action_choice import chosen_action
+from jackfield_console.layout.components import card, choice_field, code_block, h, json_text, lines_field, notice
 from jackfield_console.layout.page_request import PageRequest
-from jackfield_server.shared.requests.problem import Problem
 
-_CARDS = 60
 _PLACES = 60
 _EVENT = "$event"
-EMPTY: Mapping[str, Any] = MappingProxyType({})
-
-
-def actions_offered(request: PageRequest, address: str, words: str) -> Markup:
-    """Render the actions that match, each with the way back to the form."""
-    if not words:
-        return h.p("Type what each event is to do, such as “send a message”.", class_="empty")
-    rows, _ = found_actions(request.search, request.catalog, words, None, None, 0, _CARDS)
-    cards = []
-    for row in rows:
-        link = h.a(row.title, href=f"{address}&then={row.connector}/{row.action}", class_="whole")
-        cards.append(h.li(h.h2(link, badge(row.effect)), h.p(h.code(row.connector), " ", summary(row.description)), class_="card"))
-    return h.ul(cards, class_="cards") if cards else h.p("No action matches.", class_="empty")
 
 
 def start_fields(
@@ -50,10 +34,7 @@ def start_fields(
         yield "then", h.p(choose)
         return
     connector, _, key = name.partition("/")
-    manifest = request.catalog.look(connector)[1]
-    action = None if manifest is None else manifest.actions.get(key)
-    if manifest is None or action is None:
-        raise Problem(404, f"no connector has the action '{name[:80]}'")
+    manifest, action = chosen_action(request, connector, key)
     shown = h.a(h.code(name), href=f"/connectors/{connector}/actions/{key}")
     yield "then/action", [h.input(type="hidden", name="then", value=name), h.p("Each event starts ", shown, ". ", choose)]
     if manifest.connection_types and action.needs_connection:

@@ -127,8 +127,9 @@
   });
 
   document.addEventListener("click", (event) => {
-    const button = event.target.closest("button");
+    const button = event.target.closest("button, a[data-dialog], a[data-chosen]");
     if (!button) return;
+    if (button.dataset.chosen) document.getElementById(button.dataset.chosen)?.close();
     if (button.dataset.csv) download(button);
     if (button.role === "tab" && button.closest(".tabs")) choose(button);
     if (button.classList.contains("copy")) copy(button);
@@ -221,6 +222,11 @@
     const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
     for (const place of document.querySelectorAll("[data-zone]")) if (place.textContent !== zone) place.textContent = zone;
     for (const field of document.querySelectorAll("[data-timezone]")) field.value = zone;
+    for (const field of document.querySelectorAll("[data-own-zone]")) {
+      field.removeAttribute("data-own-zone");
+      field.value = zone;
+      setTimeout(() => field.dispatchEvent(new Event("change", { bubbles: true }))); // htmx listens by then
+    }
   };
 
   const TICK = 500;

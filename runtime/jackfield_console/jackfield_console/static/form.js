@@ -117,10 +117,12 @@
   };
 
   const write = (form, holder) => {
+    if (!holder.isConnected) return; // another action's form is there in its place
     const target = form.querySelector("#invocation");
     if (target) target.value = JSON.stringify(invocation(form, holder));
     const values = form.querySelector("[data-collected]");
     if (values) values.value = JSON.stringify(collected(holder));
+    for (const field of document.querySelectorAll("[data-carried]")) field.value = target.value;
   };
 
   const later = (work, milliseconds) => {
@@ -157,7 +159,7 @@
       if (holder.editor.ready) write(form, holder);
     });
     form.addEventListener("change", (event) => {
-      if (event.target.id !== "connection") return;
+      if (event.target.id !== "connection" || !holder.isConnected) return;
       showBrought(holder, schema);
     });
     holder.addEventListener("focusin", (event) => {
@@ -165,7 +167,7 @@
       if (list?.dataset.source) fillOptions(holder, list);
     });
     form.addEventListener("htmx:config:request", (event) => {
-      if (event.target !== form) return;
+      if (event.target !== form || !holder.isConnected) return;
       write(form, holder);
       for (const control of form.querySelectorAll("#invocation, [data-collected]")) event.detail.ctx.request.body.set(control.name, control.value);
     });
@@ -195,6 +197,33 @@
     form.querySelector("button.primary").click();
   });
 
+  /** Fill in the example of the action; what somebody has entered stays. */
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("button[data-example]");
+    const holder = button?.closest("form").querySelector("[data-form]");
+    if (!holder?.editor?.ready) return;
+    holder.editor.setValue({ ...JSON.parse(button.dataset.example), ...collected(holder) });
+  });
+
+  /** Write as JSON what the fields have, and fill the fields with what is written, where one is changed for the other. */
+  document.addEventListener("change", (event) => {
+    if (event.target.id !== "as-json") return;
+    const form = event.target.form;
+    const holder = form.querySelector("[data-form]");
+    const text = form.querySelector("#document");
+    if (!holder?.editor?.ready) return;
+    if (event.target.checked) {
+      const named = Object.fromEntries(["connector", "action"].map((name) => [name, form.querySelector(`input[name="${name}"]`).value]));
+      text.value = JSON.stringify({ ...named, ...invocation(form, holder) }, null, 2);
+      return;
+    }
+    try {
+      holder.editor.setValue(JSON.parse(text.value).inputs || {});
+    } catch {
+      // it is not JSON: the fields stay as they were
+    }
+  });
+
   /** Insert a place of the event at the cursor; between the quotes of an empty text, in its place. */
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.("button[data-insert]");
@@ -213,7 +242,7 @@
 
   document.addEventListener("htmx:after:swap", (event) => {
     const source = event.detail.ctx?.sourceElement;
-    const form = source?.closest?.("form");
+    const form = source?.matches?.("form") ? source : null; // not a part of it that was loaded
     const target = event.detail.ctx?.target;
     if (!form || !form.querySelector("[data-form]") || !target) return;
     const shown = typeof target === "string" ? document.querySelector(target) : target;
