@@ -105,7 +105,7 @@ class _Document:
         except LookupError:
             return {}
         parts = [self._merged(part, depth - 1) for name in ("allOf", "anyOf", "oneOf") for part in whole.get(name, ())]
-        properties = {name: about for part in parts for name, about in part.get("properties", {}).items()}
+        properties = _all_members(parts)
         chosen = any(name in whole for name in ("anyOf", "oneOf"))
         required = [] if chosen else [name for part in parts for name in part.get("required", ())]
         is_open = any(part.get("open") for part in parts) or whole.get("additionalProperties") not in (None, False)
@@ -141,6 +141,20 @@ class _Document:
             return None
         found: Any = next((contents[kind] for kind in contents if "json" in kind), next(iter(contents.values()), {}))
         return self.schema(found.get("schema")) if isinstance(found, dict) and "schema" in found else None
+
+
+def _all_members(parts: Iterable[Json]) -> Json:
+    """Return the members of all parts; one whose values differ from part to part, such as a type, may have any of them."""
+    found: Json = {}
+    for part in parts:
+        for name, about in part.get("properties", {}).items():
+            before, values = _values(found.get(name)), _values(about)
+            found[name] = {**about, "enum": [*before, *values]} if before and values else about
+    return found
+
+
+def _values(node: Any) -> list[Any]:
+    return list(node.get("enum", ())) if isinstance(node, dict) else []
 
 
 def _fits(wanted: list[str], other: list[str]) -> bool:
