@@ -10,10 +10,11 @@ from typing import Any
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.manifest.manifest import Manifest
 from jackfield_market.testing.fake_runtime import connect, fake_runtime, first_read
-from jackfield_market.testing.fake_service import ACCOUNTS
+from jackfield_market.testing.fake_service import ACCOUNTS, CLIENT
 
 NOTE = "The answers are the fake's, made from the connector's examples: no provider was called."
 _SIMPLE = frozenset({"apiKey", "basic", "bearer"})
+_GRANTED = ACCOUNTS | {CLIENT}
 
 Json = Mapping[str, Any]
 
@@ -33,14 +34,14 @@ def kind_of(manifest: Json, wanted: str | None = None) -> str:
         hint = f"It has {', '.join(row['key'] for row in rows)}."
         raise InvalidInvocation(f"'{key}' has no connection type '{wanted}' that can be tried", hint=hint)
     asked = [row for row in rows if wanted in (None, row["key"])]
-    for kinds in (_SIMPLE, _SIMPLE | ACCOUNTS):
+    for kinds in (_SIMPLE, _SIMPLE | _GRANTED):
         for row in asked:
             used = _kinds(row)
             if used and used <= kinds:
                 return str(row["key"])
     if (open_to_all := next((row for row in asked if not _kinds(row)), None)) is not None:
         return str(open_to_all["key"])
-    unknown = sorted({kind for row in asked for kind in _kinds(row)} - _SIMPLE - ACCOUNTS)
+    unknown = sorted({kind for row in asked for kind in _kinds(row)} - _SIMPLE - _GRANTED)
     hint = f"Try another type with --type, or add a connection to the provider: 'jackfield connections add my-{key} --type {key}/TYPE'."
     raise InvalidInvocation(f"the fake of '{key}' cannot sign in by {', '.join(unknown)}", hint=hint)
 

@@ -26,7 +26,7 @@ _OF_TYPE = (
     "title", "description", "setup", "fields", "authorize", "tokenParameters", "tokenPlace", "tokenRequest", "separator", "pkce", "answer",
     "callback", "after", "hosts", "prefix", "fixed", "revocationUrl", "audience",
 )  # fmt: skip
-_KINDS = ("bearer", "key", "basic", "oauth2")
+_KINDS = ("bearer", "key", "basic", "oauth2", "oauth2Client")
 
 Json = dict[str, Any]
 
@@ -165,15 +165,16 @@ def _scheme(one: Json) -> Json:
         return {"type": "apiKey", "in": "header", "name": one["name"], **text} | (
             {"x-jackfield": {"in": "path"}} if place == "path" else {"in": place}
         )
-    flow = {name: one[name] for name in ("authorizationUrl", "tokenUrl")}
-    flows = {"authorizationCode": {**flow, "scopes": one.get("scopes", {})}}
+    is_client = kind == "oauth2Client"
+    flow = {name: one[name] for name in (("tokenUrl",) if is_client else ("authorizationUrl", "tokenUrl"))}
+    flows = {"clientCredentials" if is_client else "authorizationCode": {**flow, "scopes": one.get("scopes", {})}}
     return {"type": "oauth2", **text, "flows": flows, "x-jackfield": {"token": False}}
 
 
 def _curation(name: str, one: Json) -> Json:
     found = {member: one[member] for member in _OF_TYPE if member in one}
     found["key"] = name
-    if one["kind"] == "oauth2":
+    if one["kind"] in ("oauth2", "oauth2Client"):
         found["clientAuthentication"] = one.get("client", "basic")
         if scopes := one.get("scopes"):
             fields = found.get("fields", {})

@@ -15,10 +15,10 @@ from jackfield.manifest.manifest import Manifest
 from jackfield.runtime import Jackfield
 from jackfield_market.testing.fake_pages import ITEMS
 from jackfield_market.testing.fake_runtime import REDIRECT, connect, fake_runtime, first_read
-from jackfield_market.testing.fake_service import ACCOUNTS, FakeService
+from jackfield_market.testing.fake_service import ACCOUNTS, CLIENT, FakeService
 from jackfield_market.testing.playing import at
 
-PLAYED = ACCOUNTS | {"apiKey", "basic", "bearer"}
+PLAYED = ACCOUNTS | {CLIENT, "apiKey", "basic", "bearer"}
 """Kinds of credentials that the fake checks."""
 _WRONG = "another-secret-4711"
 _ENDED = ("unauthenticated", "invalid_connection")

@@ -21,6 +21,7 @@ from jackfield_market.testing.loopback_provider import Answer, Provider, Request
 from jackfield_market.testing.playing import place_of_output
 
 ACCOUNTS = frozenset({"oauth2AuthorizationCode", "openIdConnect"})
+CLIENT = "oauth2ClientCredentials"
 _OURS, _ELSEWHERE = "/.fake", "/.elsewhere"
 _ACCEPTED = "fake-value-4711"
 _CLIENT = {"clientId": "fake-client", "clientSecret": "fake-client-secret"}
@@ -95,7 +96,7 @@ class FakeService:
             found[name] = (
                 about["enum"][0] if "enum" in about else about.get("default") or (self.url if name == "server" else _secret_of(name))
             )
-        if self.needs_approval:
+        if any(self._has_client(part) for part in self._row["http"]["credentials"]):
             found |= _CLIENT
             ours = {"authorizationUrl": f"{self.url}{_OURS}/authorize", "tokenUrl": f"{self.url}{_OURS}/token"}
             found |= {name: url for name, url in ours.items() if name in schema["properties"]}
@@ -135,8 +136,11 @@ class FakeService:
         self.tokens.refresh.clear()
 
     def _account(self) -> Json:
-        found: Json = next(part for part in self._row["http"]["credentials"] if part["kind"] in ACCOUNTS)
+        found: Json = next(part for part in self._row["http"]["credentials"] if self._has_client(part))
         return found
+
+    def _has_client(self, part: Json) -> bool:
+        return part["kind"] in ACCOUNTS or part["kind"] == CLIENT
 
     def moved(self, manifest: Json) -> dict[str, Any]:
         """Return a manifest with the fake's addresses in place of the provider's; those that the fake's own does not have lead nowhere."""
@@ -270,7 +274,7 @@ class FakeService:
     def _has(self, part: Json, request: Request, path: str) -> bool:
         headers = {name.lower(): value for name, value in request.headers.items()}
         sent, kind = headers.get("authorization", ""), part["kind"]
-        if kind in ACCOUNTS or kind == "oauth2ClientCredentials":
+        if self._has_client(part):
             return sent.removeprefix("Bearer ") in self.tokens.access
         if kind == "bearer":
             return sent == str(part.get("prefix", "Bearer ")) + _secret_of(_name(part, "token"))
@@ -346,6 +350,8 @@ class FakeService:
         return (form.get("client_id"), form.get("client_secret")) == (known if way == "body" else (known[0], None)) and not header
 
     def _is_granted(self, row: Json, form: Json) -> bool:
+        if row["kind"] == CLIENT:
+            return form.get("grant_type") == "client_credentials"
         if form.get("grant_type") == "refresh_token":
             known = form.get("refresh_token") in self.tokens.refresh
             self.tokens.refresh.discard(str(form.get("refresh_token")))
