@@ -286,7 +286,7 @@ def test_a_form_is_what_token_requests_are_otherwise(tmp_path: Path) -> None:
 
 
 _TENANT = {"name": "tenant", "in": "path", "required": True, "schema": {"type": "string"}, "x-jackfield": {"connection": "tenant"}}
-_TENANTS = {"/t/{tenant}/me": {"get": operation(operationId="whoAmI", parameters=[_TENANT])}}
+_TENANTS = {"/t/{tenant}/me": {"get": operation(operationId="whoAmI", parameters=[_TENANT], **{"x-jackfield": {"probe": True}})}}
 _AFTER = {"items": "/sites", "values": {"tenant": "/id"}, "by": ["/name"], "choose": "site"}
 _SITES = {"/sites": {"sites": [{"id": "t-1", "name": "one"}, {"id": "t-2", "name": "two"}]}}
 
@@ -302,7 +302,7 @@ _SITES = {"/sites": {"sites": [{"id": "t-1", "name": "one"}, {"id": "t-2", "name
 def test_an_approval_names_values_of_the_connection(
     tmp_path: Path, curation: dict[str, Any], tokens: dict[str, Any], callback: dict[str, str], site: dict[str, str], path: str
 ) -> None:
-    """They come from the token's answer, from the browser's return, or from one further request with the new token."""
+    """They come from the token's answer, from the browser's return, or from one further request with the new token; tests send them, too."""
     with _provider(tokens, _SITES) as provider:
         if "after" in curation:
             curation = {"after": {**curation["after"], "get": f"{provider.url}/sites"}}
@@ -311,8 +311,10 @@ def test_an_approval_names_values_of_the_connection(
             values = {"clientId": "app", "clientSecret": "s-1", "server": provider.url, **site}
             jackfield.connections.add("ada", "acme/loginAccount", values, test=False)
             _approved(jackfield, **callback)
+            assert jackfield.connections.test("ada")["status"] == "ok"
+            tested = provider.requests[-1].path
             jackfield.invoke({"connector": "acme", "action": "whoAmI", "connection": "ada", "inputs": {}}).unwrap()
-    assert provider.requests[-1].path == path
+    assert [tested, provider.requests[-1].path] == [path, path]
 
 
 def test_of_several_accounts_the_connection_names_one(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ class BoundConnection(HttpConnection):
             yield self.opened("The values were accepted; nothing was sent.")
             yield from self.accounts(context)
             return
-        answer = probed(clients.of, self.value, self.test_request)
+        answer = probed(clients.of, clients.value, self.test_request)
         yield Step("probe", "Sign in", passed=True, message="The server accepted the credentials.")
         if self.owner is not None and "path" in self.owner:
             yield from owner_read(clients.of(0), self.owner)
