@@ -42,7 +42,7 @@ def test_a_connector_without_a_sign_in_is_tried(github: dict[str, Any]) -> None:
     """An API that is open to all needs no credential, and a type with one is preferred; other types are refused by their kind."""
     about = next(row for row in github["connectionTypes"] if row["key"] == "accessToken")
     free = {**about, "key": "anonymous", "schema": {"type": "object", "properties": {}}, "http": {"credentials": [], "probe": "/user"}}
-    hard = {**about, "key": "signed", "http": {**about["http"], "credentials": [{"kind": "oauth2ClientCredentials"}]}}
+    hard = {**about, "key": "signed", "http": {**about["http"], "credentials": [{"kind": "awsSigV4"}]}}
     github["connectionTypes"] = [free, hard, about]
     assert kind_of(github) == "accessToken"
     github["connectionTypes"] = [free, hard]
@@ -50,9 +50,28 @@ def test_a_connector_without_a_sign_in_is_tried(github: dict[str, Any]) -> None:
     with fake_runtime(github, "anonymous") as (jackfield, fake):
         assert connect(jackfield, fake, "all", "anonymous")["status"] == "ok"
         assert jackfield.invoke({"connector": "github", "action": "listGists", "connection": "all", "inputs": {}}).error is None
-    for wanted, words in (("signed", "cannot sign in by oauth2ClientCredentials"), ("absent", "no connection type 'absent'")):
+    for wanted, words in (("signed", "cannot sign in by awsSigV4"), ("absent", "no connection type 'absent'")):
         with pytest.raises(InvalidInvocation, match=words):
             kind_of(github, wanted)
+
+
+def test_an_application_signs_in_by_its_own_credentials(github: dict[str, Any]) -> None:
+    """The fake gives a token to the right client only, and refuses one that proves itself in another way."""
+    credential = {
+        "kind": "oauth2ClientCredentials",
+        "scheme": "app",
+        "tokenUrl": "https://github.com/login/oauth/access_token",
+        "clientAuthentication": "basic",
+    }
+    secret = {"clientId": {"type": "string"}, "clientSecret": {"type": "string", "writeOnly": True}}
+    about = next(row for row in github["connectionTypes"] if row["key"] == "accessToken")
+    schema = {"type": "object", "required": [*secret], "properties": secret}
+    github["connectionTypes"] = [{**about, "key": "app", "schema": schema, "http": {**about["http"], "credentials": [credential]}}]
+    assert kind_of(github) == "app"
+    assert list(sign_in_faults(github, "app")) == []
+    truth = deepcopy(github)
+    truth["connectionTypes"][0]["http"]["credentials"][0]["clientAuthentication"] = "body"
+    assert list(sign_in_faults(github, "app", truth)) != []
 
 
 def test_the_fake_insists_on_what_the_manifest_says(github: dict[str, Any]) -> None:

@@ -302,7 +302,7 @@ _SITES = {"/sites": {"sites": [{"id": "t-1", "name": "one"}, {"id": "t-2", "name
 def test_an_approval_names_values_of_the_connection(
     tmp_path: Path, curation: dict[str, Any], tokens: dict[str, Any], callback: dict[str, str], site: dict[str, str], path: str
 ) -> None:
-    """They come from the token's answer, from the browser's return, or from one further request with the new token; tests send them, too."""
+    """They come from the token's answer, from the browser's return, or from a further request with the token; tests send them, too."""
     with _provider(tokens, _SITES) as provider:
         if "after" in curation:
             curation = {"after": {**curation["after"], "get": f"{provider.url}/sites"}}
