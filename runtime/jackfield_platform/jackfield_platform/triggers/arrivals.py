@@ -147,8 +147,8 @@ class Sealer:
             raise Unavailable("the connector's code failed: it returned an event of a type that its trigger does not have")
         invocation, outcome = self._referred(event, at)
         mark = None
-        if invocation is None and event.marker is not None:
-            invocation, mark = self._marked(event, named, at, received)
+        if event.marker is not None:
+            invocation, mark = self._marked(event, named, at, received, invocation)
         digest = hashlib.sha256(f"{kind}\0{event.key}".encode("utf-8", "surrogatepass")).hexdigest()
         about = found.facts({"receivedAt": iso(received), "invocationId": invocation, "payload": self._shown(event.data, kind, digest)})
         text = _JSON.encode(about).encode("utf-8", "surrogatepass")
@@ -179,19 +179,28 @@ class Sealer:
             self.suppressing.add(reference)
         return invocation_of(self._database, self._workspace, reference), outcome
 
-    def _marked(self, event: Any, kind: str, at: float, received: float) -> tuple[str | None, NewMark | None]:
-        """Return the invocation in doubt whose marker an event carries, if there is one, and what its evidence needs of the event."""
+    def _marked(self, event: Any, kind: str, at: float, received: float, referred: str | None) -> tuple[str | None, NewMark | None]:
+        """Return the invocation in doubt whose marker an event carries, if there is one, and what its evidence needs of the event.
+
+        ``referred`` is the invocation that the event's reference names. The marker knows better: some providers' IDs are unique within one
+        channel, account or day only.
+        """
         found, marker = self._subscription, marker_in(event.marker)
         if marker is None or (event.reference is not None and not isinstance(event.reference, str)):
-            return None, None
+            return referred, None
         digest = digest_of(found.connector, marker)
+        marked = invocation_of_marker(self._database, self._workspace, digest)
+        if referred is not None and marked in (None, referred):
+            return referred, None
         over = connection_facts(self._database, self._workspace, found.connection)
         account = event.account if isinstance(event.account, str) else over.get("account")
         about = {"trigger": found.trigger_key, "type": kind, "at": iso(at), "subscription": found.name, "reference": event.reference,
                  "account": account, "connection": {"name": found.connection, **over}}  # fmt: skip
-        reference = reference_of(found.connector, event.reference or event.key)
+        # an event of another account about the same ID is another event: it keeps that of the call's own account not away
+        whose = {"account": account} if account is not None else {"connection": found.connection}
+        reference = reference_of(found.connector, json.dumps([whose, event.reference or event.key]))
         mark = sealed_mark(self._vault, self._workspace, digest, reference, received, about)
-        return invocation_of_marker(self._database, self._workspace, digest), mark
+        return marked, mark
 
     def _is_known(self, digest: str) -> bool:
         own = {"workspace": self._workspace, "subscription": self._subscription.id, "digest": digest}

@@ -76,7 +76,7 @@ async def plan_of(pipeline: Pipe, entry: Entry) -> Plan:
 
 
 class ToldEvents:
-    """Events that carry a marker of a doubt, of one trigger: the ``own`` ones, and how many are ``foreign``, of another account."""
+    """Events that carry a marker of a doubt, of one trigger: an ``own`` one of each thing, and how many are ``foreign``."""
 
     def __init__(self, journal: Journal, doubt: Doubt, trigger: str) -> None:
         connector = doubt.facts["connector"]
@@ -85,8 +85,9 @@ class ToldEvents:
         self._used = doubt.facts["connection"] or {}
         self._now = connection_facts(journal.database, journal.workspace, self._used.get("name"))
         found = [one for one in kept if one.get("trigger") == trigger]
-        self.own = [one for one in found if self._is_own(one)]
-        self.foreign = len(found) - len(self.own)
+        own = [one for one in found if self._is_own(one)]
+        self.own = [*{one.get("reference") or place: one for place, one in enumerate(own)}.values()]
+        self.foreign = len(found) - len(own)
 
     def _is_own(self, event: Mapping[str, Any]) -> bool:
         """Return whether an event is of the account of the call: it came over the same connection, or both accounts are known and equal.
