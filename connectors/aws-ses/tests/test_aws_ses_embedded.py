@@ -6,6 +6,7 @@ import os
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -77,6 +78,26 @@ def test_any_other_external_id_is_refused(aws: EmbeddedAws, client: Callable[...
     sts = client("sts")
     code, _ = refusal(lambda: sts.assume_role(RoleArn=aws.role_arn, RoleSessionName="test", **given))
     assert (code, aws.count("AssumeRole", granted=False)) == ("AccessDenied", 1)
+
+
+def test_a_role_keeps_the_first_generated_external_id() -> None:
+    """A demo has nobody who edits trust policies: a role takes the first External ID that jackfield has generated, and refuses others from
+    then on as AWS does. Roles for further connections are there by their names; each takes its own."""
+    with EmbeddedAws(trusted_ids="jf-*") as aws, closing(make_client(ClientSpec("sts", REGION, aws.url, user(aws)))) as sts:
+
+        def opens(external_id: str | None, role: str = aws.role_arn) -> bool:
+            given = {} if external_id is None else {"ExternalId": external_id}
+            try:
+                sts.assume_role(RoleArn=role, RoleSessionName="x" * 2, **given)
+            except ClientError as error:
+                assert error.response["Error"]["Code"] == "AccessDenied"
+                return False
+            return True
+
+        second = f"{aws.role_arn}-second"
+        assert [opens(one) for one in (None, "other", "jf-1", "jf-2", "jf-1", aws.external_id)] == [False, False, True, False, True, True]
+        assert [opens(one, second) for one in ("jf-2", "jf-1", None, "jf-2")] == [True, False, False, True]
+        assert not opens("jf-3", f"{aws.role_arn}second")
 
 
 def test_the_user_may_only_assume_the_role(aws: EmbeddedAws, client: Callable[..., Any]) -> None:

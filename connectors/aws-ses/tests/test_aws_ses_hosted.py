@@ -47,7 +47,7 @@ def _stand(tmp_path: Path, aws: EmbeddedAws, clock: FakeClock) -> Iterator[Stand
 
 def _values(aws: EmbeddedAws, **more: Any) -> dict[str, Any]:
     """What a customer enters: the endpoints are the operator's, and the server makes the External ID."""
-    given = aws.connection_values()
+    given = {**aws.connection_values(), "roleARN": "-".join([aws.role_arn, *filter(None, [more.get("tenant")])])}
     return {**{name: given[name] for name in ("roleARN", "accessKeyId", "secretAccessKey", "region")}, **more}
 
 

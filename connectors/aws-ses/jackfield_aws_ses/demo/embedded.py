@@ -60,7 +60,8 @@ class EmbeddedAws:
     """An AWS account for experiments, alive during the ``with`` block.
 
     The user may assume the role and nothing else. The role trusts that user with the External ID, and may do ``permissions``.
-    ``trusted_ids`` is a pattern of further External IDs, since a demo has no one to edit the role's trust policy; a real role trusts one.
+    ``trusted_ids`` is a pattern of External IDs, since a demo has no one to edit a trust policy. The role trusts the first one that assumes
+    it, too; so does each role whose ARN begins with the role's and a hyphen.
     ``on_sent`` is called in a server thread for each accepted message; ``clock`` gives the seconds since the epoch, ``zones`` are
     the public hosted zones of Route 53.
     """

@@ -13,7 +13,7 @@ from jackfield_aws_ses.demo.show import Show
 from jackfield_aws_ses.demo.stage import EXAMPLES
 
 GENERATED = "jf-*"
-"""Pattern of the External IDs that jackfield generates: a role connection created in the console works without editing the trust policy."""
+"""Pattern of the External IDs that jackfield generates: the first role connection created in the console works without a trust policy."""
 _POLL = 0.5
 """Seconds between checks, so that Windows also notices Ctrl-C."""
 
@@ -51,5 +51,6 @@ def _announce(show: Show, aws: EmbeddedAws) -> None:
     show.text(
         f"\njackfield connections test demo\njackfield invoke --file {shlex.quote(str(EXAMPLES / 'send-email.json'))}\njackfield serve\n\n"
         "'jackfield serve' prints a link to the console. To connect the role there, choose New connection, AWS Role ARN, and enter\n"
-        f"the role ARN and the keys above and the region {aws.region}; leave both endpoints empty.\n"
+        f"the role ARN and the keys above and the region {aws.region}; leave both endpoints empty. The role keeps the External ID of the\n"
+        f"first connection, as in AWS. For another one, enter a role of its own, such as {aws.role_arn}-2.\n"
     )

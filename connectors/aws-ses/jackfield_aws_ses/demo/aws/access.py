@@ -82,7 +82,7 @@ def _session_caller(ledger: Ledger, call: Call) -> Caller:
     _check_signature(ledger, call, session.secret)
     if session.expires_at <= ledger.now() or (call.service != "sts" and not ledger.use_session(session)):
         raise refusals.expired()
-    role = (ledger.account.roles or {}).get(session.role_arn)
+    role = ledger.account.role(session.role_arn)
     return Caller(session.arn, session.user_id, role.allow if role else None, session)
 
 

@@ -33,7 +33,8 @@ class Identity:
 class Role:
     """A role. ``allow`` None means every action, ``trust`` None every principal, ``external_id`` None that none is required.
 
-    ``external_id_like`` is a pattern of further External IDs, compared as ``StringLike``.
+    ``external_id_like`` is a pattern of External IDs, compared as ``StringLike``, of which the first one that assumes the role is trusted,
+    too. There is such a role for each name that begins with the role's own and a hyphen: nobody is there to create more.
     """
 
     external_id: str | None = None
@@ -98,6 +99,13 @@ class Account:
     def owns(self, name: str, region: str) -> bool:
         """Look for an identity by its folded name; without a list of identities every name is one."""
         return self.identities is None or any((name, where) in self._owned for where in (None, region))
+
+    def role(self, arn: str) -> Role | None:
+        """Find a role by its ARN; without roles, every one is there."""
+        if self.roles is None:
+            return Role()
+        like = (role for known, role in self.roles.items() if role.external_id_like is not None and arn.startswith(f"{known}-"))
+        return self.roles.get(arn) or next(like, None)
 
     def identities_in(self, region: str) -> tuple[Identity, ...]:
         """Return the identities of a region; none if they are not checked."""

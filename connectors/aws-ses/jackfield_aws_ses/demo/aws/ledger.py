@@ -66,6 +66,7 @@ class Ledger:
         self._run = f"{run[:8]}-{run[8:12]}-4{run[13:16]}-8{run[17:20]}-"
         self._numbers = itertools.count(1)
         self._uses: Counter[str] = Counter()
+        self._claimed: dict[str, str | None] = {}
         self._recipients = 0
         self._recent: dict[str, deque[float]] = {}
 
@@ -120,6 +121,11 @@ class Ledger:
         """Record an assumed role."""
         with self.changed:
             self.sessions[session.token] = session
+
+    def claim(self, role_arn: str, external_id: str | None) -> bool:
+        """Return whether an External ID is the first one with which a role was assumed, or is to be."""
+        with self.changed:
+            return self._claimed.setdefault(role_arn, external_id) == external_id
 
     def is_session_key(self, access_key_id: str) -> bool:
         """Return whether a key belongs to a session, and is useless without its token."""

@@ -85,12 +85,17 @@ def _check_policy(text: str | None) -> None:
 def _role(ledger: Ledger, call: Call, caller: Caller, arn: str, external_id: str | None) -> Role:
     """Return the role if the caller may assume it; as in AWS, an unknown role is indistinguishable from a refused one."""
     caller.authorise(arn, "sts:AssumeRole")
-    known = ledger.account.roles
-    role = Role() if known is None else known.get(arn)
+    role = ledger.account.role(arn)
     trusted = role is not None and (role.trust is None or bool(role.trust & {caller.arn, call.access_key_id, caller.number}))
-    if role is None or not trusted or not role.accepts(external_id):
+    if role is None or not trusted or not _is_required(ledger, role, arn, external_id):
         raise denied(caller.arn, "sts:AssumeRole", arn)
     return role
+
+
+def _is_required(ledger: Ledger, role: Role, arn: str, external_id: str | None) -> bool:
+    """Check an External ID against the role's condition, and against the one that the role has taken before."""
+    is_own = role.external_id is None or external_id == role.external_id
+    return is_own or (role.accepts(external_id) and ledger.claim(arn, external_id))
 
 
 def _duration(text: str, caller: Caller, role: Role) -> int:
