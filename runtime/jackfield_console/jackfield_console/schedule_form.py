@@ -104,7 +104,15 @@ def _page(request: PageRequest, title: str, lead: str, content: Node) -> Respons
 
 def _new(request: PageRequest, call: Mapping[str, Any]) -> Response:
     name = placed(
-        "name", text_field("name", "Schedule name", hint="Letters, digits, dots, underscores and dashes.", required=True, maxlength=100)
+        "name",
+        text_field(
+            "schedule-name",
+            "Schedule name",
+            name="name",
+            hint="Letters, digits, dots, underscores and dashes.",
+            required=True,
+            maxlength=100,
+        ),
     )
     content = _form(request, "/schedules", {"invocation": call}, name, "Add schedule")
     return _page(request, "New schedule", "An invocation that runs at given times, with your rights.", content)
@@ -123,9 +131,9 @@ def _form(request: PageRequest, address: str, found: Mapping[str, Any], before: 
             class_="pair",
         ),
         h.div(_call(request, found["invocation"]), id=STARTED, class_="stack"),
-        h.div(id="outcome", aria_live="polite"),
+        h.div(id="answered", aria_live="polite"),
         h.div(h.button(button, class_="primary"), class_="actions"),
-        into="#outcome", class_="card stack", novalidate=True,
+        into="#answered", class_="card stack", novalidate=True,
     )  # fmt: skip
 
 

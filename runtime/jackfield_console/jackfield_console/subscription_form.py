@@ -16,8 +16,8 @@ from jackfield.kernel.errors import InvalidInvocation, JackfieldError
 from jackfield.kernel.markup import Markup, Node
 from jackfield.manifest.manifest import Manifest
 from jackfield.manifest.triggers import TriggerManifest
-from jackfield_console.action import FORM_SCRIPTS
-from jackfield_console.action_choice import actions_offered, choosing
+from jackfield_console.action import FORM_SCRIPTS, connection_dialog
+from jackfield_console.action_choice import STARTED, actions_offered, choice_dialog, choosing
 from jackfield_console.connectors import icon_of
 from jackfield_console.form_schema import form_schema
 from jackfield_console.layout.components import (
@@ -36,7 +36,7 @@ from jackfield_console.layout.components import (
     text_field,
 )
 from jackfield_console.layout.page_request import PageRequest
-from jackfield_console.layout.shell import outcome, page, redirect
+from jackfield_console.layout.shell import fragment, outcome, page, redirect
 from jackfield_console.subscription_start import connection_field, read_start, start_fields
 from jackfield_console.subscriptions import subscriptions_of
 from jackfield_server.shared.requests.problem import Problem
@@ -70,8 +70,12 @@ def shown(request: PageRequest) -> Response:
     if request.query.get("then") == "":
         found = partial(actions_offered, request, _to(address))
         return choosing(request, "subscriptions", title, _WHAT, "Search actions", found, "/new-subscription", trigger=wanted, then="")
+    if request.partial and request.query.get("then"):
+        return _started(request, trigger, address)
     content = _form(request, manifest, trigger, address)
-    return page(request, "subscriptions", title, content, lead=line(trigger.description), scripts=FORM_SCRIPTS)
+    return page(
+        request, "subscriptions", title, content, choice_dialog(), connection_dialog(), lead=line(trigger.description), scripts=FORM_SCRIPTS
+    )
 
 
 def created(request: PageRequest) -> Response:
@@ -104,6 +108,8 @@ def edited(request: PageRequest) -> Response:
     if wanted == "":
         offered = partial(actions_offered, request, _to(address))
         return choosing(request, "subscriptions", title, _WHAT, "Search actions", offered, f"/subscriptions/{name}/edit", then="")
+    if request.partial and wanted:
+        return _started(request, trigger, address)
     begun: Mapping[str, Any] = found.get("then", {})
     then = wanted or (f"{begun['connector']}/{begun['action']}" if begun else None)
     kept = begun if wanted is None else {}
@@ -114,13 +120,14 @@ def edited(request: PageRequest) -> Response:
         stays,
         _placed([pair for pair in _polling(trigger, found.get("every")) if pair[0] == "every"]),
         _own_inputs(found["inputs"]) if _can_change(trigger) else None,
-        _placed(start_fields(request, trigger, address, then, kept)),
+        h.div(_placed(start_fields(request, trigger, address, then, kept)), id=STARTED, class_="stack"),
         check_field("stop", "Start nothing any more", False) if begun else None,
-        h.div(id="outcome", aria_live="polite"),
+        h.div(id="answered", aria_live="polite"),
         h.div(h.button("Save", class_="primary"), class_="actions"),
-        into="#outcome", class_="card", novalidate=True,
+        into="#answered", class_="card", novalidate=True,
     )  # fmt: skip
-    return page(request, "subscriptions", title, content, lead=line(trigger.description), scripts=FORM_SCRIPTS)
+    dialogs = choice_dialog(), connection_dialog()
+    return page(request, "subscriptions", title, content, *dialogs, lead=line(trigger.description), scripts=FORM_SCRIPTS)
 
 
 def saved(request: PageRequest) -> Response:
@@ -142,6 +149,11 @@ def saved(request: PageRequest) -> Response:
         details = [{**item.to_json(), "path": _place(item.path)} for item in error.details]
         return outcome(request, "subscriptions", f"Edit {name}", fault_of(error.message, error.hint, details), status=error.http_status)
     return redirect(request, f"/subscriptions/{name}?done=changed")
+
+
+def _started(request: PageRequest, trigger: TriggerManifest, address: str) -> Response:
+    """Render the fields of the action that was chosen in the form's dialog."""
+    return fragment(h.join(_placed(start_fields(request, trigger, address, request.query["then"]))))
 
 
 def _to(address: str) -> Callable[[str, str], str]:
@@ -196,7 +208,7 @@ def _card(manifest: Manifest, trigger: TriggerManifest) -> Markup:
 
 
 def _form(request: PageRequest, manifest: Manifest, trigger: TriggerManifest, address: str) -> Markup:
-    name = text_field("name", "Name", hint="Its events have it as their subject.", required=True, maxlength=100)
+    name = text_field("subscription-name", "Name", hint="Its events have it as their subject.", name="name", required=True, maxlength=100)
     fields = form_schema(trigger.inputs)
     inputs = h.div(
         class_="editor", role="group", aria_label="Inputs", data_form=_ROOT, data_schema=json.dumps(fields), data_value="{}",
@@ -211,10 +223,10 @@ def _form(request: PageRequest, manifest: Manifest, trigger: TriggerManifest, ad
         h.input(type="hidden", name="inputs", data_collected=_ROOT, value="{}"),
         _placed(own),
         inputs,
-        _placed(start_fields(request, trigger, address, request.query.get("then"))),
-        h.div(id="outcome", aria_live="polite"),
+        h.div(_placed(start_fields(request, trigger, address, request.query.get("then"))), id=STARTED, class_="stack"),
+        h.div(id="answered", aria_live="polite"),
         h.div(h.button("Add subscription", class_="primary"), class_="actions"),
-        into="#outcome", class_="card", novalidate=True,
+        into="#answered", class_="card", novalidate=True,
     )  # fmt: skip
     setup = card("Setup guide", guide(trigger.setup), class_="card beside-form") if trigger.setup else None
     return h.div(whole, setup, class_="workbench")

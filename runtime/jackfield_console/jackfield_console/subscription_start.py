@@ -12,13 +12,14 @@ from typing import Any
 from jackfield.invocation import decode
 from jackfield.kernel.errors import Detail, InvalidInvocation
 from jackfield.kernel.markup import Markup, Node, terms
-from jackfield.kernel.pointers import child, cut
+from jackfield.kernel.pointers import cut
 from jackfield.manifest.manifest import ActionManifest
 from jackfield.manifest.triggers import TriggerManifest
 from jackfield_console.action import EMPTY, fitting_connections
-from jackfield_console.action_choice import chosen_action
-from jackfield_console.layout.components import card, choice_field, code_block, h, json_text, lines_field, notice
+from jackfield_console.action_choice import chooser, chosen_action
+from jackfield_console.layout.components import card, code_block, field, h, json_text, lines_field
 from jackfield_console.layout.page_request import PageRequest
+from jackfield_platform.triggers.event_places import known_places
 
 _PLACES = 60
 _EVENT = "$event"
@@ -29,13 +30,13 @@ def start_fields(
 ) -> Iterator[tuple[str, Node]]:
     """Yield the fields of what each event starts, by the members that their faults name; without an action, the link that chooses one.
     ``begun`` is what it has started so far."""
-    choose = h.a("Start an invocation with each event" if name is None else "Choose another", href=f"{address}&then=")
+    choose = chooser(f"{address}&then=", "Start an invocation with each event" if name is None else "Choose another")
     if name is None:
         yield "then", h.p(choose)
         return
     connector, _, key = name.partition("/")
     manifest, action = chosen_action(request, connector, key)
-    shown = h.a(h.code(name), href=f"/connectors/{connector}/actions/{key}")
+    shown = h.a(h.code(name), href=f"/connectors/{connector}/actions/{key}", target="_blank")
     yield "then/action", [h.input(type="hidden", name="then", value=name), h.p("Each event starts ", shown, ". ", choose)]
     if manifest.connection_types and action.needs_connection:
         rows = [(row["name"], row["name"]) for row in fitting_connections(request, manifest, action)]
@@ -43,7 +44,8 @@ def start_fields(
             "then/connection",
             connection_field(connector, "thenConnection", f"Connection to {manifest.title}", rows, begun.get("connection")),
         )
-    hint = ["JSON. ", h.code('{"$event": "/data/payload/id"}'), " is a value of the event; ", h.code('{"$text": […]}'), " joins several."]
+    place = json.dumps({_EVENT: next(iter(known_places(trigger)))})
+    hint = ["JSON. ", h.code(place), " is a value of the event, to be chosen below; ", h.code('{"$text": […]}'), " joins several."]
     yield (
         "then/inputs",
         lines_field("thenInputs", "Its inputs", json_text(begun["inputs"]).splitlines() if begun else _begun(action), hint, rows=8),
@@ -52,12 +54,15 @@ def start_fields(
 
 
 def connection_field(connector: str, name: str, label: str, rows: list[tuple[str, str]], chosen: str | None = None) -> Markup:
-    """Render a choice of connections, none of several chosen unless one is ``chosen``; without any, the way to add one."""
-    if not rows:
-        link = h.a("Add a connection", href=f"/new-connection?connector={connector}")
-        return notice(f"{label}: one is needed, and there is none. ", link, tone="warn")
-    choices = rows if len(rows) == 1 else [("", "Choose a connection"), *rows]
-    return choice_field(name, label, choices, chosen if chosen in dict(choices) else choices[0][0])
+    """Render a choice of connections, none of several chosen unless one is ``chosen``, with the dialog that adds one."""
+    choices = rows if len(rows) == 1 else [("", "Choose a connection" if rows else "No connections yet"), *rows]
+    selected = chosen if chosen in dict(choices) else choices[0][0]
+    picker = h.select([h.option(text, value=value, selected=value == selected) for value, text in choices], id=name, name=name)
+    create = h.button(
+        "New connection", type="button", data_dialog="new-connection", data_picker=name, hx_get=f"/new-connection?connector={connector}&inside=1",
+        hx_target="#new-connection-body",
+    )  # fmt: skip
+    return field(name, label, h.div(picker, create, class_="joined"))
 
 
 def read_start(form: Mapping[str, str]) -> dict[str, Any] | None:
@@ -103,25 +108,12 @@ def _begun(action: ActionManifest) -> list[str]:
 
 
 def _places(trigger: TriggerManifest) -> Markup:
-    """Render the places of an event, from the trigger's samples or else from its schema; a script inserts the one that is clicked."""
-    samples = [event for example in trigger.row.get("examples", ()) for event in example.get("events", ())]
-    payloads = samples or [dict.fromkeys(trigger.event.get("properties", ()))]
-    found: dict[str, Any] = dict.fromkeys(("/id", "/type", "/data/receivedAt"))
-    for payload in payloads:
-        found = {**dict(_leaves(payload, "/data/payload")), **found}
+    """Render the places of an event, with values of the trigger's samples; a script inserts the one that is clicked."""
     rows = [
         h.li(
             h.button(path, type="button", class_="quiet", data_insert=json.dumps({_EVENT: path}), data_into="thenInputs"),
             None if value is None else [" ", h.span(cut(str(value)), class_="muted small")],
         )
-        for path, value in list(found.items())[:_PLACES]
+        for path, value in list(known_places(trigger).items())[:_PLACES]
     ]
-    return h.details(h.summary("Values of the event"), h.p("Click one to insert it."), h.ul(rows), class_="further")
-
-
-def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    members = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
-    if not members:
-        yield path, value
-    for name, member in members:
-        yield from _leaves(member, child(path, name))
+    return h.details(h.summary("Values of the event"), h.p("Click one to insert it."), h.ul(rows), class_="further", open=True)

@@ -14,9 +14,9 @@ from jackfield.kernel.errors import JackfieldError
 from jackfield_store.access import Tokens
 from jackfield_store.journal import Queue
 
-_TEXT = {"$text": ["Note ", {"$event": "/data/payload/id"}, ": ", {"$event": "/data/payload/text"}, {"$event": "/data/none"}]}
+_TEXT = {"$text": ["Note ", {"$event": "/data/payload/id"}, ": ", {"$event": "/data/payload/text"}, {"$event": "/data/invocationId"}]}
 THEN: dict[str, Any] = {
-    "connector": "echo", "action": "post", "connection": "hall", "inputs": {"text": _TEXT, "voice": {"$event": "/data/payload/voice"}},
+    "connector": "echo", "action": "post", "connection": "hall", "inputs": {"text": _TEXT, "voice": {"$event": "/data/invocationId"}},
 }  # fmt: skip
 
 
@@ -36,7 +36,8 @@ def _entries(stage: TriggerStage) -> list[Entry]:
 
 
 def test_an_event_starts_an_invocation_once(stage: TriggerStage) -> None:
-    """Its key is the event's ID, its inputs have values of the event, absent ones are left out; what comes again starts nothing."""
+    """Its key is the event's ID, its inputs have values of the event, absent ones are left out, which a label says; what comes again
+    starts nothing."""
     shown = stage.add("notes", then=THEN)["then"]
     assert (shown["action"], shown["inputs"]["text"]) == ("post", _TEXT)
     stage.look()
@@ -45,7 +46,11 @@ def test_an_event_starts_an_invocation_once(stage: TriggerStage) -> None:
     _again(stage)
     (event,) = stage.events("echo.notes")
     (entry,) = _entries(stage)
-    assert (entry.idempotency_key, entry.status, entry.context) == (event.id, "queued", {"labels": {"subscription": "one"}})
+    assert (entry.idempotency_key, entry.status, entry.context) == (
+        event.id,
+        "queued",
+        {"labels": {"subscription": "one", "absent": "/data/invocationId"}},
+    )
     queue = Queue(stage.pools[0].storage.database, stage.clock)
     results = [stage.runtime.run(claimed) for claimed in queue.claim(10)]
     assert [(result.output or {})["text"] for result in results] == ["Note n-1: hello"]
@@ -96,11 +101,24 @@ def test_the_rights_are_those_of_who_added_it(stage: TriggerStage) -> None:
     assert [event.data["errorCode"] for event in stage.events("subscription.*")] == ["not_allowed"]
 
 
+def test_a_required_input_that_the_event_lacks_is_refused(stage: TriggerStage) -> None:
+    """Nothing is sent without it: the subscription's page tells of ``invalid_input``."""
+    stage.add("notes", then={**THEN, "inputs": {"text": {"$event": "/data/invocationId"}}})
+    stage.look()
+    _note(stage, "n-1")
+    _again(stage)
+    (told,) = stage.events("subscription.refused")
+    assert (told.data["errorCode"], told.data["paths"], _entries(stage)) == ("invalid_input", ["/text"], [])
+
+
 _REFUSED: tuple[tuple[Any, str], ...] = (
     (1, "/then"), ({"connector": "echo"}, "/then/action"), ({**THEN, "connector": "nobody"}, "nobody"),
     ({**THEN, "action": "pst"}, "post"), ({**THEN, "connection": "attic"}, "attic"), ({**THEN, "after": 1}, "/then/after"),
     ({**THEN, "inputs": {"texts": 1}}, "/then/inputs/texts"), ({**THEN, "inputs": {"text": {"$event": "id"}}}, "/then/inputs/text/$event"),
     ({**THEN, "inputs": {"text": "x", "times": "often"}}, "/then/inputs/times"),
+    ({**THEN, "inputs": {"text": {"$event": "/data/id"}}}, "did you mean '/data/payload/id'"),
+    ({**THEN, "inputs": {"text": {"$text": [{"$event": "/data/payload/txt"}]}}}, "did you mean '/data/payload/text'"),
+    ({**THEN, "inputs": {"text": {"$event": "/data/payload/text/0"}}}, "/then/inputs/text/$event"),
     ({**THEN, "inputs": {"text": [_TEXT], "times": 0.5}}, "/then/inputs/times"),
     ({**THEN, "inputs": {"text": {"$text": [1]}}}, "/then/inputs/text/$text"), ({**THEN, "idempotencyKey": "k"}, "/then/idempotencyKey"),
 )  # fmt: skip
@@ -112,7 +130,7 @@ def test_what_can_start_nothing_is_refused_at_once(stage: TriggerStage) -> None:
         with pytest.raises(JackfieldError) as refused:
             stage.add("notes", then=then)
         said = refused.value
-        assert place in f"{said.message} {[detail.path for detail in said.details]} {said.hint}", then
+        assert place in f"{said.message} {[(detail.path, detail.message) for detail in said.details]} {said.hint}", then
 
 
 _KEYS = {"accessKeyId": "AKIAEXAMPLE", "secretAccessKey": "secret-4711"}

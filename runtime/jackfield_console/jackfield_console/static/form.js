@@ -175,7 +175,7 @@
 
   /** Select a connection created in the dialog in the form behind it. */
   const takeCreated = (made) => {
-    const picker = document.getElementById("connection");
+    const picker = document.getElementById(made.closest("dialog")?.dataset.picker || "connection");
     if (!picker || picker.querySelector(`option[value="${CSS.escape(made.dataset.created)}"]`)) return;
     picker.querySelector('option[value=""]')?.remove();
     const option = new Option(made.dataset.label, made.dataset.created, true, true);
@@ -184,6 +184,12 @@
     picker.dispatchEvent(new Event("change", { bubbles: true }));
     picker.dispatchEvent(new Event("input", { bubbles: true }));
   };
+
+  /** A form may have several choices of connections: the dialog fills in the one beside which it was opened. */
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("button[data-dialog]");
+    if (button) document.getElementById(button.dataset.dialog).dataset.picker = button.dataset.picker || "";
+  });
 
   /** On "Next page", fill the page token into the form and run it again. */
   document.addEventListener("click", (event) => {

@@ -1,6 +1,7 @@
 """Invocations that events start: ``then`` of a subscription says which, with places of the event among the inputs.
 
-``{"$event": "/data/payload/id"}`` is a value of the event, as its readers see it; one that the event does not have is left out.
+``{"$event": "/data/payload/id"}`` is a value of the event, as its readers see it. One that the event does not have is left out, and the
+label ``absent`` of the invocation says so; a place that no event of the trigger has is refused when the subscription is made.
 ``{"$text": ["Ticket ", {"$event": "/data/payload/id"}]}`` is a text made of several.
 """
 
@@ -17,16 +18,18 @@ from jackfield.invocation.request import Invocation
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import Detail, InvalidInvocation, JackfieldError, Unavailable, did_you_mean, unknown_members
 from jackfield.kernel.placeholders import ABSENT, filled, placeholders
-from jackfield.kernel.pointers import child, names
+from jackfield.kernel.pointers import child, cut, names
 from jackfield.pipe.call_rules import find_action
 from jackfield.pipe.policy_steps import Step
 from jackfield.pipe.unstored import required
 from jackfield_platform.triggers.arrivals import Sealer
+from jackfield_platform.triggers.event_places import place_fault
 from jackfield_store.database.outbox import record
 
 if TYPE_CHECKING:
     from jackfield.callers import Caller
     from jackfield.manifest.manifest import ActionManifest, Manifest
+    from jackfield.manifest.triggers import TriggerManifest
     from jackfield.pipe.plan import Plan
     from jackfield_platform.triggers.arrivals import InTransaction
     from jackfield_platform.triggers.subscription import Subscription
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
 _MEMBERS = ("connector", "action", "connection", "inputs")
 _EVENT, _TEXT = "$event", "$text"
 _MOST_PARTS = 100
+_LABEL = 200
+"""Characters of the label that names absent places."""
 
 
 class EventCalls:
@@ -84,8 +89,11 @@ class EventCalls:
         return required(self._runtime.journal).queueing(draft)
 
     def _invocation(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        inputs = filled(self._then.get("inputs") or {}, lambda name, content: _value(event, name, content), _EVENT, _TEXT)
-        context = {"labels": {"subscription": self._found.name}}
+        given = self._then.get("inputs") or {}
+        inputs = filled(given, lambda name, content: _value(event, name, content), _EVENT, _TEXT)
+        absent = [path for path in dict.fromkeys(_places(given)) if _followed(event, path) is ABSENT]
+        labels = {"subscription": self._found.name, **({"absent": cut(" ".join(absent), _LABEL)} if absent else {})}
+        context = {"labels": labels}
         return {**self._then, "inputs": inputs, "idempotencyKey": event["id"], "context": context}
 
     def _refused(self, event: Mapping[str, Any], at: float, error: JackfieldError) -> InTransaction:
@@ -96,8 +104,9 @@ class EventCalls:
         return lambda transaction: record(transaction, found.workspace, "subscription.refused", found.name, at, facts)
 
 
-def checked_then(runtime: Jackfield, caller: Caller, given: Any) -> Mapping[str, Any]:
-    """Check what the events of a subscription are to start, as far as that is possible without an event.
+def checked_then(runtime: Jackfield, caller: Caller, given: Any, trigger: TriggerManifest) -> Mapping[str, Any]:
+    """Check what the events of a subscription are to start, as far as that is possible without an event: its places must be those of events
+    of the ``trigger``.
 
     :raises JackfieldError: if it is not valid, or the rules do not allow the call.
     """
@@ -114,6 +123,7 @@ def checked_then(runtime: Jackfield, caller: Caller, given: Any) -> Mapping[str,
     inputs = given.get("inputs") or {}
     plan = runtime.pipeline.plans.over(Invocation(manifest.key, action.key, inputs, connection), manifest, caller)
     faults = [*_inputs(inputs, plan)] or [*_literal_faults(runtime, manifest, action, inputs)]
+    faults += _absent(inputs, trigger)
     if action.hands_out:
         faults.append(Detail("/then/action", "its output is credentials, which are shown to a caller that waits and to nobody later"))
     if faults:
@@ -141,6 +151,26 @@ def _inputs(inputs: Mapping[str, Any], plan: Plan) -> Iterator[Detail]:
         fault = _pointer_fault(content) if name == _EVENT else _text_fault(content)
         if fault is not None:
             yield Detail(path, fault)
+
+
+def _absent(inputs: Mapping[str, Any], trigger: TriggerManifest) -> Iterator[Detail]:
+    """Yield the places that no event of the trigger has."""
+    for path, name, content in placeholders(inputs, "/then/inputs", _EVENT, _TEXT):
+        for place in _places({name: content}):
+            fault = place_fault(trigger, place)
+            if fault is not None:
+                yield Detail(path, fault)
+
+
+def _places(inputs: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the pointers into an event among inputs whose placeholders are well-formed."""
+    for _, name, content in placeholders(inputs, "", _EVENT, _TEXT):
+        found = [content] if name == _EVENT else [part.get(_EVENT) for part in _list(content) if isinstance(part, Mapping)]
+        yield from (path for path in found if isinstance(path, str) and path.startswith("/"))
+
+
+def _list(content: object) -> list[Any]:
+    return content if isinstance(content, list) else []
 
 
 def _literal_faults(runtime: Jackfield, manifest: Manifest, action: ActionManifest, inputs: Mapping[str, Any]) -> Iterator[Detail]:

@@ -83,7 +83,7 @@ class WorkspaceSubscriptions:
         since, now = document.get("from"), self._table.time.now()
         if since is not None and (not trigger.polls or trigger.compares or not isinstance(since, str)):
             raise _invalid("/from", "must be a time, and only polls have one that ask for what is new")
-        then = None if document.get("then") is None else checked_then(self._runtime, self._caller, document["then"])
+        then = None if document.get("then") is None else checked_then(self._runtime, self._caller, document["then"], trigger)
         guards = self._guards(document.get("guard"), connection)
         found = self._table.add(
             _text(document, "name"), manifest.key, trigger.key, connection, trigger.kind, _every(document, trigger), inputs=inputs,
@@ -113,7 +113,7 @@ class WorkspaceSubscriptions:
             check_inputs(self._runtime, manifest, trigger, document["inputs"])
             content = replace(content, inputs=document["inputs"])
         if "then" in document:
-            then = None if document["then"] is None else checked_then(self._runtime, self._caller, document["then"])
+            then = None if document["then"] is None else checked_then(self._runtime, self._caller, document["then"], trigger)
             content = replace(content, then=then)
         every = _every(document, trigger) if "every" in document else found.every
         if not self._table.change(found, content, every, {"members": sorted(document)}):

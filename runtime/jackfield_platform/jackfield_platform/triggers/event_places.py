@@ -1,0 +1,94 @@
+"""Places of a trigger's events: the JSON Pointers that its schema and its samples know, for whoever chooses one, and to refuse others.
+
+What a schema leaves open, such as a body of any form, may hold anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from jackfield.kernel.errors import did_you_mean
+from jackfield.kernel.pointers import child, names
+from jackfield.kernel.walk import Schema, nodes
+
+if TYPE_CHECKING:
+    from jackfield.manifest.triggers import TriggerManifest
+
+_PAYLOAD = "/data/payload"
+_OWN = ("/id", "/type", "/subject", "/timestamp", *(f"/data/{name}" for name in (
+    "subscription", "connector", "trigger", "connection", "receivedAt", "invocationId",
+)))  # fmt: skip
+"""What every event of a subscription has beside its payload."""
+_DEEPEST = 6
+_MOST = 300
+
+
+def known_places(trigger: TriggerManifest) -> dict[str, Any]:
+    """Return the places of the trigger's events that hold a value, with one of a sample, None if no sample has it: those of the payload
+    first."""
+    found: dict[str, Any] = {}
+    for example in trigger.row.get("examples", ()):
+        for payload in example.get("events", ()):
+            found = {**dict(_leaves(payload, _PAYLOAD)), **found}
+    declared = dict.fromkeys(path for path, _ in zip(_declared(trigger.event, trigger.event, _PAYLOAD, 0), range(_MOST), strict=False))
+    has_more = {path for path in declared if any(one.startswith(f"{path}/") for one in found)}
+    return {**found, **{path: None for path in declared if path not in found and path not in has_more}, **dict.fromkeys(_OWN)}
+
+
+def place_fault(trigger: TriggerManifest, path: str) -> str | None:
+    """Say what is wrong with a pointer into an event of the trigger; None if its schema or a sample has that place, or leaves it open."""
+    known = known_places(trigger)
+    if path in ("", "/data") or any(f"{one}/".startswith(f"{path}/") for one in known):
+        return None
+    if path.startswith(f"{_PAYLOAD}/"):
+        steps = list(names(path.removeprefix(_PAYLOAD)))
+        if _has(trigger.event, trigger.event, steps):
+            return None
+    last = path.rpartition("/")[2]
+    same = next((one for one in known if one.rpartition("/")[2] == last), None)
+    tail = f"; did you mean '{same}'?" if same else did_you_mean(path, known) or f"; it has {', '.join(list(known)[:5])}"
+    return f"an event of this trigger has nothing at '{path[:120]}'{tail}"
+
+
+def _has(root: Schema, given: Any, steps: list[str]) -> bool:
+    """Return whether a value of the schema may have something at these steps."""
+    if not steps or not isinstance(given, Mapping):
+        return True
+    found = nodes(root, given)
+    name, rest = steps[0], steps[1:]
+    closed = False
+    for node in found:
+        members = node.get("properties", {})
+        if name in members:
+            return _has(root, members[name], rest)
+        if isinstance(node.get("items"), Mapping) and (name.isdecimal() or name == "-"):
+            return _has(root, node["items"], rest)
+        extra = node.get("additionalProperties", False if members else None)
+        if extra or "patternProperties" in node:
+            return _has(root, extra, rest) if isinstance(extra, Mapping) else True
+        if node.get("type") == "object" and not members and extra is None:
+            return True
+        closed = (
+            closed or bool(members) or node.get("type") in ("string", "integer", "number", "boolean", "null", "array") or "items" in node
+        )
+    return not closed
+
+
+def _declared(root: Schema, given: Any, path: str, depth: int) -> Iterator[str]:
+    """Yield the places that a schema declares, without those of the items of lists."""
+    node = next((one for one in nodes(root, given) if one.get("properties")), {}) if isinstance(given, Mapping) else {}
+    members = node.get("properties", {})
+    if not members or depth >= _DEEPEST:
+        yield path
+        return
+    for name, member in members.items():
+        yield from _declared(root, member, child(path, name), depth + 1)
+
+
+def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    members = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    if not members:
+        yield path, value
+    for name, member in members:
+        yield from _leaves(member, child(path, name))
