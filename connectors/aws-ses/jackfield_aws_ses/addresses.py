@@ -73,10 +73,13 @@ class Mailbox:
     local: str
     domain: str
     given: str = field(default="", compare=False)
+    address: str = field(init=False, compare=False, repr=False)
+    """Bare address in ASCII, for the envelope."""
 
     def __post_init__(self) -> None:
-        given = self.given or self.address
-        if self.name or not _PLAIN.fullmatch(self.address):
+        address = f"{self.local}@{self.domain}"
+        given = self.given or address
+        if self.name or not _PLAIN.fullmatch(address):
             _check_local(self.local, given)
             domain = _ascii_domain(self.domain, given)
             if len(self.local) + 1 + len(domain) > _MAX_ADDRESS:
@@ -84,13 +87,10 @@ class Mailbox:
             _check_printable(self.name, given)
             object.__setattr__(self, "domain", domain)
             object.__setattr__(self, "local", _without_quotes(self.local))
+            address = f"{self.local}@{self.domain}"
         if not self.given:
             object.__setattr__(self, "given", given)
-
-    @property
-    def address(self) -> str:
-        """Bare address in ASCII, for the envelope."""
-        return f"{self.local}@{self.domain}"
+        object.__setattr__(self, "address", address)
 
     @property
     def words(self) -> tuple[str, ...]:

@@ -12,7 +12,6 @@ from botocore.exceptions import ClientError
 from jackfield.connector import Detail, EventEvidence, InvalidInput, Marker, Sent, Unavailable, current_call
 from jackfield.connector.evidence import PREFIX
 from jackfield_aws import AwsClients
-from jackfield_aws_ses.addresses import Mailbox
 from jackfield_aws_ses.attachments import Attachment
 from jackfield_aws_ses.compose import MARKER_TAG, MAX_TAGS, Composed
 from jackfield_aws_ses.content_types import MAX_SIMPLE, simple_content_type
@@ -127,7 +126,8 @@ def request(email: Email, composed: Composed) -> dict[str, Any]:
 def destination(composed: Composed) -> dict[str, list[str]]:
     """Return the recipients, without empty lists."""
     message = composed.message
-    return _filled({"ToAddresses": _headers(message.to), "CcAddresses": _headers(message.cc), "BccAddresses": _headers(composed.bcc)})
+    lists = {"ToAddresses": message.to, "CcAddresses": message.cc, "BccAddresses": composed.bcc}
+    return {name: [mailbox.header for mailbox in mailboxes] for name, mailboxes in lists.items() if mailboxes}
 
 
 def options(email: Any, composed: Composed) -> dict[str, Any]:
@@ -136,7 +136,7 @@ def options(email: Any, composed: Composed) -> dict[str, Any]:
     members: dict[str, Any] = {
         "FromEmailAddress": message.sender.header,
         "FromEmailAddressIdentityArn": email.identity_arn,
-        "ReplyToAddresses": _headers(message.reply_to),
+        "ReplyToAddresses": [mailbox.header for mailbox in message.reply_to],
         "FeedbackForwardingEmailAddress": composed.return_path.address if composed.return_path else None,
         "EmailTags": [{"Name": name, "Value": value} for name, value in marked(composed.tags)],
         "ConfigurationSetName": email.configuration_set_name,
@@ -150,7 +150,7 @@ def marked(tags: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
     """Return the tags of a message with the marker of this attempt, which is a valid name and value for SES. Tags of a caller who has used
     its name, or as many as SES takes, stay as they are."""
     call = current_call()
-    if call is None or call.mark is None or len(tags) >= MAX_TAGS or any(name == MARKER_TAG for name, _ in tags):
+    if call is None or call.mark is None or len(tags) >= MAX_TAGS or MARKER_TAG in dict(tags):
         return tags
     marker = call.marker
     return tags if marker is None else (*tags, (MARKER_TAG, f"{PREFIX}{marker}"))
@@ -169,17 +169,13 @@ def _filled(members: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in members.items() if value}
 
 
-def _headers(mailboxes: tuple[Mailbox, ...]) -> list[str]:
-    return [mailbox.header for mailbox in mailboxes]
-
-
 def _suffices(message: Message, headers: tuple[tuple[str, str], ...]) -> bool:
     """Return whether Simple content can express the message: it has no invitations, and few and short headers and media types."""
     return (
         message.calendar is None
         and len(headers) <= _MAX_HEADERS
-        and all(len(item.content_type) <= MAX_SIMPLE for item in message.attachments)
-        and all(len(value) <= _MAX_HEADER_VALUE and len(name) + len(value) <= _MAX_HEADER for name, value in headers)
+        and not [item for item in message.attachments if len(item.content_type) > MAX_SIMPLE]
+        and not [name for name, value in headers if len(value) > _MAX_HEADER_VALUE or len(name) + len(value) > _MAX_HEADER]
     )
 
 

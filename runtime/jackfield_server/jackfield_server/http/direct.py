@@ -22,7 +22,7 @@ from jackfield.invocation.file_references import names_files
 from jackfield.invocation.wire import parse_json
 from jackfield.kernel.clock import note_arrival, within
 from jackfield.kernel.errors import JackfieldError
-from jackfield.kernel.failures import OnFailure, Raised, attempt
+from jackfield.kernel.failures import Raised, attempt
 from jackfield_server.http.error_responses import error_response
 from jackfield_server.http.event_stream import takes_events
 from jackfield_server.http.exchange import Exchange
@@ -112,8 +112,13 @@ class Direct:
                 return False
             server.pace(identity, exchange.scope)
             server.requests.begin()
-            with OnFailure(server.requests.end):
+            is_taken = False
+            try:
                 server.requests.take(identity.workspace, exchange.protocol)
+                is_taken = True
+            finally:
+                if not is_taken:
+                    server.requests.end()
         except _REFUSALS:
             return False
         exchange.scope["jackfield.workspace"], exchange.scope[SURFACE] = identity.workspace, identity.surface
@@ -291,9 +296,9 @@ class Direct:
         varied = ", ".join(vary)
         head = b"%b%bcontent-length: %d\r\n%bx-request-id: %b\r\n%b%b%b\r\n" % (
             STATUS_LINE[status],
-            b"".join(b"%b: %b\r\n" % header for header in exchange.protocol.server_state.default_headers),
+            b"".join([b"%b: %b\r\n" % header for header in exchange.protocol.server_state.default_headers]),
             len(body),
-            lines + b"".join(b"%b: %b\r\n" % field for field in exchange.scope.get(PACED, ())),
+            lines + b"".join([b"%b: %b\r\n" % field for field in exchange.scope.get(PACED, ())]),
             exchange.identifier,
             _SAFE,
             b"vary: %b\r\n" % varied.encode() if varied else b"",
