@@ -7,6 +7,7 @@
     {"member": "/type", "equals": "url_verification", "answer": "/challenge"}                  Slack: in a signed body
     {"header": "twitch-eventsub-message-type", "equals": "webhook_callback_verification", "answer": "/challenge"}        Twitch
     {"member": …, "equals": …, "answer": "/payload/plainToken", "json": {"plainToken": "{challenge}", "encryptedToken": "{hmac}"}}   Zoom
+    {"secret": "x-hook-secret"}                                           Asana: the first request brings the secret, which comes back
     {"head": true}                                                        Intercom: HEAD
     {"origin": "*"}                                                       CloudEvents: OPTIONS with WebHook-Request-Origin
 """
@@ -29,6 +30,7 @@ _LONGEST = 4096
 """Characters of an answer: of a longer challenge, a part would be a wrong answer."""
 _PLAIN = re.compile(r"[A-Za-z0-9_=+/-]{1,200}")
 """Challenges whose HMAC is told: none of them can be a signed body, or what else a signature is made of."""
+_SECRET = re.compile(r"[!-~]{16,200}")
 _ORIGIN = re.compile(r"[A-Za-z0-9.:_-]{1,253}")
 _TEXT = {"type": "string", "minLength": 1, "maxLength": 200}
 _PLACE = {**_TEXT, "pattern": "^/"}
@@ -51,10 +53,15 @@ SCHEMA: Mapping[str, Any] = {
         "encoding": {"enum": ["hex", "base64"], "description": "How the HMAC is written."},
         "digest": {"enum": ["sha256", "sha512", "sha1"]},
         "origin": {**_TEXT, "description": "CloudEvents: the origin that may send, or '*'."},
+        "secret": {
+            **_TEXT,
+            "description": "Header field of the first request, with the secret of all later ones, which comes back. A trigger "
+            "that registers its URL learns the secret so, once.",
+        },
         "head": {"const": True, "description": "A HEAD request is answered with 200."},
     },
     "oneOf": [{"required": ["query"]}, {"required": ["member", "equals", "answer"]}, {"required": ["header", "equals", "answer"]},
-              {"required": ["origin"]}, {"required": ["head"]}],
+              {"required": ["origin"]}, {"required": ["head"]}, {"required": ["secret"]}],
     "dependentRequired": {"verify": ["query"], "encoding": ["json"], "digest": ["json"]},
     "additionalProperties": False,
 }  # fmt: skip
@@ -76,6 +83,7 @@ class Challenge:
     digest: Literal["sha256", "sha512", "sha1"] = "sha256"
     origin: str = ""
     head: bool = False
+    secret: str = ""
 
     def before(self, request: HookRequest, hook: Hook) -> Received | None:
         """Answer a handshake that is not signed: by a query parameter, by OPTIONS or HEAD. Return None if the request is none.
@@ -84,6 +92,8 @@ class Challenge:
         """
         if self.head and request.method == "HEAD":
             return Received()
+        if self.secret and self.secret.lower() in request.headers:
+            return self._learnt(request.headers[self.secret.lower()], hook)
         if self.origin and request.method == "OPTIONS":
             return self._allowed(request.headers.get("webhook-request-origin", ""))
         if not self.query or self.query not in request.query:
@@ -109,6 +119,17 @@ class Challenge:
             raise Malformed
         return self._answered(str(found), hook)
 
+    def _learnt(self, secret: str, hook: Hook) -> Received:
+        """Learn the secret that the first request brings. Nobody has signed it: a secret that is known stays.
+
+        :raises Forged: if one is known. :raises Malformed: if it is none.
+        """
+        if "secret" in hook.remote:
+            raise Forged("the secret is known, and is not learnt again")
+        if not _SECRET.fullmatch(secret):
+            raise Malformed
+        return Received(remote={"secret": secret}, headers={self.secret: secret})
+
     def _answered(self, challenge: str, hook: Hook) -> Received:
         if not challenge.isprintable() or len(challenge) > _LONGEST:
             raise Malformed
@@ -132,9 +153,9 @@ def challenge_of(row: Mapping[str, Any]) -> Challenge:
 
     :raises DeclarationError: if it is none.
     """
-    kinds = [name for name in ("query", "member", "header", "origin", "head") if row.get(name)]
+    kinds = [name for name in ("query", "member", "header", "origin", "head", "secret") if row.get(name)]
     if len(kinds) != 1 or row.keys() - SCHEMA["properties"].keys():
-        raise DeclarationError("a handshake is found by one of query, member, header, origin and head")
+        raise DeclarationError("a handshake is found by one of query, member, header, origin, head and secret")
     if kinds[0] in ("member", "header") and not ("equals" in row and row.get("answer")):
         raise DeclarationError(f"a handshake that is found by '{kinds[0]}' needs 'equals' and 'answer'")
     if row.get("verify") and kinds[0] != "query":

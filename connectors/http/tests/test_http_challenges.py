@@ -12,9 +12,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from http_stand import Client, Stand, standing
-from jackfield.connector import DeclarationError, Hook, HookRequest, Inputs, Malformed
+from jackfield.connector import DeclarationError, Forged, Hook, HookRequest, Inputs, Malformed
+from jackfield.kernel.dataclass import replace
 from jackfield_http.bindings.webhooks import webhook_of
 from jackfield_http.challenges import challenge_of
+from jackfield_http.request.webhooks import WebhookInputs
 from jackfield_server.shared.process.settings import Settings
 from replies import Reply
 
@@ -165,3 +167,31 @@ def test_a_bound_connector_answers_its_handshake() -> None:
     assert (json.loads(answer.answer), answer.events) == ({"response_token": f"sha256={proof}"}, ())
     with pytest.raises(Malformed):
         found.read(HookRequest(b"", {}, 0.0, {}, "GET"), hook)
+
+
+def test_a_secret_is_learnt_only_where_none_is_known() -> None:
+    """By a declared trigger, from the first request, and from no other; nothing else of an unsigned request is kept."""
+    row = {"key": "told", "title": "Told", "description": "Told.", "webhook": {"signature": {"scheme": "hmac", "header": "x-sig"}},
+           "http": {"challenge": {"secret": "X-Hook-Secret"}}}  # fmt: skip
+    found, hook = webhook_of(row, Inputs), Hook("https://hooks.example/p", "own", None)
+    first = HookRequest(b"{}", {"x-hook-secret": "s" * 16}, 0.0)
+    answer = found.read(first, hook)
+    assert (answer.remote, answer.headers, answer.events) == ({"secret": "s" * 16}, {"X-Hook-Secret": "s" * 16}, ())
+    with pytest.raises(Forged):
+        found.read(first, replace(hook, remote={"secret": "known-already-4711"}))
+    for text in ("", "short", "s" * 201, "with a blank in it", "ä" * 20):
+        with pytest.raises(Malformed):
+            found.read(HookRequest(b"{}", {"x-hook-secret": text}, 0.0), hook)
+    found.learns = False
+    assert found.read(first, hook).remote == {}
+    with pytest.raises(ValueError, match="learnt"):
+        WebhookInputs.model_validate({"signature": "github", "challenge": {"secret": "x-hook-secret"}})
+
+
+def test_a_head_request_is_answered_where_that_is_declared(stand: Stand) -> None:
+    """Intercom checks a URL so; elsewhere there is nothing at that method."""
+    path = subscribe(stand, "headed", signature="github", signingSecret=_SECRET, challenge={"head": True})
+    assert Client(stand.port).call("HEAD", path).status == 200
+    row = {"key": "told", "title": "Told", "description": "Told.", "webhook": {"signature": {"scheme": "github"}}}
+    with pytest.raises(Malformed):
+        webhook_of(row, Inputs).read(HookRequest(b"", {}, 0.0, {}, "HEAD"), Hook("https://hooks.example/p", "own", None))

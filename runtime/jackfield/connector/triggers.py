@@ -129,8 +129,9 @@ class TriggerEvent(SecretHolder):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Received(SecretHolder):
-    """Outcome of a webhook's request: its events, which may be none, and the body of the response, for a handshake (text/plain, or JSON by
-    ``media_type``). Of ``headers``, ``WebHook-Allowed-Origin`` and ``WebHook-Allowed-Rate`` are sent, which CloudEvents' handshake needs.
+    """Outcome of a webhook's request: its events, which may be none, and the body of the response, for a handshake (text/plain, or JSON
+    by ``media_type``). Of ``headers``, ``WebHook-Allowed-Origin``, ``WebHook-Allowed-Rate`` and ``X-Hook-Secret`` are sent, which
+    handshakes need.
 
     ``remote`` has members for ``hook.remote``, such as the token of a handshake that a call answers: ``enable`` runs again with them.
     """
@@ -255,6 +256,8 @@ class Webhook(Trigger):
         self.renewed: Callable[[Hook, Any], Registered | Unfinished | Mapping[str, Any] | None] | None = None
         self.fetched: Callable[[str, Any], bytes] | None = None
         self.disabled: Callable[[Hook, Any], object] | None = None
+        self.learns = False
+        """True if the handshake brings the secret with which all later requests are signed. It is learnt once for a registration."""
         self.takes_client = False
 
     def read(self, request: HookRequest, hook: Hook) -> Received:
@@ -263,8 +266,9 @@ class Webhook(Trigger):
         :raises Forged: if the provider has not signed it; ``Malformed`` if it cannot be read.
         """
         answer = None if self.answers is None else self.answers(request, hook)
-        if answer is not None:
-            return replace(answer, events=(), remote={})  # whatever it says: nobody has signed it
+        if answer is not None:  # whatever it says: nobody has signed it
+            is_first = self.learns and "secret" not in hook.remote and "secret" in answer.remote
+            return replace(answer, events=(), remote={"secret": answer.remote["secret"]} if is_first else {})
         if request.method != "POST":
             raise Malformed
         self.verify(request, hook)

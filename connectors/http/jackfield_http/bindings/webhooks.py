@@ -8,7 +8,18 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qs
 
-from jackfield.connector import DeclarationError, Forged, Hook, HookRequest, Malformed, Received, TriggerEvent, Webhook, scheme_of
+from jackfield.connector import (
+    DeclarationError,
+    Forged,
+    Hook,
+    HookRequest,
+    Malformed,
+    Received,
+    TriggerEvent,
+    Unfinished,
+    Webhook,
+    scheme_of,
+)
 from jackfield.connector.models import Inputs
 from jackfield.connector.signatures import Scheme, Signature, form_text, moment
 from jackfield_http.bindings.connection import BoundClient
@@ -50,9 +61,10 @@ def webhook_of(row: Json, inputs: type[Inputs]) -> Webhook:
     found.receive(_Reading(row.get("types") or (row["key"],), event, handshake))
     if handshake is not None:
         found.handshake(handshake.before)
+        found.learns = bool(handshake.secret)
     found.description = row["description"]
     if "register" in http:
-        registration = _Registration(row["key"], http["register"])
+        registration = _Registration(row["key"], http["register"], learns=found.learns)
         found.enable(registration.enable)
         found.disable(registration.disable)
     return found
@@ -169,21 +181,24 @@ def _digest(request: HookRequest, event: Json, *, is_part: bool, is_form: bool) 
 class _Registration:
     """Registers a webhook's URL by requests of the manifest. Each may be repeated: what is there already is found by the URL."""
 
-    def __init__(self, key: str, about: Json) -> None:
+    def __init__(self, key: str, about: Json, *, learns: bool = False) -> None:
         self._key = key
         self._about = about
+        self._learns = learns
 
-    def enable(self, hook: Hook, clients: BoundClient) -> dict[str, Any]:
+    def enable(self, hook: Hook, clients: BoundClient) -> dict[str, Any] | Unfinished:
         """Find the registration, and mend it; without one whose secret is known, create it. Return its ID, and its secret."""
         values, known = self._values(hook), hook.remote.get("hookId")
         found = self._listed(values, clients)
-        usable = [one for one in found if not self._keeps_secret or (one == known and "secret" in hook.remote)]
+        usable = [one for one in found if self._is_usable(one, known, hook)]
         for stale in found:
             if stale not in usable[:1]:
                 self._send("remove", {**values, "hookId": stale}, clients)
         if usable:
             self._send("update", {**values, "hookId": usable[0]}, clients)
             return {**hook.remote, "hookId": usable[0]}
+        if self._learns and "secret" in hook.remote:
+            return Unfinished({})  # a registration that is made anew has another secret, which is learnt while it is made
         answer = self._send("create", values, clients).json()
         made = {"hookId": find(answer, self._about["list"]["id"])}
         return {**made, "secret": find(answer, self._about["secret"])} if self._keeps_secret else made
@@ -194,6 +209,12 @@ class _Registration:
         for one in dict.fromkeys([*self._listed(values, clients), hook.remote.get("hookId")]):
             if one is not None:
                 self._send("remove", {**values, "hookId": one}, clients)
+
+    def _is_usable(self, one: Any, known: Any, hook: Hook) -> bool:
+        """Return whether requests of a registration can be verified. While a secret is learnt, the ID is not known yet."""
+        if self._learns:
+            return "secret" in hook.remote and known in (None, one)
+        return not self._keeps_secret or (one == known and "secret" in hook.remote)
 
     @property
     def _keeps_secret(self) -> bool:

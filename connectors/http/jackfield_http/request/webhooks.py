@@ -82,9 +82,11 @@ class WebhookInputs(Inputs):
             scheme = self.scheme
             if isinstance(scheme, Signature) and (self.signing_secret is not None or scheme.algorithm != "hmac"):
                 scheme.check_secret(self.signing_secret or "")
-            _ = self.handshake
+            handshake = self.handshake
         except DeclarationError as error:
             raise ValueError(str(error)) from None
+        if handshake is not None and handshake.secret:
+            raise ValueError("a secret is learnt only by a trigger that registers its URL: enter it as 'signingSecret'")
         return self
 
     @property

@@ -23,15 +23,16 @@ _LISTED = " (the test's provider lists registrations as an array; 'registrations
 class Registry:
     """Provider with a collection of registrations: POST adds one, GET lists, PATCH, PUT or POST to one changes it, DELETE removes it.
 
-    ``items`` is the JSON Pointer of the list in a response, ``list_of`` that of some paths; "" is the whole response. ``breaks`` is the
-    number of the request after which the connection is reset; the request was carried out.
+    ``items`` is the JSON Pointer of the list in a response, ``list_of`` that of some paths; "" is the whole response. ``identifier`` is the
+    member with the ID. ``breaks`` is the number of the request after which the connection is reset; the request was carried out.
     """
 
-    def __init__(self, items: str = "") -> None:
+    def __init__(self, items: str = "", identifier: str = "id") -> None:
         self.kept: dict[str, dict[str, Any]] = {}
         self.breaks = 0
         self.list_of: dict[str, str] = {}
         self._items = items
+        self._identifier = identifier
         self._made = 0
 
     def __call__(self, number: int, request: Request) -> Step:
@@ -57,7 +58,7 @@ class Registry:
         if request.method == "DELETE" or identifier.startswith("reg-"):
             return Answer({"message": "there is no such registration"}, 404)
         self._made += 1
-        made = {**_body(request), "id": f"reg-{self._made}"}
+        made = {**_body(request), "id": f"reg-{self._made}", self._identifier: f"reg-{self._made}"}
         self.kept[made["id"]] = made
         return Answer({**made, "secret": SECRET}, 201)
 
@@ -71,7 +72,8 @@ class Registry:
 def _body(request: Request) -> dict[str, Any]:
     if "json" in {name.lower(): value for name, value in request.headers.items()}.get("content-type", ""):
         found = request.json()
-        return found if isinstance(found, dict) else {}
+        inner = found.get("data") if isinstance(found, dict) and len(found) == 1 else None
+        return inner if isinstance(inner, dict) else found if isinstance(found, dict) else {}
     return dict(parse_qsl(request.body.decode("utf-8", "replace")))
 
 
@@ -82,7 +84,7 @@ class _Registering:
         example: Mapping[str, Any] = next(iter(trigger.examples), {})
         bound = trigger.key in subject.manifest.triggers and subject.manifest.triggers[trigger.key].row.get("http", {})
         own = bound["register"]["list"].get("items", "") if bound else example.get("registrations", "")
-        self.registry = Registry(own)
+        self.registry = Registry(own, bound["register"]["list"]["id"].rpartition("/")[2] if bound else "id")
         self._subject = subject
         self._trigger = trigger
         self._hook = hook_for(trigger, example)

@@ -49,7 +49,7 @@ T = TypeVar("T")
 _LOG = logging.getLogger("jackfield.triggers")
 _LATER, _NOBODY = "the request cannot be stored now", "nothing listens here any more"
 _LONGEST_ANSWER, _LONGEST_REASON = 4096, 200
-_SENT_HEADERS = frozenset({"webhook-allowed-origin", "webhook-allowed-rate"})
+_SENT_HEADERS = frozenset({"webhook-allowed-origin", "webhook-allowed-rate", "x-hook-secret"})
 """Header fields of a handshake's answer."""
 _TRIES = 5
 _SECONDS = 2.0
