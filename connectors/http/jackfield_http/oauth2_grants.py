@@ -78,6 +78,7 @@ class OAuth2AuthorizationCode(HttpConnection):
     here.
     ``asks_in_json`` is for providers that want token requests as JSON. ``separator`` is what scopes are joined by. ``pkce`` is
     False for providers that refuse parameters that they do not know. ``learned`` says which public values the provider's answers have.
+    ``prefix`` stands before the token in requests.
     """
 
     key: ClassVar[str] = "oauth2AuthorizationCode"
@@ -94,6 +95,7 @@ class OAuth2AuthorizationCode(HttpConnection):
     places: ClassVar[Mapping[str, str]] = {}
     asks_in_json: ClassVar[bool] = False
     separator: ClassVar[str] = " "
+    prefix: ClassVar[str] = "Bearer "
     pkce: ClassVar[bool] = True
     learned: ClassVar[Learned] = NOTHING_LEARNED
 
@@ -125,7 +127,9 @@ class OAuth2AuthorizationCode(HttpConnection):
         :raises InvalidConnection: if nobody has approved, or the approval has ended.
         """
         grants = _grants(context)
-        return LeasedToken(context, f"oauth2 {grants.find().id}", lambda: self._access_token(context, grants), outlasts=True)
+        return LeasedToken(
+            context, f"oauth2 {grants.find().id}", lambda: self._access_token(context, grants), outlasts=True, prefix=self.prefix
+        )
 
     def authorize(self, context: OpenContext, redirect_uri: str, state: str) -> Authorization:
         """Return the address at which a person approves, with a new PKCE challenge and, for OpenID Connect, a new nonce."""

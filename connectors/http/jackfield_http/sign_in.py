@@ -100,20 +100,23 @@ def basic(username: str, password: str, path: str = "") -> Fixed:
 
 class LeasedToken(SecretHolder):
     """Token that expires, leased by the runtime: threads and processes share it, and one of them renews it for all. ``outlasts``: see
-    ``OpenContext.lease``."""
+    ``OpenContext.lease``. ``prefix`` stands before the token in the header field."""
 
-    def __init__(self, context: OpenContext, key: str, mint: Callable[[], Minted], *, outlasts: bool = False) -> None:
+    def __init__(
+        self, context: OpenContext, key: str, mint: Callable[[], Minted], *, outlasts: bool = False, prefix: str = "Bearer "
+    ) -> None:
         self._context = context
         self._key = key
         self._mint = mint
         self._outlasts = outlasts
+        self._prefix = prefix
         self._lease: Minted | None = context.lease(key, mint, outlasts=outlasts)
 
     def fields(self) -> list[tuple[bytes, bytes]]:
         """Return the ``Authorization`` field with the token."""
         if self._lease is None:
             self._lease = self._context.lease(self._key, self._mint, outlasts=self._outlasts)
-        return in_header("Authorization", f"Bearer {self._lease.value['token']}").fields()
+        return in_header("Authorization", f"{self._prefix}{self._lease.value['token']}").fields()
 
     def query(self) -> str:
         """Return nothing: a token does not belong in a URL."""

@@ -317,6 +317,19 @@ def test_an_approval_names_values_of_the_connection(
     assert [tested, provider.requests[-1].path] == [path, path]
 
 
+def test_a_token_has_the_prefix_that_its_provider_wants(tmp_path: Path) -> None:
+    """The token of an approval, too, where the provider does not call it Bearer."""
+    with _provider({}) as provider:
+        _connect(tmp_path, provider.url, {"prefix": "Acme-oauthtoken "}, {"/me": {"get": operation(operationId="whoAmI")}})
+        with _stored(tmp_path) as jackfield:
+            jackfield.connections.add(
+                "ada", "acme/loginAccount", {"clientId": "app", "clientSecret": "s-1", "server": provider.url}, test=False
+            )
+            _approved(jackfield)
+            jackfield.invoke({"connector": "acme", "action": "whoAmI", "connection": "ada", "inputs": {}}).unwrap()
+    assert provider.requests[-1].headers["Authorization"].startswith("Acme-oauthtoken ")
+
+
 def test_of_several_accounts_the_connection_names_one(tmp_path: Path) -> None:
     """Nothing is connected before it does, and the message lists them."""
     with _provider({}, _SITES) as provider:

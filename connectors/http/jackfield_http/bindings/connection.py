@@ -121,7 +121,7 @@ class BoundConnection(HttpConnection):
             settings = replace(self.settings(), guard_path="" if "tokenUrl" in row else f"/{name_of(row, 'tokenUrl')}")
             return fetch_token(context, settings, server_url(url, settings.guard_path), form, client)
 
-        return LeasedToken(context, f"oauth2 {row['scheme']}", mint)
+        return LeasedToken(context, f"oauth2 {row['scheme']}", mint, prefix=row.get("prefix", "Bearer "))
 
     def client_certificate(self) -> tuple[str | None, str | None]:
         """Return the certificate and its key, if the type has them."""
@@ -197,7 +197,7 @@ def value_of(row: Json, values: Json, name: str) -> str:
 
 TOKEN_SETTINGS = (
     "clientAuthentication", "tokenParameters", "tokenPlace", "audience", "resource", "authorize", "tokenRequest", "separator", "pkce",
-    "answer", "callback", "after", "hosts",
+    "answer", "callback", "after", "hosts", "prefix",
 )  # fmt: skip
 """Members of a credential that say how tokens are requested, and what their answers have."""
 

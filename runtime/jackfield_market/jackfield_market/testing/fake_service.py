@@ -275,7 +275,8 @@ class FakeService:
         headers = {name.lower(): value for name, value in request.headers.items()}
         sent, kind = headers.get("authorization", ""), part["kind"]
         if self._has_client(part):
-            return sent.removeprefix("Bearer ") in self.tokens.access
+            prefix = str(part.get("prefix", "Bearer "))
+            return sent.startswith(prefix) and sent.removeprefix(prefix) in self.tokens.access
         if kind == "bearer":
             return sent == str(part.get("prefix", "Bearer ")) + _secret_of(_name(part, "token"))
         if kind == "basic":
