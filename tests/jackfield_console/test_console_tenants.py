@@ -14,7 +14,9 @@ from tests.jackfield_console.console_client import Place, placed
 from browsing import Visitor
 from console_rig import Console
 from jackfield.callers.actor import Actor
+from jackfield_server.shared.process.readiness import Readiness
 from jackfield_store.access import Tokens, Workspaces
+from jackfield_store.management.conditions import Condition, Finding
 from jackfield_store.management.shared_settings import SharedSettings
 
 pytest_plugins = ["browser"]
@@ -82,6 +84,16 @@ def test_the_operator_changes_what_all_processes_share(place: Place) -> None:
     assert "allowHosts not set no process" in operator.get("/tenants").words
     client = place.signed_in(_token(place))
     assert client.post(page, {"csrf": client.get("/").csrf, "setting": "allowHosts", "value": "evil"}).status == 403
+
+
+def test_the_operator_sees_whether_the_server_takes_calls(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what is wrong in full, which a probe tells the operator alone."""
+    operator = place.signed_in()
+    assert "This server takes calls Nothing is wrong." in operator.get("/tenants").words
+    full = Condition(Finding("disk", "the disk of /data is full", "Free some."), (Finding("clock", "the clock is 70 s ahead"),))
+    monkeypatch.setattr(Readiness, "look", lambda _self: full)
+    words = operator.get("/tenants").words
+    assert "This server takes no calls disk the disk of /data is full Free some. clock the clock is 70 s ahead" in words
 
 
 def test_the_operator_approves_what_others_ask_for(place: Place) -> None:

@@ -1,0 +1,22 @@
+"""Condition of this server, as its probe tells it to the operator: whether it takes calls, and what he should know although it does."""
+
+from __future__ import annotations
+
+from jackfield.kernel.markup import Markup
+from jackfield_console.layout.components import badge, card, h
+from jackfield_console.layout.page_request import PageRequest
+from jackfield_store.management.conditions import Finding, of_packages
+
+
+def server_card(request: PageRequest) -> Markup:
+    """Render what ``GET /readyz`` says to the operator."""
+    condition = request.server.readiness.look()
+    ready = badge("ok", "takes calls") if condition.fault is None else badge("failing", "takes no calls")
+    found = [*([condition.fault] if condition.fault else []), *condition.warnings, *of_packages(request.server.runtimes.warnings())]
+    rows = [_finding(one) for one in dict.fromkeys(found)]
+    probe = h.p("Monitoring asks ", h.code("GET /readyz"), " for it.", class_="muted small")
+    return card("This server", h.p(ready), h.ul(rows, class_="faults") if rows else h.p("Nothing is wrong."), probe)
+
+
+def _finding(found: Finding) -> Markup:
+    return h.li(h.code(found.kind), " ", found.text, [" ", found.hint] if found.hint else None)
