@@ -1,7 +1,7 @@
 """Invocations that events start: ``then`` of a subscription says which, with places of the event among the inputs.
 
 ``{"$event": "/data/payload/id"}`` is a value of the event, as its readers see it. One that the event does not have is left out, and the
-label ``absent`` of the invocation says so; a place that no event of the trigger has is refused when the subscription is made.
+label ``absent`` of the invocation says so. A place that no event of the trigger has is refused when the subscription is made.
 ``{"$text": ["Ticket ", {"$event": "/data/payload/id"}]}`` is a text made of several.
 """
 
