@@ -297,7 +297,7 @@ class Pipeline:
         with equal inputs (``compared``), if there is one.
 
         A call that claims its key now, or may have a twin, and counts against an account's limit, begins first and waits at its first
-        attempt: a second call neither waits nor counts.
+        attempt. A second call neither waits nor counts.
         """
         run, code, ends_in_doubt = attempts.run, attempts.plan.code, attempts.ends_in_doubt
         if run.limits and code.returns_files:
