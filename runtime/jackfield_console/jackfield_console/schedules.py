@@ -8,6 +8,7 @@ from typing import Any
 from starlette.responses import Response
 
 from jackfield.invocation import Result
+from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Node, table, terms
 from jackfield_console.layout.components import at, badge, card, code_block, done_notice, final, h, heading, json_text, more, steps
 from jackfield_console.layout.page_request import PageRequest
@@ -41,7 +42,7 @@ def listed(request: PageRequest) -> Response:
     found = _SORTS.read(request, schedules_of(request).page, _PAGE)
     rows = [
         (
-            h.a(h.strong(item["name"]), href=f"/schedules/{item['name']}"), badge(item["status"]), h.code(f"{item['connector']}/{item['action']}"),
+            h.a(h.strong(item["name"]), href=f"/schedules/{item['name']}"), _status(request, item), h.code(f"{item['connector']}/{item['action']}"),
             _when(item), at(item["nextAt"], request.now) if item["nextAt"] else item.get("reason", "never"),
             h.a("Edit", href=f"/schedules/{item['name']}/edit", aria_label=f"Edit {item['name']}") if request.may("manage") else None,
         )
@@ -61,7 +62,7 @@ def shown(request: PageRequest) -> Response:
     slots, cursor = schedules.slots(name, request.query.get("cursor") or None, _PAGE)
     upcoming = [[h.code(item["local"]), h.br()] for item in schedules.next(name, _NEXT)] if found["status"] == "active" else "none"
     about: list[tuple[str, Node]] = [
-        ("Status", [badge(found["status"]), " ", found.get("reason", "")]), ("Runs", _when(found)), ("Next", upcoming),
+        ("Status", [_status(request, found), " ", found.get("reason", "")]), ("Runs", _when(found)), ("Next", upcoming),
         ("Missed slots", found["missed"]), ("Overlapping slots", found["overlap"]), ("Runs as", found["runsAs"]["caller"] or "the operator"),
     ]  # fmt: skip
     rows = [_slot(request, item) for item in slots]
@@ -93,6 +94,16 @@ def schedules_of(request: PageRequest) -> WorkspaceSchedules:
     """Return the workspace's schedules, as the caller sees them."""
     identity = request.identity
     return WorkspaceSchedules(request.runtime, identity.caller, identity.actor)
+
+
+def _status(request: PageRequest, found: Mapping[str, Any]) -> Node:
+    """Render whether it runs: not if its connection is no longer there."""
+    try:
+        if found["status"] == "active" and found.get("connection"):
+            request.connections.show(found["connection"])
+    except JackfieldError:
+        return [badge("broken"), f" no connection is named “{found['connection']}”"]
+    return badge(found["status"])
 
 
 def _buttons(request: PageRequest, found: Mapping[str, Any]) -> Node:

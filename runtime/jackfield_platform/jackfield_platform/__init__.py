@@ -1,7 +1,7 @@
 """Work of a platform on what the store keeps, which finds it by the entry point ``platform``; and the intake of webhooks.
 
-Subscriptions follow their connections; events are read by cursor; ``jackfield db`` checks and moves the rows of schedules, subscriptions
-and callbacks. ``Intake`` receives the requests of providers behind a gateway of the platform's own.
+Schedules and subscriptions follow their connections; events are read by cursor; ``jackfield db`` checks and moves the rows of schedules,
+subscriptions and callbacks. ``Intake`` receives the requests of providers behind a gateway of the platform's own.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from jackfield.kernel.exports import exports
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from jackfield_platform.connection_uses import look_again, part
     from jackfield_platform.sealed_rows import SEALED_ROWS
     from jackfield_platform.triggers.intake import Answer, Hook, Intake
-    from jackfield_platform.triggers.table import is_parting, look_again, part
+    from jackfield_platform.triggers.table import is_parting
     from jackfield_platform.visible_events import events_of
 
 __all__ = ["SEALED_ROWS", "Answer", "Hook", "Intake", "events_of", "is_parting", "look_again", "part"]
@@ -21,9 +22,10 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
     __getattr__, __dir__ = exports(
         __name__,
         {
+            ".connection_uses": "look_again part",
             ".sealed_rows": "SEALED_ROWS",
             ".visible_events": "events_of",
             "jackfield_platform.triggers.intake": "Answer Hook Intake",
-            "jackfield_platform.triggers.table": "is_parting look_again part",
+            "jackfield_platform.triggers.table": "is_parting",
         },
     )

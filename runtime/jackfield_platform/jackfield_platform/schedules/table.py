@@ -164,6 +164,11 @@ class Schedule:
         found = json.loads(vault.open(self.workspace, place, self.sealed), parse_float=read_float)
         return Content(found["invocation"], found["caller"], self.effect, self.connection)
 
+    def sealed_with(self, vault: Vault, content: Content) -> bytes:
+        """Encrypt other content for this version of the schedule."""
+        place = _place(self.id, self.version, self.timing, self.missed, self.overlap)
+        return vault.seal(self.workspace, place, _document(content).encode())
+
     def to_json(self) -> dict[str, Any]:
         """Return the schedule as a JSON object, without its invocation."""
         about: dict[str, Any] = {
@@ -347,7 +352,7 @@ class ScheduleTable:
         return slot
 
     def _columns(self, identifier: str, version: int, content: Content, timing: Timing, missed: Missed, overlap: Overlap) -> dict[str, Any]:
-        document = exact_json({"invocation": content.invocation, "caller": content.caller}, json.JSONEncoder())
+        document = _document(content)
         if len(document) > _LARGEST:
             raise InvalidInvocation(
                 f"the invocation of a schedule has at most {_LARGEST:,} bytes as JSON", hint="Upload large contents and name the files."
@@ -390,6 +395,10 @@ def unknown_schedule(name: str) -> UnknownSchedule:
 def _text(timing: Timing) -> str:
     about = {"cron": timing.cron, "timezone": timing.timezone, "every": timing.every, "anchor": timing.anchor, "at": timing.at}
     return json.dumps({name: value for name, value in about.items() if value is not None}, sort_keys=True)
+
+
+def _document(content: Content) -> str:
+    return exact_json({"invocation": content.invocation, "caller": content.caller}, json.JSONEncoder())
 
 
 def _place(identifier: str, version: int, timing: Timing, missed: str, overlap: str) -> tuple[str, ...]:

@@ -232,8 +232,8 @@ class ManagedConnections:
         return warned(shown_from_store(store.replace(name, tried.draft, old.version, in_transaction), self.kinds), tried.draft)
 
     def rename(self, name: str, new_name: str) -> dict[str, Any]:
-        """Rename a stored connection and return it under its new name. Its subscriptions and its guard follow; what else
-        names it does not.
+        """Rename a stored connection and return it under its new name. Its schedules, subscriptions and guard follow; calls
+        by the old name do not.
 
         :raises UnknownConnection: if there is none with the old name.
         :raises InvalidConnection: if the new name is taken or not valid.
@@ -261,7 +261,7 @@ class ManagedConnections:
 
     def remove(self, name: str) -> None:
         """Delete a stored connection and its secrets, and tell the provider that its grant is no longer needed. Its
-        subscriptions are paused, and a process tells the provider.
+        subscriptions are paused, its schedules stopped, and a process tells the provider.
 
         :raises InvalidConnection: if it is defined in a file.
         """

@@ -1,4 +1,4 @@
-"""Port to the package that stands above the store, if it is installed: subscriptions follow their connections, and events are read."""
+"""Port to the package that stands above the store, if it is installed: what follows connections, and the reading of events."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class Platform(Protocol):
     def part(
         self, transaction: Transaction, vault: Vault, workspace: str, now: float, connection: NamedConnection, grant: Grant | None
     ) -> None:
-        """Pause the subscriptions over a connection that is being removed, in the transaction that does so."""
+        """Stop what runs by itself over a connection that is being removed, in the transaction that does so."""
 
     def look_again(
         self, transaction: Transaction, vault: Vault, workspace: str, connection: str, now: float, renamed: str | None = None
     ) -> None:
-        """Wake the subscriptions over a changed or tested connection; they follow one that is renamed."""
+        """Wake the subscriptions over a changed or tested connection; schedules and subscriptions follow one that is renamed."""
 
     def is_parting(self, database: Database, workspace: str, connection: str) -> bool:
         """Return whether a provider has yet to be told that webhooks over a removed connection are gone."""
