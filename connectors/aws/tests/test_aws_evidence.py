@@ -187,3 +187,18 @@ def test_looks_have_a_session_that_allows_nothing_else(stage: TrailStage, own: A
     assert stage.settled(lost.meta.invocation_id) == ("succeeded", "evidence")
     given = [None if one.policy is None else json.loads(one.policy)["Statement"][0]["Action"] for one in sts.sessions]
     assert given == policies
+
+
+def test_a_look_that_waits_for_its_turn_writes_nothing(stage: TrailStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process reads the log: doubts of an outage are claimed, by thousands, and give way to calls at the database's writer."""
+    monkeypatch.setattr("jackfield_store.journal.record_reads.PACE", 1e6)
+    stage.aws.script, stage.aws.delay = ["cut"] * 9, 1e6
+    stage.call()
+    stage.look(150.0)  # has the turn from now on
+    stage.move(1_800.0)
+    late = [stage.call(inputs={"Description": str(number)}).meta.invocation_id for number in range(8)]
+    stage.look(150.0)
+    with stage.database.read() as transaction:
+        claims = {row.id: row.claim for row in transaction.execute("SELECT id, claim FROM doubts", {})}
+    assert [claims[identifier] for identifier in late] == [1] * 8  # by their claim, which a look that writes counts on once more
+    assert len(stage.aws.lookups) == 1

@@ -18,6 +18,7 @@ _KEPT = 2 * 86_400.0
 """Seconds for which the state of a reading is kept: nobody looks longer."""
 _COLUMNS = "page, began_at, changed_at, complete_at, refused"
 _FIND = f"SELECT {_COLUMNS} FROM record_reads WHERE workspace = :workspace AND digest = :digest"
+_NEXT = "SELECT next_at FROM record_paces WHERE place = :place"
 _TURN = """
 INSERT INTO record_paces (place, next_at) VALUES (:place, :next_at)
 ON CONFLICT (place) DO UPDATE SET next_at = excluded.next_at WHERE record_paces.next_at <= :now
@@ -54,7 +55,10 @@ def find(database: Database, workspace: str, digest: str) -> Reading:
 
 
 def takes_turn(database: Database, place: str, now: float) -> bool:
-    """Return whether a page of a log may be read now; nobody else may within a second then."""
+    """Return whether a page of a log may be read now; nobody else may within a second then. Whoever has to wait commits nothing."""
+    row = database.look_up(_NEXT, {"place": place})
+    if row is not None and row.next_at > now:
+        return False
     values = {"place": place, "now": now, "next_at": now + PACE}
     return bool(database.record(lambda transaction: transaction.change(_TURN, values)))
 

@@ -22,7 +22,7 @@ from jackfield.pipe.settle import check_output
 from jackfield.pipe.waiter import run_in_thread
 from jackfield_store.database.due_rows import OvertakenError
 from jackfield_store.journal.doubt_reports import DoubtReports, Report
-from jackfield_store.journal.doubts import Doubt, Doubts
+from jackfield_store.journal.doubts import LASTS, Doubt, Doubts
 from jackfield_store.journal.entry import EVIDENCE, bound_result
 from jackfield_store.journal.settlement import confirmed, contradicted, contradicts, settled
 from jackfield_store.recording.event_evidence import ToldEvents, found_out, made_known, markers_of, output_of, plan_of
@@ -92,7 +92,13 @@ def _looked(pipeline: Pipe, journal: Journal, doubt: Doubt, *, settle: str, abse
             return replace(decided, found=log.found)
         if finding.result in ("matched", "refused", "ambiguous"):
             log.ends()
-    doubts.looked(known, log.to_json(), log.next() if is_open else None, looks=len(log.found))
+    return _recorded(doubts, known, log, is_open=is_open, by_person=by_person)
+
+
+def _recorded(doubts: Doubts, doubt: Doubt, log: LookLog, *, is_open: bool, by_person: bool) -> Report:
+    """Record a round that has decided nothing. One that only waits for a log commits nothing: the end of its claim makes it due."""
+    if by_person or not is_open or not log.only_waits(LASTS):
+        doubts.looked(doubt, log.to_json(), log.next() if is_open else None, looks=len(log.found))
     return Report(log.found)
 
 

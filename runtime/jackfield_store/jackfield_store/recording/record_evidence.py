@@ -10,7 +10,7 @@ from jackfield.invocation.provider_ids import reference_of
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import JackfieldError
 from jackfield_store.journal import record_reads
-from jackfield_store.journal.doubts import spread
+from jackfield_store.journal.doubts import LASTS, spread
 from jackfield_store.journal.marks import NewMark, connection_facts, digest_of, invocation_of_marker, keep, kept_events, sealed_mark
 from jackfield_store.journal.record_reads import Reading
 from jackfield_store.recording.event_evidence import markers_of
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 _QUARTER = 900.0
 """Seconds to which the time of a reading is rounded, so that doubts of one outage share it."""
-_OTHERS, _GOES_ON = 60.0, 240.0
-"""Seconds after which a doubt looks again whose log another one reads; the second if it was read within ``_JUST`` seconds, so that it goes
-on. What it finds makes the doubt due at once: to look before would only cost the process time that its calls need."""
+_GOES_ON = 240.0
+"""Seconds after which a doubt looks again whose log another one reads, if that has read within ``_JUST`` seconds and so goes on; else its
+claim ends before. What is found makes the doubt due at once: to look before would only cost the process time that its calls need."""
 _JUST = 5.0
 _REFUSED = 900.0
 """Seconds for which a refusal of the log holds for all doubts that need it: each of them would only meet it again."""
@@ -52,7 +52,7 @@ class LoggedRequests:
         if reading.complete_at is not None and reading.complete_at >= due:
             return self._unfinished()
         if not record_reads.takes_turn(self._journal.database, self._place, now):
-            return Finding("nothing", again=spread(_GOES_ON if reading.changed_at > now - _JUST else _OTHERS))
+            return Finding("nothing", again=spread(_GOES_ON) if reading.changed_at > now - _JUST else LASTS)
         source = declared()
         return Finding("failed", "the action has no such evidence any more", is_final=True) if source is None else self._next(
             source, reading, now, final
