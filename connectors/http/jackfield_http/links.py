@@ -36,7 +36,10 @@ def octets_encoded(address: str) -> str:
 
 
 def _links(value: str) -> Iterator[tuple[str | None, list[str], str | None]]:
-    """Yield the targets of a field with their relations and anchors; of a parameter that comes twice, the first counts. None is no link."""
+    """Yield the targets of a field with their relations and anchors; of a parameter that comes twice, the first counts. None is no link.
+
+    Sentry links the next page on the last one, too, with ``results="false"``: such a link has no relation.
+    """
     at = 0
     while at < len(value):
         found = _TARGET.match(value, at)
@@ -49,7 +52,8 @@ def _links(value: str) -> Iterator[tuple[str | None, list[str], str | None]]:
         while (parameter := _PARAMETER.match(value, at)) is not None:
             at, (name, quoted, token) = parameter.end(), parameter.groups()
             known.setdefault((name or "").lower(), (token or "").strip("'") if quoted is None else _ESCAPED.sub(r"\1", quoted))
-        yield found[1].strip(), known.get("rel", "").lower().split(), known.get("anchor")
+        relations = [] if known.get("results") == "false" else known.get("rel", "").lower().split()
+        yield found[1].strip(), relations, known.get("anchor")
         before, at = at, _end(value, at)
         if value[before:at].strip(_BLANK):
             yield None, [], None

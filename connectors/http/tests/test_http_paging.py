@@ -44,6 +44,9 @@ def listing(style: str) -> Any:
             return Answer({"data": found, "meta": {"next": f"http://{request.headers['Host']}{here}" if more else None}})
         if style == "link":
             return Answer(found, headers={"Link": f'</first>; rel="first", <{here}>; rel="next"'} if more else {})
+        if style == "linkToResults":
+            about = f'rel="next"; results="{str(more).lower()}"'
+            return Answer(found, headers={"Link": f'</first>; rel="previous"; results="true", <{here}>; {about}'})
         return Answer({"data": found, "has_more": more} if style == "lastId" else {"data": found})
 
     return script
@@ -55,6 +58,7 @@ def listing(style: str) -> Any:
     ("number", Pages.number("page", "/data")),
     ("offset", Pages.offset("skip", "/data")),
     ("link", Pages.link()),
+    ("linkToResults", Pages.link()),
     ("url", Pages.url("/next", "/data")),
     ("lastId", Pages.last_id("after", "/data", more="/has_more")),
 ])  # fmt: skip

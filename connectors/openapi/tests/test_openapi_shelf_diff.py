@@ -111,6 +111,17 @@ def test_a_document_that_has_everything_is_no_difference(service: Service) -> No
     assert differences(service, [{**_DOCUMENT, "paths": {"/v1/others": {"get": {}}}}, _DOCUMENT]) == []
 
 
+def test_a_key_in_the_query_and_a_gateway_are_no_difference(service: Service) -> None:
+    """A parameter that is a key is one of the document's security schemes, and a document knows nothing of a gateway to its server."""
+    service.document["servers"] = [{"url": "https://gateway.example/ex/{site}/v1", "variables": {"site": {"default": "s"}}}]
+    row = {"name": "key", "in": "query", "required": True, "schema": {"type": "string"}}
+    service.document["paths"]["/things"]["get"]["parameters"].append(row)
+    keyed = deepcopy(_DOCUMENT)
+    keyed.setdefault("components", {})["securitySchemes"] = {"key": {"type": "apiKey", "in": "query", "name": "key"}}
+    assert [one for one in differences(service, [_DOCUMENT]) if "server" not in one] == ["GET /things: it has no parameter 'key'"]
+    assert [one for one in differences(service, [keyed]) if "server" not in one] == []
+
+
 def _operation(document: Json, method: str = "get") -> Json:
     found: Json = document["paths"]["/v1/things"][method]
     return found

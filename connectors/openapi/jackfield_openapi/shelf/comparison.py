@@ -21,6 +21,8 @@ from jackfield_openapi.swagger import upgraded
 _PLACE = re.compile(r"\{[^{}]*\}")
 _PAGED = ("response", "items", "more", "last")
 _DEPTH = 12
+_VARIABLE = "\x00"
+"""Stands for a variable of a server's address."""
 
 Json = dict[str, Any]
 
@@ -38,8 +40,8 @@ def differences(service: Service, documents: Iterable[Json]) -> list[str]:
         raise InvalidInput(f"'{service.file.name}' and the document have no operations to compare", hint="Name another document.")
     found = list(_endpoint_faults(service, theirs))
     for operation in mine:
-        path = ours.whole_path(operation)
-        pairs = ((one, other) for one in theirs if (other := one.find(path, operation.method)) is not None)
+        paths = ours.paths(operation)
+        pairs = ((one, other) for path in paths for one in theirs if (other := one.find(path, operation.method)) is not None)
         holder, other = next(pairs, (None, None))
         if holder is None or other is None:
             found.append(f"{operation.name}: the document has no such operation")
@@ -70,20 +72,32 @@ def _is_elsewhere(operation: Operation, theirs: Iterable[_Document]) -> bool:
 
 
 class _Document:
-    """Document of a service or a provider. ``general`` are parameters that each of its operations takes."""
+    """Document of a service or a provider. ``general`` are parameters that each of its operations takes; keys in the query are such."""
 
     def __init__(self, root: Json, general: frozenset[str] = frozenset()) -> None:
         self.root = root
-        self.general = general
+        schemes = ((root.get("components") or {}).get("securitySchemes") or {}).values()
+        self.general = general | {str(one.get("name")) for one in schemes if isinstance(one, dict) and one.get("in") == "query"}
         self.pointing = Pointing(root)
         self.operations = list(operations(self.pointing, Report()))
         self._by_path = {(self.whole_path(one), one.method): one for one in reversed(self.operations)}
 
     def whole_path(self, operation: Operation) -> str:
         """Return the path with that of the server, each parameter as ``{}``."""
+        return self._path(self._base(operation), operation)
+
+    def paths(self, operation: Operation) -> list[str]:
+        """Return the path with that of the server, and, if it is a gateway's with a variable, as it is behind that."""
+        base = self._base(operation)
+        behind = [base.rpartition(_VARIABLE)[2]] if _VARIABLE in base else []
+        return [self._path(one, operation) for one in (base, *behind)]
+
+    def _base(self, operation: Operation) -> str:
         servers = operation.servers or self.root.get("servers") or [{}]
-        base = urlsplit(_PLACE.sub("x", str(servers[0].get("url", "")))).path.rstrip("/")
-        return _PLACE.sub("{}", base + operation.path.partition("#")[0].partition("?")[0]).rstrip("/")
+        return urlsplit(_PLACE.sub(_VARIABLE, str(servers[0].get("url", "")))).path.rstrip("/")
+
+    def _path(self, base: str, operation: Operation) -> str:
+        return _PLACE.sub("{}", base.replace(_VARIABLE, "x") + operation.path.partition("#")[0].partition("?")[0]).rstrip("/")
 
     def find(self, path: str, method: str) -> Operation | None:
         """Return the operation with a path, whatever its parameters are called; or with one whose fixed parts fit."""

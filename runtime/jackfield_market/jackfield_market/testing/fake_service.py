@@ -264,12 +264,14 @@ class FakeService:
         return all(self._has(part, request, path) for part in self._row["http"]["credentials"]) and not self._has_wrong_value(request)
 
     def _has_wrong_value(self, request: Request) -> bool:
-        """Return True if a secret of the connection that stands in a header field beside the credentials is not the right one."""
+        """Return True if a secret of the connection that stands in a header field or the query beside the credentials is a wrong one."""
         probe, fields = self._row["http"].get("probe"), self._row["schema"]["properties"]
         beside = probe.get("connection", ()) if isinstance(probe, dict) else ()
-        secret = [part for part in beside if part["in"] == "header" and fields.get(part["value"], {}).get("writeOnly")]
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        return any(headers.get(part["name"].lower(), right) != right for part in secret for right in (self.values.get(part["value"]),))
+        secret = [part for part in beside if part["in"] in ("header", "query") and fields.get(part["value"], {}).get("writeOnly")]
+        sent = {("header", name.lower()): value for name, value in request.headers.items()}
+        sent |= {("query", name.lower()): value for name, value in parse_qsl(urlsplit(request.path).query)}
+        pairs = ((sent.get((part["in"], part["name"].lower())), self.values.get(part["value"])) for part in secret)
+        return any(value is not None and value != right for value, right in pairs)
 
     def _has(self, part: Json, request: Request, path: str) -> bool:
         headers = {name.lower(): value for name, value in request.headers.items()}

@@ -47,8 +47,8 @@ class Source:
     """Provider with a growing list. An example's ``source`` says how it looks.
 
     ``item`` is one item, with its ID at ``id`` and its time at ``at`` (seconds since 1970, or ISO 8601). ``items`` is the place of the list
-    in a response. ``since`` and ``limit`` are the query parameters for the earliest time and for the items of a page. With ``changes``, the
-    time is that of an item's last change, and each change may be an event.
+    in a response. ``since``, ``limit`` and ``offset`` are the query parameters for the earliest time, for the items of a page and for those
+    before it. With ``changes``, the time is that of an item's last change, and each change may be an event.
     """
 
     about: Mapping[str, Any]
@@ -72,7 +72,8 @@ class Source:
         since, limit = query.get(self.about.get("since", "")), query.get(self.about.get("limit", ""))
         least = None if since is None else _parse_time(since)
         found = sorted((at, number) for number, at in self.rows.items() if least is None or at >= least)
-        page = found[: int(limit) if limit and limit.isdigit() else _PAGE if least is not None else None]
+        first, size = int(query.get(self.about.get("offset", ""), "0")), int(limit) if limit and limit.isdigit() else _PAGE
+        page = found[first : None if least is None and not limit else first + size]
         self.requests += 1
         if self.grows and self.requests % 2:
             self.add(1, self.now)
