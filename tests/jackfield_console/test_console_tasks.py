@@ -313,7 +313,7 @@ def _(person: Person) -> None:
 @task("add a callback")
 def _(person: Person) -> None:
     person.begin("Callbacks")
-    person.fill(URL="https://93.184.215.14/hook", Types="quota.*")
+    person.fill(URL="https://93.184.215.14/hook", Tell_about="failed")
     person.press("Create callback")
     person.sees("whsec_")
 

@@ -160,12 +160,14 @@ def _settings(request: PageRequest) -> Markup:
     traced = h.label(
         h.input(type="checkbox", id="trace", data_member="trace"), " Keep what is sent and answered, to look at it afterwards", for_="trace"
     )
+    told = h.label(h.input(type="checkbox", id="notify", data_notify=True), " Tell callbacks how it ends", for_="notify")
     repeats = "A repeated request with the same key returns the recorded Result and sends nothing."
     limit, usual = f"For the whole call, at most {MAX_TIMEOUT:.0f}.", f"{DEFAULT_TIMEOUT:.0f} by default"
     return h.details(
         h.summary("Options"),
         _member("idempotencyKey", "Idempotency key", repeats, maxlength=255),
         _member("timeoutSeconds", "Timeout in seconds", limit, inputmode="decimal", placeholder=usual),
+        h.div(told, class_="field check"),
         h.div(traced, class_="field check") if request.may("manage") else None,
         class_="further",
     )

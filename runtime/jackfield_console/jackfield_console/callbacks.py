@@ -9,6 +9,7 @@ from starlette.responses import Response
 from jackfield.kernel.clock import moment
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, codes, table, terms
+from jackfield_console.callback_form import fields, read
 from jackfield_console.deliveries import COLUMNS, delivery_row
 from jackfield_console.event_homes import event_home
 from jackfield_console.layout.components import (
@@ -19,10 +20,10 @@ from jackfield_console.layout.components import (
     done_notice,
     fault,
     final,
+    folded,
     form,
     h,
     json_text,
-    lines_field,
     notice,
     text_field,
 )
@@ -43,6 +44,7 @@ _DONE = {
     "paused": "Paused: nothing is sent until it is resumed. Its events are kept.",
     "resumed": "Resumed: what has waited is sent now.",
     "recovered": "What was not delivered since then is sent again.",
+    "changed": "Saved. It goes on where it was, with the same secret.",
     "removed": "Callback removed, with its deliveries.",
 }
 
@@ -57,14 +59,8 @@ def listed(request: PageRequest) -> Response:
 
 def created(request: PageRequest) -> Response:
     """``POST /callbacks``: create one; only this response contains its secret."""
-    given = request.form
-    wanted = {
-        "url": given.get("url", "").strip(),
-        "types": given.get("types", "").split(),
-        "description": given.get("description", "").strip(),
-    }
     try:
-        made = event_home(request).callbacks(request).create(wanted)
+        made = event_home(request).callbacks(request).create(read(request.form))
     except JackfieldError as error:
         return outcome(request, event_home(request).section, "Callbacks", fault(error), status=error.http_status)
     told = _secret(request, made, "The receiver verifies each request with it.")
@@ -96,6 +92,7 @@ def shown(request: PageRequest) -> Response:
             table("Last deliveries", COLUMNS, rows, empty="Nothing was sent yet."),
             h.p(h.a("All", href=every), " · ", h.a("Dead ones", href=dead)),
         ),
+        folded("Change", _change(request, found)),
         card("Catch up", _recovery(request, found)),
     )
 
@@ -162,8 +159,16 @@ def _rotated(request: PageRequest, found: Callback) -> Response:
     )
 
 
+def _changed(request: PageRequest, found: Callback) -> Response:
+    try:
+        event_home(request).callbacks(request).change(found.id, read(request.form))
+    except JackfieldError as error:
+        return outcome(request, event_home(request).section, "Change", fault(error), status=error.http_status)
+    return redirect(request, f"{_at(request)}/{found.id}?done=changed")
+
+
 _STEPS: Mapping[str, Callable[[PageRequest, Callback], Response]] = {
-    "pause": _paused, "resume": _resumed, "test": _tested, "rotation": _rotated, "recovery": _recovered, "removal": _removed,
+    "pause": _paused, "resume": _resumed, "test": _tested, "rotation": _rotated, "recovery": _recovered, "removal": _removed, "change": _changed,
 }  # fmt: skip
 
 
@@ -179,16 +184,8 @@ def _find_callback(request: PageRequest) -> Callback:
 
 
 def _new(request: PageRequest) -> Node:
-    hint = ["One per line, such as ", h.code("invocation.finished"), " or ", h.code("connection.*"), ". If empty, all but the audit log."]
-    create = form(
-        request,
-        _at(request),
-        text_field("url", "URL", hint="An HTTPS URL that the internet can reach, unless the operator of this server allows its host."),
-        lines_field("types", "Types", (), hint, rows=2),
-        text_field("description", "Description", hint="For people.", maxlength=200),
-        h.div(h.button("Create callback", class_="primary"), class_="actions"),
-        into="#made",
-    )
+    button = h.div(h.button("Create callback", class_="primary"), class_="actions")
+    create = form(request, _at(request), fields(), button, into="#made")
     return card("New callback", create, h.div(id="made", aria_live="polite"))
 
 
@@ -208,6 +205,13 @@ def _buttons(request: PageRequest, found: Callback) -> Node:
     ]
     told = "Nothing more is sent there. Its deliveries and its secret are deleted; a new callback has another secret."
     return h.div(shown, final(request, f"{_at(request)}/{found.id}/removal", "Remove", told), class_="actions")
+
+
+def _change(request: PageRequest, found: Callback) -> Node:
+    """Render the form that changes where events are sent, and which: secret and position stay."""
+    button = h.div(h.button("Save", class_="primary"), class_="actions")
+    place = h.div(id="changed", aria_live="polite")
+    return form(request, f"{_at(request)}/{found.id}/change", fields(found.url, found.options), button, place, into="#changed")
 
 
 def _recovery(request: PageRequest, found: Callback) -> Node:

@@ -314,5 +314,5 @@ def _uses(request: PageRequest, name: str) -> list[Node]:
     found: list[Node] = []
     for use in uses_of(storage.database, storage.vault, request.identity.workspace, name):
         kind, word, further = _USES[use["kind"]]
-        found += [", " if found else None, f"{word} ", h.a(use["name"], href=f"/{kind}/{use['name']}"), further]
+        found += [", " if found else None, f"{word} ", h.a(use["name"], href=f"/{kind}/{use['name']}", target="_blank"), further]
     return found

@@ -113,6 +113,7 @@
       const text = control.value.trim();
       if (text) made[control.dataset.member] = control.inputMode === "decimal" && Number.isFinite(Number(text)) ? Number(text) : text;
     }
+    if (form.querySelector("[data-notify]")?.checked) made.context = { notify: true };
     return made;
   };
 
