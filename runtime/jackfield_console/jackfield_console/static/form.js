@@ -123,7 +123,7 @@
     if (target) target.value = JSON.stringify(invocation(form, holder));
     const values = form.querySelector("[data-collected]");
     if (values) values.value = JSON.stringify(collected(holder));
-    for (const field of document.querySelectorAll("[data-carried]")) field.value = target.value;
+    for (const field of target ? document.querySelectorAll("[data-carried]") : []) field.value = target.value;
   };
 
   const later = (work, milliseconds) => {
