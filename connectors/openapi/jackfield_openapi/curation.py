@@ -259,7 +259,7 @@ def _curate_type(row: Json, given: Mapping[str, Any]) -> None:
     for name, about in given.get("fields", {}).items():
         if name not in row["schema"]["properties"]:
             raise refused(f"the connection type '{row['key']}' has no value '{name}'")
-        row["schema"]["properties"][name] |= about
+        row["schema"]["properties"][name] |= {("writeOnly" if member == "secret" else member): value for member, value in about.items()}
         if "default" in about:
             row["schema"]["required"] = [other for other in row["schema"].get("required", ()) if other != name]
 

@@ -8,7 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from jackfield.connector import pointer
+from jackfield.connector import InvalidInput, pointer
+from jackfield.kernel.errors import did_you_mean
 from jackfield_http.headers import folded, is_token
 from jackfield_openapi.naming import words
 from jackfield_openapi.pointing import Pointing
@@ -16,6 +17,14 @@ from jackfield_openapi.report import Report
 from jackfield_openapi.swagger import METHODS
 
 Json = dict[str, Any]
+
+
+CURATED = frozenset(
+    {"key", "title", "keywords", "effect", "pagination", "open", "flatten", "idempotencyHeader", "idempotentBy", "rateLimit", "failed",
+     "graphql", "files", "file", "place", "before", "job", "probe", "ignore", "marker", "evidence", "noEvidence", "permissions", "secret",
+     "handsOutCredentials", "examples"}
+)  # fmt: skip
+"""Members of an operation's ``x-jackfield``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +136,9 @@ def _operation(pointing: Pointing, report: Report, path: str, method: str, item:
     own = _parameters(pointing, report, raw.get("parameters"), f"{place}/parameters")
     named = {(found["in"], found["name"]): (found, where) for found, where in (*shared, *own)}
     extension = raw.get("x-jackfield")
+    if isinstance(extension, dict) and (unknown := extension.keys() - CURATED):
+        text = f"'x-jackfield' of {method.upper()} {path} has no member '{min(unknown)}'{did_you_mean(min(unknown), CURATED)}"
+        raise InvalidInput(text, hint="docs/tutorial/openapi.md lists the members.")
     return Operation(
         method,
         path,

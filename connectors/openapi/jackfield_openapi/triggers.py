@@ -247,4 +247,4 @@ def _branches(schema: Any, definitions: Json, seen: set[str] | None = None) -> I
 
 def refused(reason: str) -> InvalidInput:
     """Return the error of an overlay that says what cannot be."""
-    return InvalidInput(reason, hint="Correct the overlay; docs/tutorial/openapi-triggers.md lists the members.")
+    return InvalidInput(reason, hint="Correct the overlay, or the shelf's file: docs/tutorial/openapi.md and shelf.md list the members.")

@@ -31,13 +31,14 @@ x-shelf:
   seen: [{about: The address, url: "https://acme.example/docs", on: 2026-11-26}]
 components:
   schemas:
+    Me: {type: object, properties: {id: {type: string}, email: {type: string}}}
     Page: {type: object, properties: {items: {type: array, items: {type: object}}, next: {type: string}}}
 paths:
   /me:
     get:
       operationId: getMe
       summary: Show the account
-      responses: {"200": {description: It., content: {application/json: {schema: {type: object, properties: {id: {type: string}}}}}}}
+      responses: {"200": {description: It., content: {application/json: {schema: {$ref: "#/components/schemas/Me"}}}}}
       x-jackfield: {probe: true}
   /things:
     get:
@@ -136,6 +137,12 @@ def test_a_service_says_how_far_it_is_proven(shelf: Path, line: str, tier: dict[
         ("like: rest", "like: soap", "no table 'soap'"),
         ("like: cursor", "like: nothing", "no paging 'nothing'"),
         ("on: 2026-11-26", "on: lately", "a date"),
+        ("on: 2026-11-26", "on: 2999-01-01", "which is to come"),
+        ("id: /id, label", "id: /idd, label", "names '/idd', which the answer to the test does not declare"),
+        ("label: [/email]", "label: [/user/email]", "names '/user/email'"),
+        ("  limit:", "  first: listThing\n  limit:", "'first' names no operation 'listThing'; did you mean 'listThings'"),
+        ("family: acme, ", "kind: oauth2, authorizationUrl: 'https://a.example', ", "of the kind 'oauth2' needs 'tokenUrl'"),
+        ("  docs: https://acme.example/docs\n", "", "needs 'docs'"),
     ],
 )
 def test_a_slip_in_a_service_is_refused(shelf: Path, old: str, new: str, reason: str) -> None:
@@ -144,6 +151,24 @@ def test_a_slip_in_a_service_is_refused(shelf: Path, old: str, new: str, reason:
     file.write_text(_SERVICE.replace(old, new))
     with pytest.raises(InvalidInput, match=reason):
         read_shelf(shelf)
+
+
+def test_a_misspelt_member_of_an_operation_is_refused(shelf: Path) -> None:
+    """In a shelf as in any document: what is ignored in silence changes what may be repeated."""
+    file = shelf / "services" / "acme.yaml"
+    file.write_text(_SERVICE.replace("{probe: true}", "{probe: true, efect: read}"))
+    with pytest.raises(InvalidInput, match=r"'x-jackfield' of GET /me has no member 'efect'; did you mean 'effect'"):
+        project_files(read_shelf(shelf)[0], "text")
+
+
+def test_a_field_of_a_sign_in_can_be_a_secret(shelf: Path) -> None:
+    """Such as a key that is the user name of basic authentication."""
+    file = shelf / "services" / "acme.yaml"
+    given = "token: {kind: basic, title: Key, setup: Ask., fixed: {password: ''}, fields: {username: {title: API key, secret: true}}}"
+    file.write_text(_SERVICE.replace("token: {kind: bearer, title: Token, setup: Ask Acme.}", given))
+    manifest = json.loads(project_files(read_shelf(shelf)[0], "text")["jackfield_acme/connector.json"])
+    field = manifest["connectionTypes"][0]["schema"]["properties"]["username"]
+    assert (field["title"], field["writeOnly"]) == ("API key", True)
 
 
 def test_services_are_listed_and_built(shelf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -106,7 +106,7 @@ def _checked(service: Service, folder: Path, reports: Path) -> dict[str, Any]:
     return {
         "grade": report.grade,
         "warnings": list(aged_facts(service.proof.get("facts", ()), WARNED)),
-        "missing": [f"{rule.name}: {rule.cure}" for rule in report.rules if rule.passed is False],
+        "missing": [": ".join((rule.name, *rule.evidence[:1], rule.cure)) for rule in report.rules if rule.passed is False],
     }
 
 

@@ -6,13 +6,14 @@ an error table and paging rules by name. Expanded, it is a plain document.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from jackfield.connector import InvalidInput
+from jackfield.kernel.errors import did_you_mean
 from jackfield_openapi.reading import parsed
 
 METHODS = ("get", "put", "post", "delete", "patch")
@@ -26,6 +27,7 @@ _OF_TYPE = (
     "title", "description", "setup", "fields", "authorize", "tokenParameters", "tokenPlace", "tokenRequest", "separator", "pkce", "answer",
     "callback", "after", "hosts", "prefix", "fixed", "revocationUrl", "audience",
 )  # fmt: skip
+_NEEDED = {"key": ("name",), "oauth2": ("authorizationUrl", "tokenUrl"), "oauth2Client": ("tokenUrl",)}
 _KINDS = ("bearer", "key", "basic", "oauth2", "oauth2Client")
 
 Json = dict[str, Any]
@@ -92,11 +94,15 @@ def read_service(file: Path, shared: Mapping[str, Json]) -> Service:
         raise _refused(file, "it needs 'x-shelf' with 'signIns'")
     if unknown := about.keys() - _MEMBERS:
         raise _refused(file, f"'x-shelf' has no member '{min(unknown)}'")
+    if "docs" not in about:
+        raise _refused(file, "'x-shelf' needs 'docs', the address of the provider's documentation")
     if about.get("key") != file.stem:
         raise _refused(file, f"its 'key' must be '{file.stem}', as the file is called")
     for fact in about.get("seen", ()):
         if not isinstance(fact, dict) or fact.keys() != {"about", "url", "on"} or not isinstance(_day(fact["on"]), date):
             raise _refused(file, "each fact in 'seen' has 'about', 'url' and 'on', a date")
+        if str(fact["on"]) > str(datetime.now(UTC).date() + timedelta(days=1)):
+            raise _refused(file, f"the fact '{fact['about']}' was seen on {fact['on']}, which is to come")
     own = {name: value for name, value in document.items() if name != "x-shelf"}
     sign_ins = {name: _sign_in(file, given, shared["sign-ins"]) for name, given in about["signIns"].items()}
     extension: Json = {
@@ -113,8 +119,53 @@ def read_service(file: Path, shared: Mapping[str, Json]) -> Service:
         extension["errors"] = _errors(file, about["errors"], shared["errors"])
     rules = {**shared["paging"], **about.get("paging", {})}
     paths = {path: _path(file, item, rules, about.get("limit")) for path, item in own.get("paths", {}).items()}
+    _check_names(file, about, own)
     about = {**about, "signIns": sign_ins}
     return Service(file.stem, file, about, {**own, "paths": paths, "x-jackfield": extension}, proof, source)
+
+
+def _check_names(file: Path, about: Json, document: Json) -> None:
+    """Check that what ``x-shelf`` names is in the document: the first action, and where the answer to the test names the account.
+
+    :raises InvalidInput: if it is not.
+    """
+    operations = [one for item in document.get("paths", {}).values() for name, one in item.items() if name in METHODS]
+    names = [str(one.get("operationId")) for one in operations]
+    if "first" in about and about["first"] not in names:
+        raise _refused(file, f"'first' names no operation '{about['first']}'{did_you_mean(str(about['first']), names)}")
+    answers = [_answer_of(one) for one in operations if one.get("x-jackfield", {}).get("probe")]
+    account = about.get("account")
+    if not answers or None in answers or not isinstance(account, dict) or "path" in account:
+        return
+    labels = account.get("label", [])
+    for place in [account.get("id"), *(labels if isinstance(labels, list) else [labels])]:
+        if isinstance(place, str) and not any(_has(document, answer, place.split("/")[1:]) for answer in answers):
+            raise _refused(file, f"'account' names '{place}', which the answer to the test does not declare")
+
+
+def _answer_of(operation: Json) -> Any:
+    """Return the schema of a test's answer; None if its shape is not that of the document."""
+    if "graphql" in operation["x-jackfield"]:
+        return None
+    answer: Json = next((one for status, one in operation.get("responses", {}).items() if str(status).startswith("2")), {})
+    return answer.get("content", {}).get("application/json", {}).get("schema", {})
+
+
+def _has(document: Json, schema: Any, steps: Sequence[str]) -> bool:
+    """Return whether a schema declares a place, or leaves open what is there."""
+    while isinstance(schema, dict) and isinstance(schema.get("$ref"), str) and schema["$ref"].startswith("#/"):
+        found: Any = document
+        for step in schema["$ref"].split("/")[1:]:
+            found = found.get(step) if isinstance(found, dict) else None
+        schema = found
+    if not steps or not isinstance(schema, dict):
+        return True
+    if isinstance(schema.get("items"), dict):
+        return not steps[0].isdigit() or _has(document, schema["items"], steps[1:])
+    members = schema.get("properties")
+    if not isinstance(members, dict):
+        return True
+    return _has(document, members[steps[0]], steps[1:]) if steps[0] in members else bool(schema.get("additionalProperties"))
 
 
 def _proof(about: Json, source: Json | None) -> Json:
@@ -152,6 +203,8 @@ def _sign_in(file: Path, given: Any, families: Json) -> Json:
         raise _refused(file, f"a sign-in is of the kind {', '.join(_KINDS)}")
     if unknown := whole.keys() - {"kind", "family", "in", "name", "authorizationUrl", "tokenUrl", "scopes", "client", "seen", *_OF_TYPE}:
         raise _refused(file, f"a sign-in has no member '{min(unknown)}'")
+    if missing := [name for name in _NEEDED.get(whole["kind"], ()) if not isinstance(whole.get(name), str)]:
+        raise _refused(file, f"a sign-in of the kind '{whole['kind']}' needs '{missing[0]}'")
     return whole
 
 
@@ -186,7 +239,7 @@ def _errors(file: Path, given: Any, tables: Json) -> Json:
     own = given if isinstance(given, dict) else {"like": given}
     like = own.get("like")
     if like is not None and like not in tables:
-        raise _refused(file, f"there is no table '{like}' in errors.yaml")
+        raise _refused(file, f"there is no table '{like}' in errors.yaml{did_you_mean(str(like), tables)}")
     base = tables.get(str(like), {})
     rows = [*own.get("rows", ()), *base.get("rows", ())]
     return {**base, **{name: value for name, value in own.items() if name != "like"}, "rows": rows}
@@ -201,7 +254,7 @@ def _operation(file: Path, given: Json, rules: Json, limit: Json | None) -> Json
     paging = own.get("pagination")
     if isinstance(paging, dict) and "like" in paging:
         if paging["like"] not in rules:
-            raise _refused(file, f"there is no paging '{paging['like']}'")
+            raise _refused(file, f"there is no paging '{paging['like']}'; there are {', '.join(sorted(rules))}")
         own["pagination"] = {**rules[paging["like"]], **{name: value for name, value in paging.items() if name != "like"}}
     if limit is not None:
         own.setdefault("rateLimit", {"perSecond": limit["perSecond"]})
