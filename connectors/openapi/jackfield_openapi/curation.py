@@ -296,11 +296,14 @@ def _learn(row: Json, credential: Json) -> None:
 
 
 def _fix(row: Json, credential: Json, fixed: Json) -> None:
-    """Remove the values of a login that are fixed, unless a fixed part is made of them."""
+    """Remove the values of a login that are fixed, unless a fixed part is made of them. Beside a fixed password, the user name is the
+    secret: an API key."""
     used = {name for text in fixed.values() for name in _PLACE.findall(text)}
     properties = row["schema"]["properties"]
     for name in fixed.keys() - used:
         del properties[name]
+    if "password" not in properties and "username" in properties:
+        properties["username"]["writeOnly"] = True
     row["schema"]["required"] = [name for name in row["schema"]["required"] if name in properties]
     if missing := used - properties.keys():
         raise refused(f"'fixed' of the connection type '{row['key']}' names a value '{min(missing)}' that it does not have")

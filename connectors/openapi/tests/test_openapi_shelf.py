@@ -140,6 +140,8 @@ def test_a_service_says_how_far_it_is_proven(shelf: Path, line: str, tier: dict[
         ("on: 2026-11-26", "on: 2999-01-01", "which is to come"),
         ("id: /id, label", "id: /idd, label", "names '/idd', which the answer to the test does not declare"),
         ("label: [/email]", "label: [/user/email]", "names '/user/email'"),
+        ("items: /items}", "items: /item}", r"'pagination' of 'listThings' names '/item' \('items'\), which its answer does not declare"),
+        ("items: /items}", "items: /items, more: /hasmore}", "names '/hasmore'"),
         ("  limit:", "  first: listThing\n  limit:", "'first' names no operation 'listThing'; did you mean 'listThings'"),
         ("family: acme, ", "kind: oauth2, authorizationUrl: 'https://a.example', ", "of the kind 'oauth2' needs 'tokenUrl'"),
         ("  docs: https://acme.example/docs\n", "", "needs 'docs'"),
@@ -161,10 +163,11 @@ def test_a_misspelt_member_of_an_operation_is_refused(shelf: Path) -> None:
         project_files(read_shelf(shelf)[0], "text")
 
 
-def test_a_field_of_a_sign_in_can_be_a_secret(shelf: Path) -> None:
-    """Such as a key that is the user name of basic authentication."""
+@pytest.mark.parametrize(("fixed", "secret"), [("fixed: {password: ''}, ", ""), ("", ", secret: true")])
+def test_a_key_that_is_a_user_name_is_a_secret(shelf: Path, fixed: str, secret: str) -> None:
+    """Beside a fixed password by itself; elsewhere where the file says so."""
     file = shelf / "services" / "acme.yaml"
-    given = "token: {kind: basic, title: Key, setup: Ask., fixed: {password: ''}, fields: {username: {title: API key, secret: true}}}"
+    given = f"token: {{kind: basic, title: Key, setup: Ask., {fixed}fields: {{username: {{title: API key{secret}}}}}}}"
     file.write_text(_SERVICE.replace("token: {kind: bearer, title: Token, setup: Ask Acme.}", given))
     manifest = json.loads(project_files(read_shelf(shelf)[0], "text")["jackfield_acme/connector.json"])
     field = manifest["connectionTypes"][0]["schema"]["properties"]["username"]

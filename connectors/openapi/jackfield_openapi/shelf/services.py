@@ -119,13 +119,14 @@ def read_service(file: Path, shared: Mapping[str, Json]) -> Service:
         extension["errors"] = _errors(file, about["errors"], shared["errors"])
     rules = {**shared["paging"], **about.get("paging", {})}
     paths = {path: _path(file, item, rules, about.get("limit")) for path, item in own.get("paths", {}).items()}
-    _check_names(file, about, own)
+    _check_names(file, about, {**own, "paths": paths})
     about = {**about, "signIns": sign_ins}
     return Service(file.stem, file, about, {**own, "paths": paths, "x-jackfield": extension}, proof, source)
 
 
 def _check_names(file: Path, about: Json, document: Json) -> None:
-    """Check that what ``x-shelf`` names is in the document: the first action, and where the answer to the test names the account.
+    """Check that what is named is in the document: the first action, the places of pages, and those of the account in the answer to the
+    test.
 
     :raises InvalidInput: if it is not.
     """
@@ -133,6 +134,8 @@ def _check_names(file: Path, about: Json, document: Json) -> None:
     names = [str(one.get("operationId")) for one in operations]
     if "first" in about and about["first"] not in names:
         raise _refused(file, f"'first' names no operation '{about['first']}'{did_you_mean(str(about['first']), names)}")
+    for one in operations:
+        _check_pages(file, one, document)
     answers = [_answer_of(one) for one in operations if one.get("x-jackfield", {}).get("probe")]
     account = about.get("account")
     if not answers or None in answers or not isinstance(account, dict) or "path" in account:
@@ -143,9 +146,20 @@ def _check_names(file: Path, about: Json, document: Json) -> None:
             raise _refused(file, f"'account' names '{place}', which the answer to the test does not declare")
 
 
+def _check_pages(file: Path, operation: Json, document: Json) -> None:
+    """Check that the answer to a list declares where the next page and its items are: a list that ends early says that it is whole."""
+    paging = operation.get("x-jackfield", {}).get("pagination")
+    answer = _answer_of(operation) if isinstance(paging, dict) else None
+    for member in ("items", "response", "more", "last") if answer is not None else ():
+        place = None if member == "response" and paging.get("kind") == "lastId" else paging.get(member)  # that is in an item
+        if isinstance(place, str) and place.startswith("/") and not _has(document, answer, place.split("/")[1:]):
+            text = f"'pagination' of '{operation.get('operationId')}' names '{place}' ('{member}'), which its answer does not declare"
+            raise _refused(file, text)
+
+
 def _answer_of(operation: Json) -> Any:
-    """Return the schema of a test's answer; None if its shape is not that of the document."""
-    if "graphql" in operation["x-jackfield"]:
+    """Return the schema of an answer; None if its shape is not that of the document."""
+    if "graphql" in operation.get("x-jackfield", {}):
         return None
     answer: Json = next((one for status, one in operation.get("responses", {}).items() if str(status).startswith("2")), {})
     return answer.get("content", {}).get("application/json", {}).get("schema", {})
