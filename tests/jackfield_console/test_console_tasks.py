@@ -265,6 +265,8 @@ def _step(words: str, button: str, told: str) -> None:
     @task(words)
     def _(person: Person) -> None:
         schedule(person)
+        if button == "Remove":
+            person.open("Remove…")
         person.press(button)
         person.sees(told)
 
@@ -306,6 +308,7 @@ def _(person: Person) -> None:
 def _(person: Person) -> None:
     person.begin("Subscriptions")
     person.follow("notes")
+    person.open("Remove…")
     person.press("Remove")
     person.sees("removed")
 
@@ -334,6 +337,7 @@ def _(person: Person) -> None:
     person._here()
     person.page.locator("main tbody a").first.click()
     person.visitor.settle()
+    person.open("Remove…")
     person.press("Remove")
     person.sees("removed")
 
@@ -359,6 +363,7 @@ def _(person: Person) -> None:
 @task("revoke a token")
 def _(person: Person) -> None:
     person.begin("Tokens")
+    person.page.get_by_label("Revoke billing…").click()
     person.press("Revoke billing")
     person.sees("Token revoked")
 
@@ -391,7 +396,7 @@ def _(person: Person) -> None:
 @task("see who changed something")
 def _(person: Person) -> None:
     person.begin("Audit log")
-    person.fill(Object="connection:hall")
+    person.fill(Target="connection:hall")
     person.press("Filter")
     person.sees("connection.created")
 
