@@ -96,11 +96,11 @@ def test_the_operator_sees_whether_the_server_takes_calls(place: Place, monkeypa
     assert "This server takes no calls disk the disk of /data is full Free some. clock the clock is 70 s ahead" in words
 
 
-def test_the_operator_approves_what_others_ask_for(place: Place) -> None:
-    """Approvals are in the menu of whoever has the server's terminal; a call of his own waits for somebody else."""
+def test_who_may_make_tokens_approves_nothing(place: Place) -> None:
+    """The one-time link makes tokens, with which its holder could ask for what he approves: approving takes a token or a role of its own."""
     operator = place.signed_in()
-    assert 'href="/approvals"' in operator.get("/").text
-    assert operator.get("/approvals").status == 200
+    assert 'href="/approvals"' not in operator.get("/").text
+    assert operator.get("/approvals").status == 403
 
 
 def test_a_tenant_is_suspended_resumed_and_deleted(place: Place) -> None:

@@ -37,12 +37,12 @@ from jackfield_store.keys.sealing import digest
 from jackfield_store.resources.storage import Storage
 
 _KEPT = 1000
-_OPERATOR = Identity(DEFAULT, "console", "manage approve", Rules(), "one-time link", "link")
+_OPERATOR = Identity(DEFAULT, "console", "manage", Rules(), "one-time link", "link")
 """Identity that a one-time link signs in as, until it switches to another workspace."""
 
 
 def one_time_link(storage: Storage, clock: Clock, origin: str) -> str:
-    """Create a URL that signs in once, within ten minutes, with the scopes ``manage`` and ``approve`` on the workspace ``default``.
+    """Create a URL that signs in once, within ten minutes, with the scope ``manage`` on the workspace ``default``.
 
     :raises JackfieldError: if there is no database, or it cannot be written.
     """
