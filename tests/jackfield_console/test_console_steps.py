@@ -89,6 +89,8 @@ def test_a_trigger_keeps_what_was_typed(visitor: Visitor, thoroughly: bool) -> N
     for words, title in (("say", "Say"), ("post a note", "Post a Note")):
         page.get_by_role("link", name=re.compile("Start an invocation with each event|Choose another")).click()
         page.get_by_role("searchbox", name="Search actions").fill(words)
+        page.keyboard.press("Enter")
+        page.get_by_role("dialog").get_by_role("button", name="Search", exact=True).click()
         page.get_by_role("link", name=title, exact=True).click()
         page.locator("#started").get_by_text("Each event starts").wait_for()
         visitor.settle()

@@ -97,7 +97,7 @@ def test_the_operator_sees_whether_the_server_takes_calls(place: Place, monkeypa
 
 
 def test_who_may_make_tokens_approves_nothing(place: Place) -> None:
-    """The one-time link makes tokens, with which its holder could ask for what he approves: approving takes a token or a role of its own."""
+    """The one-time link makes tokens, with which its holder could ask for what he approves: that takes a token or a role of its own."""
     operator = place.signed_in()
     assert 'href="/approvals"' not in operator.get("/").text
     assert operator.get("/approvals").status == 403

@@ -191,6 +191,11 @@
     }
   };
 
+  /** A search in a dialog shows what it finds while somebody types: a page of its own would lose the form that the dialog belongs to. */
+  document.addEventListener("submit", (event) => {
+    if (event.target.matches('dialog form[role="search"]')) event.preventDefault();
+  });
+
   document.addEventListener("keydown", (event) => {
     moveTab(event);
     shortcut(event);
