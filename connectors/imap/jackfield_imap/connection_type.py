@@ -61,7 +61,7 @@ class LoginType(ConnectionType):
         try:
             client.read("NOOP", lambda server: server.noop())
         except JackfieldError as error:
-            yield Step("signIn", "Sign in", passed=False, message=error.message, hint=error.hint)
+            yield Step.failed("signIn", "Sign in", error)
             return
         yield Step("signIn", "Sign in", passed=True, message="The server accepted the login.")
         yield Account(f"{self.username}@{self.address.place}", f"{self.username} at {self.hostname}")

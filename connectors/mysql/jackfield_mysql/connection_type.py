@@ -57,7 +57,7 @@ class Password(ConnectionType):
         try:
             row = client.read("SELECT CURRENT_USER() AS who, DATABASE() AS db, VERSION() AS version").rows[0]
         except JackfieldError as error:
-            yield Step("signIn", "Sign in", passed=False, message=error.message, hint=error.hint)
+            yield Step.failed("signIn", "Sign in", error)
             return
         yield Step("signIn", "Sign in", passed=True, message=f"The server, version {row['version']}, accepted the login.")
         who = str(row["who"]).partition("@")[0]

@@ -74,7 +74,7 @@ class LoginType(ConnectionType, json_schema_extra=_ONE):
         try:
             folder = client.read("realpath", lambda server: str(server.normalize(".")))
         except JackfieldError as error:
-            yield Step("signIn", "Sign in", passed=False, message=error.message, hint=error.hint)
+            yield Step.failed("signIn", "Sign in", error)
             return
         yield Step("signIn", "Sign in", passed=True, message="The server accepted the login.")
         yield Account(f"{self.username}@{self.address.place}{folder}", f"{self.username} at {self.hostname}, folder {folder}")
