@@ -147,6 +147,31 @@ def member_schemas(node: Schema, name: str) -> list[object]:
     return found or [node.get("additionalProperties"), node.get("unevaluatedProperties")]
 
 
+def may_hold(root: Schema, given: object, steps: Sequence[str]) -> bool:
+    """Return whether a value of the schema may have something at these steps of a JSON Pointer. An object that declares members has no
+    others, unless it says so: what a document describes is what there is."""
+    if not steps or not isinstance(given, Mapping):
+        return True
+    found = nodes(root, given)
+    name, rest = steps[0], steps[1:]
+    closed = False
+    for node in found:
+        members = node.get("properties", {})
+        if name in members:
+            return may_hold(root, members[name], rest)
+        if isinstance(node.get("items"), Mapping) and (name.isdecimal() or name == "-"):
+            return may_hold(root, node["items"], rest)
+        extra = node.get("additionalProperties", False if members else None)
+        if extra or "patternProperties" in node:
+            return may_hold(root, extra, rest) if isinstance(extra, Mapping) else True
+        if node.get("type") == "object" and not members and extra is None:
+            return True
+        closed = (
+            closed or bool(members) or node.get("type") in ("string", "integer", "number", "boolean", "null", "array") or "items" in node
+        )
+    return not closed
+
+
 def _is_closed(applying: Nodes, name: str) -> bool:
     """Return whether some schema forbids the member and none declares it (a declared member may have the schema ``true``)."""
     spoken = [member_schemas(node, name) for node in applying]

@@ -21,6 +21,7 @@ from jackfield_console.form_schema import form_schema
 from jackfield_console.layout.components import card, csrf_field, fault_of, guide, h, line, search, text_field
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import fragment, page, redirect
+from jackfield_platform.tenants.connect_choice import free_name
 from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.connections.connection_rows import secret_places
 
@@ -267,6 +268,5 @@ def _inside(row: Mapping[str, Any]) -> Markup:
 
 def _free_name(request: PageRequest, kind: Kind) -> str:
     """Propose a name: that of the connector, with a number where it is taken."""
-    key = kind.manifests[0].key.replace(".", "-")
     taken = {str(row["name"]) for row in request.connections.list(limit=_NAMES).items}
-    return next(name for number in range(1, _NAMES + 2) if (name := key if number == 1 else f"{key}-{number}") not in taken)
+    return free_name(kind.manifests[0].key.replace(".", "-"), taken.__contains__)

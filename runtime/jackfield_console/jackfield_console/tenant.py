@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -25,6 +23,7 @@ from jackfield_console.tokens import token_row
 from jackfield_platform.tenants import Tenants, in_use, usage
 from jackfield_platform.tenants.health import connection_health
 from jackfield_platform.tenants.purge import kept_by
+from jackfield_server.shared.operations.entry_export import csv_text
 from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.access import DEFAULT, Workspace
 from jackfield_store.access.settings import LIMITS
@@ -146,13 +145,11 @@ def usage_saved(request: PageRequest) -> Response:
     name = workspaces_of(request).find(request.path("w")).name
     span = _usage_span(request)
     since, until = _days(span, request.now)
-    text = io.StringIO()
-    lines = csv.writer(text, lineterminator="\r\n")
-    lines.writerow(("day", *_COUNTS, "bytes"))
-    for row in usage(request.server.storage.database, name, since, until, "day")["items"]:
-        lines.writerow((str(row["day"])[:10], *(row[count] for count in _COUNTS), row["bytes"]))
+    days = usage(request.server.storage.database, name, since, until, "day")["items"]
+    rows = [(str(row["day"])[:10], *(row[count] for count in _COUNTS), row["bytes"]) for row in days]
+    text = csv_text([("day", *_COUNTS, "bytes"), *rows])
     headers = {"Content-Disposition": f'attachment; filename="usage-{name}-{span}.csv"'}
-    return secured(Response(text.getvalue(), headers=headers, media_type="text/csv; charset=utf-8"))
+    return secured(Response(text, headers=headers, media_type="text/csv; charset=utf-8"))
 
 
 def _usage_span(request: PageRequest) -> str:

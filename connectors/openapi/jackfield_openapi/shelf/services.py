@@ -6,7 +6,7 @@ an error table and paging rules by name. Expanded, it is a plain document.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -14,6 +14,8 @@ from typing import Any
 
 from jackfield.connector import InvalidInput
 from jackfield.kernel.errors import did_you_mean
+from jackfield.kernel.pointers import names as steps_of
+from jackfield.kernel.walk import may_hold
 from jackfield_openapi.reading import parsed
 
 METHODS = ("get", "put", "post", "delete", "patch")
@@ -142,7 +144,7 @@ def _check_names(file: Path, about: Json, document: Json) -> None:
         return
     labels = account.get("label", [])
     for place in [account.get("id"), *(labels if isinstance(labels, list) else [labels])]:
-        if isinstance(place, str) and not any(_has(document, answer, place.split("/")[1:]) for answer in answers):
+        if isinstance(place, str) and not any(may_hold(document, answer, steps_of(place)) for answer in answers):
             raise _refused(file, f"'account' names '{place}', which the answer to the test does not declare")
 
 
@@ -152,7 +154,7 @@ def _check_pages(file: Path, operation: Json, document: Json) -> None:
     answer = _answer_of(operation) if isinstance(paging, dict) else None
     for member in ("items", "response", "more", "last") if answer is not None else ():
         place = None if member == "response" and paging.get("kind") == "lastId" else paging.get(member)  # that is in an item
-        if isinstance(place, str) and place.startswith("/") and not _has(document, answer, place.split("/")[1:]):
+        if isinstance(place, str) and place.startswith("/") and not may_hold(document, answer, steps_of(place)):
             text = f"'pagination' of '{operation.get('operationId')}' names '{place}' ('{member}'), which its answer does not declare"
             raise _refused(file, text)
 
@@ -163,23 +165,6 @@ def _answer_of(operation: Json) -> Any:
         return None
     answer: Json = next((one for status, one in operation.get("responses", {}).items() if str(status).startswith("2")), {})
     return answer.get("content", {}).get("application/json", {}).get("schema", {})
-
-
-def _has(document: Json, schema: Any, steps: Sequence[str]) -> bool:
-    """Return whether a schema declares a place, or leaves open what is there."""
-    while isinstance(schema, dict) and isinstance(schema.get("$ref"), str) and schema["$ref"].startswith("#/"):
-        found: Any = document
-        for step in schema["$ref"].split("/")[1:]:
-            found = found.get(step) if isinstance(found, dict) else None
-        schema = found
-    if not steps or not isinstance(schema, dict):
-        return True
-    if isinstance(schema.get("items"), dict):
-        return not steps[0].isdigit() or _has(document, schema["items"], steps[1:])
-    members = schema.get("properties")
-    if not isinstance(members, dict):
-        return True
-    return _has(document, members[steps[0]], steps[1:]) if steps[0] in members else bool(schema.get("additionalProperties"))
 
 
 def _proof(about: Json, source: Json | None) -> Json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInvocation, UnknownConnection
@@ -155,5 +155,10 @@ class Choice:
 
     def free_name(self, base: str) -> str:
         """Return a name that no connection has."""
-        names = (base if number == 1 else f"{base}-{number}" for number in range(1, _NAMES))
-        return next((name for name in names if not self.exists(name)), f"{base}-{new_secret()[:8]}")
+        return free_name(base, self.exists)
+
+
+def free_name(base: str, exists: Callable[[str], bool]) -> str:
+    """Return a name for something new: ``base``, with a number where that ``exists``."""
+    names = (base if number == 1 else f"{base}-{number}" for number in range(1, _NAMES))
+    return next((name for name in names if not exists(name)), f"{base}-{new_secret()[:8]}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.kernel.errors import did_you_mean
 from jackfield.kernel.pointers import child, names
-from jackfield.kernel.walk import Schema, nodes
+from jackfield.kernel.walk import Schema, may_hold, nodes
 
 if TYPE_CHECKING:
     from jackfield.manifest.triggers import TriggerManifest
@@ -43,36 +43,12 @@ def place_fault(trigger: TriggerManifest, path: str) -> str | None:
         return None
     if path.startswith(f"{_PAYLOAD}/"):
         steps = list(names(path.removeprefix(_PAYLOAD)))
-        if _has(trigger.event, trigger.event, steps):
+        if may_hold(trigger.event, trigger.event, steps):
             return None
     last = path.rpartition("/")[2]
     same = next((one for one in known if one.rpartition("/")[2] == last), None)
     tail = f"; did you mean '{same}'?" if same else did_you_mean(path, known) or f"; it has {', '.join(list(known)[:5])}"
     return f"an event of this trigger has nothing at '{path[:120]}'{tail}"
-
-
-def _has(root: Schema, given: Any, steps: list[str]) -> bool:
-    """Return whether a value of the schema may have something at these steps."""
-    if not steps or not isinstance(given, Mapping):
-        return True
-    found = nodes(root, given)
-    name, rest = steps[0], steps[1:]
-    closed = False
-    for node in found:
-        members = node.get("properties", {})
-        if name in members:
-            return _has(root, members[name], rest)
-        if isinstance(node.get("items"), Mapping) and (name.isdecimal() or name == "-"):
-            return _has(root, node["items"], rest)
-        extra = node.get("additionalProperties", False if members else None)
-        if extra or "patternProperties" in node:
-            return _has(root, extra, rest) if isinstance(extra, Mapping) else True
-        if node.get("type") == "object" and not members and extra is None:
-            return True
-        closed = (
-            closed or bool(members) or node.get("type") in ("string", "integer", "number", "boolean", "null", "array") or "items" in node
-        )
-    return not closed
 
 
 def _declared(root: Schema, given: Any, path: str, depth: int) -> Iterator[str]:

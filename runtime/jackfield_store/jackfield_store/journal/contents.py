@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from jackfield.connector.evidence import texts_in
 from jackfield.kernel.errors import Internal
 
 if TYPE_CHECKING:
@@ -60,16 +61,5 @@ def _inputs(journal: Journal, entries: Sequence[Entry]) -> dict[str, Any]:
 
 def _texts(entry: Entry, inputs: Any) -> Iterator[str]:
     """Yield the texts of an entry: those of its inputs, and of what its error says, the provider's words included."""
-    yield from _strings(inputs)
-    yield from _strings((entry.result or {}).get("error"))
-
-
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for one in value.values():
-            yield from _strings(one)
-    elif isinstance(value, list):
-        for one in value:
-            yield from _strings(one)
+    yield from texts_in(inputs)
+    yield from texts_in((entry.result or {}).get("error"))

@@ -36,11 +36,11 @@ def exported(fetch: Fetch, kind: str, cursor: str | None, limit: int = MOST) -> 
 
     ``fetch`` gets a cursor and a limit, and returns a page of the journal and its next cursor.
     """
-    text = _text(_header()) if kind == CSV else b""
+    text = csv_text(_header()) if kind == CSV else b""
     parts, size, count = [text], 0, 0
     for _ in range(_MOST_PAGES):  # each may be short, or empty, where the caller sees a part of the journal only
         entries, cursor = fetch(cursor, min(_PAGE, limit - count))
-        part = _text(map(_row, entries)) if kind == CSV else b"".join(dumps(entry.to_json()) + b"\n" for entry in entries)
+        part = csv_text(map(_row, entries)) if kind == CSV else b"".join(dumps(entry.to_json()) + b"\n" for entry in entries)
         parts.append(part)
         size, count = size + len(part), count + len(entries)
         if cursor is None or count >= limit or size >= LARGEST:
@@ -69,7 +69,7 @@ def _cell(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
 
 
-def _text(rows: Iterable[Sequence[object]]) -> bytes:
+def csv_text(rows: Iterable[Sequence[object]]) -> bytes:
     """Write rows as RFC 4180 has them. A lone surrogate, which JSON can hold and UTF-8 cannot, becomes a question mark."""
     text = io.StringIO()
     csv.writer(text).writerows(rows)
