@@ -31,7 +31,7 @@ CHANGES = [
     "/oauth-clients", "/oauth-clients/x", "/oauth-clients/x/removal",
     "/mcp-servers", "/mcp-servers/x/review", "/mcp-servers/x/acceptance", "/mcp-servers/x/overlay", "/mcp-servers/x/removal",
     "/invocations/selection", "/queue/dead-letters/selection", "/connections/selection", "/tokens/selection",
-    "/workspaces/acme",
+    "/workspaces/acme", "/new-batch",
 ]  # fmt: skip
 
 

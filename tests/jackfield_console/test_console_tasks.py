@@ -448,6 +448,18 @@ def _(person: Person) -> None:
     assert person.visitor.run() == "succeeded"
 
 
+@task("run an action for each row of a file")
+def _(person: Person) -> None:
+    person.begin("Invocations")
+    person.follow("Run for each row of a file")
+    person.page.get_by_role("searchbox", name="Search actions").fill("say")
+    person.press("Say", "link")
+    person.fill(Or_its_text="text,times\nAda,1\nGrace,2", Connection="hall")
+    person.press("Check the rows")
+    person.press("Queue 2 calls")
+    person.sees("2 queued")
+
+
 def test_each_task_ends_in_two_steps(browser: Browser, console: Console) -> None:
     """All of them are done, and the pages on which something was done are counted."""
     visitor = Visitor(browser, console)

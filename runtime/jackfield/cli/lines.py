@@ -5,11 +5,9 @@ Options apply to all lines; a run can be resumed; each Result names its line; a 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,7 +19,8 @@ from jackfield.cli.batch import Batch
 from jackfield.cli.interrupt import interruptible
 from jackfield.cli.local_files import STDIN, Files, changed, count_lines
 from jackfield.cli.session import caller, open_jackfield
-from jackfield.invocation import Enqueued, Meta, Result, decode, new_invocation_id
+from jackfield.invocation import Enqueued, Meta, Result, decode, line_keys, new_invocation_id
+from jackfield.invocation.line_keys import LineKeys
 from jackfield.invocation.result import WAITING_CODE
 from jackfield.kernel.errors import InvalidInvocation
 
@@ -39,47 +38,17 @@ _START = b'{"status":'
 """First bytes of every Result that this command prints."""
 _FINAL = frozenset({"succeeded", "in_doubt", "running"})
 """Statuses of lines that must not run again: done, or possibly done."""
-_MOST_KEYS = 1_000_000
-"""Different lines whose occurrences are counted, in about 100 MB. Later ones get no key, and stderr says so."""
 _AT_ONCE = 250
 """Lines per commit."""
 
 
-class LineKeys:
-    """Keys of the lines of one file, asked for in their order.
+def _line_keys(jackfield: Jackfield, changes: Mapping[str, Any], *, wanted: bool) -> LineKeys | None:
+    """Return the keys for a run with these options; None if none are wanted, there is no journal, or nothing is run.
 
-    A key is a keyed hash of the line, of the connection that an option gives it, and of how many equal lines came before. So equal lines
-    all run, and the same file has the same keys tomorrow. A line keeps a key of its own.
+    :raises JackfieldError: if the journal cannot be opened.
     """
-
-    def __init__(self, fingerprint: Callable[[Mapping[str, Any]], str], connection: str | None) -> None:
-        self._fingerprint = fingerprint
-        self._connection = connection
-        self._seen: Counter[bytes] = Counter()
-        self.ended_at: int | None = None
-        """Number of the first line without a key, if there are too many."""
-
-    @classmethod
-    def of(cls, jackfield: Jackfield, changes: Mapping[str, Any], *, wanted: bool) -> LineKeys | None:
-        """Return the keys for a run with these options; None if none are wanted, there is no journal, or nothing is run.
-
-        :raises JackfieldError: if the journal cannot be opened.
-        """
-        journal = jackfield.journal if wanted and not changes.get("dryRun") else None
-        return None if journal is None else cls(journal.fingerprint, changes.get("connection"))
-
-    def members(self, number: int, content: bytes | InvalidInvocation) -> dict[str, Any]:
-        """Return the members of an invocation that has no key of its own."""
-        if not isinstance(content, bytes) or self.ended_at is not None:
-            return {}
-        digest = hashlib.sha256(content.strip()).digest()
-        if len(self._seen) >= _MOST_KEYS and digest not in self._seen:
-            self.ended_at = number
-            sys.stderr.write(f"jackfield: from line {number:,} on, lines get no idempotency key: {_MOST_KEYS:,} different ones have one\n")
-            return {}
-        self._seen[digest] += 1
-        named = {"line": digest.hex(), "connection": self._connection, "occurrence": self._seen[digest]}
-        return {"idempotencyKey": f"line-{self._fingerprint(named)}"}
+    journal = jackfield.journal if wanted and not changes.get("dryRun") else None
+    return None if journal is None else LineKeys(journal.fingerprint, changes.get("connection"))
 
 
 def report_replays(count: int, keys: LineKeys | None) -> None:
@@ -167,7 +136,7 @@ def run_lines(path: str, changes: Mapping[str, Any], arguments: Namespace, outpu
     invoker, tally = caller(), _Tally()
     total = count_lines(path) if sys.stderr.isatty() and arguments.resume is None else None
     with open_jackfield(arguments, migrates=True) as jackfield, progress(output.stream, total) as tell:
-        keys = LineKeys.of(jackfield, changes, wanted=not arguments.no_line_keys)
+        keys = _line_keys(jackfield, changes, wanted=not arguments.no_line_keys)
         if skip.unknown_after is not None and keys is None:
             sys.stderr.write(
                 f"jackfield: the earlier Results are cut after line {skip.unknown_after}: later lines that ran and have no idempotency key "
@@ -351,7 +320,7 @@ def queue_lines(path: str, changes: Mapping[str, Any], arguments: Namespace, out
     worst = replayed = 0
     numbered, start = Files().numbered(path), int(arguments.resume or 1)
     with open_jackfield(arguments, migrates=True) as jackfield:
-        keys = LineKeys.of(jackfield, changes, wanted=not arguments.no_line_keys)
+        keys = _line_keys(jackfield, changes, wanted=not arguments.no_line_keys)
         lines = (line for line in _keyed(numbered, keys) if line.number >= start)
         for part in iter(lambda: list(islice(lines, _AT_ONCE)), []):
             for number, found in _queued(jackfield, part, changes):
@@ -378,7 +347,12 @@ def _queued(jackfield: Jackfield, part: list[_Line], changes: Mapping[str, Any])
 
 
 def _keyed(numbered: Iterator[tuple[int, bytes | InvalidInvocation]], keys: LineKeys | None) -> Iterator[_Line]:
-    return (_Line(number, content, keys.members(number, content) if keys is not None else {}) for number, content in numbered)
+    for number, content in numbered:
+        key = keys.members(number, content) if keys is not None and isinstance(content, bytes) else {}
+        if keys is not None and keys.ended_at == number:
+            most = f"{line_keys.MOST_KEYS:,} different ones have one"
+            sys.stderr.write(f"jackfield: from line {number:,} on, lines get no idempotency key: {most}\n")
+        yield _Line(number, content, key)
 
 
 def _apply_options(line: _Line, changes: Mapping[str, Any]) -> bytes | dict[str, Any] | Result:

@@ -47,7 +47,7 @@ from jackfield_server.shared.requests.problem import Problem
 
 _MOST = 1000
 _SHORT = 30
-_SCHEDULING = "scheduling"
+_SCHEDULING, _BATCHING = "scheduling", "batching"
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -79,6 +79,7 @@ def action_form(
         ),
         h.button("Dry run", name="mode", value="dry", disabled=not runs, title="Validates and connects, but does not run the action"),
         h.button("Schedule", form=_SCHEDULING, class_="quiet", title="Runs it at given times") if request.may("manage") else None,
+        h.button("For each row of a file", form=_BATCHING, class_="quiet", title="One call for each row of a CSV file") if runs else None,
         h.span("Running…", class_="busy-note", role="status"),
         None if runs else h.span("Your token is not allowed to run actions.", class_="muted"),
     ]
@@ -248,7 +249,8 @@ def shown(request: PageRequest) -> Response:
     content = [
         _again_notice(request, again),
         h.div(filled, result, aside, class_="workbench"),
-        _scheduling(request, manifest, action),
+        _carrying(request, _SCHEDULING, "/new-schedule", manifest, action),
+        _carrying(request, _BATCHING, "/new-batch", manifest, action),
         connection_dialog(),
     ]
     return page(request, "connectors", f"{action.title} · {manifest.title}", *content, head=title, scripts=FORM_SCRIPTS)
@@ -376,11 +378,11 @@ def connection_dialog() -> Markup:
     return dialog("new-connection", "New connection")
 
 
-def _scheduling(request: PageRequest, manifest: Manifest, action: ActionManifest) -> Markup:
-    """Render the form of the button "Schedule", which takes what is filled in to the form of a schedule."""
+def _carrying(request: PageRequest, name: str, address: str, manifest: Manifest, action: ActionManifest) -> Markup:
+    """Render the form of a button that takes what is filled in to another form: of a schedule, or of a file's rows."""
     named = [h.input(type="hidden", name=name, value=value) for name, value in (("connector", manifest.key), ("action", action.key))]
     carried = h.input(type="hidden", name="invocation", value="{}", data_carried=True)
-    return form(request, "/new-schedule", named, carried, id=_SCHEDULING)
+    return form(request, address, named, carried, id=name)
 
 
 async def run(request: PageRequest) -> Response:

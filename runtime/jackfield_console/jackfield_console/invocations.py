@@ -13,7 +13,7 @@ from jackfield.invocation.entry import Entry
 from jackfield.kernel.clock import moment
 from jackfield.kernel.markup import Markup, Node, table
 from jackfield_console.invocation_steps import CALLS
-from jackfield_console.layout.components import at, badge, choice_field, done_notice, filters, h, live, span_text, text_field
+from jackfield_console.layout.components import at, badge, choice_field, done_notice, filters, h, heading, live, span_text, text_field
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import fragment, page, secured
 from jackfield_console.selection import NONE, tick
@@ -64,9 +64,10 @@ def listed(request: PageRequest) -> Response:
     found = _render_results(request)
     if request.partial:
         return fragment(found)
-    lead = "Calls in this workspace, with their callers and outcomes."
+    new = h.a("Run for each row of a file", href="/new-batch", class_="button") if request.may("invoke") else None
+    title = heading("Invocations", new, lead="Calls in this workspace, with their callers and outcomes.")
     done, bar = done_notice(request, NONE, *NONE), CALLS.bar(request)
-    return page(request, "invocations", "Invocations", done, _filters(request), bar, h.div(found, id="found"), lead=lead)
+    return page(request, "invocations", "Invocations", done, _filters(request), bar, h.div(found, id="found"), head=title)
 
 
 def saved(request: PageRequest) -> Response:

@@ -19,7 +19,8 @@ from jackfield_server.shared.requests.problem import Problem
 
 _FORM = "selection"
 _TICK = "pick-"
-_ONCE = re.compile("[0-9a-f]{16}")
+ONCE = re.compile("[0-9a-f]{16}")
+"""Form of the text that tells whether a form is sent again."""
 _WORDS = {"passed": "done", "refused": "not done"}
 _MOST = 100
 """Rows of one step; a page of a list has 50."""
@@ -84,7 +85,7 @@ class Selection:
         if not picked:
             return redirect(request, f"{self.address}?done=none")
         once = request.form.get("sure", "")
-        if once and not _ONCE.fullmatch(once):
+        if once and not ONCE.fullmatch(once):
             raise Problem(400, "'sure' is not what the form has")
         return self._done(request, step, picked, once) if once else self._asked(request, step, picked)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from jackfield.cli import lines
+from jackfield.invocation import line_keys
 from plugboard import make_connector
 from shell import GateKeeper, Shell
 
@@ -171,7 +171,7 @@ def test_r3_queued_lines_are_queued_once(batch: Shell) -> None:
 
 def test_r3_the_number_of_keys_is_bounded(batch: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond a million different lines, the others run without a key, and stderr says from which line on."""
-    monkeypatch.setattr(lines, "_MOST_KEYS", 2)
+    monkeypatch.setattr(line_keys, "MOST_KEYS", 2)
     batch.write("many.jsonl", _line("a") + _line("b") + _line("a") + _line("c") + _line("d"))
     answer = batch.run("invoke", "--file", "many.jsonl")
     assert answer.err == "jackfield: from line 4 on, lines get no idempotency key: 2 different ones have one\n"

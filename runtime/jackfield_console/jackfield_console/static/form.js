@@ -231,6 +231,21 @@
     }
   });
 
+  /** Show a chosen file of text in the field that sends it, and go on with it: spreadsheets write UTF-8, UTF-16 or Windows-1252. */
+  document.addEventListener("change", async (event) => {
+    const area = document.getElementById(event.target.dataset?.textInto);
+    const [file] = area ? event.target.files : [];
+    if (!file) return;
+    const bytes = new Uint8Array(await file.arrayBuffer());
+    const wide = { "255,254": "utf-16le", "254,255": "utf-16be" }[bytes.slice(0, 2).join()];
+    try {
+      area.value = new TextDecoder(wide ?? "utf-8", { fatal: true }).decode(bytes);
+    } catch {
+      area.value = new TextDecoder("windows-1252").decode(bytes);
+    }
+    area.form.requestSubmit();
+  });
+
   /** Insert a place of the event at the cursor; between the quotes of an empty text, in its place. */
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.("button[data-insert]");

@@ -1,0 +1,40 @@
+"""Idempotency keys of invocations that a file has, one a line or a row: the same file has the same keys tomorrow."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+MOST_KEYS = 1_000_000
+"""Different lines whose occurrences are counted, in about 100 MB. Later ones get no key."""
+
+
+class LineKeys:
+    """Keys of the lines of one file, asked for in their order.
+
+    A key is a keyed hash of the line, of the connection that is chosen for all lines, and of how many equal lines came before. So equal
+    lines all run, and the same file has the same keys tomorrow.
+
+    :param fingerprint: the journal's keyed hash.
+    """
+
+    def __init__(self, fingerprint: Callable[[Mapping[str, Any]], str], connection: str | None = None) -> None:
+        self._fingerprint = fingerprint
+        self._connection = connection
+        self._seen: Counter[bytes] = Counter()
+        self.ended_at: int | None = None
+        """Number of the first line without a key, if there are too many."""
+
+    def members(self, number: int, content: bytes) -> dict[str, Any]:
+        """Return the members of an invocation that has no key of its own."""
+        if self.ended_at is not None:
+            return {}
+        digest = hashlib.sha256(content.strip()).digest()
+        if len(self._seen) >= MOST_KEYS and digest not in self._seen:
+            self.ended_at = number
+            return {}
+        self._seen[digest] += 1
+        named = {"line": digest.hex(), "connection": self._connection, "occurrence": self._seen[digest]}
+        return {"idempotencyKey": f"line-{self._fingerprint(named)}"}
