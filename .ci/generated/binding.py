@@ -326,7 +326,7 @@ def trigger() -> Json:
             "proven": {"type": "object", "additionalProperties": proof},
         },
         [],
-        "The provider's type of an event. Other characters than letters and digits become underscores.",
+        "The provider's type of an event. Other characters than letters and digits become underscores; capitals may become small letters.",
     )
     event = closed(
         {
@@ -481,7 +481,7 @@ def _paging() -> Json:
                 "maxLength": 200,
                 "description": "Header field of the response that names the next page, in place of 'response'.",
             },
-            "first": {"type": "integer", "minimum": 0, "description": "Number of the first page or, for an offset, of the first item."},
+            "first": {"type": "integer", "minimum": 0, "description": "Number of the first page, or of its first item; it is sent."},
             "ends": {
                 "type": "array",
                 "items": {"type": "integer", "minimum": 300, "maximum": 599},

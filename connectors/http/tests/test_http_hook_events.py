@@ -83,6 +83,15 @@ def test_a_body_with_several_events() -> None:
         read(nested, b'{"more": 1}')
 
 
+def test_types_as_providers_write_them() -> None:
+    """Other characters than letters and digits become underscores, and the first letter a small one; capitals may be small letters."""
+    types = ("invoice_paid", "contactMerge", "nOTE", "other")
+    trigger = webhook({"scheme": "github"}, {"type": {"members": ["/event"]}}, *types)
+    said = ["Invoice.paid", "INVOICE_PAID", "contactMerge", "NOTE", "Note", "CONTACTMERGE"]
+    found = [read(trigger, json.dumps({"event": one}).encode()).events[0].type for one in said]
+    assert found == ["invoice_paid", "invoice_paid", "contactMerge", "nOTE", "other", "other"]
+
+
 def test_a_key_of_several_members() -> None:
     """All must be there; together they make the event the same."""
     trigger = webhook({"scheme": "github"}, {"key": ["/id", "/at"]}, "told")

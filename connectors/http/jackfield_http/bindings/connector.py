@@ -178,13 +178,15 @@ class BoundCall:
         taken = {} if self._token is None else row["inputs"]["properties"].get(self._token, {})
         is_counted = self._pages is not None and self._pages.kind in {"page", "offset"} and taken.get("type") != "string"
         self._in_number = is_counted or taken.get("type") in ("integer", "number")
+        first = self._binding.get("paging", {}).get("first")
+        self._first = {} if first is None or self._token is None else {self._token: first if self._in_number else str(first)}
 
     def __call__(self, inputs: BoundInputs, clients: BoundClient) -> BoundOutput | Started:
         """Send the request and return the output, with what the next call takes if the action is paginated; of a job, its handle."""
-        given, binding, pages = inputs.given, self._binding, self._pages
+        given, binding, pages = self._begun(inputs.given), self._binding, self._pages
         client = clients.of(binding.get("server", 0))
         of_connection = {"connection": clients.value} if "connection" in binding else {}
-        token = None if self._token is None else given.get(self._token)
+        token = None if self._token is None else inputs.given.get(self._token)
         with ExitStack() as opened:
             files = Files(inputs.sources, opened)
             if client.server is None:
@@ -226,13 +228,17 @@ class BoundCall:
 
         :raises InvalidInput: if a value does not fit into its place.
         """
-        values, files = self._without_address(inputs.given), ShownFiles(inputs.sources)
-        if values != inputs.given:
+        given, files = self._begun(inputs.given), ShownFiles(inputs.sources)
+        if (values := self._without_address(given)) != given:
             return None
         if "before" not in self._binding:
             return described(request_of(self._binding, values, files))
         before, values = shown(self._binding, values, files)
         return {**described(request_of(self._binding, values, files)), **({"before": before} if before else {})}
+
+    def _begun(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return inputs with the number of the first page, if the binding says it: without one, some providers send another list."""
+        return {**self._first, **given}
 
     def _without_address(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return inputs without ``nextPage`` of a list that goes on at an address: no parameter takes it."""

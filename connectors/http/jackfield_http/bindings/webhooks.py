@@ -148,8 +148,8 @@ class _Reading:
         if "header" not in about:
             said = next((found for place in about["members"] if isinstance(found := find(body, place), str)), "")
             plain = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in said)
-            kind = plain[:1].lower() + plain[1:]
-            return kind if kind in self._types else OTHER if OTHER in self._types else None
+            names = (plain[:1].lower() + plain[1:], plain.lower() if plain.isupper() else OTHER, OTHER)
+            return next((name for name in names if name in self._types), None)
         kind = request.headers.get(about["header"], "")
         if kind not in self._types:
             return None
