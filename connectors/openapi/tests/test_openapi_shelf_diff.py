@@ -108,6 +108,16 @@ def service(shelf: Path) -> Service:
 def test_a_document_that_has_everything_is_no_difference(service: Service) -> None:
     """Other operations, further parameters, members and values of it do not count; nor does where the server's path ends."""
     assert differences(service, [_DOCUMENT]) == []
+
+
+def test_what_only_answers_have_is_not_needed_in_a_body(service: Service) -> None:
+    """OpenAPI: a required member that is read-only is required in answers alone. Documents with one schema for both have many."""
+    document = deepcopy(_DOCUMENT)
+    thing = document["components"]["schemas"]["Thing"]
+    thing["required"] = ["id", "name"]
+    assert differences(service, [document]) == ["POST /things: body needs the member 'id'"]
+    thing["properties"]["id"]["readOnly"] = True
+    assert differences(service, [document]) == []
     assert differences(service, [{**_DOCUMENT, "paths": {"/v1/others": {"get": {}}}}, _DOCUMENT]) == []
 
 

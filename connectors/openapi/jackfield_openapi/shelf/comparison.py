@@ -249,7 +249,7 @@ def _member_faults(what: str, wanted: Json, known: Json, theirs: _Document, *, n
         yield from _enum_faults(f"{what} member '{name}'", mine[name], theirs.schema(known["properties"][name]))
     if needed and mine and not wanted.get("open"):
         for name in dict.fromkeys(known.get("required", ())):
-            if name not in mine:
+            if name not in mine and theirs.schema(known["properties"].get(name)).get("readOnly") is not True:
                 yield f"{what} needs the member '{name}'"
 
 
