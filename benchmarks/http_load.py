@@ -87,10 +87,8 @@ def serving(folder: Path, provider: str = "", workers: int = 1, database: str = 
 
     declare(folder / "points", "jackfield-http", "jackfield.connectors", {"http": "jackfield_http.request:connector"})
     paths = (str(folder / "points"), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)))
-    on = {"JACKFIELD_DATABASE_URL": database, "JACKFIELD_MASTER_KEY": _KEY} if database else {}
-    with process(
-        folder, "--workers", str(workers), "--allow-host", "127.0.0.1", paths=paths, settings=None, before=(), JACKFIELD_PIN="1", **on
-    ) as server:
+    on: dict[str, Any] = {"JACKFIELD_DATABASE_URL": database, "JACKFIELD_MASTER_KEY": _KEY} if database else {}
+    with process(folder, "--workers", str(workers), "--allow-host", "127.0.0.1", paths=paths, JACKFIELD_PIN="1", **on) as server:
         for name, kind, values in (
             ("hall", "echo/token", {"token": "t"}),
             ("far", "http/bearer", {"server": provider, "token": "token-of-the-benchmark-0123456789"}),

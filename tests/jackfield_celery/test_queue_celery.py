@@ -281,6 +281,8 @@ def test_remote_commands_stop_nothing(stand: EngineStand) -> None:
                 replies = app.control.broadcast(name, arguments=arguments, reply=True, limit=1, timeout=60, connection=connection)
                 assert ["refuse" in reply["error"] for found in replies for reply in found.values()] == [True], name
             assert app.control.inspect(limit=1, timeout=60, connection=connection).ping()
+        app.amqp.producer_pool.force_close_all()
+        app.pool.force_close_all()
         stand.gate.set()
         stand.ended(blocked, *[stand.queue(f"order-{number}") for number in range(6)])
 
