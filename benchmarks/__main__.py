@@ -43,7 +43,9 @@ catalogues, journals and files.
 Measured with Python {python}, botocore {botocore}, jsonschema-rs {schema}, pydantic {pydantic}, on {cores} cores.
 """
 _FURTHER_HEADS = {
-    _SERVERS: "# Performance of servers\n\nThe HTTP API, the clients of HTTP and AWS, and queues. [Performance](performance.md) says how they are measured.\n",
+    _SERVERS: "# Performance of servers\n\nThe HTTP API, the clients of HTTP and AWS, and queues. [Performance](performance.md) says how they are measured.\n\n"
+    "The fair bound is a Starlette and uvicorn application that does the same work for a journalled call, with its HTTP client in threads, as "
+    "connectors' functions are, or on the event loop; rows say the database and the connections.\n",
     _SIZES: "# Performance at size\n\nCatalogues, journals and files at size. [Performance](performance.md) says how they are measured.\n",
 }
 _TABLE = "| what | measured | against the baseline | goal | met | load |\n|---|---|---|---|---|---|\n"
