@@ -73,6 +73,31 @@ def test_a_callback_is_made_tried_and_rotated(place: Place, receiver: Receiver) 
     assert (person.get(shown).status, "No callbacks yet" in person.get("/callbacks").words) == (404, True)
 
 
+def test_all_dead_deliveries_are_sent_again_at_once(place: Place, receiver: Receiver) -> None:
+    """The step says how many, of all callbacks or of one; what is not dead stays as it is, and a second time there is nothing to send."""
+    person = place.signed_in()
+    shown, _ = made(person, receiver.url)
+    for _ in range(3):
+        told(place, receiver)
+    assert "again…" not in person.get("/deliveries").words
+    database = place.host.storage.database
+    database.record(lambda transaction: transaction.change("UPDATE deliveries SET state = 'dead', attempts = 10 WHERE sequence % 2 = 1"))
+    count = person.get("/deliveries?status=dead").text.count("/deliveries/dlv_") // 2
+    assert 0 < count < 3
+    title = "Send 1 dead delivery again" if count == 1 else f"Send {count} dead deliveries again"
+    callback = shown.rpartition("/")[2]
+    for address in ("/deliveries", "/deliveries?status=dead", f"/deliveries?callback={callback}"):
+        assert title in person.get(address).words, address
+    assert "again…" not in person.get("/deliveries?callback=cb_other").words
+    assert person.change("/deliveries", "/deliveries/dead/resend", callback="cb_other").status == 303
+    assert title in person.get("/deliveries").words
+    answer = person.change("/deliveries", "/deliveries/dead/resend", callback=callback)
+    assert "All dead ones are sent again now" in person.get(answer.headers["location"]).words
+    assert person.get("/deliveries?status=pending").text.count('class="badge busy"') == count
+    assert person.change("/deliveries", "/deliveries/dead/resend", callback="").status == 303
+    assert person.get("/deliveries?status=pending").text.count('class="badge busy"') == count
+
+
 def test_what_was_sent_is_shown_and_sent_again(place: Place, receiver: Receiver) -> None:
     """The callback leads to its deliveries, and each to its attempts, the request as the receiver got it, and a button."""
     person = place.signed_in()

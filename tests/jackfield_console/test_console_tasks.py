@@ -21,6 +21,10 @@ from dead_letters import give_up
 pytest_plugins = ["browser"]
 pytestmark = pytest.mark.campaign  # two minutes
 
+_DEAD = """
+INSERT INTO deliveries (workspace, callback, sequence, id, event, type, state, next_at, created_at)
+VALUES ('default', 'cb_of_nobody', :number, :id, :id, 'quota.low', 'dead', 0, 0)
+"""
 SAY: dict[str, Any] = {"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": "Hello"}}
 POST: dict[str, Any] = {"connector": "echo", "action": "post", "connection": "hall", "inputs": {"text": "Hello"}}
 
@@ -51,6 +55,8 @@ def furnish(console: Console) -> None:
         give_up(runtime.journal, "default", lost)
     for number in range(4):
         runtime.enqueue({**SAY, "idempotencyKey": f"queued-{number}"})
+    dead = [{"number": number, "id": f"dlv_{number}"} for number in range(3)]
+    console.host.storage.database.record(lambda transaction: transaction.change_many(_DEAD, dead))
 
 
 def call_of(person: Person, status: str) -> None:
@@ -415,7 +421,7 @@ def _(person: Person) -> None:
     person.begin("Tenants")
     person.follow("acme-1")
     person.press("Suspend")
-    person.sees("suspended")
+    person.sees("Suspended: every call is refused")
 
 
 @task("resume a tenant")
@@ -423,7 +429,7 @@ def _(person: Person) -> None:
     person.begin("Tenants")
     person.follow("acme-1")
     person.press("Resume")
-    person.sees("Suspend")
+    person.sees("Resumed: calls are served again")
 
 
 @task("send somebody a link to connect an account")
@@ -446,6 +452,15 @@ def _(person: Person) -> None:
     person.fill(Text="Hello")
     person._here()
     assert person.visitor.run() == "succeeded"
+
+
+@task("send all dead deliveries again")
+def _(person: Person) -> None:
+    person.begin("Callbacks")
+    person.follow("Dead deliveries")
+    person.open("Send 3 dead deliveries again…")
+    person.press("Send 3 dead deliveries again")
+    person.sees("are sent again now")
 
 
 @task("run an action for each row of a file")

@@ -88,6 +88,7 @@ _EVENT_PAGES: tuple[tuple[str, Endpoint, str], ...] = (
     ("/callbacks/{id}/{step}", callbacks.changed, "POST"),
     ("/deliveries", deliveries.listed, "GET"),
     ("/deliveries/{id}", deliveries.shown, "GET"),
+    ("/deliveries/dead/resend", deliveries.all_resent, "POST"),
     ("/deliveries/{id}/resend", deliveries.resent, "POST"),
 )
 """Pages of callbacks, of a workspace and of a platform."""

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Node, table, terms
 from jackfield_console.event_homes import event_home
-from jackfield_console.layout.components import at, badge, card, choices, code_block, done_notice, form, h, json_text
+from jackfield_console.layout.components import at, badge, card, choices, code_block, done_notice, final, form, h, json_text
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import page, redirect
 from jackfield_console.sorted_list import Sorts
@@ -21,7 +21,10 @@ _SORTS = Sorts(
     {"Event": "type", "Status": "status", "Callback": "url", "Attempts": "attempts", "Last answer": "lastStatus"}, names="id",
     value=lambda delivery, member: delivery.to_json().get(member),
 )  # fmt: skip
-_DONE = {"resent": "Sent again now, with a fresh count of attempts."}
+_DONE = {
+    "resent": "Sent again now, with a fresh count of attempts.",
+    "all": "All dead ones are sent again now, with a fresh count of attempts. Their status says what becomes of them.",
+}
 COLUMNS = ("Event", "Status", "Attempts", "Last answer", "Next or ended", "Actions")
 
 
@@ -37,12 +40,10 @@ def listed(request: PageRequest) -> Response:
     rows = [(name, _receiver(request, item), *rest) for item, (name, *rest) in ((item, delivery_row(request, item)) for item in found.rows)]
     columns = (COLUMNS[0], "Callback", *COLUMNS[1:])
     shown = found.table(_at(request), "Deliveries", columns, rows, empty="No deliveries.", kept={"callback": callback, "status": status})
-    lead = [
-        "An event's way to a callback. A dead one had ten attempts in three days; ",
-        h.code("jackfield deliveries resend --dead"),
-        " sends all again.",
-    ]
-    return page(request, event_home(request).section, "Deliveries", done_notice(request, _DONE), choices("Status", links), shown, lead=lead)
+    lead = "An event's way to a callback. A dead one had ten attempts in three days."
+    again = _all_again(request, callback) if status in (None, "dead") else None
+    done = done_notice(request, _DONE)
+    return page(request, event_home(request).section, "Deliveries", done, choices("Status", links), again, shown, lead=lead)
 
 
 def shown(request: PageRequest) -> Response:
@@ -79,6 +80,14 @@ def resent(request: PageRequest) -> Response:
     found = _find_delivery(request)
     event_home(request).deliveries(request).resend(found.id)
     return redirect(request, f"{_at(request)}/{found.id}?done=resent")
+
+
+def all_resent(request: PageRequest) -> Response:
+    """``POST /deliveries/dead/resend``: send all dead ones again, or those to the form's ``callback``."""
+    callback = request.form.get("callback") or None
+    event_home(request).deliveries(request).resend_dead(callback)
+    query = urlencode({**({"callback": callback} if callback else {}), "done": "all"})
+    return redirect(request, f"{_at(request)}?{query}")
 
 
 def delivery_row(request: PageRequest, item: Delivery) -> tuple[Node, ...]:
@@ -125,6 +134,21 @@ def _at(request: PageRequest) -> str:
 def _again(request: PageRequest, item: Delivery) -> Node:
     button = h.button("Send again", class_="quiet", aria_label=f"Send again: {item.type} {item.event}")
     return form(request, f"{_at(request)}/{item.id}/resend", button)
+
+
+def _all_again(request: PageRequest, callback: str | None) -> Node:
+    """Render the step that sends all dead ones again; None where there are none."""
+    count = event_home(request).deliveries(request).count_dead(callback)
+    if not count:
+        return None
+    title = "Send 1 dead delivery again" if count == 1 else f"Send {count:,} dead deliveries again"
+    told = (
+        f"{'It is' if count == 1 else 'They are'} sent now{' to this callback' if callback else ''}, with a fresh count of ten attempts. "
+    )
+    receivers = "Receivers tell by the ID of the event whether they have taken it before."
+    return final(
+        request, f"{_at(request)}/dead/resend", title, told + receivers, h.input(type="hidden", name="callback", value=callback or "")
+    )
 
 
 def _request(found: Delivery) -> Node:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb, declare_workspace
-from jackfield.cli.session import Noun, declare_list, declare_one, every, of_platforms, pages
+from jackfield.cli.session import Noun, declare_list, declare_one, of_platforms, pages
 from jackfield.kernel.clock import SystemClock
 from jackfield_platform.events.deliveries import STATES, Deliveries
 from jackfield_store.commands.stored import open_events
@@ -43,9 +43,8 @@ def _resend(deliveries: Deliveries, arguments: Namespace) -> dict[str, Any]:
     if bool(arguments.ids) == arguments.dead:
         raise UsageError("give the IDs of deliveries, or --dead", usage=arguments.usage, hint="'jackfield deliveries list' lists them.")
     if arguments.dead:
-        wanted = list(every(lambda cursor, limit: deliveries.page(callback=arguments.callback, state="dead", cursor=cursor, limit=limit)))
-    else:
-        wanted = [deliveries.find(identifier) for identifier in arguments.ids]  # all or none
+        return {"resent": deliveries.resend_dead(arguments.callback)}
+    wanted = [deliveries.find(identifier) for identifier in arguments.ids]  # all or none
     return {"resent": [deliveries.resend(item.id).id for item in wanted]}
 
 

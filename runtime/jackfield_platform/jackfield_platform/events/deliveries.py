@@ -49,6 +49,7 @@ UPDATE deliveries SET state = 'pending', attempts = 0, next_at = :now, held_unti
     ended_at = NULL
 WHERE workspace = :workspace AND id = :id
 """
+_DEAD = "SELECT COUNT(*) AS number FROM deliveries d WHERE d.workspace = :workspace AND d.state = 'dead'{more}"
 _CALLBACK = f"SELECT {CALLBACK_COLUMNS} FROM callbacks WHERE workspace = :workspace AND id = :callback"
 _SINCE = """
 SELECT MAX(sequence) AS before, (SELECT MIN(sequence) FROM events WHERE workspace = :workspace AND at >= :since) AS first
@@ -139,6 +140,24 @@ class Deliveries:
         self._database.record(lambda transaction: transaction.change(_RESEND, values))
         return self.find(identifier)
 
+    def count_dead(self, callback: str | None = None) -> int:
+        """Return how many deliveries are dead, all or those to a callback."""
+        more = "" if callback is None else " AND d.callback = :callback"
+        row = self._database.look_up(_DEAD.format(more=more), {"workspace": self._workspace, "callback": callback})
+        return 0 if row is None else int(row.number)
+
+    def resend_dead(self, callback: str | None = None) -> list[str]:
+        """Send all dead deliveries again, or those to a callback, with a fresh count of attempts; return their IDs."""
+        sent, cursor, now = list[str](), None, self._time.now()
+        while True:
+            page, cursor = self.page(callback=callback, state="dead", cursor=cursor, limit=_SLICE)
+            rows = [{"workspace": self._workspace, "id": item.id, "now": now} for item in page]
+            if rows:
+                self._database.record(partial(_renew_dead, rows=rows))
+            sent += [item.id for item in page]
+            if cursor is None:
+                return sent
+
     def recover(self, callback: str, since: float) -> int:
         """Send all events since a time that a callback wants and that were not delivered to it; return how many. An old one of which no
         delivery is stored any more was delivered: those are kept for a shorter time than dead ones.
@@ -205,6 +224,10 @@ class Deliveries:
             row.id, row.callback, row.url, row.event, number, row.type, row.state, row.attempts, row.next_at if waits else None,
             row.ended_at, row.created_at, tuple(read_log(self._vault, self._workspace, row)), row.source,
         )  # fmt: skip
+
+
+def _renew_dead(transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> int:
+    return transaction.change_many(f"{_RESEND.rstrip()} AND state = 'dead'", rows)
 
 
 def wants(callback: Callback, event: Event) -> bool:
