@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -197,22 +199,45 @@ def test_the_list_is_filtered_by_what_callers_gave(client: Client, place: Place)
     for query in ("idempotencyKey=note-2", "correlationId=order", "label=shop=rome", "errorCode=timeout", "q=nowhere", "caller=nobody"):
         page = client.get(f"/invocations?{query}")
         assert identifier not in page.text, query
-        assert "No invocation matches." in page.words
+        assert ("No invocation has this text as its ID" if query.startswith("q=") else "No invocation matches.") in page.words
 
 
 def test_a_call_is_found_by_its_customer(place: Place) -> None:
-    """By what is in its inputs, where they are recorded, or in its error; the page says where it has looked. A caller with rules is
-    shown what has the text in its names alone."""
+    """By what is in its inputs, where they are recorded, or in its error, once somebody asks for that; the page says where it has looked,
+    and these can be exported. A caller with rules is shown what has the text in its names alone."""
     runtime, client = place.host.runtime("default"), place.signed_in()
     place.workspaces.set("default", {"keepInputs": True})
     said = runtime.invoke({"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": "To bob@customer.example"}})
-    page = client.get("/invocations?q=Bob@customer.example")
+    runtime.invoke({"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": "To eve"}})
+    typed = client.get("/invocations?q=Bob@customer.example", hx_request="true")
+    assert (said.meta.invocation_id in typed.text, "Searched were" in typed.words) == (False, False)
+    (asked,) = re.findall(r'href="([^"]*within=1)"', typed.text)
+    page = client.get(asked.replace("&amp;", "&"))
     assert said.meta.invocation_id in page.text
     assert "Searched were all calls that fit the other filters." in page.words
-    assert said.meta.invocation_id not in client.get("/invocations?q=bob@customer.example&status=failed").text
+    assert "No invocation matches" not in page.words
+    (saved,) = re.findall(r'href="([^"]*kind=csv)"', page.text)
+    rows = client.get(saved.replace("&amp;", "&")).text.splitlines()
+    assert (len(rows), rows[1].startswith(said.meta.invocation_id)) == (2, True)
+    assert said.meta.invocation_id not in client.get("/invocations?q=bob@customer.example&within=1&status=failed").text
     other = place.signed_in(token(place, "read", rules=Rules(("echo/*",))))
-    hidden = other.get("/invocations?q=bob@customer.example")
+    hidden = other.get("/invocations?q=bob@customer.example&within=1")
     assert (said.meta.invocation_id in hidden.text, "Searched were" in hidden.words) == (False, False)
+
+
+def test_calls_of_one_action_are_told_apart(place: Place) -> None:
+    """A row has the inputs that say something, if they are recorded, else the labels: no defaults, last what the connection could bring."""
+    runtime, client = place.host.runtime("default"), place.signed_in()
+    say = {"connector": "echo", "action": "say", "connection": "hall"}
+    runtime.invoke({**say, "inputs": {"text": "Unrecorded"}, "context": {"labels": {"order": "4711"}}})
+    place.workspaces.set("default", {"keepInputs": True})
+    names = ["Ada", "Grace", "Joan", "Edith"]
+    runtime.invoke({**say, "inputs": {"text": "Not this", "times": 2, "loud": True, "names": names}})
+    put = {"connector": "echo", "action": "put", "connection": "hall", "inputs": {"value": "b  c\n" + "d" * 99, "key": "a"}}
+    runtime.invoke(put)
+    shown = [html.unescape(text) for text in re.findall(r'class="gist">([^<]*)<', client.get("/invocations").text)]
+    assert shown == [f"a · b c {'d' * 56}…", "2 · Ada, Grace, Joan and 1 more · Not this", "order=4711"]
+    assert client.get("/").text.count('class="gist"') == 3
 
 
 def test_days_are_the_readers_and_end_at_midnight(client: Client, place: Place) -> None:

@@ -153,6 +153,26 @@ def test_the_list_shows_what_comes_in(visitor: Visitor, console: Console) -> Non
     assert page.get_by_label("Status").input_value() == "failed"
 
 
+def test_inputs_are_searched_when_somebody_asks(visitor: Visitor, console: Console) -> None:
+    """Typing finds names at once; Enter searches in inputs and errors, too, and typing on shows what is found without them."""
+    runtime, page = console.host.runtime("default"), visitor.page
+    console.workspaces.set("default", {"keepInputs": True})
+    runtime.invoke({**POST, "inputs": {"text": "To bob@customer.example"}})
+    visitor.go("/invocations")
+    page.get_by_text("To bob@customer.example").wait_for()
+    page.get_by_label("Search").fill("bob@")
+    page.get_by_role("link", name="Search inputs and errors, too").wait_for()
+    assert "within" not in page.url
+    page.get_by_label("Search").press("Enter")
+    page.get_by_role("heading", name="In inputs and errors").wait_for()
+    page.get_by_role("link", name="CSV").wait_for()
+    assert visitor.judged("found-within", thoroughly=True) == []
+    page.get_by_label("Search").press_sequentially("c")
+    page.get_by_role("link", name="Search inputs and errors, too").wait_for()
+    page.get_by_role("button", name="Filter").click()
+    page.get_by_role("heading", name="In inputs and errors").wait_for()
+
+
 def test_what_waits_can_be_cancelled(visitor: Visitor, console: Console) -> None:
     """A queued invocation is shown as such and cancelled by a click; nothing was sent."""
     runtime = console.host.runtime("default")

@@ -13,6 +13,7 @@ from jackfield.invocation.entry import Entry
 from jackfield.kernel.errors import InvalidInvocation, JackfieldError
 from jackfield.kernel.markup import Markup, Node, table, terms
 from jackfield_console.approval import person
+from jackfield_console.call_gist import gists
 from jackfield_console.layout.components import at, badge, card, choice_field, form, h, notice, outside, text_field
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import redirect
@@ -228,9 +229,10 @@ def open_doubts(request: PageRequest) -> Markup | None:
     entries = [entry for one in listed if (entry := _find(request, one)) is not None]
     if not entries:
         return None
+    told = gists(request, entries)
     rows = [
         (
-            h.a(f"{entry.connector} ", h.strong(entry.action), href=f"/invocations/{entry.id}"),
+            [h.a(f"{entry.connector} ", h.strong(entry.action), href=f"/invocations/{entry.id}"), told.get(entry.id)],
             at(entry.settled_at, request.now),
             _result(entry.looks[-1]) if entry.looks else h.span("not looked for", class_="muted"),
             at(max(entry.next_look_at, request.now), request.now) if entry.next_look_at is not None else "a person resolves it",

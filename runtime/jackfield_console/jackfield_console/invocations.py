@@ -12,6 +12,7 @@ from starlette.responses import Response
 from jackfield.invocation.entry import Entry
 from jackfield.kernel.clock import moment
 from jackfield.kernel.markup import Markup, Node, table
+from jackfield_console.call_gist import gists
 from jackfield_console.invocation_steps import CALLS
 from jackfield_console.layout.components import at, badge, choice_field, done_notice, filters, h, heading, live, span_text, text_field
 from jackfield_console.layout.page_request import PageRequest
@@ -35,7 +36,9 @@ _TEXTS = (
     ("idempotencyKey", "Idempotency key"), ("correlationId", "Correlation ID"), ("label", "Label (name=value)"),
 )  # fmt: skip
 _DAYS = (("from", "From (date)"), ("until", "Until (date, included)"))
-_FILTERS = ("q", "status", "since", *(name for name, _ in (*_TEXTS, *_DAYS)), "timezone")
+_WITHIN = "within"
+"""Parameter that asks for a search in inputs and errors, too."""
+_FILTERS = ("q", "status", "since", *(name for name, _ in (*_TEXTS, *_DAYS)), "timezone", _WITHIN)
 _SINCE = {
     "15m": (900.0, "Last 15 minutes"),
     "1h": (3600.0, "Last hour"),
@@ -71,13 +74,20 @@ def listed(request: PageRequest) -> Response:
 
 
 def saved(request: PageRequest) -> Response:
-    """``GET /invocations/export``: save what the list's filters find, ``?kind=csv`` or ``jsonl``, as ``GET /v1/invocations`` exports it."""
+    """``GET /invocations/export``: save what the list's filters find, ``?kind=csv`` or ``jsonl``, as ``GET /v1/invocations`` exports it.
+    With ``?within=1`` it saves what has the searched text in its inputs or in its error."""
     request.require("read")
     kind = request.query.get("kind", "csv")
     if kind not in KINDS:
         raise Problem(400, f"'kind' must be one of {', '.join(KINDS)}")
-    wanted = _wanted(request, _query_filters(request))
-    text, count, rest = exported(lambda cursor, limit: request.journal.entries(cursor=cursor, limit=limit, **wanted), KINDS[kind], None)
+    given = _query_filters(request)
+    wanted = _wanted(request, given)
+    found = request.journal.containing(wanted["q"], **_others(wanted)) if _WITHIN in given and "q" in wanted else None
+    text, count, rest = exported(
+        lambda cursor, limit: request.journal.entries(cursor=cursor, limit=limit, **wanted) if found is None else (found.entries, None),
+        KINDS[kind],
+        None,
+    )
     name = f"invocations-newest-{count}" if rest is not None else "invocations"
     headers = {"Content-Disposition": f'attachment; filename="{name}.{kind}"'}
     return secured(Response(text, headers=headers, media_type=f"{KINDS[kind]}; charset=utf-8"))
@@ -90,20 +100,21 @@ def status_of(entry: Entry) -> str:
     return "cancelled" if entry.status == "failed" and entry.error_code == "cancelled" else entry.status
 
 
-def entries_table(entries: list[Entry], now: float, *, caption: str, empty: Node, ticks: bool = False) -> Markup:
-    """Render journal entries as a table; ``ticks``: rows can be selected."""
-    return table(caption, _COLUMNS, entry_rows(entries, now, ticks=ticks), empty=empty, kind=_KIND)
+def entries_table(request: PageRequest, entries: list[Entry], *, caption: str, empty: Node) -> Markup:
+    """Render journal entries as a table."""
+    return table(caption, _COLUMNS, _entry_rows(request, entries, ticks=False), empty=empty, kind=_KIND)
 
 
-def entry_rows(entries: Sequence[Entry], now: float, *, ticks: bool) -> list[Sequence[Node]]:
-    """Render journal entries as rows of a table."""
+def _entry_rows(request: PageRequest, entries: Sequence[Entry], *, ticks: bool) -> list[Sequence[Node]]:
+    """Render journal entries as rows of a table; ``ticks``: rows can be selected."""
+    now, told = request.now, gists(request, entries)
     return [
         (
             [
                 tick(entry.id, f"{entry.connector} {entry.action} {entry.id[-6:]}") if ticks else None,
                 h.a(at(entry.created_at, now), href=f"/invocations/{entry.id}"),
             ],
-            [f"{entry.connector} ", h.strong(entry.action), " dry run" if entry.dry_run else None],
+            [f"{entry.connector} ", h.strong(entry.action), " dry run" if entry.dry_run else None, told.get(entry.id)],
             [
                 badge(status_of(entry)),
                 " ",
@@ -159,6 +170,7 @@ def _filters(request: PageRequest) -> Markup:
         choice_field("since", "Time", spans, given.get("since", "")),
         h.input(type="hidden", name="timezone", value=given.get("timezone", "UTC"), data_timezone=True),
         further=h.details(h.summary("More filters"), h.div(texts, _callers(request), class_="filters"), open=opened, class_="more-filters"),
+        asks=_WITHIN,
     )
 
 
@@ -181,14 +193,12 @@ def _bounds(request: PageRequest, given: Mapping[str, str]) -> dict[str, float]:
     return {**({"since": max(begins)} if begins else {}), **({"until": min(ends)} if ends else {})}
 
 
-def _save(given: Mapping[str, str]) -> Markup:
+def _save(given: Mapping[str, str], most: str = f"(the newest {MOST:,} at most)") -> Markup:
     lines, sheet = (
         h.a(title, href=f"/invocations/export?{urlencode({**given, 'kind': kind})}", download=True)
         for kind, title in (("jsonl", "JSON Lines"), ("csv", "CSV"))
     )
-    return h.p(
-        "Export what matches: ", sheet, " · ", lines, " ", h.span(f"(the newest {MOST:,} at most)", class_="muted"), class_="small export"
-    )
+    return h.p("Export what matches: ", sheet, " · ", lines, " ", h.span(most, class_="muted"), class_="small export")
 
 
 def _wanted(request: PageRequest, given: Mapping[str, str]) -> dict[str, Any]:
@@ -199,11 +209,17 @@ def _wanted(request: PageRequest, given: Mapping[str, str]) -> dict[str, Any]:
     return wanted
 
 
-def _within(request: PageRequest, wanted: Mapping[str, Any], shown: Collection[str]) -> Markup | None:
+def _others(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in wanted.items() if name != "q"}
+
+
+def _within(request: PageRequest, given: Mapping[str, str], wanted: Mapping[str, Any], shown: Collection[str]) -> Node:
     """Render the calls that have the searched text in their inputs or in their error, such as a customer's address. A caller who sees a
-    part of the journal gets none."""
-    further = {name: value for name, value in wanted.items() if name != "q"}
-    found = request.journal.containing(wanted["q"], **further)
+    part of the journal gets none. Opening them is work: it is done where somebody has asked for it."""
+    if _WITHIN not in given:
+        asked = h.a("Search inputs and errors, too", href=f"/invocations?{urlencode({**given, _WITHIN: '1'})}")
+        return None if request.identity.rules else h.p(asked, h.span(" (Enter)", class_="muted"))
+    found = request.journal.containing(wanted["q"], **_others(wanted))
     if found is None:
         return None
     part = f"the newest {found.looked_at:,}" if found.is_cut else "all"
@@ -213,24 +229,37 @@ def _within(request: PageRequest, wanted: Mapping[str, Any], shown: Collection[s
     )  # fmt: skip
     entries = [entry for entry in found.entries if entry.id not in shown]
     title = "In inputs and errors"
-    rows = entry_rows(entries, request.now, ticks=request.may("invoke"))
-    return h.section(h.h2(title), told, table(title, _COLUMNS, rows, empty="None of them has this text.", kind=_KIND))
+    rows = _entry_rows(request, entries, ticks=request.may("invoke"))
+    none = "No further one has this text." if shown else "No invocation has this text."
+    listed = table(title, _COLUMNS, rows, empty=none, kind=_KIND)
+    return h.section(h.h2(title), told, listed, _save(given, "(those found here)") if rows else None, class_="stack")
+
+
+def _empty(given: Mapping[str, str], *, is_partial: bool) -> Node:
+    """Render what stands in place of a list without rows; a searched text may still be in inputs and errors, which are listed below."""
+    if not given.keys() - {"timezone", _WITHIN}:
+        return ["No invocations yet. ", h.a("Choose an action", href="/connectors"), " and run it."]
+    if is_partial:
+        return "No matches so far. Select Older to keep searching."
+    if "q" not in given:
+        return "No invocation matches."
+    return "No invocation has this text as its ID, key, label, name or error code."
 
 
 def _render_results(request: PageRequest) -> Markup:
     given, cursor = _query_filters(request), request.query.get("cursor") or None
     wanted = _wanted(request, given)
     found = _SORTS.read(request, lambda after, limit: request.journal.entries(cursor=after, limit=limit, **wanted), _PAGE)
-    fits = "No matches so far. Select Older to keep searching." if found.cursor else "No invocation matches."
-    empty = fits if given.keys() - {"timezone"} else ["No invocations yet. ", h.a("Choose an action", href="/connectors"), " and run it."]
-    rows = entry_rows(found.rows, request.now, ticks=request.may("invoke"))
+    empty = _empty(given, is_partial=bool(found.cursor))
+    rows = _entry_rows(request, found.rows, ticks=request.may("invoke"))
+    plain = {name: text for name, text in given.items() if name != _WITHIN}
     content = [
         found.table("/invocations", "Invocations", _COLUMNS, rows, empty=empty, whole=False, kind=_KIND, kept=given),
-        _save(given) if found.rows else None,
+        _save(plain) if found.rows else None,
     ]
     if "q" in given and cursor is None:
         shown = {entry.id for entry in found.rows}
-        return h.div(content, _within(request, wanted, shown))
+        return h.div(content, _within(request, given, wanted, shown), class_="stack")
     if cursor is not None or found.sort or request.query.get("live") == "1":
         return h.div(content)
-    return live(f"/invocations?{urlencode({**given, 'live': '1'})}", _EVERY, "live", content)
+    return live(f"/invocations?{urlencode({**plain, 'live': '1'})}", _EVERY, "live", content)

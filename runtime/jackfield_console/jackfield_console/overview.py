@@ -178,5 +178,5 @@ def _recent(request: PageRequest) -> Markup | None:
     entries, _ = request.journal.entries(limit=_RECENT)
     if not entries:
         return None
-    shown = entries_table(entries, request.now, caption="Recent invocations", empty="")
+    shown = entries_table(request, entries, caption="Recent invocations", empty="")
     return h.section(h.div(h.h2("Recent invocations"), h.a("All invocations", href="/invocations"), class_="row"), shown, class_="card")

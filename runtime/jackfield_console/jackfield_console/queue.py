@@ -85,7 +85,7 @@ def _content(request: PageRequest) -> list[Node]:
         else _tile("Oldest waits for", span_text(mine["oldestSeconds"]) if mine["oldestSeconds"] is not None else "0 s")
     )
     entries, _ = request.journal.entries(limit=_NEXT, status="queued")
-    waiting = entries_table(entries, request.now, caption="Waiting", empty="Nothing waits.")
+    waiting = entries_table(request, entries, caption="Waiting", empty="Nothing waits.")
     every = h.a("All that wait", href="/invocations?status=queued")
     blocked = mine.get("blocked")
     return [

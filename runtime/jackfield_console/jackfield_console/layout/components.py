@@ -278,10 +278,13 @@ def _described(name: str, hint: Node) -> str | None:
     return f"{name}-hint" if hint is not None else None
 
 
-def filters(address: str, *fields: Node, further: Node = None, live: bool = True) -> Markup:
-    """Render the filters of a list, with ``further`` ones below. A live list shows what is found while they are changed."""
+def filters(address: str, *fields: Node, further: Node = None, live: bool = True, asks: str | None = None) -> Markup:
+    """Render the filters of a list, with ``further`` ones below. A live list shows what is found while they are changed; ``asks`` is sent
+    only where somebody presses the button, or Enter, for what is too much work while they type."""
     partly = {**_found(address, "input delay:250ms, submit"), "hx_replace_url": "true"} if live else {}
-    return h.form(fields, h.button("Filter"), further, action=address, class_="filters", id=FILTERS, **partly)
+    return h.form(
+        fields, h.button("Filter", name=asks, value="1" if asks else None), further, action=address, class_="filters", id=FILTERS, **partly
+    )
 
 
 def search(address: str, label: str, words: str, *content: Node, live: bool = False) -> Markup:

@@ -37,15 +37,15 @@ def containing(journal: Journal, text: str, **filters: Any) -> Contents:
     found, looked_at, cursor, wanted = list[Any](), 0, None, text.casefold()
     while True:
         entries, cursor = journal.entries(cursor=cursor, limit=_AT_ONCE, **filters)
-        inputs = _inputs(journal, entries)
+        inputs = recorded_inputs(journal, entries)
         found += [entry for entry in entries if any(wanted in one.casefold() for one in _texts(entry, inputs.get(entry.id)))]
         looked_at += len(entries)
         if cursor is None or looked_at >= MOST:
             return Contents(found, looked_at, cursor is not None)
 
 
-def _inputs(journal: Journal, entries: Sequence[Entry]) -> dict[str, Any]:
-    """Return the recorded inputs of entries; what was damaged is left out."""
+def recorded_inputs(journal: Journal, entries: Sequence[Entry]) -> dict[str, Any]:
+    """Return the recorded inputs of entries by ID; those that are queued, large or damaged are left out."""
     named = {f"id_{place}": entry.id for place, entry in enumerate(entries)}
     if not named:
         return {}

@@ -4,13 +4,13 @@ of the caller's own calls."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.exports import late_hints
 from jackfield.kernel.frames import bordered
-from jackfield_store.journal.contents import Contents, containing
+from jackfield_store.journal.contents import Contents, containing, recorded_inputs
 from jackfield_store.journal.counts import Part, Sample, open_counts, parts, samples, sums
 from jackfield_store.journal.exchanges import exchanges_of, no_exchanges, with_curl, without_bodies
 from jackfield_store.journal.journal import unknown_entry
@@ -51,6 +51,10 @@ class SeenJournal:
     def containing(self, text: str, **filters: Any) -> Contents | None:
         """Find entries whose recorded inputs, or whose error, contain a text; None if the caller sees a part of the journal only."""
         return None if self._authorizer.token else containing(self._journal, text, **filters)
+
+    def recorded_inputs(self, entries: Sequence[Entry]) -> dict[str, Any]:
+        """Return the recorded inputs of entries that were listed, by ID; those that are queued, large or damaged are left out."""
+        return recorded_inputs(self._journal, entries)
 
     def find(self, identifier: str) -> Entry:
         """Return the entry of an invocation.
