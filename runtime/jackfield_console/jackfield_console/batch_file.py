@@ -29,8 +29,8 @@ _SEVERAL = frozenset({"list", "choices"})
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An input that a column may fill: its JSON Pointer, its title, the kind of its field, whether it takes a text as it is, and whether it
-    is a secret."""
+    """An input that a column may fill: its JSON Pointer, its title and the kind of its field. ``takes_text`` tells whether it takes a text as
+    it is."""
 
     pointer: str
     title: str

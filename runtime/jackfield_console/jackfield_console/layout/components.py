@@ -279,8 +279,8 @@ def _described(name: str, hint: Node) -> str | None:
 
 
 def filters(address: str, *fields: Node, further: Node = None, live: bool = True, asks: str | None = None) -> Markup:
-    """Render the filters of a list, with ``further`` ones below. A live list shows what is found while they are changed; ``asks`` is sent
-    only where somebody presses the button, or Enter, for what is too much work while they type."""
+    """Render the filters of a list, with ``further`` ones below. A live list shows what is found while they are changed.
+    ``asks`` is sent only where somebody presses the button, or Enter: for what is too much work while they type."""
     partly = {**_found(address, "input delay:250ms, submit"), "hx_replace_url": "true"} if live else {}
     return h.form(
         fields, h.button("Filter", name=asks, value="1" if asks else None), further, action=address, class_="filters", id=FILTERS, **partly
