@@ -46,7 +46,8 @@ _QUERIES = """## Questions and queries
 
 Alert on doubts that are open for longer than an hour: what [evidence](../tutorial/doubts.md) has not settled by then, somebody
 [resolves](../tutorial/operators.md#what-is-in-doubt). The counters are of the processes that look and that serve: the command
-`jackfield invocations resolve` counts in none."""
+`jackfield invocations resolve` counts in none. `by` is `evidence`, `person`, or `answer`: the call's own, which came
+after its process was taken for lost."""
 
 _KINDS = {"counter": "counter", "histogram": "histogram", "gauge": "gauge"}
 _VALUES = {"outcome": "`leased` or `failed`", "status": "`succeeded`, `failed` or `in_doubt`; the HTTP status for requests",

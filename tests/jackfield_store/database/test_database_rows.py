@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from tests.jackfield_store.database.workspace_rows import adding, names
 
-from jackfield_store.database import ConstraintViolation, Database
+from jackfield_store.database import ConstraintViolation, Database, Transaction
 from jackfield_store.database.row_unit import RowUnit
 
 _INSERT = "INSERT INTO workspaces (name, created_at) VALUES (:name, :at) ON CONFLICT DO NOTHING"
@@ -59,3 +62,30 @@ def test_a_row_that_fails_fails_alone(database: Database) -> None:
     told = rows(database, *({"name": name, "at": 2.0, "again": 3.0} for name in ("one", None, "two")))
     assert sorted(isinstance(error, ConstraintViolation) for _, error in told) == [False, False, True]
     assert {"one", "two", "last"} <= set(names(database))
+
+
+def test_what_follows_a_commit_is_done_once_and_only_after_it(database: Database) -> None:
+    """Also where the commit is tried again without a unit that fails. Its step is forgotten, as that of a savepoint that is undone."""
+    told: list[str] = []
+
+    def unit(name: str, *, fails: bool = False) -> Callable[[Transaction], None]:
+        def run(transaction: Transaction) -> None:
+            with suppress(ValueError), transaction.savepoint():
+                transaction.afterwards = (*transaction.afterwards, partial(told.append, f"{name} undone"))
+                raise ValueError
+            transaction.afterwards = (*transaction.afterwards, partial(told.append, name))
+            assert name not in told
+            if fails:
+                raise ValueError(name)
+
+        return run
+
+    def together(_transaction: object) -> None:  # while it runs, the others queue up behind it
+        for one in (unit("one"), unit("two", fails=True), unit("three")):
+            database.defer(one)
+
+    database.record(together)
+    database.record(adding("last"))
+    assert told == ["one", "three"]
+    database.record(unit("alone"))
+    assert told == ["one", "three", "alone"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from tests.jackfield_store.journal.leasing import Process
 
 from fake_aws import FakeAws
 from jackfield_store.database import open_database
@@ -26,3 +27,13 @@ def upgraded(database_url: str) -> str:
     """A database whose tables are there."""
     open_database(database_url, migrate=True).close()
     return database_url
+
+
+@pytest.fixture
+def two(aws: FakeAws, database_url: str) -> Iterator[tuple[Process, Process]]:
+    """A process that will be lost, and one that lives."""
+    open_database(database_url, migrate=True).close()
+    lost, alive = Process(aws.url, database_url), Process(aws.url, database_url)
+    yield lost, alive
+    for one in (lost, alive):
+        one.jackfield.close()

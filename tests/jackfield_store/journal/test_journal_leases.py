@@ -6,83 +6,23 @@ import asyncio
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
+from tests.jackfield_store.journal.leasing import READ, Process
 
 from fake_aws import FakeAws
 from forking import alone, fork
-from jackfield.invocation import Invocation, Meta, Result
+from jackfield.invocation import Meta, Result
 from jackfield.invocation.claimed import Claimed
-from jackfield.invocation.entry import Entry
 from jackfield.kernel.clock import SystemClock, iso, within
 from jackfield.kernel.errors import InDoubt
 from jackfield_store.database import open_database
-from jackfield_store.journal import Journal, Queue
+from jackfield_store.journal import Journal
 from jackfield_store.journal.instance import LEASE, Instance
-from jackfield_store.journal.recovery import DELIVERIES, Recovery
-from jackfield_store.recording.drafting import draft_of
-from jackfield_store.runtime import Jackfield
-from nursery import connection, mail
-
-READ = {"connector": "aws-ses", "action": "listIdentities", "connection": "acme-ses", "inputs": {"awsRegion": "eu-west-1"}}
-
-
-class Process:
-    """One of several processes that share a database, as far as its lease is concerned. ``later`` is what its watch is ahead by."""
-
-    def __init__(self, aws_url: str, url: str) -> None:
-        self.jackfield = Jackfield(connections=[connection(aws_url)], database_url=url)
-        assert self.jackfield.journal is not None
-        self.journal: Journal = self.jackfield.journal
-        self.database = self.jackfield.storage.database
-        self.queue = Queue(self.database)
-        self.later = 0.0
-        clock = SystemClock()
-        self.recovery = Recovery(self.database, self.jackfield.storage.vault, clock, lambda: time.monotonic() + self.later)
-        assert self.journal.owner
-
-    def hangs(self) -> None:
-        """Stop renewing the lease, as a process that is gone or cut off."""
-        Instance.of(self.database).renew()
-        Instance.of(self.database)._stop.set()
-
-    def look(self) -> int:
-        """Renew, look, and look again when each lease that was not renewed has expired."""
-        Instance.of(self.database).renew()
-        self.recovery.look()
-        self.later += LEASE + 1
-        return self.recovery.look()
-
-    def find(self, identifier: str) -> Entry:
-        """The entry as this process sees it."""
-        return self.journal.find(identifier)
-
-    def begun(self, claimed: Claimed, effect: str) -> None:
-        """Record a claimed invocation as running, and send nothing."""
-        draft = draft_of(Invocation.from_json(READ), Meta(claimed.id), "", None, time.time())
-        draft.effect, draft.delivery = effect, claimed.delivery
-        assert self.database.record(self.journal.beginning(draft)) == 1
-
-    def started(self, effect: str, key: str | None = None, name: str = "sync") -> str:
-        """Record a synchronous invocation as running, and send nothing; its id."""
-        meta = Meta.from_json({"invocationId": f"{name}-{effect}-{key}"})
-        draft = draft_of(Invocation.from_json({**READ, **({"idempotencyKey": key} if key else {})}), meta, "f", None, time.time())
-        draft.effect = effect
-        self.database.record(self.journal.starting(draft))
-        return draft.id
-
-
-@pytest.fixture
-def two(aws: FakeAws, database_url: str) -> Iterator[tuple[Process, Process]]:
-    """A process that will be lost, and one that lives."""
-    open_database(database_url, migrate=True).close()
-    lost, alive = Process(aws.url, database_url), Process(aws.url, database_url)
-    yield lost, alive
-    for one in (lost, alive):
-        one.jackfield.close()
+from jackfield_store.journal.recovery import DELIVERIES
+from nursery import mail
 
 
 def queued(process: Process, invocation: dict[str, Any]) -> str:
@@ -142,73 +82,6 @@ def test_nobody_is_judged_by_who_could_not_renew_either(two: tuple[Process, Proc
     Instance.of(alive.database).steady_since = None
     alive.later += LEASE + 1
     assert alive.recovery.look() == 0
-
-
-def test_the_truth_corrects_a_doubt(two: tuple[Process, Process]) -> None:
-    """An outcome that arrives after others settled the run as in doubt corrects entry and key, and the entry says so."""
-    lost, alive = two
-    won, failed = lost.started("write", "order-1"), lost.started("write", "order-2")
-    lost.hangs()
-    assert alive.look() == 2
-    assert alive.find(won).status == "in_doubt"
-    lost.database.record(lost.journal.finishing(lost.journal.find(won), Result("succeeded", Meta(won), output={"Identities": []}), []))
-    error = alive.jackfield.invoke({**READ, "action": "nothing"}).error
-    lost.database.record(lost.journal.finishing(lost.journal.find(failed), Result("failed", Meta(failed), error=error), []))
-    entry = alive.find(won)
-    assert (entry.status, entry.key_held) == ("succeeded", True)
-    assert "correctedAt" in entry.to_json()
-    assert (alive.find(failed).status, alive.find(failed).key_held) == ("failed", False)
-    alive.look()
-    assert alive.find(won).status == "succeeded"
-
-
-def _resolved(two: tuple[Process, Process], word: Literal["succeeded", "failed"]) -> str:
-    """Lose a run, and let a person decide what it came to; its id."""
-    lost, alive = two
-    identifier = lost.started("write", "order-1")
-    lost.hangs()
-    alive.look()
-    alive.journal.resolve(identifier, word, "ada")
-    return identifier
-
-
-def _comes_late(lost: Process, identifier: str) -> None:
-    lost.database.record(lost.journal.finishing(lost.journal.find(identifier), Result("succeeded", Meta(identifier), output={"n": 1}), []))
-
-
-def test_a_late_truth_is_recorded_against_a_person_s_word(two: tuple[Process, Process]) -> None:
-    """A person's "failed" yields to the success that arrives later, and the key that it had freed replays that."""
-    lost, alive = two
-    identifier = _resolved(two, "failed")
-    assert alive.journal.held("order-1") is None
-    _comes_late(lost, identifier)
-    shown = alive.find(identifier).to_json()
-    assert (shown["status"], shown["resolvedBy"], shown["output"]) == ("succeeded", "ada", {"n": 1})
-    assert "correctedAt" in shown
-    held = alive.journal.held("order-1")
-    assert held is not None
-    assert held.id == identifier
-
-
-def test_a_late_truth_leaves_the_key_to_who_has_it_now(two: tuple[Process, Process]) -> None:
-    """Where another invocation has taken the key that a person had freed, it keeps it."""
-    lost, alive = two
-    identifier = _resolved(two, "failed")
-    other = alive.started("write", "order-1", name="other")
-    _comes_late(lost, identifier)
-    held = alive.journal.held("order-1")
-    assert held is not None
-    assert held.id == other
-    assert (alive.find(identifier).status, alive.find(identifier).key_held) == ("succeeded", False)
-
-
-def test_a_late_doubt_changes_nothing_that_a_person_decided(two: tuple[Process, Process]) -> None:
-    """A run that does not know what it came to knows no better than a person."""
-    lost, alive = two
-    identifier = _resolved(two, "failed")
-    entry, doubt = lost.journal.find(identifier), Result("in_doubt", Meta(identifier), error=InDoubt("who knows"))
-    lost.database.record(lost.journal.finishing(entry, doubt, []))
-    assert alive.find(identifier).status == "failed"
 
 
 def test_what_is_not_changed_is_not_called_corrected(two: tuple[Process, Process]) -> None:

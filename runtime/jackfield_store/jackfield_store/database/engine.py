@@ -78,7 +78,7 @@ class _Work:
 
     __slots__ = ("_dialect", "_held", "_mode", "_outer", "_then", "_thread", "_transaction")
 
-    def __init__(self, dialect: Dialect, thread: _Thread, mode: Mode, then: Callable[[], object] | None = None) -> None:
+    def __init__(self, dialect: Dialect, thread: _Thread, mode: Mode, *then: Callable[[], object]) -> None:
         self._dialect, self._thread, self._mode, self._then = dialect, thread, mode, then
         self._held: list[Any] = []
         self._transaction: Transaction | None = None
@@ -86,7 +86,7 @@ class _Work:
 
     def __enter__(self) -> Transaction:
         try:
-            transaction = self._transaction = Transaction(self._dialect.begin(self._mode, self._held), self._mode)
+            transaction = self._transaction = Transaction(self._dialect.begin(self._mode, self._held), self._mode, self._then)
             self._outer, self._thread.transaction = self._thread.transaction, transaction
             return transaction
         finally:
@@ -100,8 +100,8 @@ class _Work:
                 self._dialect.commit(self._held[0])
         finally:
             self.abandon()
-        if error is None and self._then is not None:
-            self._then()
+        for step in self._transaction.afterwards if error is None and self._transaction is not None else ():
+            step()
 
     def abandon(self) -> None:
         """Roll back, unless it has ended."""
@@ -122,7 +122,7 @@ class _Process:
         self.thread = _Thread()
         self.later = None if syncs else _later_sync(self.dialect)
         self.begin = partial(_Work, self.dialect, self.thread)  # a transaction of this thread, for a mode
-        quick = partial(self.begin, Mode.VOLATILE, None if self.later is None else self.later.note)
+        quick = partial(self.begin, Mode.VOLATILE, *(() if self.later is None else (self.later.note,)))
         grouped = partial(self.begin, Mode.WRITE) if self.later is None else quick
         self.batches = Batches(grouped, quick, self.dialect.batch, self.dialect.wait, bounds_each=self.dialect.bounds_each)
         self.migrations = Migrations(self.dialect, self.begin)

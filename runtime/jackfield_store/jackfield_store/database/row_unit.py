@@ -40,7 +40,7 @@ class ApartError(Exception):
 @dataclass(frozen=True, slots=True)
 class RowUnit(JointUnit):
     """Unit that runs ``statement``, and ``otherwise`` if that changes no row; then ``in_transaction`` once for all rows that are changed
-    together.
+    together. ``before`` gets the rows before ``otherwise`` runs, which most never need.
 
     ``otherwise`` must do nothing to a row that ``statement`` has just changed.
     """
@@ -49,10 +49,11 @@ class RowUnit(JointUnit):
     otherwise: str
     values: Mapping[str, Any]
     in_transaction: InTransaction | None = None
+    before: InTransaction | None = None
 
     def __call__(self, transaction: Transaction) -> int:
         """Run it alone."""
-        changed = transaction.change(self.statement, self.values) or transaction.change(self.otherwise, self.values)
+        changed = transaction.change(self.statement, self.values) or self._changed_otherwise([self.values], transaction)
         if self.in_transaction is not None:
             self.in_transaction(transaction, [self.values])
         return changed
@@ -61,12 +62,18 @@ class RowUnit(JointUnit):
         """Return whether another unit has the same statements."""
         if not isinstance(other, RowUnit):
             return False
-        return other.statement is self.statement and other.otherwise is self.otherwise and other.in_transaction is self.in_transaction
+        same = other.statement is self.statement and other.otherwise is self.otherwise
+        return same and other.in_transaction is self.in_transaction and other.before == self.before
 
     def run_all(self, units: Sequence[RowUnit], transaction: Transaction) -> None:
         """Run units with the same statements."""
         rows = [unit.values for unit in units]
         if transaction.change_all([(self.statement, rows)])[0] < len(rows):
-            transaction.change_all([(self.otherwise, rows)])
+            self._changed_otherwise(rows, transaction)
         if self.in_transaction is not None:
             self.in_transaction(transaction, rows)
+
+    def _changed_otherwise(self, rows: Sequence[Mapping[str, Any]], transaction: Transaction) -> int:
+        if self.before is not None:
+            self.before(transaction, rows)
+        return transaction.change_many(self.otherwise, rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from enum import Enum
 from typing import Any, Protocol, TypeAlias
@@ -78,11 +78,13 @@ class Transaction:
     ``StatementInvalid`` if the statement is invalid, and ``Unavailable`` if the database is unavailable.
     """
 
-    __slots__ = ("_depth", "_ended", "_failed", "_marked", "_session", "mode")
+    __slots__ = ("_depth", "_ended", "_failed", "_marked", "_session", "_since_mark", "afterwards", "mode")
 
-    def __init__(self, session: Session, mode: Mode) -> None:
+    def __init__(self, session: Session, mode: Mode, afterwards: tuple[Callable[[], object], ...] = ()) -> None:
         self._session = session
         self.mode = mode
+        self.afterwards = self._since_mark = afterwards
+        """Steps to take once it is committed, which raise nothing; those of a section that is rolled back are forgotten."""
         self._depth = 0
         self._failed = False
         self._marked = False
@@ -136,8 +138,9 @@ class Transaction:
         name = f"s{self._depth}"
         self.execute(f"SAVEPOINT {name}")
         self._depth += 1
+        before = self.afterwards
         try:
-            with OnFailure(self._undo, f"ROLLBACK TO SAVEPOINT {name}", f"RELEASE SAVEPOINT {name}"):
+            with OnFailure(self._undo, before, f"ROLLBACK TO SAVEPOINT {name}", f"RELEASE SAVEPOINT {name}"):
                 yield
                 self.check()
         finally:
@@ -148,11 +151,11 @@ class Transaction:
         """Begin a section that ``undo`` can roll back. The section before it is kept."""
         self._check()
         self._session.mark(again=self._marked)
-        self._marked = True
+        self._marked, self._since_mark = True, self.afterwards
 
     def undo(self) -> None:
         """Roll back to ``mark``; ``failed`` stays True if the database cannot."""
-        self._undo("ROLLBACK TO SAVEPOINT unit")
+        self._undo(self._since_mark, "ROLLBACK TO SAVEPOINT unit")
 
     def check(self) -> None:
         """Check that no statement has failed.
@@ -172,7 +175,8 @@ class Transaction:
         if self._failed:
             self.check()
 
-    def _undo(self, *statements: str) -> None:
+    def _undo(self, afterwards: tuple[Callable[[], object], ...], *statements: str) -> None:
+        self.afterwards = afterwards
         # A lost connection, or a full disk on SQLite, ends the whole transaction; the block's own error gives the reason.
         if not self._session.in_transaction:
             return

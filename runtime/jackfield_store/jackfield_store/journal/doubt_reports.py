@@ -1,4 +1,4 @@
-"""Reports of looks for evidence, and of doubts that were resolved, to whoever counts them in this process."""
+"""Reports of looks for evidence, and of doubts that were settled, to whoever counts them in this process."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Report of one round of looks, or of one resolution.
+    """Report of one round of looks, of one resolution, or of one late answer.
 
     - ``found``: source and result of each look.
-    - ``by``: ``evidence`` or ``person``, if the doubt was settled; ``verdict`` says as what: ``took``, ``refused`` or ``absent``. Of a
-      person, ``took`` is success and ``absent`` failure.
+    - ``by``: ``evidence``, ``person`` or ``answer``, the call's own, if the doubt was settled; ``verdict`` says as what: ``took``,
+      ``refused`` or ``absent``. ``took`` is success. Failure is ``absent`` of a person, and ``refused`` of an answer.
     - ``seconds``: for how long it had been in doubt.
     - ``contradicted``: evidence has contradicted a resolution, for the first time.
     """
@@ -47,6 +47,11 @@ class DoubtReports:
         """Let ``listener`` have each report from now on."""
         if listener not in self._listeners:
             self._listeners = (*self._listeners, listener)
+
+    @property
+    def are_heard(self) -> bool:
+        """True if there are listeners."""
+        return bool(self._listeners)
 
     def tell(self, report: Report) -> None:
         """Report to all listeners, which raise nothing."""

@@ -13,6 +13,7 @@ from jackfield_store.journal.outcomes import refer
 if TYPE_CHECKING:
     from jackfield.invocation.entry import Entry
     from jackfield_store.database import Database, Transaction
+    from jackfield_store.database.row_unit import InTransaction
 
 _SELECT = "SELECT sealed FROM invocation_exchanges WHERE workspace = :workspace AND id = :id"
 _INSERT = """
@@ -49,13 +50,19 @@ def keep_and_refer(transaction: Transaction, rows: Sequence[Mapping[str, Any]]) 
 
 
 def ended(
-    statements: tuple[str, str], values: Mapping[str, Any], references: Sequence[str], exchanges: bytes | None, connection: str | None
+    statements: tuple[str, str],
+    values: Mapping[str, Any],
+    references: Sequence[str],
+    exchanges: bytes | None,
+    connection: str | None,
+    before: InTransaction | None = None,
 ) -> RowUnit:
-    """Return the unit that records an outcome, with what later events name, and what was exchanged with the provider."""
+    """Return the unit that records an outcome, with what later events name, and what was exchanged with the provider. ``before`` is as a
+    ``RowUnit`` has it."""
     if not references and exchanges is None:
-        return RowUnit(*statements, values)
+        return RowUnit(*statements, values, None, before)
     also = refer if exchanges is None else keep_and_refer if references else keep
-    return RowUnit(*statements, {**values, "references": references, "connection": connection, "exchanges": exchanges}, also)
+    return RowUnit(*statements, {**values, "references": references, "connection": connection, "exchanges": exchanges}, also, before)
 
 
 def remove(transaction: Transaction, workspace: str, identifiers: Mapping[str, str]) -> None:

@@ -12,7 +12,7 @@ import os
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 from weakref import ref
@@ -45,6 +45,9 @@ class Watching(Protocol):
 
     def look(self) -> None:
         """Take over the entries of lost instances; called after each renewal."""
+
+    def report_late(self, transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Report the doubts that late outcomes of its process settle, once these are committed."""
 
     def note_return(self, why: str, since: float) -> float:
         """Note why the database is taken to have gone back since a time of its clock; return when that is noted."""
@@ -138,6 +141,12 @@ class Instance(Part):
             yield
         finally:
             self._prolonging.discard(prolong)
+
+    def report_late(self, transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Report the doubts that late outcomes of this process settle, whichever workspaces they are of: so they share a commit."""
+        journal = self.watching
+        if journal is not None:
+            journal.report_late(transaction, rows)
 
     def owe(self, unit: Callable[[Transaction], Any]) -> None:
         """Record ``unit`` as soon as the database is available again."""

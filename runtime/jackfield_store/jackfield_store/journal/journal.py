@@ -111,7 +111,9 @@ class Journal(Watched):
         self.tasks.pop(draft.id, None)
         outcome = self._outcome(draft, result, log)
         values = {"workspace": self.workspace, "id": draft.id, "inputs": inputs, "owner": self.owner, "delivery": delivery, **outcome}
-        return ended((sql.FINISH, sql.CORRECT), values, references, exchanges, draft.connection)
+        return ended(
+            (sql.FINISH, sql.CORRECT), values, references, exchanges, draft.connection, (self._found or self._instance).report_late
+        )
 
     def recording(self, draft: Draft, result: Result, log: Sequence[Mapping[str, Any]], exchanges: bytes | None = None) -> Unit:
         """Return the unit that records a whole invocation: one that was refused, or that ended before its start was written.
@@ -356,6 +358,10 @@ class Journal(Watched):
         """
         _seldom()[2].resolve(self, identifier, outcome, by, note, because)
         return self.find(identifier)
+
+    def report_late(self, transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Report the doubts that late outcomes settle (``Watched``)."""
+        _seldom()[2].report_late(self.database, transaction, rows)
 
     def recover(self) -> int:
         """Recover by effect the running entries of lost processes in this workspace; return how many. ``watch`` covers all workspaces."""

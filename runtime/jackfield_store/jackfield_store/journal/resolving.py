@@ -1,8 +1,9 @@
-"""Doubts that a person resolves, and the Results that they have from then on."""
+"""Doubts that a person resolves, with the Results that they have from then on, or that a late answer settles."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from jackfield.kernel.clock import iso
@@ -13,7 +14,7 @@ from jackfield_store.journal.entry import DOUBT_KEPT, EVIDENCE, bound_result
 
 if TYPE_CHECKING:
     from jackfield.invocation.entry import Entry
-    from jackfield_store.database import Database
+    from jackfield_store.database import Database, Transaction
     from jackfield_store.database.shared_clock import SharedClock
 
     Outcome = Literal["succeeded", "failed"]
@@ -51,6 +52,18 @@ def resolve(journal: Resolvable, identifier: str, outcome: Outcome, by: str, not
         )
     verdict, since = "took" if outcome == "succeeded" else "absent", entry.settled_at or now
     DoubtReports.of(journal.database).tell(Report(by="person", verdict=verdict, seconds=max(0.0, now - since)))
+
+
+def report_late(database: Database, transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Report the doubts that late outcomes settle, once these are committed. ``rows`` are outcomes of entries that have ended, in doubt or
+    otherwise: their process was taken for lost."""
+    reports = DoubtReports.of(database)
+    for row in rows if reports.are_heard else ():
+        doubt = None if row["status"] == "in_doubt" else transaction.find(sql.LEFT_IN_DOUBT + database.dialect.locks, row)
+        if doubt is not None:
+            verdict = "took" if row["status"] == "succeeded" else "refused"
+            report = Report(by="answer", verdict=verdict, seconds=max(0.0, row["settled_at"] - doubt.settled_at))
+            transaction.afterwards = (*transaction.afterwards, partial(reports.tell, report))
 
 
 def resolved(

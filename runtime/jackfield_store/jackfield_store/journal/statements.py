@@ -41,6 +41,8 @@ WHERE {_OURS} AND recovered_at IS NOT NULL
     AND ((status IN ('in_doubt', 'failed') AND resolved_by IS NULL) OR (resolved_by IS NOT NULL AND :status <> 'in_doubt'))
 """
 # The real outcome of a run that another process has recovered as lost. It also overrides the decision of a person, who had to guess.
+LEFT_IN_DOUBT = f"SELECT settled_at FROM invocations WHERE {_OURS} AND status = 'in_doubt' AND recovered_at IS NOT NULL"
+"""The doubt that it settles."""
 RESOLVE = """
 UPDATE invocations SET status = :status, error_code = :error_code, result = :result, key_held = :key_held, resolved_by = :resolved_by,
     purge_after = :purge_after, twin = NULL

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from jackfield.kernel.fork import ProcessLocal, without_fork
 from jackfield_store.journal.instance import Instance, Sharing
@@ -11,7 +12,7 @@ from jackfield_store.journal.went_back import note_return
 
 if TYPE_CHECKING:
     from jackfield.kernel.clock import Clock
-    from jackfield_store.database import Database
+    from jackfield_store.database import Database, Transaction
     from jackfield_store.journal.recovery import Recovery
     from jackfield_store.journal.went_back import Tell
     from jackfield_store.keys import Vault
@@ -84,6 +85,10 @@ class Watched(ProcessLocal):
             self.recovery.look()  # created only when first needed
         finally:
             self.upkeep.run_if_due()
+
+    def report_late(self, transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Report the doubts that late outcomes of any workspace settle, once these are committed."""
+        raise NotImplementedError
 
     def note_return(self, why: str, since: float) -> float:
         """Note that the database went back; return when, by the database's clock."""

@@ -53,7 +53,7 @@ class Metrics:
             "jackfield_invocation_seconds", "Seconds from admission to the final outcome.", labels[:2], buckets=_BUCKETS
         )
         self.doubts_settled = counter(
-            "jackfield_doubts_settled", "Calls in doubt that evidence or a person has settled.", ("by", "verdict")
+            "jackfield_doubts_settled", "Calls in doubt that evidence, a person or their own late answer has settled.", ("by", "verdict")
         )
         self.doubt_seconds = histogram(
             "jackfield_doubt_settle_seconds", "Seconds from a doubt to its settlement.", ("by",), buckets=_DOUBT_BUCKETS
