@@ -3,7 +3,7 @@
 ``make campaign`` runs all parts, ``make campaign PART=kills`` one, ``make campaign embedding`` all whose names begin with ``embedding-``. What
 a part prints goes to ``.cache/campaign/<part>.log``; its last line is printed. A part fails if its command does, or has not ended after
 ``MINUTES`` (default: 180), and is skipped if it ends with exit code 77: its last line says why. The sizes of benchmarks only measure.
-``SIZE=1000 make campaign PART`` makes the parts about events smaller.
+``SIZE=1000 make campaign PART`` makes the parts about events and doubts smaller.
 
 What ``make test`` leaves to campaigns because it takes more CPU time than it shows, and what stays in its place:
 
@@ -36,7 +36,8 @@ What ``make test`` leaves to campaigns because it takes more CPU time than it sh
   generator makes.
 - the conformance suite of SES apart from its grade, which has the same rules and runs five actions.
 - 10,000 writes to AWS of which one in five loses its answer, with a log that loses, delays and forges: 60 are.
-  So are 60 each of 10,000 writes to GitHub and to SES, where evidence settles and where it is shown. The log's 10,000 doubts of one outage.
+  So are 60 each of 10,000 writes to GitHub and to SES. Each of them on PostgreSQL, and where evidence is only shown. The log's 10,000 doubts
+  of one outage. 20,000 steps of calls, looks, events, people and deaths in any order: 120 are.
 - public documents and misplaced values for the generator: a third and an eighth of them.
 - a killed process whose provider forgives, where nothing was lost: the strict provider's five deaths are run; a hundred
   threads that ask the certified provider: two dozen ask the scripted one.
@@ -114,6 +115,7 @@ _EMBEDDING = "tests/jackfield/embedding"
 _SCRIPT = ("env", f"PYTHONPATH={os.pathsep.join(str(ROOT / folder) for folder in ('', *OF_TESTS))}", sys.executable)
 _EVENTS = (*_SCRIPT, "tests/campaigns/events_campaign.py")
 _DATABASE = (*_SCRIPT, "tests/campaigns/database_campaign.py")
+_AWS_DOUBTS = tuple(f"connectors/aws/tests/test_aws_doubts_{part}.py" for part in ("property", "outage"))
 _SIZES = ("catalogue", "catalogue_size", "journal_size", "queue_budgets", "queued", "files")
 """Parts of ``make bench`` whose full sizes take longer than five minutes or 30 GB."""
 
@@ -174,6 +176,10 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
     "pooler": (
         "2,000 calls by 12 callers, half of them queued, behind PgBouncer in transaction mode, then in session mode",
         (*_PYTHON, "pytest", "-m", "campaign or not campaign", "-q", "tests/jackfield_store/database/test_database_pooler.py"),
+    ),
+    "doubts": (
+        "10,000 writes each to GitHub, SES and AWS with lost answers, 20,000 steps in any order, an outage; SQLite and PostgreSQL",
+        (*_PYTHON, "pytest", "-m", "campaign", "-q", "-s", "tests/jackfield_store/doubts", *_AWS_DOUBTS),
     ),
     "ses-events": (
         "5,000 notifications of SNS, doubled and shuffled, to two servers that are killed in turn; SQLite, then PostgreSQL",

@@ -424,12 +424,15 @@ def _alive(user: Path) -> bool:
 
 def database_of(request: pytest.FixtureRequest, engine: str, stack: ExitStack) -> dict[str, Any]:
     """The environment of a server whose database is of an engine: none for SQLite, a new database of the server until ``stack`` ends."""
-    if engine != "PostgreSQL":
-        return {}
+    return {"JACKFIELD_DATABASE_URL": new_database(request, stack)} if engine == "PostgreSQL" else {}
+
+
+def new_database(request: pytest.FixtureRequest, stack: ExitStack) -> str:
+    """The URL of a new database of the server, which is dropped when ``stack`` ends."""
     server: Server = request.getfixturevalue("postgres_server")
     url = server.create(server.template())
     stack.callback(server.drop, url)
-    return {"JACKFIELD_DATABASE_URL": url}
+    return url
 
 
 @pytest.fixture

@@ -6,6 +6,8 @@ import os
 import random
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -15,8 +17,10 @@ import pytest
 from forking import alone
 from jackfield_aws.direct import calls
 from jackfield_store.journal import record_reads
+from postgres import new_database
 from trail_stage import TrailStage, trail_stage
 
+pytest_plugins = ["postgres"]
 _LOST = (["cut"] * 12, ["lost"] * 3, ["throttled-cut"] * 3, ["broken"] * 2)
 
 
@@ -31,6 +35,7 @@ class _Campaign:
         self.stage, self.draw, self.writes = stage, random.Random(seed), writes
         self.doubts: dict[str, str] = {}
         self.replayed: set[str] = set()
+        self.kills = 0
         stage.aws.omits = lambda: self.draw.random() < 0.05
 
     def run(self) -> None:
@@ -69,6 +74,7 @@ class _Campaign:
                 self.call(number)
 
         self.stage.killed(step)
+        self.kills += 1
         left = self.stage.journal.held(f"k-{number}")
         assert left is not None
         self.doubts[str(number)] = left.id
@@ -85,6 +91,7 @@ class _Campaign:
         for _ in range(3):
             self.stage.move(100.0)
             self.stage.killed(self._dying_look)
+            self.kills += 1
         for seconds in (*[20.0] * 30, *[300.0] * 12, *[1_800.0] * 14, *[7_200.0] * 12):
             self.stage.look(seconds)
             for _ in range(40):
@@ -106,8 +113,8 @@ class _Campaign:
         os._exit(9)
 
 
-def _ran(folder: str, writes: int, seed: int) -> dict[str, Any]:
-    with trail_stage(Path(folder), f"sqlite:///{folder}/j.db") as stage:
+def _ran(folder: str, url: str, settle: str, writes: int, seed: int) -> dict[str, Any]:
+    with trail_stage(Path(folder), url, settle) as stage:
         campaign = _Campaign(stage, writes, seed)
         campaign.run()
         campaign.settle()
@@ -119,18 +126,36 @@ def _ran(folder: str, writes: int, seed: int) -> dict[str, Any]:
             "refused": sum(status == "failed" for status, _ in ends.values()), "pages": len(stage.aws.lookups),
             "wrong": [number for number, (status, by) in ends.items() if by and (status == "succeeded") != (number in took)],
         }  # fmt: skip
-        return {**found, "replayed": len(campaign.replayed), "most": max(took.values())}
+        untold = [number for number in true if not stage.looks(campaign.doubts[number])]
+        return {**found, "replayed": len(campaign.replayed), "most": max(took.values()), "kills": campaign.kills, "untold": untold}
 
 
-@pytest.mark.parametrize(("writes", "seed"), [(60, 60), *(pytest.param(200, seed, marks=pytest.mark.campaign) for seed in range(50))])
-def test_no_write_is_sent_twice_and_no_doubt_is_settled_wrongly(tmp_path: Path, writes: int, seed: int) -> None:
+def _cases() -> Iterator[Any]:
+    """A short run on SQLite; in campaigns 10,000 writes on each database."""
+    yield pytest.param("on", "sqlite", 60, 60, id="sqlite")
+    for settle in ("on", "show"):
+        for engine in ("sqlite", "postgresql"):
+            for seed in range(int(os.environ.get("SIZE", "10000")) // 200):
+                yield pytest.param(settle, engine, 200, seed, id=f"{settle}-{engine}-{seed}", marks=pytest.mark.campaign)
+
+
+@pytest.mark.parametrize(("settle", "engine", "writes", "seed"), [*_cases()])
+def test_no_write_is_sent_twice_and_no_doubt_is_settled_wrongly(
+    request: pytest.FixtureRequest, tmp_path: Path, settle: str, engine: str, writes: int, seed: int
+) -> None:
     """One answer in five is lost; looks miss one record in 20, one comes hours late, one in 20 is forged; processes die in calls and in
-    looks. Each outcome by evidence is what happened, at least 99 of 100 doubts that took effect settle, and no key sends again."""
-    found = alone(_ran, str(tmp_path), writes, seed)
-    sys.stdout.write(f"{writes} writes: {found}\n")
-    assert (found["wrong"], found["most"], found["replayed"]) == ([], 1, found["settled"])
+    looks. Each outcome by evidence is what happened, at least 99 of 100 doubts that took effect settle, and no key sends again. With
+    ``show`` none settles, and each has its looks."""
+    with ExitStack() as stack:
+        url = f"sqlite:///{tmp_path}/j.db" if engine == "sqlite" else new_database(request, stack)
+        found = alone(_ran, str(tmp_path), url, settle, writes, seed)
+    sys.stdout.write(f"aws {settle} {engine}: {writes} writes: {found}\n")
+    assert (found["wrong"], found["most"], found["replayed"], found["untold"]) == ([], 1, found["settled"], [])
     assert found["took"] > writes / 20
-    assert found["settled"] >= 0.99 * found["took"]
+    if settle == "show":
+        assert (found["settled"], found["refused"]) == (0, 0)
+    else:
+        assert found["settled"] >= 0.99 * found["took"]
 
 
 def _scripted(folder: str, number: int, seed: int) -> dict[str, Any]:

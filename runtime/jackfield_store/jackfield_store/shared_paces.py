@@ -64,7 +64,6 @@ class DatabaseRow:
         self._local = database.dialect.name == "sqlite"
         self._time = _shared(database, clock)
         self._ahead, self._measured_at = float("-inf"), 0.0
-        self._lock_row = _LOCK.format(now=":now" if self._local else database.dialect.now)
 
     def change(self, change: Callable[[PaceState, float], T]) -> tuple[T, PaceState, float]:
         """Apply ``change`` in a transaction."""
@@ -91,13 +90,12 @@ class DatabaseRow:
 
     def _changed(self, transaction: Transaction, change: Callable[[PaceState, float], T]) -> tuple[T, PaceState, float]:
         at = {"now": self._time.now()} if self._local else {}
-        rows = transaction.execute(self._lock_row, {**self._key, **at})
+        now, values = ":now" if self._local else self._database.dialect.now, {**self._key, **at}
+        rows = transaction.execute(_LOCK.format(now=now), values)
         if not rows:
-            values = {**self._key, **at}
-            now = ":now" if self._local else self._database.dialect.now
             transaction.change(_PURGE.format(now=now), {"workspace": self._key["workspace"], "kept": _KEPT, **at})
             transaction.change(_INSERT.format(now=now), values)
-            rows = transaction.execute(self._lock_row, values)
+            rows = transaction.execute(_LOCK.format(now=now), values)
         state, now_at = PaceState.from_json(rows[0].state), float(rows[0].now)
         value = change(state, now_at)
         if state.quota.falls_low(now_at):

@@ -111,6 +111,8 @@ def file_ticket(ticket, _desk):
         note("tickets", {"id": f"t-{len(stored()) + 1}", "subject": ticket.subject, "external_id": ticket.external_id})
     if step == "dies":
         os._exit(9)
+    for takes_time in MEANWHILE if step == "late" else ():
+        takes_time()
     while step == "waits" and not (FOLDER / "go").exists():
         time.sleep(0.01)
     if step in ("cut", "lost", "twice"):
@@ -196,21 +198,20 @@ def odds(query: Query, _desk: Desk) -> Odds:
     thing = Odd(**{"external_id": stored()[0]["external_id"], **found.get("thing", {})})
     return Odds(things=(thing,), next=found.get("next"))
 
-def lagging():
+def seen():
     file = FOLDER / "hidden"
-    return file.exists()
+    return stored()[:int(file.read_text() or 0)] if file.exists() else stored()
 
 @connector.action("listTickets", effect="read", pagination=Pagination("page", "next", "tickets"))
 def tickets(query: Query, _desk: Desk) -> Tickets:
-    """List tickets, five a page."""
+    """List tickets, five a page, or as the variable ``BUREAU_PAGE`` says."""
     current_call().begin("list", safe=True)
     note("looks", "list")
     if (FOLDER / "dies-look").exists():
         (FOLDER / "dies-look").unlink()
         os._exit(9)
-    found = [] if lagging() else stored()
-    place = int(query.page or 0)
-    return Tickets(tickets=tuple(found[place:place + 5]), next=str(place + 5) if place + 5 < len(found) else None)
+    found, place, size = seen(), int(query.page or 0), int(os.environ.get("BUREAU_PAGE", "5"))
+    return Tickets(tickets=tuple(found[place:place + size]), next=str(place + size) if place + size < len(found) else None)
 
 @connector.action("getTicket", effect="read")
 def get(query: Query, _desk: Desk) -> Filed:
@@ -219,7 +220,7 @@ def get(query: Query, _desk: Desk) -> Filed:
     note("looks", "get")
     for takes_time in MEANWHILE:
         takes_time()
-    found = [] if lagging() else [one for one in stored() if one["external_id"] == query.external_id]
+    found = [one for one in seen() if one["external_id"] == query.external_id]
     if not found:
         raise NotFound("there is no such ticket")
     return Filed(**found[0])
@@ -234,23 +235,23 @@ class Bureau:
 
     def script(self, *steps: str) -> None:
         """Say what becomes of the next requests: ``done``, ``cut`` (took effect, no answer), ``lost`` (neither), ``dies``, ``twice``,
-        ``waits`` (took effect, answers once the file ``go`` is there)."""
+        ``waits`` (took effect, answers once the file ``go`` is there), ``late`` (took effect, answers after what is done ``meanwhile``)."""
         (self.folder / "script").write_text(json.dumps(steps))
 
     def answers(self, **found: Any) -> None:
         """Say what ``listOdds`` answers: an ``error``, or a ``thing`` and the ``next`` page."""
         (self.folder / "odd").write_text(json.dumps(found))
 
-    def hidden(self, *, hidden: bool) -> None:
-        """Let reads lag: they show nothing."""
+    def hidden(self, *, hidden: bool, besides: int = 0) -> None:
+        """Let reads lag: they show nothing ``besides`` the oldest tickets."""
         if hidden:
-            (self.folder / "hidden").touch()
+            (self.folder / "hidden").write_text(str(besides))
         else:
             (self.folder / "hidden").unlink(missing_ok=True)
 
-    def meanwhile(self, step: Callable[[], object]) -> None:
-        """Let something happen during each read of one ticket."""
-        sys.modules["jackfield_bureau"].MEANWHILE[:] = [step]
+    def meanwhile(self, *step: Callable[[], object]) -> None:
+        """Let something happen during each read of one ticket, and before each ``late`` answer."""
+        sys.modules["jackfield_bureau"].MEANWHILE[:] = step
 
     def noted(self, what: str) -> list[Any]:
         """What reached the provider: ``requests``, ``tickets``, ``looks``."""
@@ -302,15 +303,15 @@ class DoubtStage(Processes, Bureau):
         assert doubt is not None
         return look_once(self.runtime, doubt, by_person=True)
 
-    def told(self, ticket: dict[str, Any], *, marker: str | None = None, **about: Any) -> None:
+    def told(self, ticket: dict[str, Any], *, marker: str | None = None, workspace: str = "default", **about: Any) -> None:
         """Let a signed event of the trigger ``notices`` arrive that tells of a ticket, over the connection of the call."""
         journal, moment = self.journal, self.clock.time()
         text = (marker or ticket["external_id"]).removeprefix("jf1-")
         facts = {"trigger": "notices", "type": "filed", "reference": ticket["id"], "account": None, **about}
-        over = {"name": "desk", **connection_facts(journal.database, "default", "desk")}
+        over = {"name": "desk", **connection_facts(journal.database, workspace, "desk")}
         digest, reference = digest_of("bureau", text), reference_of("bureau", ticket["id"])
-        mark = sealed_mark(journal.vault, "default", digest, reference, moment, {"connection": over, **facts})
-        journal.database.record(lambda transaction: keep(transaction, "default", mark, journal.time.now()))
+        mark = sealed_mark(journal.vault, workspace, digest, reference, moment, {"connection": over, **facts})
+        journal.database.record(lambda transaction: keep(transaction, workspace, mark, journal.time.now()))
 
     def dies(self, **call: Any) -> None:
         """Fork a process that files a ticket and dies as the script says; then recover what it left."""
