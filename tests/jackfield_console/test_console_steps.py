@@ -105,11 +105,12 @@ def test_a_trigger_keeps_what_was_typed(visitor: Visitor, thoroughly: bool) -> N
     assert (visitor.field("Name").first.input_value(), visitor.field("Connection to Echo").input_value()) == ("orders", "hall")
     assert signature.evaluate("node => node.selectedOptions[0].textContent") == "secretPath"
     assert visitor.judged(thoroughly=thoroughly) == []
+    page.get_by_label("Write them as JSON").check()
     assert "/data/payload/body/id" in page.locator("#thenInputs-hint").inner_text()
-    visitor.field("Its inputs").fill('{"text": {"$event": "/data/payload/id"}}')
+    visitor.field("Inputs as JSON").fill('{"text": {"$event": "/data/payload/id"}}')
     page.get_by_role("button", name="Add subscription").click()
     page.locator("#started .field-error").get_by_text("did you mean '/data/payload/body/id'").wait_for()
-    visitor.field("Its inputs").fill('{"text": ""}')
+    visitor.field("Inputs as JSON").fill('{"text": ""}')
     page.locator("#thenInputs").evaluate("area => area.setSelectionRange(10, 10)")
     page.get_by_role("button", name="/data/payload/body/id").click()
     page.get_by_role("button", name="Add subscription").click()

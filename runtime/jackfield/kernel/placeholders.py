@@ -30,13 +30,16 @@ def placeholders(value: Any, path: str, *members: str) -> Iterator[tuple[str, st
 
 
 def filled(value: Any, fill: Callable[[str, Any], Any], *members: str) -> Any:
-    """Return a copy in which ``fill``, called with name and content, replaces each placeholder of these names."""
+    """Return a copy in which ``fill``, called with name and content, replaces each placeholder of these names. An object or a list that
+    had nothing but absent values is absent itself, so that no empty one is sent in its place."""
     if is_placeholder(value, *members):
         ((name, content),) = value.items()
         return fill(name, content)
     if isinstance(value, Mapping):
         known = {name: filled(member, fill, *members) for name, member in value.items()}
-        return {name: member for name, member in known.items() if member is not ABSENT}
+        left = {name: member for name, member in known.items() if member is not ABSENT}
+        return left if left or not known else ABSENT
     if isinstance(value, list):
-        return [item for item in (filled(item, fill, *members) for item in value) if item is not ABSENT]
+        items = [item for item in (filled(item, fill, *members) for item in value) if item is not ABSENT]
+        return items if items or not value else ABSENT
     return value

@@ -10,16 +10,16 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from jackfield.invocation import decode
-from jackfield.kernel.errors import Detail, InvalidInput, InvalidInvocation, JackfieldError
+from jackfield.kernel.errors import Detail, InvalidInvocation, JackfieldError
 from jackfield.kernel.markup import Markup, Node
 from jackfield.kernel.placeholders import placeholders
 from jackfield.manifest.manifest import ActionManifest
-from jackfield.redaction.marks import MASK
 from jackfield_console.action import FORM_SCRIPTS, call_fields, connection_dialog, fitting_connections
 from jackfield_console.action_choice import STARTED, actions_offered, choice_dialog, chooser, choosing, chosen_action
 from jackfield_console.layout.components import check_field, choice_field, fault_of, form, h, json_text, lines_field, text_field
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import fragment, outcome, page, redirect
+from jackfield_console.masked_inputs import refuse_masks
 from jackfield_console.schedule_times import Times, placed
 from jackfield_console.schedules import schedules_of
 from jackfield_server.shared.requests.problem import Problem
@@ -91,7 +91,8 @@ def saved(request: PageRequest) -> Response:
         document: dict[str, Any] = {} if times.members() == Times.of(was).members() else dict(times.members())
         document |= _policies(request)
         if _essence(request, given) != _essence(request, was["invocation"]):
-            document["invocation"] = _with_secrets(given)
+            refuse_masks(given.get("inputs"))
+            document["invocation"] = given
         schedules.change(name, document)
     except JackfieldError as error:
         return _refused(request, f"Change {name}", error, times)
@@ -206,25 +207,6 @@ def _essence(request: PageRequest, call: Mapping[str, Any]) -> dict[str, Any]:
         **call,
         "inputs": {name: value for name, value in given.items() if name not in members or members[name].get("default") != value},
     }
-
-
-def _with_secrets(call: dict[str, Any]) -> dict[str, Any]:
-    """Return a changed invocation, in which no mask stands for a secret: another action or address must not get the old one's.
-
-    :raises InvalidInput: if one does.
-    """
-    masks = list(_masks(call.get("inputs"), ""))
-    if masks:
-        details = [Detail(path, "is masked: enter it again, since the invocation was changed") for path in masks]
-        raise InvalidInput("secrets must be entered again", details=details, hint="Enter what is shown as ***.")
-    return call
-
-
-def _masks(value: Any, path: str) -> list[str]:
-    if value == MASK:
-        return [path]
-    members = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
-    return [found for name, member in members for found in _masks(member, f"{path}/{name}")]
 
 
 def _refused(request: PageRequest, title: str, error: JackfieldError, times: Times) -> Response:

@@ -29,19 +29,23 @@ from jackfield_console.layout.components import (
     form,
     guide,
     h,
-    json_text,
     line,
-    lines_field,
     summary,
     text_field,
 )
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import fragment, outcome, page, redirect
+from jackfield_console.masked_inputs import refuse_masks
 from jackfield_console.subscription_start import connection_field, read_start, start_fields
-from jackfield_console.subscriptions import subscriptions_of
+from jackfield_console.subscriptions import latest_events, subscriptions_of
+from jackfield_platform.triggers.event_places import known_places
 from jackfield_server.shared.requests.problem import Problem
 
 _MOST = 1000
+_OTHERS = 200
+"""Subscriptions among which those of the same trigger are looked for."""
+_ASKED, _SAMPLES = 3, 3
+"""Subscriptions of which events are samples, and events of each."""
 _CARDS = 60
 """Maximum number of triggers offered at once."""
 _ROOT = "inputs"
@@ -71,7 +75,7 @@ def shown(request: PageRequest) -> Response:
         found = partial(actions_offered, request, _to(address))
         return choosing(request, "subscriptions", title, _WHAT, "Search actions", found, "/new-subscription", trigger=wanted, then="")
     if request.partial and request.query.get("then"):
-        return _started(request, trigger, address)
+        return _started(request, places_of(request, wanted, trigger), address)
     content = _form(request, manifest, trigger, address)
     return page(
         request, "subscriptions", title, content, choice_dialog(), connection_dialog(), lead=line(trigger.description), scripts=FORM_SCRIPTS
@@ -108,8 +112,9 @@ def edited(request: PageRequest) -> Response:
     if wanted == "":
         offered = partial(actions_offered, request, _to(address))
         return choosing(request, "subscriptions", title, _WHAT, "Search actions", offered, f"/subscriptions/{name}/edit", then="")
+    places = places_of(request, found["trigger"], trigger, name)
     if request.partial and wanted:
-        return _started(request, trigger, address)
+        return _started(request, places, address)
     begun: Mapping[str, Any] = found.get("then", {})
     then = wanted or (f"{begun['connector']}/{begun['action']}" if begun else None)
     kept = begun if wanted is None else {}
@@ -119,12 +124,12 @@ def edited(request: PageRequest) -> Response:
         f"/subscriptions/{name}/edit",
         stays,
         _placed([pair for pair in _polling(trigger, found.get("every")) if pair[0] == "every"]),
-        _own_inputs(found["inputs"]) if _can_change(trigger) else None,
-        h.div(_placed(start_fields(request, trigger, address, then, kept)), id=STARTED, class_="stack"),
+        _own_inputs(found["trigger"], trigger, found["inputs"]) if _can_change(trigger) else None,
+        h.div(_placed(start_fields(request, places, address, then, kept)), id=STARTED, class_="stack"),
         check_field("stop", "Start nothing any more", False) if begun else None,
         h.div(id="answered", aria_live="polite"),
         h.div(h.button("Save", class_="primary"), class_="actions"),
-        into="#answered", class_="card", novalidate=True,
+        into="#answered", class_="card", novalidate=True, data_root=_ROOT,
     )  # fmt: skip
     dialogs = choice_dialog(), connection_dialog()
     return page(request, "subscriptions", title, content, *dialogs, lead=line(trigger.description), scripts=FORM_SCRIPTS)
@@ -144,16 +149,36 @@ def saved(request: PageRequest) -> Response:
             document["then"] = None
         elif (then := read_start(given)) is not None:
             document["then"] = then
-        subscriptions_of(request).change(name, document)
+        subscriptions_of(request).change(name, _changed(subscriptions_of(request).show(name), document))
     except JackfieldError as error:
         details = [{**item.to_json(), "path": _place(item.path)} for item in error.details]
         return outcome(request, "subscriptions", f"Edit {name}", fault_of(error.message, error.hint, details), status=error.http_status)
     return redirect(request, f"/subscriptions/{name}?done=changed")
 
 
-def _started(request: PageRequest, trigger: TriggerManifest, address: str) -> Response:
+def _changed(was: Mapping[str, Any], document: dict[str, Any]) -> dict[str, Any]:
+    """Return the members that differ from what was shown, in which no mask stands for a secret: those that are as they were stay.
+
+    :raises InvalidInput: if one has a mask.
+    """
+    left = {name: value for name, value in document.items() if name not in was or was[name] != value}
+    refuse_masks(left.get("inputs"), "/inputs")
+    refuse_masks((left.get("then") or {}).get("inputs"), "/then/inputs")
+    return left
+
+
+def _started(request: PageRequest, places: Mapping[str, Any], address: str) -> Response:
     """Render the fields of the action that was chosen in the form's dialog."""
-    return fragment(h.join(_placed(start_fields(request, trigger, address, request.query["then"]))))
+    return fragment(h.join(_placed(start_fields(request, places, address, request.query["then"]))))
+
+
+def places_of(request: PageRequest, name: str, trigger: TriggerManifest, subscription: str | None = None) -> dict[str, Any]:
+    """Return the places of the trigger's events, with values of the newest ones that came: to the subscription, or, for a new one, to
+    others of the same trigger."""
+    others = [] if subscription is not None else subscriptions_of(request).page(None, _OTHERS)[0]
+    named = [subscription] if subscription is not None else [item["name"] for item in others if item["trigger"] == name]
+    events = (event for one in named[:_ASKED] for event in latest_events(request, name, one, _SAMPLES))
+    return known_places(trigger, [event.data["payload"] for event in events if "payload" in event.data])
 
 
 def _to(address: str) -> Callable[[str, str], str]:
@@ -165,8 +190,13 @@ def _can_change(trigger: TriggerManifest) -> bool:
     return trigger.kind == "webhook" and not trigger.registers
 
 
-def _own_inputs(inputs: Mapping[str, Any]) -> Markup:
-    return lines_field("inputs", "Inputs", json_text(inputs).splitlines(), "JSON.", rows=4)
+def _own_inputs(name: str, trigger: TriggerManifest, inputs: Mapping[str, Any]) -> Node:
+    """Render the inputs of the trigger, which begin with those that it has."""
+    editor = h.div(
+        class_="editor", role="group", aria_label="Inputs", data_form=_ROOT, data_schema=json.dumps(form_schema(trigger.inputs)),
+        data_value=json.dumps(inputs), data_options=f"/connectors/{name.partition('/')[0]}/options/",
+    )  # fmt: skip
+    return [h.input(type="hidden", name="inputs", data_collected=_ROOT, value=json.dumps(inputs)), editor]
 
 
 def _seconds(text: str) -> float:
@@ -209,24 +239,19 @@ def _card(manifest: Manifest, trigger: TriggerManifest) -> Markup:
 
 def _form(request: PageRequest, manifest: Manifest, trigger: TriggerManifest, address: str) -> Markup:
     name = text_field("subscription-name", "Name", hint="Its events have it as their subject.", name="name", required=True, maxlength=100)
-    fields = form_schema(trigger.inputs)
-    inputs = h.div(
-        class_="editor", role="group", aria_label="Inputs", data_form=_ROOT, data_schema=json.dumps(fields), data_value="{}",
-        data_options=f"/connectors/{manifest.key}/options/",
-    )  # fmt: skip
     own: list[tuple[str, Node]] = [("name", name), ("connection", _connections(request, manifest) if trigger.needs_connection else None)]
     own += [(field, control) for field, control in _polling(trigger)]
+    places = places_of(request, f"{manifest.key}/{trigger.key}", trigger)
     whole = form(
         request,
         "/subscriptions",
         h.input(type="hidden", name="trigger", value=f"{manifest.key}/{trigger.key}"),
-        h.input(type="hidden", name="inputs", data_collected=_ROOT, value="{}"),
         _placed(own),
-        inputs,
-        h.div(_placed(start_fields(request, trigger, address, request.query.get("then"))), id=STARTED, class_="stack"),
+        _own_inputs(f"{manifest.key}/{trigger.key}", trigger, {}),
+        h.div(_placed(start_fields(request, places, address, request.query.get("then"))), id=STARTED, class_="stack"),
         h.div(id="answered", aria_live="polite"),
         h.div(h.button("Add subscription", class_="primary"), class_="actions"),
-        into="#answered", class_="card", novalidate=True,
+        into="#answered", class_="card", novalidate=True, data_root=_ROOT,
     )  # fmt: skip
     setup = card("Setup guide", guide(trigger.setup), class_="card beside-form") if trigger.setup else None
     return h.div(whole, setup, class_="workbench")

@@ -1,35 +1,37 @@
 """Invocations that the events of a subscription start: the action is searched, then its connection and inputs are entered in the form.
 
-The inputs are JSON with places of the event, which the form offers, so that it works without scripts.
+Fields of the action take the inputs, and places of the event in them: ``{{/data/payload/id}}``. What the fields cannot show is JSON.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from jackfield.invocation import decode
 from jackfield.kernel.errors import Detail, InvalidInvocation
 from jackfield.kernel.markup import Markup, Node, terms
 from jackfield.kernel.pointers import cut
-from jackfield.manifest.manifest import ActionManifest
-from jackfield.manifest.triggers import TriggerManifest
+from jackfield.manifest.manifest import ActionManifest, Manifest
 from jackfield_console.action import EMPTY, fitting_connections
 from jackfield_console.action_choice import chooser, chosen_action
-from jackfield_console.layout.components import card, code_block, field, h, json_text, lines_field
+from jackfield_console.form_schema import form_schema
+from jackfield_console.layout.components import card, check_field, code_block, field, h, json_text, lines_field
 from jackfield_console.layout.page_request import PageRequest
-from jackfield_platform.triggers.event_places import known_places
 
 _PLACES = 60
 _EVENT = "$event"
+_CONNECTION = "thenConnection"
+FIELDS = "inputs.subscription:then.inputs"
+"""Place of the fields among those of the form: where faults of what is started are shown."""
 
 
 def start_fields(
-    request: PageRequest, trigger: TriggerManifest, address: str, name: str | None, begun: Mapping[str, Any] = EMPTY
+    request: PageRequest, places: Mapping[str, Any], address: str, name: str | None, begun: Mapping[str, Any] = EMPTY
 ) -> Iterator[tuple[str, Node]]:
     """Yield the fields of what each event starts, by the members that their faults name; without an action, the link that chooses one.
-    ``begun`` is what it has started so far."""
+    ``places`` are those of the event with a value of each that is known, ``begun`` is what it has started so far."""
     choose = chooser(f"{address}&then=", "Start an invocation with each event" if name is None else "Choose another")
     if name is None:
         yield "then", h.p(choose)
@@ -39,25 +41,70 @@ def start_fields(
     shown = h.a(h.code(name), href=f"/connectors/{connector}/actions/{key}", target="_blank")
     yield "then/action", [h.input(type="hidden", name="then", value=name), h.p("Each event starts ", shown, ". ", choose)]
     if manifest.connection_types and action.needs_connection:
-        rows = [(row["name"], row["name"]) for row in fitting_connections(request, manifest, action)]
-        yield (
-            "then/connection",
-            connection_field(connector, "thenConnection", f"Connection to {manifest.title}", rows, begun.get("connection")),
-        )
-    place = json.dumps({_EVENT: next(iter(known_places(trigger)))})
-    hint = ["JSON. ", h.code(place), " is a value of the event, to be chosen below; ", h.code('{"$text": […]}'), " joins several."]
-    yield (
-        "then/inputs",
-        lines_field("thenInputs", "Its inputs", json_text(begun["inputs"]).splitlines() if begun else _begun(action), hint, rows=8),
-    )
-    yield "then/places", _places(trigger)
+        rows = fitting_connections(request, manifest, action)
+        label, values = f"Connection to {manifest.title}", {row["name"]: row["values"] for row in rows}
+        choices = [(row["name"], row["name"]) for row in rows]
+        yield "then/connection", connection_field(connector, _CONNECTION, label, choices, begun.get("connection"), values)
+    yield "then/inputs", _inputs(manifest, action, places, begun)
 
 
-def connection_field(connector: str, name: str, label: str, rows: list[tuple[str, str]], chosen: str | None = None) -> Markup:
-    """Render a choice of connections, none of several chosen unless one is ``chosen``, with the dialog that adds one."""
+def _inputs(manifest: Manifest, action: ActionManifest, places: Mapping[str, Any], begun: Mapping[str, Any]) -> Markup:
+    """Render the inputs: the fields of the action, each with the places of the event, or JSON, for what they cannot show."""
+    given = begun.get("inputs") or {}
+    shown = list(places.items())[:_PLACES]
+    offered = json.dumps([[path, None if value is None else cut(str(value))] for path, value in shown])
+    depends = {row["key"]: row["dependsOn"] for row in manifest.raw.get("optionSources", ()) if "dependsOn" in row}
+    depends["*"] = [name for name, _ in action.content.defaults]
+    editor = h.div(
+        class_="editor", role="group", aria_labelledby="then-heading", data_form=FIELDS, data_schema=json.dumps(_drawn(action)),
+        data_value=json.dumps(given), data_places=offered, data_options=f"/connectors/{manifest.key}/options/", data_depends=json.dumps(depends),
+        data_connection=_CONNECTION,
+    )  # fmt: skip
+    place = next(iter(places))
+    about = [
+        "Text may have values of the event, such as ",
+        h.code(f"{{{{{place}}}}}"),
+        ". A value that an event does not have is left out.",
+    ]
+    hint = ["JSON. ", h.code(json.dumps({_EVENT: place})), " is a value of the event; ", h.code('{"$text": […]}'), " joins several."]
+    return h.div(
+        h.h2("Its inputs", id="then-heading"),
+        h.input(type="hidden", name="thenFields", value=json.dumps(given), data_collected=FIELDS),
+        h.div(h.p(about, class_="muted"), editor, class_="by-fields stack"),
+        check_field("as-json", "Write them as JSON", False),
+        h.div(
+            lines_field("thenInputs", "Inputs as JSON", json_text(given).splitlines() if begun else _begun(action), hint, rows=8),
+            _places(shown), class_="by-json stack",
+        ),
+        class_="stack",
+    )  # fmt: skip
+
+
+def _drawn(action: ActionManifest) -> dict[str, Any]:
+    """Return the fields of the action. A box to tick has no room for a place of the event: it becomes a choice."""
+    drawn = form_schema(action.inputs)
+    waiting = [drawn]
+    while waiting:
+        node = waiting.pop()
+        options = node.get("options", {})
+        if options.get("kind") == "boolean":
+            options["kind"] = "yes-no"
+        waiting += [*node.get("properties", {}).values(), *options.get("forms", ()), *([options["part"]] if "part" in options else [])]
+    return drawn
+
+
+def connection_field(
+    connector: str, name: str, label: str, rows: list[tuple[str, str]], chosen: str | None = None, values: Mapping[str, Any] = EMPTY
+) -> Markup:
+    """Render a choice of connections, none of several chosen unless one is ``chosen``, with the dialog that adds one. ``values`` are what
+    each connection brings."""
     choices = rows if len(rows) == 1 else [("", "Choose a connection" if rows else "No connections yet"), *rows]
     selected = chosen if chosen in dict(choices) else choices[0][0]
-    picker = h.select([h.option(text, value=value, selected=value == selected) for value, text in choices], id=name, name=name)
+    options = [
+        h.option(text, value=value, selected=value == selected, data_values=json.dumps(values[value]) if value in values else None)
+        for value, text in choices
+    ]
+    picker = h.select(options, id=name, name=name)
     create = h.button(
         "New connection", type="button", data_dialog="new-connection", data_picker=name, hx_get=f"/new-connection?connector={connector}&inside=1",
         hx_target="#new-connection-body",
@@ -74,11 +121,12 @@ def read_start(form: Mapping[str, str]) -> dict[str, Any] | None:
     if not name:
         return None
     connector, _, action = name.partition("/")
-    connection = form.get("thenConnection", "").strip()
-    if "thenConnection" in form and not connection:
+    connection = form.get(_CONNECTION, "").strip()
+    if _CONNECTION in form and not connection:
         raise _invalid("connection", "is missing: choose the connection that the action uses")
+    text = form.get("thenInputs", "") if form.get("as-json") == "on" else form.get("thenFields", form.get("thenInputs", ""))
     try:
-        inputs = decode(form.get("thenInputs", "").strip() or "{}")
+        inputs = decode(text.strip() or "{}")
     except InvalidInvocation as error:
         raise _invalid("inputs", error.message) from None
     found = {"connector": connector, "action": action, "inputs": inputs}
@@ -107,13 +155,13 @@ def _begun(action: ActionManifest) -> list[str]:
     return json_text(dict.fromkeys(needed, "")).splitlines()
 
 
-def _places(trigger: TriggerManifest) -> Markup:
-    """Render the places of an event, with values of the trigger's samples; a script inserts the one that is clicked."""
+def _places(places: Iterable[tuple[str, Any]]) -> Markup:
+    """Render the places of an event, with values of samples; a script inserts the one that is clicked."""
     rows = [
         h.li(
             h.button(path, type="button", class_="quiet", data_insert=json.dumps({_EVENT: path}), data_into="thenInputs"),
             None if value is None else [" ", h.span(cut(str(value)), class_="muted small")],
         )
-        for path, value in list(known_places(trigger).items())[:_PLACES]
+        for path, value in places
     ]
     return h.details(h.summary("Values of the event"), h.p("Click one to insert it."), h.ul(rows), class_="further", open=True)

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Node, table, terms
 from jackfield.manifest.triggers import TriggerManifest, event_type
+from jackfield.pipe.events import Event
 from jackfield_console.layout.components import (
     at,
     badge,
@@ -144,6 +145,13 @@ def subscriptions_of(request: PageRequest) -> WorkspaceSubscriptions:
     return WorkspaceSubscriptions(request.runtime, identity.caller, identity.actor, request.server.base(request.http))
 
 
+def latest_events(request: PageRequest, trigger: str, name: str, limit: int, *further: str) -> list[Event]:
+    """Return the newest events of a subscription that the visitor may see, and those of ``further`` types about it."""
+    runtime, identity = request.runtime, request.identity
+    feed = feed_of(request.server.storage, identity.workspace, runtime.catalog, runtime.access.authorizer(identity.caller))
+    return feed.latest([event_type(trigger.partition("/")[0], "*"), *further], name, limit)
+
+
 def _reset(request: PageRequest, name: str) -> Response:
     if request.form.get("sure") != "on":
         text = "Tick the box: a reset reads everything since that time again."
@@ -193,15 +201,12 @@ def _buttons(request: PageRequest, found: Mapping[str, Any]) -> Node:
 
 
 def _events(request: PageRequest, found: Mapping[str, Any]) -> Node:
-    runtime, identity = request.runtime, request.identity
-    feed = feed_of(request.server.storage, identity.workspace, runtime.catalog, runtime.access.authorizer(identity.caller))
-    types = [event_type(found["trigger"].partition("/")[0], "*"), "subscription.refused"]
     rows = [
         (
             at(event.at, request.now), h.code(event.type),
             h.details(h.summary("Show"), code_block(json_text(event.data.get("payload", event.data)), f"Event {event.id}")),
         )
-        for event in feed.latest(types, found["name"], _EVENTS)
+        for event in latest_events(request, found["trigger"], found["name"], _EVENTS, "subscription.refused")
     ]  # fmt: skip
     waiting = "No events yet. The next real one appears here as soon as it has arrived."
     return table("Last events", ("When", "Type", "Data"), rows, empty=waiting)

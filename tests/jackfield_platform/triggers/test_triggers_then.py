@@ -56,6 +56,20 @@ def test_an_event_starts_an_invocation_once(stage: TriggerStage) -> None:
     assert [(result.output or {})["text"] for result in results] == ["Note n-1: hello"]
 
 
+def test_what_has_only_absent_values_is_left_out(stage: TriggerStage) -> None:
+    """Objects and lists that the event leaves empty are not sent as empty ones; those that were empty, or keep something, stay."""
+    absent = {"$event": "/data/invocationId"}
+    inputs = {"text": "x", "words": [absent], "data": {"a": {"b": absent}, "c": [absent, 1], "d": {}, "e": [[absent]]}}
+    stage.add("notes", then={**THEN, "inputs": {**inputs, "pairs": [], "fault": {"name": absent}}})
+    stage.look()
+    _note(stage, "n-1")
+    _again(stage)
+    queue = Queue(stage.pools[0].storage.database, stage.clock)
+    (result,) = [stage.runtime.run(claimed) for claimed in queue.claim(10)]
+    sent = (result.output or {})["inputs"]
+    assert ({"words", "fault"} & set(sent), sent["data"], sent["pairs"]) == (set(), {"c": [1], "d": {}}, [])
+
+
 def test_an_invocation_of_an_event_waits_for_a_person_where_a_rule_says_so(stage: TriggerStage) -> None:
     """It is not queued before somebody has approved it."""
     stage.runtime.access.workspaces.set("default", {"rules": {"approve": ["effect:write"]}})

@@ -21,6 +21,24 @@
   const isEmpty = (value) => value === undefined || value === null || value === "";
   const asText = (value) => (isEmpty(value) ? "" : typeof value === "string" ? value : JSON.stringify(value));
 
+  /** Place of an event within a text, and as the whole of it: {{/data/payload/id}}. */
+  const PLACE = /(\{\{\s*\/[^{}]*?\s*\}\})/;
+  const WHOLE = /^\{\{\s*(\/[^{}]*?)\s*\}\}$/;
+  const isPlaced = (value) => typeof value === "object" && value !== null && Object.keys(value).length === 1 && ("$event" in value || Array.isArray(value.$text));
+  const nameOf = (part) => (typeof part === "string" ? part : `{{${part.$event}}}`);
+
+  /** Write a value with places of an event as a text. */
+  const written = (value) => (!isPlaced(value) ? value : "$event" in value ? nameOf(value) : value.$text.map(nameOf).join(""));
+
+  /** Read what ``written`` has written. */
+  const readPlaces = (text) => {
+    if (typeof text !== "string") return text;
+    const whole = WHOLE.exec(text.trim());
+    if (whole) return { $event: whole[1] };
+    const parts = text.split(PLACE).filter((part) => part !== "").map((part) => (WHOLE.test(part) ? { $event: WHOLE.exec(part)[1] } : part));
+    return parts.some((part) => typeof part !== "string") ? { $text: parts } : text;
+  };
+
   /** Number of fields above which a form has a search. */
   const SEARCHED = 20;
 
@@ -47,10 +65,48 @@
         this.box.append(make("details", { class: "rest" }, summary, more));
       }
       this.buildControl();
+      if (this.places && this.takesPlaces()) this.offerPlaces();
       this.container.append(this.box);
     }
 
     grouped() { return false; }
+
+    /** Places of the event that starts the call, with a value of each that is known; undefined in a form of another kind. */
+    get places() { return this.jsoneditor.options.places; }
+
+    /** Whether somebody may write places of an event into the control. */
+    takesPlaces() { return false; }
+
+    /** Offer to insert a place of the event where somebody writes. */
+    offerPlaces() {
+      const pick = make("select", { class: "place-picker", "aria-label": `Insert a value of the event into ${this.schema.title}` }, make("option", { value: "" }, "Insert a value of the event…"));
+      pick.addEventListener("focus", () => { // a form may have many fields
+        if (pick.options.length === 1) pick.append(...this.placeOptions());
+      });
+      pick.addEventListener("change", () => {
+        const path = pick.value;
+        pick.value = "";
+        if (path) this.insertPlace(path);
+      });
+      this.box.addEventListener("focusin", (event) => { if (event.target.matches("input, textarea")) this.last = event.target; });
+      this.box.append(pick);
+    }
+
+    placeOptions(before = "") {
+      return this.places.map(([path, sample]) => make("option", { value: before + path }, isEmpty(sample) ? path : `${path}: ${sample}`));
+    }
+
+    insertPlace(path) {
+      const inputs = this.box.querySelectorAll("input, textarea");
+      const input = this.last?.isConnected ? this.last : inputs[inputs.length - 1];
+      input.setRangeText(this.hints.kind === "json" ? JSON.stringify({ $event: path }) : `{{${path}}}`, input.selectionStart, input.selectionEnd, "end");
+      input.dispatchEvent(new Event("input", { bubbles: true }));
+      input.focus();
+    }
+
+    /** Convert between a value and what is shown of it, which may have places of an event. */
+    shown(value) { return this.places ? written(value) : value; }
+    given(value) { return this.places ? readPlaces(value) : value; }
 
     /** Return the common attributes of a control. */
     common(id = this.id) {
@@ -105,11 +161,16 @@
       this.box.append(this.input);
     }
 
+    takesPlaces() { return true; }
+
     write(value) {
-      this.input.value = this.hints.kind === "json" && !isEmpty(value) ? JSON.stringify(value, null, 2) : asText(value);
+      this.input.value = this.hints.kind === "json" && !isEmpty(value) ? JSON.stringify(value, null, 2) : asText(this.shown(value));
     }
 
-    read() { return TextField.parsed(this.input.value, this.hints.kind); }
+    read() {
+      const found = TextField.parsed(this.input.value, this.hints.kind);
+      return this.hints.kind === "json" ? found : this.given(found);
+    }
 
     /** Convert a text to its kind. Text that is not a number or JSON stays text, and the server reports the error. */
     static parsed(text, kind) {
@@ -139,17 +200,30 @@
       const none = isEmpty(this.hints.default) ? "Not set" : `${this.hints.default} (by default)`;
       const options = this.hints.choices.map((choice, place) => make("option", { value: String(place) }, this.hints.labels?.[place] ?? String(choice)));
       this.input = make("select", this.common(), make("option", { value: "" }, none), ...options);
+      if (this.places) this.input.append(make("optgroup", { label: "Value of the event" }, ...this.placeOptions(ChoiceField.EVENT)));
       this.input.addEventListener("change", () => this.changed());
       this.box.append(this.input);
     }
 
     write(value) {
+      if (this.places && isPlaced(value) && "$event" in value) {
+        const option = ChoiceField.EVENT + value.$event;
+        if (![...this.input.options].some((one) => one.value === option)) this.input.append(make("option", { value: option }, value.$event));
+        this.input.value = option;
+        return;
+      }
       const place = this.hints.choices.findIndex((choice) => choice === value);
       this.input.value = place < 0 ? "" : String(place);
     }
 
-    read() { return this.input.value === "" ? undefined : this.hints.choices[Number(this.input.value)]; }
+    read() {
+      const { value } = this.input;
+      if (value.startsWith(ChoiceField.EVENT)) return { $event: value.slice(ChoiceField.EVENT.length) };
+      return value === "" ? undefined : this.hints.choices[Number(value)];
+    }
   }
+  /** Before the places of an event among the values of a choice. */
+  ChoiceField.EVENT = "event:";
 
   /** Boolean that the server would not fill in: false is a value of its own, and is sent only if somebody has chosen it. */
   class YesNoField extends ChoiceField {
@@ -182,6 +256,8 @@
   /** Rows that can be added and removed. A subclass builds, reads and writes a row's controls. */
   class RowsField extends Field {
     grouped() { return true; }
+
+    takesPlaces() { return true; }
 
     buildControl() {
       this.rows = make("ul", { class: "rows-field" });
@@ -228,14 +304,14 @@
       const attributes = { type: "text", "aria-label": `${this.schema.title} ${number}`, autocomplete: "off", spellcheck: "false" };
       const input = make("input", { ...attributes, placeholder: this.hints.placeholder });
       this.suggest(input);
-      input.value = asText(value);
+      input.value = asText(this.shown(value));
       return [input];
     }
 
     write(value) { this.writeRows(isEmpty(value) ? [] : Array.isArray(value) ? value : [value]); }
 
     read() {
-      const texts = [...this.rows.querySelectorAll("input")].map((input) => TextField.parsed(input.value, this.hints.item));
+      const texts = [...this.rows.querySelectorAll("input")].map((input) => this.given(TextField.parsed(input.value, this.hints.item)));
       const given = texts.filter((text) => text !== undefined);
       return given.length ? given : undefined;
     }
@@ -269,7 +345,7 @@
     rowControls(pair, number) {
       const key = make("input", { type: "text", "aria-label": `${this.schema.title}: name ${number}`, placeholder: "Name", autocomplete: "off" });
       const value = make("input", { type: "text", "aria-label": `${this.schema.title}: value ${number}`, placeholder: "Value", autocomplete: "off" });
-      if (pair) [key.value, value.value] = [asText(pair[0]), asText(pair[1])];
+      if (pair) [key.value, value.value] = [asText(pair[0]), asText(this.shown(pair[1]))];
       return [key, value];
     }
 
@@ -281,7 +357,8 @@
     read() {
       const pairs = [...this.rows.children].map((row) => [...row.querySelectorAll("input")].map((input) => input.value)).filter(([key]) => key.trim());
       if (!pairs.length) return undefined;
-      return this.hints.as === "list" ? pairs.map(([key, value]) => ({ key, value })) : Object.fromEntries(pairs);
+      const given = pairs.map(([key, value]) => [key, this.given(value)]);
+      return this.hints.as === "list" ? given.map(([key, value]) => ({ key, value })) : Object.fromEntries(given);
     }
   }
 

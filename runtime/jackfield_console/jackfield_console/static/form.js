@@ -8,6 +8,9 @@
 
   const collected = (holder) => holder.editor.getValue();
 
+  /** ID of the choice of a connection that belongs to the fields. */
+  const pickerOf = (holder) => holder.dataset.connection ?? "connection";
+
   const byPath = (root, path) => {
     for (let at = path; at.includes("."); at = at.slice(0, at.lastIndexOf("."))) {
       const found = root.querySelector(`[data-schemapath="${CSS.escape(at)}"]`);
@@ -30,8 +33,9 @@
 
   /** Show an error below its field, announced to screen readers, and link to the field from the list of errors. */
   const showFault = (form, holder, item, number) => {
-    const path = holder.dataset.form + item.dataset.pointer.replaceAll("/", ".").replaceAll("~1", "/").replaceAll("~0", "~");
-    const place = byPath(form, path);
+    const path = (form.dataset.root ?? holder.dataset.form) + item.dataset.pointer.replaceAll("/", ".").replaceAll("~1", "/").replaceAll("~0", "~");
+    const found = byPath(form, path);
+    const place = found?.closest(".by-fields") && form.querySelector("#as-json")?.checked ? form.querySelector(".by-json .field") : found;
     if (!place || place === holder) return;
     const id = `${holder.dataset.form}-${number}-error`;
     const message = document.createElement("p");
@@ -66,7 +70,7 @@
 
   /** Load the choices of a field when somebody comes to it; those from the provider use the selected connection and the inputs that matter. */
   const fillOptions = async (holder, list) => {
-    const chosen = holder.closest("form").querySelector("#connection")?.value;
+    const chosen = document.getElementById(pickerOf(holder))?.value;
     const depends = JSON.parse(holder.dataset.depends || "{}");
     const inputs = collected(holder);
     const needed = (depends[list.dataset.source] || depends["*"] || []).filter((name) => inputs[name] !== undefined);
@@ -87,11 +91,11 @@
 
   /** Show as placeholders the values that the selected connection supplies: nobody has to enter those, so they are not required. */
   const showBrought = (holder, schema) => {
-    const option = document.getElementById("connection")?.selectedOptions[0];
+    const option = document.getElementById(pickerOf(holder))?.selectedOptions[0];
     const values = option?.dataset.values ? JSON.parse(option.dataset.values) : {};
     for (const [name, member] of Object.entries(schema.properties)) {
       if (!member.options.fromConnection) continue;
-      const editor = holder.querySelector(`[data-schemapath="${holder.dataset.form}.${CSS.escape(name)}"]`);
+      const editor = holder.querySelector(`[data-schemapath="${CSS.escape(`${holder.dataset.form}.${name}`)}"]`);
       const input = editor?.querySelector("input, textarea");
       const brought = values[member.options.fromConnection];
       const mark = editor?.querySelector(".required");
@@ -121,9 +125,27 @@
     if (!holder.isConnected) return; // another action's form is there in its place
     const target = form.querySelector("#invocation");
     if (target) target.value = JSON.stringify(invocation(form, holder));
-    const values = form.querySelector("[data-collected]");
+    const values = form.querySelector(`[data-collected="${CSS.escape(holder.dataset.form)}"]`);
     if (values) values.value = JSON.stringify(collected(holder));
     for (const field of target ? document.querySelectorAll("[data-carried]") : []) field.value = target.value;
+  };
+
+  const ordered = (value) => {
+    if (Array.isArray(value)) return value.map(ordered);
+    if (typeof value !== "object" || value === null) return value;
+    return Object.fromEntries(Object.keys(value).sort().map((name) => [name, ordered(value[name])]));
+  };
+
+  /** Whether the fields hold a value as it is, but for what is as the action's defaults. */
+  const holds = (holder, schema, value) => {
+    const own = Object.entries(value).filter(([name, member]) => JSON.stringify(schema.properties[name]?.options.default) !== JSON.stringify(member));
+    return JSON.stringify(ordered(collected(holder))) === JSON.stringify(ordered(Object.fromEntries(own)));
+  };
+
+  /** Show a call as JSON, or by its fields. */
+  const asJson = (form, on) => {
+    const box = form.querySelector("#as-json");
+    if (box) box.checked = on;
   };
 
   const later = (work, milliseconds) => {
@@ -142,9 +164,10 @@
       const code = document.getElementById("code");
       if (code && form.id === "run") htmx.trigger(code, "refresh");
     }, 250);
-    holder.editor = new JSONEditor(holder, { ...OPTIONS, schema, form_name_root: holder.dataset.form, startval: JSON.parse(holder.dataset.value) });
+    holder.editor = new JSONEditor(holder, { ...OPTIONS, schema, form_name_root: holder.dataset.form, startval: JSON.parse(holder.dataset.value), places: holder.dataset.places && JSON.parse(holder.dataset.places) });
     holder.editor.on("ready", () => {
       showBrought(holder, schema);
+      if (holder.dataset.places && !holds(holder, schema, JSON.parse(holder.dataset.value))) asJson(form, true);
       holder.dataset.filled = "1";
     });
     holder.editor.on("change", () => {
@@ -160,7 +183,7 @@
       if (holder.editor.ready) write(form, holder);
     });
     form.addEventListener("change", (event) => {
-      if (event.target.id !== "connection" || !holder.isConnected) return;
+      if (event.target.id !== pickerOf(holder) || !holder.isConnected) return;
       showBrought(holder, schema);
     });
     holder.addEventListener("focusin", (event) => {
@@ -216,19 +239,26 @@
   document.addEventListener("change", (event) => {
     if (event.target.id !== "as-json") return;
     const form = event.target.form;
-    const holder = form.querySelector("[data-form]");
-    const text = form.querySelector("#document");
+    const holder = form.querySelector(".by-fields [data-form]");
+    const text = form.querySelector(".by-json textarea");
     if (!holder?.editor?.ready) return;
+    const isCall = text.id === "document"; // else its inputs alone
     if (event.target.checked) {
-      const named = Object.fromEntries(["connector", "action"].map((name) => [name, form.querySelector(`input[name="${name}"]`).value]));
-      text.value = JSON.stringify({ ...named, ...invocation(form, holder) }, null, 2);
+      const named = isCall ? Object.fromEntries(["connector", "action"].map((name) => [name, form.querySelector(`input[name="${name}"]`).value])) : {};
+      const made = isCall ? { ...named, ...invocation(form, holder) } : collected(holder);
+      if (isCall || Object.keys(made).length) text.value = JSON.stringify(made, null, 2);
       return;
     }
+    let inputs;
     try {
-      holder.editor.setValue(JSON.parse(text.value).inputs || {});
+      const given = JSON.parse(text.value);
+      inputs = (isCall ? given.inputs : given) || {};
     } catch {
-      // it is not JSON: the fields stay as they were
+      return; // it is not JSON: the fields stay as they were
     }
+    if (!isCall) inputs = Object.fromEntries(Object.entries(inputs).filter(([, value]) => value !== "")); // as the form of JSON begins
+    holder.editor.setValue(inputs);
+    if (holder.dataset.places && !holds(holder, JSON.parse(holder.dataset.schema), inputs)) asJson(form, true); // the fields cannot show it
   });
 
   /** Show a chosen file of text in the field that sends it, and go on with it: spreadsheets write UTF-8, UTF-16 or Windows-1252. */

@@ -91,6 +91,7 @@ class EventCalls:
     def _invocation(self, event: Mapping[str, Any]) -> dict[str, Any]:
         given = self._then.get("inputs") or {}
         inputs = filled(given, lambda name, content: _value(event, name, content), _EVENT, _TEXT)
+        inputs = {} if inputs is ABSENT else inputs
         absent = [path for path in dict.fromkeys(_places(given)) if _followed(event, path) is ABSENT]
         labels = {"subscription": self._found.name, **({"absent": cut(" ".join(absent), _LABEL)} if absent else {})}
         context = {"labels": labels}

@@ -5,7 +5,7 @@ What a schema leaves open, such as a body of any form, may hold anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jackfield.kernel.errors import did_you_mean
@@ -24,13 +24,15 @@ _DEEPEST = 6
 _MOST = 300
 
 
-def known_places(trigger: TriggerManifest) -> dict[str, Any]:
+def known_places(trigger: TriggerManifest, payloads: Sequence[Any] = ()) -> dict[str, Any]:
     """Return the places of the trigger's events that hold a value, with one of a sample, None if no sample has it: those of the payload
-    first."""
+    first. ``payloads`` of events that came are samples, too, and go before those of the connector, the first one before all."""
     found: dict[str, Any] = {}
     for example in trigger.row.get("examples", ()):
         for payload in example.get("events", ()):
             found = {**dict(_leaves(payload, _PAYLOAD)), **found}
+    came = {path: value for payload in reversed(payloads) for path, value in _leaves(payload, _PAYLOAD)}
+    found = {**came, **{path: value for path, value in found.items() if path not in came}}
     declared = dict.fromkeys(path for path, _ in zip(_declared(trigger.event, trigger.event, _PAYLOAD, 0), range(_MOST), strict=False))
     has_more = {path for path in declared if any(one.startswith(f"{path}/") for one in found)}
     return {**found, **{path: None for path in declared if path not in found and path not in has_more}, **dict.fromkeys(_OWN)}
