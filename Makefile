@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 CONNECTORS := $(patsubst %/pyproject.toml,%,$(wildcard runtime/*/pyproject.toml connectors/*/pyproject.toml))
 PROJECTS := pyproject.toml $(CONNECTORS:%=%/pyproject.toml)
-CODE := runtime connectors hosts tests benchmarks .ci
+CODE := runtime connectors hosts tests benchmarks shelf/tests .ci
 # Processes that run tests: more than there are processors, since many tests wait for processes, servers and deadlines. By the CPU time and
 # the duration of each module, eight keep two processors busy for 97 % of the time, six for 89 %.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 6)

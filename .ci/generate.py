@@ -50,6 +50,7 @@ _SCHEMAS = {
 _PAGES = {
     "conformance": conformance_page.page,
     "conformance-triggers": conformance_page.triggers_page,
+    "conformance-documents": conformance_page.documents_page,
     "configuration": settings_page.page,
     "workspace-settings": settings_page.workspace_page,
     "connector-api": python_pages.connector_api,

@@ -1,9 +1,10 @@
-"""``docs/reference/conformance.md`` and ``conformance-triggers.md``: the catalogue of rules, by tier."""
+"""``docs/reference/conformance.md``, ``conformance-triggers.md`` and ``conformance-documents.md``: the catalogue of rules, by tier."""
 
 from __future__ import annotations
 
 from generated.markdown import NOTICE, table
 from jackfield.testing import ALL_RULES, Rule
+from jackfield_market.testing.document_cures import CURES
 from jackfield_market.testing.rules import TRIGGER_RULES
 from jackfield_market.testing.subject import TIERS
 
@@ -11,6 +12,7 @@ _HEAD = """# Conformance rules
 
 [`jackfield check PATH`](cli-make.md#check) judges a connector by these rules and computes its grade: the highest tier for which no rule
 of that tier or a lower one failed. A rule that does not apply is not counted, and the report gives the reason. Names are stable.
+Connectors that are made from a document have [fixes of their own](conformance-documents.md).
 
 | tier | stands for |
 | --- | --- |
@@ -78,6 +80,20 @@ _TRIGGERS = """# Conformance rules: triggers and catalogue
 
 Rules about [triggers](../tutorial/triggers.md); [Conformance rules](conformance.md) has the others, and what tiers mean. Requests of
 webhooks are made from the examples, signed, and forged, repeated and broken; polls read a made-up list on a server on loopback."""
+
+
+_MADE = """# Conformance rules: connectors made from a document
+
+Authors of an [overlay](../tutorial/openapi.md#curate) or of the file of a [shelf](../tutorial/shelf.md) write no Python. Of a connector
+whose actions are all made from a document, the report names what to write there; the other rules have
+[one fix](conformance.md) for all. What is said of `x-jackfield` at the top is said of `x-shelf` where the file is one of a shelf."""
+
+
+def documents_page() -> str:
+    """The page of what authors of documents write."""
+    rules = sorted((ALL_RULES[name] for name in CURES), key=lambda rule: (TIERS.index(rule.tier), rule.name))
+    rows = [(f"`{rule.name}`", rule.tier, CURES[rule.name]) for rule in rules]
+    return "\n\n".join([NOTICE, _MADE, table(("rule", "tier", "fix"), rows)]) + "\n"
 
 
 def triggers_page() -> str:

@@ -41,7 +41,7 @@ KEYS = [service.key for service in SERVICES]
 def test_credentials(key: str, kind: str) -> None:
     """Right credentials are ok and name the account; wrong, empty and another account's are refused as unauthenticated, and shown nowhere.
 
-    An approval that has expired is refreshed, once, and the refresh token rotates; one that was ended and a wrong client secret are refused.
+    An approval that has expired is refreshed once, and the refresh token rotates; one that was ended and a wrong client secret are refused.
     """
     assert list(sign_in_faults(_manifest(key), kind)) == []
 

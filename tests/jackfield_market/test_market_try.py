@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,9 +12,10 @@ import pytest
 from jackfield.catalog import Catalog
 from jackfield.cli.main import main
 from jackfield.kernel.errors import InvalidInvocation
+from jackfield.manifest.manifest import Manifest
 from jackfield_market.testing.fake_proof import sign_in_faults
 from jackfield_market.testing.fake_runtime import connect, fake_runtime
-from jackfield_market.trying import kind_of
+from jackfield_market.trying import kind_of, tried
 
 
 @pytest.mark.parametrize(("key", "account"), [("github", "Ada Example"), ("slack", "Ada Example")])
@@ -24,6 +26,38 @@ def test_a_connector_is_tried_without_an_account(key: str, account: str, capsys:
     assert (said["connection"]["test"], said["connection"]["account"]["label"]) == ("ok", account)
     assert said["result"]["status"] == "succeeded"
     assert said["calls"]["shell"].startswith(f"jackfield invoke {key} {said['action']} --connection my-{key}")
+
+
+def test_items_have_names(github: dict[str, Any]) -> None:
+    """Items of a list have the members that name them, as far as its schema has such texts, where the examples have none."""
+    row = next(one for one in github["actions"] if one["key"] == "listGists")
+    row["examples"] = [{**row["examples"][0], "result": {"status": "succeeded", "output": {}}}]
+    item = {"id": {"type": "string"}, "Title": {"type": "string"}, "state": {"enum": ["open"]}, "due": {"type": "string", "format": "date"}}
+    row["output"] = {"type": "object", "properties": {"items": {"type": "array", "items": {"$ref": "#/$defs/o.Named"}}}}
+    github.setdefault("$defs", {})["o.Named"] = {"type": "object", "properties": item}
+    found = tried(Manifest.from_json(github), action="listGists")
+    assert found["result"]["output"]["items"] == [{"id": "1", "Title": "Title 1"}, {"id": "2", "Title": "Title 2"}]
+
+
+@pytest.mark.parametrize(
+    ("files", "hint"),
+    [
+        ([], "jackfield install acme --from CATALOGUE"),
+        (["services/acme.yaml"], "jackfield shelf build acme --pack"),
+        (["services/acme.yaml", "build/dist/jackfield_acme-0.1.0-py3-none-any.whl"], "Its wheel is built: 'pip install shelf/build/dist/"),
+    ],
+)
+def test_what_is_not_installed_is_said_how_to_install(
+    files: list[str], hint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From a catalogue, or from the file of a shelf in the current folder, or its wheel."""
+    monkeypatch.chdir(tmp_path)
+    for name in files:
+        file = tmp_path / "shelf" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("")
+    assert main(["try", "acme", "--json"]) != 0
+    assert hint in json.loads(capsys.readouterr().out)["error"]["hint"]
 
 
 def test_a_connector_with_code_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

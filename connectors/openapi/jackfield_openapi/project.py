@@ -7,7 +7,7 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,6 +103,8 @@ def files_of(converted: Converted, source: str, content: bytes, select: tuple[st
 
 _SIMPLE = frozenset({"apiKey", "basic", "bearer", "awsSigV4"})
 """Credentials that are values of the connection, and nothing more: a loopback server can stand in for the provider."""
+_APPROVED = frozenset({"oauth2AuthorizationCode", "openIdConnect"})
+"""Credentials that a person's approval gives."""
 
 
 _FEW = 10
@@ -253,8 +255,17 @@ values = {{ server = "${{url}}" }}
 {_safe_posts(manifest)}"""
     if simple is not None:
         return text
-    left = "".join(f'{action["key"]} = "its connection needs a client certificate"\n' for action in manifest["actions"])
+    why = _why_not(part["kind"] for row in rows for part in row["http"]["credentials"])
+    left = "".join(f'{action["key"]} = "{why}"\n' for action in manifest["actions"])
     return f"{text}\n[tool.jackfield.check.left-out]\n{left}"
+
+
+def _why_not(kinds: Iterable[str]) -> str:
+    """Return the reason why a loopback server cannot stand in for a provider that is signed in to by these kinds of credentials."""
+    found = set(kinds) - _SIMPLE
+    if "mutualTls" in found:
+        return "its connection needs a client certificate"
+    return "a person approves its connection" if found & _APPROVED else "its connection needs an exchange of credentials"
 
 
 def _safe_posts(manifest: Json) -> str:

@@ -62,7 +62,7 @@ def parsed(content: bytes, name: str, *, part: bool = False) -> Any:
     try:
         found = _parse_text(text, name)
     except (yaml.YAMLError, ValueError) as error:
-        raise _refused(name, f"it is not YAML ({str(error).partition(chr(10))[0]})") from None
+        raise _refused(name, f"it is not YAML{_fault(error)}") from None
     except RecursionError:
         raise _refused(name, "it is nested too deeply") from None
     if _Size().of(found, 0) > MAX_VALUES:
@@ -71,6 +71,15 @@ def parsed(content: bytes, name: str, *, part: bool = False) -> Any:
     if not isinstance(copied, dict) and not part:
         raise _refused(name, "it is not an object")
     return copied
+
+
+def _fault(error: Exception) -> str:
+    """Return where YAML is wrong and what it is: at the mark of the problem, not at that of what is around it."""
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        return f" ({str(error).partition(chr(10))[0]})"
+    about = [text for text in (getattr(error, "context", None), getattr(error, "problem", None)) if text]
+    return f" at line {mark.line + 1}, column {mark.column + 1} ({', '.join(about)})"
 
 
 def _begins_more(content: bytes) -> bool:

@@ -155,6 +155,22 @@ def test_a_slip_in_a_service_is_refused(shelf: Path, old: str, new: str, reason:
         read_shelf(shelf)
 
 
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("a: [b\nc: d\n", "line 2, column 2 (while parsing a flow sequence"), ("a: b\n c: d\n", "line 2, column 3"),
+        ("a: 1\nb: @x\n", "line 2, column 4"), ('{"a": 1,\n  ]}', "line 2 column 3"),
+    ],
+)  # fmt: skip
+def test_a_slip_in_yaml_is_told_with_its_place(shelf: Path, text: str, place: str) -> None:
+    """Line and column are those of what is wrong, not of what it is in."""
+    (shelf / "services" / "acme.yaml").write_text(text)
+    with pytest.raises(InvalidInput) as refused:
+        read_shelf(shelf)
+    assert "acme.yaml' cannot be read: it is not " in refused.value.message
+    assert place in refused.value.message
+
+
 def test_a_misspelt_member_of_an_operation_is_refused(shelf: Path) -> None:
     """In a shelf as in any document: what is ignored in silence changes what may be repeated."""
     file = shelf / "services" / "acme.yaml"
@@ -184,6 +200,18 @@ def test_services_are_listed_and_built(shelf: Path, tmp_path: Path, capsys: pyte
     assert _said(capsys, "shelf", "build", "acme", "--shelf", str(shelf), "--out", out)[1]["built"][0]["changed"] == 0
     assert _said(capsys, "shelf", "licences", "--shelf", str(shelf)) == (0, {"services": 1, "sources": 0, "exceptions": []})
     assert main(["shelf", "build", "nobody", "--shelf", str(shelf)]) == 2
+
+
+def test_what_is_missing_is_said_in_words_of_the_file(shelf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its author writes no Python. A service that a person alone can approve says so, and what else it needs."""
+    file = shelf / "services" / "acme.yaml"
+    file.write_text(_SERVICE.replace("    token: {kind: bearer, title: Token, setup: Ask Acme.}\n", ""))
+    code, said = _said(capsys, "shelf", "build", "acme", "--shelf", str(shelf), "--out", str(tmp_path / "out"), "--check")
+    missing = {text.partition(":")[0]: text for text in said["built"][0]["missing"]}
+    assert (code, said["built"][0]["grade"]) == (0, "silver")
+    assert "2 of 2 actions are not run (a person approves its connection)" in missing["actions-are-run"]
+    assert "{kind: bearer}" in missing["actions-are-run"]
+    assert "in 'signIns' of 'x-shelf'" in missing["setup-explained"]
 
 
 def test_wheels_are_signed_and_can_be_published(shelf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -339,7 +339,8 @@ def _actions_are_run(subject: Subject) -> Iterator[str]:
     run = {action.key for action, _ in runnable(subject)}
     missing = [action.key for action in actions if action.key not in run]
     if len(missing) > len(actions) * _LEFT_OUT:
-        yield f"{len(missing)} of {len(actions)} actions are not run: {', '.join(missing[:5])}"
+        why = next((f" ({subject.left_out[key]})" for key in missing if key in subject.left_out), "")
+        yield f"{len(missing)} of {len(actions)} actions are not run{why}: {', '.join(missing[:5])}"
 
 
 def _rule(name: str, says: str, judge: Judge, tier: Tier, cure: str) -> Rule:

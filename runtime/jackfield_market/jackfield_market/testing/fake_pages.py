@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from itertools import pairwise
 from typing import Any, cast
 
+from jackfield.kernel.pointers import names as steps_of
+from jackfield.kernel.walk import Nodes, below, nodes
 from jackfield_market.testing.loopback_provider import Request
 from jackfield_market.testing.playing import at
 
@@ -14,6 +16,12 @@ ITEMS = 3
 """Items of each list."""
 _FIRST = 2
 """Items of its first page."""
+_NAMING = ("name", "title", "subject", "displayname", "fullname", "summary", "label", "username", "email")
+"""Members by which people tell items apart, in the order of their worth, without capitals and underscores; or endings of such."""
+_PLAIN = frozenset({"type", "description", "title", "examples", "maxLength"})
+"""Keywords of a text that may be any."""
+_SHORTEST = 30
+"""A limit of a text's length with which a made name is not too long."""
 _SECOND = "2"
 """Where the second page begins: a text, and a number for those providers that count."""
 
@@ -23,8 +31,8 @@ Json = Mapping[str, Any]
 def put(body: dict[str, Any], place: str, value: Any) -> None:
     """Write a member at a JSON Pointer; objects on the way are made, and lists of one item."""
     names, here = place.removeprefix("/").split("/"), cast("Any", body)
-    for name, below in pairwise(names):
-        empty: Any = [{}] if below == "0" else {}
+    for name, following in pairwise(names):
+        empty: Any = [{}] if following == "0" else {}
         if isinstance(here, list):
             here = here[0]
             continue
@@ -34,10 +42,34 @@ def put(body: dict[str, Any], place: str, value: Any) -> None:
     here[0 if isinstance(here, list) else names[-1]] = value
 
 
-class Pages:
-    """Pages of one action."""
+def naming(manifest: Json, output: Json, items: str) -> list[str]:
+    """Return the members that name an item to people, at most two, as the schema of an output declares the items at ``items``."""
+    root = {"$defs": manifest.get("$defs", {}), **output}
+    applying = nodes(root, root)
+    for step in steps_of(items):
+        applying = below(root, applying, step)
+    members = {name for node in below(root, applying, 0) for name in node.get("properties", {})}
+    texts = {_plain(name): name for name in sorted(members) if _is_text(below(root, below(root, applying, 0), name))}
+    found = [texts[word] for word in _NAMING if word in texts]
+    return (found or [name for word in _NAMING for plain, name in texts.items() if plain.endswith(word)])[:2]
 
-    def __init__(self, action: Json, url: str) -> None:
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").casefold()
+
+
+def _is_text(about: Nodes) -> bool:
+    """Return whether schemas let a member be a text that is made here."""
+    kinds = [node["type"] for node in about if "type" in node]
+    free = all(node.keys() <= _PLAIN and node.get("maxLength", _SHORTEST) >= _SHORTEST for node in about)
+    return free and bool(kinds) and all("string" in ([kind] if isinstance(kind, str) else kind) for kind in kinds)
+
+
+class Pages:
+    """Pages of one action. ``named`` are members that name an item to people, which the examples may lack."""
+
+    def __init__(self, action: Json, url: str, named: Iterable[str] = ()) -> None:
+        self._named = tuple(named)
         self._row: Json = action["http"]["paging"]
         self._binding: Json = action["http"]
         self._url = url
@@ -49,7 +81,7 @@ class Pages:
         listed = at(body, self._items)
         model = listed[0] if isinstance(listed, list) and listed else {}
         mark = self._row.get("response", "/id") if self._row["kind"] == "lastId" else "/id"
-        items = [_numbered(model, number, mark) for number in range(1, ITEMS + 1)]
+        items = [_numbered(model, number, mark, self._named) for number in range(1, ITEMS + 1)]
         end = _FIRST if begin == 0 else ITEMS
         put(body, self._items, items[begin:end])
         return self._lead_on(body, request, is_last=begin > 0, items=items[begin:end])
@@ -100,11 +132,11 @@ def _token(row: Json, items: list[Any]) -> str:
     return str(items[-1].get("id", _SECOND)) if row["response"].endswith("last_id") and isinstance(items[-1], dict) else _SECOND
 
 
-def _numbered(model: Any, number: int, mark: str) -> Any:
-    """Return a copy of an item with an ID of its own, and the mark after which its list can go on."""
+def _numbered(model: Any, number: int, mark: str, named: Iterable[str]) -> Any:
+    """Return a copy of an item with an ID of its own, the mark after which its list can go on, and a name, if it has none."""
     if not isinstance(model, dict):
         return model
-    found = deepcopy(model)
+    found = {"id": None, **{name: f"{name[:1].upper()}{name[1:].replace('_', ' ')} {number}" for name in named}, **deepcopy(model)}
     for place in ("/id", mark):
         put(found, place, number if isinstance(at(found, place), int) else str(number))
     return found

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote, unquote_plus, urlsplit
 
-from jackfield_market.testing.fake_pages import Pages, put
+from jackfield_market.testing.fake_pages import Pages, naming, put
 from jackfield_market.testing.loopback_provider import Answer, Provider, Request
 from jackfield_market.testing.playing import place_of_output
 
@@ -213,7 +213,8 @@ class FakeService:
         body = output if action["http"]["response"]["read"] != "bytes" else {}
         headers: dict[str, str] = {}
         if "paging" in action["http"] and "pagination" in action:
-            headers = Pages(action, self.url).fill(body, request, given)
+            named = naming(self.manifest, action["output"], action["http"]["paging"].get("items", "/items"))
+            headers = Pages(action, self.url, named).fill(body, request, given)
         if around := place_of_output(action):
             whole: dict[str, Any] = {}
             put(whole, around, body)

@@ -25,6 +25,7 @@ from jackfield.kernel.errors import InvalidInvocation, JackfieldError, did_you_m
 from jackfield.kernel.failures import OnFailure, Raised, attempt
 from jackfield.kernel.local import Claim
 from jackfield_market.author_process import plain_environment
+from jackfield_market.testing.document_cures import cure_of
 from jackfield_market.testing.driving import drivable
 from jackfield_market.testing.project import Project
 from jackfield_market.testing.recorded_examples import EXAMPLES, recorded
@@ -172,7 +173,7 @@ def _ended(command: Sequence[str], progress: Progress | None = None, obsolete: O
 
 def _unloadable(key: str, fault: str, only: Sequence[str]) -> Report:
     loads = Verdict(LOADS, "bronze", passed=False, reason=_LOADS_SAYS, cure=_LOADS_CURE, evidence=(fault,))
-    others = [_verdict(rule, None, ["the connector cannot be loaded"]) for rule in _rules(only)]
+    others = [_verdict(rule, None, ["the connector cannot be loaded"], rule.cure) for rule in _rules(only)]
     return Report(key, None, None if only else NONE, (loads, *others))
 
 
@@ -180,9 +181,9 @@ def _rules(only: Sequence[str]) -> list[Rule]:
     return [rule for name, rule in ALL_RULES.items() if not only or name in only]
 
 
-def _verdict(rule: Rule, passed: bool | None, evidence: Sequence[str]) -> Verdict:
+def _verdict(rule: Rule, passed: bool | None, evidence: Sequence[str], cure: str) -> Verdict:
     more = [f"and {len(evidence) - _EVIDENCE} more"] if len(evidence) > _EVIDENCE else []
-    return Verdict(rule.name, rule.tier, passed, rule.says, rule.cure, (*evidence[:_EVIDENCE], *more))
+    return Verdict(rule.name, rule.tier, passed, rule.says, cure, (*evidence[:_EVIDENCE], *more))
 
 
 def report(subject: Subject, only: Sequence[str] = (), progress: Progress | None = None) -> Report:
@@ -199,14 +200,15 @@ def report(subject: Subject, only: Sequence[str] = (), progress: Progress | None
 
 
 def _judge(subject: Subject, rule: Rule) -> Verdict:
-    reason = reason_against(subject, rule)
+    reason, cure = reason_against(subject, rule), cure_of(rule, subject.manifest)
     if reason is not None:
-        return _verdict(rule, None, [reason])
+        return _verdict(rule, None, [reason], cure)
     found = attempt(list, rule.check(subject))
     if isinstance(found, Raised):
-        return _verdict(rule, passed=False, evidence=[f"the rule cannot be judged: {_described(found.error, str(subject.folder))}"[:300]])
+        fault = f"the rule cannot be judged: {_described(found.error, str(subject.folder))}"[:300]
+        return _verdict(rule, passed=False, evidence=[fault], cure=cure)
     faults = [str(fault) for fault in found]
-    return _verdict(rule, not faults, faults or [_seen(subject, rule)])
+    return _verdict(rule, not faults, faults or [_seen(subject, rule)], cure)
 
 
 def _seen(subject: Subject, rule: Rule) -> str:
