@@ -185,7 +185,8 @@ class Look(Evidence):
     - ``action``: key of the read; ``inputs`` are its inputs, with placeholders (``MARKER``, ``KEY``, ``SENT_FROM``, ``{"$input": "/to"}``).
     - ``each``: JSON Pointer to the list of what was found; None if the output is the one thing that was asked for.
     - ``match``: values, with placeholders, by JSON Pointers into each of them. All must be equal; ``contains``: texts of which each must
-      contain its value. One of all these must be the marker or the key.
+      contain its value, and lists that must have it as an item, or an item with its members. One of all these must be the marker or the
+      key.
     - ``output``: JSON Pointer into what matches; it becomes the output of the invocation if it fits the action's schema.
     - ``looks``: seconds after the doubt at which it is made.
     - ``absent_after``: seconds after the call's deadline from which on "not found" proves that nothing took effect. It is for a read of one

@@ -368,5 +368,11 @@ def _same(found: Any, wanted: Any) -> bool:
 
 
 def _has(found: Any, wanted: Any) -> bool:
-    """Return whether a text contains the one that was sent in it."""
+    """Return whether a text contains the one that was sent, or a list an item that is equal to it or, of an object, has its members."""
+    if isinstance(found, list):
+        return any(_has_members(item, wanted) if isinstance(wanted, Mapping) else _same(item, wanted) for item in found)
     return isinstance(found, str) and isinstance(wanted, str) and bool(wanted) and wanted in found
+
+
+def _has_members(item: Any, wanted: Mapping[str, Any]) -> bool:
+    return isinstance(item, Mapping) and bool(wanted) and all(name in item and _same(item[name], one) for name, one in wanted.items())
