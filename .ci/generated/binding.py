@@ -240,6 +240,11 @@ def action() -> Json:
             "response": _response(),
             "security": {"type": "array", "items": _TEXTS, "description": "Alternatives of schemes, each needed together."},
             "idempotencyHeader": {**_TEXT, "description": "Header that takes the invocation's idempotency key."},
+            "headers": {
+                "type": "object",
+                "additionalProperties": {"type": "string"},
+                "description": "Header fields of the action's requests, beside those of the connector; they are no inputs.",
+            },
             "failed": {**_failed(), "description": "As 'failed' of the manifest's 'errors', for this action."},
             "graphql": _graphql(),
             "file": closed(

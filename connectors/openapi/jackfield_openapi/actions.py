@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from jackfield.connector import InvalidInput
 from jackfield.kernel.markup import markdown
+from jackfield_http.headers import is_token
 from jackfield_openapi.composition import Composition
 from jackfield_openapi.contents import FILE, Contents, RequestBody, Response
 from jackfield_openapi.curation import job_of, own_examples
@@ -202,7 +203,8 @@ class Actions:
         server = self._servers.main if not operation.servers else self._servers.number(operation.servers, f"{operation.at}/servers")
         if server != self._servers.main:
             binding["server"] = server
-        binding |= {name: rows for name, rows in (("parameters", parameters.rows), ("connection", parameters.connection)) if rows}
+        placed = {"parameters": parameters.rows, "connection": parameters.connection, "headers": _headers(operation)}
+        binding |= {name: rows for name, rows in placed.items() if rows}
         if body is not None:
             binding["body"] = body.row
         binding["response"] = response.row
@@ -263,6 +265,18 @@ class Actions:
         path = operation.path.replace("\\", "\\\\").replace("'", "\\'")
         target = f"$.paths['{path}'].{operation.method}"
         self._suggested.append({"target": target, "update": {"x-jackfield": update}})
+
+
+def _headers(operation: Operation) -> Json:
+    """Return the header fields of an operation's requests that its overlay sets.
+
+    :raises InvalidInput: if a name or a value is none.
+    """
+    found = operation.extension.get("headers", {})
+    given: Json = found if isinstance(found, dict) else {"": found}
+    if not all(is_token(name) and isinstance(text, str) and text.isprintable() for name, text in given.items()):
+        raise refused(f"'headers' of {operation.name} must be header fields, as texts by their names")
+    return given
 
 
 def _handing_out(operation: Operation) -> Json:

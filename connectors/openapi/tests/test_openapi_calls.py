@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from jackfield.connector import InvalidInput
 from jackfield.testing import Answer, Provider, Request
 from openapi_rig import document, generate, installed, operation
 
@@ -89,6 +91,29 @@ def test_an_idempotency_key_becomes_the_header(tmp_path: Path) -> None:
     headers = {name.lower(): value for name, value in requests[0].headers.items()}
     assert headers["idempotency-key"] == result.meta.invocation_id
     assert json.loads(requests[0].body) == {"title": "x", "note": None}
+
+
+def test_fixed_header_fields_are_sent_and_are_no_inputs(tmp_path: Path) -> None:
+    """The overlay's header fields of one operation go with its requests alone, and callers neither see nor change them."""
+    whole = deepcopy(_TICKETS)
+    whole["paths"]["/tickets"]["post"]["x-jackfield"] = {"headers": {"Prefer": "return=representation"}}
+    manifest = generate(tmp_path, whole)
+    script = [Answer({"id": "1", "title": "x"}, 201), Answer([])]
+    with Provider(script) as provider, installed(tmp_path, manifest, {"value": "k-4711", "server": f"{provider.url}/v1"}) as jackfield:
+        for action, inputs in (("createTicket", {"title": "x"}), ("listTickets", {})):
+            jackfield.invoke({"connector": "acme", "action": action, "connection": "main", "inputs": inputs}).unwrap()
+    sent = [{name.lower(): value for name, value in request.headers.items()}.get("prefer") for request in provider.requests]
+    assert sent == ["return=representation", None]
+    assert not [row for row in manifest["actions"] if "prefer" in row["inputs"]["properties"]]
+
+
+@pytest.mark.parametrize("headers", [{"Prefer": 1}, {"a b": "c"}, {"A": "b\r\nC: d"}, "Prefer"])
+def test_what_is_no_header_field_is_refused(tmp_path: Path, headers: Any) -> None:
+    """A wrong name, a value that is no text, and one with a line break."""
+    whole = deepcopy(_TICKETS)
+    whole["paths"]["/tickets"]["post"]["x-jackfield"] = {"headers": headers}
+    with pytest.raises(InvalidInput, match="headers"):
+        generate(tmp_path, whole)
 
 
 def test_a_value_stays_in_its_segment(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def request_of(
     path = placed.filled(binding["path"])
     if climbs(path):
         raise InvalidInput("the inputs do not fit into the URL: together they contain '.' or '..' as a segment", sent=Sent.NOTHING)
-    made = Request(binding["method"], path, "&".join([*fixed, *placed.query]), placed.headers)
+    made = Request(binding["method"], path, "&".join([*fixed, *placed.query]), {**binding.get("headers", {}), **placed.headers})
     if placed.cookies:
         made.headers["Cookie"] = "; ".join(placed.cookies)
     accept = binding["response"].get("accept")

@@ -191,7 +191,7 @@ class FakeService:
         known = {row.get("name", row.get("input")) for row in found["http"].get("parameters", ())}
         known |= {row["name"] for row in found["http"].get("connection", ())} | dict(parse_qsl(found["http"].get("query", ""))).keys()
         known |= {part["name"] for part in self._row["http"]["credentials"] if part.get("in") == "query"} | {"page"}
-        unknown = [name for name in given if name.partition("[")[0] not in known and name not in known]
+        unknown = [] if _takes_any(found) else [name for name in given if name.partition("[")[0] not in known and name not in known]
         if unknown:
             return Answer({"message": f"unknown parameter {unknown[0]}"}, 400)
         return self._answered(found, request, given)
@@ -365,6 +365,13 @@ class FakeService:
             return False
         digest = hashlib.sha256(str(form.get("code_verifier", "")).encode()).digest()
         return row.get("pkce", True) is False or urlsafe_b64encode(digest).decode().rstrip("=") == asked["code_challenge"]
+
+
+def _takes_any(action: Json) -> bool:
+    """Return whether an action has an input whose members are parameters of the query, whatever they are called."""
+    rows = [row for row in action["http"].get("parameters", ()) if row["in"] == "query" and row.get("style", "form") == "form"]
+    schemas = [action["inputs"]["properties"].get(row["input"], {}) for row in rows if row.get("explode", True)]
+    return any(one.get("type") == "object" and one.get("additionalProperties", True) is not False for one in schemas)
 
 
 def _hosted(url: str) -> str:
