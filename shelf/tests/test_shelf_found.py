@@ -1,0 +1,101 @@
+"""Lost writes of the shelf are found by their marker in a list of the provider, wherever it stands among the caller's own values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from clocks import StillClock, time_passes
+from jackfield.connector.evidence import MARKER_TEXT
+from jackfield.kernel.pointers import names
+from jackfield.testing import Answer, Provider, Request
+from jackfield_openapi.shelf.services import read_shelf
+from jackfield_store.runtime.evidence_loop import EvidenceLoop
+from jackfield_store.runtime.runtime_pool import RuntimePool
+from plugboard import plugged
+from settling_home import settling_home
+from shelved import SHELF, manifest_of, shelve
+
+_OTHERS = [{"id": 1, "meta_data": [{"id": 7, "key": "_jackfield", "value": "jf1-" + "a" * 26}]}, {"id": 2}]
+"""What was there before, another call's with its marker among it."""
+
+
+def _rows() -> Iterator[Any]:
+    """Yield each action of the shelf whose marker is an item of a list."""
+    for service in read_shelf(SHELF):
+        if '"contains": {' not in json.dumps(service.document["paths"], default=str):
+            continue  # what is not built costs nothing
+        for row in manifest_of(service.key)["actions"]:
+            looks = row.get("evidence", ())
+            if any(
+                isinstance(rule.get("contains"), dict) and rule["contains"].keys() > {"value"}
+                for one in looks
+                for rule in one.get("match", ())
+            ):
+                yield pytest.param(service.key, row, id=f"{service.key}-{row['key']}")
+
+
+_ROWS = [*_rows()]
+assert _ROWS
+
+
+class _Shop:
+    """Provider that does what it is asked and hangs up; its lists show that, with values of its own before the caller's."""
+
+    def __init__(self, row: dict[str, Any], *, effective: bool) -> None:
+        self.row, self.effective = row, effective
+        self.made: list[dict[str, Any]] = []
+        self.writes: list[bytes] = []
+
+    def __call__(self, _number: int, request: Request) -> Any:
+        """Take a write and hang up; answer a list."""
+        if request.method == "GET":
+            items: Any = [*_OTHERS, *self.made] if dict(parse_qsl(urlsplit(request.path).query)).get("offset", "0") == "0" else []
+            for name in reversed(names(self.row["evidence"][0]["each"])[:-1]):
+                items = {name: items}
+            return Answer(items)
+        self.writes.append(request.body)
+        if self.effective:
+            asked = json.loads(request.body)
+            self.made.append({**asked, "id": 4711, "meta_data": [{"id": 8, "key": "_own", "value": "x"}, *asked["meta_data"]]})
+        return "close"
+
+
+@pytest.mark.parametrize("effective", [True, False], ids=["took", "lost"])
+@pytest.mark.parametrize(("key", "row"), _ROWS)
+def test_a_lost_write_is_found_among_the_values_of_a_list(tmp_path: Path, key: str, row: dict[str, Any], *, effective: bool) -> None:
+    """Behind values of the caller and of the provider: found if it took effect, in doubt if not; another call's marker proves nothing."""
+    manifest = manifest_of(key)
+    kind = manifest["connectionTypes"][0]
+    hidden = {name: "a-secret-of-the-account" for name in kind["schema"]["required"]}
+    own = [{"key": "channel", "value": "fair"}]
+    inputs = {**row["examples"][0]["invocation"]["inputs"], "metaData": own}
+    clock, shop = StillClock(), _Shop(row, effective=effective)
+    with plugged(shelve(tmp_path / "shelf", manifest)), settling_home(tmp_path) as environment, Provider(shop) as provider:
+        pool = RuntimePool(environment, clock)
+        try:
+            runtime = pool.find("default")
+            time_passes(0.0, clock, pool.storage.database)
+            runtime.connections.add("mine", f"{key}/{kind['key']}", {**hidden, "server": provider.url}, test=False)
+            about = {"connector": key, "action": row["key"], "connection": "mine", "inputs": inputs, "timeoutSeconds": 5}
+            lost = runtime.invoke(about)
+            assert lost.status == "in_doubt", lost.error
+            clock.advance(7.0)
+            time_passes(0.0, clock, pool.storage.database)
+            loop = EvidenceLoop(pool)
+            while loop.look() == 0.0:
+                pass
+            assert runtime.journal is not None
+            entry = runtime.journal.find(lost.meta.invocation_id).to_json()
+        finally:
+            pool.close()
+    assert [len(MARKER_TEXT.findall(body.decode())) for body in shop.writes] == [1]
+    assert json.loads(shop.writes[0])["meta_data"][0] == own[0]
+    assert (entry["status"], [one["result"] for one in entry["looks"]]) == (
+        ("succeeded", ["matched"]) if effective else ("in_doubt", ["nothing"])
+    )
