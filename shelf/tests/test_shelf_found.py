@@ -72,7 +72,7 @@ def test_a_lost_write_is_found_among_the_values_of_a_list(tmp_path: Path, key: s
     """Behind values of the caller and of the provider: found if it took effect, in doubt if not; another call's marker proves nothing."""
     manifest = manifest_of(key)
     kind = manifest["connectionTypes"][0]
-    hidden = {name: "a-secret-of-the-account" for name in kind["schema"]["required"]}
+    hidden = dict.fromkeys(kind["schema"]["required"], "a-secret-of-the-account")
     own = [{"key": "channel", "value": "fair"}]
     inputs = {**row["examples"][0]["invocation"]["inputs"], "metaData": own}
     clock, shop = StillClock(), _Shop(row, effective=effective)
