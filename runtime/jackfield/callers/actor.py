@@ -23,6 +23,11 @@ class Actor:
         """Actor as one word, for filters: ``token:01a1…``, ``cli:ada``, ``library``."""
         return f"{self.kind}:{self.id}" if self.id else self.kind
 
+    @property
+    def person(self) -> str:
+        """Actor as one word, whom root has become by ``sudo`` instead of root."""
+        return f"cli:{self.name}" if self.kind == "cli" and self.name else self.key
+
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Actor:
         """Read an actor that ``to_json`` wrote; ignore members that a newer jackfield added.

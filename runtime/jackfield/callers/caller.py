@@ -39,6 +39,9 @@ class Caller:
     """False over a surface that cannot answer that a call waits for a person's approval: it is refused there."""
     person: PersonKey | None = field(default=None, repr=False)
     """Person who signed in at the identity provider, by whose present roles a worker checks the call again."""
+    authors: tuple[str, ...] = field(default=(), repr=False)
+    """Who else has written what is called (``Actor.key``), such as a schedule that somebody else has changed: they approve it no more than
+    the caller."""
 
     @property
     def origin(self) -> Literal["operator", "remote"]:
@@ -68,7 +71,8 @@ class Caller:
         """Return the members by which a worker restores the caller of a queued invocation. A token's rules are not included but read
         again."""
         known = {"caller": self.name, "token": self.token, "scope": self.scope, "remote": self.remote, "audience": self.audience}
-        return known if self.person is None else {**known, "person": self.person}
+        further = {"person": self.person, "authors": self.authors}
+        return {**known, **{name: value for name, value in further.items() if value}}
 
 
 LIBRARY = Caller(audience="operator")

@@ -29,7 +29,8 @@ def caller() -> Caller:
     """Return the caller that the journal records."""
     from jackfield.callers import Caller
 
-    return Caller(person(), audience="operator")
+    sudo = sudo_account()
+    return Caller(person(), audience="operator", authors=(f"cli:{sudo}",) if sudo else ())
 
 
 def account() -> str | None:
@@ -42,6 +43,11 @@ def account() -> str | None:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:  # an account without a name, as containers have
         return f"uid-{os.getuid()}"
+
+
+def sudo_account() -> str:
+    """Return the account that ran ``sudo``; empty unless this is root, since others can forge SUDO_USER."""
+    return os.environ.get("SUDO_USER", "") if sys.platform != "win32" and os.getuid() == 0 else ""
 
 
 def open_jackfield(arguments: Namespace | None = None, *, migrates: bool = False) -> Jackfield:

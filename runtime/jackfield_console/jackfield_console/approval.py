@@ -82,7 +82,11 @@ def waits_for_somebody(request: PageRequest, entry: Entry) -> Markup | None:
     """Render that a call waits, to a visitor who may not decide on it."""
     if entry.status != "waiting" or request.may("approve"):
         return None
-    return notice(h.p("A person has to approve this call before it is made. Deciding requires the scope ", h.code("approve"), "."))
+    needs = ["A person has to approve this call before it is made. Deciding requires the scope ", h.code("approve")]
+    token = h.a("a token of that scope", href="/tokens")
+    by_link = [", which a one-time link does not have: it creates tokens, and nobody approves a call by a token that he created. Give ", token,
+               " to whoever decides"]  # fmt: skip
+    return notice(h.p(needs, by_link if request.identity.kind == "link" else None, "."))
 
 
 def decider(found: Mapping[str, Any]) -> Node:

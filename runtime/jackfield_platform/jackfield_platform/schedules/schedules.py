@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from jackfield.invocation import Result, new_invocation_id
 from jackfield.kernel.clock import iso
+from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import Detail, InvalidInvocation, unknown_members
 from jackfield.redaction.marks import masked
 from jackfield_platform.schedules import Content, Schedule, ScheduleConflict, ScheduleTable, Timing, check_slot_values, with_slot
@@ -18,6 +19,7 @@ from jackfield_platform.schedules.table import unknown_schedule
 from jackfield_platform.schedules.timing import MEMBERS, invalid
 from jackfield_store.access.visible_pages import by_name, visible_page
 from jackfield_store.database.cursors import invalid_cursor
+from jackfield_store.recording.own_calls import joined
 
 if TYPE_CHECKING:
     from jackfield.callers import Caller
@@ -78,8 +80,9 @@ class WorkspaceSchedules:
         if any(document.get(member) is not None for member in MEMBERS):
             timing = Timing.parse(document, self._table.time.now())
         missed, overlap = _policies({**own, **document})
-        invocation = document.get("invocation", schedule.content(self._runtime.storage.vault).invocation)
-        return self._shown(self._table.change(schedule, self._content(invocation, timing), timing, missed, overlap))
+        is_given = "invocation" in document
+        content = self._content(document["invocation"], timing) if is_given else self._taken_over(schedule, timing)
+        return self._shown(self._table.change(schedule, content, timing, missed, overlap))
 
     def page(self, after: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
         """Return a page of visible schedules by name, and the cursor of the next page."""
@@ -122,7 +125,7 @@ class WorkspaceSchedules:
             return self._shown(self._table.resume(schedule))
         if schedule.timing.after(self._table.time.now()) is None:
             raise ScheduleConflict(f"the schedule '{name}' has ended: no slot follows", hint="Add another one, or change its times.")
-        content = self._content(schedule.content(self._runtime.storage.vault).invocation, schedule.timing)
+        content = self._taken_over(schedule, schedule.timing)
         return self._shown(self._table.change(schedule, content, schedule.timing, schedule.missed, schedule.overlap))
 
     def remove(self, name: str) -> None:
@@ -137,7 +140,13 @@ class WorkspaceSchedules:
         schedule, slot = self._find(name), self._table.time.now()
         content = schedule.content(self._runtime.storage.vault)
         invocation = invocation_of(schedule, content, slot, f":{new_invocation_id()}")
-        return self._runtime.enqueue(invocation, caller=self._caller, on_queued=self._table.running(schedule, slot))
+        caller = joined(self._caller, content.caller)
+        return self._runtime.enqueue(invocation, caller=caller, on_queued=self._table.running(schedule, slot))
+
+    def _taken_over(self, schedule: Schedule, timing: Timing) -> Content:
+        """Return what a schedule runs, with this caller's rights from now on; who has written it stays one of its authors."""
+        before = schedule.content(self._runtime.storage.vault)
+        return replace(self._content(before.invocation, timing), caller=joined(self._caller, before.caller).to_json())
 
     def _content(self, invocation: Any, timing: Timing) -> Content:
         """Check an invocation as if the next slot ran now."""

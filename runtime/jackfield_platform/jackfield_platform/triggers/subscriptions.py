@@ -21,6 +21,7 @@ from jackfield_store.access.settings import changed_settings, require_own
 from jackfield_store.access.visible_pages import by_name, visible_page
 from jackfield_store.database import SealBroken
 from jackfield_store.management.provider_steps import call_of
+from jackfield_store.recording.own_calls import joined
 
 if TYPE_CHECKING:
     from jackfield.callers import Caller
@@ -104,7 +105,9 @@ class WorkspaceSubscriptions:
         found = self._find(name)
         manifest, trigger = self._trigger(f"{found.connector}/{found.trigger_key}")
         self._connection(manifest, trigger, found.connection)
-        content = replace(found.opened(self._runtime.storage.vault), caller=self._caller.to_json())
+        before = found.opened(self._runtime.storage.vault)
+        caller = self._caller if "then" in document or before.then is None else joined(self._caller, before.caller)
+        content = replace(before, caller=caller.to_json())
         if "inputs" in document:
             if trigger.kind != "webhook" or trigger.registers:
                 raise _invalid(

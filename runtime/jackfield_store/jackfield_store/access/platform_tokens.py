@@ -27,14 +27,14 @@ from jackfield_store.keys.sealing import digest
 _LOG = logging.getLogger("jackfield.access")
 _PATTERN = re.compile(r"[A-Za-z0-9._-]{1,100}\*?\Z|\*\Z")
 _HOME = "platform:"
-_COLUMNS = "id, name, workspaces, digest, created_at, expires_at, revoked_at, last_used_at, seal"
+_COLUMNS = "id, name, workspaces, digest, created_at, expires_at, revoked_at, last_used_at, created_by, seal"
 _BOUND = ("name", "workspaces", "digest", "created_at", "expires_at", "revoked_at")
 _FIND = f"SELECT {_COLUMNS} FROM platform_tokens WHERE id = :id"
 _BY_DIGEST = f"SELECT {_COLUMNS} FROM platform_tokens WHERE digest = :digest"
 _LIST = f"SELECT {_COLUMNS} FROM platform_tokens ORDER BY created_at DESC, id DESC LIMIT 1000"
 _INSERT = """
-INSERT INTO platform_tokens (id, name, workspaces, digest, created_at, expires_at, seal)
-VALUES (:id, :name, :workspaces, :digest, :created_at, :expires_at, :seal)
+INSERT INTO platform_tokens (id, name, workspaces, digest, created_at, expires_at, created_by, seal)
+VALUES (:id, :name, :workspaces, :digest, :created_at, :expires_at, :created_by, :seal)
 """
 _REVOKE = "UPDATE platform_tokens SET revoked_at = :now, seal = :seal WHERE id = :id AND revoked_at IS NULL"
 _NOTE_USE = "UPDATE platform_tokens SET last_used_at = :now WHERE id = :id AND (last_used_at IS NULL OR last_used_at <= :before)"
@@ -51,6 +51,10 @@ class PlatformToken(TokenTimes):
     expires_at: float | None = None
     revoked_at: float | None = None
     last_used_at: float | None = None
+    created_by: str | None = None
+    """Who created it (``Actor.person``); None before that was recorded."""
+    unreadable: bool = False
+    """True if its row was changed in the database."""
 
     def to_json(self, now: float) -> dict[str, Any]:
         """Return the token as a JSON object."""
@@ -95,6 +99,7 @@ class PlatformTokens:
         self._database = database
         self._vault = vault
         self._clock = clock
+        self._actor = actor
         self._audit = Audit(database, lambda: vault, DEFAULT, clock, actor)
 
     def create(self, workspaces: str, name: str = "", expires_at: float | None = None) -> NewToken[PlatformToken]:
@@ -109,7 +114,7 @@ class PlatformTokens:
         text = new_text()
         values = {
             "id": token.id, "name": token.name, "workspaces": workspaces, "digest": digest(text), "created_at": now,
-            "expires_at": expires_at, "revoked_at": None,
+            "expires_at": expires_at, "revoked_at": None, "created_by": self._actor.person,
         }  # fmt: skip
         seal = self._vault.attest(DEFAULT, _place(values))
         about = {"name": token.name, "kind": "platform", "workspaces": workspaces, "expiresAt": iso(expires_at)}
@@ -117,6 +122,17 @@ class PlatformTokens:
             transaction.change(_INSERT, {**{key: value for key, value in values.items() if key != "revoked_at"}, "seal": seal})
             self._audit.append(transaction, "token.created", f"token:{token.id}", about)
         return NewToken(text, token)
+
+    def find(self, identifier: str) -> PlatformToken:
+        """Return a token.
+
+        :raises UnknownToken: if there is none with this ID.
+        """
+        with self._database.read(flush=False) as transaction:
+            row = transaction.find(_FIND, {"id": identifier})
+        if row is None:
+            raise unknown_token(identifier)
+        return replace(_token_from(row), unreadable=not _is_sealed(self._vault, row))
 
     def list(self) -> list[PlatformToken]:
         """List up to 1,000 tokens, newest first, revoked and expired ones included."""
@@ -173,11 +189,13 @@ class PlatformTokens:
 
 
 def _token_from(row: Row) -> PlatformToken:
-    return PlatformToken(row.id, row.name, row.workspaces, row.created_at, row.expires_at, row.revoked_at, row.last_used_at)
+    times = row.created_at, row.expires_at, row.revoked_at, row.last_used_at
+    return PlatformToken(row.id, row.name, row.workspaces, *times, row.created_by)
 
 
 def _place(row: dict[str, Any]) -> tuple[str, ...]:
-    return ("platform-token", str(row["id"]), *(json.dumps(row[name], default=str) for name in _BOUND))
+    creator = () if row["created_by"] is None else (f"created by {row['created_by']}",)
+    return ("platform-token", str(row["id"]), *(json.dumps(row[name], default=str) for name in _BOUND), *creator)
 
 
 def _is_sealed(vault: Vault, row: Row) -> bool:

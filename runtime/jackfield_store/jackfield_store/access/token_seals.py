@@ -1,7 +1,7 @@
 """Seals of tokens: who can write to the database can neither make a token nor give one more rights.
 
 A seal binds everything that decides access: the digest of the token's text, scope, rules, expiry and revocation, beside name and ID, and
-who created it, unless that was the operator. A token without a seal is refused; those that predate seals get theirs in the transaction that
+who created it. A token without a seal is refused; those that predate seals get theirs in the transaction that
 adds the column (``seal_all_tokens``).
 """
 

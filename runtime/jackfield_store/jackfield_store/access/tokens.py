@@ -33,6 +33,8 @@ from jackfield_store.keys.sealing import digest
 
 T = TypeVar("T", bound="TokenTimes")
 COLUMNS = "workspace, id, name, scope, rules, created_at, expires_at, revoked_at, last_used_at, created_by, digest, seal"
+OPERATORS = ("cli", "library", "link")
+"""Kinds of actors that are the operator: who has a shell on the host, or a link from there."""
 
 
 class UnknownToken(InvalidInvocation):
@@ -86,11 +88,16 @@ class Token(TokenTimes):
     revoked_at: float | None = None
     last_used_at: float | None = None
     created_by: str | None = None
-    """Who created it (``Actor.key``): a token, or a user of the identity provider; None for the operator."""
+    """Who created it (``Actor.person``); None for an operator, before that was recorded."""
     damage: str | None = None
     """Description of the columns that cannot be read."""
     unreadable: bool = False
     """True if its rules cannot be read: nobody may use it then."""
+
+    @property
+    def is_operators(self) -> bool:
+        """True if an operator has created it."""
+        return self.created_by is None or self.created_by.partition(":")[0] in OPERATORS
 
     def to_json(self, now: float) -> dict[str, Any]:
         """Return the token as a JSON object."""
@@ -101,7 +108,7 @@ class Token(TokenTimes):
             "status": self.status(now),
             "rules": self.rules.to_json(),
             **self.times_to_json(),
-            **({"createdBy": self.created_by} if self.created_by is not None else {}),
+            **({} if self.is_operators else {"createdBy": self.created_by}),
             **({"problem": self.damage} if self.damage is not None else {}),
         }
 
@@ -213,10 +220,6 @@ UPDATE tokens SET last_used_at = :now WHERE workspace = :workspace AND id = :id 
 """
 
 
-OPERATORS = ("cli", "library", "link")
-"""Kinds of actors that are the operator: who has a shell on the host, or a link from there."""
-
-
 class _Known:
     """Tokens of queued invocations, by workspace and ID, without the times of their last use."""
 
@@ -233,7 +236,7 @@ def is_operators(database: Database, vault: Vault, workspace: str, clock: Clock,
     if actor.kind != "token":
         return actor.kind in OPERATORS
     try:
-        return Tokens(database, vault, workspace, clock).find(actor.id or "").created_by is None
+        return Tokens(database, vault, workspace, clock).find(actor.id or "").is_operators
     except UnknownToken:
         return False
 
@@ -263,7 +266,7 @@ class Tokens:
         now = self._clock.time()
         known = f"must be one of {', '.join(TOKEN_SCOPES)}{did_you_mean(scope, TOKEN_SCOPES)}"
         name = named(name, expires_at, now, () if scope in TOKEN_SCOPES else (Detail("/scope", known, "enum"),))
-        creator = None if self._actor.kind in OPERATORS else self._actor.key
+        creator = self._actor.person
         if not self.gives_approve and may(cast("Scope", scope), APPROVE):
             fault = Detail("/scope", "only the operator lets somebody approve calls")
             raise NotAllowed(f"not allowed: the scope '{scope}'", details=[fault], hint=NextStep("approver"))

@@ -165,7 +165,8 @@ class WorkspaceAccess:
         from jackfield_store.access.tokens import Tokens, UnknownToken
 
         audience = stored.get("audience", "tenant")
-        caller = Caller(stored["caller"], stored.get("scope"), remote=stored.get("remote", False), audience=audience)
+        authors = tuple(stored.get("authors", ()))
+        caller = Caller(stored["caller"], stored.get("scope"), remote=stored.get("remote", False), audience=audience, authors=authors)
         identifier = stored.get("token")
         if (person := stored.get("person")) is not None:
             return self._with_roles(caller, (person[0], person[1], tuple(person[2])))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from jackfield.cli import logs
 from jackfield.cli.parsing import Namespace, UsageError
-from jackfield.cli.session import account
+from jackfield.cli.session import account, sudo_account
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield_store.access.platform_tokens import home_of
@@ -27,12 +26,7 @@ def actor() -> Actor:
     """Return the actor that the audit log records: the account and, for root, the account that ran ``sudo``."""
     from jackfield.callers.actor import Actor
 
-    return Actor("cli", account() or "", _sudo_account())
-
-
-def _sudo_account() -> str:
-    """Return the account that ran ``sudo``; empty unless this is root, since others can forge SUDO_USER."""
-    return os.environ.get("SUDO_USER", "") if sys.platform != "win32" and os.getuid() == 0 else ""
+    return Actor("cli", account() or "", sudo_account())
 
 
 def open_storage() -> Storage:

@@ -1,13 +1,12 @@
 """Decisions of people on calls that wait for an approval: list them, show what would be sent, approve or decline.
 
-Nobody approves his own call, or one by a token that he created. The operator, who creates everybody's tokens, is not their creator in this
-sense; his own calls somebody else approves.
+Nobody approves his own call, or one by a token that he created (``own_calls``).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from jackfield.callers import APPROVE, Caller, may
@@ -20,10 +19,11 @@ from jackfield.kernel.stored_values import is_storable
 from jackfield.pipe.run import Run
 from jackfield.pipe.unstored import required
 from jackfield.pipe.waiter import run_in_thread
-from jackfield_store.access import Audit, Tokens, UnknownToken
+from jackfield_store.access import Audit
 from jackfield_store.database.cursors import cursor_after, place_after
 from jackfield_store.journal.approvals import NotWaitingError
 from jackfield_store.recording.approvals import changed, rows_of, shown, spoiled
+from jackfield_store.recording.own_calls import OwnCalls
 from jackfield_store.recording.single_use import audit_of, was_decided
 
 if TYPE_CHECKING:
@@ -280,42 +280,12 @@ class Approvals:
         return {name: value for name, value in about.items() if value is not None}
 
     def _refuse_own(self, stored: Mapping[str, Any]) -> None:
-        """Refuse the caller of a call, and whoever created the token that it was made with, to approve it.
+        """Refuse the caller of a call, and whoever stands behind it, to approve it.
 
         :raises NotAllowed: if it is the approver's own.
         """
-        token, name = stored.get("token"), stored.get("caller")
-        if token is not None:
-            asker = {f"token:{token}"}
-        elif stored.get("remote"):
-            asker = {f"user:{name}", f"link:{name}", "link"} if stored.get("audience") == "operator" else {f"user:{name}"}
-        else:
-            asker = {name or "library"}
-        approver = {self._actor.key}
-        above = {*self._creators(token)}
-        created = {*self._creators(self._actor.id)} if self._actor.kind == "token" else set()
-        asker, approver, above, created = ({*map(_person, keys)} for keys in (asker, approver, above, created))
-        if asker & approver or approver & above or asker & created or above & created:
-            text = "not allowed: nobody approves his own call, one by a token that he created, or with a token that its creator created"
-            raise NotAllowed(text, hint="Let somebody else decide on it.")
-
-    def _creators(self, identifier: str | None) -> Iterator[str]:
-        """Yield who created a token, who created that one's token, and so on, to the first.
-
-        :raises NotAllowed: if a token of the chain is not there any more: nobody knows then who has created the ones before it.
-        """
-        tokens = Tokens(self._storage.database, self._storage.vault, self._pipeline.workspace, self._pipeline.dependencies.clock)
-        kind, seen = "token", set[str]()
-        while identifier and kind == "token" and identifier not in seen:
-            seen.add(identifier)
-            try:
-                creator = tokens.find(identifier).created_by or ""
-            except UnknownToken:
-                text = "not allowed: it is not known any more who has created the token of this call"
-                raise NotAllowed(text, hint="Decline it, and let somebody else ask.") from None
-            if creator:
-                yield creator
-            kind, _, identifier = creator.partition(":")
+        pipeline, storage = self._pipeline, self._storage
+        OwnCalls(storage.database, storage.vault, pipeline.workspace, pipeline.dependencies.clock).refuse(stored, self._actor)
 
     def _end(self, row: Row, status: Literal["declined", "cancelled"], why: str, known: Mapping[str, Any] | None = None) -> None:
         """End a call that waits; the audit log says what is ``known`` of it, where its columns do not."""
@@ -346,13 +316,6 @@ class Approvals:
                 audit.append(transaction, f"approval.{status}", f"invocation:{row.id}", about)
         except NotWaitingError:
             raise self._closed(self._find_row(row.id)) from None
-
-
-def _person(key: str) -> str:
-    """Return the key of an actor without an issuer. A person who signed in to the console has one (``ISSUER#SUBJECT``), and one who sends a
-    JWT has none: equal subjects are taken to be the same person."""
-    _, marked, subject = key.partition("#")
-    return f"user:{subject}" if marked and key.startswith(("user:https://", "user:http://")) else key
 
 
 def _object(text: Any) -> Any:

@@ -1,0 +1,155 @@
+"""Four eyes: nobody approves what he has asked for himself, however he goes round it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.jackfield_store.journal.approving import asked, runtime
+
+from fake_aws import FakeAws
+from jackfield.callers import LIBRARY, Caller
+from jackfield.callers.actor import Actor
+from jackfield.kernel.clock import SystemClock
+from jackfield.kernel.errors import NotAllowed
+from jackfield_platform.schedules.schedules import WorkspaceSchedules
+from jackfield_platform.triggers.subscriptions import WorkspaceSubscriptions
+from jackfield_platform.triggers.table import SubscriptionTable
+from jackfield_store.access import Tokens
+from jackfield_store.access.platform_tokens import PlatformTokens
+from jackfield_store.access.token_seals import SET_SEAL, token_seal
+from jackfield_store.access.tokens import Token
+from jackfield_store.recording.own_calls import asker_keys
+from jackfield_store.runtime import Jackfield
+from nursery import mail
+
+ADA, BOB, LINK = Actor("cli", "ada"), Actor("cli", "bob"), Actor("link", "console", "one-time link")
+SUDO = Actor("cli", "root", "ada")
+
+
+def order(subject: str) -> dict[str, Any]:
+    """What runs by itself."""
+    return {name: value for name, value in mail(subject).items() if name != "idempotencyKey"}
+
+
+def made(jackfield: Jackfield, creator: Actor, scope: str = "invoke", name: str = "agent") -> Token:
+    """A token by that creator."""
+    tokens = Tokens(jackfield.storage.database, jackfield.storage.vault, "default", SystemClock(), creator, grants=True)
+    return tokens.create(scope, name).token
+
+
+def holder(token: Token) -> Caller:
+    """Who calls with a token."""
+    return Caller(token.id, token.scope, token.rules, remote=True, token=token.id)
+
+
+def run(schedules: WorkspaceSchedules) -> str:
+    """A call of the schedule by hand."""
+    found = schedules.run("nightly")
+    return found if isinstance(found, str) else found.meta.invocation_id
+
+
+def refusal(jackfield: Jackfield, identifier: str, actor: Actor, caller: Caller | None = None) -> str:
+    """Why an actor may not approve a call; empty if he may."""
+    approvals = jackfield.approvals_of(caller or Caller(actor.key, audience="operator"), actor)
+    found = approvals.own_reason(identifier)
+    if found is not None:
+        with pytest.raises(NotAllowed, match=r"nobody approves his own call|not known any more"):
+            approvals.approve(identifier)
+    return found or ""
+
+
+@pytest.mark.parametrize(
+    ("creator", "approver", "is_own"),
+    [
+        (ADA, ADA, True), (ADA, BOB, False), (LINK, LINK, True), (LINK, ADA, True), (ADA, LINK, True), (SUDO, ADA, True), (ADA, SUDO, True),
+        (SUDO, BOB, False), (Actor("library"), Actor("library"), True), (Actor("library"), BOB, False),
+        (Actor("user", "https://id.example#eve", "Eve"), Actor("user", "eve"), True),
+        (Actor("user", "https://id.example#eve", "Eve"), LINK, False),
+    ],
+)  # fmt: skip
+def test_who_creates_a_token_has_asked_for_what_it_asks(
+    upgraded: str, aws: FakeAws, creator: Actor, approver: Actor, *, is_own: bool
+) -> None:
+    """The operator, too, by account, ``sudo`` and one-time link, whose holder may be any account; a token between hides nothing."""
+    with runtime(upgraded, aws) as jackfield:
+        first = made(jackfield, creator, "manage")
+        second = made(jackfield, Actor("token", first.id))
+        for token in (first, second):
+            waits = asked(jackfield, holder(token), idempotencyKey=token.id).meta.invocation_id
+            caller = Caller("x", "approve", remote=True) if approver.kind == "user" else None
+            found = refusal(jackfield, waits, approver, caller)
+            assert ("you have created the token that asked for it" in found) == is_own
+            assert (found == "") != is_own
+
+
+def test_a_platform_between_hides_nothing(upgraded: str, aws: FakeAws) -> None:
+    """Who has created a platform's token has created those that it creates; a platform of before that was recorded is any operator's."""
+    with runtime(upgraded, aws) as jackfield:
+        storage = jackfield.storage
+        platform = PlatformTokens(storage.database, storage.vault, SystemClock(), ADA).create("acme-*", "shop").token
+        waits = asked(jackfield, holder(made(jackfield, Actor("platform", platform.id)))).meta.invocation_id
+        assert [bool(refusal(jackfield, waits, actor)) for actor in (ADA, LINK, BOB)] == [True, True, False]
+        with storage.database.write() as transaction:
+            transaction.change("UPDATE platform_tokens SET created_by = 'cli:eve'", {})
+        assert "not known any more" in refusal(jackfield, waits, ADA)
+
+
+def test_a_token_of_before_is_any_operators(upgraded: str, aws: FakeAws) -> None:
+    """Nobody knows which one of them has created it; a token of the scope ``approve`` decides."""
+    with runtime(upgraded, aws) as jackfield:
+        storage, old = jackfield.storage, made(jackfield, ADA)
+        with storage.database.write() as transaction:
+            transaction.change("UPDATE tokens SET created_by = NULL WHERE id = :id", {"id": old.id})
+            row = transaction.find("SELECT * FROM tokens WHERE id = :id", {"id": old.id})
+            transaction.change(SET_SEAL, {"workspace": "default", "id": old.id, "seal": token_seal(storage.vault, "default", old.id, row)})
+        waits = asked(jackfield, holder(old)).meta.invocation_id
+        assert all(refusal(jackfield, waits, actor) for actor in (ADA, BOB, LINK, Actor("library")))
+        approver = made(jackfield, BOB, "approve")
+        assert refusal(jackfield, waits, Actor("token", approver.id), holder(approver)) == ""
+
+
+def test_what_a_link_asks_no_account_approves(upgraded: str, aws: FakeAws) -> None:
+    """Its holder read it on a terminal of the server, and may be any of them; what an account asks, the link does not approve."""
+    with runtime(upgraded, aws) as jackfield:
+        by_link = asked(jackfield, Caller("console", "manage", remote=True, audience="operator"), idempotencyKey="l").meta.invocation_id
+        by_ada = asked(jackfield, Caller("cli:ada", audience="operator"), idempotencyKey="a").meta.invocation_id
+        by_root = asked(jackfield, Caller("cli:root", audience="operator", authors=("cli:ada",)), idempotencyKey="r").meta.invocation_id
+        assert all(refusal(jackfield, by_link, actor) for actor in (LINK, ADA, BOB))
+        assert [bool(refusal(jackfield, by_ada, actor)) for actor in (LINK, ADA, SUDO, BOB)] == [True, True, True, False]
+        assert [bool(refusal(jackfield, by_root, actor)) for actor in (LINK, ADA, SUDO, BOB)] == [True, True, True, False]
+
+
+def test_what_a_schedule_runs_is_its_authors(upgraded: str, aws: FakeAws) -> None:
+    """Who has written it may not approve it, though somebody else has changed its times, resumed it or run it by hand since."""
+    with runtime(upgraded, aws) as jackfield:
+        eve, ada = (Caller(name, "manage", remote=True) for name in ("eve", "ada"))
+        schedules = {caller.name: WorkspaceSchedules(jackfield, caller, Actor("user", caller.name or "")) for caller in (eve, ada)}
+        schedules["eve"].add({"name": "nightly", "every": "24h", "invocation": order("order-1")})
+        approver = Caller("eve", "manage approve", remote=True)
+        assert "written what starts it" in refusal(jackfield, run(schedules["ada"]), Actor("user", "eve"), approver)
+        schedules["ada"].change("nightly", {"every": "12h"})
+        identifier = run(WorkspaceSchedules(jackfield, LIBRARY, Actor("library")))
+        for name in ("eve", "ada"):
+            assert refusal(jackfield, identifier, Actor("user", name), Caller(name, "manage approve", remote=True))
+        assert refusal(jackfield, identifier, BOB) == ""
+        schedules["ada"].change("nightly", {"invocation": order("order-2")})
+        assert refusal(jackfield, run(schedules["ada"]), Actor("user", "eve"), approver) == ""
+
+
+def test_what_a_subscription_starts_is_its_authors(upgraded: str, aws: FakeAws) -> None:
+    """By whichever token he has added it, and though somebody else has changed its inputs since: only a new ``then`` is another's."""
+    with runtime(upgraded, aws) as jackfield:
+        eve, ada = (Caller(name, "manage", remote=True) for name in ("eve", "ada"))
+        by = {caller.name: WorkspaceSubscriptions(jackfield, caller, Actor("user", caller.name or "")) for caller in (eve, ada)}
+        then = order("order-1")
+        by["eve"].add({"name": "orders", "trigger": "http/webhook", "inputs": {"signature": "secretPath"}, "then": then})
+        by["ada"].change("orders", {"inputs": {"signature": "secretPath"}})
+
+        def askers() -> set[str]:
+            found = SubscriptionTable(jackfield.storage.database, jackfield.storage.vault, "default", SystemClock()).find("orders")
+            return {*asker_keys(found.opened(jackfield.storage.vault).caller)}
+
+        assert askers() == {"user:eve", "user:ada"}
+        by["ada"].change("orders", {"then": {**then, "inputs": {**then["inputs"], "subject": "Anew"}}})
+        assert askers() == {"user:ada"}
