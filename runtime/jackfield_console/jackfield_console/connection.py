@@ -36,7 +36,7 @@ from jackfield_console.layout.components import (
 )
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import fragment, page, redirect
-from jackfield_platform.connection_uses import uses_of
+from jackfield_console.uses import uses
 from jackfield_store.management.diagnosis import doctors
 from jackfield_store.management.served_actions import TooWide
 
@@ -76,11 +76,6 @@ def _parts(text: str, lead: str) -> Iterator[object]:
 _LINKS = 20
 """Maximum number of connectors that the page names."""
 
-_USES = {
-    "schedule": ("schedules", "schedule", None), "subscription": ("subscriptions", "subscription", None),
-    "start": ("subscriptions", "subscription", " (what its events start)"),
-}  # fmt: skip
-"""Section of what runs by itself over a connection, its name, and what uses it, by kind."""
 _FEW = 12
 """Permissions up to which they are listed unfolded."""
 
@@ -88,6 +83,7 @@ _DONE = {
     "created": "Connection saved.",
     "changed": "Values saved.",
     "renamed": "Connection renamed. Its schedules and subscriptions follow.",
+    "unchanged": "Nothing was changed: the connection has this name already.",
     "resumed": "Connection resumed. Its guard counts from now on.",
     "connected": "Connected. Test it to see which account it uses.",
 }
@@ -108,14 +104,14 @@ def shown(request: PageRequest) -> Response:
     stored = row.get("source") == STORE
     status = str(row.get("status", "untested"))
     external_id, unreadable = _external_id(request, row)
-    uses = _uses(request, str(row["name"]))
+    used = uses(request, [str(row["name"])]).get(str(row["name"]), [])
     facts = terms(
         [
             ("Type", [kind.about.title, " ", h.code(row["type"])] if kind else h.code(row["type"])),
             ("Connectors", _serves(kind)),
             ("Source", None if stored else h.code(row.get("source"))),
             ("Version", row.get("version") if stored else None),
-            ("Used by", uses),
+            ("Used by", used or None),
             ("External ID", f"cannot be read: {unreadable}" if unreadable else None),
         ]
     )
@@ -130,7 +126,7 @@ def shown(request: PageRequest) -> Response:
             _values_card(request, row, kind, stored=stored, opened=status == "failing"),
             _guide(kind),
         ]
-    content += [_rename(request, row, uses), _remove(request, row, uses)] if stored and request.may("manage") else []
+    content += [_rename(request, row, used), _remove(request, row, used)] if stored and request.may("manage") else []
     return page(request, "connections", str(row["name"]), *content, head=_title(row), scripts=FORM_SCRIPTS)
 
 
@@ -148,8 +144,9 @@ def tested(request: PageRequest) -> Response:
 def renamed(request: PageRequest) -> Response:
     """``POST /connections/{name}/name``."""
     request.require("manage")
-    row = request.connections.rename(request.path("name"), request.form.get("new", "").strip())
-    return redirect(request, f"/connections/{row['name']}?done=renamed")
+    name, new = request.path("name"), request.form.get("new", "").strip()
+    row = request.connections.rename(name, new)
+    return redirect(request, f"/connections/{row['name']}?done={'unchanged' if new == name else 'renamed'}")
 
 
 def removed(request: PageRequest) -> Response:
@@ -292,27 +289,15 @@ def _guide(kind: Kind) -> Markup | None:
     return folded("Setup guide", guide(kind.about.setup))
 
 
-def _rename(request: PageRequest, row: Mapping[str, Any], uses: Node) -> Markup:
-    follow = [h.p("These follow the new name: ", uses, ".", class_="small")] if uses else []
+def _rename(request: PageRequest, row: Mapping[str, Any], used: Node) -> Markup:
+    follow = [h.p("These follow the new name: ", used, ".", class_="small")] if used else []
     new = text_field("new", "Name", str(row["name"]), "Calls by the old name, queued ones too, will fail.", required=True, maxlength=100)
     return folded("Rename", form(request, f"/connections/{row['name']}/name", new, follow, h.button("Rename")))
 
 
-def _remove(request: PageRequest, row: Mapping[str, Any], uses: Node) -> Markup:
+def _remove(request: PageRequest, row: Mapping[str, Any], used: Node) -> Markup:
     ended = ", and revokes its approval at the provider" if row.get("authorization", {}).get("status") == "granted" else None
-    stopped = h.p(h.strong("These stop: "), uses, ".") if uses else None
+    stopped = h.p(h.strong("These stop: "), used, ".") if used else None
     text = h.p("This deletes the connection and its secrets", ended, ". Invocations that use it will fail. This cannot be undone.")
     button = h.button(f"Remove {row['name']}", class_="danger")
     return folded("Remove", form(request, f"/connections/{row['name']}/removal", text, stopped, button))
-
-
-def _uses(request: PageRequest, name: str) -> list[Node]:
-    """Return links to what runs by itself over a connection; nothing to a token with rules, which may not see all of it."""
-    storage = request.server.storage
-    if request.identity.rules or request.is_silent or not storage.enabled:
-        return []
-    found: list[Node] = []
-    for use in uses_of(storage.database, storage.vault, request.identity.workspace, name):
-        kind, word, further = _USES[use["kind"]]
-        found += [", " if found else None, f"{word} ", h.a(use["name"], href=f"/{kind}/{use['name']}", target="_blank"), further]
-    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from starlette.responses import Response
@@ -14,6 +14,7 @@ from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import fragment, page
 from jackfield_console.selection import NONE, Selection, Step, tick
 from jackfield_console.sorted_list import Sorts
+from jackfield_console.uses import uses
 
 _PAGE = 50
 _MOST = 1000
@@ -105,7 +106,16 @@ def _removed(request: PageRequest, name: str, _once: str) -> Node:
     return "Removed, with its secrets."
 
 
+def _stopped(request: PageRequest, picked: Sequence[str]) -> Node:
+    """Name what stops with the connections, as the page of each does."""
+    found = uses(request, picked)
+    if not found:
+        return None
+    lead = h.p(h.strong("These stop:"))
+    return notice(lead, h.ul(h.li(h.a(name, href=f"/connections/{name}"), ": ", own) for name, own in found.items()), tone="warn")
+
+
 _GONE = "They are deleted with their secrets, and approvals are revoked at the provider. Invocations that use them will fail. This cannot be undone."
-_REMOVE = Step("remove", "Remove and revoke", "manage", _GONE, _removed, tone="danger")
+_REMOVE = Step("remove", "Remove and revoke", "manage", _GONE, _removed, _stopped, tone="danger")
 SELECTION = Selection("/connections", "connections", "Connection", (_REMOVE,), _named)
 """Steps for several connections."""

@@ -8,7 +8,6 @@ from typing import Any
 from starlette.responses import Response
 
 from jackfield.invocation import Result
-from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Node, table, terms
 from jackfield_console.layout.components import at, badge, card, code_block, done_notice, final, h, heading, json_text, more, steps
 from jackfield_console.layout.page_request import PageRequest
@@ -42,8 +41,8 @@ def listed(request: PageRequest) -> Response:
     found = _SORTS.read(request, schedules_of(request).page, _PAGE)
     rows = [
         (
-            h.a(h.strong(item["name"]), href=f"/schedules/{item['name']}"), _status(request, item), h.code(f"{item['connector']}/{item['action']}"),
-            _when(item), at(item["nextAt"], request.now) if item["nextAt"] else item.get("reason", "never"),
+            h.a(h.strong(item["name"]), href=f"/schedules/{item['name']}"), _status(item), h.code(f"{item['connector']}/{item['action']}"),
+            _when(item), at(item["nextAt"], request.now) if item["nextAt"] else _reason(item) or "never",
             h.a("Edit", href=f"/schedules/{item['name']}/edit", aria_label=f"Edit {item['name']}") if request.may("manage") else None,
         )
         for item in found.rows
@@ -62,7 +61,7 @@ def shown(request: PageRequest) -> Response:
     slots, cursor = schedules.slots(name, request.query.get("cursor") or None, _PAGE)
     upcoming = [[h.code(item["local"]), h.br()] for item in schedules.next(name, _NEXT)] if found["status"] == "active" else "none"
     about: list[tuple[str, Node]] = [
-        ("Status", [_status(request, found), " ", found.get("reason", "")]), ("Runs", _when(found)), ("Next", upcoming),
+        ("Status", [_status(found), " ", _reason(found)]), ("Runs", _when(found)), ("Next", upcoming),
         ("Missed slots", found["missed"]), ("Overlapping slots", found["overlap"]), ("Runs as", found["runsAs"]["caller"] or "the operator"),
     ]  # fmt: skip
     rows = [_slot(request, item) for item in slots]
@@ -96,14 +95,20 @@ def schedules_of(request: PageRequest) -> WorkspaceSchedules:
     return WorkspaceSchedules(request.runtime, identity.caller, identity.actor)
 
 
-def _status(request: PageRequest, found: Mapping[str, Any]) -> Node:
-    """Render whether it runs: not if its connection is no longer there."""
-    try:
-        if found["status"] == "active" and found.get("connection"):
-            request.connections.show(found["connection"])
-    except JackfieldError:
-        return [badge("broken"), f" no connection is named “{found['connection']}”"]
-    return badge(found["status"])
+def _status(found: Mapping[str, Any]) -> Node:
+    """Render whether it runs: not if what it runs, or its connection, is no longer there."""
+    fault: Mapping[str, Any] | None = found.get("fault")
+    if fault is None or found["status"] != "stopped":
+        return badge(found["status"])
+    gone = found.get("connection") if fault["code"] == "unknown_connection" else None
+    return [badge("broken"), f" no connection is named “{gone}”" if gone else f" {fault['message']}"]
+
+
+def _reason(found: Mapping[str, Any]) -> str:
+    """Return why it does not run, beside its status, and what to do."""
+    fault, reason = found.get("fault", {}), str(found.get("reason", ""))
+    own = "" if fault and reason.startswith(fault["message"]) else reason
+    return " ".join(text for text in (f"{own}." if own and fault else own, fault.get("hint", "")) if text)
 
 
 def _buttons(request: PageRequest, found: Mapping[str, Any]) -> Node:

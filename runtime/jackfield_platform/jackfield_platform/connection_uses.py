@@ -5,7 +5,7 @@ They follow a connection that is renamed, and stop with one that is removed, in 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -36,16 +36,21 @@ WHERE {_OWN} AND status <> 'paused'
 """
 
 
-def uses_of(database: Database, vault: Vault, workspace: str, connection: str) -> list[dict[str, str]]:
-    """Return what runs by itself over a connection: ``kind`` (``schedule``, ``subscription`` over it, ``start`` of a subscription whose
+def uses_of(database: Database, vault: Vault, workspace: str, connections: Collection[str]) -> dict[str, list[dict[str, str]]]:
+    """Return what runs by itself over each of the connections: ``kind`` (``schedule``, ``subscription`` over it, ``start`` of one whose
     events start invocations over it) and ``name``."""
-    values = {"workspace": workspace, "connection": connection}
+    found: dict[str, list[dict[str, str]]] = {name: [] for name in connections}
     with database.read() as transaction:
-        schedules = [Schedule.read(workspace, row) for row in transaction.execute(_SCHEDULES, values)]
-        subscriptions = [Subscription.read(workspace, row) for row in transaction.execute(_SUBSCRIPTIONS, values)]
-    found = [{"kind": "schedule", "name": one.name} for one in schedules if one.status != "ended"]
-    found += [{"kind": "subscription", "name": one.name} for one in subscriptions if one.connection == connection]
-    return found + [{"kind": "start", "name": one.name} for one, _, _ in _starting(subscriptions, vault, connection)]
+        for connection, uses in found.items():
+            rows = transaction.execute(_SCHEDULES, {"workspace": workspace, "connection": connection})
+            schedules = [Schedule.read(workspace, row) for row in rows]
+            uses += [{"kind": "schedule", "name": one.name} for one in schedules if one.status != "ended"]
+        subscriptions = [Subscription.read(workspace, row) for row in transaction.execute(_SUBSCRIPTIONS, {"workspace": workspace})]
+    for one in subscriptions:
+        found.get(one.connection or "", []).append({"kind": "subscription", "name": one.name})
+    for one, _, then in _starting(subscriptions, vault, connections):
+        found[then["connection"]].append({"kind": "start", "name": one.name})
+    return found
 
 
 def look_again(transaction: Transaction, vault: Vault, workspace: str, connection: str, now: float, renamed: str | None = None) -> None:
@@ -72,7 +77,7 @@ def _carry(transaction: Transaction, vault: Vault, workspace: str, connection: s
             moved = replace(content, invocation={**content.invocation, **named}, connection=renamed)
             transaction.change(_MOVE, {**values, "id": schedule.id, "connection": renamed, "sealed": schedule.sealed_with(vault, moved)})
     subscriptions = [Subscription.read(workspace, row) for row in transaction.execute(_SUBSCRIPTIONS, values)]
-    for found, sealed, then in _starting(subscriptions, vault, connection):
+    for found, sealed, then in _starting(subscriptions, vault, (connection,)):
         changed = replace(sealed, then={**then, "connection": renamed})
         transaction.change(_SEAL, {**values, "id": found.id, "sealed": changed.sealed(vault, found)})
 
@@ -83,14 +88,16 @@ def _stop(transaction: Transaction, vault: Vault, workspace: str, connection: st
     for row in transaction.execute(_SCHEDULES, values):
         transaction.change(_STOP, {**values, "id": row.id})
     subscriptions = [Subscription.read(workspace, row) for row in transaction.execute(_SUBSCRIPTIONS, values)]
-    for found, _, _ in _starting(subscriptions, vault, connection):
+    for found, _, _ in _starting(subscriptions, vault, (connection,)):
         transaction.change(_DISABLE, {**values, "id": found.id})
 
 
-def _starting(subscriptions: list[Subscription], vault: Vault, connection: str) -> Iterator[tuple[Subscription, Sealed, Mapping[str, Any]]]:
-    """Yield the subscriptions whose events start invocations over a connection, with what they consist of."""
+def _starting(
+    subscriptions: list[Subscription], vault: Vault, connections: Collection[str]
+) -> Iterator[tuple[Subscription, Sealed, Mapping[str, Any]]]:
+    """Yield the subscriptions whose events start invocations over one of the connections, with what they consist of."""
     for found in subscriptions:
         with suppress(JackfieldError):  # nobody can read it
             content = found.opened(vault)
-            if content.then is not None and content.then.get("connection") == connection:
+            if content.then is not None and content.then.get("connection") in connections:
                 yield found, content, content.then

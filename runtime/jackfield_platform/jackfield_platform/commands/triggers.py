@@ -5,7 +5,7 @@ from __future__ import annotations
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.session import caller, open_jackfield
-from jackfield_platform.triggers.subscriptions import find_trigger
+from jackfield_platform.references import find_trigger
 
 _COLUMNS = ("trigger", "kind", "title", "types", "description")
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, cast
 from jackfield.invocation import Result, new_invocation_id
 from jackfield.kernel.clock import iso
 from jackfield.kernel.dataclass import replace
-from jackfield.kernel.errors import Detail, InvalidInvocation, unknown_members
+from jackfield.kernel.errors import Detail, InvalidInvocation, UnknownName, unknown_members
 from jackfield.redaction.marks import masked
+from jackfield_platform.references import References, fault_of, require, said
 from jackfield_platform.schedules import Content, Schedule, ScheduleConflict, ScheduleTable, Timing, check_slot_values, with_slot
 from jackfield_platform.schedules.policy import MISSED, OVERLAP, Missed, Overlap
 from jackfield_platform.schedules.slot_runs import invocation_of
@@ -87,7 +88,8 @@ class WorkspaceSchedules:
     def page(self, after: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
         """Return a page of visible schedules by name, and the cursor of the next page."""
         found, more = visible_page(by_name(self._table.page), self._sees, after, limit)
-        return [schedule.to_json() for schedule in found], more
+        references = References(self._runtime)
+        return [{**schedule.to_json(), **self._standing(schedule, references)} for schedule in found], more
 
     def show(self, name: str) -> dict[str, Any]:
         """Return a schedule with its invocation, secrets masked, and its last slots."""
@@ -118,9 +120,10 @@ class WorkspaceSchedules:
     def resume(self, name: str) -> dict[str, Any]:
         """Run the slots that follow. A schedule that was stopped runs with the caller's rights from then on.
 
-        :raises JackfieldError: if it has ended, or the caller may not run its invocation.
+        :raises JackfieldError: if it has ended, what it runs or the connection is gone, or the caller may not run its invocation.
         """
         schedule = self._find(name)
+        require(self._missing(schedule, References(self._runtime)))
         if schedule.status != "stopped":
             return self._shown(self._table.resume(schedule))
         if schedule.timing.after(self._table.time.now()) is None:
@@ -169,6 +172,18 @@ class WorkspaceSchedules:
             raise unknown_schedule(name)
         return schedule
 
+    @staticmethod
+    def _missing(schedule: Schedule, references: References) -> UnknownName | None:
+        """Return the fault of what a schedule refers to and is gone; None if all is there."""
+        return references.of_call(schedule.connector, schedule.action, schedule.connection)
+
+    def _standing(self, schedule: Schedule, references: References) -> dict[str, Any]:
+        """Return the members that say that something is gone: no slot can run. It runs again by itself once that is back."""
+        fault = None if schedule.status == "ended" else self._missing(schedule, references)
+        if fault is None or schedule.status != "active":
+            return fault_of(fault)
+        return {"status": "stopped", "reason": said(fault), "nextAt": None, **fault_of(fault)}
+
     def _sees(self, schedule: Schedule) -> bool:
         manifest = self._runtime.catalog.look(schedule.connector)[1]
         return self._authorizer.sees_entry(manifest, schedule.connector, schedule.action, schedule.effect, schedule.connection)
@@ -180,7 +195,8 @@ class WorkspaceSchedules:
         if "inputs" in invocation:  # without the action's schema nobody knows which inputs are secret
             invocation["inputs"] = "***" if action is None else masked(action.inputs, invocation["inputs"] or {})
         slots = [slot.to_json() for slot in self._table.slots(schedule, None, _SHOWN)]
-        return {**schedule.to_json(), **self._table.silence(schedule), "invocation": invocation, "slots": slots}
+        about = {**schedule.to_json(), **self._standing(schedule, References(self._runtime)), **self._table.silence(schedule)}
+        return {**about, "invocation": invocation, "slots": slots}
 
 
 def _check_members(document: Mapping[str, Any], required: tuple[str, ...]) -> None:

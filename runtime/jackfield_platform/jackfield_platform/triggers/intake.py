@@ -24,12 +24,13 @@ from jackfield.kernel.failures import Raised, attempt_foreign
 from jackfield.kernel.fork import ProcessLocal
 from jackfield.kernel.rate_limiter import RateLimiter, network_of
 from jackfield.kernel.secrecy import SecretHolder
+from jackfield_platform.references import said
 from jackfield_platform.triggers.arrivals import LISTENING, ArrivalUnit, NotReceivingError, in_parts, require_receiving
 from jackfield_platform.triggers.due import DueSubscriptions
 from jackfield_platform.triggers.event_calls import EventCalls
 from jackfield_platform.triggers.fetched_files import FetchedFiles
 from jackfield_platform.triggers.guards import pause_exceeding
-from jackfield_platform.triggers.subscription_work import SubscriptionWork, hook_of, said, token_ended
+from jackfield_platform.triggers.subscription_work import SubscriptionWork, hook_of, token_ended
 from jackfield_platform.triggers.subscriptions import check_inputs
 from jackfield_platform.triggers.table import by_path
 from jackfield_store.database.due_rows import OvertakenError

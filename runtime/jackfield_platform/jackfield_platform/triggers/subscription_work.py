@@ -12,6 +12,7 @@ from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import InvalidInvocation, JackfieldError, NotFound, RateLimited, Unavailable, UnknownAction, UnknownName
 from jackfield.kernel.failures import Raised, attempt, contained
 from jackfield.pipe.call_rules import seen_connection
+from jackfield_platform.references import said
 from jackfield_platform.triggers.event_calls import EventCalls
 from jackfield_platform.triggers.guards import pause_exceeding
 from jackfield_platform.triggers.polling import Polling
@@ -333,11 +334,6 @@ class SubscriptionWork:
 def token_ended(how: str) -> InvalidInvocation:
     """Return the error of a subscription whose token has ended."""
     return InvalidInvocation(f"the token that added the subscription {how}", hint="Remove it, and add it with another token.")
-
-
-def said(error: JackfieldError) -> str:
-    """Return what people are told of an error: what is wrong, and what to do."""
-    return f"{error.message}. {error.hint}" if error.hint else error.message
 
 
 def _of_author(error: Exception) -> JackfieldError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -10,10 +11,11 @@ from pydantic import ValidationError
 from jackfield.callers import Request, may
 from jackfield.kernel.clock import moment
 from jackfield.kernel.dataclass import replace
-from jackfield.kernel.errors import Detail, InvalidInput, InvalidInvocation, NotAllowed, UnknownAction, did_you_mean, unknown_members
+from jackfield.kernel.errors import Detail, InvalidInput, InvalidInvocation, NotAllowed, UnknownName, unknown_members
 from jackfield.kernel.hints import NextStep
 from jackfield.pipe.call_rules import seen_connection
 from jackfield.redaction.marks import masked
+from jackfield_platform.references import References, fault_of, find_trigger, require, said
 from jackfield_platform.triggers.event_calls import checked_then
 from jackfield_platform.triggers.subscription import Subscription
 from jackfield_platform.triggers.table import SubscriptionTable, unknown_subscription
@@ -26,7 +28,6 @@ from jackfield_store.recording.own_calls import joined
 if TYPE_CHECKING:
     from jackfield.callers import Caller
     from jackfield.callers.actor import Actor
-    from jackfield.catalog import Catalog
     from jackfield.manifest.manifest import Manifest
     from jackfield.manifest.triggers import TriggerManifest
     from jackfield_store.runtime import Jackfield
@@ -160,8 +161,8 @@ class WorkspaceSubscriptions:
     def page(self, after: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
         """Return a page of visible subscriptions by name, and the cursor of the next page."""
         found, more = visible_page(by_name(self._table.page), self._sees, after, limit)
-        now = self._table.time.now()
-        return [one.to_json(now) for one in found], more
+        now, references = self._table.time.now(), References(self._runtime)
+        return [{**one.to_json(now), **self._standing(one, references, now)} for one in found], more
 
     def show(self, name: str) -> dict[str, Any]:
         """Return a subscription with its URL, its inputs, secrets masked, and its checkpoint."""
@@ -172,8 +173,13 @@ class WorkspaceSubscriptions:
         return self._shown(self._set(name, "disabling", "disabled"))
 
     def enable(self, name: str) -> dict[str, Any]:
-        """Receive or poll again. A poll goes on where it was."""
-        return self._shown(self._set(name, "pending", "enabled"))
+        """Receive or poll again. A poll goes on where it was.
+
+        :raises UnknownName: if a connector, action, trigger or connection that it refers to is gone.
+        """
+        found = self._find(name)
+        require(self._missing(found, References(self._runtime)))
+        return self._shown(self._table.set(found, "pending", "enabled"))
 
     def remove(self, name: str) -> None:
         """Remove a subscription: it listens no more at once, and a process removes the registration at the provider. Its events stay."""
@@ -194,6 +200,22 @@ class WorkspaceSubscriptions:
 
     def _set(self, name: str, status: str, event: str) -> Subscription:
         return self._table.set(self._find(name), status, event)
+
+    def _missing(self, found: Subscription, references: References) -> UnknownName | None:
+        """Return the fault of what it refers to and is gone: what it watches, or what its events start; None if all is there."""
+        watched = references.of_trigger(found.connector, found.trigger_key, found.connection)
+        if watched is not None:
+            return watched
+        with suppress(SealBroken):  # another fault, which whoever works on it tells
+            return references.of_then(found.opened(self._runtime.storage.vault).then)
+        return None
+
+    def _standing(self, found: Subscription, references: References, now: float) -> dict[str, Any]:
+        """Return the members that say that something is gone: no poll or event can do what it is for. One that is paused stays so."""
+        fault = self._missing(found, references)
+        if fault is None or found.shown_status(now)[0] in ("paused", "failing"):
+            return fault_of(fault)
+        return {"status": "failing", "reason": said(fault), **fault_of(fault)}
 
     def _find(self, name: str) -> Subscription:
         found = self._table.find(name)
@@ -237,7 +259,9 @@ class WorkspaceSubscriptions:
         manifest = self._runtime.catalog.look(found.connector)[1]
         trigger = None if manifest is None else manifest.triggers.get(found.trigger_key)
         inputs = "***" if trigger is None else masked(trigger.inputs, dict(content.inputs))
-        about = found.to_json(self._table.time.now(), self._url(content.path, trigger) if content.path else None)
+        now = self._table.time.now()
+        about = found.to_json(now, self._url(content.path, trigger) if content.path else None)
+        about |= self._standing(found, References(self._runtime), now)
         checkpoint = {"checkpoint": found.checkpoint(vault)} if found.polls else {}
         then = {} if content.then is None else {"then": self._shown_then(content.then)}
         return {**about, "inputs": inputs, **checkpoint, **then, **self._shown_guard(found.connection)}
@@ -265,21 +289,6 @@ class WorkspaceSubscriptions:
 def hook_url(base: str, path: str) -> str:
     """Return the URL to which a provider sends, relative if nobody has named the server's address."""
     return f"{base.rstrip('/')}{HOOKS}{path}"
-
-
-def find_trigger(catalog: Catalog, text: str) -> tuple[Manifest, TriggerManifest]:
-    """Return the connector's manifest and the trigger of a name such as ``echo/posted``.
-
-    :raises UnknownConnector: if there is no such connector.
-    :raises UnknownAction: if it has no such trigger.
-    """
-    key, _, name = text.partition("/")
-    manifest = catalog.find(key)
-    trigger = manifest.triggers.get(name)
-    if trigger is None:
-        hint = f"It has {', '.join(sorted(manifest.triggers)) or 'none'}."
-        raise UnknownAction(f"'{key}' has no trigger '{name[:80]}'{did_you_mean(name, manifest.triggers)}", hint=hint)
-    return manifest, trigger
 
 
 def check_inputs(runtime: Jackfield, manifest: Manifest, trigger: TriggerManifest, inputs: Any) -> Any:

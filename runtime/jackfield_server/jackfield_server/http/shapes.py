@@ -219,12 +219,16 @@ _SCHEDULED: Json = {
     "type": "object",
     "description": 'An invocation without key. Inputs may contain {"$slot": "%Y-%m-%d"} for the slot\'s time.',
 }
+_GONE: Json = {
+    **object_of(("code", "message", "hint"), code=STRING, message=STRING, hint=STRING),
+    "description": "What it refers to and is gone: a connector, an action, a trigger or a connection. It does nothing until that is back.",
+}  # fmt: skip
 _SCHEDULES: dict[str, Json] = {
     "NewSchedule": closed_with(("name", "invocation"), {"name": NAME, "invocation": _SCHEDULED, **_WHEN}),
     "ScheduleChange": closed_with((), {"invocation": _SCHEDULED, **_WHEN}),
     "Schedule": object_of(
         ("id", "name", "status", "connector", "action", "missed", "overlap", "runsAs", "nextAt", "createdAt", "changedAt"), closed=False,
-        id=STRING, name=NAME, status={"enum": ["active", "paused", "ended", "stopped"]}, reason=STRING,
+        id=STRING, name=NAME, status={"enum": ["active", "paused", "ended", "stopped"]}, reason=STRING, fault=_GONE,
         connector=STRING, action=STRING, connection=STRING, invocation=_SCHEDULED, **_WHEN,
         runsAs=object_of(("caller", "token"), caller=NULLABLE, token=NULLABLE), nextAt={**NULLABLE, "format": "date-time"},
         silentUntil=MOMENT, silentReason={"type": "string"},
@@ -256,7 +260,7 @@ _SUBSCRIPTIONS: dict[str, Json] = {
     "Subscription": object_of(
         ("id", "name", "trigger", "kind", "status", "runsAs", "createdAt", "changedAt"), closed=False,
         id=STRING, **_WATCHED, kind={"enum": ["webhook", "poll"]},
-        status={"enum": ["pending", "active", "degraded", "failing", "paused"]}, reason=STRING,
+        status={"enum": ["pending", "active", "degraded", "failing", "paused"]}, reason=STRING, fault=_GONE,
         url={"type": "string", "description": "Where the provider sends to."}, inputs=ANY,
         secret={"type": "string", "description": "What the provider signs with, shown once."}, checkpoint={"type": "object"},
         then={"type": "object"}, guard=_WATCH_GUARD, nextAt=MOMENT, renewAt=MOMENT, lastSuccessAt=MOMENT, lastEventAt=MOMENT,

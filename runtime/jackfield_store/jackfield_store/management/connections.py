@@ -233,7 +233,7 @@ class ManagedConnections:
 
     def rename(self, name: str, new_name: str) -> dict[str, Any]:
         """Rename a stored connection and return it under its new name. Its schedules, subscriptions and guard follow; calls
-        by the old name do not.
+        by the old name do not. With the name that it has, nothing is changed, as ``warnings`` say.
 
         :raises UnknownConnection: if there is none with the old name.
         :raises InvalidConnection: if the new name is taken or not valid.
@@ -243,6 +243,8 @@ class ManagedConnections:
         store = self._changeable(new_name)
         if store.show(name) is None:
             raise not_stored(self.known, name)
+        if new_name == name:
+            return {**self.show(name), "warnings": [f"nothing was changed: the connection is named '{name}' already"]}
         in_transaction = self._audited("connection.renamed", name, renamed=new_name, to=new_name)
         return shown_from_store(store.rename(name, new_name, in_transaction), self.kinds)
 
