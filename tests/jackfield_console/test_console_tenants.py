@@ -77,6 +77,7 @@ def test_the_operator_changes_what_all_processes_share(place: Place) -> None:
     operator, page = place.signed_in(), "/tenants/settings"
     assert operator.change("/tenants", page, setting="allowHosts", value="crm.internal").status == 303
     assert "allowHosts crm.internal no process" in operator.get("/tenants?done=set").words
+    assert "allowHosts was not set, and is crm.internal now" in operator.get("/tenants?done=set&setting=allowHosts").words
     refused = operator.change("/tenants", page, setting="publicUrl", value="ftp://x")
     assert (refused.status, "is not the address of a server" in refused.words) == (400, True), refused.words
     assert operator.change("/tenants", page, setting="nobody", value="1").status == 400
@@ -84,6 +85,28 @@ def test_the_operator_changes_what_all_processes_share(place: Place) -> None:
     assert "allowHosts not set no process" in operator.get("/tenants").words
     client = place.signed_in(_token(place))
     assert client.post(page, {"csrf": client.get("/").csrf, "setting": "allowHosts", "value": "evil"}).status == 403
+
+
+def test_a_setting_is_changed_from_its_present_value(place: Place) -> None:
+    """Each form has the value that is stored, a list one host a line; what was overwritten is said, and what another has stored meanwhile
+    is not overwritten."""
+    storage, operator = place.host.storage, place.signed_in()
+    settings = SharedSettings(storage, place.host.clock, Actor("cli"))
+    settings.set("allowHosts", "crm.internal 10.0.0.0/8")
+    settings.set("roles", '[{"role": "admin", "workspace": "acme", "group": "ops"}]')
+    settings.set("settle", "on")
+    shown = operator.get("/tenants").text
+    assert re.search(r'<textarea[^>]*id="value-allowHosts"[^>]*>crm\.internal\n10\.0\.0\.0/8</textarea>', shown)
+    assert "&quot;group&quot;: &quot;ops&quot;" in re.sub(r"\s+", " ", shown.partition('id="value-roles"')[2])
+    assert '<option value="on" selected' in shown.partition('id="value-settle"')[2].partition("</select>")[0]
+    change = {"setting": "allowHosts", "before": "crm.internal 10.0.0.0/8", "value": "crm.internal\r\n10.0.0.0/8\r\nerp.internal"}
+    done = operator.change("/tenants", "/tenants/settings", **change)
+    told = operator.get(done.headers["location"]).words
+    assert "allowHosts was crm.internal 10.0.0.0/8 , and is crm.internal 10.0.0.0/8 erp.internal now" in told
+    for value in ("other.internal", ""):
+        late = operator.change("/tenants", "/tenants/settings", **{**change, "value": value})
+        assert (late.status, "was changed meanwhile: it is 'crm.internal 10.0.0.0/8 erp.internal'" in late.words) == (409, True)
+    assert settings.find("allowHosts")["value"] == "crm.internal 10.0.0.0/8 erp.internal"
 
 
 def test_the_operator_sees_whether_the_server_takes_calls(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from jackfield_console.layout.components import at, badge, card, done_notice, fa
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import fragment, outcome, page, redirect
 from jackfield_console.server_health import server_card
-from jackfield_console.shared_settings import shared_card
+from jackfield_console.shared_settings import overwritten, shared_card
 from jackfield_console.sign_in import ConsoleSessions
 from jackfield_console.sorted_list import Sorts
 from jackfield_platform.tenants.health import health
@@ -25,8 +25,6 @@ _COLUMNS = ("Workspace", "Status", "Connections", "Calls, 24 h", "Failures, 24 h
 _SORTS = Sorts({"Workspace": "name", "Created": "createdAt"}, names="name")
 _DONE = {
     "created": "Workspace created.",
-    "set": "Setting stored. Running processes take it within seconds.",
-    "unset": "Stored value removed.",
 }
 
 
@@ -50,6 +48,7 @@ def listed(request: PageRequest) -> Response:
         "tenants",
         "Tenants",
         done_notice(request, _DONE),
+        overwritten(request),
         filters("/tenants", beginning),
         shown,
         _new(request),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jackfield.callers.actor import Actor
 from jackfield.kernel.clock import Clock, iso
@@ -21,6 +21,17 @@ from jackfield_store.database.shared_settings import (
 )
 from jackfield_store.journal.instance import LEASE
 from jackfield_store.resources.storage import Storage
+
+if TYPE_CHECKING:
+    from jackfield_store.database import Transaction
+    from jackfield_store.keys import Vault
+
+
+class SettingChanged(InvalidInvocation):
+    """The setting has another value than the one that is to be replaced."""
+
+    http_status = 409
+    problem = "conflict"
 
 
 class SharedSettings:
@@ -48,10 +59,12 @@ class SharedSettings:
         find_setting(name)
         return next(one for one in self.list() if one["name"] == name)
 
-    def set(self, name: str, value: str) -> dict[str, Any]:
+    def set(self, name: str, value: str, seen: str | None = None) -> dict[str, Any]:
         """Store a value for all processes.
 
+        :param seen: the value that is to be replaced, empty if none is stored; None to replace whichever is.
         :raises InvalidInvocation: if there is no such setting, or the value does not fit it.
+        :raises SettingChanged: if another value is stored than the one ``seen``.
         """
         checked = find_setting(name).check(value)
         if not checked:
@@ -59,21 +72,22 @@ class SharedSettings:
         vault = self._storage.vault
         vault.prepare(DEFAULT)
         with self._storage.database.write() as transaction:
-            before = stored_settings(transaction, vault)[0].get(name)
+            before = _replaced(transaction, vault, name, seen)
             store_setting(transaction, vault, name, checked, self._clock.time())
             self._record(transaction, name, before, checked)
         return self.find(name)
 
-    def unset(self, name: str) -> dict[str, Any]:
-        """Remove a stored value.
+    def unset(self, name: str, seen: str | None = None) -> dict[str, Any]:
+        """Remove a stored value; ``seen`` is as in ``set``.
 
         :raises InvalidInvocation: if there is no such setting.
+        :raises SettingChanged: if another value is stored than the one ``seen``.
         """
         find_setting(name)
         vault = self._storage.vault
         vault.prepare(DEFAULT)
         with self._storage.database.write() as transaction:
-            before = stored_settings(transaction, vault)[0].get(name)
+            before = _replaced(transaction, vault, name, seen)
             if remove_setting(transaction, name):
                 self._record(transaction, name, before, None)
         return self.find(name)
@@ -82,6 +96,19 @@ class SharedSettings:
         audit = Audit(self._storage.database, lambda: self._storage.vault, DEFAULT, self._clock, self._actor)
         about = {"before": None if before is None else before.value, "after": after}
         audit.append(transaction, "setting.changed", f"setting:{name}", about)
+
+
+def _replaced(transaction: Transaction, vault: Vault, name: str, seen: str | None) -> Stored | None:
+    """Return the value that a change replaces.
+
+    :raises SettingChanged: if it is not the one that was seen.
+    """
+    found = stored_settings(transaction, vault)[0].get(name)
+    present = "" if found is None else found.value
+    if seen is not None and seen != present:
+        now = f"'{present[:200]}'" if present else "not set"
+        raise SettingChanged(f"'{name}' was changed meanwhile: it is {now}", hint="Look at it, and change it again.")
+    return found
 
 
 def _shown(setting: SharedSetting, stored: Stored | None, is_damaged: bool, differs: str | None) -> dict[str, Any]:
