@@ -246,12 +246,13 @@ def _install(request: PageRequest, row: Row) -> Markup:
 
 
 def _upgrade(request: PageRequest, installer: Installer, key: str, row: Row | None, versions: Sequence[Row]) -> Markup | None:
-    """Show the changes of the newest release, if it is newer than the default version."""
+    """Show the changes of the newest release, if it is newer than the version that calls use."""
     if row is None:
         gone = revoked_here(request).get(key)
         return notice("The catalogue has withdrawn its releases." if gone else "The catalogue has no release of it.", tone="warn")
-    if row["version"] in {mine["version"] for mine in versions}:
-        return notice("The newest version is installed.")
+    used = _used(versions)
+    if row["version"] == used:
+        return notice("The newest version is installed, and calls use it.")
     found = installer.upgrade(key, breaking=True, dry_run=True)
     if found["refused"]:
         error = found["refused"][0]["error"]
@@ -268,8 +269,10 @@ def _upgrade(request: PageRequest, installer: Installer, key: str, row: Row | No
     )
     consent = h.label(h.input(type="checkbox", name="breaking", value="yes", required=True), " Upgrade although callers break")
     button = h.button(f"Upgrade to {step['to']}", class_="primary")
+    is_here = step["to"] in {mine["version"] for mine in versions}
     return card(
         f"Upgrade from {step['from']} to {step['to']}",
+        notice(f"{step['to']} is newer, and installed. Calls use {used}, which somebody has chosen.") if is_here else None,
         notice("Some callers would break.", tone="warn") if is_breaking else None,
         changes,
         form(request, f"/marketplace/{key}/upgrade", h.p(consent) if is_breaking else None, button),

@@ -198,7 +198,15 @@ def test_the_console_installs_upgrades_and_removes(place: Place, shop: Storefron
     upgraded = browser.change("/marketplace/acme", "/marketplace/acme/upgrade")
     assert "Acme was upgraded. Version 1.1.0 is used now." in browser.get(upgraded.headers["location"]).words
     assert "1.1.0 (default), 1.0.0" in browser.get("/marketplace/acme").words
-    back = browser.change("/marketplace/acme", "/marketplace/acme/version", version="1.0.0", source=f"file://{shop.site}")
+    earlier = {"version": "1.0.0", "source": f"file://{shop.site}"}
+    browser.change("/marketplace/acme", "/marketplace/acme/version", **earlier)
+    shown = browser.get("/marketplace/acme").words
+    assert "Upgrade from 1.0.0 to 1.1.0 1.1.0 is newer, and installed. Calls use 1.0.0" in shown
+    assert ("newest version is installed" in shown, "outdated" in browser.get("/marketplace").words) == (False, True)
+    browser.change("/marketplace/acme", "/marketplace/acme/upgrade")
+    shown = browser.get("/marketplace/acme").words
+    assert ("1.1.0 (default), 1.0.0" in shown, "newest version is installed, and calls use it" in shown) == (True, True)
+    back = browser.change("/marketplace/acme", "/marketplace/acme/version", **earlier)
     assert "Acme was changed. Version 1.0.0 is used now." in browser.get(back.headers["location"]).words
     assert "1.0.0 (default), 1.1.0" in browser.get("/marketplace/acme").words
     newer = {"version": "1.1.0", "source": f"file://{shop.site}"}
