@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.jackfield_console.console_client import Place, placed
+from tests.jackfield_console.console_client import Place, placed, token
 
 from clocks import FakeClock
 from jackfield.callers.actor import Actor
@@ -62,4 +66,60 @@ def test_entries_are_found_by_a_part_of_what_is_shown(place: Place, query: str) 
     client = place.signed_in()
     assert "connection:billing" in client.get(f"/audit?{query.format(id=made.id)}").words
     assert "connection:billing" not in client.get("/audit?object=nothing").words
-    assert "connection:billing" not in client.get("/audit?actor=web").words
+    assert "connection:billing" not in client.get("/audit?actor=elsewhere").words
+
+
+@pytest.mark.parametrize("text", ["one-time+link", "ONE-TIME", "lovelace", "Ada+Lovelace", "J%C3%BCrgen", "link:console"])
+def test_who_has_acted_is_found_as_the_column_names_him(place: Place, text: str) -> None:
+    """By a name, which no key has, or a part of it: the holder of a one-time link, a person; a detail with that text is nobody's name."""
+    storage, clock = place.host.storage, place.host.clock
+    client = place.signed_in()
+    names = {"people": "Ada Lovelace", "others": "Jürgen Habermas"}
+    for identifier, name in names.items():
+        log = Audit(storage.database, lambda: storage.vault, "default", clock, Actor("user", f"https://id.example#{identifier}", name))
+        log.record("connection.tested", f"connection:{identifier}")
+    told = Audit(storage.database, lambda: storage.vault, "default", clock, Actor("cli", "bob"))
+    told.record("connection.tested", "connection:told", {"name": "one-time link Lovelace Jürgen", "at": {"name": "Ada Lovelace"}})
+    words = client.get(f"/audit?actor={text}").words
+    assert any(one in words for one in ("session.started", "connection:people", "connection:others")), words
+    assert "connection:told" not in words
+
+
+def test_entries_of_some_days_are_found_and_saved(place: Place) -> None:
+    """Both days are included, as the reader's time zone has them; what the filters find is saved as CSV and JSON Lines."""
+    storage, clock = place.host.storage, place.host.clock
+    assert isinstance(clock, FakeClock)
+    client = place.signed_in()
+    log = Audit(storage.database, lambda: storage.vault, "default", clock, Actor("user", "https://id.example#ada", "=Ada"))
+    days = []
+    for name in ("first", "second", "third"):
+        log.record("connection.tested", f"connection:{name}")
+        days.append(datetime.fromtimestamp(clock.time(), UTC).date().isoformat())
+        clock.advance(86_400)
+    client = place.signed_in()
+
+    def found(query: str) -> set[str]:
+        words = client.get(f"/audit?object=connection:*&{query}").words
+        return {name for name in ("first", "second", "third") if f"connection:{name}" in words}
+
+    assert found("") == {"first", "second", "third"}
+    assert found(f"from={days[1]}") == {"second", "third"}
+    assert found(f"until={days[1]}") == {"first", "second"}
+    assert found(f"from={days[1]}&until={days[1]}&timezone=UTC") == {"second"}
+    assert found("from=2001-01-01&until=2001-01-02") == set()
+    assert client.get("/audit?from=nonsense").status == 400
+    page = client.get(f"/audit?object=connection:*&from={days[1]}")
+    assert f"/audit/export?object=connection%3A%2A&amp;from={days[1]}&amp;kind=csv" in page.text
+    saved = client.get(f"/audit/export?object=connection:*&from={days[1]}&kind=csv")
+    assert saved.headers["content-disposition"] == 'attachment; filename="audit.csv"'
+    rows = list(csv.DictReader(io.StringIO(saved.text)))
+    assert [(row["object"], row["name"], row["event"]) for row in rows] == [
+        ("connection:third", "'=Ada", "connection.tested"), ("connection:second", "'=Ada", "connection.tested"),
+    ]  # fmt: skip
+    lines = [json.loads(line) for line in client.get("/audit/export?object=connection:*&kind=jsonl").text.splitlines()]
+    assert [line["object"] for line in lines] == ["connection:third", "connection:second", "connection:first"]
+    assert client.get("/audit/export?kind=xlsx").status == 400
+    asking = {"authorization": f"Bearer {token(place, 'manage')}"}
+    items = json.loads(client.send("GET", f"/v1/audit?object=connection:*&until={days[0]}", headers=asking).text)["items"]
+    assert [item["object"] for item in items] == ["connection:first"]
+    assert client.send("GET", "/v1/audit?since=nonsense", headers=asking).status == 400

@@ -142,6 +142,7 @@ _PAGES: tuple[tuple[str, Endpoint, str], ...] = (
     ("/invocations/export", invocations.saved, "GET"),
     ("/new-batch", batch_form.shown, "GET"),
     ("/new-batch", batch_form.sent, "POST"),
+    ("/audit/export", audit.saved, "GET"),
     ("/invocations/{id}", invocation.shown, "GET"),
     ("/invocations/{id}/cancel", invocation.cancelled, "POST"),
     ("/invocations/{id}/resolve", doubts.resolved, "POST"),

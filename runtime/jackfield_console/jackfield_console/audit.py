@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from urllib.parse import quote
+from typing import Any
+from urllib.parse import quote, urlencode
 
 from starlette.responses import Response
 
-from jackfield.kernel.markup import Node
+from jackfield.kernel.clock import moment
+from jackfield.kernel.markup import Markup, Node
 from jackfield_console.layout.components import at, filters, h, text_field
 from jackfield_console.layout.page_request import PageRequest
-from jackfield_console.layout.shell import page
+from jackfield_console.layout.shell import page, secured
 from jackfield_console.sorted_list import Sorts
+from jackfield_platform.schedules.timing import zone
+from jackfield_server.shared.operations.entry_export import KINDS, MOST, rows_exported
 from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.access import Audit, AuditEntry
 
-_FILTERS = (("actor", "Who", "a token's name, or cli:…"), ("event", "What", "schedule"), ("object", "Target", "a name, or connection:…"))
+_FILTERS = (("actor", "Who", "a name, or cli:…"), ("event", "What", "schedule"), ("object", "Target", "a name, or connection:…"))
+_DAYS = (("from", "From"), ("until", "Until"))
 _PAGE = 50
 _TOKENS = 200
 _SORTS = Sorts(
@@ -28,41 +33,74 @@ _PAGES = {"connection": "/connections", "invocation": "/invocations", "oauth-cli
 _REASONS = ("why", "reason")
 """Details that say why something was done."""
 _NO_RULES: Mapping[str, list[str]] = {"allow": [], "block": []}
+_CELLS = ("sequence", "at", "actor", "name", "event", "object", "details", "damage", "digest")
+"""Columns of an export as CSV."""
 
 
 def listed(request: PageRequest) -> Response:
-    """``GET /audit``."""
-    request.require("manage")
-    if request.identity.rules:
-        raise Problem(403, "a token with rules cannot read the audit log", code="not_allowed")
-    given = {name: request.query.get(name, "").strip()[:200] for name, _, _ in _FILTERS}
-    storage = request.server.storage
-    log = Audit(storage.database, lambda: storage.vault, request.identity.workspace, request.server.clock)
-    wanted = {
-        "actor": _who(request, given["actor"]),
-        "target": _anywhere(given["object"]) or None,
-        "event": _anywhere(given["event"]) or None,
-    }
+    """``GET /audit``. ``?from=`` and ``?until=`` are days, both included, as in ``?timezone=``, which the page's script fills in."""
+    log, given = _log(request), _given(request)
+    wanted = _wanted(request, given)
     found = _SORTS.read(request, lambda cursor, limit: log.list(**wanted, cursor=cursor, limit=limit), _PAGE)
     rows = [_row(request, entry) for entry in found.rows]
     columns = ("When", "Who", "What", "Target", "Reason", "Details")
-    empty = "No entry matches the filters." if any(given.values()) else "Nothing has been recorded yet."
-    fields = [text_field(name, title, given[name], type="search", placeholder=example) for name, title, example in _FILTERS]
+    empty = "No entry matches the filters." if given.keys() - {"timezone"} else "Nothing has been recorded yet."
+    fields = [text_field(name, title, given.get(name, ""), type="search", placeholder=example) for name, title, example in _FILTERS]
+    fields += [text_field(name, title, given.get(name, ""), type="date") for name, title in _DAYS]
+    fields += [h.input(type="hidden", name="timezone", value=given.get("timezone", "UTC"), data_timezone=True)]
     lead = [
         "Changes, tests, exports and sign-ins in this workspace. ",
         h.code("jackfield audit verify"),
         " checks that no entry was altered.",
     ]
-    return page(
-        request,
-        "audit",
-        "Audit log",
-        filters("/audit", fields, live=False),
-        found.table(
-            "/audit", "Audit log", columns, rows, empty=empty, kind="rows audit", kept={name: text or None for name, text in given.items()}
-        ),
-        lead=lead,
+    shown = found.table("/audit", "Audit log", columns, rows, empty=empty, kind="rows audit", kept={**given})
+    return page(request, "audit", "Audit log", filters("/audit", fields, live=False), shown, _save(given), lead=lead)
+
+
+def saved(request: PageRequest) -> Response:
+    """``GET /audit/export``: save what the list's filters find, ``?kind=csv`` or ``jsonl``."""
+    log, kind = _log(request), request.query.get("kind", "csv")
+    if kind not in KINDS:
+        raise Problem(400, f"'kind' must be one of {', '.join(KINDS)}")
+    wanted = _wanted(request, _given(request))
+    text, count, rest = rows_exported(
+        lambda cursor, limit: log.list(**wanted, cursor=cursor, limit=limit), KINDS[kind], None, _CELLS, _cells
     )
+    name = f"audit-newest-{count}" if rest is not None else "audit"
+    headers = {"Content-Disposition": f'attachment; filename="{name}.{kind}"'}
+    return secured(Response(text, headers=headers, media_type=f"{KINDS[kind]}; charset=utf-8"))
+
+
+def _log(request: PageRequest) -> Audit:
+    """Return the log of the visitor's workspace.
+
+    :raises Problem: 403 if the visitor may not read it.
+    """
+    request.require("manage")
+    if request.identity.rules:
+        raise Problem(403, "a token with rules cannot read the audit log", code="not_allowed")
+    storage = request.server.storage
+    return Audit(storage.database, lambda: storage.vault, request.identity.workspace, request.server.clock)
+
+
+def _given(request: PageRequest) -> dict[str, str]:
+    """Return the filters of a query that are not empty."""
+    names = (*(name for name, _, _ in _FILTERS), *(name for name, _ in _DAYS), "timezone")
+    found = {name: request.query.get(name, "").strip()[:200] for name in names}
+    return {name: text for name, text in found.items() if text}
+
+
+def _wanted(request: PageRequest, given: Mapping[str, str]) -> dict[str, Any]:
+    """Return the filters of the log that a query's filters mean."""
+    by = zone(given.get("timezone", "UTC"))
+    first, last = (given.get(name) for name, _ in _DAYS)
+    return {
+        "actor": _who(request, given.get("actor", "")),
+        "target": _anywhere(given.get("object", "")) or None,
+        "event": _anywhere(given.get("event", "")) or None,
+        "since": None if first is None else moment(first, request.now, -1, "'from'", zone=by),
+        "until": None if last is None else moment(last, request.now, -1, "'until'", zone=by, ends=True),
+    }
 
 
 def _anywhere(text: str) -> str:
@@ -74,6 +112,25 @@ def _who(request: PageRequest, text: str) -> str | None:
     """Return the filter for who has acted: the token of that name, if there is one."""
     named = [token.id for token in request.tokens.list(limit=_TOKENS)[0] if text and token.name.casefold() == text.casefold()]
     return f"token:{named[0]}" if len(named) == 1 else _anywhere(text) or None
+
+
+def _save(given: Mapping[str, str]) -> Markup:
+    lines, sheet = (
+        h.a(title, href=f"/audit/export?{urlencode({**given, 'kind': kind})}", download=True)
+        for kind, title in (("jsonl", "JSON Lines"), ("csv", "CSV"))
+    )
+    most = h.span(f"(the newest {MOST:,} at most)", class_="muted")
+    return h.p("Export what matches: ", sheet, " · ", lines, " ", most, class_="small export")
+
+
+def _cells(entry: AuditEntry) -> Mapping[str, Any]:
+    """Return the members of a row of CSV."""
+    about, actor = entry.to_json(), entry.about.get("actor") or {}
+    details = about.get("details")
+    return {
+        **about, "actor": _key(actor), "name": actor.get("name"),
+        "details": None if details is None else json.dumps(details, ensure_ascii=False),
+    }  # fmt: skip
 
 
 def _row(request: PageRequest, entry: AuditEntry) -> tuple[Node, ...]:
@@ -102,6 +159,9 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
+def _key(actor: Mapping[str, str]) -> str:
+    return ":".join(actor[name] for name in ("kind", "id") if name in actor)
+
+
 def _actor(actor: Mapping[str, str]) -> Node:
-    key = ":".join(actor[name] for name in ("kind", "id") if name in actor)
-    return [h.strong(actor["name"]), h.br(), h.code(key, class_="small")] if "name" in actor else h.code(key)
+    return [h.strong(actor["name"]), h.br(), h.code(_key(actor), class_="small")] if "name" in actor else h.code(_key(actor))

@@ -155,6 +155,8 @@ def _marks(entry: Entry) -> list[tuple[str, Node]]:
 def _inputs(request: PageRequest, entry: Entry) -> Node:
     if entry.inputs is not None:
         return h.details(h.summary("Show"), code_block(json_text(entry.inputs), "The inputs"))
+    if entry.status == "waiting":
+        return "above, until the call has ended" if request.may("approve") else "kept until the call has ended, for whoever approves it"
     setting = ["; to record inputs, change ", h.a("the workspace's settings", href="/workspace")] if request.may("manage") else None
     return ["not recorded", setting]
 

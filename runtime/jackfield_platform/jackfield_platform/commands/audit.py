@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from jackfield_store.resources.storage import Storage
 
 _COLUMNS = ("sequence", "at", "actor", "event", "object", "details")
+_TIME = "a time (RFC 3339), a date, or a duration back such as 1d"
 _BROKEN = 1
 _CALLBACK = "callback"
 _ANCHORED = "head.anchored"
@@ -39,11 +40,14 @@ def _declare_list(parser: Parser) -> None:
     parser.add_argument("--actor", metavar="ACTOR", help="only this actor, such as token:ID or cli:NAME; a final * matches any ending")
     parser.add_argument("--object", metavar="OBJECT", help="only this object, such as connection:NAME; a final * matches any ending")
     parser.add_argument("--event", metavar="EVENT", help="only this event, such as connection.created or connection.*")
+    parser.add_argument("--since", metavar="TIME", help=f"only entries from then on: {_TIME}")
+    parser.add_argument("--until", metavar="TIME", help="only entries before then, or up to the end of that day")
     declare_list(parser)
 
 
 def _list(log: Audit, arguments: Namespace) -> list[dict[str, Any]]:
-    wanted = {"actor": arguments.actor, "target": arguments.object, "event": arguments.event}
+    times = {"since": read_moment(arguments, "since", -1), "until": read_moment(arguments, "until", -1, ends=True)}
+    wanted = {"actor": arguments.actor, "target": arguments.object, "event": arguments.event, **times}
     return [entry.to_json() for entry in pages(arguments, lambda cursor, limit: log.list(**wanted, cursor=cursor, limit=limit))]
 
 
@@ -129,9 +133,7 @@ def _append(path: str, about: Mapping[str, Any]) -> None:
 
 def _declare_export(parser: Parser) -> None:
     parser.add_argument("--out", metavar="FILE", help="write to this new file (default: stdout)")
-    parser.add_argument(
-        "--since", metavar="TIME", help="only entries from then on: a time (RFC 3339), a date, or a duration back such as 1d"
-    )
+    parser.add_argument("--since", metavar="TIME", help=f"only entries from then on: {_TIME}")
     parser.add_argument("--format", choices=("jsonl", "ocsf"), default="jsonl", help="as they are, or as events of OCSF 1.3 for a SIEM")
     declare_workspace(parser)
 

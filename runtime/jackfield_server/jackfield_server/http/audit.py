@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import Response
 
+from jackfield.kernel.clock import moment
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield_server.http.parameters import limit_of
 from jackfield_server.shared.identity.identity import Identity
 from jackfield_server.shared.process.server_context import ServerContext
 from jackfield_server.shared.requests.json_response import answer
-from jackfield_server.shared.requests.problem import Problem
+from jackfield_server.shared.requests.problem import Problem, of_error
 from jackfield_store.access import Audit
 
 
@@ -23,6 +27,14 @@ async def listed(request: Request, server: ServerContext, identity: Identity) ->
     server.require_database("audit log")
     given = request.query_params
     log = Audit(server.storage.database, lambda: server.storage.vault, identity.workspace, server.clock)
-    wanted = {"actor": given.get("actor"), "target": given.get("object"), "event": given.get("event")}
+    wanted: dict[str, Any] = {"actor": given.get("actor"), "target": given.get("object"), "event": given.get("event")}
+    try:
+        wanted |= {
+            name: moment(given[name], server.clock.time(), -1, f"the parameter '{name}'", ends=name == "until")
+            for name in ("since", "until")
+            if name in given
+        }
+    except InvalidInvocation as error:
+        raise of_error(error, 400) from None
     found, cursor = await server.briefly(lambda: log.list(**wanted, cursor=given.get("cursor"), limit=limit_of(request)))
     return answer({"items": [entry.to_json() for entry in found], "nextCursor": cursor})

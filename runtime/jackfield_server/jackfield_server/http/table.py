@@ -388,7 +388,8 @@ _OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "GET", "/v1/audit", audit.listed, "manage", "listAudit", "List audit entries (changes, tests, exports, sign-ins), newest first.",
-        {200: "AuditEntryList"}, query={"actor": TEXT, "object": TEXT, "event": TEXT, **page(BY_NUMBER)}, problems=(503,),
+        {200: "AuditEntryList"}, problems=(503,),
+        query={**dict.fromkeys(("actor", "object", "event"), TEXT), "since": _WHEN, "until": _WHEN, **page(BY_NUMBER)},
     ),
     Operation(
         "GET", "/v1/tokens", tokens.listed, "manage", "listTokens", "List the workspace's tokens, newest first.",

@@ -50,6 +50,13 @@ SELECT {_COLUMNS} FROM audit_entries WHERE workspace = :workspace AND sequence >
 """
 
 
+_NAMED = "LOWER(entry) LIKE :named ESCAPE '!'"
+_LAST = "SELECT MAX(sequence) AS sequence FROM audit_entries WHERE workspace = :workspace"
+_AT = f"""
+SELECT {_COLUMNS} FROM audit_entries WHERE workspace = :workspace AND sequence >= :sequence AND sequence < :end ORDER BY sequence LIMIT 1
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
     """One recorded act. ``about`` holds its members as JSON; ``damage`` describes a damaged row, None if the row is intact."""
@@ -136,28 +143,60 @@ class Audit:
             self.append(transaction, event, target, details)
 
     def list(
-        self, *, actor: str | None = None, target: str | None = None, event: str | None = None, cursor: str | None = None, limit: int = 50
+        self,
+        *,
+        actor: str | None = None,
+        target: str | None = None,
+        event: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
     ) -> tuple[list[AuditEntry], str | None]:
         """List up to ``limit`` entries, newest first, and the cursor of the next page. A filter that ends with ``*`` matches by prefix, one
-        that begins with it, too, matches a part in any case.
+        that begins with it, too, matches a part in any case: of the actor also a part of the name.
 
+        :param since: seconds since 1970 from which entries count, in the order in which they were written.
+        :param until: seconds since 1970 before which they do.
         :raises InvalidInvocation: if the cursor did not come from a list.
-        """
+        """  # fmt: skip
         values: dict[str, Any] = {"workspace": self.workspace, "limit": limit + 1}
         wanted = []
         for column, text in (("actor", actor), ("object", target), ("event", event)):
             if text:
                 condition, values[column] = _condition(column, text)
+                if column == "actor" and _is_part(text):
+                    condition, values["named"] = f"({condition} OR {_NAMED})", _named(text)
                 wanted.append(condition)
         if cursor is not None:
             wanted.append("sequence < :before")
             values["before"] = _read_cursor(cursor)
-        further = "".join(f" AND {condition}" for condition in wanted)
-        statement = f"SELECT {_COLUMNS} FROM audit_entries WHERE workspace = :workspace{further} ORDER BY sequence DESC LIMIT :limit"
         with self._database.read(flush=False) as transaction:
+            for name, at, sign in (("first", since, ">="), ("end", until, "<")):
+                if at is not None:
+                    wanted.append(f"sequence {sign} :{name}")
+                    values[name] = self._first_since(transaction, at)
+            further = "".join(f" AND {condition}" for condition in wanted)
+            statement = f"SELECT {_COLUMNS} FROM audit_entries WHERE workspace = :workspace{further} ORDER BY sequence DESC LIMIT :limit"
             rows = transaction.execute(statement, values)
         found = [_entry_from(row) for row in rows[:limit]]
         return found, str(found[-1].sequence) if len(rows) > limit else None
+
+    def _first_since(self, transaction: Transaction, at: float) -> int:
+        """Return the number of the first entry that was written at a time or later, by halving: entries are written in order."""
+        wanted, low = iso(at) or "", 1
+        last = transaction.find(_LAST, {"workspace": self.workspace})
+        high = 1 if last is None or last.sequence is None else last.sequence + 1
+        while low < high:
+            middle = (low + high) // 2
+            row = transaction.find(_AT, {"workspace": self.workspace, "sequence": middle, "end": high})
+            if row is None:  # entries were removed from the database
+                high = middle
+            elif str(_entry_from(row).about.get("at", "")) < wanted:
+                low = row.sequence + 1
+            else:
+                high = middle
+        return low
 
     def all(self) -> Iterator[AuditEntry]:
         """Yield every entry, oldest first, in bounded memory."""
@@ -276,9 +315,18 @@ def _chained(before: str, entry: str) -> str:
     return hashlib.sha256(f"{before}\n{entry}".encode()).hexdigest()
 
 
+def _is_part(text: str) -> bool:
+    return len(text) > 1 and text.startswith("*") and text.endswith("*")
+
+
+def _named(text: str) -> str:
+    """Return the pattern of entries by an actor with a part of a name: the actor comes first in an entry, before its time."""
+    return f'{{"actor": {{%"name": "%{like_literal(json.dumps(text[1:-1])[1:-1].lower())}%"}}, "at": "%'
+
+
 def _condition(column: str, text: str) -> tuple[str, str]:
     """Return the condition of a filter, and its value."""
-    if len(text) > 1 and text.startswith("*") and text.endswith("*"):
+    if _is_part(text):
         return f"LOWER({column}) LIKE :{column} ESCAPE '!'", f"%{like_literal(text[1:-1].lower())}%"
     if text.endswith("*"):
         return f"{column} LIKE :{column} ESCAPE '!'", f"{like_literal(text[:-1])}%"

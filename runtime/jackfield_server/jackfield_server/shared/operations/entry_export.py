@@ -1,4 +1,4 @@
-"""Export of invocations that match filters, newest first: as JSON Lines, the form of a list's items, or as CSV for spreadsheets."""
+"""Export of what matches the filters of a list, newest first: as JSON Lines, the form of its items, or as CSV for spreadsheets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from jackfield.invocation.entry import Entry
 from jackfield_server.shared.requests.json_response import dumps
@@ -16,7 +16,7 @@ LINES, CSV = "application/jsonl", "text/csv"
 KINDS: Mapping[str, str] = {"jsonl": LINES, "csv": CSV}
 """Media types of an export by the ending of its file."""
 MOST = 10_000
-"""Invocations of one export. What is older is in the next, which begins at its cursor."""
+"""Rows of one export. What is older is in the next, which begins at its cursor."""
 LARGEST = 16 * 1024 * 1024
 """Bytes after which an export of JSON Lines ends: the outputs of 10,000 calls may be large."""
 _PAGE = 200
@@ -28,19 +28,33 @@ _COLUMNS = (
 _FORMULA = re.compile(r"[=+\-@\t\r]")
 """Beginning of a text that a spreadsheet would run as a formula; an apostrophe before it makes it a text."""
 
-Fetch = Callable[[str | None, int], tuple[Sequence[Entry], str | None]]
+T = TypeVar("T", bound="Listed")
 
 
-def exported(fetch: Fetch, kind: str, cursor: str | None, limit: int = MOST) -> tuple[bytes, int, str | None]:
-    """Return an export, the number of its invocations, and the cursor at which the next begins; None at the end of the list.
+class Listed(Protocol):
+    """Row of a list."""
 
-    ``fetch`` gets a cursor and a limit, and returns a page of the journal and its next cursor.
+    def to_json(self) -> dict[str, Any]:
+        """Return the row as the list's item."""
+
+
+Fetch = Callable[[str | None, int], tuple[Sequence[T], str | None]]
+
+
+def rows_exported(
+    fetch: Fetch[T], kind: str, cursor: str | None, columns: Sequence[str], cells: Callable[[T], Mapping[str, Any]], limit: int = MOST
+) -> tuple[bytes, int, str | None]:
+    """Return an export, the number of its rows, and the cursor at which the next begins; None at the end of the list.
+
+    ``fetch`` gets a cursor and a limit, and returns a page of the list and its next cursor; ``cells`` returns the members of a row of CSV,
+    which has these ``columns``.
     """
-    text = csv_text(_header()) if kind == CSV else b""
+    text = csv_text([columns]) if kind == CSV else b""
     parts, size, count = [text], 0, 0
     for _ in range(_MOST_PAGES):  # each may be short, or empty, where the caller sees a part of the journal only
         entries, cursor = fetch(cursor, min(_PAGE, limit - count))
-        part = csv_text(map(_row, entries)) if kind == CSV else b"".join(dumps(entry.to_json()) + b"\n" for entry in entries)
+        rows = ([_cell(own.get(name)) for name in columns] for own in map(cells, entries)) if kind == CSV else ()
+        part = csv_text(rows) if kind == CSV else b"".join(dumps(entry.to_json()) + b"\n" for entry in entries)
         parts.append(part)
         size, count = size + len(part), count + len(entries)
         if cursor is None or count >= limit or size >= LARGEST:
@@ -48,19 +62,19 @@ def exported(fetch: Fetch, kind: str, cursor: str | None, limit: int = MOST) -> 
     return b"".join(parts), count, cursor
 
 
-def _header() -> Iterable[Sequence[object]]:
-    return [_COLUMNS]
+def exported(fetch: Fetch[Entry], kind: str, cursor: str | None, limit: int = MOST) -> tuple[bytes, int, str | None]:
+    """Return an export of invocations, as ``rows_exported`` does."""
+    return rows_exported(fetch, kind, cursor, _COLUMNS, _members, limit)
 
 
-def _row(entry: Entry) -> list[object]:
+def _members(entry: Entry) -> Mapping[str, Any]:
     shown = entry.to_json()
     context, error, meta = entry.context, shown.get("error") or {}, shown.get("meta") or {}
-    own: Mapping[str, Any] = {
+    return {
         **shown, "errorCode": entry.error_code, "errorMessage": error.get("message"), "attempts": entry.attempts,
         "durationMs": meta.get("durationMs"), "requestId": entry.request_id, "correlationId": context.get("correlationId"),
         "labels": json.dumps(context["labels"], ensure_ascii=False) if context.get("labels") else None,
     }  # fmt: skip
-    return [_cell(own.get(name)) for name in _COLUMNS]
 
 
 def _cell(value: object) -> object:
