@@ -406,7 +406,7 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         """Run an invocation that was taken from the queue, in this thread."""
         stored = self._store.opened().opened_inputs(claimed.id, claimed.sealed)
         run = Run(self._in_time, None, self.access.queued_by(stored), wait=False, claimed=claimed.of(stored), settles=True)
-        given = Hidden(stored["invocation"])
+        given = Hidden(self.pipeline.known.followed(stored))
         del stored
         with self.storage.one_state():
             return log_queued(run_in_thread(self.pipeline.run(given, run)), self.workspace)
@@ -416,9 +416,9 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         stored = self._store.opened().opened_inputs(claimed.id, claimed.sealed)
         import asyncio
 
-        caller = await asyncio.to_thread(lambda: self.access.queued_by(stored))  # with the caller's current rights
-        run = Run(self._looping(), None, caller, wait=False, claimed=claimed.of(stored))
-        call = partial(self.pipeline.run, Hidden(stored["invocation"]), run)
+        caller, given = await asyncio.to_thread(lambda: (self.access.queued_by(stored), Hidden(self.pipeline.known.followed(stored))))
+        run = Run(self._looping(), None, caller, wait=False, claimed=claimed.of(stored))  # with the caller's current rights
+        call = partial(self.pipeline.run, given, run)
         return log_queued(await self._shielded(self._started(call), run), self.workspace)
 
     def _started(self, call: Callable[[], Coroutine[Any, Any, Result]], reading: int | None = None) -> asyncio.Task[Result]:

@@ -7,7 +7,7 @@ import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jackfield.catalog.loading import has_part
 from jackfield.connections.host_access import HostAccess
@@ -168,6 +168,17 @@ class Connections:
         if len(found) > 1:
             raise InvalidConnection(_twice(found), hint="Rename or remove all but one of them.")
         return self._of_family(found[0])
+
+    def followed(self, stored: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return an invocation that was put by (``invocation``), with the name that its connection (``connectionId``) has now. One that is
+        gone, and one of a file, is looked up by the name of then."""
+        invocation: Mapping[str, Any] = stored["invocation"]
+        identifier, name, store = stored.get("connectionId"), invocation.get("connection"), self.store
+        if identifier is None or not isinstance(name, str) or store is None:
+            return invocation
+        found = None if name in self._by_name else store.find(name)
+        present = name if found is not None and found.id == identifier else store.name_of(identifier)
+        return invocation if present in (None, name) else {**invocation, "connection": present}
 
     def full_name_of(self, name: str) -> str:
         """Return the name by which a connection type is known to all connectors of its family."""

@@ -73,6 +73,9 @@ class StoredConnections(Protocol):
         :raises InvalidConnection: if one of its values or secrets was changed, moved or removed in the database.
         """
 
+    def name_of(self, identifier: str) -> str | None:
+        """Return the name of the connection with that id; None if there is none."""
+
     def knows(self, name: str) -> bool:
         """Return whether ``find`` needs no SQL for this name now."""
 

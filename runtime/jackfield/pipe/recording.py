@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from jackfield.callers import Caller
     from jackfield.catalog import Catalog
+    from jackfield.connections.connection_lookup import Connections
     from jackfield.invocation import Enqueued, Invocation, Result
     from jackfield.invocation.claimed import ClaimedJob
     from jackfield.invocation.entry import Draft
@@ -37,6 +38,10 @@ class Pipe(Protocol):
     @property
     def catalog(self) -> Catalog:
         """Source of connectors."""
+
+    @property
+    def known(self) -> Connections:
+        """Connections of the workspace."""
 
     @property
     def access(self) -> Access:

@@ -82,7 +82,7 @@ _FEW = 12
 _DONE = {
     "created": "Connection saved.",
     "changed": "Values saved.",
-    "renamed": "Connection renamed. Its schedules and subscriptions follow.",
+    "renamed": "Connection renamed. Its schedules, subscriptions and queued calls follow; idempotency keys stay with the old name.",
     "unchanged": "Nothing was changed: the connection has this name already.",
     "resumed": "Connection resumed. Its guard counts from now on.",
     "connected": "Connected. Test it to see which account it uses.",
@@ -291,7 +291,14 @@ def _guide(kind: Kind) -> Markup | None:
 
 def _rename(request: PageRequest, row: Mapping[str, Any], used: Node) -> Markup:
     follow = [h.p("These follow the new name: ", used, ".", class_="small")] if used else []
-    new = text_field("new", "Name", str(row["name"]), "Calls by the old name, queued ones too, will fail.", required=True, maxlength=100)
+    new = text_field(
+        "new",
+        "Name",
+        str(row["name"]),
+        "Calls by the old name will fail. Those that are queued follow; those that wait for an approval end.",
+        required=True,
+        maxlength=100,
+    )
     return folded("Rename", form(request, f"/connections/{row['name']}/name", new, follow, h.button("Rename")))
 
 

@@ -1,4 +1,4 @@
-"""What runs by itself over connections, as links: what follows a new name, and stops with a removal."""
+"""Links to what runs by itself over connections: it follows a new name, and stops with a removal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What schedules and subscriptions refer to: a connector, its action or trigger, a connection. Each may be gone."""
+"""References of schedules and subscriptions to a connector, its action or trigger, and a connection, each of which may be gone."""
 
 from __future__ import annotations
 

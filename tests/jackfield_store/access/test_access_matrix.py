@@ -210,11 +210,8 @@ PAGES: Mapping[tuple[str, str], Case] = {
     **{("POST", f"/tenants{at}"): Case(403, {}) for at in ("", "/settings", "/{w}/switch", "/{w}/connect-sessions", "/{w}/{step}")},
     **{("POST", f"/tenants/{{w}}/{at}/{{id}}/revocation"): Case(403, {}) for at in ("connect-sessions", "tokens")},
     **{("POST", f"/marketplace/{{key}}/{step}"): Case(403, {}) for step in ("installation", "upgrade", "version", "removal")},
-    **{
-        ("GET", at): Case(403)
-        for at in ("/marketplace", "/marketplace/{key}", "/callbacks", "/callbacks/{id}", "/deliveries", "/audit", "/audit/export")
-    },
-    **{("GET", at): Case(403) for at in ("/deliveries/{id}", "/oauth-clients", "/oauth-clients/{client}", "/mcp-servers")},
+    **{("GET", at): Case(403) for at in ("/marketplace", "/marketplace/{key}", "/callbacks", "/callbacks/{id}", "/audit", "/audit/export")},
+    **{("GET", at): Case(403) for at in ("/deliveries", "/deliveries/{id}", "/oauth-clients", "/oauth-clients/{client}", "/mcp-servers")},
     **{("GET", at): Case(404) for at in ("/connected", "/files/{file}", "/subscriptions/{name}", "/subscriptions/{name}/events")},
     **{("GET", at): Case(200) for at in ("/workspace", "/workspaces", "/schedule-times")},
     **{("POST", at): Case(status, {}) for at, status in (("/workspace", 403), ("/workspaces/{w}", 404))},

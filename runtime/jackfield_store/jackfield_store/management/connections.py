@@ -38,7 +38,7 @@ from jackfield_store.management.revoking import Revoking
 from jackfield_store.management.served_actions import unserved
 from jackfield_store.management.transfer import Fill, exported, imported
 from jackfield_store.management.type_facts import has_policies, needs_host
-from jackfield_store.management.views import page, shown_from_file, shown_from_store
+from jackfield_store.management.views import page, renamed, shown_from_file, shown_from_store
 from jackfield_store.management.visible_connections import VisibleConnections, not_stored, table_of
 from jackfield_store.management.weak_secrets import warned
 
@@ -232,8 +232,7 @@ class ManagedConnections:
         return warned(shown_from_store(store.replace(name, tried.draft, old.version, in_transaction), self.kinds), tried.draft)
 
     def rename(self, name: str, new_name: str) -> dict[str, Any]:
-        """Rename a stored connection and return it under its new name. Its schedules, subscriptions and guard follow; calls
-        by the old name do not. With the name that it has, nothing is changed, as ``warnings`` say.
+        """Rename a stored connection; return it with ``warnings``: what does not follow, or that nothing was changed.
 
         :raises UnknownConnection: if there is none with the old name.
         :raises InvalidConnection: if the new name is taken or not valid.
@@ -241,12 +240,11 @@ class ManagedConnections:
         """
         self._visible.require_rename(name, new_name)
         store = self._changeable(new_name)
-        if store.show(name) is None:
+        if (row := store.show(name)) is None:
             raise not_stored(self.known, name)
-        if new_name == name:
-            return {**self.show(name), "warnings": [f"nothing was changed: the connection is named '{name}' already"]}
-        in_transaction = self._audited("connection.renamed", name, renamed=new_name, to=new_name)
-        return shown_from_store(store.rename(name, new_name, in_transaction), self.kinds)
+        if new_name != name:
+            row = store.rename(name, new_name, self._audited("connection.renamed", name, renamed=new_name, to=new_name))
+        return renamed(shown_from_store(row, self.kinds), name)
 
     def authorizing(self) -> Authorizing:
         """Return what connects stored connections: a person approves them at the provider.

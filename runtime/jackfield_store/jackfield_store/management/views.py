@@ -23,6 +23,15 @@ def shown_from_file(stored: NamedConnection, kinds: Kinds, outcome: Outcome | No
     return {**_shown(stored.name, stored.type, stored.values, kinds), **about}
 
 
+def renamed(shown: dict[str, Any], before: str) -> dict[str, Any]:
+    """Return a connection that was shown, with what does not follow its new name, or that it has the name of ``before``."""
+    if shown["name"] == before:
+        return {**shown, "warnings": [f"nothing was changed: the connection is named '{before}' already"]}
+    calls = f"calls by the name '{before}' fail from now on; those that wait for an approval end as cancelled"
+    keys = f"idempotency keys stay with '{before}': with the new name they are answered with idempotency_conflict, and nothing is sent"
+    return {**shown, "warnings": [calls, keys]}
+
+
 def shown_from_store(row: ConnectionRow, kinds: Kinds) -> dict[str, Any]:
     """Show a stored connection with masked secrets and the outcome of its last test."""
     about = {"version": row.version, "source": STORE, **row.outcome.to_json()}

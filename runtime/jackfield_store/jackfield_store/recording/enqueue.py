@@ -29,7 +29,7 @@ from jackfield_store.journal.approvals import ask
 from jackfield_store.journal.room import QUEUED, WAITING, limit_of, limit_reached
 from jackfield_store.recording.approvals import approval_of, cancelled, displayed, refuse_unfit, require_approved, sealed_about, waiting
 from jackfield_store.recording.drafting import drafted
-from jackfield_store.recording.jobs import waited_by
+from jackfield_store.recording.jobs import connection_id, waited_by
 from jackfield_store.recording.queueing import queued as queued_once
 from jackfield_store.recording.record import Record
 from jackfield_store.recording.replays import replay_of
@@ -190,7 +190,7 @@ async def put_by(pipeline: Pipe, body: Any, run: Run, record: Record) -> None:
             effective = checked(plan, judged)
     body, stored = await stow(run.waiter, body, run.inputs, schema, files, workspace, caller.name)
     held = holding(workspace, {*named, *stored}, run.meta.invocation_id)
-    request = {"invocation": dict(body), "fingerprint": record.draft.fingerprint, **caller.to_json()}
+    request = {"invocation": dict(body), "fingerprint": record.draft.fingerprint, **connection_id(plan), **caller.to_json()}
     if run.asks is not None and not run.invocation.dry_run:
         wanted, known = await run.waiter.ask(partial(approval_of, pipeline, body, run))
         request["approval"] = {**known, "shown": displayed(run, wanted, effective, body["inputs"] if stored else inputs)}

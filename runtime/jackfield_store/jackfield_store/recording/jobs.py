@@ -77,7 +77,8 @@ async def followed(pipeline: Pipe, attempts: Attempts, handle: Mapping[str, Any]
     if run.record is None or run.inline is not None:
         return await followed_here(attempts, handle)
     invocation, plan = run.invocation, attempts.plan
-    job = {"handle": handle, "invocation": _remembered(invocation, plan, attempts.inputs), "attempts": attempts.count}
+    remembered = {"invocation": _remembered(invocation, plan, attempts.inputs), **connection_id(plan)}
+    job = {"handle": handle, **remembered, "attempts": attempts.count}
     files = holding(pipeline.workspace, named_files(handle), run.meta.invocation_id)
     try:
         stored = await run.record.store_job(job, invocation.job_timeout_seconds or DEFAULT_JOB_TIMEOUT, files)
@@ -94,6 +95,12 @@ async def followed(pipeline: Pipe, attempts: Attempts, handle: Mapping[str, Any]
             if run.deadline.remaining() <= _LOOK:
                 return _running(pipeline, run.ended(), None)
         await run.waiter.pause(_LOOK, run.cancelled)
+
+
+def connection_id(plan: Plan) -> dict[str, str]:
+    """Return the ID of a call's connection, by which the call follows a new name; nothing if it has none, or a file's."""
+    identifier = None if plan.target is None else plan.target.id
+    return {} if identifier is None else {"connectionId": identifier}
 
 
 def _remembered(invocation: Invocation, plan: Plan, inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -277,7 +284,7 @@ class _Poll:
         self.handle = stored["handle"]
         run.caller, self.asker = replace(run.caller, name=stored["caller"]), _caller_of(stored)
         run.meta.connector, run.meta.action = self.entry.connector, self.entry.action
-        invocation = pipeline.plans.parsed(stored["invocation"], run)
+        invocation = pipeline.plans.parsed(await run.waiter.ask(lambda: pipeline.known.followed(stored)), run)
         seconds = min(invocation.timeout_seconds, self.seconds)
         run.deadline = Deadline.after(seconds, pipeline.dependencies.clock)
         with within(seconds):

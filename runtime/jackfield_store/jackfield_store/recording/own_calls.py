@@ -1,9 +1,9 @@
 """Four eyes: who has asked for a call that waits for an approval, and so may not approve it.
 
-A call is asked for by its caller, by whoever created the token that it was made with, by whoever created that one's token or platform, and
-so on to the first, and by the authors of a schedule or subscription that started it. The holder of a one-time link may be anybody who has
-an account on the server, and is not told apart from the accounts of the command line. Tokens that the operator has created are those of the
-people that he gives them to; two tokens that anybody else has created are one person's.
+A call is asked for by its caller, and by the authors of a schedule or subscription that started it. Whoever created the token that it was
+made with has asked for it, too, and so has whoever created that one's token or platform, on to the first. The holder of a one-time link may
+be anybody who has an account on the server, and is not told apart from the accounts of the command line. Tokens that the operator has
+created are those of the people that he gives them to; two tokens that anybody else has created are one person's.
 """
 
 from __future__ import annotations

@@ -46,8 +46,8 @@ def rows_exported(
 ) -> tuple[bytes, int, str | None]:
     """Return an export, the number of its rows, and the cursor at which the next begins; None at the end of the list.
 
-    ``fetch`` gets a cursor and a limit, and returns a page of the list and its next cursor; ``cells`` returns the members of a row of CSV,
-    which has these ``columns``.
+    ``fetch`` gets a cursor and a limit, and returns a page of the list and its next cursor. ``cells`` returns the members of a row, of
+    which CSV has the ``columns``.
     """
     text = csv_text([columns]) if kind == CSV else b""
     parts, size, count = [text], 0, 0
