@@ -84,7 +84,9 @@ class Numbering:
         return numbered
 
     def is_ready(self, workspace: str) -> bool:
-        """Unwrap the keys of a workspace before the transaction. While its key service refuses or gives no answer, its events wait."""
+        """Read and unwrap the keys of a workspace before the transaction: nothing else of it is opened, which would tell that they are
+        others. While its key service refuses or gives no answer, its events wait."""
+        self._vault.reread(workspace)
         try:
             self._vault.prepare(workspace)
         except (KeyServiceUnavailable, KeyServiceRefused):

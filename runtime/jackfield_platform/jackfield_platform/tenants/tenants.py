@@ -14,6 +14,7 @@ from jackfield_store.access.kept_rules import forget_rules, keep_rules, kept_rul
 from jackfield_store.access.platform_tokens import manages
 from jackfield_store.access.sessions import end_sessions
 from jackfield_store.access.settings import Settings, require_own
+from jackfield_store.database.faults import RowDamaged
 
 if TYPE_CHECKING:
     from jackfield.callers.actor import Actor
@@ -118,15 +119,16 @@ class Tenants:
     def purge(self, name: str) -> dict[str, Any]:
         """Delete a suspended workspace for good: its connections, grants, keys, files, journal and settings. Providers are told that its
         approvals are no longer needed; those that do not answer now are told later. If a platform does so, the rules are kept: they bind
-        whoever creates a workspace of that name.
+        whoever creates a workspace of that name. The operator also deletes one whose settings cannot be read, in which nothing is allowed.
 
         :return: how many of each were deleted, and how many approvals were revoked or wait for that; and webhooks that are removed at
             their providers from now on.
         :raises UnknownWorkspace: if there is none of this name, or the platform does not manage it.
         :raises WorkspaceInUse: if it is not suspended, or calls of it still run.
+        :raises RowDamaged: if a platform deletes one whose settings cannot be read.
         """
-        settings = self.find(name).settings
-        if not settings.suspended:
+        settings = self._readable(name)
+        if settings is not None and not settings.suspended:
             hint = "Delete it without 'purge' first: that suspends it, and says what would be deleted."
             raise WorkspaceInUse(f"the workspace '{name}' is not suspended", hint=hint)
         kept = kept_by(self._storage.database, name)
@@ -134,7 +136,7 @@ class Tenants:
             text = f"{kept['running']:,} invocations of the workspace '{name}' are still running"
             raise WorkspaceInUse(text, hint="Try again when they have ended, at the latest when their deadlines have passed.")
         with self._storage.database.write() as transaction:
-            if self._actor.kind == "platform":
+            if settings is not None and self._actor.kind == "platform":
                 keep_rules(transaction, self._storage.vault, name, settings.rules)
             else:
                 forget_rules(transaction, name)
@@ -170,6 +172,15 @@ class Tenants:
             return self._workspaces.find(name).settings
         except UnknownWorkspace:
             return Settings(rules=kept_rules(self._storage.database, self._storage.vault, name))
+
+    def _readable(self, name: str) -> Settings | None:
+        """Return the settings of a workspace that is to be deleted; None for the operator if they cannot be read."""
+        try:
+            return self.find(name).settings
+        except RowDamaged:
+            if self._actor.kind == "platform":  # its rules would be lost with it
+                raise
+            return None
 
     def _require(self, name: str) -> None:
         if not manages(self._pattern, name):

@@ -88,6 +88,7 @@ class _Creation(JointUnit):
 
     def __call__(self, transaction: Transaction) -> None:
         name, text = self.row["name"], self.row["settings"]
+        self.vault.reread(name)
         if not transaction.change(_INSERT, {**self.row, "seal": settings_seal(self.vault, name, text)}):
             raise _exists(name)
         self.audit.append(transaction, *self.act)

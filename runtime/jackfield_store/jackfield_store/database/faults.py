@@ -174,5 +174,8 @@ def damaged_settings(workspace: str) -> RowDamaged:
     """Return the error for a workspace whose settings cannot be read."""
     return RowDamaged(
         f"the settings of the workspace '{workspace}' cannot be read: their row in the database is damaged",
-        hint="Restore a backup; 'jackfield db check' shows what is damaged.",
+        hint=(
+            "Restore a backup; 'jackfield db check' shows what is damaged. The operator can also delete the workspace for good: "
+            f"'jackfield workspaces delete {workspace} --purge'."
+        ),
     )

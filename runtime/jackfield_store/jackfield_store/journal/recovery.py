@@ -256,6 +256,8 @@ class Recovery:
         """Return the workspaces of rows whose outcomes can be stored now: sealed, or only their status where there is no key. While the
         key service of one gives no answer, its invocations are left for a later look."""
         names = {row.workspace for row in rows}
+        for name in names:
+            self._vault.reread(name)  # nothing of it was opened, which would tell that its keys are others
         return {*self._blocked.served(sorted(names)), *(name for name in names if self._blocked.is_keyless(name))}
 
     def _end_overdue(self) -> int:

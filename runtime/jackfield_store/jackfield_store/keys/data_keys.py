@@ -197,8 +197,23 @@ class DataKeys(SecretHolder):
         with self._database.read(flush=False) as transaction:
             rows = transaction.execute(_NEIGHBOURS, {"first": first, "last": last})
         for row in rows:
+            self._follow_exchange(row.workspace, row.key_id)
             with suppress(JackfieldError):
                 self._checked.put((row.workspace, row.key_id), (self._read_key(row), self._clock.monotonic() + _REFRESH_SECONDS))
+
+    def reread(self, workspace: str) -> None:
+        """Read which keys a workspace has when it seals next: one that was purged may have had its name."""
+        self._known.remove(workspace)
+
+    def _follow_exchange(self, workspace: str, key_id: str) -> None:
+        """Seal with no key that is gone: once a key of a workspace is met that it was not known to have, read which it has.
+
+        A process learns in this way that another one has purged the workspace, and made it again: it opens something of it, such as its
+        settings, before it seals anything for it.
+        """
+        known = self._known.get(workspace)
+        if known is not None and key_id not in (known.current.id, known.first.id):
+            self.reread(workspace)
 
     def clear(self) -> None:
         """Read the rows again when they are needed next."""
@@ -379,6 +394,7 @@ class DataKeys(SecretHolder):
             for other in rows:
                 self._read_key(other)  # exchanged keys are the cause then, and the value itself may be as it was
             raise sealing.broken()
+        self._follow_exchange(workspace, key_id)
         key = self._read_key(row)
         if not uncertain:
             self._checked.put((workspace, key_id), (key, self._clock.monotonic() + _REFRESH_SECONDS))

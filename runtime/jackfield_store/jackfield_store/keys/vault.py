@@ -276,9 +276,13 @@ class Vault(SecretHolder):
         """Return the key service of each workspace that has its own."""
         return {workspace: wrappers[0] for workspace, wrappers in self._own.all().items()}
 
-    def reread(self) -> None:
-        """Read which data keys there are when they are needed next: the database went back, and may have fewer."""
-        self._keys.clear()
+    def reread(self, workspace: str | None = None) -> None:
+        """Read which data keys there are when they are needed next: the database went back, and may have fewer, or those of one workspace
+        went with another one of its name."""
+        if workspace is None:
+            self._keys.clear()
+        else:
+            self._keys.reread(workspace)
 
     def forget(self, workspace: str | None = None) -> int:
         """Let all processes drop the unwrapped keys of a workspace, or of all, within a minute. Return the number of data keys."""
