@@ -101,7 +101,7 @@ def test_a_trigger_keeps_what_was_typed(visitor: Visitor, thoroughly: bool) -> N
     page.get_by_role("dialog").get_by_label(re.compile("^Token")).first.fill("sesame-0815")
     page.get_by_role("dialog").get_by_role("button", name="Save without testing").click()
     page.locator("#thenConnection option[value=hall]").wait_for(state="attached")
-    page.get_by_role("dialog").get_by_role("button", name="Close").click()
+    page.get_by_role("dialog").wait_for(state="hidden")
     assert (visitor.field("Name").first.input_value(), visitor.field("Connection to Echo").input_value()) == ("orders", "hall")
     assert signature.evaluate("node => node.selectedOptions[0].textContent") == "secretPath"
     assert visitor.judged(thoroughly=thoroughly) == []

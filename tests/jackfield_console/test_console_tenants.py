@@ -168,7 +168,8 @@ def test_a_link_is_made_for_a_person_and_revoked(place: Place) -> None:
     page = "/tenants/acme-2/connect-sessions"
     made = operator.change(page, page, mode="connect", type="echo/token", user="ada", expiresIn="1800")
     link = urlsplit(re.findall(r"http://[^<]+/connect/[A-Za-z0-9_-]{43}", made.text)[0]).path
-    assert place.client().get(link).status == 200
+    shown = place.client().get(link)
+    assert (shown.status, "one-time link" in shown.words, "asks you" in shown.words) == (200, False, False)
     listed = operator.get(page)
     assert ("pending" in listed.words, "ada" in listed.words, link in listed.text) == (True, True, False)
     revoke = re.findall(r'action="([^"]+/revocation)"', listed.text)[0]
@@ -176,7 +177,9 @@ def test_a_link_is_made_for_a_person_and_revoked(place: Place) -> None:
     assert "the operator has revoked it" in operator.get(page).words
     assert place.client().get(link).status == 403
     assert operator.change(page, page, mode="reauth").status == 400
-    assert "/connect/" in operator.change(page, page, mode="connect", type="http/bearer").text  # the person enters the server, too
+    made = operator.change(page, page, mode="connect", type="http/bearer")
+    assert "/connect/" in made.text  # the person enters the server, too
+    assert ("roles in AWS" in made.words, "roles in AWS" in operator.change(page, page, mode="connect").words) == (False, True)
 
 
 @pytest.mark.parametrize("system", ["Slack", "slack", "slack/botToken", "Echo"])
@@ -206,9 +209,16 @@ def test_everybody_can_use_the_pages_of_tenants(browser: Browser, console: Conso
     visitor = Visitor(browser, console)
     visitor.sign_in()
     visitor.go("/tenants/acme-1/connect-sessions")
-    visitor.page.get_by_label("For").fill("ada")
+    assert "ada" not in visitor.page.locator("#list").inner_text()
+    visitor.page.get_by_label("System").fill("aws-ses/awsAssumeRole")
+    visitor.page.get_by_role("button", name="Create link").click()
+    visitor.page.get_by_role("link", name="Principal").wait_for()  # in the list of faults; what is folded is open
+    assert visitor.page.get_by_label("Principal").evaluate("node => node === document.activeElement && node.checkVisibility()")
+    visitor.page.get_by_label("System").fill("aws-ses/apiKeySecret")
+    visitor.page.get_by_label("For", exact=True).fill("ada")
     visitor.page.get_by_role("button", name="Create link").click()
     visitor.page.get_by_text("Send this link to one person only").wait_for()
+    visitor.page.locator("#list").get_by_text("ada").wait_for()
     found = []
     for name, path in (("sessions", ""), ("tenants", "/tenants"), ("tenant", "/tenants/acme-1"), ("suspended", "/tenants/acme-2")):
         if name == "suspended":

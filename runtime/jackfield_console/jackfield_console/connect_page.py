@@ -130,10 +130,11 @@ class Pages:
 
     @property
     def _platform(self) -> str:
-        """Name of who asks: as the look of the page has it, or the platform's token."""
+        """Name of who asks: as the look of the page has it, or the platform's token. Empty for the operator, who has signed in by a link."""
         if self._found is None:
             return ""
-        name: str = self._found.wanted.theme.get("name") or self._found.asked_by.get("name", "")
+        asked = self._found.asked_by
+        name: str = self._found.wanted.theme.get("name") or (asked.get("name", "") if asked.get("kind") != "link" else "")
         return name
 
     def _fault(self, error: JackfieldError) -> Markup:

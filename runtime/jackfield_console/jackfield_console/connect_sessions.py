@@ -37,6 +37,7 @@ _SORTS = Sorts(
     {"Begun": "createdAt", "Status": "status", "Connection": "connection", "For": "user", "Ends": "expiresAt"}, names="id",
     value=lambda session, member: session.to_json().get(member),
 )  # fmt: skip
+_NO_ROLES = "The person chooses from all systems but roles in AWS: those need a principal, under “For a role in AWS”."
 _DONE = {"revoked": "Link revoked: the session has ended."}
 _MODES = (("connect", "connect a new account"), ("reauth", "connect an account again"), ("manage", "manage the accounts"))
 _KEY = ("accessKeyId", "secretAccessKey")
@@ -50,9 +51,7 @@ def listed(request: PageRequest) -> Response:
     found = workspaces_of(request).find(request.path("w"))
     lead = ["People of ", h.a(found.name, href=f"/tenants/{found.name}"), " connect accounts of theirs on a page of this server."]
     make = notice("The workspace is suspended: nobody can connect an account.") if found.settings.suspended else _new(request, found.name)
-    return page(
-        request, "tenants", "Connect sessions", done_notice(request, _DONE), make, card("Sessions", session_rows(request, _ROWS)), lead=lead
-    )
+    return page(request, "tenants", "Connect sessions", done_notice(request, _DONE), make, _list(request), lead=lead)
 
 
 def created(request: PageRequest) -> Response:
@@ -67,10 +66,16 @@ def created(request: PageRequest) -> Response:
         h.p("Send this link to one person only: whoever opens it first connects the account. It is not shown again."),
         code_block(f"{address}/{link}", "The link"),
         h.p("It ends ", at(session.expires_at, request.now), "."),
-        h.p(h.a("Back to the list", href=_address(name))),
+        h.p(_NO_ROLES) if not session.wanted.types and not session.wanted.principal and session.wanted.mode == "connect" else None,
+        h.p(h.a("Back to the list", href=_address(name))) if not request.partial else None,
         class_="notice good", role="alert",
     )  # fmt: skip
-    return outcome(request, "tenants", "Connect sessions", told)
+    return outcome(request, "tenants", "Connect sessions", told, _list(request, again=True) if request.partial else None)
+
+
+def _list(request: PageRequest, *, again: bool = False) -> Markup:
+    """Render the list of sessions; ``again`` replaces the one on the page."""
+    return h.div(card("Sessions", session_rows(request, _ROWS)), id="list", hx_swap_oob="true" if again else None)
 
 
 def revoked(request: PageRequest) -> Response:
@@ -109,7 +114,10 @@ def _row(request: PageRequest, workspace: str, found: ConnectSession) -> tuple[N
 
 def _new(request: PageRequest, workspace: str) -> Markup:
     kinds = request.server.runtime(workspace).connections.kinds.all()
-    hint = "A connector, such as slack, or one of its types, such as aws-ses/awsAssumeRole. If empty, the person chooses from all."
+    hint = (
+        "A connector, such as slack, or one of its types, such as aws-ses/awsAssumeRole. If empty, the person chooses from all: from roles in "
+        "AWS only with a principal below."
+    )
     made = form(
         request,
         _address(workspace),
@@ -122,7 +130,7 @@ def _new(request: PageRequest, workspace: str) -> Markup:
         text_field("connection", "Connection", hint="Its name. Required to connect an account again.", maxlength=100),
         text_field("user", "For", hint="Your own ID of the person: whose connections are managed, and for the audit log.", maxlength=200),
         choice_field("whose", "Connections to manage are those", _WHOSE, "own"),
-        text_field("asker", "Who asks", hint="The name of your product, which the page shows.", maxlength=200),
+        text_field("asker", "Who asks", hint="The name of your product. Without it, the page names nobody.", maxlength=200),
         _role(),
         h.datalist(_systems(kinds), id="type-choices"),
         h.div(h.button("Create link", class_="primary"), class_="actions"),

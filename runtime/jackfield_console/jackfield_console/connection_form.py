@@ -9,6 +9,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from jackfield.connections.audience import AUDIENCES, audience_of
 from jackfield.connections.connection_types import Kind
 from jackfield.connections.provenance import Provenance
 from jackfield.invocation import decode
@@ -80,13 +81,17 @@ def changed(request: PageRequest) -> Response:
 
 
 def editor_of(kind: Kind, values: Mapping[str, Any], *, own_external_id: bool, fresh: bool) -> Markup:
-    """Build the form of a type's values. Stored secrets are never sent to the browser; an empty field keeps them."""
+    """Build the form of a type's values: first what a person reads at the provider, last what concerns the server's network. Stored secrets
+    are never sent to the browser; an empty field keeps them."""
     secret = {path[1:] for path in secret_places(kind.schema, values)}
     schema = kind.schema
     if fresh or not own_external_id:
         schema = _without_generated(schema, keep=own_external_id or not fresh)
     fixed = [] if own_external_id else _generated(schema)
-    form = form_schema(schema, stored=secret, fixed=fixed)
+    audiences = {name: audience_of(schema, name, authorizes=bool(kind.about.authorizes)) for name in schema.get("properties", {})}
+    ranks = {name: AUDIENCES.index(audience) for name, audience in audiences.items()}
+    seldom = [name for name, audience in audiences.items() if audience == "operator"]
+    form = form_schema(schema, stored=secret, fixed=fixed, seldom=seldom, ranks=ranks)
     shown_values = {key: value for key, value in values.items() if key not in secret}
     sources = kind.manifests[0].key
     return h.div(
@@ -260,7 +265,7 @@ def _inside(row: Mapping[str, Any]) -> Markup:
     """Close the dialog: the page behind it selects the new connection."""
     name = str(row["name"])
     label = f"{name}, {row['type']}"
-    more = h.p("See ", h.a("its page", href=f"/connections/{name}"), " for the required policies.")
+    more = h.p(h.a("Its page", href=f"/connections/{name}", target="_blank"), " has what it needs at the provider.")
     return h.div(
         h.p(f"“{name}” saved."), more, class_="notice good", data_created=name, data_label=label, data_values=json.dumps(row["values"])
     )

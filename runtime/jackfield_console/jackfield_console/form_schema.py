@@ -6,6 +6,7 @@ The form does not validate. The runtime does, by the schema itself, and the page
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from jackfield.kernel.walk import Schema, branches, extension, is_secret, target
@@ -32,15 +33,16 @@ _SCALARS = {"string": "text", "integer": "integer", "number": "number"}
 
 
 def form_schema(
-    schema: Schema, *, stored: Collection[str] = (), fixed: Collection[str] = (), seldom: Collection[str] = ()
-) -> dict[str, Any]:
+    schema: Schema, *, stored: Collection[str] = (), fixed: Collection[str] = (), seldom: Collection[str] = (),
+    ranks: Mapping[str, int] = MappingProxyType({}),
+) -> dict[str, Any]:  # fmt: skip
     """Build json-editor's schema for an object. ``stored`` are secrets with a stored value, ``fixed`` are members that only the runtime sets,
     ``seldom`` are shown behind 'More fields', as deprecated ones are.
 
-    Members come in the author's order, where fields have one; others follow, required ones first.
+    Members come by their ``ranks``, then in the author's order, where fields have one; others follow, required ones first.
     """
     drawing = _Drawing(schema)
-    form = drawing.object(schema, 0, seldom)
+    form = drawing.object(schema, 0, seldom, ranks)
     for name, member in form["properties"].items():
         if name in stored:
             member["options"]["placeholder"] = "Stored; type to replace the value"
@@ -57,12 +59,14 @@ class _Drawing:
         self._root = root
         self._left = _MOST
 
-    def object(self, node: Schema, depth: int, seldom: Collection[str] = ()) -> dict[str, Any]:
+    def object(
+        self, node: Schema, depth: int, seldom: Collection[str] = (), ranks: Mapping[str, int] = MappingProxyType({})
+    ) -> dict[str, Any]:
         """Return the fields of an object's members, in the order in which they are shown."""
         required = set(node.get("required", ()))
         offered = [item for item in node.get("properties", {}).items() if not extension(item[1]).get("hidden")]
         late = {name for name, member in offered if name not in required and (name in seldom or _is_deprecated(member))}
-        placed = sorted(offered, key=lambda item: (_place(item[1]), item[0] in late, item[0] not in required))
+        placed = sorted(offered, key=lambda item: (ranks.get(item[0], 0), _place(item[1]), item[0] in late, item[0] not in required))
         properties = {}
         for place, (name, member) in enumerate(placed):
             found = self.member(name, member, depth)

@@ -191,6 +191,29 @@
     }
   };
 
+  /** A fault of a form names its field: what is folded around the first one opens, and it gets the focus. Forms of schemas do that themselves. */
+  const leadToFault = (form, list) => {
+    for (const control of form.querySelectorAll("[aria-invalid]")) control.removeAttribute("aria-invalid");
+    const places = [...list.querySelectorAll("li[data-pointer]")].map((item) => [item, form.elements.namedItem(item.dataset.pointer.split("/").pop())]);
+    const known = places.filter(([, control]) => control?.id && control.type !== "hidden");
+    for (const [item, control] of known) {
+      control.setAttribute("aria-invalid", "true");
+      for (let above = control.closest("details"); above; above = above.parentElement.closest("details")) above.open = true;
+      const link = document.createElement("a");
+      link.href = `#${control.id}`;
+      link.textContent = control.labels?.[0]?.textContent.trim() || item.dataset.pointer;
+      item.querySelector(".pointer")?.replaceWith(link);
+    }
+    known[0]?.[1].focus();
+  };
+
+  document.addEventListener("htmx:after:swap", (event) => {
+    const form = event.detail.ctx?.sourceElement;
+    const target = event.detail.ctx?.target;
+    const shown = typeof target === "string" ? document.querySelector(target) : target;
+    if (form?.matches?.("form") && shown && !form.querySelector("[data-form]")) leadToFault(form, shown);
+  });
+
   /** A search in a dialog shows what it finds while somebody types: a page of its own would lose the form that the dialog belongs to. */
   document.addEventListener("submit", (event) => {
     if (event.target.matches('dialog form[role="search"]')) event.preventDefault();

@@ -205,6 +205,12 @@
     const option = new Option(made.dataset.label, made.dataset.created, true, true);
     option.dataset.values = made.dataset.values;
     picker.append(option);
+    const dialog = made.closest("dialog");
+    const field = picker.closest(".field");
+    field.querySelector("[data-created]")?.remove();
+    made.setAttribute("role", "status");
+    field.append(made); // what is said stays in sight
+    dialog?.close();
     picker.dispatchEvent(new Event("change", { bubbles: true }));
     picker.dispatchEvent(new Event("input", { bubbles: true }));
   };
