@@ -173,6 +173,30 @@ _TIMES = st.one_of(
 )
 
 
+def test_pages_say_when_a_schedule_runs_as_its_form_does(visitor: Visitor) -> None:
+    """In words, with the cron expression beside them; the next times have days of the week."""
+    console, page = visitor.console, visitor.page
+    said = {
+        "often": ({"every": "5400s"}, "Every 90 minutes"), "hourly": ({"every": "1h"}, "Every hour"),
+        "nightly": ({"cron": "30 7 * * 1-5", "timezone": "Asia/Tokyo"}, "On weekdays, Monday to Friday, at 07:30, Asia/Tokyo 30 7 * * 1-5"),
+        "weekly": ({"cron": "0 9 * * 1"}, "Weekly, on Monday, at 09:00, UTC 0 9 * * 1"),
+        "monthly": ({"cron": "0 9 L * *"}, "Monthly, on the last day, at 09:00, UTC 0 9 L * *"),
+        "once": ({"at": "2099-01-05T09:30:00Z"}, "Once, on 5 Jan 2099 at 09:30, UTC"),
+        "odd": ({"cron": "*/7 * * * *"}, "By a cron expression, UTC */7 * * * *"),
+    }  # fmt: skip
+    for name, (times, _) in said.items():
+        schedules(console).add({"name": name, **times, "invocation": SAY})
+    visitor.go("/schedules")
+    for name, (_, words) in said.items():
+        row = page.get_by_role("row").filter(has=page.get_by_role("link", name=name, exact=True))
+        assert words in " ".join(row.inner_text().split()), name
+    assert visitor.judged("schedules", thoroughly=True) == []
+    visitor.go("/schedules/once")
+    page.get_by_text("Mon 5 Jan 2099, 09:30:00").wait_for()
+    assert "run the latest" in page.get_by_role("main").inner_text()
+    assert visitor.judged("schedule", thoroughly=True) == []
+
+
 @given(_TIMES)
 def test_times_in_words_are_shown_as_they_were_chosen(times: Times) -> None:
     """Whatever is chosen is a valid time, and is read back from the schedule as the same time, in the same words but for the unit."""

@@ -16,6 +16,7 @@ from jackfield_console.app import _PAGES
 pytest_plugins = ["browser"]
 _QUERIES = {
     "/new-connection": ["?type=echo/token"], "/new-schedule": ["?connector=echo&action=say"],
+    "/new-batch": ["?connector=echo&action=say"],
     "/new-subscription": ["?trigger=echo/posted", "?trigger=echo/notes&then=echo/post", "?trigger=http/webhook"],
 }  # fmt: skip
 _NAMES = {"{key}": "echo", "{action}": "say", "{name}": "hall", "{server}": "x", "{w}": "default"}

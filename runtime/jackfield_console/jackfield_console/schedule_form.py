@@ -20,12 +20,10 @@ from jackfield_console.layout.components import check_field, choice_field, fault
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import fragment, outcome, page, redirect
 from jackfield_console.masked_inputs import refuse_masks
-from jackfield_console.schedule_times import Times, placed
+from jackfield_console.schedule_times import MISSED, OVERLAP, Times, placed
 from jackfield_console.schedules import schedules_of
 from jackfield_server.shared.requests.problem import Problem
 
-_MISSED = (("latest", "run the latest"), ("skip", "skip all"), ("all", "run all"))
-_OVERLAP = (("skip", "skip the new one"), ("queue", "wait for the one before"), ("allow", "run at the same time"))
 _WHAT = "Choose what is to run at given times."
 _SHOWN = frozenset({"connector", "action", "connection", "inputs"})
 """Members of an invocation for which the form has fields; one with others is shown as JSON."""
@@ -127,8 +125,8 @@ def _form(request: PageRequest, address: str, found: Mapping[str, Any], before: 
         before,
         times.fields(request),
         h.div(
-            placed("missed", choice_field("missed", "Missed runs", _MISSED, found.get("missed", "latest"))),
-            placed("overlap", choice_field("overlap", "If the one before still runs", _OVERLAP, found.get("overlap", "skip"))),
+            placed("missed", choice_field("missed", "Missed runs", MISSED, found.get("missed", "latest"))),
+            placed("overlap", choice_field("overlap", "If the one before still runs", OVERLAP, found.get("overlap", "skip"))),
             class_="pair",
         ),
         h.div(_call(request, found["invocation"]), id=STARTED, class_="stack"),

@@ -29,6 +29,10 @@ _KINDS = (
 )  # fmt: skip
 _UNITS = (("s", "seconds"), ("m", "minutes"), ("h", "hours"), ("d", "days"))
 _SECONDS = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
+MISSED = (("latest", "run the latest"), ("skip", "skip all"), ("all", "run all"))
+"""Choices for runs that were missed."""
+OVERLAP = (("skip", "skip the new one"), ("queue", "wait for the one before"), ("allow", "run at the same time"))
+"""Choices for a run that is due while the one before still runs."""
 _WEEK = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 _DAYS = [*((str(day), str(day)) for day in range(1, 32)), ("L", "the last day")]
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)\Z")
@@ -93,6 +97,19 @@ class Times:
         days = {"daily": "* * *", "weekdays": "* * 1-5", "weekly": f"* * {self.weekday}", "monthly": f"{self.day} * *"}[self.runs]
         return {"cron": f"{int(clock[2])} {int(clock[1])} {days}", **timezone}
 
+    def words(self) -> str:
+        """Say when it runs, as the form does; a cron expression that it has no words for is left to itself."""
+        if self.runs == "every":
+            unit = dict(_UNITS)[self.unit]
+            return f"Every {unit.removesuffix('s')}" if self.number == "1" else f"Every {self.number} {unit}"
+        if self.runs == "at":
+            when = datetime.fromisoformat(self.at)
+            return f"Once, on {when.day} {when:%b %Y} at {when:%H:%M:%S}".removesuffix(":00")
+        month = "the last day" if self.day == "L" else f"day {self.day}"
+        days = {"daily": "Daily", "weekdays": "On weekdays, Monday to Friday,", "monthly": f"Monthly, on {month},"}
+        days["weekly"] = f"Weekly, on {_WEEK[int(self.weekday)]},"
+        return "By a cron expression" if self.runs == "cron" else f"{days[self.runs]} at {self.time}"
+
     def place(self, path: str) -> str:
         """Return where the form shows a fault of a schedule's member."""
         name = path.removeprefix("/")
@@ -141,9 +158,12 @@ def next_times(request: PageRequest, times: Times) -> Node:
     except InvalidInvocation as error:
         return h.span("; ".join(item.message for item in error.details), class_="wrong")
     slots = [timing.local(slot) for slot in islice(timing.slots(request.now), _NEXT)]
-    return [h.div(f"{slot:%a} {slot.day} {slot:%b %Y, %H:%M:%S}", class_="small") for slot in slots] + [
-        h.div(timing.timezone, class_="muted small")
-    ]
+    return [h.div(slot_text(slot), class_="small") for slot in slots] + [h.div(timing.timezone, class_="muted small")]
+
+
+def slot_text(slot: datetime) -> str:
+    """Format a time at which a schedule runs, in its own time zone."""
+    return f"{slot:%a} {slot.day} {slot:%b %Y, %H:%M:%S}"
 
 
 def placed(name: str, control: Node) -> Markup:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from starlette.responses import Response
@@ -12,6 +13,7 @@ from jackfield.kernel.markup import Node, table, terms
 from jackfield_console.layout.components import at, badge, card, code_block, done_notice, final, h, heading, json_text, more, steps
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import page, redirect
+from jackfield_console.schedule_times import MISSED, OVERLAP, Times, slot_text
 from jackfield_console.sorted_list import Sorts
 from jackfield_platform.schedules.schedules import WorkspaceSchedules
 from jackfield_server.shared.requests.problem import Problem
@@ -59,10 +61,12 @@ def shown(request: PageRequest) -> Response:
     name, schedules = request.path("name"), schedules_of(request)
     found = schedules.show(name)
     slots, cursor = schedules.slots(name, request.query.get("cursor") or None, _PAGE)
-    upcoming = [[h.code(item["local"]), h.br()] for item in schedules.next(name, _NEXT)] if found["status"] == "active" else "none"
+    times = (
+        [slot_text(datetime.fromisoformat(item["local"])) for item in schedules.next(name, _NEXT)] if found["status"] == "active" else []
+    )
     about: list[tuple[str, Node]] = [
-        ("Status", [_status(found), " ", _reason(found)]), ("Runs", _when(found)), ("Next", upcoming),
-        ("Missed slots", found["missed"]), ("Overlapping slots", found["overlap"]), ("Runs as", found["runsAs"]["caller"] or "the operator"),
+        ("Status", [_status(found), " ", _reason(found)]), ("Runs", _when(found)), ("Next", [h.div(text) for text in times] or "none"),
+        ("Missed runs", dict(MISSED)[found["missed"]]), ("If the one before still runs", dict(OVERLAP)[found["overlap"]]), ("Runs as", found["runsAs"]["caller"] or "the operator"),
     ]  # fmt: skip
     rows = [_slot(request, item) for item in slots]
     return page(
@@ -131,10 +135,13 @@ def _edit(request: PageRequest, name: str) -> Node:
 
 
 def _when(item: Mapping[str, Any]) -> Node:
-    zone = f" {item['timezone']}" if "timezone" in item else ""
-    if "cron" in item:
-        return [h.code(item["cron"]), zone]
-    return f"every {item['every']}" if "every" in item else f"once, at {item['at']}"
+    """Say when a schedule runs in the words of its form, with the cron expression beside them."""
+    times = Times.of(item)
+    return [
+        times.words(),
+        None if "every" in item else f", {times.timezone}",
+        [" ", h.code(item["cron"], class_="small")] if "cron" in item else None,
+    ]
 
 
 def _slot(request: PageRequest, item: Mapping[str, Any]) -> tuple[Node, ...]:
