@@ -183,6 +183,29 @@ RESEND = Sender(
 )  # fmt: skip
 
 
+def _posted(request: Request, status: str = "request", mark: str | None = None) -> tuple[str, bytes]:
+    asked, number = request.json(), hashlib.sha256(request.body + str(mark).encode()).hexdigest()[:20]
+    marked = asked["headers"]["X-Mailin-custom"] if mark is None else mark
+    about = {
+        "event": status,
+        "id": 1,
+        "message-id": f"<{number}@smtp-relay.example>",
+        "ts_event": int(time.time()),
+        "subject": asked["subject"],
+    }
+    return "", json.dumps({**about, "email": asked["to"][0]["email"], "X-Mailin-custom": marked}).encode()
+
+
+BREVO = Sender(
+    "brevo", "key", {"value": "xkeysib-key-of-the-account"}, "sendEmail",
+    lambda _hook: {"sender": {"email": "hello@acme.example"}, "to": [{"email": "ada@example.com"}], "subject": "Hello",
+                   "textContent": "Hello", "headers": {"X-Order": "4711"}},
+    "mailEvents", "the-token-of-the-webhook", {"email": "ada@acme.example", "companyName": "Acme"}, _posted,
+    lambda _url, _body, secret: {"Content-Type": "application/json", "X-Jackfield-Token": secret},
+    strange=(({"mark": _UNKNOWN}, "nothing"), ({"mark": "4711"}, "nothing")),
+)  # fmt: skip
+
+
 @contextmanager
 def company(folder: Path, sender: Sender) -> Iterator[Company]:
     """Run a server with a service of the shelf, a connection to a provider that hangs up, and a subscription over it."""
@@ -201,7 +224,7 @@ def company(folder: Path, sender: Sender) -> Iterator[Company]:
             yield found
 
 
-@pytest.fixture(name="at", scope="module", params=[TWILIO, SENDGRID, RESEND], ids=lambda sender: sender.key)
+@pytest.fixture(name="at", scope="module", params=[TWILIO, SENDGRID, RESEND, BREVO], ids=lambda sender: sender.key)
 def _at(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
     with company(tmp_path_factory.mktemp(request.param.key), request.param) as found:
         yield found
