@@ -20,7 +20,7 @@ _FURNACE = '''
 """Starts jobs at a provider that is a folder."""
 import json, os
 from pathlib import Path
-from jackfield.connector import Connector, Field, Inputs, JobFailed, Output, Progress, Unavailable, current_call
+from jackfield.connector import ConnectionType, Connector, Field, Inputs, JobFailed, Output, Progress, Unavailable, current_call
 
 class Load(Inputs):
     """What to melt."""
@@ -34,7 +34,18 @@ class Ingot(Output):
     """What came out."""
     weight: int = Field(title="Weight", schema={"minimum": 0})
 
-connector = Connector("furnace", title="Furnace", version="1.0.0")
+class Key(ConnectionType):
+    """A key to the furnace."""
+    key = "key"
+    title = "Key"
+    auth = "apiKey"
+    setup = "Cut one."
+    secret: str = Field(title="Secret", secret=True)
+
+    def open(self, context) -> "Key":
+        return self
+
+connector = Connector("furnace", title="Furnace", version="1.0.0", connections=[Key])
 
 def note(what, text):
     folder = Path(os.environ["FURNACE"])
@@ -87,6 +98,16 @@ class Reads(Steps):
 @connector.action("meltOnce", kind="job", effect="idempotent", idempotent_by="key", needs_connection=False)
 class Once(Steps):
     """Melt metal once for a key."""
+
+@connector.action("forge", kind="job", effect="write")
+class Forges(Steps):
+    """Forge metal behind a door."""
+    def start(self, load: Load, key: Key) -> Melt | Ingot:
+        return super().start(load)
+
+    def poll(self, melt: Melt, key: Key) -> Progress | Ingot:
+        note("keys", key.secret)
+        return super().poll(melt)
 
 @connector.action("weigh", effect="read", needs_connection=False)
 def weigh(_load: Load) -> Ingot:

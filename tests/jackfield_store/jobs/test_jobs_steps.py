@@ -72,6 +72,20 @@ def test_a_queued_job_holds_no_worker(stage: JobStage) -> None:
     assert [(event.subject, event.data["status"]) for event in finished] == [(identifier, "succeeded")]
 
 
+def test_a_job_follows_its_connection_to_a_new_name(stage: JobStage) -> None:
+    """Its polls go on over the connection that it was started over, whatever has the old name by now."""
+    connections = stage.runtime.connections
+    connections.add("door", "furnace/key", {"secret": "first-0815"})
+    identifier = stage.queue("forge", connection="door")
+    assert [result.status for result in stage.work()] == ["running"]
+    connections.rename("door", "gate")
+    connections.add("door", "furnace/key", {"secret": "other-4711"})
+    stage.provider.answers({}, DONE)
+    assert [stage.poll(60), stage.poll(60)] == [1, 1]
+    assert stage.entry(identifier).status == "succeeded"
+    assert (stage.provider.reached("keys"), len(stage.provider.reached("start"))) == (["first-0815"] * 2, 1)
+
+
 def test_a_start_that_finds_nothing_to_wait_for_returns_the_output(stage: JobStage) -> None:
     """It is the Result of the call, queued or not, and nothing is polled."""
     result = stage.invoke(inputs={"metal": "gold"})
