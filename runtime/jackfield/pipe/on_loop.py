@@ -16,7 +16,7 @@ from jackfield.kernel.clock import Clock, Deadline, patience
 from jackfield.kernel.commits import late, under_way
 from jackfield.kernel.failures import attempt_foreign, contained, value_of
 from jackfield.kernel.threads import Threads
-from jackfield.pipe.on_time import GRACE, OnTime
+from jackfield.pipe.on_time import GRACE, OnTime, tell
 from jackfield.pipe.waiter import in_turn
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class OnLoop:
         if until is not None:
             return value_of(await self._on_time.acall(function, *until, executor or self._workers))
         run = partial(copy_context().run, attempt_foreign, function)
-        return value_of(await asyncio.get_running_loop().run_in_executor(executor or self._workers, run))
+        return value_of(await _in_thread(run, executor or self._workers))
 
     async def open(
         self,
@@ -97,12 +97,7 @@ class OnLoop:
     async def ask(self, function: Callable[[], T]) -> T:
         """Call what waits for the database only, in a thread for that."""
         run = partial(copy_context().run, attempt_foreign, partial(_asked_in_time, function))
-        asking, seconds = asyncio.get_running_loop().run_in_executor(self._askers, run), patience(math.inf)
-        done, _ = await asyncio.wait((asking,), timeout=None if seconds == math.inf else seconds + GRACE)
-        if not done:
-            asking.cancel()
-            raise late()
-        return value_of(asking.result())
+        return value_of(await _in_thread(run, self._askers, patience(math.inf) + GRACE))
 
     async def fix_state(self, storage: Readings) -> None:
         """Ask the server that knows the state beside the event loop."""
@@ -124,6 +119,28 @@ class OnLoop:
     async def record(self, database: Database, unit: Unit) -> Any:
         """Commit a unit and return its value once it is on disk."""
         return await _recorded(database, unit, asyncio.get_running_loop())
+
+
+async def _in_thread(step: Callable[[], T], workers: Executor, seconds: float = math.inf) -> T:
+    """Call what raises nothing in a thread, and return its value.
+
+    :raises Unavailable: if it has none after ``seconds``.
+    """
+    loop = asyncio.get_running_loop()
+    told: asyncio.Future[T] = loop.create_future()
+    workers.submit(partial(tell, step, loop, told))
+    if seconds == math.inf:
+        return await told
+    alarm = loop.call_later(seconds, _be_late, told)
+    try:
+        return await told
+    finally:
+        alarm.cancel()
+
+
+def _be_late(told: asyncio.Future[Any]) -> None:
+    if not told.done():
+        told.set_exception(late())
 
 
 def _asked_in_time(function: Callable[[], T]) -> T:

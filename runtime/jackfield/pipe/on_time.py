@@ -141,7 +141,7 @@ class OnTime(ProcessLocal):
         self._admit()
         call, loop = _Watched(function, self), asyncio.get_running_loop()
         told: asyncio.Future[T | Raised] = loop.create_future()
-        working = workers.submit(partial(_tell, call, loop, told))
+        working = workers.submit(partial(tell, call, loop, told))
 
         def overdue() -> None:
             if not told.done() and call.abandon():
@@ -173,9 +173,12 @@ class OnTime(ProcessLocal):
             )
 
 
-def _tell(call: _Watched, loop: asyncio.AbstractEventLoop, told: asyncio.Future[Any]) -> None:
-    """Make a call, and tell a loop its outcome: without the chain of futures of ``run_in_executor``, which costs as much as the switch."""
-    outcome = call()
+def tell(step: Callable[[], Any], loop: asyncio.AbstractEventLoop, told: asyncio.Future[Any]) -> None:
+    """Call what raises nothing, unless nobody waits for it any more, and tell a loop its outcome: without the chain of futures of
+    ``run_in_executor``, which costs as much as the switch."""
+    if told.done():
+        return
+    outcome = step()
     with suppress(RuntimeError):  # the loop was closed meanwhile
         loop.call_soon_threadsafe(_resolve, told, outcome)
 

@@ -19,8 +19,10 @@ from jackfield.connector import Connector, OpenContext, Rejected, Sent, TimedOut
 from jackfield.kernel.clock import Deadline, SystemClock
 from jackfield.pacing.turn import Turn
 from jackfield.pipe.attempts import Attempts
+from jackfield.pipe.on_loop import OnLoop
 from jackfield.pipe.on_time import OnTime
 from jackfield.pipe.run import Run
+from jackfield.pipe.waiter import Until
 from scripted import Answer, Gate, Key, Panel, Reply, Script, invocation, runtime, scripted
 
 PATIENCE = 60.0
@@ -284,3 +286,25 @@ def test_a_call_that_has_ended_leaves_nothing_for_the_garbage_collector(tmp_path
             assert left() - before < times
         finally:
             gc.enable()
+
+
+@pytest.mark.parametrize("how", ["call", "in time"])
+def test_a_call_whose_task_is_cancelled_before_it_has_a_thread_is_not_made(how: str) -> None:
+    """Its caller was told that nothing was done: nothing is, when a thread is free."""
+    gate, made, watch = threading.Event(), list[str](), OnTime()
+    until = Until(Deadline.after(PATIENCE, SystemClock()), lambda: TimedOut("nobody had time")) if how == "in time" else None
+
+    async def run(pool: Executor) -> None:
+        waiter = OnLoop(SystemClock(), watch)
+        pool.submit(gate.wait, PATIENCE)
+        waiting = asyncio.create_task(waiter.call(lambda: made.append("sent"), executor=pool, until=until))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        gate.set()
+        await waiter.call(lambda: made.append("next"), executor=pool, until=until)
+        waiter.close(wait=True)
+
+    with ThreadPoolExecutor(1) as pool:
+        asyncio.run(run(pool))
+    assert made == ["next"]
