@@ -27,6 +27,7 @@ from jackfield_console.layout.components import (
 )
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import page, redirect
+from jackfield_console.uses import connector_uses
 from jackfield_server.shared.operations.installing import changed, exactly, find_installer
 from jackfield_server.shared.process.installer import Installer
 from jackfield_server.shared.requests.problem import Problem
@@ -311,7 +312,9 @@ def _is_newer(version: str, used: str | None) -> bool:
 
 def _removal(request: PageRequest, key: str, versions: Sequence[Row]) -> Markup:
     address = f"/marketplace/{key}/removal"
-    text = "Calls of its actions fail until it is installed again. Its connections and its journal stay."
+    used = connector_uses(request, key) if len(versions) == 1 else []
+    stopped = [" ", h.strong("These stop in this workspace: "), used, "."] if used else None
+    text = ["Calls of its actions fail until it is installed again. Its connections and its journal stay.", stopped]
     removals = [
         final(request, address, f"Remove {version}", text, h.input(type="hidden", name="version", value=version))
         for version in (str(mine["version"]) for mine in versions)

@@ -105,7 +105,7 @@ def _status(found: Mapping[str, Any]) -> Node:
     if fault is None or found["status"] != "stopped":
         return badge(found["status"])
     gone = found.get("connection") if fault["code"] == "unknown_connection" else None
-    return [badge("broken"), f" no connection is named “{gone}”" if gone else f" {fault['message']}"]
+    return [badge("broken"), f" no connection is named “{gone}”." if gone else f" {fault['message']}."]
 
 
 def _reason(found: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Links to what runs by itself over connections: it follows a new name, and stops with a removal."""
+"""Links to what runs by itself over connections or with connectors: it follows a new name, and stops with a removal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from jackfield.kernel.markup import Node
 from jackfield_console.layout.components import h
 from jackfield_console.layout.page_request import PageRequest
-from jackfield_platform.connection_uses import uses_of
+from jackfield_platform.connection_uses import uses_of, uses_of_connector
 
 _USES = {
     "schedule": ("schedules", "schedule", None), "subscription": ("subscriptions", "subscription", None),
@@ -20,12 +20,26 @@ def uses(request: PageRequest, names: Sequence[str]) -> dict[str, list[Node]]:
     """Return links to what runs by itself over each of the connections that anything runs over; nothing to a token with rules, which may
     not see all of it."""
     storage = request.server.storage
-    if request.identity.rules or request.is_silent or not storage.enabled:
+    if not _sees_all(request):
         return {}
     found = uses_of(storage.database, storage.vault, request.identity.workspace, names)
-    return {name: [_link(one, first=one is own[0]) for one in own] for name, own in found.items() if own}
+    return {name: _links(own) for name, own in found.items() if own}
 
 
-def _link(use: dict[str, str], *, first: bool) -> Node:
-    kind, word, further = _USES[use["kind"]]
-    return [None if first else ", ", f"{word} ", h.a(use["name"], href=f"/{kind}/{use['name']}", target="_blank"), further]
+def connector_uses(request: PageRequest, connector: str) -> list[Node]:
+    """Return links to what runs by itself with a connector in the visitor's workspace, as ``uses`` does."""
+    storage = request.server.storage
+    return _links(uses_of_connector(storage.database, storage.vault, request.identity.workspace, connector)) if _sees_all(request) else []
+
+
+def _sees_all(request: PageRequest) -> bool:
+    return not request.identity.rules and not request.is_silent and request.server.storage.enabled
+
+
+def _links(found: Sequence[dict[str, str]]) -> list[Node]:
+    links: list[Node] = []
+    for use in found:
+        kind, word, further = _USES[use["kind"]]
+        name = h.a(use["name"], href=f"/{kind}/{use['name']}", target="_blank")
+        links.append([", " if links else None, f"{word} ", name, further])
+    return links

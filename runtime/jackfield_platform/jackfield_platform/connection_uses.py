@@ -22,6 +22,7 @@ from jackfield_store.database import Database, Transaction
 from jackfield_store.keys import Vault
 
 _SCHEDULES = f"SELECT {SCHEDULE} FROM schedules WHERE workspace = :workspace AND connection = :connection ORDER BY name"
+_WITH_CONNECTOR = f"SELECT {SCHEDULE} FROM schedules WHERE workspace = :workspace AND connector = :connector ORDER BY name"
 _SUBSCRIPTIONS = f"SELECT {SUBSCRIPTION} FROM subscriptions WHERE workspace = :workspace AND status <> 'removing' ORDER BY name"
 _OWN = "workspace = :workspace AND id = :id"
 _MOVE = f"UPDATE schedules SET connection = :connection, sealed = :sealed, claim = claim + 1, changed_at = :now WHERE {_OWN}"
@@ -48,9 +49,22 @@ def uses_of(database: Database, vault: Vault, workspace: str, connections: Colle
         subscriptions = [Subscription.read(workspace, row) for row in transaction.execute(_SUBSCRIPTIONS, {"workspace": workspace})]
     for one in subscriptions:
         found.get(one.connection or "", []).append({"kind": "subscription", "name": one.name})
-    for one, _, then in _starting(subscriptions, vault, connections):
-        found[then["connection"]].append({"kind": "start", "name": one.name})
+    for one, _, then in _starting(subscriptions, vault):
+        found.get(then.get("connection") or "", []).append({"kind": "start", "name": one.name})
     return found
+
+
+def uses_of_connector(database: Database, vault: Vault, workspace: str, connector: str) -> list[dict[str, str]]:
+    """Return what runs by itself with a connector, as ``uses_of`` does."""
+    values = {"workspace": workspace, "connector": connector}
+    with database.read() as transaction:
+        schedules = [Schedule.read(workspace, row) for row in transaction.execute(_WITH_CONNECTOR, values)]
+        subscriptions = [Subscription.read(workspace, row) for row in transaction.execute(_SUBSCRIPTIONS, values)]
+    found = [{"kind": "schedule", "name": one.name} for one in schedules if one.status != "ended"]
+    found += [{"kind": "subscription", "name": one.name} for one in subscriptions if one.connector == connector]
+    return found + [
+        {"kind": "start", "name": one.name} for one, _, then in _starting(subscriptions, vault) if then["connector"] == connector
+    ]
 
 
 def look_again(transaction: Transaction, vault: Vault, workspace: str, connection: str, now: float, renamed: str | None = None) -> None:
@@ -77,9 +91,10 @@ def _carry(transaction: Transaction, vault: Vault, workspace: str, connection: s
             moved = replace(content, invocation={**content.invocation, **named}, connection=renamed)
             transaction.change(_MOVE, {**values, "id": schedule.id, "connection": renamed, "sealed": schedule.sealed_with(vault, moved)})
     subscriptions = [Subscription.read(workspace, row) for row in transaction.execute(_SUBSCRIPTIONS, values)]
-    for found, sealed, then in _starting(subscriptions, vault, (connection,)):
-        changed = replace(sealed, then={**then, "connection": renamed})
-        transaction.change(_SEAL, {**values, "id": found.id, "sealed": changed.sealed(vault, found)})
+    for found, sealed, then in _starting(subscriptions, vault):
+        if then.get("connection") == connection:
+            changed = replace(sealed, then={**then, "connection": renamed})
+            transaction.change(_SEAL, {**values, "id": found.id, "sealed": changed.sealed(vault, found)})
 
 
 def _stop(transaction: Transaction, vault: Vault, workspace: str, connection: str, now: float) -> None:
@@ -88,16 +103,15 @@ def _stop(transaction: Transaction, vault: Vault, workspace: str, connection: st
     for row in transaction.execute(_SCHEDULES, values):
         transaction.change(_STOP, {**values, "id": row.id})
     subscriptions = [Subscription.read(workspace, row) for row in transaction.execute(_SUBSCRIPTIONS, values)]
-    for found, _, _ in _starting(subscriptions, vault, (connection,)):
-        transaction.change(_DISABLE, {**values, "id": found.id})
+    for found, _, then in _starting(subscriptions, vault):
+        if then.get("connection") == connection:
+            transaction.change(_DISABLE, {**values, "id": found.id})
 
 
-def _starting(
-    subscriptions: list[Subscription], vault: Vault, connections: Collection[str]
-) -> Iterator[tuple[Subscription, Sealed, Mapping[str, Any]]]:
-    """Yield the subscriptions whose events start invocations over one of the connections, with what they consist of."""
+def _starting(subscriptions: list[Subscription], vault: Vault) -> Iterator[tuple[Subscription, Sealed, Mapping[str, Any]]]:
+    """Yield the subscriptions whose events start invocations, with what they consist of."""
     for found in subscriptions:
         with suppress(JackfieldError):  # nobody can read it
             content = found.opened(vault)
-            if content.then is not None and content.then.get("connection") in connections:
+            if content.then is not None:
                 yield found, content, content.then

@@ -214,8 +214,15 @@ def test_the_console_installs_upgrades_and_removes(place: Place, shop: Storefron
     assert (refused.status, "callers may break" in refused.words) == (409, True)
     assert "1.0.0 (default), 1.1.0" in browser.get("/marketplace/acme").words
     assert browser.change("/marketplace/acme", "/marketplace/acme/version", breaking="on", **newer).status == 303
-    assert "1.1.0 (default), 1.0.0" in browser.get("/marketplace/acme").words
+    shown = browser.get("/marketplace/acme").words
+    assert ("1.1.0 (default), 1.0.0" in shown, "These stop" in shown) == (True, False)
+    schedule = {"name": "nightly", "every": "24h", "invocation": {"connector": "acme", "action": "greet", "inputs": {"name": "Ada"}}}
+    asking = {"authorization": f"Bearer {token(place, 'manage')}", "content-type": "application/json"}
+    assert place.client().send("POST", "/v1/schedules", json.dumps(schedule).encode(), asking).status == 201
+    browser.change("/marketplace/acme", "/marketplace/acme/removal", version="1.0.0")
+    assert "These stop in this workspace: schedule nightly ." in browser.get("/marketplace/acme").words
     browser.change("/marketplace/acme", "/marketplace/acme/removal")
+    assert "broken no connector 'acme' is installed. Install it again" in browser.get("/schedules/nightly").words
     assert "Greets." not in browser.get("/connectors").words
 
 
