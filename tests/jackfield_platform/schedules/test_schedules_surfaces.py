@@ -153,7 +153,7 @@ def test_a_schedule_in_the_console(tmp_path: Path) -> None:
         schedules.add({"name": "nightly", "invocation": SAY, "cron": "30 2 * * *", "timezone": "Europe/Berlin"})
         person, shown = place.signed_in(), "/schedules/nightly"
         assert "nightly" in person.get("/schedules").words
-        assert "30 2 * * * Europe/Berlin" in person.get(shown).words
+        assert "Europe/Berlin 30 2 * * *" in person.get(shown).words
         for step, told in (("pause", "Paused: no slots"), ("resume", "Resumed: the slots"), ("run", "run by hand")):
             answer = person.change(shown, f"{shown}/{step}")
             assert (answer.status, told in person.get(answer.headers["location"]).words) == (303, True)
