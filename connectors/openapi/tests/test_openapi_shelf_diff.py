@@ -275,3 +275,16 @@ def test_a_source_needs_a_licence_that_allows_it(shelf: Path, capsys: pytest.Cap
     assert "a document under 'unknown' is no source" in capsys.readouterr().out
     with pytest.raises(InvalidInput, match="is not of npm, pypi, github"):
         documents({**row, "package": "cargo:acme"}, shelf)
+
+
+def test_endpoints_that_were_seen_elsewhere_are_kept(shelf: Path) -> None:
+    """A sign-in that names the page of a fact keeps the endpoints of that page; a page that is no fact is refused."""
+    document, file = deepcopy(_DOCUMENT), shelf / "services" / "acme.yaml"
+    _with_other_endpoints(document)
+    page = "https://acme.example/clients"
+    text = _SERVICE.replace("title: Account,", f'title: Account, seen: "{page}",')
+    file.write_text(text)
+    with pytest.raises(InvalidInput, match="none of the pages in 'seen'"):
+        read_shelf(shelf)
+    file.write_text(text.replace("known: [All]", f'seen: [{{about: Endpoints, url: "{page}", on: 2026-01-31}}]'))
+    assert differences(read_shelf(shelf)[0], [document]) == []

@@ -186,6 +186,8 @@ def _endpoint_faults(service: Service, theirs: Iterable[_Document]) -> Iterator[
     for name in ("authorizationUrl", "tokenUrl"):
         known = {str(flow[name]).partition("?")[0].rstrip("/") for flow in flows if flow.get(name)}
         for row in service.about["signIns"].values():
+            if "seen" in row:
+                continue  # a page or client of the provider contradicts its document
             mine_is = str(row.get(name, "")).partition("?")[0].rstrip("/")
             if mine_is and row["kind"].startswith("oauth2") and known and not {mine_is, urlsplit(mine_is).path} & known:
                 yield f"{name} is {', '.join(sorted(known))[:300]}, not {row[name]}"

@@ -122,6 +122,7 @@ def read_service(file: Path, shared: Mapping[str, Json]) -> Service:
     rules = {**shared["paging"], **about.get("paging", {})}
     paths = {path: _path(file, item, rules, about.get("limit")) for path, item in own.get("paths", {}).items()}
     _check_names(file, about, {**own, "paths": paths})
+    _check_sign_ins(file, about, sign_ins)
     about = {**about, "signIns": sign_ins}
     return Service(file.stem, file, about, {**own, "paths": paths, "x-jackfield": extension}, proof, source)
 
@@ -205,6 +206,14 @@ def _sign_in(file: Path, given: Any, families: Json) -> Json:
     if missing := [name for name in _NEEDED.get(whole["kind"], ()) if not isinstance(whole.get(name), str)]:
         raise _refused(file, f"a sign-in of the kind '{whole['kind']}' needs '{missing[0]}'")
     return whole
+
+
+def _check_sign_ins(file: Path, about: Json, sign_ins: Json) -> None:
+    """Check that the page on which endpoints of a sign-in were seen is among the facts, which are shown."""
+    pages = [fact["url"] for fact in about.get("seen", ())]
+    for name, one in sign_ins.items():
+        if "seen" in one and one["seen"] not in pages:
+            raise _refused(file, f"'seen' of the sign-in '{name}' is none of the pages in 'seen'")
 
 
 def _scheme(one: Json) -> Json:
