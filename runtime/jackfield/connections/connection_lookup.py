@@ -243,14 +243,21 @@ class Connections:
         return found
 
     def fitting(self, manifest: Manifest, limit: int = 20) -> list[tuple[str, str]]:
-        """Return name and type of the connections that the connector accepts, by name; of the stored ones, up to ``limit`` of each type."""
+        """Return name and type of the connections that the connector accepts, by name; of the stored ones, up to ``limit`` of each type.
+        Those that nobody has approved yet run nothing: they are returned only if there are no others."""
         found = {item.name: item.type for item in self.files() if manifest.connection_type(item.type) is not None}
+        found |= self._stored_fitting(manifest, limit, granted=True)
+        return sorted((found or self._stored_fitting(manifest, limit, granted=False)).items())
+
+    def _stored_fitting(self, manifest: Manifest, limit: int, *, granted: bool) -> dict[str, str]:
         store = self.store
-        if store is not None:
-            for kind in manifest.connection_types.values():
-                full_name = manifest.full_name(kind)
-                found |= {name: full_name for name in store.names([full_name], limit) if name not in self._by_name}
-        return sorted(found.items())
+        types = [(manifest.full_name(kind), granted and bool(kind.authorizes)) for kind in manifest.connection_types.values()]
+        return {
+            name: type_
+            for type_, approved in types
+            for name in (store.names([type_], limit, granted=approved) if store is not None else ())
+            if name not in self._by_name
+        }
 
     def unknown(self, name: str, sees: Callable[[str, str], bool] | None = None) -> UnknownConnection:
         """Return the error for a missing name, with the most similar visible name. ``sees`` returns whether the caller may see a name

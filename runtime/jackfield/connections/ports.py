@@ -85,8 +85,8 @@ class StoredConnections(Protocol):
     def list(self, *, limit: int) -> Sequence[StoredConnection]:
         """List up to ``limit`` connections by name."""
 
-    def names(self, types: Iterable[str], limit: int) -> Sequence[str]:
-        """Return the names of up to ``limit`` connections of each of ``types``."""
+    def names(self, types: Iterable[str], limit: int, *, granted: bool = False) -> Sequence[str]:
+        """Return the names of up to ``limit`` connections of each of ``types``, optionally only those that a person has approved."""
 
     def named(self) -> Sequence[tuple[str, str]]:
         """Return name and type of every connection, by name."""

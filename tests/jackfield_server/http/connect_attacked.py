@@ -117,8 +117,10 @@ class Attacked:
         return Person(self.stand.port, {**person.cookies, **given}, reply)
 
     def stored(self) -> list[str]:
-        """Names of the connections that there are."""
-        return [str(row["name"]) for row in self.stand.host.runtime("acme-1").connections.list().items]
+        """Names of the connections that there are, those that wait for an approval included."""
+        with self.stand.host.storage.database.read() as transaction:
+            rows = transaction.execute("SELECT name FROM connections WHERE workspace = :workspace ORDER BY name", {"workspace": "acme-1"})
+        return [str(row.name) for row in rows]
 
     def status(self, begun: dict[str, Any]) -> str:
         """State of a session."""
@@ -128,7 +130,7 @@ class Attacked:
         """True if nobody is connected, and the token endpoint was asked for as many codes as browsers have brought back that it was
         opened for, and for nothing else."""
         connections = self.stand.host.runtime("acme-1").connections
-        rows = [connections.show(str(row["name"])) for row in connections.list().items]
+        rows = [connections.show(name) for name in self.stored()]
         return len(self.authority.exchanged) == codes == self.codes() and all(row["authorization"] == {"status": "none"} for row in rows)
 
     def codes(self) -> int:

@@ -23,6 +23,6 @@ def site(place: Attacked) -> Attacked:
     """The place, with nothing connected."""
     place.authority.exchanged.clear()
     connections = place.stand.host.runtime("acme-1").connections
-    for row in connections.list().items:
-        connections.remove(str(row["name"]))
+    for name in place.stored():
+        connections.remove(name)
     return place

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.jackfield_server.http.connect_attacked import BASE, TYPE, Attacked
 
+from http_stand import Client
+from jackfield_platform.tenants.connecting import Connecting
+
 pytest_plugins = ["tests.jackfield_server.http.connect_place"]
+CALL = {"connector": "people", "action": "whoAmI", "inputs": {}}
+
+
+def tenant_of(site: Attacked) -> Client:
+    """A client of the tenant, with a token of its own."""
+    token = site.platform.post("/v1/workspaces/acme-1/tokens", {"scope": "manage", "name": "shop"}).json["token"]
+    return Client(site.stand.port, token)
 
 
 def test_the_same_user_begins_again(site: Attacked) -> None:
@@ -40,3 +51,57 @@ def test_a_connected_account_is_not_taken(site: Attacked) -> None:
     refused = site.platform.post(BASE, {"user": "ada", "returnTo": "https://shop.example/back", "types": [TYPE], "connection": "main"})
     assert (refused.status, "'reauth'" in refused.json["hint"]) == (409, True)
     assert site.connected() == "ada"
+
+
+def test_whoever_leaves_half_way_is_in_nobodys_way(site: Attacked) -> None:
+    """Calls that name no connection go on over the one that fits, lists and counts have no other, and the session's end takes it."""
+    _, proof = site.approved(begun := site.begin())
+    assert site.confirm(begun, proof).status == 200
+    tenant = tenant_of(site)
+    assert tenant.post("/v1/invocations", CALL).json["output"]["sub"] == "ada"
+    left = site.begin(connection="other", user="grace")
+    site.at_provider(left)
+    assert site.stored() == ["main", "other"]
+    assert tenant.post("/v1/invocations", CALL).json["output"]["sub"] == "ada"
+    lists = [tenant.get("/v1/connections"), site.platform.get("/v1/workspaces/acme-1/connections")]
+    assert [[row["name"] for row in one.json["items"]] for one in lists] == [["main"]] * 2
+    assert "'other'" in tenant.post("/v1/invocations", {**CALL, "connection": "other"}).json["error"]["message"]
+    assert site.platform.call("DELETE", f"{BASE}/{left['id']}").status == 204
+    assert site.stored() == ["main"]
+
+
+def test_whoever_left_before_anything_fits_is_counted_once_approved(site: Attacked) -> None:
+    """Without another connection, the call says that none fits; right after the confirmation, it succeeds over the new one."""
+    tenant = tenant_of(site)
+    begun = site.begin()
+    _, proof = site.approved(begun)
+    refused = tenant.post("/v1/invocations", CALL)
+    assert (refused.status, refused.json["error"]["details"][0]["path"]) == (400, "/connection")
+    assert site.confirm(begun, proof).status == 200
+    assert tenant.post("/v1/invocations", CALL).json["output"]["sub"] == "ada"
+
+
+def test_an_unapproved_connection_of_the_platform_fits_only_alone(site: Attacked) -> None:
+    """One that was made over the API is listed, and a call chooses the approved one; alone, its refusal says what is missing."""
+    tenant = tenant_of(site)
+    url = site.provider.url
+    values = {"server": url, "authorizationUrl": f"{url}/authorize", "tokenUrl": f"{url}/token", "clientId": "c", "issuer": url}
+    assert tenant.post("/v1/connections?test=false", {"name": "bare", "type": TYPE, "values": values}).status == 201
+    assert "nobody has approved the connection 'bare'" in tenant.post("/v1/invocations", CALL).json["error"]["message"]
+    _, proof = site.approved(begun := site.begin())
+    assert site.confirm(begun, proof).status == 200
+    assert tenant.post("/v1/invocations", CALL).json["output"]["sub"] == "ada"
+    assert [row["name"] for row in tenant.get("/v1/connections").json["items"]] == ["bare", "main"]
+
+
+def test_a_crash_at_the_end_of_a_session_leaves_nothing(site: Attacked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session that ended without its connection's removal: the next sweep of the server removes it."""
+    left = site.begin()
+    site.at_provider(left)
+    with monkeypatch.context() as crashing:
+        crashing.setattr(Connecting, "_discard", lambda _self, _found: None)
+        assert site.platform.call("DELETE", f"{BASE}/{left['id']}").status == 204
+    assert (site.status(left), site.stored()) == ("failed", ["main"])
+    for sweep in site.stand.host.sweeps.values():
+        sweep()
+    assert site.stored() == []

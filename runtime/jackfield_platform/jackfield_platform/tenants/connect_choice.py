@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from jackfield_platform.tenants.connect_access import Access
     from jackfield_platform.tenants.connect_records import ConnectRecords
     from jackfield_platform.tenants.connect_session import Wanted
-    from jackfield_platform.tenants.connect_table import ConnectTable
     from jackfield_store.management.connections import ManagedConnections
 
 _MOST = 1000
@@ -27,8 +26,7 @@ _NAMES = 100
 class Choice:
     """Types and stored connections of one workspace, as far as sessions are about them."""
 
-    def __init__(self, table: ConnectTable, records: ConnectRecords, connections: ManagedConnections, access: Access) -> None:
-        self._table = table
+    def __init__(self, records: ConnectRecords, connections: ManagedConnections, access: Access) -> None:
         self._records = records
         self._connections = connections
         self._access = access
@@ -74,8 +72,7 @@ class Choice:
             )
 
     def managed(self, wanted: Wanted) -> list[dict[str, Any]]:
-        """Return the stored connections that a request is about: those of its user, unless it is about all. Those that wait for somebody's
-        approval are nobody's yet."""
+        """Return the stored connections that a request is about: those of its user, unless it is about all."""
         if wanted.mode == "connect":
             return []
         if wanted.connection:
@@ -83,8 +80,7 @@ class Choice:
             return [self.find(wanted.connection)] if is_there else []
         known = self._connections.kinds
         types = {kind.full_name for name in wanted.types if (kind := known.known(name)) is not None}
-        rows, waiting = self._rows(wanted), self._table.waiting()
-        stored = (row for row in rows if row.get("source") == "store" and row["name"] not in waiting)
+        stored = (row for row in self._rows(wanted) if row.get("source") == "store")
         return [row for row in stored if not types or row["type"] in types]
 
     def again(self, connection: str) -> tuple[Kind, dict[str, Any]]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield_platform.tenants.connect_session import ConnectSession, Wanted
+from jackfield_store.connections.awaited import await_approval, awaited, awaiting_workspaces
 from jackfield_store.database import SealBroken
 from jackfield_store.database.cursors import cursor_after, place_after
 from jackfield_store.database.outbox import record
@@ -44,7 +45,6 @@ UPDATE connect_sessions SET status = :status, sealed = :sealed WHERE workspace =
 _OPEN = "status NOT IN ('granted', 'failed', 'expired')"
 _COUNT = f"SELECT COUNT(*) AS n FROM connect_sessions WHERE workspace = :workspace AND {_OPEN} AND expires_at > :now"
 _UNENDED = f"SELECT {_COLUMNS} FROM connect_sessions WHERE workspace = :workspace AND {_OPEN} AND expires_at > :now LIMIT {_MOST}"
-_UNSWEPT = f"SELECT {_COLUMNS} FROM connect_sessions WHERE workspace = :workspace AND {_OPEN} LIMIT {2 * _MOST}"
 _LATE = f"SELECT {_COLUMNS} FROM connect_sessions WHERE workspace = :workspace AND {_OPEN} AND expires_at <= :now LIMIT 100"
 _LATE_OF_ALL = f"SELECT DISTINCT workspace FROM connect_sessions WHERE {_OPEN} AND expires_at <= :now LIMIT 1000"
 _PURGE = f"DELETE FROM connect_sessions WHERE workspace = :workspace AND expires_at < :before AND NOT ({_OPEN})"
@@ -85,9 +85,10 @@ def same(stored: str, secret: str) -> bool:
 
 
 def late_workspaces(database: Database, now: float) -> list[str]:
-    """Return workspaces with sessions whose time is over, and that nobody has read since."""
+    """Return workspaces with sessions whose time is over, and that nobody has read since, or with connections that wait for one."""
     with database.read(flush=False) as transaction:
-        return [str(row.workspace) for row in transaction.execute(_LATE_OF_ALL, {"now": now})]
+        late = {str(row.workspace) for row in transaction.execute(_LATE_OF_ALL, {"now": now})}
+    return sorted(late | awaiting_workspaces(database))
 
 
 def workspace_of(database: Database, *, link: str = "", identifier: str = "") -> tuple[str, str] | None:
@@ -148,11 +149,19 @@ class ConnectTable(SealedTable):
             rows = transaction.execute(_UNENDED, {"workspace": self._workspace, "now": self._clock.time()})
         return [found for found in map(self._session_from, rows) if not found.is_over]
 
-    def waiting(self) -> set[str]:
-        """Return the names of connections that are stored for approvals which nobody has given yet, or any more."""
-        with self._database.read(flush=False) as transaction:
-            rows = transaction.execute(_UNSWEPT, {"workspace": self._workspace})
-        return {found.connection for found in map(self._session_from, rows) if found.created}
+    def left(self) -> list[str]:
+        """Return the names of connections that wait for the approval of a session which is over, such as after a crash at its end."""
+        return [name for name, session in awaited(self._database, self._workspace) if self._is_over(session)]
+
+    def _is_over(self, identifier: str) -> bool:
+        try:
+            return self.find(identifier).is_over
+        except UnknownSession:
+            return True
+
+    def await_approval(self, transaction: Transaction, found: ConnectSession) -> None:
+        """Note that the connection which a transaction stores waits for the approval of the session's person."""
+        await_approval(transaction, self._workspace, found.connection, found.id)
 
     def expire(self) -> list[ConnectSession]:
         """End the sessions whose time is over, up to 100 of them, and store their events; return them as they are then."""

@@ -102,7 +102,7 @@ class Connecting:
         self._theme = theme
         self._connections = connections
         self._audit = audit
-        self._choice = Choice(table, records, connections, access)
+        self._choice = Choice(records, connections, access)
         self.trials = trials
         self.approvals = Approvals(table, self._authorizing, self.account, trials)
 
@@ -207,6 +207,9 @@ class Connecting:
         while some := self._table.expire():
             for ended in some:
                 self._discard(ended)
+        for name in self._table.left():
+            with contextlib.suppress(JackfieldError):
+                self._connections.remove(name)
 
     def confirm(self, identifier: str, proof: str, user: str, actor: Actor) -> dict[str, Any]:
         """Confirm for a platform that the browser which brought it ``proof`` is signed in as ``user``; now the connection is made.
@@ -405,9 +408,12 @@ class Connecting:
     def _added(self, found: ConnectSession) -> ConnectSession:
         """Store a connection without any approval; it and the session's note of it are one commit, so that the session can remove it."""
         noted: list[ConnectSession] = []
-        acting = self._connections.acting_as(
-            _actor(found), lambda transaction: noted.append(self._table.changed_in(transaction, found, task="authorize", created=True))
-        )
+
+        def in_transaction(transaction: Transaction) -> None:
+            noted.append(self._table.changed_in(transaction, found, task="authorize", created=True))
+            self._table.await_approval(transaction, found)
+
+        acting = self._connections.acting_as(_actor(found), in_transaction)
         acting.add(found.connection, self.kind(found).full_name, found.values, test=False, provenance=REMOTE)
         return noted[-1]
 

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.hints import NextStep, restored, worded
 from jackfield_platform.tenants.usage import usage
+from jackfield_store.connections.awaited import LISTED
 
 if TYPE_CHECKING:
     from jackfield_store.database import Database
 
 _DAY = 86_400.0
 _PLATFORM = "http:platform"
-_CONNECTIONS = """
+_CONNECTIONS = f"""
 SELECT COUNT(*) AS n, COALESCE(SUM(CASE WHEN status IN ('failing', 'expired') THEN 1 ELSE 0 END), 0) AS failing
-FROM connections WHERE workspace = :workspace
+FROM connections WHERE workspace = :workspace AND {LISTED}
 """
 _SHOWN = ("name", "type", "status", "since", "account", "user", "hint")
 

@@ -18,6 +18,7 @@ from jackfield.kernel.hints import NextStep
 from jackfield.kernel.secrecy import SecretHolder
 from jackfield.kernel.stored_values import like_literal
 from jackfield_store.connections import authorizations, external_ids, grants
+from jackfield_store.connections.awaited import LISTED
 from jackfield_store.connections.connection_rows import COLUMNS, ConnectionRow, Draft, Outcome, Parts, join_secrets
 from jackfield_store.connections.connection_seals import (
     binding,
@@ -59,12 +60,15 @@ _BY_NAME = "WHERE workspace = :workspace AND name = :name"
 _FIND = f"SELECT id, version FROM connections {_BY_NAME}"
 _NAME = "SELECT name FROM connections WHERE workspace = :workspace AND id = :id"
 _READ = f"SELECT {COLUMNS} FROM connections {_BY_NAME}"
-_OF_TYPE = "SELECT name FROM connections WHERE workspace = :workspace AND type = :type ORDER BY name LIMIT :limit"
-_ALL_NAMES = "SELECT name, type FROM connections WHERE workspace = :workspace ORDER BY name"
+_OF_TYPE = f"""
+SELECT name FROM connections WHERE workspace = :workspace AND type = :type AND {LISTED} {{granted}} ORDER BY name LIMIT :limit
+"""
+_GRANTED = "AND EXISTS (SELECT 1 FROM grants WHERE grants.workspace = connections.workspace AND connection_id = connections.id)"
+_ALL_NAMES = f"SELECT name, type FROM connections WHERE workspace = :workspace AND {LISTED} ORDER BY name"
 COUNT = "SELECT COUNT(*) AS n FROM connections WHERE workspace = :workspace"
 _RENAME = f"UPDATE connections SET name = :new_name, updated_at = :now {_BY_NAME}"
 _REMOVE = f"DELETE FROM connections {_BY_NAME} RETURNING id"
-_LIST = f"SELECT {COLUMNS} FROM connections WHERE workspace = :workspace AND name > :after"
+_LIST = f"SELECT {COLUMNS} FROM connections WHERE workspace = :workspace AND name > :after AND {LISTED}"
 _TEXT = "(LOWER(name) LIKE :text ESCAPE '!' OR LOWER(type) LIKE :text ESCAPE '!' OR LOWER(account_label) LIKE :text ESCAPE '!')"
 _INSERT = f"""
 INSERT INTO connections (workspace, {COLUMNS}, created_at, updated_at)
@@ -126,7 +130,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
         self._clock = clock
         self._cache: BoundedCache[str, NamedConnection] = BoundedCache(_CACHED)
         self._by_name: EpochCache[str, NamedConnection] = EpochCache(database.epoch, _CACHED)
-        self._by_type: EpochCache[tuple[str, int], Sequence[str]] = EpochCache(database.epoch, _NAMES, lambda names: len(names) + 1)
+        self._by_type: EpochCache[tuple[str, int, bool], Sequence[str]] = EpochCache(database.epoch, _NAMES, lambda names: len(names) + 1)
         self._all: EpochCache[str, Sequence[tuple[str, str]]] = EpochCache(database.epoch, _NAMES, len)
         self._access: EpochCache[str, HostAccess] = EpochCache(database.epoch, 1)
         self._lock = threading.Lock()
@@ -206,7 +210,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
         text: str | None = None,
     ) -> Sequence[ConnectionRow]:
         """List up to ``limit`` connections by name, beginning after ``after``, optionally only those of a type, or with ``text`` in
-        their name, type or account, ignoring case."""
+        their name, type or account, ignoring case. Those that wait for a connect session's approval are in no list."""
         found = like_literal(text.lower()) if text else None
         wanted = [_LIST, *(["type = :type"] if type is not None else ()), *([_TEXT] if found is not None else ())]
         values = {"workspace": self.workspace, "after": after, "type": type, "text": f"%{found}%", "limit": limit}
@@ -214,9 +218,10 @@ class ConnectionTable(ProcessLocal, SecretHolder):
             rows = transaction.execute(f"{' AND '.join(wanted)} ORDER BY name LIMIT :limit", values)
         return [ConnectionRow.from_row(row) for row in rows]
 
-    def names(self, types: Iterable[str], limit: int) -> Sequence[str]:
-        """Return the names of up to ``limit`` connections of each of ``types``."""
-        return sorted(name for type_ in types for name in self._by_type.find((type_, limit), partial(self._named_of, type_, limit)))
+    def names(self, types: Iterable[str], limit: int, *, granted: bool = False) -> Sequence[str]:
+        """Return the names of up to ``limit`` connections of each of ``types``, optionally only those that a person has approved."""
+        keys = ((type_, limit, granted) for type_ in types)
+        return sorted(name for key in keys for name in self._by_type.find(key, partial(self._named_of, *key)))
 
     def named(self) -> Sequence[tuple[str, str]]:
         """Return name and type of every connection, by name."""
@@ -365,9 +370,10 @@ class ConnectionTable(ProcessLocal, SecretHolder):
         place = {"workspace": self.workspace, "id": identifier, "version": version}
         self._database.defer(lambda transaction: transaction.change(statement, place))
 
-    def _named_of(self, type_: str, limit: int) -> Sequence[str]:
+    def _named_of(self, type_: str, limit: int, granted: bool) -> Sequence[str]:
+        statement = _OF_TYPE.format(granted=_GRANTED if granted else "")
         with self._database.read(flush=False) as transaction:
-            rows = transaction.execute(_OF_TYPE, {"workspace": self.workspace, "type": type_, "limit": limit})
+            rows = transaction.execute(statement, {"workspace": self.workspace, "type": type_, "limit": limit})
         return [row.name for row in rows]
 
     def _all_named(self) -> Sequence[tuple[str, str]]:

@@ -20,6 +20,7 @@ from jackfield.kernel.errors import InvalidConnection, Unavailable
 from jackfield.kernel.hints import NextStep
 from jackfield.kernel.secrecy import SecretHolder
 from jackfield.manifest.manifest import OAUTH_CLIENT
+from jackfield_store.connections.awaited import note_approved
 from jackfield_store.connections.connection_rows import COLUMNS, ConnectionRow
 from jackfield_store.connections.oauth_client_table import identity_of
 from jackfield_store.database import Row, SealBroken, Transaction
@@ -166,6 +167,7 @@ class GrantTable(SealedTable):
             about = {} if earlier is None else earlier.about
             transaction.change(_PUT, {**self._row(identifier, connection, fresh, about), "by": by})
             transaction.change(_STATUS.format(instead="= 'expired'"), {**self._place(identifier), "status": "ok"})
+            note_approved(transaction, self._workspace, identifier)
             in_transaction(transaction)
         return fresh
 
@@ -186,6 +188,7 @@ class GrantTable(SealedTable):
         if row is None:
             transaction.change(_PUT, values)
             transaction.change(_REASON, values)
+            note_approved(transaction, self._workspace, identifier)
             self._note_adopted(transaction, identifier, given)
             return "added"
         present = self._intact(identifier, connection, row)
