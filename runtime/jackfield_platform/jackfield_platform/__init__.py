@@ -12,11 +12,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from jackfield_platform.connection_uses import look_again, part
     from jackfield_platform.sealed_rows import SEALED_ROWS
+    from jackfield_platform.tenants.connect_principals import findings
     from jackfield_platform.triggers.intake import Answer, Hook, Intake
     from jackfield_platform.triggers.table import is_parting
     from jackfield_platform.visible_events import events_of
 
-__all__ = ["SEALED_ROWS", "Answer", "Hook", "Intake", "events_of", "is_parting", "look_again", "part"]
+__all__ = ["SEALED_ROWS", "Answer", "Hook", "Intake", "events_of", "findings", "is_parting", "look_again", "part"]
 
 if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
     __getattr__, __dir__ = exports(
@@ -25,6 +26,7 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
             ".connection_uses": "look_again part",
             ".sealed_rows": "SEALED_ROWS",
             ".visible_events": "events_of",
+            "jackfield_platform.tenants.connect_principals": "findings",
             "jackfield_platform.triggers.intake": "Answer Hook Intake",
             "jackfield_platform.triggers.table": "is_parting",
         },

@@ -20,6 +20,7 @@ from fake_aws import FakeAws, Role, User
 from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.kernel.errors import JackfieldError, Unavailable
 from jackfield.testing import Answer, Provider, Request
+from jackfield_platform.tenants.connect_principals import lets_in
 from jackfield_platform.tenants.connecting import Connecting
 from jackfield_server.shared.operations.connect import connecting
 from plugboard import make_connector, plugged
@@ -31,6 +32,7 @@ KEY = "AKIAIOSFODNN7EXAMPLE"
 NO_POLICY = "because no identity-based policy allows the sts:AssumeRole action"
 BLOCKED = {"en": "Shop GmbH has a problem on its side", "de": "Shop GmbH hat ein Problem auf der eigenen Seite"}
 REFERENCE = re.compile(r"(?:Reference|Nummer): ([2-9A-Z]{4}-[2-9A-Z]{4})")
+USERS = {KEY: User(secret="s3cret", arn=USER)}
 FAILING = '''
 from typing import ClassVar
 
@@ -108,6 +110,12 @@ def events(stand: Stand, platform: Client, session: str) -> list[dict[str, Any]]
 def key_at(server: str, **values: Any) -> dict[str, Any]:
     """A session for a key of a server that the platform names."""
     return {"types": ["http/apiKey"], "defaults": {"values": {"server": server, "testPath": "/me", **values}}}
+
+
+def role_of(aws: FakeAws, principal: str, secret: str = "s3cret") -> dict[str, Any]:
+    """A session for a role, with a key of the platform."""
+    values = {"accessKeyId": KEY, "secretAccessKey": secret, "stsEndpoint": aws.url, "endpoint": aws.url, "externalId": "acme:4711"}
+    return {"types": ["aws-ses/awsAssumeRole"], "principal": principal, "defaults": {"values": values, "locked": [*values]}}
 
 
 def shown_blocked(stand: Stand, platform: Client, session: str, person: Person, locale: str) -> dict[str, Any]:
@@ -191,11 +199,8 @@ def test_the_key_that_assumes_a_role_is_the_platforms(
     refuses = {"do": "status", "operation": "AssumeRole", "always": True, "status": 403, "code": "AccessDenied"}
     script = [{**refuses, "message": f"User: {USER} is not authorized to perform: sts:AssumeRole on resource: {ROLE} {refusal}"}]
     roles = {ROLE: Role(external_id="acme:4711")}
-    users = {KEY: User(secret="s3cret", arn=USER)}
-    with FakeAws(roles=roles, users=users, script=script if refusal else [], verify_signatures=True) as aws:
-        values = {"accessKeyId": KEY, "secretAccessKey": secret, "stsEndpoint": aws.url, "endpoint": aws.url, "externalId": "acme:4711"}
-        asked = {"types": ["aws-ses/awsAssumeRole"], "principal": USER, "defaults": {"values": values, "locked": [*values]}}
-        session, person = begin(stand, platform, locale, **asked)
+    with FakeAws(roles=roles, users=USERS, script=script if refusal else [], verify_signatures=True) as aws:
+        session, person = begin(stand, platform, locale, **role_of(aws, USER, secret))
         submit(person, locale, roleARN=arn, region="eu-west-1")
         if side == "platform":
             assert shown_blocked(stand, platform, session, person, locale)["code"] == "unauthenticated"
@@ -204,9 +209,51 @@ def test_the_key_that_assumes_a_role_is_the_platforms(
             assert not re.search("AWS accepts the sign-in|AWS nimmt die Anmeldung an", person.said), "the key is nothing of the person's"
 
 
+OTHER = "arn:aws:iam::111122223333:user/other"
+
+
+@pytest.mark.parametrize("locale", ["en", "de"])
+def test_a_principal_of_another_key_is_the_platforms(stand: Stand, platform: Client, locale: str) -> None:
+    """The session names another user than its key's. Where the role does not let the key in, the owner has followed the page, and reads of
+    no second policy; the platform learns both ARNs."""
+    with FakeAws(roles={ROLE: Role(external_id="acme:4711", trust=frozenset({OTHER}))}, users=USERS) as aws:
+        session, person = begin(stand, platform, locale, **role_of(aws, OTHER))
+        submit(person, locale, roleARN=ROLE, region="eu-west-1")
+        blocked = shown_blocked(stand, platform, session, person, locale)
+    assert (blocked["code"], USER in blocked["message"], OTHER in blocked["message"]) == ("invalid_connection", True, True)
+    assert (USER in blocked["hint"], USER in person.said, OTHER in person.said) == (True, False, True)
+
+
+def test_a_role_that_lets_another_key_in_is_connected_with_a_warning(stand: Stand, platform: Client) -> None:
+    """The owner's trust policy is wider than what the page shows: connected, and the session and the doctor say what does not fit."""
+    with FakeAws(roles={ROLE: Role(external_id="acme:4711")}, users=USERS) as aws:
+        session, person = begin(stand, platform, connection="wide", actions=["sendEmail"], **role_of(aws, OTHER))
+        submit(person, roleARN=ROLE, region="eu-west-1").press("Connect")
+        shown = platform.get(f"{BASE}/{session}").json
+        found = stand.host.runtime("acme-1").diagnose("wide")["findings"]
+    assert (shown["status"], [item["path"] for item in shown["warnings"]]) == ("granted", ["/principal"])
+    said = [item["message"] for item in found if item["code"] == "principal_of_another_key"]
+    assert (len(said), USER in said[0], OTHER in said[0]) == (1, True, True)
+
+
+@pytest.mark.parametrize(
+    ("principal", "identity", "lets"),
+    [
+        (USER, USER, True), (USER, OTHER, False), ("111122223333", USER, True), ("222222222222", USER, False),
+        ("arn:aws:iam::111122223333:root", USER, True), ("arn:aws:iam::222222222222:root", USER, False),
+        ("arn:aws:iam::111122223333:role/a/b", "arn:aws:iam::111122223333:role/b", True),
+        ("arn:aws:iam::111122223333:role/b", "arn:aws:iam::111122223333:user/b", False), (USER, "somebody", True),
+        ("arn:aws:iam::111122223333:user/a/shop", USER, False),
+    ],
+)  # fmt: skip
+def test_whom_a_principal_lets_in(principal: str, identity: str, lets: bool) -> None:
+    """A user or role, or a whole account; a session's role is known without its path."""
+    assert lets_in(principal, identity) is lets
+
+
 def test_what_a_step_depends_on_is_data(stand: Stand) -> None:
     """A failed step names the error's code, the provider's words and the values on which it depends, also where connections are tested."""
-    with FakeAws(roles={ROLE: Role()}, users={KEY: User(secret="s3cret", arn=USER)}) as aws:
+    with FakeAws(roles={ROLE: Role()}, users=USERS) as aws:
         values = {"accessKeyId": KEY[:-1] + "X", "secretAccessKey": "other", "stsEndpoint": aws.url, "endpoint": aws.url, "roleARN": ROLE}
         found = stand.host.runtime("acme-1").connections.test_draft("aws/awsAssumeRole", values)
     step = found["lastTest"]["steps"][0]
@@ -373,8 +420,7 @@ def test_a_refused_field_is_marked(stand: Stand, platform: Client, locale: str) 
 def test_a_wrong_clock_is_the_platforms(tmp_path: Path, locale: str, code: str, message: str) -> None:
     """Also where the person connects with a key of his own: the server's clock is nothing that he could set, and his key is not wrong."""
     script = [{"do": "status", "operation": "GetCallerIdentity", "always": True, "status": 403, "code": code, "message": message}]
-    users = {KEY: User(secret="s3cret", arn=USER)}
-    with FakeAws(users=users, script=script) as aws, standing(tmp_path, SETTINGS, clock=FakeClock(), AWS_ENDPOINT_URL=aws.url) as stand:
+    with FakeAws(users=USERS, script=script) as aws, standing(tmp_path, SETTINGS, clock=FakeClock(), AWS_ENDPOINT_URL=aws.url) as stand:
         platform = stand.platform("token-4711")
         session, person = begin(stand, platform, locale, types=["aws-ses/apiKeySecret"])
         submit(person, locale, accessKeyId=KEY, secretAccessKey="s3cret", region="eu-west-1")

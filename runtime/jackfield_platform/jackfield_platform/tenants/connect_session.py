@@ -16,6 +16,7 @@ from jackfield.kernel.dataclass import dataclass, field, replace
 from jackfield.kernel.errors import Detail, InvalidInvocation
 from jackfield.kernel.secrecy import SecretHolder
 from jackfield_platform.tenants.connect_labels import LABELS, are_labels
+from jackfield_platform.tenants.connect_principals import another_key
 from jackfield_platform.tenants.connect_records import ConnectRecord
 from jackfield_store.access.images import image_fault
 from jackfield_store.access.settings import theme_faults, theme_of
@@ -201,11 +202,15 @@ class ConnectSession(SecretHolder):
 
     @property
     def warnings(self) -> dict[str, list[dict[str, str]]]:
-        """Warnings of its creation, as ``{"warnings": [{"path", "message"}]}``: it asks for a role without saying what for; else empty."""
+        """Warnings, as ``{"warnings": [{"path", "message"}]}``: it asks for a role without saying what for, or for one that trusts another
+        than the platform's key; else empty."""
         asked = self.asked
-        if asked.mode == "manage" or not asked.principal or asked.actions or asked.calls:
+        if asked.mode == "manage" or not asked.principal:
             return {}
-        return {"warnings": [{"path": "/actions", "message": _UNLISTED}]}
+        other = another_key(asked.principal, self.trial)
+        faults = {} if asked.actions or asked.calls else {"/actions": _UNLISTED}
+        faults |= {} if other is None else {"/principal": f"{other.message}. {other.hint}"}
+        return {"warnings": [{"path": path, "message": text} for path, text in faults.items()]} if faults else {}
 
     @property
     def record(self) -> ConnectRecord:
@@ -279,7 +284,7 @@ class ConnectSession(SecretHolder):
             "unchanged": self.unchanged, "blocked": {**self.blocked, "at": iso(self.blocked["at"])} if self.blocked else None,
         }  # fmt: skip
         shown = {name: value for name, value in about.items() if value}
-        return {**shown, "createdAt": iso(self.created_at), "expiresAt": iso(self.expires_at)}
+        return {**shown, **self.warnings, "createdAt": iso(self.created_at), "expiresAt": iso(self.expires_at)}
 
 
 class _Reading:

@@ -11,6 +11,7 @@ from jackfield.connections.host_access import generated_fields
 from jackfield.kernel.errors import JackfieldError
 from jackfield_platform.tenants.connect_access import REMOTE, guarded
 from jackfield_platform.tenants.connect_faults import Asked, Blocked, Failure, failed_step, is_platforms, side_of
+from jackfield_platform.tenants.connect_principals import another_key
 from jackfield_platform.tenants.connect_session import ConnectSession
 from jackfield_platform.tenants.connect_table import SessionMoved
 from jackfield_platform.tenants.connect_values import UnaskedValues, asked
@@ -86,11 +87,18 @@ class Trials:
         tested = self._table.find(found.id)
         if tested.blocked and tested.blocked != found.blocked:
             _report(tested)
+        elif tested.passed and (other := another_key(tested.asked.principal, tested.trial)) is not None:
+            _LOG.warning("connect session %s: %s", found.id, other.message)
         return tested
 
     def _blocked_by(self, found: ConnectSession, kind: Kind, trial: Mapping[str, Any]) -> dict[str, Any]:
         step = failed_step((trial.get("lastTest") or {}).get("steps", ()))
-        if step is None or side_of(Failure.of_step(step), _asked(found, kind)) != "platform":
+        if step is None:
+            return {}
+        other = another_key(found.asked.principal, trial)
+        if other is not None:  # the person has followed a trust policy that cannot let the key in
+            return self._known(found, Blocked.of_error(other, self._clock.time()))
+        if side_of(Failure.of_step(step), _asked(found, kind)) != "platform":
             return {}
         return self._known(found, Blocked.of_step(step, self._clock.time()))
 

@@ -20,6 +20,7 @@ _LABELS: Json = {
         (), {**_WORDS, "fields": {"type": "object", "additionalProperties": closed_with((), _WORDS)}}
     ),
 }  # fmt: skip
+_WARNINGS: Json = {"type": "array", "items": object_of(("path", "message"), path=STRING, message=STRING)}
 BLOCKED: Json = object_of(
     ("reference", "code", "message", "at"), at=MOMENT, code=STRING, message=STRING, hint=STRING, step=STRING,
     reference={"type": "string", "description": "What the user's page asks to quote."},
@@ -55,8 +56,7 @@ CONNECT: dict[str, Json] = {
         allConnections={"type": "boolean", "description": "The session is about the connections of all users, not of 'user' alone."},
     ),
     "CreatedConnectSession": closed_with(("id", "url", "expiresAt"), {
-        "id": STRING, "url": {"type": "string"}, "expiresAt": MOMENT,
-        "warnings": {"type": "array", "items": object_of(("path", "message"), path=STRING, message=STRING)},
+        "id": STRING, "url": {"type": "string"}, "expiresAt": MOMENT, "warnings": _WARNINGS,
     }),
     "ConnectSession": object_of(
         ("id", "status", "mode", "verify", "createdAt", "expiresAt"), id=STRING, reason=STRING, mode=STRING, verify=STRING,
@@ -65,7 +65,7 @@ CONNECT: dict[str, Json] = {
         origins={"type": "array", "items": STRING}, createdAt=MOMENT, expiresAt=MOMENT,
         unchanged={"type": "boolean", "description": "True if the user only looked at the connections (mode 'manage'); else missing."},
         disconnected={"type": "boolean", "description": "True if the account was disconnected, and its connection removed; else missing."},
-        blocked=BLOCKED,
+        blocked=BLOCKED, warnings=_WARNINGS,
     ),
     "ConnectConfirmation": closed_with(("proof", "user"), {"proof": {"type": "string"}, "user": {"type": "string", "maxLength": 200}}),
 }  # fmt: skip

@@ -33,15 +33,17 @@ def doctors(catalog: Catalog, kind: str) -> list[str]:
 
 
 def diagnosed(
-    catalog: Catalog, tested: Mapping[str, Any], inputs: Mapping[str, Any], invoke: Callable[[Mapping[str, Any]], Result]
-) -> dict[str, Any]:
-    """Run the doctors of a connection that was ``tested``, and return its ``diagnosis``."""
+    catalog: Catalog, tested: Mapping[str, Any], inputs: Mapping[str, Any], invoke: Callable[[Mapping[str, Any]], Result],
+    more: Iterable[Mapping[str, Any]] = (),
+) -> dict[str, Any]:  # fmt: skip
+    """Run the doctors of a connection that was ``tested``, and return its ``diagnosis`` with ``more`` findings."""
     about = {"action": DOCTOR, "connection": tested["name"], "inputs": dict(inputs)}
-    return diagnosis(tested, [invoke({"connector": key, **about}) for key in doctors(catalog, tested["type"])])
+    return diagnosis(tested, [invoke({"connector": key, **about}) for key in doctors(catalog, tested["type"])], more)
 
 
-def diagnosis(tested: Mapping[str, Any], results: Iterable[Result]) -> dict[str, Any]:
-    """Merge a connection's test and the Results of its connectors' doctors: ``connection``, ``healthy`` and ``findings``.
+def diagnosis(tested: Mapping[str, Any], results: Iterable[Result], more: Iterable[Mapping[str, Any]] = ()) -> dict[str, Any]:
+    """Merge a connection's test, ``more`` findings and the Results of its connectors' doctors: ``connection``, ``healthy`` and
+    ``findings``.
 
     :raises JackfieldError: if a doctor was refused because of its inputs or the rules.
     """
@@ -56,7 +58,7 @@ def diagnosis(tested: Mapping[str, Any], results: Iterable[Result]) -> dict[str,
         covered |= {name for name in _listed(output, "checked") if isinstance(name, str)}
         findings += [item for item in _listed(output, "findings") if _is_finding(item)]
     steps = [step for step in tested["lastTest"]["steps"] if not step["passed"] and step["key"] not in covered]
-    findings = [*map(_of_step, steps), *map(finding, tested["lastTest"].get("warnings", ())), *findings]
+    findings = [*map(_of_step, steps), *map(dict, more), *map(finding, tested["lastTest"].get("warnings", ())), *findings]
     return {
         "connection": tested["name"],
         "type": tested["type"],

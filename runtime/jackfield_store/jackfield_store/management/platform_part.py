@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 from jackfield.catalog.loading import part
 from jackfield.kernel.errors import InvalidInvocation
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.connections.named_connection import NamedConnection
     from jackfield.connector.grants import Grant
+    from jackfield.kernel.clock import Clock
     from jackfield.pipe.events import Events
     from jackfield_store.database import Database, Transaction
     from jackfield_store.keys import Vault
@@ -39,6 +40,9 @@ class Platform(Protocol):
     def is_parting(self, database: Database, workspace: str, connection: str) -> bool:
         """Return whether a provider has yet to be told that webhooks over a removed connection are gone."""
 
+    def findings(self, storage: Storage, workspace: str, clock: Clock, tested: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+        """Return findings about a ``tested`` connection, for its diagnosis."""
+
     def events_of(
         self, storage: Storage, workspace: str, catalog: Catalog, authorizer: Authorizer, after: str | int | None,
         types: Sequence[str], wait: float,
@@ -60,6 +64,10 @@ class _NoPlatform:
     def is_parting(self, *_about: object) -> bool:
         """Return False."""
         return False
+
+    def findings(self, *_about: object) -> Sequence[Mapping[str, Any]]:
+        """Return nothing."""
+        return ()
 
     def events_of(self, *_about: object) -> Events:
         """Refuse.
