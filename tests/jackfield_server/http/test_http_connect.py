@@ -114,6 +114,10 @@ def test_a_person_connects_with_a_key(shop: Shop, caplog: pytest.LogCaptureFixtu
     done = shop.confirm(begun, proof_of(address))
     assert (done.status, done.json["status"], done.json["account"]["id"]) == (200, "granted", "echo-1")
     assert shop.connections()["main"]["status"] == "ok"
+    told = shop.events()
+    assert (shop.confirm(begun, proof_of(address)).json, shop.events()) == (done.json, told), "the answer was lost, and it asks again"
+    assert [shop.confirm(begun, proof_of(address), user="grace").status, shop.confirm(begun, "made-up").status] == [409, 409]
+    assert shop.status(begun) == "granted"
     kind, data = shop.events()[-1]
     assert (kind, data["connection"], data["user"], data["session"]) == ("connect.completed", "main", "ada", begun["id"])
     storage = shop.stand.host.storage

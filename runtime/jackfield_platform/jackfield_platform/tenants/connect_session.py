@@ -164,7 +164,7 @@ class ConnectSession(SecretHolder):
     back from the provider, with whatever answer: it may see how the session goes on. ``recalled`` is what an earlier session has left with
     the connection (``ConnectRecord``). ``blocked`` is the last failure at the platform's side (``Blocked``). A test runs until
     ``busy_until`` at most, in seconds since 1970; nothing else is tested meanwhile. ``met`` is the account (ID and label) with which the
-    person has signed in at the provider, if that is known."""
+    person has signed in at the provider, if that is known. ``confirmed`` is the digest of the proof that the platform has confirmed."""
 
     id: str
     digest: str
@@ -199,6 +199,7 @@ class ConnectSession(SecretHolder):
     blocked: Mapping[str, Any] = field(default_factory=dict)
     busy_until: float = 0.0
     met: Mapping[str, str] = field(default_factory=dict)
+    confirmed: str = ""
 
     @property
     def warnings(self) -> dict[str, list[dict[str, str]]]:

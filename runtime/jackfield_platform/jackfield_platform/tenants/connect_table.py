@@ -51,7 +51,7 @@ _PURGE = f"DELETE FROM connect_sessions WHERE workspace = :workspace AND expires
 _SEALED = (
     "revision", "owner", "asked_by", "created_at", "reason", "browser", "opener", "key", "task", "type", "connection", "generated",
     "values", "trial", "authorization", "start", "host", "nonce", "code", "tries", "created", "proof", "framed", "apart", "recalled",
-    "blocked", "busy_until", "met",
+    "blocked", "busy_until", "met", "confirmed",
 )  # fmt: skip
 _WANTED = (
     "mode", "user", "verify", "types", "connection", "values", "locked", "return_to", "origins", "locale", "theme", "principal",

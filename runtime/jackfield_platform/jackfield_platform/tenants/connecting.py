@@ -17,6 +17,7 @@ from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInvocation
 from jackfield_platform.tenants.approvals import Approvals
 from jackfield_platform.tenants.connect_access import REMOTE, Access
 from jackfield_platform.tenants.connect_choice import Choice
+from jackfield_platform.tenants.connect_confirmation import RefusedConfirmation, is_repeated, require_proof, require_texts
 from jackfield_platform.tenants.connect_records import ConnectRecord, ConnectRecords
 from jackfield_platform.tenants.connect_session import CANCELLED, ConnectSession, Wanted, is_another, told_apart
 from jackfield_platform.tenants.connect_table import ConnectTable, SessionMoved, same, unknown
@@ -53,12 +54,6 @@ _FRESH: dict[str, Any] = {
     "values": {}, "trial": {}, "authorization": "", "start": "", "status": "opened", "blocked": {}, "met": {}, "busy_until": 0.0,
 }  # fmt: skip
 """Members of a session that begins with a connection."""
-
-
-class RefusedConfirmation(InvalidInvocation):
-    """The proof is not the session's, or the user is not the one that the session is for."""
-
-    http_status = 403
 
 
 def open_sessions(runtime: Opened, clock: Clock) -> Connecting:
@@ -212,7 +207,8 @@ class Connecting:
                 self._connections.remove(name)
 
     def confirm(self, identifier: str, proof: str, user: str, actor: Actor) -> dict[str, Any]:
-        """Confirm for a platform that the browser which brought it ``proof`` is signed in as ``user``; now the connection is made.
+        """Confirm for a platform that the browser which brought it ``proof`` is signed in as ``user``; now the connection is made. The
+        same confirmation once more is answered again.
 
         :raises InvalidInvocation: if the proof or the user is empty, which ends nothing.
         :raises UnknownSession: if there is none, or another token began it.
@@ -220,25 +216,20 @@ class Connecting:
         :raises RefusedConfirmation: if the proof is wrong, or the user another one; that ends the session.
         :raises JackfieldError: if the provider refuses the person's approval; that ends the session, too.
         """
-        for name, text in (("proof", proof), ("user", user)):
-            if not text.strip():
-                raise InvalidInvocation(f"'{name}' is empty", details=[Detail(f"/{name}", "must not be empty", "minLength")])
+        require_texts(proof, user)
         found = self._table.find(identifier)
         if found.owner != actor.key:
             raise unknown()
-        if found.is_over:
-            raise SessionMoved(f"the connect session is over: it is {found.status}", hint="Create another one.")
-        if found.status != "saved" or not found.proof:
-            raise SessionMoved("nobody has finished the connect session yet", hint="Confirm it when the person comes back with a proof.")
-        if not same(found.proof, proof):
-            raise RefusedConfirmation("the proof is not that of this connect session", hint="Send the one of the person's last return.")
+        if is_repeated(found, proof, user):
+            return self.show(identifier)
+        require_proof(found, proof)
         if user != found.wanted.user:
             self._fail(found, ANOTHER)
             text = "the connect session is for another user, and has ended"
             raise RefusedConfirmation(text, hint="Somebody else opened its link. Create a session for the user who is signed in.")
         self._require_room(adds=found.task == "add")  # before the proof is spent
         self._require_own(found)
-        self._perform(self._table.change(found, proof=""))
+        self._perform(self._table.change(found, proof="", confirmed=digest(proof)))
         return self.show(identifier)
 
     def open(self, found: ConnectSession, opener: str, secret: str, *, framed: bool = False) -> ConnectSession:
