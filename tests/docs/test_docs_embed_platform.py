@@ -81,7 +81,7 @@ def connected(port: int, url: str) -> str:
     """What a customer does in a browser; the address to which the page leads in the end."""
     ada = Person(port).go(url)
     assert "The Shop" in ada.said
-    ada.press("Begin").press("Continue", token=TOKEN)
+    ada.begin().press("Continue", token=TOKEN)
     assert "ada" in ada.said
     ada.press("Connect")
     found = re.search(r'http-equiv="refresh" content="0;url=([^"]*)"', ada.text)

@@ -193,3 +193,31 @@ def test_only_the_sessions_origins_frame_the_page(browser: Browser, console: Con
         frame.get_by_text("You are connecting The echo in the hall").wait_for()
         site.shutdown()
     context.close()
+
+
+_TARGETS = """() => [...document.querySelectorAll("main :is(button, a.button, summary, input, select)")]
+    .filter(found => found.checkVisibility() && found.type !== "checkbox" && found.type !== "hidden")
+    .map(found => [found.id || found.textContent, found.getBoundingClientRect().height, parseFloat(getComputedStyle(found).fontSize),
+                   found.tagName])
+"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_thumb_finds_what_to_press(browser: Browser, console: Console, platform: Client, scheme: Any) -> None:
+    """On a phone, what is pressed is 44 px high or more, and no field is smaller than the 16 px below which iOS zooms in."""
+    phone = browser.new_context(
+        has_touch=True, is_mobile=True, viewport={"width": 390, "height": 844}, locale="de-DE", color_scheme=scheme, reduced_motion="reduce"
+    )
+    page = phone.new_page()
+    page.set_default_timeout(60_000)
+    with EmbeddedAws(trusted_ids=GENERATED) as aws:
+        page.goto(begin(console, platform, types=["aws-ses/awsAssumeRole"], defaults=defaults_at(aws), principal=USER)["url"])
+        for heading in ("Amazon SES", "2. Die Rolle eingeben"):
+            page.get_by_role("heading", name=heading).wait_for()
+            targets = page.evaluate(_TARGETS)
+            assert len(targets) > 0
+            assert [target for target in targets if target[1] < 44] == []
+            assert [target for target in targets if target[3] in ("INPUT", "SELECT") and target[2] < 16] == []
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            page.locator("main form button").first.tap() if heading == "Amazon SES" else None
+    phone.close()

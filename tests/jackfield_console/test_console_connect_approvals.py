@@ -20,7 +20,7 @@ def test_a_framed_page_hands_its_window_the_nonce(place: Place, person: BrowserC
     window = opened.value
     window.get_by_role("button", name="Finish").wait_for()
     assert window.evaluate("window.opener") is None
-    assert "for the user ada" in window.locator("main").inner_text()
+    assert "use it for ada. Finish only if that is you" in window.locator("main").inner_text()
     # the frame also learns of the approval by itself, and has no such link from then on
     page.frames[1].evaluate("() => [...document.links].find((link) => link.textContent.includes('I have approved'))?.click()")
     frame.get_by_text("Finish there").wait_for()
@@ -69,7 +69,7 @@ def kept_here(place: Place, person: BrowserContext, session: str, link: str) -> 
     page.goto(link)
     person.route("**/oauth2/start/*", lambda route: route.abort())
     with page.expect_event("requestfailed"):
-        page.get_by_role("button", name="Begin").click()
+        page.get_by_role("button", name="Continue to 127.0.0.1").click()
     person.unroute_all()
     page.goto(f"{place.origin}/connect/session/{session}")
     return page
@@ -80,10 +80,10 @@ def test_one_click_leads_to_the_provider(place: Place, person: BrowserContext) -
     session, link = place.begin()
     page = person.new_page()
     page.goto(link)
-    page.get_by_role("button", name="Begin").click()
+    page.get_by_role("button", name="Continue to 127.0.0.1").click()
     page.get_by_role("button", name="Finish").wait_for()
     page.go_back()
-    page.get_by_role("button", name="Finish").or_(page.get_by_role("button", name="Begin")).wait_for()
+    page.get_by_role("button", name="Finish").or_(page.get_by_role("button", name="Continue to 127.0.0.1")).wait_for()
     page.goto(f"{place.origin}/connect/session/{session}")
     page.get_by_role("button", name="Finish").click()
     assert place.confirmed(session, page) == "granted"
@@ -196,7 +196,7 @@ def test_the_script_opens_a_window(place: Place, person: BrowserContext) -> None
     with page.expect_popup() as opened:
         page.evaluate(OPEN, [link, "window"])
     window = opened.value
-    window.get_by_role("button", name="Begin").click()
+    window.get_by_role("button", name="Continue to 127.0.0.1").click()
     window.get_by_role("button", name="Finish").click()
     found = result_of(page)
     assert (found["status"], window.is_closed()) == ("saved", True)
@@ -247,7 +247,7 @@ def test_a_step_is_not_cut_short_by_what_it_changes(place: Place, person: Browse
     with page.expect_request("**/state"):
         page.clock.run_for(2000)
     page.evaluate("() => { document.addEventListener('submit', event => event.preventDefault(), true); }")
-    page.get_by_role("button", name="Begin").click()
+    page.get_by_role("button", name="Continue to 127.0.0.1").click()
     asked.clear()
     page.clock.run_for(30_000)
     assert asked == []

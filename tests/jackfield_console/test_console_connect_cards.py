@@ -62,7 +62,7 @@ def chosen(stand: Stand, platform: Client, **body: Any) -> Person:
     """Somebody at the choice of a system."""
     answer = platform.post(BASE, {"verify": "link", **body})
     assert answer.status == 201, answer.body
-    return Person(stand.port).go(answer.json["url"]).press("Begin")
+    return Person(stand.port).go(answer.json["url"]).begin()
 
 
 def cards_of(person: Person) -> list[str]:

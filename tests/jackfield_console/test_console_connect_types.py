@@ -64,7 +64,7 @@ def test_a_curated_type_for_a_customer(browser: Browser, console: Console, platf
     page.goto(answer.json["url"])
     page.get_by_text("Shop GmbH bittet Sie").wait_for()
     page.route("**/oauth2/start/*", lambda route: route.fulfill(body="<title>the provider</title>", content_type="text/html"))
-    pressed(visitor, "Beginnen")
+    pressed(visitor, page.locator("main form button").inner_text())
     if CLIENT.items() <= TYPES[name].items():
         page.wait_for_url("**/oauth2/start/*")
         page.goto(f"{console.origin}/connect/session/{answer.json['id']}")
@@ -131,7 +131,7 @@ def test_an_account_again_for_a_customer(browser: Browser, console: Console, pla
     answer = platform.post(BASE, {**asked, "mode": "reauth", "connection": "main", **role})
     assert answer.status == 201, answer.body
     page.goto(answer.json["url"])
-    pressed(visitor, "Beginnen")
+    pressed(visitor, page.locator("main form button").inner_text())
     if CLIENT.items() <= AGAIN[name].items():
         page.wait_for_url("**/oauth2/start/*")
         page.goto(f"{console.origin}/connect/session/{answer.json['id']}")

@@ -113,7 +113,7 @@ def test_a_german_page_is_german(stand: Stand, platform: Client) -> None:
     """The form, a fault of a value, a test that fails at the provider, and what to do next."""
     with Provider(lambda _number, _request: Answer({"message": "bad key"}, 401)) as provider:
         values = {"server": provider.url, "testPath": "/me"}
-        ada = begin(stand, platform, types=["http/apiKey"], defaults={"values": values}).press("Beginnen")
+        ada = begin(stand, platform, types=["http/apiKey"], defaults={"values": values}).begin()
         assert ("127.0.0.1 verbinden" in ada.said, "Der Schlüssel, den der Anbieter ausgestellt hat." in ada.said) == (True, True)
         assert "Legen Sie in den Einstellungen Ihres Kontos beim Anbieter einen API-Schlüssel an." in ada.said
         ada.press("Weiter")
@@ -128,7 +128,7 @@ def test_a_role_is_described_in_german(stand: Stand, platform: Client) -> None:
     """A value that does not fit names what is expected."""
     keys = {"values": {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "s3cret"}}
     user = "arn:aws:iam::111122223333:user/shop"
-    ada = begin(stand, platform, types=["aws-ses/awsAssumeRole"], principal=user, defaults=keys).press("Beginnen")
+    ada = begin(stand, platform, types=["aws-ses/awsAssumeRole"], principal=user, defaults=keys).begin()
     assert "Amazon SES: AWS-Rolle verbinden" in ada.said
     ada.press("Weiter", roleARN="acme")
     assert "„acme“ passt nicht. Erwartet wird die ARN einer IAM-Rolle wie arn:aws:iam::123456789012:role/acme-ses" in ada.said
@@ -180,7 +180,7 @@ def test_what_aws_refuses_is_said_to_customers(
 def test_labels_of_a_session_are_its_words(stand: Stand, platform: Client) -> None:
     """For types that have no texts in the reader's language; what they leave out stays."""
     labels = {"echo/token": {"title": "Echo <im> Flur", "description": "Das Echo.", "fields": {"token": {"title": "Losung"}}}}
-    ada = begin(stand, platform, types=["echo/token", "slack/botToken"], labels=labels).press("Beginnen")
+    ada = begin(stand, platform, types=["echo/token", "slack/botToken"], labels=labels).begin()
     assert ("Echo <im> Flur" in ada.said, "Das Echo." in ada.said, "<im>" in ada.text) == (True, True, False)
     ada.press("Echo <im> Flur")
     assert ("Echo <im> Flur verbinden" in ada.said, "Losung" in ada.said) == (True, True)

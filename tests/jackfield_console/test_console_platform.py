@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -150,8 +151,8 @@ def test_a_customer_of_the_sample_platform(browser: Browser, tmp_path: Path) -> 
         page.wait_for_url(f"{url}/")
         assert "mail ok 123456789012" in page.locator("#accounts").inner_text()
         page.get_by_role("button", name="Connect GitHub").click()
-        page.get_by_role("button", name="Begin").click()
         assert authority.exchanged == []
+        page.get_by_role("button", name=re.compile("Continue to ")).click()
         page.get_by_role("button", name="Finish").click()
         page.wait_for_url(f"{url}/")
         assert "code" in page.locator("#accounts").inner_text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ def test_a_customer_connects_a_server(browser: Browser, tmp_path: Path) -> None:
         page.get_by_role("button", name="Sign up").click()
 
         def connected() -> str:
-            page.get_by_role("button", name="Begin").click()
+            page.get_by_role("button", name=re.compile("Continue to ")).click()
             page.get_by_role("link", name="Approve").wait_for()
             asked = page.get_by_role("heading").inner_text()
             page.get_by_role("link", name="Approve").click()

@@ -174,8 +174,8 @@ class OnTime(ProcessLocal):
 
 
 def tell(step: Callable[[], Any], loop: asyncio.AbstractEventLoop, told: asyncio.Future[Any]) -> None:
-    """Call what raises nothing, unless nobody waits for it any more, and tell a loop its outcome: without the chain of futures of
-    ``run_in_executor``, which costs as much as the switch."""
+    """Call what raises nothing, unless nobody waits for it any more, and tell a loop its outcome. The chain of futures of
+    ``run_in_executor`` would cost as much as the switch."""
     if told.done():
         return
     outcome = step()

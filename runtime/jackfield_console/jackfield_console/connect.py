@@ -26,6 +26,7 @@ from jackfield_platform.tenants.approvals import WrongCode
 from jackfield_platform.tenants.connect_access import stack_of
 from jackfield_platform.tenants.connect_session import CANCELLED, ConnectSession
 from jackfield_platform.tenants.connect_table import SessionMoved, UnknownSession, same, workspace_of
+from jackfield_platform.tenants.connect_values import asked
 from jackfield_platform.tenants.connecting import PAGE, Connecting
 from jackfield_server.shared.browsers.cookies import CookieJar, csrf_token, same_token
 from jackfield_server.shared.operations.connect import SESSION, recognised, session_of, sweep
@@ -119,7 +120,9 @@ class _ConnectPages:
             return view.ended(found) if found.is_over else view.refusal("other_browser", 403, tells="lost")
         if found.wanted.verify == "browser" and not (again or _came_from(request, found.wanted.pages)):
             return view.refusal("elsewhere", 403, tells="lost")
-        page = view.begin(found, address, at_once=_begins_at_once(request, sessions, found))
+        only = _only_type(sessions, found)
+        leads = only is not None and _is_whole(request, found) and _leads_on(found, only[1])
+        page = view.begin(found, address, only, leads=leads, is_led=_is_led(request, found))
         return page if given else self._jar.note_connecting(page, found, secret)
 
     def begun(self, request: Request) -> Response:
@@ -267,8 +270,7 @@ class _ConnectPages:
     @staticmethod
     def _led(request: Request, found: ConnectSession) -> Response:
         """Lead a page of its own on to the provider; a framed one, which providers refuse, opens a window for it when it is asked to."""
-        is_whole = not found.wanted.origins or request.headers.get("sec-fetch-dest") == "document"
-        return _to(found, f"?{_ONWARD}=1" if is_whole and found.task == "authorize" and found.start else "")
+        return _to(found, f"?{_ONWARD}=1" if _is_whole(request, found) and found.task == "authorize" and found.start else "")
 
     def _authorized(self, request: Request, sessions: Connecting, found: ConnectSession, *, only_if_empty: bool = False) -> ConnectSession:
         """Begin the approval at the provider, if the type has one; ``only_if_empty`` if the person has nothing to enter before."""
@@ -353,6 +355,11 @@ def _is_frame(request: Request) -> bool:
     return request.headers.get("sec-fetch-dest") in _FRAMES
 
 
+def _is_whole(request: Request, found: ConnectSession) -> bool:
+    """Return whether a session's page has a window of its own, which can go on to a provider."""
+    return not found.wanted.origins or request.headers.get("sec-fetch-dest") == "document"
+
+
 def _place(request: Request, found: ConnectSession, *, began: bool) -> Place:
     """Return which kind of window shows a session. One that a frame has begun is shown by a window of the same site, too."""
     if not began:
@@ -362,16 +369,24 @@ def _place(request: Request, found: ConnectSession, *, began: bool) -> Place:
     return "window" if found.framed and request.headers.get("sec-fetch-dest") == "document" else "page"
 
 
-def _begins_at_once(request: Request, sessions: Connecting, found: ConnectSession) -> bool:
-    """Return whether the person need not press Begin: a page of the platform shows this one in a frame, or has led the browser here. A
-    whole page that goes on to a provider at once still asks, and so does a link that anybody may have."""
-    if _is_frame(request):
-        return True
-    if found.wanted.verify == "link" or not _came_from(request, found.wanted.pages):
-        return False
-    offered = [kind for _, kind in sessions.offered(found)] if found.wanted.mode == "connect" else [sessions.known_kind(found.type)]
-    only = offered[0] if len(offered) == 1 else None
-    return only is None or not only.about.authorizes
+def _only_type(sessions: Connecting, found: ConnectSession) -> tuple[str, Kind] | None:
+    """Return the type of a session that is about one alone, under its name there."""
+    if found.wanted.mode == "connect":
+        offered = sessions.offered(found)
+        return offered[0] if len(offered) == 1 else None
+    kind = sessions.known_kind(found.type)
+    return None if kind is None else (found.type, kind)
+
+
+def _leads_on(found: ConnectSession, kind: Kind) -> bool:
+    """Return whether a session goes on to the provider as soon as it is begun, since there is nothing to enter before."""
+    return bool(kind.about.authorizes) and (found.wanted.mode != "connect" or not asked(found, kind))
+
+
+def _is_led(request: Request, found: ConnectSession) -> bool:
+    """Return whether a page of the platform shows this one in a frame, or has led the browser here: such a person need not press Begin. A
+    link that anybody may have asks all the same."""
+    return _is_frame(request) or (found.wanted.verify != "link" and _came_from(request, found.wanted.pages))
 
 
 def _start_page(found: ConnectSession) -> str:

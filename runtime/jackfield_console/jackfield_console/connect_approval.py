@@ -83,10 +83,12 @@ class ApprovalPages(Pages):
 
     def _picture(self, sessions: Connecting, found: ConnectSession) -> Markup | None:
         try:
-            kind = sessions.kind(found)
-            return icon(found.type, self._words.labelled(found.type, kind) or self._words.connector(found.type, kind), found.wanted.icons)
+            return self._icon(found.type, sessions.kind(found), found)
         except JackfieldError:
             return None
+
+    def _icon(self, name: str, kind: Kind, found: ConnectSession) -> Markup:
+        return icon(name, self._words.labelled(name, kind) or self._words.connector(name, kind), found.wanted.icons)
 
     @staticmethod
     def _same_account(sessions: Connecting, found: ConnectSession) -> Markup | None:
@@ -107,6 +109,13 @@ class ApprovalPages(Pages):
             h.p(self.say("begin_user", user=user)) if user else None,
         ]
         return [*names, h.p(self.say("whom_only"))]
+
+    def _whom_in_short(self, found: ConnectSession) -> Markup:
+        """Name the platform, its page that confirms, and the user, to whoever has begun in this browser."""
+        user, asks = found.wanted.user_name or found.wanted.user, self._platform or self.say("somebody")
+        host = urlsplit(found.wanted.return_to).hostname if found.wanted.verify == "confirm" else None
+        named = f"{asks[:1].upper()}{asks[1:]}{f' ({host})' if host else ''}"
+        return h.p(self.say("finish_for" if user else "finish_whom", platform=named, user=user))
 
     def stranger(self, found: ConnectSession, address: str, *, tried: bool = False) -> Response:
         """Render what another browser than the session's sees before the provider: for whom it would approve, and how to prove that the
@@ -191,11 +200,17 @@ class ApprovalPages(Pages):
         failed = self._failed(sessions, found, error) if error is not None else None
         if is_another(sessions.account(found), found.met):
             return self._other_allowed(sessions, found, failed, remains)
-        lead, finish = h.p(self.say("approved_lead", type=self._title(sessions, found))), self._step("finish", self.say("finish"))
+        lead = h.p(self.say("approved_lead", type=self._title(sessions, found)))
+        account, finish = self._connecting(found.met) or lead, self._step("finish", self.say("finish"))
+        whom = [self._whom_in_short(found)] if self._is_own(found) else [self._whom(found), remains]
         return self.page(
-            self.say("approved_title"), failed, lead, self._connecting(found.met), self._whom(found), remains, finish, self._cancel(),
-            picture=self._picture(sessions, found),
+            self.say("approved_title"), failed, account, whom, finish, self._cancel(), picture=self._picture(sessions, found)
         )  # fmt: skip
+
+    def _is_own(self, found: ConnectSession) -> bool:
+        """Return whether the browser is the one that has begun, or a window that its frame has opened with a nonce, which no code has
+        replaced. Another device may be somebody else's: there, the person compares at length who asks, and for whom."""
+        return self._place == "page" or bool(found.nonce)
 
     def _named_accounts(self, sessions: Connecting, found: ConnectSession) -> dict[str, str]:
         """Return the words for the account that was met at the provider, and the one that the connection is for."""

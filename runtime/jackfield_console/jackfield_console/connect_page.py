@@ -35,6 +35,13 @@ _POLICY = (
 )
 
 
+def _brand(theme: Mapping[str, str]) -> list[Node]:
+    """Render who asks: a logo and the name, or a logo that shows the name, which is its text for whoever does not see it."""
+    if "wordmark" in theme:
+        return [h.img(src=theme["wordmark"], alt=theme.get("name", ""), class_="theirs")]
+    return [h.img(src=theme["logo"], alt="", class_="theirs") if "logo" in theme else None, theme.get("name")]
+
+
 class Pages:
     """Pages of one session for one browser, whose forms carry ``csrf``. ``address`` is the page to which the browser goes on when the state
     has changed, which is ``state`` now; there is none for a browser that may not read it. The session lasts ``lasts`` seconds more."""
@@ -69,7 +76,7 @@ class Pages:
         style = style_of(theme.get("color", "").lower(), theme.get("scheme", ""))
         links = [h.link(rel="stylesheet", href=asset("console.css")), h.style(Markup(style)) if style else None]
         links.append(h.script(src=asset("connect.js"), defer=True))
-        brand = [h.img(src=theme["logo"], alt="", class_="theirs") if "logo" in theme else None, theme.get("name")]
+        brand = _brand(theme)
         head = h.head(metas, h.title(title), links)
         above = h.p(brand, class_="brand") if any(brand) else None
         lost = h.p(self._again("lost"), id="lost", class_="notice bad", role="alert", hidden=True) if "data_page" in about else None

@@ -62,15 +62,23 @@ class View(ApprovalPages):
         super().__init__(*about, **more)
         self._suggest = suggest or (lambda _name, _kind: {})
 
-    def begin(self, found: ConnectSession, address: str, *, at_once: bool = False) -> Response:
-        """Render what a link shows: opening it changes nothing, a press on the button does. ``at_once``, the script presses it, since the
-        person comes from the platform's own page."""
+    def begin(
+        self, found: ConnectSession, address: str, only: tuple[str, Kind] | None = None, *, leads: bool = False, is_led: bool = False
+    ) -> Response:  # fmt: skip
+        """Render what a link shows: opening it changes nothing, a press on the button does. It names the type if that is the ``only`` one;
+        if the button ``leads`` to the provider, it says so, and a person presses it. Else the script does for whoever ``is_led`` here by the
+        platform's own page."""
         platform, user = self._platform, found.wanted.user_name or found.wanted.user
         asked = h.p(self.say("begin_asked", platform=platform)) if platform else None
         who = h.p(self.say("begin_user", user=user), class_="muted") if user and found.wanted.verify == "link" else None
-        button = h.div(h.button(self.say("begin"), class_="primary"), class_="actions")
-        form = h.form(csrf_field(self._csrf), button, method="post", action=address, data_begins=at_once)
-        return self.page(self.say("title"), asked, who, h.p(self.say("begin_lead")), form)
+        lead = None if is_led and asked else h.p(self.say("begin_lead"))
+        label = self.say("approve", host=self._words.provider(*only)) if leads and only else self.say("begin")
+        button = h.div(h.button(label, class_="primary"), class_="actions")
+        form = h.form(csrf_field(self._csrf), button, method="post", action=address, data_begins=is_led and not leads)
+        key = "form_title" if found.wanted.mode == "connect" else "again_title"
+        title = self.say(key, type=self._words.whole_title(*only)) if only else self.say("title")
+        picture = self._icon(*only, found) if only else None
+        return self.page(title, asked, who, lead, form, picture=picture)
 
     def no_cookie(self, address: str) -> Response:
         """Render in a frame whose browser keeps no cookie there that a window of its own does; the frame follows it."""

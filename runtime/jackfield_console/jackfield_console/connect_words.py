@@ -90,16 +90,23 @@ class Words:
         """Return the title of a type with its connector, unless it says that."""
         return self.listed_title(name, kind, {})
 
+    def provider(self, name: str, kind: Kind) -> str:
+        """Return what a person calls the provider of a type: by the platform's word, by its server, or by its connector."""
+        return self._server_named(name, kind, {}) or self.connector(name, kind)
+
     def listed_title(self, name: str, kind: Kind, values: Mapping[str, Any], record: ConnectRecord | None = None) -> str:
         """Return the title of a connection with these values. Where a type is for any server, and the platform has named one, the person
         knows its name."""
+        if named := self._server_named(name, kind, values, record):
+            return named
+        title, connector = self.title(name, kind), self.connector(name, kind)
+        return title if connector.casefold() in title.casefold() else f"{connector}: {title}"
+
+    def _server_named(self, name: str, kind: Kind, values: Mapping[str, Any], record: ConnectRecord | None = None) -> str:
         if labelled := self.labelled(name, kind, record):
             return labelled
         server = self._brought.get("server", values.get("server"))
-        if "server" in kind.schema.get("required", ()) and isinstance(server, str):
-            return urlsplit(server).hostname or self.title(name, kind)
-        title, connector = self.title(name, kind), self.connector(name, kind)
-        return title if connector.casefold() in title.casefold() else f"{connector}: {title}"
+        return urlsplit(server).hostname or "" if "server" in kind.schema.get("required", ()) and isinstance(server, str) else ""
 
     def description(self, name: str, kind: Kind) -> str:
         """Return what a type is."""

@@ -85,7 +85,7 @@ class Attacked:
 
     def at_provider(self, begun: dict[str, Any], person: Person | None = None) -> tuple[Person, str]:
         """Open a session and go to the provider; return the browser and the state that the provider gets."""
-        browser = (person or Person(self.stand.port)).go(begun["url"]).press("Begin")
+        browser = (person or Person(self.stand.port)).go(begun["url"]).begin()
         link = next(part for part in browser.text.split('"') if part.startswith("/oauth2/start/"))
         browser.clicks += 1
         assert browser.go(link).page is not None
@@ -153,7 +153,7 @@ class Attacked:
 def begun_by(site: Attacked, **body: Any) -> tuple[dict[str, Any], Person, str]:
     """A session that somebody has begun, that browser, and the link to the approval."""
     begun = site.begin(**body)
-    page = Person(site.stand.port).go(begun["url"], Referer="https://shop.example/").press("Begin")
+    page = Person(site.stand.port).go(begun["url"], Referer="https://shop.example/").begin()
     return begun, page, start_of(page)
 
 

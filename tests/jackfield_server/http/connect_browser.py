@@ -79,11 +79,20 @@ class Person:
         """Open an address of the server, and follow its redirects."""
         return self._follow("GET", url, None, headers)
 
-    def press(self, label: str, **values: str) -> Person:
-        """Press the button with this text, after entering values: ``token="x"`` is the field ``value.token``."""
+    def begin(self) -> Person:
+        """Press the button of a link's page: Begin, or the one that leads to the provider."""
+        labels = [text.strip() for form in self._forms() for text, _, _ in form.buttons]
+        assert len(labels) == 1, self.said
+        return self.press(labels[0])
+
+    def _forms(self) -> list[Form]:
         reader = _Forms()
         reader.feed(self.text)
-        found = [(form, name, value) for form in reader.forms for text, name, value in form.buttons if text.strip() == label]
+        return reader.forms
+
+    def press(self, label: str, **values: str) -> Person:
+        """Press the button with this text, after entering values: ``token="x"`` is the field ``value.token``."""
+        found = [(form, name, value) for form in self._forms() for text, name, value in form.buttons if text.strip() == label]
         assert found, f"no button {label!r}: {self.said}"
         form, name, value = found[0]
         entered = {f"value.{key}": item for key, item in values.items()}

@@ -56,7 +56,7 @@ def opened(platform: Client, **body: Any) -> Person:
     asked: dict[str, Any] = {"verify": "link", "types": [ROLE], "connection": "mail", "principal": USER, "defaults": KEYS, **body}
     answer = platform.post(BASE, asked)
     assert answer.status == 201, answer.body
-    return Person(platform.port).go(answer.json["url"]).press("Begin")
+    return Person(platform.port).go(answer.json["url"]).begin()
 
 
 def template_of(person: Person) -> dict[str, Any]:

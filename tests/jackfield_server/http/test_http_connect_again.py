@@ -53,7 +53,7 @@ def again(stand: Stand, platform: Client, kind: str, values: dict[str, Any], loc
     asked["fields"] = ["server"] if "server" in entered else []
     begun = platform.post(BASE, asked)
     assert begun.status == 201, begun.body
-    person = Person(stand.port).go(begun.json["url"]).press("Begin")
+    person = Person(stand.port).go(begun.json["url"]).begin()
     assert not any(f"value.{name}" in person.text for name in locked)
     return begun.json["id"], person.press("Continue", **entered)
 
@@ -87,7 +87,7 @@ def at_role(stand: Stand, platform: Client, **body: Any) -> tuple[dict[str, Any]
     asked = {"verify": "link", "types": ["aws-ses/awsAssumeRole"], "connection": "mail", "principal": USER, "defaults": defaults, **body}
     begun = platform.post(BASE, {name: value for name, value in asked.items() if value is not None})
     assert begun.status == 201, begun.body
-    return begun.json, Person(stand.port).go(begun.json["url"]).press("Begin")
+    return begun.json, Person(stand.port).go(begun.json["url"]).begin()
 
 
 def external_id(person: Person) -> str:
@@ -127,7 +127,7 @@ def test_a_name_has_one_external_id(stand: Stand, platform: Client) -> None:
         "defaults": {"values": ROLE_KEYS},
     }
     there = platform.post("/v1/workspaces/acme-2/connect-sessions", asked).json["url"]
-    assert external_id(Person(stand.port).go(there).press("Begin")) != first
+    assert external_id(Person(stand.port).go(there).begin()) != first
 
 
 def test_a_role_is_connected_again(stand: Stand, platform: Client) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import pytest
-from tests.jackfield_server.http.connect_attacked import BASE, Attacked, begun_by, code_of, nonce_of, sent, start_of, state_at
+from tests.jackfield_server.http.connect_attacked import BASE, TYPE, Attacked, begun_by, code_of, nonce_of, sent, start_of, state_at
 from tests.jackfield_server.http.connect_browser import Person
 
 from http_stand import SETTINGS, Client
@@ -47,6 +47,29 @@ def test_eve_opens_the_link_and_sends_the_providers_address(site: Attacked, veri
     assert site.untouched()
 
 
+@pytest.mark.parametrize(
+    ("locale", "words"), [("en", ("Connect Bikeshed", "Continue to Bikeshed")), ("de", ("Bikeshed verbinden", "Weiter zu Bikeshed"))]
+)
+@pytest.mark.parametrize("led", [True, False])
+def test_one_button_leads_to_the_provider(site: Attacked, locale: str, words: tuple[str, str], *, led: bool) -> None:
+    """Of one type, the first page names it, with its picture and the platform, once; its only button leads on. Back in the browser that
+    began, the account comes first, then for whom, and one button."""
+    theme = {"name": "Lowly", "wordmark": "data:image/png;base64,AAAA"}
+    begun = site.begin(locale=locale, labels={TYPE: {"title": "Bikeshed"}}, theme=theme, userName="Ada Lovelace")
+    ada = Person(site.stand.port).go(begun["url"], **({"Referer": "https://shop.example/"} if led else {}))
+    assert site.status(begun) == "pending", "opening it changes nothing"
+    assert (ada.text.count("<button"), all(text in ada.said for text in words), 'class="icon' in ada.text) == (1, True, True)
+    asks, warns = ("Lowly asks you", "Begin only if") if locale == "en" else ("Lowly bittet Sie", "Fahren Sie nur fort")
+    assert ('alt="Lowly"' in ada.text, ">Lowly<" in ada.text) == (True, False), "the picture has the name"
+    assert (ada.said.count(asks), warns in ada.said) == (1, not led), "who is led here by the platform need not be told"
+    ada.press(words[1])
+    state = state_at(ada.go(ada.onward()))
+    ada = site.answered(ada, state, "adas-code")
+    ada.go(ada.onward())
+    assert ("Ada Lovelace" in ada.said, "shop.example" in ada.said, ada.text.count('class="primary"')) == (True, True, 1)
+    assert len(ada.said.partition("Lowly (shop.example)")[2]) < 130, ada.said
+
+
 def planted(site: Attacked, eve: Person) -> Person:
     """A browser into which Eve has planted all her cookies, as a host beside the server can without TLS."""
     return Person(site.stand.port, dict(eve.cookies))
@@ -67,7 +90,7 @@ def test_eve_plants_her_cookies(site: Attacked, verify: str) -> None:
         assert "proof=" not in eve.send(address, {"step": step, "csrf": csrf}).text
     assert (site.status(begun), site.untouched(1)) == ("testing", True)
     bob.go(bob.onward())
-    assert all(words in bob.said for words in ("The Shop", "for the user eve", "Go on only if this is you"))
+    assert all(words in bob.said for words in ("The Shop", "for eve", "only if that is you"))
     if verify == "confirm":
         assert "shop.example" in bob.said
         proof = parse_qs(urlsplit(bob.press("Finish").onward()).query)["proof"][0]

@@ -64,7 +64,7 @@ def test_the_callback_is_moved_to_another_browser(site: Attacked) -> None:
 def test_a_session_is_entered_by_another_browser(site: Attacked) -> None:
     """Neither its link nor its own address lets a second browser in, and a form of another session or site changes nothing."""
     begun = site.begin()
-    ada = Person(site.stand.port).go(begun["url"]).press("Begin")
+    ada = Person(site.stand.port).go(begun["url"]).begin()
     address = f"/connect/session/{begun['id']}"
     eve = Person(site.stand.port, dict.fromkeys(ada.cookies, "made-up"))
     for path in (urlsplit(begun["url"]).path, address, f"{address}/template"):
@@ -83,7 +83,7 @@ def test_a_planted_secret_opens_nothing(site: Attacked) -> None:
     secret as it begins, and neither the page nor the link lets Eve in with hers."""
     begun = site.begin()
     planted = {f"jackfield_connect_{begun['id']}_{SETTINGS.port}": "A" * 43}
-    ada = Person(site.stand.port, dict(planted)).go(begun["url"]).press("Begin")
+    ada = Person(site.stand.port, dict(planted)).go(begun["url"]).begin()
     assert "Begin" not in ada.said
     assert ada.cookies.keys() == planted.keys()
     assert ada.cookies != planted
@@ -109,11 +109,11 @@ def test_an_answer_to_the_first_press_is_lost(site: Attacked) -> None:
     assert "Begin" in ada.go(begun["url"]).said, "the link shows the button again"
     assert "set-cookie" not in ada.page.headers  # type: ignore[union-attr]
     assert "opened in another browser" in Person(site.stand.port).go(begun["url"]).said
-    ada.press("Begin")
+    ada.begin()
     assert "Begin" not in ada.said
-    again = Person(site.stand.port, dict(before), page).press("Begin")
+    again = Person(site.stand.port, dict(before), page).begin()
     assert (again.page and again.page.status, "opened in another browser" in again.said) == (409, True)
-    other_tab = Person(site.stand.port, dict(ada.cookies), page).press("Begin")
+    other_tab = Person(site.stand.port, dict(ada.cookies), page).begin()
     assert other_tab.said == ada.go(f"/connect/session/{begun['id']}").said
 
 
@@ -124,7 +124,7 @@ def test_begin_is_pressed_twice_at_once(site: Attacked) -> None:
     with ThreadPoolExecutor(2) as pool:
         presses = list(pool.map(lambda _: site.pressed(begun, ada), range(2)))
     assert not any("Another browser" in press.said for press in presses)
-    presses = [press.press("Begin") if ">Begin<" in press.text else press for press in presses]
+    presses = [press.begin() if ">Begin<" in press.text else press for press in presses]
     pages = [press.go(f"/connect/session/{begun['id']}").page for press in presses]
     assert 200 in [page.status for page in pages if page]
     assert site.stored() == ["main"]
@@ -162,7 +162,7 @@ def test_a_provider_cannot_be_asked_at_first(site: Attacked, monkeypatch: pytest
     begun, down = site.begin(), Unavailable("the provider is down")
     with monkeypatch.context() as patched:
         patched.setattr(Authorizing, "begin", Mock(side_effect=down))
-        ada = Person(site.stand.port).go(begun["url"]).press("Begin")
+        ada = Person(site.stand.port).go(begun["url"]).begin()
     assert "The Shop has a problem on its side" in ada.said
     assert "the provider is down" not in ada.said
     assert site.platform.get(f"{BASE}/{begun['id']}").json["blocked"]["message"] == "the provider is down"
@@ -207,6 +207,7 @@ def test_a_proof_is_used_twice(site: Attacked, *, at_once: bool) -> None:
     assert ({answer.status for answer in found} <= {200, 409}, len(granted) == 4 or at_once) == (True, True)
     assert all(answer == site.confirm(begun, proof).json for answer in granted)
     assert (site.codes(), site.stored()) == (1, ["main"])
+    assert [site.confirm(begun, proof, "eve").status, site.confirm(begun, "made-up").status, site.status(begun)] == [409, 409, "granted"]
 
 
 def test_a_proof_is_guessed_or_old(site: Attacked) -> None:
@@ -297,7 +298,7 @@ def test_the_server_ends_between_callback_and_confirmation(site: Attacked) -> No
 def test_a_device_code_cannot_be_sent_on(site: Attacked) -> None:
     """A session offers no approval by a code, which anybody could be asked to enter."""
     begun = site.begin()
-    ada = Person(site.stand.port).go(begun["url"]).press("Begin")
+    ada = Person(site.stand.port).go(begun["url"]).begin()
     assert "Continue to 127.0.0.1" in ada.said
     assert "flow" not in ada.text
     assert site.stand.host.runtime("acme-1").connections.kinds.find(TYPE).about.authorizes == ("redirect", "device")

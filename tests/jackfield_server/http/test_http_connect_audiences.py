@@ -96,9 +96,9 @@ def test_the_page_asks_for_what_a_person_knows(stand: Stand, platform: Client, n
 def test_a_session_widens_what_is_asked_for(stand: Stand, platform: Client) -> None:
     """By fields of the platform's, prefilled with its values."""
     widened = begin(platform, types=["http/bearer"], fields=["server", "testPath"], defaults={"values": {"server": "https://a.example"}})
-    page = Person(stand.port).go(widened["url"]).press("Begin")
+    page = Person(stand.port).go(widened["url"]).begin()
     assert (fields_of(page), 'value="https://a.example"' in page.text) == ({"server", "testPath", "token"}, True)
-    without = Person(stand.port).go(begin(platform, types=["http/bearer"], fields=["server"])["url"]).press("Begin")
+    without = Person(stand.port).go(begin(platform, types=["http/bearer"], fields=["server"])["url"]).begin()
     assert fields_of(without) == {"server", "token"}
 
 
@@ -137,7 +137,7 @@ def test_the_operators_fields_never_appear(stand: Stand, platform: Client) -> No
         refused = {item["path"] for item in answer.json["details"]}
         assert (answer.status, f"/fields/{place}" in refused) == (400, name != "server")
     begun = begin(platform, types=["http/bearer", "http/basic"], fields=["server", *OPERATORS])
-    person = Person(stand.port).go(begun["url"]).press("Begin").press("Bearer Token")
+    person = Person(stand.port).go(begun["url"]).begin().press("Bearer Token")
     assert not fields_of(person) & OPERATORS
 
 
@@ -145,7 +145,7 @@ def test_the_operators_fields_never_appear(stand: Stand, platform: Client) -> No
 def test_what_nobody_has_asked_for_is_refused(stand: Stand, platform: Client, name: str) -> None:
     """A form of one's own with another field is refused by the field's name, and nothing is tested or kept."""
     begun = begin(platform, types=["http/bearer"], defaults={"values": {"server": "https://api.example.com"}})
-    person = Person(stand.port).go(begun["url"]).press("Begin")
+    person = Person(stand.port).go(begun["url"]).begin()
     csrf = person.text.split('name="csrf" value="')[1].split('"')[0]
     form = {"csrf": csrf, "step": "submit", "value.token": "t-4711", f"value.{name}": "http://evil.example"}
     person.send(f"/connect/session/{begun['id']}", form)
@@ -158,7 +158,7 @@ def test_a_page_does_not_say_that_a_test_has_passed_which_sent_nothing(stand: St
     """Without a test path, the person reads that nothing was tried, and the connection is untested; with one, its failure."""
     server = {"server": "https://api.example.com"}
     begun = begin(platform, types=["http/bearer"], defaults={"values": server})
-    person = Person(stand.port).go(begun["url"]).press("Begin").press("Continue", token="t-4711")
+    person = Person(stand.port).go(begun["url"]).begin().press("Continue", token="t-4711")
     assert "It has not been tried yet." in person.said
     assert "passed" not in person.said
     person.press("Connect")
@@ -172,7 +172,7 @@ def test_a_region_is_asked_for_unless_there_is_a_default(stand: Stand, platform:
         ("aws-ses/apiKeySecret", {}, True), ("aws-ses/apiKeySecret", {"region": "eu-west-1"}, False), ("aws/apiKeySecret", {}, False),
     ):  # fmt: skip
         begun = begin(platform, types=[name], defaults={"values": values})
-        person = Person(stand.port).go(begun["url"]).press("Begin")
+        person = Person(stand.port).go(begun["url"]).begin()
         assert ("AWS Region (optional)" not in person.said) is needed
         person.press("Continue", accessKeyId="AKIAIOSFODNN7EXAMPLE", secretAccessKey="s" * 40)
         assert ("Enter a value." in person.said) is needed
@@ -189,7 +189,7 @@ def test_a_secret_that_is_there_is_not_optional(stand: Stand, platform: Client) 
     }
     person = Person(stand.port).go(begin(platform, **asked)["url"])
     assert ("Ada" in person.said, "4711" in person.said) == (True, False)
-    person.press("Begin").press("Continue", token="t-4711")
+    person.begin().press("Continue", token="t-4711")
     assert ("Connect 127.0.0.1" in person.said, "has a problem on its side" in person.said) == (True, True)
     assert ("Token (optional)" in person.said, "Token" in person.said) == (False, True)
     assert "HTTP" not in person.said
@@ -221,7 +221,7 @@ def test_stored_values_that_are_not_shown_stay(stand: Stand, platform: Client) -
     }
     stand.host.runtime("acme-1").connections.add("again", "http/bearer", values, test=False)
     begun = begin(platform, mode="reauth", connection="again")
-    person = Person(stand.port).go(begun["url"]).press("Begin")
+    person = Person(stand.port).go(begun["url"]).begin()
     assert fields_of(person) == {"token"}
     person.press("Continue", token="new")
     assert connecting(stand.host, "acme-1").find(begun["id"]).values == {**values, "token": "new"}

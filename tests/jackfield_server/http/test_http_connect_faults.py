@@ -92,7 +92,7 @@ def begin(stand: Stand, platform: Client, locale: str = "en", **body: Any) -> tu
     asked = {"verify": "link", "user": "ada", "locale": locale, "theme": {"name": "Shop GmbH"}, **body}
     answer = platform.post(BASE, asked)
     assert answer.status == 201, answer.body
-    return answer.json["id"], Person(stand.port).go(answer.json["url"]).press("Begin" if locale == "en" else "Beginnen")
+    return answer.json["id"], Person(stand.port).go(answer.json["url"]).begin()
 
 
 def submit(person: Person, locale: str = "en", **values: str) -> Person:
@@ -342,7 +342,7 @@ def test_a_session_in_which_nothing_can_be_done_is_refused(stand: Stand, platfor
     search that finds nothing leads back to all."""
     answer = platform.post(BASE, {"verify": "link", "types": []})
     assert answer.status == 201
-    person = Person(stand.port).go(answer.json["url"]).press("Begin")
+    person = Person(stand.port).go(answer.json["url"]).begin()
     address = next(path for path in person.visited if "/session/" in path)
     assert "Show all" in person.go(f"{address}?q=quux").said
 
@@ -366,7 +366,7 @@ def test_a_workspace_with_nothing_to_offer_refuses_the_session(stand: Stand, pla
     named = {"verify": "link", "defaults": {"values": {"server": "https://api.example.com"}}}
     answer = platform.post(f"{workspace}/connect-sessions", named)
     assert answer.status == 201, answer.body
-    assert "Bearer Token" in Person(stand.port).go(answer.json["url"]).press("Begin").said
+    assert "Bearer Token" in Person(stand.port).go(answer.json["url"]).begin().said
 
 
 def fields_at_fault(person: Person) -> dict[str, str]:

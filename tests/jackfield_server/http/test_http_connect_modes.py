@@ -46,14 +46,14 @@ def finished(site: Attacked, session: dict[str, Any], way: str) -> str:
     """What a person does to connect; return the proof."""
     if way != "key":
         return site.approved(session)[1]
-    person = Person(site.stand.port).go(session["url"]).press("Begin")
+    person = Person(site.stand.port).go(session["url"]).begin()
     person.press("Continue").press("Connect")
     return parse_qs(urlsplit(person.onward()).query)["proof"][0]
 
 
 def removed(site: Attacked, session: dict[str, Any]) -> str:
     """What a person does to disconnect the only connection; return the proof."""
-    person = Person(site.stand.port).go(session["url"]).press("Begin").press("Disconnect").press("Disconnect")
+    person = Person(site.stand.port).go(session["url"]).begin().press("Disconnect").press("Disconnect")
     return parse_qs(urlsplit(person.onward()).query)["proof"][0]
 
 
@@ -100,7 +100,7 @@ def test_who_only_looks_has_not_failed(site: Attacked, *, begins: bool) -> None:
     first = begun(site, "key")
     assert site.confirm(first, finished(site, first, "key")).status == 200
     session = site.begin(mode="manage", types=[], defaults={})
-    person = Person(site.stand.port).go(session["url"]).press("Begin")
+    person = Person(site.stand.port).go(session["url"]).begin()
     person = person.press("Connect again") if begins else person
     assert "Nothing was changed" in person.press("Cancel" if begins else "Done").said
     answer = site.platform.get(f"/v1/workspaces/acme-1/connect-sessions/{session['id']}").json
@@ -124,7 +124,7 @@ def test_connecting_again_says_so(site: Attacked) -> None:
     first = begun(site, "approved")
     assert site.confirm(first, finished(site, first, "approved")).status == 200
     session = begun(site, "approved", mode="reauth")
-    person = Person(site.stand.port).go(site.begin(mode="manage", types=[], defaults={})["url"]).press("Begin").press("Connect again")
+    person = Person(site.stand.port).go(site.begin(mode="manage", types=[], defaults={})["url"]).begin().press("Connect again")
     assert "Connect 127.0.0.1 again" in person.said
     assert "You sign in with the provider of the account, and approve there." in person.said
     browser, state = site.at_provider(session)
@@ -137,14 +137,14 @@ def test_two_providers_of_one_type_have_names_of_their_own(site: Attacked) -> No
     and beside labels of the list's session, which are for all of the type. Each has its account, and none is counted."""
     for name, title in (("crm", "Acme CRM"), ("mail", "Zed Mail")):
         session = begun(site, "key", connection=name, labels={"http/bearer": {"title": title}})
-        person = Person(site.stand.port).go(session["url"]).press("Begin").press("Continue")
+        person = Person(site.stand.port).go(session["url"]).begin().press("Continue")
         assert "You are connecting adas." in person.said
         person.press("Connect")
         assert site.confirm(session, parse_qs(urlsplit(person.onward()).query)["proof"][0]).status == 200
         assert site.platform.get(f"{BASE}/{session['id']}").json["account"] == {"id": "adas", "label": "adas"}
     for labels in ({}, {"http/bearer": {"title": "Our provider"}}, {}):
         session = site.begin(mode="manage", types=[], defaults={}, connection="", labels=labels)
-        listed = Person(site.stand.port).go(session["url"]).press("Begin")
+        listed = Person(site.stand.port).go(session["url"]).begin()
         cards = re.findall(r'<li class="card">.*?</li>', listed.text, re.DOTALL)
         assert [re.sub(r"<[^>]*>", " ", card).split()[:2] for card in cards] == [["Acme", "CRM"], ["Zed", "Mail"]]
         assert all("<p>adas</p>" in card and "(2)" not in card for card in cards)
@@ -157,7 +157,7 @@ def test_two_providers_of_one_type_have_names_of_their_own(site: Attacked) -> No
 def test_what_was_typed_stays(site: Attacked) -> None:
     """A form that was refused has what the person typed, without secrets, and says of an empty field to enter a value."""
     session = site.begin(types=["http/bearer"], defaults={}, fields=["server"])
-    person = Person(site.stand.port).go(session["url"]).press("Begin")
+    person = Person(site.stand.port).go(session["url"]).begin()
     person.press("Continue", server=site.provider.url, token="")
     assert ("Enter a value." in person.said, f'value="{site.provider.url}"' in person.text) == (True, True)
     person.press("Continue", server="no address", token="a-very-secret-token")

@@ -51,7 +51,7 @@ def test_an_expired_session_is_said_where_it_is_shown(site: Attacked) -> None:
     """To the browser that has begun, on its page, after a form and on the link: in a customer's words, in the platform's frame, and the
     platform is told. The page that it had noticed it by the state."""
     begun = site.begin(types=["echo/token"], defaults={}, **FRAMED)
-    ada = Person(site.stand.port).go(begun["url"], **FRAME).press("Begin")
+    ada = Person(site.stand.port).go(begun["url"], **FRAME).begin()
     csrf = ada.text.split('name="csrf" value="')[1].split('"')[0]
     assert state(ada, begun)["over"] is False
     site.clock.advance(1801)
@@ -83,7 +83,7 @@ def test_the_id_alone_frames_and_tells_nothing(site: Attacked) -> None:
     """Who knows the ID of a session, and has neither its link nor its cookie, sees what he sees of none: he learns neither that there is
     one nor who may frame it, however it goes, and also in a frame."""
     begun = site.begin(**FRAMED)
-    ada = Person(site.stand.port).go(begun["url"]).press("Begin")
+    ada = Person(site.stand.port).go(begun["url"]).begin()
     assert ada.page is not None
     for _ in range(2):
         for headers in ({}, FRAME):
@@ -102,14 +102,14 @@ def test_who_is_refused_is_refused_in_the_frame(site: Attacked) -> None:
     """Another browser with the link, and one whose platform's token was revoked: the page can be framed by the session's origins alone,
     has nothing to press, and tells them that this browser cannot go on."""
     begun = site.begin(**FRAMED)
-    Person(site.stand.port).go(begun["url"]).press("Begin")
+    Person(site.stand.port).go(begun["url"]).begin()
     bob = Person(site.stand.port).go(begun["url"], **FRAME)
     assert bob.page is not None
     assert (bob.page.status, framers(bob), told(bob)["status"], nothing_to_press(bob)) == (403, SHOP, "lost", True)
     assert AGAIN in bob.said
     other = site.other_platform()
     made = other.post(BASE, {"user": "ada", "returnTo": f"{SHOP}/back", "types": ["slack/botToken"], **FRAMED}).json
-    ada = Person(site.stand.port).go(made["url"], **FRAME).press("Begin")
+    ada = Person(site.stand.port).go(made["url"], **FRAME).begin()
     storage, found = site.stand.host.storage, site.stand.host.identities.find(other.token or "")
     assert found is not None
     PlatformTokens(storage.database, storage.vault, site.clock).revoke(found.id)
@@ -124,14 +124,14 @@ def test_a_frame_without_cookies_offers_a_window(site: Attacked) -> None:
     frame = Person(site.stand.port).go(begun["url"], **FRAME)
     assert "data-begins" in frame.text
     frame.cookies.clear()
-    frame.press("Begin")  # a person without scripts has no such header, and is led to the page as it is
+    frame.begin()  # a person without scripts has no such header, and is led to the page as it is
     assert "changed since it was opened" in frame.said
     link = urlsplit(begun["url"]).path
     body = {"csrf": "0" * 64}
     kind = {"Content-Type": "application/x-www-form-urlencoded", **FRAME}
     frame.page = site.platform.call("POST", link, urlencode(body).encode(), **kind, Sec_Fetch_Site="same-origin")
     assert (f'href="{link}" class="button primary" target="_blank"' in frame.text, framers(frame)) == (True, SHOP)
-    ada = Person(site.stand.port).go(begun["url"], **WINDOW).press("Begin").press("Continue", token="x").press("Connect")
+    ada = Person(site.stand.port).go(begun["url"], **WINDOW).begin().press("Continue", token="x").press("Connect")
     assert json.loads(Person(site.stand.port).go(f"{link}/state").text)["over"] is True
     frame.go(link, **FRAME)
     granted = {"session": begun["id"], "status": "granted"}

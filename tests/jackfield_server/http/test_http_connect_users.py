@@ -18,14 +18,14 @@ def key_of(site: Attacked, user: str, name: str) -> None:
     """Connect an account with a key for a user, whose token is the user's name."""
     values = {"server": site.provider.url, "testPath": "/me"}
     session = site.begin(user=user, types=["http/bearer"], connection=name, defaults={"values": values})
-    person = Person(site.stand.port).go(session["url"]).press("Begin").press("Continue", token=f"{user}s-token").press("Connect")
+    person = Person(site.stand.port).go(session["url"]).begin().press("Continue", token=f"{user}s-token").press("Connect")
     assert site.confirm(session, parse_qs(urlsplit(person.onward()).query)["proof"][0], user).status == 200
 
 
 def managing(site: Attacked, user: str, **body: Any) -> Person:
     """Somebody who has opened the list."""
     session = site.begin(mode="manage", user=user, types=[], defaults={}, **{"connection": "", **body})
-    return Person(site.stand.port).go(session["url"]).press("Begin")
+    return Person(site.stand.port).go(session["url"]).begin()
 
 
 def refused(site: Attacked, **body: Any) -> tuple[int, str]:
@@ -84,7 +84,7 @@ def test_a_connection_of_nobody_becomes_the_users(site: Attacked) -> None:
         session = site.begin(
             mode="reauth", user=user, types=[], defaults={}, connection="ours", allConnections=all_, allowOtherAccount=True
         )
-        person = Person(site.stand.port).go(session["url"]).press("Begin").press("Continue", token="new-token").press("Connect")
+        person = Person(site.stand.port).go(session["url"]).begin().press("Continue", token="new-token").press("Connect")
         assert site.confirm(session, parse_qs(urlsplit(person.onward()).query)["proof"][0], user).status == 200
         assert site.platform.get(LISTED).json["items"][0].get("user") == owner
 
@@ -93,7 +93,7 @@ def test_a_name_that_is_another_users_by_now_is_not_changed(site: Attacked) -> N
     """Between the list and its end, the connection was removed, and another user has connected one of that name."""
     key_of(site, "adas", "main")
     session = site.begin(mode="manage", user="adas", types=[], defaults={}, connection="")
-    person = Person(site.stand.port).go(session["url"]).press("Begin").press("Disconnect")
+    person = Person(site.stand.port).go(session["url"]).begin().press("Disconnect")
     site.stand.host.runtime("acme-1").connections.remove("main")
     key_of(site, "bobs", "main")
     assert "There is no connection" in person.press("Disconnect").said

@@ -162,7 +162,7 @@ def customers(scene: Scene) -> None:
     )
     assert begun.status == 201, begun.body
     ada = Person(scene.stand.port).go(begun.json["url"])
-    ada.press("Begin")
+    ada.begin()
     ada.press("Continue", token="secret-of-ada")
     ada.press("Connect")
     proof = parse_qs(urlsplit(ada.onward()).query)["proof"][0]

@@ -219,7 +219,7 @@ def test_connections_beyond_the_limit_are_429_on_every_way(tenant: Tenant) -> No
     could not be finished can be when there is room."""
     tenant.limit(connections=3)
     begun = [tenant.begin().json for _ in range(3)]
-    people = [Person(tenant.stand.port).go(one["url"]).press("Begin").press("Continue", token="a-secret-token") for one in begun]
+    people = [Person(tenant.stand.port).go(one["url"]).begin().press("Continue", token="a-secret-token") for one in begun]
     ends = [person.press("Connect").page for person in people]
     assert [end.status for end in ends if end is not None] == [200, 200, 429]
     assert refused(tenant.connect(), "connections")
@@ -235,7 +235,7 @@ def test_connections_beyond_the_limit_are_429_on_every_way(tenant: Tenant) -> No
 def test_a_confirmed_session_keeps_its_proof_while_there_is_no_room(tenant: Tenant) -> None:
     """A platform that confirms gets 429, and confirms again with the same proof when there is room."""
     begun = tenant.begin(verify="confirm").json
-    person = Person(tenant.stand.port).go(begun["url"]).press("Begin").press("Continue", token="a-secret-token").press("Connect")
+    person = Person(tenant.stand.port).go(begun["url"]).begin().press("Continue", token="a-secret-token").press("Connect")
     proof = person.onward().partition("proof=")[2]
     tenant.limit(connections=1)
     confirm = f"/v1/workspaces/{tenant.name}/connect-sessions/{begun['id']}:confirm"

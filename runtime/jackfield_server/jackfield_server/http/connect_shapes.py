@@ -9,6 +9,7 @@ THEME: Json = closed_with((), {
     "name": {"type": "string", "maxLength": 200},
     "logo": {"type": "string", "maxLength": 24_000, "description": "A data: URL, in Base64."},
     "color": {"type": "string", "pattern": "^#[0-9A-Fa-f]{6}$"}, "scheme": {"enum": ["light", "dark"]},
+    "wordmark": {"type": "string", "maxLength": 24_000, "description": "A logo that shows the name, which is not written beside it."},
 })  # fmt: skip
 _TEXT: Json = {"type": "string", "maxLength": 500}
 _TEXTS: Json = {"anyOf": [_TEXT, {**closed_with((), dict.fromkeys(LOCALES, _TEXT)), "minProperties": 1}]}

@@ -23,6 +23,7 @@ from jackfield_server.shared.process.server_context import ServerContext
 from jackfield_server.shared.requests.body import decoded, read_body
 from jackfield_server.shared.requests.json_response import answer
 from jackfield_server.shared.requests.problem import Problem
+from jackfield_store.access.settings import IMAGES
 
 T = TypeVar("T")
 
@@ -38,7 +39,7 @@ async def listed(request: Request, server: ServerContext, identity: Identity) ->
     )
     items = [workspace.to_json() for workspace in found]
     for item in (one for one in items if "theme" in one):  # the logos of a page would be megabytes
-        item["theme"] = {name: value for name, value in item["theme"].items() if name != "logo"}
+        item["theme"] = {name: value for name, value in item["theme"].items() if name not in IMAGES}
     return answer({"items": items, "nextCursor": after})
 
 

@@ -30,7 +30,9 @@ _LONGEST = 3650
 _LARGEST_BUDGET = 100_000
 _LARGEST_LIMIT = 10**15
 _CONNECTION = re.compile(r"\*|[A-Za-z0-9._-]{1,100}")
-_THEME = ("name", "logo", "color", "scheme")
+_THEME = ("name", "logo", "color", "scheme", "wordmark")
+IMAGES = ("logo", "wordmark")
+"""Members of a theme that are pictures, which lists and the audit log leave out."""
 _LARGEST_LOGO = 24_000
 """Characters of a logo's data: URL: a page has at most 60 kB."""
 _LONGEST_NAME = 200
@@ -182,13 +184,14 @@ def _faults(changes: Mapping[str, Any]) -> Iterator[Detail]:
 def theme_faults(value: object) -> Iterator[Detail]:
     """Yield what is wrong with a theme, at its place below ``/theme``. A member that is empty is none."""
     if not isinstance(value, Mapping) or value.keys() - set(_THEME):
-        yield Detail("/theme", 'must be {"name", "logo", "color", "scheme"}, each optional', "type")
+        yield Detail("/theme", 'must be {"name", "logo", "color", "scheme", "wordmark"}, each optional', "type")
         return
-    name, logo, colour, scheme = (value.get(member) or "" for member in _THEME)
+    name, logo, colour, scheme, wordmark = (value.get(member) or "" for member in _THEME)
     if not isinstance(name, str) or len(name) > _LONGEST_NAME or not name.isprintable():
         yield Detail("/theme/name", f"must be a printable text of at most {_LONGEST_NAME} characters", "maxLength")
-    if logo and (fault := image_fault(logo, _LARGEST_LOGO)) is not None:
-        yield Detail("/theme/logo", fault, "pattern")
+    for member, image in zip(IMAGES, (logo, wordmark), strict=True):
+        if image and (fault := image_fault(image, _LARGEST_LOGO)) is not None:
+            yield Detail(f"/theme/{member}", fault, "pattern")
     if colour and not (isinstance(colour, str) and _COLOUR.fullmatch(colour)):
         yield Detail("/theme/color", "must be a colour such as #0b5a94", "pattern")
     if scheme not in ("", "light", "dark"):

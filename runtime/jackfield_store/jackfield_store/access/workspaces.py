@@ -18,7 +18,7 @@ from jackfield.kernel.stored_values import possible_time
 from jackfield_store.access.audit import Audit, first_acts
 from jackfield_store.access.audit_seals import prepare_seals
 from jackfield_store.access.kept_rules import kept_rules, with_kept_rules
-from jackfield_store.access.settings import Settings, changed_settings, read_settings
+from jackfield_store.access.settings import IMAGES, Settings, changed_settings, read_settings
 from jackfield_store.database import Database, Row, Transaction
 from jackfield_store.database.epoch import EpochCache
 from jackfield_store.database.faults import DataKeyDamaged, KeyServiceRefused, KeyServiceUnavailable, RowDamaged
@@ -305,7 +305,9 @@ def _difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str
 
 def _audited_setting(setting: Any) -> Any:
     """Return a setting as the audit log has it: a logo would be most of the log."""
-    return {**setting, "logo": f"{len(setting['logo']):,} characters"} if isinstance(setting, Mapping) and "logo" in setting else setting
+    if not isinstance(setting, Mapping):
+        return setting
+    return {**setting, **{name: f"{len(setting[name]):,} characters" for name in IMAGES if name in setting}}
 
 
 def _unread(name: str, damage: str) -> Workspace:

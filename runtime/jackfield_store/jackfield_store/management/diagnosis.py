@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.kernel.errors import JackfieldError
 from jackfield_store.management.connection_test import unasked
+from jackfield_store.management.platform_part import platform_part
 from jackfield_store.management.weak_secrets import finding
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.invocation import Result
+    from jackfield.kernel.clock import Clock
+    from jackfield_store.resources.storage import Storage
 
 DOCTOR = "doctor"
 """Key of the action that examines a connection's setup."""
@@ -34,11 +37,12 @@ def doctors(catalog: Catalog, kind: str) -> list[str]:
 
 def diagnosed(
     catalog: Catalog, tested: Mapping[str, Any], inputs: Mapping[str, Any], invoke: Callable[[Mapping[str, Any]], Result],
-    more: Iterable[Mapping[str, Any]] = (),
+    place: tuple[Storage, str, Clock],
 ) -> dict[str, Any]:  # fmt: skip
-    """Run the doctors of a connection that was ``tested``, and return its ``diagnosis`` with ``more`` findings."""
+    """Run the doctors of a connection that was ``tested``, and return its ``diagnosis``. ``place`` is its storage, workspace and clock."""
     about = {"action": DOCTOR, "connection": tested["name"], "inputs": dict(inputs)}
-    return diagnosis(tested, [invoke({"connector": key, **about}) for key in doctors(catalog, tested["type"])], more)
+    results = [invoke({"connector": key, **about}) for key in doctors(catalog, tested["type"])]
+    return diagnosis(tested, results, platform_part().findings(*place, tested))
 
 
 def diagnosis(tested: Mapping[str, Any], results: Iterable[Result], more: Iterable[Mapping[str, Any]] = ()) -> dict[str, Any]:

@@ -84,10 +84,8 @@ class WorkspaceManagement:
     ) -> dict[str, Any]:
         """Run the action ``doctor`` of each connector that a ``tested`` connection serves, and return its diagnosis."""
         from jackfield_store.management.diagnosis import diagnosed
-        from jackfield_store.management.platform_part import platform_part
 
-        more = platform_part().findings(self._storage, self._pipeline.workspace, self._pipeline.dependencies.clock, tested)
-        return diagnosed(catalog, tested, inputs, invoke, more)
+        return diagnosed(catalog, tested, inputs, invoke, (self._storage, self._pipeline.workspace, self._pipeline.dependencies.clock))
 
     def options(self, connector: str, source: str, connection: str | None, caller: Caller, given: Hidden) -> list[dict[str, str]]:
         """Return the choices of an option source.
