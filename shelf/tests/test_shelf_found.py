@@ -1,9 +1,9 @@
-"""Lost writes of the shelf are found by their marker in a list of the provider, wherever it stands among the caller's own values."""
+"""Lost writes of the shelf are found by their marker in a list of the provider, wherever it stands beside the caller's own values."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -66,23 +66,22 @@ class _Shop:
         return "close"
 
 
-@pytest.mark.parametrize("effective", [True, False], ids=["took", "lost"])
-@pytest.mark.parametrize(("key", "row"), _ROWS)
-def test_a_lost_write_is_found_among_the_values_of_a_list(tmp_path: Path, key: str, row: dict[str, Any], *, effective: bool) -> None:
-    """Behind values of the caller and of the provider: found if it took effect, in doubt if not; another call's marker proves nothing."""
+def _settled(
+    folder: Path, key: str, row: dict[str, Any], provider: Callable[[int, Request], Any], inputs: dict[str, Any]
+) -> dict[str, Any]:
+    """Call an action whose answer is lost, and look for what became of it; return its entry."""
     manifest = manifest_of(key)
-    kind = manifest["connectionTypes"][0]
+    kind = next(one for one in manifest["connectionTypes"] if "authorizes" not in one)
     hidden = dict.fromkeys(kind["schema"]["required"], "a-secret-of-the-account")
-    own = [{"key": "channel", "value": "fair"}]
-    inputs = {**row["examples"][0]["invocation"]["inputs"], "metaData": own}
-    clock, shop = StillClock(), _Shop(row, effective=effective)
-    with plugged(shelve(tmp_path / "shelf", manifest)), settling_home(tmp_path) as environment, Provider(shop) as provider:
+    given = {**row["examples"][0]["invocation"]["inputs"], **inputs}
+    clock = StillClock()
+    with plugged(shelve(folder / "shelf", manifest)), settling_home(folder) as environment, Provider(provider) as far:
         pool = RuntimePool(environment, clock)
         try:
             runtime = pool.find("default")
             time_passes(0.0, clock, pool.storage.database)
-            runtime.connections.add("mine", f"{key}/{kind['key']}", {**hidden, "server": provider.url}, test=False)
-            about = {"connector": key, "action": row["key"], "connection": "mine", "inputs": inputs, "timeoutSeconds": 5}
+            runtime.connections.add("mine", f"{key}/{kind['key']}", {**hidden, "server": far.url}, test=False)
+            about = {"connector": key, "action": row["key"], "connection": "mine", "inputs": given, "timeoutSeconds": 5}
             lost = runtime.invoke(about)
             assert lost.status == "in_doubt", lost.error
             clock.advance(7.0)
@@ -91,11 +90,68 @@ def test_a_lost_write_is_found_among_the_values_of_a_list(tmp_path: Path, key: s
             while loop.look() == 0.0:
                 pass
             assert runtime.journal is not None
-            entry = runtime.journal.find(lost.meta.invocation_id).to_json()
+            found: dict[str, Any] = runtime.journal.find(lost.meta.invocation_id).to_json()
+            return found
         finally:
             pool.close()
+
+
+@pytest.mark.parametrize("effective", [True, False], ids=["took", "lost"])
+@pytest.mark.parametrize(("key", "row"), _ROWS)
+def test_a_lost_write_is_found_among_the_values_of_a_list(tmp_path: Path, key: str, row: dict[str, Any], *, effective: bool) -> None:
+    """Behind values of the caller and of the provider: found if it took effect, in doubt if not; another call's marker proves nothing."""
+    own = [{"key": "channel", "value": "fair"}]
+    shop = _Shop(row, effective=effective)
+    entry = _settled(tmp_path, key, row, shop, {"metaData": own})
     assert [len(MARKER_TEXT.findall(body.decode())) for body in shop.writes] == [1]
     assert json.loads(shop.writes[0])["meta_data"][0] == own[0]
+    assert (entry["status"], [one["result"] for one in entry["looks"]]) == (
+        ("succeeded", ["matched"]) if effective else ("in_doubt", ["nothing"])
+    )
+
+
+def _transactions(asked: dict[str, Any]) -> dict[str, Any]:
+    return {"transactionId": asked["transactionId"], "envelopeId": "e-4711", "status": "sent"}
+
+
+@pytest.mark.parametrize("effective", [True, False], ids=["took", "lost"])
+@pytest.mark.parametrize(
+    ("key", "action", "inputs", "shown", "other"),
+    [
+        ("docusign", "createEnvelope", {}, _transactions, {"transactionId": "jf1-" + "a" * 26, "envelopeId": "e-1", "status": "sent"}),
+        ("paddle", "createCustomer", {"customData": {"own": "x"}}, dict, {"id": "ctm_1", "custom_data": None}),
+        ("paddle", "createTransaction", {"customData": {"own": "x"}}, dict, {"id": "txn_1", "custom_data": {"jackfield": "x"}}),
+    ],
+    ids=["docusign-createEnvelope", "paddle-createCustomer", "paddle-createTransaction"],
+)
+def test_a_lost_write_is_found_by_a_member(
+    tmp_path: Path,
+    key: str,
+    action: str,
+    inputs: dict[str, Any],
+    shown: Callable[[dict[str, Any]], dict[str, Any]],
+    other: dict[str, Any],
+    *,
+    effective: bool,
+) -> None:
+    """By an ID of the call, or in data beside the caller's own: found if it took effect, in doubt if not."""
+    row = next(one for one in manifest_of(key)["actions"] if one["key"] == action)
+    member = names(row["evidence"][0]["each"])[0]
+    writes: list[dict[str, Any]] = []
+    asked: list[str] = []
+
+    def provider(_number: int, request: Request) -> Any:
+        if request.method == "GET":
+            asked.append(request.path)
+            return Answer({member: [other, *([{**shown(one), "id": "made-4711"} for one in writes] if effective else ())]})
+        writes.append(json.loads(request.body))
+        return "close"
+
+    entry = _settled(tmp_path, key, row, provider, inputs)
+    (write,) = writes
+    (marker,) = MARKER_TEXT.findall(json.dumps(write))
+    assert "customData" not in inputs or write["custom_data"] == {"own": "x", "jackfield": marker}
+    assert key != "docusign" or f"transaction_ids={marker}" in asked[-1]
     assert (entry["status"], [one["result"] for one in entry["looks"]]) == (
         ("succeeded", ["matched"]) if effective else ("in_doubt", ["nothing"])
     )
