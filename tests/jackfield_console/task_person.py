@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote_plus, urlsplit
+
+from playwright.sync_api import Error
 
 from browsing import Visitor
 
@@ -18,7 +20,10 @@ class Person:
 
     def begin(self, section: str) -> None:
         """Open a section from the menu."""
-        self.visitor.go("/")
+        try:
+            self.visitor.go("/")
+        except Error:  # the page that answers the form before came in between
+            self.visitor.go("/")
         self.places = []
         self.page.get_by_role("navigation").get_by_role("link", name=section, exact=True).click()
         self.visitor.settle()
@@ -49,6 +54,14 @@ class Person:
                 control.set_checked(text == "on")
             else:
                 control.fill(text)
+
+    def filter(self, **fields: str) -> None:
+        """Filter a list, and wait until it is shown."""
+        self.fill(**fields)
+        self.press("Filter")
+        for text in fields.values():
+            self.page.wait_for_url(re.compile(re.escape(quote_plus(text))))
+        self.page.locator(".htmx-request").first.wait_for(state="detached")
 
     def tick(self, count: int = 1) -> None:
         """Tick boxes of a list."""

@@ -62,8 +62,7 @@ def furnish(console: Console) -> None:
 def call_of(person: Person, status: str) -> None:
     """Open the newest call of a status from the list."""
     person.begin("Invocations")
-    person.fill(Status=status)
-    person.press("Filter")
+    person.filter(Status=status)
     person._here()
     person.page.locator("#found tbody a").first.click()
     person.visitor.settle()
@@ -93,8 +92,7 @@ def task(words: str) -> Callable[[Task], Task]:
 @task("see what failed")
 def _(person: Person) -> None:
     person.begin("Invocations")
-    person.fill(Status="failed")
-    person.press("Filter")
+    person.filter(Status="failed")
     person.sees("failed")
 
 
@@ -107,8 +105,7 @@ def _(person: Person) -> None:
 @task("see what was sent by a call that failed")
 def _(person: Person) -> None:
     person.begin("Invocations")
-    person.fill(Status="failed")
-    person.press("Filter")
+    person.filter(Status="failed")
     person._here()
     person.page.locator("#found tbody th a").last.click()
     person.visitor.settle()
@@ -118,8 +115,7 @@ def _(person: Person) -> None:
 @task("search a call by a word")
 def _(person: Person) -> None:
     person.begin("Invocations")
-    person.fill(Search="doubt-1")
-    person.press("Filter")
+    person.filter(Search="doubt-1")
     person.sees("echo")
 
 
@@ -135,8 +131,7 @@ def _(person: Person) -> None:
 @task("run failed calls again")
 def _(person: Person) -> None:
     person.begin("Invocations")
-    person.fill(Status="failed")
-    person.press("Filter")
+    person.filter(Status="failed")
     for number in (-1, -2):
         person.page.locator('main input[name^="pick-"]').nth(number).check()
     person.press("Run again…")
@@ -148,14 +143,13 @@ def _(person: Person) -> None:
 def _(person: Person) -> None:
     call_of(person, "queued")
     person.press("Cancel")
-    person.sees("cancel")
+    person.sees("cancelled")
 
 
 @task("cancel several calls")
 def _(person: Person) -> None:
     person.begin("Invocations")
-    person.fill(Status="queued")
-    person.press("Filter")
+    person.filter(Status="queued")
     person.tick(2)
     person.press("Cancel…")
     person.press("Cancel: 2")
@@ -187,7 +181,7 @@ def _(person: Person) -> None:
     person.begin("Queue")
     person.follow("Dead letters")
     person.press("Redrive echo say")
-    person.sees("queued again")
+    person.sees("Queued again.")
 
 
 @task("connect an account")
@@ -402,8 +396,7 @@ def _(person: Person) -> None:
 @task("see who changed something")
 def _(person: Person) -> None:
     person.begin("Audit log")
-    person.fill(Target="connection:hall")
-    person.press("Filter")
+    person.filter(Target="connection:hall")
     person.sees("connection.created")
 
 
