@@ -54,6 +54,7 @@ def test_inputs_are_fields_with_places_of_the_event(browser: Browser, console: C
     assert visitor.judged("event-fields", thoroughly=True) == []
     page.get_by_role("button", name="Add subscription").click()
     page.locator('[data-schemapath$="inputs.times"] .field-error').wait_for()
+    assert page.get_by_label("Times", exact=True).evaluate("node => node === document.activeElement")
     page.get_by_label("Times", exact=True).fill("3")
     page.get_by_role("button", name="Add subscription").click()
     page.wait_for_url(re.compile("/subscriptions/one"))

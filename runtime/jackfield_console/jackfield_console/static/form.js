@@ -305,6 +305,11 @@
     if (!form || !form.querySelector("[data-form]") || !target) return;
     const shown = typeof target === "string" ? document.querySelector(target) : target;
     showFaults(form, shown);
+    const first = form.querySelector('[aria-invalid="true"]');
+    if (first) {
+      first.focus(); // the alert is read to who cannot see it
+      return;
+    }
     const title = shown.querySelector("#result-title, .notice");
     if (!title) return;
     if (!title.hasAttribute("tabindex")) title.tabIndex = -1;
