@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.jackfield_console.console_client import Answer, Place, placed
 
 from jackfield.kernel.markup import h
-from jackfield_console.action import FORM_SCRIPTS
+from jackfield_console.layout.assets import FORM_SCRIPTS
 from jackfield_console.layout.components import guide, line
 from jackfield_console.layout.shell import POLICY
 from plugboard import make_connector, plugged

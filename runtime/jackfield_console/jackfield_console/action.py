@@ -20,6 +20,7 @@ from jackfield_console.action_choice import dialog
 from jackfield_console.code_tabs import call_as_code
 from jackfield_console.connectors import icon_of
 from jackfield_console.form_schema import form_schema
+from jackfield_console.layout.assets import FORM_SCRIPTS
 from jackfield_console.layout.components import (
     badge,
     card,
@@ -197,7 +198,6 @@ def kept_inputs(request: PageRequest, identifier: str) -> Mapping[str, Any]:
     return found if entry.inputs is None else {**found, "inputs": without_given(entry.inputs)}
 
 
-FORM_SCRIPTS = ("vendor/jsoneditor-2.17.2.js", "editors.js", "form.js")
 _CHOICES = 1000
 _FRESH = 60
 """Seconds for which a browser keeps the choices of a field: each form would query the provider again."""

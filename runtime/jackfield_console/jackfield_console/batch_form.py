@@ -24,9 +24,10 @@ from jackfield.kernel.markup import Markup, Node, table
 from jackfield.kernel.pointers import cut
 from jackfield.manifest.manifest import ActionManifest, Manifest
 from jackfield.redaction.marks import MASK
-from jackfield_console.action import FORM_SCRIPTS, call_fields, connection_dialog, fitting_connections, read_invocation
+from jackfield_console.action import call_fields, connection_dialog, fitting_connections, read_invocation
 from jackfield_console.action_choice import actions_offered, choosing, chosen_action
 from jackfield_console.batch_file import MOST_ROWS, Row, Rows, Target, guessed, read_rows, row_inputs, targets
+from jackfield_console.layout.assets import FORM_SCRIPTS
 from jackfield_console.layout.components import check_field, choice_field, fault, fault_of, field, form, h, notice
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import outcome, page

@@ -13,10 +13,10 @@ from jackfield.connections.named_connection import STORE
 from jackfield.kernel.errors import JackfieldError, UnknownConnector
 from jackfield.kernel.markup import Markup, Node, codes, terms
 from jackfield_console import authorization
-from jackfield_console.action import FORM_SCRIPTS
 from jackfield_console.connection_form import editor_of
 from jackfield_console.connections import account_of
 from jackfield_console.guards import guard_card
+from jackfield_console.layout.assets import FORM_SCRIPTS
 from jackfield_console.layout.components import (
     at,
     badge,

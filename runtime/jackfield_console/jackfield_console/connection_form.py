@@ -16,9 +16,9 @@ from jackfield.invocation import decode
 from jackfield.kernel.errors import InvalidConnection, JackfieldError
 from jackfield.kernel.hints import worded
 from jackfield.kernel.markup import Markup, Node
-from jackfield_console.action import FORM_SCRIPTS
 from jackfield_console.connectors import icon_of
 from jackfield_console.form_schema import form_schema
+from jackfield_console.layout.assets import FORM_SCRIPTS
 from jackfield_console.layout.components import card, csrf_field, fault_of, guide, h, line, search, text_field
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import fragment, page, redirect

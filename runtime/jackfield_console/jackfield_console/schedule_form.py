@@ -14,8 +14,9 @@ from jackfield.kernel.errors import Detail, InvalidInvocation, JackfieldError
 from jackfield.kernel.markup import Markup, Node
 from jackfield.kernel.placeholders import placeholders
 from jackfield.manifest.manifest import ActionManifest
-from jackfield_console.action import FORM_SCRIPTS, call_fields, connection_dialog, fitting_connections
+from jackfield_console.action import call_fields, connection_dialog, fitting_connections
 from jackfield_console.action_choice import STARTED, actions_offered, choice_dialog, chooser, choosing, chosen_action
+from jackfield_console.layout.assets import FORM_SCRIPTS
 from jackfield_console.layout.components import check_field, choice_field, fault_of, form, h, json_text, lines_field, text_field
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import fragment, outcome, page, redirect

@@ -16,10 +16,11 @@ from jackfield.kernel.errors import InvalidInvocation, JackfieldError
 from jackfield.kernel.markup import Markup, Node
 from jackfield.manifest.manifest import Manifest
 from jackfield.manifest.triggers import TriggerManifest
-from jackfield_console.action import FORM_SCRIPTS, connection_dialog
+from jackfield_console.action import connection_dialog
 from jackfield_console.action_choice import STARTED, actions_offered, choice_dialog, choosing
 from jackfield_console.connectors import icon_of
 from jackfield_console.form_schema import form_schema
+from jackfield_console.layout.assets import FORM_SCRIPTS
 from jackfield_console.layout.components import (
     badge,
     card,

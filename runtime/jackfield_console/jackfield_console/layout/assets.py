@@ -20,6 +20,8 @@ _TYPES = {
     ".svg": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",
 }
+FORM_SCRIPTS = ("vendor/jsoneditor-2.17.2.js", "editors.js", "form.js")
+"""Scripts of a page with a form that is made from a schema."""
 _IMMUTABLE = "public, max-age=31536000, immutable"
 
 

@@ -277,7 +277,7 @@ class Vault(SecretHolder):
         return {workspace: wrappers[0] for workspace, wrappers in self._own.all().items()}
 
     def reread(self, workspace: str | None = None) -> None:
-        """Read which data keys there are when they are needed next: the database went back, and may have fewer, or those of one workspace
+        """Read which data keys there are when they are needed next. The database went back, and may have fewer, or those of one workspace
         went with another one of its name."""
         if workspace is None:
             self._keys.clear()
