@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
@@ -27,6 +28,7 @@ from waiting import until
 
 _TOKEN = "auth-token-of-the-account"
 _PUBLIC = "https://hooks.example"
+_OTHER = "auth-token-of-another-account"
 _SETTINGS = Settings(port=0, guesses=0.0, stop_within=5.0, public_url=_PUBLIC)
 
 
@@ -48,6 +50,15 @@ class Sender:
     """What a subscription takes to verify what is signed with the secret."""
     strange: tuple[tuple[Mapping[str, Any], str], ...] = ()
     """Signed events that prove nothing, and what a look says of each."""
+    foreign: Callable[[str, str], dict[str, Any]] = lambda _hook, _marker: {}
+    """Inputs with the marker of another call, at the address of a subscription."""
+
+    def other(self) -> dict[str, Any]:
+        """Return what the provider answers of another account."""
+        found: dict[str, Any] = json.loads(
+            json.dumps(dict(self.probe)).replace("4711", "9999").replace("d-1", "d-9").replace("ada@", "bob@")
+        )
+        return found
 
 
 @dataclass
@@ -59,6 +70,8 @@ class Company:
     provider: Provider | None = None
     sent: list[Request] = field(default_factory=list)
     hook: str = ""
+    other: str = ""
+    """Path of a subscription over a connection of another account."""
     is_quick: bool = False
     """True if the provider tells of a message before the call has ended."""
 
@@ -79,10 +92,10 @@ class Company:
         assert found["status"] == "in_doubt", found
         return str(found["meta"]["invocationId"])
 
-    def tells(self, *, secret: str = "", number: int = -1, **about: Any) -> int:
+    def tells(self, *, secret: str = "", number: int = -1, hook: str = "", **about: Any) -> int:
         """Tell of a message, of the last one at first; return the status of the answer."""
         query, body = self.sender.event(self.sent[number], **about)
-        path = self.hook + (f"?{query}" if query else "")
+        path = (hook or self.hook) + (f"?{query}" if query else "")
         headers = self.sender.signed(_PUBLIC + path, body, secret or self.sender.secret)
         return int(
             Client(self.client.port).call("POST", path, body, **{name.replace("-", "_"): text for name, text in headers.items()}).status
@@ -99,11 +112,14 @@ class Company:
         return found
 
 
-def _callback(request: Request, status: str = "sent", account: str = "AC4711", query: str | None = None) -> tuple[str, bytes]:
+def _callback(
+    request: Request, status: str = "sent", account: str = "AC4711", query: str | None = None, message: str | None = None
+) -> tuple[str, bytes]:
     asked = dict(parse_qsl(request.body.decode()))
-    sid = f"SM{hashlib.sha256(request.body + account.encode()).hexdigest()[:32]}"
-    form = {"MessageSid": sid, "SmsSid": sid, "MessageStatus": status, "SmsStatus": status, "AccountSid": account, "To": asked["To"],
-            "From": asked["From"], "ApiVersion": "2010-04-01"}  # fmt: skip
+    made = f"SM{hashlib.sha256(request.body + account.encode()).hexdigest()[:32]}"
+    sid = made if message is None else message
+    form = {**({"MessageSid": sid} if sid else {}), "SmsSid": made, "MessageStatus": status, "SmsStatus": status,
+            "AccountSid": account, "To": asked["To"], "From": asked["From"], "ApiVersion": "2010-04-01"}  # fmt: skip
     return urlsplit(asked["StatusCallback"]).query if query is None else query, urlencode(form).encode()
 
 
@@ -117,12 +133,16 @@ TWILIO = Sender(
     "twilio", "token", {"username": "AC4711", "password": _TOKEN}, "sendMessage",
     lambda hook: {"to": "+491701234567", "from": "+15005550006", "body": "Hello", "statusCallback": hook},
     "messageEvents", _TOKEN, {"sid": "AC4711", "friendly_name": "Acme"}, _callback, _twilio,
-    strange=(({"query": ""}, "nothing"), ({"query": "jackfield=jf1-" + "a" * 26}, "nothing"), ({"account": "AC9999"}, "similar")),
+    strange=(({"query": ""}, "nothing"), ({"query": "jackfield=jf1-" + "a" * 26}, "nothing"), ({"account": "AC9999"}, "similar"),
+             ({"message": ""}, "similar"), ({"message": "S" * 1001}, "similar")),
+    foreign=lambda hook, marker: {"statusCallback": f"{hook}?jackfield=%6A{marker[1:]}"},
 )  # fmt: skip
 
 
-def _mail_events(request: Request, status: str = "processed", mark: str | None = None) -> tuple[str, bytes]:
-    asked, number = request.json(), hashlib.sha256(request.body).hexdigest()[:22]
+def _mail_events(
+    request: Request, status: str = "processed", mark: str | None = None, message: str = "", **_about: Any
+) -> tuple[str, bytes]:
+    asked, number = request.json(), message or hashlib.sha256(request.body).hexdigest()[:22]
     marked = asked["custom_args"] if mark is None else {"jackfield": mark}
     about = {
         "timestamp": int(time.time()),
@@ -157,11 +177,13 @@ SENDGRID = Sender(
                    "from": {"email": "hello@acme.example"}, "subject": "Hello", "customArgs": {"order": "4711"}},
     "mailEvents", "the-private-key", {"scopes": ["mail.send"], "user_id": 4711, "username": "acme"}, _mail_events, _sendgrid,
     entered=_public, strange=(({"mark": _UNKNOWN}, "nothing"), ({"mark": "4711"}, "nothing")),
+    foreign=lambda _hook, marker: {"personalizations": [{"to": [{"email": "ada@example.com"}], "custom_args": {"jackfield": marker}}]},
 )  # fmt: skip
 
 
-def _told(request: Request, status: str = "sent", mark: str | None = None) -> tuple[str, bytes]:
-    asked, number = request.json(), hashlib.sha256(request.body).hexdigest()[:32]
+def _told(request: Request, status: str = "sent", mark: str | None = None, message: str | None = None, **_about: Any) -> tuple[str, bytes]:
+    asked, made = request.json(), hashlib.sha256(request.body).hexdigest()[:32]
+    number = made if message is None else message
     tags = {one["name"]: one["value"] for one in asked["tags"]} | ({} if mark is None else {"jackfield": mark})
     data = {"email_id": number, "from": asked["from"], "to": asked["to"], "subject": asked["subject"], "tags": tags}
     return "", json.dumps({"type": f"email.{status}", "created_at": "2026-11-27T20:00:00.000Z", "data": data}).encode()
@@ -179,17 +201,21 @@ RESEND = Sender(
                    "tags": [{"name": "kind", "value": "welcome"}]},
     "mailEvents", "the-signing-secret", {"data": [{"id": "d-1", "name": "acme.example"}]}, _told, _svix,
     entered=lambda secret: f"whsec_{b64encode(secret.encode()).decode()}",
-    strange=(({"mark": _UNKNOWN}, "nothing"), ({"mark": "welcome"}, "nothing")),
+    strange=(({"mark": _UNKNOWN}, "nothing"), ({"mark": "welcome"}, "nothing"),
+                                              ({"message": ""}, "nothing"), ({"message": "e" * 1001}, "nothing")),
+    foreign=lambda _hook, marker: {"tags": [{"name": "Jackfield", "value": f"{marker} "}]},
 )  # fmt: skip
 
 
-def _posted(request: Request, status: str = "request", mark: str | None = None) -> tuple[str, bytes]:
+def _posted(
+    request: Request, status: str = "request", mark: str | None = None, message: str | None = None, **_about: Any
+) -> tuple[str, bytes]:
     asked, number = request.json(), hashlib.sha256(request.body + str(mark).encode()).hexdigest()[:20]
     marked = asked["headers"]["X-Mailin-custom"] if mark is None else mark
     about = {
         "event": status,
         "id": 1,
-        "message-id": f"<{number}@smtp-relay.example>",
+        "message-id": f"<{number}@smtp-relay.example>" if message is None else message,
         "ts_event": int(time.time()),
         "subject": asked["subject"],
     }
@@ -202,7 +228,8 @@ BREVO = Sender(
                    "textContent": "Hello", "headers": {"X-Order": "4711"}},
     "mailEvents", "the-token-of-the-webhook", {"email": "ada@acme.example", "companyName": "Acme"}, _posted,
     lambda _url, _body, secret: {"Content-Type": "application/json", "X-Jackfield-Token": secret},
-    strange=(({"mark": _UNKNOWN}, "nothing"), ({"mark": "4711"}, "nothing")),
+    strange=(({"mark": _UNKNOWN}, "nothing"), ({"mark": "4711"}, "nothing"), ({"message": "<" * 1001}, "nothing")),
+    foreign=lambda _hook, marker: {"headers": {"x-mailin-custom": marker}},
 )  # fmt: skip
 
 
@@ -211,17 +238,23 @@ def company(folder: Path, sender: Sender) -> Iterator[Company]:
     """Run a server with a service of the shelf, a connection to a provider that hangs up, and a subscription over it."""
     with plugged(shelve(folder / "shelf", manifest_of(sender.key))), standing(folder, _SETTINGS, JACKFIELD_SETTLE="on") as stand:
         found = Company(stand.client(), sender)
-        with Provider(found) as provider:
-            values = {**sender.values, "server": provider.url}
-            about = {"name": "acme", "type": f"{sender.key}/{sender.kind}", "values": values}
-            made = found.client.post("/v1/connections", about)
-            assert (made.status, made.json["status"]) == (201, "ok"), made.body
-            inputs = {"signingSecret": sender.entered(sender.secret)}
-            asked = {"name": "events", "trigger": f"{sender.key}/{sender.trigger}", "connection": "acme", "inputs": inputs}
-            made = found.client.post("/v1/subscriptions", asked)
-            assert made.status == 201, made.body
-            found.hook = urlsplit(found.client.get("/v1/subscriptions/events").json["url"]).path
+        with Provider(found) as provider, Provider(lambda _number, _request: Answer(sender.other())) as elsewhere:
+            found.hook = _watched(found, "acme", provider.url, sender.secret)
+            found.other = _watched(found, "other", elsewhere.url, _OTHER)
             yield found
+
+
+def _watched(found: Company, name: str, server: str, secret: str) -> str:
+    """Add a connection and a subscription over it; return the path of its URL."""
+    sender = found.sender
+    about = {"name": name, "type": f"{sender.key}/{sender.kind}", "values": {**sender.values, "server": server}}
+    made = found.client.post("/v1/connections", about)
+    assert (made.status, made.json["status"]) == (201, "ok"), made.body
+    inputs = {"signingSecret": sender.entered(secret)}
+    asked = {"name": name, "trigger": f"{sender.key}/{sender.trigger}", "connection": name, "inputs": inputs}
+    made = found.client.post("/v1/subscriptions", asked)
+    assert made.status == 201, made.body
+    return str(urlsplit(found.client.get(f"/v1/subscriptions/{name}").json["url"]).path)
 
 
 @pytest.fixture(name="at", scope="module", params=[TWILIO, SENDGRID, RESEND, BREVO], ids=lambda sender: sender.key)
@@ -267,3 +300,40 @@ def test_forged_events_prove_nothing(at: Company) -> None:
         assert (found["status"], found["looks"][-1]["result"]) == ("in_doubt", result), (about, found)
     assert at.tells() == 200
     until(lambda: at.entry(identifier)["status"] == "succeeded")
+
+
+def test_a_subscription_of_another_account_settles_nothing_and_keeps_nothing_away(at: Company) -> None:
+    """Whoever has added it knows what signs its events: they say that they are of the call's account, and of ever more messages."""
+    identifier = at.post()
+    for number in range(30):
+        assert at.tells(secret=_OTHER, hook=at.other, message=f"m{number}") == 200
+    found = at.looked(identifier)
+    assert (found["status"], found["looks"][-1]["result"]) == ("in_doubt", "similar")
+    assert at.tells() == 200
+    until(lambda: at.entry(identifier)["status"] == "succeeded")
+
+
+def test_new_credentials_of_the_account_keep_no_evidence_away(at: Company) -> None:
+    """The connection is changed while the provider still tells: nothing is read over it any more, but its account is known."""
+    identifier = at.post()
+    at.looked(identifier)
+    given = at.client.get("/v1/connections/acme").json
+    secret = next(name for name, value in given["values"].items() if value == "***")
+    kept = {name: value for name, value in given["values"].items() if name != secret}
+    changed = {"type": given["type"], "values": {**kept, secret: "SG.or-re_another-secret"}}
+    assert at.client.call("PUT", "/v1/connections/acme", changed).status == 200
+    assert at.entry(identifier)["status"] == "in_doubt"
+    assert at.tells() == 200
+    until(lambda: at.entry(identifier)["status"] == "succeeded")
+
+
+def test_the_marker_of_another_call_is_refused_as_an_input(at: Company) -> None:
+    """However it is written: the provider would tell of this message as of the other one."""
+    at.post()
+    query, body = at.sender.event(at.sent[-1])
+    marker = re.findall(r"jf1-[a-z2-7]{26}", query + body.decode())[0]
+    about = {"connector": at.sender.key, "action": at.sender.action, "connection": "acme"}
+    inputs = {**at.sender.inputs(_PUBLIC + at.hook), **at.sender.foreign(_PUBLIC + at.hook, marker)}
+    before = len(at.sent)
+    found = at.client.post("/v1/invocations", {**about, "inputs": inputs}).json
+    assert (found["error"]["code"], len(at.sent)) == ("invalid_input", before), found

@@ -92,6 +92,29 @@ def test_types_as_providers_write_them() -> None:
     assert found == ["invoice_paid", "invoice_paid", "contactMerge", "nOTE", "other", "other"]
 
 
+def test_what_is_no_event_keeps_no_other_away() -> None:
+    """Of several, one that is none or lacks its ID: the provider would send all of them again, in vain. It is the same by its content."""
+    about = {"items": "", "key": "/id", "type": {"members": ["/event"]}, "marker": "/jackfield", "reference": "/sid"}
+    trigger = webhook({"scheme": "github"}, about, "sent", "other")
+    own = {"id": "1", "event": "sent", "jackfield": "jf1-x", "sid": "m1"}
+    for strange in (7, None, "text", [own], {}, {"event": "sent"}, {"id": ["1"]}, {"id": ""}, {"event": "sent", "jackfield": ["jf1-x"]}):
+        for both in ([strange, own], [own, strange]):
+            found = read(trigger, json.dumps(both).encode()).events
+            assert [(one.type, one.marker) for one in found if one.key == "1"] == [("sent", "jf1-x")]
+            assert {one.key for one in found} == {one.key for one in read(trigger, json.dumps(both[::-1]).encode()).events}
+            assert len(found) == (2 if isinstance(strange, dict) else 1)
+
+
+@pytest.mark.parametrize("about", [{}, {"sid": ""}, {"sid": None}, {"sid": ["m1"]}, {"call": "c1"}])
+def test_an_event_without_the_reference_is_no_evidence(about: dict[str, Any]) -> None:
+    """The provider tells of other things at the same address, as of calls where a message was sent: it says nothing of that."""
+    trigger = webhook({"scheme": "github"}, {"key": "/id", "marker": "/mark", "reference": "/sid"}, "told")
+    (found,) = read(trigger, json.dumps({"id": "1", "mark": "jf1-x", **about}).encode()).events
+    assert found.marker is None
+    (found,) = read(trigger, json.dumps({"id": "1", "mark": "jf1-x", "sid": "m1"}).encode()).events
+    assert (found.marker, found.reference) == ("jf1-x", "m1")
+
+
 def test_a_key_of_several_members() -> None:
     """All must be there; together they make the event the same."""
     trigger = webhook({"scheme": "github"}, {"key": ["/id", "/at"]}, "told")

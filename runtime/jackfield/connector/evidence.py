@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, unquote_plus, urlencode, urlsplit
 
 from jackfield.kernel.dataclass import dataclass, field
 from jackfield.kernel.errors import Detail, InvalidInput
@@ -124,14 +124,24 @@ class Marker:
         declared(self, evidence, effect, idempotent_by)
 
     def refuse_foreign(self, inputs: Mapping[str, Any]) -> None:
-        """Refuse inputs with a marker of their own at the place of this one: it would be taken for that of another call.
+        """Refuse inputs with a marker of their own, which would be taken for that of another call: at the place of this one, or as a whole
+        value anywhere. Some providers take one value from several members.
 
         :raises InvalidInput: if they have one.
         """
-        if self.at is not None and any(MARKER_TEXT.search(text) for text in texts_in(_at(inputs, self.at))):
+        if self.at is None:
+            return
+        at = self.at if any(MARKER_TEXT.search(self._as_read(text)) for text in texts_in(_at(inputs, self.at))) else None
+        if at is None:
+            at = next((f"/{name}" for name, value in inputs.items() if any(marker_in(text.strip()) for text in texts_in(value))), None)
+        if at is not None:
             about = "is a marker of jackfield, by which it finds out what became of another call: give another value"
             hint = "Nothing was sent. Leave the member out, and it is filled in."
-            raise InvalidInput("1 input is not valid", details=[Detail(self.at, about, "pattern")], hint=hint)
+            raise InvalidInput("1 input is not valid", details=[Detail(at, about, "pattern")], hint=hint)
+
+    def _as_read(self, text: str) -> str:
+        """Return a text as it is read from an event: of an address, what it escapes is decoded."""
+        return text if self.query is None else unquote_plus(text)
 
     def filled(self, make: Callable[..., T], given: Mapping[str, Any], sources: Mapping[str, Any], marker: str | None) -> T | None:
         """Make the inputs of one attempt, with its marker at this place, by ``make``, from the JSON ``given`` and ``sources`` of files.

@@ -88,7 +88,7 @@ def _fill(stage: TriggerStage) -> None:
     def unit(transaction: Transaction) -> None:
         note(transaction, "default", sealed_outcome(vault, "default", "echo:m-1", 1.0, Outcome("delivered", 1, part="ada")))
         expect(transaction, "default", "0", sealed_facts(vault, "default", "0", {}))
-        keep(transaction, "default", sealed_mark(vault, "default", "d", "r", 1.0, {}), 1.0)
+        keep(transaction, "default", [sealed_mark(vault, "default", "d", "r", 1.0, {})], 1.0)
         revocations.note(transaction, "default", stored, Grant({"token": "t"}))
         about = vault.seal("default", ("invocation", "0", "approval"), b"{}")
         ask(

@@ -311,7 +311,7 @@ class DoubtStage(Processes, Bureau):
         over = {"name": "desk", **connection_facts(journal.database, workspace, "desk")}
         digest, reference = digest_of("bureau", text), reference_of("bureau", ticket["id"])
         mark = sealed_mark(journal.vault, workspace, digest, reference, moment, {"connection": over, **facts})
-        journal.database.record(lambda transaction: keep(transaction, workspace, mark, journal.time.now()))
+        journal.database.record(lambda transaction: keep(transaction, workspace, [mark], journal.time.now()))
 
     def dies(self, **call: Any) -> None:
         """Fork a process that files a ticket and dies as the script says; then recover what it left."""

@@ -123,7 +123,7 @@ class _Mail:
             about = {"trigger": "mailEvents", "type": "sent", "reference": message, "account": None, "connection": over}
             digest = digest_of("aws-ses", marker.removeprefix("jf1-"))
             mark = sealed_mark(journal.vault, "default", digest, reference_of("aws-ses", message), now, about)
-            journal.database.record(partial(keep, workspace="default", found=mark, now=journal.time.now()))
+            journal.database.record(partial(keep, workspace="default", found=[mark], now=journal.time.now()))
 
 
 SOURCES: dict[str, Any] = {"github": _Issues, "ses": _Mail}

@@ -67,6 +67,16 @@ def test_a_text_with_a_marker_of_its_own_is_refused() -> None:
         COMMENT.refuse_foreign({"body": f"as in <!-- jf1-{'b' * 26} -->"})
 
 
+@pytest.mark.parametrize("marker", [COMMENT, DATA, Marker(at="/args/jackfield")], ids=["text", "value", "place"])
+@pytest.mark.parametrize("inputs", [{"more": [{"args": {"jackfield": "{}"}}]}, {"title": " {}\n"}, {"args": {"Jackfield": "{}"}}])
+def test_a_marker_of_its_own_is_refused_wherever_it_is_a_whole_value(marker: Marker, inputs: dict[str, Any]) -> None:
+    """Some providers take one value from several members: that of a recipient wins over that of all. A text that names a marker is one."""
+    given = json.loads(json.dumps(inputs).replace("{}", f"jf1-{'b' * 26}"))
+    with pytest.raises(InvalidInput, match="1 input is not valid"):
+        marker.refuse_foreign(given)
+    marker.refuse_foreign(json.loads(json.dumps(inputs).replace("{}", f"who is jf1-{'b' * 26}?")))
+
+
 @pytest.mark.parametrize(
     "row",
     [
@@ -171,5 +181,6 @@ def test_what_is_no_address_gets_no_parameter(inputs: dict[str, Any]) -> None:
 
 def test_an_address_with_a_marker_of_its_own_is_refused() -> None:
     """It would be taken for what another call has made."""
-    with pytest.raises(InvalidInput, match="1 input is not valid"):
-        CALLBACK.refuse_foreign({"statusCallback": f"https://hooks.example/p?x=jf1-{'b' * 26}"})
+    for spelled in ("jf1-", "%6Af1-", "jf1%2D", "%6a%66%31%2d"):
+        with pytest.raises(InvalidInput, match="1 input is not valid"):
+            CALLBACK.refuse_foreign({"statusCallback": f"https://hooks.example/p?x={spelled}{'b' * 26}"})

@@ -10,7 +10,7 @@ from tests.jackfield_store.doubts.doubt_stage import DoubtStage, doubt_stage
 
 from forking import alone
 from jackfield_store.access import Workspaces
-from jackfield_store.journal.marks import connection_facts, digest_of, keep, sealed_mark
+from jackfield_store.journal.marks import NewMark, connection_facts, digest_of, keep, sealed_mark
 
 
 def test_an_event_settles_the_doubt_that_it_has_overtaken(stage: DoubtStage) -> None:
@@ -117,7 +117,7 @@ def test_made_up_markers_settle_nothing(tmp_path: Path) -> None:
 
         def unit(transaction: Any) -> None:
             for mark in marks:
-                keep(transaction, "default", mark, moment)
+                keep(transaction, "default", [mark], moment)
 
         journal.database.record(unit)
         stage.look(3.0)
@@ -127,6 +127,98 @@ def test_made_up_markers_settle_nothing(tmp_path: Path) -> None:
         stage.told(stage.noted("tickets")[0])
         stage.look(3.0)
         assert stage.entry(lost.meta.invocation_id).status == "succeeded"
+
+
+@pytest.mark.parametrize("of_one_marker", [True, False])
+def test_what_another_source_tells_keeps_no_event_away(tmp_path: Path, of_one_marker: bool) -> None:
+    """Over another subscription come more events than any of them may keep, of made-up markers or of the doubt's: the own one, which came
+    before them and before the doubt, settles it."""
+    with doubt_stage(tmp_path, f"sqlite:///{tmp_path / 'jackfield.db'}") as stage:
+        stage.script("cut")
+        lost = stage.invoke("mailTicket")
+        (ticket,) = stage.noted("tickets")
+        journal, moment = stage.journal, stage.clock.time()
+        over = {"name": "other", "id": "4711", "version": 1, "type": "bureau/desk", "account": "another"}
+        own = digest_of("bureau", ticket["external_id"].removeprefix("jf1-"))
+
+        def mark(number: int) -> NewMark:
+            about = {"trigger": "notices", "type": "filed", "reference": f"r-{number}", "account": None, "connection": over}
+            digest = own if of_one_marker else digest_of("bureau", f"made-up-{number}")
+            return sealed_mark(journal.vault, "default", digest, f"r-{number}", moment + number / 1e4, about, "s-2", "s-2 of another")
+
+        before, after = [mark(number) for number in range(100)], [mark(number) for number in range(100, 10_150)]
+        journal.database.record(lambda transaction: keep(transaction, "default", before, moment))
+        stage.told(ticket)
+        journal.database.record(lambda transaction: keep(transaction, "default", after, moment))
+        with journal.database.read() as transaction:
+            assert transaction.execute("SELECT COUNT(*) AS kept FROM marked_events", {})[0].kept <= (5 if of_one_marker else 10_002)
+        stage.look(3.0)
+        assert stage.entry(lost.meta.invocation_id).status == "succeeded"
+
+
+def test_an_event_over_a_connection_of_another_account_proves_nothing(stage: DoubtStage) -> None:
+    """It says that it is of the call's account, which whoever signs it can say. Without a connection, nobody else says whose it is."""
+    _know_account(stage, "desk", "D1")
+    stage.script("cut", "cut")
+    found = list[str]()
+    for over in ({"name": "other", "id": "4711", "version": 1, "type": "bureau/desk", "account": "D2"}, {"name": None}):
+        lost = stage.invoke("mailTicket")
+        stage.told(stage.noted("tickets")[-1], account="D1", connection=over)
+        stage.look(3.0)
+        found.append(stage.entry(lost.meta.invocation_id).status)
+    assert found == ["in_doubt", "succeeded"]
+
+
+def test_an_event_over_a_connection_whose_account_nobody_knows_proves_nothing(stage: DoubtStage) -> None:
+    """Not even one that says that it is of the call's account."""
+    _know_account(stage, "desk", "D1")
+    stage.script("cut")
+    lost = stage.invoke("mailTicket")
+    over = {"name": "other", "id": "4711", "version": 1, "type": "bureau/desk", "account": None}
+    stage.told(stage.noted("tickets")[-1], account="D1", connection=over)
+    stage.look(3.0)
+    assert stage.entry(lost.meta.invocation_id).status == "in_doubt"
+
+
+@pytest.mark.parametrize(("account", "status"), [("D1", "succeeded"), ("D2", "in_doubt")])
+def test_a_connection_that_was_changed_keeps_the_evidence_of_its_account(stage: DoubtStage, account: str, status: str) -> None:
+    """A look knew the account before: with new credentials of it, its events still settle the doubt; those of another one do not."""
+    _know_account(stage, "desk", "D1")
+    stage.script("cut")
+    lost = stage.invoke("mailTicket")
+    stage.look(3.0)
+    stage.runtime.connections.replace("desk", {"token": "another-secret-of-the-desk"})
+    _know_account(stage, "desk", account)
+    stage.told(stage.noted("tickets")[-1])
+    stage.look(3.0)
+    assert stage.entry(lost.meta.invocation_id).status == status
+
+
+@pytest.mark.parametrize("action", ["mailTicket", "createTicket"])
+def test_a_connection_that_is_renamed_keeps_its_evidence(stage: DoubtStage, action: str) -> None:
+    """Events over it and reads find it by its ID. Another connection that takes its name has none of it."""
+    stage.script("cut")
+    lost = stage.invoke(action)
+    (ticket,) = stage.noted("tickets")
+    stage.runtime.connections.rename("desk", "table")
+    stage.runtime.connections.add("desk", "bureau/desk", {"token": "a-secret-of-another"})
+    if action == "mailTicket":
+        stage.told(ticket)
+        stage.look(3.0)
+        assert stage.entry(lost.meta.invocation_id).status == "in_doubt"
+        over = {"name": "table", **connection_facts(stage.journal.database, "default", "table")}
+        stage.told({**ticket, "id": "t-2"}, connection=over)
+    stage.look(7.0)
+    entry = stage.entry(lost.meta.invocation_id).to_json()
+    assert (entry["status"], entry["output"]["id"]) == ("succeeded", "t-2" if action == "mailTicket" else "t-1")
+
+
+def _know_account(stage: DoubtStage, name: str, account: str) -> None:
+    """Let a test of a connection have found its account."""
+    values = {"account": account, "name": name}
+    stage.journal.database.record(
+        lambda transaction: transaction.change("UPDATE connections SET account_id = :account WHERE name = :name", values)
+    )
 
 
 def test_another_workspace_over_the_same_account_settles_nothing(stage: DoubtStage) -> None:

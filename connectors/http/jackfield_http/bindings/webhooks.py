@@ -102,18 +102,24 @@ class _Reading:
         if answered is not None:
             return answered
         items = find(body, self._about["items"]) if "items" in self._about else [body]
-        if not isinstance(items, list) or not all(isinstance(item, Mapping) for item in items):
+        if not isinstance(items, list):
             raise Malformed
-        found = [(item, self._kind(request, item)) for item in items]
-        return Received([self._event(request, item, kind) for item, kind in found if kind is not None])
+        found = [(item, self._key(request, item)) for item in items if isinstance(item, Mapping)]
+        if items and all(key is None for _, key in found):
+            raise Malformed  # of several, those that are none keep no other away: the provider would send all of them again, in vain
+        kinds = [(item, key, self._kind(request, item)) for item, key in found]
+        return Received([self._event(request, item, key, kind) for item, key, kind in kinds if kind is not None])
 
-    def _event(self, request: HookRequest, body: Json, kind: str) -> TriggerEvent:
+    def _event(self, request: HookRequest, body: Json, given: str | None, kind: str) -> TriggerEvent:
+        key = _digest(request, body, is_part=True, is_form=False) if given is None else given
         at = find(body, self._about["at"]) if "at" in self._about else None
         when = moment(str(at)) if isinstance(at, str | int) else at
-        return TriggerEvent(dict(body), self._key(request, body), kind, when, **self._told(request, body))
+        return TriggerEvent(dict(body), key, kind, when, **self._told(request, body))
 
     def _told(self, request: HookRequest, body: Json) -> dict[str, Any]:
-        """Return the members by which the event is evidence, as far as the request has them."""
+        """Return the members by which the event is evidence, as far as the request has them. One about nothing that has the reference is
+        none: the provider tells of other things at the same address.
+        """
         found: dict[str, Any] = {}
         for name in _TOLD:
             places = self._about.get(name, ())
@@ -125,16 +131,19 @@ class _Reading:
                 if isinstance(value := find(body, place), str | int):
                     found[name] = str(value)
                     break
+        if "reference" in self._about and not found.get("reference"):
+            found.pop("marker", None)
         return found
 
-    def _key(self, request: HookRequest, body: Json) -> str:
-        """Return what makes it the same event: a signed ID, else all that is signed. Header fields are not, so they decide nothing."""
+    def _key(self, request: HookRequest, body: Json) -> str | None:
+        """Return what makes it the same event: a signed ID, else all that is signed. Header fields are not, so they decide nothing. None
+        if it lacks the ID that it should have."""
         places = self._about.get("key")
         if places is None:
             return _digest(request, body, is_part="items" in self._about, is_form=self._about.get("read") == "form")
         found = [find(body, place) for place in ((places,) if isinstance(places, str) else places)]
         if not all(isinstance(one, str | int) and one != "" for one in found):
-            raise Malformed
+            return None
         return str(found[0]) if isinstance(places, str) else json.dumps(found)
 
     def _kind(self, request: HookRequest, body: Json) -> str | None:

@@ -39,8 +39,8 @@ _FURTHER = ("events", "deliveries", "looks", "bytes")
 
 
 def usage(database: Database, workspace: str, since: float, until: float, by: str | None = None) -> dict[str, Any]:
-    """Return the calls, attempts and failures of a workspace, its events and deliveries, its looks for evidence, and the bytes of files
-    stored in the time, in all and by ``by`` (``BY``). Refused failures are counted apart: not valid, unknown or not allowed, so that
+    """Return a workspace's usage in the time, in all and by ``by`` (``BY``): calls, attempts and failures, events and deliveries, looks for
+    evidence, and bytes of files stored. Refused failures are counted apart: not valid, unknown or not allowed, so that
     nothing was sent. Events, deliveries, looks and bytes have no other parts than days.
 
     Times are seconds since 1970. They are rounded down as the sums are kept: to a minute, to an hour beyond two hours, to a day beyond nine

@@ -63,6 +63,8 @@ WHERE workspace = :workspace AND id = :subscription AND status = 'pending'
 _AT_ONCE = 200
 """Events of one commit: each takes half a millisecond, for which others wait."""
 _DAY = 86_400.0
+_LONGEST_REFERENCE = 1_000
+"""Characters of a provider's ID. It becomes output of the call in doubt that it settles; a longer one is none."""
 _LATEST = 1e11
 """Time from which no date is believed: it is in milliseconds, or made up."""
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
@@ -186,21 +188,19 @@ class Sealer:
         channel, account or day only.
         """
         found, marker = self._subscription, marker_in(event.marker)
-        if marker is None or (event.reference is not None and not isinstance(event.reference, str)):
+        if marker is None or not (event.reference is None or _is_reference(event.reference)):
             return referred, None
         digest = digest_of(found.connector, marker)
         marked = invocation_of_marker(self._database, self._workspace, digest)
         if referred is not None and marked in (None, referred):
             return referred, None
         over = connection_facts(self._database, self._workspace, found.connection)
-        account = event.account if isinstance(event.account, str) else over.get("account")
+        account = event.account if isinstance(event.account, str) else None
         about = {"trigger": found.trigger_key, "type": kind, "at": iso(at), "subscription": found.name, "reference": event.reference,
                  "account": account, "connection": {"name": found.connection, **over}}  # fmt: skip
-        # an event of another account about the same ID is another event: it keeps that of the call's own account not away
-        whose = {"account": account} if account is not None else {"connection": found.connection}
+        whose = reference_of(found.connector, json.dumps([found.id, account]))
         reference = reference_of(found.connector, json.dumps([whose, event.reference or event.key]))
-        mark = sealed_mark(self._vault, self._workspace, digest, reference, received, about)
-        return marked, mark
+        return marked, sealed_mark(self._vault, self._workspace, digest, reference, received, about, found.id, whose)
 
     def _is_known(self, digest: str) -> bool:
         own = {"workspace": self._workspace, "subscription": self._subscription.id, "digest": digest}
@@ -274,8 +274,7 @@ def store(transaction: Transaction, receipts: Sequence[ArrivalUnit]) -> None:
                 event.in_transaction(transaction)
             if event.outcome is not None:
                 note(transaction, one.subscription.workspace, event.outcome)
-            if event.mark is not None:
-                keep(transaction, one.subscription.workspace, event.mark, one.now)
+        keep(transaction, one.subscription.workspace, [event.mark for event in new if event.mark is not None], one.now)
         if new and (one.subscription.last_event_at or 0.0) < one.now - _ARRIVED_EVERY:
             transaction.change(_ARRIVED, {**own, "at": one.now})
             transaction.change(_PURGE, {**own, "before": one.now - WINDOW})
@@ -288,6 +287,11 @@ def store(transaction: Transaction, receipts: Sequence[ArrivalUnit]) -> None:
 def _is_time(at: object) -> bool:
     """Return whether the time of an event can be shown: one that cannot would end every reader of the feed."""
     return isinstance(at, int | float) and not isinstance(at, bool) and 0 < at < _LATEST
+
+
+def _is_reference(given: object) -> bool:
+    """Return whether a value can be the ID by which a provider names what a call has made."""
+    return isinstance(given, str) and 0 < len(given) <= _LONGEST_REFERENCE
 
 
 def _own(found: Subscription) -> dict[str, Any]:

@@ -3,6 +3,9 @@
 An event whose invocation is not known by its reference is kept, for what its doubt needs: the provider's ID, the trigger and the account. A
 doubt whose marker it has becomes due at once, in the transaction that stores the event; a look judges it then. An event that has overtaken
 its doubt is found by the first look.
+
+Each source of events, a subscription or a log, has a share of what is kept. Of one marker, each account that it tells of has a share. So
+events of others keep no evidence away.
 """
 
 from __future__ import annotations
@@ -19,11 +22,16 @@ from jackfield_store.keys import Vault
 KEPT = 72 * 3600.0
 """Seconds for which an event is kept."""
 MOST = 10_000
-"""Events that are kept of a workspace, the newest."""
+"""Events that are kept of one source, the newest."""
+MOST_OF_MARKER = 4
+"""Events with one marker that are kept of one source and account: two things with it prove nothing, and more say no more."""
+_MOST_READ = 1_000
+"""Events that one look reads: so many subscriptions and accounts tell of one marker only if somebody has copied it on purpose."""
 _KNOW = "INSERT INTO doubt_markers (workspace, digest, id) VALUES (:workspace, :digest, :id) ON CONFLICT DO NOTHING"
-_KEEP = """
-INSERT INTO marked_events (workspace, digest, reference, received_at, sealed)
-VALUES (:workspace, :digest, :reference, :received_at, :sealed)
+_KEEP = f"""
+INSERT INTO marked_events (workspace, digest, reference, received_at, sealed, source, whose)
+SELECT :workspace, :digest, :reference, :received_at, :sealed, :source, :whose
+WHERE (SELECT COUNT(*) FROM marked_events WHERE workspace = :workspace AND digest = :digest AND whose = :whose) < {MOST_OF_MARKER}
 ON CONFLICT DO NOTHING
 """
 _WAKE = """
@@ -33,15 +41,16 @@ WHERE workspace = :workspace AND since IS NOT NULL
 """
 _OLD = "DELETE FROM marked_events WHERE workspace = :workspace AND received_at < :before"
 _SURPLUS = f"""
-DELETE FROM marked_events WHERE workspace = :workspace AND received_at < (
-    SELECT received_at FROM marked_events WHERE workspace = :workspace ORDER BY received_at DESC LIMIT 1 OFFSET {MOST}
+DELETE FROM marked_events WHERE workspace = :workspace AND source = :source AND received_at < (
+    SELECT received_at FROM marked_events WHERE workspace = :workspace AND source = :source
+    ORDER BY received_at DESC LIMIT 1 OFFSET {MOST}
 )
 """
 _ID = "SELECT id FROM doubt_markers WHERE workspace = :workspace AND digest = :digest"
 _KEPT = """
-SELECT digest, reference, sealed FROM marked_events WHERE workspace = :workspace AND digest IN ({digests}) ORDER BY received_at LIMIT 20
+SELECT digest, reference, sealed FROM marked_events WHERE workspace = :workspace AND digest IN ({digests}) ORDER BY received_at LIMIT {most}
 """
-_CONNECTION = "SELECT id, type, version, account_id FROM connections WHERE workspace = :workspace AND name = :name"
+_CONNECTION = "SELECT id, type, version, account_id FROM connections WHERE workspace = :workspace AND {place} = :place"
 _REMOVE = "DELETE FROM doubt_markers WHERE workspace = :workspace AND id IN ({ids})"
 
 
@@ -53,6 +62,10 @@ class NewMark:
     reference: str
     received_at: float
     sealed: bytes
+    source: str
+    """ID of a subscription, or name of a log."""
+    whose: str
+    """Digest of the source and the account that an event is of."""
 
 
 def digest_of(connector: str, marker: str) -> str:
@@ -65,10 +78,13 @@ def marked_place(digest: str, reference: str) -> tuple[str, ...]:
     return ("marked", digest, reference)
 
 
-def sealed_mark(vault: Vault, workspace: str, digest: str, reference: str, received_at: float, about: Mapping[str, Any]) -> NewMark:
-    """Seal what looks need of an event."""
+def sealed_mark(
+    vault: Vault, workspace: str, digest: str, reference: str, received_at: float, about: Mapping[str, Any], source: str = "",
+    whose: str | None = None,
+) -> NewMark:  # fmt: skip
+    """Seal what looks need of an event. Without ``whose`` it is one of a kind, as records of a log are, of which each counts."""
     text = json.dumps(about, ensure_ascii=False).encode("utf-8", "surrogatepass")
-    return NewMark(digest, reference, received_at, vault.seal(workspace, marked_place(digest, reference), text))
+    return NewMark(digest, reference, received_at, vault.seal(workspace, marked_place(digest, reference), text), source, whose or reference)
 
 
 def know(transaction: Transaction, workspace: str, identifier: str, digests: Sequence[str]) -> None:
@@ -76,14 +92,20 @@ def know(transaction: Transaction, workspace: str, identifier: str, digests: Seq
     transaction.change_all([(_KNOW, [{"workspace": workspace, "digest": one, "id": identifier} for one in digests])])
 
 
-def keep(transaction: Transaction, workspace: str, found: NewMark, now: float, *, besides: str = "") -> None:
-    """Keep an event, and make the doubt due that it is about, unless that is ``besides``, which looks at this moment."""
-    own = {"workspace": workspace, "digest": found.digest}
-    more = {"reference": found.reference, "received_at": found.received_at, "sealed": found.sealed}
-    if transaction.change(_KEEP, {**own, **more}):
-        transaction.change(_WAKE, {**own, "now": now, "besides": besides})
+def keep(transaction: Transaction, workspace: str, found: Sequence[NewMark], now: float, *, besides: str = "") -> None:
+    """Keep events, and make the doubts due that they are about, except ``besides``, which looks at this moment. What is old, and what its
+    source has too much of, is deleted once for all of them."""
+    filled = set[str]()
+    for one in found:
+        own = {"workspace": workspace, "digest": one.digest}
+        more = {"reference": one.reference, "received_at": one.received_at, "sealed": one.sealed, "source": one.source, "whose": one.whose}
+        if transaction.change(_KEEP, {**own, **more}):
+            transaction.change(_WAKE, {**own, "now": now, "besides": besides})
+            filled.add(one.source)
+    if filled:
         transaction.change(_OLD, {"workspace": workspace, "before": now - KEPT})
-        transaction.change(_SURPLUS, {"workspace": workspace})
+    for source in sorted(filled):
+        transaction.change(_SURPLUS, {"workspace": workspace, "source": source})
 
 
 def invocation_of_marker(database: Database, workspace: str, digest: str) -> str | None:
@@ -97,16 +119,18 @@ def kept_events(database: Database, vault: Vault, workspace: str, digests: Seque
     if not digests:
         return []
     names = {f"d{place}": digest for place, digest in enumerate(digests)}
-    statement = _KEPT.format(digests=", ".join(f":{name}" for name in names))
+    statement = _KEPT.format(digests=", ".join(f":{name}" for name in names), most=_MOST_READ)
     with database.read() as transaction:
         rows = transaction.execute(statement, {"workspace": workspace, **names})
     found: list[dict[str, Any]] = [json.loads(vault.open(workspace, marked_place(row.digest, row.reference), row.sealed)) for row in rows]
     return found
 
 
-def connection_facts(database: Database, workspace: str, name: str | None) -> dict[str, Any]:
-    """Return ID, type, version and account of a stored connection; empty if there is none of that name."""
-    row = None if name is None else database.look_up(_CONNECTION, {"workspace": workspace, "name": name})
+def connection_facts(database: Database, workspace: str, name: str | None, identifier: str | None = None) -> dict[str, Any]:
+    """Return ID, type, version and account of a stored connection: the one of that ID, whatever its name is by now, else of that name.
+    Empty if there is none."""
+    column, place = ("name", name) if identifier is None else ("id", identifier)
+    row = None if place is None else database.look_up(_CONNECTION.format(place=column), {"workspace": workspace, "place": place})
     return {} if row is None else {"id": row.id, "type": row.type, "version": row.version, "account": row.account_id}
 
 

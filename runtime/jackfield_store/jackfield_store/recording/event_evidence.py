@@ -38,7 +38,7 @@ def found_out(pipeline: Pipe, journal: Journal, doubts: Doubts, doubt: Doubt, en
 
     :raises OvertakenError: if nothing can.
     """
-    plan = run_in_thread(plan_of(pipeline, entry))
+    plan = run_in_thread(plan_of(pipeline, entry, doubt.facts))
     rows = event_rows(plan.code.evidence) if entry.effect == "write" else []
     if not rows:
         return doubts.find_out(doubt, None, ())
@@ -64,26 +64,35 @@ def made_known(journal: Journal, doubts: Doubts, doubt: Doubt, now: float) -> Do
     return doubts.find_out(doubt, {**doubt.facts, "known": now}, digests)
 
 
-async def plan_of(pipeline: Pipe, entry: Entry) -> Plan:
-    """Return the plan of a call that was made, with its action's code."""
+async def plan_of(pipeline: Pipe, entry: Entry, facts: Mapping[str, Any]) -> Plan:
+    """Return the plan of a call that was made, with its action's code. Its connection, as the ``facts`` of its doubt have it, may have
+    another name by now."""
     run = Run(pipeline.in_thread, None, LIBRARY, wait=False)
     connection = {} if entry.connection is None else {"connection": entry.connection}
     given = {"connector": entry.connector, "action": entry.action, "inputs": {}, **connection}
-    plan = await pipeline.plans.find(pipeline.plans.parsed(given, run), run)
+    stored = {"invocation": given, "connectionId": (facts.get("connection") or {}).get("id")}
+    present = await run.waiter.ask(lambda: pipeline.known.followed(stored))
+    plan = await pipeline.plans.find(pipeline.plans.parsed(present, run), run)
     if not plan.is_loaded:
         await plan.load(pipeline.catalog, run.waiter)
     return plan
 
 
 class ToldEvents:
-    """Events that carry a marker of a doubt, of one trigger: an ``own`` one of each thing, and how many are ``foreign``."""
+    """Events that carry a marker of a doubt, of one trigger: an ``own`` one of each thing, and how many are ``foreign``.
+
+    ``account`` is the account of the call: that of its connection, also as an earlier look knew it before the connection was changed.
+    """
 
     def __init__(self, journal: Journal, doubt: Doubt, trigger: str) -> None:
         connector = doubt.facts["connector"]
         digests = [digest_of(connector, marker) for marker in markers_of(journal, doubt.id, doubt.facts)]
         kept = kept_events(journal.database, journal.vault, journal.workspace, digests)
         self._used = doubt.facts["connection"] or {}
-        self._now = connection_facts(journal.database, journal.workspace, self._used.get("name"))
+        self._now = connection_facts(journal.database, journal.workspace, self._used.get("name"), self._used.get("id"))
+        used, now = self._used, self._now
+        self._is_unchanged = (now.get("id"), now.get("version", used.get("version"))) == (used.get("id"), used.get("version"))
+        self.account: str | None = self._now.get("account") if self._is_unchanged else doubt.log.get("account")
         found = [one for one in kept if one.get("trigger") == trigger]
         own = [one for one in found if self._is_own(one)]
         self.own = [*{one.get("reference") or place: one for place, one in enumerate(own)}.values()]
@@ -95,12 +104,15 @@ class ToldEvents:
         A connection that the trigger cannot use, such as SMTP's, has no account that anybody could know: there the marker decides.
         """
         used, now, over = self._used, self._now, event.get("connection") or {}
-        unchanged = (now.get("id"), now.get("version", used.get("version"))) == (used.get("id"), used.get("version"))
-        account = now.get("account") if unchanged else None
-        if account is not None and event.get("account") is not None:
-            return bool(account == event["account"])
-        if unchanged and all(over.get(name) == (used.get(name) if name == "name" else now.get(name)) for name in ("name", "id", "version")):
+        unchanged, account = self._is_unchanged, self.account
+        told = {event.get("account"), over.get("account")} - {None}
+        if account is not None and not told <= {account}:
+            return False  # also if an event says that it is of the call's account, and came over a connection of another one
+        is_named = now.get("id") is not None or over.get("name") == used.get("name")  # a connection that is renamed keeps its ID
+        if unchanged and is_named and all(over.get(name) == now.get(name) for name in ("id", "version")):
             return True
+        if account is not None and told:
+            return over.get("name") is None or over.get("account") is not None
         families = [str(one.get("type") or "").rpartition("/")[0] for one in (used, over)]
         return unchanged and account is None and "" not in families and families[0] != families[1]
 

@@ -33,6 +33,8 @@ class LookLog:
         self._ended = bool(doubt.log.get("ended", False))
         self._told = {*doubt.log.get("told", ()), *(one["result"] for one in self._looks)} & _TELLING
         self._again: float | None = None
+        self.account: str | None = doubt.log.get("account")
+        """Account of the call, which its connection may have no more at a later look."""
         self.found: tuple[tuple[str, str], ...] = ()
         """Source and result of each look of this round."""
 
@@ -107,5 +109,5 @@ class LookLog:
     def to_json(self) -> dict[str, Any]:
         """Return the log as JSON."""
         found = {"looks": self._looks, "made": self._made, "absent": self._absent, "ended": self._ended or None,
-                 "told": sorted(self._told)}  # fmt: skip
+                 "told": sorted(self._told), "account": self.account}  # fmt: skip
         return {name: value for name, value in found.items() if value}

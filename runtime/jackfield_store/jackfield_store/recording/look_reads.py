@@ -91,7 +91,9 @@ class LookReads:
         pipeline, dependencies = self._pipeline, self._pipeline.dependencies
         connection = self._doubt.facts["connection"]
         over = {} if connection is None else {"connection": connection["name"]}
-        plan = await pipeline.plans.find(pipeline.plans.parsed({**given, **over}, run), run)
+        stored = {"invocation": {**given, **over}, "connectionId": (connection or {}).get("id")}
+        present = await run.waiter.ask(lambda: pipeline.known.followed(stored))
+        plan = await pipeline.plans.find(pipeline.plans.parsed(present, run), run)
         if run.asks is not None:
             raise ApprovalRequired(NEEDS_APPROVAL)
         self._require_same(plan)

@@ -80,6 +80,7 @@ def _looked(pipeline: Pipe, journal: Journal, doubt: Doubt, *, settle: str, abse
     is_open = entry.status == "in_doubt"
     for row in log.rows(everything=by_person, is_open=is_open):
         finding = looking.made(row, log.due_at(row, is_open=is_open, now=by_person))
+        log.account = looking.account
         if finding.again is not None:
             log.goes_on(finding.again)
             continue
@@ -174,6 +175,8 @@ class _Looking:
         self.journal, self.doubt, self.entry = journal, doubt, entry
         self._pipeline = pipeline
         self.judges = pipeline.must_judge
+        self.account: str | None = doubt.log.get("account")
+        """Account of the call, as far as events were compared with it."""
         self._reads = LookReads(pipeline, journal, doubt)
 
     def source(self, row: Mapping[str, Any]) -> str:
@@ -257,6 +260,7 @@ class _Looking:
     def _told(self, row: Mapping[str, Any]) -> Finding:
         """Judge the events of a trigger that carry a marker of the doubt."""
         told = ToldEvents(self.journal, self.doubt, row["trigger"])
+        self.account = told.account
         if len(told.own) > 1:
             return Finding("ambiguous", f"events of {len(told.own)} things have the same marker")
         if told.own:
@@ -276,7 +280,7 @@ class _Looking:
             return pages[0] if pages else None
 
         def declared() -> RecordEvidence | None:
-            evidence = run_in_thread(plan_of(self._pipeline, self.entry)).code.evidence
+            evidence = run_in_thread(plan_of(self._pipeline, self.entry, self.doubt.facts)).code.evidence
             return next((one for one in evidence if isinstance(one, RecordEvidence) and one.key == row["key"]), None)
 
         found = LoggedRequests(self.journal, self.doubt, row, read).finding(declared, due, _FINAL)
@@ -311,7 +315,7 @@ class _Looking:
         """Return the output that a look has declared, or that an event proves, if it is one of the action; else None. Return also the
         references by which further events name it."""
         try:
-            plan = run_in_thread(plan_of(self._pipeline, self.entry))
+            plan = run_in_thread(plan_of(self._pipeline, self.entry, self.doubt.facts))
             connector = plan.manifest.key
             if "trigger" in row:
                 reference = item.get("reference")

@@ -37,7 +37,8 @@ class LoggedRequests:
     def __init__(self, journal: Journal, doubt: Doubt, row: Mapping[str, Any], read: Read) -> None:
         self._journal, self._doubt, self._row, self._read = journal, doubt, row, read
         self._markers = markers_of(journal, doubt.id, doubt.facts)
-        self._own = connection_facts(journal.database, journal.workspace, (doubt.facts["connection"] or {}).get("name"))
+        used = doubt.facts["connection"] or {}
+        self._own = connection_facts(journal.database, journal.workspace, used.get("name"), used.get("id"))
 
     def finding(self, declared: Callable[[], RecordEvidence | None], due: float | None, final: frozenset[str]) -> Finding:
         """Return what the log says, as it was at the time ``due`` at least; None: as far as it was read. ``final`` are codes of errors that
@@ -90,8 +91,7 @@ class LoggedRequests:
         changed = Reading(complete_at=began) if following is None else further
 
         def unit(transaction: Any) -> None:
-            for mark in marks:
-                keep(transaction, workspace, mark, now, besides=self._doubt.id)
+            keep(transaction, workspace, marks, now, besides=self._doubt.id)
             record_reads.put(transaction, workspace, self._digest, changed, now)
 
         self._journal.database.record(unit)
@@ -119,7 +119,8 @@ class LoggedRequests:
             "error": record.error, "refused": record.refused, "account": record.account, "shown": dict(record.shown),
             "over": self._doubt.facts["connection"], "link": record.link,
         }  # fmt: skip
-        return sealed_mark(journal.vault, journal.workspace, digest, reference_of(self._row["source"], record.id), now, about)
+        source = self._row["source"]
+        return sealed_mark(journal.vault, journal.workspace, digest, reference_of(source, record.id), now, about, source)
 
     def _records(self) -> list[dict[str, Any]]:
         """Return the records of the attempts in doubt that are of the call's operation, account, region and time."""
