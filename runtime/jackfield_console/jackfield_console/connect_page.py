@@ -20,7 +20,7 @@ from jackfield_console.connect_words import Words
 from jackfield_console.layout.assets import asset
 from jackfield_console.layout.components import csrf_field, h
 from jackfield_console.layout.theme import source_of, style_of
-from jackfield_platform.tenants.connect_faults import Asked, is_platforms
+from jackfield_platform.tenants.connect_faults import UNREACHED, Asked, is_platforms
 from jackfield_platform.tenants.connect_session import ConnectSession
 from jackfield_platform.tenants.connecting import Connecting
 from jackfield_server.shared.operations.connect import SESSION
@@ -151,7 +151,7 @@ class Pages:
     def _blocked(self, found: ConnectSession) -> Markup:
         """Render that the platform has to mend something: a person can do nothing but wait, and quote a reference."""
         platform = self._platform or self.say("somebody")
-        told = self.say("blocked", platform=platform)
+        told = self.say("blocked_unreached" if found.blocked.get("code") in UNREACHED else "blocked", platform=platform)
         reference = h.strong(str(found.blocked.get("reference") or found.id), class_="reference", translate="no")
         label = [self.say("blocked_reference"), ": ", reference]
         next_ = h.p(self.say("blocked_next", platform=platform))

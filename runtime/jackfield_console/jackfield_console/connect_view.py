@@ -31,6 +31,8 @@ from jackfield_store.connections.connection_rows import secret_places
 _MOST, _FEW = 40, 8
 """Types or connections that are offered at once, so that a page with a logo has less than 60 kB; from which on they can be searched."""
 
+_SHORT_ADVICE = 120
+"""Characters of what to do next that stand at a field, too: longer ones, such as a trust policy, stand above alone."""
 _GUIDES_POLICY = re.compile(r"^( *)```json$.*?^ *```$", re.MULTILINE | re.DOTALL)
 """Policy in a guide, for what most platforms call."""
 _REGION = re.compile(r"[a-z]{2}[a-z0-9-]{1,30}")
@@ -290,7 +292,11 @@ class View(ApprovalPages):
         """Return what the test has refused of what the person has ``filled`` in, by JSON Pointer."""
         step = None if found.passed or found.blocked else failed_step((found.trial.get("lastTest") or {}).get("steps", ()))
         names = refused(step, {name: field for name, field in fields.items() if name in filled}) if step is not None else ()
-        return {f"/{name}": self._words.summary(step) for name in names} if step is not None else {}
+        if step is None or not names:
+            return {}
+        advice = self._advice(step)
+        told = self._words.summary(step) + (f" {advice}" if 0 < len(advice) <= _SHORT_ADVICE else "")
+        return {f"/{name}": told for name in names}
 
     def _fault_of(self, item: Detail) -> str:
         return self.say("needs_value") if item.keyword == "required" else self._words.fault_of_value(item.message)

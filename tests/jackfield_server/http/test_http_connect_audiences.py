@@ -190,7 +190,7 @@ def test_a_secret_that_is_there_is_not_optional(stand: Stand, platform: Client) 
     person = Person(stand.port).go(begin(platform, **asked)["url"])
     assert ("Ada" in person.said, "4711" in person.said) == (True, False)
     person.begin().press("Continue", token="t-4711")
-    assert ("Connect 127.0.0.1" in person.said, "has a problem on its side" in person.said) == (True, True)
+    assert ("Connect 127.0.0.1" in person.said, "could not be reached" in person.said) == (True, True)
     assert ("Token (optional)" in person.said, "Token" in person.said) == (False, True)
     assert "HTTP" not in person.said
 

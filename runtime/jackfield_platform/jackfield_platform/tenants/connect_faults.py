@@ -36,7 +36,8 @@ _OURS = frozenset(
     }
 )
 """Codes of errors that no person, and no provider, has caused."""
-_UNREACHED = frozenset({"unavailable", "timeout"})
+UNREACHED = frozenset({"unavailable", "timeout"})
+"""Codes of errors of who was not reached: perhaps the provider is down, perhaps the network between."""
 _ADDRESSED = frozenset({"not_found"})
 """Codes that say that a request went to the wrong place."""
 _AGAIN = frozenset({"invalid_grant", "access_denied", "login_required", "consent_required", "interaction_required",
@@ -116,7 +117,7 @@ def side_of(failure: Failure, asked: Asked) -> Side:
         return "platform"
     if failure.provider_code in _PASSING or failure.code == "rate_limited":
         return "provider"
-    if failure.code in _UNREACHED and failure.status not in (None, _PROXY):
+    if failure.code in UNREACHED and failure.status not in (None, _PROXY):
         return "provider"
     return "user" if _can_mend(failure, asked) else "platform"
 
@@ -138,7 +139,7 @@ def _can_mend(failure: Failure, asked: Asked) -> bool:
         return True
     if failure.provider_code in _OF_CLIENT:
         return bool(_CLIENT & {*asked.names})
-    if failure.code in _UNREACHED:
+    if failure.code in UNREACHED:
         return bool(asked.places)
     if failure.values:
         return bool({*failure.values} & {*asked.names})
