@@ -6,6 +6,7 @@ import importlib
 import json
 import re
 from collections.abc import Iterator
+from html import unescape
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -228,3 +229,37 @@ def test_a_role_that_asks_for_no_external_id_is_not_connected(platform: Client) 
     assert ("The test failed" in person.said, ">Connect</button>" in person.text) == (True, False)
     assert (len({*named[0]}), {*named[1]}, len(named[1])) == (1, {*named[0]}, len(named[0]) + 1)
     assert "<the External ID" not in person.said
+
+
+def test_what_is_misspelt_or_not_offered_is_told(platform: Client) -> None:
+    """A type of a service that the workspace is not offered says so, and how it is offered; a misspelt action, label, field or icon is
+    refused at its place, with the nearest name. Labels for what other workspaces are offered are none of that."""
+    asked: dict[str, Any] = {"verify": "link", "types": [ROLE], "connection": "mail", "principal": USER, "defaults": KEYS}
+    refused = platform.post(BASE, {**asked, "types": ["aws.dynamodb/awsAssumeRole"]})
+    assert (refused.status, "not offered the connector 'aws.dynamodb'" in refused.json["detail"]) == (400, True)
+    assert "aws.dynamodb --workspace acme-1" in refused.json["hint"], refused.json
+    for body, path, said in (
+        ({"actions": ["sendEmial"]}, "/actions/0", "did you mean 'sendEmail'?"),
+        ({"actions": ["aws-ses/sendEmial"]}, "/actions/0", "did you mean 'sendEmail'?"),
+        ({"labels": {"slack/botTokn": {"title": "Slack"}}}, "/labels/slack~1botTokn", "did you mean 'slack/botToken'?"),
+        ({"labels": {ROLE: {"fields": {"roleARM": {"title": "Role"}}}}}, "/labels/aws-ses~1awsAssumeRole/fields/roleARM", "'roleARN'?"),
+        ({"icons": {"slak": "data:image/png;base64,AAAA"}}, "/icons/slak", "did you mean 'slack'?"),
+    ):
+        answer = platform.post(BASE, {**asked, **body})
+        assert (answer.status, [fault["path"] for fault in answer.json["details"]]) == (400, [path])
+        assert said in answer.json["details"][0]["message"], answer.json
+    labels = {"aws.dynamodb/awsAssumeRole": {"title": "Tables"}, "aws/awsAssumeRole": {"title": "Role"}}
+    assert platform.post(BASE, {**asked, "labels": labels}).status == 201
+
+
+def test_the_catalogues_icons_are_icons_of_a_session(stand: Stand, platform: Client) -> None:
+    """What ``GET /v1/connectors`` shows is taken as it is; an SVG as text runs and loads as little as one in base64."""
+    token = platform.post("/v1/workspaces/acme-1/tokens", {"scope": "read", "name": "reader"}).json["token"]
+    icons = {row["key"]: row["icon"] for row in Client(stand.port, token).get("/v1/connectors").json["items"] if "icon" in row}
+    assert len(icons) > 3
+    shown = opened(platform, icons=icons, actions=["sendEmail"])
+    assert icons["aws-ses"] in unescape(shown.text)
+    for inner in ("<script/>", "%3Cscript/%3E", "<image href='https://x.example/'/>", "<a onclick='x()'/>"):
+        drawn = f"data:image/svg+xml;utf8,<svg xmlns='http://www.w3.org/2000/svg'>{inner}</svg>"
+        answer = platform.post(BASE, {"verify": "link", "types": [ROLE], "principal": USER, "defaults": KEYS, "icons": {"aws-ses": drawn}})
+        assert (answer.status, answer.json["details"][0]["path"]) == (400, "/icons/aws-ses")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.connections.host_access import generated_fields
 from jackfield.connections.provenance import Provenance
 from jackfield.kernel.dataclass import replace
-from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInput, InvalidInvocation, JackfieldError
+from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInput, InvalidInvocation, JackfieldError, did_you_mean
 from jackfield.kernel.hints import NextStep
 from jackfield_platform.tenants.connect_values import is_persons, platforms_values
 from jackfield_store.connections.external_ids import derived
@@ -170,7 +170,8 @@ class Access:
             types = ", ".join(f"'{one}'" for one, _ in offered[:5]) or "no type"
             lacking = "the workspace is not offered the connector" if "." in connector else "there is no connector"
             why = f": {lacking} '{connector[:80]}'" if connector else ""
-            yield Detail(path, f"'{name[:80]}' fits no action or trigger that {types} can call{why}", "enum")
+            tail = why or _nearest(name, offered)
+            yield Detail(path, f"'{name[:80]}' fits no action or trigger that {types} can call{tail}", "enum")
 
     def _lacks(self, wanted: Wanted, kind: Kind, type_name: str, name: str) -> str | None:
         """Return the connector that a name is about and the workspace has not, or nothing; None if the type serves the name."""
@@ -210,6 +211,14 @@ class Access:
 def _connector_of(kind: Kind, type_name: str) -> str | None:
     """Return the connector that the name of a type is about; None if that is a family."""
     return next((one.key for one in kind.manifests if one.key == type_name.partition("/")[0]), None)
+
+
+def _nearest(name: str, offered: Sequence[tuple[str, Kind]]) -> str:
+    """Return the end of a sentence about an action that no type serves: the name that it resembles."""
+    connector, _, action = name.rpartition("/")
+    wanted = {connector} if connector else {_connector_of(kind, type_name) for type_name, kind in offered}
+    known = {one.key: one for _, kind in offered for one in kind.manifests if one.key in wanted}
+    return did_you_mean(action, [key for one in known.values() for key in (*one.actions, *one.triggers)])
 
 
 def _of_connector(name: str, connector: str | None) -> str:

@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInvocation, UnknownConnection
+from jackfield.kernel.errors import (
+    Detail,
+    InvalidConnection,
+    InvalidInvocation,
+    UnknownConnection,
+    did_you_mean,
+    unknown_members,
+)
+from jackfield.kernel.hints import NextStep
+from jackfield.kernel.pointers import pointer
 from jackfield_platform.tenants.connect_records import ConnectRecord
 from jackfield_platform.tenants.connect_values import can_be_filled
 from jackfield_store.keys.sealing import new_secret
+from jackfield_store.management.visible_connections import table_of
 
 if TYPE_CHECKING:
     from jackfield.connections.connection_types import Kind
@@ -41,9 +51,48 @@ class Choice:
             try:
                 found.append(self._connections.kinds.find(name))
             except InvalidConnection as error:
-                fault = Detail(f"/types/{place}", error.message, "enum")
-                raise InvalidInvocation(f"the connect session is not valid: {error.message}", details=[fault], hint=error.hint) from None
+                text, hint = self._unoffered(name) or (error.message, error.hint)
+                fault = Detail(f"/types/{place}", text, "enum")
+                raise InvalidInvocation(f"the connect session is not valid: {text}", details=[fault], hint=hint) from None
         return found
+
+    def _unoffered(self, name: str) -> tuple[str, NextStep] | None:
+        """Return what is wrong with a type of a service which its family has and the workspace is not offered, and what to do; None for all
+        others."""
+        connector, _, key = name.partition("/")
+        family = connector.partition(".")[0]
+        if family == connector or self._connections.kinds.known(f"{family}/{key}") is None:
+            return None
+        store = table_of(self._connections.known)
+        where = f" --workspace {store.workspace}" if store is not None else ""
+        return f"the workspace is not offered the connector '{connector[:80]}'", NextStep("offer", pattern=f"{connector[:80]}{where}")
+
+    def check_words(self, wanted: Wanted) -> None:
+        """Check that words and pictures are for types, fields and connectors that there are.
+
+        :raises InvalidInvocation: with the place of each that is not, and the name that it resembles.
+        """
+        kinds, faults = self._connections.kinds, list[Detail]()
+        for name, label in wanted.labels.items():
+            try:
+                fields = kinds.find(name).schema.get("properties", {})
+            except InvalidConnection as error:
+                faults += [] if self._unoffered(name) else [Detail(pointer("labels", name), error.message, "enum")]
+            else:
+                faults += unknown_members(label.get("fields", {}), fields, f"'{name[:80]}'", pointer("labels", name, "fields"))
+        known = self._pictured() if wanted.icons else set[str]()
+        for key in wanted.icons:
+            if key not in known and key.partition(".")[0] not in known:
+                text = f"no connector '{key[:80]}' is installed{did_you_mean(key, known)}"
+                faults.append(Detail(pointer("icons", key), text, "enum"))
+        if faults:
+            text = "; ".join(f"{fault.path[1:]}: {fault.message}" for fault in faults[:3])
+            raise InvalidInvocation(f"the connect session is not valid: {text}", details=faults)
+
+    def _pictured(self) -> set[str]:
+        """Return the keys under which pictures are looked up: those of connectors, and of families."""
+        kinds = self._connections.kinds.all()
+        return {key for kind in kinds for key in (kind.full_name.partition("/")[0], *(manifest.key for manifest in kind.manifests))}
 
     def offered(self, wanted: Wanted) -> list[tuple[str, Kind]]:
         """Return the types that the person may choose, under the names that the platform gave them. Without any, they are those that a

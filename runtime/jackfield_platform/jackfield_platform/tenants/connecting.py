@@ -113,6 +113,7 @@ class Connecting:
             raise InvalidInvocation("only the platform that began a connect session confirms it", details=[_NO_PLATFORM], hint=hint)
         self._require_room(adds=wanted.mode == "connect")
         kinds = self._choice.kinds(wanted)
+        self._choice.check_words(wanted)
         wanted = wanted if actor.kind == "platform" else widened(wanted, kinds)
         self._choice.require_offer(wanted)
         about: dict[str, Any] = {"owner": actor.key, "asked_by": actor.to_json(), "connection": wanted.connection}

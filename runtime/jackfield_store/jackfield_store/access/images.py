@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import re
+from urllib.parse import unquote_to_bytes
 
 _IMAGE = re.compile(r"data:image/(png|jpeg|webp|svg\+xml);base64,([A-Za-z0-9+/]+={0,2})")
+_DRAWN = re.compile(r"data:image/svg\+xml(?:;utf8|;charset=utf-8)?,(.+)", re.IGNORECASE | re.DOTALL)
+"""An SVG as text, with octets as ``%23``: the icons of connectors are written so."""
 _ACTIVE = re.compile(
     rb"<\s*(?:\w+:)?(?:script|foreignobject|iframe|object|embed|handler|set|animate\w*)\b|\son\w+\s*=|javascript\s*:|<!(?:entity|doctype)"
     rb"|href\s*=\s*[\"']?\s*(?!#)[^\s\"'#]|url\(\s*[\"']?\s*(?!#)[^\s\"'#)]|@import|\\|&#",
@@ -18,9 +21,12 @@ _PASSIVE = "must be an SVG without scripts, events, animations, entities and ref
 
 def image_fault(value: object, largest: int) -> str | None:
     """Return what is wrong with an image; None if nothing is. Browsers run no scripts of images either, so this is a second lock."""
-    match = _IMAGE.fullmatch(value) if isinstance(value, str) and len(value) <= largest else None
+    fits = isinstance(value, str) and len(value) <= largest
+    match, drawn = (_IMAGE.fullmatch(value), _DRAWN.fullmatch(value)) if isinstance(value, str) and fits else (None, None)
+    if drawn is not None:
+        return _PASSIVE if _ACTIVE.search(unquote_to_bytes(drawn[1])) else None
     if match is None:
-        return f"must be an image as a data: URL (PNG, JPEG, WebP or SVG in base64), at most {largest:,} characters"
+        return f"must be an image as a data: URL (PNG, JPEG, WebP or SVG in base64, or an SVG as text), at most {largest:,} characters"
     if match[1] != "svg+xml":
         return None
     try:
