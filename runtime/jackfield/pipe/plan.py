@@ -69,7 +69,7 @@ _MOST_SECRETS = 128
 """Secret inputs of one call for which texts are searched."""
 
 
-def _bringable(manifest: Manifest, action: ActionManifest) -> tuple[str, ...]:
+def bringable(manifest: Manifest, action: ActionManifest) -> tuple[str, ...]:
     """Return the inputs that a connection could bring, or need not have."""
     return (*(name for name, _ in action.defaults), *(name for kind in manifest.connection_types.values() for name in kind.waives))
 
@@ -131,7 +131,7 @@ class Plan(SecretHolder):
         self.manifest, self.action, self.target = manifest, action, target
         self.key = (manifest.key, manifest.version)
         self.is_unconnected = target is None and action.needs_connection and bool(manifest.connection_types)
-        self.waived = target.kind.waives if target is not None else _bringable(manifest, action) if self.is_unconnected else ()
+        self.waived = target.kind.waives if target is not None else bringable(manifest, action) if self.is_unconnected else ()
         self.brought = _NOTHING if target is None else target.inputs.get(f"{manifest.key}/{action.key}", _NOTHING)
         self.fills = target is not None and bool(action.defaults) and loan is None
         self.is_loaded = False

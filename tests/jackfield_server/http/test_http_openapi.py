@@ -95,13 +95,39 @@ def test_published_schemas_are_those_of_the_repository() -> None:
 
 @pytest.mark.parametrize(
     ("path", "method", "kind"),
-    [("/v1/invocations", "post", "text/event-stream"), ("/v1/connectors/{key}/actions/{action}", "get", "text/markdown")],
-)
+    [
+        ("/v1/invocations", "post", "text/event-stream"), ("/v1/connectors/{key}/actions/{action}", "get", "text/markdown"),
+        ("/v1/invocations", "get", "text/csv"), ("/v1/invocations:batch", "post", "application/jsonl"),
+    ],
+)  # fmt: skip
 def test_other_forms_of_an_answer_are_named(document: Any, path: str, method: str, kind: str) -> None:
-    """What an Accept header asks for stands beside JSON, which stays the first: client generators take that one."""
+    """What an Accept header asks for is named in words: of two kinds of content, client generators make a union, and a list would be one
+    only after a test for a text."""
     answers = document["paths"][path][method]["responses"]
-    assert [*answers["200"]["content"]][:2] == ["application/json", kind]
-    assert [status for status, found in answers.items() if kind in found.get("content", {})] == ["200"]
+    status = "202" if "batch" in path else "200"
+    assert (kind in answers[status]["description"], [*answers[status]["content"]]) == (True, ["application/json"])
+    assert [one for one, found in answers.items() if kind in found.get("description", "")] == [status]
+
+
+def test_no_answer_with_a_schema_is_also_a_text(document: Any) -> None:
+    """An answer in JSON has no other kind of content, but the problem of who was refused: its type is that of its schema."""
+    found = [
+        kinds
+        for path in document["paths"].values()
+        for operation in path.values()
+        for answer in operation["responses"].values()
+        if "application/json" in (kinds := {*answer.get("content", {})}) and kinds - {"application/json", "application/problem+json"}
+    ]
+    assert found == []
+
+
+def test_what_a_connection_brings_is_not_required(client: Client) -> None:
+    """``?connector=`` types inputs as the server takes them: region and sender come with the connection."""
+    schemas = client.get("/openapi.json?connector=aws-ses").json["components"]["schemas"]
+    sending = schemas["aws-ses.sendEmail"]
+    assert {"awsRegion", "sender"} <= sending["properties"].keys()
+    assert not {"awsRegion", "sender"} & {*sending["required"]}
+    assert "subject" in sending["required"]
 
 
 def test_each_body_can_be_too_slow(document: Any) -> None:

@@ -19,6 +19,7 @@ from starlette.responses import Response
 from jackfield import __version__
 from jackfield.kernel.errors import did_you_mean
 from jackfield.manifest.manifest import Manifest
+from jackfield.pipe.plan import bringable
 from jackfield_server.http.batches import JSON_LINES
 from jackfield_server.http.event_stream import KIND
 from jackfield_server.http.response_headers import LATER, components, headers_of
@@ -85,7 +86,8 @@ _ALSO: Mapping[str, Mapping[str, Sequence[str]]] = {
     "invoke": {"Result": (KIND,)},
     "listInvocations": {"EntryList": (LINES, CSV)},
 }
-"""Other media types of an answer, by operation and shape, for who accepts them."""
+"""Other media types of an answer, by operation and shape, for who accepts them. They are told in words: generators of clients would type
+each answer as a union of all of them, of which the first alone comes to who asks for nothing else."""
 _CHOICE: Json = {
     "type": "object",
     "description": "The action's inputs: a component of /openapi.json?connector=KEY.",
@@ -202,12 +204,19 @@ def _responses(operation: Operation, operations: Sequence[Operation]) -> Iterato
         if status in refused:
             content["application/problem+json"] = {"schema": {"$ref": f"{_COMPONENTS}Problem"}}
         headers = {name: {"$ref": f"#/components/headers/{name}"} for name in headers_of(operations, operation, status)}
-        found: Json = {"description": HTTPStatus(status).phrase, "headers": headers, **({"content": content} if content else {})}
+        found: Json = {"description": _phrase(operation, status), "headers": headers, **({"content": content} if content else {})}
         links = _LINKS.get((operation.name, status))
         if links is not None:
             parameter, source, names = links
             found["links"] = {name: {"operationId": name, "parameters": {parameter: f"$response.body#{source}"}} for name in names}
         yield str(status), found
+
+
+def _phrase(operation: Operation, status: int) -> str:
+    """Describe an answer, with the other media types that it has for who accepts them."""
+    phrase, name = HTTPStatus(status).phrase, operation.answers.get(status, "")
+    also = [JSON_LINES] if operation.body == "Batch" and name else _ALSO.get(operation.name, {}).get(name, ())
+    return f"{phrase}. With a header Accept that names it: {' or '.join(also)}." if also else phrase
 
 
 def _statuses_of_refusals(operation: Operation) -> set[int]:
@@ -242,10 +251,8 @@ def _content(operation: Operation, name: str) -> Json:
     if "/" in name:
         return {name: {"schema": {"type": "string"}}}
     if operation.body == "Batch":
-        return {"application/json": _array(name), JSON_LINES: {"schema": {"description": f"One {name} per line."}}}
-    content: Json = {"application/json": {"schema": {"$ref": _COMPONENTS + name}}}
-    also = _ALSO.get(operation.name, {}).get(name, ())
-    return content | {kind: {"schema": {"type": "string"}} for kind in also}
+        return {"application/json": _array(name)}
+    return {"application/json": {"schema": {"$ref": _COMPONENTS + name}}}
 
 
 def _array(name: str, *others: Json) -> Json:
@@ -255,10 +262,13 @@ def _array(name: str, *others: Json) -> Json:
 
 
 def _actions(manifest: Manifest) -> Iterator[tuple[str, Json]]:
-    """Yield each action's inputs as a component; its references resolve inside that component."""
+    """Yield each action's inputs as a component; its references resolve inside that component. What a connection may bring is required of
+    nobody."""
     for action in manifest.actions.values():
-        name = f"{manifest.key}.{action.key}"
+        name, brought = f"{manifest.key}.{action.key}", bringable(manifest, action)
         schema = {member: value for member, value in action.inputs.items() if member not in ("$schema", "$id")}
+        if "required" in schema:
+            schema["required"] = [one for one in schema["required"] if one not in brought]
         yield name, {**_rooted(schema, f"{_COMPONENTS}{name}"), "title": name}  # generators name a class by the title
 
 
