@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -11,6 +13,8 @@ from jackfield.callers import LIBRARY, Caller, Rules
 from jackfield.callers.actor import Actor
 from jackfield.invocation.entry import Entry
 from jackfield.kernel.errors import JackfieldError
+from jackfield.manifest.triggers import TriggerManifest
+from jackfield_platform.triggers.event_places import place_fault
 from jackfield_store.access import Tokens
 from jackfield_store.journal import Queue
 
@@ -145,6 +149,14 @@ def test_what_can_start_nothing_is_refused_at_once(stage: TriggerStage) -> None:
             stage.add("notes", then=then)
         said = refused.value
         assert place in f"{said.message} {[(detail.path, detail.message) for detail in said.details]} {said.hint}", then
+
+
+def test_a_place_of_any_json_is_suggested_where_json_is() -> None:
+    """The body of ``http/webhook`` is open: what is looked for elsewhere may be in it, and nowhere in a text."""
+    raw = json.loads(files("jackfield_http").joinpath("connector.json").read_text(encoding="utf-8"))
+    trigger = TriggerManifest.from_json(next(row for row in raw["triggers"] if row["key"] == "webhook"), "webhook")
+    assert place_fault(trigger, "/data/payload/body/name") is None
+    assert "did you mean '/data/payload/body/name'?" in (place_fault(trigger, "/data/payload/json/name") or "")
 
 
 _KEYS = {"accessKeyId": "AKIAEXAMPLE", "secretAccessKey": "secret-4711"}

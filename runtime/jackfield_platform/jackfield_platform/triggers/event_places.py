@@ -48,7 +48,10 @@ def place_fault(trigger: TriggerManifest, path: str) -> str | None:
         if may_hold(trigger.event, trigger.event, steps):
             return None
     last = path.rpartition("/")[2]
-    same = next((one for one in known if one.rpartition("/")[2] == last), None)
+    root = trigger.event
+    declared = (path for path, _ in zip(_declared(root, root, _PAYLOAD, 0), range(_MOST), strict=False))
+    below = (child(one, last) for one in declared if may_hold(root, root, [*names(one.removeprefix(_PAYLOAD)), last]))
+    same = next((one for one in known if one.rpartition("/")[2] == last), None) or next(below, None)
     tail = f"; did you mean '{same}'?" if same else did_you_mean(path, known) or f"; it has {', '.join(list(known)[:5])}"
     return f"an event of this trigger has nothing at '{path[:120]}'{tail}"
 
