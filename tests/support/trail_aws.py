@@ -98,6 +98,7 @@ def _moment(value: Any) -> float:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # a body would wait for the delayed acknowledgement of its head, 40 ms
     aws: TrailAws
 
     def log_message(self, *_: Any) -> None:

@@ -202,3 +202,17 @@ def test_a_look_that_waits_for_its_turn_writes_nothing(stage: TrailStage, monkey
         claims = {row.id: row.claim for row in transaction.execute("SELECT id, claim FROM doubts", {})}
     assert [claims[identifier] for identifier in late] == [1] * 8  # by their claim, which a look that writes counts on once more
     assert len(stage.aws.lookups) == 1
+
+
+def test_doubts_that_wait_for_a_reading_are_put_off(stage: TrailStage) -> None:
+    """One doubt reads the log, a record a page; the others look minutes later, or once their records are found. All settle."""
+    stage.aws.script, stage.aws.delay, stage.aws.page = ["cut"] * 8, 0.0, 1
+    lost = [stage.call(inputs={"Description": str(number)}).meta.invocation_id for number in range(8)]
+    stage.look(150.0)
+    stage.database.settle(5.0)
+    with stage.database.read() as transaction:
+        rows = transaction.execute("SELECT look_at FROM doubts WHERE look_at IS NOT NULL", {})
+    assert sum(190.0 < row.look_at - stage.clock.time() < 290.0 for row in rows) >= 6
+    for _ in range(40):
+        stage.look(20.0)
+    assert {stage.settled(identifier) for identifier in lost} == {("succeeded", "evidence")}

@@ -46,6 +46,19 @@ def test_an_event_makes_its_doubt_due_at_once(stage: DoubtStage) -> None:
     assert stage.entry(lost.meta.invocation_id).status == "succeeded"
 
 
+def test_an_event_keeps_the_place_of_a_doubt_that_is_overdue(stage: DoubtStage) -> None:
+    """After an outage thousands of doubts wait: one of which an event comes is not looked at after all others."""
+    stage.script("cut")
+    lost = stage.invoke("mailTicket")
+    stage.move(600.0)
+    stage.told(stage.noted("tickets")[0])
+    with stage.database.read() as transaction:
+        (row,) = transaction.execute("SELECT look_at FROM doubts", {})
+    assert row.look_at < stage.clock.time() - 500.0
+    stage.look()
+    assert stage.entry(lost.meta.invocation_id).status == "succeeded"
+
+
 def test_two_things_with_one_marker_are_ambiguous(stage: DoubtStage) -> None:
     """A copied marker comes with another ID: nobody can tell which is ours, so a person decides."""
     stage.script("cut")

@@ -54,6 +54,7 @@ _DROP = f"DELETE FROM doubts WHERE {_PLACE} AND since IS NULL"
 _COLUMNS = "workspace, id, facts, log, since, look_at, claim, looks, contradicted_at"
 _ONE = f"SELECT {_COLUMNS} FROM doubts WHERE {_PLACE}"
 _LOOKED = f"UPDATE doubts SET log = :log, looks = :looks, look_at = :look_at, claim = claim + 1 WHERE {_PLACE} AND claim = :claim"
+_PUT_OFF = f"UPDATE doubts SET look_at = :look_at, claim = claim + 1 WHERE {_PLACE} AND claim = :claim"
 _CONTRADICTED = f"UPDATE doubts SET contradicted_at = :now WHERE {_PLACE} AND contradicted_at IS NULL"
 _COUNT = """
 INSERT INTO event_counts (workspace, day, events, deliveries, looks) VALUES (:workspace, :day, 0, 0, :looks)
@@ -107,7 +108,8 @@ def spread(seconds: float) -> float:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Doubt:
-    """Row of a doubt. ``log`` has ``looks``, how often each source was ``made``, and since when one found nothing (``absent``)."""
+    """Row of a doubt. ``log`` has ``looks``, how often each source was ``made``, and since when one found nothing (``absent``); it and the
+    facts are empty while they are ``sealed``."""
 
     workspace: str
     id: str
@@ -118,6 +120,7 @@ class Doubt:
     looks: int
     look_at: float | None = None
     """When the next look is due; None if nobody looks by himself any more."""
+    sealed: Row | None = None
 
     @property
     def name(self) -> str:
@@ -142,6 +145,10 @@ class Doubts:
         facts = json.loads(self.vault.open(row.workspace, facts_place(row.id), row.facts)) if row.facts else {}
         log = {} if row.log is None else json.loads(self.vault.open(row.workspace, log_place(row.id), row.log))
         return Doubt(row.workspace, row.id, facts, log, row.since, row.claim, row.looks, row.look_at)
+
+    def present(self, doubt: Doubt) -> Doubt | None:
+        """Return a doubt as it was when it was claimed, decrypted; or as it is now. What is recorded of it holds only under its claim."""
+        return self.find(doubt.id) if doubt.sealed is None else replace(self.read(doubt.sealed), claim=doubt.claim)
 
     def claim(self, doubt: Doubt) -> Doubt | None:
         """Claim a doubt for the look that is due; None if none is, or another process looks."""
@@ -178,6 +185,11 @@ class Doubts:
             return more(transaction) if more is not None else True
 
         return self.database.record(unit)
+
+    def put_off(self, doubt: Doubt, at: float) -> None:
+        """Let the next look wait until ``at``, with the next commit of others. If that is lost, the end of the claim makes it due."""
+        values = {"workspace": self.workspace, "id": doubt.id, "claim": doubt.claim, "look_at": at}
+        self.database.defer(lambda transaction: transaction.change(_PUT_OFF, values))
 
     def find_out(self, doubt: Doubt, facts: Mapping[str, Any] | None, digests: Sequence[str]) -> Doubt:
         """Store the facts of a call whose process had left none, and the digests of its markers; None: nothing can be evidence.
@@ -258,4 +270,4 @@ class DueDoubts(DueRows):
 
     def _claimed(self, row: Row) -> Doubt:
         """Leave the facts to whoever looks: a row that cannot be decrypted is its workspace's trouble alone."""
-        return Doubt(row.workspace, row.id, {}, {}, row.since or 0.0, row.claim + 1, row.looks)
+        return Doubt(row.workspace, row.id, {}, {}, row.since or 0.0, row.claim + 1, row.looks, sealed=row)

@@ -283,16 +283,17 @@ class Journal(Watched):
             return self.held(key)
         return entry
 
-    def find(self, identifier: str) -> Entry:
-        """Find the entry of an invocation.
+    def find(self, identifier: str, *, alone: bool = False) -> Entry:
+        """Find the entry of an invocation; ``alone``, without its inputs, and without what looks and events have told of it.
 
         :raises InvalidInvocation: if the workspace has no such invocation.
         """
         self.record_owed()
-        with self.database.read() as transaction:
-            row = transaction.find(sql.SELECT_ONE, {"workspace": self.workspace, "id": identifier})
+        row = self.database.look_up(sql.SELECT_ONE, {"workspace": self.workspace, "id": identifier}, flush=True)
         if row is None:
             raise unknown_entry(identifier)
+        if alone:
+            return self._entry(row)
         queued = row.status == "queued" or row.inputs is None
         found = self._entry(row, None if queued else self.opened_inputs(identifier, row.inputs))
         if found.is_open and (blocked := blocked_workspace(self.database, self.workspace, self._clock.time())) is not None:

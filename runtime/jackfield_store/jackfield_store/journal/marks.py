@@ -35,7 +35,7 @@ WHERE (SELECT COUNT(*) FROM marked_events WHERE workspace = :workspace AND diges
 ON CONFLICT DO NOTHING
 """
 _WAKE = """
-UPDATE doubts SET look_at = :now, claim = claim + 1
+UPDATE doubts SET look_at = CASE WHEN look_at < :now THEN look_at ELSE :now END, claim = claim + 1
 WHERE workspace = :workspace AND since IS NOT NULL
     AND id IN (SELECT id FROM doubt_markers WHERE workspace = :workspace AND digest = :digest AND id <> :besides)
 """
@@ -93,8 +93,8 @@ def know(transaction: Transaction, workspace: str, identifier: str, digests: Seq
 
 
 def keep(transaction: Transaction, workspace: str, found: Sequence[NewMark], now: float, *, besides: str = "") -> None:
-    """Keep events, and make the doubts due that they are about, except ``besides``, which looks at this moment. What is old, and what its
-    source has too much of, is deleted once for all of them."""
+    """Keep events, and make the doubts due that they are about, except ``besides``, which looks at this moment. A doubt that is
+    overdue keeps its place before others. What is old, and what its source has too much of, is deleted once for all of them."""
     filled = set[str]()
     for one in found:
         own = {"workspace": workspace, "digest": one.digest}
@@ -120,8 +120,7 @@ def kept_events(database: Database, vault: Vault, workspace: str, digests: Seque
         return []
     names = {f"d{place}": digest for place, digest in enumerate(digests)}
     statement = _KEPT.format(digests=", ".join(f":{name}" for name in names), most=_MOST_READ)
-    with database.read() as transaction:
-        rows = transaction.execute(statement, {"workspace": workspace, **names})
+    rows = database.dialect.look_up(statement, {"workspace": workspace, **names})
     found: list[dict[str, Any]] = [json.loads(vault.open(workspace, marked_place(row.digest, row.reference), row.sealed)) for row in rows]
     return found
 

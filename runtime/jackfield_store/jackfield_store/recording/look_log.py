@@ -57,9 +57,10 @@ class LookLog:
         """Let a look go on later whose source is not read to its end yet."""
         self._again = seconds
 
-    def only_waits(self, most: float) -> bool:
-        """Return whether this round has found nothing, and the next one is due within ``most`` seconds, but not at once."""
-        return not self.found and self._again is not None and 2.0 < self._again <= most
+    @property
+    def only_waits(self) -> bool:
+        """True if this round has found nothing, and goes on later, but not at once."""
+        return not self.found and self._again is not None and self._again > 2.0
 
     def is_due(self, row: Mapping[str, Any]) -> bool:
         """Return whether the next look at a source is due."""

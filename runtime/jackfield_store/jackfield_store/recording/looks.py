@@ -62,10 +62,10 @@ def look(pipeline: Pipe, journal: Journal, doubt: Doubt, *, settle: str, absent:
 
 def _looked(pipeline: Pipe, journal: Journal, doubt: Doubt, *, settle: str, absent: bool, by_person: bool) -> Report:
     doubts = Doubts(journal.database, journal.vault, journal.workspace, pipeline.dependencies.clock)
-    known = doubts.find(doubt.id)
+    known = doubts.present(doubt)
     if known is None or (not by_person and known.claim != doubt.claim):
         raise OvertakenError
-    entry, now = journal.find(doubt.id), doubts.time.now()
+    entry, now = journal.find(doubt.id, alone=True), doubts.time.now()
     log = LookLog(known, now)
     if settle == "off":
         doubts.looked(known, log.to_json(), None, looks=0)
@@ -97,9 +97,12 @@ def _looked(pipeline: Pipe, journal: Journal, doubt: Doubt, *, settle: str, abse
 
 
 def _recorded(doubts: Doubts, doubt: Doubt, log: LookLog, *, is_open: bool, by_person: bool) -> Report:
-    """Record a round that has decided nothing. One that only waits for a log commits nothing: the end of its claim makes it due."""
-    if by_person or not is_open or not log.only_waits(LASTS):
+    """Record a round that has decided nothing. One that only waits for a log waits for no commit: the end of its claim makes it due, or it
+    is put off with the next commit of others."""
+    if by_person or not is_open or not log.only_waits:
         doubts.looked(doubt, log.to_json(), log.next() if is_open else None, looks=len(log.found))
+    elif (at := log.next()) is not None and at > doubts.time.now() + LASTS:
+        doubts.put_off(doubt, at)
     return Report(log.found)
 
 
@@ -313,14 +316,16 @@ class _Looking:
 
     def output(self, row: Mapping[str, Any], item: Any) -> tuple[Mapping[str, Any] | None, Sequence[str]]:
         """Return the output that a look has declared, or that an event proves, if it is one of the action; else None. Return also the
-        references by which further events name it."""
+        references by which further events name it. A log has none."""
+        if "source" in row:
+            return None, ()
         try:
             plan = run_in_thread(plan_of(self._pipeline, self.entry, self.doubt.facts))
             connector = plan.manifest.key
             if "trigger" in row:
                 reference = item.get("reference")
                 return output_of(plan, item), [reference_of(connector, reference)] if reference else []
-            found = None if "source" in row else self._declared(row, item, plan)
+            found = self._declared(row, item, plan)
         except (JackfieldError, LookupError, InvalidOutput):
             return None, ()
         return found, () if found is None else references_in(found, plan.references, connector)

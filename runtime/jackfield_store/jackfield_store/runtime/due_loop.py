@@ -8,10 +8,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from jackfield.kernel.clock import monotonic
 from jackfield.kernel.errors import JackfieldError, Unavailable
 from jackfield.kernel.failures import Raised, attempt
 from jackfield.kernel.threads import Threads
@@ -56,14 +59,22 @@ T = TypeVar("T")
 
 
 class DueLoop(Generic[D]):
-    """Loop of one process. ``what`` names its work in messages, ``row`` a row; it claims up to ``at_once`` rows at a time, and works on up
-    to ``threads`` of them at once. While a look is slow, up to ``looks`` go on beside it. ``submit`` notifies the queue's engine;
-    ``stopping`` says when nothing new is begun."""
+    """Loop of one process.
+
+    - ``what`` names its work in messages, ``row`` a row.
+    - ``at_once``: rows that it claims at a time; it works on up to ``threads`` of them at once.
+    - ``quick``: seconds; rows that take less are worked on one after the other, since threads would only contend for the interpreter.
+    - ``share``: part of a processor's time that its work takes at most; it rests in between.
+    - ``looks``: how many looks go on beside each other while one is slow.
+    - ``submit`` notifies the queue's engine; ``stopping`` says when nothing new is begun.
+    """
 
     what = row = ""
     at_once = 1
     threads = 1
     looks = 1
+    share = 1.0
+    quick = 0.0
 
     def __init__(
         self, runtimes: RuntimePool, submit: Callable[[], None] = lambda: None, stopping: Callable[[], bool] = lambda: False
@@ -74,6 +85,8 @@ class DueLoop(Generic[D]):
         self._stopping = stopping
         self._log = logging.getLogger(f"jackfield.{self.what}")
         self._task: asyncio.Task[None] | None = None
+        self._spent: deque[float] = deque(maxlen=1_000)
+        """Seconds of a processor's time that work has taken since the last rest."""
 
     def start(self) -> None:
         """Begin to look for work, if there is a database; call it in the event loop."""
@@ -97,11 +110,13 @@ class DueLoop(Generic[D]):
         if wait is None or wait > 0:
             return POLL if wait is None else min(POLL, wait)
         claimed, work = due.claim(self.at_once), partial(self._work, due)
-        if len(claimed) > 1:
-            with Threads(self.threads, f"jackfield-{self.what}") as threads:  # so that they share commits
-                list(threads.map(work, claimed))
-        else:
-            list(map(work, claimed))
+        begun, done = monotonic(), 0
+        while done < len(claimed) and (done + 1 == len(claimed) or monotonic() - begun < self.quick * (done + 1)):
+            work(claimed[done])
+            done += 1
+        if done < len(claimed):
+            with Threads(self.threads, f"jackfield-{self.what}") as threads:  # so that they share waits and commits
+                list(threads.map(work, claimed[done:]))
         return 0.0
 
     def _opened(self) -> D:
@@ -112,10 +127,17 @@ class DueLoop(Generic[D]):
 
     def _work(self, due: D, claimed: Any) -> None:
         """Work on one row. Its failure is its own, or its workspace's: the claim runs out, and no other row waits."""
+        begun = time.thread_time()
         try:
             self._runtimes.blocked.apart(claimed.workspace, f"the {self.row} '{claimed.name}'", partial(self._worked, due, claimed))
         except Unavailable as error:
             self._log.error("the %s '%s' of the workspace '%s' has to wait: %s", self.row, claimed.name, claimed.workspace, error.message)
+        finally:
+            self._spent.append(time.thread_time() - begun)
+
+    def _rest(self) -> float:
+        """Return the seconds to rest after what was done since the last time."""
+        return sum(self._spent.popleft() for _ in range(len(self._spent))) * (1 / self.share - 1)
 
     def _worked(self, due: D, claimed: Any) -> None:
         work = self._work_on(due, claimed)
@@ -137,7 +159,7 @@ class DueLoop(Generic[D]):
                 looks.add(asyncio.ensure_future(self._tried(self.look)))
                 patience = _SLOW if len(looks) < self.looks else None
                 done, looks = await asyncio.wait(looks, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
-                await asyncio.sleep(min((look.result() for look in done), default=0.0))
+                await asyncio.sleep(max(self._rest(), min((look.result() for look in done), default=0.0)))
         finally:
             for look in looks:
                 look.cancel()

@@ -31,6 +31,7 @@ class EvidenceLoop(DueLoop[DueDoubts]):
     what, row = "doubts", "doubt"
     at_once = threads = 8
     looks = 2
+    share, quick = 0.04, 0.05  # after an outage there are thousands of doubts, and calls go on beside them
 
     def __init__(self, runtimes: RuntimePool, note: Listener | None = None, stopping: Callable[[], bool] = lambda: False) -> None:
         super().__init__(runtimes, stopping=stopping)
