@@ -139,7 +139,7 @@ MUTATIONS = (
     Mutation("a doubt is not on the disk", "jackfield_store/recording/record.py", ' or result.status == "in_doubt"\n', "\n", _FAULTS),
     Mutation(
         "a replay is recorded again", "jackfield_store/recording/record.py",
-        "self.is_left = True\n                return replay_of(entry)", "return replay_of(entry)", _KEYS,
+        "self.is_left = found is not None\n", "", _KEYS,
     ),
     Mutation("an expired key of a doubt is free", "jackfield_store/journal/journal.py", ' and entry.status != "in_doubt" and', " and", _KEYS),
     Mutation(

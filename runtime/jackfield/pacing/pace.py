@@ -62,6 +62,11 @@ class Pace(ProcessLocal):
         self._asked_since = float("-inf")
         self._learns, self._free, self._free_since = learns, 0, float("-inf")
 
+    @property
+    def is_free(self) -> bool:
+        """True if a call would not wait now."""
+        return self._learns and self._line[2] is None
+
     def free(self) -> bool:
         """Count a call and return True if nothing limits it, and nobody states limits that it would count in."""
         if not self._learns or self._line[2] is not None:

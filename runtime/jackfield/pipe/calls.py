@@ -1,4 +1,4 @@
-"""Calls of one runtime that run in this process: its end waits for them."""
+"""Calls of one runtime that run in this process: its end waits for them. Beside it, which calls wait for nothing until they begin."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from jackfield.kernel.clock import monotonic
 from jackfield.kernel.ends import no_modules
 from jackfield.kernel.errors import Sent, Unavailable
 from jackfield.kernel.fork import ProcessLocal
+from jackfield.pacing.pace import pace_of
 from jackfield.pipe.on_time import GRACE
 from jackfield.pipe.waiter import running_loop
 
 if TYPE_CHECKING:
     import asyncio
 
+    from jackfield.kernel.clock import Clock
+    from jackfield.pipe.plan import Plan
     from jackfield.pipe.run import Run
 
 LOOK = 0.1
@@ -90,3 +93,24 @@ class Calls(ProcessLocal):
 def _is_in_time(run: Run) -> bool:
     deadline = getattr(run, "deadline", None)
     return deadline is None or bool(deadline.clock.monotonic() < deadline.at + GRACE)
+
+
+def begins_at_once(plan: Plan, run: Run, clock: Clock) -> bool:
+    """Return whether a call most likely waits for nothing between its admission and its begin, and opens its connection from memory.
+
+    A second call with its key may come as far as that: it has asked nobody for credentials, and neither waited nor counted at the provider.
+    """
+    opening = plan.kept
+    if (
+        run.asks is not None
+        or run.claimed is not None
+        or opening is None
+        or not plan.is_loaded
+        or plan.loan is not None
+        or not opening.is_inline_ok
+    ):
+        return False
+    code = plan.code
+    if code.returns_files or code.pace_by or plan.action.rate_limit is not None:
+        return False
+    return code.budget is not None or pace_of(opening.cache, (plan.manifest.key, code.key), clock, {}, (), None).is_free

@@ -6,10 +6,9 @@ begin (put the entry on the disk). Run: attempts, page by page. Settle: judge an
 observe stages are told the five in between.
 
 Durable: the begin of a ``write``, and of any call with an idempotency key, is on the disk before the action's first byte. Opening may have
-reached a token endpoint by then. The outcome is on the disk before the caller gets it if the call has a key or is in doubt. The outcome of
-a ``write`` that runs alone is committed by then (``Record.end``). All else is written with the next commit, a moment later. An outcome that
-cannot be written changes no Result: it is logged, and written once the database is back. Without a journal nothing is durable, and keys are
-refused.
+reached a token endpoint by then. The outcome is on the disk before the caller gets it if the call has a key or is in doubt. That of a
+``write`` that runs alone is committed by then (``Record.end``). All else is written with the next commit, a moment later. An outcome that
+cannot be written changes no Result: it is logged, and written once the database is back. Without a journal keys are refused.
 
 Killed: before its begin is on the disk, a call leaves no trace, and nothing of its action was sent. From then until its outcome is on the
 disk, it leaves a begin without an end: anything but a ``write`` may simply be run again, a ``write`` is in doubt. That includes a ``write``
@@ -40,7 +39,7 @@ from jackfield.pacing.turn import PostponedError
 from jackfield.pipe import endings
 from jackfield.pipe.attempts import Attempts
 from jackfield.pipe.call_rules import look_barred, refuse_job_timeout, refuse_queue_members
-from jackfield.pipe.calls import Calls
+from jackfield.pipe.calls import Calls, begins_at_once
 from jackfield.pipe.check import filled_inputs, typed_inputs
 from jackfield.pipe.evidence import shares_marker
 from jackfield.pipe.settle import rehearsed, settled
@@ -52,7 +51,7 @@ if TYPE_CHECKING:
     from jackfield.connector.hooks import Plugins
     from jackfield.invocation import Invocation, Result
     from jackfield.pipe.evidence import Dependencies
-    from jackfield.pipe.plan import Plans
+    from jackfield.pipe.plan import Plan, Plans
     from jackfield.pipe.policy_steps import Step
     from jackfield.pipe.ports import Access
     from jackfield.pipe.record import Record
@@ -107,14 +106,14 @@ class Pipeline:
 
         A postponed call has not ended: its exception goes on to the queue, which gives its row back. Ctrl-C, a cancelled task and whatever
         else the host raises (``interrupts``) go on, too, once ``endings.interrupted`` has recorded what had been sent (during
-        ``record.end``, that does). ``live`` is for those who cancel from elsewhere: attempts look at it. ``run.recorded`` is the Result
-        without what only the caller may see.
+        ``record.end``, that does). Who cancels from elsewhere uses ``live``, at which attempts look. ``run.recorded`` lacks what only the
+        caller may see.
         """
         self.calls.begin(run)
         try:
             result = await self._outcome(given, run)
             if run.record is not None:
-                await run.record.end(run.recorded or result, is_last=partial(self.calls.is_last, run))
+                result = await run.record.end(run.recorded or result, is_last=partial(self.calls.is_last, run)) or result
                 result.meta.warnings = (*result.meta.warnings, *run.record.unrecorded)
         finally:
             self.calls.end(run)
@@ -179,7 +178,7 @@ class Pipeline:
         run.deadline.check()  # it began when the request arrived
         plan = await self.plans.find(invocation, run)
         begin_within(run, self.dependencies)
-        if (answered := await self._answered(given, run, record)) is not None:
+        if (answered := await self._answered(given, run, record, plan)) is not None:
             return answered
         enter("check")
         inputs = await filled_inputs(plan, run, self.dependencies, self.catalog)
@@ -215,16 +214,18 @@ class Pipeline:
         settle = partial(self._settled, attempts, output)
         return await waiter.compute(settle) if waiter.suspends and plan.settles_long(output) else settle()
 
-    async def _answered(self, given: Hidden, run: Run, record: Record | None) -> Result | None:
+    async def _answered(self, given: Hidden, run: Run, record: Record | None, plan: Plan) -> Result | None:
         """Return the Result of an earlier call with the same key, or let the call wait until a person approves it, if a rule asks for that.
         None if it goes on: nothing asks, it is rehearsed, or it was approved and is what was shown.
 
         :raises ApprovalRequired: if it cannot wait.
         :raises Cancelled: if it was approved and is not what was shown any more.
         """
-        if self.judges or self.access.lacks_policy:  # not by the property: that would be a call more
+        if judges := self.judges or self.access.lacks_policy:  # not by the property: that would be a call more
             await self.judge(run)
-        if record is not None and (replayed := await record.replay()) is not None:
+        is_unseen = run.invocation.idempotency_key is not None and not judges and self.enter is _ignore_stage
+        puts_off = is_unseen and begins_at_once(plan, run, self.dependencies.clock)
+        if record is not None and (replayed := await record.replay(puts_off=puts_off)) is not None:
             return replayed
         is_asked = run.asks is not None or (run.claimed is not None and run.claimed.approval is not None)
         return await self.recording.asked(self, given.value, run) if is_asked and not run.invocation.dry_run else None
@@ -246,8 +247,7 @@ class Pipeline:
             raise _refusal(run, self.dependencies, error, _UNDECIDED) if run.claimed is not None else error from None
 
     async def judged(self, run: Run, result: Result, caller: Caller | None = None) -> Result:
-        """Return a Result without what the policies withhold of its output or of its error, replayed ones, too. ``caller`` had asked
-        for it, if not the run's own."""
+        """Return a Result, replayed ones too, without what the policies withhold of it. ``caller`` had asked for it, if not the run's."""
         if result.output is None and not _tells(run, result) and not run.returned:
             return result
         found: Result = await _policy().judge_output(self.plugins, run, result, self.dependencies, caller or run.caller)
@@ -336,8 +336,7 @@ class Pipeline:
             opening.cache.cached(("expired", moment // _EXPIRED_EVERY), note)
 
     def _settled(self, attempts: Attempts, output: Mapping[str, Any]) -> Result:
-        """Judge and mask the output; note that a named connection works. That is noted for each process and version of the connection from
-        time to time: another process may have found that it does not."""
+        """Judge and mask the output; note from time to time that a named connection works: another process may not know."""
         result, target, opening = settled(attempts, output), attempts.plan.target, attempts.opening
         if target is not None and opening is not None and target.name is not None:
             name, identifier, version = target.name, target.id, target.version

@@ -285,6 +285,11 @@ class Plan(SecretHolder):
                 self._opening = found
         return found
 
+    @property
+    def kept(self) -> OpenConnection | None:
+        """Connection that ``opening`` keeps for further calls, if it does."""
+        return self._opening
+
     def found_at(self, moment: tuple[int, int, int]) -> None:
         """Drop the verdict on the connection's hosts if something has changed since it was found."""
         if moment != self._moment and self._opening is not None and self._opening.judge is not None:

@@ -64,8 +64,10 @@ class Record(Protocol):
         """Keep what looks for evidence need, in case the call ends in doubt. ``inputs`` are those that take effect; with ``is_shared`` all
         attempts carry one marker."""
 
-    async def replay(self) -> Result | None:
+    async def replay(self, *, puts_off: bool = False) -> Result | None:
         """Return the recorded Result for the idempotency key; None if this invocation is the first with it, or has no key.
+
+        ``puts_off``: a key that is most likely new may be looked for only where the call begins or ends.
 
         :raises IdempotencyConflict: if the key belongs to another request, or its request still runs after the time to wait.
         """
@@ -81,8 +83,9 @@ class Record(Protocol):
         """Record what the start of a job has returned, and what polls it, with ``in_transaction`` in the same transaction; False if another
         process has taken the invocation over."""
 
-    async def end(self, result: Result, *, is_last: Callable[[], bool]) -> None:
-        """Record the outcome; ``is_last``, asked once that is recorded or put off, returns whether no other call is to share the commit."""
+    async def end(self, result: Result, *, is_last: Callable[[], bool]) -> Result | None:
+        """Record the outcome. Return what takes its place: the Result of an earlier call with the key, if the look for it was put off.
+        ``is_last``, asked once that is recorded or put off, returns whether no other call is to share the commit."""
 
     def finish_interrupted(self, result: Result | None) -> None:
         """Record the outcome of a run that is interrupted; None if nothing was sent."""

@@ -18,14 +18,16 @@ from jackfield.kernel.commits import CommitUnknown
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.ends import is_ending
 from jackfield.kernel.errors import Cancelled, IdempotencyConflict, JackfieldError, NotYet
-from jackfield.kernel.hints import NextStep
 from jackfield.kernel.interrupts import let_out_of_call
+from jackfield.pipe.settle import failed
 from jackfield.redaction.marks import leaves, masked
 from jackfield.redaction.redactor import Redactor
 from jackfield_store.database.faults import UniqueViolation
-from jackfield_store.recording.replays import replay_of, unended
+from jackfield_store.journal.seen_keys import SeenKeys
+from jackfield_store.recording.held_keys import result_of_holder
+from jackfield_store.recording.replays import replay_of
 from jackfield_store.recording.sealing import sealed_exchanges
-from jackfield_store.recording.twins import FIRST_LOOK, LONGEST_LOOK, joined, twin_digest
+from jackfield_store.recording.twins import joined, twin_digest
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -69,7 +71,7 @@ class Record:
         draft.delivery = run.claimed.delivery if run.claimed is not None else 0
         self.keeps = False
         self._wait_until = run.deadline.at if run.wait is True else min(run.deadline.at, clock.monotonic() + run.wait)
-        self.started = False
+        self.started = self._is_put_off = False
         self._put_off: Deferred | None = None
         """Its start, if that goes with the next commit."""
         self._unbegun = False
@@ -85,38 +87,29 @@ class Record:
         """What was exchanged with the provider, sealed, once the call has ended."""
         self.sees: Callable[[Entry], bool]
 
-    async def replay(self, *, joins: bool = False) -> Result | None:
-        """Return the recorded Result for the idempotency key; None if this invocation is the first with it, or has no key. One that
-        ``joins`` its request gets a Result of status ``queued`` or ``running`` if that has not ended after the time to wait.
+    async def replay(self, *, joins: bool = False, puts_off: bool = False) -> Result | None:
+        """Return the recorded Result for the idempotency key, as ``result_of_holder`` does; None if there is none, or no key. With
+        ``puts_off``, one that this process has not seen is looked for only if it is found held at the begin, or if the call ends before it.
 
         :raises IdempotencyConflict: if the key belongs to another request, or its request still runs after the time to wait.
         """
-        if self._draft.idempotency_key is None or self._run.claimed is not None:
+        key = self._draft.idempotency_key
+        if key is None or self._run.claimed is not None:
             return None
-        pause = FIRST_LOOK
-        while True:
-            entry: Entry | None = await self._run.waiter.ask(self.holder)
-            if entry is None:
-                return None
-            if not entry.is_open:
-                self.is_left = True
-                return replay_of(entry)
-            if entry.status == "waiting" and await _seldom()[0].frees_key(self._journal, entry, self._run):
-                continue
-            left = self.wait_left
-            if (left <= 0 and joins) or entry.status == "waiting":
-                self.is_left = True
-                meta = Meta(entry.id, entry.connector, entry.connector_version, entry.action, entry.attempts, replayed=True)
-                return unended(meta, entry)
-            if left <= 0:
-                raise IdempotencyConflict(
-                    f"the request with this idempotency key is still running, as invocation {entry.id}",
-                    running=True,
-                    hint=NextStep("wait"),
-                    retry_after=1.0,
-                )
-            await self._run.waiter.pause(min(pause, left))
-            pause = min(LONGEST_LOOK, pause * 2)
+        self._is_put_off = SeenKeys.of(self._journal.database).add(self._journal.workspace, key) and puts_off
+        if self._is_put_off:
+            return None
+        found = await result_of_holder(self, lambda: _seldom()[0], joins=joins)
+        self.is_left = found is not None
+        return found
+
+    async def _replay_late(self) -> Result | None:
+        """Look for a key that was put off, as the call ends unbegun: a repeat gets its Result, not why it would be refused."""
+        try:
+            with within(self._patience(durable=False)):
+                return await self.replay()
+        except JackfieldError as error:
+            return failed(self._run.ended(), error) if isinstance(error, IdempotencyConflict) else None
 
     def holder(self) -> Entry | None:
         """Return the entry that holds this invocation's idempotency key, of the same request; None if the key is free.
@@ -149,10 +142,14 @@ class Record:
             self._put_off, self.started = database.defer(self._journal.starting(draft), _unwritten), True
             await self._catch_up()
             return None
+        was_put_off, self._is_put_off = self._is_put_off, False
         while True:
             try:
                 await self._run.waiter.record(database, self._begun(self._journal.starting(draft)))
             except UniqueViolation:
+                self._journal.tasks.pop(draft.id, None)
+                if was_put_off:
+                    SeenKeys.of(database).found_held()
                 found = await (self.replay() if draft.twin is None else self._joined())
                 if found is not None:
                     return found
@@ -270,9 +267,11 @@ class Record:
         journal.tasks.pop(draft.id, None)
         return self.is_left
 
-    async def end(self, result: Result, *, is_last: Callable[[], bool]) -> None:
+    async def end(self, result: Result, *, is_last: Callable[[], bool]) -> Result | None:
         """Record the invocation's outcome: at once if the caller may end its process next, and no other call runs that would share the
-        commit. A failure to do so is logged, since the Result stands."""
+        commit. A failure to do so is logged, since the Result stands. Return what takes its place (``_replay_late``)."""
+        late = await self._replay_late() if self._is_put_off else None
+        result = late or result
         if result.meta.dry_run and (result.output is not None or result.meta.request is not None):
             result = replace(result, output=None, meta=replace(result.meta, request=None))  # they have the inputs in them
         is_over = False
@@ -290,6 +289,7 @@ class Record:
         finally:
             if not is_over:
                 self.finish_now(result)
+        return late
 
     async def _finish(self, result: Result) -> None:
         if self._run.attempts is not None and (result.status != "succeeded" or self._run.invocation.trace):

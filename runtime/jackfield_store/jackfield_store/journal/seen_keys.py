@@ -1,0 +1,45 @@
+"""Idempotency keys that this process has seen. One that it has not seen is most likely held by no call, which begins without a look."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+
+from jackfield.kernel.clock import monotonic
+from jackfield_store.database import Database
+
+_MOST = 16_384
+"""Keys that are remembered, of all workspaces: a key that is forgotten costs a begin that fails, and a look then."""
+_WARY = 1.0
+"""Seconds for which each key is looked for first, after one was held that this process had not seen. Other calls are repeated then, too, as
+when a process was started anew; and a begin that fails lets all others of its commit run again, each by itself."""
+
+
+class SeenKeys:
+    """Keys of one process on one database, as hashes: one that equals another's costs a look."""
+
+    def __init__(self) -> None:
+        self._seen: OrderedDict[int, None] = OrderedDict()
+        self._wary_until = -math.inf
+
+    @classmethod
+    def of(cls, database: Database) -> SeenKeys:
+        """Return those of a database."""
+        return database.attached(cls, cls)
+
+    def close(self) -> None:
+        """Do nothing: keys hold no resource."""
+
+    def add(self, workspace: str, key: str) -> bool:
+        """Remember a key; return whether it is worth no look before its call begins."""
+        number, seen = hash((workspace, key)), self._seen
+        if number in seen:
+            return False
+        seen[number] = None
+        if len(seen) > _MOST:
+            seen.popitem(last=False)
+        return monotonic() >= self._wary_until
+
+    def found_held(self) -> None:
+        """Look for all keys first for a while: one was held that this process had not seen."""
+        self._wary_until = monotonic() + _WARY
