@@ -70,6 +70,17 @@ def test_whoever_leaves_half_way_is_in_nobodys_way(site: Attacked) -> None:
     assert site.stored() == ["main"]
 
 
+def test_a_name_is_free_once_its_session_is_over(site: Attacked) -> None:
+    """Whoever left half-way is in nobody's way after the session's time either, before any server has looked for such sessions."""
+    left = site.begin(user="grace")
+    site.at_provider(left)
+    site.clock.advance(1801)
+    begun = site.begin()
+    assert (site.status(left), site.stored()) == ("expired", [])
+    _, proof = site.approved(begun)
+    assert site.confirm(begun, proof).status == 200
+
+
 def test_whoever_left_before_anything_fits_is_counted_once_approved(site: Attacked) -> None:
     """Without another connection, the call says that none fits; right after the confirmation, it succeeds over the new one."""
     tenant = tenant_of(site)

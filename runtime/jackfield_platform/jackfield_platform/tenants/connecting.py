@@ -137,10 +137,14 @@ class Connecting:
         return self._table.find(identifier), link
 
     def _begin_anew(self, wanted: Wanted, actor: Actor) -> None:
-        """End the open session in which the same user has left the approval of the connection half-way, and free its name.
+        """End the open session in which the same user has left the approval of the connection half-way, and free its name, as sessions do
+        whose time is over.
 
         :raises SessionMoved: if the connection exists otherwise.
         """
+        self.sweep()
+        if not self._choice.exists(wanted.connection):
+            return
         earlier = next((one for one in self._table.open() if one.created and one.connection == wanted.connection), None)
         is_ours = earlier is not None and earlier.owner == actor.key
         text, hint = f"the connection '{wanted.connection}' exists", "Choose another name, or the mode 'reauth'."
