@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import random
 import subprocess
@@ -21,11 +22,15 @@ from tests.jackfield_store.journal.truth import check_truth, entries_by_key
 from clocks import FakeClock, time_passes
 from fake_aws import FakeAws
 from jackfield import Result
+from jackfield.kernel.threads import Threads
+from jackfield.pipe import open as opening
 from jackfield_store.database import open_database
+from jackfield_store.database.batches import Batches
 from jackfield_store.journal import Journal, seen_keys
 from jackfield_store.journal.seen_keys import SeenKeys
 from jackfield_store.runtime import Jackfield
 from nursery import connection, mail
+from scripted import Panel, Script, invocation, runtime, scripted
 
 _FIRST = "the first mail of a process"
 
@@ -33,6 +38,12 @@ _FIRST = "the first mail of a process"
 def sent(aws: FakeAws) -> int:
     """Return how many mails were sent beside the first of each process."""
     return sum(message.text != _FIRST for message in aws.messages)
+
+
+@pytest.fixture(autouse=True)
+def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each connection that was opened count as one that opens from memory, however busy the machine is."""
+    monkeypatch.setattr(opening, "_FAST", math.inf)
 
 
 class Looks:
@@ -99,8 +110,11 @@ def test_the_first_call_of_a_process_looks_first(upgraded: str, looks: Looks) ->
 
 
 @pytest.mark.parametrize("how", ["thread", "task"])
-def test_a_key_of_another_process_is_found_held_at_the_begin(upgraded: str, looks: Looks, how: str) -> None:
+def test_a_key_of_another_process_is_found_held_at_the_begin(
+    upgraded: str, looks: Looks, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The repeat gets the first Result, and sends nothing. For a while the process looks for each key first: there may be more repeats."""
+    monkeypatch.setattr(seen_keys, "_WARY", 3600.0)
     with FakeAws() as aws, processes(aws, upgraded) as (one, other):
         first = ask(one, mail("order-1"), how)
         looks.taken()
@@ -194,6 +208,33 @@ def test_a_doubt_of_another_process(upgraded: str, outcome: Any) -> None:
         assert one.journal is not None
         one.journal.resolve(doubt.meta.invocation_id, outcome, "ada")
         assert other.invoke(mail("order-1")).meta.replayed is (outcome == "succeeded")
+
+
+@pytest.mark.parametrize("how", ["new", "repeat"])
+def test_a_keyed_write_changes_threads_three_times(upgraded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    """In a server a write with a new key waits for its begin, its action and its end, of which two are commits; a repeat for one look."""
+    changes = list[str]()
+    of_pool, of_database = Threads.submit, Batches.submit
+
+    def asked(threads: Threads, *given: Any, **named: Any) -> Any:
+        changes.append("thread")
+        return of_pool(threads, *given, **named)
+
+    def submitted(batches: Batches, *given: Any, **named: Any) -> Any:
+        changes.append("commit")
+        return of_database(batches, *given, **named)
+
+    async def run(board: Panel) -> None:
+        await board.jackfield.begin(invocation(idempotencyKey="first"))
+        changes.clear()
+        result = await board.jackfield.begin(invocation(idempotencyKey="second" if how == "new" else "first"))
+        assert (result.status, result.meta.replayed) == ("succeeded", how == "repeat")
+
+    monkeypatch.setattr(Threads, "submit", asked)
+    monkeypatch.setattr(Batches, "submit", submitted)
+    with runtime(tmp_path, scripted(Script("done", "done"), effect="write"), database_url=upgraded) as board:
+        asyncio.run(run(board))
+    assert changes == (["commit", "thread", "commit"] if how == "new" else ["thread"])
 
 
 _SENDER = """
