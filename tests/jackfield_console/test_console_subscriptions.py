@@ -96,7 +96,7 @@ def test_what_each_event_starts_is_chosen_and_entered(place: Place) -> None:
     assert f'href="{address}&amp;then=echo/post"' in found
     assert "No action matches" in person.get(f"{address}&then=&q=xyzzyq").words
     form = person.get(f"{address}&then=echo/post").text
-    for part in ('name="then" value="echo/post"', ">hall</option>", "&quot;text&quot;: &quot;&quot;", "/data/payload/text"):
+    for part in ('name="then" value="echo/post"', ">hall, echo/token</option>", "&quot;text&quot;: &quot;&quot;", "/data/payload/text"):
         assert html.unescape(part) in html.unescape(form)
     assert [person.get(f"{address}&then={name}").status for name in ("echo/nothing", "nobody/post", "x")] == [404, 404, 404]
     for fields, said in (

@@ -16,8 +16,8 @@ from jackfield.invocation.file_references import without_given
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Attribute, Markup, Node, terms
 from jackfield.manifest.manifest import ActionManifest, Manifest
-from jackfield_console.action_choice import dialog
 from jackfield_console.code_tabs import call_as_code
+from jackfield_console.connection_choice import call_connection, connection_dialog, fitting_connections, refuse_unchosen
 from jackfield_console.connectors import icon_of
 from jackfield_console.form_schema import form_schema
 from jackfield_console.layout.assets import FORM_SCRIPTS
@@ -26,7 +26,7 @@ from jackfield_console.layout.components import (
     card,
     code_block,
     csrf_field,
-    field,
+    fault,
     form,
     guide,
     h,
@@ -38,7 +38,7 @@ from jackfield_console.layout.components import (
     text_field,
 )
 from jackfield_console.layout.page_request import PageRequest
-from jackfield_console.layout.shell import fragment, page
+from jackfield_console.layout.shell import fragment, outcome, page
 from jackfield_console.results import result_shown
 from jackfield_server.shared.operations.files import weight_of
 from jackfield_server.shared.requests.body import crowded, take_room
@@ -46,22 +46,8 @@ from jackfield_server.shared.requests.disconnect import cancelling
 from jackfield_server.shared.requests.json_response import answer
 from jackfield_server.shared.requests.problem import Problem
 
-_MOST = 1000
-_SHORT = 30
 _SCHEDULING, _BATCHING = "scheduling", "batching"
 EMPTY: Mapping[str, Any] = MappingProxyType({})
-
-
-def fitting_connections(request: PageRequest, manifest: Manifest, action: ActionManifest) -> list[dict[str, Any]]:
-    """List the connections whose type can serve the action."""
-    if not manifest.connection_types:
-        return []
-    found = []
-    for row in request.stored_connections(_MOST):
-        kind = manifest.connection_type(row["type"])
-        if kind is not None and kind.can_serve(action.key):
-            found.append(row)
-    return found
 
 
 def action_form(
@@ -114,7 +100,7 @@ def call_fields(
     )  # fmt: skip
     return [
         h.input(type="hidden", name="invocation", id="invocation", value="{}"),
-        _connection_field(request, manifest, choices, str(begin.get("connection") or "")),
+        call_connection(request, manifest, choices, str(begin.get("connection") or "")),
         h.div(h.h2("Inputs", id="heading-of-inputs"), offered, class_="row"),
         editor,
     ]
@@ -127,35 +113,6 @@ def _of_pages(action: ActionManifest) -> list[str]:
         return []
     further = [name for name, _ in pages.further_tokens]
     return [name for name in (pages.token_input, pages.all_input, pages.size_input, *further) if name is not None]
-
-
-def _connection_field(request: PageRequest, manifest: Manifest, choices: list[dict[str, Any]], chosen: str) -> Markup | None:
-    if not manifest.connection_types:
-        return None
-    if not any(row["name"] == chosen for row in choices):
-        chosen = choices[0]["name"] if len(choices) == 1 else ""  # never preselect one of several accounts
-    named = [] if chosen or not choices else [h.option("Choose a connection", value="", selected=True)]
-    named += [
-        h.option(_label(row), value=row["name"], selected=row["name"] == chosen, data_values=json.dumps(row["values"])) for row in choices
-    ]
-    picker = h.select(
-        named or h.option("Not known now" if request.is_silent else "No connections yet", value=""),
-        id="connection",
-        name="connection",
-        aria_describedby="connection-hint",
-    )
-    create = h.button(
-        "New connection", type="button", data_dialog="new-connection", hx_get=f"/new-connection?connector={manifest.key}&inside=1",
-        hx_target="#new-connection-body", disabled=not request.may("manage"),
-    )  # fmt: skip
-    return field("connection", "Connection", h.div(picker, create, class_="joined"), "The account that the action uses.")
-
-
-def _label(row: Mapping[str, Any]) -> str:
-    account = row.get("account") or {}
-    known = [str(account[name]) for name in ("label", "id") if account.get(name)]
-    account_text = next((text for text in known if len(text) <= _SHORT), row["type"])  # an ARN would not fit
-    return f"{row['name']}, {account_text}" + (" (failing)" if row.get("status") == "failing" else "")
 
 
 def _settings(request: PageRequest) -> Markup:
@@ -238,7 +195,7 @@ def shown(request: PageRequest) -> Response:
         badge(action.rule_effect),
         lead=[h.a(manifest.title, href=f"/connectors/{manifest.key}"), " · ", summary(action.description)],
     )
-    choices = fitting_connections(request, manifest, action)
+    choices = fitting_connections(request, manifest, action, str(begin.get("connection") or ""))
     filled = action_form(request, action, begin, choices, address, example)
     result = card("Result", h.div(h.p("Run the action to see its Result here.", class_="empty"), id="result"), id="answer")
     aside = h.div(
@@ -373,11 +330,6 @@ def _said(action: ActionManifest) -> str:
     return _EFFECTS["key" if is_by_key else action.effect]
 
 
-def connection_dialog() -> Markup:
-    """Render the dialog that adds a connection, beside a form with the fields of a call."""
-    return dialog("new-connection", "New connection")
-
-
 def _carrying(request: PageRequest, name: str, address: str, manifest: Manifest, action: ActionManifest) -> Markup:
     """Render the form of a button that takes what is filled in to another form: of a schedule, or of a file's rows."""
     named = [h.input(type="hidden", name=name, value=value) for name, value in (("connector", manifest.key), ("action", action.key))]
@@ -390,6 +342,10 @@ async def run(request: PageRequest) -> Response:
     request.require("invoke")
     manifest, action = found_action(request)
     invocation = read_invocation(request, manifest, action)
+    try:
+        refuse_unchosen(request.form, invocation)
+    except JackfieldError as error:
+        return outcome(request, "connectors", action.title, fault(error), status=error.http_status)
     if request.form.get("mode") == "dry":
         invocation["dryRun"] = True
     server = request.server

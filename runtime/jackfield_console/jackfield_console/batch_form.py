@@ -24,9 +24,10 @@ from jackfield.kernel.markup import Markup, Node, table
 from jackfield.kernel.pointers import cut
 from jackfield.manifest.manifest import ActionManifest, Manifest
 from jackfield.redaction.marks import MASK
-from jackfield_console.action import call_fields, connection_dialog, fitting_connections, read_invocation
+from jackfield_console.action import call_fields, read_invocation
 from jackfield_console.action_choice import actions_offered, choosing, chosen_action
 from jackfield_console.batch_file import MOST_ROWS, Row, Rows, Target, guessed, read_rows, row_inputs, targets
+from jackfield_console.connection_choice import connection_dialog, fitting_connections, refuse_unchosen
 from jackfield_console.layout.assets import FORM_SCRIPTS
 from jackfield_console.layout.components import check_field, choice_field, fault, fault_of, field, form, h, notice
 from jackfield_console.layout.page_request import PageRequest
@@ -120,6 +121,7 @@ def sent(request: PageRequest) -> Response:
     if "rows" not in request.form:
         return _form(request, called, common)
     try:
+        refuse_unchosen(request.form, common)
         batch = _read(request, called[1], common)
         wants = request.form.get("queue") == "on"
         content = _queued(request, batch) if wants and request.form.get("checked") == batch.digest else _check(request, batch, late=wants)
@@ -134,6 +136,7 @@ def _address(connector: str, action: str) -> str:
 
 def _form(request: PageRequest, called: tuple[Manifest, ActionManifest], begun: Mapping[str, Any]) -> Response:
     manifest, action = called
+    choices = fitting_connections(request, manifest, action, str(begun.get("connection") or ""))
     picker = h.input(type="file", id="file", accept=".csv,.tsv,.txt,text/csv", data_text_into="rows", aria_describedby="file-hint")
     limit = f"The first row names the columns. At most {MOST_ROWS:,} rows. Values with commas or line breaks are in double quotes."
     area = h.textarea(id="rows", name="rows", rows=6, spellcheck="false", class_="mono", aria_describedby="rows-hint")
@@ -149,7 +152,7 @@ def _form(request: PageRequest, called: tuple[Manifest, ActionManifest], begun: 
         field("rows", "Or its text", area, "A chosen file is shown here."),
         h.h2("The same for each row"),
         h.p("Inputs that no column has. A column's value goes before what is entered here.", class_="muted"),
-        call_fields(request, called, begun, fitting_connections(request, manifest, action)),
+        call_fields(request, called, begun, choices),
         check_field("again", "Run rows again that ran before", False, again),
         h.div(h.button("Check the rows", class_="primary"), h.span("Checking…", class_="busy-note", role="status"), class_="actions"),
         h.div(id="checked", aria_live="polite", class_="stack"),

@@ -8,8 +8,9 @@ from typing import Any
 
 from jackfield.invocation.entry import Entry
 from jackfield.invocation.file_references import without_given
-from jackfield.kernel.errors import IdempotencyConflict, InvalidInvocation
-from jackfield.kernel.markup import Node
+from jackfield.kernel.errors import IdempotencyConflict, InvalidInvocation, UnknownConnection
+from jackfield.kernel.markup import Markup, Node
+from jackfield.manifest.manifest import ActionManifest
 from jackfield.redaction.marks import MASK
 from jackfield_console.layout.components import badge, h, notice
 from jackfield_console.layout.page_request import PageRequest
@@ -35,7 +36,7 @@ def named(request: PageRequest, identifier: str) -> Node:
 def _again(request: PageRequest, identifier: str, once: str) -> Node:
     """Queue the same call anew. Sent again, the form finds the call that it has queued by its idempotency key."""
     entry = request.journal.find(identifier)
-    reason = _unrepeatable(entry)
+    reason = _unrepeatable(entry) or _unconnected(request, entry)
     if reason is not None:
         raise NotDone(*reason)
     found = request.runtime.enqueue(
@@ -59,7 +60,7 @@ def _together(once: str) -> Node:
 
 def _unrepeatable(entry: Entry) -> Sequence[Node] | None:
     """Return why a call cannot be repeated from its record alone; None if it can."""
-    form = h.a("Run it from its form", href=f"/connectors/{entry.connector}/actions/{entry.action}?again={entry.id}")
+    form = _its_form(entry)
     doubt = h.a("Resolve it", href=f"/invocations/{entry.id}")
     inputs = entry.inputs
     reasons: tuple[tuple[bool, Sequence[Node]], ...] = (
@@ -71,6 +72,29 @@ def _unrepeatable(entry: Entry) -> Sequence[Node] | None:
         (_is_partial(inputs), ("Its record lacks secrets, or files that were passed by path. ", form, ".")),
     )
     return next((reason for holds, reason in reasons if holds), None)
+
+
+def _its_form(entry: Entry) -> Markup:
+    return h.a("Run it from its form", href=f"/connectors/{entry.connector}/actions/{entry.action}?again={entry.id}")
+
+
+def _unconnected(request: PageRequest, entry: Entry) -> Sequence[Node] | None:
+    """Return why a call cannot be made over its connection: the runtime would take the only other one in the place of none."""
+    if entry.connection is None:
+        action = _action(request, entry)
+        if action is None or not action.needs_connection:
+            return None
+        return "No connection is recorded of it: it was given with the call, or none was found. ", _its_form(entry), "."
+    try:
+        request.connections.show(entry.connection)
+    except UnknownConnection as error:
+        return "Its connection was renamed or removed (", error.message, "). ", _its_form(entry), ", where you choose the connection."
+    return None
+
+
+def _action(request: PageRequest, entry: Entry) -> ActionManifest | None:
+    manifest = request.catalog.look(entry.connector)[1]
+    return None if manifest is None or not manifest.connection_types else manifest.actions.get(entry.action)
 
 
 def _is_partial(inputs: Mapping[str, Any] | None) -> bool:

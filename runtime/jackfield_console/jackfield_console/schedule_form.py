@@ -14,8 +14,9 @@ from jackfield.kernel.errors import Detail, InvalidInvocation, JackfieldError
 from jackfield.kernel.markup import Markup, Node
 from jackfield.kernel.placeholders import placeholders
 from jackfield.manifest.manifest import ActionManifest
-from jackfield_console.action import call_fields, connection_dialog, fitting_connections
+from jackfield_console.action import call_fields
 from jackfield_console.action_choice import STARTED, actions_offered, choice_dialog, chooser, choosing, chosen_action
+from jackfield_console.connection_choice import connection_dialog, fitting_connections, refuse_unchosen
 from jackfield_console.layout.assets import FORM_SCRIPTS
 from jackfield_console.layout.components import check_field, choice_field, fault_of, form, h, json_text, lines_field, text_field
 from jackfield_console.layout.page_request import PageRequest
@@ -148,7 +149,8 @@ def _call(request: PageRequest, call: Mapping[str, Any]) -> Markup:
         fields: list[Node] = [h.input(type="hidden", name="invocation", value="{}")]  # its connector is no longer installed
         known = False
     else:
-        fields = [call_fields(request, (manifest, action), call, fitting_connections(request, manifest, action))]
+        choices = fitting_connections(request, manifest, action, str(call.get("connection") or ""))
+        fields = [call_fields(request, (manifest, action), call, choices)]
         known = not _needs_json(call)
     about = h.p(
         "Runs ", h.a(h.code(f"{connector}/{key}"), href=f"/connectors/{connector}/actions/{key}", target="_blank"), ". ",
@@ -177,10 +179,15 @@ def _policies(request: PageRequest) -> dict[str, str]:
 
 
 def _invocation(request: PageRequest) -> dict[str, Any]:
-    """Read the invocation: the JSON where that is switched on, else the fields of the action."""
+    """Read the invocation: the JSON where that is switched on, else the fields of the action.
+
+    :raises InvalidInput: if no connection is chosen for one that is gone.
+    :raises InvalidInvocation: if it is not the JSON of an object.
+    """
     if request.form.get("as-json") == "on":
         return _decoded(request.form.get("document", ""))
     given = _decoded(request.form.get("invocation", ""))
+    refuse_unchosen(request.form, given)
     return {"connector": request.form.get("connector", ""), "action": request.form.get("action", ""), **given}
 
 

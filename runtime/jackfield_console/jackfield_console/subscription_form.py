@@ -16,8 +16,8 @@ from jackfield.kernel.errors import InvalidInvocation, JackfieldError
 from jackfield.kernel.markup import Markup, Node
 from jackfield.manifest.manifest import Manifest
 from jackfield.manifest.triggers import TriggerManifest
-from jackfield_console.action import connection_dialog
 from jackfield_console.action_choice import STARTED, actions_offered, choice_dialog, choosing
+from jackfield_console.connection_choice import connection_dialog, connection_field
 from jackfield_console.connectors import icon_of
 from jackfield_console.form_schema import form_schema
 from jackfield_console.layout.assets import FORM_SCRIPTS
@@ -37,7 +37,7 @@ from jackfield_console.layout.components import (
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import fragment, outcome, page, redirect
 from jackfield_console.masked_inputs import refuse_masks
-from jackfield_console.subscription_start import connection_field, read_start, start_fields
+from jackfield_console.subscription_start import read_start, start_fields
 from jackfield_console.subscriptions import latest_events, subscriptions_of
 from jackfield_platform.triggers.event_places import known_places
 from jackfield_server.shared.requests.problem import Problem
@@ -276,7 +276,7 @@ def _polling(trigger: TriggerManifest, every: float | None = None) -> Iterator[t
 
 def _connections(request: PageRequest, manifest: Manifest) -> Node:
     rows = [row for row in request.connections.list(limit=_MOST).items if manifest.connection_type(row["type"]) is not None]
-    return connection_field(manifest.key, "connection", "Connection", [(row["name"], f"{row['name']}, {row['type']}") for row in rows])
+    return connection_field(request, manifest.key, rows)
 
 
 def _secret(made: dict[str, Any], address: str) -> Markup:

@@ -14,10 +14,11 @@ from jackfield.kernel.errors import Detail, InvalidInvocation
 from jackfield.kernel.markup import Markup, Node, terms
 from jackfield.kernel.pointers import cut
 from jackfield.manifest.manifest import ActionManifest, Manifest
-from jackfield_console.action import EMPTY, fitting_connections
+from jackfield_console.action import EMPTY
 from jackfield_console.action_choice import chooser, chosen_action
+from jackfield_console.connection_choice import connection_field, fitting_connections
 from jackfield_console.form_schema import form_schema
-from jackfield_console.layout.components import card, check_field, code_block, field, h, json_text, lines_field
+from jackfield_console.layout.components import card, check_field, code_block, h, json_text, lines_field
 from jackfield_console.layout.page_request import PageRequest
 
 _PLACES = 60
@@ -41,10 +42,9 @@ def start_fields(
     shown = h.a(h.code(name), href=f"/connectors/{connector}/actions/{key}", target="_blank")
     yield "then/action", [h.input(type="hidden", name="then", value=name), h.p("Each event starts ", shown, ". ", choose)]
     if manifest.connection_types and action.needs_connection:
-        rows = fitting_connections(request, manifest, action)
-        label, values = f"Connection to {manifest.title}", {row["name"]: row["values"] for row in rows}
-        choices = [(row["name"], row["name"]) for row in rows]
-        yield "then/connection", connection_field(connector, _CONNECTION, label, choices, begun.get("connection"), values)
+        stored, label = str(begun.get("connection") or ""), f"Connection to {manifest.title}"
+        rows = fitting_connections(request, manifest, action, stored)
+        yield "then/connection", connection_field(request, connector, rows, stored, _CONNECTION, label)
     yield "then/inputs", _inputs(manifest, action, places, begun)
 
 
@@ -91,25 +91,6 @@ def _drawn(action: ActionManifest) -> dict[str, Any]:
             options["kind"] = "yes-no"
         waiting += [*node.get("properties", {}).values(), *options.get("forms", ()), *([options["part"]] if "part" in options else [])]
     return drawn
-
-
-def connection_field(
-    connector: str, name: str, label: str, rows: list[tuple[str, str]], chosen: str | None = None, values: Mapping[str, Any] = EMPTY
-) -> Markup:
-    """Render a choice of connections, none of several chosen unless one is ``chosen``, with the dialog that adds one. ``values`` are what
-    each connection brings."""
-    choices = rows if len(rows) == 1 else [("", "Choose a connection" if rows else "No connections yet"), *rows]
-    selected = chosen if chosen in dict(choices) else choices[0][0]
-    options = [
-        h.option(text, value=value, selected=value == selected, data_values=json.dumps(values[value]) if value in values else None)
-        for value, text in choices
-    ]
-    picker = h.select(options, id=name, name=name)
-    create = h.button(
-        "New connection", type="button", data_dialog="new-connection", data_picker=name, hx_get=f"/new-connection?connector={connector}&inside=1",
-        hx_target="#new-connection-body",
-    )  # fmt: skip
-    return field(name, label, h.div(picker, create, class_="joined"))
 
 
 def read_start(form: Mapping[str, str]) -> dict[str, Any] | None:

@@ -11,6 +11,9 @@
   /** ID of the choice of a connection that belongs to the fields. */
   const pickerOf = (holder) => holder.dataset.connection ?? "connection";
 
+  /** Name of the chosen connection; the stored one that is gone until another is chosen, so that none is taken in its place. */
+  const chosenIn = (picker) => picker?.value || picker?.dataset.gone;
+
   const byPath = (root, path) => {
     for (let at = path; at.includes("."); at = at.slice(0, at.lastIndexOf("."))) {
       const found = root.querySelector(`[data-schemapath="${CSS.escape(at)}"]`);
@@ -70,7 +73,7 @@
 
   /** Load the choices of a field when somebody comes to it; those from the provider use the selected connection and the inputs that matter. */
   const fillOptions = async (holder, list) => {
-    const chosen = document.getElementById(pickerOf(holder))?.value;
+    const chosen = chosenIn(document.getElementById(pickerOf(holder)));
     const depends = JSON.parse(holder.dataset.depends || "{}");
     const inputs = collected(holder);
     const needed = (depends[list.dataset.source] || depends["*"] || []).filter((name) => inputs[name] !== undefined);
@@ -107,7 +110,7 @@
 
   const invocation = (form, holder) => {
     const inputs = collected(holder);
-    const chosen = form.querySelector("#connection")?.value;
+    const chosen = chosenIn(form.querySelector("#connection"));
     const made = { ...(chosen ? { connection: chosen } : {}), inputs };
     for (const control of form.querySelectorAll("[data-member]")) {
       if (control.type === "checkbox") {
