@@ -77,7 +77,7 @@ def test_what_refers_to_a_lost_connection_says_so(place: Place) -> None:
         }  # fmt: skip
     assert "Add a connection of that name" in rows["orders"]["reason"]
     client = place.signed_in()
-    assert "no connection is named 'hall'" in client.get("/subscriptions/orders").words
+    assert "No connection is named 'hall' What to do: Add a connection of that name" in client.get("/subscriptions/orders").words
     assert "broken no connection is named “hall”. Add a connection of that name" in client.get("/schedules/nightly").words
     _lose(place, "DELETE FROM connections WHERE name = 'other'")
     place.host.runtime("default").connections.add("hall", "echo/token", {"token": "sesame"})
@@ -111,6 +111,33 @@ def test_what_refers_to_a_lost_connection_is_not_resumed(place: Place, *, remove
         assert (refused.status, "o connection is named 'hall' What to do: Add a connection" in refused.words) == (404, True), refused.words
     assert {name: subscriptions.show(name)["status"] for name in ("posted", "orders")} == before
     assert schedules.show("nightly")["status"] in ("paused", "stopped")
+
+
+def test_what_a_removal_has_stopped_says_so(place: Place) -> None:
+    """What stops is in the audit log, each by its name, but not what was paused before. A webhook whose events started calls over the
+    connection says what is gone, in the list and on its page, and where to choose another; it is not resumed before, and then is."""
+    subscriptions, client = _subscriptions(place), place.signed_in()
+    subscriptions.add({"name": "idle", **HOOK, "then": SAY})
+    subscriptions.disable("idle")
+    place.host.runtime("default").connections.remove("hall")
+    for name, event in (("nightly", "schedule.stopped"), ("posted", "subscription.disabled"), ("orders", "subscription.disabled")):
+        found = client.get(f"/audit?object={name}&event={event}").words
+        assert f"{event} {event.partition('.')[0]}:{name} its connection 'hall' was removed" in found
+    for name in ("idle", "others"):
+        assert "its connection 'hall' was removed" not in client.get(f"/audit?object={name}").words
+    orders = subscriptions.show("orders")
+    assert (orders["status"], orders["fault"]["code"]) == ("paused", "unknown_connection")
+    assert "orders paused no connection is named 'hall'. Add a connection of that name" in client.get("/subscriptions").words
+    refused = client.change("/subscriptions/orders", "/subscriptions/orders/resume")
+    assert refused.status == 404
+    for page in (refused, client.get("/subscriptions/orders")):
+        assert "No connection is named 'hall' What to do: Add a connection of that name" in page.words
+        assert '<a href="/subscriptions/orders/edit">Choose another connection</a>' in page.text
+    assert "Choose another connection" not in client.get("/subscriptions/posted").words  # its own connection cannot be chosen
+    subscriptions.change("orders", {"then": {**SAY, "connection": "yard"}})
+    resumed = client.change("/subscriptions/orders", "/subscriptions/orders/resume")
+    assert resumed.headers["location"] == "/subscriptions/orders?done=resumed"
+    assert "fault" not in subscriptions.show("orders")
 
 
 @pytest.mark.parametrize(("column", "code"), [("connector", "unknown_connector"), ("action", "unknown_action")])

@@ -14,12 +14,13 @@ from jackfield_console.layout.components import at, card, code_block, form, h, j
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import redirect
 from jackfield_server.shared.requests.problem import Problem
-from jackfield_store.recording.decisions import LONGEST_WHY, ApprovalClosed, Approvals, UnknownApproval
+from jackfield_store.recording.decisions import LONGEST_WHY, ApprovalClosed, Approvals, ApprovalSpoiled, UnknownApproval
 
 DONE = {
     "approved": "Approved. A worker makes the call.",
     "declined": "Declined. Nothing was sent.",
-    "closed": "Not decided: somebody else was faster, its time was over, or it is not what was shown any more.",
+    "closed": "Not decided: somebody else was faster, or its time was over.",
+    "spoiled": "Not approved, but cancelled: it is not what was shown any more. Its result says what has changed. Nothing was sent.",
 }
 """Outcomes of a decision."""
 _OPTIONS = (
@@ -40,6 +41,8 @@ def decided(request: PageRequest) -> Response:
         (approvals.approve if outcome == "approved" else approvals.decline)(entry.id, why)
     except NotAllowed as error:
         raise Problem(403, error.message, code="not_allowed") from None
+    except ApprovalSpoiled:
+        outcome = "spoiled"
     except (ApprovalClosed, UnknownApproval):
         outcome = "closed"
     except InvalidInvocation as error:
@@ -60,13 +63,13 @@ def approval_shown(request: PageRequest, entry: Entry) -> Markup | None:
     if found["status"] != "waiting":
         return _told(request, found)
     why = text_field("why", "Reason", hint="Kept with the approval and in the audit log.", maxlength=LONGEST_WHY)
-    own = approvals_of(request).own_reason(entry.id)
-    choices = {outcome: look for outcome, look in _CHOICES.items() if own is None or outcome != "approved"}
+    own, spoiled = approvals_of(request).own_reason(entry.id), approvals_of(request).spoiled_reason(entry.id)
+    choices = {outcome: look for outcome, look in _CHOICES.items() if (own is None and spoiled is None) or outcome != "approved"}
     buttons = [h.button(word, name="as", value=outcome, class_=look) for outcome, (word, look) in choices.items()]
     return card(
         "Waiting for approval",
-        h.p("Nothing was sent. If you approve, a worker makes exactly this call, once."),
-        terms(_facts(request, found)),
+        h.p("Nothing was sent. If you approve, a worker makes exactly this call, once.") if spoiled is None else _past(spoiled),
+        terms(_facts(request, found, is_linked=spoiled is None)),
         h.h3("Inputs"),
         code_block(json_text(found.get("inputs", {})), "Inputs"),
         h.h3("Options"),
@@ -76,6 +79,12 @@ def approval_shown(request: PageRequest, entry: Entry) -> Markup | None:
         form(request, f"/invocations/{entry.id}/approval", why, h.div(buttons, class_="actions"), class_="stack"),
         class_="card stack",
     )
+
+
+def _past(reason: str) -> Markup:
+    """Render why nobody can approve a call any more."""
+    next_ = "Nothing was sent. Decline it; whoever asked can call again."
+    return notice(h.p(h.strong("It cannot be approved any more: "), reason, "."), h.p(next_), tone="warn")
 
 
 def waits_for_somebody(request: PageRequest, entry: Entry) -> Markup | None:
@@ -126,12 +135,13 @@ def person(request: PageRequest, identifier: str) -> Node:
     return [h.strong(token.name), " ", h.code(identifier, class_="small")]
 
 
-def _facts(request: PageRequest, found: Mapping[str, Any]) -> list[tuple[str, Node]]:
+def _facts(request: PageRequest, found: Mapping[str, Any], *, is_linked: bool) -> list[tuple[str, Node]]:
     asked: Mapping[str, Any] = found["requestedBy"]
+    over = found.get("connection")
     facts: list[tuple[str, Node]] = [
         ("Action", h.code(f"{found['connector']}/{found['action']}")),
         ("Version", str(found.get("connectorVersion", ""))),
-        ("Connection", h.a(found["connection"], href=f"/connections/{found['connection']}") if found.get("connection") else None),
+        ("Connection", h.a(over, href=f"/connections/{over}") if over and is_linked else over),
         ("Goes to", _hosts(found)),
         ("Account", found.get("account")),
         *_values(found),

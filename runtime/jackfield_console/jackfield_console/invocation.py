@@ -13,6 +13,7 @@ from jackfield_console.approval import DONE as DECIDED
 from jackfield_console.approval import approval_shown, person, waits_for_somebody
 from jackfield_console.doubts import DONE as RESOLVED
 from jackfield_console.doubts import doubt_shown, looks_shown, resolution_shown
+from jackfield_console.entry_connection import connection_links
 from jackfield_console.exchanges import exchanges_shown
 from jackfield_console.invocations import status_of
 from jackfield_console.layout.components import (
@@ -43,6 +44,7 @@ _DONE = {
     "cancelling": "The provider is being told to cancel the job.",
     "late": "Too late to cancel.",
 }
+_WARNINGS = ("late", "settled", "closed", "spoiled", "unlookable")
 
 
 def shown(request: PageRequest) -> Response:
@@ -52,7 +54,7 @@ def shown(request: PageRequest) -> Response:
     content = [waits_for_somebody(request, entry), *_content(request, entry), paced(_pace(request, entry))]
     if request.partial:
         return fragment(_title(request, entry, anew=True), content)
-    done = done_notice(request, {**_DONE, **DECIDED, **RESOLVED}, "late", "settled", "closed", "unlookable") or redrive_done(request)
+    done = done_notice(request, {**_DONE, **DECIDED, **RESOLVED}, *_WARNINGS) or redrive_done(request)
     body = live(f"/invocations/{entry.id}?live=1", _EVERY, "live", content) if entry.is_open else content
     asked = approval_shown(request, entry)  # beside what is refreshed: somebody may be writing a reason
     return page(request, "invocations", f"{entry.connector} {entry.action}", done, asked, body, head=_title(request, entry))
@@ -120,10 +122,7 @@ def _facts(request: PageRequest, entry: Entry) -> Markup:
         terms(
             [
                 ("Connector", [h.a(entry.connector, href=f"/connectors/{entry.connector}"), f" {entry.connector_version or ''}"]),
-                (
-                    "Connection",
-                    h.a(entry.connection, href=f"/connections/{entry.connection}") if entry.connection else "none, or inline",
-                ),
+                ("Connection", connection_links(request, [entry]).get(entry.id, "none, or inline")),
                 ("Effect", badge(entry.effect) if entry.effect else None),
                 ("Dry run", "yes" if entry.dry_run else None),
                 ("Caller", person(request, entry.caller) if entry.caller else "the library or the command line"),

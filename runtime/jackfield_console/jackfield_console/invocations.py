@@ -13,6 +13,7 @@ from jackfield.invocation.entry import Entry
 from jackfield.kernel.clock import moment
 from jackfield.kernel.markup import Markup, Node, table
 from jackfield_console.call_gist import gists
+from jackfield_console.entry_connection import connection_links
 from jackfield_console.invocation_steps import CALLS
 from jackfield_console.layout.components import at, badge, choice_field, done_notice, filters, h, heading, live, span_text, text_field
 from jackfield_console.layout.page_request import PageRequest
@@ -107,7 +108,7 @@ def entries_table(request: PageRequest, entries: list[Entry], *, caption: str, e
 
 def _entry_rows(request: PageRequest, entries: Sequence[Entry], *, ticks: bool) -> list[Sequence[Node]]:
     """Render journal entries as rows of a table; ``ticks``: rows can be selected."""
-    now, told = request.now, gists(request, entries)
+    now, told, over = request.now, gists(request, entries), connection_links(request, entries)
     return [
         (
             [
@@ -120,7 +121,7 @@ def _entry_rows(request: PageRequest, entries: Sequence[Entry], *, ticks: bool) 
                 " ",
                 h.code(entry.error_code) if entry.error_code and entry.error_code != status_of(entry) else None,
             ],
-            h.a(entry.connection, href=f"/connections/{entry.connection}") if entry.connection else h.span("none", class_="muted"),
+            over.get(entry.id) or h.span("none", class_="muted"),
             entry.attempts,
             span_text(entry.settled_at - entry.created_at) if entry.settled_at is not None else "not yet known",
         )

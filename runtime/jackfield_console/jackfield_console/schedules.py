@@ -9,8 +9,9 @@ from typing import Any
 from starlette.responses import Response
 
 from jackfield.invocation import Result
+from jackfield.kernel.errors import UnknownName
 from jackfield.kernel.markup import Node, table, terms
-from jackfield_console.layout.components import at, badge, card, code_block, done_notice, final, h, heading, json_text, more, steps
+from jackfield_console.layout.components import at, badge, card, code_block, done_notice, fault, final, h, heading, json_text, more, steps
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import page, redirect
 from jackfield_console.schedule_times import MISSED, OVERLAP, Times, slot_text
@@ -58,6 +59,11 @@ def listed(request: PageRequest) -> Response:
 def shown(request: PageRequest) -> Response:
     """``GET /schedules/{name}``: its times, its invocation and its slots, newest first."""
     request.require("read")
+    return _shown(request)
+
+
+def _shown(request: PageRequest, refused: UnknownName | None = None) -> Response:
+    """Render the page of a schedule; ``refused``: it was not resumed, since something that it refers to is gone."""
     name, schedules = request.path("name"), schedules_of(request)
     found = schedules.show(name)
     slots, cursor = schedules.slots(name, request.query.get("cursor") or None, _PAGE)
@@ -73,11 +79,12 @@ def shown(request: PageRequest) -> Response:
         request,
         "schedules",
         name,
-        done_notice(request, _DONE),
+        fault(refused) if refused else done_notice(request, _DONE),
         card("Schedule", terms(about), _buttons(request, found), _edit(request, name)),
         card("Slots", table("Slots", ("Slot", "Outcome", "Invocation"), rows, empty="No slot is past yet.")),
         more(f"/schedules/{name}", cursor=cursor),
         card("Invocation", code_block(json_text(found["invocation"]), "The invocation")),
+        status=refused.http_status if refused else 200,
     )
 
 
@@ -88,7 +95,13 @@ def changed(request: PageRequest) -> Response:
         raise Problem(404, "no such page")
     request.require("invoke" if step == "run" else "manage")
     done, act = _STEPS[step]
-    if isinstance(act(schedules_of(request), name), str | Result):
+    try:
+        outcome = act(schedules_of(request), name)
+    except UnknownName as refused:
+        if step != "resume":
+            raise
+        return _shown(request, refused)
+    if isinstance(outcome, str | Result):
         request.server.wake()
     return redirect(request, f"/schedules?done={done}" if step == "removal" else f"/schedules/{name}?done={done}")
 
@@ -101,18 +114,18 @@ def schedules_of(request: PageRequest) -> WorkspaceSchedules:
 
 def _status(found: Mapping[str, Any]) -> Node:
     """Render whether it runs: not if what it runs, or its connection, is no longer there."""
-    fault: Mapping[str, Any] | None = found.get("fault")
-    if fault is None or found["status"] != "stopped":
+    gone: Mapping[str, Any] | None = found.get("fault")
+    if gone is None or found["status"] != "stopped":
         return badge(found["status"])
-    gone = found.get("connection") if fault["code"] == "unknown_connection" else None
-    return [badge("broken"), f" no connection is named “{gone}”." if gone else f" {fault['message']}."]
+    name = found.get("connection") if gone["code"] == "unknown_connection" else None
+    return [badge("broken"), f" no connection is named “{name}”." if name else f" {gone['message']}."]
 
 
 def _reason(found: Mapping[str, Any]) -> str:
     """Return why it does not run, beside its status, and what to do."""
-    fault, reason = found.get("fault", {}), str(found.get("reason", ""))
-    own = "" if fault and reason.startswith(fault["message"]) else reason
-    return " ".join(text for text in (f"{own}." if own and fault else own, fault.get("hint", "")) if text)
+    gone, reason = found.get("fault", {}), str(found.get("reason", ""))
+    own = "" if gone and reason.startswith(gone["message"]) else reason
+    return " ".join(text for text in (f"{own}." if own and gone else own, gone.get("hint", "")) if text)
 
 
 def _buttons(request: PageRequest, found: Mapping[str, Any]) -> Node:

@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from jackfield.kernel.errors import JackfieldError
+from jackfield.kernel.errors import JackfieldError, UnknownName
 from jackfield.kernel.markup import Node, table, terms
 from jackfield.manifest.triggers import TriggerManifest, event_type
 from jackfield.pipe.events import Event
@@ -19,6 +19,7 @@ from jackfield_console.layout.components import (
     code_block,
     done_notice,
     fault,
+    fault_of,
     final,
     folded,
     form,
@@ -46,7 +47,7 @@ _DONE = {
     "added": "Added. A server registers or polls it within seconds: its status says so.",
     "changed": "Saved. It runs with your rights from now on.",
     "paused": "Paused: nothing is received or polled until it is resumed. The checkpoint stays.",
-    "resumed": "Resumed: a poll goes on where it was.",
+    "resumed": "Resumed: a poll goes on where it was, and a webhook receives again.",
     "reset": "Reset: the poll begins again at that time. Events that were told within 14 days are not told again.",
     "removed": "Subscription removed. Its events stay.",
 }
@@ -87,6 +88,11 @@ def listed(request: PageRequest) -> Response:
 def shown(request: PageRequest) -> Response:
     """``GET /subscriptions/{name}``: its status, its last events, its samples and its checkpoint."""
     request.require("read")
+    return _shown(request)
+
+
+def _shown(request: PageRequest, refused: UnknownName | None = None) -> Response:
+    """Render the page of a subscription; ``refused``: it was not resumed, since what it refers to is gone."""
     name, subscriptions = request.path("name"), subscriptions_of(request)
     found = subscriptions.show(name)
     trigger = _trigger(request, found)
@@ -101,14 +107,14 @@ def shown(request: PageRequest) -> Response:
         ("Guard", ("on" if found["guard"] else "off: suppressed recipients are sent to") if "guard" in found else None),
         ("Runs as", found["runsAs"]["caller"] or "the operator"),
     ]  # fmt: skip
-    cure = notice(found["reason"], tone="bad" if found["status"] == "failing" else "warn") if "reason" in found else None
     setup = trigger is not None and trigger.kind == "webhook" and not trigger.registers
     return page(
         request,
         "subscriptions",
         name,
         done_notice(request, _DONE),
-        card("Subscription", cure, terms(about), _buttons(request, found)),
+        notice("Not resumed: see below what is gone, and what to do.", tone="warn") if refused else None,
+        card("Subscription", _cure(request, found), terms(about), _buttons(request, found)),
         _url(found["url"], trigger) if "url" in found else None,
         card("Setup guide", guide(trigger.setup)) if setup and trigger is not None and trigger.setup else None,
         card("Last events", live(f"/subscriptions/{name}/events?live=1", _REFRESH, "last-events", _events(request, found))),
@@ -116,6 +122,7 @@ def shown(request: PageRequest) -> Response:
         card("Inputs", code_block(json_text(found["inputs"]), "The inputs")),
         start_card(name, found["then"]) if "then" in found else None,
         _checkpoint(request, found) if "checkpoint" in found else None,
+        status=refused.http_status if refused else 200,
     )
 
 
@@ -135,7 +142,10 @@ def changed(request: PageRequest) -> Response:
     if step not in _STEPS:
         raise Problem(404, "no such page")
     done, act = _STEPS[step]
-    act(subscriptions_of(request), name)
+    try:
+        act(subscriptions_of(request), name)
+    except UnknownName as refused:
+        return _shown(request, refused)
     return redirect(request, f"/subscriptions?done={done}" if step == "removal" else f"/subscriptions/{name}?done={done}")
 
 
@@ -170,6 +180,19 @@ def _trigger(request: PageRequest, found: Mapping[str, Any]) -> TriggerManifest 
     key, _, name = found["trigger"].partition("/")
     manifest = request.catalog.look(key)[1]
     return None if manifest is None else manifest.triggers.get(name)
+
+
+def _cure(request: PageRequest, found: Mapping[str, Any]) -> Node:
+    """Render what is wrong and what to do; where its events start calls over a connection that is gone, with a link to choose another."""
+    gone: Mapping[str, Any] | None = found.get("fault")
+    if gone is None:
+        return notice(found["reason"], tone="bad" if found["status"] == "failing" else "warn") if "reason" in found else None
+    over = found.get("then", {}).get("connection")
+    if over is None or f"'{over}'" not in gone["message"] or not request.may("manage"):
+        return fault_of(gone["message"], gone["hint"])
+    edit = h.a("Choose another connection", href=f"/subscriptions/{found['name']}/edit")
+    resume = " for what its events start, then resume it." if found["status"] == "paused" else " for what its events start."
+    return [fault_of(gone["message"], gone["hint"]), h.p(edit, resume)]
 
 
 def _reason(item: Mapping[str, Any]) -> Node:

@@ -16,6 +16,7 @@ from jackfield.kernel.errors import JackfieldError
 from jackfield_platform.schedules.table import COLUMNS as SCHEDULE
 from jackfield_platform.schedules.table import Schedule
 from jackfield_platform.triggers import table
+from jackfield_platform.triggers.arrivals import LISTENING
 from jackfield_platform.triggers.subscription import COLUMNS as SUBSCRIPTION
 from jackfield_platform.triggers.subscription import Sealed, Subscription
 from jackfield_store.database import Database, Transaction
@@ -74,11 +75,16 @@ def look_again(transaction: Transaction, vault: Vault, workspace: str, connectio
         _carry(transaction, vault, workspace, connection, renamed, now)
 
 
-def part(transaction: Transaction, vault: Vault, workspace: str, now: float, connection: NamedConnection, grant: Grant | None) -> None:
+def part(
+    transaction: Transaction, vault: Vault, workspace: str, now: float, connection: NamedConnection, grant: Grant | None
+) -> list[tuple[str, str]]:
     """Pause the subscriptions over a connection that is being removed, and those whose events start invocations over it; stop its
-    schedules."""
-    table.part(transaction, vault, workspace, now, connection, grant)
-    _stop(transaction, vault, workspace, connection.name, now)
+    schedules. Return the event and the object of each, for the audit log."""
+    paused = table.part(transaction, vault, workspace, now, connection, grant)
+    stopped, disabled = _stop(transaction, vault, workspace, connection.name, now)
+    return [("schedule.stopped", f"schedule:{name}") for name in stopped] + [
+        ("subscription.disabled", f"subscription:{name}") for name in (*paused, *disabled)
+    ]
 
 
 def _carry(transaction: Transaction, vault: Vault, workspace: str, connection: str, renamed: str, now: float) -> None:
@@ -97,15 +103,19 @@ def _carry(transaction: Transaction, vault: Vault, workspace: str, connection: s
             transaction.change(_SEAL, {**values, "id": found.id, "sealed": changed.sealed(vault, found)})
 
 
-def _stop(transaction: Transaction, vault: Vault, workspace: str, connection: str, now: float) -> None:
-    """Stop the schedules over a connection that is being removed, and disable the subscriptions whose events start invocations over it."""
+def _stop(transaction: Transaction, vault: Vault, workspace: str, connection: str, now: float) -> tuple[list[str], list[str]]:
+    """Stop the schedules over a connection that is being removed, and disable the subscriptions whose events start invocations over it.
+    Return the names of both."""
     values = {"workspace": workspace, "connection": connection, "now": now, "reason": f"its connection '{connection}' was removed"}
-    for row in transaction.execute(_SCHEDULES, values):
-        transaction.change(_STOP, {**values, "id": row.id})
+    schedules = transaction.execute(_SCHEDULES, values)
+    stopped = [row.name for row in schedules if transaction.change(_STOP, {**values, "id": row.id})]
     subscriptions = [Subscription.read(workspace, row) for row in transaction.execute(_SUBSCRIPTIONS, values)]
+    disabled = []
     for found, _, then in _starting(subscriptions, vault):
         if then.get("connection") == connection:
             transaction.change(_DISABLE, {**values, "id": found.id})
+            disabled += [found.name] if found.status in LISTENING else []
+    return stopped, disabled
 
 
 def _starting(subscriptions: list[Subscription], vault: Vault) -> Iterator[tuple[Subscription, Sealed, Mapping[str, Any]]]:

@@ -11,7 +11,7 @@ from fake_aws import FakeAws
 from jackfield.callers import Caller
 from jackfield.kernel.errors import InvalidConnection
 from jackfield_store.journal import Queue
-from jackfield_store.recording.decisions import ApprovalClosed
+from jackfield_store.recording.decisions import ApprovalSpoiled
 from jackfield_store.runtime import Jackfield
 from nursery import mail
 
@@ -70,10 +70,15 @@ def test_what_waits_for_an_approval_ends_with_a_rename(upgraded: str, aws: FakeA
         first, second = (asked(jackfield, idempotencyKey=key).meta.invocation_id for key in ("one", "two"))
         approvals = jackfield.approvals_of(Caller("bob"), BOB)
         approvals.approve(first)
+        assert approvals.spoiled_reason(second) is None
         jackfield.connections.rename("acme-ses", "acme")
-        with pytest.raises(ApprovalClosed, match="cancelled"):
+        reason = "its connection 'acme-ses' was renamed to 'acme' since it was asked for"
+        assert (approvals.spoiled_reason(second), approvals.spoiled_reason(first)) == (reason, None)
+        with pytest.raises(ApprovalSpoiled, match=f"cancelled: {reason}; nothing was sent"):
             approvals.approve(second)
-        assert [result.error is not None and result.error.code for result in worked(jackfield)] == ["cancelled"]
+        (result,) = worked(jackfield)
+        assert result.error is not None
+        assert (result.error.code, "the name of the connection has changed" in result.error.message) == ("cancelled", True)
         assert [status_of(jackfield, one) for one in (first, second)] == [("failed", "cancelled")] * 2
     assert aws.messages == []
 

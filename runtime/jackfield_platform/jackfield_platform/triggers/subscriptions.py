@@ -212,10 +212,10 @@ class WorkspaceSubscriptions:
 
     def _standing(self, found: Subscription, references: References, now: float) -> dict[str, Any]:
         """Return the members that say that something is gone: no poll or event can do what it is for. One that is paused stays so."""
-        fault = self._missing(found, references)
-        if fault is None or found.shown_status(now)[0] in ("paused", "failing"):
+        fault, status = self._missing(found, references), found.shown_status(now)[0]
+        if fault is None or status == "failing":
             return fault_of(fault)
-        return {"status": "failing", "reason": said(fault), **fault_of(fault)}
+        return {"status": "paused" if status == "paused" else "failing", "reason": said(fault), **fault_of(fault)}
 
     def _find(self, name: str) -> Subscription:
         found = self._table.find(name)

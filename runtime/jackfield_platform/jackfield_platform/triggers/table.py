@@ -218,14 +218,17 @@ def _text(content: Sealed) -> bytes:
     return text
 
 
-def part(transaction: Transaction, vault: Vault, workspace: str, now: float, connection: NamedConnection, grant: Grant | None) -> None:
-    """Pause the subscriptions over a connection that is being removed, in the transaction that does so. Webhooks keep what the connection
-    consists of, and what a person had approved for it, sealed, until a process has told the provider."""
-    kept = _parting(connection, grant)
+def part(transaction: Transaction, vault: Vault, workspace: str, now: float, connection: NamedConnection, grant: Grant | None) -> list[str]:
+    """Pause the subscriptions over a connection that is being removed, in the transaction that does so; return the names of those that
+    were not. Webhooks keep what the connection consists of, and what a person had approved for it, sealed, until a process has told the
+    provider."""
+    kept, paused = _parting(connection, grant), []
     for row in transaction.execute(_OVER, {"workspace": workspace, "connection": connection.name}):
         found = Subscription.read(workspace, row)
         content = replace(found.opened(vault), parting=kept if found.kind == "webhook" else None)
         transaction.change(_PART, {"workspace": workspace, "id": found.id, "sealed": content.sealed(vault, found), "now": now})
+        paused += [found.name] if found.status in LISTENING else []
+    return paused
 
 
 def look_again(transaction: Transaction, vault: Vault, workspace: str, connection: str, now: float, renamed: str | None = None) -> None:

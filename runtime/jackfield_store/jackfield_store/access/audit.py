@@ -51,6 +51,7 @@ SELECT {_COLUMNS} FROM audit_entries WHERE workspace = :workspace AND sequence >
 
 
 _NAMED = "LOWER(entry) LIKE :named ESCAPE '!'"
+_RENAMED = "(event = 'connection.renamed' AND LOWER(entry) LIKE :renamed ESCAPE '!')"
 _LAST = "SELECT MAX(sequence) AS sequence FROM audit_entries WHERE workspace = :workspace"
 _AT = f"""
 SELECT {_COLUMNS} FROM audit_entries WHERE workspace = :workspace AND sequence >= :sequence AND sequence < :end ORDER BY sequence LIMIT 1
@@ -154,7 +155,8 @@ class Audit:
         limit: int = 50,
     ) -> tuple[list[AuditEntry], str | None]:
         """List up to ``limit`` entries, newest first, and the cursor of the next page. A filter that ends with ``*`` matches by prefix, one
-        that begins with it, too, matches a part in any case: of the actor also a part of the name.
+        that begins with it, too, matches a part in any case: of the actor also a part of the name. A part of a ``target``
+        is also found in the new name of a connection that was renamed.
 
         :param since: seconds since 1970 from which entries count, in the order in which they were written.
         :param until: seconds since 1970 before which they do.
@@ -165,6 +167,8 @@ class Audit:
         for column, text in (("actor", actor), ("object", target), ("event", event)):
             if text:
                 condition, values[column] = _condition(column, text)
+                if column == "object" and _is_part(text):
+                    condition, values["renamed"] = f"({condition} OR {_RENAMED})", _new_name(text)
                 if column == "actor" and _is_part(text):
                     condition, values["named"] = f"({condition} OR {_NAMED})", _named(text)
                 wanted.append(condition)
@@ -331,6 +335,11 @@ def _condition(column: str, text: str) -> tuple[str, str]:
     if text.endswith("*"):
         return f"{column} LIKE :{column} ESCAPE '!'", f"{like_literal(text[:-1])}%"
     return f"{column} = :{column}", text
+
+
+def _new_name(text: str) -> str:
+    """Return the pattern of entries of a rename to a name that has a part."""
+    return f'%"details": {{"to": "%{like_literal(text[1:-1].lower())}%"}}, "event": "connection.renamed"%'
 
 
 def _fault(row: Row, sequence: int, before: str, heads: Iterable[tuple[int, str]]) -> str | None:

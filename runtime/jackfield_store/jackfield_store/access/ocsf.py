@@ -19,7 +19,7 @@ _ACTS: Mapping[str, int] = {
         (
             "assigned", "changed", "granted", "held", "offered", "paused", "redriven", "released", "renamed", "replaced", "resolved",
             "restarted", "resumed", "rotated", "run", "suspended", "unassigned", "upgraded", "approval_ended",
-            "approved", "declined", "cancelled", "begun", "returned",
+            "approved", "declined", "cancelled", "begun", "returned", "disabled", "enabled", "stopped",
         ),
         _UPDATE,
     ),

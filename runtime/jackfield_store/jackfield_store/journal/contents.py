@@ -22,6 +22,7 @@ _INPUTS = f"""
 SELECT id, inputs FROM invocations
 WHERE workspace = :workspace AND inputs IS NOT NULL AND status <> 'queued' AND LENGTH(inputs) <= {_LONGEST} AND id IN ({{ids}})
 """
+_QUEUED = _INPUTS.replace("status <> 'queued'", "status = 'queued'")
 
 
 class Contents(NamedTuple):
@@ -46,17 +47,28 @@ def containing(journal: Journal, text: str, **filters: Any) -> Contents:
 
 def recorded_inputs(journal: Journal, entries: Sequence[Entry]) -> dict[str, Any]:
     """Return the recorded inputs of entries by ID; those that are queued, large or damaged are left out."""
+    return {identifier: one.get("inputs") for identifier, one in _opened(journal, entries, _INPUTS).items()}
+
+
+def queued_connections(journal: Journal, entries: Sequence[Entry]) -> dict[str, str]:
+    """Return the ID of the stored connection over which each of the entries will run that is queued, by the entry's ID; large and damaged
+    ones are left out."""
+    opened = _opened(journal, [entry for entry in entries if entry.connection and entry.status in ("queued", "waiting")], _QUEUED)
+    return {identifier: one["connectionId"] for identifier, one in opened.items() if isinstance(one.get("connectionId"), str)}
+
+
+def _opened(journal: Journal, entries: Sequence[Entry], statement: str) -> dict[str, Mapping[str, Any]]:
+    """Return what is sealed of those entries that the statement selects, by ID."""
     named = {f"id_{place}": entry.id for place, entry in enumerate(entries)}
     if not named:
         return {}
-    statement = _INPUTS.format(ids=", ".join(f":{name}" for name in named))
     with journal.database.read() as transaction:
-        rows = transaction.execute(statement, {"workspace": journal.workspace, **named})
+        rows = transaction.execute(statement.format(ids=", ".join(f":{name}" for name in named)), {"workspace": journal.workspace, **named})
     opened = {}
     for row in rows:
         with suppress(Internal, ValueError):
             opened[row.id] = journal.opened_inputs(row.id, row.inputs)
-    return {identifier: one.get("inputs") for identifier, one in opened.items() if isinstance(one, Mapping)}
+    return {identifier: one for identifier, one in opened.items() if isinstance(one, Mapping)}
 
 
 def _texts(entry: Entry, inputs: Any) -> Iterator[str]:

@@ -266,15 +266,15 @@ class ManagedConnections:
         :raises InvalidConnection: if it is defined in a file.
         """
         self.require(name)
-        store = self._store()
-        if (row := store.show(name)) is None:
+        if (row := self._store().show(name)) is None:
             raise not_stored(self.known, name)
         alone = self.acting_as(self._actor).revoking()  # the provider's answer, later, is no part of the change
         alone.remove(name, self._in_transaction, is_granted=self._authorizes(row.type))
 
     def revoking(self) -> Revoking:
         """Return what removes connections, and tells providers that their grants are no longer needed."""
-        return Revoking(self._store(), self._clock, self.find, self.authorizing, self._audited)
+        audit = self._open_audit and self._open_audit(self._actor)
+        return Revoking(self._store(), self._clock, self.find, self.authorizing, self._audited, audit)
 
     def test(self, name: str, *, timeout_seconds: float = DEFAULT_TIMEOUT) -> dict[str, Any]:
         """Test a connection without changing anything, with the connectors for which it may be used, store the outcome, and return the

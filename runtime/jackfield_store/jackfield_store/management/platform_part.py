@@ -29,8 +29,9 @@ class Platform(Protocol):
 
     def part(
         self, transaction: Transaction, vault: Vault, workspace: str, now: float, connection: NamedConnection, grant: Grant | None
-    ) -> None:
-        """Stop what runs by itself over a connection that is being removed, in the transaction that does so."""
+    ) -> Sequence[tuple[str, str]]:
+        """Stop what runs by itself over a connection that is being removed, in the transaction that does so. Return the event and the
+        object of each, for the audit log."""
 
     def look_again(
         self, transaction: Transaction, vault: Vault, workspace: str, connection: str, now: float, renamed: str | None = None
@@ -55,8 +56,9 @@ class _NoPlatform:
 
     SEALED_ROWS: Sequence[SealedRows] = ()
 
-    def part(self, *_about: object) -> None:
+    def part(self, *_about: object) -> Sequence[tuple[str, str]]:
         """Pause nothing."""
+        return ()
 
     def look_again(self, *_about: object) -> None:
         """Wake nothing."""

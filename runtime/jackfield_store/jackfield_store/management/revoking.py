@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from jackfield.kernel.clock import monotonic
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from jackfield.connections.named_connection import NamedConnection
     from jackfield.connector.grants import Grant
     from jackfield.kernel.clock import Clock
+    from jackfield_store.access import Audit
     from jackfield_store.connections.connection_table import ConnectionTable
     from jackfield_store.database import Database, Row, Transaction
     from jackfield_store.database.blocked import BlockedWorkspaces
@@ -27,7 +28,8 @@ _NO_ENDPOINT = "the provider has no endpoint for that"
 
 @bordered
 class Revoking:
-    """Revocations of one workspace. ``find`` returns a connection with its values, ``audited`` makes the unit that records an event."""
+    """Revocations of one workspace. ``find`` returns a connection with its values, ``audited`` makes the unit that records an event, and
+    ``audit`` records what stops with a connection."""
 
     def __init__(
         self,
@@ -36,12 +38,14 @@ class Revoking:
         find: Callable[[str], NamedConnection],
         authorizing: Callable[[], Authorizing],
         audited: Callable[..., Callable[[Transaction], None]],
+        audit: Audit | None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._find = find
         self._authorizing = authorizing
         self._audited = audited
+        self._audit = audit
 
     def remove(self, name: str, joined: Callable[[Transaction], None], *, is_granted: bool) -> None:
         """Remove a connection and pause its subscriptions; ``joined`` runs in the same transaction. If a person granted its use
@@ -55,11 +59,15 @@ class Revoking:
         grant = self._grant(stored) if stored is not None and is_granted else None
 
         def in_transaction(transaction: Transaction) -> None:
+            ended: Sequence[tuple[str, str]] = ()
             if stored is not None:
-                platform_part().part(transaction, store.vault, store.workspace, store.now(), stored, grant)
+                ended = platform_part().part(transaction, store.vault, store.workspace, store.now(), stored, grant)
             if stored is not None and grant is not None:
                 noted.append(store.revocations.note(transaction, store.workspace, stored, grant))
             audited(transaction)
+            if self._audit is not None:
+                for event, target in ended:
+                    self._audit.append(transaction, event, target, {"reason": f"its connection '{name}' was removed"})
             joined(transaction)
 
         store.remove(name, in_transaction)

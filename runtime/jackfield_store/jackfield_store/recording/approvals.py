@@ -157,7 +157,12 @@ def shown(pipeline: Pipe, body: Mapping[str, Any], run: Run, known: Mapping[str,
 
 def changed(known: Mapping[str, Any], present: Mapping[str, Any]) -> str | None:
     """Return what has changed of what a person was shown; None if nothing has."""
-    return next((_NAMES[name] for name in _NAMES if name in present and known.get(name) != present[name]), None)
+    found = next((name for name in _NAMES if name in present and known.get(name) != present[name]), None)
+    if found is None:
+        return None
+    before, now = known.get(found), present[found]
+    is_renamed = isinstance(before, Mapping) and isinstance(now, Mapping) and {**before, "name": None} == {**now, "name": None}
+    return "the name of the connection" if is_renamed and found == "connection" else _NAMES[found]
 
 
 def _facts(journal: Journal, plan: Planned | None, known: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -60,6 +60,13 @@ class ApprovalClosed(InvalidInvocation):
     http_status = 409
 
 
+class ApprovalSpoiled(ApprovalClosed):
+    """The call is not what was shown any more, and is cancelled."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"it was cancelled: {reason}; nothing was sent", hint="Whoever asked can call again.")
+
+
 @bordered
 class Approvals:
     """Calls of one workspace that wait for an approval, or waited for one, as far as ``caller`` may see them. The audit log names
@@ -98,15 +105,16 @@ class Approvals:
 
         :raises UnknownApproval: if there is none that the caller may see.
         :raises NotAllowed: if the caller's token may not approve, the call is its own, or a token's that it created.
-        :raises ApprovalClosed: if it does not wait any more, or is not what was shown any more; then it is cancelled.
+        :raises ApprovalSpoiled: if it is not what was shown any more; it is cancelled.
+        :raises ApprovalClosed: if it does not wait any more.
         """
         row, journal = self._open(identifier, why), self._journal
         stored = self._open_call(row)
         self._refuse_own(stored)
         known = stored["approval"]
-        if (reason := self._spoiled(stored, known)) is not None:
+        if (reason := self._spoiled(row, stored, known)) is not None:
             self._end(row, "cancelled", reason)
-            raise ApprovalClosed(f"it was cancelled: {reason}; nothing was sent", hint="Whoever asked can call again.")
+            raise ApprovalSpoiled(reason)
         invocation, now = self._pipeline.plans.parsed(stored["invocation"], self._run(stored), is_read=True), journal.time.now()
         if now >= min(row.expires_at, known["expiresAt"]):
             raise self._closed(self._find_row(identifier))
@@ -129,6 +137,21 @@ class Approvals:
         except (NotAllowed, ApprovalClosed) as error:
             return error.message
         return None
+
+    def spoiled_reason(self, identifier: str) -> str | None:
+        """Return why nobody can approve a call that waits any more: its connection was renamed or removed, say. None if somebody can, or if
+        that cannot be told now.
+
+        :raises UnknownApproval: if there is none that the caller may see.
+        """
+        row = self._find_row(identifier)
+        if not self._waits(row):
+            return None
+        try:
+            stored = self._open_call(row)
+            return self._spoiled(row, stored, stored["approval"])
+        except JackfieldError:  # its own page says so
+            return None
 
     def decline(self, identifier: str, why: str = "") -> dict[str, Any]:
         """Decline a call: it ends as cancelled, nothing is sent, and its key is free.
@@ -223,7 +246,7 @@ class Approvals:
     def _open_call(self, row: Row) -> dict[str, Any]:
         """Open what is sealed of a call.
 
-        :raises ApprovalClosed: if it was changed in the database.
+        :raises ApprovalSpoiled: if it was changed in the database.
         """
         try:
             found = {} if row.inputs is None else self._journal.opened_inputs(row.id, row.inputs)
@@ -233,7 +256,7 @@ class Approvals:
         if not isinstance(known := found.get("approval"), Mapping) or not _fits(row, known) or was_decided(audit, row.id):
             reason = _CHANGED
             self._end(row, "cancelled", reason, known or {})
-            raise ApprovalClosed(f"it was cancelled: {reason}; nothing was sent", hint="Whoever asked can call again.")
+            raise ApprovalSpoiled(reason)
         stored: dict[str, Any] = found
         return stored
 
@@ -258,8 +281,10 @@ class Approvals:
         """Return a run of the call as its caller, with the present rights."""
         return Run(self._pipeline.in_thread, None, self._pipeline.access.queued_by(stored), wait=False)
 
-    def _spoiled(self, stored: Mapping[str, Any], known: Mapping[str, Any]) -> str | None:
+    def _spoiled(self, row: Row, stored: Mapping[str, Any], known: Mapping[str, Any]) -> str | None:
         """Return why the call may not be made any more as it was shown; None if it may."""
+        if (renamed := self._renamed(row, stored)) is not None:
+            return renamed
         pipeline, run = self._pipeline, self._run(stored)
         invocation = pipeline.plans.parsed(stored["invocation"], run, is_read=True)
         run.deadline = Deadline.after(invocation.timeout_seconds, pipeline.dependencies.clock)
@@ -271,6 +296,16 @@ class Approvals:
             return error.message
         different = changed(known, shown(pipeline, stored["invocation"], run, known))
         return None if different is None else f"{different} has changed since it was asked for"
+
+    def _renamed(self, row: Row, stored: Mapping[str, Any]) -> str | None:
+        """Return that the call's connection was renamed, with the new name if the caller may see calls over it; None if it was not."""
+        present = self._pipeline.known.followed(stored).get("connection")
+        if present == stored["invocation"].get("connection"):
+            return None
+        manifest = self._pipeline.catalog.look(row.connector)[1]
+        is_seen = self._authorizer().sees_entry(manifest, row.connector, row.action, row.effect, present)
+        named = f" to '{present}'" if is_seen else ""
+        return f"its connection '{row.connection}' was renamed{named} since it was asked for"
 
     def _shown(self, row: Row) -> dict[str, Any]:
         """Return what a person decides on, as it was sealed: inputs without secrets, files, what else changes the call, and the digest."""
