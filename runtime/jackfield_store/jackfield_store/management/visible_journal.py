@@ -57,8 +57,8 @@ class SeenJournal:
         return recorded_inputs(self._journal, entries)
 
     def queued_connections(self, entries: Sequence[Entry]) -> dict[str, str]:
-        """Return the ID of the connection of each entry that is queued, by the entry's ID; none to a caller who sees a part of the journal
-        only, and perhaps not each connection."""
+        """Return the ID of the connection of each entry that is queued, by the entry's ID. A caller who sees a part of the journal gets
+        none, since perhaps he does not see each connection."""
         return {} if self._authorizer.token else queued_connections(self._journal, entries)
 
     def find(self, identifier: str) -> Entry:
