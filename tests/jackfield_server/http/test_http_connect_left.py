@@ -70,6 +70,19 @@ def test_whoever_leaves_half_way_is_in_nobodys_way(site: Attacked) -> None:
     assert site.stored() == ["main"]
 
 
+def test_whoever_leaves_half_way_takes_no_place(site: Attacked) -> None:
+    """The limit of connections counts those that a list has, so that nobody is refused for one that nobody sees."""
+    assert site.platform.call("PATCH", "/v1/workspaces/acme-1", {"limits": {"connections": 1}}).status == 200
+    site.at_provider(site.begin(connection="other", user="grace"))
+    tenant, values = tenant_of(site), {"server": site.provider.url, "token": "token-4711"}
+    made = tenant.post("/v1/connections?test=false", {"name": "own", "type": "http/bearer", "values": values})
+    assert (made.status, len(tenant.get("/v1/connections").json["items"])) == (201, 1)
+    refused = site.platform.post(BASE, {"user": "ada", "returnTo": "https://shop.example/back", "types": [TYPE], "connection": "main"})
+    assert (refused.status, refused.json["limit"]) == (429, "connections")
+    assert tenant.call("DELETE", "/v1/connections/own").status == 204
+    assert site.platform.call("PATCH", "/v1/workspaces/acme-1", {"limits": {"connections": None}}).status == 200
+
+
 def test_a_name_is_free_once_its_session_is_over(site: Attacked) -> None:
     """Whoever left half-way is in nobody's way after the session's time either, before any server has looked for such sessions."""
     left = site.begin(user="grace")

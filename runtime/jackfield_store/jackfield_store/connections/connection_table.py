@@ -65,7 +65,7 @@ SELECT name FROM connections WHERE workspace = :workspace AND type = :type AND {
 """
 _GRANTED = "AND EXISTS (SELECT 1 FROM grants WHERE grants.workspace = connections.workspace AND connection_id = connections.id)"
 _ALL_NAMES = f"SELECT name, type FROM connections WHERE workspace = :workspace AND {LISTED} ORDER BY name"
-COUNT = "SELECT COUNT(*) AS n FROM connections WHERE workspace = :workspace"
+COUNT = f"SELECT COUNT(*) AS n FROM connections WHERE workspace = :workspace AND {LISTED}"
 _RENAME = f"UPDATE connections SET name = :new_name, updated_at = :now {_BY_NAME}"
 _REMOVE = f"DELETE FROM connections {_BY_NAME} RETURNING id"
 _LIST = f"SELECT {COLUMNS} FROM connections WHERE workspace = :workspace AND name > :after AND {LISTED}"
