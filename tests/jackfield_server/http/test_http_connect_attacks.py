@@ -163,7 +163,7 @@ def test_a_provider_cannot_be_asked_at_first(site: Attacked, monkeypatch: pytest
     with monkeypatch.context() as patched:
         patched.setattr(Authorizing, "begin", Mock(side_effect=down))
         ada = Person(site.stand.port).go(begun["url"]).begin()
-    assert "The Shop has a problem on its side" in ada.said
+    assert "could not be reached from The Shop" in ada.said
     assert "the provider is down" not in ada.said
     assert site.platform.get(f"{BASE}/{begun['id']}").json["blocked"]["message"] == "the provider is down"
     assert site.stored() == []

@@ -57,6 +57,7 @@ EXCEPTIONS = {
     r"FROM tokens WHERE digest = :digest": "a bearer token says which workspace its caller belongs to",
     r"FROM authorizations WHERE digest = :digest": "the secret state of a provider's answer says which workspace it is for",
     r"SELECT DISTINCT workspace FROM connect_sessions": "a server's: it ends the sessions of every workspace whose time is over",
+    r"SELECT DISTINCT workspace FROM connections WHERE session IS NOT NULL": "a server's: connections go with sessions that are over",
     r"FROM subscriptions WHERE path_digest = :digest": "the secret path of a webhook says whose it is",
     r"FROM connect_sessions WHERE (digest = :digest|id = :id)": "the secret of a session's link, or its random ID, says whose it is",
     r"FROM external_ids WHERE digest = :digest": "an External ID that another workspace uses is what must be found",

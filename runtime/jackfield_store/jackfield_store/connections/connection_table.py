@@ -63,7 +63,7 @@ _READ = f"SELECT {COLUMNS} FROM connections {_BY_NAME}"
 _OF_TYPE = f"""
 SELECT name FROM connections WHERE workspace = :workspace AND type = :type AND {LISTED} {{granted}} ORDER BY name LIMIT :limit
 """
-_GRANTED = "AND EXISTS (SELECT 1 FROM grants WHERE grants.workspace = connections.workspace AND connection_id = connections.id)"
+_GRANTED = "AND EXISTS (SELECT 1 FROM grants WHERE grants.workspace = :workspace AND connection_id = connections.id)"
 _ALL_NAMES = f"SELECT name, type FROM connections WHERE workspace = :workspace AND {LISTED} ORDER BY name"
 COUNT = f"SELECT COUNT(*) AS n FROM connections WHERE workspace = :workspace AND {LISTED}"
 _RENAME = f"UPDATE connections SET name = :new_name, updated_at = :now {_BY_NAME}"
