@@ -10,15 +10,12 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from clocks import StillClock, time_passes
 from jackfield.connector.evidence import MARKER_TEXT
 from jackfield.kernel.pointers import names
 from jackfield.testing import Answer, Provider, Request
 from jackfield_openapi.shelf.services import read_shelf
-from jackfield_store.runtime.evidence_loop import EvidenceLoop
-from jackfield_store.runtime.runtime_pool import RuntimePool
 from plugboard import plugged
-from settling_home import settling_home
+from settling_home import looked_for, settling_home
 from shelved import SHELF, manifest_of, shelve
 
 _OTHERS = [{"id": 1, "meta_data": [{"id": 7, "key": "_jackfield", "value": "jf1-" + "a" * 26}]}, {"id": 2}]
@@ -74,26 +71,9 @@ def _settled(
     kind = next(one for one in manifest["connectionTypes"] if "authorizes" not in one)
     hidden = dict.fromkeys(kind["schema"]["required"], "a-secret-of-the-account")
     given = {**row["examples"][0]["invocation"]["inputs"], **inputs}
-    clock = StillClock()
     with plugged(shelve(folder / "shelf", manifest)), settling_home(folder) as environment, Provider(provider) as far:
-        pool = RuntimePool(environment, clock)
-        try:
-            runtime = pool.find("default")
-            time_passes(0.0, clock, pool.storage.database)
-            runtime.connections.add("mine", f"{key}/{kind['key']}", {**hidden, "server": far.url}, test=False)
-            about = {"connector": key, "action": row["key"], "connection": "mine", "inputs": given, "timeoutSeconds": 5}
-            lost = runtime.invoke(about)
-            assert lost.status == "in_doubt", lost.error
-            clock.advance(7.0)
-            time_passes(0.0, clock, pool.storage.database)
-            loop = EvidenceLoop(pool)
-            while loop.look() == 0.0:
-                pass
-            assert runtime.journal is not None
-            found: dict[str, Any] = runtime.journal.find(lost.meta.invocation_id).to_json()
-            return found
-        finally:
-            pool.close()
+        call = {"connector": key, "action": row["key"], "inputs": given}
+        return looked_for(environment, f"{key}/{kind['key']}", {**hidden, "server": far.url}, call)
 
 
 @pytest.mark.parametrize("effective", [True, False], ids=["took", "lost"])

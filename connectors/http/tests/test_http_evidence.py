@@ -12,9 +12,9 @@ import pytest
 from clocks import StillClock, time_passes
 from jackfield.connector.evidence import MARKER_TEXT
 from jackfield.testing import Answer, Harness, Provider, Request
-from jackfield_store.runtime.evidence_loop import EvidenceLoop, look_now
+from jackfield_store.runtime.evidence_loop import look_now
 from jackfield_store.runtime.runtime_pool import RuntimePool
-from settling_home import settling_home
+from settling_home import looked_for, settling_home
 
 PARCEL: dict[str, Any] = {
     "method": "POST",
@@ -55,24 +55,10 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
 
 def _lost(environment: dict[str, str], depot: Callable[[int, Request], Any], inputs: dict[str, Any]) -> dict[str, Any]:
     """Send a request whose answer is lost, look for it, and return its entry."""
-    clock = StillClock()
     with Provider(depot) as provider:
-        pool = RuntimePool(environment, clock)
-        try:
-            runtime = pool.find("default")
-            time_passes(0.0, clock, pool.storage.database)
-            runtime.connections.add("depot", "http/anonymous", {"server": provider.url}, test=False)
-            lost = runtime.invoke({"connector": "http", "action": "request", "connection": "depot", "inputs": inputs, "timeoutSeconds": 5})
-            assert lost.status == "in_doubt", lost.error
-            clock.advance(7.0)
-            time_passes(0.0, clock, pool.storage.database)
-            loop = EvidenceLoop(pool)
-            while loop.look() == 0.0:
-                pass
-            assert runtime.journal is not None
-            return runtime.journal.find(lost.meta.invocation_id).to_json()
-        finally:
-            pool.close()
+        return looked_for(
+            environment, "http/anonymous", {"server": provider.url}, {"connector": "http", "action": "request", "inputs": inputs}
+        )
 
 
 @pytest.mark.parametrize("loses", [False, True], ids=["took", "lost"])
