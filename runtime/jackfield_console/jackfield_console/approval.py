@@ -54,8 +54,9 @@ def approval_shown(request: PageRequest, entry: Entry) -> Markup | None:
     """Render what would be sent and the form for a decision, or the decision; None if the call needed none, or the visitor may not decide."""
     if not request.may("approve"):
         return None
+    approvals = approvals_of(request)
     try:
-        found = approvals_of(request).show(entry.id)
+        found = approvals.show(entry.id)
     except UnknownApproval:
         return None
     except JackfieldError as error:
@@ -63,7 +64,7 @@ def approval_shown(request: PageRequest, entry: Entry) -> Markup | None:
     if found["status"] != "waiting":
         return _told(request, found)
     why = text_field("why", "Reason", hint="Kept with the approval and in the audit log.", maxlength=LONGEST_WHY)
-    own, spoiled = approvals_of(request).own_reason(entry.id), approvals_of(request).spoiled_reason(entry.id)
+    own, spoiled = approvals.own_reason(entry.id), approvals.spoiled_reason(entry.id)
     choices = {outcome: look for outcome, look in _CHOICES.items() if (own is None and spoiled is None) or outcome != "approved"}
     buttons = [h.button(word, name="as", value=outcome, class_=look) for outcome, (word, look) in choices.items()]
     return card(

@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from starlette.responses import Response
 
 from jackfield.kernel.clock import moment
-from jackfield.kernel.markup import Markup, Node
+from jackfield.kernel.markup import Node
 from jackfield_console.layout.components import at, filters, h, text_field
+from jackfield_console.layout.export import export_kind, export_links, exported_file
 from jackfield_console.layout.page_request import PageRequest
-from jackfield_console.layout.shell import page, secured
+from jackfield_console.layout.shell import page
 from jackfield_console.sorted_list import Sorts
 from jackfield_platform.schedules.timing import zone
-from jackfield_server.shared.operations.entry_export import KINDS, MOST, rows_exported
+from jackfield_server.shared.operations.entry_export import KINDS, rows_exported
 from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.access import Audit, AuditEntry
 
@@ -54,21 +55,17 @@ def listed(request: PageRequest) -> Response:
         " checks that no entry was altered.",
     ]
     shown = found.table("/audit", "Audit log", columns, rows, empty=empty, kind="rows audit", kept={**given})
-    return page(request, "audit", "Audit log", filters("/audit", fields, live=False), shown, _save(given), lead=lead)
+    return page(request, "audit", "Audit log", filters("/audit", fields, live=False), shown, export_links("/audit", given), lead=lead)
 
 
 def saved(request: PageRequest) -> Response:
     """``GET /audit/export``: save what the list's filters find, ``?kind=csv`` or ``jsonl``."""
-    log, kind = _log(request), request.query.get("kind", "csv")
-    if kind not in KINDS:
-        raise Problem(400, f"'kind' must be one of {', '.join(KINDS)}")
+    log, kind = _log(request), export_kind(request)
     wanted = _wanted(request, _given(request))
     text, count, rest = rows_exported(
         lambda cursor, limit: log.list(**wanted, cursor=cursor, limit=limit), KINDS[kind], None, _CELLS, _cells
     )
-    name = f"audit-newest-{count}" if rest is not None else "audit"
-    headers = {"Content-Disposition": f'attachment; filename="{name}.{kind}"'}
-    return secured(Response(text, headers=headers, media_type=f"{KINDS[kind]}; charset=utf-8"))
+    return exported_file(text, f"audit-newest-{count}" if rest is not None else "audit", kind)
 
 
 def _log(request: PageRequest) -> Audit:
@@ -112,15 +109,6 @@ def _who(request: PageRequest, text: str) -> str | None:
     """Return the filter for who has acted: the token of that name, if there is one."""
     named = [token.id for token in request.tokens.list(limit=_TOKENS)[0] if text and token.name.casefold() == text.casefold()]
     return f"token:{named[0]}" if len(named) == 1 else _anywhere(text) or None
-
-
-def _save(given: Mapping[str, str]) -> Markup:
-    lines, sheet = (
-        h.a(title, href=f"/audit/export?{urlencode({**given, 'kind': kind})}", download=True)
-        for kind, title in (("jsonl", "JSON Lines"), ("csv", "CSV"))
-    )
-    most = h.span(f"(the newest {MOST:,} at most)", class_="muted")
-    return h.p("Export what matches: ", sheet, " · ", lines, " ", most, class_="small export")
 
 
 def _cells(entry: AuditEntry) -> Mapping[str, Any]:

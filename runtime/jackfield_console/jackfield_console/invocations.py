@@ -16,12 +16,13 @@ from jackfield_console.call_gist import gists
 from jackfield_console.entry_connection import connection_links
 from jackfield_console.invocation_steps import CALLS
 from jackfield_console.layout.components import at, badge, choice_field, done_notice, filters, h, heading, live, span_text, text_field
+from jackfield_console.layout.export import export_kind, export_links, exported_file
 from jackfield_console.layout.page_request import PageRequest
-from jackfield_console.layout.shell import fragment, page, secured
+from jackfield_console.layout.shell import fragment, page
 from jackfield_console.selection import NONE, tick
 from jackfield_console.sorted_list import Sorts, member_of
 from jackfield_platform.schedules.timing import zone
-from jackfield_server.shared.operations.entry_export import KINDS, MOST, exported
+from jackfield_server.shared.operations.entry_export import KINDS, exported
 from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.access import Token
 from jackfield_store.journal.listing import FILTERS
@@ -78,9 +79,7 @@ def saved(request: PageRequest) -> Response:
     """``GET /invocations/export``: save what the list's filters find, ``?kind=csv`` or ``jsonl``, as ``GET /v1/invocations`` exports it.
     With ``?within=1`` it saves what has the searched text in its inputs or in its error."""
     request.require("read")
-    kind = request.query.get("kind", "csv")
-    if kind not in KINDS:
-        raise Problem(400, f"'kind' must be one of {', '.join(KINDS)}")
+    kind = export_kind(request)
     given = _query_filters(request)
     wanted = _wanted(request, given)
     found = request.journal.containing(wanted["q"], **_others(wanted)) if _WITHIN in given and "q" in wanted else None
@@ -89,9 +88,7 @@ def saved(request: PageRequest) -> Response:
         KINDS[kind],
         None,
     )
-    name = f"invocations-newest-{count}" if rest is not None else "invocations"
-    headers = {"Content-Disposition": f'attachment; filename="{name}.{kind}"'}
-    return secured(Response(text, headers=headers, media_type=f"{KINDS[kind]}; charset=utf-8"))
+    return exported_file(text, f"invocations-newest-{count}" if rest is not None else "invocations", kind)
 
 
 def status_of(entry: Entry) -> str:
@@ -194,14 +191,6 @@ def _bounds(request: PageRequest, given: Mapping[str, str]) -> dict[str, float]:
     return {**({"since": max(begins)} if begins else {}), **({"until": min(ends)} if ends else {})}
 
 
-def _save(given: Mapping[str, str], most: str = f"(the newest {MOST:,} at most)") -> Markup:
-    lines, sheet = (
-        h.a(title, href=f"/invocations/export?{urlencode({**given, 'kind': kind})}", download=True)
-        for kind, title in (("jsonl", "JSON Lines"), ("csv", "CSV"))
-    )
-    return h.p("Export what matches: ", sheet, " · ", lines, " ", h.span(most, class_="muted"), class_="small export")
-
-
 def _wanted(request: PageRequest, given: Mapping[str, str]) -> dict[str, Any]:
     """Return the filters of the journal that a query's filters mean."""
     wanted: dict[str, Any] = {**{name: text for name, text in given.items() if name in FILTERS}, **_bounds(request, given)}
@@ -233,7 +222,7 @@ def _within(request: PageRequest, given: Mapping[str, str], wanted: Mapping[str,
     rows = _entry_rows(request, entries, ticks=request.may("invoke"))
     none = "No further one has this text." if shown else "No invocation has this text."
     listed = table(title, _COLUMNS, rows, empty=none, kind=_KIND)
-    return h.section(h.h2(title), told, listed, _save(given, "(those found here)") if rows else None, class_="stack")
+    return h.section(h.h2(title), told, listed, export_links("/invocations", given, "(those found here)") if rows else None, class_="stack")
 
 
 def _empty(given: Mapping[str, str], *, is_partial: bool) -> Node:
@@ -256,7 +245,7 @@ def _render_results(request: PageRequest) -> Markup:
     plain = {name: text for name, text in given.items() if name != _WITHIN}
     content = [
         found.table("/invocations", "Invocations", _COLUMNS, rows, empty=empty, whole=False, kind=_KIND, kept=given),
-        _save(plain) if found.rows else None,
+        export_links("/invocations", plain) if found.rows else None,
     ]
     if "q" in given and cursor is None:
         shown = {entry.id for entry in found.rows}

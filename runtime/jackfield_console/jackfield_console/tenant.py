@@ -15,8 +15,9 @@ from jackfield_console.connect_sessions import session_rows
 from jackfield_console.connections import account_of
 from jackfield_console.files import size_text
 from jackfield_console.layout.components import at, badge, card, choices, done_notice, fault, form, h, heading, notice, text_field
+from jackfield_console.layout.export import exported_file
 from jackfield_console.layout.page_request import PageRequest
-from jackfield_console.layout.shell import outcome, page, redirect, secured
+from jackfield_console.layout.shell import outcome, page, redirect
 from jackfield_console.tenants import status_of, switch_form, workspaces_of
 from jackfield_console.tokens import COLUMNS as TOKEN_COLUMNS
 from jackfield_console.tokens import token_row
@@ -148,8 +149,7 @@ def usage_saved(request: PageRequest) -> Response:
     days = usage(request.server.storage.database, name, since, until, "day")["items"]
     rows = [(str(row["day"])[:10], *(row[count] for count in _COUNTS), row["bytes"]) for row in days]
     text = csv_text([("day", *_COUNTS, "bytes"), *rows])
-    headers = {"Content-Disposition": f'attachment; filename="usage-{name}-{span}.csv"'}
-    return secured(Response(text, headers=headers, media_type="text/csv; charset=utf-8"))
+    return exported_file(text, f"usage-{name}-{span}", "csv")
 
 
 def _usage_span(request: PageRequest) -> str:
