@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, FrameLocator, Page
+from playwright.sync_api import Browser, BrowserContext, Locator, Page
 from tests.jackfield_console.connect_site import OPEN, Place, Platform, result_of
 
 from jackfield_console.connect_approval import ApprovalPages
@@ -41,9 +41,9 @@ class Story:
         self.open()
 
     @property
-    def frame(self) -> FrameLocator:
-        """The session's page in the modal."""
-        return self.page.frame_locator("iframe")
+    def frame(self) -> Locator:
+        """The session's page in the modal, once its script runs: before, it tells nobody what has happened."""
+        return self.page.frame_locator("iframe").locator("html.framed")
 
     def sees(self, text: str) -> None:
         """Wait for a text in the modal."""
@@ -147,8 +147,8 @@ class Story:
         self.page.get_by_role("button", name="Close", exact=True).first.click()
 
     def escape(self) -> None:
-        """Press Escape in the page in the modal, once it listens: before, it goes on by itself from its first page."""
-        self.frame.locator("html.framed").get_by_role("link", name="Continue to 127.0.0.1").wait_for()
+        """Press Escape in the page in the modal."""
+        self.frame.get_by_role("link", name="Continue to 127.0.0.1").wait_for()
         self.page.keyboard.press("Escape")
 
     def expire(self) -> None:

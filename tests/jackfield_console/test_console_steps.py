@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Route
 from tests.jackfield_console.console_client import Place, placed
 
 from browsing import Visitor
@@ -117,4 +118,26 @@ def test_a_trigger_keeps_what_was_typed(visitor: Visitor, thoroughly: bool) -> N
     page.get_by_role("button", name="Add subscription").click()
     page.wait_for_url("**/subscriptions/orders?done=added")
     assert '"$event": "/data/payload/body/id"' in page.locator("main").inner_text()
+    visitor.check()
+
+
+def test_a_dialog_shows_nothing_of_its_last_choice(visitor: Visitor) -> None:
+    """Until its content has come, it has no search: what is typed into an old one would be lost. Its button searches as typing does."""
+    page, before = visitor.page, list[int]()
+    visitor.go("/new-subscription?trigger=http/webhook")
+    words = page.get_by_role("searchbox", name="Search actions")
+
+    def look(route: Route) -> None:
+        before.append(words.count())
+        route.continue_()
+
+    page.route(re.compile("inside=1$"), look)
+    for _ in range(2):
+        page.get_by_role("link", name="Start an invocation with each event").click()
+        words.wait_for()
+        words.evaluate("field => { field.value = 'post a note'; }")
+        page.get_by_role("dialog").get_by_role("button", name="Search", exact=True).click()
+        page.get_by_role("link", name="Post a Note", exact=True).wait_for()
+        page.get_by_role("dialog").get_by_role("button", name="Close").click()
+    assert before == [0, 0]
     visitor.check()

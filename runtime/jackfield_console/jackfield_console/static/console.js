@@ -126,6 +126,12 @@
     }
   });
 
+  /** What a dialog showed before would take what somebody types until its new content has come, and lose it then. */
+  const openDialog = (name) => {
+    document.getElementById(`${name}-body`)?.replaceChildren();
+    document.getElementById(name).showModal();
+  };
+
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button, a[data-dialog], a[data-chosen]");
     if (!button) return;
@@ -133,7 +139,7 @@
     if (button.dataset.csv) download(button);
     if (button.role === "tab" && button.closest(".tabs")) choose(button);
     if (button.classList.contains("copy")) copy(button);
-    if (button.dataset.dialog) document.getElementById(button.dataset.dialog).showModal();
+    if (button.dataset.dialog) openDialog(button.dataset.dialog);
     if (button.dataset.close) document.getElementById(button.dataset.close).close();
   });
 
@@ -216,7 +222,9 @@
 
   /** A search in a dialog shows what it finds while somebody types: a page of its own would lose the form that the dialog belongs to. */
   document.addEventListener("submit", (event) => {
-    if (event.target.matches('dialog form[role="search"]')) event.preventDefault();
+    if (!event.target.matches('dialog form[role="search"]')) return;
+    event.preventDefault();
+    event.target.querySelector('input[type="search"]').dispatchEvent(new Event("search"));
   });
 
   document.addEventListener("keydown", (event) => {
