@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from starlette.responses import Response
 
 from jackfield.kernel.markup import Markup, Node, table
+from jackfield_console.attention import attention_card
 from jackfield_console.charts import failure_chart, latency_chart, rate_chart
 from jackfield_console.doubts import open_doubts
 from jackfield_console.first_steps import first_steps
@@ -40,6 +41,7 @@ def _content(request: PageRequest, span: Span) -> list[Node]:
     return [
         revoked_notices(request),
         _broken(request),
+        attention_card(request),
         _tiles(request, numbers),
         h.p(limited, class_="muted") if limited else None,
         h.div(

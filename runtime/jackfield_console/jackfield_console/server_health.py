@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from jackfield.kernel.markup import Markup
+from jackfield.kernel.markup import Markup, Node
+from jackfield_console.attention import workspaces_card
 from jackfield_console.layout.components import badge, card, h
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_store.management.conditions import Finding, of_packages
 
 
-def server_card(request: PageRequest) -> Markup:
-    """Render what ``GET /readyz`` says to the operator."""
+def server_cards(request: PageRequest) -> list[Node]:
+    """Render what ``GET /readyz`` says to the operator, and the workspaces in which something needs a person."""
     condition = request.server.readiness.look()
     ready = badge("ok", "takes calls") if condition.fault is None else badge("failing", "takes no calls")
     found = [*([condition.fault] if condition.fault else []), *condition.warnings, *of_packages(request.server.runtimes.warnings())]
     rows = [_finding(one) for one in dict.fromkeys(found)]
     probe = h.p("Monitoring asks ", h.code("GET /readyz"), " for it.", class_="muted small")
-    return card("This server", h.p(ready), h.ul(rows, class_="faults") if rows else h.p("Nothing is wrong."), probe)
+    workspaces = workspaces_card(request) if request.server.storage.enabled and condition.fault is None else None
+    fine = h.p("Nothing is wrong.")
+    if workspaces is not None:
+        fine = h.p("The server has no fault; ", h.a("some workspaces need attention", href="#workspaces-attention"), ".")
+    return [card("This server", h.p(ready), h.ul(rows, class_="faults") if rows else fine, probe), workspaces]
 
 
 def _finding(found: Finding) -> Markup:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, table, terms
+from jackfield_console.attention import attention_card
 from jackfield_console.connect_sessions import session_rows
 from jackfield_console.connections import account_of
 from jackfield_console.files import size_text
@@ -59,7 +60,7 @@ def shown(request: PageRequest) -> Response:
     inside = _inside(request, found.name)
     head = heading(found.name, badge(status_of(found)), switch_form(request, found.name), lead=_lead(request, found))
     content = [
-        done_notice(request, _DONE), _usage(request, found.name), _connections(inside), _sessions(inside), _tokens(inside),
+        done_notice(request, _DONE), _attention(request, inside), _usage(request, found.name), _connections(inside), _sessions(inside), _tokens(inside),
         _limits(request, found), _end(request, found) if found.name != DEFAULT else None,
     ]  # fmt: skip
     return page(request, "tenants", found.name, *content, head=head)
@@ -150,6 +151,11 @@ def usage_saved(request: PageRequest) -> Response:
     rows = [(str(row["day"])[:10], *(row[count] for count in _COUNTS), row["bytes"]) for row in days]
     text = csv_text([("day", *_COUNTS, "bytes"), *rows])
     return exported_file(text, f"usage-{name}-{span}", "csv")
+
+
+def _attention(request: PageRequest, inside: PageRequest) -> Markup | None:
+    """Render what needs a person in the workspace, with links if the visitor is in it: else they lead nowhere before the switch."""
+    return attention_card(inside, is_linked=inside.identity.workspace == request.identity.workspace)
 
 
 def _usage_span(request: PageRequest) -> str:

@@ -12,7 +12,7 @@ from jackfield.kernel.markup import Markup, Node, table
 from jackfield_console.layout.components import at, badge, card, done_notice, fault, filters, form, h, text_field
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import fragment, outcome, page, redirect
-from jackfield_console.server_health import server_card
+from jackfield_console.server_health import server_cards
 from jackfield_console.shared_settings import overwritten, shared_card
 from jackfield_console.sign_in import ConsoleSessions
 from jackfield_console.sorted_list import Sorts
@@ -52,7 +52,7 @@ def listed(request: PageRequest) -> Response:
         filters("/tenants", beginning),
         shown,
         _new(request),
-        server_card(request),
+        *server_cards(request),
         _platforms(request),
         shared_card(request),
         lead=lead,

@@ -36,6 +36,7 @@ _DISABLE = f"""
 UPDATE subscriptions SET status = 'disabling', held = 0, claim = claim + 1, wake_at = :now, changed_at = :now
 WHERE {_OWN} AND status <> 'paused'
 """
+_LOSE = f"UPDATE subscriptions SET lost = :connection WHERE {_OWN}"
 
 
 def uses_of(database: Database, vault: Vault, workspace: str, connections: Collection[str]) -> dict[str, list[dict[str, str]]]:
@@ -114,6 +115,7 @@ def _stop(transaction: Transaction, vault: Vault, workspace: str, connection: st
     for found, _, then in _starting(subscriptions, vault):
         if then.get("connection") == connection:
             transaction.change(_DISABLE, {**values, "id": found.id})
+            transaction.change(_LOSE, {**values, "id": found.id})
             disabled += [found.name] if found.status in LISTENING else []
     return stopped, disabled
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,23 @@ _PLATFORM = "http:platform"
 _CONNECTIONS = f"""
 SELECT COUNT(*) AS n, COALESCE(SUM(CASE WHEN status IN ('failing', 'expired') THEN 1 ELSE 0 END), 0) AS failing
 FROM connections WHERE workspace = :workspace AND {LISTED}
+"""
+TROUBLES = ("schedules", "subscriptions", "callbacks", "deliveries", "approvals")
+"""What may need a person, in the order in which it is told."""
+_TROUBLES = """
+SELECT workspace, 'schedules' AS kind, COUNT(*) AS n FROM schedules WHERE status = 'stopped' GROUP BY workspace
+UNION ALL
+SELECT workspace, 'subscriptions', COUNT(*) FROM subscriptions WHERE status = 'failing' GROUP BY workspace
+UNION ALL
+SELECT workspace, 'subscriptions', COUNT(*) FROM subscriptions s WHERE lost IS NOT NULL AND status IN ('paused', 'disabling')
+    AND NOT EXISTS (SELECT 1 FROM connections c WHERE c.workspace = s.workspace AND c.name = s.lost) GROUP BY workspace
+UNION ALL
+SELECT workspace, 'callbacks', COUNT(*) FROM callbacks WHERE failing_since IS NOT NULL AND status = 'active' GROUP BY workspace
+UNION ALL
+SELECT workspace, 'deliveries', COUNT(*) FROM deliveries{dead} WHERE state = 'dead' GROUP BY workspace
+UNION ALL
+SELECT a.workspace, 'approvals', COUNT(*) FROM approvals a JOIN invocations i ON i.workspace = a.workspace AND i.id = a.id
+WHERE a.status = 'waiting' AND i.status = 'queued' AND i.available_at IS NULL GROUP BY a.workspace
 """
 _SHOWN = ("name", "type", "status", "since", "account", "user", "hint")
 
@@ -38,6 +56,20 @@ def health(database: Database, workspace: str, now: float) -> Health:
         row = transaction.execute(_CONNECTIONS, {"workspace": workspace})[0]
     total = usage(database, workspace, now - _DAY, now)["total"]
     return Health(int(row.n), int(row.failing), total["calls"], total["failures"])
+
+
+def troubles(database: Database) -> dict[str, Counter[str]]:
+    """Count what may need a person (``TROUBLES``) in each workspace that has any, and below the home of each platform.
+
+    These are stopped schedules, subscriptions that fail or have lost a connection, failing callbacks, dead deliveries, and calls that wait
+    for an approval.
+    """
+    found: dict[str, Counter[str]] = {}
+    statement = _TROUBLES.format(dead=database.dialect.indexed_by.format("deliveries_dead"))
+    with database.read() as transaction:
+        for row in transaction.execute(statement):
+            found.setdefault(row.workspace, Counter())[row.kind] += int(row.n)
+    return {workspace: found[workspace] for workspace in sorted(found)}
 
 
 def _hint(row: Mapping[str, Any], failed: Mapping[str, Any], surface: str) -> str | None:

@@ -40,7 +40,7 @@ _ENDS = "status = 'disabling' AND held <> 0 AND :status = 'pending'"
 _SET = f"""
 UPDATE subscriptions SET status = :status, reason = NULL, failures = 0, version = version + 1, changed_at = :now,
     wake_at = CASE WHEN {_ENDS} THEN wake_at ELSE :now END, claim = CASE WHEN {_ENDS} THEN claim ELSE claim + 1 END,
-    held = CASE WHEN {_ENDS} THEN held ELSE 0 END
+    held = CASE WHEN {_ENDS} THEN held ELSE 0 END, lost = CASE WHEN :status = 'pending' THEN NULL ELSE lost END
 WHERE {_OWN} AND status <> 'removing'
 """
 _LOOK_AGAIN = f"""
@@ -54,7 +54,7 @@ WHERE {_OWN} AND sealed = :before
 """
 _CHANGE = f"""
 UPDATE subscriptions SET sealed = :sealed, every = :every, caller = :caller, token = :token, held = 0, claim = claim + 1, changed_at = :now,
-    wake_at = CASE WHEN wake_at IS NULL THEN NULL ELSE :now END
+    wake_at = CASE WHEN wake_at IS NULL THEN NULL ELSE :now END, lost = CASE WHEN lost = :starts THEN lost END
 WHERE {_OWN} AND sealed = :before AND status <> 'removing'
 """
 _OVER_ALL = f"SELECT {COLUMNS} FROM subscriptions WHERE workspace = :workspace AND connection = :connection"
@@ -69,6 +69,7 @@ UPDATE subscriptions SET sealed = :sealed, status = CASE WHEN status = 'removing
     claim = claim + 1, wake_at = :now, changed_at = :now
 WHERE {_OWN}
 """
+_LOSE = "UPDATE subscriptions SET lost = :connection WHERE workspace = :workspace AND connection = :connection AND status <> 'removing'"
 _WEBHOOKS = f"SELECT {COLUMNS} FROM subscriptions WHERE workspace = :workspace AND kind = 'webhook' AND status <> 'paused'"
 _HAND_OVER = f"""
 UPDATE subscriptions SET workspace = :target, name = :name, connection = :connection, status = 'removing', sealed = :sealed, mark = NULL,
@@ -192,6 +193,7 @@ class SubscriptionTable:
         values = {
             "workspace": self._workspace, "id": found.id, "before": found.sealed, "sealed": content.sealed(self._vault, found),
             "every": every, "caller": content.caller.get("caller"), "token": content.caller.get("token"), "now": self.time.now(),
+            "starts": (content.then or {}).get("connection"),
         }  # fmt: skip
 
         def unit(transaction: Transaction) -> bool:
@@ -228,6 +230,7 @@ def part(transaction: Transaction, vault: Vault, workspace: str, now: float, con
         content = replace(found.opened(vault), parting=kept if found.kind == "webhook" else None)
         transaction.change(_PART, {"workspace": workspace, "id": found.id, "sealed": content.sealed(vault, found), "now": now})
         paused += [found.name] if found.status in LISTENING else []
+    transaction.change(_LOSE, {"workspace": workspace, "connection": connection.name})
     return paused
 
 
