@@ -273,8 +273,9 @@ def test_a_doubt_is_resolved_once(client: Client) -> None:
     assert again.json["error"]["hint"] == doubt.json["error"]["hint"]
     assert again.json["meta"]["replayed"] is True
     path = f"/v1/invocations/{doubt.json['meta']['invocationId']}/resolve"
-    for wrong in ({"as": "maybe"}, {"as": "failed", "note": 7}, {"as": "failed", "note": "x" * 1_001}):
-        assert client.post(path, wrong).status == 400
+    wrong = [("as", "maybe"), *(("note", note) for note in (7, None, "x" * 1_001)), *(("because", look) for look in (None, True, 1.0, "1"))]
+    for name, value in wrong:
+        assert client.post(path, {"as": "failed", name: value}).status == 400
     resolved = client.post(path, {"as": "succeeded", "note": "order 7 is there"})
     assert (resolved.status, resolved.json["status"], resolved.json["meta"]["resolution"]["note"]) == (200, "succeeded", "order 7 is there")
     assert client.post(path, {"as": "failed"}).status == 409

@@ -103,6 +103,9 @@ def test_tenants_see_their_own_alone(stand: Stand, notes: ToolServer) -> None:
         ({"name": "notes", "url": "stdio:server"}, 422),
         ({"name": "notes"}, 400),
         ({"name": "notes", "url": "https://mcp.example.com/mcp", "headers": {}}, 422),
+        ({"name": "notes", "url": "https://mcp.example.com/mcp", "title": 7}, 422),
+        ({"name": "notes", "url": "https://mcp.example.com/mcp", "trust": None}, 422),
+        ({"name": "notes", "url": "https://mcp.example.com/mcp", "shared": "yes"}, 422),
     ],
 )
 def test_wrong_servers(stand: Stand, body: dict[str, object], status: int) -> None:

@@ -260,7 +260,7 @@ async def resolve(request: Request, server: ServerContext, identity: Identity) -
         raise Problem(400, "'as' must be succeeded or failed")
     if not isinstance(note, str) or len(note) > LONGEST_NOTE:
         raise Problem(400, f"'note' must be a text of at most {LONGEST_NOTE:,} characters")
-    if because is not None and (not isinstance(because, int) or isinstance(because, bool)):
+    if "because" in body and type(because) is not int:
         raise Problem(400, "'because' must be the number of a look")
     await _visible_entry(request, server, identity)
     journal = await _journal(server, identity)

@@ -49,10 +49,11 @@ removed = _SERVERS.one(McpServers.remove)
 async def created(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/mcp-servers``: ask the server for its tools, and accept them as they are."""
     body = await members_of(request, {"name", "url"}, {"title", "trust", "shared", "headers"})
-    wish = ServerWish(
-        str(body["name"]), str(body["url"]), str(body.get("title", "")), str(body.get("trust", "none")), body.get("shared") is True,
-        _credentials(body.get("headers")),
-    )  # fmt: skip
+    texts = body["name"], body["url"], body.get("title", ""), body.get("trust", "none")
+    shared = body.get("shared", False)
+    if not all(isinstance(text, str) for text in texts) or not isinstance(shared, bool):
+        raise Problem(422, "'name', 'url', 'title' and 'trust' must be strings, 'shared' true or false")
+    wish = ServerWish(*texts, shared, _credentials(body.get("headers")))
     made = await _done(request, server, identity, lambda servers: servers.add(wish))
     return answer(made, 201, {"Location": f"/v1/mcp-servers/{made['name']}"})
 
