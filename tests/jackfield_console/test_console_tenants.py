@@ -157,7 +157,7 @@ def test_usage_is_shown_and_saved_for_the_days_that_are_asked_for(place: Place) 
     assert operator.get(f"{page}?usage=ever").status == 400
     saved = operator.get(f"{page}/usage?usage=month")
     head, *rows = saved.text.splitlines()
-    assert head == "day,calls,attempts,failures,refused,events,deliveries,bytes"
+    assert head == "day,calls,attempts,failures,refused,cancelled,events,deliveries,bytes"
     assert sum(int(row.split(",")[1]) for row in rows) == 3
     assert "usage-acme-1-month.csv" in saved.headers["content-disposition"]
 

@@ -14,7 +14,7 @@ _WIDTH = 640
 _BROAD = 1160
 _LEFT, _TOP, _PLOT, _FOOT = 48, 22, 170, 34
 _ROW, _NAME = 34, 200
-_STACK = (("succeeded", "good"), ("failed", "bad"), ("in_doubt", "warn"), ("running", "busy"), ("queued", "busy"))
+_STACK = (("succeeded", "good"), ("failed", "bad"), ("in_doubt", "warn"), ("cancelled", "idle"), ("running", "busy"), ("queued", "busy"))
 _MOST_ROWS = 12
 _DAY = 86_400.0
 

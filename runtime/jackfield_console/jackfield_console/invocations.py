@@ -25,7 +25,7 @@ from jackfield_platform.schedules.timing import zone
 from jackfield_server.shared.operations.entry_export import KINDS, exported
 from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.access import Token
-from jackfield_store.journal.listing import FILTERS
+from jackfield_store.journal.listing import FILTERS, NOT_CANCELLED
 
 _PAGE = 50
 _COLUMNS = ("Created", "Action", "Status", "Connection", "Attempts", "Duration")
@@ -196,6 +196,8 @@ def _wanted(request: PageRequest, given: Mapping[str, str]) -> dict[str, Any]:
     wanted: dict[str, Any] = {**{name: text for name, text in given.items() if name in FILTERS}, **_bounds(request, given)}
     if "caller" in wanted:
         wanted["caller"] = _caller(request, wanted["caller"])
+    if wanted.get("status") == "failed":  # cancelled and declined calls have a filter of their own
+        wanted[NOT_CANCELLED] = True
     return wanted
 
 

@@ -16,7 +16,7 @@ from jackfield_console.layout.components import card, choices, h, heading, live,
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import fragment, page
 from jackfield_console.marketplace import revoked_notices
-from jackfield_console.statistics import SPANS, Figures, Span, counted, figures
+from jackfield_console.statistics import SPANS, STATUSES, Figures, Span, counted, figures
 from jackfield_store.access import DEFAULT
 
 _MOST = 20_000
@@ -49,7 +49,10 @@ def _content(request: PageRequest, span: Span) -> list[Node]:
             if numbers.total
             else _nothing(request),
             _figure(
-                "Latency by connector", latency_chart(numbers.rows), _marks((("accent", "p50"), ("soft", "p95"))), _latency_table(numbers)
+                "Latency by connector",
+                latency_chart(numbers.rows),
+                _marks((("accent", "p50"), ("soft", "p95")), h.li("with all waits")),
+                _latency_table(numbers),
             )
             if numbers.rows
             else None,
@@ -91,10 +94,11 @@ def _tiles(request: PageRequest, numbers: Figures) -> Markup:
     counts = request.journal.open_counts()
     rows = request.connections.list(limit=_CONNECTIONS).items
     failing = sum(row.get("status") in ("failing", "expired") for row in rows)
+    cancelled = sum(row.cancelled for row in numbers.rows)
     share = f"{numbers.succeeded / numbers.settled:.1%}" if numbers.settled else "no data"
     return h.ul(
         _tile("Invocations", f"{numbers.total:,}", None, "/invocations"),
-        _tile("Succeeded", share, None, "/invocations?status=succeeded"),
+        _tile("Succeeded", share, f"without {cancelled:,} cancelled" if cancelled else None, "/invocations?status=succeeded"),
         _tile("Latency, p50", span_text(numbers.p50), f"p95 {span_text(numbers.p95)}" if numbers.p95 is not None else None, None),
         _tile("Queued now", f"{counts['queued']:,}", f"{counts['running']:,} running", "/queue"),
         _tile("Waiting for approval", f"{counts['waiting']:,}", None, "/approvals", alarm=bool(counts["waiting"])) if request.may("approve") else None,
@@ -126,11 +130,11 @@ def _part(span: Span) -> str:
 
 def _rate_table(numbers: Figures) -> Markup:
     rows = [
-        (local_time(bucket.begin), *(f"{bucket.counts.get(status, 0):,}" for status in ("succeeded", "failed", "in_doubt")),
+        (local_time(bucket.begin), *(f"{bucket.counts.get(status, 0):,}" for status in (*STATUSES, "cancelled")),
          f"{bucket.counts.get('running', 0) + bucket.counts.get('queued', 0):,}")
         for bucket in reversed(numbers.buckets) if bucket.counts
     ]  # fmt: skip
-    return table("Invocations over time", ("From", "Succeeded", "Failed", "In doubt", "In progress"), rows)
+    return table("Invocations over time", ("From", "Succeeded", "Failed", "In doubt", "Cancelled", "In progress"), rows)
 
 
 def _latency_table(numbers: Figures) -> Markup:
@@ -156,7 +160,7 @@ def _nothing(request: PageRequest) -> Markup:
 
 def _legend() -> Markup:
     zone = h.li("Times: ", h.span("UTC", data_zone="1"), class_="zone")
-    return _marks((("good", "succeeded"), ("bad", "failed"), ("warn", "in doubt"), ("busy", "in progress")), zone)
+    return _marks((("good", "succeeded"), ("bad", "failed"), ("warn", "in doubt"), ("idle", "cancelled"), ("busy", "in progress")), zone)
 
 
 def _table(numbers: Figures) -> Markup:
@@ -166,13 +170,14 @@ def _table(numbers: Figures) -> Markup:
             f"{row.count:,}",
             f"{row.failed:,}",
             f"{row.in_doubt:,}",
+            f"{row.cancelled:,}",
             span_text(row.p50),
             span_text(row.p95),
             [[h.code(code), f" ({count}) "] for code, count in row.codes] or "none",
         )
         for row in numbers.rows
     ]
-    columns = ("Connector", "Invocations", "Failed", "In doubt", "p50", "p95", "Errors")
+    columns = ("Connector", "Invocations", "Failed", "In doubt", "Cancelled", "p50", "p95", "Errors")
     return card("By connector", table("By connector", columns, rows))
 
 

@@ -1,5 +1,7 @@
 """Figures of the overview: rate, latency and failures by connector within a span. Pure functions of samples, or of counts.
 
+Calls that were cancelled or declined, which are failed ones in the journal, are ``cancelled`` here, and neither succeeded nor failed.
+
 Bars begin at whole multiples of their length, so that a bar keeps its counts while time passes.
 """
 
@@ -9,10 +11,14 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
+from jackfield.kernel.dataclass import replace
 from jackfield_store.journal.counts import Part, Sample, estimated, histogram
 
 STATUSES = ("succeeded", "failed", "in_doubt")
+"""States of calls that have ended, and were not cancelled."""
+Counted = TypeVar("Counted", Sample, Part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,7 @@ class Row:
     count: int
     failed: int
     in_doubt: int
+    cancelled: int
     p50: float | None
     p95: float | None
     codes: Sequence[tuple[str, int]]
@@ -76,17 +83,18 @@ class Figures:
 def figures(found: Sequence[Sample], span: Span, now: float) -> Figures:
     """Compute the figures of the samples within the span that ends at ``now``."""
     buckets, first = _empty(span, now), span.begin(now)
-    inside = [sample for sample in found if sample.at >= first]
+    inside = [_told(sample) for sample in found if sample.at >= first]
     for sample in inside:
         _bucket(buckets, sample.at, first, span).counts[sample.status] += 1
     settled = [sample for sample in inside if sample.seconds is not None]
     durations = _durations(settled)
+    succeeded, ended = (sum(sample.status in states for sample in settled) for states in (STATUSES[:1], STATUSES))
     connectors = sorted({sample.connector for sample in inside})
     rows = [_row(name, [sample for sample in inside if sample.connector == name]) for name in connectors]
     return Figures(
         total=len(inside),
-        succeeded=sum(sample.status == "succeeded" for sample in settled),
-        settled=len(settled),
+        succeeded=succeeded,
+        settled=ended,
         p50=percentile(durations, 50),
         p95=percentile(durations, 95),
         buckets=buckets,
@@ -97,7 +105,7 @@ def figures(found: Sequence[Sample], span: Span, now: float) -> Figures:
 def counted(found: Sequence[Part], span: Span, now: float) -> Figures:
     """Compute the figures of counts within the span that ends at ``now``. Percentiles are estimated from histograms."""
     buckets, first = _empty(span, now), span.begin(now)
-    inside = [part for part in found if part.at >= first]
+    inside = [_told(part) for part in found if part.at >= first]
     counts = [part for part in inside if part.bucket < 0]
     for part in counts:
         _bucket(buckets, part.at, first, span).counts[part.status] += part.invocations
@@ -115,6 +123,11 @@ def counted(found: Sequence[Part], span: Span, now: float) -> Figures:
     )
 
 
+def _told(one: Counted) -> Counted:
+    """Return what is counted with its state as lists of calls show it."""
+    return replace(one, status="cancelled", error_code=None) if (one.status, one.error_code) == ("failed", "cancelled") else one
+
+
 def _counted_row(connector: str, found: Sequence[Part]) -> Row:
     counts, durations = [part for part in found if part.bucket < 0], histogram(found)
     codes = Counter[str]()
@@ -126,6 +139,7 @@ def _counted_row(connector: str, found: Sequence[Part]) -> Row:
         _total(counts),
         _total(counts, "failed"),
         _total(counts, "in_doubt"),
+        _total(counts, "cancelled"),
         estimated(durations, 50),
         estimated(durations, 95),
         codes.most_common(3),
@@ -158,6 +172,7 @@ def _row(connector: str, found: Sequence[Sample]) -> Row:
         len(found),
         sum(sample.status == "failed" for sample in found),
         sum(sample.status == "in_doubt" for sample in found),
+        sum(sample.status == "cancelled" for sample in found),
         percentile(durations, 50),
         percentile(durations, 95),
         codes.most_common(3),

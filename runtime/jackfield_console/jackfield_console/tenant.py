@@ -31,7 +31,7 @@ from jackfield_store.access import DEFAULT, Workspace
 from jackfield_store.access.settings import LIMITS
 
 _SPANS = {"14d": "in 14 days", "90d": "in 90 days", "month": "this month", "last-month": "last month"}
-_COUNTS = ("calls", "attempts", "failures", "refused", "events", "deliveries")
+_COUNTS = ("calls", "attempts", "failures", "refused", "cancelled", "events", "deliveries")
 _SHOWN = 50
 _MEASURED = ("queued", "waiting", "connections", "storageBytes")
 _LIMIT_TITLES = {
@@ -182,9 +182,12 @@ def _usage(request: PageRequest, workspace: str) -> Markup:
         (str(row["day"])[:10], *(f"{row[name]:,}" for name in _COUNTS), size_text(row["bytes"]))
         for row in reversed(found["items"])
     ]  # fmt: skip
-    columns = ("Day (UTC)", "Calls", "Attempts", "Failures", "Refused", "Events", "Deliveries", "Files stored")
+    columns = ("Day (UTC)", "Calls", "Attempts", "Not succeeded", "Refused", "Cancelled", "Events", "Deliveries", "Files stored")
     total = found["total"]
-    lead = f"{total['calls']:,} calls {_SPANS[span]}, {total['failures']:,} of them failed, {total['refused']:,} of which were refused before anything was sent."
+    lead = (
+        f"{total['calls']:,} calls {_SPANS[span]}, of which {total['failures']:,} did not succeed: {total['refused']:,} of these were refused"
+        f" before anything was sent, and {total['cancelled']:,} cancelled or declined."
+    )
     shown = table("Usage by day", columns, rows, empty=f"Nothing was used {_SPANS[span]}.")
     address = f"/tenants/{workspace}"
     spans = choices("Days", [(title[:1].upper() + title[1:], f"{address}?usage={one}", one == span) for one, title in _SPANS.items()])

@@ -42,7 +42,8 @@ _SHOWN = ("name", "type", "status", "since", "account", "user", "hint")
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Stored connections of a workspace, those of them that fail or must be connected again, and its calls and failures of the last day."""
+    """Stored connections of a workspace, those of them that fail or must be connected again, and of the last day its calls, and its
+    failures without those that were cancelled."""
 
     connections: int
     failing: int
@@ -55,7 +56,7 @@ def health(database: Database, workspace: str, now: float) -> Health:
     with database.read() as transaction:
         row = transaction.execute(_CONNECTIONS, {"workspace": workspace})[0]
     total = usage(database, workspace, now - _DAY, now)["total"]
-    return Health(int(row.n), int(row.failing), total["calls"], total["failures"])
+    return Health(int(row.n), int(row.failing), total["calls"], total["failures"] - total["cancelled"])
 
 
 def troubles(database: Database) -> dict[str, Counter[str]]:

@@ -32,7 +32,7 @@ WHERE workspace = :workspace AND created_at >= :since AND created_at < :until GR
 _EVENTS = "SELECT day AS slot, events, deliveries, looks FROM event_counts WHERE workspace = :workspace AND day >= :day AND day < :until"
 _NOT_VALID = 2
 _ENDED = ("succeeded", "failed", "in_doubt", "cancelled")
-_CALLS = ("calls", "attempts", "failures", "refused")
+_CALLS = ("calls", "attempts", "failures", "refused", "cancelled")
 _REFUSALS = frozenset(code for code, kind in CODES.items() if kind.exit_code == _NOT_VALID)
 """Codes of calls of which nothing was sent: what was asked for is not valid, unknown or not allowed."""
 _FURTHER = ("events", "deliveries", "looks", "bytes")
@@ -40,8 +40,10 @@ _FURTHER = ("events", "deliveries", "looks", "bytes")
 
 def usage(database: Database, workspace: str, since: float, until: float, by: str | None = None) -> dict[str, Any]:
     """Return a workspace's usage in the time, in all and by ``by`` (``BY``): calls, attempts and failures, events and deliveries, looks for
-    evidence, and bytes of files stored. Refused failures are counted apart: not valid, unknown or not allowed, so that
-    nothing was sent. Events, deliveries, looks and bytes have no other parts than days.
+    evidence, and bytes of files stored.
+
+    Failures are all calls that did not succeed. Of these, two kinds are counted apart: refused ones were not valid, unknown or not
+    allowed, so that nothing was sent; others were cancelled or declined. Events, deliveries, looks and bytes have no other parts than days.
 
     Times are seconds since 1970. They are rounded down as the sums are kept: to a minute, to an hour beyond two hours, to a day beyond nine
     days. For events, deliveries and looks it is a day. Calls that have not ended yet are not counted.
@@ -72,6 +74,7 @@ def _count(row: Row, *places: dict[str, int]) -> None:
         place["attempts"] += int(row.attempts)
         place["failures"] += int(row.invocations) if row.status != "succeeded" else 0
         place["refused"] += int(row.invocations) if row.error_code in _REFUSALS else 0
+        place["cancelled"] += int(row.invocations) if row.error_code == "cancelled" else 0
 
 
 def _add(row: Row, *places: dict[str, int]) -> None:

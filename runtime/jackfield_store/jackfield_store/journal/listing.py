@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from jackfield.kernel.stored_values import like_literal, parsed_object
@@ -23,6 +23,13 @@ AFTER_CURSOR = " AND (created_at, id) < (:at, :after)"
 """SQL for the page after a cursor; both databases answer it from an index."""
 
 
+NOT_CANCELLED = "isNotCancelled"
+"""Filter that leaves out calls that were cancelled or declined, which are failed ones in the journal. It is no filter of the API."""
+_FLAGS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+    "dead": ("dead_at IS NOT NULL", lambda row: row.dead_at is not None),
+    NOT_CANCELLED: ("COALESCE(error_code, '') <> 'cancelled'", lambda row: bool(row.error_code != "cancelled")),
+}
+"""Filters without a value: as SQL, and as a test of a row."""
 _WAITS = {True: "available_at IS NULL", False: "available_at IS NOT NULL"}
 
 
@@ -54,7 +61,7 @@ def condition(filters: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     parts: list[str] = []
     values: dict[str, Any] = {}
     for name, value in given.items():
-        if name not in ("dead", "waits"):
+        if name != "waits" and name not in _FLAGS:
             values[f"by_{name}"] = value if name in _EQUAL or name in ("since", "until") else _pattern(name, value)
         parts.append(_WAITS[value] if name == "waits" else _part(name))
     return "".join(f" AND {part}" for part in parts), values
@@ -74,8 +81,8 @@ def naming(text: str) -> tuple[str, dict[str, str]]:
 def _passes(row: Any, name: str, value: str) -> bool:
     if name in _EQUAL:
         return bool(getattr(row, _EQUAL[name]) == value)
-    if name == "dead":
-        return row.dead_at is not None
+    if name in _FLAGS:
+        return _FLAGS[name][1](row)
     if name == "waits":
         return (row.available_at is None) == bool(value)
     if name == "q":
@@ -98,8 +105,8 @@ def _context(text: str | None) -> dict[str, Any]:
 def _part(name: str) -> str:
     if name in _EQUAL:
         return f"{_EQUAL[name]} = :by_{name}"
-    if name == "dead":
-        return "dead_at IS NOT NULL"
+    if name in _FLAGS:
+        return _FLAGS[name][0]
     if name in ("since", "until"):
         return f"created_at {'>=' if name == 'since' else '<'} :by_{name}"
     if name == "q":

@@ -16,7 +16,7 @@ from jackfield_store.database.cursors import invalid_cursor
 from jackfield_store.database.dialect import Dialect
 from jackfield_store.database.faults import SealBroken
 from jackfield_store.journal import statements as sql
-from jackfield_store.journal.listing import AFTER_CURSOR, GROUPED, condition, fits, naming, normalized
+from jackfield_store.journal.listing import AFTER_CURSOR, GROUPED, NOT_CANCELLED, condition, fits, naming, normalized
 from jackfield_store.journal.terms import correlation_term, label_term
 from jackfield_store.keys import Vault
 
@@ -198,6 +198,8 @@ class _Search:
     def _kinds(self, grouped: Mapping[str, str], text: str | None) -> list[Row]:
         chosen, values = naming(text) if text is not None else ("", {})
         chosen += "".join(f" AND k.{GROUPED[name]} = :k_{name}" for name in grouped)
+        if NOT_CANCELLED in self._given:
+            chosen += " AND k.error_code <> 'cancelled'"
         wanted = {**values, **{f"k_{name}": value for name, value in grouped.items()}, "most": MOST_KINDS + 1}
         if self._sees is not None:
             kinds = self._rows(_KINDS.format(newest="NULL", kinds=chosen), wanted)
