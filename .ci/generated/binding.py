@@ -13,6 +13,7 @@ from jackfield_http.paging import Kind
 _TEXT: Json = {"type": "string", "minLength": 1}
 _KEY: Json = {"type": "string", "pattern": ACTION_KEY}
 _POINTER: Json = {"type": "string", "pattern": "^/"}
+_STATUSES: Json = {"type": "array", "items": {"type": "integer", "minimum": 300, "maximum": 599}}
 _TEXTS: Json = {"type": "array", "items": _TEXT}
 _POINTERS: Json = {"type": "array", "items": _POINTER}
 _TABLE: Json = {"type": "object", "additionalProperties": _TEXT}
@@ -487,11 +488,9 @@ def _paging() -> Json:
                 "description": "Header field of the response that names the next page, in place of 'response'.",
             },
             "first": {"type": "integer", "minimum": 0, "description": "Number of the first page, or of its first item; it is sent."},
-            "ends": {
-                "type": "array",
-                "items": {"type": "integer", "minimum": 300, "maximum": 599},
-                "description": "Statuses of a page after the first that mean that the list has ended.",
-            },
+            "ends": {**_STATUSES, "description": "Statuses of a page after the first that mean that the list has ended."},
+            "cuts": {**_STATUSES, "description": "Statuses of a page after the first by which the provider shows no more of the list."},
+            "emptyEnds": {"const": True, "description": "An empty page is the last, although it names a next one."},
             "continue": {**_POINTER, "description": "Path of the pages after the first, if it is another one: they take the token alone."},
         },
         ["kind", "confidence"],

@@ -1,7 +1,8 @@
 """Reading of how a list goes on, for every connector: what names the next page, what says that there is more, and what ends the list.
 
-A list ends if its provider says so: ``more`` is a no, ``last`` is a yes, a counted page is empty, or the status is 204. It also ends if no
-token, URL or ``rel=next`` is there, and neither ``more`` nor ``last`` is declared. What says neither is an open end, with the reason.
+A list ends if its provider says so: ``more`` is a no, ``last`` is a yes, a counted page is empty, or the status is 204. With
+``empty_ends``, any empty page ends it. It also ends if no token, URL or ``rel=next`` is there, and neither ``more`` nor ``last`` is
+declared. What says neither is an open end, with the reason.
 """
 
 from __future__ import annotations
@@ -49,6 +50,10 @@ class Declared(Protocol):
         """Header field of a response that names the next page; empty if the body does."""
 
     @property
+    def empty_ends(self) -> bool:
+        """True if an empty page is the last, although it names a next one."""
+
+    @property
     def is_assumed(self) -> bool:
         """True if nobody has declared that the API sends ``Link``."""
 
@@ -70,7 +75,8 @@ def following(pages: Declared, answer: Answer, body: Any, position: int) -> Foll
     :raises Unavailable: if the place that names the next page holds something that cannot name it.
     """
     in_header = _link(answer) if pages.kind == "linkHeader" else answer.headers.get(pages.header, "").strip() if pages.header else None
-    if in_header:
+    has_ended = pages.empty_ends and find(body, pages.items) == []
+    if in_header and not has_ended:
         return Following(in_header)
     if not answer.content:
         return END if answer.status in NO_CONTENT else _open(f"is empty (status {answer.status})")
@@ -78,7 +84,7 @@ def following(pages: Declared, answer: Answer, body: Any, position: int) -> Foll
     if (fault := _fault_of(pages, body)) is not None:
         return _open(fault)
     is_named = pages.kind in {"token", "url", "linkHeader"}  # an empty page of these may leave out its list
-    if more is False and (is_named or not is_absent(pages.items, body)):
+    if has_ended or (more is False and (is_named or not is_absent(pages.items, body))):
         return END
     if pages.kind == "linkHeader":
         return _linked(pages, answer, body, more)

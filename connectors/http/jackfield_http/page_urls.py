@@ -36,6 +36,9 @@ def is_whole(token: str) -> bool:
 def given(answered: Url, address: str, server: Url, *, root: str) -> Url:
     """Return the URL of a page that a response names, relative to ``answered``; ``root`` is the path below which it must be.
 
+    A provider behind a gateway names the list's own path without that of the gateway, such as Confluence behind api.atlassian.com: of
+    such an address, only the query is taken.
+
     :raises Elsewhere: if it is none, or would carry the credentials elsewhere.
     """
     try:
@@ -44,6 +47,8 @@ def given(answered: Url, address: str, server: Url, *, root: str) -> Url:
         raise _lost(address, f"the URL of the next page {error}") from None
     if found.origin != server.origin:
         raise _lost(address, "the next page is on another server, to which no credentials are sent")
+    if not is_below(found, root) and found.path.strip("/") and answered.path.endswith(found.path):
+        return replace(found, path=answered.path)
     if not is_below(found, root):
         hint = "Set the connection's server to a URL above it."
         raise _lost(address, f"the next page is not below '{root}', where the connection's credentials belong", hint)

@@ -58,7 +58,8 @@ class Pages:
     ``items`` is the JSON Pointer of the array in a response ("" if the response is the array). ``size`` is the query parameter for the
     page size, ``largest`` its maximum. ``more`` points at a member that is false on the last page, ``last`` at one that is true there.
     ``header`` names the header field of a response that has the token. ``ends`` are statuses of a page after the first that mean that the
-    list has ended. ``under`` is the path below which pages may be, if not at the list's own.
+    list has ended. ``cuts`` are those by which a provider shows no more of it: it is not complete then. ``empty_ends``: an empty page is
+    the last, although it names a next one. ``under`` is the path below which pages may be, if not at the list's own.
     ``is_assumed``: nobody has declared that the API sends ``Link``, so a response without it says nothing.
     """
 
@@ -75,6 +76,8 @@ class Pages:
     is_assumed: bool = False
     last: str | None = None
     header: str = ""
+    cuts: tuple[int, ...] = ()
+    empty_ends: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what would end a list after its first page, or never."""
@@ -95,10 +98,11 @@ class Pages:
         """Pages of a bound action, as its manifest declares them."""
         kind, first = row["kind"], row.get("first", 1 if row["kind"] == "page" else 0)
         usual = {"lastId": "/id", "token": _pointer(pagination.token_output)}.get(kind, "")
-        parameter, ends = row.get("input", pagination.token_input), tuple(row.get("ends", ()))
+        parameter = row.get("input", pagination.token_input)
+        ends = {"ends": tuple(row.get("ends", ())), "cuts": tuple(row.get("cuts", ())), "empty_ends": row.get("emptyEnds", False)}
         following = "" if "header" in row else row.get("response", usual)
         told = {"last": row.get("last"), "header": row.get("header", "")}
-        options = {"first": first, "ends": ends, "is_assumed": row.get("confidence", "high") != "high", **told}
+        options = {"first": first, **ends, "is_assumed": row.get("confidence", "high") != "high", **told}
         return cls(kind, row.get("items", ""), parameter, following, row.get("more"), row.get("size"), **options)
 
     @classmethod
@@ -168,7 +172,7 @@ class Pages:
             answer = api.request("GET", self.address(api, token, url), **options)
         else:
             answer = api.request("GET", url, query={**(query or {}), **self.query(asked)}, **options)
-        if later and answer.status in self.ends:
+        if later and self.is_over(answer):
             return Page([], None, answer)
         body = answer.json() if answer.content or token is None else None  # the first page must be there
         items = find(body, self.items)
@@ -178,7 +182,15 @@ class Pages:
 
     def later(self, expected: Collection[int] | None, token: object) -> Collection[int] | None:
         """Return the statuses that a page with a token may have, if some end the list; None otherwise. The first page must be there."""
-        return None if not self.ends or token is None else {*(expected or range(200, 300)), *self.ends}
+        over = (*self.ends, *self.cuts)
+        return None if not over or token is None else {*(expected or range(200, 300)), *over}
+
+    def is_over(self, answer: Answer) -> bool:
+        """Return whether the status of a page after the first ends the list. If the provider only shows no more, the caller is told so."""
+        call = current_call()
+        if answer.status in self.cuts and call is not None:
+            call.unfinished(f"the list may go on: the provider shows no further pages of it (status {answer.status})")
+        return answer.status in self.ends or answer.status in self.cuts
 
     def is_address(self, token: object, own: Url) -> bool:
         """Return whether a token is an address to follow, of a list that is at ``own``."""

@@ -25,7 +25,7 @@ def declared_pages(operation: Operation, given: Mapping[str, Any], drawn: Drawn)
     """
     kind, pages = (
         given.get("kind"),
-        {name: given[name] for name in ("input", *_POINTERS, "header", "first", "ends", "continue") if name in given},
+        {name: given[name] for name in ("input", *_POINTERS, "header", "first", "ends", "cuts", "emptyEnds", "continue") if name in given},
     )
     fault = None
     if pages.get("items") == "":  # the answer itself is the list
@@ -58,16 +58,25 @@ def _input(named: Any, drawn: Drawn) -> Any:
 
 def _fetching_fault(operation: Operation, kind: object, pages: Json) -> str | None:
     """Return what is wrong with how an overlay has pages fetched and ended."""
-    ends, header = pages.get("ends", []), pages.get("header")
+    header = pages.get("header")
     if type(pages.get("first", 0)) is not int:
         return "'first' must be a whole number"
     if "header" in pages and not (kind == "token" and "response" not in pages and isinstance(header, str) and is_token(header)):
         return "'header' must be the name of a header field with the token, of the kind 'token' and in place of 'response'"
     if "more" in pages and "last" in pages:
         return "'more' and 'last' say the same thing: declare one of them"
-    if not isinstance(ends, list) or not all(type(status) is int and 300 <= status <= 599 for status in ends):
-        return "'ends' must be a list of statuses from 300 to 599, such as [404]"
-    return _place_fault(operation, kind, pages)
+    return _end_fault(kind, pages) or _place_fault(operation, kind, pages)
+
+
+def _end_fault(kind: object, pages: Json) -> str | None:
+    """Return what is wrong with what an overlay has end a list."""
+    for name in ("ends", "cuts"):
+        given = pages.get(name, [])
+        if not isinstance(given, list) or not all(type(status) is int and 300 <= status <= 599 for status in given):
+            return f"'{name}' must be a list of statuses from 300 to 599, such as [404]"
+    if "emptyEnds" in pages and not (pages["emptyEnds"] is True and kind in ("url", "linkHeader")):
+        return "'emptyEnds' may be true, for the kinds 'url' and 'linkHeader'; pages that are counted end so without it"
+    return None
 
 
 def _place_fault(operation: Operation, kind: object, pages: Json) -> str | None:

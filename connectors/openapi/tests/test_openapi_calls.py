@@ -285,6 +285,20 @@ def test_links_are_followed_on_the_own_server_only(tmp_path: Path) -> None:
     assert [request.path for request in requests] == ["/a", "/a?page=2"]
 
 
+def test_a_page_behind_a_gateway_is_named_as_the_provider_has_it(tmp_path: Path) -> None:
+    """Its path lacks that of the gateway: the list's own is taken with the query. Of another path, the next page is not fetched."""
+    schema = {"type": "object", "properties": {"data": {"type": "array", "items": {}}, "next": {"type": "string"}}}
+    responses = {"200": {"description": "", "content": {"application/json": {"schema": schema}}}}
+    manifest = generate(tmp_path, document({"/a": {"get": operation(operationId="list", responses=responses)}}))
+    pages = [Answer({"data": [1], "next": "/wiki/v2/a?page=2"}), Answer({"data": [2], "next": "/wiki/v2/b?page=3"})]
+    with Provider(pages) as provider, installed(tmp_path, manifest, {"server": f"{provider.url}/ex/site-1/wiki/v2"}) as jackfield:
+        call = {"connector": "acme", "action": "list", "connection": "main", "inputs": {"fetchAll": True}}
+        result = jackfield.invoke(call)
+    assert [request.path for request in provider.requests] == ["/ex/site-1/wiki/v2/a", "/ex/site-1/wiki/v2/a?page=2"]
+    assert result.status == "failed"
+    assert "not below" in str(result.error)
+
+
 def test_a_file_is_sent_and_one_comes_back(tmp_path: Path) -> None:
     """Binary bodies are files in both directions."""
     binary = {"schema": {"type": "string", "format": "binary"}}

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from jackfield.connector import InvalidInput
 from jackfield.testing import Answer, Provider, Request
 from jackfield_store.runtime import Jackfield
 from openapi_rig import document, generate, installed, operation
@@ -198,6 +199,42 @@ def test_requested_lists_say_whether_they_are_complete(pages: Json, answers: lis
     """An explicit end makes a list complete; whatever may be one leaves it open with a reason."""
     result, _ = _requested(answers, "/l", pages)
     assert (result.unwrap()["items"], result.meta.complete, bool(result.meta.warnings)) == (items, complete, not complete)
+
+
+def _declared(folder: Path, parameters: list[Json], schema: Json, pages: Json, answers: list[Answer]) -> Any:
+    about = operation(
+        operationId="listIt", parameters=parameters, responses={"200": _answer(schema)}, **{"x-jackfield": {"pagination": pages}}
+    )
+    with Provider(answers) as provider:
+        with installed(folder, generate(folder, document({"/l": {"get": about}})), {"server": provider.url}) as jackfield:
+            result = jackfield.invoke({"connector": "acme", "action": "listIt", "connection": "main", "inputs": {"fetchAll": True}})
+        return result, len(provider.requests)
+
+
+def test_a_list_that_its_provider_cuts_is_not_complete(tmp_path: Path) -> None:
+    """Searches of some providers show so many pages, and refuse the next one: what was read is kept, and the caller is told."""
+    pages = {"kind": "page", "input": "page", "items": "/data", "cuts": [400]}
+    refused = Answer({"message": "page must be at most 2"}, 400)
+    answers = [Answer({"data": [1]}), Answer({"data": [2]}), refused]
+    result, asked = _declared(tmp_path, [_parameter("page", type="integer")], _object(data=_LIST), pages, answers)
+    assert (result.unwrap()["data"], result.meta.complete, asked) == ([1, 2], False, 3)
+    assert "shows no further pages" in result.meta.warnings[0]["message"]
+
+
+def test_an_empty_page_may_end_a_list_of_addresses(tmp_path: Path) -> None:
+    """Mailgun names a next page on the last one, too, which is empty."""
+    pages = {"kind": "url", "response": "/next", "items": "/data", "emptyEnds": True}
+    answers = [Answer({"data": [1], "next": "/l?page=2"}), Answer({"data": [], "next": "/l?page=3"})]
+    result, asked = _declared(tmp_path, [], _object(data=_LIST, next=_TEXT), pages, answers)
+    assert (result.unwrap()["data"], result.meta.complete, asked) == ([1], True, 2)
+
+
+@pytest.mark.parametrize("wrong", [{"cuts": [200]}, {"ends": 404}, {"emptyEnds": True}])
+def test_declared_ends_are_checked(tmp_path: Path, wrong: Json) -> None:
+    """Statuses of success end no list, and an empty page of a counted list ends it anyway."""
+    pages = {"kind": "page", "input": "page", "items": "/data", **wrong}
+    with pytest.raises(InvalidInput, match=next(iter(wrong))):
+        _declared(tmp_path, [_parameter("page", type="integer")], _object(data=_LIST), pages, [Answer({})])
 
 
 def test_a_declared_end_is_none_of_the_first_page() -> None:

@@ -356,16 +356,17 @@ def test_a_learned_server_is_one_of_the_connectors_hosts(tmp_path: Path, named: 
     assert [one.path for one in provider.requests] == ["/token"]
 
 
-def test_requests_go_to_the_learned_server(tmp_path: Path) -> None:
-    """The server that the provider names takes the place of the document's."""
-    with _provider({}) as provider, _provider({"instance_url": provider.url}) as login:
-        curation = {"answer": {"server": "/instance_url"}, "hosts": [provider.url]}
-        _connect(tmp_path, login.url, curation, None, "https://login.acme.example")
+@pytest.mark.parametrize(("named", "path"), [("", "/api/v3/me"), ("/", "/api/v3/me"), ("/own", "/own/me")])
+def test_requests_go_to_the_learned_server(tmp_path: Path, named: str, path: str) -> None:
+    """The server that the provider names takes the place of the document's, whose path it keeps unless it has one of its own."""
+    with _provider({}) as provider, _provider({"instance_url": f"{provider.url}{named}"}) as login:
+        curation = {"answer": {"server": "/instance_url"}, "hosts": [f"{provider.url}{named}".rstrip("/")]}
+        _connect(tmp_path, login.url, curation, None, "https://login.acme.example/api/v3")
         with _stored(tmp_path) as jackfield:
             jackfield.connections.add("ada", "acme/loginAccount", {"clientId": "app", "clientSecret": "s-1"}, test=False)
             _approved(jackfield)
             jackfield.invoke({"connector": "acme", "action": "whoAmI", "connection": "ada", "inputs": {}}).unwrap()
-    assert provider.requests[-1].headers["Authorization"] == "Bearer at-1"
+    assert (provider.requests[-1].headers["Authorization"], provider.requests[-1].path) == ("Bearer at-1", path)
 
 
 def test_a_costly_output_has_an_example() -> None:

@@ -13,6 +13,7 @@ from jackfield_http.connection_types import Certified
 from jackfield_http.learned_values import NOTHING_LEARNED, Learned
 from jackfield_http.oauth2_grants import OAuth2AuthorizationCode, OpenIdConnect, person_of
 from jackfield_http.sign_in import SignIn
+from jackfield_http.urls import server_url
 
 if TYPE_CHECKING:
     from jackfield_http.answers import Answer
@@ -63,6 +64,13 @@ def account_of(row: Json, values: Json, server: str, certificate: tuple[str | No
     return kind.model_validate({**filled, "server": server, "scopes": scopes})
 
 
+def _placed(learned: str, row: Json) -> str:
+    """Return a server that the provider named with the path of the manifest's: providers name the host alone, such as Salesforce's
+    ``instance_url`` and Zoho's ``api_domain``."""
+    url, path = server_url(learned), row.get("url", "").partition("://")[2].partition("/")[2]
+    return learned if url.path.strip("/") or not path or "{" in path else str(url.under(f"/{path}"))
+
+
 class BoundAccount(BoundConnection):
     """Connection of which one credential is the approval of a person."""
 
@@ -76,6 +84,8 @@ class BoundAccount(BoundConnection):
             return super().open(context)
         known = context.grants.find().value.get("values", {})
         given = {name: value for name, value in known.items() if name != "server" or not self.server}
+        if "server" in given:
+            given["server"] = _placed(given["server"], self.servers[0] if self.servers else {})
         return BoundConnection.open(self.model_copy(update=given), context)
 
     def account(self) -> OAuth2AuthorizationCode:

@@ -211,7 +211,7 @@ class BoundCall:
                 judge(answer, self._key, effect)
         if self.job is not None and not self.job.is_over(answer):
             return self.job.started(answer, given)
-        if pages is not None and later and answer.status in pages.ends:
+        if pages is not None and later and pages.is_over(answer):
             return BoundOutput.of(ended(pages))
         if token is None:  # an empty page after the first is the list's open end, and no failure
             refuse_empty(binding["response"], answer, self._key)

@@ -24,6 +24,8 @@ _SHORTEST = 30
 """A limit of a text's length with which a made name is not too long."""
 _SECOND = "2"
 """Where the second page begins: a text, and a number for those providers that count."""
+_THIRD = "3"
+"""Where the page after the last begins, for providers that name one."""
 
 Json = Mapping[str, Any]
 
@@ -89,7 +91,7 @@ class Pages:
     def _begin(self, request: Request, given: Json) -> int:
         kind, value = self._row["kind"], self._sent(request, given)
         if kind in ("url", "linkHeader"):
-            return _FIRST if given.get("page") == _SECOND else 0
+            return {_SECOND: _FIRST, _THIRD: ITEMS}.get(str(given.get("page")), 0)
         if value in (None, ""):
             return 0
         if kind == "page":
@@ -114,14 +116,15 @@ class Pages:
 
     def _lead_on(self, body: dict[str, Any], request: Request, *, is_last: bool, items: list[Any]) -> dict[str, str]:
         kind, path = self._row["kind"], request.path
+        names_more = not is_last or self._row.get("emptyEnds") is True
         for name, value in (("more", not is_last), ("last", is_last)):
             if name in self._row:
                 put(body, self._row[name], value)
-        address = f"{self._url}{path}{'&' if '?' in path else '?'}page={_SECOND}"
+        address = f"{self._url}{path}{'&' if '?' in path else '?'}page={_THIRD if is_last else _SECOND}"
         if kind == "linkHeader":
-            return {} if is_last else {"Link": f'<{address}>; rel="next"'}
+            return {"Link": f'<{address}>; rel="next"'} if names_more else {}
         if kind in ("token", "url") and "response" in self._row:
-            put(body, self._row["response"], None if is_last else address if kind == "url" else _token(self._row, items))
+            put(body, self._row["response"], None if not names_more else address if kind == "url" else _token(self._row, items))
         if "header" in self._row and not is_last:
             return {self._row["header"]: _SECOND}
         return {}

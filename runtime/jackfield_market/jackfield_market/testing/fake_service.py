@@ -168,9 +168,7 @@ class FakeService:
     def _pattern(self, path: str) -> re.Pattern[str]:
         """Return what matches a path of the manifest, below the paths of its servers."""
         below = {urlsplit(server.get("url", "")).path.rstrip("/") for server in self.manifest.get("servers", ())}
-        learned = [part.get(name, {}) for part in self._row["http"]["credentials"] for name in ("answer", "callback")]
-        learned += [part.get("after", {}).get("values", {}) for part in self._row["http"]["credentials"]]
-        if "server" in self._row["schema"].get("required", ()) or any("server" in names for names in learned):
+        if "server" in self._row["schema"].get("required", ()):
             below.add("")
         return re.compile(f"(?:{'|'.join(sorted(map(_expression, below)))}){_expression(path)}")
 
