@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -10,6 +14,8 @@ from tests.jackfield_server.http.connect_attacked import TYPE, Attacked
 from tests.jackfield_server.http.connect_browser import Person
 
 from http_stand import Client
+from jackfield.testing import Answer, Provider, Request
+from waiting import until
 
 pytest_plugins = ["tests.jackfield_server.http.connect_place"]
 
@@ -111,3 +117,78 @@ def test_a_grant_comes_with_its_connection(site: Attacked, operator: Client, ten
     assert [form["refresh_token"] for form in site.authority.exchanged] == [token]
     shown = b"".join(tenant.get(f"/v1/{path}").body for path in ("connections", "connections/grace", "audit", "invocations"))
     assert token.encode() not in shown + made.body + refused.body
+
+
+@dataclass
+class Rotating:
+    """A provider that accepts some secrets of its client, and tokens since ``oldest``. ``used`` has the secret of each token it gave."""
+
+    accepted: set[str] = field(default_factory=lambda: {_SECRET})
+    used: list[str] = field(default_factory=list)
+    oldest: int = 0
+    served: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __call__(self, _number: int, request: Request) -> Answer:
+        """Answer a request."""
+        given = next(value for name, value in request.headers.items() if name.lower() == "authorization").split(" ")[1]
+        with self.lock:
+            if request.path == "/token":
+                secret = base64.b64decode(given).decode().partition(":")[2]
+                if secret not in self.accepted:
+                    return Answer({"error": "invalid_client"}, 401)
+                self.used.append(secret)
+                return Answer({"access_token": f"t{len(self.used)}", "token_type": "Bearer", "refresh_token": "ada-refresh"})
+            if int(given.removeprefix("t")) < self.oldest:
+                return Answer({"error": "expired"}, 401)
+            self.served += 1
+            return Answer({"sub": "ada"})
+
+    def expire(self, secret: str) -> None:
+        """Refuse all tokens given so far; wait until one was got with ``secret`` and served calls."""
+        with self.lock:
+            self.oldest, given, served = len(self.used) + 1, len(self.used), self.served
+        until(lambda: self.used[given:] and self.used[-1] == secret and self.served > served + 20)
+
+
+def test_a_secret_is_rotated_beside_calls(site: Attacked, operator: Client, tenant: Client) -> None:
+    """No call fails: neither while the provider accepts both secrets, nor once it refuses the old one, with tokens that end meanwhile."""
+    answers, over = Rotating(), threading.Event()
+    call = {"connector": "people", "action": "whoAmI", "connection": "rotated", "inputs": {}}
+
+    done = [0] * 4
+
+    def calls(place: int) -> list[Any]:
+        failed = []
+        while not over.is_set():
+            answer = tenant.post("/v1/invocations", call).json
+            failed += [] if answer["status"] == "succeeded" else [answer["error"]]
+            done[place] += 1
+        return failed
+
+    def all_are_newer() -> None:
+        before = [*done]
+        until(lambda: all(now > then + 1 for then, now in zip(before, done, strict=True)))
+
+    with Provider(answers) as provider, ThreadPoolExecutor(4) as pool:
+        places = {"authorizationUrl": f"{provider.url}/authorize", "tokenUrl": f"{provider.url}/token", "issuer": provider.url}
+        own = {"clientId": "c", "clientSecret": _SECRET, **places}
+        assert operator.post("/v1/oauth-clients", {"name": "rotated", "values": own}).status == 201
+        given = {"name": "rotated", "type": TYPE, "values": {"oauthClient": "rotated", "server": provider.url}}
+        assert tenant.post("/v1/connections", {**given, "grant": {"refreshToken": "ada-refresh"}}).status == 201
+        running = [pool.submit(calls, place) for place in range(4)]
+        try:
+            old = _SECRET
+            for number in range(5):
+                new = f"{_SECRET}-{number}"
+                answers.accepted.add(new)
+                assert operator.call("PATCH", "/v1/oauth-clients/rotated", {"values": {"clientSecret": new}}).status == 200
+                all_are_newer()
+                answers.expire(new)
+                answers.accepted.remove(old)
+                answers.expire(new)
+                old = new
+        finally:
+            over.set()
+        assert [fault for one in running for fault in one.result()] == []
+    assert operator.call("DELETE", "/v1/oauth-clients/rotated?force=true").json["connections"] == 1
