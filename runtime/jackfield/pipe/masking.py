@@ -74,12 +74,15 @@ def redactor_of(found: Concealed) -> Redactor:
 
 def stored_secrets(invocation: Invocation, known: Connections, catalog: Catalog) -> Redactor | None:
     """Return a redactor of the secrets of the connection that an invocation names; None if that cannot be read."""
+    return connection_secrets(invocation.connection, known, catalog) if isinstance(invocation.connection, str) else None
+
+
+def connection_secrets(name: str, known: Connections, catalog: Catalog) -> Redactor | None:
+    """Return a redactor of the secrets of a connection; None if that cannot be read."""
     from jackfield.connections.connection_types import Kinds
 
-    if not isinstance(invocation.connection, str):
-        return None
     try:
-        stored = known.find(invocation.connection)
+        stored = known.find(name)
     except JackfieldError:
         return None
     kind = Kinds(catalog).known(stored.type)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from starlette.responses import Response
 
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.markup import Node
 from jackfield_console.approval import approvals_of, asker, decider
+from jackfield_console.call_gist import gists
 from jackfield_console.layout.components import at, badge, choice_field, h
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import page
@@ -21,6 +23,16 @@ _PAGE = 50
 _WAITING = "waiting"
 _SORTS = Sorts({"Status": "status", "Connection": "connection", "Expires, or decided": "expiresAt"}, names="id")
 COLUMNS = ("Asked", "Status", "Action", "Connection", "Asked by", "Expires, or decided")
+
+
+class _Call(NamedTuple):
+    """Call of an approval, as the line needs it that tells calls apart."""
+
+    id: str
+    status: str
+    connector: str
+    action: str
+    context: Mapping[str, Any] = MappingProxyType({})
 
 
 def listed(request: PageRequest) -> Response:
@@ -35,7 +47,9 @@ def listed(request: PageRequest) -> Response:
     empty = "No call waits for an approval." if status == _WAITING else "There are none."
     if found.cursor is not None:
         empty = "None of these that you may see. Select Older to keep searching."
-    rows = [_row(request, item) for item in found.rows]
+    calls = [_Call(item["id"], item["status"], item["connector"], item["action"]) for item in found.rows]
+    told = gists(request, calls)
+    rows = [_row(request, item, told.get(item["id"])) for item in found.rows]
     shown = found.table("/approvals", "Approvals", COLUMNS, rows, empty=empty, kept={"status": None if status == _WAITING else status})
     choices = [("", "All"), *((one, one.capitalize()) for one in STATUSES)]
     chosen = h.form(
@@ -45,12 +59,12 @@ def listed(request: PageRequest) -> Response:
     return page(request, "approvals", "Approvals", chosen, shown, lead=lead)
 
 
-def _row(request: PageRequest, item: Mapping[str, Any]) -> tuple[Node, ...]:
+def _row(request: PageRequest, item: Mapping[str, Any], gist: Node) -> tuple[Node, ...]:
     call = f"{item['connector']}/{item['action']}"
     asked: Mapping[str, Any] = item["requestedBy"]
     return (
         at(str(item["requestedAt"]), request.now), (badge(str(item["status"])), " changed in the database" if "damage" in item else None),
-        h.a(h.strong(call), href=f"/invocations/{item['id']}"), item.get("connection", "none"),
+        [h.a(h.strong(call), href=f"/invocations/{item['id']}"), gist], item.get("connection", "none"),
         asker(request, asked),
         [at(str(item["decidedAt"]), request.now), " by ", decider(item)] if "decidedBy" in item else at(str(item["expiresAt"]), request.now),
     )  # fmt: skip

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
-from jackfield.invocation.entry import Entry
 from jackfield.kernel.markup import Node
 from jackfield.kernel.pointers import cut
 from jackfield.kernel.walk import Nodes, extension, is_secret, nodes
+from jackfield.redaction.marks import MASK
 from jackfield_console.layout.components import h
 from jackfield_console.layout.page_request import PageRequest
+from jackfield_store.journal.contents import Called
+from jackfield_store.management.readable_inputs import ReadableInputs
 
 _PARTS = 3
 _LONGEST = 60
@@ -21,23 +23,38 @@ _MEMBERS = 40
 """Inputs of one call that are looked at."""
 
 
-def gists(request: PageRequest, entries: Sequence[Entry]) -> dict[str, Node]:
-    """Return the line of each entry that has one, by its ID: of its recorded inputs, else of its labels."""
-    recorded = request.journal.recorded_inputs(entries)
-    found = {entry.id: _gist(request, entry, recorded.get(entry.id)) for entry in entries}
-    return {identifier: h.span(text, class_="gist") for identifier, text in found.items() if text}
+class Labelled(Called, Protocol):
+    """Call with the labels of its context."""
+
+    @property
+    def context(self) -> Mapping[str, Any]:
+        """Context of the invocation."""
 
 
-def _gist(request: PageRequest, entry: Entry, inputs: Any) -> str:
-    parts = list(_parts(_schema(request, entry), inputs)) if isinstance(inputs, Mapping) else []
+def gists(request: PageRequest, calls: Sequence[Labelled]) -> dict[str, Node]:
+    """Return the line of each call that has one, by its ID: of its inputs, as far as the visitor may read them, else of its labels."""
+    runtime = request.runtime
+    found: dict[str, Any] = {}
+    if runtime.journal is not None:
+        reader = ReadableInputs(
+            runtime.journal, runtime.pipeline.known, runtime.catalog,
+            keeps=runtime.access.settings.keep_inputs, decides=request.may("approve"),
+        )  # fmt: skip
+        found = reader.of(calls)
+    texts = {call.id: _gist(request, call, found.get(call.id)) for call in calls}
+    return {identifier: h.span(text, class_="gist") for identifier, text in texts.items() if text}
+
+
+def _gist(request: PageRequest, call: Labelled, inputs: Any) -> str:
+    parts = list(_parts(_schema(request, call), inputs)) if isinstance(inputs, Mapping) else []
     if not parts:
-        parts = [f"{name}={value}" for name, value in (entry.context.get("labels") or {}).items()]
+        parts = [f"{name}={value}" for name, value in (call.context.get("labels") or {}).items()]
     return " · ".join(cut(part, _LONGEST) for part in parts[:_PARTS])
 
 
-def _schema(request: PageRequest, entry: Entry) -> Mapping[str, Any]:
-    manifest = request.catalog.look(entry.connector)[1]
-    action = None if manifest is None else manifest.actions.get(entry.action)
+def _schema(request: PageRequest, call: Called) -> Mapping[str, Any]:
+    manifest = request.catalog.look(call.connector)[1]
+    action = None if manifest is None else manifest.actions.get(call.action)
     return {} if action is None else action.inputs
 
 
@@ -52,7 +69,7 @@ def _parts(schema: Mapping[str, Any], inputs: Mapping[str, Any]) -> Iterator[str
         if any(is_secret(node) or node.get("default") == value for node in found):
             continue
         text = _text(value)
-        if text:
+        if text.replace(MASK, "").strip(", "):  # not masked as a whole
             yield text
 
 

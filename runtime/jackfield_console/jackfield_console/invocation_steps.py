@@ -12,6 +12,7 @@ from jackfield.kernel.errors import IdempotencyConflict, InvalidInvocation, Unkn
 from jackfield.kernel.markup import Markup, Node
 from jackfield.manifest.manifest import ActionManifest
 from jackfield.redaction.marks import MASK
+from jackfield_console.call_gist import gists
 from jackfield_console.layout.components import badge, h, notice
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.selection import NotDone, Selection, Step
@@ -24,13 +25,13 @@ _TOGETHER = "rerun"
 
 
 def named(request: PageRequest, identifier: str) -> Node:
-    """Render an invocation as its action, with a link to it."""
+    """Render an invocation as its action, with a link to it, and the line that tells it from others."""
     try:
         entry = request.journal.find(identifier)
     except InvalidInvocation:
         return h.code(identifier[:80])
     link = h.a(f"{entry.connector} ", h.strong(entry.action), href=f"/invocations/{entry.id}")
-    return [link, " ", h.span(entry.connection or "", class_="muted"), " ", badge(entry.status)]
+    return [link, " ", h.span(entry.connection or "", class_="muted"), " ", badge(entry.status), gists(request, [entry]).get(entry.id)]
 
 
 def _again(request: PageRequest, identifier: str, once: str) -> Node:

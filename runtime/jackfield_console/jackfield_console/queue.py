@@ -10,6 +10,7 @@ from starlette.responses import Response
 from jackfield.invocation.entry import Entry
 from jackfield.kernel.errors import InvalidInvocation, LimitReached
 from jackfield.kernel.markup import Markup, Node, table
+from jackfield_console.call_gist import gists
 from jackfield_console.invocation_steps import LETTERS, redrive
 from jackfield_console.invocations import entries_table
 from jackfield_console.layout.components import at, card, done_notice, form, h, live, more, notice, span_text
@@ -46,7 +47,8 @@ def dead(request: PageRequest) -> Response:
     request.require("read")
     entries, cursor = request.journal.entries(cursor=request.query.get("cursor") or None, limit=_PAGE, status="dead")
     columns = ("Invocation", "Action", "Connection", "Deliveries", "Given up", "Actions")
-    rows = [_letter(request, entry) for entry in entries]
+    told = gists(request, entries)
+    rows = [_letter(request, entry, told.get(entry.id)) for entry in entries]
     shown = [LETTERS.bar(request) if rows else None, table("Dead letters", columns, rows, empty="No dead letters.")]
     advice = "Find the cause before you redrive one: it is queued again with the same inputs and idempotency key. "
     lead = ["Given up, since their worker was lost each time. ", advice, h.code("jackfield queue redrive --all"), " redrives all."]
@@ -114,15 +116,16 @@ def _by_workspace(figures: Mapping[str, Mapping[str, Any]]) -> Markup:
     return card("By workspace", table("Queue by workspace", columns, rows, empty="Nothing is queued in any workspace."))
 
 
-def _letter(request: PageRequest, entry: Entry) -> tuple[Node, ...]:
+def _letter(request: PageRequest, entry: Entry, gist: Node) -> tuple[Node, ...]:
     redrive: Node = None
+    name = f"{entry.connector} {entry.action} {entry.id[-6:]}"
     if request.may("manage"):
-        button = h.button("Redrive", class_="quiet", aria_label=f"Redrive {entry.connector} {entry.action}")
+        button = h.button("Redrive", class_="quiet", aria_label=f"Redrive {name}")
         redrive = form(request, f"/invocations/{entry.id}/redrive", h.input(type="hidden", name="from", value="list"), button)
-    box = tick(entry.id, f"{entry.connector} {entry.action} {entry.id[-6:]}") if request.may("manage") else None
+    box = tick(entry.id, name) if request.may("manage") else None
     return (
         [box, h.a(at(entry.created_at, request.now), href=f"/invocations/{entry.id}")],
-        [f"{entry.connector} ", h.strong(entry.action)],
+        [f"{entry.connector} ", h.strong(entry.action), gist],
         h.a(entry.connection, href=f"/connections/{entry.connection}") if entry.connection else h.span("none", class_="muted"),
         len(entry.deliveries),
         at(entry.dead_at, request.now),

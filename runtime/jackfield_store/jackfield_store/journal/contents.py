@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from jackfield.connector.evidence import texts_in
 from jackfield.kernel.errors import Internal
@@ -22,7 +22,28 @@ _INPUTS = f"""
 SELECT id, inputs FROM invocations
 WHERE workspace = :workspace AND inputs IS NOT NULL AND status <> 'queued' AND LENGTH(inputs) <= {_LONGEST} AND id IN ({{ids}})
 """
+_ALL = _INPUTS.replace(" AND status <> 'queued'", "")
 _QUEUED = _INPUTS.replace("status <> 'queued'", "status = 'queued'")
+
+
+class Called(Protocol):
+    """Call of which the inputs are read: an entry, or what a list has of one."""
+
+    @property
+    def id(self) -> str:
+        """ID of the invocation."""
+
+    @property
+    def status(self) -> str:
+        """State of the invocation."""
+
+    @property
+    def connector(self) -> str:
+        """Key of the connector."""
+
+    @property
+    def action(self) -> str:
+        """Key of the action."""
 
 
 class Contents(NamedTuple):
@@ -50,6 +71,12 @@ def recorded_inputs(journal: Journal, entries: Sequence[Entry]) -> dict[str, Any
     return {identifier: one.get("inputs") for identifier, one in _opened(journal, entries, _INPUTS).items()}
 
 
+def sealed_inputs(journal: Journal, calls: Sequence[Called]) -> dict[str, Mapping[str, Any]]:
+    """Return what is sealed in the place of the calls' inputs, by ID: ``inputs`` where they were recorded, else all of what is to run, with
+    secrets. Large and damaged ones are left out."""
+    return _opened(journal, calls, _ALL)
+
+
 def queued_connections(journal: Journal, entries: Sequence[Entry]) -> dict[str, str]:
     """Return the ID of the stored connection over which each of the entries will run that is queued, by the entry's ID; large and damaged
     ones are left out."""
@@ -57,7 +84,7 @@ def queued_connections(journal: Journal, entries: Sequence[Entry]) -> dict[str, 
     return {identifier: one["connectionId"] for identifier, one in opened.items() if isinstance(one.get("connectionId"), str)}
 
 
-def _opened(journal: Journal, entries: Sequence[Entry], statement: str) -> dict[str, Mapping[str, Any]]:
+def _opened(journal: Journal, entries: Sequence[Called], statement: str) -> dict[str, Mapping[str, Any]]:
     """Return what is sealed of those entries that the statement selects, by ID."""
     named = {f"id_{place}": entry.id for place, entry in enumerate(entries)}
     if not named:

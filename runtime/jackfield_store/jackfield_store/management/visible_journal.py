@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.exports import late_hints
 from jackfield.kernel.frames import bordered
-from jackfield_store.journal.contents import Contents, containing, queued_connections, recorded_inputs
+from jackfield_store.journal.contents import Contents, containing, queued_connections
 from jackfield_store.journal.counts import Part, Sample, open_counts, parts, samples, sums
 from jackfield_store.journal.exchanges import exchanges_of, no_exchanges, with_curl, without_bodies
 from jackfield_store.journal.journal import unknown_entry
@@ -51,10 +51,6 @@ class SeenJournal:
     def containing(self, text: str, **filters: Any) -> Contents | None:
         """Find entries whose recorded inputs, or whose error, contain a text; None if the caller sees a part of the journal only."""
         return None if self._authorizer.token else containing(self._journal, text, **filters)
-
-    def recorded_inputs(self, entries: Sequence[Entry]) -> dict[str, Any]:
-        """Return the recorded inputs of entries that were listed, by ID; those that are queued, large or damaged are left out."""
-        return recorded_inputs(self._journal, entries)
 
     def queued_connections(self, entries: Sequence[Entry]) -> dict[str, str]:
         """Return the ID of the connection of each entry that is queued, by the entry's ID. A caller who sees a part of the journal gets

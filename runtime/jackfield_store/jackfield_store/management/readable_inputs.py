@@ -1,0 +1,59 @@
+"""Inputs of calls for people: those that were recorded, and those with which a call will run that waits, without secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from jackfield.manifest.manifest import WHOLE_BODY
+from jackfield.pipe.masking import connection_secrets
+from jackfield.redaction.marks import masked
+from jackfield_store.journal.contents import sealed_inputs
+
+if TYPE_CHECKING:
+    from jackfield.catalog import Catalog
+    from jackfield.connections.connection_lookup import Connections
+    from jackfield.redaction.redactor import Redactor
+    from jackfield_store.journal.contents import Called
+    from jackfield_store.journal.journal import Journal
+
+
+class ReadableInputs:
+    """Reader of inputs in one workspace.
+
+    ``keeps`` is true if the workspace records inputs. Those of calls that have not begun, and of dead letters, are shown only then.
+    ``decides`` is true for whoever may approve, who sees the inputs of each call that waits for that.
+    """
+
+    def __init__(self, journal: Journal, known: Connections, catalog: Catalog, *, keeps: bool, decides: bool) -> None:
+        self._journal, self._known, self._catalog = journal, known, catalog
+        self._keeps, self._decides = keeps, decides
+        self._redactors: dict[str, Redactor | None] = {}
+
+    def of(self, calls: Sequence[Called]) -> dict[str, Any]:
+        """Return the inputs of calls, by ID, as far as they may be shown; those that are large or damaged are left out."""
+        sealed = sealed_inputs(self._journal, calls)
+        found = {call.id: self._shown(call, sealed[call.id]) for call in calls if call.id in sealed}
+        return {identifier: inputs for identifier, inputs in found.items() if inputs is not None}
+
+    def _shown(self, call: Called, stored: Mapping[str, Any]) -> Any:
+        if "invocation" not in stored:
+            return stored.get("inputs")
+        asked = stored.get("approval")
+        if isinstance(asked, Mapping) and (self._keeps or (self._decides and call.status == "waiting")):
+            return asked.get("shown", {}).get("inputs")
+        return self._masked(call, stored) if self._keeps else None
+
+    def _masked(self, call: Called, stored: Mapping[str, Any]) -> Any:
+        """Return the inputs of a call that has not begun without its secrets and its connection's; None where either are not known."""
+        manifest, invocation = self._catalog.look(call.connector)[1], self._known.followed(stored)
+        action, inputs = None if manifest is None else manifest.actions.get(call.action), invocation.get("inputs")
+        if action is None or not isinstance(inputs, Mapping) or WHOLE_BODY in inputs:
+            return None
+        shown, connection = masked(action.inputs, inputs), invocation.get("connection")
+        if connection is None:
+            return shown
+        if connection not in self._redactors:
+            self._redactors[connection] = connection_secrets(connection, self._known, self._catalog)
+        redactor = self._redactors[connection]
+        return None if redactor is None else redactor.clean_json(shown)
