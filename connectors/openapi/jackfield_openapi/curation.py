@@ -288,11 +288,17 @@ def _learn(row: Json, credential: Json) -> None:
     for name in learned:
         if name not in properties:
             raise refused(f"the connection type '{row['key']}' has no value '{name}' to learn")
+    if "server" in learned:  # its variables stand for a server that nobody has to name
+        learned |= {name for name, about in properties.items() if name.startswith("server") and _is_destination(about)}
     row["schema"]["required"] = [name for name in required if name not in learned]
     choose = credential.get("after", {}).get("choose")
     if choose is not None and choose not in properties:
         about = "Which account is meant, if the approval gives access to several."
         properties[choose] = {"type": "string", "minLength": 1, "title": "Account", "description": about}
+
+
+def _is_destination(about: Json) -> bool:
+    return about.get("x-jackfield", {}).get("destination") is True
 
 
 def _fix(row: Json, credential: Json, fixed: Json) -> None:

@@ -92,6 +92,26 @@ def test_a_file_is_expanded(shelf: Path) -> None:
     assert manifest["listing"] == {"tasks": {"show acme things": "listThings"}, "proof": {"tier": "written", "facts": [fact]}}
 
 
+_HOST = """servers: [{url: "https://{host}/v1", variables: {host: {default: %s}}}]"""
+_PART = """servers: [{url: "https://{name}.acme.example/v1", variables: {name: {default: %s}}}]"""
+
+
+@pytest.mark.parametrize(("servers", "is_refused"), [
+    (_PART % "example", True), (_PART % "us1", True), (_HOST % "acme.example.com", True),
+    (_PART % "''", False), (_PART % "us1, enum: [us1, eu1]", False), (_HOST % "api.acme.net", False),
+])  # fmt: skip
+def test_a_server_has_no_made_up_default(shelf: Path, servers: str, is_refused: bool) -> None:
+    """Credentials of who leaves a name out would go to somebody else's host: only a whole host and one of several values are defaults."""
+    (shelf / "services" / "acme.yaml").write_text(_SERVICE.replace('servers: [{url: "https://api.acme.example/v1"}]', servers))
+    if is_refused:
+        with pytest.raises(InvalidInput, match="leave it empty"):
+            read_shelf(shelf)
+    else:
+        manifest = json.loads(project_files(read_shelf(shelf)[0], "text")["jackfield_acme/connector.json"])
+        needed = [name for name in manifest["connectionTypes"][0]["schema"]["required"] if name.startswith("server")]
+        assert needed == (["serverName"] if "''" in servers else [])
+
+
 def test_a_service_has_triggers(shelf: Path) -> None:
     """They are written as in overlays, and name an action of the file."""
     poll = "{action: listThings, items: /items, id: /id}"

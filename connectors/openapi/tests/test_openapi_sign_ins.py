@@ -369,6 +369,18 @@ def test_requests_go_to_the_learned_server(tmp_path: Path, named: str, path: str
     assert (provider.requests[-1].headers["Authorization"], provider.requests[-1].path) == ("Bearer at-1", path)
 
 
+def test_a_part_of_the_servers_address_is_named_by_the_approval(tmp_path: Path) -> None:
+    """Nobody has to name it before; it stands in the address of requests after the approval."""
+    with _provider({"team": {"id": "t-9"}}) as provider:
+        _connect(tmp_path, provider.url, {"answer": {"serverTeam": "/team/id"}}, None, f"{provider.url}/ex/{{team}}/v1")
+        with _stored(tmp_path) as jackfield:
+            jackfield.connections.add("ada", "acme/loginAccount", {"clientId": "app", "clientSecret": "s-1"}, test=False)
+            called = {"connector": "acme", "action": "whoAmI", "connection": "ada", "inputs": {}}
+            _approved(jackfield)
+            jackfield.invoke(called).unwrap()
+    assert provider.requests[-1].path == "/ex/t-9/v1/me"
+
+
 def test_a_costly_output_has_an_example() -> None:
     """An output that is replaced by one that accepts anything gets an example that is an object (F1)."""
     anything = {"200": {"description": "", "content": {"application/json": {"schema": {}}}}}

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from jackfield.connector import Account, Authorization, DeviceAuthorization, Grant, OpenContext
+from jackfield.connector import Account, Authorization, DeviceAuthorization, Grant, InvalidConnection, OpenContext
 from jackfield_http.bindings.connection import TOKEN_SETTINGS, BoundClient, BoundConnection, name_of, targets_of, value_of
 from jackfield_http.connection_types import Certified
 from jackfield_http.learned_values import NOTHING_LEARNED, Learned
@@ -91,7 +91,19 @@ class BoundAccount(BoundConnection):
     def account(self) -> OAuth2AuthorizationCode:
         """Return the credential that a person approves."""
         row = next(row for row in self.credentials if row["kind"] in ACCOUNTS)
-        return account_of(row, self.__pydantic_extra__ or {}, self.server or str(self.url_of(0)), self.client_certificate())
+        return account_of(row, self.__pydantic_extra__ or {}, self._known_server(row), self.client_certificate())
+
+    def _known_server(self, row: Json) -> str:
+        """Return the connection's server; that of the tokens if only the approval will name it.
+
+        :raises InvalidConnection: if it is not valid.
+        """
+        try:
+            return self.server or str(self.url_of(0))
+        except InvalidConnection:
+            if not learns(row) or "tokenUrl" not in row:
+                raise
+            return str(row["tokenUrl"])
 
     def further(self, context: OpenContext) -> list[SignIn]:
         """Lease an access token for the approval."""

@@ -122,6 +122,7 @@ def read_service(file: Path, shared: Mapping[str, Json]) -> Service:
     rules = {**shared["paging"], **about.get("paging", {})}
     paths = {path: _path(file, item, rules, about.get("limit")) for path, item in own.get("paths", {}).items()}
     _check_names(file, about, {**own, "paths": paths})
+    _check_servers(file, own)
     _check_sign_ins(file, about, sign_ins)
     about = {**about, "signIns": sign_ins}
     return Service(file.stem, file, about, {**own, "paths": paths, "x-jackfield": extension}, proof, source)
@@ -147,6 +148,22 @@ def _check_names(file: Path, about: Json, document: Json) -> None:
     for place in [account.get("id"), *(labels if isinstance(labels, list) else [labels])]:
         if isinstance(place, str) and not any(may_hold(document, answer, steps_of(place)) for answer in answers):
             raise _refused(file, f"'account' names '{place}', which the answer to the test does not declare")
+
+
+def _check_servers(file: Path, document: Json) -> None:
+    """Check that no variable of a server's address has a made-up default: who leaves it out would send credentials to somebody else's
+    host. A value that is one of several, or a whole host of the provider, is none.
+
+    :raises InvalidInput: if one has.
+    """
+    items = document.get("paths", {}).values()
+    listed = [document, *items, *(one for item in items for name, one in item.items() if name in METHODS)]
+    for server in (row for holder in listed for row in holder.get("servers", ())):
+        for name, about in server.get("variables", {}).items():
+            default, is_host = str(about.get("default", "")), f"://{{{name}}}/" in f"{server['url']}/"
+            if default and "enum" not in about and (not is_host or "example" in default):
+                text = f"the variable '{name}' of a server has the default '{default}'; leave it empty, so that the connection names it"
+                raise _refused(file, text)
 
 
 def _check_pages(file: Path, operation: Json, document: Json) -> None:
