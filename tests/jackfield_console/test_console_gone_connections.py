@@ -153,21 +153,66 @@ def test_nothing_is_sent_until_a_connection_is_chosen(place: Place, runtime: Jac
     assert subscriptions(runtime).show("orders")["then"]["connection"] == "yard"
 
 
-@pytest.mark.parametrize("step", ["renamed", "removed"])
+@pytest.mark.parametrize("step", ["removed", "replaced", "renamed and removed", "replaced by another that was renamed"])
 def test_a_call_whose_connection_is_gone_is_not_run_again_from_the_list(place: Place, runtime: Jackfield, step: str) -> None:
-    """It says which connection it was, and leads to the form, where one is chosen; nothing is queued."""
+    """It says which connection it was, and leads to the form, where one is chosen, though another one has the name; nothing is queued."""
     client, call = place.signed_in(), begun(runtime)
-    if step == "renamed":
-        runtime.connections.rename("hall", "hall-eu")
+    connections = runtime.connections
+    if step == "renamed and removed":
+        connections.rename("hall", "hall-eu")
+        connections.remove("hall-eu")
     else:
-        runtime.connections.remove("hall")
+        connections.remove("hall")
+    if step == "replaced":
+        connections.add("hall", "echo/token", {"token": "another"})
+    elif step.endswith("renamed"):
+        connections.rename("yard", "hall")
     page = sent(client, "/invocations", "again", call)
     assert "0 done, 1 not done" in page.words
-    assert "Its connection was renamed or removed (no connection is named 'hall'" in page.words
+    is_taken = step.startswith("replaced")
+    reason = "another one is named 'hall' now" if is_taken else "no connection is named 'hall'"
+    assert f"Its connection was removed ({reason}" in page.words
     assert f"{ACTION}?again={call}" in page.text
     journal = runtime.journal
     assert journal is not None
     assert journal.entries(status="queued")[0] == []
+    form = client.get(f"{ACTION}?again={call}")
+    name = "hall (removed; another connection has its name now)" if is_taken else "hall"
+    assert (chosen(form), is_required(form), f"“{name}” is not there any more" in form.words) == (("",), True, True)
+    carried = client.change(ACTION, "/new-schedule", connector="echo", action="say", invocation=json.dumps({**SAY, "connection": name}))
+    assert (chosen(carried), is_required(carried)) == (("",), True)
+    for address in ("/invocations", f"/invocations/{call}"):
+        listed = client.get(address)
+        assert ("hall (removed)" in listed.words, "/connections/hall" in listed.text) == (True, False)
+
+
+def test_a_call_is_run_again_over_its_connection_by_its_new_name(place: Place, runtime: Jackfield) -> None:
+    """From the list and from the form, whatever has the old name by now; its page leads there. A token with rules reads the old name."""
+    client, call = place.signed_in(), begun(runtime)
+    runtime.connections.rename("hall", "foyer")
+    runtime.connections.rename("foyer", "lobby")
+    runtime.connections.add("hall", "echo/token", {"token": "another"})
+    assert chosen(client.get(f"{ACTION}?again={call}")) == ("lobby",)
+    assert "1 done" in sent(client, "/invocations", "again", call).words
+    journal = runtime.journal
+    assert journal is not None
+    assert [entry.connection for entry in journal.entries(status="queued")[0]] == ["lobby"]
+    for address in ("/invocations", f"/invocations/{call}"):
+        assert 'hall, now <a href="/connections/lobby">lobby</a>' in client.get(address).text
+    bound = place.signed_in(token(place, "invoke", rules=Rules(block=("connection:lobby",))))
+    assert "lobby" not in bound.get(f"/invocations/{call}").text
+    form = bound.get(f"{ACTION}?again={call}")
+    assert (chosen(form), "lobby" in form.text) == (("",), False)
+
+
+def test_a_call_that_found_no_connection_is_run_again_over_the_one_that_was_added(place: Place, runtime: Jackfield) -> None:
+    """It was refused for the lack of it."""
+    client = place.signed_in()
+    runtime.access.workspaces.set("default", {"keepInputs": True})
+    call = runtime.invoke(SAY).meta.invocation_id
+    for name in ("hall", "yard"):
+        runtime.connections.add(name, "echo/token", {"token": "sesame"})
+    assert chosen(client.get(f"{ACTION}?again={call}")) == ("hall",)
 
 
 def test_a_call_with_a_connection_of_its_own_is_not_run_again_over_another(place: Place, runtime: Jackfield) -> None:

@@ -171,7 +171,7 @@ class Connections:
 
     def followed(self, stored: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return an invocation that was put by (``invocation``), with the name that its connection (``connectionId``) has now. One that is
-        gone, and one of a file, is looked up by the name of then."""
+        gone, and one of a file, keeps the name of then: the connection that has it by now is another one (``Claimed.require_own``)."""
         invocation: Mapping[str, Any] = stored["invocation"]
         identifier, name, store = stored.get("connectionId"), invocation.get("connection"), self.store
         if identifier is None or not isinstance(name, str) or store is None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jackfield.kernel.dataclass import dataclass, replace
+from jackfield.kernel.errors import UnknownConnection
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -20,10 +21,26 @@ class Claimed:
     """What a person was shown who has approved it (``recording.approvals``); None if it needed no approval when it was queued."""
     fingerprint: str | None = None
     """Fingerprint of the request as it was received: what is stored may name files instead of large contents."""
+    connection_id: str | None = None
+    """ID of the stored connection that the invocation was queued over, or that the job was started over."""
 
     def of(self, stored: Mapping[str, Any]) -> Claimed:
         """Return the claim of the invocation that was sealed, decrypted."""
-        return replace(self, fingerprint=stored.get("fingerprint"), approval=stored.get("approval"))
+        return replace(
+            self, fingerprint=stored.get("fingerprint"), approval=stored.get("approval"), connection_id=stored.get("connectionId")
+        )
+
+    def require_own(self, name: str | None, identifier: str | None) -> None:
+        """Require that a connection is the one of the invocation. One that a person has approved is compared with all that he was shown.
+
+        :raises UnknownConnection: if it is another one, which has the name of one that is gone, say: it may belong to another account.
+        """
+        if self.connection_id in (None, identifier) or self.approval is not None:
+            return
+        raise UnknownConnection(
+            f"the connection that this call was queued over is gone; '{name}' is another one",
+            hint="Call again, with the connection to use.",
+        )
 
 
 @dataclass(frozen=True, slots=True, repr=False)

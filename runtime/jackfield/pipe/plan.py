@@ -426,6 +426,8 @@ class Plans(ProcessLocal):
         if invocation.trace:
             require_trace(caller, None if record is None else record.rule)
         run.plan = plan
+        if run.claimed is not None and plan.target is not None:
+            run.claimed.require_own(plan.target.name, plan.target.id)
         if record is not None:
             record.describe(plan.manifest, plan.action, None if plan.target is None else plan.target.name, keeps=keeps)
         return plan

@@ -19,6 +19,7 @@ from jackfield.manifest.manifest import ActionManifest, Manifest
 from jackfield_console.code_tabs import call_as_code
 from jackfield_console.connection_choice import call_connection, connection_dialog, fitting_connections, refuse_unchosen
 from jackfield_console.connectors import icon_of
+from jackfield_console.entry_connection import connection_to_begin
 from jackfield_console.form_schema import form_schema
 from jackfield_console.layout.assets import FORM_SCRIPTS
 from jackfield_console.layout.components import (
@@ -146,12 +147,14 @@ def still_in_doubt(request: PageRequest, identifier: str) -> bool:
 
 
 def kept_inputs(request: PageRequest, identifier: str) -> Mapping[str, Any]:
-    """Return the recorded ``inputs`` and ``connection`` of an earlier invocation; an unknown id gives an empty mapping."""
+    """Return the recorded ``inputs`` of an earlier invocation, and its ``connection`` as ``connection_to_begin`` does; an unknown id gives
+    an empty mapping."""
     try:
         entry = request.journal.find(identifier)
     except JackfieldError:
         return {}
-    found: dict[str, Any] = {} if entry.connection is None else {"connection": entry.connection}
+    connection = connection_to_begin(request, entry)
+    found: dict[str, Any] = {} if connection is None else {"connection": connection}
     return found if entry.inputs is None else {**found, "inputs": without_given(entry.inputs)}
 
 

@@ -13,6 +13,7 @@ from jackfield.kernel.markup import Markup, Node
 from jackfield.manifest.manifest import ActionManifest
 from jackfield.redaction.marks import MASK
 from jackfield_console.call_gist import gists
+from jackfield_console.entry_connection import present_connection
 from jackfield_console.layout.components import badge, h, notice
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.selection import NotDone, Selection, Step
@@ -37,13 +38,13 @@ def named(request: PageRequest, identifier: str) -> Node:
 def _again(request: PageRequest, identifier: str, once: str) -> Node:
     """Queue the same call anew. Sent again, the form finds the call that it has queued by its idempotency key."""
     entry = request.journal.find(identifier)
-    reason = _unrepeatable(entry) or _unconnected(request, entry)
-    if reason is not None:
+    if (reason := _unrepeatable(entry)) is not None:
         raise NotDone(*reason)
+    connection = _connection(request, entry)
     found = request.runtime.enqueue(
         {
             "connector": entry.connector, "action": entry.action, "inputs": entry.inputs,
-            **({} if entry.connection is None else {"connection": entry.connection}),
+            **({} if connection is None else {"connection": connection}),
             "idempotencyKey": f"again-{once}-{entry.id}", "context": {"labels": {RERUN_OF: entry.id, _TOGETHER: once}},
         },
         caller=request.identity.caller,
@@ -79,18 +80,26 @@ def _its_form(entry: Entry) -> Markup:
     return h.a("Run it from its form", href=f"/connectors/{entry.connector}/actions/{entry.action}?again={entry.id}")
 
 
-def _unconnected(request: PageRequest, entry: Entry) -> Sequence[Node] | None:
-    """Return why a call cannot be made over its connection: the runtime would take the only other one in the place of none."""
+def _connection(request: PageRequest, entry: Entry) -> str | None:
+    """Return the connection of a call by its present name; None if its action needs none.
+
+    :raises NotDone: if it is gone: the runtime would take another one that has its name, or in the place of none the only one.
+    """
     if entry.connection is None:
         action = _action(request, entry)
         if action is None or not action.needs_connection:
             return None
-        return "No connection is recorded of it: it was given with the call, or none was found. ", _its_form(entry), "."
+        raise NotDone("No connection is recorded of it: it was given with the call, or none was found. ", _its_form(entry), ".")
+    name = present_connection(request, entry)
     try:
+        if name is not None:
+            request.connections.show(name)
+            return name
         request.connections.show(entry.connection)
+        reason = f"another one is named '{entry.connection}' now"
     except UnknownConnection as error:
-        return "Its connection was renamed or removed (", error.message, "). ", _its_form(entry), ", where you choose the connection."
-    return None
+        reason = error.message
+    raise NotDone(f"Its connection was removed ({reason}). ", _its_form(entry), ", where you choose the connection.")
 
 
 def _action(request: PageRequest, entry: Entry) -> ActionManifest | None:

@@ -97,3 +97,28 @@ def test_a_queued_call_of_a_removed_connection_fails(upgraded: str, aws: FakeAws
         with pytest.raises(InvalidConnection):
             jackfield.connections.add("acme", "aws-ses/nothing", {})
     assert aws.messages == []
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("taken", ["added", "renamed", "hidden by a file"])
+def test_a_queued_call_takes_no_other_connection(upgraded: str, aws: FakeAws, taken: str, *, named: bool) -> None:
+    """One that has the name of the removed one by now, in whatever way, or is the only one that fits a call that named none."""
+    with runtime(upgraded, aws, rule=None) as jackfield:
+        invocation = mail("order-1") if named else {name: value for name, value in mail("order-1").items() if name != "connection"}
+        identifier = jackfield.enqueue(invocation)
+        jackfield.connections.remove("acme-ses")
+        other = {**_OTHER, "endpoint": aws.url}
+        if taken != "hidden by a file":
+            jackfield.connections.add("acme-ses" if taken == "added" else "other", "aws-ses/apiKeySecret", other)
+        if taken == "renamed":
+            jackfield.connections.rename("other", "acme-ses")
+        if taken != "hidden by a file":
+            (result,) = worked(jackfield)
+    if taken == "hidden by a file":
+        filed = {"acme-ses": {"type": "aws-ses/apiKeySecret", "values": other}}
+        with Jackfield(database_url=upgraded, environment={}, connections=[filed]) as jackfield:
+            (result,) = worked(jackfield)
+    assert result.error is not None
+    assert (result.meta.invocation_id, result.error.code) == (identifier, "unknown_connection")
+    assert result.error.message == "the connection that this call was queued over is gone; 'acme-ses' is another one"
+    assert aws.messages == []

@@ -281,7 +281,7 @@ class _Poll:
         """Ask the provider; return the progress, or the Result of a success."""
         run, pipeline, journal = self.run, self.pipeline, self.journal
         stored = journal.opened_inputs(self.claimed.id, self.claimed.sealed, "job")
-        self.handle = stored["handle"]
+        self.handle, run.claimed = stored["handle"], self.claimed.of(stored)
         run.caller, self.asker = replace(run.caller, name=stored["caller"]), _caller_of(stored)
         run.meta.connector, run.meta.action = self.entry.connector, self.entry.action
         invocation = pipeline.plans.parsed(await run.waiter.ask(lambda: pipeline.known.followed(stored)), run)
