@@ -21,6 +21,7 @@ from jackfield_store.database import (
     DatabaseUnfit,
     StatementInvalid,
     Transaction,
+    UniqueViolation,
     open_database,
 )
 from jackfield_store.database.postgres_connections import Connection
@@ -345,6 +346,14 @@ def test_nul_in_text_is_refused(postgres_url: str) -> None:
     """PostgreSQL's text has no NUL: a fault of ours, in our words."""
     with open_database(postgres_url) as database, pytest.raises(StatementInvalid):
         database.record(adding("a\0b"))
+
+
+def test_a_row_of_many_that_is_refused(postgres_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """The refusal comes while further rows are sent, and is what is raised. psycopg warns of nothing that ends with it."""
+    rows = [{"name": f"{'x' * 3000}-{number % 9}"} for number in range(1000)]
+    with open_database(postgres_url) as database, pytest.raises(UniqueViolation):
+        database.record(lambda transaction: transaction.change_many("INSERT INTO workspaces (name, created_at) VALUES (:name, 1)", rows))
+    assert [record.name for record in caplog.records if record.name == "psycopg"] == []
 
 
 def test_without_psycopg_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -53,6 +54,21 @@ class Connection(psycopg.Connection[Any]):
     """Settings that each transaction begins with; empty where the session keeps them."""
     is_there: Callable[[float], bool]
     """Asks over another connection whether the server is there, for at most so many seconds."""
+
+    @contextmanager
+    def pipeline(self) -> Iterator[psycopg.Pipeline]:
+        """Send statements without waiting for each answer. Raise the first failure; psycopg logs a warning of what then fails with it."""
+        first: psycopg.Error | None = None
+        try:
+            with super().pipeline() as opened:
+                try:
+                    yield opened
+                except psycopg.Error as fault:
+                    first = fault
+        except psycopg.Error as fault:
+            raise first or fault from None
+        if first is not None:
+            raise first
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         """Wait for the server; close the connection if it does not answer in time, since its answer may come later."""

@@ -24,6 +24,12 @@ class JointUnit:
         """Run it alone."""
         self.run_all([self], transaction)
 
+    @property
+    def order(self) -> tuple[str, ...]:
+        """Place among those that go first. PostgreSQL lets a row wait for one that excludes it until that is committed: two processes that
+        add the same rows in different orders would wait for each other."""
+        return ()
+
     def goes_with(self, other: object) -> bool:
         """Return whether another unit can run together with this one: by default, if it is of the same kind."""
         return type(other) is type(self)

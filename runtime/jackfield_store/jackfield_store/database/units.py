@@ -76,10 +76,7 @@ def run_together(batch: list[Unit], transaction: Transaction) -> None:
 
     :raises UndoneError: if a unit raised, so that all are rolled back.
     """
-    if len(batch) > 1:
-        goes_first = [isinstance(item.unit, JointUnit) and item.unit.goes_first for item in batch]
-        batch = [*compress(batch, goes_first), *compress(batch, map(not_, goes_first))]
-    place = 0
+    batch, place = _in_order(batch), 0
     while place < len(batch):
         first, end = batch[place].unit, place + 1
         if isinstance(first, JointUnit):
@@ -92,12 +89,24 @@ def run_together(batch: list[Unit], transaction: Transaction) -> None:
         place = end
 
 
+def _in_order(batch: list[Unit]) -> list[Unit]:
+    """Return the units with those first that go first, in their order."""
+    if len(batch) == 1:
+        return batch
+    goes_first = [isinstance(item.unit, JointUnit) and item.unit.goes_first for item in batch]
+    return [*sorted(compress(batch, goes_first), key=_order), *compress(batch, map(not_, goes_first))]
+
+
+def _order(item: Unit) -> tuple[str, ...]:
+    return item.unit.order if isinstance(item.unit, JointUnit) else ()
+
+
 def run_apart(batch: list[Unit], transaction: Transaction) -> None:
     """Run units in one transaction, so that a failing one undoes only its own work.
 
     :raises SpoiledError: if a failing unit undid the work of the others too.
     """
-    for item in batch:
+    for item in _in_order(batch):
         transaction.mark()
         try:
             item.run(transaction)

@@ -27,15 +27,24 @@ SELECT id FROM invocations WHERE workspace = :workspace AND twin = :twin AND twi
 @dataclass(frozen=True, slots=True)
 class Begins(JointUnit):
     """Unit that adds the row of an invocation that begins. ``row`` makes it when it is needed: most entries of reads are written whole, at
-    their end."""
+    their end. ``also`` are statements for the same transaction."""
 
     draft: Draft
     row: Callable[[], Mapping[str, Any]]
+    also: Callable[[Transaction], object] | None = None
     goes_first = True
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """Place by the key: rows that exclude each other have the same."""
+        return (self.draft.idempotency_key or "", self.draft.fingerprint or "")
 
     def __call__(self, transaction: Transaction) -> int:
         """Run it alone."""
-        return terms.insert(transaction, INSERT, self.row(), self.draft)
+        begun = terms.insert(transaction, INSERT, self.row(), self.draft)
+        if self.also is not None:
+            self.also(transaction)
+        return begun
 
     def run_all(self, units: Sequence[Begins], transaction: Transaction) -> None:
         """Add the rows of several."""
@@ -44,6 +53,9 @@ class Begins(JointUnit):
         found = sorted((row["workspace"], place) for place, row in enumerate(rows) if units[place].draft.context)
         for workspace, places in groupby(found, key=lambda one: one[0]):
             terms.add(transaction, workspace, [units[place].draft for _, place in places])
+        for unit in units:
+            if unit.also is not None:
+                unit.also(transaction)
 
 
 def beginning(begins: Begins, workspace: str) -> Callable[[Transaction], int]:

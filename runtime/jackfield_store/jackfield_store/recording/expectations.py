@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 from jackfield.connector.evidence import EventEvidence, Look, RecordEvidence, is_placeholder, placeholders, places_marker, stamped
 from jackfield.connector.given_evidence import GivenEvidence
 from jackfield.kernel.clock import iso
+from jackfield.kernel.dataclass import replace
 from jackfield.kernel.pointers import follow
 from jackfield.pipe.evidence import EVERY
 from jackfield.redaction.marks import masked
 from jackfield_store.journal import doubts, marks
+from jackfield_store.journal.begins import Begins
 from jackfield_store.journal.marks import digest_of
 from jackfield_store.recording.sealing import marker_of
 
@@ -68,12 +70,14 @@ class Expectation:
         """Return the unit of the begin, with the facts."""
         if not self._is_kept:
             return begin
-        sealed = self._sealed()
+        expect = partial(doubts.expect, workspace=self._journal.workspace, identifier=self._id, facts=self._sealed())
+        if isinstance(begin, Begins):
+            return replace(begin, also=expect)
 
         def unit(transaction: Any) -> int:
             begun = begin(transaction)
             if begun:
-                doubts.expect(transaction, self._journal.workspace, self._id, sealed)
+                expect(transaction)
             return begun
 
         return unit

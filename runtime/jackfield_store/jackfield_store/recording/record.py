@@ -17,9 +17,9 @@ from jackfield.kernel.clock import within
 from jackfield.kernel.commits import CommitUnknown
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.ends import is_ending
-from jackfield.kernel.errors import Cancelled, IdempotencyConflict, JackfieldError, NotYet
+from jackfield.kernel.errors import Cancelled, IdempotencyConflict, JackfieldError, NotYet, Unavailable
 from jackfield.kernel.interrupts import let_out_of_call
-from jackfield.pipe.settle import failed
+from jackfield.pipe import endings
 from jackfield.redaction.marks import leaves, masked
 from jackfield.redaction.redactor import Redactor
 from jackfield_store.database.faults import UniqueViolation
@@ -69,9 +69,8 @@ class Record:
     def __init__(self, journal: Journal, draft: Draft, run: Run, clock: Clock) -> None:
         self._journal, self._draft, self._run, self._clock = journal, draft, run, clock
         draft.delivery = run.claimed.delivery if run.claimed is not None else 0
-        self.keeps = False
+        self.keeps = self.started = self._is_put_off = False
         self._wait_until = run.deadline.at if run.wait is True else min(run.deadline.at, clock.monotonic() + run.wait)
-        self.started = self._is_put_off = False
         self._put_off: Deferred | None = None
         """Its start, if that goes with the next commit."""
         self._unbegun = False
@@ -104,12 +103,12 @@ class Record:
         return found
 
     async def _replay_late(self) -> Result | None:
-        """Look for a key that was put off, as the call ends unbegun: a repeat gets its Result, not why it would be refused."""
+        """Look late for a key, as the call ends unbegun: no repeat is told why it would be refused, since the first call may have sent."""
         try:
             with within(self._patience(durable=False)):
                 return await self.replay()
-        except JackfieldError as error:
-            return failed(self._run.ended(), error) if isinstance(error, IdempotencyConflict) else None
+        except (JackfieldError, MemoryError, RuntimeError, OSError) as error:
+            return endings.ended(self._run, error, self._journal.workspace)
 
     def holder(self) -> Entry | None:
         """Return the entry that holds this invocation's idempotency key, of the same request; None if the key is free.
@@ -145,19 +144,20 @@ class Record:
         was_put_off, self._is_put_off = self._is_put_off, False
         while True:
             try:
+                self._unbegun = True  # for an interrupt, too
                 await self._run.waiter.record(database, self._begun(self._journal.starting(draft)))
             except UniqueViolation:
+                self._unbegun = False
                 self._journal.tasks.pop(draft.id, None)
                 if was_put_off:
                     SeenKeys.of(database).found_held()
-                found = await (self.replay() if draft.twin is None else self._joined())
-                if found is not None:
+                if (found := await (self.replay() if draft.twin is None else self._joined())) is not None:
                     return found
                 continue
-            except CommitUnknown:
-                self._unbegun = True
+            except Unavailable as error:
+                self._unbegun = isinstance(error, CommitUnknown)
                 raise
-            self.started = True
+            self._unbegun, self.started = False, True
             return None
 
     @property
@@ -270,12 +270,12 @@ class Record:
     async def end(self, result: Result, *, is_last: Callable[[], bool]) -> Result | None:
         """Record the invocation's outcome: at once if the caller may end its process next, and no other call runs that would share the
         commit. A failure to do so is logged, since the Result stands. Return what takes its place (``_replay_late``)."""
-        late = await self._replay_late() if self._is_put_off else None
-        result = late or result
         if result.meta.dry_run and (result.output is not None or result.meta.request is not None):
             result = replace(result, output=None, meta=replace(result.meta, request=None))  # they have the inputs in them
-        is_over = False
+        is_over, late = False, None
         try:
+            if self._is_put_off and (late := await self._replay_late()) is not None:
+                result = late
             if not self.is_left:
                 self._draft.undecided = self._run.undecided
                 await self._finish(result)
