@@ -88,10 +88,14 @@ def _past(reason: str) -> Markup:
     return notice(h.p(h.strong("It cannot be approved any more: "), reason, "."), h.p(next_), tone="warn")
 
 
-def waits_for_somebody(request: PageRequest, entry: Entry) -> Markup | None:
-    """Render that a call waits, to a visitor who may not decide on it."""
-    if entry.status != "waiting" or request.may("approve"):
+def approval_told(request: PageRequest, entry: Entry) -> Markup | None:
+    """Render that a call waits, or what was decided on it, to a visitor who may not decide. A token with rules reads no decision, which names
+    people and reasons of others."""
+    if request.may("approve"):
         return None
+    if entry.status != "waiting":
+        found = None if request.identity.rules else approvals_of(request).decision(entry.id)
+        return None if found is None else _told(request, found)
     needs = ["A person has to approve this call before it is made. Deciding requires the scope ", h.code("approve")]
     token = h.a("a token of that scope", href="/tokens")
     by_link = [", which a one-time link does not have: it creates tokens, and nobody approves a call by a token that he created. Give ", token,

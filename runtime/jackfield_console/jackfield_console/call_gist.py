@@ -31,16 +31,18 @@ class Labelled(Called, Protocol):
         """Context of the invocation."""
 
 
+def readable_inputs(request: PageRequest, calls: Sequence[Called]) -> dict[str, Any]:
+    """Return the inputs of calls that the visitor sees, by ID, as far as he may read them: recorded ones, and of calls that wait."""
+    runtime = request.runtime
+    if runtime.journal is None:
+        return {}
+    keeps, decides = runtime.access.settings.keep_inputs, request.may("approve")
+    return ReadableInputs(runtime.journal, runtime.pipeline.known, runtime.catalog, keeps=keeps, decides=decides).of(calls)
+
+
 def gists(request: PageRequest, calls: Sequence[Labelled]) -> dict[str, Node]:
     """Return the line of each call that has one, by its ID: of its inputs, as far as the visitor may read them, else of its labels."""
-    runtime = request.runtime
-    found: dict[str, Any] = {}
-    if runtime.journal is not None:
-        reader = ReadableInputs(
-            runtime.journal, runtime.pipeline.known, runtime.catalog,
-            keeps=runtime.access.settings.keep_inputs, decides=request.may("approve"),
-        )  # fmt: skip
-        found = reader.of(calls)
+    found = readable_inputs(request, calls)
     texts = {call.id: _gist(request, call, found.get(call.id)) for call in calls}
     return {identifier: h.span(text, class_="gist") for identifier, text in texts.items() if text}
 

@@ -10,7 +10,8 @@ from jackfield.invocation.entry import Entry
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, terms
 from jackfield_console.approval import DONE as DECIDED
-from jackfield_console.approval import approval_shown, person, waits_for_somebody
+from jackfield_console.approval import approval_shown, approval_told, person
+from jackfield_console.call_gist import readable_inputs
 from jackfield_console.doubts import DONE as RESOLVED
 from jackfield_console.doubts import doubt_shown, looks_shown, resolution_shown
 from jackfield_console.entry_connection import connection_links
@@ -51,7 +52,7 @@ def shown(request: PageRequest) -> Response:
     """``GET /invocations/{id}``."""
     request.require("read")
     entry = request.entry()
-    content = [waits_for_somebody(request, entry), *_content(request, entry), paced(_pace(request, entry))]
+    content = [approval_told(request, entry), *_content(request, entry), paced(_pace(request, entry))]
     if request.partial:
         return fragment(_title(request, entry, anew=True), content)
     done = done_notice(request, {**_DONE, **DECIDED, **RESOLVED}, *_WARNINGS) or redrive_done(request)
@@ -152,10 +153,15 @@ def _marks(entry: Entry) -> list[tuple[str, Node]]:
 
 
 def _inputs(request: PageRequest, entry: Entry) -> Node:
-    if entry.inputs is not None:
-        return h.details(h.summary("Show"), code_block(json_text(entry.inputs), "The inputs"))
+    if entry.status == "waiting" and request.may("approve"):
+        return "above, until the call has ended"
+    inputs = entry.inputs if entry.inputs is not None else readable_inputs(request, [entry]).get(entry.id)
+    if inputs is not None:
+        return h.details(h.summary("Show"), code_block(json_text(inputs), "The inputs"))
     if entry.status == "waiting":
-        return "above, until the call has ended" if request.may("approve") else "kept until the call has ended, for whoever approves it"
+        return "kept until the call has ended, for whoever approves it"
+    if request.runtime.access.settings.keep_inputs and entry.is_open:
+        return "recorded once the call has ended"
     setting = ["; to record inputs, change ", h.a("the workspace's settings", href="/workspace")] if request.may("manage") else None
     return ["not recorded", setting]
 

@@ -45,7 +45,7 @@ UPDATE invocations SET available_at = :due, not_after = :not_after
 WHERE workspace = :workspace AND id = :id AND status = 'queued' AND available_at IS NULL AND owner IS NULL AND not_after > :now
 """
 _END = """
-UPDATE invocations SET status = 'failed', error_code = :error_code, settled_at = :now, result = :result, key_held = 0, inputs = NULL,
+UPDATE invocations SET status = 'failed', error_code = :error_code, settled_at = :now, result = :result, key_held = 0, inputs = :inputs,
     available_at = :now
 WHERE workspace = :workspace AND id = :id AND status = 'queued' AND available_at IS NULL
 """
@@ -103,14 +103,16 @@ class ApprovalRows:
         return unit
 
     def ending(
-        self, identifier: str, digest: str, status: str, result: bytes, by: Mapping[str, str] | None, why: str, now: float
-    ) -> Callable[[Transaction], None]:
-        """Return the unit that ends a call that waits, as ``declined`` or ``cancelled``; it raises NotWaitingError if that does not."""
+        self, identifier: str, digest: str, status: str, result: bytes, by: Mapping[str, str] | None, why: str, now: float,
+        inputs: bytes | None = None,
+    ) -> Callable[[Transaction], None]:  # fmt: skip
+        """Return the unit that ends a call that waits, as ``declined`` or ``cancelled``; it raises NotWaitingError if that does not.
+        ``inputs`` are those to record, sealed."""
         decided_by = None if by is None else json.dumps(by)
         seal = self._vault.attest(self._workspace, _sealed_as(identifier, digest, decided_by, now, why or None, status))
         values = {
             **self._place(identifier), "now": now, "result": result, "error_code": "cancelled", "status": status, "why": why or None,
-            "decided_by": decided_by, "seal": seal,
+            "decided_by": decided_by, "seal": seal, "inputs": inputs,
         }  # fmt: skip
 
         def unit(transaction: Transaction) -> None:

@@ -24,6 +24,7 @@ from jackfield_store.database.cursors import cursor_after, place_after
 from jackfield_store.journal.approvals import NotWaitingError
 from jackfield_store.recording.approvals import changed, rows_of, shown, spoiled
 from jackfield_store.recording.own_calls import OwnCalls
+from jackfield_store.recording.record import LARGEST_STORED
 from jackfield_store.recording.single_use import audit_of, was_decided
 
 if TYPE_CHECKING:
@@ -100,6 +101,14 @@ class Approvals:
         row = self._present(row, self._open_call(row)) if self._waits(row) else row
         return {**self._about(row), **(self._shown(row) if self._waits(row) else {})}
 
+    def decision(self, identifier: str) -> dict[str, Any] | None:
+        """Return an approval on which somebody has decided, or that has ended otherwise, without inputs. None if the call waits or needed
+        none. Whoever may see the call may see this: it takes no scope ``approve``."""
+        row = rows_of(self._journal).find(identifier)
+        if row is None or self._waits(row) or not self._sees(self._pipeline.access.authorizer(self._caller), row):
+            return None
+        return self._about(row)
+
     def approve(self, identifier: str, why: str = "") -> dict[str, Any]:
         """Approve a call: the workers begin it.
 
@@ -161,8 +170,7 @@ class Approvals:
         :raises ApprovalClosed: if it does not wait any more.
         """
         row = self._open(identifier, why)
-        self._open_call(row)
-        self._end(row, "declined", why)
+        self._end(row, "declined", why, inputs=self._recorded(row, self._open_call(row)))
         return self.show(identifier)
 
     @property
@@ -322,15 +330,25 @@ class Approvals:
         pipeline, storage = self._pipeline, self._storage
         OwnCalls(storage.database, storage.vault, pipeline.workspace, pipeline.dependencies.clock).refuse(stored, self._actor)
 
-    def _end(self, row: Row, status: Literal["declined", "cancelled"], why: str, known: Mapping[str, Any] | None = None) -> None:
-        """End a call that waits; the audit log says what is ``known`` of it, where its columns do not."""
+    def _recorded(self, row: Row, stored: Mapping[str, Any]) -> bytes | None:
+        """Return the inputs of a call that ends before it has begun as they are recorded of others, sealed; None where they are not."""
+        if not self._pipeline.access.settings.keep_inputs:
+            return None
+        sealed = self._journal.sealed_inputs(row.id, {"inputs": stored["approval"]["shown"]["inputs"]})
+        return sealed if len(sealed) <= LARGEST_STORED else None
+
+    def _end(
+        self, row: Row, status: Literal["declined", "cancelled"], why: str, known: Mapping[str, Any] | None = None,
+        inputs: bytes | None = None,
+    ) -> None:  # fmt: skip
+        """End a call that waits, with the inputs to record; the audit log says what is ``known`` of it, where its columns do not."""
         journal = self._journal
         reason = f"it was declined{f': {why}' if why else ''}" if status == "declined" else why
         result = spoiled(row.id, row, reason)
         sealed = journal.sealed_inputs(row.id, result.to_json(), "result")
         by = self._actor.to_json() if status == "declined" else None
         digest = self._sealed_approval(row).get("digest", "")
-        unit = rows_of(journal).ending(row.id, digest, status, sealed, by, why, journal.time.now())
+        unit = rows_of(journal).ending(row.id, digest, status, sealed, by, why, journal.time.now(), inputs)
         self._decide(row, status, why, unit, known)
 
     def _decide(self, row: Row, status: str, why: str, unit: Callable[[Transaction], None], known: Mapping[str, Any] | None = None) -> None:

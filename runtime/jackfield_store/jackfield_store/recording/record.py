@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from jackfield_store.recording.expectations import Expectation
 
 _LOG = logging.getLogger("jackfield.journal")
-_LARGEST_STORED = 256 * 1024
+LARGEST_STORED = 256 * 1024
 """Limit in bytes for inputs stored in the journal: larger ones contain attachments, which do not belong there."""
 _OUTCOME_WAIT, _INTERRUPTED_WAIT = 5.0, 2.0
 """Seconds for which a process that stops waits for a locked database; an outcome not recorded by then is tried once more at exit."""
@@ -421,7 +421,7 @@ class Record:
         shown, redactor = masked({} if plan is None else plan.action.inputs, run.inputs), run.redactor
         inputs = shown if redactor is None else redactor.clean_json(shown)
         sealed = self._journal.sealed_inputs(self._draft.id, {"inputs": inputs})
-        self.keep(sealed if len(sealed) <= _LARGEST_STORED else None)
+        self.keep(sealed if len(sealed) <= LARGEST_STORED else None)
 
     def keep(self, inputs: bytes | None) -> None:
         """Store the inputs, which are already encrypted, with the entry; None stores nothing."""

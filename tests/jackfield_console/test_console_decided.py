@@ -1,0 +1,101 @@
+"""What was decided on a call is on its page, for whoever sees the call: whether it was approved or declined, when, by whom and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser
+from tests.jackfield_console.console_client import Place, placed, token
+
+from browsing import Visitor
+from console_rig import Console
+from jackfield.callers import Rules
+
+pytest_plugins = ["browser"]
+
+POST: dict[str, Any] = {"connector": "echo", "action": "post", "connection": "hall"}
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    """A console where posts wait for an approval, inputs are recorded, and nobody works."""
+    with placed(tmp_path, queue_workers=0) as found:
+        found.host.runtime("default").connections.add("hall", "echo/token", {"token": "sesame-open"})
+        found.workspaces.set("default", {"rules": {"approve": ["echo/post"]}, "keepInputs": True})
+        yield found
+
+
+def decided(place: Place, outcome: str, text: str, why: str = "") -> str:
+    """The address of a call on which Ada has decided."""
+    identifier = place.host.runtime("default").invoke({**POST, "inputs": {"text": text}}).meta.invocation_id
+    person = place.signed_in(token(place, "approve"))
+    address = f"/invocations/{identifier}"
+    assert person.change(address, f"{address}/approval", **{"as": outcome, "why": why}).status == 303
+    return address
+
+
+def test_the_operator_reads_who_has_approved_a_call(place: Place) -> None:
+    """By name, with the reason and the time, before the call has begun; its inputs are there, too."""
+    page = place.signed_in().get(decided(place, "approved", "to Ada", "as agreed")).words
+    assert "Approval Decision Approved By Ada When" in page
+    assert "Reason as agreed" in page
+    assert "to Ada" in page
+    assert "not recorded" not in page
+
+
+def test_the_operator_reads_who_has_declined_a_call(place: Place) -> None:
+    """By whom and why; its recorded inputs find it, and tell it apart."""
+    address, operator = decided(place, "declined", "to Grace", "not now"), place.signed_in()
+    page = operator.get(address).words
+    assert "Approval Decision Declined By Ada When" in page
+    assert "Reason not now" in page
+    assert "to Grace" in page
+    found = operator.get("/invocations?q=grace&within=1&status=cancelled").text
+    assert f'href="{address}"' in found
+    assert 'class="gist">to Grace<' in found
+
+
+def test_inputs_that_are_not_recorded_end_with_a_declined_call(place: Place) -> None:
+    """The workspace's setting holds for it as for others."""
+    place.workspaces.set("default", {"keepInputs": False})
+    page = place.signed_in().get(decided(place, "declined", "to Grace")).words
+    assert "Inputs not recorded" in page
+    assert "to Grace" not in page
+
+
+def test_a_decision_is_for_those_without_rules(place: Place) -> None:
+    """A reader sees it; a token with rules, which may know nothing of others, does not; what needed none shows none."""
+    address = decided(place, "approved", "to Ada", "as agreed")
+    assert "By Ada" in place.signed_in(token(place, "read")).get(address).words
+    limited = place.signed_in(token(place, "manage", rules=Rules(allow=("echo/*",)))).get(address).words
+    assert ("as agreed" in limited, "Decision" in limited) == (False, False)
+    said = place.host.runtime("default").invoke({**POST, "action": "say", "inputs": {"text": "x"}}).meta.invocation_id
+    assert "Decision" not in place.signed_in().get(f"/invocations/{said}").words
+
+
+def test_an_approved_call_is_accessible(browser: Browser, console: Console, thoroughly: bool) -> None:
+    """Its page, and the list of approvals with lines that tell calls apart, pass axe and are no wider than the window."""
+    console.host.runtime("default").connections.add("hall", "echo/token", {"token": "sesame-open"})
+    console.workspaces.set("default", {"rules": {"approve": ["echo/post"]}, "keepInputs": True})
+    address = f"/invocations/{console.host.runtime('default').invoke({**POST, 'inputs': {'text': 'to Ada'}}).meta.invocation_id}"
+    person = Visitor(browser, console)
+    person.page.goto(f"{console.origin}/login")
+    person.field("Token").fill(console.token("approve"))
+    person.page.get_by_role("button", name="Sign in").click()
+    person.page.wait_for_url(f"{console.origin}/")
+    person.go("/approvals")
+    person.page.get_by_text("to Ada").wait_for()
+    assert person.judged("approvals-told-apart", thoroughly=thoroughly) == []
+    person.go(address)
+    person.page.get_by_role("button", name="Approve").click()
+    person.page.get_by_text("A worker makes the call").wait_for()
+    person.close()
+    visitor = Visitor(browser, console)
+    visitor.sign_in()
+    visitor.go(address)
+    visitor.page.get_by_text("Approved", exact=True).wait_for()
+    assert visitor.judged("approved", thoroughly=thoroughly) == []
+    visitor.close()
