@@ -199,6 +199,22 @@ def test_what_a_document_does_not_have_so_is_told(service: Service, change: Call
     assert said in differences(service, [document])
 
 
+@pytest.mark.parametrize(("asked", "said"), [
+    ({"things.read": ""}, ["POST /things: the sign-in 'oauth' asks for none of its scopes: things.all, things.write"]),
+    ({"things.read": "", "things.write": ""}, []), ({"things.all": ""}, []), ({}, []),
+])  # fmt: skip
+def test_a_sign_in_asks_for_a_scope_of_each_operation(service: Service, asked: Json, said: list[str]) -> None:
+    """Without one, everybody who approves gets 403. A sign-in without scopes leaves them to the application."""
+    known = deepcopy(_DOCUMENT)
+    flow = {**dict.fromkeys(("things.read", "things.write", "things.all"), "")}
+    known["components"]["securitySchemes"] = {"own": {"type": "oauth2", "flows": {"implicit": {"scopes": flow}}}}
+    things = next(item for path, item in known["paths"].items() if path.endswith("/things"))
+    things["get"]["security"] = [{"own": ["things.read"]}, {"own": ["things.all"]}]
+    things["post"]["security"] = [{"own": ["things.write"]}, {"own": ["things.all"]}]
+    service.about["signIns"]["oauth"]["scopes"] = asked
+    assert differences(service, [known]) == said
+
+
 def test_a_document_without_operations_cannot_be_compared(service: Service) -> None:
     """It is refused, since it would pass for one without a difference."""
     with pytest.raises(InvalidInput, match="no operations to compare"):

@@ -46,7 +46,8 @@ def differences(service: Service, documents: Iterable[Json]) -> list[str]:
         if holder is None or other is None:
             found.append(f"{operation.name}: the document has no such operation")
         else:
-            found += [f"{operation.name}: {text}" for text in _operation_faults(ours, operation, holder, other)]
+            faults = (*_operation_faults(ours, operation, holder, other), *_scope_faults(service, holder, other))
+            found += [f"{operation.name}: {text}" for text in faults]
     return found
 
 
@@ -191,6 +192,24 @@ def _endpoint_faults(service: Service, theirs: Iterable[_Document]) -> Iterator[
             mine_is = str(row.get(name, "")).partition("?")[0].rstrip("/")
             if mine_is and row["kind"].startswith("oauth2") and known and not {mine_is, urlsplit(mine_is).path} & known:
                 yield f"{name} is {', '.join(sorted(known))[:300]}, not {row[name]}"
+
+
+def _scope_faults(service: Service, theirs: _Document, other: Operation) -> Iterator[str]:
+    """Yield the sign-ins whose approvals an operation refuses: they ask for none of its scopes. A sign-in with a page of its own, as for
+    endpoints, is not compared."""
+    given = other.raw.get("security", theirs.root.get("security"))
+    wanted = [set().union(*map(set, one.values())) for one in given or () if isinstance(one, dict)]
+    for name, row in service.about["signIns"].items():
+        asked, any_of = set(row.get("scopes", ())), set().union(*wanted)
+        if "seen" not in row and asked and all(wanted) and any_of & _scopes_of(theirs) and not any_of & asked:
+            yield f"the sign-in '{name}' asks for none of its scopes: {', '.join(sorted(any_of))[:300]}"
+
+
+def _scopes_of(document: _Document) -> set[str]:
+    """Return the scopes that a document declares."""
+    schemes = ((document.root.get("components") or {}).get("securitySchemes") or {}).values()
+    flows = [flow for scheme in schemes for flow in (scheme.get("flows") or {}).values() if isinstance(flow, dict)]
+    return {str(scope) for flow in flows for scope in flow.get("scopes") or ()}
 
 
 def _operation_faults(ours: _Document, mine: Operation, theirs: _Document, other: Operation) -> Iterator[str]:
