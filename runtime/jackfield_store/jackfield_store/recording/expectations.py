@@ -12,6 +12,7 @@ from jackfield.connector.evidence import EventEvidence, Look, RecordEvidence, is
 from jackfield.connector.given_evidence import GivenEvidence
 from jackfield.kernel.clock import iso
 from jackfield.kernel.dataclass import replace
+from jackfield.kernel.errors import InvalidConnection
 from jackfield.kernel.pointers import follow
 from jackfield.pipe.evidence import EVERY
 from jackfield.redaction.marks import masked
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from jackfield.invocation import Result
     from jackfield.invocation.entry import Draft
     from jackfield.pipe.record import Barred
-    from jackfield.pipe.run import Planned, Run
+    from jackfield.pipe.run import Attempting, Planned, Run
     from jackfield_store.journal import Journal
     from jackfield_store.journal.journal import Unit
 
@@ -152,6 +153,8 @@ def expected(
     if not found:
         return None
     facts = _facts(journal, plan, draft, found, now, is_shared=is_shared)
+    if any("absentAfter" in row for row in found):
+        facts["credentials"] = credentials_of(journal, run.attempts)
     is_kept = any("trigger" not in row for row in found)
     if is_kept and len(json.dumps(facts, default=str).encode("utf-8", "surrogatepass")) > MOST:
         _LOG.warning("the invocation %s is not looked for if it ends in doubt: that would need more than %d bytes", draft.id, MOST)
@@ -182,6 +185,19 @@ def _facts(
         "markers": [marker_of(journal, draft.id, 0, EVERY)] if is_shared else None, "delivery": draft.delivery, "partial": False,
         "shared": is_shared,
     }  # fmt: skip
+
+
+def credentials_of(journal: Journal, attempts: Attempting | None) -> str | None:
+    """Return a keyed digest of the credentials that a connection is opened with; None without a connection. Its version tells nothing of a
+    secret that it refers to, of its OAuth client, or of who has approved it: each may lead to another account."""
+    opening = None if attempts is None else attempts.opening
+    if opening is None:
+        return None
+    try:
+        grant = "" if opening.grants is None else opening.grants.find().id
+    except InvalidConnection:
+        grant = ""  # nobody has approved it: its type works without
+    return journal.fingerprint({"values": opening.cache.values, "grant": grant})
 
 
 def digests_of(connector: str, looks: Sequence[Mapping[str, Any]], markers: Sequence[str]) -> list[str]:

@@ -26,7 +26,7 @@ from jackfield_store.journal.doubts import LASTS, Doubt, Doubts
 from jackfield_store.journal.entry import EVIDENCE, bound_result
 from jackfield_store.journal.settlement import confirmed, contradicted, contradicts, settled
 from jackfield_store.recording.event_evidence import ToldEvents, found_out, made_known, markers_of, output_of, plan_of
-from jackfield_store.recording.expectations import filled
+from jackfield_store.recording.expectations import credentials_of, filled
 from jackfield_store.recording.findings import Finding, link_of
 from jackfield_store.recording.look_log import LookLog, source_of
 from jackfield_store.recording.look_reads import LookReads
@@ -45,6 +45,7 @@ _MEMBERS, _LONGEST, _LONGEST_TEXT = 8, 256, 2_560
 _FINAL = frozenset({"not_allowed", "approval_required", "forbidden", "unauthenticated", "unknown_connection", "unknown_connector",
                     "unknown_action", "invalid_connection", "invalid_input"})  # fmt: skip
 """Errors of a look that further ones would meet again until a person does something."""
+_ROTATED = "not found with credentials that were changed since the call, and may be of another account: that proves nothing"
 _PROVED = {"matched": "took", "refused": "refused"}
 
 
@@ -224,7 +225,17 @@ class _Looking:
             masked, link = self._masked(found[0]), row.get("link")
             shown = _beginning(masked)
             return Finding("matched", self._text(shown), found[0].item, link=self._link(link, found[0].item, masked), shown=shown)
-        return self._similar(row, like) or Finding("nothing", missing=by_marker and missing == len(markers) > 0)
+        if (similar := self._similar(row, like)) is not None:
+            return similar
+        is_missing = by_marker and missing == len(markers) > 0
+        return Finding("nothing", _ROTATED) if is_missing and self._is_rotated(row) else Finding("nothing", missing=is_missing)
+
+    def _is_rotated(self, row: Mapping[str, Any]) -> bool:
+        """Return whether a read that proves something by what it lacks was made with other credentials than the call."""
+        if "absentAfter" not in row:
+            return False
+        facts = self.doubt.facts
+        return "credentials" not in facts or facts["credentials"] != credentials_of(self.journal, self._reads.attempts)
 
     def _similar(self, row: Mapping[str, Any], like: Sequence[_Thing]) -> Finding | None:
         """Return the finding of a thing without the marker that has much in common with what was sent; None without one."""
