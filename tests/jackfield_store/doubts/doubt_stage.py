@@ -202,11 +202,20 @@ def seen():
     file = FOLDER / "hidden"
     return stored()[:int(file.read_text() or 0)] if file.exists() else stored()
 
+def misses(ticket):
+    file, known = FOLDER / "misses", FOLDER / "missed"
+    if not file.exists() or (known.exists() and ticket in known.read_text()):
+        return False
+    note("missed", ticket)
+    return True
+
 @connector.action("listTickets", effect="read", pagination=Pagination("page", "next", "tickets"))
 def tickets(query: Query, _desk: Desk) -> Tickets:
     """List tickets, five a page, or as the variable ``BUREAU_PAGE`` says."""
     current_call().begin("list", safe=True)
     note("looks", "list")
+    for takes_time in MEANWHILE:
+        takes_time()
     if (FOLDER / "dies-look").exists():
         (FOLDER / "dies-look").unlink()
         os._exit(9)
@@ -221,7 +230,7 @@ def get(query: Query, _desk: Desk) -> Filed:
     for takes_time in MEANWHILE:
         takes_time()
     found = [one for one in seen() if one["external_id"] == query.external_id]
-    if not found:
+    if not found or misses(query.external_id):
         raise NotFound("there is no such ticket")
     return Filed(**found[0])
 '''
@@ -249,8 +258,20 @@ class Bureau:
         else:
             (self.folder / "hidden").unlink(missing_ok=True)
 
+    def misses(self, *, misses: bool) -> None:
+        """Let a read of one ticket say once that there is none, of each ticket."""
+        if misses:
+            (self.folder / "misses").touch()
+        else:
+            (self.folder / "misses").unlink(missing_ok=True)
+
+    def file(self, identifier: str, subject: str, external_id: str | None) -> None:
+        """File a ticket as another client of the account does."""
+        with (self.folder / "tickets").open("a") as log:
+            log.write(json.dumps({"id": identifier, "subject": subject, "external_id": external_id}) + "\n")
+
     def meanwhile(self, *step: Callable[[], object]) -> None:
-        """Let something happen during each read of one ticket, and before each ``late`` answer."""
+        """Let something happen during each read of tickets, and before each ``late`` answer."""
         sys.modules["jackfield_bureau"].MEANWHILE[:] = step
 
     def noted(self, what: str) -> list[Any]:

@@ -1,5 +1,6 @@
-"""Doubts as a property: calls, lost answers, late ones, looks, events, people, deaths of processes, used keys and jumps of the clock in any
-order, in two workspaces of one provider's account. No key sends twice, and what evidence says is what happened."""
+"""Doubts as a property: calls, lost answers, late ones, looks, events, people, settings, deaths of processes, used keys and jumps of the
+clock in any order, in two workspaces of one provider's account, whose reads lag and miss things. No key sends twice, what evidence says is
+what happened, it settles only where that is wanted, and nothing that a person has decided."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ import random
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from jackfield.kernel.errors import InvalidInvocation
 from jackfield_store.access.workspaces import Workspaces
 from jackfield_store.journal import KEY_KEPT, Journal
 from jackfield_store.journal.doubts import Doubts
+from jackfield_store.recording.event_evidence import CANDIDATES
 from jackfield_store.recording.record import Record
 from jackfield_store.recording.sealing import marker_of
 from jackfield_store.runtime.evidence_loop import EvidenceLoop, look_now
@@ -50,19 +52,22 @@ class _World:
         self.freed = Counter[Place]()
         self.doubted: set[str] = set()
         """IDs of calls that have ended in doubt."""
+        self.decided: dict[str, str] = {}
+        """Status that a person has decided on, by ID."""
         self.filed_at: list[float] = []
         """When each ticket was filed."""
+        self.lag = 0.0
         stage.begin()
-        workspaces = Workspaces(stage.database, stage.pool.storage.vault, stage.clock)
-        workspaces.create("acme")
-        workspaces.set("acme", {"settleAbsent": True})
+        self.workspaces = Workspaces(stage.database, stage.pool.storage.vault, stage.clock)
+        self.workspaces.create("acme")
+        self.workspaces.set("acme", {"settleAbsent": True})
         stage.pool.find("acme").connections.add("desk", "bureau/desk", {"token": "a-secret-of-the-desk"})
 
     def run(self, steps: int) -> None:
         """Take steps at random."""
         kinds: dict[Callable[[], None], int] = {
             self.calls: 25, self.repeats: 20, self.looks: 30, self.is_told: 12, self.resolves: 8, self.asks: 4, self.dies: 2,
-            self.dies_looking: 2, self.answers_late: 3, self.sleeps: 1,
+            self.dies_looking: 2, self.answers_late: 3, self.sleeps: 1, self.races: 6, self.sets: 3, self.files_elsewhere: 5,
         }  # fmt: skip
         for _ in range(steps):
             (step,) = self.draw.choices([*kinds], [*kinds.values()])
@@ -90,7 +95,7 @@ class _World:
 
     def is_told(self) -> None:
         """Let an event arrive of a ticket, late or once more; or one that proves nothing, with a marker that is made up or copied."""
-        tickets = [one for one in self.stage.noted("tickets") if one["external_id"]]
+        tickets = [one for one in self.stage.noted("tickets") if one["external_id"] and one["id"].startswith("t-")]
         if tickets and self.draw.random() < 0.5:
             ticket = self.draw.choice(tickets)
             self.stage.told(ticket, workspace=ticket["subject"].partition("/")[0])
@@ -112,11 +117,44 @@ class _World:
             self._resolve(place, self.ids[place][-1])
 
     def asks(self) -> None:
-        """Let a person look."""
+        """Let a person look, or two, a minute apart; mostly for a call that was made a moment ago."""
         if self.ids:
-            (workspace, _), ids = self.draw.choice([*self.ids.items()])
-            with suppress(InvalidInvocation):
-                look_now(self._pool().find(workspace), self.draw.choice(ids))
+            (workspace, _), ids = self.draw.choice([*self.ids.items()][-12 if self.draw.random() < 0.7 else 0 :])
+            for _ in range(self.draw.choice((1, 2))):
+                self._ask(workspace, ids[-1] if self.draw.random() < 0.7 else self.draw.choice(ids))
+                self._move(self.draw.choice((1.0, 70.0)))
+
+    def races(self) -> None:
+        """While a process reads what became of a doubt, let a person look for it or decide, or another process look: what that has found
+        is kept, and nothing settles twice."""
+        read = [place for place, ids in self.ids.items() if ids[-1] in self.doubted and _action(place) != "mailTicket"]
+        if open_ones := [place for place in read[-12:] if self._entry(place[0], self.ids[place][-1]).status == "in_doubt"]:
+            workspace, key = place = self.draw.choice(open_ones)
+            known: list[Any] = []
+
+            def step() -> None:
+                self.stage.meanwhile()
+                self.draw.choice((lambda: self._ask(*asked), lambda: self._resolve(place, asked[1]), self._look))()
+                known.extend(self._entry(*asked).looks)
+
+            asked = workspace, self.ids[place][-1]
+            self._move(self.draw.choice((7.0, 70.0, 400.0)))
+            self.stage.meanwhile(step)
+            self.draw.choice((lambda: self._ask(*asked), self._look))()
+            self.stage.meanwhile()
+            assert all(look in self._entry(*asked).looks for look in known[-10:]), (key, known)
+
+    def sets(self) -> None:
+        """Let a workspace change whether evidence settles."""
+        self.workspaces.set(self.draw.choice(_WORKSPACES), {"settle": self.draw.choice(("on", "on", "on", "show", "off"))})
+
+    def files_elsewhere(self) -> None:
+        """Let somebody else file a ticket about the same, whose ID is almost a marker."""
+        if self.ids:
+            (workspace, key), ids = self.draw.choice([*self.ids.items()][-6:])
+            marker = marker_of(self._journal(workspace), ids[-1], 0, self.draw.choice((1, 2)))
+            almost = (f"jf1-{marker}x", f"jf1-{marker[:-1]}", f"x-jf1-{marker}", f"JF1-{marker.upper()}", marker, None)
+            self.stage.file(f"x-{len(self.filed_at)}", f"{workspace}/{key}", self.draw.choice(almost))
 
     def dies(self) -> None:
         """Let a process die in a call: after its request, or with the answer in its hands."""
@@ -128,7 +166,7 @@ class _World:
             os._exit(9)
 
         before, may = self._sent(place), self._may_send(place)
-        self.stage.script(self.draw.choice(("dies", "done", "lost")))
+        self.stage.script(*self.draw.choice((["dies"], ["done"], ["lost"], [*["throttled"] * 6, "dies"])))
         self.stage.killed(step)
         assert self._sent(place) - before <= may
         held = self._journal(place[0]).held(place[1])
@@ -163,6 +201,7 @@ class _World:
         self.stage.meanwhile(step)
         self._call(place, "late")
         self.stage.meanwhile()
+        self.decided.pop(self.ids[place][-1], None)  # the call's own answer knows better
         assert self._entry(place[0], self.ids[place][-1]).status == "succeeded"
 
     def sleeps(self) -> None:
@@ -171,37 +210,83 @@ class _World:
 
     def ends(self) -> dict[str, Any]:
         """Let two days pass. Check each call and key; return what became of them."""
+        for name in _WORKSPACES:
+            self.workspaces.set(name, {"settle": "on"})
         for seconds in (*[60.0] * 10, *[1_800.0] * 8, *[7_200.0] * 18):
             self._move(seconds)
             self._look()
-        tickets, found = self.stage.noted("tickets"), Counter[str]()
-        markers = {one["external_id"] for one in tickets}
+        tickets, found = [one for one in self.stage.noted("tickets") if one["id"].startswith("t-")], Counter[str]()
+        self._looks_for_the_last_time({one["external_id"] for one in tickets})
+        told = self._told()
         for (workspace, key), ids in self.ids.items():
             effects = sum(one["subject"] == f"{workspace}/{key}" for one in tickets)
             assert effects <= 1 + self.freed[workspace, key], (workspace, key)
             for identifier in ids:
                 entry = self._entry(workspace, identifier)
                 found[f"{entry.status} by {(entry.resolved_by or 'answer').partition(':')[0]}"] += 1
+                assert self.decided.get(identifier, entry.status) == entry.status, entry
                 if entry.resolved_by == "evidence":
-                    assert (entry.status == "succeeded") is self._took(workspace, entry, markers), entry
+                    self._check_settled(workspace, entry, {one["id"]: one["external_id"] for one in tickets}, told)
+                is_contradicted = "contradictedBy" in (entry.result or {}).get("meta", {}).get("resolution", {})
+                found["contradicted"] += is_contradicted
+                assert told["invocation.contradicted", identifier] == is_contradicted, entry
         return {"steps": dict(self.steps), "ends": dict(found), "effects": len(tickets), "freed": sum(self.freed.values())}
 
-    def _took(self, workspace: str, entry: Entry, markers: set[str]) -> bool:
-        own = (marker_of(self._journal(workspace), entry.id, entry.delivery, attempt) for attempt in range(1, 8))
+    def _check_settled(self, workspace: str, entry: Entry, tickets: dict[str, str | None], told: Counter[tuple[str, str]]) -> None:
+        """Check what evidence says of a call: that it took effect, with which output, or that it did not; and that this was told once."""
+        result = entry.result or {}
+        assert (entry.status == "succeeded") is self._took(workspace, entry, {*tickets.values()}), entry
+        assert workspace == "acme" or entry.status == "succeeded", entry  # nobody else settles by what is missing
+        output = result.get("output") or {}
+        assert "id" not in output or self._took(workspace, entry, {tickets[output["id"]]}), entry
+        assert entry.corrected_at is not None or told["invocation.resolved", entry.id] == 1, entry
+
+    def _looks_for_the_last_time(self, markers: set[str | None]) -> None:
+        """Look as a person, twice, when nothing is hidden: what took effect is found, and told if a person has decided otherwise. By
+        themselves, no looks are made any more."""
+        calls = [(place, identifier) for place, ids in self.ids.items() for identifier in ids]
+        for _ in range(2):
+            self._move(70.0)
+            self.stage.hidden(hidden=False)
+            self.stage.misses(misses=False)
+            for place, identifier in calls:
+                if self._ask(place[0], identifier) and _action(place) != "mailTicket":
+                    self._check_found(place[0], identifier, markers)
+        reads = len(self.stage.noted("looks"))
+        for _ in range(3):
+            self._move(86_400.0)
+            self._look()
+        assert len(self.stage.noted("looks")) == reads
+
+    def _check_found(self, workspace: str, identifier: str, markers: set[str | None]) -> None:
+        entry = self._entry(workspace, identifier)
+        if self._took(workspace, entry, markers, CANDIDATES):
+            resolution = (entry.result or {})["meta"].get("resolution", {})
+            assert entry.status == "succeeded" or (entry.status == "failed" and "contradictedBy" in resolution), entry
+
+    def _told(self) -> Counter[tuple[str, str]]:
+        """Count the events of each call."""
+        with self.stage.database.read() as transaction:
+            return Counter((row.type, row.subject) for row in transaction.execute("SELECT type, subject FROM outbox", {}))
+
+    def _took(self, workspace: str, entry: Entry, markers: set[str | None], attempts: int = 7) -> bool:
+        own = (marker_of(self._journal(workspace), entry.id, entry.delivery, attempt) for attempt in range(1, attempts + 1))
         return any(f"jf1-{marker}" in markers for marker in own)
 
     def _call(self, place: Place, *fates: str) -> None:
         before, may = self._sent(place), self._may_send(place)
         self.stage.script(*fates)
-        found = self._pool().find(place[0]).invoke(self._request(place))
+        more = {"onDoubt": "settle"} if self.draw.random() < 0.1 else {}
+        found = self._pool().find(place[0]).invoke({**self._request(place), **more})
         assert self._sent(place) - before <= may, (place, found)
         self.doubted |= {found.meta.invocation_id} if found.status == "in_doubt" else set()
         if not found.meta.replayed and found.meta.invocation_id not in self.ids.get(place, ()):
             self.ids.setdefault(place, []).append(found.meta.invocation_id)
 
     def _request(self, place: Place) -> dict[str, Any]:
-        inputs = {"subject": "/".join(place)}
-        return {"connector": "bureau", "action": _action(place), "connection": "desk", "inputs": inputs, "idempotencyKey": place[1]}
+        inputs, key = {"subject": "/".join(place)}, place[1]
+        made = {"connector": "bureau", "action": _action(place), "connection": "desk", "inputs": inputs}
+        return {**made, "idempotencyKey": key, "timeoutSeconds": 60}
 
     def _may_send(self, place: Place) -> bool:
         """Return whether a key is free, and note if time has freed it: a day after the last word about a success."""
@@ -216,19 +301,46 @@ class _World:
     def _resolve(self, place: Place, identifier: str) -> None:
         journal, outcome = self._journal(place[0]), self.draw.choice(("succeeded", "failed"))
         with suppress(InvalidInvocation):
-            self.freed[place] += journal.resolve(identifier, outcome, "ada").status == "failed"  # type: ignore[arg-type]
+            status = journal.resolve(identifier, outcome, "ada").status  # type: ignore[arg-type]
+            self.freed[place] += status == "failed"
+            self.decided[identifier] = status
 
     def _move(self, seconds: float) -> None:
-        """Let time pass. Whether reads lag from then on is drawn, too."""
+        """Let time pass. How long reads lag from then on, and whether they miss a thing once, is drawn, too."""
         self.stage.move(seconds)
-        lag = self.draw.uniform(0.0, _LAG) if self.draw.random() < 0.5 else 0.0
-        self.stage.hidden(hidden=lag > 0.0, besides=sum(at <= self.stage.clock.time() - lag for at in self.filed_at))
+        if self.draw.random() < 0.4:
+            self.lag = self.draw.choice((0.0, 0.0, self.draw.uniform(0.0, _LAG), _LAG))
+        self.stage.hidden(hidden=self.lag > 0.0, besides=sum(at <= self.stage.clock.time() - self.lag for at in self.filed_at))
+        self.stage.misses(misses=self.draw.random() < 0.3)
 
     def _look(self) -> None:
-        loop = EvidenceLoop(self._pool())
+        pool = self._pool()
+        loop = EvidenceLoop(pool)
         loop.threads = 1  # a process with threads does not fork
-        while loop.look() == 0.0:
-            pass
+        with self._settles_where_it_may(pool):
+            while loop.look() == 0.0:
+                pass
+
+    def _ask(self, workspace: str, identifier: str) -> bool:
+        """Look as a person does; return whether anything can be looked up."""
+        pool = self._pool()
+        with suppress(InvalidInvocation), self._settles_where_it_may(pool):
+            look_now(pool.find(workspace), identifier)
+            return True
+        return False
+
+    @contextmanager
+    def _settles_where_it_may(self, pool: Any) -> Iterator[None]:
+        """Check that evidence settles nothing in workspaces that do not want it."""
+        barred = [name for name in _WORKSPACES if pool.find(name).access.settle != "on"]
+        before = [self._settled(name) for name in barred]
+        yield
+        assert [self._settled(name) for name in barred] == before, barred
+
+    def _settled(self, workspace: str) -> int:
+        with self.stage.database.read() as transaction:
+            statement = "SELECT COUNT(*) AS number FROM invocations WHERE workspace = :workspace AND resolved_by = 'evidence'"
+            return int(transaction.execute(statement, {"workspace": workspace})[0].number)
 
     def _sent(self, place: Place) -> int:
         return self.stage.noted("requests").count("/".join(place))
