@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 from typing import ClassVar, Literal
 
-from jackfield.connector import Account, ConnectionType, Field, JackfieldError, OpenContext, Step
+from jackfield.connector import Account, ConnectionType, Deadline, Field, Guard, JackfieldError, OpenContext, Step
 from jackfield.connector.servers import Address, authority_field, hostname_field, password_field, port_field, tls_field
+from jackfield.connector.session_client import session_pool
 from jackfield.kernel.exports import late_hints
-from jackfield.wire.sessions import SessionPool
 from jackfield_imap.client import ImapClient
 from jackfield_imap.session import Login, Session, connect
 
@@ -52,8 +51,7 @@ class LoginType(ConnectionType):
 
     def open(self, context: OpenContext) -> ImapClient:
         """Open a client with the connection's pool; no connection is opened yet."""
-        pool: SessionPool[Session] = context.cached("imap-pool", lambda: self._pool(context))
-        return ImapClient(pool, context.call)
+        return ImapClient(session_pool(context, self._connect), context.call)
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
         """Sign in; nothing is read or changed."""
@@ -66,9 +64,8 @@ class LoginType(ConnectionType):
         yield Step("signIn", "Sign in", passed=True, message="The server accepted the login.")
         yield Account(f"{self.username}@{self.address.place}", f"{self.username} at {self.hostname}")
 
-    def _pool(self, context: OpenContext) -> SessionPool[Session]:
-        login = Login(self.username, self.password, self.start_tls)
-        return SessionPool(partial(connect, self.address, login, context.guard), context.clock)
+    def _connect(self, guard: Guard, deadline: Deadline) -> Session:
+        return connect(self.address, Login(self.username, self.password, self.start_tls), guard, deadline)
 
 
 late_hints(__name__)

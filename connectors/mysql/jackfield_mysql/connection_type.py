@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 from typing import ClassVar, Literal
 
-from jackfield.connector import Account, ConnectionType, Field, JackfieldError, OpenContext, Step
+from jackfield.connector import Account, ConnectionType, Deadline, Field, Guard, JackfieldError, OpenContext, Step
 from jackfield.connector.servers import Address, authority_field, hostname_field, password_field, port_field, tls_field
+from jackfield.connector.session_client import session_pool
 from jackfield.kernel.exports import late_hints
-from jackfield.wire.sessions import SessionPool
 from jackfield_mysql.client import MysqlClient
 from jackfield_mysql.session import Login, Session, connect
 
@@ -48,8 +47,7 @@ class Password(ConnectionType):
 
     def open(self, context: OpenContext) -> MysqlClient:
         """Open a client with the connection's pool; no connection is opened yet."""
-        pool: SessionPool[Session] = context.cached("mysql-pool", lambda: self._pool(context))
-        return MysqlClient(pool, context.call)
+        return MysqlClient(session_pool(context, self._connect), context.call)
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
         """Sign in, and ask who and where we are; nothing is changed."""
@@ -63,9 +61,8 @@ class Password(ConnectionType):
         who = str(row["who"]).partition("@")[0]
         yield Account(f"{row['who']} {self.address.place}/{row['db']}", f"{who} at {self.hostname}, database {row['db']}")
 
-    def _pool(self, context: OpenContext) -> SessionPool[Session]:
-        login = Login(self.username, self.password, self.database)
-        return SessionPool(partial(connect, self.address, login, context.guard), context.clock)
+    def _connect(self, guard: Guard, deadline: Deadline) -> Session:
+        return connect(self.address, Login(self.username, self.password, self.database), guard, deadline)
 
 
 late_hints(__name__)

@@ -8,7 +8,6 @@ import ssl
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -16,11 +15,11 @@ from psycopg.conninfo import make_conninfo
 
 from jackfield.connector import Account, ConnectionType, Deadline, Field, Guard, JackfieldError, OpenContext, Step
 from jackfield.connector.servers import authority_field, hostname_field, password_field, port_field, tls_field, trusting
+from jackfield.connector.session_client import session_pool
 from jackfield.kernel.dataclass import dataclass, field
 from jackfield.kernel.exports import late_hints
 from jackfield.kernel.failures import OnFailure
 from jackfield.kernel.secrecy import SecretHolder
-from jackfield.wire.sessions import SessionPool
 from jackfield_postgresql.client import PostgresClient
 from jackfield_postgresql.faults import Lost, explained
 from jackfield_postgresql.session import Session, numeric
@@ -79,8 +78,7 @@ class Password(ConnectionType):
 
     def open(self, context: OpenContext) -> PostgresClient:
         """Open a client with the connection's pool; no connection is opened yet."""
-        pool: SessionPool[Session] = context.cached("postgresql-pool", lambda: self._pool(context))
-        return PostgresClient(pool, context.call, self.server.place)
+        return PostgresClient(session_pool(context, self._connect), context.call, self.server.place)
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
         """Sign in, and ask who and where we are; nothing is changed."""
@@ -95,8 +93,8 @@ class Password(ConnectionType):
         yield Step("signIn", "Sign in", passed=True, message=f"PostgreSQL {row['version']} accepted the login.")
         yield Account(f"{self.server.place}/{row['database']}", f"{row['who']} at {self.hostname}, database {row['database']}")
 
-    def _pool(self, context: OpenContext) -> SessionPool[Session]:
-        return SessionPool(partial(connect, self.server, context.guard), context.clock)
+    def _connect(self, guard: Guard, deadline: Deadline) -> Session:
+        return connect(self.server, guard, deadline)
 
 
 def connect(server: Server, guard: Guard, deadline: Deadline) -> Session:

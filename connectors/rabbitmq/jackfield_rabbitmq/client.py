@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from pika import BasicProperties, spec
 
-from jackfield.connector import Call, NotFound, Sent, Unavailable, current_call
-from jackfield.kernel.failures import OnFailure
-from jackfield.kernel.secrecy import SecretHolder
-from jackfield.wire.sessions import SessionPool
+from jackfield.connector import JackfieldError, NotFound, Sent, Unavailable, current_call
+from jackfield.connector.session_client import SessionClient
 from jackfield_rabbitmq.faults import CLEAR, Refusal, refused
 from jackfield_rabbitmq.session import Message, Session
 
@@ -20,17 +17,19 @@ MOST_BYTES = 4 * 1024 * 1024
 T = TypeVar("T")
 
 
-class RabbitClient(SecretHolder):
-    """Client over a pool's sessions. Created for each attempt, so it only references shared objects."""
+class RabbitClient(SessionClient[Session]):
+    """Client that sends and takes messages over a pool's sessions."""
 
-    __slots__ = ("_call", "_pool")
+    __slots__ = ()
+    refusal = Refusal
 
-    def __init__(self, pool: SessionPool[Session], call: Call) -> None:
-        self._pool = pool
-        self._call = call
+    def stands(self, session: Session) -> bool:
+        """Return True if an idle session answers a question that changes nothing."""
+        return session.is_quiet and session.ask(spec.Basic.Qos(), spec.Basic.QosOk, sent=Sent.NOTHING) is not None
 
-    def __repr__(self) -> str:
-        return "RabbitClient()"
+    def refused(self, refusal: Refusal) -> JackfieldError:
+        """Return the error for a refusal: the channel is closed, and what it was asked for was not done."""
+        return refused(refusal, Sent.REFUSED if refusal.code in CLEAR else Sent.UNKNOWN)
 
     @property
     def invocation_id(self) -> str:
@@ -82,29 +81,8 @@ class RabbitClient(SecretHolder):
         return self._with_session("take", False, run, obeys=True)
 
     def _with_session(self, step: str, safe: bool, run: Callable[[Session], T], *, obeys: bool | None = None) -> T:
-        call = current_call() or self._call
-        call.begin(step, safe=safe)
-        session = self._pool.proven(call.deadline, _stands)
-        session.obeys = safe if obeys is None else obeys
-        with OnFailure(session.close):
-            call.check()
-            with _refusals():
-                found = run(session)
-        self._pool.give(session)
-        return found
+        def work(session: Session) -> T:
+            session.obeys = safe if obeys is None else obeys
+            return run(session)
 
-
-def _stands(session: Session) -> bool:
-    """Return True if an idle session answers a question that changes nothing."""
-    with suppress(Refusal):
-        return session.is_quiet and session.ask(spec.Basic.Qos(), spec.Basic.QosOk, sent=Sent.NOTHING) is not None
-    return False
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """Convert refusals: the channel is closed, and what it was asked for was not done."""
-    try:
-        yield
-    except Refusal as refusal:
-        raise refused(refusal, Sent.REFUSED if refusal.code in CLEAR else Sent.UNKNOWN) from None
+        return self.used(step, work, safe=safe)

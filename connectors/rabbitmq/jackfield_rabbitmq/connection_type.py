@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 from typing import ClassVar, Literal
 
 from pika import spec
 
-from jackfield.connector import Account, ConnectionType, Field, JackfieldError, OpenContext, Step
+from jackfield.connector import Account, ConnectionType, Deadline, Field, Guard, JackfieldError, OpenContext, Step
 from jackfield.connector.servers import Address, authority_field, hostname_field, password_field, port_field, tls_field
+from jackfield.connector.session_client import session_pool
 from jackfield.kernel.exports import late_hints
-from jackfield.wire.sessions import SessionPool
 from jackfield_rabbitmq.client import RabbitClient
 from jackfield_rabbitmq.session import Login, Session, connect
 
@@ -52,8 +51,7 @@ class LoginType(ConnectionType):
 
     def open(self, context: OpenContext) -> RabbitClient:
         """Open a client with the connection's pool; no connection is opened yet."""
-        pool: SessionPool[Session] = context.cached("rabbitmq-pool", lambda: self._pool(context))
-        return RabbitClient(pool, context.call)
+        return RabbitClient(session_pool(context, self._connect), context.call)
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
         """Sign in and open a channel; nothing is changed."""
@@ -67,9 +65,8 @@ class LoginType(ConnectionType):
         place, host = self.address.place, self.virtual_host
         yield Account(f"{self.username}@{place}{host}", f"{self.username} at {self.hostname}, virtual host {host}")
 
-    def _pool(self, context: OpenContext) -> SessionPool[Session]:
-        login = Login(self.username, self.password, self.virtual_host)
-        return SessionPool(partial(connect, self.address, login, context.guard), context.clock)
+    def _connect(self, guard: Guard, deadline: Deadline) -> Session:
+        return connect(self.address, Login(self.username, self.password, self.virtual_host), guard, deadline)
 
 
 late_hints(__name__)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 from typing import ClassVar, Literal
 
-from jackfield.connector import Account, ConnectionType, Field, JackfieldError, OpenContext, Step
+from jackfield.connector import Account, ConnectionType, Deadline, Field, Guard, JackfieldError, OpenContext, Step
 from jackfield.connector.servers import Address, authority_field, hostname_field, password_field, port_field, tls_field
+from jackfield.connector.session_client import session_pool
 from jackfield.kernel.exports import late_hints
-from jackfield.wire.sessions import SessionPool
 from jackfield_redis.client import RedisClient
 from jackfield_redis.session import Login, Session, connect
 
@@ -54,8 +53,7 @@ class LoginType(ConnectionType):
 
     def open(self, context: OpenContext) -> RedisClient:
         """Open a client with the connection's pool; no connection is opened yet."""
-        pool: SessionPool[Session] = context.cached("redis-pool", lambda: self._pool(context))
-        return RedisClient(pool, context.call)
+        return RedisClient(session_pool(context, self._connect), context.call)
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
         """Sign in, and ask who we are; nothing is changed."""
@@ -69,9 +67,8 @@ class LoginType(ConnectionType):
         who, place = self.username or "default", self.address.place
         yield Account(f"{who}@{place}/{self.database}", f"{who} at {self.hostname}, database {self.database}")
 
-    def _pool(self, context: OpenContext) -> SessionPool[Session]:
-        login = Login(self.username, self.password, self.database)
-        return SessionPool(partial(connect, self.address, login, context.guard), context.clock)
+    def _connect(self, guard: Guard, deadline: Deadline) -> Session:
+        return connect(self.address, Login(self.username, self.password, self.database), guard, deadline)
 
 
 late_hints(__name__)

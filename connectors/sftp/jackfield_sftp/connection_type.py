@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 from typing import Any, ClassVar
 
-from jackfield.connector import Account, ConnectionType, Field, JackfieldError, OpenContext, Step
+from jackfield.connector import Account, ConnectionType, Deadline, Field, Guard, JackfieldError, OpenContext, Step
 from jackfield.connector.servers import DISABLE, Address, hostname_field, password_field, port_field
+from jackfield.connector.session_client import session_pool
 from jackfield.kernel.exports import late_hints
-from jackfield.wire.sessions import SessionPool
 from jackfield_sftp.client import SftpClient
 from jackfield_sftp.session import Login, Session, connect
 
@@ -65,8 +64,7 @@ class LoginType(ConnectionType, json_schema_extra=_ONE):
 
     def open(self, context: OpenContext) -> SftpClient:
         """Open a client with the connection's pool; no connection is opened yet."""
-        pool: SessionPool[Session] = context.cached("sftp-pool", lambda: self._pool(context))
-        return SftpClient(pool, context.call)
+        return SftpClient(session_pool(context, self._connect), context.call)
 
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
         """Check the server's key, sign in, and look where we are; nothing is changed."""
@@ -79,8 +77,8 @@ class LoginType(ConnectionType, json_schema_extra=_ONE):
         yield Step("signIn", "Sign in", passed=True, message="The server accepted the login.")
         yield Account(f"{self.username}@{self.address.place}{folder}", f"{self.username} at {self.hostname}, folder {folder}")
 
-    def _pool(self, context: OpenContext) -> SessionPool[Session]:
-        return SessionPool(partial(connect, self.address, self.login, context.guard), context.clock)
+    def _connect(self, guard: Guard, deadline: Deadline) -> Session:
+        return connect(self.address, self.login, guard, deadline)
 
 
 late_hints(__name__)

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, ClassVar, Generic, TypeVar
 
-from jackfield.connector.context import Call, current_call
+from jackfield.connector.context import Call, OpenContext, current_call
+from jackfield.kernel.clock import Deadline
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.failures import OnFailure
 from jackfield.kernel.secrecy import SecretHolder
+from jackfield.wire.guard import Guard
 from jackfield.wire.sessions import Session, SessionPool
 
 S = TypeVar("S", bound=Session)
 T = TypeVar("T")
+
+
+def session_pool(context: OpenContext, connect: Callable[[Guard, Deadline], S]) -> SessionPool[S]:
+    """Return the pool that a connection's clients share; no session is opened yet. ``connect`` signs in, and raises a JackfieldError if the
+    server is not reached or refuses the login."""
+    return context.cached("session-pool", lambda: SessionPool(partial(connect, context.guard), context.clock))
 
 
 class SessionClient(SecretHolder, Generic[S]):
