@@ -13,6 +13,7 @@ from jackfield.connections.named_connection import STORE
 from jackfield.kernel.errors import JackfieldError, UnknownConnector
 from jackfield.kernel.markup import Markup, Node, codes, terms
 from jackfield_console import authorization
+from jackfield_console.connection_calls import Calls, calls_over
 from jackfield_console.connection_form import editor_of
 from jackfield_console.connections import account_of
 from jackfield_console.guards import guard_card
@@ -104,14 +105,15 @@ def shown(request: PageRequest) -> Response:
     stored = row.get("source") == STORE
     status = str(row.get("status", "untested"))
     external_id, unreadable = _external_id(request, row)
-    used = uses(request, [str(row["name"])]).get(str(row["name"]), [])
+    used, calls = uses(request, [str(row["name"])]).get(str(row["name"]), []), calls_over(request, str(row["name"]))
     facts = terms(
         [
             ("Type", [kind.about.title, " ", h.code(row["type"])] if kind else h.code(row["type"])),
             ("Connectors", _serves(kind)),
             ("Source", None if stored else h.code(row.get("source"))),
             ("Version", row.get("version") if stored else None),
-            ("Used by", used or None),
+            ("Used by", _listed(used, calls.queued, calls.waiting)),
+            ("Last call", calls.last),
             ("External ID", f"cannot be read: {unreadable}" if unreadable else None),
         ]
     )
@@ -126,7 +128,7 @@ def shown(request: PageRequest) -> Response:
             _values_card(request, row, kind, stored=stored, opened=status == "failing"),
             _guide(kind),
         ]
-    content += [_rename(request, row, used), _remove(request, row, used)] if stored and request.may("manage") else []
+    content += [_rename(request, row, used, calls), _remove(request, row, used, calls)] if stored and request.may("manage") else []
     return page(request, "connections", str(row["name"]), *content, head=_title(row), scripts=FORM_SCRIPTS)
 
 
@@ -289,8 +291,9 @@ def _guide(kind: Kind) -> Markup | None:
     return folded("Setup guide", guide(kind.about.setup))
 
 
-def _rename(request: PageRequest, row: Mapping[str, Any], used: Node) -> Markup:
-    follow = [h.p("These follow the new name: ", used, ".", class_="small")] if used else []
+def _rename(request: PageRequest, row: Mapping[str, Any], used: Node, calls: Calls) -> Markup:
+    following = _listed(used, calls.queued)
+    follow = [_told("These follow the new name: ", following) if following else None, _spoiled(calls)]
     new = text_field(
         "new",
         "Name",
@@ -302,9 +305,22 @@ def _rename(request: PageRequest, row: Mapping[str, Any], used: Node) -> Markup:
     return folded("Rename", form(request, f"/connections/{row['name']}/name", new, follow, h.button("Rename")))
 
 
-def _remove(request: PageRequest, row: Mapping[str, Any], used: Node) -> Markup:
+def _remove(request: PageRequest, row: Mapping[str, Any], used: Node, calls: Calls) -> Markup:
     ended = ", and revokes its approval at the provider" if row.get("authorization", {}).get("status") == "granted" else None
     stopped = h.p(h.strong("These stop: "), used, ".") if used else None
     text = h.p("This deletes the connection and its secrets", ended, ". Invocations that use it will fail. This cannot be undone.")
     button = h.button(f"Remove {row['name']}", class_="danger")
-    return folded("Remove", form(request, f"/connections/{row['name']}/removal", text, stopped, button))
+    failed = _told("These fail: ", calls.queued) if calls.queued else None
+    return folded("Remove", form(request, f"/connections/{row['name']}/removal", text, stopped, failed, _spoiled(calls), button))
+
+
+def _listed(*users: Node) -> Node:
+    return [node for one in users if one for node in (", ", one)][1:] or None
+
+
+def _spoiled(calls: Calls) -> Markup | None:
+    return _told("These cannot be approved any more: ", calls.waiting) if calls.waiting else None
+
+
+def _told(lead: str, users: Node) -> Markup:
+    return h.p(lead, users, ".", class_="small")

@@ -15,15 +15,33 @@ _ANOTHER = "{} (removed; another connection has its name now)"
 """Stands for a connection in the place of its name, which is another's by now. No connection can have such a name."""
 
 
+class CallConnections:
+    """Connections of calls by the names that they have now, for one page."""
+
+    def __init__(self, request: PageRequest) -> None:
+        self._is_bound = bool(request.identity.rules)
+        self._names = ConnectionNames(request.server.storage.database, request.identity.workspace)
+
+    def name(self, entry: Entry) -> str | None:
+        """Return the name that the connection of a call has now, by the name that it had as the call was made; None if it was removed."""
+        if entry.connection is None or entry.error_code == "unknown_connection":  # it may never have been there
+            return entry.connection
+        return self._names.present(entry.connection, entry.created_at if entry.started_at is None else entry.started_at)
+
+    def former(self, name: str) -> list[str]:
+        """Return the other names that connections had which were renamed to ``name``; none to a visitor whose rules may hide them."""
+        return [] if self._is_bound else self._names.former(name)
+
+
 def connection_links(request: PageRequest, entries: Sequence[Entry]) -> dict[str, Node]:
     """Return the link to the connection of each entry that has one, by the entry's ID: by the name that it has now."""
-    queued, names = _queued_names(request, entries), _names(request)
-    return {entry.id: _link(request, entry, queued.get(entry.id) or _name(entry, names)) for entry in entries if entry.connection}
+    queued, known = _queued_names(request, entries), CallConnections(request)
+    return {entry.id: _link(request, entry, queued.get(entry.id) or known.name(entry)) for entry in entries if entry.connection}
 
 
 def present_connection(request: PageRequest, entry: Entry) -> str | None:
     """Return the name that the connection of a call has now; None if it was removed, or if the caller may not see it by its new name."""
-    name = _name(entry, _names(request))
+    name = CallConnections(request).name(entry)
     return name if name is None or name == entry.connection or _is_seen(request, name) else None
 
 
@@ -34,17 +52,6 @@ def connection_to_begin(request: PageRequest, entry: Entry) -> str | None:
     if (name := present_connection(request, entry)) is not None:
         return name
     return _ANOTHER.format(entry.connection) if _is_seen(request, entry.connection) else entry.connection
-
-
-def _names(request: PageRequest) -> ConnectionNames:
-    return ConnectionNames(request.server.storage.database, request.identity.workspace)
-
-
-def _name(entry: Entry, names: ConnectionNames) -> str | None:
-    """Return the name that the connection of a call has now, by the name that it had as the call was made."""
-    if entry.connection is None or entry.error_code == "unknown_connection":  # it may never have been there
-        return entry.connection
-    return names.present(entry.connection, entry.created_at if entry.started_at is None else entry.started_at)
 
 
 def _is_seen(request: PageRequest, name: str) -> bool:
