@@ -110,6 +110,8 @@ def test_what_was_lost_otherwise_is_told_too(place: Place) -> None:
     place.host.runtime("default").connections.add("other", "echo/token", {"token": "x"})  # the epoch moves
     words = operator.get("/").words
     assert [text in words for text in TOLD] == [True, True, False, False, False]
+    words = operator.get("/tenants").words
+    assert ("Nothing is wrong." in words, "The server has no fault; this workspace needs attention" in words) == (False, True)
     place.host.runtime("default").connections.add("hall", "echo/token", {"token": "sesame"})
     assert "Needs attention" not in operator.get("/").words
 

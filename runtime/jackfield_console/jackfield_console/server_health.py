@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jackfield.kernel.markup import Markup, Node
-from jackfield_console.attention import workspaces_card
+from jackfield_console.attention import attention_card, workspaces_card
 from jackfield_console.layout.components import badge, card, h
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_store.management.conditions import Finding, of_packages
@@ -18,6 +18,8 @@ def server_cards(request: PageRequest) -> list[Node]:
     probe = h.p("Monitoring asks ", h.code("GET /readyz"), " for it.", class_="muted small")
     workspaces = workspaces_card(request) if request.server.storage.enabled and condition.fault is None else None
     fine = h.p("Nothing is wrong.")
+    if workspaces is None and condition.fault is None and attention_card(request) is not None:  # what nothing has stumbled over yet
+        fine = h.p("The server has no fault; ", h.a("this workspace needs attention", href="/"), ".")
     if workspaces is not None:
         fine = h.p("The server has no fault; ", h.a("some workspaces need attention", href="#workspaces-attention"), ".")
     return [card("This server", h.p(ready), h.ul(rows, class_="faults") if rows else fine, probe), workspaces]
