@@ -135,7 +135,7 @@ class Batches:
 
     def settle(self, seconds: float) -> None:
         """Commit what is deferred now, without waiting for the disk; if a lock takes longer than ``seconds``, it stays deferred."""
-        if self._deferred or self._taken:
+        if self.defers:
             with suppress(JackfieldError), within(seconds):  # errors go to each unit's own ``done``
                 self.record(_nothing, quick=True)
 
@@ -147,13 +147,18 @@ class Batches:
         return waits
 
     @property
+    def defers(self) -> bool:
+        """True if a unit is deferred, or was and is in a commit under way."""
+        return bool(self._deferred) or self._taken
+
+    @property
     def is_behind(self) -> bool:
         """True if more units are deferred than a few commits can take."""
         return len(self._deferred) > _BEHIND * self._limit
 
     def flush(self) -> None:
         """Wait until all units deferred before are committed."""
-        if self._closed or not (self._deferred or self._taken):
+        if self._closed or not self.defers:
             return
         with self._mutex:
             until = max((item.until for item in self._deferred), default=self._until())

@@ -235,8 +235,7 @@ class Database:
             return outer.find(sql, params)
         if flush:
             process.batches.flush()
-        rows = process.dialect.look_up(sql, params)
-        return rows[0] if rows else None
+        return next(iter(process.dialect.look_up(sql, params)), None)
 
     def epoch(self) -> int:
         """Return a reading of the epoch: while it is equal to an earlier one, nothing that decides calls has changed in between.
@@ -283,8 +282,7 @@ class Database:
 
     def record(self, unit: Callable[[Transaction], T], *, ahead: bool = False) -> T:
         """Run ``unit`` in a transaction and return its value once it is on the disk, or committed if the database was opened without
-        ``syncs``. Concurrent callers share one commit; a unit that goes ``ahead`` waits for the commit under way only, and has one of its
-        own.
+        ``syncs``. Concurrent callers share one commit; one that goes ``ahead`` waits for the commit under way only, and has its own.
 
         ``unit`` may run in another thread, and repeatedly if another process interferes (only the last run counts). Keep it short, and let
         it touch nothing but its transaction. Its exceptions are raised here, and undo only its own work.
@@ -339,16 +337,18 @@ class Database:
         return self._process.batches.replace(deferred, unit, done)
 
     def settle(self, seconds: float) -> None:
-        """Commit what is deferred now, without waiting for the disk: no end of the process loses it then.
-
-        If a lock takes longer than ``seconds``, it stays deferred.
-        """
+        """Commit what is deferred now, without waiting for the disk; if a lock takes longer than ``seconds``, it stays deferred."""
         (self._renewed() if self._forked else self._process).batches.settle(seconds)
 
     @property
     def may_vanish(self) -> bool:
         """True if this process may end without what runs at an ordinary exit, because it was forked."""
         return (self._renewed() if self._forked else self._process).was_forked
+
+    @property
+    def defers(self) -> bool:
+        """True if anything is deferred that the end of the process might lose."""
+        return (self._renewed() if self._forked else self._process).batches.defers
 
     @property
     def is_behind(self) -> bool:

@@ -312,7 +312,7 @@ class Record:
     async def _settle(self) -> None:
         """Commit the outcome: that of a ``write``, which would be in doubt without, and any where no hook runs at the process's end."""
         database = self._journal.database
-        if self._draft.effect == "write" or database.may_vanish or is_ending():
+        if database.defers and (self._draft.effect == "write" or database.may_vanish or is_ending()):
             await self._run.waiter.call(partial(database.settle, _SETTLING_WAIT))
 
     def _replaced(self, result: Result) -> bool:
