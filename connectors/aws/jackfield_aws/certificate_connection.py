@@ -10,9 +10,8 @@ from jackfield_aws import connection_fields as fields
 from jackfield_aws import guides
 from jackfield_aws.arns import ROLE_ARN_EXPECTED, ROLE_ARN_PATTERN, parse_role_arn
 from jackfield_aws.clients import AwsClients
-from jackfield_aws.iam_actions import unproven
 from jackfield_aws.keys import Keys
-from jackfield_aws.policies import Statement, anywhere_trust_policy, doubts, identity_policy, sender_address
+from jackfield_aws.policies import Statement, anywhere_trust_policy, identity_documents, sender_address
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -162,9 +161,7 @@ class AwsRolesAnywhere(ConnectionType):
 
         del principal_arn  # the service itself is trusted
         sender = sender or sender_address(self.sender)
-        doubtful = unproven(permissions)
         return {
-            "identityPolicy": identity_policy(permissions, sender, testing, tenant=self.tenant, statements=statements, doubtful=doubtful),
-            **doubts(permissions, statements),
+            **identity_documents(permissions, sender, testing, tenant=self.tenant, statements=statements),
             "trustPolicy": anywhere_trust_policy(self.trust_anchor_arn, common_name_of(self.certificate)),
         }

@@ -12,10 +12,9 @@ from jackfield_aws import guides
 from jackfield_aws.arns import ROLE_ARN_EXPECTED, ROLE_ARN_PATTERN, parse_role_arn
 from jackfield_aws.clients import AwsClients
 from jackfield_aws.endpoints import S3Settings
-from jackfield_aws.iam_actions import unproven
 from jackfield_aws.key_shapes import check_keys
 from jackfield_aws.keys import Keys
-from jackfield_aws.policies import Statement, assume_policy, doubts, identity_policy, sender_address
+from jackfield_aws.policies import Statement, assume_policy, doubts, identity_documents, sender_address
 from jackfield_aws.sessions import Ambient, find_identity
 
 if TYPE_CHECKING:
@@ -268,9 +267,7 @@ class ApiKeySecret(ConnectionType, json_schema_extra=fields.AT_AWS):
     ) -> Mapping[str, Any]:
         """Return the IAM policy that the user of this key needs."""
         sender = sender or sender_address(self.sender)
-        doubtful = unproven(permissions)
-        policy = identity_policy(permissions, sender, testing, tenant=self.tenant, statements=statements, doubtful=doubtful)
-        return {"identityPolicy": policy, **doubts(permissions, statements)}
+        return identity_documents(permissions, sender, testing, tenant=self.tenant, statements=statements)
 
 
 class AwsDefault(ConnectionType, json_schema_extra=fields.AT_AWS):
@@ -383,9 +380,7 @@ class AwsDefault(ConnectionType, json_schema_extra=fields.AT_AWS):
     ) -> Mapping[str, Any]:
         """Return the IAM policy that the machine's identity needs."""
         sender = sender or sender_address(self.sender)
-        doubtful = unproven(permissions)
-        policy = identity_policy(permissions, sender, testing, tenant=self.tenant, statements=statements, doubtful=doubtful)
-        return {"identityPolicy": policy, **doubts(permissions, statements)}
+        return identity_documents(permissions, sender, testing, tenant=self.tenant, statements=statements)
 
 
 def _keys(key_id: str | None, secret: str | None, token: str | None) -> Keys | None:

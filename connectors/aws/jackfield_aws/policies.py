@@ -66,6 +66,23 @@ def identity_policy(
     return _policy(*(row for row in rows if row["Action"]))
 
 
+def identity_documents(
+    permissions: Sequence[str],
+    sender: str | None,
+    testing: Iterable[str],
+    *,
+    tenant: str | None,
+    statements: Sequence[Statement],
+) -> dict[str, Any]:
+    """Return the policy of ``identity_policy``, and what ``doubts`` says of its permissions, by the names of a connection type's documents.
+
+    :raises InvalidInput: as ``identity_policy`` does.
+    """
+    doubtful = unproven(permissions)
+    policy = identity_policy(permissions, sender, testing, tenant=tenant, statements=statements, doubtful=doubtful)
+    return {"identityPolicy": policy, **doubts(permissions, statements)}
+
+
 def _allowed(wanted: set[str], sender: str | None, tenant: str | None) -> list[dict[str, Any]]:
     condition = _with_tenant(_from_condition(sender), tenant)
     mail = {name for name in wanted if name.startswith(_MAIL)} if condition else set()
