@@ -6,8 +6,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from quiet_server import serving
 
 SECRET = "tok-4711-very-secret-value"
 
@@ -56,19 +58,8 @@ def providing() -> Iterator[Provider]:
         def log_message(self, format: str, *args: Any) -> None:
             """Keep quiet."""
 
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, request: Any, client_address: Any) -> None:
-            """Keep quiet about clients that leave."""
-
-    with Server(("127.0.0.1", 0), Handler) as server:
-        found.url = f"http://127.0.0.1:{server.server_address[1]}"
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-        thread.start()
+    with serving(Handler) as found.url:
         try:
             yield found
         finally:
             found.go.set()
-            server.shutdown()
-            thread.join()

@@ -7,10 +7,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from standardwebhooks.webhooks import Webhook
+
+from quiet_server import serving
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 ALLOW: dict[str, Any] = {"allow": True}
@@ -64,14 +66,10 @@ def policy_service() -> Iterator[Policy]:
         def log_message(self, *_: Any) -> None:
             """Say nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        policy.url = f"http://127.0.0.1:{server.server_port}/v1/data/jackfield/decision"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with serving(Handler) as address:
+        policy.url = f"{address}/v1/data/jackfield/decision"
         try:
             yield policy
         finally:
             if policy.gate is not None:
                 policy.gate.set()
-            server.shutdown()
-            thread.join()

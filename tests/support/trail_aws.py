@@ -8,11 +8,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs
 
 from jackfield.kernel.clock import iso
+from quiet_server import serving
 
 ACCOUNT = "123456789012"
 _KEY_ID = re.compile(r"Credential=[A-Z0-9]+/\d+/([a-z0-9-]+)/([a-z0-9-]+)/")
@@ -149,14 +150,5 @@ class _Handler(BaseHTTPRequestHandler):
 def trail_aws(clock: Callable[[], float]) -> Iterator[TrailAws]:
     """Serve a scripted AWS."""
     aws = TrailAws(clock)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"aws": aws}))
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    aws.url = f"http://127.0.0.1:{server.server_port}"
-    try:
+    with serving(type("Handler", (_Handler,), {"aws": aws})) as aws.url:
         yield aws
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
