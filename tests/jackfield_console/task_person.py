@@ -63,6 +63,11 @@ class Person:
             self.page.wait_for_url(re.compile(re.escape(quote_plus(text))))
         self.page.locator(".htmx-request").first.wait_for(state="detached")
 
+    def look_for(self, label: str, words: str) -> None:
+        """Search what something new is made of or starts; what is found is shown below."""
+        self._here()
+        self.page.get_by_role("searchbox", name=label, exact=True).fill(words)
+
     def tick(self, count: int = 1) -> None:
         """Tick boxes of a list."""
         self._here()

@@ -41,9 +41,9 @@ def stored(console: Console, name: str) -> Mapping[str, Any]:
     return schedules(console).show(name)
 
 
-def choose(page: Page, words: str, title: str) -> None:
+def choose(page: Page, words: str, title: str, label: str = "Search actions") -> None:
     """Search an action and take it."""
-    page.get_by_role("searchbox", name="Search actions").fill(words)
+    page.get_by_role("searchbox", name=label).fill(words)
     page.get_by_role("link", name=title, exact=True).click()
 
 
@@ -58,8 +58,7 @@ def test_a_schedule_is_made_without_json_or_cron(visitor: Visitor, thoroughly: b
     fields; choosing another action keeps the rest."""
     page = visitor.page
     visitor.go("/schedules")
-    page.get_by_role("link", name="New schedule").click()
-    choose(page, "post a note", "Post a Note")
+    choose(page, "post a note", "Post a Note", "Schedule an action…")
     page.wait_for_url("**/new-schedule?connector=echo&action=post")
     visitor.settle()
     assert visitor.judged(thoroughly=thoroughly) == []

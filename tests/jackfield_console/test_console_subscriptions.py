@@ -91,7 +91,8 @@ def test_what_each_event_starts_is_chosen_and_entered(place: Place) -> None:
     """An action is searched; the form has its connections, its required inputs and the places of the event; faults are at their fields; the
     page of the subscription leads to the action and its invocations."""
     person, address = place.signed_in(), "/new-subscription?trigger=echo/posted"
-    assert f'href="{address}&amp;then="' in person.get(address).text
+    assert person.get(f"{address}&then=&q=post").text.count(f'href="{address}&amp;then=echo/post"') == 1
+    assert 'name="trigger" value="echo/posted"><input type="hidden" name="then" value=""></form>' in person.get(address).text
     found = person.get(f"{address}&then=&q=post", hx_request="true").text
     assert f'href="{address}&amp;then=echo/post"' in found
     assert "No action matches" in person.get(f"{address}&then=&q=xyzzyq").words

@@ -20,6 +20,7 @@ from jackfield_server.shared.requests.problem import Problem
 
 _CARDS = 60
 _DIALOG = "choose-action"
+_SEARCH = "search-action"
 _INSIDE = "inside"
 """Parameter of the choice in a dialog."""
 STARTED = "started"
@@ -65,6 +66,22 @@ def chooser(address: str, text: str) -> Markup:
         hx_target=f"#{_DIALOG}-body",
         data_dialog=_DIALOG,
         aria_haspopup="dialog",
+    )
+
+
+def action_field(label: str) -> Markup:
+    """Render the search of an action inside of a form, which ``action_search`` carries out: what is found fills the form's part."""
+    box = h.input(type="search", id="wanted-action", name="q", form=_SEARCH, autocomplete="off", placeholder="Search actions")
+    row = h.div(box, h.button("Search", form=_SEARCH, class_="quiet"), class_="searching")
+    return h.div(h.label(label, for_="wanted-action"), row, h.div(id="offered", aria_live="polite"), class_="field")
+
+
+def action_search(at: str, **kept: str) -> Markup:
+    """Render what ``action_field`` sends, beside the form, since no form can be in another; ``at`` and ``kept`` as for ``choosing``."""
+    hidden = [h.input(type="hidden", name=name, value=value) for name, value in kept.items()]
+    trigger = "submit, input from:#wanted-action delay:250ms"
+    return h.form(
+        hidden, id=_SEARCH, action=at, hx_get=f"{at}?{_INSIDE}=1", hx_trigger=trigger, hx_target="#offered", hx_sync="this:replace"
     )
 
 

@@ -1,4 +1,4 @@
-"""List of the workspace's connections, with the link to create one."""
+"""List of the workspace's connections, with the search by which one is created."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node
-from jackfield_console.layout.components import badge, choice_field, done_notice, filters, h, heading, notice, text_field
+from jackfield_console.layout.components import badge, choice_field, done_notice, filters, h, heading, notice, offering, text_field
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import fragment, page
 from jackfield_console.selection import NONE, Selection, Step, tick
@@ -29,11 +29,11 @@ def listed(request: PageRequest) -> Response:
     found = _render_results(request)
     if request.partial:
         return fragment(found)
-    make = h.a("New connection", href="/new-connection", class_="button primary") if request.may("manage") else None
+    make = offering("/new-connection", "Connect to…", "New connection") if request.may("manage") else None
     lead = "A connection holds the credentials for one account. Actions use it to sign in."
-    above = [done_notice(request, _DONE, *NONE), _problems(request), _filters(request), SELECTION.bar(request)]
+    above = [done_notice(request, _DONE, *NONE), _problems(request), make, _filters(request), SELECTION.bar(request)]
     clients = h.a("OAuth clients", href="/oauth-clients", class_="button") if make and not request.identity.rules else None
-    head = heading("Connections", clients, make, lead=lead)
+    head = heading("Connections", clients, lead=lead)
     return page(request, "connections", "Connections", *above, h.div(found, id="found", aria_live="polite"), head=head)
 
 
@@ -80,8 +80,8 @@ def _render_results(request: PageRequest) -> Markup:
 
 
 def _first(request: PageRequest) -> Node:
-    make = h.a("Create one", href="/new-connection") if request.may("manage") else "Ask an administrator of the workspace to create one"
-    return ["No connections yet. ", make, "."]
+    make = "Search the system above" if request.may("manage") else "Ask an administrator of the workspace to create one"
+    return f"No connections yet. {make}."
 
 
 def _row(request: PageRequest, row: Mapping[str, Any]) -> tuple[Node, ...]:

@@ -16,7 +16,7 @@ from jackfield.manifest.manifest import ActionManifest, Manifest
 from jackfield_console.layout.components import badge, choices, form, guide, h, heading, line, more, notice, outside, search, summary
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import fragment, page
-from jackfield_console.marketplace import may_install, revoked_here, revoked_notices
+from jackfield_console.marketplace import may_install, newer_versions, revoked_here, revoked_notices
 
 TRIAL = "trying"
 """Part of an installed package that tries connectors at a fake of their provider."""
@@ -67,7 +67,7 @@ def listed(request: PageRequest) -> Response:
     servers = h.a("MCP servers", href="/mcp-servers", class_="button") if live else None
     box = search("/connectors", "Search connectors and actions", words, live=True)
     head = heading("Connectors", servers, add, lead=lead)
-    return page(request, "connectors", "Connectors", box, h.div(found, id="found", aria_live="polite"), head=head)
+    return page(request, "connectors", "Connectors", newer_versions(request), box, h.div(found, id="found", aria_live="polite"), head=head)
 
 
 def _render_results(request: PageRequest, words: str) -> Markup:
@@ -205,6 +205,7 @@ def shown(request: PageRequest) -> Response:
         "connectors",
         manifest.title,
         revoked_notices(request, manifest.key),
+        newer_versions(request, manifest.key),
         facts,
         h.h2("Actions"),
         _actions(request, manifest),

@@ -15,7 +15,19 @@ from jackfield.kernel.markup import Markup, Node, table
 from jackfield_console.call_gist import gists
 from jackfield_console.entry_connection import connection_links
 from jackfield_console.invocation_steps import CALLS
-from jackfield_console.layout.components import at, badge, choice_field, done_notice, filters, h, heading, live, span_text, text_field
+from jackfield_console.layout.components import (
+    at,
+    badge,
+    choice_field,
+    done_notice,
+    filters,
+    h,
+    heading,
+    live,
+    offering,
+    span_text,
+    text_field,
+)
 from jackfield_console.layout.export import export_kind, export_links, exported_file
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import fragment, page
@@ -69,10 +81,11 @@ def listed(request: PageRequest) -> Response:
     found = _render_results(request)
     if request.partial:
         return fragment(found)
-    new = h.a("Run for each row of a file", href="/new-batch", class_="button") if request.may("invoke") else None
-    title = heading("Invocations", new, lead="Calls in this workspace, with their callers and outcomes.")
+    batch = h.summary("Run for each row of a file"), offering("/new-batch", "Run this action…", "Choose the action")
+    new = h.details(*batch) if request.may("invoke") else None
+    title = heading("Invocations", lead="Calls in this workspace, with their callers and outcomes.")
     done, bar = done_notice(request, NONE, *NONE), CALLS.bar(request)
-    return page(request, "invocations", "Invocations", done, _filters(request), bar, h.div(found, id="found"), head=title)
+    return page(request, "invocations", "Invocations", done, new, _filters(request), bar, h.div(found, id="found"), head=title)
 
 
 def saved(request: PageRequest) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
 from packaging.version import InvalidVersion, Version
 from starlette.responses import Response
@@ -26,7 +27,7 @@ from jackfield_console.layout.components import (
     search,
 )
 from jackfield_console.layout.page_request import PageRequest
-from jackfield_console.layout.shell import page, redirect
+from jackfield_console.layout.shell import fragment, page, redirect
 from jackfield_console.uses import connector_uses
 from jackfield_server.shared.operations.installing import changed, exactly, find_installer
 from jackfield_server.shared.process.installer import Installer
@@ -36,23 +37,26 @@ _DONE = {"installed": "installed", "upgraded": "upgraded", "removed": "removed",
 _LISTED = 500
 """Maximum number of connectors listed without a search."""
 _MOST_PERMISSIONS = 40
+_NEWER = "newer"
 
 Row = Mapping[str, Any]
 
 
 def listed(request: PageRequest) -> Response:
-    """``GET /marketplace``: the connectors of the catalogues; ``?q=`` searches them."""
+    """``GET /marketplace``: the connectors of the catalogues; ``?q=`` searches them. ``?newer=`` is the part of another page that names newer versions."""
     request.require("manage")
     if request.server.installer is None and not request.identity.rules:
         return _without_catalogue(request)
     installer = _installer(request)
+    if _NEWER in request.query:
+        return fragment(_newer(installer, request.query[_NEWER]))
     words = request.query.get("q", "").strip()
     rows = [row for row in _catalogue_rows(installer) if _matches(row, words)]
     outdated = {row["connector"]: row for row in installer.outdated()}
     found = table(
         "Connectors of the catalogues",
         ("Connector", "Description", "Version", "Grade", "Publisher", "Installed"),
-        [_line(row, outdated.get(row["connector"])) for row in rows[:_LISTED]],
+        [_line(request, row, outdated.get(row["connector"])) for row in rows[:_LISTED]],
         empty=f"No connector matches “{words}”." if words else "The catalogues are empty.",
     )
     rest = len(rows) - _LISTED
@@ -198,8 +202,26 @@ def _matches(row: Row, words: str) -> bool:
     return all(word in text for word in words.casefold().split())
 
 
-def _line(row: Row, outdated: Row | None) -> tuple[Node, ...]:
-    state: Node = row.get("installed") or h.span("no", class_="muted")
+def newer_versions(request: PageRequest, key: str = "") -> Markup | None:
+    """Render the place of the notices of newer versions, of one connector or of all, for those who may upgrade. They come when the page is
+    shown, since catalogues are read over the network."""
+    if request.server.installer is None or not may_install(request):
+        return None
+    address = f"/marketplace?{urlencode({_NEWER: key})}"
+    return h.div(hx_get=address, hx_trigger="load", hx_target="this", aria_live="polite")
+
+
+def _newer(installer: Installer, key: str) -> Markup:
+    found = [row for row in installer.outdated() if row["status"] == "outdated" and key in ("", row["connector"])]
+    told = [
+        notice(h.code(row["connector"]), f" {row['version']} is used, {row['latest']} is newer. ", h.a("Compare and upgrade", href=f"/marketplace/{row['connector']}", aria_label=f"Compare and upgrade {row['connector']}"))
+        for row in found
+    ]  # fmt: skip
+    return h.join(told)
+
+
+def _line(request: PageRequest, row: Row, outdated: Row | None) -> tuple[Node, ...]:
+    state: Node = row.get("installed") or _install_form(request, row, "Install", f"Install {row.get('title', row['connector'])}")
     if outdated is not None and outdated["status"] == "outdated":
         state = [row.get("installed"), " ", badge("outdated")]
     elif outdated is not None:
@@ -240,10 +262,13 @@ def _permissions(row: Row) -> Markup:
 
 
 def _install(request: PageRequest, row: Row) -> Markup:
-    source = h.input(type="hidden", name="source", value=str(row["source"]))
-    button = h.button(f"Install {row['version']}", class_="primary")
-    install = form(request, f"/marketplace/{row['connector']}/installation", source, button)
+    install = _install_form(request, row, f"Install {row['version']}", None, "primary")
     return card("Install", h.p("It serves every workspace of this server, from the next call on."), install)
+
+
+def _install_form(request: PageRequest, row: Row, title: str, name: str | None, kind: str = "quiet") -> Markup:
+    source = h.input(type="hidden", name="source", value=str(row["source"]))
+    return form(request, f"/marketplace/{row['connector']}/installation", source, h.button(title, class_=kind, aria_label=name))
 
 
 def _upgrade(request: PageRequest, installer: Installer, key: str, row: Row | None, versions: Sequence[Row]) -> Markup | None:

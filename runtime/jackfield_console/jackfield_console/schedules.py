@@ -11,7 +11,20 @@ from starlette.responses import Response
 from jackfield.invocation import Result
 from jackfield.kernel.errors import UnknownName
 from jackfield.kernel.markup import Node, table, terms
-from jackfield_console.layout.components import at, badge, card, code_block, done_notice, fault, final, h, heading, json_text, more, steps
+from jackfield_console.layout.components import (
+    at,
+    badge,
+    card,
+    code_block,
+    done_notice,
+    fault,
+    final,
+    h,
+    json_text,
+    more,
+    offering,
+    steps,
+)
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import page, redirect
 from jackfield_console.schedule_times import MISSED, OVERLAP, Times, slot_text
@@ -51,9 +64,9 @@ def listed(request: PageRequest) -> Response:
         for item in found.rows
     ]  # fmt: skip
     shown = found.table("/schedules", "Schedules", ("Name", "Status", "Action", "Runs", "Next", "Actions"), rows, empty="No schedules yet.")
-    new = h.a("New schedule", href="/new-schedule", class_="button") if request.may("manage") else None
-    title = heading("Schedules", new, lead="Invocations that run at given times.")
-    return page(request, "schedules", "Schedules", done_notice(request, _DONE), shown, head=title)
+    new = offering("/new-schedule", "Schedule an action…", "New schedule") if request.may("manage") else None
+    lead = "Invocations that run at given times."
+    return page(request, "schedules", "Schedules", done_notice(request, _DONE), new, shown, lead=lead)
 
 
 def shown(request: PageRequest) -> Response:

@@ -16,7 +16,7 @@ from jackfield.kernel.errors import InvalidInvocation, JackfieldError
 from jackfield.kernel.markup import Markup, Node
 from jackfield.manifest.manifest import Manifest
 from jackfield.manifest.triggers import TriggerManifest
-from jackfield_console.action_choice import STARTED, actions_offered, choice_dialog, choosing
+from jackfield_console.action_choice import STARTED, action_search, actions_offered, choice_dialog, choosing
 from jackfield_console.connection_choice import connection_dialog, connection_field
 from jackfield_console.connectors import icon_of
 from jackfield_console.form_schema import form_schema
@@ -78,9 +78,9 @@ def shown(request: PageRequest) -> Response:
     if request.partial and request.query.get("then"):
         return _started(request, places_of(request, wanted, trigger), address)
     content = _form(request, manifest, trigger, address)
-    return page(
-        request, "subscriptions", title, content, choice_dialog(), connection_dialog(), lead=line(trigger.description), scripts=FORM_SCRIPTS
-    )
+    asked = None if request.query.get("then") else action_search("/new-subscription", trigger=wanted, then="")
+    dialogs = choice_dialog(), connection_dialog(), asked
+    return page(request, "subscriptions", title, content, *dialogs, lead=line(trigger.description), scripts=FORM_SCRIPTS)
 
 
 def created(request: PageRequest) -> Response:
@@ -132,7 +132,7 @@ def edited(request: PageRequest) -> Response:
         h.div(h.button("Save", class_="primary"), class_="actions"),
         into="#answered", class_="card", novalidate=True, data_root=_ROOT,
     )  # fmt: skip
-    dialogs = choice_dialog(), connection_dialog()
+    dialogs = choice_dialog(), connection_dialog(), None if then else action_search(f"/subscriptions/{name}/edit", then="")
     return page(request, "subscriptions", title, content, *dialogs, lead=line(trigger.description), scripts=FORM_SCRIPTS)
 
 

@@ -15,7 +15,7 @@ from jackfield.kernel.markup import Markup, Node, terms
 from jackfield.kernel.pointers import cut
 from jackfield.manifest.manifest import ActionManifest, Manifest
 from jackfield_console.action import EMPTY
-from jackfield_console.action_choice import chooser, chosen_action
+from jackfield_console.action_choice import action_field, chooser, chosen_action
 from jackfield_console.connection_choice import connection_field, fitting_connections
 from jackfield_console.form_schema import form_schema
 from jackfield_console.layout.components import card, check_field, code_block, h, json_text, lines_field
@@ -31,12 +31,12 @@ FIELDS = "inputs.subscription:then.inputs"
 def start_fields(
     request: PageRequest, places: Mapping[str, Any], address: str, name: str | None, begun: Mapping[str, Any] = EMPTY
 ) -> Iterator[tuple[str, Node]]:
-    """Yield the fields of what each event starts, by the members that their faults name; without an action, the link that chooses one.
+    """Yield the fields of what each event starts, by the members that their faults name; without an action, the search of one.
     ``places`` are those of the event with a value of each that is known, ``begun`` is what it has started so far."""
-    choose = chooser(f"{address}&then=", "Start an invocation with each event" if name is None else "Choose another")
     if name is None:
-        yield "then", h.p(choose)
+        yield "then", action_field("Start an invocation with each event")
         return
+    choose = chooser(f"{address}&then=", "Choose another")
     connector, _, key = name.partition("/")
     manifest, action = chosen_action(request, connector, key)
     shown = h.a(h.code(name), href=f"/connectors/{connector}/actions/{key}", target="_blank")

@@ -28,6 +28,7 @@ from jackfield_console.layout.components import (
     json_text,
     live,
     notice,
+    offering,
     steps,
     text_field,
 )
@@ -80,7 +81,7 @@ def listed(request: PageRequest) -> Response:
         rows,
         empty="No subscriptions yet.",
     )
-    new = h.p(h.a("New subscription", href="/new-subscription", class_="button primary")) if request.may("manage") else None
+    new = offering("/new-subscription", "When this happens…", "New subscription") if request.may("manage") else None
     lead = "Webhooks and polls of connectors: what happens at providers becomes events of this workspace."
     return page(request, "subscriptions", "Subscriptions", done_notice(request, _DONE), new, shown, lead=lead)
 

@@ -187,6 +187,7 @@ def test_the_console_installs_upgrades_and_removes(place: Place, shop: Storefron
     browser = place.signed_in(token(place, "manage"))
     assert 'href="/marketplace"' in browser.get("/connectors").text
     assert "Acme" in browser.get("/marketplace").words
+    assert 'action="/marketplace/acme/installation"' in browser.get("/marketplace").text
     shown = browser.get("/marketplace/acme").words
     assert all(text in shown for text in ("acme-labs", "acme: acme:Greet", "Install 1.0.0"))
     browser.change("/marketplace/acme", "/marketplace/acme/installation", source=f"file://{shop.site}")
@@ -194,6 +195,11 @@ def test_the_console_installs_upgrades_and_removes(place: Place, shop: Storefron
     assert "Greets." in browser.get("/connectors").words
     shop.add(version="1.1.0")
     assert "outdated" in browser.get("/marketplace").words
+    assert all('hx-get="/marketplace?newer=' in browser.get(address).text for address in ("/connectors", "/connectors/acme"))
+    for key in ("", "acme"):
+        told = browser.get(f"/marketplace?newer={key}", hx_request="true")
+        assert ("1.0.0 is used, 1.1.0 is newer" in told.words, 'href="/marketplace/acme"' in told.text) == (True, True)
+    assert "is newer" not in browser.get("/marketplace?newer=echo", hx_request="true").words
     assert "Upgrade from 1.0.0 to 1.1.0" in browser.get("/marketplace/acme").words
     upgraded = browser.change("/marketplace/acme", "/marketplace/acme/upgrade")
     assert "Acme was upgraded. Version 1.1.0 is used now." in browser.get(upgraded.headers["location"]).words

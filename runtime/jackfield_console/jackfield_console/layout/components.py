@@ -295,8 +295,19 @@ def search(address: str, label: str, words: str, *content: Node, live: bool = Fa
     return h.form(hidden, box, *content, h.button("Search"), role="search", action=address, class_="searching")
 
 
-def _found(address: str, trigger: str) -> dict[str, Attribute]:
-    return {"hx_get": address, "hx_trigger": trigger, "hx_target": "#found", "hx_sync": "this:replace"}
+def offering(address: str, label: str, button: str) -> Markup:
+    """Render the search by which something new is made: what is found stands below it and leads to its form. ``address`` is the page of
+    the same search, which is opened without scripts. The button without words shows all that it offers there."""
+    box = h.input(type="search", id="offered-words", name="q", placeholder=label, autocomplete="off")
+    asked = h.form(
+        h.label(label, for_="offered-words", class_="unseen"), box, h.button(button, class_="primary"),
+        role="search", aria_label=button, action=address, class_="searching", **_found(address, "input delay:250ms, submit", "#offered"),
+    )  # fmt: skip
+    return h.div(asked, h.div(id="offered", aria_live="polite"), class_="stack")
+
+
+def _found(address: str, trigger: str, target: str = "#found") -> dict[str, Attribute]:
+    return {"hx_get": address, "hx_trigger": trigger, "hx_target": target, "hx_sync": "this:replace"}
 
 
 def choices(label: str, links: Iterable[tuple[str, str, bool]]) -> Markup:
