@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from jackfield.kernel.clock import Deadline, SystemClock
 from jackfield.kernel.errors import Detail, InvalidInvocation
 from jackfield_platform.tenants.connect_table import SessionMoved, same
 
 if TYPE_CHECKING:
     from jackfield_platform.tenants.connect_session import ConnectSession
 
-_REPEAT = "Repeat the confirmation with the same proof."
+ANOTHER = "another user came back"
+_PAUSE = 0.1
+"""Seconds between two looks at a confirmation that another request performs."""
 
 
 class RefusedConfirmation(InvalidInvocation):
@@ -30,8 +34,32 @@ def require_texts(proof: str, user: str) -> None:
 
 
 def is_repeated(found: ConnectSession, proof: str, user: str) -> bool:
-    """Return whether a session was granted by the same confirmation: a platform that has lost the answer asks again, and gets it again."""
-    return found.status == "granted" and same(found.confirmed, proof) and user == found.wanted.user
+    """Return whether the same confirmation has granted a session, or is under way: a platform that has lost the answer asks again."""
+    return found.status in ("saved", "granted") and same(found.confirmed, proof) and user == found.wanted.user
+
+
+def of_another_user() -> RefusedConfirmation:
+    """Return the error for a confirmation by another user than the one that the session is for."""
+    text = "the connect session is for another user, and has ended"
+    return RefusedConfirmation(text, hint="Somebody else opened its link. Create a session for the user who is signed in.")
+
+
+def looks(seconds: float) -> Iterator[None]:
+    """Yield at once, and ten times a second for ``seconds``: another process may perform the confirmation, by the machine's clock.
+
+    :raises SessionMoved: afterwards.
+    """
+    clock = SystemClock()
+    deadline = Deadline.after(seconds, clock)
+    while deadline.remaining() > 0:
+        yield
+        clock.sleep(_PAUSE)
+    raise being_confirmed()
+
+
+def being_confirmed() -> SessionMoved:
+    """Return the error for a confirmation that another request still performs."""
+    return SessionMoved("the connect session is being confirmed", hint="Repeat the confirmation with the same proof.")
 
 
 def require_proof(found: ConnectSession, proof: str) -> None:
@@ -45,7 +73,7 @@ def require_proof(found: ConnectSession, proof: str) -> None:
         hint = "It is connected: its confirmation is answered again for the same proof and user." if found.status == "granted" else None
         raise SessionMoved(f"the connect session is over: it is {found.status}{why}", hint=hint or "Create another one.")
     if same(found.confirmed, proof):
-        raise SessionMoved("the connect session is being confirmed", hint=_REPEAT)
+        raise being_confirmed()
     if found.status != "saved" or not found.proof:
         raise SessionMoved("nobody has finished the connect session yet", hint="Confirm it when the person comes back with a proof.")
     if not same(found.proof, proof):

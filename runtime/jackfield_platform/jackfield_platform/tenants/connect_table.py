@@ -74,6 +74,10 @@ class SessionMoved(InvalidInvocation):
     http_status = 409
 
 
+class Overtaken(SessionMoved):
+    """Another request has changed the session since it was read."""
+
+
 def unknown() -> UnknownSession:
     """Return the error for a session that does not exist for the caller."""
     return UnknownSession("there is no such connect session: it has ended long ago, or never was", hint="Create another one.")
@@ -179,7 +183,7 @@ class ConnectTable(SealedTable):
     ) -> ConnectSession:
         """Store changed members of a session, and the event of its end.
 
-        :raises SessionMoved: if it has changed since ``before`` was read.
+        :raises Overtaken: if it has changed since ``before`` was read.
         """
         with self._database.write() as transaction:
             after = self.changed_in(transaction, before, **members)
@@ -190,7 +194,7 @@ class ConnectTable(SealedTable):
     def changed_in(self, transaction: Transaction, before: ConnectSession, /, **members: Any) -> ConnectSession:
         """Change a session as ``change`` does, within a transaction.
 
-        :raises SessionMoved: if it has changed since ``before`` was read.
+        :raises Overtaken: if it has changed since ``before`` was read.
         """
         place = {"workspace": self._workspace, "id": before.id}
         row = transaction.find(_FIND, place)
@@ -231,8 +235,8 @@ class ConnectTable(SealedTable):
         return replace(found, status="expired", reason="nobody finished it in time") if late else found
 
 
-def _moved() -> SessionMoved:
-    return SessionMoved("the connect session has changed meanwhile, perhaps in another tab", hint="Reload the page.")
+def _moved() -> Overtaken:
+    return Overtaken("the connect session has changed meanwhile, perhaps in another tab", hint="Reload the page.")
 
 
 def session_place(identifier: str, digest: str, status: str, expires_at: float) -> tuple[str, ...]:

@@ -17,10 +17,10 @@ from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInvocation
 from jackfield_platform.tenants.approvals import Approvals
 from jackfield_platform.tenants.connect_access import REMOTE, Access
 from jackfield_platform.tenants.connect_choice import Choice
-from jackfield_platform.tenants.connect_confirmation import RefusedConfirmation, is_repeated, require_proof, require_texts
+from jackfield_platform.tenants.connect_confirmation import ANOTHER, is_repeated, looks, of_another_user, require_proof, require_texts
 from jackfield_platform.tenants.connect_records import ConnectRecord, ConnectRecords
 from jackfield_platform.tenants.connect_session import CANCELLED, ConnectSession, Wanted, is_another, told_apart
-from jackfield_platform.tenants.connect_table import ConnectTable, SessionMoved, same, unknown
+from jackfield_platform.tenants.connect_table import ConnectTable, Overtaken, SessionMoved, same, unknown
 from jackfield_platform.tenants.connect_trials import SECONDS, Trials
 from jackfield_platform.tenants.connect_values import (
     check_brought,
@@ -49,7 +49,6 @@ PAGE = "/connect"
 """Path of the server's page; a link has a secret after it."""
 _NO_PLATFORM = Detail("/verify", "must be 'link' or 'browser' unless a platform begins the session", "enum")
 _LATE = "the confirmation came too late for the provider's answer"
-ANOTHER = "another user came back"
 _FRESH: dict[str, Any] = {
     "values": {}, "trial": {}, "authorization": "", "start": "", "status": "opened", "blocked": {}, "met": {}, "busy_until": 0.0,
 }  # fmt: skip
@@ -65,12 +64,8 @@ def open_sessions(runtime: Opened, clock: Clock) -> Connecting:
     audit = partial(Audit, storage.database, lambda: storage.vault, workspace, clock)
     records = ConnectRecords(storage.database, lambda: storage.vault, workspace, clock)
     access = Access(connections, lambda: storage.vault, workspace)
-    looks = partial(_theme, workspaces, workspace)
-    return Connecting(table, records, connections, access, audit, looks, Trials(table, connections.kinds, clock))
-
-
-def _theme(workspaces: Workspaces, workspace: str) -> Mapping[str, str]:
-    return workspaces.settings(workspace).theme
+    trials = Trials(table, connections.kinds, clock)
+    return Connecting(table, records, connections, access, audit, lambda: workspaces.settings(workspace).theme, trials)
 
 
 class Opened(Protocol):
@@ -213,7 +208,7 @@ class Connecting:
 
     def confirm(self, identifier: str, proof: str, user: str, actor: Actor) -> dict[str, Any]:
         """Confirm for a platform that the browser which brought it ``proof`` is signed in as ``user``; now the connection is made. The
-        same confirmation once more is answered again.
+        same confirmation once more, also meanwhile, gets the same answer.
 
         :raises InvalidInvocation: if the proof or the user is empty, which ends nothing.
         :raises UnknownSession: if there is none, or another token began it.
@@ -222,20 +217,27 @@ class Connecting:
         :raises JackfieldError: if the provider refuses the person's approval; that ends the session, too.
         """
         require_texts(proof, user)
+        for _ in looks(SECONDS):
+            with contextlib.suppress(Overtaken):
+                if self._confirm_once(identifier, proof, user, actor):
+                    break
+        return self.show(identifier)
+
+    def _confirm_once(self, identifier: str, proof: str, user: str, actor: Actor) -> bool:
+        """Confirm as ``confirm`` does; return False while another request performs the same confirmation."""
         found = self._table.find(identifier)
         if found.owner != actor.key:
             raise unknown()
         if is_repeated(found, proof, user):
-            return self.show(identifier)
+            return found.is_over
         require_proof(found, proof)
         if user != found.wanted.user:
             self._fail(found, ANOTHER)
-            text = "the connect session is for another user, and has ended"
-            raise RefusedConfirmation(text, hint="Somebody else opened its link. Create a session for the user who is signed in.")
+            raise of_another_user()
         self._require_room(adds=found.task == "add")  # before the proof is spent
         self._require_own(found)
         self._perform(self._table.change(found, proof="", confirmed=digest(proof)))
-        return self.show(identifier)
+        return True
 
     def open(self, found: ConnectSession, opener: str, secret: str, *, framed: bool = False) -> ConnectSession:
         """Bind a session to the browser that came with ``opener``; afterwards only ``secret`` gets in, which the browser is told now:
