@@ -71,7 +71,7 @@ class ApprovalPages(Pages):
         """Name what is connected, as a customer knows it: never by the connection's name."""
         try:
             kind = sessions.kind(found)
-            row = next((row for row in sessions.managed(found) if row["name"] == found.connection), None)
+            row = self._row(sessions, found)
             return self._words.whole_title(found.type, kind) if row is None else self._row_title(found, row, kind, found.record)
         except JackfieldError:
             return self.say("account_title")
@@ -80,6 +80,19 @@ class ApprovalPages(Pages):
         """Name a connection that exists. In a list, its own title precedes the session's, which is for all connections of the type."""
         own = "" if found.wanted.connection else self._words.kept_title(record)
         return own or self._words.listed_title(record.type_of(kind), kind, row.get("values", {}), record)
+
+    @staticmethod
+    def _row(sessions: Connecting, found: ConnectSession) -> Mapping[str, Any] | None:
+        """Return the connection that is there already, and that the session is about."""
+        return next((row for row in sessions.managed(found) if row["name"] == found.connection), None)
+
+    def _provider(self, sessions: Connecting, found: ConnectSession) -> str:
+        """Name the provider as the link's first page does, or else by its host."""
+        try:
+            kind, row = sessions.kind(found), self._row(sessions, found) or {}
+            return self._words.provider(found.type, kind, row.get("values", {}), found.record if row else None)
+        except JackfieldError:
+            return urlsplit(found.host).hostname or ""
 
     def _picture(self, sessions: Connecting, found: ConnectSession) -> Markup | None:
         try:
@@ -90,10 +103,9 @@ class ApprovalPages(Pages):
     def _icon(self, name: str, kind: Kind, found: ConnectSession) -> Markup:
         return icon(name, self._words.labelled(name, kind) or self._words.connector(name, kind), found.wanted.icons)
 
-    @staticmethod
-    def _same_account(sessions: Connecting, found: ConnectSession) -> Markup | None:
+    def _same_account(self, sessions: Connecting, found: ConnectSession) -> Markup | None:
         """Name the account of the connection that is there already, and that the session is about."""
-        account = next((row.get("account") for row in sessions.managed(found) if row["name"] == found.connection), None)
+        account = (self._row(sessions, found) or {}).get("account")
         return h.p(h.strong(name, title=titled(account))) if (name := account_named(account)) else None
 
     def _connecting(self, account: Mapping[str, Any] | None) -> Markup | None:
@@ -143,7 +155,7 @@ class ApprovalPages(Pages):
 
     def to_provider(self, address: str) -> Response:
         """Lead a browser on to the provider."""
-        return self.onward(address, self.say("start_title"), self.say("approve", host=urlsplit(address).hostname or ""))
+        return self.onward(address, self.say("start_title"), self.say("approve", provider=urlsplit(address).hostname or ""))
 
     def _approval(self, sessions: Connecting, found: ConnectSession, error: JackfieldError | None, *, at_once: bool) -> Response:
         """Render an approval that begins, goes on or has an answer; ``at_once``, the browser goes to the provider by itself."""
@@ -157,9 +169,9 @@ class ApprovalPages(Pages):
             return self._other_account(sessions, found)
         declined = state.get("reason") == DECLINED
         if self._place == "window":
-            return self._window_is_done(found, declined=declined)
+            return self._window_is_done(self._provider(sessions, found) if declined else "")
         if declined and error is None:
-            return self._declined(found)
+            return self._declined(found, self._provider(sessions, found))
         failed = self._failed(sessions, found, error) if error is not None else None
         if state["status"] == "failed":
             reason = self._words.of(str(state.get("reason", "")))
@@ -168,7 +180,7 @@ class ApprovalPages(Pages):
         return self._before(sessions, found, failed, at_once=at_once)
 
     def _before(self, sessions: Connecting, found: ConnectSession, failed: Markup | None, *, at_once: bool) -> Response:
-        host, picture = urlsplit(found.host).hostname or "", self._picture(sessions, found)
+        provider, picture = self._provider(sessions, found), self._picture(sessions, found)
         title = self.say("form_title" if found.created else "again_title", type=self._title(sessions, found))
         account = self._same_account(sessions, found)
         if failed is not None or not found.start:
@@ -176,21 +188,22 @@ class ApprovalPages(Pages):
             lead = h.p(self.say("approve_first"))
             return self.page(title, account, failed or lead, again, self._cancel(), picture=picture)
         link = h.a(
-            self.say("approve", host=host), href=f"{START}/{found.start}", class_="button primary", data_nonce=found.nonce or None,
+            self.say("approve", provider=provider), href=f"{START}/{found.start}", class_="button primary", data_nonce=found.nonce or None,
             target="_blank" if found.wanted.origins else None, rel="noopener" if found.wanted.origins else None,
         )  # fmt: skip
         again = h.div(self._step("approve", self.say("approve_again"), plain=True), id="restart")
         check = self._check(found) if found.wanted.origins or found.code else None
+        lead = h.p(self.say("approve_lead", host=urlsplit(found.host).hostname or ""))
         return self.page(
-            title, account, h.p(self.say("approve_lead", host=host)), h.p(link), self._window_notes(host), self._device(found), check, again,
-            self._cancel(), onward=f"{START}/{found.start}" if at_once else "", picture=picture,
+            title, account, lead, h.p(link), self._window_notes(provider), self._device(found), check, again, self._cancel(),
+            onward=f"{START}/{found.start}" if at_once else "", picture=picture,
         )  # fmt: skip
 
-    def _window_notes(self, host: str) -> list[Markup]:
+    def _window_notes(self, provider: str) -> list[Markup]:
         """Return what the script shows once it has opened the provider's window, has lost sight of it, or could not open it."""
         notes = {"window-open": "", "window-closed": "warn", "window-blocked": "bad"}
         return [
-            h.p(self.say(name.replace("-", "_"), host=host), id=name, class_=f"notice {tone}".strip(), role="status", hidden=True)
+            h.p(self.say(name.replace("-", "_"), provider=provider), id=name, class_=f"notice {tone}".strip(), role="status", hidden=True)
             for name, tone in notes.items()
         ]
 
@@ -215,8 +228,8 @@ class ApprovalPages(Pages):
     def _named_accounts(self, sessions: Connecting, found: ConnectSession) -> dict[str, str]:
         """Return the words for the account that was met at the provider, and the one that the connection is for."""
         now, before = told_apart(found.met, sessions.account(found))
-        host = urlsplit(found.host).hostname or ""
-        return {"host": host, "now": now, "before": before, "platform": self._platform or self.say("somebody")}
+        asks = self._platform or self.say("somebody")
+        return {"provider": self._provider(sessions, found), "now": now, "before": before, "platform": asks}
 
     def _other_account(self, sessions: Connecting, found: ConnectSession) -> Response:
         """Render that a person has signed in with another account: whose it is learns only the browser that was there."""
@@ -268,17 +281,17 @@ class ApprovalPages(Pages):
         lead = h.p(self.say("saved_late", platform=self._platform or self.say("somebody")))
         return h.div(lead, leave, id="late", class_="notice", role="status", hidden=True)
 
-    def _declined(self, found: ConnectSession) -> Response:
+    def _declined(self, found: ConnectSession, provider: str) -> Response:
         """Render a "no" where the person may try again."""
-        lead = h.p(self.say("declined_lead", host=urlsplit(found.host).hostname or ""), role="alert")
+        lead = h.p(self.say("declined_lead", provider=provider), role="alert")
         again = self._step("approve", self.say("declined_again"))
         tells = {"status": "declined", "attempt": _attempt(found)}
         return self.page(self.say("declined_title"), lead, again, self._cancel(), tells=tells)
 
-    def _window_is_done(self, found: ConnectSession, *, declined: bool) -> Response:
-        """Render in the window that was at the provider where to go on; the script closes it, if the browser lets it."""
-        host = urlsplit(found.host).hostname or ""
-        lead = h.p(self.say("declined_lead", host=host), role="alert") if declined else None
+    def _window_is_done(self, declined: str = "") -> Response:
+        """Render in the window that was at the provider where to go on; the script closes it, if the browser lets it. ``declined`` names
+        a provider where the person said no."""
+        lead = h.p(self.say("declined_lead", provider=declined), role="alert") if declined else None
         closes = h.p(self.say("window_done"), data_closes=True)
         return self.page(self.say("declined_title" if declined else "window_title"), lead, closes)
 

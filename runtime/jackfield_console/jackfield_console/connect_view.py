@@ -74,7 +74,7 @@ class View(ApprovalPages):
         asked = h.p(self.say("begin_asked", platform=platform)) if platform else None
         who = h.p(self.say("begin_user", user=user), class_="muted") if user and found.wanted.verify == "link" else None
         lead = None if is_led and asked else h.p(self.say("begin_lead"))
-        label = self.say("approve", host=self._words.provider(*only)) if leads and only else self.say("begin")
+        label = self.say("approve", provider=self._words.provider(*only, {})) if leads and only else self.say("begin")
         button = h.div(h.button(label, class_="primary"), class_="actions")
         form = h.form(csrf_field(self._csrf), button, method="post", action=address, data_begins=is_led and not leads)
         key = "form_title" if found.wanted.mode == "connect" else "again_title"
@@ -110,7 +110,7 @@ class View(ApprovalPages):
             back, late = self._step("finish", self.say("return")), self._late(plain=True)
             return self.page(self.say("return_title"), h.p(self.say("return_lead")), back, late, patience=self.patience)
         if self._place == "window":
-            return self._window_is_done(found, declined=False)
+            return self._window_is_done()
         return self._at_task(sessions, found, words, error)
 
     def _busy(self, found: ConnectSession) -> Response:

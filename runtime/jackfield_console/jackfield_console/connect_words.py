@@ -90,9 +90,10 @@ class Words:
         """Return the title of a type with its connector, unless it says that."""
         return self.listed_title(name, kind, {})
 
-    def provider(self, name: str, kind: Kind) -> str:
-        """Return what a person calls the provider of a type: by the platform's word, by its server, or by its connector."""
-        return self._server_named(name, kind, {}) or self.connector(name, kind)
+    def provider(self, name: str, kind: Kind, values: Mapping[str, Any], record: ConnectRecord | None = None) -> str:
+        """Return what a person calls the provider of a connection with these values: by the platform's word, by its server, or by its
+        connector."""
+        return self._server_named(name, kind, values, record) or self.connector(name, kind)
 
     def listed_title(self, name: str, kind: Kind, values: Mapping[str, Any], record: ConnectRecord | None = None) -> str:
         """Return the title of a connection with these values. Where a type is for any server, and the platform has named one, the person

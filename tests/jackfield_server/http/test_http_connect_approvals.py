@@ -70,6 +70,17 @@ def test_one_button_leads_to_the_provider(site: Attacked, locale: str, words: tu
     assert len(ada.said.partition("Lowly (shop.example)")[2]) < 130, ada.said
 
 
+@pytest.mark.parametrize("more", [{}, FRAMED], ids=["page", "frame"])
+def test_each_page_calls_the_provider_alike(site: Attacked, more: dict[str, Any]) -> None:
+    """The platform's word for it stands on the button that leads there, also after a no, and where the person is told of that."""
+    begun = site.begin(labels={TYPE: {"title": "Bikeshed"}}, **more)
+    ada, state = site.at_provider(begun)
+    ada.go(f"/connect/session/{begun['id']}")
+    assert (">Continue to Bikeshed<" in ada.text, "You continue at 127.0.0.1." in ada.said) == (True, True)
+    declined(ada, state)
+    assert "You declined at Bikeshed." in ada.go(f"/connect/session/{begun['id']}").said
+
+
 def planted(site: Attacked, eve: Person) -> Person:
     """A browser into which Eve has planted all her cookies, as a host beside the server can without TLS."""
     return Person(site.stand.port, dict(eve.cookies))
