@@ -16,6 +16,7 @@ from tests.jackfield_console.console_client import Place, placed, token
 from clocks import FakeClock
 from jackfield.callers.actor import Actor
 from jackfield_store.access import Audit, Tokens
+from jackfield_store.access.audit import difference
 
 
 @pytest.fixture
@@ -52,6 +53,18 @@ def test_who_what_target_and_reason_stand_apart(place: Place) -> None:
         "Reason": "people outside of the company", "Details": "connector aws-ses",
     }  # fmt: skip
     assert 'href="/invocations/0199"' in row
+
+
+def test_changes_are_shown_with_what_was_before(place: Place) -> None:
+    """Of one value or of several by name; what was not set, and what is now, is said."""
+    storage, clock = place.host.storage, place.host.clock
+    log = Audit(storage.database, lambda: storage.vault, "default", clock)
+    log.record("setting.changed", "setting:publicUrl", {"before": None, "after": "https://a.example"})
+    changed = difference({"cron": "0 9 * * *"}, {"cron": "30 8 * * *", "at": 1})
+    log.record("schedule.changed", "schedule:nightly", {"connector": "echo", **changed})
+    words = place.signed_in().get("/audit").words
+    assert "not set → https://a.example" in words
+    assert "connector echo at not set → 1 cron 0 9 * * * → 30 8 * * *" in words
 
 
 @pytest.mark.parametrize(

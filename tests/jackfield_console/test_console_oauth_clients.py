@@ -63,6 +63,7 @@ def test_a_client_is_registered_changed_and_removed(place: Place, client: Client
     audit = Audit(storage.database, lambda: storage.vault, "default", place.host.clock)
     changes = [entry.to_json() for entry in audit.list(event="oauth_client.changed")[0]]
     assert [change["details"]["fields"] for change in changes] == [["audience", "clientSecret"], ["scopes"]]
+    assert set(changes[0]["details"]["after"].values()) <= {"***", None}, "only hosts, client ID and endpoints are told"
     assert client.change("/oauth-clients/crm", "/oauth-clients/crm/removal").headers["location"] == "/oauth-clients?done=removed"
     assert client.get("/oauth-clients/crm").status == 404
 

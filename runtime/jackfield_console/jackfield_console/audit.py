@@ -125,15 +125,24 @@ def _row(request: PageRequest, entry: AuditEntry) -> tuple[Node, ...]:
     if entry.damage is not None:
         return "unknown", "unknown", h.strong(f"Entry {entry.sequence} {entry.damage}"), "", "", ""
     about = entry.about
-    given = {name: value for name, value in (about.get("details") or {}).items() if value not in (None, {}, [], _NO_RULES)}
+    noted = dict(about.get("details") or {})
+    changes = _changes(noted.pop("before"), noted.pop("after")) if noted.keys() >= {"before", "after"} else None
+    given = {name: value for name, value in noted.items() if value not in (None, {}, [], _NO_RULES)}
     named = [h.strong(given.pop("name")), h.br()] if about["object"].startswith("token:") and given.get("name") else None
     unsealed = h.p(h.strong("The head before this entry was not sealed")) if about.get("unsealed") else None
     reason = next((str(given.pop(name)) for name in _REASONS if name in given), "")
     details = [[h.span(f"{name} ", class_="muted"), h.code(_text(value)), h.br()] for name, value in given.items()]
     target = [named, _target(about["object"])]
     return (
-        at(about["at"], request.now, whole=True), _actor(about["actor"]), h.code(about["event"]), target, reason, [details, unsealed],
+        at(about["at"], request.now, whole=True), _actor(about["actor"]), h.code(about["event"]), target, reason, [details, changes, unsealed],
     )  # fmt: skip
+
+
+def _changes(before: Any, after: Any) -> Node:
+    """Render what a change has changed: one value, or several by name."""
+    sides = (before, after) if isinstance(before, Mapping) and isinstance(after, Mapping) else ({"": before}, {"": after})
+    rows = [(name, *("not set" if side.get(name) is None else h.code(_text(side[name])) for side in sides)) for name in sides[1]]
+    return [[h.span(f"{name} ", class_="muted") if name else None, was, " → ", now, h.br()] for name, was, now in rows]
 
 
 def _target(key: str) -> Node:

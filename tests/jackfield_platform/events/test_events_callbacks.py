@@ -488,6 +488,8 @@ def test_changes_are_audited(place: Place) -> None:
     place.callbacks.remove(made.callback.id)
     entries, _ = Audit(place.database, lambda: place.vault, "default", SystemClock()).list(event="callback.*")
     assert [entry.about["event"] for entry in entries] == [f"callback.{act}" for act in ("removed", "rotated", "changed", "created")]
+    told = entries[2].about["details"]
+    assert told == {"members": ["description"], "before": {"description": ""}, "after": {"description": "x"}}
     assert all(secret not in str([entry.about for entry in entries]) for secret in (made.secret, rotated.secret))
     with pytest.raises(InvalidInvocation, match="no callback has the ID"):
         place.callbacks.find(made.callback.id)

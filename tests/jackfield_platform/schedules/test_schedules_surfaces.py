@@ -75,7 +75,8 @@ def test_a_schedule_over_http(stand: Stand, client: Client) -> None:
     assert upcoming[0]["slot"] == made["nextAt"]
     assert client.post("/v1/schedules/nightly:pause").json.items() >= {"status": "paused", "nextAt": None}.items()
     assert client.post("/v1/schedules/nightly:resume").json.items() >= {"status": "active", "nextAt": made["nextAt"]}.items()
-    changed = client.call("PATCH", "/v1/schedules/nightly", {"every": "12h", "missed": "skip"}).json
+    other = {**SAY, "inputs": {"text": "a-private-text"}}
+    changed = client.call("PATCH", "/v1/schedules/nightly", {"every": "12h", "missed": "skip", "invocation": other}).json
     assert (changed["every"], changed["missed"], changed["overlap"], "cron" in changed) == ("43200s", "skip", "skip", False)
     ran = client.post("/v1/schedules/nightly:run")
     assert (ran.status, ran.json["status"]) == (202, "queued")
@@ -85,6 +86,11 @@ def test_a_schedule_over_http(stand: Stand, client: Client) -> None:
     assert client.get("/v1/schedules/nightly").status == 404
     events = [item["event"] for item in client.get("/v1/audit?object=schedule:nightly").json["items"]]
     assert events == [f"schedule.{name}" for name in ("removed", "run", "changed", "resumed", "paused", "created")]
+    (change,) = client.get("/v1/audit?event=schedule.changed&object=schedule:nightly").json["items"]
+    before, after = change["details"]["before"], change["details"]["after"]
+    gone = {"cron": "30 2 * * *", "timezone": "Asia/Kolkata"}
+    assert before == {**gone, "anchor": None, "every": None, "inputs/text": "***", "missed": "latest"}
+    assert (after["cron"], after["every"], after["missed"], after["inputs/text"]) == (None, 43_200, "skip", "***")
     reader = stand.client("read")
     assert reader.get("/v1/schedules").status == 200
     assert reader.post("/v1/schedules", members).status == 403

@@ -27,7 +27,8 @@ def hook(client: Client) -> str:
 
 
 def test_url_and_secret_stay(client: Client, hook: str) -> None:
-    """What events start is replaced, then taken away; the URL is the same throughout; the audit log names the members."""
+    """What events start is replaced, then taken away; the URL is the same throughout; the audit log names the members, with
+    their values before and after, but inputs by name only."""
     before = client.get(f"/v1/subscriptions/{hook}").json
     other = {**THEN, "inputs": {"text": "two"}}
     changed = client.call("PATCH", f"/v1/subscriptions/{hook}", {"then": other})
@@ -37,7 +38,8 @@ def test_url_and_secret_stay(client: Client, hook: str) -> None:
     inputs = client.call("PATCH", f"/v1/subscriptions/{hook}", {"inputs": {}, "then": None}).json
     assert (inputs["url"], "then" in inputs, inputs["inputs"]) == (before["url"], False, {})
     (latest, *_) = client.get(f"/v1/audit?event=subscription.changed&object=subscription:{hook}").json["items"]
-    assert latest["details"] == {"members": ["inputs", "then"]}
+    told = {"then/action": "say", "then/connection": "hall", "then/connector": "echo", "then/inputs/text": "***"}
+    assert latest["details"] == {"members": ["inputs", "then"], "before": told, "after": dict.fromkeys(told)}
 
 
 @pytest.mark.parametrize("path", ["/v1/schedules", "/v1/subscriptions", "/v1/callbacks", "/v1/connections"])

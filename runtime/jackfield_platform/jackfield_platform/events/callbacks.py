@@ -22,6 +22,7 @@ from jackfield_platform.events.message import request_of
 from jackfield_platform.events.numbering import Numbering
 from jackfield_platform.events.sending import Attempt, Sender
 from jackfield_store.access import DEFAULT, Audit
+from jackfield_store.access.audit import difference
 from jackfield_store.access.platform_tokens import manages, pattern_of
 from jackfield_store.database import Database, Row, SealBroken, Transaction
 from jackfield_store.database.shared_clock import SharedClock
@@ -167,7 +168,9 @@ class Callbacks:
                 "resumed": int(resumed), "decided": int("status" in given), "now": now,
             }  # fmt: skip
             transaction.change(_UPDATE, values)
-            self._note(transaction, "changed", identifier, {"members": sorted(given)})
+            before = {"url": present.url, **present.options.to_json(), "status": present.status}
+            after = {"url": url or present.url, **options.to_json(), "status": status}
+            self._note(transaction, "changed", identifier, {"members": sorted(given), **difference(before, after)})
         if resumed:
             make_due(self._database, self._workspace, identifier, now)
         return self.find(identifier)

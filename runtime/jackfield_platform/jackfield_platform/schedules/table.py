@@ -18,8 +18,8 @@ from jackfield.kernel.hints import NextStep
 from jackfield.kernel.stored_values import parsed_object
 from jackfield_platform.schedules.policy import Missed, Overlap, counted
 from jackfield_platform.schedules.timing import Timing
-from jackfield_store.access.audit import Audit
-from jackfield_store.database import Database, Row, Transaction, UniqueViolation
+from jackfield_store.access.audit import Audit, by_member, difference
+from jackfield_store.database import Database, Row, SealBroken, Transaction, UniqueViolation
 from jackfield_store.database.shared_clock import TOLERATED, SharedClock
 from jackfield_store.database.slices import delete_in_slices, slice_of
 from jackfield_store.keys import Vault
@@ -67,6 +67,10 @@ VALUES (:workspace, :id, :slot, :last, :slots, :outcome, :reason, :invocation) O
 """A slot that is recorded stays as it is: a clock that was set back shows its time again."""
 _TAKEN = "SELECT slot FROM schedule_slots WHERE workspace = :workspace AND schedule_id = :id AND slot = :slot"
 _NO_MORE_SLOTS = 1e18
+_AUDITED = (
+    "connector", "action", "connection", "caller", "cron", "timezone", "every", "anchor", "at", "missed", "overlap",
+)  # fmt: skip
+"""Members whose values the audit log has, which is not encrypted; of inputs and keys it has the names."""
 _BESIDE = 0.0005
 """Seconds after a whole millisecond: no schedule has a slot then."""
 
@@ -222,7 +226,7 @@ class ScheduleTable:
 
         def unit(transaction: Transaction) -> None:
             transaction.change(_INSERT, values)
-            self._note(transaction, "created", name, content)
+            self._note(transaction, "created", name, _about(content))
 
         try:
             self._database.record(unit)
@@ -268,15 +272,24 @@ class ScheduleTable:
             "wake_at": following if status == "active" else None,
         }  # fmt: skip
         forgotten = self._forgotten(schedule, now, "the schedule was changed before the slot was run")
+        after = _audited(content, timing, missed, overlap)
+        about = {**_about(content), **difference(self._audited_before(schedule), after, _AUDITED)}
 
         def unit(transaction: Transaction) -> None:
             self._changed(transaction, schedule, _CHANGE, values)
             if forgotten is not None:
                 transaction.change(ADD_SLOT, forgotten)
-            self._note(transaction, "changed", schedule.name, content)
+            self._note(transaction, "changed", schedule.name, about)
 
         self._database.record(unit)
         return self.find(schedule.name)
+
+    def _audited_before(self, schedule: Schedule) -> dict[str, Any]:
+        try:
+            content = schedule.content(self._vault)
+        except SealBroken:  # what it ran cannot be said, and is replaced
+            content = Content({}, {})
+        return _audited(content, schedule.timing, schedule.missed, schedule.overlap)
 
     def pause(self, schedule: Schedule) -> Schedule:
         """Run no slots until the schedule is resumed. Pausing it again has no effect.
@@ -382,8 +395,7 @@ class ScheduleTable:
         about = {"slot": first, "last": last, "slots": slots, "outcome": "skipped", "reason": reason, "invocation": None}
         return {**self._own(schedule), **about}
 
-    def _note(self, transaction: Transaction, event: str, name: str, content: Content | None = None) -> None:
-        about = None if content is None else {"connector": content.invocation["connector"], "action": content.invocation["action"]}
+    def _note(self, transaction: Transaction, event: str, name: str, about: Mapping[str, Any] | None = None) -> None:
         self._audit.append(transaction, f"schedule.{event}", f"schedule:{name}", about)
 
 
@@ -392,9 +404,23 @@ def unknown_schedule(name: str) -> UnknownSchedule:
     return UnknownSchedule(f"no schedule has the name '{name[:100]}'", hint=NextStep("schedules"))
 
 
-def _text(timing: Timing) -> str:
+def _about(content: Content) -> dict[str, Any]:
+    return {name: content.invocation[name] for name in ("connector", "action")}
+
+
+def _audited(content: Content, timing: Timing, missed: Missed, overlap: Overlap) -> dict[str, Any]:
+    """Return the members of a schedule that the audit log compares."""
+    named = {"connection": content.connection, "caller": content.caller.get("caller"), "missed": missed, "overlap": overlap}
+    return {**by_member(content.invocation, "inputs"), **_members(timing), **named}
+
+
+def _members(timing: Timing) -> dict[str, Any]:
     about = {"cron": timing.cron, "timezone": timing.timezone, "every": timing.every, "anchor": timing.anchor, "at": timing.at}
-    return json.dumps({name: value for name, value in about.items() if value is not None}, sort_keys=True)
+    return {name: value for name, value in about.items() if value is not None}
+
+
+def _text(timing: Timing) -> str:
+    return json.dumps(_members(timing), sort_keys=True)
 
 
 def _document(content: Content) -> str:

@@ -17,8 +17,9 @@ from jackfield.pipe.call_rules import seen_connection
 from jackfield.redaction.marks import masked
 from jackfield_platform.references import References, fault_of, find_trigger, require, said
 from jackfield_platform.triggers.event_calls import checked_then
-from jackfield_platform.triggers.subscription import Subscription
+from jackfield_platform.triggers.subscription import Sealed, Subscription
 from jackfield_platform.triggers.table import SubscriptionTable, unknown_subscription
+from jackfield_store.access.audit import by_member, difference
 from jackfield_store.access.settings import changed_settings, require_own
 from jackfield_store.access.visible_pages import by_name, visible_page
 from jackfield_store.database import SealBroken
@@ -39,6 +40,8 @@ _LONGEST = 86_400.0
 _SECONDS = 10.0
 """Timeout of a connector in a process of its own that judges inputs."""
 HOOKS = "/hooks/"
+_AUDITED = ("caller", "every", "then/connector", "then/action", "then/connection")
+"""Members whose values the audit log has, which is not encrypted; of inputs and keys it has the names."""
 
 
 class SubscriptionChanged(InvalidInvocation):
@@ -120,7 +123,8 @@ class WorkspaceSubscriptions:
             then = None if document["then"] is None else checked_then(self._runtime, self._caller, document["then"], trigger)
             content = replace(content, then=then)
         every = _every(document, trigger) if "every" in document else found.every
-        if not self._table.change(found, content, every, {"members": sorted(document)}):
+        about = {"members": sorted(document), **difference(_audited(before, found.every), _audited(content, every), _AUDITED)}
+        if not self._table.change(found, content, every, about):
             raise SubscriptionChanged(f"the subscription '{name}' was changed meanwhile", hint="Look at it, and send the change again.")
         return self.show(name)
 
@@ -284,6 +288,12 @@ class WorkspaceSubscriptions:
         manifest = self._runtime.catalog.look(then["connector"])[1]
         action = None if manifest is None else manifest.actions.get(then["action"])
         return {**then, "inputs": "***" if action is None else masked(action.inputs, dict(then.get("inputs") or {}))}
+
+
+def _audited(content: Sealed, every: float | None) -> dict[str, Any]:
+    """Return the members of a subscription that the audit log compares."""
+    about = {"inputs": content.inputs, "then": content.then, "every": every, "caller": content.caller.get("caller")}
+    return by_member(by_member(about, "inputs", "then"), "then/inputs")
 
 
 def hook_url(base: str, path: str) -> str:

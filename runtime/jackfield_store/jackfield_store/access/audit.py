@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from jackfield.kernel.clock import Clock, iso
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import Detail, InvalidInvocation, Unavailable
 from jackfield.kernel.stored_values import like_literal
+from jackfield.redaction.marks import MASK
 from jackfield_store.access.audit_seals import FIRST, follows_a_seal, head_seal, is_sealed, must_have_a_head, prepare_seals
 from jackfield_store.database import Database, Row, Transaction
 from jackfield_store.database.cursors import invalid_cursor
@@ -56,6 +57,26 @@ _LAST = "SELECT MAX(sequence) AS sequence FROM audit_entries WHERE workspace = :
 _AT = f"""
 SELECT {_COLUMNS} FROM audit_entries WHERE workspace = :workspace AND sequence >= :sequence AND sequence < :end ORDER BY sequence LIMIT 1
 """
+
+
+def difference(before: Mapping[str, Any], after: Mapping[str, Any], shown: Collection[str] | None = None) -> dict[str, dict[str, Any]]:
+    """Return the members that a change has changed, as entries have them: their values ``before`` and ``after``, null where there is none.
+    Of members that are not ``shown``, the entry says only that they have changed, since it is not encrypted; None shows all."""
+    changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+
+    def told(side: Mapping[str, Any]) -> dict[str, Any]:
+        values = ((name, side.get(name)) for name in changed)
+        return {name: value if value is None or shown is None or name in shown else MASK for name, value in values}
+
+    return {"before": told(before), "after": told(after)}
+
+
+def by_member(document: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """Return a document whose members of these names are members of their own, such as ``inputs/subject``."""
+    flat = {name: value for name, value in document.items() if name not in names}
+    for name in names:
+        flat |= {f"{name}/{member}": value for member, value in (document.get(name) or {}).items()}
+    return flat
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from jackfield.kernel.dataclass import dataclass, replace
 from jackfield.kernel.errors import InvalidInvocation, did_you_mean
 from jackfield.kernel.hints import NextStep
 from jackfield.kernel.stored_values import possible_time
-from jackfield_store.access.audit import Audit, first_acts
+from jackfield_store.access.audit import Audit, difference, first_acts
 from jackfield_store.access.audit_seals import prepare_seals
 from jackfield_store.access.kept_rules import kept_rules, with_kept_rules
 from jackfield_store.access.settings import IMAGES, Settings, changed_settings, read_settings
@@ -299,8 +299,8 @@ def _unknown(database: Database, name: str) -> UnknownWorkspace:
 
 
 def _difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
-    changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
-    return {about: {name: _audited_setting(side.get(name)) for name in changed} for about, side in (("before", before), ("after", after))}
+    changed = difference(before, after)
+    return {side: {name: _audited_setting(value) for name, value in values.items()} for side, values in changed.items()}
 
 
 def _audited_setting(setting: Any) -> Any:

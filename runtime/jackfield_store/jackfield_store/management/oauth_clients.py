@@ -15,6 +15,7 @@ from jackfield.kernel.errors import Detail, InvalidInvocation, NotAllowed
 from jackfield.kernel.hints import NextStep
 from jackfield.kernel.pointers import pointer
 from jackfield_store.access import DEFAULT, Audit
+from jackfield_store.access.audit import difference
 from jackfield_store.access.tokens import is_operators
 from jackfield_store.connections.connection_rows import PLACEHOLDER, refuse_large
 from jackfield_store.connections.oauth_client_table import OAuthClientTable, opened
@@ -122,7 +123,8 @@ class OAuthClients:
         with self._database.write() as transaction:
             if not self._table.replace(transaction, name, row.version, self._origin, server, new):
                 raise ClientInUse(f"the OAuth client '{name}' was changed meanwhile", hint="Look at it again.")
-            about = {**_about(server, new), "fields": sorted(changes)}
+            was, now = {"server": list(present.hosts), **present.values}, {"server": list(server), **new}
+            about = {**_about(server, new), "fields": sorted(changes), **difference(was, now, _AUDITED)}
             self._audit.append(transaction, "oauth_client.changed", f"oauth-client:{name}", about)
         return self.show(name)
 
@@ -167,9 +169,14 @@ def unknown(name: str) -> InvalidInvocation:
     return InvalidInvocation(f"no OAuth client is named '{name[:100]}'", hint=NextStep("oauth_clients"))
 
 
+_AUDITED = ("server", "clientId", *ENDPOINTS)
+"""Members of a client whose values the audit log has."""
+
+
 def _about(server: Sequence[str], values: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the audit log says of a client: where its secret may go."""
-    return {"server": list(server), **{key: values[key] for key in ("clientId", *ENDPOINTS) if key in values}}
+    about = {"server": list(server), **values}
+    return {key: about[key] for key in _AUDITED if key in about}
 
 
 def _checked(server: object, values: object, faults: list[Detail]) -> dict[str, Any]:
