@@ -308,11 +308,13 @@ class ApprovalPages(Pages):
         return h.section(h.h2(self.say("device")), h.p(self.say("device_lead")), shown, class_="card stack")
 
     def _code(self, text: str, label: str, *, whole: bool = False) -> Markup:
-        """Render a text that a person copies; the script shows the button. A ``whole`` one is not broken at its hyphens."""
+        """Render a text that a person copies; the script shows the button. A ``whole`` one is not broken at its hyphens. Of others, a word
+        is broken only if it is longer than a line: an option of a command stays whole."""
         told = h.span(role="status", class_="small muted")
         name = f"{self.say('copy')}: {label}"
         button = h.button(self.say("copy"), type="button", class_="quiet", hidden=True, data_copies=self.say("copied"), aria_label=name)
-        shown = h.pre(h.code(text), tabindex="0", role="region", aria_label=label, class_="unbroken" if whole else None)
+        words = text if whole or "\n" in text else [[" " * (place > 0), h.span(word)] for place, word in enumerate(text.split(" "))]
+        shown = h.pre(h.code(words), tabindex="0", role="region", aria_label=label, class_="unbroken" if whole else None)
         return h.div(h.div(told, button, class_="copies"), shown, class_="code")
 
     def _check(self, found: ConnectSession) -> Markup:

@@ -20,7 +20,7 @@ from jackfield_console.connect_cards import card, grouped
 from jackfield_console.connection import cure
 from jackfield_console.layout.components import badge, csrf_field, guide, h, json_text, line
 from jackfield_console.plain_form import Choices, fields
-from jackfield_platform.tenants.connect_access import stack_of
+from jackfield_platform.tenants.connect_access import role_of, stack_of
 from jackfield_platform.tenants.connect_faults import concerns, failed_step, refused
 from jackfield_platform.tenants.connect_records import ConnectRecord
 from jackfield_platform.tenants.connect_session import CANCELLED, ConnectSession, Wanted, account_in_full, account_named
@@ -36,6 +36,7 @@ _SHORT_ADVICE = 120
 _GUIDES_POLICY = re.compile(r"^( *)```json$.*?^ *```$", re.MULTILINE | re.DOTALL)
 """Policy in a guide, for what most platforms call."""
 _REGION = re.compile(r"[a-z]{2}[a-z0-9-]{1,30}")
+_ROLE = re.compile(r"(arn:[a-z-]+:iam::\d{12}:role/).*")
 _STACKS = {"aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 """Regions of stacks by the partition of an ARN; a role is of no region, so that any serves."""
 
@@ -46,6 +47,19 @@ def _region(wanted: Wanted) -> str:
     if isinstance(given, str) and _REGION.fullmatch(given):
         return given
     return _STACKS.get(wanted.principal.split(":")[1] if wanted.principal.startswith("arn:") else "", "us-east-1")
+
+
+def _with_role(schema: Mapping[str, Any], documents: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the schema of a form in which the example of a role has the name of the one that the template makes."""
+    if "cloudFormation" not in documents:
+        return schema
+    name = role_of(documents)
+    named = {
+        key: {**field, "examples": [_ROLE.sub(lambda found: f"{found[1]}{name}", str(one)) for one in field["examples"]]}
+        for key, field in schema["properties"].items()
+        if any(_ROLE.match(str(one)) for one in field.get("examples", ()))
+    }
+    return {**schema, "properties": {**schema["properties"], **named}}
 
 
 def returning(found: ConnectSession, **members: str) -> str:
@@ -262,13 +276,13 @@ class View(ApprovalPages):
         marked = faults or self._refused(found, schema["properties"], {*values, *stored})
         again = found.task == "replace"
         title = self.say("again_title" if again else "form_title", type=self._title(sessions, found))
-        button = self.say("approve_begin")
+        button, external = self.say("approve_begin"), sessions.external_id(found)
+        schema = schema if external is None else _with_role(schema, sessions.documents(found))
         form = self._formed(
             "submit",
             fields(schema, values, stored, marked, self.say, self._suggest(found.type, kind)),
             h.div(h.button(button, class_="primary"), class_="actions"),
         )
-        external = sessions.external_id(found)
         before = self._access(sessions, found, external)
         then = h.h2(self.say("external_then")) if external is not None else None
         about = self._words.setup(kind) if schema["properties"] else ""
@@ -324,10 +338,10 @@ class View(ApprovalPages):
             if name in made
         ]
         title, lead = self.say("external_title", platform=self._platform or self.say("external_us")), h.p(self.say(f"external_lead{again}"))
-        by_hand = h.h3(self.say(f"external_by_hand{again}")) if template else None
-        return h.section(
-            h.h2(title), lead, template, by_hand, self._code(external, self.say("external_id"), whole=True), policies, class_="card stack"
-        )
+        by_hand: Node = [self._code(external, self.say("external_id"), whole=True), policies]
+        if template:
+            by_hand = h.details(h.summary(self.say(f"external_by_hand{again}")), h.div(by_hand, class_="stack"))
+        return h.section(h.h2(title), lead, template, by_hand, class_="card stack")
 
     def _template(self, found: ConnectSession, stack: str, document: Mapping[str, Any], again: str) -> list[Markup]:
         """Offer the template of the role, which is the quickest way, and the command that makes the role, or changes one that the template
@@ -338,7 +352,7 @@ class View(ApprovalPages):
             h.h3(self.say("external_quickest")), h.p(self.say(f"external_use{again}")),
             h.p(h.a(self.say("external_template"), href=f"{SESSION}/{found.id}/template", class_="button", download=f"{stack}.json")),
             h.details(h.summary(self.say("external_document")), self._code(json_text(document), self.say("external_document"))),
-            h.h3(self.say("external_command")), self._code(command, "AWS CLI"),
+            h.details(h.summary(self.say("external_command")), self._code(command, "AWS CLI")),
         ]  # fmt: skip
 
     def _needed(self, sessions: Connecting, found: ConnectSession) -> str:

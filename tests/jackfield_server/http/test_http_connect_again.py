@@ -110,6 +110,17 @@ def statements(template: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
+def test_the_template_is_the_way_and_others_are_folded(stand: Stand, platform: Client) -> None:
+    """The command and the work by hand are a press away; no option of the command is broken over two lines, and the field's example is the
+    role that the template makes."""
+    _, person = at_role(stand, platform, actions=["sendEmail"], theme={"name": "The Shop"})
+    folds = re.findall(r"<summary>([^<]*)</summary>", person.text)
+    assert [folds.index(text) for text in ("Template", "Or with the AWS CLI, in the folder of the template")] == [0, 1], folds
+    assert "Or by hand, with this External ID in the trust policy" in folds
+    assert "<span>--template-file</span> <span>The-Shop-mail.json</span>" in person.text
+    assert ("role/The-Shop-mail" in person.text, "role/acme-ses" in person.text) == (True, False)
+
+
 def test_a_name_has_one_external_id(stand: Stand, platform: Client) -> None:
     """Every session for a connection that is not made yet asks for the same one, so a role that was made for an earlier session fits.
     Another name, and another tenant, have others; what the platform gives counts."""

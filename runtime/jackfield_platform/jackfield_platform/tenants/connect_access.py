@@ -51,9 +51,14 @@ def role_name(platform: str, connection: str) -> str:
     return f"{whole[: _LONGEST - 9]}-{mark}"
 
 
+def role_of(documents: Mapping[str, Any]) -> str:
+    """Return the name of the role that the template of ``documents`` makes."""
+    return str(documents["cloudFormation"]["Resources"]["Role"]["Properties"]["RoleName"])
+
+
 def stack_of(documents: Mapping[str, Any]) -> str:
     """Return the name of the CloudFormation stack that makes the role of ``documents``. Whoever connects again updates it."""
-    return stack_name(documents["cloudFormation"]["Resources"]["Role"]["Properties"]["RoleName"])
+    return stack_name(role_of(documents))
 
 
 def stack_name(role: str) -> str:
