@@ -8,7 +8,7 @@ import math
 import random
 import re
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ from jackfield_store.database import open_database
 from jackfield_store.database.units import Unit, run_apart, run_together
 from jackfield_store.journal import Journal, seen_keys
 from jackfield_store.journal.begins import Begins
+from jackfield_store.journal.room import insert_within
 from jackfield_store.journal.seen_keys import SeenKeys
 from jackfield_store.recording import record
 from jackfield_store.runtime import Jackfield
@@ -152,6 +153,11 @@ class _Order:
         self.keys += [row["idempotency_key"] for row in rows]
         return len(rows)
 
+    def execute(self, _statement: str, values: Any) -> list[Any]:
+        """Note the keys of queued rows."""
+        self.keys += [value for name, value in values.items() if name.startswith("idempotency_key_")]
+        return []
+
     def mark(self) -> None:
         """Set no savepoint."""
 
@@ -168,6 +174,9 @@ def test_keys_are_claimed_in_one_order(run: Callable[..., None]) -> None:
         order = _Order()
         run([Unit(Begins(draft, partial(dict, workspace="w", idempotency_key=draft.id)), 0.0) for draft in drafts], order)
         assert order.keys == sorted(keys)
+        queued: Any = _Order()
+        insert_within(queued, "w", [(draft, defaultdict(str, idempotency_key=draft.id)) for draft in drafts], {})
+        assert queued.keys == sorted(keys)
 
 
 def _refused(key: str) -> dict[str, Any]:

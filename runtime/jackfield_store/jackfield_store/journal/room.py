@@ -63,15 +63,19 @@ def is_queue_full(database: Database, workspace: str, most: float | None) -> boo
 def insert_within(
     transaction: Transaction, workspace: str, drafts: Sequence[tuple[Draft, Mapping[str, Any]]], most: Mapping[str, float]
 ) -> frozenset[str]:
-    """Queue drafts, each with its row, in their order, as many as may wait. Return their ids; one whose idempotency key is held takes no
-    room. ``most`` are the limits."""
+    """Queue drafts, each with its row, the first ones, as many as may wait. Return their ids; one whose idempotency key is held takes no
+    room. ``most`` are the limits. Keys are claimed in one order: two processes that queue the same ones do not wait for each other."""
     queued, room = frozenset[str](), {limit: int(number) - in_use(transaction, workspace, limit) for limit, number in most.items()}
     for limit, group in groupby(drafts, key=lambda one: limit_of(one[0])):
         rows = [row for _, row in group]
         while rows and room.get(limit, 1) > 0:
             part = rows[: room.get(limit)]
-            found = sql.insert_queued(transaction, workspace, part)
+            found = sql.insert_queued(transaction, workspace, sorted(part, key=_order))
             rows, queued = rows[len(part) :], queued | found
             if limit in room:
                 room[limit] -= len(found)
     return queued
+
+
+def _order(row: Mapping[str, Any]) -> str:
+    return str(row["idempotency_key"] or "")
