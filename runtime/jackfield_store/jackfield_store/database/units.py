@@ -76,7 +76,9 @@ def run_together(batch: list[Unit], transaction: Transaction) -> None:
 
     :raises UndoneError: if a unit raised, so that all are rolled back.
     """
-    batch, place = _in_order(batch), 0
+    place = 0
+    if len(batch) > 1:
+        batch = _in_order(batch)
     while place < len(batch):
         first, end = batch[place].unit, place + 1
         if isinstance(first, JointUnit):
@@ -91,8 +93,6 @@ def run_together(batch: list[Unit], transaction: Transaction) -> None:
 
 def _in_order(batch: list[Unit]) -> list[Unit]:
     """Return the units with those first that go first, in their order."""
-    if len(batch) == 1:
-        return batch
     goes_first = [isinstance(item.unit, JointUnit) and item.unit.goes_first for item in batch]
     return [*sorted(compress(batch, goes_first), key=_order), *compress(batch, map(not_, goes_first))]
 
