@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,6 +19,7 @@ from jackfield_store.access import Workspaces
 from jackfield_store.access.platform_tokens import PlatformTokens
 from oauth2_site import make_people
 from plugboard import plugged
+from ports import free_port
 from raw_server import make_certificate
 
 
@@ -28,9 +28,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """One for all."""
     folder: Path = tmp_path_factory.mktemp("approvals")
     make_people(folder / "packages")
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    clock = Shifted()
+    clock, port = Shifted(), free_port()
     authority, certificate = Asking(), str(make_certificate(folder))
     origin = f"https://localhost:{port}"
     settings = replace(SETTINGS, port=port, public_url=origin, certificate=certificate, key=certificate)

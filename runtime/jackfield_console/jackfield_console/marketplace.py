@@ -221,7 +221,7 @@ def _newer(installer: Installer, key: str) -> Markup:
 
 
 def _line(request: PageRequest, row: Row, outdated: Row | None) -> tuple[Node, ...]:
-    state: Node = row.get("installed") or _install_form(request, row, "Install", f"Install {row.get('title', row['connector'])}")
+    state: Node = row.get("installed") or _unfolded(request, row)
     if outdated is not None and outdated["status"] == "outdated":
         state = [row.get("installed"), " ", badge("outdated")]
     elif outdated is not None:
@@ -264,6 +264,13 @@ def _permissions(row: Row) -> Markup:
 def _install(request: PageRequest, row: Row) -> Markup:
     install = _install_form(request, row, f"Install {row['version']}", None, "primary")
     return card("Install", h.p("It serves every workspace of this server, from the next call on."), install)
+
+
+def _unfolded(request: PageRequest, row: Row) -> Markup:
+    """Render what installs a connector from the list: it shows first what the connector may do."""
+    title = row.get("title", row["connector"])
+    install = _install_form(request, row, f"Install {row['version']}", f"Install {title} {row['version']}")
+    return h.details(h.summary("Install", aria_label=f"Install {title}"), _permissions(row), install)
 
 
 def _install_form(request: PageRequest, row: Row, title: str, name: str | None, kind: str = "quiet") -> Markup:

@@ -18,6 +18,7 @@ import pytest
 from http_stand import clean
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield_server.shared.process.listeners import forget, listen, origin, port_of
+from ports import free_port
 from waiting import until
 
 
@@ -116,8 +117,7 @@ def test_a_server_on_a_unix_socket_answers(tmp_path: Path, workers: str) -> None
 
 def test_the_port_of_the_platform_is_used_and_said(tmp_path: Path) -> None:
     """``PORT`` is the port where ``--port`` is not given, which one line says; it is not where it is. What is no port is refused."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port = port_of(found)
+    port = free_port()
     with _serving(tmp_path, PORT=str(port)) as log:
         said = log.read_text(encoding="utf-8")
         assert f"the port {port} is that of the variable PORT" in said
