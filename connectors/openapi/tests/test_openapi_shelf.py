@@ -234,6 +234,15 @@ def test_what_is_missing_is_said_in_words_of_the_file(shelf: Path, tmp_path: Pat
     assert "in 'signIns' of 'x-shelf'" in missing["setup-explained"]
 
 
+@pytest.mark.parametrize("ends", [", emptyEnds: true", ""])
+def test_lists_whose_empty_page_ends_them_are_complete(shelf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], ends: str) -> None:
+    """The check of pages has an empty one in the middle of a list, but not where it is declared that such a page is the last."""
+    file = shelf / "services" / "acme.yaml"
+    file.write_text(_SERVICE.replace("{kind: token, input: cursor, response: /next}", f"{{kind: url, response: /next{ends}}}"))
+    _, said = _said(capsys, "shelf", "build", "acme", "--shelf", str(shelf), "--out", str(tmp_path / "out"), "--check")
+    assert {found.partition(":")[0] for found in said["built"][0]["missing"]}.isdisjoint({"pages-are-complete", "actions-are-run"})
+
+
 def test_wheels_are_signed_and_can_be_published(shelf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Their attestations are those of ``jackfield sign``, and stay as they are while the wheels do."""
     key, out = str(tmp_path / "acme.key"), tmp_path / "out"

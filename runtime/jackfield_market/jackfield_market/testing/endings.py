@@ -31,7 +31,8 @@ Example = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class _List:
-    """Paginated action with its example. ``address`` precedes the mark in a token that is an address."""
+    """Paginated action with its example. ``address`` precedes the mark in a token that is an address. ``empty_ends``: its pages declare
+    that an empty one is the last, although it names a next one."""
 
     subject: Subject
     action: Action
@@ -39,6 +40,7 @@ class _List:
     paging: Pagination
     turn: Turn
     address: str = ""
+    empty_ends: bool = False
 
     def page(self, token: Any, mark: str | None, *, empty: bool) -> Drive:
         """Fetch the page at ``token``; the token that the provider returns for the next one has ``mark``."""
@@ -74,7 +76,7 @@ def _lists(subject: Subject) -> Iterator[_List]:
         given = subject, action, example, action.pagination
         if bound is not None and bound["kind"] not in COUNTED:
             turn = known_turn(bound)
-            yield _List(*given, turn, "" if bound["kind"] == "token" else "/")
+            yield _List(*given, turn, "" if bound["kind"] == "token" else "/", bound.get("emptyEnds", False))
         elif bound is None and wire is not None and wire["kind"] not in COUNTED:
             yield _List(*given, known_turn(wire), "" if wire["kind"] == "token" else "?page=")
         elif bound is None and wire is None:
@@ -108,7 +110,7 @@ def _found(row: _List) -> _List:
 
 
 def _pages_are_complete(subject: Subject) -> Iterator[str]:
-    """Fetch three pages one by one, of which the second is empty and has a token."""
+    """Fetch three pages one by one, of which one is empty and has a token: the second, or the last where such a page ends the list."""
     for row in _lists(subject):
         yield from (f"'{row.action.key}' {fault}" for fault in _followed(row))
 
@@ -123,15 +125,15 @@ def _followed(row: _List) -> Iterator[str]:
     if token is None:
         yield f"returns no '{row.paging.token_output}' although the provider has another page, so the rest of the list is lost"
         return
-    second = row.page(token, other, empty=True)
+    second, middle = row.page(token, other, empty=not row.empty_ends), "a later" if row.empty_ends else "an empty"
     following = row.token(second)
     if not any(one in unquote_plus(text) for request in second.requests for text in _texts(request)):
         yield f"does not send '{row.paging.token_input}', so it fetches the first page again and again"
     elif second.raised is not None:
-        yield f"fails for an empty page: {second.raised!r}"
+        yield f"fails for {middle} page: {second.raised!r}"
     elif other not in unquote_plus(str(following)):
-        yield f"returns no '{row.paging.token_output}' with an empty page, so the rest of the list is lost"
-    elif row.token(row.page(following, None, empty=False)) is not None:
+        yield f"returns no '{row.paging.token_output}' with {middle} page, so the rest of the list is lost"
+    elif row.token(row.page(following, one if row.empty_ends else None, empty=row.empty_ends)) is not None:
         yield f"returns a '{row.paging.token_output}' with the last page, so the list does not end"
 
 
