@@ -155,6 +155,15 @@ def placed(folder: Path, clock: Clock | None = None, *, environment: Mapping[str
             host.runtimes.close()
 
 
+@contextlib.contextmanager
+def placed_asking(folder: Path) -> Iterator[Place]:
+    """A console with the connection ``hall``, in a workspace where a write waits for an approval and nobody takes what is queued."""
+    with placed(folder, queue_workers=0) as found:
+        found.workspaces.set("default", {"rules": {"approve": ["echo/post"]}})
+        found.host.runtime("default").connections.add("hall", "echo/token", {"token": "sesame-0815"})
+        yield found
+
+
 def token(place: Place, scope: str, workspace: str = "default", rules: Rules | None = None, expires_at: float | None = None) -> str:
     """The text of a new token."""
     return place.tokens(workspace).create(scope, "Ada", rules, expires_at).text

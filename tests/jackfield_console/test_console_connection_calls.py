@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.jackfield_console.console_client import Answer, Client, Place, placed, token
+from tests.jackfield_console.console_client import Answer, Client, Place, placed_asking, token
 
 from http_stand import say
 from jackfield.callers import Rules
@@ -17,9 +17,7 @@ from jackfield_store.runtime import Jackfield
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
     """A console with a connection, in a workspace where a write waits for an approval and nobody takes what is queued."""
-    with placed(tmp_path, queue_workers=0) as found:
-        found.workspaces.set("default", {"rules": {"approve": ["echo/post"]}})
-        found.host.runtime("default").connections.add("hall", "echo/token", {"token": "sesame-0815"})
+    with placed_asking(tmp_path) as found:
         yield found
 
 

@@ -82,10 +82,7 @@ def test_an_approved_call_is_accessible(browser: Browser, console: Console, thor
     console.workspaces.set("default", {"rules": {"approve": ["echo/post"]}, "keepInputs": True})
     address = f"/invocations/{console.host.runtime('default').invoke({**POST, 'inputs': {'text': 'to Ada'}}).meta.invocation_id}"
     person = Visitor(browser, console)
-    person.page.goto(f"{console.origin}/login")
-    person.field("Token").fill(console.token("approve"))
-    person.page.get_by_role("button", name="Sign in").click()
-    person.page.wait_for_url(f"{console.origin}/")
+    person.enter("approve")
     person.go("/approvals")
     person.page.get_by_text("to Ada").wait_for()
     assert person.judged("approvals-told-apart", thoroughly=thoroughly) == []

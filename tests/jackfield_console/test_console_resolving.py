@@ -19,7 +19,7 @@ import pytest
 from tests.jackfield_console.console_client import Client, Place, placed, token
 from tests.jackfield_store.doubts.doubt_stage import Bureau, bureau
 
-from clocks import StillClock
+from clocks import StillClock, look_while_due
 from http_stand import clean
 from jackfield.cli.main import main
 from jackfield_store.journal import Journal
@@ -58,9 +58,7 @@ class Office:
     def look(self, seconds: float) -> None:
         """Make the looks that are due by then."""
         self.clock.advance(seconds)
-        loop = EvidenceLoop(self.place.host.runtimes)
-        while loop.look() == 0.0:
-            pass
+        look_while_due(EvidenceLoop(self.place.host.runtimes))
 
     def cli(self, *words: str) -> tuple[int, Json]:
         """What a command prints."""

@@ -21,10 +21,7 @@ def test_a_person_decides_on_an_accessible_page(browser: Browser, console: Conso
     console.workspaces.set("default", {"rules": {"approve": ["echo/post"]}})
     found = runtime.invoke(say("post", "hall", text="to be approved"))
     visitor = Visitor(browser, console)
-    visitor.page.goto(f"{console.origin}/login")
-    visitor.field("Token").fill(console.token("approve"))
-    visitor.page.get_by_role("button", name="Sign in").click()
-    visitor.page.wait_for_url(f"{console.origin}/")
+    visitor.enter("approve")
     visitor.go("/invocations?status=waiting")
     assert visitor.judged("waiting-list", thoroughly=thoroughly) == []
     visitor.page.get_by_role("link", name="Approvals").click()

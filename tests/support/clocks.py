@@ -1,6 +1,7 @@
 """The clock of the repository's tests is the one that authors of connectors get; a database's own is moved with it."""
 
 import time
+from typing import Protocol
 
 from jackfield_market.testing.fake_clock import FakeClock
 from jackfield_store.database import Database
@@ -18,6 +19,21 @@ def time_passes(seconds: float, clock: FakeClock, database: Database) -> None:
         vars(dialect).update(now=_MovedNow(type(dialect).now, clock))
         if is_first:  # what the process has read from the server before is ahead of a clock that stands still
             SharedClock.of(database, clock).look()
+
+
+class Loop(Protocol):
+    """Loop of a server that looks for what is due, such as those of evidence and of triggers."""
+
+    def look(self) -> float:
+        """Do what is due; return the seconds until the next look, 0 if there is more."""
+
+
+def look_while_due(loop: Loop) -> int:
+    """Have a loop do all that is due; return how many of its rounds had something to do."""
+    rounds = 0
+    while loop.look() == 0.0:
+        rounds += 1
+    return rounds
 
 
 class _MovedNow:

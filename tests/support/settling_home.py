@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from clocks import StillClock, time_passes
+from clocks import StillClock, look_while_due, time_passes
 from jackfield_store.database import open_database
 from jackfield_store.runtime.evidence_loop import EvidenceLoop
 from jackfield_store.runtime.runtime_pool import RuntimePool
@@ -36,8 +36,6 @@ def looked_for(environment: Mapping[str, str], kind: str, values: Mapping[str, A
         assert lost.status == "in_doubt", lost.error
         clock.advance(7.0)
         time_passes(0.0, clock, pool.storage.database)
-        loop = EvidenceLoop(pool)
-        while loop.look() == 0.0:
-            pass
+        look_while_due(EvidenceLoop(pool))
         assert runtime.journal is not None
         return runtime.journal.find(lost.meta.invocation_id).to_json()

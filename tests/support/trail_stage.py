@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from clocks import look_while_due
 from jackfield import Result
 from jackfield_store.runtime.evidence_loop import EvidenceLoop
 from moto_rig import EVERYTHING, offer
@@ -36,9 +37,7 @@ class TrailStage(Processes):
     def look(self, seconds: float = 0.0) -> None:
         """Let time pass, then make all looks that are due."""
         self.move(seconds)
-        loop = EvidenceLoop(self.pool)
-        while loop.look() == 0.0:
-            pass
+        look_while_due(EvidenceLoop(self.pool))
 
     def settled(self, identifier: str) -> tuple[str, str | None]:
         """What became of a call, and who says so."""

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authority import Authority
-from clocks import StillClock, time_passes
+from clocks import StillClock, look_while_due, time_passes
 from database_proxy import DatabaseProxy
 from dovecot_server import PASSWORD, Dovecot
 from jackfield import Jackfield, Result
@@ -228,9 +228,7 @@ def test_a_draft_without_an_answer_is_looked_for(dovecot: Dovecot, tmp_path: Pat
             dovecot.empty()
         clock.advance(7.0)
         time_passes(0.0, clock, pool.storage.database)
-        loop = EvidenceLoop(pool)
-        while loop.look() == 0.0:
-            pass
+        look_while_due(EvidenceLoop(pool))
         entry = runtime.journal.find(lost.meta.invocation_id)  # type: ignore[union-attr]
     assert (lost.status, entry.status, entry.resolved_by) == (
         ("in_doubt", "succeeded", "evidence") if took else ("in_doubt", "in_doubt", None)

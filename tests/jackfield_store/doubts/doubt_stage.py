@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from clocks import look_while_due
 from jackfield import Result
 from jackfield.catalog import Catalog
 from jackfield.invocation.provider_ids import reference_of
@@ -313,10 +314,7 @@ class DoubtStage(Processes, Bureau):
     def look(self, seconds: float = 0.0) -> int:
         """Let time pass, then make all looks that are due; return how many rounds had any."""
         self.move(seconds)
-        loop, rounds = EvidenceLoop(self.pool, self.metrics.note_doubts), 0
-        while loop.look() == 0.0:
-            rounds += 1
-        return rounds
+        return look_while_due(EvidenceLoop(self.pool, self.metrics.note_doubts))
 
     def look_now(self, identifier: str) -> str | None:
         """Look as a person does."""

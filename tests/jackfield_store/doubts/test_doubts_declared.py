@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from clocks import StillClock, time_passes
+from clocks import StillClock, look_while_due, time_passes
 from jackfield.connector.evidence import MARKER_TEXT
 from jackfield.kernel.pointers import names
 from jackfield.testing import Answer, Provider, Request
@@ -97,9 +97,7 @@ def test_a_lost_call_is_found_by_its_marker(environment: dict[str, str], connect
             writes = len(account.writes)
             clock.advance(7.0)
             time_passes(0.0, clock, pool.storage.database)
-            loop = EvidenceLoop(pool)
-            while loop.look() == 0.0:
-                pass
+            look_while_due(EvidenceLoop(pool))
             assert runtime.journal is not None
             entry = runtime.journal.find(lost.meta.invocation_id).to_json()
         finally:

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
 import pytest
 
-from clocks import StillClock, time_passes
+from clocks import StillClock, look_while_due, time_passes
 from jackfield.kernel.clock import iso
 from jackfield.testing import Answer, Provider, Request
 from jackfield_store.access import Workspaces
@@ -213,9 +213,7 @@ class _Campaign:
         clock = self.fake.clock
         clock.advance(seconds)
         time_passes(0.0, clock, self.pool.storage.database)
-        loop = EvidenceLoop(self.pool)
-        while loop.look() == 0.0:
-            pass
+        look_while_due(EvidenceLoop(self.pool))
 
     def ends(self) -> list[tuple[str, str | None, bool, Any]]:
         """Return status, who has settled it, whether it took effect, and the output, of each call."""

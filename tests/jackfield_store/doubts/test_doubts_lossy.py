@@ -17,7 +17,7 @@ from unittest import mock
 import pytest
 from tests.jackfield_store.doubts.test_doubts_fakes import FAKES
 
-from clocks import StillClock
+from clocks import StillClock, look_while_due
 from forking import alone
 from jackfield.invocation.provider_ids import reference_of
 from jackfield.testing import Answer, Provider, Request
@@ -212,8 +212,7 @@ class _Campaign(Processes):
     def _looks(self) -> None:
         loop = EvidenceLoop(self.pool)
         loop.threads = 1  # a process with threads does not fork
-        while loop.look() == 0.0:
-            pass
+        look_while_due(loop)
 
     def found(self) -> dict[str, Any]:
         """What became of the doubts, against what had happened at the provider."""

@@ -18,6 +18,7 @@ from unittest import mock
 import pytest
 from tests.jackfield_store.doubts.doubt_stage import DoubtStage, doubt_stage
 
+from clocks import look_while_due
 from forking import alone
 from jackfield.invocation.entry import Entry
 from jackfield.kernel.errors import InvalidInvocation
@@ -318,8 +319,7 @@ class _World:
         loop = EvidenceLoop(pool)
         loop.threads = 1  # a process with threads does not fork
         with self._settles_where_it_may(pool):
-            while loop.look() == 0.0:
-                pass
+            look_while_due(loop)
 
     def _ask(self, workspace: str, identifier: str) -> bool:
         """Look as a person does; return whether anything can be looked up."""

@@ -15,6 +15,7 @@ import pytest
 from tests.jackfield_store.jobs.job_stage import furnace
 from tests.jackfield_vault.vault_server import VaultServer
 
+from clocks import look_while_due
 from jackfield.callers import LIBRARY
 from jackfield.callers.actor import Actor
 from jackfield_celery.outbox import Outbox
@@ -191,9 +192,7 @@ def test_polls_go_on(hall: Hall, poison: str) -> None:
     hall.move(120.0)
     import_module("jackfield_echo.watching").NOTES.append({"id": "n-1", "at": hall.clock.time() - 1, "text": "hello"})
     hall.poison(poison)
-    loop = TriggerLoop(hall.pool, lambda: "https://jackfield.example")
-    while loop.look() == 0.0:
-        pass
+    look_while_due(TriggerLoop(hall.pool, lambda: "https://jackfield.example"))
     for name in HEALTHY:
         assert [event.subject for event in hall.pool.find(name).events(types=("echo.*",))], name
 
