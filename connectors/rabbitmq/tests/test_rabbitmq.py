@@ -73,6 +73,7 @@ def rig(secured: Secured) -> Iterator[Rig]:
     other = pika.BlockingConnection(pika.ConnectionParameters("127.0.0.1", secured.node.port, "/", login))
     with Jackfield(database_url="none") as jackfield:
         found = Rig(secured, jackfield, other.channel())
+        found.channel.confirm_delivery()  # A publication returns when its queue has the message.
         yield found
         found.channel.queue_delete(found.queue)
     other.close()
