@@ -76,6 +76,39 @@ def test_a_decision_is_for_those_without_rules(place: Place) -> None:
     assert "Decision" not in place.signed_in().get(f"/invocations/{said}").words
 
 
+def test_a_call_is_decided_on_the_list(place: Place) -> None:
+    """In two steps: Decide shows inputs, who asked and a field for the reason; the decision leads back to the list, and is told there."""
+    waits = place.host.runtime("default").invoke({**POST, "inputs": {"text": "to Ada"}}).meta.invocation_id
+    other = place.host.runtime("default").invoke({**POST, "inputs": {"text": "to Grace"}}).meta.invocation_id
+    person = place.signed_in(token(place, "approve"))
+    assert f'href="/approvals?decide={waits}#decide"' in person.get("/approvals").text
+    asked = person.get(f"/approvals?decide={waits}")
+    card = asked.text.partition('id="decide"')[2].partition("</form>")[0]
+    assert ("to Ada" in card, "to Grace" in card, "Asked by" in card, 'name="why"' in card) == (True, False, True, True)
+    sent = {"csrf": asked.csrf, "list": "on", "as": "approved", "why": "as agreed"}
+    answer = person.post(f"/invocations/{waits}/approval", sent)
+    assert (answer.status, answer.headers["location"]) == (303, "/approvals?done=approved")
+    left = person.get(answer.headers["location"])
+    assert ("Approved. A worker makes the call." in left.words, f"decide={waits}" in left.text, f"decide={other}" in left.text) == (
+        True, False, True,
+    )  # fmt: skip
+    assert "Reason as agreed" in person.get(f"/approvals?decide={waits}").words
+    assert person.post(f"/invocations/{waits}/approval", sent).headers["location"] == "/approvals?done=closed"
+
+
+def test_the_list_refuses_as_the_page_does(place: Place) -> None:
+    """Nobody without the scope sees it; the one-time link, which creates tokens, decides nothing; an ID of nothing is said to be that."""
+    waits = place.host.runtime("default").invoke({**POST, "inputs": {"text": "to Ada"}}).meta.invocation_id
+    for who in (place.signed_in(), place.signed_in(token(place, "manage"))):
+        assert who.get(f"/approvals?decide={waits}").status == 403
+        assert who.change("/", f"/invocations/{waits}/approval", **{"as": "approved", "list": "on"}).status == 403
+    limited = place.signed_in(token(place, "approve", rules=Rules(allow=("echo/say",))))
+    for person, identifier, lists in ((limited, waits, False), (place.signed_in(token(place, "approve")), "x", True)):
+        page = person.get(f"/approvals?decide={identifier}")
+        said = "No approval that you may see has this ID." in page.words
+        assert (page.status, "to Ada" in page.words, 'id="decide"' in page.text, said) == (200, lists, False, True)
+
+
 def test_an_approved_call_is_accessible(browser: Browser, console: Console, thoroughly: bool) -> None:
     """Its page, and the list of approvals with lines that tell calls apart, pass axe and are no wider than the window."""
     console.host.runtime("default").connections.add("hall", "echo/token", {"token": "sesame-open"})
@@ -86,9 +119,13 @@ def test_an_approved_call_is_accessible(browser: Browser, console: Console, thor
     person.go("/approvals")
     person.page.get_by_text("to Ada").wait_for()
     assert person.judged("approvals-told-apart", thoroughly=thoroughly) == []
-    person.go(address)
+    person.page.get_by_role("link", name="Decide on the call").click()
+    person.page.get_by_role("button", name="Approve").wait_for()
+    assert person.judged("approvals-decide", thoroughly=thoroughly) == []
+    person.page.get_by_label("Reason").fill("agreed")
     person.page.get_by_role("button", name="Approve").click()
     person.page.get_by_text("A worker makes the call").wait_for()
+    person.page.get_by_text("No call waits for an approval.").wait_for()
     person.close()
     visitor = Visitor(browser, console)
     visitor.sign_in()

@@ -1,4 +1,4 @@
-"""Decision of a person on a call that waits for an approval, on the page of its invocation. A GET decides nothing."""
+"""Decision of a person on a call that waits for an approval, on the page of its invocation and on the list of approvals. A GET decides nothing."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from jackfield_console.layout.shell import redirect
 from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.recording.decisions import LONGEST_WHY, ApprovalClosed, Approvals, ApprovalSpoiled, UnknownApproval
 
+LIST = "/approvals"
+"""Address of the list of approvals."""
 DONE = {
     "approved": "Approved. A worker makes the call.",
     "declined": "Declined. Nothing was sent.",
@@ -23,6 +25,8 @@ DONE = {
     "spoiled": "Not approved, but cancelled: it is not what was shown any more. Its result says what has changed. Nothing was sent.",
 }
 """Outcomes of a decision."""
+WARNINGS = ("closed", "spoiled")
+"""Outcomes that are not what the person chose."""
 _OPTIONS = (
     "timeoutSeconds", "jobTimeoutSeconds", "onDoubt", "partial", "repeat", "trace", "context", "notBefore", "notAfter",
 )  # fmt: skip
@@ -31,7 +35,8 @@ _CHOICES = {"approved": ("Approve", "primary"), "declined": ("Decline", "danger"
 
 
 def decided(request: PageRequest) -> Response:
-    """``POST /invocations/{id}/approval``; ``as`` is ``approved`` or ``declined``, ``why`` the reason."""
+    """``POST /invocations/{id}/approval``; ``as`` is ``approved`` or ``declined``, ``why`` the reason, ``list`` sent where it was decided on
+    the list."""
     request.require("approve")
     entry, outcome, why = request.entry(), request.form.get("as"), request.form.get("why", "").strip()
     if outcome not in _CHOICES:
@@ -47,16 +52,19 @@ def decided(request: PageRequest) -> Response:
         outcome = "closed"
     except InvalidInvocation as error:
         raise Problem(error.http_status, error.message, hint=error.hint) from None
-    return redirect(request, f"/invocations/{entry.id}?done={outcome}")
+    return redirect(request, f"{LIST if 'list' in request.form else f'/invocations/{entry.id}'}?done={outcome}")
 
 
-def approval_shown(request: PageRequest, entry: Entry) -> Markup | None:
-    """Render what would be sent and the form for a decision, or the decision; None if the call needed none, or the visitor may not decide."""
+def approval_shown(request: PageRequest, identifier: str, *, from_list: bool = False) -> Markup | None:
+    """Render what would be sent and the form for a decision, or the decision; None if the call needed none, or the visitor may not decide.
+
+    ``from_list``: the decision leads back to the list of approvals.
+    """
     if not request.may("approve"):
         return None
     approvals = approvals_of(request)
     try:
-        found = approvals.show(entry.id)
+        found = approvals.show(identifier)
     except UnknownApproval:
         return None
     except JackfieldError as error:
@@ -64,7 +72,8 @@ def approval_shown(request: PageRequest, entry: Entry) -> Markup | None:
     if found["status"] != "waiting":
         return _told(request, found)
     why = text_field("why", "Reason", hint="Kept with the approval and in the audit log.", maxlength=LONGEST_WHY)
-    own, spoiled = approvals.own_reason(entry.id), approvals.spoiled_reason(entry.id)
+    back = h.input(type="hidden", name="list", value="on") if from_list else None
+    own, spoiled = approvals.own_reason(identifier), approvals.spoiled_reason(identifier)
     choices = {outcome: look for outcome, look in _CHOICES.items() if (own is None and spoiled is None) or outcome != "approved"}
     buttons = [h.button(word, name="as", value=outcome, class_=look) for outcome, (word, look) in choices.items()]
     return card(
@@ -77,8 +86,9 @@ def approval_shown(request: PageRequest, entry: Entry) -> Markup | None:
         code_block(json_text({name: found[name] for name in _OPTIONS if name in found}), "Options"),
         [h.h3("Files"), code_block(json_text(found["files"]), "Files")] if found.get("files") else None,
         None if own is None else notice(h.p("You may not approve it: ", own.removeprefix("not allowed: "), ".")),
-        form(request, f"/invocations/{entry.id}/approval", why, h.div(buttons, class_="actions"), class_="stack"),
+        form(request, f"/invocations/{identifier}/approval", back, why, h.div(buttons, class_="actions"), class_="stack"),
         class_="card stack",
+        id="decide",
     )
 
 

@@ -10,6 +10,7 @@ from jackfield.invocation.entry import Entry
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, terms
 from jackfield_console.approval import DONE as DECIDED
+from jackfield_console.approval import WARNINGS as UNDECIDED
 from jackfield_console.approval import approval_shown, approval_told, person
 from jackfield_console.call_gist import readable_inputs
 from jackfield_console.doubts import DONE as RESOLVED
@@ -45,7 +46,7 @@ _DONE = {
     "cancelling": "The provider is being told to cancel the job.",
     "late": "Too late to cancel.",
 }
-_WARNINGS = ("late", "settled", "closed", "spoiled", "unlookable")
+_WARNINGS = (*UNDECIDED, "late", "settled", "unlookable")
 
 
 def shown(request: PageRequest) -> Response:
@@ -57,7 +58,7 @@ def shown(request: PageRequest) -> Response:
         return fragment(_title(request, entry, anew=True), content)
     done = done_notice(request, {**_DONE, **DECIDED, **RESOLVED}, *_WARNINGS) or redrive_done(request)
     body = live(f"/invocations/{entry.id}?live=1", _EVERY, "live", content) if entry.is_open else content
-    asked = approval_shown(request, entry)  # beside what is refreshed: somebody may be writing a reason
+    asked = approval_shown(request, entry.id)  # beside what is refreshed: somebody may be writing a reason
     return page(request, "invocations", f"{entry.connector} {entry.action}", done, asked, body, head=_title(request, entry))
 
 
