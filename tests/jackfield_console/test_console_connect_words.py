@@ -191,6 +191,29 @@ def test_labels_of_a_session_are_its_words(stand: Stand, platform: Client) -> No
         assert (answer.status, answer.json["details"][0]["path"]) == (400, "/labels"), wrong
 
 
+@pytest.mark.parametrize("wrong", ["x" * 4_001, {"de": "x" * 4_001}, 5])
+def test_a_guide_of_labels_has_a_limit(platform: Client, wrong: Any) -> None:
+    """As other texts have."""
+    answer = platform.post(BASE, {"verify": "link", "labels": {"echo/token": {"setup": wrong}}})
+    assert (answer.status, answer.json["details"][0]["path"]) == (400, "/labels")
+
+
+def test_labels_say_how_to_get_the_values(stand: Stand, platform: Client) -> None:
+    """In the place of the type's guide, as Markdown without HTML, in the reader's language; an empty text leaves the guide out."""
+    own = {"de": "Fragen Sie **Ada**.<script>alert(1)</script>", "en": "Ask **Ada**."}
+    summaries = {"de": "Woher diese Werte kommen", "en": "How to get these values"}
+    for locale, said, shipped in (("de", "Fragen Sie <strong>Ada", "Legen Sie in den"), ("en", "Ask <strong>Ada", "settings of your")):
+        asked = {"types": ["http/apiKey"], "defaults": {"values": {"server": "https://api.example.com"}}, "locale": locale}
+        begins = "Beginnen" if locale == "de" else "Begin"
+        pages = [
+            begin(stand, platform, **asked, labels={"http/apiKey": label}).press(begins)
+            for label in ({"title": "Ada"}, {"setup": own}, {"setup": ""})
+        ]
+        found = [(summaries[locale] in page.said, said in page.text, shipped in page.said) for page in pages]
+        assert found == [(True, False, True), (True, True, False), (False, False, False)]
+        assert "<script>alert" not in pages[1].text
+
+
 def test_labels_have_a_text_for_each_language(stand: Stand, platform: Client) -> None:
     """A plain text is for all readers; of several, each reads his own or, if it is missing, another one, now and in later sessions."""
     labels = {

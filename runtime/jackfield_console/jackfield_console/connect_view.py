@@ -285,7 +285,7 @@ class View(ApprovalPages):
         )
         before = self._access(sessions, found, external)
         then = h.h2(self.say("external_then")) if external is not None else None
-        about = self._words.setup(kind) if schema["properties"] else ""
+        about = self._words.setup(found.type, kind) if schema["properties"] else ""
         if external is None and (policy := self._needed(sessions, found)):
             about = _GUIDES_POLICY.sub(lambda block: indent(f"```json\n{policy}\n```", block[1]), about, count=1)
         setup = h.details(h.summary(self.say("guide")), guide(about)) if about else None

@@ -118,9 +118,10 @@ class Words:
             else str(labelled)
         )
 
-    def setup(self, kind: Kind) -> str:
-        """Return where a person finds the values of a type, in Markdown."""
-        return self._texts.about(kind.full_name, "setup", kind.about.setup)
+    def setup(self, name: str, kind: Kind) -> str:
+        """Return where a person finds the values of a type, in Markdown: the platform's own text, else the type's."""
+        labelled = self._label(name, kind).get("setup")
+        return self._texts.about(kind.full_name, "setup", kind.about.setup) if labelled is None else str(labelled)
 
     def schema(self, name: str, kind: Kind, schema: Mapping[str, Any]) -> dict[str, Any]:
         """Return a form's schema with the labels and descriptions of its fields."""

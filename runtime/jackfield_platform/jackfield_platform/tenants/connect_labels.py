@@ -8,24 +8,26 @@ from typing import Any
 from jackfield.connections.locales import LOCALES
 
 LABELS = (
-    'must be {type: {"title", "description", "fields": {name: {"title", "description"}}}}, 50 types at most, with short texts, or '
+    'must be {type: {"title", "description", "setup", "fields": {name: {"title", "description"}}}}, 50 types at most, with short texts, or '
     f"{{language: text}} with {' and '.join(LOCALES)} for each"
 )
 """What is wrong with labels that are of another shape."""
 _MOST = 50
-_LONGEST = 500
-_TEXTS = ("title", "description")
+_TEXTS = {"title": 500, "description": 500}
+"""Texts of a type and of a field, with their maximum lengths."""
+_OF_TYPES = {**_TEXTS, "setup": 4_000}
+"""Texts of a type. ``setup`` is Markdown: where a person finds the values."""
 
 
 def are_labels(value: Any) -> bool:
-    """Return whether these are words for types, ``{type: {"title", "description", "fields": {field: {"title", "description"}}}}``."""
+    """Return whether these are words for types: ``{type: {"title", "description", "setup", "fields": {field: {"title", …}}}}``."""
     return isinstance(value, dict) and len(value) <= _MOST and all(_is_label(item) for item in value.values())
 
 
 def in_language(label: Mapping[str, Any], locale: str) -> dict[str, Any]:
     """Return the words for one type in one language; a text that is not there in it is shown in the first language that it has."""
     fields = {name: in_language(field, locale) for name, field in label.get("fields", {}).items()}
-    texts = {name: _text(label[name], locale) for name in _TEXTS if name in label}
+    texts = {name: _text(label[name], locale) for name in _OF_TYPES if name in label}
     return texts | ({"fields": fields} if fields else {})
 
 
@@ -36,15 +38,17 @@ def _text(value: str | Mapping[str, str], locale: str) -> str:
 
 
 def _is_label(value: Any, *, inner: bool = False) -> bool:
-    if not isinstance(value, dict) or value.keys() - {*_TEXTS, *(() if inner else ("fields",))}:
+    texts = _TEXTS if inner else _OF_TYPES
+    if not isinstance(value, dict) or value.keys() - {*texts, *(() if inner else ("fields",))}:
         return False
     fields = value.get("fields", {})
-    fits = all(_is_text(value.get(name, "")) for name in _TEXTS)
+    fits = all(_is_text(value.get(name, ""), longest) for name, longest in texts.items())
     return fits and isinstance(fields, dict) and len(fields) <= _MOST and all(_is_label(item, inner=True) for item in fields.values())
 
 
-def _is_text(value: Any) -> bool:
-    """Return whether this is a short text, or one for some of the languages."""
+def _is_text(value: Any, longest: int) -> bool:
+    """Return whether this is a text of at most so many characters, or one for some of the languages."""
     if isinstance(value, dict):
-        return bool(value) and not value.keys() - {*LOCALES} and all(isinstance(text, str) and _is_text(text) for text in value.values())
-    return isinstance(value, str) and len(value) <= _LONGEST
+        texts = value.values()
+        return bool(value) and not value.keys() - {*LOCALES} and all(isinstance(text, str) and _is_text(text, longest) for text in texts)
+    return isinstance(value, str) and len(value) <= longest

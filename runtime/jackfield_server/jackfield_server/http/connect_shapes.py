@@ -11,14 +11,21 @@ THEME: Json = closed_with((), {
     "color": {"type": "string", "pattern": "^#[0-9A-Fa-f]{6}$"}, "scheme": {"enum": ["light", "dark"]},
     "wordmark": {"type": "string", "maxLength": 24_000, "description": "A logo that shows the name, which is not written beside it."},
 })  # fmt: skip
-_TEXT: Json = {"type": "string", "maxLength": 500}
-_TEXTS: Json = {"anyOf": [_TEXT, {**closed_with((), dict.fromkeys(LOCALES, _TEXT)), "minProperties": 1}]}
-_WORDS: Json = {"title": _TEXTS, "description": _TEXTS}
+
+
+def _texts(longest: int) -> Json:
+    """Return the shape of a text of at most so many characters, or of one for each language."""
+    text: Json = {"type": "string", "maxLength": longest}
+    return {"anyOf": [text, {**closed_with((), dict.fromkeys(LOCALES, text)), "minProperties": 1}]}
+
+
+_WORDS: Json = {"title": _texts(500), "description": _texts(500)}
+_SETUP: Json = {**_texts(4_000), "description": "Markdown: where the user finds the values, in the place of the type's guide."}
 _LABELS: Json = {
     "type": "object", "maxProperties": 50,
     "description": "Your words for types and their fields, by type; each a text, or one for each language.",
     "additionalProperties": closed_with(
-        (), {**_WORDS, "fields": {"type": "object", "additionalProperties": closed_with((), _WORDS)}}
+        (), {**_WORDS, "setup": _SETUP, "fields": {"type": "object", "additionalProperties": closed_with((), _WORDS)}}
     ),
 }  # fmt: skip
 _WARNINGS: Json = {"type": "array", "items": object_of(("path", "message"), path=STRING, message=STRING)}
