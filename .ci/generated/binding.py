@@ -12,6 +12,7 @@ from jackfield_http.paging import Kind
 
 _TEXT: Json = {"type": "string", "minLength": 1}
 _KEY: Json = {"type": "string", "pattern": ACTION_KEY}
+_FIELD: Json = {"type": "string", "pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", "maxLength": 200}
 _POINTER: Json = {"type": "string", "pattern": "^/"}
 _STATUSES: Json = {"type": "array", "items": {"type": "integer", "minimum": 300, "maximum": 599}}
 _TEXTS: Json = {"type": "array", "items": _TEXT}
@@ -46,10 +47,7 @@ def credentials() -> Json:
             "tokenUrl": {**_TEXT, "description": "Where tokens are issued."},
             "revocationUrl": {**_TEXT, "description": "Where an approval is ended."},
             "authorizationUrl": {**_TEXT, "description": "Where a person approves."},
-            "clientAuthentication": {
-                "enum": ["basic", "body", "none"],
-                "description": "How the client's secret is sent to the token endpoint.",
-            },
+            "clientAuthentication": {"enum": ["basic", "body", "none"], "description": "How the token endpoint gets the client's secret."},
             "tokenParameters": {
                 "type": "object",
                 "additionalProperties": {"type": "string"},
@@ -481,16 +479,14 @@ def _paging() -> Json:
             "size": {**_KEY, "description": "Input that takes the page's size."},
             "more": {**_POINTER, "description": "Member that says whether there are more pages."},
             "last": {**_POINTER, "description": "Member that says whether this is the last page, where there is no 'more'."},
-            "header": {
-                "type": "string",
-                "pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",
-                "maxLength": 200,
-                "description": "Header field of the response that names the next page, in place of 'response'.",
-            },
+            "header": {**_FIELD, "description": "Header field of the response that names the next page, in place of 'response'."},
             "first": {"type": "integer", "minimum": 0, "description": "Number of the first page, or of its first item; it is sent."},
             "ends": {**_STATUSES, "description": "Statuses of a page after the first that mean that the list has ended."},
             "cuts": {**_STATUSES, "description": "Statuses of a page after the first by which the provider shows no more of the list."},
             "emptyEnds": {"const": True, "description": "An empty page is the last, although it names a next one."},
+            "partial": {**_POINTER, "description": "Member that is true if a page lacks items of the list."},
+            "total": {**_POINTER, "description": "Number of items of the whole list."},
+            "most": {"type": "integer", "minimum": 1, "description": "Items that the provider shows of a list at most; with 'total'."},
             "continue": {**_POINTER, "description": "Path of the pages after the first, if it is another one: they take the token alone."},
         },
         ["kind", "confidence"],

@@ -12,6 +12,9 @@ import pytest
 
 from jackfield.connector.evidence_rows import unfit_looks
 from jackfield.manifest.manifest import Manifest
+from jackfield_http.bindings.error_rows import errors_of
+from jackfield_http.errors import Refusal
+from jackfield_http.headers import Headers
 from jackfield_market.testing.fake_proof import action_faults, sign_in_faults, throttling_faults
 from jackfield_market.testing.fake_runtime import connect, fake_runtime, first_read
 from jackfield_openapi.shelf.projects import built, project_files
@@ -97,6 +100,17 @@ def test_every_action_runs(key: str) -> None:
 def test_a_throttled_call_waits(key: str) -> None:
     """One 429 costs one request more."""
     assert list(throttling_faults(_manifest(key))) == []
+
+
+@pytest.mark.parametrize("key", [service.key for service in SERVICES if service.about["errors"] == {"like": "google"}])
+@pytest.mark.parametrize(("reason", "code"), [
+    ("userRateLimitExceeded", "rate_limited"), ("quotaExceeded", "quota_exceeded"), ("insufficientPermissions", "forbidden"),
+])  # fmt: skip
+def test_a_limit_told_by_its_reason_alone_is_one(key: str, reason: str, code: str) -> None:
+    """Google's older APIs answer 403 for a limit and for a right that is missing."""
+    refused = {"error": {"code": 403, "message": "Refused.", "errors": [{"domain": "global", "reason": reason}]}}
+    error = errors_of(_manifest(key)["http"]["errors"]).explain(Refusal("GET /", 403, Headers(()), refused))
+    assert error.code == code
 
 
 @pytest.mark.parametrize("service", SERVICES, ids=KEYS)

@@ -54,6 +54,18 @@ class Declared(Protocol):
         """True if an empty page is the last, although it names a next one."""
 
     @property
+    def partial(self) -> str | None:
+        """JSON Pointer of a member that is true if a page lacks items of its list."""
+
+    @property
+    def total(self) -> str | None:
+        """JSON Pointer of the number of items of the whole list."""
+
+    @property
+    def most(self) -> int | None:
+        """Number of items that the provider shows of a list at most."""
+
+    @property
     def is_assumed(self) -> bool:
         """True if nobody has declared that the API sends ``Link``."""
 
@@ -89,6 +101,17 @@ def following(pages: Declared, answer: Answer, body: Any, position: int) -> Foll
     if pages.kind == "linkHeader":
         return _linked(pages, answer, body, more)
     return _named(pages, body, more) if is_named else _counted(pages, body, position, more)
+
+
+def lacking(pages: Declared, body: Any, found: Following) -> str | None:
+    """Return why a list is not complete although each page is read. A page may say that it lacks items, or the last one that there are
+    more than the provider shows. None if nothing says so."""
+    if pages.partial is not None and yes_or_no(find(body, pages.partial)):
+        return f"the list may lack items: the provider says so at '{pages.partial}'"
+    total = None if pages.total is None or found != END else find(body, pages.total)
+    if pages.most is None or not isinstance(total, int | float) or isinstance(total, bool) or total <= pages.most:
+        return None
+    return f"the list has {plain(total)} items, of which the provider shows the first {pages.most}: narrow what is asked for"
 
 
 def page_token(value: Any) -> str | None:

@@ -12,7 +12,7 @@ from jackfield_http import page_urls
 from jackfield_http.answers import Answer
 from jackfield_http.client import HttpClient
 from jackfield_http.headers import is_token
-from jackfield_http.page_ends import following
+from jackfield_http.page_ends import following, lacking
 from jackfield_http.pointers import find
 from jackfield_http.urls import Url, fill
 
@@ -59,7 +59,9 @@ class Pages:
     page size, ``largest`` its maximum. ``more`` points at a member that is false on the last page, ``last`` at one that is true there.
     ``header`` names the header field of a response that has the token. ``ends`` are statuses of a page after the first that mean that the
     list has ended. ``cuts`` are those by which a provider shows no more of it: it is not complete then. ``empty_ends``: an empty page is
-    the last, although it names a next one. ``under`` is the path below which pages may be, if not at the list's own.
+    the last, although it names a next one. ``partial`` points at a member that is true if a page lacks items. ``total`` points at the
+    number of items of the whole list, of which the provider shows ``most``. ``under`` is the path below which pages may be, if not at the
+    list's own.
     ``is_assumed``: nobody has declared that the API sends ``Link``, so a response without it says nothing.
     """
 
@@ -78,10 +80,13 @@ class Pages:
     header: str = ""
     cuts: tuple[int, ...] = ()
     empty_ends: bool = False
+    partial: str | None = None
+    total: str | None = None
+    most: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what would end a list after its first page, or never."""
-        for name, at in (("items", self.items), ("next", self.next), ("more", self.more), ("last", self.last)):
+        for name, at in (("items", self.items), ("next", self.next), *self._places()):
             if at and not at.startswith("/"):
                 raise ValueError(f"'{name}' is not a JSON Pointer: it must begin with a slash")
         if self.kind not in {"linkHeader", "url"} and not self.parameter:
@@ -93,6 +98,9 @@ class Pages:
         if self.more is not None and self.last is not None:
             raise ValueError("'more' and 'last' say the same thing: declare one of them")
 
+    def _places(self) -> Iterator[tuple[str, str | None]]:
+        yield from (("more", self.more), ("last", self.last), ("partial", self.partial), ("total", self.total))
+
     @classmethod
     def bound(cls, row: Mapping[str, Any], pagination: Pagination) -> Pages:
         """Pages of a bound action, as its manifest declares them."""
@@ -101,7 +109,7 @@ class Pages:
         parameter = row.get("input", pagination.token_input)
         ends = {"ends": tuple(row.get("ends", ())), "cuts": tuple(row.get("cuts", ())), "empty_ends": row.get("emptyEnds", False)}
         following = "" if "header" in row else row.get("response", usual)
-        told = {"last": row.get("last"), "header": row.get("header", "")}
+        told = {**{name: row.get(name) for name in ("last", "partial", "total", "most")}, "header": row.get("header", "")}
         options = {"first": first, **ends, "is_assumed": row.get("confidence", "high") != "high", **told}
         return cls(kind, row.get("items", ""), parameter, following, row.get("more"), row.get("size"), **options)
 
@@ -212,8 +220,9 @@ class Pages:
         """
         found = following(self, answer, body, position)
         call = current_call()
-        if found.unknown is not None and call is not None:
-            call.unfinished(found.unknown)
+        reason = found.unknown or lacking(self, body, found)
+        if reason is not None and call is not None:
+            call.unfinished(reason)
         if found.next is None or not (self.kind in {"linkHeader", "url"} or (self.kind == "token" and page_urls.is_whole(found.next))):
             return found.next
         url = api.unsigned(page_urls.given(answer.url, found.next, api.server or answer.url, root=_root(api)))

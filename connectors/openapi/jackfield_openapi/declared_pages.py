@@ -13,7 +13,8 @@ from jackfield_openapi.operations import Operation
 from jackfield_openapi.parameters import Drawn
 
 _KINDS = get_args(Kind)
-_POINTERS = ("response", "items", "more", "last")
+_POINTERS = ("response", "items", "more", "last", "partial", "total")
+_NAMES = ("input", *_POINTERS, "header", "first", "ends", "cuts", "emptyEnds", "most", "continue")
 
 Json = dict[str, Any]
 
@@ -23,10 +24,7 @@ def declared_pages(operation: Operation, given: Mapping[str, Any], drawn: Drawn)
 
     :raises InvalidInput: if it is not valid: a list would end after its first page.
     """
-    kind, pages = (
-        given.get("kind"),
-        {name: given[name] for name in ("input", *_POINTERS, "header", "first", "ends", "cuts", "emptyEnds", "continue") if name in given},
-    )
+    kind, pages = given.get("kind"), {name: given[name] for name in _NAMES if name in given}
     fault = None
     if pages.get("items") == "":  # the answer itself is the list
         del pages["items"]
@@ -74,6 +72,9 @@ def _end_fault(kind: object, pages: Json) -> str | None:
         given = pages.get(name, [])
         if not isinstance(given, list) or not all(type(status) is int and 300 <= status <= 599 for status in given):
             return f"'{name}' must be a list of statuses from 300 to 599, such as [404]"
+    most = pages.get("most", 1)
+    if ("most" in pages) is not ("total" in pages) or type(most) is not int or most < 1:
+        return "'most' is a number of items, and needs 'total', the place of the number of all items; 'total' needs 'most'"
     if "emptyEnds" in pages and not (pages["emptyEnds"] is True and kind in ("url", "linkHeader")):
         return "'emptyEnds' may be true, for the kinds 'url' and 'linkHeader'; pages that are counted end so without it"
     return None

@@ -221,6 +221,21 @@ def test_a_list_that_its_provider_cuts_is_not_complete(tmp_path: Path) -> None:
     assert "shows no further pages" in result.meta.warnings[0]["message"]
 
 
+@pytest.mark.parametrize(("last", "is_complete", "warning"), [
+    ({"count": 1000, "partial": False}, True, ""), ({"count": 1001}, False, "1001 items, of which the provider shows the first 1000"),
+    ({"count": 2, "partial": True}, False, "at '/partial'"), ({"count": "many"}, True, ""), ({}, True, ""),
+])  # fmt: skip
+def test_a_search_that_says_what_it_lacks_is_not_complete(tmp_path: Path, last: Json, is_complete: bool, warning: str) -> None:
+    """GitHub shows 1,000 items of a search, and names no next page then; a search that took it too long lacks items as well."""
+    told = {"partial": "/partial", "total": "/count", "most": 1000}
+    pages = {"kind": "token", "input": "after", "response": "/end", "items": "/data", **told}
+    schema = _object(data=_LIST, end=_TEXT, partial=_FLAG, count={})
+    answers = [Answer({"data": [1], "end": "b", "count": 1001}), Answer({"data": [2], **last})]
+    result, asked = _declared(tmp_path, [_parameter("after")], schema, pages, answers)
+    assert (result.unwrap()["data"], result.meta.complete, asked) == ([1, 2], is_complete, 2)
+    assert [warning in one["message"] for one in result.meta.warnings] == [True] * bool(warning)
+
+
 def test_an_empty_page_may_end_a_list_of_addresses(tmp_path: Path) -> None:
     """Mailgun names a next page on the last one, too, which is empty."""
     pages = {"kind": "url", "response": "/next", "items": "/data", "emptyEnds": True}
@@ -229,9 +244,11 @@ def test_an_empty_page_may_end_a_list_of_addresses(tmp_path: Path) -> None:
     assert (result.unwrap()["data"], result.meta.complete, asked) == ([1], True, 2)
 
 
-@pytest.mark.parametrize("wrong", [{"cuts": [200]}, {"ends": 404}, {"emptyEnds": True}])
+@pytest.mark.parametrize("wrong", [
+    {"cuts": [200]}, {"ends": 404}, {"emptyEnds": True}, {"most": 5}, {"total": "/n"}, {"total": "/n", "most": 0}, {"partial": "n"},
+])  # fmt: skip
 def test_declared_ends_are_checked(tmp_path: Path, wrong: Json) -> None:
-    """Statuses of success end no list, and an empty page of a counted list ends it anyway."""
+    """Statuses of success end no list, an empty page of a counted list ends it anyway, and a limit is one of a number."""
     pages = {"kind": "page", "input": "page", "items": "/data", **wrong}
     with pytest.raises(InvalidInput, match=next(iter(wrong))):
         _declared(tmp_path, [_parameter("page", type="integer")], _object(data=_LIST), pages, [Answer({})])

@@ -19,7 +19,7 @@ from jackfield_openapi.shelf.services import Service
 from jackfield_openapi.swagger import upgraded
 
 _PLACE = re.compile(r"\{[^{}]*\}")
-_PAGED = ("response", "items", "more", "last")
+_PAGED = ("response", "items", "more", "last", "partial", "total")
 _DEPTH = 12
 _VARIABLE = "\x00"
 """Stands for a variable of a server's address."""

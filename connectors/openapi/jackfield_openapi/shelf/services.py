@@ -170,7 +170,7 @@ def _check_pages(file: Path, operation: Json, document: Json) -> None:
     """Check that the answer to a list declares where the next page and its items are: a list that ends early says that it is whole."""
     paging = operation.get("x-jackfield", {}).get("pagination")
     answer = _answer_of(operation) if isinstance(paging, dict) else None
-    for member in ("items", "response", "more", "last") if answer is not None else ():
+    for member in ("items", "response", "more", "last", "partial", "total") if answer is not None else ():
         place = None if member == "response" and paging.get("kind") == "lastId" else paging.get(member)  # that is in an item
         if isinstance(place, str) and place.startswith("/") and not may_hold(document, answer, steps_of(place)):
             text = f"'pagination' of '{operation.get('operationId')}' names '{place}' ('{member}'), which its answer does not declare"
