@@ -93,6 +93,30 @@ def test_columns_find_their_inputs_and_rows_are_judged_before_any_is_queued(plac
     assert entries(place) == []
 
 
+@pytest.mark.parametrize(
+    ("columns", "goes"),
+    [
+        ("Email,Subject line,Message", ["/to", "/subject", "/text"]), ("e-mail address,From", ["/to", ""]), ("To,Mail", ["/to", ""]),
+        ("customerEmail,Title", ["/to", "/subject"]), ("Sender Email,name,Reply to", ["/sender", "", "/replyTo"]),
+        ("From email,,x", ["", "", ""]),
+    ],
+)  # fmt: skip
+def test_columns_of_a_spreadsheet_find_what_they_mean(place: Place, client: Client, columns: str, goes: list[str]) -> None:
+    """By words for the same, and 'Email' is whom a message goes to. A guess is marked; who sends is none, nor is a part of a name."""
+    place.host.runtime("default").connections.add(
+        "ses", "aws/apiKeySecret", {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "k" * 40, "region": "eu-west-1"}, test=False
+    )
+    call = json.dumps({"connection": "ses", "inputs": {"sender": "shop@example.com", "text": "Hello"}})
+    begun = client.get("/new-batch?connector=aws-ses&action=sendEmail")
+    given = {"connector": "aws-ses", "action": "sendEmail", "reference": hidden(begun, "reference"), "invocation": call}
+    page = sent(client, {"csrf": begun.csrf, **given, "rows": f"{columns}\n{','.join(['ada@example.com'] * len(goes))}\n"})
+    fields = re.findall(r'<select id="column-\d+".*?</select>', page.text, re.DOTALL)
+    assert [(re.findall(r'value="([^"]*)" selected', one) or [""])[0] for one in fields] == goes, page.words
+    named = {"To", "Sender Email", "Reply to"}
+    guesses = sum(bool(target) and column not in named for column, target in zip(columns.split(","), goes, strict=True))
+    assert page.words.count("Guessed from the column's name") == guesses
+
+
 def test_each_row_becomes_one_call_that_its_batch_finds(place: Place, client: Client) -> None:
     """Inputs of the form hold for all rows, a column goes before them; empty cells are left out; labels name batch and row."""
     fields = form(client, "text,times,gate\nOne,2,\nTwo,,\n", {"loud": True, "times": 5})

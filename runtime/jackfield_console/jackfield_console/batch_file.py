@@ -13,7 +13,7 @@ from jackfield.invocation import decode
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import Detail, InvalidInvocation
 from jackfield.kernel.pointers import child, names
-from jackfield.kernel.walk import is_secret, nodes
+from jackfield.kernel.walk import extension, is_secret, nodes
 from jackfield.manifest.manifest import ActionManifest
 from jackfield_console.form_schema import form_schema
 
@@ -25,18 +25,32 @@ _EQUAL = re.compile(r"[\W_]+")
 _TEXTS = frozenset({"text", "textarea", "password", "choice", "boolean", "integer", "number"})
 """Kinds of fields whose value is the text of a cell: a call reads numbers and booleans from texts without loss."""
 _SEVERAL = frozenset({"list", "choices"})
+_WORD = re.compile(r"[A-Z]?[^\W_A-Z]+|[A-Z]+(?![a-z])")
+_MAIL = frozenset({"email", "emails", "mail", "mails", "recipient", "recipients"})
+_BESIDE_MAIL = frozenset({"e", "address", "addresses", "to", "customer", "contact", "user", "person"})
+"""Words beside which a column with an address of a person still is whom a message goes to; others, such as 'from', say what else it is."""
+_MAIL_FORMATS = frozenset({"email", "idn-email", "mailbox", "mailbox-list"})
+_ALIKE = (
+    {"text", "body", "message", "content"}, {"subject", "title", "headline"}, {"phone", "telephone", "mobile", "cell"},
+    {"url", "link", "website"}, {"amount", "price", "total"}, {"quantity", "count"}, {"description", "summary", "details"},
+)  # fmt: skip
+"""Words that name the same in spreadsheets and in APIs."""
+_IDLE = frozenset({"the", "of", "a", "line", "field", "value", "column"})
+"""Words that tell no two inputs apart."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
     """An input that a column may fill: its JSON Pointer, its title and the kind of its field. ``takes_text`` tells whether it takes a text as
-    it is."""
+    it is, ``gets_message`` whether it has the addresses to which the action sends, ``is_mail`` whether it is an email address."""
 
     pointer: str
     title: str
     kind: str
     takes_text: bool = False
     is_secret: bool = False
+    gets_message: bool = False
+    is_mail: bool = False
 
     def value(self, text: str) -> Any:
         """Read a cell. What is neither a text nor a list is JSON; a text that is no JSON stays one, and the call refuses it."""
@@ -109,7 +123,11 @@ def _targets(drawn: Mapping[str, Any], root: Mapping[str, Any], schema: Any, pat
             yield from _targets(member["properties"], root, declared.get(name), pointer, f"{title}: ")
             continue
         found = nodes(root, declared.get(name))
-        yield Target(pointer, title, kind, any(node.get("type") == "string" for node in found), any(map(is_secret, found)))
+        yield Target(
+            pointer, title, kind, any(node.get("type") == "string" for node in found), any(map(is_secret, found)),
+            kind in _TEXTS | _SEVERAL and any(extension(node).get("recipient") for node in found),
+            any(node.get("format") in _MAIL_FORMATS for node in found),
+        )  # fmt: skip
 
 
 def guessed(columns: Sequence[str], known: Sequence[Target]) -> list[str]:
@@ -119,6 +137,35 @@ def guessed(columns: Sequence[str], known: Sequence[Target]) -> list[str]:
         for name in (target.pointer.removeprefix("/"), target.title):
             named.setdefault(_plain(name), target.pointer)
     return [named.get(_plain(column), "") for column in columns]
+
+
+def alike(columns: Sequence[str], known: Sequence[Target]) -> list[str]:
+    """Return the pointer of the input that each column without one of its name or title probably means; empty texts for the others.
+
+    It is whom a message goes to for 'Email', and for others the only input whose name or title has the same words, or words for the same. A
+    secret is no guess.
+    """
+    sure = guessed(columns, known)
+    found: list[str] = []
+    for column, pointer in zip(columns, sure, strict=True):
+        free = [target for target in known if target.pointer not in (*sure, *found) and not target.is_secret]
+        found.append("" if pointer else _meant(_words(column), known, free))
+    return found
+
+
+def _meant(words: frozenset[str], known: Sequence[Target], free: Sequence[Target]) -> str:
+    if words & _MAIL and words <= _MAIL | _BESIDE_MAIL:
+        first = [target for target in known if target.gets_message][:1] or [target for target in known if target.is_mail]
+        meant = [target for target in first if target in free]  # a copy is for others than whom the message goes to
+    else:
+        meant = [target for target in free if words in (_words(target.pointer), _words(target.title))] if words else []
+    return meant[0].pointer if len(meant) == 1 else ""
+
+
+def _words(name: str) -> frozenset[str]:
+    """Return the words of a name that tell it apart, the first one of those for the same."""
+    words = {word.casefold() for word in _WORD.findall(name)} - _IDLE
+    return frozenset(next((min(group) for group in _ALIKE if word in group), word) for word in words)
 
 
 def _plain(name: str) -> str:

@@ -26,7 +26,7 @@ from jackfield.manifest.manifest import ActionManifest, Manifest
 from jackfield.redaction.marks import MASK
 from jackfield_console.action import call_fields, read_invocation
 from jackfield_console.action_choice import actions_offered, choosing, chosen_action
-from jackfield_console.batch_file import MOST_ROWS, Row, Rows, Target, guessed, read_rows, row_inputs, targets
+from jackfield_console.batch_file import MOST_ROWS, Row, Rows, Target, alike, guessed, read_rows, row_inputs, targets
 from jackfield_console.connection_choice import connection_dialog, fitting_connections, refuse_unchosen
 from jackfield_console.layout.assets import FORM_SCRIPTS
 from jackfield_console.layout.components import check_field, choice_field, fault, fault_of, field, form, h, notice
@@ -40,6 +40,7 @@ BATCH = "batch"
 _ROW = "row"
 """Label with the number of the row."""
 _TITLE = "Run for each row of a file"
+_GUESSED = "Guessed from the column's name."
 _PREVIEWED = 5
 _CHECKED = 1000
 """Rows that are judged before they are queued, each as its call would be."""
@@ -163,7 +164,8 @@ def _form(request: PageRequest, called: tuple[Manifest, ActionManifest], begun: 
 
 
 def _read(request: PageRequest, action: ActionManifest, common: Mapping[str, Any]) -> _Batch:
-    """Read the form. The columns go where their names say until somebody has chosen otherwise for the columns of this file.
+    """Read the form. The columns go where their names say, or probably mean, until somebody has chosen otherwise for the columns of this
+    file.
 
     :raises InvalidInvocation: if the file cannot be read, or two columns go to one input.
     """
@@ -173,7 +175,7 @@ def _read(request: PageRequest, action: ActionManifest, common: Mapping[str, Any
     text = request.form["rows"]
     file, known = read_rows(text), targets(action)
     by_pointer = {target.pointer: target for target in known}
-    columns = guessed(file.columns, known)
+    columns = [sure or likely for sure, likely in zip(guessed(file.columns, known), alike(file.columns, known), strict=True)]
     if request.form.get("columns") == _names(file):
         columns = [request.form.get(f"column-{place}", "") for place in range(len(file.columns))]
     chosen = [by_pointer.get(pointer) for pointer in columns]
@@ -230,12 +232,16 @@ def _told(row: Row, error: JackfieldError) -> Iterator[_Fault]:
 def _columns(batch: _Batch) -> Node:
     """Render the choice of an input for each column."""
     inputs = [("", "Not used"), *((target.pointer, target.title) for target in batch.known)]
+    likely = alike(batch.file.columns, batch.known)
+    hints = [_GUESSED if target is not None and target.pointer == likely[place] else None for place, target in enumerate(batch.chosen)]
     return [
         h.h2("Columns"),
         h.input(type="hidden", name="columns", value=_names(batch.file)),
         h.div(
             [
-                choice_field(f"column-{place}", name or f"Column {place + 1}", inputs, "" if target is None else target.pointer)
+                choice_field(
+                    f"column-{place}", name or f"Column {place + 1}", inputs, "" if target is None else target.pointer, hints[place]
+                )
                 for place, (name, target) in enumerate(zip(batch.file.columns, batch.chosen, strict=True))
             ],
             class_="pair",

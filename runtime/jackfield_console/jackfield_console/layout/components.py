@@ -262,10 +262,10 @@ def lines_field(name: str, label: str, lines: Iterable[str], hint: Node = None, 
     return field(name, label, area, hint)
 
 
-def choice_field(name: str, label: str, choices: Iterable[tuple[str, str]], chosen: str) -> Markup:
+def choice_field(name: str, label: str, choices: Iterable[tuple[str, str]], chosen: str, hint: str | None = None) -> Markup:
     """Render a labelled field for one of several values; ``choices`` are values with their titles."""
     options = [h.option(text, value=value, selected=value == chosen) for value, text in choices]
-    return field(name, label, h.select(options, id=name, name=name))
+    return field(name, label, h.select(options, id=name, name=name, aria_describedby=_described(name, hint)), hint)
 
 
 def check_field(name: str, label: str, on: bool, hint: str | None = None, *, changes: bool = True) -> Markup:
