@@ -19,6 +19,7 @@ from jackfield_platform.schedules.schedules import WorkspaceSchedules
 from jackfield_platform.triggers.subscriptions import WorkspaceSubscriptions
 from jackfield_server.shared.process.server_context import ServerContext
 from jackfield_store.access import Workspaces
+from jackfield_store.management.oauth_clients import oauth_clients
 
 pytest_plugins = ["browser"]
 
@@ -125,7 +126,7 @@ def test_the_operator_is_told_of_all_workspaces(place: Place) -> None:
     page = operator.get("/tenants")
     assert "Nothing is wrong." not in page.words
     assert "The server has no fault; some workspaces need attention" in page.words
-    assert "Waiting for approval acme-1 1 1 1 1 1" in page.words
+    assert "Waiting for approval acme-1 0 1 1 1 1 1" in page.words
     assert 'href="/tenants/acme-1"' in page.text.partition('id="workspaces-attention"')[2]
     tenant = operator.get("/tenants/acme-1")
     assert [text for text in TOLD if text.replace(" :", ":").replace(" .", ".") not in tenant.words] == []
@@ -140,12 +141,36 @@ def test_a_subscription_that_is_cured_is_told_no_more(place: Place) -> None:
     subscriptions.disable("others")
     for name in ("hall", "yard"):
         runtime.connections.remove(name)
-    assert "default 0 2 0 0 0" in operator.get("/tenants").words
+    assert "default 0 0 2 0 0 0" in operator.get("/tenants").words
     runtime.connections.add("yard", "echo/token", {"token": "sesame"})
     subscriptions.enable("others")
     subscriptions.change("orders", {"then": {**SAY, "connection": "yard"}})
     assert "Nothing is wrong." in operator.get("/tenants").words
     assert "Needs attention" not in operator.get("/").words
+
+
+def test_what_the_store_knows_of_connections_is_told(place: Place) -> None:
+    """Before anything stumbles over it: a failed test, refused credentials, and an OAuth client that is gone; an index counts them."""
+    storage, runtime, operator = place.host.storage, place.host.runtime("default"), place.signed_in()
+    database = storage.database
+    clients = oauth_clients(storage, "default", place.host.clock, Actor("library"), "operator")
+    for name in ("shop", "Shop"):
+        clients.add(
+            name, ("api.example.com",), {"clientId": "c", "clientSecret": "a-secret-of-it", "tokenUrl": "https://id.example.com/token"}
+        )
+        values = {"oauthClient": name, "server": "https://api.example.com"}
+        runtime.connections.add(f"at-{name}", "http/oauth2ClientCredentials", values, test=False)
+    assert "Needs attention" not in operator.get("/").words
+    with database.write() as transaction:
+        transaction.change("UPDATE connections SET status = 'failing' WHERE name = 'yard'", {})
+    clients.remove("shop", force=True)
+    rows = {row["name"]: row["status"] for row in runtime.connections.list().items}
+    assert (rows["at-shop"], rows["at-Shop"]) == ("expired", "untested")
+    assert "failing 2 connections fail : at-shop , yard ." in operator.get("/").words
+    assert "default 2 0 0 0 0 0" in operator.get("/tenants").words
+    assert "at-shop" in operator.get("/connections?status=expired").text.partition('id="found"')[2]
+    blind = place.signed_in(token(place, "manage", rules=Rules(block=("echo/*", "http/*")))).get("/")
+    assert "Needs attention" not in blind.words
 
 
 def test_the_pages_that_tell_it_are_accessible(browser: Browser, console: Console, thoroughly: bool) -> None:

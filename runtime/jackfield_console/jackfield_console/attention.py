@@ -1,4 +1,4 @@
-"""Cards of what needs a person: schedules and subscriptions that stand still, failing callbacks, dead deliveries, and calls that wait for an
+"""Cards of what needs a person: connections that fail, schedules and subscriptions that stand still, failing callbacks, dead deliveries, and calls that wait for an
 approval. That of one workspace links to each, as its lists tell it; the operator's counts those of all workspaces."""
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from jackfield_server.shared.operations.callbacks import callbacks_of, deliverie
 from jackfield_store.access.platform_tokens import pattern_of
 
 _LOOKED_AT = 500
-"""Schedules, and subscriptions, that are looked at for what they refer to and is gone."""
+"""Connections, schedules, and subscriptions, that are looked at, the last two for what they refer to and is gone."""
 _NAMED = 3
 _MOST_WORKSPACES = 50
 _TITLES = {
-    "schedules": "Broken schedules", "subscriptions": "Failing subscriptions", "callbacks": "Failing callbacks",
+    "connections": "Failing connections", "schedules": "Broken schedules", "subscriptions": "Failing subscriptions", "callbacks": "Failing callbacks",
     "deliveries": "Dead deliveries", "approvals": "Waiting for approval",
 }  # fmt: skip
 
@@ -74,6 +74,9 @@ def workspaces_card(request: PageRequest) -> Markup | None:
 
 def _found(request: PageRequest) -> Iterator[_Trouble]:
     identity, runtime = request.identity, request.runtime
+    page = request.connections.list(limit=_LOOKED_AT)
+    lost = [row for row in page.items if row["status"] in ("failing", "expired")]
+    yield _of_rows("failing", "1 connection fails", "connections fail", "/connections", lost, is_cut=page.next_cursor is not None)
     rows, more = WorkspaceSchedules(runtime, identity.caller, identity.actor).page(None, _LOOKED_AT)
     broken = [row for row in rows if row["status"] == "stopped" or "fault" in row]
     many = "schedules do not run"

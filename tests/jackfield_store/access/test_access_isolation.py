@@ -98,11 +98,14 @@ EXCEPTIONS = {
     r"SELECT workspace, master_key_id FROM data_keys WHERE workspace IN \(": "names the workspaces that a loop is about to serve",
     r"^SELECT name FROM \(SELECT name FROM workspaces UNION": "an upgrade's: it begins the logs of workspaces that have none",
     r"FROM audit_heads WHERE workspace > :after": "an upgrade's: it seals the heads of all logs",
-    r"^\s*SELECT workspace, 'schedules' AS kind, COUNT": "the operator's: how many things of each workspace need a person",
+    r"^\s*SELECT workspace, 'connections' AS kind, COUNT": "the operator's: how many things of each workspace need a person",
     r"FROM data_keys GROUP BY master_key_id": "the operator's: how many data keys each wrapper has wrapped",
     r"SELECT workspace, wrappers, seal FROM workspace_wrappers ORDER BY workspace": "the operator's: which workspaces have their own key",
     r"SELECT workspace, name FROM connections WHERE public_values LIKE :text": (
         "completed by the workspace, or for the operator: which connections name a client of the server"
+    ),
+    r"UPDATE connections SET status = 'expired' WHERE status <> 'expired' AND public_values LIKE :text": (
+        "completed by the workspace, or for the operator: which connections name a client of the server that is removed"
     ),
     r"^AND NOT EXISTS \( SELECT 1 FROM oauth_clients hiding WHERE hiding.workspace = connections.workspace": (
         "compares with the workspace of the row around it"

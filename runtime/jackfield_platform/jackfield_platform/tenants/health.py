@@ -20,10 +20,13 @@ _CONNECTIONS = f"""
 SELECT COUNT(*) AS n, COALESCE(SUM(CASE WHEN status IN ('failing', 'expired') THEN 1 ELSE 0 END), 0) AS failing
 FROM connections WHERE workspace = :workspace AND {LISTED}
 """
-TROUBLES = ("schedules", "subscriptions", "callbacks", "deliveries", "approvals")
+TROUBLES = ("connections", "schedules", "subscriptions", "callbacks", "deliveries", "approvals")
 """What may need a person, in the order in which it is told."""
-_TROUBLES = """
-SELECT workspace, 'schedules' AS kind, COUNT(*) AS n FROM schedules WHERE status = 'stopped' GROUP BY workspace
+_TROUBLES = f"""
+SELECT workspace, 'connections' AS kind, COUNT(*) AS n FROM connections{{known}} WHERE status IN ('failing', 'expired') AND {LISTED}
+GROUP BY workspace
+UNION ALL
+SELECT workspace, 'schedules', COUNT(*) FROM schedules WHERE status = 'stopped' GROUP BY workspace
 UNION ALL
 SELECT workspace, 'subscriptions', COUNT(*) FROM subscriptions WHERE status = 'failing' GROUP BY workspace
 UNION ALL
@@ -32,7 +35,7 @@ SELECT workspace, 'subscriptions', COUNT(*) FROM subscriptions s WHERE lost IS N
 UNION ALL
 SELECT workspace, 'callbacks', COUNT(*) FROM callbacks WHERE failing_since IS NOT NULL AND status = 'active' GROUP BY workspace
 UNION ALL
-SELECT workspace, 'deliveries', COUNT(*) FROM deliveries{dead} WHERE state = 'dead' GROUP BY workspace
+SELECT workspace, 'deliveries', COUNT(*) FROM deliveries{{dead}} WHERE state = 'dead' GROUP BY workspace
 UNION ALL
 SELECT a.workspace, 'approvals', COUNT(*) FROM approvals a JOIN invocations i ON i.workspace = a.workspace AND i.id = a.id
 WHERE a.status = 'waiting' AND i.status = 'queued' AND i.available_at IS NULL GROUP BY a.workspace
@@ -62,11 +65,12 @@ def health(database: Database, workspace: str, now: float) -> Health:
 def troubles(database: Database) -> dict[str, Counter[str]]:
     """Count what may need a person (``TROUBLES``) in each workspace that has any, and below the home of each platform.
 
-    These are stopped schedules, subscriptions that fail or have lost a connection, failing callbacks, dead deliveries, and calls that wait
-    for an approval.
+    These are connections whose last test failed or whose credentials have ended, stopped schedules, and subscriptions that fail or have
+    lost a connection. They are also failing callbacks, dead deliveries, and calls that wait for an approval.
     """
     found: dict[str, Counter[str]] = {}
-    statement = _TROUBLES.format(dead=database.dialect.indexed_by.format("deliveries_dead"))
+    hint = database.dialect.indexed_by
+    statement = _TROUBLES.format(known=hint.format("connections_attention"), dead=hint.format("deliveries_dead"))
     with database.read() as transaction:
         for row in transaction.execute(statement):
             found.setdefault(row.workspace, Counter())[row.kind] += int(row.n)

@@ -43,8 +43,13 @@ UPDATE oauth_clients SET version = version + 1, origin = :origin, hosts = :hosts
 WHERE workspace = :workspace AND name = :name AND version = :version
 """
 _REMOVE = "DELETE FROM oauth_clients WHERE workspace = :workspace AND name = :name"
-_USERS = """
-SELECT workspace, name FROM connections WHERE public_values LIKE :text ESCAPE '!' {where} ORDER BY workspace, name LIMIT 1000
+_EXACTLY = "AND REPLACE(public_values, :mention, '') <> public_values"  # LIKE of SQLite takes upper case for lower case
+_USERS = f"""
+SELECT workspace, name FROM connections WHERE public_values LIKE :text ESCAPE '!' {_EXACTLY} {{where}} ORDER BY workspace, name LIMIT 1000
+"""
+_LOST = f"""
+UPDATE connections SET status = 'expired' WHERE status <> 'expired' AND public_values LIKE :text ESCAPE '!' {_EXACTLY} {{where}}
+AND NOT EXISTS (SELECT 1 FROM oauth_clients other WHERE other.workspace IN (connections.workspace, '{SERVER}') AND other.name = :name)
 """
 _OWN_USERS = "AND workspace = :workspace"
 _SERVERS_USERS = """AND NOT EXISTS (
@@ -112,15 +117,26 @@ class OAuthClientTable(SealedTable):
         return transaction.change(_UPDATE, row) == 1
 
     def remove(self, transaction: Transaction, name: str) -> bool:
-        """Delete a client; return False if there is none."""
-        return transaction.change(_REMOVE, {"workspace": self._workspace, "name": name}) == 1
+        """Delete a client; return False if there is none. Connections that are left without a client are expired from then on."""
+        if transaction.change(_REMOVE, {"workspace": self._workspace, "name": name}) != 1:
+            return False
+        transaction.change(_LOST.format(where=self._meaning), self._mention(name))
+        return True
 
     def users(self, name: str) -> list[tuple[str, str]]:
         """Return workspace and name of up to 1,000 connections that mean this client. It reads all connections that may."""
-        values = {"workspace": self._workspace, "name": name, "text": f'%"{OAUTH_CLIENT}": "{like_literal(name)}"%'}
-        where = _SERVERS_USERS if self._workspace == SERVER else _OWN_USERS
         with self._database.read(flush=False) as transaction:
-            return [(row.workspace, row.name) for row in transaction.execute(_USERS.format(where=where), values)]
+            rows = transaction.execute(_USERS.format(where=self._meaning), self._mention(name))
+        return [(row.workspace, row.name) for row in rows]
+
+    @property
+    def _meaning(self) -> str:
+        """Condition of connections that mean this workspace's client, if they refer to its name."""
+        return _SERVERS_USERS if self._workspace == SERVER else _OWN_USERS
+
+    def _mention(self, name: str) -> dict[str, Any]:
+        mention = f'"{OAUTH_CLIENT}": "{name}"'
+        return {"workspace": self._workspace, "name": name, "mention": mention, "text": f"%{like_literal(mention)}%"}
 
     def _values(self, name: str, version: int, origin: Origin, hosts: Sequence[str], values: Mapping[str, Any]) -> dict[str, Any]:
         public = json.dumps({key: value for key, value in values.items() if key not in SECRETS}, sort_keys=True)
