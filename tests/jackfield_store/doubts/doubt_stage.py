@@ -125,6 +125,12 @@ def create(ticket: Ticket, desk: Desk) -> Filed:
     """File a ticket."""
     return file_ticket(ticket, desk)
 
+@connector.action("pairTicket", effect="write", marker=Marker(at="/externalId"), evidence=[LIST])
+def pair(ticket: Ticket, desk: Desk) -> Filed:
+    """File a ticket, and another one."""
+    file_ticket(ticket, desk)
+    return file_ticket(ticket, desk)
+
 @connector.action("putTicket", effect="write", marker=Marker(at="/externalId"), evidence=[OWN])
 def put(ticket: Ticket, desk: Desk) -> Filed:
     """File a ticket under an ID of its own."""

@@ -119,6 +119,18 @@ def test_two_things_with_one_marker_settle_nothing(stage: DoubtStage) -> None:
     assert stage.look(100_000.0) == 0
 
 
+def test_one_of_several_requests_settles_nothing(stage: DoubtStage) -> None:
+    """The first has succeeded, the second is lost: the ticket that is there is the first's, and a person decides."""
+    stage.script("done", "lost")
+    identifier = stage.invoke("pairTicket", idempotencyKey="k").meta.invocation_id
+    for seconds in (7.0, 40.0, 400.0, 4_000.0):
+        stage.look(seconds)
+    entry = stage.entry(identifier)
+    assert (entry.status, entry.resolved_by, entry.looks[0]["result"]) == ("in_doubt", None, "matched")
+    assert len(stage.noted("requests")) == 2
+    assert stage.settled == []
+
+
 def test_a_list_without_an_end_is_read_so_far(sqlite: Stages) -> None:
     """A provider that pages for ever keeps nobody: a look reads ten pages of it, and what lies beyond is not found."""
     stage = sqlite("on")

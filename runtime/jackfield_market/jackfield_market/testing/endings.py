@@ -1,4 +1,4 @@
-"""Conformance rules about how calls end: lists must come to an end, and a caller who leaves must be obeyed."""
+"""Conformance rules about how calls end: lists must come to an end, a caller who leaves must be obeyed, and a doubt has one request."""
 
 from __future__ import annotations
 
@@ -174,6 +174,13 @@ def _cancelled(subject: Subject, action: Action, example: Example) -> Iterator[s
             yield "reports a request that was sent as not executed if its caller leaves during it"
 
 
+def _evidence_is_of_one(subject: Subject) -> Iterator[str]:
+    for action, example in drivable(subject):
+        sent = sum(request.changes for request in run_well(subject, action, example).requests) if action.evidence else 0
+        if sent > 1 and action.key not in subject.safe_posts:
+            yield f"'{action.key}' declares evidence, and sends {sent} requests that change something: a lost first one would pass for all"
+
+
 def _no_list(subject: Subject) -> str | None:
     return None if next(_lists(subject), None) else "no action that can be run is paginated"
 
@@ -203,5 +210,12 @@ ENDINGS = (
         _cancel_is_obeyed,
         "bronze",
         "Let the exceptions of begin() and check() through, and run to the end once a request was sent.",
+    ),
+    _drives(
+        "evidence-is-of-one-request",
+        "An action with evidence sends one request that changes something: what is found of one says nothing of the others.",
+        _evidence_is_of_one,
+        "bronze",
+        "Make an action of each request, or replace 'evidence' with 'no_evidence' and the reason.",
     ),
 )
