@@ -153,6 +153,13 @@ def _invoked(invocation: dict[str, Any], *, journal: bool) -> Scene:
     return scene
 
 
+def _inline(_folder: Path) -> Functions:
+    from jackfield_store.runtime import Jackfield
+
+    with provider() as known, Jackfield(connections=(), database_url="none") as jackfield:
+        return counted(lambda: jackfield.invoke({**_GET, "connection": known["site"]}).unwrap())
+
+
 def _submitted(folder: Path) -> Functions:
     with _runtime(folder) as jackfield:
         return counted(lambda: jackfield.enqueue(SAY))
@@ -205,6 +212,7 @@ SCENES: dict[str, tuple[str, Scene]] = {
     "journal": ("The echo's `say` through the library, with a journal in SQLite.", _invoked(SAY, journal=True)),
     "sendEmail": ("A mail by `aws-ses` through the library, with an access key and a journal in SQLite.", _invoked(SEND, journal=True)),
     "http.request": ("A GET by `http` through the library, with a bearer token, without a journal.", _invoked(_GET, journal=False)),
+    "http.request, inline": ("The same GET over a connection whose values the call brings.", _inline),
     "queue, submitted": ("The echo's `say`, queued through the library in SQLite.", _submitted),
     "queue, run": ("The echo's `say`, claimed from the queue and run, as a worker does.", _taken),
     "HTTP": ("The echo's `say` over `POST /v1/invocations`, with a journal in SQLite.", _served("/v1/invocations", SAY)),

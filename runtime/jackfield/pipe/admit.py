@@ -1,23 +1,27 @@
-"""Connection of an invocation: found by name, chosen, or inline. This reads manifests only: a refused call imports no connector code."""
+"""Connection of an invocation: found by name, chosen, or inline. This reads manifests only: a refused call imports no connector code.
+
+Beside it, the parts of a plan that depend on no value of a connection: calls over inline values, each with a plan of its own, share them.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from jackfield.connections.connection_lookup import Connections
 from jackfield.connections.host_access import generated_fields
 from jackfield.connections.named_connection import NamedConnection, Origin
 from jackfield.connections.secret_references import reference_paths
 from jackfield.invocation import Invocation
+from jackfield.kernel.bounded_cache import BoundedCache
 from jackfield.kernel.dataclass import dataclass, field
 from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInvocation, did_you_mean
 from jackfield.kernel.fork import ProcessLocal
 from jackfield.kernel.hints import NextStep
 from jackfield.kernel.secrecy import SecretHolder
-from jackfield.manifest.manifest import OAUTH_CLIENT, ConnectionTypeManifest, Manifest
+from jackfield.manifest.manifest import OAUTH_CLIENT, ActionManifest, ConnectionTypeManifest, Manifest
 from jackfield.pipe.call_rules import permitted, seen_connection
 from jackfield.redaction.marks import hidden_values
 from jackfield.redaction.redactor import Redactor
@@ -26,6 +30,11 @@ from jackfield.schema.cache import Schemas
 if TYPE_CHECKING:
     from jackfield.callers import Authorizer
     from jackfield.connections.oauth_clients import OAuthClient
+    from jackfield.connector import Action
+    from jackfield.connector.loaded import LoadedConnector
+    from jackfield.invocation.provider_ids import Places
+    from jackfield.kernel.walk import SecretPlaces
+    from jackfield.schema import CompiledSchema
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -265,3 +274,61 @@ def _cleaned(faults: Sequence[Detail], secrets: frozenset[str]) -> list[Detail]:
 def _accepted_types(manifest: Manifest) -> str:
     names = ", ".join(manifest.full_name(kind) for kind in manifest.connection_types.values())
     return f"'{manifest.key}' supports connections of the types {names}."
+
+
+class Coded(Protocol):
+    """Plan with its code: the connector's and the action's, and that of the connector whose connection it is."""
+
+    connector: LoadedConnector
+    code: Action
+    lending: LoadedConnector
+    reports: bool
+    references: Places
+
+
+class Parts:
+    """Code and validators of an action with a connection type, each found at the first call that needs it.
+
+    - ``inputs`` and ``judge``: validators of the inputs and of the output.
+    - ``secrets``: True if the output has secrets, and their places.
+    """
+
+    __slots__ = ("_code", "inputs", "judge", "secrets")
+
+    def __init__(self) -> None:
+        self.inputs: CompiledSchema | None = None
+        self.judge: CompiledSchema | None = None
+        self.secrets: tuple[bool, SecretPlaces | None] | None = None
+        self._code: tuple[LoadedConnector, Action, LoadedConnector, bool, Places] | None = None
+
+    def keep(self, plan: Coded) -> None:
+        """Keep the code that a plan has loaded."""
+        self._code = plan.connector, plan.code, plan.lending, plan.reports, plan.references
+
+    def give(self, plan: Coded) -> bool:
+        """Give a plan the code that another one has loaded; return whether there is one."""
+        if self._code is None:
+            return False
+        plan.connector, plan.code, plan.lending, plan.reports, plan.references = self._code
+        return True
+
+
+class PartsByType:
+    """Parts of plans over inline values, by action and connection type. Limited in number: those made first are dropped first."""
+
+    def __init__(self, limit: int) -> None:
+        self._known: BoundedCache[tuple[str, str, str, str], tuple[Manifest, ConnectionTypeManifest, Parts]] = BoundedCache(limit)
+
+    def find(self, manifest: Manifest, action: ActionManifest, kind: ConnectionTypeManifest) -> Parts:
+        """Return those of an action: new ones if its manifest has been read anew."""
+        key = (manifest.key, manifest.version, action.key, kind.key)
+        found = self._known.get(key)
+        if found is None or found[0] is not manifest or found[1] is not kind:
+            found = manifest, kind, Parts()
+            self._known.put(key, found)
+        return found[2]
+
+
+def bringable(manifest: Manifest, action: ActionManifest) -> tuple[str, ...]:
+    """Return the inputs that a connection could bring, or need not have."""
+    return (*(name for name, _ in action.defaults), *(name for kind in manifest.connection_types.values() for name in kind.waives))

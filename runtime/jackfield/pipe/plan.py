@@ -18,7 +18,7 @@ from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import Detail, InvalidInvocation, JackfieldError, Sent, Unavailable
 from jackfield.kernel.fork import ProcessLocal
 from jackfield.kernel.secrecy import SecretHolder
-from jackfield.pipe.admit import check_serves, find_target
+from jackfield.pipe.admit import Parts, PartsByType, bringable, check_serves, find_target
 from jackfield.pipe.call_rules import (
     Conditions,
     asked_for,
@@ -69,11 +69,6 @@ _MOST_SECRETS = 128
 """Secret inputs of one call for which texts are searched."""
 
 
-def bringable(manifest: Manifest, action: ActionManifest) -> tuple[str, ...]:
-    """Return the inputs that a connection could bring, or need not have."""
-    return (*(name for name, _ in action.defaults), *(name for kind in manifest.connection_types.values() for name in kind.waives))
-
-
 class Plan(SecretHolder):
     """Parts that are constant for the calls of one action over one connection; used while manifest and target are the same objects.
 
@@ -91,15 +86,13 @@ class Plan(SecretHolder):
 
     __slots__ = (
         "_fixed",
-        "_inputs",
-        "_judge",
         "_moment",
         "_of_host",
         "_opener",
         "_opening",
+        "_parts",
         "_recipients",
         "_schemas",
-        "_secrets",
         "action",
         "brought",
         "code",
@@ -125,20 +118,24 @@ class Plan(SecretHolder):
     """Code of the connector whose connection it is."""
 
     def __init__(
-        self, manifest: Manifest, action: ActionManifest, target: Target | None, schemas: Schemas, opener: Opener, loan: Loan | None = None
+        self,
+        manifest: Manifest,
+        action: ActionManifest,
+        target: Target | None,
+        schemas: Schemas,
+        opener: Opener,
+        loan: Loan | None = None,
+        parts: Parts | None = None,
     ) -> None:
-        self.loan = loan
+        self.loan, self._parts = loan, parts or Parts()
         self.manifest, self.action, self.target = manifest, action, target
         self.key = (manifest.key, manifest.version)
         self.is_unconnected = target is None and action.needs_connection and bool(manifest.connection_types)
         self.waived = target.kind.waives if target is not None else bringable(manifest, action) if self.is_unconnected else ()
         self.brought = _NOTHING if target is None else target.inputs.get(f"{manifest.key}/{action.key}", _NOTHING)
         self.fills = target is not None and bool(action.defaults) and loan is None
-        self.is_loaded = False
+        self.is_loaded = self._parts.give(self)
         self._schemas, self._opener = schemas, opener
-        self._inputs: CompiledSchema | None = None
-        self._judge: CompiledSchema | None = None
-        self._secrets: tuple[bool, SecretPlaces | None] | None = None
         self._opening: OpenConnection | None = None
         self._moment: tuple[int, int, int] | None = None
         self._recipients: Places | None = None
@@ -163,12 +160,12 @@ class Plan(SecretHolder):
     @property
     def inputs(self) -> CompiledSchema:
         """Validator of the inputs."""
-        found = self._inputs
+        found = self._parts.inputs
         if found is None:
             schema = self.action.inputs
             if self.waived:
                 schema = {**schema, "required": [name for name in schema.get("required", ()) if name not in self.waived]}
-            found = self._inputs = self._schemas.find(self._key_of_inputs, schema)
+            found = self._parts.inputs = self._schemas.find(self._key_of_inputs, schema)
         return found
 
     @property
@@ -177,7 +174,7 @@ class Plan(SecretHolder):
 
     def checks_long(self, given: Mapping[str, Any]) -> bool:
         """Return True if checking these inputs may take so long that an event loop should not wait for it."""
-        found = self._inputs
+        found = self._parts.inputs
         if found is None:  # over inline values: plans of other calls have compiled it
             return self._schemas.takes_long(self._key_of_inputs, given)
         return steps_of(given, found.brief) > found.brief
@@ -213,29 +210,30 @@ class Plan(SecretHolder):
     @property
     def judge(self) -> CompiledSchema | None:
         """Validator of the output; None if the action declares no schema of it."""
-        if self._judge is None and self.action.output:
-            self._judge = self._schemas.find((*self.key, "output", self.action.key), self.action.output, noun="output")
-        return self._judge
+        parts = self._parts
+        if parts.judge is None and self.action.output:
+            parts.judge = self._schemas.find((*self.key, "output", self.action.key), self.action.output, noun="output")
+        return parts.judge
 
     @property
     def secrets(self) -> tuple[bool, SecretPlaces | None]:
         """True if the action's output has secrets, and their places; None if all of it is secret."""
-        found = self._secrets
+        found = self._parts.secrets
         if found is None:
             places = None if self.judge is None else self.judge.secret_places
-            found = self._secrets = (True, None) if self.action.hands_out else (places is not None, places)
+            found = self._parts.secrets = (True, None) if self.action.hands_out else (places is not None, places)
         return found
 
     def secrets_in(self, inputs: Mapping[str, Any]) -> Redactor | None:
         """Return a redactor of the inputs that the action marks as secret; None if it marks none, or none is given."""
-        known = self._inputs
+        known = self._parts.inputs
         if known is None or known.secret_places is None:
             return None
         return Redactor(islice(secret_values(self.action.inputs, inputs), _MOST_SECRETS)) or None
 
     def settles_long(self, output: Mapping[str, Any]) -> bool:
         """Return True if judging and masking an output may take so long that an event loop should not wait for it."""
-        found = self._judge
+        found = self._parts.judge
         if found is None and self.action.output:
             return self._schemas.takes_long((*self.key, "output", self.action.key), output)
         if found is None:
@@ -263,6 +261,7 @@ class Plan(SecretHolder):
         self.reports = kind is not None and kind.reports_begin and self.code.takes_client
         self.references = marked_places(self.action.output, "reference")
         self.is_loaded = True
+        self._parts.keep(self)
 
     def with_code(self, code: Action) -> Plan:
         """Return the plan of another step of the action: a job's poll, which has no rate limit."""
@@ -338,6 +337,7 @@ class Plans(ProcessLocal):
     def _begin_anew(self) -> None:
         """Keep no plans, also in a forked child: open connections are the parent's."""
         self._plans: BoundedCache[tuple[str, str, str, str | None], Plan] = BoundedCache(self._limit)
+        self._parts = PartsByType(self._limit)
         self._served: BoundedCache[Asked, tuple[Plan, Conditions]] = BoundedCache(self._limit)
         self.lenders: Lenders = BoundedCache(100)
 
@@ -492,7 +492,8 @@ class Plans(ProcessLocal):
         found = self._plans.get(key)
         if found is not None and found.manifest is manifest and found.target is target:
             return found
-        made = Plan(manifest, action, target, self.targets.schemas, self.opener)
-        if target is None or name is not None:
+        parts = None if target is None or name is not None else self._parts.find(manifest, action, target.kind)
+        made = Plan(manifest, action, target, self.targets.schemas, self.opener, parts=parts)
+        if parts is None:
             self._plans.put(key, made)
         return made

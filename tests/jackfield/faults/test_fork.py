@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from importlib.abc import MetaPathFinder
@@ -99,6 +100,33 @@ def _with_a_journal(aws_url: str, database_url: str) -> dict[str, Any]:
         assert jackfield.journal is not None
         entries = {row["status"]: row["invocations"] for row in jackfield.journal.stats()}
     return {"ids": ids, "entries": entries}
+
+
+def test_children_share_keys_with_their_parent(aws: FakeAws, database_url: str) -> None:
+    """Each key is sent once, whether its first call began in the parent before or after the fork, or in a child."""
+    open_database(database_url, migrate=True).close()
+    keys = [f"order-{number}" for number in range(12)]
+    found = alone(_with_shared_keys, aws.url, database_url, keys)
+    assert found == ["succeeded"] * (4 + _CHILDREN) * len(keys)
+    assert sorted(message.subject for message in aws.messages) == sorted(["first", *keys])
+
+
+def _with_shared_keys(aws_url: str, database_url: str, keys: list[str]) -> list[str]:
+    with Jackfield(connections=[connection(aws_url)], database_url=database_url) as jackfield, ThreadPoolExecutor(4) as pool:
+        jackfield.invoke(mail("first")).unwrap()
+
+        def send(start: int) -> list[str]:
+            return [str(jackfield.invoke(mail(key), wait=True).status) for key in keys[start:] + keys[:start]]
+
+        def send_and_close(start: int) -> list[str]:
+            found = send(start)
+            jackfield.close()
+            return found
+
+        in_parent = [pool.submit(send, 3 * number) for number in range(4)]
+        children = [fork(partial(send_and_close, 5 * number)) for number in range(_CHILDREN)]
+        answers = [child.answer() for child in children] + [each.result() for each in in_parent]
+        return [status for answer in answers for status in answer]
 
 
 def test_children_send_over_a_stored_connection(aws: FakeAws, tmp_path: Path) -> None:

@@ -94,6 +94,17 @@ def test_an_input_that_a_type_waives(tmp_path: Path) -> None:
         assert told(board.ask(action="tell", connection="wide")) == "invalid_input"
 
 
+def test_an_input_that_a_type_of_inline_values_waives(tmp_path: Path) -> None:
+    """Calls over inline values share what their type decides, and nothing of another type, in whichever order they come."""
+    thin, wide = ({"type": name, "values": {"token": "t"}} for name in ("narrow", "key"))
+    with runtime(tmp_path, placed(), connections={}) as board:
+        for _ in range(2):
+            assert told(board.ask(action="tell", connection=wide)) == "invalid_input"
+            assert told(board.ask(action="tell", connection=thin)) == "hi at None"
+            assert told(board.ask(action="tell", connection=wide, inputs={"place": "home"})) == "hi at home"
+            assert told(board.ask(connection=thin, inputs={"place": "x"})) == "invalid_connection"
+
+
 def test_nothing_of_the_inputs_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """An exception that quotes what the caller sent is logged without it, however much that was."""
     with caplog.at_level(logging.ERROR, "jackfield"):

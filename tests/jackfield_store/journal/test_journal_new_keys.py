@@ -197,6 +197,17 @@ def test_an_expired_key_is_free(upgraded: str) -> None:
         assert sent(aws) == 3
 
 
+def test_keys_that_differ_by_little_are_different_keys(upgraded: str) -> None:
+    """Case, spaces at either end and the last of 255 characters count, in each database and whichever process asks."""
+    keys = ["a", "A", "a ", " a", "a  ", "%", "_", "a'", "\\", "x" * 255, "x" * 254 + "y"]
+    with FakeAws() as aws, processes(aws, upgraded) as (one, other):
+        first = [one.invoke({**mail("order-1"), "idempotencyKey": key}) for key in keys]
+        again = [other.invoke({**mail("order-1"), "idempotencyKey": key}) for key in keys]
+        assert [result.meta.replayed for result in first] == [False] * len(keys)
+        assert [result.meta.invocation_id for result in again] == [result.meta.invocation_id for result in first]
+        assert sent(aws) == len(keys)
+
+
 @pytest.mark.parametrize("outcome", ["failed", "succeeded"])
 def test_a_doubt_of_another_process(upgraded: str, outcome: Any) -> None:
     """It is replayed as in doubt; once a person has resolved it as failed, the key is free."""

@@ -19,7 +19,7 @@ from starlette.responses import Response
 from jackfield import __version__
 from jackfield.kernel.errors import did_you_mean
 from jackfield.manifest.manifest import Manifest
-from jackfield.pipe.plan import bringable
+from jackfield.pipe.admit import bringable
 from jackfield_server.http.batches import JSON_LINES
 from jackfield_server.http.event_stream import KIND
 from jackfield_server.http.response_headers import LATER, components, headers_of
