@@ -212,7 +212,7 @@ def newer_versions(request: PageRequest, key: str = "") -> Markup | None:
 
 
 def _newer(installer: Installer, key: str) -> Markup:
-    found = [row for row in installer.outdated() if row["status"] == "outdated" and key in ("", row["connector"])]
+    found = [row for row in installer.newer() if row["status"] == "outdated" and key in ("", row["connector"])]
     told = [
         notice(h.code(row["connector"]), f" {row['version']} is used, {row['latest']} is newer. ", h.a("Compare and upgrade", href=f"/marketplace/{row['connector']}", aria_label=f"Compare and upgrade {row['connector']}"))
         for row in found

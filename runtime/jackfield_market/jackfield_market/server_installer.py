@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 import os
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from jackfield.kernel.clock import Clock, SystemClock
 from jackfield.kernel.errors import InvalidInvocation, JackfieldError
+from jackfield.kernel.fork import ProcessLocal
 from jackfield.kernel.local import home
 from jackfield_market.installing.operations import Operations, Options
 from jackfield_market.installing.receipts import Installed
@@ -20,6 +23,8 @@ from jackfield_market.installing.sources import Source, read_root
 _LOG = logging.getLogger("jackfield.market")
 _PATH = re.compile(r"(?<![\w:/.<>$])(?:/[\w.+~-]+){2,}/?")
 """Absolute path, but not the rest of a URL."""
+_KEPT = 300.0
+"""Seconds for which pages show what the catalogues had."""
 _SHOWN = ("name", "version", "publisher", "sha256", "source", "grade", "permissions", "hosts", "installedAt")
 _RELEASE = ("name", "version", "title", "description", "publisher", "grade", "permissions", "hosts", "licence")
 
@@ -36,15 +41,27 @@ def installer_of(sources: Sequence[str], roots: Sequence[str]) -> Callable[[], S
     return partial(ServerInstaller, home(os.environ), tuple(source.url for source in known), trusted)
 
 
-class ServerInstaller:
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """Rows of ``outdated``, the installed versions that they are about, and when they are too old."""
+
+    index: bytes
+    rows: list[dict[str, Any]]
+    until: float
+
+
+class ServerInstaller(ProcessLocal):
     """Operations on the connectors of the data folder ``home``; ``sources`` are the only catalogues that may be used, ``roots`` the
     contents of their trusted ``root.json``, by URL.
 
-    Each call reads the catalogues and the policy anew, since it may come days after the one before. Thread-safe.
+    Each call except ``newer`` reads the catalogues and the policy anew, since it may come days after the one before. Thread-safe.
     """
 
-    def __init__(self, home: str, sources: Sequence[str], roots: Mapping[str, bytes] | None = None) -> None:
+    def __init__(self, home: str, sources: Sequence[str], roots: Mapping[str, bytes] | None = None, clock: Clock | None = None) -> None:
         self._home = home
+        self._clock = clock or SystemClock()
+        self._compared: _Compared | None = None
+        self._comparing = threading.Lock()
         self._roots = roots or {}
         self.sources = tuple(sources)
 
@@ -81,6 +98,18 @@ class ServerInstaller:
         with self._without_paths():
             rows = self._operations().outdated()
         return [{name: self._plain(value) if name == "error" else value for name, value in row.items()} for row in rows]
+
+    def newer(self) -> list[dict[str, Any]]:
+        """Return the rows of ``outdated`` for a page that many look at. Others wait while one reads the catalogues.
+
+        They are read once in five minutes, and again as soon as a process has installed, chosen or removed a version.
+        """
+        with self._comparing:
+            index, now = Installed(self._home).index(), self._clock.monotonic()
+            found = self._compared
+            if found is None or found.index != index or now >= found.until:
+                found = self._compared = _Compared(index, self.outdated(), now + _KEPT)
+            return found.rows
 
     def revoked(self) -> list[dict[str, Any]]:
         """Look for revocations of what is installed; a new one is logged as a warning, once for all processes."""

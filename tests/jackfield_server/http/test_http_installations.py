@@ -12,8 +12,11 @@ import pytest
 from tests.jackfield_console.console_client import Place, placed, token
 from tests.jackfield_market.storefront import Files, Storefront
 
+from clocks import FakeClock
 from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.callers import Rules
+from jackfield.kernel.errors import JackfieldError
+from jackfield_market.installing.operations import Operations
 from jackfield_market.installing.sources import read_root
 from jackfield_market.refusals import NotInstalled
 from jackfield_market.server_installer import ServerInstaller
@@ -172,6 +175,36 @@ def test_a_server_without_catalogues(tmp_path: Path) -> None:
     with standing(tmp_path) as stand:
         answer = stand.client().post("/v1/installations", {"name": "acme"})
         assert (answer.status, "--install-from" in answer.json["hint"]) == (403, True)
+
+
+def test_pages_read_the_catalogues_once_in_five_minutes(
+    shop: Storefront, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What pages say of newer versions is kept so long, for as long as the same is installed, by whichever process; a fault is not."""
+    read, outdated = list[str](), Operations.outdated
+
+    def counted(operations: Operations) -> list[dict[str, Any]]:
+        read.append("")
+        return outdated(operations)
+
+    monkeypatch.setattr(Operations, "outdated", counted)
+    home, clock = tmp_path / "home", FakeClock()
+    mine, others = ServerInstaller(str(home), (url,), clock=clock), ServerInstaller(str(home), (url,))
+    others.install("acme", None)
+    assert [mine.newer() for _ in range(3)] == [[], [], []]
+    shop.add(version="1.1.0")
+    assert (mine.newer(), mine.outdated()[0]["latest"], len(read)) == ([], "1.1.0", 2)
+    clock.advance(300)
+    assert ([row["latest"] for row in mine.newer()], len(read)) == (["1.1.0"], 3)
+    others.upgrade("acme", breaking=False, dry_run=False)
+    assert (mine.newer(), mine.newer(), len(read)) == ([], [], 4)
+    clock.advance(300)
+    home.joinpath("install-policy.toml").write_text("connectors = 7")
+    for _ in range(2):
+        with pytest.raises(JackfieldError):
+            mine.newer()
+    home.joinpath("install-policy.toml").unlink()
+    assert mine.newer() == []
 
 
 @pytest.fixture

@@ -66,6 +66,13 @@ class Installed:
         except (OSError, ValueError, KeyError, TypeError, AttributeError):  # a damaged index has no pins
             return {}
 
+    def index(self) -> bytes:
+        """Return the index as it is on disk, which each change of what is installed writes anew; empty if there is none."""
+        try:
+            return Path(self.folder, INDEX).read_bytes()
+        except OSError:
+            return b""
+
     def place(self, key: str, version: str, build: Callable[[str], Mapping[str, Any]]) -> str:
         """Install a version: ``build`` fills an empty folder and returns its receipt. Return the folder of the version.
 

@@ -22,6 +22,9 @@ class Installer(Protocol):
     def outdated(self) -> list[dict[str, Any]]:
         """Return a row for each installed connector with a newer release, a revoked key, or a source that cannot be read."""
 
+    def newer(self) -> list[dict[str, Any]]:
+        """Return the rows of ``outdated`` for a page: those of the last minutes, unless something was installed or removed since."""
+
     def revoked(self) -> list[dict[str, Any]]:
         """Look for revocations of what is installed, log the new ones, and record them for the other processes."""
 
