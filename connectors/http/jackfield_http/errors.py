@@ -192,13 +192,14 @@ def _wait(refusal: Refusal, row: Row, message: str | None) -> float | None:
 
 
 def _google_reason(body: Any) -> str | None:
-    """Return the reason of an error of Google's, whose code only repeats the status: of its first error, or of its details."""
+    """Return the reason of an error of Google's, whose code only repeats the status: of its first error, of its details, or its status."""
     error = _member(body, "error")
     if not isinstance(error, Mapping) or not isinstance(error.get("code"), int):
         return None
     listed, details = error.get("errors"), error.get("details")
     rows = [*(listed if isinstance(listed, list) else ()), *(details if isinstance(details, list) else ())]
-    return next((row["reason"] for row in rows if isinstance(row, Mapping) and isinstance(row.get("reason"), str)), None)
+    found = (row["reason"] for row in rows if isinstance(row, Mapping) and isinstance(row.get("reason"), str))
+    return next(found, error["status"] if isinstance(error.get("status"), str) else None)
 
 
 def _usual_code(body: Any) -> Any:

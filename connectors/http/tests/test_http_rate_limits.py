@@ -80,6 +80,7 @@ def google(reason: str) -> dict[str, Any]:
         (google("dailyLimitExceeded"), "quota_exceeded", "dailyLimitExceeded", None),
         (google("insufficientPermissions"), "forbidden", "insufficientPermissions", None),
         ({"error": {"code": 429, "details": [{"reason": "RATE_LIMIT_EXCEEDED"}]}}, "rate_limited", "RATE_LIMIT_EXCEEDED", None),
+        ({"error": {"code": 403, "status": "PERMISSION_DENIED"}}, "forbidden", "PERMISSION_DENIED", None),
         ({"message": "The rate of the loan may not be changed."}, "forbidden", None, None),
     ],
 )

@@ -50,6 +50,7 @@ paths:
 """
 _FAMILY = """acme:
   {kind: oauth2, authorizationUrl: "https://acme.example/auth", tokenUrl: "https://acme.example/token", client: body, title: Acme account}
+google: {kind: oauth2, authorizationUrl: "https://accounts.example/auth", tokenUrl: "https://accounts.example/token"}
 """
 
 
@@ -165,12 +166,36 @@ def test_a_service_says_how_far_it_is_proven(shelf: Path, line: str, tier: dict[
         ("  limit:", "  first: listThing\n  limit:", "'first' names no operation 'listThing'; did you mean 'listThings'"),
         ("family: acme, ", "kind: oauth2, authorizationUrl: 'https://a.example', ", "of the kind 'oauth2' needs 'tokenUrl'"),
         ("  docs: https://acme.example/docs\n", "", "needs 'docs'"),
+        ("family: acme", "family: google", "of the table 'google'"),
     ],
 )
 def test_a_slip_in_a_service_is_refused(shelf: Path, old: str, new: str, reason: str) -> None:
     """The message names the file and what is wrong with it."""
     file = shelf / "services" / "acme.yaml"
     file.write_text(_SERVICE.replace(old, new))
+    with pytest.raises(InvalidInput, match=reason):
+        read_shelf(shelf)
+
+
+@pytest.mark.parametrize(
+    ("slips", "reason"),
+    [
+        (
+            {"name: cursor,": "name: after,", "{like: cursor,": "{kind: lastId, input: before,"},
+            "'listThings' goes on by 'before', so it has no parameter 'after'",
+        ),
+        (
+            {"name: cursor, in: query,": "name: If-Match, in: header, required: true,", "/things:\n    get:": "/things:\n    put:"},
+            "'listThings' needs 'If-Match', so its effect is 'write'",
+        ),
+    ],
+)
+def test_a_service_that_contradicts_itself_is_refused(shelf: Path, slips: dict[str, str], reason: str) -> None:
+    """Inputs that exclude each other would end a list early; a change of a version is refused as soon as it was made."""
+    text = _SERVICE
+    for old, new in slips.items():
+        text = text.replace(old, new)
+    (shelf / "services" / "acme.yaml").write_text(text)
     with pytest.raises(InvalidInput, match=reason):
         read_shelf(shelf)
 

@@ -6,6 +6,7 @@ an error table and paging rules by name. Expanded, it is a plain document.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -31,6 +32,8 @@ _OF_TYPE = (
 )  # fmt: skip
 _NEEDED = {"key": ("name",), "oauth2": ("authorizationUrl", "tokenUrl"), "oauth2Client": ("tokenUrl",)}
 _KINDS = ("bearer", "key", "basic", "oauth2", "oauth2Client")
+_OPPOSITE = {"before": "after", "after": "before", "starting_after": "ending_before", "since_id": "max_id", "max_id": "since_id"}
+_VERSION = re.compile(r"etag|if-match|sync_?token|version|x-(?!.*api-).*-version", re.IGNORECASE)
 
 Json = dict[str, Any]
 
@@ -123,7 +126,9 @@ def read_service(file: Path, shared: Mapping[str, Json]) -> Service:
     paths = {path: _path(file, item, rules, about.get("limit")) for path, item in own.get("paths", {}).items()}
     _check_names(file, about, {**own, "paths": paths})
     _check_servers(file, own)
+    _check_versions(file, own)
     _check_sign_ins(file, about, sign_ins)
+    _check_errors(file, about, sign_ins)
     about = {**about, "signIns": sign_ins}
     return Service(file.stem, file, about, {**own, "paths": paths, "x-jackfield": extension}, proof, source)
 
@@ -140,6 +145,7 @@ def _check_names(file: Path, about: Json, document: Json) -> None:
         raise _refused(file, f"'first' names no operation '{about['first']}'{did_you_mean(str(about['first']), names)}")
     for one in operations:
         _check_pages(file, one, document)
+        _check_cursor(file, one)
     answers = [_answer_of(one) for one in operations if one.get("x-jackfield", {}).get("probe")]
     account = about.get("account")
     if not answers or None in answers or not isinstance(account, dict) or "path" in account:
@@ -174,6 +180,29 @@ def _check_pages(file: Path, operation: Json, document: Json) -> None:
         place = None if member == "response" and paging.get("kind") == "lastId" else paging.get(member)  # that is in an item
         if isinstance(place, str) and place.startswith("/") and not may_hold(document, answer, steps_of(place)):
             text = f"'pagination' of '{operation.get('operationId')}' names '{place}' ('{member}'), which its answer does not declare"
+            raise _refused(file, text)
+
+
+def _check_cursor(file: Path, operation: Json) -> None:
+    """Check that a list by the ID of its last item has no input for the other direction: the two exclude each other, so that its later
+    pages would be refused or be others."""
+    paging = operation.get("x-jackfield", {}).get("pagination")
+    names = {one.get("name") for one in operation.get("parameters", ())}
+    if isinstance(paging, dict) and paging.get("kind") == "lastId" and (other := _OPPOSITE.get(paging.get("input", ""))) in names:
+        text = f"'{operation.get('operationId')}' goes on by '{paging['input']}', so it has no parameter '{other}'"
+        raise _refused(file, text)
+
+
+def _check_versions(file: Path, document: Json) -> None:
+    """Check that a change that must name the version it is based on is a write: the same change is refused once it has taken effect."""
+    for method, one in ((name, one) for item in document.get("paths", {}).values() for name, one in item.items() if name in METHODS):
+        bodies = one.get("requestBody", {}).get("content", {}).values()
+        needed = [name for body in bodies for name in body.get("schema", {}).get("required", ())]
+        needed += [row["name"] for row in one.get("parameters", ()) if row.get("required") and row.get("in") in {"query", "header"}]
+        version = next((name for name in needed if _VERSION.fullmatch(name)), None)
+        effect = one.get("x-jackfield", {}).get("effect", "idempotent" if method == "put" else "write")
+        if version is not None and effect == "idempotent" and method != "get":
+            text = f"'{one.get('operationId')}' needs '{version}', so its effect is 'write': a repeat of what was done is refused"
             raise _refused(file, text)
 
 
@@ -231,6 +260,13 @@ def _check_sign_ins(file: Path, about: Json, sign_ins: Json) -> None:
     for name, one in sign_ins.items():
         if "seen" in one and one["seen"] not in pages:
             raise _refused(file, f"'seen' of the sign-in '{name}' is none of the pages in 'seen'")
+
+
+def _check_errors(file: Path, about: Json, sign_ins: Json) -> None:
+    """Check that Google's errors are read by their reasons: a limit and a missing right have one status, 403."""
+    is_google = any(one.get("family") == "google" for one in sign_ins.values())
+    if is_google and about.get("errors") not in ("google", {"like": "google"}):
+        raise _refused(file, "'errors' of a service of Google are those of the table 'google', which tells a limit from a missing right")
 
 
 def _scheme(one: Json) -> Json:
