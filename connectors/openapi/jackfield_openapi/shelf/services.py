@@ -184,8 +184,8 @@ def _check_pages(file: Path, operation: Json, document: Json) -> None:
 
 
 def _check_cursor(file: Path, operation: Json) -> None:
-    """Check that a list by the ID of its last item has no input for the other direction: the two exclude each other, so that its later
-    pages would be refused or be others."""
+    """Check that a list by the ID of its last item has no input for the other direction. The two exclude each other: later pages would be
+    refused, or be others."""
     paging = operation.get("x-jackfield", {}).get("pagination")
     names = {one.get("name") for one in operation.get("parameters", ())}
     if isinstance(paging, dict) and paging.get("kind") == "lastId" and (other := _OPPOSITE.get(paging.get("input", ""))) in names:
