@@ -303,10 +303,12 @@ def _upgrade(request: PageRequest, installer: Installer, key: str, row: Row | No
     consent = h.label(h.input(type="checkbox", name="breaking", value="yes", required=True), " Upgrade although callers break")
     button = h.button(f"Upgrade to {step['to']}", class_="primary")
     is_here = step["to"] in {mine["version"] for mine in versions}
+    used_by = connector_uses(request, key)
     return card(
         f"Upgrade from {step['from']} to {step['to']}",
         notice(f"{step['to']} is newer, and installed. Calls use {used}, which somebody has chosen.") if is_here else None,
         notice("Some callers would break.", tone="warn") if is_breaking else None,
+        h.p("These run with it in this workspace, and with the new version from then on: ", used_by, ".") if used_by else None,
         changes,
         form(request, f"/marketplace/{key}/upgrade", h.p(consent) if is_breaking else None, button),
     )

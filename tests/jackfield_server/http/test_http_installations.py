@@ -259,6 +259,9 @@ def test_the_console_installs_upgrades_and_removes(place: Place, shop: Storefron
     schedule = {"name": "nightly", "every": "24h", "invocation": {"connector": "acme", "action": "greet", "inputs": {"name": "Ada"}}}
     asking = {"authorization": f"Bearer {token(place, 'manage')}", "content-type": "application/json"}
     assert place.client().send("POST", "/v1/schedules", json.dumps(schedule).encode(), asking).status == 201
+    browser.change("/marketplace/acme", "/marketplace/acme/version", **earlier)
+    assert "and with the new version from then on: schedule nightly ." in browser.get("/marketplace/acme").words
+    browser.change("/marketplace/acme", "/marketplace/acme/upgrade")
     browser.change("/marketplace/acme", "/marketplace/acme/removal", version="1.0.0")
     assert "These stop in this workspace: schedule nightly ." in browser.get("/marketplace/acme").words
     browser.change("/marketplace/acme", "/marketplace/acme/removal")
