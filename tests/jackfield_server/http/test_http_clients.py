@@ -16,6 +16,7 @@ from tests.jackfield_server.http.typescript_samples import for_hey_api, for_open
 
 from http_stand import Client, Stand, clean
 
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "tutorial" / "typed-calls.md"
 CALLS = Path(__file__).resolve().parents[2] / "clients"
 PYTHON = Path(sys.prefix) / "clients" / "bin"
 NODE = Path(sys.prefix) / "node" / "node_modules" / ".bin"
@@ -93,6 +94,45 @@ def test_m24_typescript_client(origin: str, client: Client, tmp_path: Path) -> N
         "version": 1, "status": "succeeded", "said": "hello", "found": True,
     }  # fmt: skip
     assert {"connection.created", "connection.removed"} <= set(told["events"])
+
+
+@pytest.mark.campaign  # openapi-typescript and tsc take 10 s of CPU time
+def test_the_page_for_typescript_is_typed_and_works(origin: str, client: Client, tmp_path: Path) -> None:
+    """The code of docs/tutorial/typed-calls.md passes ``tsc --strict``, refuses a misspelt member, and calls a live server."""
+    if not (NODE.parent / "openapi-fetch").exists():
+        pytest.skip("openapi-fetch is not installed in .venv/node ('make clients' does it, where there is npm)")
+    (code,) = re.findall(r"^```ts\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    for key, name in (("github", "page"), ("echo", "live")):
+        run(NODE / "openapi-typescript", f"{origin}/openapi.json?connector={key}", "--output", f"{name}/api.ts", folder=tmp_path)
+    live = (
+        code.replace('{ owner: "acme", repo: "shop", title: "Late" }', '{ text: "hello" }')
+        .replace("createIssue", "say")
+        .replace("github", "echo")
+    )
+    for name, text in (("page", code), ("live", live)):
+        (tmp_path / name / "calls.mts").write_text(f"declare const process: {{ env: Record<string, string> }};\n{text}", encoding="utf-8")
+    (tmp_path / "node_modules").symlink_to(NODE.parent)
+    (tmp_path / "package.json").write_text('{"type": "module"}', encoding="utf-8")
+    options = (
+        "--strict",
+        "--target",
+        "es2022",
+        "--module",
+        "preserve",
+        "--moduleResolution",
+        "bundler",
+        "--lib",
+        "es2022,dom",
+        "--skipLibCheck",
+    )
+    run(NODE / "tsc", *options, "page/calls.mts", "live/calls.mts", folder=tmp_path)
+    client.post("/v1/connections", {"name": "hall", "type": "echo/token", "values": {"token": "t-4711"}})
+    assert (
+        run("node", "live/calls.mjs", folder=tmp_path, JACKFIELD_ORIGIN=origin, JACKFIELD_TOKEN=client.token or "").strip() == "succeeded"
+    )
+    (tmp_path / "page" / "calls.mts").write_text(code.replace("title:", "titel:"), encoding="utf-8")
+    with pytest.raises(AssertionError, match="titel"):
+        run(NODE / "tsc", *options, "page/calls.mts", folder=tmp_path)
 
 
 _TSC = ("--strict", "--target", "es2022", "--module", "commonjs", "--moduleResolution", "node10", "--lib", "es2022,dom,dom.iterable")
