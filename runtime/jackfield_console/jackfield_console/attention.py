@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from jackfield.connections.connection_page import ConnectionPage
 from jackfield.kernel.markup import Markup, Node, table
 from jackfield_console.event_homes import platform_base
 from jackfield_console.layout.components import badge, card, h
@@ -18,8 +19,10 @@ from jackfield_platform.triggers.subscriptions import WorkspaceSubscriptions
 from jackfield_server.shared.operations.callbacks import callbacks_of, deliveries_of
 from jackfield_store.access.platform_tokens import pattern_of
 
-_LOOKED_AT = 500
+LOOKED_AT = 1000
 """Connections, schedules, and subscriptions, that are looked at, the last two for what they refer to and is gone."""
+LOST = ("failing", "expired")
+"""States of a connection that does not work."""
 _NAMED = 3
 _MOST_WORKSPACES = 50
 _TITLES = {
@@ -46,16 +49,17 @@ class _Trouble:
         what = self.one if self.count == 1 else f"{self.count:,} {self.many}"
         names = [[", " if place else ": ", _link(text, address, is_linked)] for place, (text, address) in enumerate(self.named[:_NAMED])]
         rest = f" and {self.count - _NAMED:,} more" if self.count > _NAMED and self.named else None
-        cut = h.span(f" Only the first {_LOOKED_AT:,} by name were looked at.", class_="muted") if self.is_cut else None
+        cut = h.span(f" Only the first {LOOKED_AT:,} by name were looked at.", class_="muted") if self.is_cut else None
         return h.li(badge(self.word), " ", _link(what, self.address, is_linked), names, rest, ".", cut)
 
 
-def attention_card(request: PageRequest, *, is_linked: bool = True) -> Markup | None:
+def attention_card(request: PageRequest, *, is_linked: bool = True, connections: ConnectionPage | None = None) -> Markup | None:
     """Render what needs a person in the request's workspace, as far as the visitor may see it; None if nothing does. ``is_linked``: the
-    visitor is in that workspace, so that the pages' addresses lead there."""
+    visitor is in that workspace, so that the pages' addresses lead there. ``connections`` are its first, if the page has read them."""
     if not request.server.storage.enabled or request.is_silent:
         return None
-    found = [one for one in _found(request) if one.count or one.is_cut]
+    first = connections or request.connections.list(limit=LOOKED_AT)
+    found = [one for one in (_lost(first), *_found(request)) if one.count or one.is_cut]
     lines = [one.shown(is_linked=is_linked) for one in found]
     return card("Needs attention", h.ul(lines, class_="plain stack"), id="attention") if lines else None
 
@@ -72,16 +76,18 @@ def workspaces_card(request: PageRequest) -> Markup | None:
     return card("Workspaces that need attention", table("Workspaces that need attention", columns, rows), more, id="workspaces-attention")
 
 
+def _lost(page: ConnectionPage) -> _Trouble:
+    rows = [row for row in page.items if row.get("status") in LOST]
+    return _of_rows("failing", "1 connection fails", "connections fail", "/connections", rows, is_cut=bool(page.next_cursor))
+
+
 def _found(request: PageRequest) -> Iterator[_Trouble]:
     identity, runtime = request.identity, request.runtime
-    page = request.connections.list(limit=_LOOKED_AT)
-    lost = [row for row in page.items if row["status"] in ("failing", "expired")]
-    yield _of_rows("failing", "1 connection fails", "connections fail", "/connections", lost, is_cut=page.next_cursor is not None)
-    rows, more = WorkspaceSchedules(runtime, identity.caller, identity.actor).page(None, _LOOKED_AT)
+    rows, more = WorkspaceSchedules(runtime, identity.caller, identity.actor).page(None, LOOKED_AT)
     broken = [row for row in rows if row["status"] == "stopped" or "fault" in row]
     many = "schedules do not run"
     yield _of_rows("broken", "1 schedule does not run", many, "/schedules", broken, is_cut=more is not None)
-    rows, more = WorkspaceSubscriptions(runtime, identity.caller, identity.actor).page(None, _LOOKED_AT)
+    rows, more = WorkspaceSubscriptions(runtime, identity.caller, identity.actor).page(None, LOOKED_AT)
     failing = [row for row in rows if row["status"] == "failing" or "fault" in row]
     one, many = "1 subscription does not do what it is for", "subscriptions do not do what they are for"
     yield _of_rows("failing", one, many, "/subscriptions", failing, is_cut=more is not None)

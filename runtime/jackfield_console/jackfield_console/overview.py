@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from starlette.responses import Response
 
 from jackfield.kernel.markup import Markup, Node, table
-from jackfield_console.attention import attention_card
+from jackfield_console.attention import LOOKED_AT, LOST, attention_card
 from jackfield_console.charts import failure_chart, latency_chart, rate_chart
 from jackfield_console.doubts import open_doubts
 from jackfield_console.first_steps import first_steps
@@ -21,7 +22,6 @@ from jackfield_store.access import DEFAULT
 
 _MOST = 20_000
 _EVERY = 10
-_CONNECTIONS = 1000
 _RECENT = 6
 
 
@@ -38,11 +38,12 @@ def shown(request: PageRequest) -> Response:
 
 def _content(request: PageRequest, span: Span) -> list[Node]:
     numbers, limited = _figures(request, span)
+    connections = request.connections.list(limit=LOOKED_AT)
     return [
         revoked_notices(request),
         _broken(request),
-        attention_card(request),
-        _tiles(request, numbers),
+        attention_card(request, connections=connections),
+        _tiles(request, numbers, connections.items),
         h.p(limited, class_="muted") if limited else None,
         h.div(
             _figure(f"Invocations per {_part(span)}", rate_chart(numbers.buckets), _legend(), _rate_table(numbers), wide=True)
@@ -90,10 +91,9 @@ def _broken(request: PageRequest) -> Node:
     return [notice(text, tone="bad") for text in request.server.runtimes.broken()]
 
 
-def _tiles(request: PageRequest, numbers: Figures) -> Markup:
+def _tiles(request: PageRequest, numbers: Figures, rows: Sequence[Mapping[str, Any]]) -> Markup:
     counts = request.journal.open_counts()
-    rows = request.connections.list(limit=_CONNECTIONS).items
-    failing = sum(row.get("status") in ("failing", "expired") for row in rows)
+    failing = sum(row.get("status") in LOST for row in rows)
     cancelled = sum(row.cancelled for row in numbers.rows)
     share = f"{numbers.succeeded / numbers.settled:.1%}" if numbers.settled else "no data"
     return h.ul(
