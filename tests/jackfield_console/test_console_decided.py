@@ -109,6 +109,21 @@ def test_the_list_refuses_as_the_page_does(place: Place) -> None:
         assert (page.status, "to Ada" in page.words, 'id="decide"' in page.text, said) == (200, lists, False, True)
 
 
+def test_a_decision_belongs_to_its_workspace_and_session(place: Place) -> None:
+    """Who may decide in another workspace neither sees the call nor decides on it, and no form of another session does; it still waits."""
+    waits = place.host.runtime("default").invoke({**POST, "inputs": {"text": "to Ada"}}).meta.invocation_id
+    place.workspaces.create("acme-1")
+    stranger = place.signed_in(token(place, "approve", workspace="acme-1"))
+    page = stranger.get(f"/approvals?decide={waits}")
+    assert ("No approval that you may see has this ID." in page.words, "to Ada" in page.words) == (True, False)
+    sent = {"list": "on", "as": "approved"}
+    assert stranger.change("/", f"/invocations/{waits}/approval", **sent).status == 404
+    person = place.signed_in(token(place, "approve"))
+    for csrf in ("", stranger.get("/").csrf):
+        assert person.post(f"/invocations/{waits}/approval", {**sent, "csrf": csrf}).status == 403
+    assert f"decide={waits}" in person.get("/approvals").text
+
+
 def test_an_approved_call_is_accessible(browser: Browser, console: Console, thoroughly: bool) -> None:
     """Its page, and the list of approvals with lines that tell calls apart, pass axe and are no wider than the window."""
     console.host.runtime("default").connections.add("hall", "echo/token", {"token": "sesame-open"})
