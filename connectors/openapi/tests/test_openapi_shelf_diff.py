@@ -105,6 +105,18 @@ def service(shelf: Path) -> Service:
     return read_shelf(shelf)[0]
 
 
+def test_a_secret_of_an_answer_is_declared(service: Service) -> None:
+    """What an answer has and a file does not declare is in records as it is: a credential is declared, so that they show none."""
+    document = deepcopy(_DOCUMENT)
+    link = {"type": "object", "properties": {"access_token": {"type": "string"}, "is_token": {"type": "boolean"}}}
+    document["components"]["schemas"]["Thing"]["properties"] |= {"password": {"type": "string"}, "links": {"type": "array", "items": link}}
+    assert differences(service, [document]) == [
+        f"{name}: the answer has a secret at '{at}{place}', which the file does not declare"
+        for name, at in (("GET /things", "/items"), ("POST /things", ""))
+        for place in ("/password", "/links/access_token")
+    ]
+
+
 def test_a_document_that_has_everything_is_no_difference(service: Service) -> None:
     """Other operations, further parameters, members and values of it do not count; nor does where the server's path ends."""
     assert differences(service, [_DOCUMENT]) == []

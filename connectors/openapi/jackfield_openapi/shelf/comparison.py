@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from jackfield.connector import InvalidInput
+from jackfield.kernel.secret_names import basis, may_hold
 from jackfield_openapi.discovery import is_discovery, openapi_of
 from jackfield_openapi.operations import Operation, operations
 from jackfield_openapi.pointing import Pointing
@@ -21,6 +22,8 @@ from jackfield_openapi.swagger import upgraded
 _PLACE = re.compile(r"\{[^{}]*\}")
 _PAGED = ("response", "items", "more", "last", "partial", "total")
 _DEPTH = 12
+_DEEPEST = 4
+"""Members of members in which a secret is looked for."""
 _VARIABLE = "\x00"
 """Stands for a variable of a server's address."""
 
@@ -229,6 +232,8 @@ def _operation_faults(ours: _Document, mine: Operation, theirs: _Document, other
     if answered is not None and shown is not None:
         yield from _answer_faults(answered, shown, ours, theirs)
         yield from _paging_faults(mine, shown, theirs)
+        if answered.get("format") != "binary":
+            yield from _secret_faults(answered, shown, ours, theirs)
 
 
 def _unplaced(wanted: Json, mine: Operation, places: Iterable[list[str]]) -> Json:
@@ -281,6 +286,23 @@ def _answer_faults(answered: Json, shown: Json, ours: _Document, theirs: _Docume
         answered, shown = ours.schema(answered.get("items")), theirs.schema(shown.get("items"))
     if answered and shown:
         yield from _member_faults("the answer", answered, shown, theirs, needed=False)
+
+
+def _secret_faults(answered: Json, shown: Json, ours: _Document, theirs: _Document, at: str = "") -> Iterator[str]:
+    """Yield the credentials in an answer, by their names, that the file does not declare. Records would have them in the clear."""
+    mine, known = _item(answered, ours), _item(shown, theirs)
+    declared, members = mine.get("properties", {}), known.get("properties", {})
+    for name, node in members.items() if at.count("/") < _DEEPEST else ():
+        about, place = theirs.schema(node), f"{at}/{name}"
+        if name not in declared and may_hold(about) and basis(name, str(about.get("description", "")), siblings=members):
+            yield f"the answer has a secret at '{place}', which the file does not declare"
+        elif about.get("properties") or "items" in about:
+            yield from _secret_faults(ours.schema(declared.get(name)), about, ours, theirs, place)
+
+
+def _item(schema: Json, document: _Document) -> Json:
+    """Return the schema of an item of a list, and any other schema as it is."""
+    return document.schema(schema["items"]) if "items" in schema else schema
 
 
 def _paging_faults(mine: Operation, shown: Json, theirs: _Document) -> Iterator[str]:
