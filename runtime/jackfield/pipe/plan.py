@@ -300,8 +300,7 @@ class Plan(SecretHolder):
         return self._opener.answers_locally(target)
 
     async def resolved(self, target: Target, run: Run, dependencies: Dependencies) -> OpenConnection | None:
-        """Return the connection as ``opening`` does: secrets that another machine holds are read in time, beside an event loop, and again
-        after an outage."""
+        """Return the connection as ``opening`` does. Secrets of another machine are read in time, beside a loop, and after an outage."""
         late = Unavailable("the connection's secrets were still being read")
         until, tries = Until(run.deadline, partial(run.deadline.passed, Sent.NOTHING, late)), Tries(run.tries)
         while True:
@@ -414,6 +413,8 @@ class Plans(ProcessLocal):
             plan = await self._find_plan(invocation, run)
             plan.found_at(moment)
             settings = None if record is None else self._access.settings
+            if record is not None:
+                record.fingerprints()
             keeps = settings is not None and settings.keep_inputs
             run.limits = _NOTHING if settings is None else settings.limits
             run.joins = settings is not None and (caller.audience == "mcp" or (settings.twins or self._access.twins) == "join")

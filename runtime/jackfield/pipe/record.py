@@ -19,12 +19,14 @@ class Record(Protocol):
     """Record of one call.
 
     - ``keeps``: True if the workspace keeps the inputs of its invocations.
+    - ``fingerprints``: computes the request's fingerprint, by which a repeat is known; again, once the workspace's settings were read anew.
     - ``sees``: returns whether the caller may see another entry, to name it in a conflict.
     - ``references``: what later events name, in the output.
     - ``unrecorded``: warning for the caller, if the outcome could not be recorded.
     """
 
     keeps: bool
+    fingerprints: Callable[[], None]
     sees: Callable[[Entry], bool]
     references: Sequence[str]
     unrecorded: tuple[Mapping[str, Any], ...]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from functools import partial
 from typing import TYPE_CHECKING
 
 from jackfield.invocation.request import DEFAULT_PRIORITY
@@ -20,12 +21,21 @@ if TYPE_CHECKING:
 
 async def drafted(invocation: Invocation, run: Run, journal: Journal, dependencies: Dependencies) -> Record:
     """Draft the journal's entry of a call."""
-    fingerprint = None if run.claimed is None else run.claimed.fingerprint
+    fingerprint, compares = None if run.claimed is None else run.claimed.fingerprint, None
     if fingerprint is None and invocation.idempotency_key is not None:
         compares = await compared(run.waiter, invocation, dependencies.files, dependencies.workspace, run.caller.owner, run.given)
         fingerprint = _fingerprinted(journal, compares)
     draft = draft_of(invocation, run.meta, fingerprint, run.caller.name, journal.time.stamp())
-    return Record(journal, draft, run, dependencies.clock)
+    record = Record(journal, draft, run, dependencies.clock)
+    if compares is not None:
+        record.fingerprints = partial(_fingerprint_again, journal, compares, draft)
+    return record
+
+
+def _fingerprint_again(journal: Journal, invocation: Invocation, draft: Draft) -> None:
+    """Compute the fingerprint of a request anew, since the settings of its workspace were read anew. They tell of keys that were exchanged:
+    another process may have purged the workspace and made it again, and repeats are known by the new ones."""
+    draft.fingerprint = _fingerprinted(journal, invocation)
 
 
 def _fingerprinted(journal: Journal, invocation: Invocation) -> str:

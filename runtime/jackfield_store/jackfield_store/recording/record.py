@@ -85,6 +85,7 @@ class Record:
         self._exchanges: tuple[bytes | None] | None = None
         """What was exchanged with the provider, sealed, once the call has ended."""
         self.sees: Callable[[Entry], bool]
+        self.fingerprints: Callable[[], None] = lambda: None
 
     async def replay(self, *, joins: bool = False, puts_off: bool = False) -> Result | None:
         """Return the recorded Result for the idempotency key, as ``result_of_holder`` does; None if there is none, or no key. With
@@ -478,8 +479,7 @@ class Record:
     def _must_be_durable(self, result: Result) -> bool:
         """Return whether the caller waits until the outcome is on disk: if it has an idempotency key, or is a doubt to be resolved.
 
-        Otherwise the outcome goes with the next commit, or one of its own (``end``). If the process dies before, the entry is recovered by
-        its effect: a ``write`` as in doubt, which is correct, if less than was known.
+        Otherwise it goes with the next commit, or one of its own (``end``). If the process dies before, a ``write`` is in doubt.
         """
         return (self.started and self._draft.idempotency_key is not None) or result.status == "in_doubt"
 
