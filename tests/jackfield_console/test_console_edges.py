@@ -219,3 +219,10 @@ def test_a_name_is_needed(client: Client) -> None:
     assert "must be an object" in client.post("/connections", {**fields, "name": "a", "values": "[]"}, hx_request="true").words
     assert "hall" in client.post("/connections", {**fields, "name": "hall"}, hx_request="true").words
     assert client.get("/new-connection?type=nothing").status == 422
+
+
+def test_what_is_wrong_with_a_new_connection_is_told_in_its_words(client: Client) -> None:
+    """A connection that has no valid name yet is not called an inline one, which nobody made here."""
+    fields = {"csrf": client.get("/").csrf, "type": "echo/token", "values": "{}", "name": "My account"}
+    told = client.post("/connections", fields, hx_request="true").words
+    assert "1 value of the connection (token) is not valid" in told

@@ -236,6 +236,7 @@ def check_values(
     kind: ConnectionTypeManifest, values: Mapping[str, Any], manifest: Manifest, schemas: Schemas, *, name: str | None = None
 ) -> Mapping[str, Any]:
     """Validate connection values against their type's schema and fill in defaults. Referenced secrets are validated when they are read.
+    ``name`` is the connection's: None for an inline one, empty for one that has none yet.
 
     :raises InvalidConnection: with all faults at once.
     """
@@ -251,7 +252,7 @@ def check_values(
     faults = _cleaned(faults, secrets)
     number = checked.count - (len(checked.details) - len(faults))
     count = "1 value" if number == 1 else f"{number} values"
-    which = f"the connection '{name}'" if name else "the inline connection"
+    which = "the inline connection" if name is None else f"the connection '{name}'" if name else "the connection"
     raise InvalidConnection(
         f"{count} of {which} ({kind.key}) {'is' if number == 1 else 'are'} not valid",
         details=faults,

@@ -125,7 +125,7 @@ class ConnectionDraft(SecretHolder):
         about = manifest.connection_type(self.draft.type) or self.kind.about
         own, client = self.targets.joined(about, self.draft.values, None)
         origin = "remote" if client is not None and client.origin == "remote" else self.draft.origin
-        return Target(None, about, check_values(about, own, manifest, self.targets.schemas), origin=origin, client=client)
+        return Target(None, about, check_values(about, own, manifest, self.targets.schemas, name=""), origin=origin, client=client)
 
     def stored(self, name: str) -> NamedConnection:
         """Return the draft as a connection of this name."""
@@ -164,7 +164,7 @@ class Drafter:
         values, made = self._completed(kind, values, provenance, old)
         values = {field: value for field, value in values.items() if field != OAUTH_CLIENT or value is not None}
         whole, client = self._targets.joined(kind.about, values, name)
-        judged = check_values(kind.about, whole, kind.manifests[0], self._targets.schemas, name=name)
+        judged = check_values(kind.about, whole, kind.manifests[0], self._targets.schemas, name=name or "")
         accepted = {field: value for field, value in judged.items() if field in values}  # without schema defaults, which may change
         if client is not None:
             accepted[OAUTH_CLIENT] = values[OAUTH_CLIENT]
