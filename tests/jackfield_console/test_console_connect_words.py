@@ -17,6 +17,7 @@ from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.connections.audience import audience_of
 from jackfield.connections.locales import Texts, texts_of
 from jackfield.kernel.clock import SystemClock
+from jackfield.schema.formats import FORMATS
 from jackfield.testing import Answer, Provider
 from jackfield_platform.tenants.connect_session import account_named, told_apart
 
@@ -84,6 +85,12 @@ def test_a_file_of_texts_fits_its_keys(path: Path) -> None:
     assert odd == []
 
 
+def test_each_format_is_named_in_german() -> None:
+    """What a value should be, after "Erwartet wird": no half of the sentence stays English."""
+    german = texts_of("de")
+    assert [noun for noun in FORMATS.values() if german.find(noun) in (None, noun)] == []
+
+
 def test_texts_are_found_by_the_parts_that_vary() -> None:
     """A part that is a text itself is translated, too; the longest pattern counts, and what is unknown stays."""
     texts = Texts(
@@ -133,6 +140,16 @@ def test_a_role_is_described_in_german(stand: Stand, platform: Client) -> None:
     ada.press("Weiter", roleARN="acme")
     assert "„acme“ passt nicht. Erwartet wird die ARN einer IAM-Rolle wie arn:aws:iam::123456789012:role/acme-ses" in ada.said
     assert "zum Beispiel arn:aws:iam" in ada.text
+
+
+def test_a_server_without_https_is_told_in_german(stand: Stand, platform: Client) -> None:
+    """A value of a format, whose noun the schema has and no connector."""
+    ada = (
+        begin(stand, platform, types=["http/bearer"], fields=["server", "token"])
+        .begin()
+        .press("Weiter", server="api.example.com", token="t")
+    )
+    assert "„api.example.com“ passt nicht. Erwartet wird eine Adresse wie https://example.com/path" in ada.said
 
 
 @pytest.mark.parametrize(
