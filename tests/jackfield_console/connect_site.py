@@ -103,7 +103,7 @@ class Place:
         """The state of a session that is confirmed with the proof in the address of a page."""
         page.wait_for_url("**/back?*")
         proof = parse_qs(urlsplit(page.url).query)["proof"][0]
-        return str(connecting(self.stand.host, "acme-1").confirm(session, proof, "ada", self.shop)["status"])
+        return str((connecting(self.stand.host, "acme-1").confirm(session, proof, "ada", self.shop) or {})["status"])
 
 
 def framed(place: Place, person: BrowserContext, *, presses: bool = False, **body: Any) -> tuple[str, Page, FrameLocator]:

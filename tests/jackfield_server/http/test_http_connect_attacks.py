@@ -6,6 +6,7 @@ import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from unittest import mock
 from unittest.mock import Mock
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -15,6 +16,7 @@ from tests.jackfield_server.http.connect_browser import Person
 
 from http_stand import SETTINGS, Client, clean
 from jackfield.kernel.errors import Unavailable
+from jackfield_platform.tenants.connect_session import ConnectSession
 from jackfield_platform.tenants.connecting import Connecting
 from jackfield_server.shared.browsers.cookies import csrf_token
 from jackfield_server.shared.operations.connect import connecting, sweep
@@ -23,6 +25,8 @@ from jackfield_store.access.platform_tokens import PlatformTokens
 from jackfield_store.management.authorizing import Authorizing
 
 pytest_plugins = ["tests.jackfield_server.http.connect_place"]
+_MANY = 64
+"""Requests at once: more than a server has threads for those who wait for its database."""
 
 
 def test_a_person_approves_and_is_confirmed(site: Attacked) -> None:
@@ -209,6 +213,26 @@ def test_a_proof_is_used_twice(site: Attacked, *, at_once: bool) -> None:
     assert [site.confirm(begun, proof, "eve").status, site.confirm(begun, "made-up").status, site.status(begun)] == [409, 409, "granted"]
 
 
+def test_repeated_confirmations_hold_no_thread(site: Attacked) -> None:
+    """A platform repeats a confirmation that takes long, by many requests: others are answered meanwhile, and so are they in the end."""
+    begun = site.begin()
+    _, proof = site.approved(begun)
+    performs, began, may_end = Connecting._perform, threading.Event(), threading.Event()
+
+    def slowly(self: Connecting, found: ConnectSession) -> None:
+        began.set()
+        assert may_end.wait(60.0)
+        performs(self, found)
+
+    with mock.patch.object(Connecting, "_perform", slowly), ThreadPoolExecutor(_MANY) as pool:
+        confirmations = [pool.submit(site.confirm, begun, proof) for _ in range(_MANY)]
+        assert began.wait(60.0)
+        states = [site.status(begun) for _ in range(5)]
+        may_end.set()
+        answers = [one.result().status for one in confirmations]
+    assert (set(states), answers, site.codes()) == ({"saved"}, [200] * _MANY, 1)
+
+
 def test_a_proof_is_guessed_or_old(site: Attacked) -> None:
     """A wrong proof changes nothing; a proof that a later return has replaced confirms nothing any more."""
     begun = site.begin()
@@ -289,7 +313,7 @@ def test_the_server_ends_between_callback_and_confirmation(site: Attacked) -> No
     with again.storage.database.read() as transaction:
         rows = transaction.execute("SELECT sealed FROM authorizations UNION ALL SELECT sealed FROM connect_sessions", {})
     assert not any(secret in (row.sealed or b"") for row in rows for secret in (b"adas-code", proof.encode()))
-    assert connecting(again, "acme-1").confirm(begun["id"], proof, "ada", token.actor)["status"] == "granted"
+    assert (connecting(again, "acme-1").confirm(begun["id"], proof, "ada", token.actor) or {})["status"] == "granted"
     asyncio.run(again.stop())
     assert (site.codes(), site.status(begun)) == (1, "granted")
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from jackfield.kernel.clock import Deadline, SystemClock
 from jackfield.kernel.errors import Detail, InvalidInvocation
 from jackfield_platform.tenants.connect_table import SessionMoved, same
 
@@ -13,8 +11,6 @@ if TYPE_CHECKING:
     from jackfield_platform.tenants.connect_session import ConnectSession
 
 ANOTHER = "another user came back"
-_PAUSE = 0.1
-"""Seconds between two looks at a confirmation that another request performs."""
 
 
 class RefusedConfirmation(InvalidInvocation):
@@ -42,19 +38,6 @@ def of_another_user() -> RefusedConfirmation:
     """Return the error for a confirmation by another user than the one that the session is for."""
     text = "the connect session is for another user, and has ended"
     return RefusedConfirmation(text, hint="Somebody else opened its link. Create a session for the user who is signed in.")
-
-
-def looks(seconds: float) -> Iterator[None]:
-    """Yield at once, and ten times a second for ``seconds``: another process may perform the confirmation, by the machine's clock.
-
-    :raises SessionMoved: afterwards.
-    """
-    clock = SystemClock()
-    deadline = Deadline.after(seconds, clock)
-    while deadline.remaining() > 0:
-        yield
-        clock.sleep(_PAUSE)
-    raise being_confirmed()
 
 
 def being_confirmed() -> SessionMoved:

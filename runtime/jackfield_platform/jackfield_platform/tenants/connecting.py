@@ -17,7 +17,7 @@ from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInvocation
 from jackfield_platform.tenants.approvals import Approvals
 from jackfield_platform.tenants.connect_access import REMOTE, Access
 from jackfield_platform.tenants.connect_choice import Choice
-from jackfield_platform.tenants.connect_confirmation import ANOTHER, is_repeated, looks, of_another_user, require_proof, require_texts
+from jackfield_platform.tenants.connect_confirmation import ANOTHER, is_repeated, of_another_user, require_proof, require_texts
 from jackfield_platform.tenants.connect_records import ConnectRecord, ConnectRecords
 from jackfield_platform.tenants.connect_session import CANCELLED, ConnectSession, Wanted, is_another, told_apart
 from jackfield_platform.tenants.connect_table import ConnectTable, Overtaken, SessionMoved, same, unknown
@@ -206,9 +206,9 @@ class Connecting:
             with contextlib.suppress(JackfieldError):
                 self._connections.remove(name)
 
-    def confirm(self, identifier: str, proof: str, user: str, actor: Actor) -> dict[str, Any]:
+    def confirm(self, identifier: str, proof: str, user: str, actor: Actor) -> dict[str, Any] | None:
         """Confirm for a platform that the browser which brought it ``proof`` is signed in as ``user``; now the connection is made. The
-        same confirmation once more, also meanwhile, gets the same answer.
+        same confirmation once more gets the same answer: None while another request performs it, so that nobody waits in a thread.
 
         :raises InvalidInvocation: if the proof or the user is empty, which ends nothing.
         :raises UnknownSession: if there is none, or another token began it.
@@ -217,13 +217,12 @@ class Connecting:
         :raises JackfieldError: if the provider refuses the person's approval; that ends the session, too.
         """
         require_texts(proof, user)
-        for _ in looks(SECONDS):
-            with contextlib.suppress(Overtaken):
-                if self._confirm_once(identifier, proof, user, actor):
-                    break
-        return self.show(identifier)
+        with contextlib.suppress(Overtaken):
+            if self._is_confirmed(identifier, proof, user, actor):
+                return self.show(identifier)
+        return None
 
-    def _confirm_once(self, identifier: str, proof: str, user: str, actor: Actor) -> bool:
+    def _is_confirmed(self, identifier: str, proof: str, user: str, actor: Actor) -> bool:
         """Confirm as ``confirm`` does; return False while another request performs the same confirmation."""
         found = self._table.find(identifier)
         if found.owner != actor.key:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -10,10 +11,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from jackfield.callers.actor import Actor
-from jackfield.kernel.clock import iso
+from jackfield.kernel.clock import Deadline, SystemClock, iso
 from jackfield.kernel.errors import InvalidConnection, JackfieldError
+from jackfield_platform.tenants.connect_confirmation import being_confirmed
 from jackfield_platform.tenants.connect_session import ConnectSession
 from jackfield_platform.tenants.connect_table import UnknownSession
+from jackfield_platform.tenants.connect_trials import SECONDS
 from jackfield_platform.tenants.connecting import PAGE, Connecting
 from jackfield_server.http.endpoints import Endpoints
 from jackfield_server.http.workspaces import done, object_of
@@ -26,6 +29,8 @@ from jackfield_server.shared.requests.problem import Problem, of_error
 T = TypeVar("T")
 _REFUSED = 422
 """Status of a connection that does not fit."""
+_PAUSE = 0.1
+"""Seconds between two looks at a confirmation that another request performs, on this process or another."""
 
 
 async def created(request: Request, server: ServerContext, identity: Identity) -> Response:
@@ -45,13 +50,18 @@ async def confirmed(request: Request, server: ServerContext, identity: Identity)
         raise Problem(400, "the body must be a JSON object with the strings 'proof' and 'user'")
     identifier = request.path_params["id"]
 
-    def confirm(sessions: Connecting) -> dict[str, Any]:
+    def confirm(sessions: Connecting) -> dict[str, Any] | None:
         try:
             return sessions.confirm(identifier, proof, user, actor)
         except JackfieldError as error:
             raise _referred(sessions, identifier, error) from None
 
-    return answer(await _run(request, server, identity, confirm))
+    deadline = Deadline.after(SECONDS, SystemClock())
+    while (found := await _run(request, server, identity, confirm)) is None:
+        if deadline.remaining() <= 0:
+            raise being_confirmed()
+        await asyncio.sleep(_PAUSE)
+    return answer(found)
 
 
 def _referred(sessions: Connecting, identifier: str, error: JackfieldError) -> Exception:
