@@ -15,7 +15,7 @@ from tests.jackfield_console.console_client import Place, placed, token
 
 from clocks import FakeClock
 from jackfield.callers.actor import Actor
-from jackfield_store.access import Audit, Tokens
+from jackfield_store.access import Audit, Tokens, Workspaces
 from jackfield_store.access.audit import difference
 
 
@@ -65,6 +65,14 @@ def test_changes_are_shown_with_what_was_before(place: Place) -> None:
     words = place.signed_in().get("/audit").words
     assert "not set → https://a.example" in words
     assert "connector echo at not set → 1 cron 0 9 * * * → 30 8 * * *" in words
+
+
+def test_the_first_change_of_a_workspace_tells_what_was_changed(place: Place) -> None:
+    """And no settings that are as they were by default; the workspace ``default`` has no row before its first change."""
+    storage, clock = place.host.storage, place.host.clock
+    Workspaces(storage.database, storage.vault, clock).set("default", {"keepInputs": True})
+    words = place.signed_in().get("/audit?event=workspace.changed").words
+    assert ("keepInputs false → true" in words, words.count("→")) == (True, 1)
 
 
 @pytest.mark.parametrize(

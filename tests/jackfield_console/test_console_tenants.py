@@ -148,6 +148,15 @@ def test_a_tenant_is_suspended_resumed_and_deleted(place: Place) -> None:
     assert operator.change("/tenants", "/tenants", name="acme-3").status == 303
 
 
+def test_what_a_tenant_refuses_is_told_in_words_of_the_page(place: Place) -> None:
+    """Where and why, without commands, and without names of settings that nobody has entered."""
+    operator = place.signed_in()
+    named = operator.change("/tenants", "/tenants", name="acme 3").words
+    assert ("must be 1 to 100 letters" in named, "Choose another name." in named, "jackfield workspaces" in named) == (True, True, False)
+    limited = operator.change("/tenants/acme-1", "/tenants/acme-1/limits", connections="many").words
+    assert ("must be a whole number" in limited, "keepInputs" in limited) == (True, False)
+
+
 def test_usage_is_shown_and_saved_for_the_days_that_are_asked_for(place: Place) -> None:
     """Those of this month and the last, too, which invoices are about."""
     operator, page = place.signed_in(), "/tenants/acme-1"

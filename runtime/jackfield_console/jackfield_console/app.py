@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -250,7 +250,8 @@ async def _answered(server: ServerContext, function: Endpoint, request: Request,
     except Problem as problem:
         return _refused(page_request, problem.status, problem.detail, problem.headers, hint=problem.members.get("hint"))
     except JackfieldError as error:
-        return _refused(page_request, error.http_status, error.message, hint=error.hint)
+        details = [item.to_json() for item in error.details]
+        return _refused(page_request, error.http_status, error.message, hint=error.hint, details=details)
     return answer
 
 
@@ -283,15 +284,17 @@ def _to_sign_in(request: Request) -> Response:
 
 
 def _refused(
-    page_request: PageRequest, status: int, message: str, headers: dict[str, str] | None = None, *, hint: str | None = None
-) -> Response:
+    page_request: PageRequest, status: int, message: str, headers: dict[str, str] | None = None, *, hint: str | None = None,
+    details: Sequence[Mapping[str, Any]] = (),
+) -> Response:  # fmt: skip
     """Render an error as a page, or as a fragment for htmx, which shows it in place of the requested part."""
+    shown = fault_of(message, hint, details)
     if page_request.partial:
-        return fragment(fault_of(message, hint), status=status, headers=headers)
+        return fragment(shown, status=status, headers=headers)
     titles = {403: "Not allowed", 404: "Not found", 409: "Conflict"}
     title = titles.get(status, "Request failed")
     back = h.p(h.a("Back", href=_back(page_request.http), class_="button"))
-    response = page(page_request, "", title, fault_of(message, hint), back, status=status)
+    response = page(page_request, "", title, shown, back, status=status)
     response.headers.update(headers or {})
     return response
 

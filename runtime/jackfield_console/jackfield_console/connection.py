@@ -302,7 +302,8 @@ def _rename(request: PageRequest, row: Mapping[str, Any], used: Node, calls: Cal
         required=True,
         maxlength=100,
     )
-    return folded("Rename", form(request, f"/connections/{row['name']}/name", new, follow, h.button("Rename")))
+    refused = h.div(id="renamed", aria_live="polite")
+    return folded("Rename", form(request, f"/connections/{row['name']}/name", new, follow, h.button("Rename"), refused, into="#renamed"))
 
 
 def _remove(request: PageRequest, row: Mapping[str, Any], used: Node, calls: Calls) -> Markup:

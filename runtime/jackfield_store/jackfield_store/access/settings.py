@@ -147,7 +147,9 @@ def changed_settings(settings: Settings, changes: Mapping[str, Any]) -> Settings
     faults = list(_faults(changes))
     if faults:
         count = "1 setting is" if len(faults) == 1 else f"{len(faults)} settings are"
-        raise InvalidInvocation(f"{count} not valid", details=faults, hint=f"A workspace has {', '.join(('rules', *_MEMBERS.values()))}.")
+        named = {"rules", *_MEMBERS.values()}.issuperset(changes)
+        hint = "See the details." if named else f"A workspace has {', '.join(('rules', *_MEMBERS.values()))}."
+        raise InvalidInvocation(f"{count} not valid", details=faults, hint=hint)
     known = {name: _frozen(changes[member]) for name, member in _MEMBERS.items() if member in changes}
     if "limits" in changes:
         merged = {**settings.limits, **changes["limits"]}

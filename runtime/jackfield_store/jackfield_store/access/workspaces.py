@@ -236,7 +236,9 @@ class Workspaces:
             values = {"name": name, "after": text, "before": row.settings, "seal": settings_seal(self._vault, name, text)}
             changed = bool(transaction.change(_UPDATE, values))
             if changed:
-                self._audit(name).append(transaction, "workspace.changed", f"workspace:{name}", _difference(before, after))
+                self._audit(name).append(
+                    transaction, "workspace.changed", f"workspace:{name}", _difference({**before, **settings.to_json()}, after)
+                )
                 self._tell(transaction, name, settings, wanted)
             return changed
 
