@@ -98,6 +98,27 @@ def test_a_schedule_is_made_without_json_or_cron(visitor: Visitor, thoroughly: b
     visitor.check()
 
 
+def test_a_schedule_without_a_connection_is_told_at_its_choice(visitor: Visitor) -> None:
+    """Where several fit, in words of the form: no pointer into the document, and no members of one that nobody has written."""
+    visitor.console.host.runtime("default").connections.add("other", "echo/token", {"token": "sesame-0816"})
+    page = visitor.page
+    visitor.go("/new-schedule?connector=echo&action=say")
+    visitor.field("Schedule name").fill("nightly")
+    visitor.field("Text required").fill("Hello")
+    page.get_by_role("button", name="Add schedule").click()
+    page.get_by_role("alert").get_by_role("link", name="Connection").wait_for()
+    assert visitor.field("Connection").get_attribute("aria-invalid") == "true"
+    assert "schedule:" not in page.get_by_role("alert").inner_text()
+    visitor.field("Schedule name").fill("every night")
+    visitor.field("Connection").select_option("other")
+    page.get_by_role("button", name="Add schedule").click()
+    page.get_by_role("alert").get_by_role("link", name="Schedule name").wait_for()
+    assert "cron" not in page.get_by_role("alert").inner_text()
+    visitor.field("Schedule name").fill("nightly")
+    page.get_by_role("button", name="Add schedule").click()
+    page.wait_for_url("**/schedules/nightly?done=added")
+
+
 def test_a_schedule_begins_with_what_was_filled_in_for_a_call(browser: Browser, console: Console) -> None:
     """The button "Schedule" beside "Run" takes connection and inputs along; the time zone is the reader's own."""
     visitor = Visitor(browser, console, zone="Asia/Tokyo")

@@ -23,7 +23,21 @@ _RECONNECT = (
     "Have your user connect it again. With a token of the scope 'platform': POST /v1/workspaces/{w}/connect-sessions with the mode "
     "'reauth' and the connection '{name}'."
 )
+
+
+def _of_members(text: str) -> Mapping[str, str]:
+    """Return the steps after a faulty document: ``text`` names its members, for which the console has fields."""
+    return {**dict.fromkeys(("library", "cli", "http", "mcp"), text), "console": "See the text at each field."}
+
+
 _STEPS: Mapping[str, Mapping[str, str]] = {
+    "schedule_members": _of_members(
+        "A schedule has 'name', 'invocation' and one of 'cron', 'every' and 'at'; 'timezone', 'missed' and 'overlap' are optional."
+    ),
+    "schedule_times": _of_members("A schedule has 'cron' with a 'timezone', 'every' such as 10s, or 'at', an RFC 3339 time."),
+    "subscription_members": _of_members(
+        "A subscription has 'name', 'trigger' and 'connection'; 'inputs', 'every', 'from' and 'then' are optional."
+    ),
     "action_schema": {
         "library": "See the schema of {connector}/{action} for its inputs.",
         "cli": "'jackfield schema {connector} {action}' shows the schema of its inputs.",

@@ -82,6 +82,11 @@ def refuse_unchosen(form: Mapping[str, str], call: Mapping[str, Any]) -> None:
         raise InvalidInput("no connection is chosen", details=[fault], hint="Choose the connection that the action is to use.")
 
 
+def shown_at_choice(path: str) -> str | None:
+    """Return where the form shows a fault of an invocation's connection; None for a fault of something else."""
+    return f"/{_PLACE}" if path == "/connection" else None
+
+
 def connection_dialog() -> Markup:
     """Render the dialog that adds a connection, beside a form with such a choice."""
     return dialog("new-connection", "New connection")

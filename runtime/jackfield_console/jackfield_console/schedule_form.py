@@ -16,7 +16,7 @@ from jackfield.kernel.placeholders import placeholders
 from jackfield.manifest.manifest import ActionManifest
 from jackfield_console.action import call_fields
 from jackfield_console.action_choice import STARTED, actions_offered, choice_dialog, chooser, choosing, chosen_action
-from jackfield_console.connection_choice import connection_dialog, fitting_connections, refuse_unchosen
+from jackfield_console.connection_choice import connection_dialog, fitting_connections, refuse_unchosen, shown_at_choice
 from jackfield_console.layout.assets import FORM_SCRIPTS
 from jackfield_console.layout.components import check_field, choice_field, fault_of, form, h, json_text, lines_field, text_field
 from jackfield_console.layout.page_request import PageRequest
@@ -216,6 +216,11 @@ def _essence(request: PageRequest, call: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _refused(request: PageRequest, title: str, error: JackfieldError, times: Times) -> Response:
-    of_inputs = error.code == "invalid_input" and request.form.get("as-json") != "on"
-    details = [{**item.to_json(), "path": item.path if of_inputs else times.place(item.path)} for item in error.details]
+    by_fields = request.form.get("as-json") != "on"
+    of_inputs = error.code == "invalid_input" and by_fields
+
+    def place(path: str) -> str:
+        return path if of_inputs else (by_fields and shown_at_choice(path)) or times.place(path)
+
+    details = [{**item.to_json(), "path": place(item.path)} for item in error.details]
     return outcome(request, "schedules", title, fault_of(error.message, error.hint, details), status=error.http_status)

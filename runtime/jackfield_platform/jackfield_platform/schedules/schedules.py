@@ -11,6 +11,7 @@ from jackfield.invocation import Result, new_invocation_id
 from jackfield.kernel.clock import iso
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import Detail, InvalidInvocation, UnknownName, unknown_members
+from jackfield.kernel.hints import NextStep
 from jackfield.redaction.marks import masked
 from jackfield_platform.references import References, fault_of, require, said
 from jackfield_platform.schedules import Content, Schedule, ScheduleConflict, ScheduleTable, Timing, check_slot_values, with_slot
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from jackfield_store.runtime import Jackfield
 
 _MEMBERS = ("name", "invocation", *MEMBERS, "missed", "overlap")
-_HINT = "A schedule has 'name', 'invocation' and one of 'cron', 'every' and 'at'; 'timezone', 'missed' and 'overlap' are optional."
+_HINT = NextStep("schedule_members")
 _invalid = partial(invalid, hint=_HINT)
 _SHOWN = 20
 """Slots shown with a schedule."""

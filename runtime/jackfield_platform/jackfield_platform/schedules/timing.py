@@ -16,6 +16,7 @@ from typing import Any
 from jackfield.kernel.clock import iso, moment, seconds
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import Detail, InvalidInvocation, did_you_mean, missing_extra
+from jackfield.kernel.hints import NextStep
 
 _KINDS = ("cron", "every", "at")
 _OF_KIND = {"cron": ("timezone",), "every": ("anchor", "timezone"), "at": ("timezone",)}
@@ -27,7 +28,7 @@ _SHORTEST, _LONGEST = 1.0, 366 * 86_400.0
 _MAX_CRON = 200
 _YEARS = 10 * 366 * 86_400.0
 """A cron expression that has no slot in ten years is a mistake."""
-_HINT = "A schedule has 'cron' with a 'timezone', 'every' such as 10s, or 'at', an RFC 3339 time."
+_HINT = NextStep("schedule_times")
 MEMBERS = (*_KINDS, "timezone", "anchor")
 """Members of a schedule that say when it runs."""
 
@@ -161,6 +162,6 @@ def _text(given: Mapping[str, Any], name: str) -> str:
     return found
 
 
-def invalid(path: str, message: str, hint: str = _HINT) -> InvalidInvocation:
+def invalid(path: str, message: str, hint: str | NextStep = _HINT) -> InvalidInvocation:
     """Return the error for a member of a schedule."""
     return InvalidInvocation("1 member of the schedule is not valid", details=[Detail(path, message)], hint=hint)

@@ -356,5 +356,5 @@ def _text(document: Mapping[str, Any], name: str) -> str:
 
 
 def _invalid(path: str, message: str) -> InvalidInvocation:
-    hint = "A subscription has 'name', 'trigger' and 'connection'; 'inputs', 'every', 'from' and 'then' are optional."
-    return InvalidInvocation("1 member of the subscription is not valid", details=[Detail(path, message)], hint=hint)
+    step = NextStep("subscription_members")
+    return InvalidInvocation("1 member of the subscription is not valid", details=[Detail(path, message)], hint=step)
