@@ -15,6 +15,7 @@ from tests.jackfield_console.console_client import Answer, Client, Place, placed
 from browsing import Visitor
 from console_rig import Console
 from jackfield.invocation.entry import Entry
+from jackfield_console.batch_file import targets
 
 pytest_plugins = ["browser"]
 
@@ -91,6 +92,13 @@ def test_columns_find_their_inputs_and_rows_are_judged_before_any_is_queued(plac
     assert re.search(r"4 Times many must be a whole number", page.words) is not None, page.words
     assert "Queue 1 call" in page.words
     assert entries(place) == []
+
+
+def test_inputs_of_pages_are_offered_last(place: Place) -> None:
+    """As in the form of a call, where they are behind 'More fields': few files have a column for them."""
+    action = place.host.runtime("default").catalog.find("echo").actions["list"]
+    offered = [target.pointer for target in targets(action)]
+    assert set(offered[-3:]) == {"/nextToken", "/fetchAll", "/pageSize"}
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,8 @@ def test_a_tenant_is_suspended_resumed_and_deleted(place: Place) -> None:
     assert place.host.runtime("acme-1").access.settings.suspended
     assert operator.change(page, f"{page}/resume").status == 303
     assert operator.change(page, f"{page}/purge", name="acme-1").status == 409
+    shown = operator.get(page)
+    assert ("Revoked tokens stay revoked" in shown.words, f'hx-post="{page}/end"' in shown.text) == (True, False)  # it is a page of its own
     assert "Tokens revoked 1" in operator.change(page, f"{page}/end").words
     assert operator.change(page, f"{page}/purge", name="acme").status == 400
     assert "Connections deleted 1" in operator.change(page, f"{page}/purge", name="acme-1").words

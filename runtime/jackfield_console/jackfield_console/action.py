@@ -20,7 +20,7 @@ from jackfield_console.code_tabs import call_as_code
 from jackfield_console.connection_choice import call_connection, connection_dialog, fitting_connections, refuse_unchosen
 from jackfield_console.connectors import icon_of
 from jackfield_console.entry_connection import connection_to_begin
-from jackfield_console.form_schema import form_schema
+from jackfield_console.form_schema import call_schema
 from jackfield_console.layout.assets import FORM_SCRIPTS
 from jackfield_console.layout.components import (
     badge,
@@ -87,7 +87,7 @@ def call_fields(
     """Render the fields of a call: its connection, and its inputs, which begin with those of ``begin``. The page's script collects them in
     the field ``invocation``; ``example`` has inputs that a button fills in, where nothing is entered."""
     manifest, action = called
-    schema = form_schema(action.inputs, seldom=_of_pages(action))
+    schema = call_schema(action)
     depends = {row["key"]: row["dependsOn"] for row in manifest.raw.get("optionSources", ()) if "dependsOn" in row}
     depends["*"] = [name for name, _ in action.content.defaults]  # what may replace a value of the connection
     offered = (
@@ -105,15 +105,6 @@ def call_fields(
         h.div(h.h2("Inputs", id="heading-of-inputs"), offered, class_="row"),
         editor,
     ]
-
-
-def _of_pages(action: ActionManifest) -> list[str]:
-    """Return the inputs for pages, which few calls need."""
-    pages = action.pagination
-    if pages is None:
-        return []
-    further = [name for name, _ in pages.further_tokens]
-    return [name for name in (pages.token_input, pages.all_input, pages.size_input, *further) if name is not None]
 
 
 def _settings(request: PageRequest) -> Markup:

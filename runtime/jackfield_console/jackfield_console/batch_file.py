@@ -15,7 +15,7 @@ from jackfield.kernel.errors import Detail, InvalidInvocation
 from jackfield.kernel.pointers import child, names
 from jackfield.kernel.walk import extension, is_secret, nodes
 from jackfield.manifest.manifest import ActionManifest
-from jackfield_console.form_schema import form_schema
+from jackfield_console.form_schema import call_schema
 
 MOST_ROWS = 10_000
 """Limit of the rows of one file, as of a batch over HTTP."""
@@ -110,14 +110,15 @@ def _invalid(what: str, hint: str) -> InvalidInvocation:
 
 
 def targets(action: ActionManifest) -> list[Target]:
-    """Return the inputs that columns may fill: those of the action, and the members of objects among them."""
-    drawn = form_schema(action.inputs)
+    """Return the inputs that columns may fill: those of the action, and the members of objects among them, as the form has them: last those
+    behind 'More fields'."""
+    drawn = call_schema(action)
     return list(_targets(drawn["properties"], action.inputs, action.inputs, "", ""))
 
 
 def _targets(drawn: Mapping[str, Any], root: Mapping[str, Any], schema: Any, path: str, before: str) -> Iterator[Target]:
     declared = {name: given for node in nodes(root, schema) for name, given in node.get("properties", {}).items()}
-    for name, member in drawn.items():
+    for name, member in sorted(drawn.items(), key=lambda item: bool(item[1]["options"].get("more"))):
         pointer, title, kind = child(path, name), f"{before}{member['title']}", member["options"]["kind"]
         if kind == "object":
             yield from _targets(member["properties"], root, declared.get(name), pointer, f"{title}: ")

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from jackfield.kernel.walk import Schema, branches, extension, is_secret, target
+from jackfield.manifest.manifest import ActionManifest
 from jackfield_console.layout.components import parted
 
 _DEEPEST = 3
@@ -50,6 +51,20 @@ def form_schema(
         if name in fixed:
             member["options"]["kind"] = "fixed"
     return {**form, "options": {"kind": "object", "root": True}}
+
+
+def call_schema(action: ActionManifest) -> dict[str, Any]:
+    """Build json-editor's schema for the inputs of an action; those for pages are behind 'More fields'."""
+    return form_schema(action.inputs, seldom=_of_pages(action))
+
+
+def _of_pages(action: ActionManifest) -> list[str]:
+    """Return the inputs for pages, which few calls need."""
+    pages = action.pagination
+    if pages is None:
+        return []
+    further = [name for name, _ in pages.further_tokens]
+    return [name for name in (pages.token_input, pages.all_input, pages.size_input, *further) if name is not None]
 
 
 class _Drawing:

@@ -17,7 +17,7 @@ from jackfield.manifest.manifest import ActionManifest, Manifest
 from jackfield_console.action import EMPTY
 from jackfield_console.action_choice import action_field, chooser, chosen_action
 from jackfield_console.connection_choice import connection_field, fitting_connections
-from jackfield_console.form_schema import form_schema
+from jackfield_console.form_schema import call_schema
 from jackfield_console.layout.components import card, check_field, code_block, h, json_text, lines_field
 from jackfield_console.layout.page_request import PageRequest
 
@@ -82,7 +82,7 @@ def _inputs(manifest: Manifest, action: ActionManifest, places: Mapping[str, Any
 
 def _drawn(action: ActionManifest) -> dict[str, Any]:
     """Return the fields of the action. A box to tick has no room for a place of the event: it becomes a choice."""
-    drawn = form_schema(action.inputs)
+    drawn = call_schema(action)
     waiting = [drawn]
     while waiting:
         node = waiting.pop()

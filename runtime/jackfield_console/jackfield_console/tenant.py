@@ -15,7 +15,7 @@ from jackfield_console.attention import attention_card
 from jackfield_console.connect_sessions import session_rows
 from jackfield_console.connections import account_of
 from jackfield_console.files import size_text
-from jackfield_console.layout.components import at, badge, card, choices, done_notice, fault, form, h, heading, notice, text_field
+from jackfield_console.layout.components import at, badge, card, choices, done_notice, fault, final, form, h, heading, notice, text_field
 from jackfield_console.layout.export import exported_file
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import outcome, page, redirect
@@ -241,9 +241,9 @@ def _end(request: PageRequest, found: Workspace) -> Markup:
             h.p("Suspending refuses every call at once, and can be taken back.", class_="muted"),
             form(request, f"{address}/suspend", h.button("Suspend")),
             h.p("Deleting takes two steps. The first suspends the workspace, revokes its tokens and ends its sessions.", class_="muted"),
-            form(request, f"{address}/end", h.button("Delete: suspend and revoke", class_="danger"), into="#ended"),
+            final(request, f"{address}/end", "Suspend and revoke", "Revoked tokens stay revoked, also if the workspace is resumed."),
         ]
-        return card("Suspend or delete", h.div(steps, class_="stack"), h.div(id="ended", aria_live="polite"))
+        return card("Suspend or delete", h.div(steps, class_="stack"))
     kept = kept_by(request.server.storage.database, found.name)
     named = text_field("name", "Name of the workspace", hint="Enter it to confirm.", required=True)
     steps = [
