@@ -484,7 +484,7 @@ def _paging() -> Json:
             "ends": {**_STATUSES, "description": "Statuses of a page after the first that mean that the list has ended."},
             "cuts": {**_STATUSES, "description": "Statuses of a page after the first by which the provider shows no more of the list."},
             "emptyEnds": {"const": True, "description": "An empty page is the last, although it names a next one."},
-            "partial": {**_POINTER, "description": "Member that is true if a page lacks items of the list."},
+            "partial": {**_POINTER, "description": "Member that is true, or has a reason, if a page lacks items of the list."},
             "total": {**_POINTER, "description": "Number of items of the whole list."},
             "most": {"type": "integer", "minimum": 1, "description": "Items that the provider shows of a list at most; with 'total'."},
             "continue": {**_POINTER, "description": "Path of the pages after the first, if it is another one: they take the token alone."},

@@ -104,9 +104,10 @@ def following(pages: Declared, answer: Answer, body: Any, position: int) -> Foll
 
 
 def lacking(pages: Declared, body: Any, found: Following) -> str | None:
-    """Return why a list is not complete although each page is read. A page may say that it lacks items, or the last one that there are
-    more than the provider shows. None if nothing says so."""
-    if pages.partial is not None and yes_or_no(find(body, pages.partial)):
+    """Return why a list is not complete although each page is read. A page may say that it lacks items, by a yes or by a reason in words,
+    or the last one that there are more than the provider shows. None if nothing says so."""
+    said = None if pages.partial is None else find(body, pages.partial)
+    if yes_or_no(said) or (isinstance(said, str) and said.strip() and yes_or_no(said) is None):
         return f"the list may lack items: the provider says so at '{pages.partial}'"
     total = None if pages.total is None or found != END else find(body, pages.total)
     if pages.most is None or not isinstance(total, int | float) or isinstance(total, bool) or total <= pages.most:

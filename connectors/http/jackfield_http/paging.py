@@ -59,9 +59,9 @@ class Pages:
     page size, ``largest`` its maximum. ``more`` points at a member that is false on the last page, ``last`` at one that is true there.
     ``header`` names the header field of a response that has the token. ``ends`` are statuses of a page after the first that mean that the
     list has ended. ``cuts`` are those by which a provider shows no more of it: it is not complete then. ``empty_ends``: an empty page is
-    the last, although it names a next one. ``partial`` points at a member that is true if a page lacks items. ``total`` points at the
-    number of items of the whole list, of which the provider shows ``most``. ``under`` is the path below which pages may be, if not at the
-    list's own.
+    the last, although it names a next one. ``partial`` points at a member that is true, or has a reason, if a page lacks items.
+    ``total`` points at the number of items of the whole list, of which the provider shows ``most``.
+    ``under`` is the path below which pages may be, if not at the list's own.
     ``is_assumed``: nobody has declared that the API sends ``Link``, so a response without it says nothing.
     """
 

@@ -224,12 +224,14 @@ def test_a_list_that_its_provider_cuts_is_not_complete(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("last", "is_complete", "warning"), [
     ({"count": 1000, "partial": False}, True, ""), ({"count": 1001}, False, "1001 items, of which the provider shows the first 1000"),
     ({"count": 2, "partial": True}, False, "at '/partial'"), ({"count": "many"}, True, ""), ({}, True, ""),
+    ({"partial": "limit_reached"}, False, "at '/partial'"), ({"partial": "no"}, True, ""), ({"partial": " "}, True, ""),
 ])  # fmt: skip
 def test_a_search_that_says_what_it_lacks_is_not_complete(tmp_path: Path, last: Json, is_complete: bool, warning: str) -> None:
-    """GitHub shows 1,000 items of a search, and names no next page then; a search that took it too long lacks items as well."""
+    """GitHub shows 1,000 items of a search, and names no next page then; a search that took it too long lacks items as well. Notion
+    ends a long query early with a reason in words."""
     told = {"partial": "/partial", "total": "/count", "most": 1000}
     pages = {"kind": "token", "input": "after", "response": "/end", "items": "/data", **told}
-    schema = _object(data=_LIST, end=_TEXT, partial=_FLAG, count={})
+    schema = _object(data=_LIST, end=_TEXT, partial={}, count={})
     answers = [Answer({"data": [1], "end": "b", "count": 1001}), Answer({"data": [2], **last})]
     result, asked = _declared(tmp_path, [_parameter("after")], schema, pages, answers)
     assert (result.unwrap()["data"], result.meta.complete, asked) == ([1, 2], is_complete, 2)
