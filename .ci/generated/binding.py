@@ -46,6 +46,7 @@ def credentials() -> Json:
             "name": {**_TEXT, "description": "Name of the header, query parameter or cookie."},
             "tokenUrl": {**_TEXT, "description": "Where tokens are issued."},
             "revocationUrl": {**_TEXT, "description": "Where an approval is ended."},
+            "refreshUrl": {**_TEXT, "description": "Where tokens are renewed, if that is not where they are issued."},
             "authorizationUrl": {**_TEXT, "description": "Where a person approves."},
             "clientAuthentication": {"enum": ["basic", "body", "none"], "description": "How the token endpoint gets the client's secret."},
             "tokenParameters": {

@@ -78,7 +78,8 @@ class OAuth2AuthorizationCode(HttpConnection):
     here.
     ``asks_in_json`` is for providers that want token requests as JSON. ``separator`` is what scopes are joined by. ``pkce`` is
     False for providers that refuse parameters that they do not know. ``learned`` says which public values the provider's answers have.
-    ``prefix`` stands before the token in requests.
+    ``prefix`` stands before the token in requests. ``refresh_url`` is the endpoint that renews tokens, where that is not the one that
+    issues them.
     """
 
     key: ClassVar[str] = "oauth2AuthorizationCode"
@@ -96,6 +97,7 @@ class OAuth2AuthorizationCode(HttpConnection):
     asks_in_json: ClassVar[bool] = False
     separator: ClassVar[str] = " "
     prefix: ClassVar[str] = "Bearer "
+    refresh_url: ClassVar[str | None] = None
     pkce: ClassVar[bool] = True
     learned: ClassVar[Learned] = NOTHING_LEARNED
 
@@ -243,7 +245,7 @@ class OAuth2AuthorizationCode(HttpConnection):
         grants.begin(used)
         form = {"grant_type": "refresh_token", "refresh_token": refresh}
         try:
-            found = self._ask(context, "tokenUrl", self.token_url, form, within=_REFRESH)
+            found = self._ask(context, "tokenUrl", self.refresh_url or self.token_url, form, within=_REFRESH)
         except JackfieldError as error:
             self._unrefreshed(grants, used, error)
         found = dict(token_at(found, self.client().place, renewed=True))

@@ -65,6 +65,7 @@ _TYPE: Json = {
     "after": _AFTER,
     "hosts": _TEXTS,
     "revocationUrl": {"type": "string", "pattern": "^https?://"},
+    "refreshUrl": {"type": "string", "pattern": "^https?://"},
     "prefix": {"type": "string", "maxLength": 40},
     "fixed": {"type": "object", "properties": {"username": _TEXT, "password": _TEXT}, "additionalProperties": False},
 }

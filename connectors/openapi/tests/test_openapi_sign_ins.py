@@ -272,6 +272,21 @@ def test_how_an_account_is_asked_for(tmp_path: Path) -> None:
     assert provider.requests[-1].headers["Authorization"] == "Bearer at-1"
 
 
+def test_tokens_are_renewed_at_an_address_of_its_own(tmp_path: Path) -> None:
+    """The code is exchanged where tokens are issued, the refresh token where they are renewed, and nowhere else."""
+    renewed = {"/renew": {"access_token": "at-2", "token_type": "bearer", "expires_in": 3600}}
+    with _provider({"refresh_token": "rt-1", "expires_in": 30}, renewed) as provider:
+        _connect(tmp_path, provider.url, {"refreshUrl": "https://auth.acme.example/renew"})
+        with _stored(tmp_path) as jackfield:
+            values = {"clientId": "app", "clientSecret": "s-1", "scopes": "a b", "server": provider.url}
+            jackfield.connections.add("ada", "acme/loginAccount", values, test=False)
+            _approved(jackfield)
+            jackfield.invoke({"connector": "acme", "action": "whoAmI", "connection": "ada", "inputs": {}}).unwrap()
+    asked = [(one.path, dict(parse_qsl(one.body.decode()))["grant_type"]) for one in provider.requests if one.path in ("/token", "/renew")]
+    assert asked == [("/token", "authorization_code"), ("/renew", "refresh_token")]
+    assert provider.requests[-1].headers["Authorization"] == "Bearer at-2"
+
+
 def test_a_form_is_what_token_requests_are_otherwise(tmp_path: Path) -> None:
     """Without curation the request is a form with the verifier, and the secret is in the header field."""
     with _provider({}) as provider:

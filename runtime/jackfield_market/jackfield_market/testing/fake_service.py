@@ -57,7 +57,9 @@ class FakeService:
         self._row = next(row for row in manifest["connectionTypes"] if row["key"] == kind)
         self._given = manifest
         self._throttled = 0
-        self._answers: dict[str, Callable[[Request], Answer]] = {"authorize": self._page, "token": self._token, "after": self._after}
+        self._answers: dict[str, Callable[[Request], Answer]] = {
+            "authorize": self._page, "token": self._token, "refresh": self._token, "after": self._after,
+        }  # fmt: skip
         self.tokens = Tokens()
         self.manifest: dict[str, Any] = {}
         self.provider = Provider(lambda _number, request: self._play(request))
@@ -155,7 +157,7 @@ class FakeService:
         return made
 
     def _move_endpoints(self, part: dict[str, Any], true: Json) -> None:
-        for name, place in (("authorizationUrl", "authorize"), ("tokenUrl", "token")):
+        for name, place in (("authorizationUrl", "authorize"), ("tokenUrl", "token"), ("refreshUrl", "refresh")):
             if name in part:
                 part[name] = f"{self.url}{_OURS}/{place if part[name] == true.get(name) else 'elsewhere'}"
         part.pop("revocationUrl", None)
@@ -330,6 +332,8 @@ class FakeService:
         if is_json != (row.get("tokenRequest") == "json"):
             return Answer({"error": "invalid_request", "error_description": "the request is not written as the provider wants it"}, 400)
         form = request.json() if is_json else dict(parse_qsl(request.body.decode()))
+        if "refreshUrl" in row and (form.get("grant_type") == "refresh_token") != (request.path == f"{_OURS}/refresh"):
+            return Answer({"error": "unsupported_grant_type", "error_description": "tokens are renewed at another address"}, 400)
         if not self._is_client(row, form, request.headers.get("Authorization", "")):
             return Answer({"error": "invalid_client", "error_description": "the client is not the one"}, 401)
         if not self._is_granted(row, form):
