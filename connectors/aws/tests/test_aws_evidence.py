@@ -81,6 +81,21 @@ def test_a_throttled_attempt_never_speaks_for_the_next(stage: TrailStage) -> Non
     assert stage.settled(lost.meta.invocation_id) == ("succeeded", "evidence")
 
 
+@pytest.mark.parametrize(("second", "status"), [("cut", "succeeded"), ("throttled-cut", "failed"), ("lost", "in_doubt")])
+def test_a_refusal_of_one_attempt_in_doubt_says_nothing_of_the_other(stage: TrailStage, second: str, status: str) -> None:
+    """Both attempts got no answer, and the caller wanted a second one. That the first was throttled is on record alone at first, and frees
+    no key: only the record of the second, too, settles the call."""
+    stage.aws.script, stage.aws.delay = ["throttled-cut", second, *["throttled"] * 20], 60.0
+    lost = stage.call(idempotencyKey="k", onDoubt="retry", timeoutSeconds=60)
+    assert lost.status == "in_doubt"
+    hidden, stage.aws.records[1:] = stage.aws.records[1:], []
+    stage.look(160.0)
+    assert (stage.settled(lost.meta.invocation_id)[0], len(stage.aws.lookups)) == ("in_doubt", 1)
+    stage.aws.records += hidden
+    stage.look(400.0)
+    assert stage.settled(lost.meta.invocation_id)[0] == status
+
+
 def test_what_proves_nothing_settles_nothing(stage: TrailStage) -> None:
     """An internal error, a record of another region, service, account, operation or time, a copy of the marker, none at all: in doubt."""
     stage.aws.script = ["broken"]

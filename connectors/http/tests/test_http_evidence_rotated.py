@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 
 from clocks import StillClock, time_passes
 from jackfield.testing import Answer, Provider, Request
+from jackfield_aws import sessions
 from jackfield_store.runtime import Jackfield
 from jackfield_store.runtime.evidence_loop import look_now
 from jackfield_store.runtime.runtime_pool import RuntimePool
@@ -25,6 +28,7 @@ _PARCEL: dict[str, Any] = {
     "evidence": {"url": "/parcels/{marker}", "pointer": "/reference", "absentAfter": 300, "page": "its page"},
 }
 _TOKENS = {"ours": "first-token-of-ours", "renewed": "second-token-of-ours", "theirs": "a-token-of-theirs"}
+_SIGNED = re.compile(r"Bearer (.+)|AWS4-HMAC-SHA256 Credential=([^/]+)/.+")
 
 
 class _Depot:
@@ -38,7 +42,9 @@ class _Depot:
         """Issue a token, take a parcel, or show one of the account that asks, whose token it quotes."""
         if request.path == "/token":
             return Answer({"access_token": self.next, "refresh_token": "a-refresh-token", "token_type": "Bearer", "expires_in": 500})
-        token = request.headers["Authorization"].removeprefix("Bearer ")
+        signed = _SIGNED.fullmatch(request.headers["Authorization"])
+        assert signed is not None
+        token = signed[1] or signed[2]
         is_theirs = token == _TOKENS["theirs"]
         if request.method == "POST":
             self.requests += 1
@@ -64,7 +70,10 @@ def _approve(runtime: Jackfield) -> None:
 
 
 def _connect(runtime: Jackfield, server: str, kind: str) -> None:
-    """Store the connection: its token is a variable, or that of who approves."""
+    """Store the connection: its token is a variable, or that of who approves; or the host's own key signs."""
+    if kind == "host":
+        runtime.connections.add("depot", "http/awsSigV4", {"server": server, "region": "eu-west-1"}, test=False)
+        return
     if kind == "secret":
         runtime.connections.add("depot", "http/bearer", {"server": server, "token": {"$env": "DEPOT"}}, test=False)
         return
@@ -73,11 +82,18 @@ def _connect(runtime: Jackfield, server: str, kind: str) -> None:
     _approve(runtime)
 
 
+def _signs_in(environment: dict[str, str], who: str) -> None:
+    """Give a process the variable of the connection, and an AWS identity of the host, which it reads once."""
+    sessions._shared.cache_clear()
+    environment["DEPOT"] = os.environ["AWS_ACCESS_KEY_ID"] = _TOKENS[who]
+    os.environ["AWS_SECRET_ACCESS_KEY"] = "a-secret-of-the-host"
+
+
 def _looked(environment: dict[str, str], depot: _Depot, kind: str, then: str) -> dict[str, Any]:
     """Make a call whose answer is lost. Let its connection have the credentials ``then``, look twice, and return the entry."""
     clock, depot.next = StillClock(), _TOKENS["ours"]
     with Provider(depot) as provider:
-        environment["DEPOT"] = _TOKENS["ours"]
+        _signs_in(environment, "ours")
         with closing(RuntimePool(environment, clock)) as pool:
             runtime = pool.find("default")
             runtime.access.workspaces.set("default", {"settleAbsent": True})
@@ -86,7 +102,8 @@ def _looked(environment: dict[str, str], depot: _Depot, kind: str, then: str) ->
             call = {"connector": "http", "action": "request", "connection": "depot", "inputs": _PARCEL, "timeoutSeconds": 5}
             lost = runtime.invoke(call)
             assert lost.status == "in_doubt", lost.error
-            environment["DEPOT"] = depot.next = _TOKENS[then]
+            depot.next = _TOKENS[then]
+            _signs_in(environment, then)
             if (kind, then) == ("approval", "theirs"):
                 _approve(runtime)
         with closing(RuntimePool(environment, clock)) as pool:  # another process: it reads the variable anew
@@ -102,13 +119,13 @@ def _looked(environment: dict[str, str], depot: _Depot, kind: str, then: str) ->
     return entry
 
 
-@pytest.mark.parametrize("kind", ["secret", "approval"])
+@pytest.mark.parametrize("kind", ["secret", "approval", "host"])
 def test_what_another_account_lacks_is_not_absent(environment: dict[str, str], kind: str) -> None:
-    """The secret that the connection refers to is changed, or another person approves it: its version stays the same. The parcel that the
-    call's own account took is not found; the call stays in doubt, and its looks say why."""
+    """The secret that the connection refers to is changed, another person approves it, or the host has another identity: its version stays
+    the same. The parcel that the call's own account took is not found; the call stays in doubt, and its looks say why."""
     entry = _looked(environment, _Depot(loses=False), kind, "theirs")
     assert (entry["status"], {one["result"] for one in entry["looks"]}) == ("in_doubt", {"nothing"})
-    assert "credentials that were changed since the call" in entry["looks"][-1]["text"]
+    assert {"host": "the host's own credentials"}.get(kind, "credentials that were changed since") in entry["looks"][-1]["text"]
 
 
 @pytest.mark.parametrize(
@@ -116,12 +133,13 @@ def test_what_another_account_lacks_is_not_absent(environment: dict[str, str], k
     [
         ("secret", "ours", True, "failed"), ("approval", "ours", True, "failed"), ("approval", "renewed", True, "failed"),
         ("secret", "renewed", True, "in_doubt"), ("secret", "renewed", False, "succeeded"), ("approval", "renewed", False, "succeeded"),
+        ("host", "ours", True, "in_doubt"), ("host", "ours", False, "succeeded"),
     ],
 )  # fmt: skip
 def test_credentials_of_the_same_account_prove_what_they_find(
     environment: dict[str, str], kind: str, then: str, status: str, *, loses: bool
 ) -> None:
     """A parcel with the marker is the call's own, whoever reads it. That there is none counts with the call's credentials, and with tokens
-    that are refreshed under one approval; nobody can tell a rotated secret from another account's."""
+    that are refreshed under one approval; nobody can tell a rotated secret, or a host's identity, from another account's."""
     entry = _looked(environment, _Depot(loses=loses), kind, then)
     assert entry["status"] == status, entry["looks"]

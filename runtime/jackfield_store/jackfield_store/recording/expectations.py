@@ -40,6 +40,8 @@ _EVENT_LOOKS = (2.0, 60.0)
 """Seconds after a doubt at which the events are read that have overtaken it. Those that come later make it due by themselves."""
 _LITERAL = "$value"
 """Stands for a value that is no placeholder, whatever it looks like, until the look is made."""
+OF_HOST = "host"
+"""Stands for credentials of the host, which differ from host to host and change unseen: two reads with them may be of two accounts."""
 _FORMS: Mapping[str | None, Callable[[float], Any]] = {"unix": int, "unixText": lambda moment: str(int(moment))}
 """Forms of a time other than RFC 3339."""
 _LOG = logging.getLogger("jackfield.doubts")
@@ -188,11 +190,14 @@ def _facts(
 
 
 def credentials_of(journal: Journal, attempts: Attempting | None) -> str | None:
-    """Return a keyed digest of the credentials that a connection is opened with; None without a connection. Its version tells nothing of a
-    secret that it refers to, of its OAuth client, or of who has approved it: each may lead to another account."""
+    """Return a keyed digest of the credentials that a connection is opened with; None without a connection, ``OF_HOST`` if the host has
+    them. Its version tells nothing of a secret that it refers to, of its OAuth client, or of who has approved it: each may lead to another
+    account."""
     opening = None if attempts is None else attempts.opening
     if opening is None:
         return None
+    if opening.kind.reads_host:
+        return OF_HOST
     try:
         grant = "" if opening.grants is None else opening.grants.find().id
     except InvalidConnection:

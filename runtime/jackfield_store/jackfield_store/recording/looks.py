@@ -26,7 +26,7 @@ from jackfield_store.journal.doubts import LASTS, Doubt, Doubts
 from jackfield_store.journal.entry import EVIDENCE, bound_result
 from jackfield_store.journal.settlement import confirmed, contradicted, contradicts, settled
 from jackfield_store.recording.event_evidence import ToldEvents, found_out, made_known, markers_of, output_of, plan_of
-from jackfield_store.recording.expectations import credentials_of, filled
+from jackfield_store.recording.expectations import OF_HOST, credentials_of, filled
 from jackfield_store.recording.findings import Finding, link_of
 from jackfield_store.recording.look_log import LookLog, source_of
 from jackfield_store.recording.look_reads import LookReads
@@ -46,6 +46,7 @@ _FINAL = frozenset({"not_allowed", "approval_required", "forbidden", "unauthenti
                     "unknown_action", "invalid_connection", "invalid_input"})  # fmt: skip
 """Errors of a look that further ones would meet again until a person does something."""
 _ROTATED = "not found with credentials that were changed since the call, and may be of another account: that proves nothing"
+_OF_HOST = "not found with the host's own credentials, which may be of another account than at the call: that proves nothing"
 _PROVED = {"matched": "took", "refused": "refused"}
 
 
@@ -228,14 +229,18 @@ class _Looking:
         if (similar := self._similar(row, like)) is not None:
             return similar
         is_missing = by_marker and missing == len(markers) > 0
-        return Finding("nothing", _ROTATED) if is_missing and self._is_rotated(row) else Finding("nothing", missing=is_missing)
+        why = self._unproven(row) if is_missing else None
+        return Finding("nothing", missing=is_missing) if why is None else Finding("nothing", why)
 
-    def _is_rotated(self, row: Mapping[str, Any]) -> bool:
-        """Return whether a read that proves something by what it lacks was made with other credentials than the call."""
+    def _unproven(self, row: Mapping[str, Any]) -> str | None:
+        """Return why a read that would prove something by what it lacks proves nothing: nobody knows that it was made with the credentials
+        of the call. None if it was."""
         if "absentAfter" not in row:
-            return False
-        facts = self.doubt.facts
-        return "credentials" not in facts or facts["credentials"] != credentials_of(self.journal, self._reads.attempts)
+            return None
+        used, facts = credentials_of(self.journal, self._reads.attempts), self.doubt.facts
+        if used == OF_HOST:
+            return _OF_HOST
+        return None if "credentials" in facts and facts["credentials"] == used else _ROTATED
 
     def _similar(self, row: Mapping[str, Any], like: Sequence[_Thing]) -> Finding | None:
         """Return the finding of a thing without the marker that has much in common with what was sent; None without one."""
