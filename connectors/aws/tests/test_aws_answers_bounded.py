@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import socket
 import tracemalloc
 from base64 import b64encode
@@ -21,6 +20,7 @@ from jackfield_aws import AWS_ERRORS, ApiKeySecret, bounded
 from jackfield_aws.foreign_answers import check_answer
 from jackfield_aws.virtual.plain_values import add_json
 from raw_server import read_request, serving
+from uncollected import uncollected
 
 pytestmark = pytest.mark.usefixtures("direct")
 
@@ -119,8 +119,7 @@ def test_json_that_is_nested_too_deeply_is_unclear(status: int) -> None:
     """An answer of 40 kB with 20,000 levels, a success or an error, is unclear as any that is not the service's."""
     operation = Session().get_service_model("sesv2").operation_model("GetAccount")
     body = b'{"a":' + b"[" * 20_000 + b"]" * 20_000 + b"}"
-    gc.collect()  # what finalizes the garbage of other tests would have no room at that depth
-    with pytest.raises(HTTPClientError) as raised:
+    with pytest.raises(HTTPClientError) as raised, uncollected():
         check_answer({"body": body, "status_code": status, "headers": {}}, operation)
     error = raised.value.kwargs["error"]
     assert (error.code, error.sent) == ("unavailable", Sent.UNKNOWN)

@@ -46,7 +46,7 @@ BROKEN = {
     "syntax": "def broken(:",
     "exit": "import sys\nsys.exit(3)",
     "library": "raise ImportError('libfoo.so.1: cannot open shared object file')",
-    "recursion": "def again(): again()\nagain()",
+    "recursion": "import gc\ndef again(): again()\ngc.disable()\ntry: again()\nfinally: gc.enable()",  # garbage has no room at that depth
     "dependency": "import no_such_dependency",
     "memory": "raise MemoryError",
     "stop": "raise GeneratorExit",

@@ -21,6 +21,7 @@ from drawing import drawn
 from forking import alone
 from jackfield.kernel.errors import Detail
 from jackfield.schema import Checked, compile_schema
+from uncollected import uncollected
 
 LONE = "contains a character that is not valid Unicode (a lone surrogate)"
 SCHEMA: dict[str, Any] = {
@@ -178,7 +179,7 @@ def test_a_stack_that_is_nearly_full_gives_a_detail(step: int) -> None:
         return (compiled.judge(value), compiled.check({"v": value}).details) if not depth else fall(depth - 1)
 
     answers: set[tuple[Detail, ...]] = set()
-    with contextlib.suppress(RecursionError):  # of the fall itself, in the end
+    with uncollected(), contextlib.suppress(RecursionError):  # of the fall itself, in the end
         for depth in range(sys.getrecursionlimit() - 700, sys.getrecursionlimit(), step):
             answers.update(fall(depth))
     assert (Detail("", "is nested too deeply to be judged"),) in answers
