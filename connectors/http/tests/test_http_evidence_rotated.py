@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from unittest import mock
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -58,9 +59,10 @@ class _Depot:
 
 @pytest.fixture
 def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """A home where evidence settles doubts."""
-    with settling_home(tmp_path) as found:
+    """A home where evidence settles doubts, and an AWS identity of the host that nobody else sees."""
+    with settling_home(tmp_path) as found, mock.patch.dict(os.environ):
         yield found
+    sessions._shared.cache_clear()
 
 
 def _approve(runtime: Jackfield) -> None:
