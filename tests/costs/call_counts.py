@@ -27,6 +27,7 @@ from typing import Any
 from unittest import mock
 
 from raw_server import read_request
+from uncollected import uncollected
 
 Functions = dict[str, int]
 """Calls by function, as ``module:qualified name``."""
@@ -75,8 +76,7 @@ def counted(call: Callable[[], object], settle: Callable[[], object] = lambda: N
             stack.enter_context(mock.patch.object(time, name, _ticking(getattr(time, name)(), reads)))
         stack.enter_context(mock.patch.object(sys.modules[__name__], "_monotonic", time.monotonic))
         gc.collect()
-        gc.disable()  # destructors are calls too
-        stack.callback(gc.enable)
+        stack.enter_context(uncollected())  # destructors are calls too
         sys.setprofile(_note)
         stack.callback(sys.setprofile, None)
         for _ in range(_ROUNDS):

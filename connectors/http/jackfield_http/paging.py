@@ -86,7 +86,8 @@ class Pages:
 
     def __post_init__(self) -> None:
         """Refuse what would end a list after its first page, or never."""
-        for name, at in (("items", self.items), ("next", self.next), *self._places()):
+        for name in ("items", "next", "more", "last", "partial", "total"):
+            at: str | None = getattr(self, name)
             if at and not at.startswith("/"):
                 raise ValueError(f"'{name}' is not a JSON Pointer: it must begin with a slash")
         if self.kind not in {"linkHeader", "url"} and not self.parameter:
@@ -97,9 +98,6 @@ class Pages:
             raise ValueError("'header' is the name of a header field with a token: it needs the kind 'token'")
         if self.more is not None and self.last is not None:
             raise ValueError("'more' and 'last' say the same thing: declare one of them")
-
-    def _places(self) -> Iterator[tuple[str, str | None]]:
-        yield from (("more", self.more), ("last", self.last), ("partial", self.partial), ("total", self.total))
 
     @classmethod
     def bound(cls, row: Mapping[str, Any], pagination: Pagination) -> Pages:

@@ -1,4 +1,5 @@
-"""Decision of a person on a call that waits for an approval, on the page of its invocation and on the list of approvals. A GET decides nothing."""
+"""Decision of a person on a call that waits for an approval, on its invocation's page and on the list of approvals. A GET decides
+nothing."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Cards of what needs a person: connections that fail, schedules and subscriptions that stand still, failing callbacks, dead deliveries, and calls that wait for an
-approval. That of one workspace links to each, as its lists tell it; the operator's counts those of all workspaces."""
+"""Cards of what needs a person: connections that fail, schedules and subscriptions that stand still, failing callbacks, dead deliveries,
+and calls that wait for an approval. That of one workspace links to each, as its lists tell it; the operator's counts those of all workspaces."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ LOST = ("failing", "expired")
 _NAMED = 3
 _MOST_WORKSPACES = 50
 _TITLES = {
-    "connections": "Failing connections", "schedules": "Broken schedules", "subscriptions": "Failing subscriptions", "callbacks": "Failing callbacks",
-    "deliveries": "Dead deliveries", "approvals": "Waiting for approval",
+    "connections": "Failing connections", "schedules": "Broken schedules", "subscriptions": "Failing subscriptions",
+    "callbacks": "Failing callbacks", "deliveries": "Dead deliveries", "approvals": "Waiting for approval",
 }  # fmt: skip
 
 

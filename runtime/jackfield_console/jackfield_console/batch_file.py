@@ -140,13 +140,12 @@ def guessed(columns: Sequence[str], known: Sequence[Target]) -> list[str]:
     return [named.get(_plain(column), "") for column in columns]
 
 
-def alike(columns: Sequence[str], known: Sequence[Target]) -> list[str]:
-    """Return the pointer of the input that each column without one of its name or title probably means; empty texts for the others.
+def alike(columns: Sequence[str], known: Sequence[Target], sure: Sequence[str]) -> list[str]:
+    """Return the pointer of the input that each column probably means for which ``guessed`` has none (``sure``); empty texts for the others.
 
     It is whom a message goes to for 'Email', and for others the only input whose name or title has the same words, or words for the same. A
     secret is no guess.
     """
-    sure = guessed(columns, known)
     found: list[str] = []
     for column, pointer in zip(columns, sure, strict=True):
         free = [target for target in known if target.pointer not in (*sure, *found) and not target.is_secret]

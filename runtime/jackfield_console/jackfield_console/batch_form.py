@@ -52,12 +52,13 @@ _AT_ONCE = 250
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """Content of the form: the file, the input of each of its columns, and what all calls have in common."""
+    """Content of the form: the file, the input of each of its columns, those that were only ``likely``, and what all calls have in common."""
 
     text: str
     file: Rows
     known: Sequence[Target]
     chosen: Sequence[Target | None]
+    likely: Sequence[str]
     common: Mapping[str, Any]
     reference: str
     again: bool
@@ -175,14 +176,16 @@ def _read(request: PageRequest, action: ActionManifest, common: Mapping[str, Any
     text = request.form["rows"]
     file, known = read_rows(text), targets(action)
     by_pointer = {target.pointer: target for target in known}
-    columns = [sure or likely for sure, likely in zip(guessed(file.columns, known), alike(file.columns, known), strict=True)]
+    sure = guessed(file.columns, known)
+    likely = alike(file.columns, known, sure)
+    columns = [one or other for one, other in zip(sure, likely, strict=True)]
     if request.form.get("columns") == _names(file):
         columns = [request.form.get(f"column-{place}", "") for place in range(len(file.columns))]
     chosen = [by_pointer.get(pointer) for pointer in columns]
     twice = next((target for target in chosen if target is not None and chosen.count(target) > 1), None)
     if twice is not None:
         raise InvalidInvocation(f"two columns go to '{twice.title}'", hint="Choose 'Not used' for one of them.")
-    return _Batch(text, file, known, chosen, common, reference, request.form.get("again") == "on")
+    return _Batch(text, file, known, chosen, likely, common, reference, request.form.get("again") == "on")
 
 
 def _names(file: Rows) -> str:
@@ -232,8 +235,9 @@ def _told(row: Row, error: JackfieldError) -> Iterator[_Fault]:
 def _columns(batch: _Batch) -> Node:
     """Render the choice of an input for each column."""
     inputs = [("", "Not used"), *((target.pointer, target.title) for target in batch.known)]
-    likely = alike(batch.file.columns, batch.known)
-    hints = [_GUESSED if target is not None and target.pointer == likely[place] else None for place, target in enumerate(batch.chosen)]
+    hints = [
+        _GUESSED if target is not None and target.pointer == batch.likely[place] else None for place, target in enumerate(batch.chosen)
+    ]
     return [
         h.h2("Columns"),
         h.input(type="hidden", name="columns", value=_names(batch.file)),
