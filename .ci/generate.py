@@ -30,6 +30,7 @@ from generated import (  # noqa: E402 (after the path is set)
     python_pages,
     registry_entry,
     result,
+    row_page,
     settings_page,
     shelf_tasks,
     sizing_page,
@@ -79,6 +80,7 @@ _PAGES = {
     "python": python_pages.python_api,
     "python-connections": python_pages.python_connections,
     "python-results": python_pages.python_results,
+    "row": row_page.page,
     "sizing": sizing_page.page,
     "testing": python_pages.testing_api,
 }

@@ -17,8 +17,18 @@ from pathlib import Path
 from benchmarks.measure import ROOT, Line
 
 _CALLS = ("no_op", "sending", "journal", "twins", "attachment", "listing", "smtp", "pacing", "isolation", "cold")
-_SERVERS = ("http_api", "http_lanes", "http_sends", "http_client", "mcp_calls", "aws_calls", "events", "queued", "queue_budgets")
-_SIZES = ("catalogue", "files", "catalogue_size", "journal_size")
+_SERVERS = (
+    "http_api",
+    "http_lanes",
+    "http_sends",
+    "http_client",
+    "mcp_calls",
+    "aws_calls",
+    "events",
+    "queued",
+    "queue_budgets",
+)
+_SIZES = ("catalogue", "files", "catalogue_size", "journal_size", "keyed_commits")
 _PARTS = (*_CALLS, *_SERVERS, *_SIZES)
 _DOCS = ROOT / "docs"
 _PAGES = {_DOCS / "performance.md": _CALLS, _DOCS / "performance-servers.md": _SERVERS, _DOCS / "performance-sizes.md": _SIZES}

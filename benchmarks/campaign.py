@@ -181,6 +181,10 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
         "10,000 writes each to GitHub, SES and AWS with lost answers, 20,000 steps in any order, an outage; SQLite and PostgreSQL",
         (*_PYTHON, "pytest", "-m", "campaign", "-q", "-s", "tests/jackfield_store/doubts", *_AWS_DOUBTS),
     ),
+    "truth": (
+        "20,000 calls to a provider that loses answers and lies to looks, with kills and approvals; SQLite, Redis and RabbitMQ",
+        (*_SCRIPT, "tests/campaigns/truth_campaign.py"),
+    ),
     "ses-events": (
         "5,000 notifications of SNS, doubled and shuffled, to two servers that are killed in turn; SQLite, then PostgreSQL",
         (*_SCRIPT, "tests/campaigns/ses_campaign.py"),

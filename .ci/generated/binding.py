@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
+from generated.answers import failed, outcomes, paging
+from generated.error_rows import errors
 from generated.words import ACTION_KEY, Json, closed
 from jackfield.connector.signatures import SCHEMES
-from jackfield_http.bindings.error_rows import KINDS, SENT
 from jackfield_http.challenges import SCHEMA as CHALLENGE
-from jackfield_http.paging import Kind
 
 _TEXT: Json = {"type": "string", "minLength": 1}
 _KEY: Json = {"type": "string", "pattern": ACTION_KEY}
-_FIELD: Json = {"type": "string", "pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", "maxLength": 200}
 _POINTER: Json = {"type": "string", "pattern": "^/"}
-_STATUSES: Json = {"type": "array", "items": {"type": "integer", "minimum": 300, "maximum": 599}}
 _TEXTS: Json = {"type": "array", "items": _TEXT}
 _POINTERS: Json = {"type": "array", "items": _POINTER}
 _TABLE: Json = {"type": "object", "additionalProperties": _TEXT}
@@ -115,7 +111,7 @@ def _probe() -> Json:
             "body": {"description": "Its JSON body."},
             "server": {"type": "integer", "minimum": 0, "description": "Place in 'servers', from 0.", "default": 0},
             "connection": _of_connection(),
-            "failed": _failed(),
+            "failed": failed(),
         },
         ["path"],
         "A request that changes nothing.",
@@ -133,30 +129,8 @@ def _of_connection() -> Json:
 
 def requests() -> Json:
     """The member ``http`` of a manifest."""
-    row = closed(
-        {
-            "status": {"type": "integer", "minimum": 100, "maximum": 599},
-            "codes": {**_TEXTS, "minItems": 1, "description": "Codes of the provider; left out, the row is for the status."},
-            "error": {"enum": list(KINDS), "description": "Code of the error."},
-            "hint": {**_TEXT, "description": "What to do next."},
-            "sent": {"enum": list(SENT), "description": "What the refusal implies, where its status does not: 'unknown' is in doubt."},
-        },
-        ["error"],
-        "Meaning of a status, of codes, or of both together.",
-    )
-    errors = closed(
-        {
-            "code": {**_POINTER, "description": "Place of the provider's code in the body of an error."},
-            "message": {**_POINTER, "description": "Place of its message."},
-            "requestId": {**_TEXTS, "description": "Header fields with the provider's request ID."},
-            "failed": _failed(),
-            "rows": {"type": "array", "items": row},
-        },
-        [],
-        "Error map: what it lacks is taken from the meaning of the statuses of HTTP.",
-    )
     headers = {"type": "object", "additionalProperties": _TEXT, "description": "Header fields of every request."}
-    return closed({"headers": headers, "errors": errors}, [], "What all bound actions share.")
+    return closed({"headers": headers, "errors": errors(failed())}, [], "What all bound actions share.")
 
 
 def _step() -> Json:
@@ -173,15 +147,6 @@ def _step() -> Json:
         },
         ["method"],
         "A request that finds or prepares what a later one needs.",
-    )
-
-
-def _failed() -> Json:
-    return closed(
-        {"member": _POINTER, "equals": {"type": ["string", "number", "boolean"]}},
-        ["member"],
-        "A response with a success status reports a failure if this member has this value; without one, if it is there and not empty, "
-        "false or 0.",
     )
 
 
@@ -245,7 +210,7 @@ def action() -> Json:
                 "additionalProperties": {"type": "string"},
                 "description": "Header fields of the action's requests, beside those of the connector; they are no inputs.",
             },
-            "failed": {**_failed(), "description": "As 'failed' of the manifest's 'errors', for this action."},
+            "failed": {"anyOf": [failed(), outcomes()], "description": "As 'failed' of the manifest's 'errors', or for each item."},
             "graphql": _graphql(),
             "file": closed(
                 {"input": _KEY, "length": _KEY, "name": _KEY},
@@ -254,7 +219,7 @@ def action() -> Json:
             ),
             "before": {"type": "array", "items": _step(), "description": "Requests before the action's own, which change nothing."},
             "job": _job(),
-            "paging": _paging(),
+            "paging": paging(),
         },
         ["method", "path", "response"],
         "The request that the action is, instead of code.",
@@ -465,31 +430,4 @@ def _response() -> Json:
         },
         ["read"],
         "How the response becomes the output. A list becomes the member 'items', a single value 'value', a file 'file'.",
-    )
-
-
-def _paging() -> Json:
-    return closed(
-        {
-            "kind": {"enum": list(get_args(Kind))},
-            "confidence": {"enum": ["high", "medium", "low"]},
-            "enabled": {"const": False, "description": "False: a suggestion only."},
-            "input": {**_KEY, "description": "Input that takes the page."},
-            "response": {**_POINTER, "description": "Member of the response that names the next page."},
-            "items": {**_POINTER, "description": "The items in the output."},
-            "size": {**_KEY, "description": "Input that takes the page's size."},
-            "more": {**_POINTER, "description": "Member that says whether there are more pages."},
-            "last": {**_POINTER, "description": "Member that says whether this is the last page, where there is no 'more'."},
-            "header": {**_FIELD, "description": "Header field of the response that names the next page, in place of 'response'."},
-            "first": {"type": "integer", "minimum": 0, "description": "Number of the first page, or of its first item; it is sent."},
-            "ends": {**_STATUSES, "description": "Statuses of a page after the first that mean that the list has ended."},
-            "cuts": {**_STATUSES, "description": "Statuses of a page after the first by which the provider shows no more of the list."},
-            "emptyEnds": {"const": True, "description": "An empty page is the last, although it names a next one."},
-            "partial": {**_POINTER, "description": "Member that is true, or has a reason, if a page lacks items of the list."},
-            "total": {**_POINTER, "description": "Number of items of the whole list."},
-            "most": {"type": "integer", "minimum": 1, "description": "Items that the provider shows of a list at most; with 'total'."},
-            "continue": {**_POINTER, "description": "Path of the pages after the first, if it is another one: they take the token alone."},
-        },
-        ["kind", "confidence"],
-        "How the next page is found.",
     )

@@ -5,9 +5,20 @@ from __future__ import annotations
 from generated.words import ACTION_KEY, Json, closed
 from jackfield.connector.evidence import LEAST_ABSENT, MAX_LOOKING, MAX_LOOKS, MOST_SIMILAR
 from jackfield.connector.models import MAX_REASON
+from jackfield.connector.proofs import MOST_WHEN
 
 _POINTER: Json = {"type": "string", "pattern": "^(/[^/]*)*$"}
 _NAMES: Json = {"type": "array", "items": {"type": "string"}}
+_VALUES: Json = {
+    "type": "object",
+    "minProperties": 1,
+    "propertyNames": {"pattern": "^(/[^/]+)+$"},
+    "additionalProperties": {
+        "type": ["string", "number", "boolean", "null", "array"],
+        "items": {"type": ["string", "number", "boolean", "null"]},
+        "minItems": 1,
+    },
+}
 MARKER: Json = {
     **closed(
         {
@@ -91,6 +102,41 @@ _LOOK: Json = closed(
             "type": "string", "pattern": "^(https://[^/{}]+/|/)", "maxLength": 300,
             "description": "Where people see what was found: an address with {/pointer} for values of it, or the pointer to an address.",
         },
+        "when": {
+            "type": "array", "minItems": 1, "maxItems": MOST_WHEN,
+            "items": closed(
+                {
+                    "if": {**_VALUES, "description": "Inputs of the call with values for which the row counts; null: not given."},
+                    "took": {**_VALUES, "description": "Members of a thing with the values that mean success; null: not there."},
+                    "refused": {**_VALUES, "description": "Members of a thing with the values that mean failure; null: not there."},
+                    "code": {**_POINTER, "description": "The code of a failure's error in the thing."},
+                    "message": {**_POINTER, "description": "Its message."},
+                }
+            ),
+            "description": "What a thing that is found must say: the first row that fits the inputs counts, and any other value is no "
+            "verdict. Without it, that the thing exists proves that the call took effect.",
+        },
+        "canary": {
+            **closed(
+                {
+                    "action": {"type": "string", "pattern": ACTION_KEY, "description": "A read of the connector."},
+                    "inputs": {"type": "object", "description": "Its inputs, with placeholders but for the marker and the key."},
+                },
+                required=("action",),
+            ),
+            "description": "A read of what exists, which must succeed in the same look before 'not found' proves anything.",
+        },
+        "absent": {
+            **closed(
+                {
+                    "status": {"type": "array", "items": {"type": "integer", "minimum": 400, "maximum": 499, "not": {"const": 410}}},
+                    "code": {"type": "array", "minItems": 1, "items": {"type": "string", "minLength": 1}},
+                }
+            ),
+            "minProperties": 1,
+            "description": "The answer that says 'not found', by HTTP status and the provider's code, if it is no plain 404.",
+        },
+        "id": {**_POINTER, "description": "The ID of a thing, by which one that comes on two pages is one: /id unless given."},
     },
     required=("key", "action", "match"),
 )  # fmt: skip
@@ -116,6 +162,7 @@ _GIVEN: Json = closed(
         "inputs": {"type": "object", "description": "Its inputs."},
         "place": {"type": "string", "minLength": 1, "description": "Its input that the caller's evidence has."},
         "within": {**_POINTER, "description": "The member of its output in which the caller's pointers are."},
+        "rules": {**_NAMES, "description": "Inputs of the call by which the canary's answer is judged, too."},
     },
     required=("key", "given", "action", "place"),
 )

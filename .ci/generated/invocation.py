@@ -68,6 +68,7 @@ def _options() -> Json:
             "description": "1 to 255 printable ASCII characters. The same key and request give the recorded Result again.",
             "minLength": 1,
             "maxLength": _MAX_KEY,
+            "pattern": "[!-~]",
             "not": {"pattern": "[^ -~]"},
             "examples": ["order-4711-mail"],
         },

@@ -141,7 +141,9 @@ _OF_WIRE = {
 _OF_MODELS = {"Field", "File", "Inputs", "Option", "Output", "Pagination", "Progress"}
 """What inputs and outputs consist of, on a page of their own."""
 
-_OF_EVIDENCE = {"EventEvidence", "KEY", "Look", "MARKER", "Marker", "Record", "RecordEvidence", "SENT_FROM", "SENT_UNTIL"}
+_OF_EVIDENCE = {
+    "Absent", "Canary", "EventEvidence", "KEY", "Look", "MARKER", "Marker", "Record", "RecordEvidence", "SENT_FROM", "SENT_UNTIL", "When",
+}  # fmt: skip
 _OF_PACING = {"Budget", "Limits", "RateLimit", "Warmup"}
 """What says how fast a provider may be called, on a page of its own."""
 

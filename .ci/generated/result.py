@@ -153,7 +153,10 @@ def _meta() -> Json:
 def _resolution() -> Json:
     return closed(
         {
-            "by": {"type": "string", "description": "The token, or the user of the command line; 'evidence' for looks."},
+            "by": {
+                "type": "string",
+                "description": "The token, or the user of the command line; 'evidence' for looks, 'answer' for the call's own late answer.",
+            },
             "at": {"type": "string", "format": "date-time"},
             "note": {"type": "string", "description": "How they know."},
             "error": {"type": "object", "description": "The error that had put it in doubt."},
@@ -242,7 +245,8 @@ def _with_error(code: Json) -> Json:
 
 def _rules() -> list[Json]:
     dry = {"required": ["meta"], "properties": {"meta": {"required": ["dryRun"]}}}
-    with_output = {"not": {"required": ["error"]}, "anyOf": [{"required": ["output"]}, dry]}
+    unknown = {"required": ["meta"], "properties": {"meta": {"required": ["warnings"], "properties": {"warnings": {"minItems": 1}}}}}
+    with_output = {"not": {"required": ["error"]}, "anyOf": [{"required": ["output"]}, dry, unknown]}
     preview = {"minProperties": 1}  # a dry run has no output unless its action gives a preview
     not_run = {"properties": {"output": preview, "meta": {"properties": {"attempts": {"const": 0}}}}}
     doubt = {"const": InDoubt.code}
@@ -277,5 +281,7 @@ def schema() -> Json:
         "error": _error(),
         "meta": _meta(),
     }
-    about = "What an invocation came to: succeeded with an output (none on a dry run), or failed or in doubt with an error."
+    about = (
+        "What an invocation came to: succeeded with an output (none on a dry run, or with a warning that says why), or failed or in doubt."
+    )
     return document("result", "Result", about, {**closed(members, ["status", "meta"]), "allOf": _rules()})

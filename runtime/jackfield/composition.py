@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from jackfield.catalog.loading import has_part, part
 from jackfield.connector.hooks import Plugins
+from jackfield.gates.unrecorded import ordered
 from jackfield.kernel.database_urls import is_none, named_url, no_database, own_file
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.pipe import unstored
@@ -22,12 +23,14 @@ if TYPE_CHECKING:
     from jackfield.connections.ports import Leases, StoredConnections
     from jackfield.connector import Grants
     from jackfield.connector.lending import Lent
+    from jackfield.gates.policies import Policies
     from jackfield.invocation import Result
     from jackfield.kernel.clock import Clock
     from jackfield.kernel.secrecy import Hidden
     from jackfield.pacing.pace import Paces
     from jackfield.pipe.events import Events
     from jackfield.pipe.evidence import Dependencies
+    from jackfield.pipe.gate import Gate
     from jackfield.pipe.invoke import Pipeline
     from jackfield.pipe.ports import Access, Files, Journal, Storage
     from jackfield.pipe.recording import Recording
@@ -114,6 +117,9 @@ class Store(Protocol):
 
     def recording(self, dependencies: Dependencies, paces: Paces, judge: Callable[..., Any] | None) -> Recording:
         """Return what records calls, and let all processes share the paces. ``judge`` asks the policies again about a recorded output."""
+
+    def gates(self, policies: Policies) -> Sequence[Gate]:
+        """Return the features that take part in calls, in order."""
 
     def leases(self, name: str, kind: str, values: Mapping[str, Any]) -> Leases | None:
         """Return the leases that processes share for one version of a connection's values; None without a database."""
@@ -219,6 +225,10 @@ class NoStore:
         """Return what records nothing, and let each process have its own paces."""
         del dependencies, paces, judge
         return unstored.Unrecorded(_advice)
+
+    def gates(self, policies: Policies) -> Sequence[Gate]:
+        """Return the features that need no database."""
+        return ordered(policies)
 
     def leases(self, name: str, kind: str, values: Mapping[str, Any]) -> None:
         """Share no leases."""

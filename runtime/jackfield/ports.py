@@ -45,10 +45,20 @@ class SeenJournal(Protocol):
         :raises InvalidInvocation: if there is no visible entry, or nothing was kept of it.
         """
 
-    def resolve(self, identifier: str, outcome: Literal["succeeded", "failed"], by: str, note: str = "") -> Entry:
-        """Resolve an in-doubt entry with a person's answer.
+    def resolve(
+        self,
+        identifier: str,
+        outcome: Literal["succeeded", "failed"],
+        by: str,
+        note: str = "",
+        because: int | None = None,
+        output: Mapping[str, Any] | None = None,
+    ) -> Entry:
+        """Resolve an in-doubt entry with a person's answer: ``note`` says how they know, or the look number ``because``. ``output`` is that
+        of a success; without one, its Result has none, and a warning.
 
-        :raises InvalidInvocation: if there is no such visible entry, or it is not in doubt.
+        :raises InvalidInvocation: if there is no such visible entry, it is not in doubt, or it takes no output.
+        :raises InvalidInput: if the output breaks the action's schema.
         """
 
 
@@ -64,15 +74,15 @@ class Approvals(Protocol):
         :raises InvalidInvocation: if there is none that the caller may see.
         """
 
-    def approve(self, identifier: str, why: str = "") -> dict[str, Any]:
-        """Approve a call: the workers begin it.
+    def approve(self, identifier: str, why: str = "", digest: str = "") -> dict[str, Any]:
+        """Approve a call: the workers begin it. ``digest`` is that of what was shown, if no other call is to be approved.
 
         :raises NotAllowed: if the caller may not, as it is its own call, for instance.
         :raises InvalidInvocation: if there is none that the caller may see, or it does not wait any more.
         """
 
-    def decline(self, identifier: str, why: str = "") -> dict[str, Any]:
-        """Decline a call: nothing is sent.
+    def decline(self, identifier: str, why: str = "", digest: str = "") -> dict[str, Any]:
+        """Decline a call: nothing is sent. ``digest`` is as for ``approve``.
 
         :raises NotAllowed: if the caller may not.
         :raises InvalidInvocation: if there is none that the caller may see, or it does not wait any more.

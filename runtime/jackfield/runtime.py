@@ -15,6 +15,7 @@ from jackfield.catalog.loading import Isolated
 from jackfield.composition import composed, plugins_of, searching
 from jackfield.connections.connection_lookup import Connections, sources_from
 from jackfield.connections.secret_references import Secrets
+from jackfield.gates.policies import Policies, deciding
 from jackfield.invocation import DEFAULT_TIMEOUT, Result
 from jackfield.kernel.clock import Clock, SystemClock
 from jackfield.kernel.dataclass import replace
@@ -29,7 +30,7 @@ from jackfield.pipe.calls import Calls
 from jackfield.pipe.closing import Closing
 from jackfield.pipe.endings import log_queued
 from jackfield.pipe.evidence import Dependencies
-from jackfield.pipe.invoke import Pipeline, deciding
+from jackfield.pipe.invoke import Pipeline
 from jackfield.pipe.on_time import OnTime
 from jackfield.pipe.open import Opener
 from jackfield.pipe.plan import Plans
@@ -91,8 +92,7 @@ class Managed:
 
     def catalog_of(self, caller: Caller) -> Catalog:
         """Return the connectors and actions that a caller may see; reads the rules from the database."""
-        if self.pipeline.judges:
-            caller = self.pipeline.seen_by(caller)
+        caller = self.pipeline.policies.seen_by(caller)
         return seen_catalog(self.catalog.for_audience(caller.audience), self.access.authorizer(caller))
 
     def journal_of(self, caller: Caller = LIBRARY) -> SeenJournal:
@@ -257,8 +257,20 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         self._loop, self._on_time, self._turn = LoopThread(), OnTime(), None if turns is None else partial(turns.turn, workspace)
         self._in_thread, self._in_time = InThread(self.clock, self._loop), InThread(self.clock, self._loop, self._on_time, self._turn)
         recording = store.recording(dependencies, paces, deciding(self.plugins))
+        policies = Policies(self.plugins, self.access, dependencies)
         self.pipeline = Pipeline(
-            self.catalog, self._known, plans, self.plugins, self.access, store.journal, recording, dependencies, self._in_time, calls=calls
+            self.catalog,
+            self._known,
+            plans,
+            self.plugins,
+            self.access,
+            store.journal,
+            recording,
+            dependencies,
+            store.gates(policies),
+            policies,
+            self._in_time,
+            calls=calls,
         )  # no part of a runtime refers to it: it is freed as soon as nobody else does
         self._begin_anew()
         # without a journal nothing is cancelled by its id, so all invocations share one event

@@ -11,7 +11,7 @@ from tests.house.parsed import nodes
 
 RUNTIME = Path(__file__).parents[2] / "runtime"
 ROOTS = {"jackfield": RUNTIME / "jackfield", **{path.name: path / path.name for path in sorted(RUNTIME.glob("jackfield_*"))}}
-MOST = 9
+MOST = 10
 ENTRIES = {"__main__", "__init__"}
 """Modules that run or export the others, and belong to no floor."""
 
@@ -47,7 +47,7 @@ def floors(graph: dict[str, set[str]]) -> tuple[list[set[str]], set[str]]:
 
 @pytest.mark.parametrize("name", ROOTS)
 def test_a_distribution_has_few_floors_and_no_circle(name: str) -> None:
-    """At most nine floors, imports for types and within functions included, and no two packages that know each other."""
+    """At most ten floors, imports for types and within functions included, and no two packages that know each other."""
     found, circles = floors(rooms(ROOTS[name]))
     assert circles == set()
     assert len(found) <= MOST, found

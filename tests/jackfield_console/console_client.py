@@ -27,7 +27,7 @@ from jackfield_server.shared.process.server_context import ServerContext
 from jackfield_server.shared.process.settings import Settings
 from plugboard import ECHO, declare, plugged
 
-_CSRF = re.compile(r'name="csrf" value="([0-9a-f]+)"')
+_CSRF = re.compile(r'name="csrf" value="([^"]+)"')
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,18 @@ class Answer:
         found = _CSRF.search(self.text)
         assert found is not None, self.text[:500]
         return found[1]
+
+    def csrf_of(self, address: str) -> str:
+        """The token of the form for an address, which says what it was drawn from; of a page without such a form, that of its first."""
+        begins = rf'<form[^>]* action="{re.escape(html.escape(address))}"[^>]*>'
+        found = re.search(begins + '<input type="hidden" name="csrf" value="([^"]+)"', self.text)
+        return found[1] if found is not None else self.csrf
+
+    def fields_of(self, address: str) -> dict[str, str]:
+        """The hidden fields of the form for an address."""
+        form = re.search(rf'<form[^>]* action="{re.escape(html.escape(address))}"[^>]*>(.*?)</form>', self.text, re.DOTALL)
+        assert form is not None, self.words
+        return dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', form[1]))
 
     @property
     def words(self) -> str:
@@ -70,7 +82,7 @@ class Client:
 
     def change(self, page: str, address: str, **fields: str) -> Answer:
         """Send a form that a page holds."""
-        return self.post(address, {"csrf": self.get(page).csrf, **fields})
+        return self.post(address, {"csrf": self.get(page).csrf_of(address), **fields})
 
     def send(self, method: str, address: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Answer:
         """Any request; ``headers`` with underscores for hyphens."""

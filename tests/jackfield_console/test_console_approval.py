@@ -46,7 +46,7 @@ def place(tmp_path: Path, provider: AuthorizationServer) -> Iterator[Place]:
 
 def begin(client: Client, flow: str = "redirect") -> Answer:
     """Press a button of the connection's page, as htmx sends it."""
-    csrf = client.get("/connections/ada").csrf
+    csrf = client.get("/connections/ada").csrf_of("/connections/ada/authorization")
     return client.post("/connections/ada/authorization", {"csrf": csrf, "flow": flow}, hx_request="true")
 
 
@@ -115,7 +115,7 @@ def test_forged_answers_connect_nothing(place: Place, provider: AuthorizationSer
 def test_the_callback_redirects_nowhere_else(place: Place, provider: AuthorizationServer) -> None:
     """No parameter of the answer, and no field of the form, changes where the browser goes."""
     client = place.signed_in()
-    csrf = client.get("/connections/ada").csrf
+    csrf = client.get("/connections/ada").csrf_of("/connections/ada/authorization")
     given = {
         "csrf": csrf,
         "flow": "redirect",
@@ -130,6 +130,16 @@ def test_the_callback_redirects_nowhere_else(place: Place, provider: Authorizati
     address = handed_over(place, f"{parts.path}?{parts.query}&returnTo=https://evil.example&next=//evil.example")
     assert address.startswith("/connected?")
     assert client.get(address).headers["location"] == "/connections/ada?done=connected"
+
+
+def test_an_authorization_is_begun_for_what_was_shown(place: Place) -> None:
+    """Of a connection whose values have changed since, nobody is sent to the provider: the page is shown anew."""
+    client, address = place.signed_in(), "/connections/ada/authorization"
+    before, connections = client.get("/connections/ada"), place.host.runtime("default").connections
+    shown = connections.show("ada")["values"]
+    connections.replace("ada", {**shown, "clientId": "another-client"}, test=False)
+    answer = client.post(address, {"csrf": before.csrf_of(address), "flow": "redirect"}, hx_request="true")
+    assert answer.headers["hx-redirect"] == "/connections/ada?anew=1"
 
 
 def test_without_scripts_a_link_leads_to_the_provider(place: Place, provider: AuthorizationServer) -> None:

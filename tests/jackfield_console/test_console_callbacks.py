@@ -91,7 +91,7 @@ def test_all_dead_deliveries_are_sent_again_at_once(place: Place, receiver: Rece
     assert "again…" not in person.get("/deliveries?callback=cb_other").words
     assert person.change("/deliveries", "/deliveries/dead/resend", callback="cb_other").status == 303
     assert title in person.get("/deliveries").words
-    answer = person.change("/deliveries", "/deliveries/dead/resend", callback=callback)
+    answer = person.change(f"/deliveries?callback={callback}", "/deliveries/dead/resend", callback=callback)
     assert "All dead ones are sent again now" in person.get(answer.headers["location"]).words
     assert person.get("/deliveries?status=pending").text.count('class="badge busy"') == count
     assert person.change("/deliveries", "/deliveries/dead/resend", callback="").status == 303

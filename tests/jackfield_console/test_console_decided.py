@@ -85,7 +85,7 @@ def test_a_call_is_decided_on_the_list(place: Place) -> None:
     asked = person.get(f"/approvals?decide={waits}")
     card = asked.text.partition('id="decide"')[2].partition("</form>")[0]
     assert ("to Ada" in card, "to Grace" in card, "Asked by" in card, 'name="why"' in card) == (True, False, True, True)
-    sent = {"csrf": asked.csrf, "list": "on", "as": "approved", "why": "as agreed"}
+    sent = {"csrf": asked.csrf_of(f"/invocations/{waits}/approval"), "list": "on", "as": "approved", "why": "as agreed"}
     answer = person.post(f"/invocations/{waits}/approval", sent)
     assert (answer.status, answer.headers["location"]) == (303, "/approvals?done=approved")
     left = person.get(answer.headers["location"])

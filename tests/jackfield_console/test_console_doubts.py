@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -162,3 +163,26 @@ def test_the_overview_lists_open_doubts(office: Office) -> None:
     listed = page.words.partition("Next look")[2]
     for words in ("nothing found in [23][0-9] s", "not looked for a person resolves it"):
         assert re.search(words, listed), words
+
+
+def test_what_the_provider_shows_is_the_output(office: Office) -> None:
+    """Who resolves a doubt as succeeded may give the output: a wrong one is told at its field, which keeps what was typed, and nothing is
+    resolved; one that fits the action's schema is replayed from then on."""
+    client, identifier = office.client, office.lost()
+    address, journal = f"/invocations/{identifier}/resolve", office.place.host.runtime("default").journal
+    assert journal is not None
+    for text, said in (("{", "the output is not JSON"), ("[1]", "object"), ('{"id": 7}', "/output/id")):
+        answer = client.change(
+            f"/invocations/{identifier}", address, **{"as": "succeeded", "output-succeeded": text, "note-succeeded": "n1"}
+        )
+        below = answer.text.partition('id="output-succeeded"')[2]
+        assert (answer.status in (400, 422), said in below.partition("<button")[0], journal.find(identifier).status) == (
+            True, True, "in_doubt",
+        ), (text, answer.status, answer.words)  # fmt: skip
+        assert ('aria-invalid="true"' in answer.text, 'value="n1"' in answer.text) == (True, True)
+        assert html.escape(text) in answer.text
+    done = client.change(f"/invocations/{identifier}", address, **{"as": "succeeded", "output-succeeded": '{"id": "t-9"}'})
+    assert done.headers["location"] == f"/invocations/{identifier}?done=resolved"
+    result = journal.find(identifier).result
+    assert result is not None
+    assert (result["output"], "t-9" in client.get(f"/invocations/{identifier}").text) == ({"id": "t-9"}, True)

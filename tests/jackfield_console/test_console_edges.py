@@ -127,7 +127,10 @@ def test_entries_that_are_not_settled(place: Place, client: Client) -> None:
     database = place.host.storage.database
     assert Queue(database).claim(1)
     database.record(lambda transaction: transaction.change("UPDATE invocations SET status = 'running' WHERE status = 'queued'", {}))
-    late = client.post(f"/invocations/{identifier}/cancel", {"csrf": client.get("/").csrf})
+    address = f"/invocations/{identifier}/cancel"
+    moved = client.post(address, {"csrf": page.csrf_of(address)})
+    assert moved.headers["location"] == f"/invocations/{identifier}?anew=1"
+    late = client.change(f"/invocations/{identifier}", address)
     assert late.headers["location"].endswith("?done=late")
     assert "Too late" in client.get(late.headers["location"]).words
     settled = runtime.invoke(CALL).meta.invocation_id
@@ -141,7 +144,7 @@ def test_entries_that_are_not_settled(place: Place, client: Client) -> None:
 def test_l10_a_cancelled_call_is_called_cancelled(place: Place, client: Client) -> None:
     """L10: a cancelled call was shown as "failed", while the list's filter calls it "Cancelled"."""
     identifier = place.host.runtime("default").enqueue(CALL)
-    client.post(f"/invocations/{identifier}/cancel", {"csrf": client.get("/").csrf})
+    client.change(f"/invocations/{identifier}", f"/invocations/{identifier}/cancel")
     for path in (f"/invocations/{identifier}", "/invocations?status=cancelled"):
         assert ">cancelled</span>" in client.get(path).text
 
@@ -206,9 +209,9 @@ def test_pages_without_scripts(place: Place, client: Client) -> None:
     assert (settings.retention_days, settings.keep_inputs) == (7, True)
     token = place.tokens().list()[0][0].id
     assert "does not allow running actions" in client.get(f"/workspace/verdict?call=echo/say&token={token}").words
-    renamed = client.change("/", "/connections/hall/name", new="hall two")
+    renamed = client.change("/connections/hall", "/connections/hall/name", new="hall two")
     assert (renamed.status, "a name is 1 to 100 letters" in renamed.words) == (422, True)
-    assert client.change("/", "/connections/hall/removal").headers["location"] == "/connections?done=removed"
+    assert client.change("/connections/hall", "/connections/hall/removal").headers["location"] == "/connections?done=removed"
 
 
 def test_a_name_is_needed(client: Client) -> None:

@@ -79,16 +79,16 @@ def test_m7_pages_are_not_called_tries(client: Client, place: Place) -> None:
 
 
 def test_a_text_that_is_not_unicode_hides_no_page(client: Client, place: Place) -> None:
-    """JSON can hold a lone surrogate, which UTF-8 cannot: a label and a callback's description with one show a question mark."""
+    """JSON can hold a lone surrogate, which UTF-8 cannot: a label and a callback's description show its escape."""
     runtime, lone = place.host.runtime("default"), json.loads('"\\ud800 x"')
     read = {"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": "Hello"}}
     result = runtime.invoke({**read, "context": {"labels": {"shop": lone}, "correlationId": lone}})
-    assert "? x" in client.get(f"/invocations/{result.meta.invocation_id}").words
+    assert r"\ud800 x" in client.get(f"/invocations/{result.meta.invocation_id}").words
     storage = place.host.storage
     callbacks = Callbacks(storage.database, storage.vault, "default", SystemClock(), Actor("cli", "ada"), origin="operator")
     callback = callbacks.create({"url": "http://127.0.0.1:9/", "description": lone}).callback
-    assert "? x" in client.get("/callbacks").words
-    assert "? x" in client.get(f"/callbacks/{callback.id}").words
+    assert r"\ud800 x" in client.get("/callbacks").words
+    assert r"\ud800 x" in client.get(f"/callbacks/{callback.id}").words
 
 
 def test_h4_nothing_says_that_a_doubt_was_not_sent(client: Client, place: Place) -> None:
@@ -117,8 +117,8 @@ def test_a_doubt_that_evidence_has_settled_says_so(place: Place) -> None:
     result = {"status": "succeeded", "output": {"text": "hello"}, "meta": {"invocationId": identifier, "resolution": resolution}}
     doubts = Doubts(known.database, place.host.storage.vault, known.workspace, place.host.clock)
     entry = known.find(identifier)
-    settle = doubts.settling(entry, "succeeded", None, known.sealed_result(identifier, result))
-    assert known.database.record(settle)
+    sealed = known.sealed_result(identifier, result)
+    known.database.record(lambda transaction: doubts.settle(transaction, entry, "succeeded", None, sealed))
     page = client.get(f"/invocations/{identifier}").words
     assert "Settled by evidence" in page
     assert "Resolved manually" not in page

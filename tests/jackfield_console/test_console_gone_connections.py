@@ -137,18 +137,20 @@ def test_nothing_is_sent_until_a_connection_is_chosen(place: Place, runtime: Jac
         "/new-batch": {**call, "reference": "0123456789abcdef", "rows": "text\nHello\n"},
     }
     for address, fields in asked.items():
-        answer = client.post(address, {"csrf": client.get("/").csrf, **fields}, hx_request="true")
+        drawn = client.get(address if address.endswith("/edit") else "/").csrf_of(address)
+        answer = client.post(address, {"csrf": drawn, **fields}, hx_request="true")
         assert 'data-pointer="/call:connection"' in answer.text, (address, answer.words)
         assert "is missing: “hall” cannot be used any more" in answer.words
     then = {"then": "echo/say", "thenConnection": "", "thenFields": json.dumps(SAY["inputs"])}
-    assert "/subscription:then/connection is missing" in client.change("/", "/subscriptions/orders/edit", **then).words
+    edit = "/subscriptions/orders/edit"
+    assert "/subscription:then/connection is missing" in client.change(edit, edit, **then).words
     assert len(journal.entries()[0]) == before
     assert schedules(runtime).show("nightly")["invocation"] == SAY
     assert subscriptions(runtime).show("orders")["then"] == SAY
     assert [one["name"] for one in schedules(runtime).page(None, 10)[0]] == ["nightly"]
     moved = {**call, "invocation": CALL.replace("hall", "yard"), "connection": "yard"}
-    client.change("/", "/schedules/nightly/edit", **TIMES, **moved)
-    client.change("/", "/subscriptions/orders/edit", **{**then, "thenConnection": "yard"})
+    client.change("/schedules/nightly/edit", "/schedules/nightly/edit", **TIMES, **moved)
+    client.change(edit, edit, **{**then, "thenConnection": "yard"})
     assert schedules(runtime).show("nightly")["invocation"]["connection"] == "yard"
     assert subscriptions(runtime).show("orders")["then"]["connection"] == "yard"
 

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.jackfield_console.console_client import Answer, Place, placed
 
+from jackfield.kernel.hidden import escape_of, hidden_parts, visible
 from jackfield.kernel.markup import h
 from jackfield_console.layout.assets import FORM_SCRIPTS
 from jackfield_console.layout.components import guide, line
@@ -224,11 +225,15 @@ TEXTS = st.text(max_size=30)
 @settings(deadline=None)  # the machine may be busy
 @given(TEXTS, TEXTS)
 def test_text_stays_text(text: str, value: str) -> None:
-    """Whatever text and attributes hold, a browser reads exactly them, and no further element."""
+    """Whatever text and attributes hold, a browser reads exactly them, and no further element. Hidden characters are escapes, marked in a
+    text; what is sent back is as it was."""
     text, value = text.replace("\r", ""), value.replace("\r", "")
-    parsed = Tags(h.p(text, [text, None], title=value))
-    assert parsed.tags == [("p", {"title": value})] or "\0" in text + value
-    assert "".join(parsed.texts) == text * 2 or "\0" in text
+    parsed = Tags(h.p(text, [text, None], title=value, data_sent=value))
+    tags = [tag for tag in parsed.tags if tag[0] != "span"]
+    assert tags == [("p", {"title": visible(value), "data-sent": value})] or "\0" in value
+    shown = "".join(escape_of(part) if place % 2 else part for place, part in enumerate(hidden_parts(text)))
+    assert "".join(parsed.texts) == shown * 2
+    assert [tag[1]["class"] for tag in parsed.tags if tag[0] == "span"] == ["unseen-character"] * (len(hidden_parts(text)) // 2 * 2)
 
 
 def test_attributes() -> None:

@@ -422,9 +422,9 @@ def test_people_approve_and_never_their_own(place: Place, provider: Provider) ->
     assert ('value="approved"' in page.text, 'value="declined"' in page.text) == (False, True)
     queue = ada.get("/queue").words
     assert "Waiting 0" in queue
-    own = ada.post(f"/invocations/{identifier}/approval", {"csrf": csrf(ada), "as": "approved"})
+    own = ada.change(f"/invocations/{identifier}", f"/invocations/{identifier}/approval", **{"as": "approved"})
     assert (own.status, "nobody approves his own call" in own.words) == (403, True)
-    other = bob.post(f"/invocations/{identifier}/approval", {"csrf": csrf(bob), "as": "approved"})
+    other = bob.change(f"/invocations/{identifier}", f"/invocations/{identifier}/approval", **{"as": "approved"})
     assert (other.status, other.headers["location"]) == (303, f"/invocations/{identifier}?done=approved")
     decided = ada.get(f"/invocations/{identifier}").words
     assert "Decision Approved By Bob" in decided

@@ -46,10 +46,11 @@ def test_a_queued_call_has_the_present_name(place: Place) -> None:
 
 @pytest.mark.parametrize("change", ["rename", "removal"])
 def test_a_call_that_waits_says_that_it_cannot_be_approved(place: Place, change: str) -> None:
-    """Before somebody tries; it can be declined. Who approves on a page from before reads why it was cancelled."""
+    """Before somebody tries; it can be declined. Of a page from before nothing is done: it is shown anew, with the reason."""
     runtime, person = place.host.runtime("default"), place.signed_in(token(place, "approve"))
     first, second = _asked(runtime), _asked(runtime, "another")
-    assert "a worker makes exactly this call" in person.get(f"/invocations/{first}").words
+    before = person.get(f"/invocations/{first}")
+    assert "a worker makes exactly this call" in before.words
     if change == "rename":
         runtime.connections.rename("hall", "lobby")
         reason = "its connection 'hall' was renamed to 'lobby' since it was asked for"
@@ -61,12 +62,18 @@ def test_a_call_that_waits_says_that_it_cannot_be_approved(place: Place, change:
     assert f"It cannot be approved any more: {reason}" in page.words
     assert "a worker makes exactly this call" not in page.words
     assert ('value="approved"' in page.text, 'value="declined"' in page.text) == (False, True)
-    late = person.post(f"/invocations/{first}/approval", {"csrf": page.csrf, "as": "approved"})
-    assert late.headers["location"] == f"/invocations/{first}?done=spoiled"
-    told = person.get(late.headers["location"]).words
+    for outcome in ("approved", "declined"):
+        late = person.post(f"/invocations/{first}/approval", {"csrf": before.csrf_of(f"/invocations/{first}/approval"), "as": outcome})
+        assert late.headers["location"] == f"/invocations/{first}?anew=1#decide"
+        told = person.get(late.headers["location"]).words
+        assert "This has changed since its page was opened" in told
+        assert f"It cannot be approved any more: {reason}" in told
+    forced = person.change(f"/invocations/{first}", f"/invocations/{first}/approval", **{"as": "approved"})
+    assert forced.headers["location"] == f"/invocations/{first}?done=spoiled"
+    told = person.get(forced.headers["location"]).words
     assert "Not approved, but cancelled" in told
     assert reason in told
-    declined = person.post(f"/invocations/{second}/approval", {"csrf": page.csrf, "as": "declined"})
+    declined = person.change(f"/invocations/{second}", f"/invocations/{second}/approval", **{"as": "declined"})
     assert declined.headers["location"] == f"/invocations/{second}?done=declined"
 
 

@@ -18,6 +18,7 @@ from browsing import Visitor
 from console_rig import Console
 from dead_letters import give_up
 from jackfield.callers import Rules
+from jackfield_console.layout.drawn import digest_of
 from jackfield_store.journal import Journal
 
 pytest_plugins = ["browser"]
@@ -57,10 +58,7 @@ def asked(client: Client, list_: str, step: str, *picked: str) -> Answer:
 def sent(client: Client, list_: str, step: str, *picked: str) -> Answer:
     """What is shown once the question was answered with yes."""
     question = asked(client, list_, step, *picked)
-    once = re.search(r'name="sure" value="([0-9a-f]+)"', question.text)
-    assert once is not None, question.words
-    fields = {"csrf": question.csrf, "step": step, "sure": once[1], **{f"pick-{one}": "on" for one in picked}}
-    return client.post(f"{list_}/selection", fields)
+    return client.post(f"{list_}/selection", question.fields_of(f"{list_}/selection"))
 
 
 def test_calls_are_run_again_once_however_often_the_form_is_sent(place: Place, client: Client) -> None:
@@ -71,9 +69,7 @@ def test_calls_are_run_again_once_however_often_the_form_is_sent(place: Place, c
     assert "Run again 2?" in question.words
     assert "1 of them succeeded and may have changed something" in question.words
     assert len(journal(place).entries()[0]) == 2
-    once = re.search(r'name="sure" value="([0-9a-f]+)"', question.text)
-    assert once is not None
-    fields = {"csrf": question.csrf, "step": "again", "sure": once[1], f"pick-{first}": "on", f"pick-{second}": "on"}
+    fields = question.fields_of("/invocations/selection")
     for _ in range(2):
         assert "Run again: 2 done." in client.post("/invocations/selection", fields).words
     queued = journal(place).entries(status="queued")[0]
@@ -170,7 +166,10 @@ def test_a_step_needs_its_scope_and_rows(place: Place, client: Client) -> None:
     csrf = blind.get("/").csrf
     fields = {"csrf": csrf, "step": "again", "sure": "0" * 16, f"pick-{identifier}": "on"}
     assert "0 done, 1 not done" in blind.post("/invocations/selection", fields).words
-    assert "a token with rules cannot" in blind.post("/tokens/selection", {**fields, "step": "revoke"}).words
+    assert (
+        "a token with rules cannot"
+        in blind.post("/tokens/selection", {**fields, "step": "revoke", f"pick-{identifier}": digest_of(identifier)}).words
+    )
     answer = client.change("/invocations", "/invocations/selection", step="again")
     assert "Nothing is selected" in client.get(answer.headers["location"]).words
     for bad in ({"step": "burn"}, {"step": "again", "sure": "x", f"pick-{identifier}": "on"}):

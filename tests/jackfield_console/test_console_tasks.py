@@ -369,7 +369,7 @@ def _(person: Person) -> None:
     person.begin("Tokens")
     person.fill(Name="careful")
     person.open("Rules")
-    person.fill(Approve="effect:write")
+    person.fill(Approve="effect:change")
     person.press("Create token")
     person.sees("Copy the token now")
 

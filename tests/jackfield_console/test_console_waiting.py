@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser
 from tests.jackfield_console.console_client import placed, token
 
@@ -53,9 +54,28 @@ def test_who_sees_the_approvals_and_who_sets_their_rules(tmp_path: Path) -> None
         assert "echo/post</textarea>" in person.get("/workspace").text
         person.change("/workspace", "/workspace", keepInputs="on", retentionDays="30", approve="echo/post\necho/write*")
         assert workspaces.settings("default").rules.approve == ("echo/post", "echo/write*")
-        made = person.change("/tokens", "/tokens", name="careful", scope="invoke approve", approve="effect:write", expires="30d")
-        assert (made.status, "approve effect:write" in person.get("/tokens").words) == (200, True)
+        made = person.change("/tokens", "/tokens", name="careful", scope="invoke approve", approve="effect:change", expires="30d")
+        assert (made.status, "leaves out" in made.text, "approve effect:change" in person.get("/tokens").words) == (200, False, True)
         for scope, status in (("read", 403), ("manage", 403), ("approve", 200)):
             someone = place.signed_in(token(place, scope))
             assert (someone.get("/approvals").status, 'href="/approvals"' in someone.get("/").text) == (status, status == 200)
         assert place.signed_in(token(place, "approve")).get("/approvals?status=none").status == 400
+
+
+@pytest.mark.parametrize(
+    ("page", "given"),
+    [
+        ("/tokens", {"name": "careless", "scope": "invoke", "approve": "effect:write", "expires": "30d"}),
+        ("/workspace", {"keepInputs": "on", "retentionDays": "30", "block": "effect:write"}),
+    ],
+)
+def test_a_form_says_what_a_rule_leaves_out(tmp_path: Path, page: str, given: dict[str, str]) -> None:
+    """It saves the rule all the same, and counts the changes that it lets pass; the hint of the field names all changes."""
+    with placed(tmp_path) as place:
+        person = place.signed_in()
+        assert "effect:change" in person.get(page).text
+        answer = person.change(page, page, **given)
+        assert (answer.status, "leaves out" in answer.text) == (200, True)
+        assert "covers all changes" in answer.text
+        kept = person.get(page).text
+        assert "effect:write" in kept

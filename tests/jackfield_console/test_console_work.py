@@ -246,7 +246,7 @@ def test_settings_are_changed_and_rules_explained(visitor: Visitor, console: Con
     visitor.field("Block").fill("nonsense")
     page.get_by_role("button", name="Save").click()
     page.get_by_text("is not valid").first.wait_for()
-    visitor.field("Block").fill("effect:write & connection:hall")
+    visitor.field("Block").fill("effect:change & connection:hall")
     visitor.field("Record inputs").check()
     page.get_by_role("button", name="Save").click()
     page.get_by_text("Settings saved.").wait_for()
@@ -255,7 +255,7 @@ def test_settings_are_changed_and_rules_explained(visitor: Visitor, console: Con
     page.get_by_role("button", name="Check").click()
     page.locator("#verdict .badge").wait_for()
     assert "refused" in page.locator("#verdict").inner_text()
-    assert "effect:write & connection:hall" in page.locator("#verdict").inner_text()
+    assert "effect:change & connection:hall" in page.locator("#verdict").inner_text()
     visitor.go("/connectors/echo/actions/post")
     visitor.field("Text").fill("Hello")
     assert visitor.run() == "failed"

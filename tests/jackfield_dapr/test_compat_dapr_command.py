@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,10 +22,11 @@ from tests.jackfield_dapr.sidecars import component
 from tests.jackfield_formats.foreign_files import write
 
 from fake_aws import FakeAws
+from jackfield import Jackfield
 from jackfield.cli.main import main
 from jackfield_dapr.sidecar import DaprApi, Sidecar
 
-pytest_plugins = ["warm"]
+pytest_plugins = ["postgres", "warm"]
 pytestmark = pytest.mark.usefixtures("warm_python")
 _PATIENCE = 60.0
 
@@ -81,6 +82,33 @@ def test_it_serves_until_it_is_told_to_stop(folder: Path, aws: FakeAws) -> None:
     assert "component 'other': not loaded: its scopes are x, and the app ID is 'billing'" in errors
     assert "a.yaml, document 3: kind: must be 'Component', not 'Komponent'" in errors
     assert "Traceback" not in errors
+
+
+def _sent_over_http(ready: Mapping[str, Any]) -> None:
+    assert asked(ready["httpPort"], "POST", "/v1.0/bindings/outbox", {"operation": "create", "data": "x"})[0] == 204
+
+
+def _sent_over_grpc(ready: Mapping[str, Any]) -> None:
+    request = binding_pb2.InvokeBindingRequest(name="outbox", data=b'"x"', operation="create").SerializeToString()
+    with grpc.insecure_channel(f"127.0.0.1:{ready['grpcPort']}") as channel:
+        channel.unary_unary("/dapr.proto.runtime.v1.Dapr/InvokeBinding")(request, timeout=_PATIENCE)
+
+
+@pytest.mark.parametrize("sent", [_sent_over_http, _sent_over_grpc])
+def test_killed_after_its_answer(
+    folder: Path, aws: FakeAws, database_url: str, sent: Callable[[Mapping[str, Any]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dapr's API has no key: a write that runs alone is answered after its outcome is committed, also if the sidecar is killed then."""
+    write(folder, "a.yaml", component())
+    monkeypatch.setenv("JACKFIELD_DATABASE_URL", database_url)
+    with started("--components", ".", "--grpc-port", "0") as (process, ready):
+        sent(ready)
+        process.kill()
+        process.wait(_PATIENCE)
+    with Jackfield() as jackfield:
+        assert jackfield.journal is not None
+        entries = jackfield.journal.entries()[0]
+    assert [(entry.status, entry.action) for entry in entries] == [("succeeded", "sendEmail")]
 
 
 def test_it_takes_its_identity_from_the_environment(folder: Path, aws: FakeAws) -> None:

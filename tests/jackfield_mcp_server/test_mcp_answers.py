@@ -31,7 +31,7 @@ def test_what_utf_8_cannot_hold_is_replaced(structured: bool) -> None:
     named = answered(Result("succeeded", meta(), output={"name": "zoë"}), structured=structured)
     assert "zoë" in named.content[-1].text  # type: ignore[union-attr]
     error = InvalidInput("odd \udfff", details=[Detail("/\ud800", "is odd")])
-    assert "odd ?" in words(failed(error, structured=structured))
+    assert ("odd \\udfff" if structured else "odd ?") in words(failed(error, structured=structured))
     assert described({"items": ["\ud800"]}, "\ud800", structured=structured).model_dump_json()
 
 

@@ -96,6 +96,28 @@ def test_a_form_is_answered(scene: Scene) -> None:
     assert [entry["status"] for entry in entries] == ["succeeded", "failed"]
 
 
+def test_what_is_hidden_in_a_form_is_seen(scene: Scene) -> None:
+    """Words of a form have escapes; names and values stay, and the message names them and words of mixed alphabets."""
+    hostile = {
+        "type": "object",
+        "properties": {"title": {"type": "string", "title": "To\u202eeman", "description": "a\u200bb"}, "k\u2066ey": {
+            "type": "string", "enum": ["y\u200bes", "no"], "enumNames": ["Y\u00ades", "No"],
+        }},
+    }  # fmt: skip
+    asked = question(message="Pay p\u0430ypal?")
+    asked["inputRequests"]["sure"]["params"]["requestedSchema"] = hostile
+    scene.notes.on_call = lambda talk: talk.result(asked)
+    (request,) = scene.call()["inputRequests"].values()
+    fields = request["params"]["requestedSchema"]["properties"]
+    assert fields["title"] == {"type": "string", "title": "To\\u202eeman", "description": "a\\u200bb"}
+    assert fields["k\u2066ey"] == {"type": "string", "enum": ["y\u200bes", "no"], "enumNames": ["Y\\u00ades", "No"]}
+    assert request["params"]["message"].splitlines() == [
+        f"{KEY} asks: Pay p\u0430ypal?",
+        "Its form has characters that are not seen or that reorder others: k\\u2066ey, y\\u200bes.",
+        "It has words with letters of several alphabets that look alike: p\u0430ypal.",
+    ]
+
+
 @pytest.mark.parametrize("action", ["decline", "cancel"])
 def test_a_form_is_declined(scene: Scene, action: str) -> None:
     """The server is told, and decides."""

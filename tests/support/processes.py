@@ -45,6 +45,10 @@ class Processes:
         self.move(0.0)  # before anything is written with the server's own time
         return self.runtime
 
+    def back(self) -> None:
+        """Let the first process be the present one."""
+        self._present = 0
+
     @property
     def pool(self) -> RuntimePool:
         """The present process."""

@@ -109,6 +109,12 @@ class Node:
         finally:
             _kill(process)
 
+    def control(self, *words: str) -> None:
+        """Run ``rabbitmqctl``."""
+        process = self._run([str(_PROGRAM.with_name("rabbitmqctl")), *words])
+        assert process.wait(_START_WITHIN) == 0, (self.folder / "output").read_text(encoding="utf-8", errors="replace")
+        self._processes.remove(process)
+
     def empty(self) -> None:
         """Delete the queues."""
         with new_app(self.url).connection_for_write() as connection, closing(connection.channel()) as channel:

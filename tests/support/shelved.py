@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from jackfield.kernel.pointers import names
 from jackfield_openapi.shelf.projects import built
-from jackfield_openapi.shelf.services import read_shelf
-from plugboard import declare
+from jackfield_openapi.shelf.services import Service, read_shelf
+from jackfield_store.runtime import Jackfield
+from plugboard import declare, plugged
 
 SHELF = Path(__file__).parents[2] / "shelf"
 
@@ -18,8 +21,14 @@ SHELF = Path(__file__).parents[2] / "shelf"
 @cache
 def manifest_of(key: str) -> Mapping[str, Any]:
     """Return the manifest of a service, as its project has it."""
-    found: Mapping[str, Any] = json.loads(json.dumps(built(next(one for one in read_shelf(SHELF) if one.key == key)).manifest))
+    found: Mapping[str, Any] = json.loads(json.dumps(built(services()[key]).manifest))
     return found
+
+
+@cache
+def services() -> Mapping[str, Service]:
+    """Return the services of the shelf by their keys, read once."""
+    return {one.key: one for one in read_shelf(SHELF)}
 
 
 def shelve(folder: Path, manifest: Mapping[str, Any]) -> Path:
@@ -29,3 +38,30 @@ def shelve(folder: Path, manifest: Mapping[str, Any]) -> Path:
     (folder / name / "connector.json").write_text(json.dumps(manifest), encoding="utf-8")
     declare(folder, name.replace("_", "-"), "jackfield.connectors", {manifest["key"]: f"{name}:http"})
     return folder
+
+
+@contextmanager
+def running(folder: Path, key: str, url: str) -> Iterator[Jackfield]:
+    """Run a runtime that knows a service of the shelf at ``url``, with the connection ``main`` of its first type."""
+    manifest = json.loads(json.dumps(manifest_of(key)))
+    for row in manifest["servers"]:
+        row["url"] = url
+        row.pop("variables", None)
+    kind = next(one for one in manifest["connectionTypes"] if "authorizes" not in one)
+    given = {name: url if name == "server" else "acme-secret-1" for name in kind["schema"].get("required", ())}
+    connection = {"connections": {"main": {"type": f"{key}/{kind['key']}", "values": given}}}
+    with plugged(shelve(folder / "shelved", manifest)), Jackfield(connections=[connection], database_url="none") as found:
+        yield found
+
+
+def put(holder: Any, place: str, value: Any) -> None:
+    """Put a value at a JSON Pointer; a number is the first item of a list."""
+    steps = names(place)
+    for step, after in zip(steps, [*steps[1:], None], strict=True):
+        made: Any = value if after is None else [{}] if after == "0" else {}
+        if isinstance(holder, list):
+            if after is None:
+                holder[0] = value
+            holder = holder[0]
+        else:
+            holder = holder.setdefault(step, made)

@@ -62,13 +62,26 @@ def test_each_destination_has_its_outcome(rig: Rig) -> None:
 
 @pytest.mark.parametrize("state", ["ACCOUNT_THROTTLED", "TEMPLATE_NOT_FOUND", "TRANSIENT_FAILURE", "A_STATUS_OF_TOMORROW"])
 def test_what_is_refused_is_not_sent_again(rig: Rig, state: str) -> None:
-    """Statuses are those of Amazon SES, throttled ones too: the request was answered, so it is not repeated."""
-    found = bulk(rig, {"Status": state, "Error": "no"}, {"Status": state})
-    assert found.output == {"BulkEmailEntryResults": [{"Status": state, "Error": "no"}, {"Status": state}], "accepted": 0, "refused": 2}
+    """Statuses are those of Amazon SES, throttled ones too: the request was answered, so it is not repeated. A warning names what was
+    refused beside an accepted message."""
+    refused = {"Status": state, "Error": "no"}
+    found = bulk(rig, ACCEPTED, refused)
+    assert found.output == {"BulkEmailEntryResults": [ACCEPTED, refused], "accepted": 1, "refused": 1}
     (warning,) = found.meta.warnings
-    assert (warning["code"], warning["failed"]) == ("partial", 2)
-    entry = {"path": "/BulkEmailEntryResults/0", "input": "/destinations/0", "message": f"{state}: no"}
-    assert warning["entries"][0] == entry
+    assert (warning["code"], warning["failed"]) == ("partial", 1)
+    assert warning["entries"] == [{"path": "/BulkEmailEntryResults/1", "input": "/destinations/1", "message": f"{state}: no"}]
+    assert rig.aws.calls().count("sesv2:SendBulkEmail") == 1
+
+
+@pytest.mark.parametrize("state", ["ACCOUNT_THROTTLED", "MESSAGE_REJECTED"])
+def test_messages_that_are_all_refused_are_a_refusal(rig: Rig, state: str) -> None:
+    """A success of which Amazon SES has accepted no message is ``rejected``, with a detail for each; it is sent once."""
+    found = bulk(rig, {"Status": state, "Error": "no"}, {"Status": state})
+    assert (found.status, found.output) == ("failed", None)
+    assert found.error is not None
+    assert (found.error.code, found.error.retryable) == ("rejected", False)
+    details = [(one.path, one.message) for one in found.error.details]
+    assert details == [("/destinations/0", f"{state}: no"), ("/destinations/1", state)]
     assert rig.aws.calls().count("sesv2:SendBulkEmail") == 1
 
 

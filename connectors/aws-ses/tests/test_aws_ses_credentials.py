@@ -40,7 +40,7 @@ _KEYS: dict[str, tuple[dict[str, str], str, str]] = {
     "a line of the CSV": ({"accessKeyId": f"{_ID},{_SECRET}", "secretAccessKey": _SECRET}, "/accessKeyId", "something else"),
     "space in the secret": ({"accessKeyId": _ID, "secretAccessKey": f"{_SECRET[:9]} {_SECRET[9:]}"}, "/secretAccessKey", "space"),
     "space in the ID": ({"accessKeyId": f"{_ID[:5]} {_ID[5:]}", "secretAccessKey": _SECRET}, "/accessKeyId", "space"),
-    "invisible character": ({"accessKeyId": f"\u200b{_ID}", "secretAccessKey": _SECRET}, "/accessKeyId", "invisible"),
+    "invisible character": ({"accessKeyId": f"{_ID[:5]}\u200b{_ID[5:]}", "secretAccessKey": _SECRET}, "/accessKeyId", "invisible"),
     "quotes": ({"accessKeyId": _ID, "secretAccessKey": f'"{_SECRET}"'}, "/secretAccessKey", "quote"),
     "quotes of the ID": ({"accessKeyId": f"'{_ID}'", "secretAccessKey": _SECRET}, "/accessKeyId", "quote"),
     "no session token": ({"accessKeyId": _TEMPORARY, "secretAccessKey": _SECRET}, "/sessionToken", "temporary"),
@@ -62,6 +62,13 @@ def test_a_key_of_another_kind_is_refused(kind: str, values: dict[str, str], pat
     assert any(words in detail.message for detail in error.details)
     assert _SECRET not in str(error.to_json())
     assert _PASSWORD not in str(error.to_json())
+
+
+@pytest.mark.parametrize("around", ["\u200b", "\ufeff", "\u00a0"])
+def test_what_was_copied_around_a_key_is_no_part_of_it(around: str) -> None:
+    """White space and invisible characters at the ends are cleaned, as those of any value of a connection."""
+    result = _result("aws/apiKeySecret", {"accessKeyId": f"{around}{_ID}{around}", "secretAccessKey": f"{_SECRET}{around}"})
+    assert (result.status, result.error) == ("succeeded", None)
 
 
 @pytest.mark.parametrize("connector", ["aws.s3", "aws.sts"])

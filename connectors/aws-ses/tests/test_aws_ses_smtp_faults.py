@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 from unittest import mock
@@ -13,6 +13,8 @@ from unittest import mock
 import pytest
 
 from jackfield import Result
+from jackfield.connector import Sent
+from jackfield_aws_ses.smtp.session import Session
 from raw_server import serving
 from smtp_rig import HOST, MAIL, authority, connected, rig
 from smtp_server import CLOSE, CUT, DRIP, HANG, PASSWORD, USER, Fault, resolving
@@ -34,7 +36,7 @@ def _failed(result: Result, code: str) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("fault", [CUT, CLOSE])
-@pytest.mark.parametrize("verb", ["GREETING", "EHLO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "CONTENT"])
+@pytest.mark.parametrize("verb", ["GREETING", "EHLO", "STARTTLS", "MAIL", "RCPT", "DATA", "CONTENT"])
 def test_what_breaks_before_the_dot_is_tried_again(verb: str, fault: str) -> None:
     """A server that goes away before it has the whole message gets it once, over another connection."""
     with rig({verb: [fault]}) as it:
@@ -43,6 +45,45 @@ def test_what_breaks_before_the_dot_is_tried_again(verb: str, fault: str) -> Non
         assert result.meta.attempts == 2
         assert len(it.server.received) == 1
         assert it.server.connections == 2
+
+
+_UNCLEAR: tuple[Fault, ...] = (CUT, CLOSE, "what", "235x", "250 Ok", "354 more", "432 A password transition is needed", "451 4.3.0 Later")
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
+@pytest.mark.parametrize("said", _UNCLEAR)
+def test_a_sign_in_without_a_clear_answer_is_tried_once(mechanism: str, said: Fault) -> None:
+    """The server may have refused it, and locks out who signs in wrongly too often: only 421 and 454 say that it was not checked."""
+    with rig({"AUTH": [said] * 9}, mechanisms=[mechanism]) as it:
+        result = it.send()
+        _failed(result, "unavailable")
+        assert result.error is not None
+        assert result.error.sent is Sent.NOTHING
+        assert (result.meta.attempts, it.server.count["AUTH"], it.clock.slept) == (1, 1, ())
+
+
+def _unread_login(raised: type[Exception]) -> Callable[[Session], tuple[int, bytes]]:
+    """Return a way to read replies that fails for that to a login."""
+    read = Session.getreply
+
+    def getreply(session: Session) -> tuple[int, bytes]:
+        if session.login_sent:
+            raise raised
+        return read(session)
+
+    return getreply
+
+
+@pytest.mark.parametrize("raised", [RecursionError, ValueError, MemoryError, KeyError, IndexError, AssertionError, OverflowError])
+def test_a_sign_in_whose_answer_no_parser_takes_is_tried_once(raised: type[Exception]) -> None:
+    """Whatever is raised by what reads the answer, it cannot be read, and nothing was sent."""
+    with rig({"AUTH": [HANG]}) as it, mock.patch.object(Session, "getreply", _unread_login(raised)):
+        result = it.send()
+        _failed(result, "unavailable")
+        assert result.error is not None
+        assert "the server's answer cannot be read" in result.error.message
+        assert result.error.sent is Sent.NOTHING
+        assert (result.meta.attempts, it.server.connections) == (1, 1)
 
 
 def test_an_early_refusal_is_heard() -> None:

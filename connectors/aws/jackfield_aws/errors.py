@@ -36,7 +36,7 @@ from jackfield_aws.rows import (
 from jackfield_aws.throttles import says_throttled
 from jackfield_aws.transport import explain_transport
 
-_NOT_MODIFIED, _BAD_REQUEST, _NOT_FOUND, _TOO_MANY, _SERVER, _NOT_IMPLEMENTED = 304, 400, 404, 429, 500, 501
+_NOT_MODIFIED, _BAD_REQUEST, _NOT_FOUND, _LOGIN_WANTED, _TOO_MANY, _SERVER, _NOT_IMPLEMENTED = 304, 400, 404, 407, 429, 500, 501
 _UNCLEAR = Row(Unavailable, "A proxy or an endpoint that is not AWS may have answered.", "{operation} had no clear answer", Sent.UNKNOWN)
 
 _UNCHANGED = Row(
@@ -128,11 +128,11 @@ class AwsErrors:
 
         Anything but an explicit refusal (a 5xx, a redirect) is in doubt, unless its code says that nothing was done. The code of a throttle
         does, which EC2 and S3 send with 503, and so does ``NOT_READY``. A 429 is a throttle, unless the row is about a quota. A 501 is a
-        refusal: the endpoint lacks the operation (row ``501``).
+        refusal: the endpoint lacks the operation (row ``501``). A 407 is a proxy's (row ``407``).
         """
+        if answer.status in (_LOGIN_WANTED, _NOT_IMPLEMENTED):  # whatever the page of a proxy, or of an emulator, says
+            return self._rows.get(str(answer.status)) or BY_STATUS.get(answer.status, NOT_IMPLEMENTED)
         row = self._row(answer)
-        if answer.status == _NOT_IMPLEMENTED:
-            return self._rows.get(str(_NOT_IMPLEMENTED), NOT_IMPLEMENTED)
         if answer.status >= _SERVER:
             return row if row is not None and (row.kind is RateLimited or row is NOT_READY) else SERVER_FAULT
         if 0 < answer.status < _BAD_REQUEST:

@@ -15,6 +15,7 @@ from typing import Any
 from botocore.exceptions import HTTPClientError
 
 from jackfield.connector import Provider, Sent, TimedOut, TooCostly, Unavailable, check_price
+from jackfield_aws.rows import BY_STATUS
 
 _PAGE = re.compile(r"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body|title|center|div|h1|p)\b", re.IGNORECASE | re.DOTALL)
 _BEGINNING = 2000
@@ -22,6 +23,7 @@ _BEGINNING = 2000
 _PROTOCOLS = ("json", "rest-json")
 _REDIRECTED = 300
 """First HTTP status that is not a success."""
+_LOGIN_WANTED = HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
 _OWN_MEANING = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.NOT_IMPLEMENTED)
 """Statuses that say enough whoever sends them: nothing was executed."""
 
@@ -34,10 +36,12 @@ def is_page(text: str) -> bool:
 def check_answer(response_dict: dict[str, Any], operation_model: Any, **_: object) -> None:
     """Check, before botocore parses it, that a response can be the service's. A hook for ``before-parse``.
 
-    :raises HTTPClientError: if the outcome is unclear: it has too many values to be parsed, is a page of HTML, or is no JSON where the
-        protocol is.
+    :raises HTTPClientError: if a proxy refused the login. Also if the outcome is unclear: it has too many values to be parsed, is a page
+        of HTML, or is no JSON where the protocol is.
     """
     body, status = response_dict["body"], response_dict["status_code"]
+    if status == _LOGIN_WANTED:
+        raise _login_wanted(operation_model.name)
     if not isinstance(body, bytes) or not body:  # a stream is the caller's own data
         return
     is_refusal, shape = status >= _REDIRECTED, operation_model.output_shape
@@ -54,6 +58,15 @@ def check_answer(response_dict: dict[str, Any], operation_model: Any, **_: objec
     is_json = shape is not None and shape.members and operation_model.service_model.resolved_protocol in _PROTOCOLS
     if not is_refusal and is_json and not _is_read(body):
         raise _unclear(f"{name} had no clear answer: what came is not JSON, or only a part of it", status, headers)
+
+
+def _login_wanted(operation: str) -> Exception:
+    row = BY_STATUS[_LOGIN_WANTED]
+    text = (row.says or "").format(operation=operation)
+    provider = Provider(http_status=_LOGIN_WANTED)
+    error = row.kind(text, hint=row.hint, provider=provider, sent=row.sent, repeatable=row.repeatable)
+    found: Exception = HTTPClientError(error=error)
+    return found
 
 
 def _is_read(body: bytes) -> bool:

@@ -73,7 +73,11 @@ BY_STATUS: Mapping[int, Row] = {
     403: Row(Forbidden, _DENIED),
     404: Row(NotFound, "Check the name or ID, the account and the region: {region} is the one that was asked."),
     407: Row(
-        Unavailable, "Check HTTP_PROXY, with its user name and password, and NO_PROXY.", "the proxy refused {operation}", Sent.NOTHING
+        Unavailable,
+        "Check HTTP_PROXY, with its user name and password, and NO_PROXY.",
+        "the proxy refused {operation} with status 407",
+        Sent.NOTHING,
+        repeatable=False,
     ),
     408: Row(Unavailable, "AWS did not receive the whole request in time: check the network."),
     409: Row(Conflict, "AWS's message says what is in the way: read the resource's state, then send the request again."),

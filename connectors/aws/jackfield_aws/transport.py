@@ -65,6 +65,12 @@ _HANDSHAKE = _Fault(
     Unavailable, "{host} refused the TLS connection", "Check the endpoint's scheme and port, and any proxy in between.", ended=True
 )
 _TUNNEL = _Fault(Unavailable, "the proxy refused to connect to {host}", "Check HTTPS_PROXY, NO_PROXY and the proxy's own log.", ended=True)
+_PROXY_LOGIN = _Fault(
+    Unavailable,
+    "the proxy refused the login, and passes nothing on to {host}",
+    "Check the user name and the password in HTTPS_PROXY or HTTP_PROXY. Only Basic is spoken: the proxy has to offer it.",
+    repeatable=False,
+)
 _PROXY = _Fault(Unavailable, "the proxy could not be reached", "Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY.", ended=True)
 _CUT = _Fault(Unavailable, "the connection to {host} broke before AWS answered", _NETWORK, Sent.UNKNOWN, ended=True)
 _SLOW = _Fault(TimedOut, "{host} did not answer in time", "Raise 'timeoutSeconds', or find out what is slow.", Sent.UNKNOWN, ended=True)
@@ -101,6 +107,8 @@ _BAD_BUNDLE = _Fault(
     "Set AWS_CA_BUNDLE (or REQUESTS_CA_BUNDLE, or 'ca_bundle' in ~/.aws/config) to a readable file in PEM form, or unset it.",
     path="",
 )
+_NO_TUNNEL = "Tunnel connection failed: 407"
+"""How http.client says that a proxy wants a login."""
 _STEPS: Mapping[str, _Fault] = {
     "_tunnel": _TUNNEL, "do_handshake": _HANDSHAKE, "putheader": _UNSENDABLE, "_get_proxy_manager": _BAD_PROXY
 }  # fmt: skip
@@ -187,6 +195,7 @@ _WIRE_FAULTS: Mapping[str, tuple[str, _Fault]] = {
     "tls": ("SSLError", _HANDSHAKE),
     "client-certificate": ("SSLError", _HANDSHAKE),
     "proxy": ("ProxyConnectionError", _TUNNEL),
+    "proxy-login": ("ProxyConnectionError", _PROXY_LOGIN),
     "unsendable": ("HTTPClientError", _UNWRITABLE),
     "exhausted": ("HTTPClientError", _CUT),
     "cut": ("ConnectionClosedError", _CUT),
@@ -234,6 +243,8 @@ def raised_by_wire(fault: WireFault | JackfieldError, url: str, *, proxied: bool
     name, meaning = _WIRE_FAULTS[fault.kind]
     if proxied and name in _NO_CONNECTION:
         name, meaning = "ProxyConnectionError", _PROXY
+    if meaning is _PROXY_LOGIN:
+        meaning = _login_refused(fault.reason)
     meaning, place = replace(meaning, sent=fault.sent), urlsplit(url)
     short = exhausted(fault.__cause__, fault.sent) if fault.__cause__ is not None else None
     found = short or _late(meaning, fault.sent, place) or _error_from(meaning, place)
@@ -285,6 +296,9 @@ def _sharpened(fault: _Fault, error: Exception) -> _Fault:
     A handshake that only takes too long stays a read timeout, and in doubt.
     """
     causes = list(_causes(error))
+    if fault in (_PROXY, _TUNNEL, _CUT) and any(str(cause).startswith(_NO_TUNNEL) for cause in causes if isinstance(cause, OSError)):
+        at = urlsplit(str(getattr(error, "kwargs", {}).get("proxy_url") or ""))
+        return _login_refused(f"'{at.netloc.rpartition('@')[2]}' answered 407")
     if fault is _UNREACHABLE:
         return next((reason for kind, reason in _NOT_MADE.items() if any(isinstance(cause, kind) for cause in causes)), fault)
     if fault is not _CUT:
@@ -296,6 +310,11 @@ def _sharpened(fault: _Fault, error: Exception) -> _Fault:
     steps = {name for cause in causes for name in _functions(cause.__traceback__)}
     slow = any(isinstance(cause, TimeoutError) for cause in causes)
     return next((found for step, found in _STEPS.items() if step in steps), _SLOW if slow else fault)
+
+
+def _login_refused(reason: str) -> _Fault:
+    text = reason.replace("{", "{{").replace("}", "}}")
+    return replace(_PROXY_LOGIN, says=f"the proxy {text}: it passes nothing on to {{host}}")
 
 
 def _unreadable(error: Exception) -> _Fault | None:

@@ -439,11 +439,11 @@ _RECORDS = [{"Data": "x", "PartitionKey": "k"}] * 3
         ("kinesis/putRecords", {"StreamName": "s", "Records": _RECORDS},
          {"FailedRecordCount": 2, "Records": [{"ErrorCode": "a"}, {"ShardId": "s"}, {"ErrorCode": "b"}]},
          "/FailedRecordCount", "/Records/0, /Records/2"),
-        ("events/putEvents", {"Entries": [{"Detail": "{}"}]}, {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "a"}]},
+        ("events/putEvents", {"Entries": [{"Detail": "{}"}] * 2}, {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "a"}, {}]},
          "/FailedEntryCount", "/Entries/0"),
-        ("dynamodb/batchWriteItem", {"RequestItems": {"t": [{"DeleteRequest": {"Key": {"a": "b"}}}]}},
+        ("dynamodb/batchWriteItem", {"RequestItems": {"t": [{"DeleteRequest": {"Key": {"a": one}}} for one in "bc"]}},
          {"UnprocessedItems": {"t": [{"DeleteRequest": {"Key": {"a": {"S": "b"}}}}]}}, "/UnprocessedItems", "/UnprocessedItems/t"),
-        ("ecs/runTask", {"taskDefinition": "t"}, {"tasks": [], "failures": [{"reason": "x"}] * 12}, "/failures", "and 2 more"),
+        ("ecs/runTask", {"taskDefinition": "t"}, {"tasks": [{}], "failures": [{"reason": "x"}] * 12}, "/failures", "and 2 more"),
     ],
 )  # fmt: skip
 def test_what_failed_in_part_is_said(action: str, inputs: dict[str, Any], answer: dict[str, Any], path: str, places: str) -> None:

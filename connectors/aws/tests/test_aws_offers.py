@@ -121,6 +121,8 @@ def test_offers_are_listed_added_shown_and_removed(jackfield: Command) -> None:
     reads = {"workspace": "default", "pattern": "aws.s3.list*", "effects": ["read"], "mcp": True, "operator": False}
     assert jackfield("offers", "add", "s3.list*", "--effects", "read", "--mcp") == [own, reads]
     assert jackfield("offers", "add", "aws.sqs.get*", "--effects", "read", "--mcp")[2]["pattern"] == "aws.sqs.get*"
+    assert jackfield("offers", "add", "sns", "--effects", "change")[3]["effects"] == ["idempotent", "write"]
+    assert len(jackfield("offers", "remove", "sns")) == 3
     assert "aws.ec2" in {row["key"] for row in jackfield("connectors", "list", "--all")}
     shown = jackfield("offers", "show", "s3")
     assert ("putObject" in shown["operator"], "putObject" in shown["tenants"], "listBuckets" in shown["mcp"]) == (True, False, True)
@@ -143,7 +145,7 @@ def test_offers_are_listed_added_shown_and_removed(jackfield: Command) -> None:
     [
         (("add", "s33"), "AWS has no service 's33'; did you mean 'aws.s3'?"),
         (("add", "s3.listBukets"), "'aws.s3' has no action that fits 'listBukets'; did you mean 'listBuckets'?"),
-        (("add", "s3", "--effects", "reads"), "--effects 'reads' is not a list of read, idempotent, write"),
+        (("add", "s3", "--effects", "reads"), "--effects 'reads' is not a list of read, idempotent, write, change"),
         (("add", "s3.createSession", "--effects", "read"), "'s3.createSession' hands out credentials and counts as a write"),
         (("add", "s3", "--mcp", "--operator"), "--mcp and --operator cannot be combined"),
         (("add", "s3", "--workspace", "no/name"), "the workspace's name is not valid: 'no/name'"),

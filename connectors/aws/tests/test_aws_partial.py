@@ -105,6 +105,89 @@ def test_what_failed_in_part_fails_where_the_caller_says_so(
     assert error["provider"]["details"]
 
 
+_SENT = [{"Id": entry["Id"], "MessageId": "m"} for entry in _entries(2)]
+_ALL = [{"Id": entry["Id"], "Code": "InternalError", "Message": "Try."} for entry in _entries(2)]
+_PUT = {"PutRequest": {"Item": {"a": "b"}}}
+_UNPUT = {"PutRequest": {"Item": {"a": {"S": "b"}}}}
+_GONE = "<member><Status>MessageRejected</Status><Error>No.</Error></member>"
+_QUEUE = {"QueueUrl": "https://sqs.eu-west-1.amazonaws.com/1/q"}
+_WHOLE: list[tuple[str, dict[str, Any], Answer, Answer]] = [
+    ("sqs/sendMessageBatch", {**_QUEUE, "Entries": _entries(2)},
+     Answer({"Successful": [], "Failed": _ALL}), Answer({"Successful": _SENT[1:], "Failed": _ALL[:1]})),
+    ("sqs/deleteMessageBatch", {**_QUEUE, "Entries": [{"Id": one["Id"], "ReceiptHandle": "r"} for one in _ALL]},
+     Answer({"Failed": _ALL}), Answer({"Successful": [{"Id": "m1"}], "Failed": _ALL[:1]})),
+    ("sns/publishBatch", {"TopicArn": "arn:aws:sns:eu-west-1:1:t", "PublishBatchRequestEntries": [{"Id": "a", "Message": "x"}]},
+     _xml("<r><PublishBatchResult><Successful/><Failed><member><Id>a</Id><Code>E</Code><SenderFault>true</SenderFault></member></Failed>"
+          "</PublishBatchResult></r>"),
+     _xml("<r><PublishBatchResult><Successful><member><Id>b</Id></member></Successful><Failed><member><Id>a</Id><Code>E</Code></member>"
+          "</Failed></PublishBatchResult></r>")),
+    ("kinesis/putRecords", {"StreamName": "s", "Records": [{"Data": "x", "PartitionKey": "1"}] * 2},
+     Answer({"FailedRecordCount": 2, "Records": [{"ErrorCode": "E", "ErrorMessage": "no"}] * 2}),
+     Answer({"FailedRecordCount": 1, "Records": [{"ErrorCode": "E", "ErrorMessage": "no"}, {"SequenceNumber": "1"}]})),
+    ("firehose/putRecordBatch", {"DeliveryStreamName": "s", "Records": [{"Data": "x"}] * 2},
+     Answer({"FailedPutCount": 2, "RequestResponses": [{"ErrorCode": "E"}] * 2}),
+     Answer({"FailedPutCount": 1, "RequestResponses": [{"RecordId": "r"}, {"ErrorCode": "E"}]})),
+    ("events/putEvents", {"Entries": [{"Detail": "{}"}] * 2},
+     Answer({"FailedEntryCount": 2, "Entries": [{"ErrorCode": "E"}] * 2}),
+     Answer({"FailedEntryCount": 1, "Entries": [{"ErrorCode": "E"}, {"EventId": "e"}]})),
+    ("dynamodb/batchWriteItem", {"RequestItems": {"t": [_PUT] * 2, "u": [_PUT]}},
+     Answer({"UnprocessedItems": {"t": [_UNPUT] * 2, "u": [_UNPUT]}, "ConsumedCapacity": [{"TableName": "t", "CapacityUnits": 0}]}),
+     Answer({"UnprocessedItems": {"t": [_UNPUT] * 2}})),
+    ("dynamodb/batchGetItem", {"RequestItems": {"t": {"Keys": [{"a": "b"}], "AttributesToGet": ["a", "c"]}}},
+     Answer({"UnprocessedKeys": {"t": {"Keys": [{"a": {"S": "b"}}]}}}),
+     Answer({"Responses": {"t": [{"a": {"S": "b"}}]}, "UnprocessedKeys": {"t": {"Keys": [{"a": {"S": "b"}}]}}})),
+    ("dynamodb/batchExecuteStatement", {"Statements": [{"Statement": "a"}, {"Statement": "b"}]},
+     Answer({"Responses": [{"Error": {"Code": "E", "Message": "No."}}] * 2}),
+     Answer({"Responses": [{"Error": {"Code": "E", "Message": "No."}}, {"TableName": "t"}]})),
+    ("sesv2/sendBulkEmail",
+     {"ReplyToAddresses": ["b@x.io", "c@x.io"], "DefaultContent": {"Template": {}}, "BulkEmailEntries": [{"Destination": {}}]},
+     Answer({"BulkEmailEntryResults": [{"Status": "TRANSIENT_FAILURE"}]}),
+     Answer({"BulkEmailEntryResults": [{"Status": "SUCCESS", "MessageId": "m"}, {"Status": "TRANSIENT_FAILURE"}]})),
+    ("ses/sendBulkTemplatedEmail",
+     {"Source": "a@example.com", "Template": "t", "DefaultTemplateData": "{}", "Destinations": [{"Destination": {}}] * 2},
+     _xml(f"<r><SendBulkTemplatedEmailResult><Status>{_GONE * 2}</Status></SendBulkTemplatedEmailResult></r>"),
+     _xml(f"<r><SendBulkTemplatedEmailResult><Status>{_GONE}<member><Status>Success</Status></member></Status>"
+          "</SendBulkTemplatedEmailResult></r>")),
+    ("s3/deleteObjects", {"Bucket": "reports", "Delete": {"Quiet": True, "Objects": [{"Key": "a"}, {"Key": "b"}]}},
+     _xml("<r><Error><Key>a</Key><Code>AccessDenied</Code></Error><Error><Key>b</Key><Code>AccessDenied</Code></Error></r>"),
+     _xml("<r><Error><Key>b</Key><Code>AccessDenied</Code></Error></r>")),
+    ("glue/batchDeleteTable", {"DatabaseName": "d", "TablesToDelete": ["a"]},
+     Answer({"Errors": [{"TableName": "a", "ErrorDetail": {"ErrorCode": "E"}}]}),
+     Answer({"Errors": [{"TableName": "another", "ErrorDetail": {"ErrorCode": "E"}}]})),
+    ("ecs/runTask", {"taskDefinition": "t"},
+     Answer({"tasks": [], "failures": [{"reason": "RESOURCE:CPU"}]}),
+     Answer({"tasks": [{"taskArn": "t"}], "failures": [{"reason": "RESOURCE:CPU"}]})),
+    ("emr/cancelSteps", {"ClusterId": "j", "StepIds": ["s-1"]},
+     Answer({"CancelStepsInfoList": [{"StepId": "s-1", "Status": "FAILED"}]}),
+     Answer({"CancelStepsInfoList": [{"StepId": "s-1", "Status": "FAILED"}, {"StepId": "s-2", "Status": "SUBMITTED"}]})),
+    ("logs/putLogEvents", {"logGroupName": "g", "logStreamName": "s", "logEvents": [{"timestamp": 1, "message": "m"}] * 2},
+     Answer({"rejectedLogEventsInfo": {"expiredLogEventEndIndex": 2}}), Answer({"rejectedLogEventsInfo": {"expiredLogEventEndIndex": 1}})),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("action", "inputs", "whole", "some"), _WHOLE, ids=[one[0] for one in _WHOLE])
+def test_a_batch_of_which_all_is_refused_is_a_refusal(action: str, inputs: dict[str, Any], whole: Answer, some: Answer) -> None:
+    """A success that has carried out nothing is ``rejected``, with a detail for each entry, and is not repeated; beside something that was
+    carried out, or where that is unknown, what failed is a warning that names each entry."""
+    result, requests = called(action, inputs, whole)
+    assert (result["status"], len(requests)) == ("failed", 1)
+    error = result["error"]
+    assert (error["code"], error["retryable"], bool(error["details"])) == ("rejected", False, True)
+    assert all(not one["path"] or _at(inputs, one["path"]) is not None for one in error["details"])
+    result, requests = called(action, inputs, some)
+    assert (result["status"], len(requests)) == ("succeeded", 1)
+    (warning,) = [one for one in result["meta"]["warnings"] if one.get("code") == "partial"]
+    assert warning["failed"] == len(warning["entries"]) > 0
+
+
+def test_a_refusal_of_all_settles_no_earlier_attempt() -> None:
+    """The first answer was lost, and the second attempt was refused whole: the hint says that the first one may have taken effect."""
+    action, inputs, whole, _ = next(one for one in _WHOLE if one[0] == "dynamodb/batchWriteItem")
+    result, requests = called(action, inputs, Answer(content=b"", status=500), whole)
+    assert (result["status"], len(requests), result["error"]["code"]) == ("failed", 2, "rejected")
+    assert "earlier attempt" in str(result["error"])
+
+
 @pytest.mark.parametrize(
     ("action", "inputs", "answer"),
     [

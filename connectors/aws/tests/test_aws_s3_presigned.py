@@ -138,6 +138,7 @@ def test_the_caller_must_be_allowed_what_the_url_does(stand: Stand, name: str, o
     assert code(f"aws.s3/{name}", f"aws.s3/{other}") is None
     assert code(f"aws.s3/{name}", f"aws.s3/{other} & connection:other") == "not_allowed"
     assert code("effect:read", f"aws.s3/{other}") == "not_allowed"
+    assert code(block=("effect:change",)) == "not_allowed"  # what hands out credentials counts as a change
 
 
 def test_no_pattern_offers_them_and_what_they_stand_for_must_be_offered(tmp_path: Path) -> None:

@@ -155,6 +155,28 @@ def test_a_proxy_that_refuses_sent_nothing(monkeypatch: pytest.MonkeyPatch) -> N
         assert SECRET.replace("/", "") not in str(error)
 
 
+@pytest.mark.parametrize("scheme", ["https", "http"])
+@pytest.mark.parametrize("login", ["", "user:pass-word-4711@"])
+def test_a_proxys_login_is_tried_once(monkeypatch: pytest.MonkeyPatch, login: str, scheme: str) -> None:
+    """A proxy that answers 407 gets one request, since directories lock accounts; the error names it and its status."""
+    asked = []
+
+    def refuse(connection: socket.socket) -> None:
+        asked.append(connection.recv(65536))
+        connection.sendall(
+            b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Negotiate, NTLM\r\nContent-Length: 0\r\n\r\n"
+        )
+
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with serving(refuse) as port:
+        monkeypatch.setenv(f"{scheme.upper()}_PROXY", f"http://{login}127.0.0.1:{port}")
+        error = _failure(f"{scheme}://email.example.test")
+    assert (type(error), error.sent, error.repeatable, len(asked)) == (Unavailable, Sent.NOTHING, False, 1)
+    assert "407" in error.message
+    assert "pass-word-4711" not in str(error)
+
+
 def test_a_proxy_that_hangs_up_sent_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy that closes instead of opening the tunnel passed no byte of the request on."""
     monkeypatch.delenv("NO_PROXY", raising=False)

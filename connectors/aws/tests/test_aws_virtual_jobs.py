@@ -109,14 +109,15 @@ def test_a_stack_is_created_and_deleted_and_looks_end_without_a_cancel_of_aws(wa
 
 
 def test_what_has_not_started_is_not_waited_for(tmp_path: Path) -> None:
-    """A success that names nothing to look at is the output: ECS had no room for the task, and says so."""
+    """An answer that names nothing to look at ends the call: ECS had no room for the task, which is a refusal."""
     body = json.dumps({"tasks": [], "failures": [{"reason": "RESOURCE:MEMORY"}]})
     environment = offer(tmp_path, {"default": EVERYTHING})
     with pages_server() as server, Jackfield(database_url="none", environment=environment) as jackfield:
         server.answers = [{"status_code": 200, "headers": {"Content-Type": "application/x-amz-json-1.1"}, "body": body}]
         rig = Rig(jackfield, f"http://127.0.0.1:{server.server_address[1]}")
-        found = rig.output("ecs/runTask", taskDefinition="t", waitUntil="tasksStopped")
-        assert (found["failures"], len(server.requests)) == ([{"reason": "RESOURCE:MEMORY"}], 1)
+        found = rig.result("ecs/runTask", taskDefinition="t", waitUntil="tasksStopped")
+        assert found.error is not None
+        assert (found.error.code, "RESOURCE:MEMORY" in found.error.message, len(server.requests)) == ("rejected", True, 1)
 
 
 def test_every_row_fits_the_models_of_aws() -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from jackfield_http.bodies import Part
     from jackfield_http.client import HttpClient
     from jackfield_http.connection_types import ApiKey, BasicLogin, BearerToken, HttpConnection, MutualTls
-    from jackfield_http.errors import HTTP_ERRORS, HttpErrors, Refusal, Row
+    from jackfield_http.errors import HTTP_ERRORS, DoneBefore, HttpErrors, Refusal, Row
     from jackfield_http.headers import Headers
     from jackfield_http.jobs import Job
     from jackfield_http.oauth2 import OAuth2ClientCredentials, fetch_token
@@ -32,6 +32,7 @@ __all__ = [
     "AwsSigV4",
     "BasicLogin",
     "BearerToken",
+    "DoneBefore",
     "Fixed",
     "Headers",
     "HttpClient",
@@ -71,7 +72,7 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
             ".bodies": "Part",
             ".client": "HttpClient",
             ".connection_types": "ApiKey BasicLogin BearerToken HttpConnection MutualTls",
-            ".errors": "HTTP_ERRORS HttpErrors Refusal Row",
+            ".errors": "HTTP_ERRORS DoneBefore HttpErrors Refusal Row",
             ".headers": "Headers",
             ".jobs": "Job",
             ".oauth2": "OAuth2ClientCredentials fetch_token",

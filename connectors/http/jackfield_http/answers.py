@@ -69,6 +69,11 @@ class Answer:
         return self._content
 
     @property
+    def step(self) -> str:
+        """Name of the request in errors."""
+        return self._step
+
+    @property
     def is_decoded(self) -> bool:
         """True if ``content`` can be read."""
         return self._fault is None

@@ -36,6 +36,7 @@ from jackfield_http.errors import Failed, HttpErrors, Refusal
 from jackfield_http.exchange import MOST_HOPS, SAFE, Exchange, RequestOptions
 from jackfield_http.faults import not_allowed
 from jackfield_http.headers import FRAMING, Headers, field, folded, merged, set_by_connection, together
+from jackfield_http.outcomes import Refused
 from jackfield_http.parsing import error_body
 from jackfield_http.settings import ClientSettings
 from jackfield_http.sign_in import ANONYMOUS, SignIn
@@ -265,7 +266,7 @@ class HttpClient(SecretHolder):
 
     def _replied(self, exchange: Exchange) -> tuple[Reply, Headers, Url]:
         """Send the request, follow redirects and refuse what is no success; return the response, which the caller closes."""
-        origin = exchange.url.origin
+        origin, asked = exchange.url.origin, exchange
         for _ in range(MOST_HOPS + 1):
             reply, is_kept = self._send(exchange, origin), False
             try:
@@ -273,7 +274,7 @@ class HttpClient(SecretHolder):
                 following = exchange.after(reply.status, headers, origin)
                 if following is None:
                     if not exchange.accepts(reply.status):
-                        raise _by(exchange.url.origin == origin, self._refused(exchange, reply, headers))
+                        raise self._refused(exchange, reply, headers, elsewhere=exchange is not asked)
                     is_kept = True
                     return reply, headers, exchange.url
             finally:
@@ -388,20 +389,35 @@ class HttpClient(SecretHolder):
         except (ValueError, Unavailable):
             return
         found = body is not None and failed(body)
-        if found:
-            fault = found if isinstance(found, Mapping) else body
-            refused = self._settings.errors.explain(Refusal(exchange.step, answer.status, answer.headers, fault, safe=exchange.safe))
-            refused.stale_credentials = isinstance(refused, Unauthenticated) and self.renewable
-            raise refused
+        if not found:
+            return
+        if isinstance(found, Refused) and not found.is_whole:
+            if (call := current_call()) is not None:
+                call.failed_in_part(found.entries, path=found.entries[0].path.rpartition("/")[0])
+            return
+        told = Refusal(exchange.step, answer.status, answer.headers, found if isinstance(found, Mapping) else body, safe=exchange.safe)
+        explain = self._settings.errors.explain
+        if isinstance(found, Refused):
+            refused = found.chief(explain(replace(told, body=item, said=said)) for item, said in found.first)
+        else:
+            refused = explain(told)
+        refused.stale_credentials = isinstance(refused, Unauthenticated) and self.renewable
+        raise refused
 
-    def _refused(self, exchange: Exchange, reply: Reply, headers: Headers) -> JackfieldError:
-        body, content = None, b""
+    def _refused(self, exchange: Exchange, reply: Reply, headers: Headers, *, elsewhere: bool) -> JackfieldError:
+        """Return the error of a refusal. Where another address than the one that was asked for has none, or a gateway's page or text says
+        so, that says nothing about the thing that was asked for."""
+        body, content = None, None
         with suppress(JackfieldError, ValueError):  # the status is clear without the body
             content = b"".join(body_of(reply, headers, self._limit, _ERROR_BODY))
             read = self._settings.errors.read or error_body
             body = read(content, headers.get("content-type", ""))
-        error = self._settings.errors.explain(Refusal(exchange.step, reply.status, headers, body, safe=exchange.safe, content=content))
+        error = self._settings.errors.explain(
+            Refusal(exchange.step, reply.status, headers, body, safe=exchange.safe, content=content or b"")
+        )
         error.stale_credentials = isinstance(error, Unauthenticated) and self.renewable
+        if isinstance(error, NotFound) and (elsewhere or (exchange.safe and _is_foreign(body, content))):
+            error.sent = Sent.NOTHING
         return error
 
     def _persist(self, exchange: Exchange, once: Callable[[], T]) -> T:
@@ -457,11 +473,11 @@ def _body(
     return None if content is None else content_body(content, content_type)
 
 
-def _by(home: bool, error: JackfieldError) -> JackfieldError:
-    """Return a refusal. If another server does not find what it was redirected to, that says nothing about the thing that was asked for."""
-    if not home and isinstance(error, NotFound):
-        error.sent = Sent.NOTHING
-    return error
+def _is_foreign(body: Any, content: bytes | None) -> bool:
+    """Return whether the body of an error is none of an API, as it was read from its content: a page, a bare text, or nothing readable."""
+    if content is None or not content.strip():
+        return content is None
+    return body is None or (isinstance(body, str) and not content.lstrip().startswith(b'"'))
 
 
 def _abroad(guard: Guard, server: Url | None) -> Guard:

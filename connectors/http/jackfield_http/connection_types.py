@@ -105,8 +105,12 @@ class HttpConnection(ConnectionType):
     def settings(self) -> ClientSettings:
         """Return the client's settings.
 
-        :raises InvalidConnection: if the server or the proxy is not a URL.
+        :raises InvalidConnection: if the server or the proxy is not a URL, or a login has no proxy.
         """
+        if self.proxy_username is not None and self.proxy is None:
+            raise _without("/proxy", "is missing: 'proxyUsername' is for it")
+        if self.proxy_password is not None and self.proxy_username is None:
+            raise _without("/proxyUsername", "is missing: 'proxyPassword' is for it")
         proxy = None
         if self.proxy is not None:
             proxy = server_url(self.proxy, "/proxy")
@@ -196,6 +200,10 @@ class MutualTls(HttpConnection):
     def client_certificate(self) -> tuple[str | None, str | None]:
         """Return both."""
         return self.certificate, self.private_key
+
+
+def _without(path: str, reason: str) -> InvalidConnection:
+    return InvalidConnection("the connection's proxy is not complete", details=[Detail(path, reason)], hint="Add it, or leave out both.")
 
 
 def url_fault(text: str) -> str | None:

@@ -21,6 +21,7 @@ from jackfield.connector import (
 )
 from jackfield.kernel.dataclass import dataclass, field, replace
 from jackfield_http.headers import Headers
+from jackfield_http.outcomes import Refused
 from jackfield_http.parsing import WORDS, plain_name
 from jackfield_http.pointers import find
 
@@ -45,8 +46,32 @@ class Row:
     repeatable: bool = True
 
 
-Failed = Callable[[Any], bool | Mapping[str, Any]]
-"""Takes the JSON of a response with a success status and returns whether it reports a failure, or the part of it that does."""
+@dataclass(frozen=True, slots=True)
+class DoneBefore:
+    """Refusal by which a provider says that the request had been carried out before: "not modified", "already archived".
+
+    It has this ``status``, one of these ``codes`` and a message with the text ``message``, in whatever case; what is left out is not asked.
+    ``steps`` names the requests that it is about, of a bound connector the actions; without them, it is about all.
+    """
+
+    status: int | None = None
+    codes: tuple[str, ...] = ()
+    message: str = ""
+    steps: tuple[str, ...] = ()
+
+    def fits(self, refusal: Refusal, code: str | None, message: str | None) -> bool:
+        """Return whether a refusal, with the provider's code and message, is this one."""
+        return (
+            self.status in (None, refusal.status)
+            and (not self.codes or code in self.codes)
+            and self.message.casefold() in (message or "").casefold()
+            and (not self.steps or refusal.step in self.steps)
+        )
+
+
+Failed = Callable[[Any], bool | Mapping[str, Any] | Refused]
+"""Takes the JSON of a response with a success status and returns whether it reports a failure, the part of it that does, or the items that
+were refused."""
 Key = int | str | tuple[int, str]
 """A status, a provider's code, or both, which takes precedence."""
 
@@ -65,7 +90,7 @@ ROWS: Mapping[Key, Row] = {
     402: Row(QuotaExceeded, "The account has to pay, or has used up what it paid for."),
     403: Row(Forbidden, "Give the account of the connection the permission that this action needs."),
     404: Row(NotFound),
-    407: Row(Unavailable, "Check 'proxy', with its user name and password.", Sent.NOTHING),
+    407: Row(Unavailable, "Check 'proxy', with its user name and password.", Sent.NOTHING, repeatable=False),
     408: Row(Unavailable, "The server did not receive the whole request in time: check the network."),
     409: Row(Conflict),
     410: Row(NotFound),
@@ -89,7 +114,10 @@ _ONLY_SAFE = frozenset({408, 425})
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Response that is no success: its status, header, and body, also as JSON, if it is. ``step`` names the request without its values."""
+    """Response that is no success: its status, header, and body, also as JSON, if it is. ``step`` names the request without its values.
+
+    ``said`` are the provider's code and message, if they are known already.
+    """
 
     step: str
     status: int
@@ -97,6 +125,7 @@ class Refusal:
     body: Any = None
     safe: bool = False
     content: bytes = b""
+    said: tuple[Any, Any] = (None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +140,8 @@ class HttpErrors:
       carried out then, unless the row of its code says otherwise.
     - ``details``: whether the further members of an error are part of a Result. Not those of an endpoint that answers with credentials.
     - ``proves_success``: a success status proves that a write took effect, although its body cannot be read. Not with AWS.
+    - ``done_before``: refusals that say that the request had been carried out before. Where an earlier attempt of the call may have taken
+      effect, such a refusal is a success with a warning.
     - ``read``: reads a body that may be something else than JSON; takes its bytes and content type, raises ``ValueError``.
     """
 
@@ -122,6 +153,7 @@ class HttpErrors:
     details: bool = True
     proves_success: bool = True
     read: Callable[[bytes, str], Any] | None = None
+    done_before: tuple[DoneBefore, ...] = ()
 
     def extended(self, rows: Mapping[Key, Row], **changes: Any) -> HttpErrors:
         """Return this map with more rows, which replace those with the same key, and other ``changes`` of its fields."""
@@ -136,7 +168,7 @@ class HttpErrors:
         text = f"the provider refused '{refusal.step}' with status {refusal.status}"
         if row.kind is Unavailable:
             text = f"the provider failed to carry out '{refusal.step}' (status {refusal.status})"
-        return row.kind(
+        error = row.kind(
             f"{text}: {message or code}" if message or code else text,
             hint=row.hint,
             provider=said,
@@ -144,6 +176,8 @@ class HttpErrors:
             retry_after=_wait(refusal, row, message),
             repeatable=row.repeatable and (refusal.safe or refusal.status not in _ONLY_SAFE),
         )
+        error.done_before = any(one.fits(refusal, code, message) for one in self.done_before)
+        return error
 
     def _row(self, refusal: Refusal, code: str | None, message: str | None) -> Row:
         status, known = refusal.status, self.rows
@@ -159,10 +193,10 @@ class HttpErrors:
 
     def _words(self, refusal: Refusal) -> tuple[str | None, str | None]:
         """Return the provider's code and message."""
-        body = _one(refusal.body)
-        code = find(refusal.body, self.code) if self.code is not None else _google_reason(body) or _usual_code(body)
-        message = (find(refusal.body, self.message) if self.message is not None else None) or _usual(body, WORDS)
-        return _text(code), _text(message)
+        body, (code, message) = _one(refusal.body), map(_text, refusal.said)
+        found = find(refusal.body, self.code) if self.code is not None else _google_reason(body) or _usual_code(body)
+        told = (find(refusal.body, self.message) if self.message is not None else None) or _usual(body, WORDS)
+        return code or _text(found), message or _text(told)
 
 
 HTTP_ERRORS = HttpErrors()

@@ -17,11 +17,16 @@ from jackfield.kernel.dataclass import dataclass
 
 _NETWORK = "Check the server's URL, and whether this machine may reach it: DNS, proxy, firewall."
 _CLIENT_CERTIFICATE = "Check 'certificate' and 'privateKey' of the connection, and whether the server knows their authority."
+_SENT = "The server was reached. Try again later; if it goes on, find out whether it or a proxy before it is slow, or ends connections."
 _CERTIFICATE = "Check the server's URL. If the server has a private certificate authority, set 'caCertificate'."
 _LOST = ("the connection to {server} was lost before the whole response had arrived", _NETWORK)
 _TEXTS = {
     "certificate": ("the certificate of {server} could not be verified", _CERTIFICATE),
     "proxy": ("the proxy refused to connect to {server}: {reason}", "Check 'proxy', with its user name and password."),
+    "proxy-login": (
+        "the proxy {reason}: it passes nothing on to {server}",
+        "Check 'proxyUsername' and 'proxyPassword' of the connection. Only Basic is spoken: the proxy has to offer it.",
+    ),
     "tls": (
         "the TLS handshake with {server} failed",
         "Check the server's URL: scheme, port, and a client certificate if it wants one.",
@@ -33,7 +38,9 @@ _TEXTS = {
     "connect-late": ("{server} did not accept a connection in time", _NETWORK),
     "late": ("{server} did not respond in time", _NETWORK),
 }
-_NEVER_LATE = frozenset({"certificate", "proxy", "tls", "resolve", "refused", "unreachable"})
+_FINAL = frozenset({"certificate", "proxy-login"})
+"""Failures that another attempt cannot change; a login that is tried again locks its account."""
+_NEVER_LATE = frozenset({"certificate", "proxy", "proxy-login", "tls", "resolve", "refused", "unreachable"})
 """Failures that are what they are, however late."""
 
 
@@ -65,11 +72,13 @@ def explain_fault(fault: Fault) -> JackfieldError:
     if fault.kind == "client-certificate":
         return Unauthenticated(f"{fault.server} refused the client certificate", hint=_CLIENT_CERTIFICATE, sent=fault.sent)
     text, hint = _TEXTS.get(fault.kind, _LOST)
+    if hint is _NETWORK and fault.sent is Sent.UNKNOWN:
+        hint = _SENT
     reason = _printable(fault.reason) or "it did not say why"
     message = text.format(server=fault.server, host=fault.host, reason=reason)
     if fault.kind == "unreachable" and fault.reason and not isinstance(fault.cause, OSError):
         message += f": {reason}"  # somebody's guard has refused it
-    found = Unavailable(message, hint=hint, sent=fault.sent, repeatable=fault.kind != "certificate")
+    found = Unavailable(message, hint=hint, sent=fault.sent, repeatable=fault.kind not in _FINAL)
     return _late(fault.sent, found) if fault.late and fault.kind not in _NEVER_LATE else found
 
 

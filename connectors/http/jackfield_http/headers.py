@@ -13,10 +13,10 @@ from jackfield_http.links import link_target
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _UNFIT = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 FRAMING = frozenset(
-    {"connection", "content-length", "expect", "host", "keep-alive", "proxy-authorization", "proxy-connection", "te", "trailer",
-     "transfer-encoding", "upgrade"}
+    {"connection", "content-length", "expect", "host", "http2-settings", "keep-alive", "proxy-authenticate", "proxy-authentication-info",
+     "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
 )  # fmt: skip
-"""Header fields that frame a message or belong to one hop; only the client sets them."""
+"""Header fields that frame a message or belong to one hop; only the client sets them (RFC 9110 §7.6.1, §11.7; RFC 7540 §3.2.1)."""
 
 
 class Headers(Mapping[str, str]):

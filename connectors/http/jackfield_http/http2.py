@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import httpcore2
 
-from jackfield.connector import Guard, JackfieldError, Sent, WireSettings, exhausted, seen_exchange
+from jackfield.connector import Guard, JackfieldError, Sent, Target, WireSettings, exhausted, seen_exchange
 from jackfield.kernel.clock import elapsed, monotonic
 from jackfield.kernel.failures import Raised, attempt
 from jackfield.kernel.fork import ProcessLocal
 from jackfield.kernel.secrecy import SecretHolder
-from jackfield.wire.faults import refuses_client
+from jackfield.wire.connection import LOGIN_WANTED
+from jackfield.wire.faults import login_refused, refuses_client
 from jackfield.wire.guard import connected, require_reachable
 from jackfield_http.faults import Fault, explain_fault, unprocessed
 
@@ -144,9 +145,11 @@ class Http2Wire(ProcessLocal, SecretHolder):
                 seen.ended(type(error).__name__)
             if is_unread:
                 raise unprocessed(url.host, url.port) from error
-            raise _explained(error, url, limit, begun=start.begun, written=start.written) from error
+            found = _explained(error, url, limit, begun=start.begun, written=start.written)
+            raise _refused_by(settings.proxy, error, url) or found from error
         finally:
             start.leave()
+        _check_passed_on(settings.proxy, response, url)
         pieces: Any = response.stream
         if seen is not None:
             seen.answered(response.status, response.headers)
@@ -225,6 +228,24 @@ def _is_unprocessed(error: Exception, stream: int) -> bool:
     last = getattr(event, "last_stream_id", None)
     refused = getattr(event, "stream_id", None) == stream and getattr(event, "error_code", None) == _REFUSED_STREAM
     return isinstance(error, httpcore2.PoolTimeout) or refused or (last is not None and stream > last)
+
+
+def _refused_by(proxy: Target | None, error: Exception, url: Url) -> JackfieldError | None:
+    """Return the error for a proxy that wants a login before it connects; httpcore2 tells its status alone."""
+    wants = proxy is not None and isinstance(error, httpcore2.ProxyError) and str(error).startswith(f"{LOGIN_WANTED} ")
+    return _login_refused(proxy, None, url) if proxy is not None and wants else None
+
+
+def _check_passed_on(proxy: Target | None, response: Any, url: Url) -> None:
+    """Refuse the answer of a proxy that wants a login, and has passed nothing on."""
+    if proxy is not None and response.status == LOGIN_WANTED and url.scheme == "http":
+        response.close()
+        raise _login_refused(proxy, response.headers, url)
+
+
+def _login_refused(proxy: Target, fields: list[tuple[bytes, bytes]] | None, url: Url) -> JackfieldError:
+    fault = login_refused(proxy.authority.decode("ascii"), fields)
+    return explain_fault(Fault(fault.kind, fault.sent, url.host, url.port, late=False, reason=fault.reason))
 
 
 def _explained(error: Exception, url: Url, limit: Limit, *, begun: bool, written: bool = True) -> JackfieldError:

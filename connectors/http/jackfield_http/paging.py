@@ -11,7 +11,9 @@ from jackfield.kernel.dataclass import dataclass
 from jackfield_http import page_urls
 from jackfield_http.answers import Answer
 from jackfield_http.client import HttpClient
+from jackfield_http.errors import HttpErrors
 from jackfield_http.headers import is_token
+from jackfield_http.list_ends import NEEDS_CODE, End, ends_of, is_named, is_vague, refusal_of, statuses
 from jackfield_http.page_ends import following, lacking
 from jackfield_http.pointers import find
 from jackfield_http.urls import Url, fill
@@ -58,7 +60,8 @@ class Pages:
     ``items`` is the JSON Pointer of the array in a response ("" if the response is the array). ``size`` is the query parameter for the
     page size, ``largest`` its maximum. ``more`` points at a member that is false on the last page, ``last`` at one that is true there.
     ``header`` names the header field of a response that has the token. ``ends`` are statuses of a page after the first that mean that the
-    list has ended. ``cuts`` are those by which a provider shows no more of it: it is not complete then. ``empty_ends``: an empty page is
+    list has ended, with the provider's code where a status has other reasons: ``(404, (400, "no_such_page"))``. ``cuts`` are those by
+    which a provider shows no more of it: it is not complete then. ``empty_ends``: an empty page is
     the last, although it names a next one. ``partial`` points at a member that is true, or has a reason, if a page lacks items.
     ``total`` points at the number of items of the whole list, of which the provider shows ``most``.
     ``under`` is the path below which pages may be, if not at the list's own.
@@ -74,11 +77,11 @@ class Pages:
     largest: int | None = None
     first: int = 0
     under: str | None = None
-    ends: tuple[int, ...] = ()
+    ends: tuple[End, ...] = ()
     is_assumed: bool = False
     last: str | None = None
     header: str = ""
-    cuts: tuple[int, ...] = ()
+    cuts: tuple[End, ...] = ()
     empty_ends: bool = False
     partial: str | None = None
     total: str | None = None
@@ -96,6 +99,8 @@ class Pages:
             raise ValueError(f"pages of the kind '{self.kind}' need 'next'")
         if self.header and (self.kind != "token" or not is_token(self.header)):
             raise ValueError("'header' is the name of a header field with a token: it needs the kind 'token'")
+        if any(map(is_vague, self.ends)):
+            raise ValueError(f"'ends' has a status alone: {NEEDS_CODE}")
         if self.more is not None and self.last is not None:
             raise ValueError("'more' and 'last' say the same thing: declare one of them")
 
@@ -105,7 +110,7 @@ class Pages:
         kind, first = row["kind"], row.get("first", 1 if row["kind"] == "page" else 0)
         usual = {"lastId": "/id", "token": _pointer(pagination.token_output)}.get(kind, "")
         parameter = row.get("input", pagination.token_input)
-        ends = {"ends": tuple(row.get("ends", ())), "cuts": tuple(row.get("cuts", ())), "empty_ends": row.get("emptyEnds", False)}
+        ends = {"ends": ends_of(row.get("ends", ())), "cuts": ends_of(row.get("cuts", ())), "empty_ends": row.get("emptyEnds", False)}
         following = "" if "header" in row else row.get("response", usual)
         told = {**{name: row.get(name) for name in ("last", "partial", "total", "most")}, "header": row.get("header", "")}
         options = {"first": first, **ends, "is_assumed": row.get("confidence", "high") != "high", **told}
@@ -178,7 +183,7 @@ class Pages:
             answer = api.request("GET", self.address(api, token, url), **options)
         else:
             answer = api.request("GET", url, query={**(query or {}), **self.query(asked)}, **options)
-        if later and self.is_over(answer):
+        if later and self.is_over(answer, api.errors):
             return Page([], None, answer)
         body = answer.json() if answer.content or token is None else None  # the first page must be there
         items = find(body, self.items)
@@ -188,15 +193,26 @@ class Pages:
 
     def later(self, expected: Collection[int] | None, token: object) -> Collection[int] | None:
         """Return the statuses that a page with a token may have, if some end the list; None otherwise. The first page must be there."""
-        over = (*self.ends, *self.cuts)
+        over = statuses((*self.ends, *self.cuts))
         return None if not over or token is None else {*(expected or range(200, 300)), *over}
 
-    def is_over(self, answer: Answer) -> bool:
-        """Return whether the status of a page after the first ends the list. If the provider only shows no more, the caller is told so."""
-        call = current_call()
-        if answer.status in self.cuts and call is not None:
-            call.unfinished(f"the list may go on: the provider shows no further pages of it (status {answer.status})")
-        return answer.status in self.ends or answer.status in self.cuts
+    def is_over(self, answer: Answer, errors: HttpErrors) -> bool:
+        """Return whether a page after the first is a refusal that ends the list. If the provider only shows no more, the caller is told so.
+
+        :raises JackfieldError: if it is a refusal with the same status and another code.
+        """
+        if answer.status not in statuses((*self.ends, *self.cuts)):
+            return False
+        error, call = refusal_of(answer, errors), current_call()
+        if is_named(answer, self.ends, error):
+            return True
+        if not is_named(answer, self.cuts, error):
+            raise error
+        if call is not None:
+            call.unfinished(
+                f"the list may go on: the provider shows no further pages of it (status {answer.status}): {error.message}"[:500]
+            )
+        return True
 
     def is_address(self, token: object, own: Url) -> bool:
         """Return whether a token is an address to follow, of a list that is at ``own``."""

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from jackfield.connector import Detail, InvalidConnection, InvalidInput, Minted, OpenContext, Sent
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.dataclass import field as make_field
+from jackfield.kernel.hidden import trimmed
 from jackfield.kernel.secrecy import SecretHolder
 from jackfield_http.headers import FRAMING, field, folded
 
@@ -78,17 +79,17 @@ class Fixed(SecretHolder):
 
 def in_header(name: str, value: str, path: str = "") -> Fixed:
     """Sign in by a header field."""
-    return Fixed(headers=((name, value.strip()),), path=path)
+    return Fixed(headers=((name, trimmed(value)),), path=path)
 
 
 def in_query(name: str, value: str) -> Fixed:
     """Sign in by a query parameter, which servers and proxies may log: for servers that offer nothing else."""
-    return Fixed(parameters=((name, value.strip()),))
+    return Fixed(parameters=((name, trimmed(value)),))
 
 
 def in_cookie(name: str, value: str, path: str = "") -> Fixed:
     """Sign in by a cookie."""
-    return Fixed(headers=(("Cookie", f"{name}={quote(value.strip(), safe='')}"),), path=path)
+    return Fixed(headers=(("Cookie", f"{name}={quote(trimmed(value), safe='')}"),), path=path)
 
 
 def basic(username: str, password: str, path: str = "") -> Fixed:

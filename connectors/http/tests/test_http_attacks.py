@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import socket
 import zlib
 from typing import Any
@@ -10,10 +11,12 @@ from typing import Any
 import pytest
 
 from http_rig import TOKEN, Acme, attempt
+from jackfield.catalog import installed_here
 from jackfield.connector import ANYWHERE, Guard, InvalidConnection, InvalidInput, JackfieldError, Unavailable
 from jackfield.testing import Answer, Provider, Request
 from jackfield_http import ApiKey, MutualTls, PageInputs, Pages
 from jackfield_http.urls import UrlError, parse_url
+from jackfield_store.runtime import Jackfield
 from raw_server import read_request, serving
 
 PUBLIC_ONLY = Guard()
@@ -198,15 +201,64 @@ def test_header_injection(headers: dict[str, str]) -> None:
     assert not call.begun
 
 
+_OF_ONE_HOP = (
+    "HTTP2-Settings", "Proxy-Authenticate", "Proxy-Authentication-Info", "Proxy-Authorization", "Proxy-Connection", "Keep-Alive", "TE",
+    "Trailer", "Expect",
+)  # fmt: skip
+
+
 def test_framing_is_the_clients() -> None:
     """Fields that frame a message cannot be set: two lengths would let a request hide in another. Some servers read ``_`` as ``-``."""
     framing = {"Content-Length": "0", "Transfer-Encoding": "chunked", "Host": "evil", "Connection": "close", "Upgrade": "h2c"}
-    framing |= {"Content_Length": "0", "Transfer_Encoding": "chunked"}
+    framing |= {"Content_Length": "0", "Transfer_Encoding": "chunked"} | dict.fromkeys(_OF_ONE_HOP, "x")
     with Provider([Answer()]) as provider, attempt(provider.url) as (api, _):
         api.post("/x", content=b"abc", headers=framing)
         seen = lower(provider.requests[0])
     assert (seen["content-length"], seen["host"]) == ("3", provider.url.removeprefix("http://"))
     assert not {"transfer-encoding", "transfer_encoding", "content_length", "connection", "upgrade"} & seen.keys()
+    assert not {name.lower() for name in _OF_ONE_HOP} & seen.keys()
+
+
+_CALLERS = [name for name in _OF_ONE_HOP if name != "Proxy-Authorization"]
+
+
+@pytest.mark.parametrize("name", [*_CALLERS, *(name.lower().replace("-", "_") for name in _CALLERS)])
+@pytest.mark.parametrize("place", ["headers", "idempotencyHeader"])
+def test_a_field_of_one_hop_is_no_input(place: str, name: str) -> None:
+    """A field that belongs to one connection is refused at its place, in any form of its name, and nothing is sent."""
+    with Provider([Answer()]) as provider, Jackfield(catalog=installed_here({}), database_url="none") as jackfield:
+        connection = {"type": "http/anonymous", "values": {"server": provider.url}}
+        inputs = {"method": "POST", "url": "/x", place: {name: "x"} if place == "headers" else name}
+        error = jackfield.invoke({"connector": "http", "action": "request", "connection": connection, "inputs": inputs}).error
+        assert not provider.requests
+    assert error is not None
+    assert error.code == "invalid_input"
+    assert [detail.path for detail in error.details] == [f"/headers/{name}" if place == "headers" else "/idempotencyHeader"]
+
+
+@pytest.mark.parametrize("header", [True, False], ids=["header", "key"])
+@pytest.mark.parametrize("name", _OF_ONE_HOP)
+def test_a_field_of_one_hop_is_no_credential(name: str, *, header: bool) -> None:
+    """A connection's own header, or its key's, cannot be such a field either."""
+    more = {"headerName": name, "headerValue": "v"} if header else {"keyName": name}
+    with Provider([Answer()]) as provider, Jackfield(catalog=installed_here({}), database_url="none") as jackfield:
+        connection = {"type": "http/apiKey", "values": {"server": provider.url, "apiKey": "k", **more}}
+        error = jackfield.invoke({"connector": "http", "action": "request", "connection": connection, "inputs": {"url": "/x"}}).error
+        assert not provider.requests
+    assert error is not None
+    assert error.code == "invalid_connection"
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_what_a_proxy_says_is_not_shown(status: int) -> None:
+    """Challenges and proofs of a proxy in a response may hold credentials: they are not in the output, nor in an error."""
+    fields = dict.fromkeys(("Proxy-Authenticate", "Proxy-Authentication-Info", "Authentication-Info", "WWW-Authenticate"), "Digest s3cret")
+    script = [Answer({"id": 1}, status, headers=fields)]
+    with Provider(script) as provider, Jackfield(catalog=installed_here({}), database_url="none") as jackfield:
+        connection = {"type": "http/anonymous", "values": {"server": provider.url}}
+        result = jackfield.invoke({"connector": "http", "action": "request", "connection": connection, "inputs": {"url": "/x"}})
+    assert result.status == ("succeeded" if status == 200 else "failed")
+    assert "s3cret" not in json.dumps(result.to_json())
 
 
 @pytest.mark.parametrize(

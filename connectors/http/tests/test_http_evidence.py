@@ -110,7 +110,8 @@ def test_a_thing_is_read_by_an_id_that_the_marker_made(environment: dict[str, st
     assert (entry["status"], entry["resolvedBy"]) == ("succeeded", "evidence"), entry["looks"]
     sent = depot.taken[0]
     marker = json.loads(sent.body)["reference"].removeprefix("order-")
-    assert (sent.headers["X-Trace"], depot.reads) == (f"of {marker}", [f"/parcels/{marker}"])
+    assert (sent.headers["X-Trace"], depot.reads[0], len(depot.reads)) == (f"of {marker}", f"/parcels/{marker}", 2)
+    assert MARKER_TEXT.fullmatch(depot.reads[1].rpartition("/")[2])  # that of nobody, which finds nothing
 
 
 @pytest.mark.parametrize(("more", "bodies"), [({}, 2), ({"idempotencyHeader": "Idempotency-Key"}, 1)], ids=["unkeyed", "keyed"])

@@ -26,7 +26,7 @@ _PARCEL: dict[str, Any] = {
     "method": "POST",
     "url": "/parcels",
     "json": {"reference": {"$marker": {}}},
-    "evidence": {"url": "/parcels/{marker}", "pointer": "/reference", "absentAfter": 300, "page": "its page"},
+    "evidence": {"url": "/parcels/{marker}", "pointer": "/reference", "absentAfter": 300, "page": "its page", "canary": "/parcels"},
 }
 _TOKENS = {"ours": "first-token-of-ours", "renewed": "second-token-of-ours", "theirs": "a-token-of-theirs"}
 _SIGNED = re.compile(r"Bearer (.+)|AWS4-HMAC-SHA256 Credential=([^/]+)/.+")
@@ -51,9 +51,11 @@ class _Depot:
             self.requests += 1
             self.taken += [] if self.loses else [(is_theirs, json.loads(request.body)["reference"])]
             return "close"
+        if request.path == "/parcels":
+            return Answer({"parcels": len(self.taken)})
         found = (is_theirs, request.path.rpartition("/")[2]) in self.taken
         return Answer(
-            {"reference": self.taken[0][1], "by": token} if found else {"error": f"{token} has none"}, status=200 if found else 404
+            {"reference": self.taken[0][1], "by": signed[1]} if found else {"error": f"{token} has none"}, status=200 if found else 404
         )
 
 

@@ -252,12 +252,12 @@ def test_a_proxy_that_refuses() -> None:
 
     def talk(connection: socket.socket) -> None:
         read_request(connection)
-        connection.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+        connection.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
 
     with serving(talk) as port:
         error = failure("https://api.example.com", proxy=f"http://127.0.0.1:{port}")
     assert outcome(error) == ("unavailable", Sent.NOTHING, True, True)
-    assert "407" in error.message
+    assert "502" in error.message
 
 
 def test_a_proxy_passes_on() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jackfield.connector import Conflict, Field, Inputs, Output, Sent
 from jackfield_imap.client import ImapClient
 from jackfield_imap.connector import connector
+from jackfield_imap.headers import whole
 
 if TYPE_CHECKING:
     from jackfield_imap.session import Server
@@ -47,16 +48,17 @@ class Mailboxes(Output):
 )
 def list_mailboxes(_asked: Asked, client: ImapClient) -> Mailboxes:
     """List the mailboxes (folders) of the user."""
-    found = [
-        Mailbox(
-            name=str(name),
-            separator=None if parted is None else parted.decode("ascii", "replace"),
-            use=next((use[1:].decode().lower() for use in _USES if use in flags), None),
-            has_messages=_CLOSED.lower() not in {flag.lower() for flag in flags},
-        )
-        for flags, parted, name in client.read("LIST", lambda server: server.list_folders())
-    ]
+    found = client.read("LIST", lambda server: [_mailbox(*told) for told in server.list_folders()])
     return Mailboxes(mailboxes=tuple(sorted(found, key=lambda mailbox: mailbox.name)))
+
+
+def _mailbox(flags: Any, parted: Any, name: Any) -> Mailbox:
+    return Mailbox(
+        name=whole(str(name)),
+        separator=None if parted is None else parted.decode("ascii", "replace"),
+        use=next((use[1:].decode().lower() for use in _USES if use in flags), None),
+        has_messages=_CLOSED.lower() not in {flag.lower() for flag in flags},
+    )
 
 
 def opened(server: Server, mailbox: str, *, validity: int | None = None, changes: bool = False) -> int:

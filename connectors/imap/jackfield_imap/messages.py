@@ -13,6 +13,7 @@ from jackfield_imap.connector import connector
 from jackfield_imap.fields import KEYWORD, TEXT, UID, flags_of, mailbox_field, validity_field
 from jackfield_imap.headers import addresses_of, raw_of
 from jackfield_imap.mailboxes import opened
+from jackfield_imap.session import Value
 from jackfield_imap.summaries import FACTS, Summary, members, summaries
 
 if TYPE_CHECKING:
@@ -133,8 +134,8 @@ def _criteria(query: Query) -> list[Any]:
     """Return the words of a search (RFC 9051, section 6.4.4)."""
     words: list[Any] = ["NOT", "DELETED"]
     for key, value in (("FROM", query.from_), ("TO", query.to), ("SUBJECT", query.subject), ("TEXT", query.text)):
-        words += [key, value] if value else []
-    words += ["HEADER", "MESSAGE-ID", query.message_id] if query.message_id else []
+        words += [key, Value(value.encode())] if value else []
+    words += ["HEADER", "MESSAGE-ID", Value(query.message_id.encode())] if query.message_id else []
     for key, day in (("SINCE", query.since), ("BEFORE", query.before)):
         words += [key, date.fromisoformat(day)] if day else []
     for prefix, flags in (("", query.flags), ("UN", query.without_flags)):
@@ -165,7 +166,10 @@ def _is_wide(query: Query) -> bool:
 )
 def get_message(wanted: Wanted, client: ImapClient) -> Whole:
     """Read a message: its texts, and its attachments as files. It is not marked as seen."""
-    facts = client.read("FETCH", lambda server: _fetched(server, wanted))
+    return client.read("FETCH", lambda server: _whole(wanted, _fetched(server, wanted)))
+
+
+def _whole(wanted: Wanted, facts: Any) -> Whole:
     message = message_from_bytes(facts[b"BODY[]"] or b"")
     text, html = texts_of(message)
     files = attachments_of(message)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import imaplib
+import re
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
 
 from imapclient import IMAPClient
-from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
+from imapclient.exceptions import IMAPClientAbortError, IMAPClientError
 
 from jackfield.connector import Deadline, Guard, JackfieldError, NotFound, Sent, Unauthenticated
-from jackfield.connector.servers import DISABLE, Address, broken, no_tls
+from jackfield.connector.servers import DISABLE, Address, Reading, no_tls, tried_once
 from jackfield.connector.timed_socket import SocketSession, TimedSocket
 from jackfield.kernel.dataclass import dataclass, field
 from jackfield.kernel.failures import OnFailure
@@ -21,6 +22,9 @@ from jackfield_imap.faults import Refusal, refused_login
 
 T = TypeVar("T")
 _LEAVING_SECONDS = 2.0
+_REFUSES = frozenset({"NO", "BAD"})
+_CHANGES = re.compile(rb"[A-Z0-9]+ (?:UID )?(?:APPEND|STORE|MOVE|EXPUNGE)\b")
+"""Commands of actions that change something. All others may be sent again."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -32,12 +36,43 @@ class Login(SecretHolder):
     starts_clear: bool = False
 
 
+class Value(bytes):
+    """Text that a server searches for. It is written in quotes, or as a literal: bare, some texts are grammar (RFC 9051, section 9)."""
+
+
 class _Protocol(imaplib.IMAP4):
     """imaplib's connection over a socket that is open already."""
+
+    told = ""
+    """How the server has ended the last command: OK, NO, BAD or what it likes; empty until it has."""
+    changing = False
+    """True once a command was begun that changes something."""
 
     def __init__(self, sock: TimedSocket) -> None:
         self._open_socket = sock
         super().__init__("")
+
+    def send(self, data: Any) -> None:
+        """Send a part of a command."""
+        self.changing = self.changing or _CHANGES.match(data) is not None
+        super().send(data)
+
+    def _new_tag(self) -> bytes:
+        self.told = ""
+        tag: bytes = super()._new_tag()  # type: ignore[misc]  # typeshed does not know it
+        return tag
+
+    def _get_tagged_response(self, tag: bytes, expect_bye: bool = False) -> Any:
+        found = super()._get_tagged_response(tag, expect_bye)  # type: ignore[misc]  # typeshed does not know it
+        self.told = found[0]
+        return found
+
+    def _command(self, name: str, *args: Any) -> bytes:
+        tag: bytes = super()._command(name, *args)  # type: ignore[misc]  # typeshed does not know it
+        early: Any = self.tagged_commands[tag]
+        if name == "APPEND" and early is not None and early[0] == "OK":
+            raise ValueError(early)  # it has not been sent the message
+        return tag
 
     def _create_socket(self, _timeout: float | None) -> Any:
         return self._open_socket
@@ -61,8 +96,29 @@ class Server(IMAPClient):
         self._imap.debug = 0  # its log would have what is said
         self.normalise_times = False  # else times are the machine's
 
+    @property
+    def refuses(self) -> bool:
+        """True if the server has refused the last command: other errors are of what its answer says, or how it says it."""
+        return self._imap.told in _REFUSES
+
+    @property
+    def changing(self) -> bool:
+        """True once a command was begun that changes something."""
+        return bool(self._imap.changing)
+
+    @changing.setter
+    def changing(self, changing: bool) -> None:
+        self._imap.changing = changing
+
     def _create_IMAP4(self) -> _Protocol:
         return _Protocol(self._open_socket)
+
+    def _raw_command(self, command: bytes, args: Any, uid: bool = True) -> Any:
+        if isinstance(
+            args, list
+        ):  # IMAPClient has quoted those with a space, a quote or a backslash, and sends what is not ASCII as literals
+            args = [b'"' + one + b'"' if isinstance(one, Value) and one.isascii() else one for one in args]
+        return super()._raw_command(command, args, uid)
 
     def sign_in(self, login: Login) -> None:
         """Sign in: as SASL's mechanism PLAIN, which takes any text (RFC 4616), or by LOGIN where the server has not that.
@@ -91,7 +147,9 @@ class Server(IMAPClient):
         except IMAPClientAbortError:
             raise
         except IMAPClientError:
+            told = self._imap.told
             if self.folder_exists(mailbox):
+                self._imap.told = told  # what counts is the answer to the command that has failed
                 raise
             text, hint = f"there is no mailbox '{mailbox}'", "List the mailboxes ('listMailboxes'): names are as the server writes them."
             raise NotFound(text, sent=Sent.REFUSED, hint=hint) from None
@@ -119,7 +177,9 @@ class Session(SocketSession):
         try:
             if login.starts_clear and self._address.tls != DISABLE:
                 self.ask(self._encrypted, safe=True, sent=Sent.NOTHING)
-            self.ask(lambda server: server.sign_in(login), safe=True, sent=Sent.NOTHING)
+            self.ask(_greeted, safe=True, sent=Sent.NOTHING)
+            with tried_once():
+                self.ask(lambda server: server.sign_in(login), safe=True, sent=Sent.NOTHING)
         except Refusal as refusal:
             raise refused_login(refusal) from None
 
@@ -139,21 +199,30 @@ class Session(SocketSession):
         :raises JackfieldError: with ``sent``, if the connection ends or the deadline passes.
         """
         self.obeys = safe
-        try:
-            with OnFailure(self._wear):
-                if self._server is None:
-                    self._server = Server(self._sock, self._address.hostname)
-                return work(self._server)
-        except (IMAPClientAbortError, OSError, EOFError):
-            raise broken(self._sock, self._address.place, sent) from None
-        except (LoginError, IMAPClientError) as error:
-            if self._sock.failure is not None:
-                raise broken(self._sock, self._address.place, sent) from None
-            self.worn = False  # a refusal is an answer
-            raise Refusal(str(error)) from None
+        if self._server is not None:
+            self._server.changing = False
+        reading = Reading(self._sock, self._address.place, sent, passes=(Refusal,), ends=(IMAPClientAbortError,))
+        with reading:
+            try:
+                with OnFailure(self._wear, reading):
+                    if self._server is None:
+                        self._server = Server(self._sock, self._address.hostname)
+                    return work(self._server)
+            except IMAPClientAbortError:
+                raise
+            except IMAPClientError as error:
+                if self._sock.failure is not None or not self._refuses(error):
+                    raise
+                self.worn = False  # a refusal is an answer
+                raise Refusal(str(error)) from None
 
-    def _wear(self) -> None:
+    def _refuses(self, error: IMAPClientError) -> bool:
+        return _says_goodbye(error) if self._server is None else self._server.refuses
+
+    def _wear(self, reading: Reading) -> None:
         self.worn = True
+        if self._server is None or not self._server.changing:
+            reading.sent = Sent.NOTHING
 
     def leave(self) -> None:
         """Say goodbye, and close it."""
@@ -167,6 +236,15 @@ class Session(SocketSession):
         """Close it."""
         self.worn = True
         self._sock.close()
+
+
+def _greeted(_server: Server) -> None:
+    """Do nothing: the greeting was read before."""
+
+
+def _says_goodbye(error: IMAPClientError) -> bool:
+    """Return True for the error of a greeting that lets nobody in."""
+    return any(isinstance(said, bytes) and said.startswith(b"* BYE") for said in error.args)
 
 
 def connect(address: Address, login: Login, guard: Guard, deadline: Deadline) -> Session:

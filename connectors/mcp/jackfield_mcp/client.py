@@ -15,9 +15,19 @@ from jackfield_http.sign_in import SignIn
 from jackfield_http.urls import Url
 from jackfield_mcp.exchange import LONGEST_ID, Exchanges
 from jackfield_mcp.messages import CLIENT, LEGACY, MODERN, Message, Session, offered, param_headers
-from jackfield_mcp.outcomes import HeaderMismatch, InputRequired, SessionEnded, VersionRefused, asks_person, garbled
+from jackfield_mcp.outcomes import (
+    Garbled,
+    HeaderMismatch,
+    InputRequired,
+    SessionDoubted,
+    SessionEnded,
+    VersionRefused,
+    asks_person,
+    garbled,
+)
 from jackfield_mcp.peer import Peer, Tools, fresh_for
 from jackfield_mcp.pins import changed
+from jackfield_mcp.results import rows_of
 from jackfield_mcp.texts import one_line
 
 T = TypeVar("T")
@@ -126,9 +136,12 @@ class McpClient(SecretHolder):
                 return self._called(session, message, headers, into, safe=safe)
             except InputRequired as asks:
                 params = {**plain, **self._answers_to(asks)}
+            except SessionDoubted:
+                self._peer.forget(session)
+                raise
             except (SessionEnded, VersionRefused, HeaderMismatch) as error:
                 if is_again:
-                    raise
+                    raise error.refusal if isinstance(error, SessionEnded) else error from None
                 session, is_again = self._prepared_again(session, tool, error), True
         raise asks_person({}, f"the server has asked a person more than {_MOST_ROUNDS} times before it does this")
 
@@ -185,9 +198,12 @@ class McpClient(SecretHolder):
         session = self.session()
         try:
             return self._wire.exchange(http, session, Message.request(method, params, offers), into, safe=True)
-        except (SessionEnded, VersionRefused):
+        except (SessionEnded, SessionDoubted, VersionRefused):
             self._peer.forget(session)
-        return self._wire.exchange(http, self.session(), Message.request(method, params, offers), into, safe=True)
+        try:
+            return self._wire.exchange(http, self.session(), Message.request(method, params, offers), into, safe=True)
+        except SessionEnded as error:
+            raise error.refusal from None
 
     def _called(self, session: Session, message: Message, headers: Mapping[str, str], into: Callable[[Json], T], *, safe: bool) -> T:
         try:
@@ -210,14 +226,14 @@ class McpClient(SecretHolder):
         return self._prepared(tool, Sent.REFUSED)
 
     def _prepared(self, tool: Tool, sent: Sent) -> Session:
-        """Negotiate if needed, and look at the tool. A failure says of the call ``sent``: no request of it has been sent for this."""
+        """Look at the tool, and negotiate if needed: the list may have been read in a session that had ended. A failure says of the call
+        ``sent``: no request of it has been sent for this."""
         try:
-            found = self.session()
             self._require_pinned(tool)
+            return self.session()
         except JackfieldError as failure:
             failure.sent, failure.tells_sent = sent, True
             raise
-        return found
 
     def _require_pinned(self, tool: Tool) -> None:
         tools = self._fresh()
@@ -247,9 +263,7 @@ class McpClient(SecretHolder):
         cursor, size, seconds = None, 0, 0.0
         for number in range(MOST_PAGES):
             page = self.ask("tools/list", {} if cursor is None else {"cursor": cursor})
-            listed = page.get("tools")
-            if not isinstance(listed, list) or not all(isinstance(row, Mapping) for row in listed):
-                raise _bad_list("has no tools")
+            listed = _tools_of(page)
             rows += listed
             size += len(str(listed))
             seconds = min(seconds, fresh_for(page)) if number else fresh_for(page)
@@ -306,6 +320,13 @@ def _whole(result: Json) -> Json:
 def _object(found: Json, name: str) -> Json:
     value = found.get(name)
     return value if isinstance(value, Mapping) else {}
+
+
+def _tools_of(page: Json) -> list[Json]:
+    try:
+        return rows_of(page, "tools")
+    except Garbled:
+        raise _bad_list("has no tools that can be read") from None
 
 
 def _bad_list(reason: str) -> Unavailable:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from jackfield.kernel.dataclass import dataclass, field
 from jackfield.manifest.parts import lettermark
-from jackfield_mcp.messages import LEGACY, MODERN, Session
+from jackfield_mcp.messages import LEGACY, MODERN, Session, present
 from jackfield_mcp.naming import REQUESTS, keys_of, title_of
 from jackfield_mcp.overlays import apply_fitting, apply_overlay, described
 from jackfield_mcp.pins import digest_of, parts_of
@@ -154,7 +154,7 @@ def _manifest(
             "protocolVersions": [MODERN, LEGACY[0]] if session.is_modern else [session.version],
             "trust": TRUST[choices.trusts],
             "serverInfo": info,
-            "extensions": sorted(one_line(name, 100) for name in extensions)[:50] if isinstance(extensions, Mapping) else [],
+            "extensions": sorted(one_line(name, 100) for name in present(extensions))[:50] if isinstance(extensions, Mapping) else [],
         },
         "connectionTypes": [_TYPES[kind] for kind in kinds],
         "actions": actions,

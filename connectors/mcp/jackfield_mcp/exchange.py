@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import chain
-from typing import Any, TypeGuard, TypeVar
+from typing import Any, TypeVar
 
 from jackfield.connector import (
     Call,
     JackfieldError,
     OpenContext,
-    Rejected,
     Sent,
     TimedOut,
+    TooCostly,
     Unavailable,
     bounded_answer,
     current_call,
@@ -30,8 +29,8 @@ from jackfield_http.settings import ClientSettings
 from jackfield_http.sign_in import SignIn
 from jackfield_http.urls import Url
 from jackfield_mcp.listening import Listener
-from jackfield_mcp.messages import Message, Session
-from jackfield_mcp.outcomes import Garbled, ScopesMissing, SessionEnded, garbled, result_of
+from jackfield_mcp.messages import Message, Session, amount, messages_in
+from jackfield_mcp.outcomes import Garbled, ScopesMissing, explained, garbled, judged, result_of
 from jackfield_mcp.questions import ASKS, Questions, can_answer
 from jackfield_mcp.texts import one_line
 
@@ -52,7 +51,8 @@ _CANCEL_WITHIN = 1.0
 LONGEST_ID = 1_024
 """Characters of an ID that a server gives: of a session, a request, a task."""
 _LONGEST_PROGRESS = 200
-_NOT_FOUND = 404
+_MESSAGE_EVENTS = (None, "", "message")
+"""Types of the events that have messages."""
 _PROGRESS = "notifications/progress"
 
 Json = Mapping[str, Any]
@@ -101,17 +101,28 @@ class Exchanges:
         *,
         safe: bool,
     ) -> T:
-        """Send a request and return what ``into`` makes of its result. That is judged before the request counts as one that succeeded."""
+        """Send a request and return what ``into`` makes of its result. That is judged before the request counts as one that succeeded.
+
+        :raises SessionEnded: if the server may not know the session any more, and did nothing.
+        :raises SessionDoubted: if it may not, and does not say what it did.
+        :raises JackfieldError: for every other outcome but a result.
+        """
         try:
-            with self._sent(http, session, message, headers or {}, safe=safe) as answer:
-                return into(result_of(self._read_reply(answer, session, message), message))
-        except _Cut as cut:
-            return into(result_of(self._resumed(cut, session, message), message))
+            try:
+                with self._sent(http, session, message, headers or {}, safe=safe) as answer:
+                    return into(result_of(self._read_reply(answer, session, message), message))
+            except _Cut as cut:
+                return into(result_of(self._resumed(cut, session, message), message))
+        except JackfieldError as error:
+            raise judged(error, session) from error.__cause__
 
     def begun(self, message: Message) -> tuple[Json, str | None]:
         """Send the request that begins a session; return its result, and the session's ID if the server gives one."""
-        with self._sent(self.quiet, None, message, {}, safe=True) as answer:
-            return result_of(self._read_reply(answer, None, message), message), answer.headers.get("mcp-session-id")
+        try:
+            with self._sent(self.quiet, None, message, {}, safe=True) as answer:
+                return result_of(self._read_reply(answer, None, message), message), answer.headers.get("mcp-session-id")
+        except _Cut as cut:
+            raise cut.error from None
 
     def notify(self, session: Session, method: str, params: Json, http: HttpClient | None = None) -> None:
         """Send a notification."""
@@ -144,7 +155,7 @@ class Exchanges:
         with suppress(JackfieldError), self.quiet.stream("GET", self._url, headers=headers, step="listen", largest=LARGEST) as answer:
             opened(answer)
             for event in chain.from_iterable(map(reader.feed, bounded_answer(answer.chunks(), limit=LARGEST))):
-                replies += self._reply(session, _parsed(event.data)) if _has_data(event) else 0
+                replies += sum(self._reply(session, found) for found in _messages(event))
                 if replies > _MOST_REPLIES:
                     break
 
@@ -165,10 +176,6 @@ class Exchanges:
         except ScopesMissing as error:
             self._on_missing(error.scopes)
             raise
-        except Rejected as error:
-            if session is not None and session.id is not None and error.provider is not None and error.provider.http_status == _NOT_FOUND:
-                raise SessionEnded(error.message, provider=error.provider, sent=Sent.REFUSED) from None
-            raise
 
     def _read_reply(self, answer: StreamedAnswer, session: Session | None, message: Message) -> Any:
         """Return the answer to a message: the whole body, or the event of a stream that has it."""
@@ -181,25 +188,26 @@ class Exchanges:
 
     def _streamed(self, answer: StreamedAnswer, session: Session | None, message: Message) -> Any:
         reader, count, replies = EventReader(), 0, 0
+        last: Json = {}
         try:
             for chunk in bounded_answer(answer.chunks(), limit=LARGEST):
                 for event in filter(_has_data, reader.feed(chunk)):
-                    found, count = _parsed(event.data), count + 1
-                    if _is_answer(found):
-                        return found
+                    listed = _messages(event)
+                    count += max(1, len(listed))
+                    for found in listed:
+                        if message.is_answered_by(found):
+                            return found
+                        last = found
+                        replies += self._heard(session, found, message)
+                        if replies > _MOST_REPLIES:
+                            raise garbled(f"came after more than {_MOST_REPLIES} requests of the server's own")
                     if count > _MOST_MESSAGES:
                         raise garbled(f"came after more than {_MOST_MESSAGES:,} other messages")
-                    if found["method"] == _PROGRESS:
-                        self._tell(found, message)
-                    elif session is not None:
-                        replies += self._reply(session, found)
-                    if replies > _MOST_REPLIES:
-                        raise garbled(f"came after more than {_MOST_REPLIES} requests of the server's own")
         except Unavailable as error:
             if not error.retryable or error.sent is not Sent.UNKNOWN or session is None or isinstance(error, Garbled):
                 raise
             raise _Cut(reader, error) from error
-        raise _Cut(reader, garbled("ended before it was whole"))
+        raise _Cut(reader, _unanswered(last))
 
     def _resumed(self, cut: _Cut, session: Session, message: Message) -> Any:
         """Read on behind the last event: that executes nothing, and tells what the call came to. Only legacy servers with event IDs can."""
@@ -230,19 +238,26 @@ class Exchanges:
         if seconds > 0:
             self._context.clock.sleep(max(0.0, min(seconds, self.seconds_left())))
 
+    def _heard(self, session: Session | None, found: Json, message: Message) -> int:
+        """Take what a server sends before the answer. Return the number of answers that it got."""
+        if found.get("method") == _PROGRESS:
+            self._tell(found, message)
+            return 0
+        return 0 if session is None else self._reply(session, found)
+
     def _tell(self, found: Json, message: Message) -> None:
         """Tell whoever follows the call how far the server is, in its own words."""
         told, params = self._call().progress, found.get("params")
         if told is None or not isinstance(params, Mapping) or params.get("progressToken") != message.id:
             return
-        done, total = params.get("progress"), params.get("total")
-        part = done / total if _is_amount(done) and _is_amount(total) and 0 <= done <= total and total > 0 else None
+        done, total = amount(params.get("progress")), amount(params.get("total"))
+        part = done / total if done is not None and total is not None and 0 <= done <= total and total > 0 else None
         told(part, one_line(params.get("message"), _LONGEST_PROGRESS))
 
-    def _reply(self, session: Session, found: Any) -> int:
+    def _reply(self, session: Session, found: Json) -> int:
         """Answer a request that a legacy server sends on the stream, or its tool waits for ever. Pings are answered, and questions to a
         person where somebody answers them; all else is unknown. Return the number of answers."""
-        if session.is_modern or not isinstance(found, Mapping) or "method" not in found or "id" not in found:
+        if session.is_modern or "method" not in found or "id" not in found:
             return 0
         outcome: dict[str, Any] = {"error": {"code": -32601, "message": "the client has no such method"}}
         if found["method"] == "ping":
@@ -273,9 +288,22 @@ def _has_data(event: Event) -> bool:
     return bool(event.data)
 
 
-def _is_amount(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _messages(event: Event) -> list[Json]:
+    """Return the messages of an event. One of another type has none, and neither has what is no JSON: heartbeats are often such events."""
+    if event.name not in _MESSAGE_EVENTS:
+        return []
+    try:
+        return messages_in(parsed(event.data))
+    except TooCostly as error:
+        raise garbled("is too large") from error
+    except ValueError:
+        return []
 
 
-def _is_answer(found: Any) -> bool:
-    return not isinstance(found, Mapping) or "method" not in found
+def _unanswered(last: Json) -> JackfieldError:
+    """Return the error for a stream that has ended without an answer. Even an error that names no request does not say what was done."""
+    error = last.get("error")
+    found = garbled("ended before it was whole")
+    if isinstance(error, Mapping) and "id" not in last:
+        found.provider = explained(error).provider
+    return found

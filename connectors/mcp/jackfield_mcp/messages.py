@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import secrets
 from base64 import b64encode
@@ -58,7 +59,7 @@ class Session:
     def has_tasks(self) -> bool:
         """True if the server declares the extension for tasks."""
         extensions = self.capabilities.get("extensions")
-        return self.is_modern and isinstance(extensions, Mapping) and TASKS in extensions
+        return self.is_modern and isinstance(extensions, Mapping) and TASKS in present(extensions)
 
 
 TASKS = f"{_META}tasks"
@@ -79,6 +80,10 @@ class Message:
         identifier = secrets.token_urlsafe(12)
         asked = {**params, "_meta": {"progressToken": identifier}} if follows else params
         return cls(method, asked, identifier, offers or {})
+
+    def is_answered_by(self, found: Json) -> bool:
+        """Return whether a message is the answer to this one: it has its ID, and a result or an error. Nothing else that comes is one."""
+        return found.get("jsonrpc") == "2.0" and found.get("id") == self.id and not {"result", "error"}.isdisjoint(found)
 
     def body(self, session: Session | None) -> dict[str, Any]:
         """Return the JSON to send; a modern request carries the revision and the client's capabilities in ``_meta``."""
@@ -105,6 +110,27 @@ class Message:
             if isinstance(name, str):
                 found["Mcp-Name"] = header_value(name)
         return found
+
+
+def present(found: Json) -> dict[str, Any]:
+    """Return an object without its null members. Many servers write null for what they leave out: Go does so for an empty list."""
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def amount(value: object) -> float | None:
+    """Return a number of a server; None if it is none, or beyond all that is finite."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        found = float(value)
+    except OverflowError:
+        return None
+    return found if math.isfinite(found) else None
+
+
+def messages_in(found: object) -> list[Json]:
+    """Return the messages in what a server has sent, one or a batch of them, without their null members; what is no object is none."""
+    return [present(one) for one in (found if isinstance(found, list) else [found]) if isinstance(one, Mapping)]
 
 
 def offered(*, takes_tasks: bool, answers: bool) -> dict[str, Any]:

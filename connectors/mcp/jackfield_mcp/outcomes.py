@@ -7,11 +7,22 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from jackfield.connector import Detail, Forbidden, JackfieldError, NotFound, Provider, Rejected, Sent, Unavailable
+from jackfield.connector import (
+    Detail,
+    Forbidden,
+    JackfieldError,
+    NotFound,
+    Provider,
+    RateLimited,
+    Rejected,
+    Sent,
+    Unauthenticated,
+    Unavailable,
+)
 from jackfield.kernel.dataclass import dataclass
 from jackfield_http.errors import ROWS, HttpErrors, Refusal, Row
 from jackfield_http.urls import UrlError, parse_url
-from jackfield_mcp.messages import Message
+from jackfield_mcp.messages import Message, Session, messages_in, present
 from jackfield_mcp.naming import READ
 from jackfield_mcp.texts import one_line, plain
 
@@ -22,14 +33,38 @@ _ASKS_BY_URL = -32042
 _NO_RESOURCE = -32002
 _REFUSED = frozenset({-32700, -32600, -32601, -32602, -32021})
 """Codes of errors that say that nothing was done; of any other, nobody knows."""
+_OK = 200
+_GONE = frozenset({400, 404, 410})
+_SUSPECT = frozenset({"-32000", "-32001", "-32600"})
+"""Codes by which servers refuse a session that they do not know; they have other meanings, too."""
+_OF_MESSAGE = frozenset({"-32700", "-32601", "-32602", "-32603", "-32002", "-32020", "-32021", "-32022", "-32042"})
+"""Codes that are about a message, whatever its session."""
+_NO_SESSION = re.compile(
+    r"(?:[\w -]{1,40}: )?(?:the |this |your )?(?:"
+    r"(?:no|unknown|invalid|missing|expired|stale)(?: (?:or )?(?:valid|invalid|unknown|missing|expired|active))*[ -](?:mcp[ -])?session\b"
+    r"|(?:mcp[ -])?session(?: with)?(?:[ -]id)?(?: header)?(?: [^ ]{1,200})? (?:is |was |has )?"
+    r"(?:not (?:found|known|valid|initialized)|unknown|invalid|required|missing|does not exist|expired)"
+    r"|(?:server|client) (?:is |was )?not (?:yet )?initialized|received request before initialization)",
+    re.IGNORECASE,
+)
+"""Beginnings of the words by which servers say that they do not know a session."""
 _SCOPES = re.compile(r'scope="([^"\\]{1,1000})"')
 _AGAIN = "Connect it again: a person has to approve the further scopes."
+
+_CLEAR = (Unauthenticated, Forbidden, NotFound)
+"""Refusals that have a meaning of their own, whatever their code."""
 
 Json = Mapping[str, Any]
 
 
 class SessionEnded(Rejected):
-    """The server does not know the session any more: nothing was done."""
+    """The server may not know the session any more: nothing was done. ``refusal`` is the error if a new session is refused as well."""
+
+    refusal: JackfieldError
+
+
+class SessionDoubted(Unavailable):
+    """The server may not know the session any more, and does not say whether it has done anything."""
 
 
 class VersionRefused(Rejected):
@@ -137,9 +172,10 @@ def asks_person(data: object, text: str = "") -> InputRequired:
     said = Provider("input_required", words) if words else None
     text = text or "the server asks a person for something before it does this, and nobody here answers"
     found = InputRequired(text, hint=hint, provider=said, sent=Sent.REFUSED)
-    if isinstance(data, Mapping) and isinstance(data.get("inputRequests", {}), Mapping):
-        found.requests = {str(name): row for name, row in data.get("inputRequests", {}).items() if isinstance(row, Mapping)}
-        found.state = data.get("requestState") if isinstance(data.get("requestState"), str) else None
+    asked = present(data) if isinstance(data, Mapping) else {}
+    if isinstance(asked.get("inputRequests", {}), Mapping):
+        found.requests = {str(name): row for name, row in asked.get("inputRequests", {}).items() if isinstance(row, Mapping)}
+        found.state = asked.get("requestState") if isinstance(asked.get("requestState"), str) else None
     return found
 
 
@@ -173,20 +209,43 @@ def _host_in(data: object) -> str:
 
 
 def result_of(found: object, message: Message) -> Json:
-    """Return the result in the answer to a message.
+    """Return the result in the answer to a message, which is alone or in a batch, without its null members.
 
     :raises JackfieldError: if it is an error, or no answer to this message.
     """
-    if not isinstance(found, Mapping) or found.get("jsonrpc") != "2.0":
+    rows = messages_in(found)
+    one = next(filter(message.is_answered_by, rows), rows[0] if len(rows) == 1 else {})
+    if one.get("jsonrpc") != "2.0":
         raise garbled("is no message of JSON-RPC")
-    if ("result" in found) == ("error" in found):
+    if ("result" in one) == ("error" in one):
         raise garbled("has both a result and an error, or neither")
-    error = found.get("error")
-    if isinstance(error, Mapping) and found.get("id") in (message.id, None):
+    error = one.get("error")
+    if isinstance(error, Mapping) and one.get("id") in (message.id, None):
         raise explained(error, method=message.method)
-    if found.get("id") != message.id:
+    if one.get("id") != message.id:
         raise garbled("belongs to another request")
-    if not isinstance(found.get("result"), Mapping):
+    if not isinstance(one.get("result"), Mapping):
         raise garbled("has no result that can be read")
-    result: Json = found["result"]
-    return result
+    return present(one["result"])
+
+
+def judged(error: JackfieldError, session: Session | None) -> JackfieldError:
+    """Return the error for a request of a session, which is another one if the server may not know the session any more.
+
+    Only the server's words tell a code that any failure may have from a refusal, by which nothing was done."""
+    said = error.provider
+    if session is None or session.is_modern or said is None or said.http_status is None or isinstance(error, RateLimited):
+        return error
+    names_it = _NO_SESSION.match(said.message or "") is not None
+    if not names_it and (session.id is None or isinstance(error, _CLEAR) or not _is_suspect(said)):
+        return error
+    is_answer = said.http_status == _OK and not isinstance(error, Garbled)
+    if error.sent is Sent.REFUSED or (names_it and is_answer and said.code in _SUSPECT | {str(_NO_RESOURCE)}):
+        ended = SessionEnded(error.message, hint=error.hint, provider=said, sent=Sent.REFUSED)
+        ended.refusal = error
+        return ended
+    return SessionDoubted(error.message, hint=error.hint, provider=said, sent=error.sent, retry_after=error.retry_after)
+
+
+def _is_suspect(said: Provider) -> bool:
+    return said.code in _SUSPECT or (said.http_status in _GONE and said.code not in _OF_MESSAGE)

@@ -9,7 +9,7 @@ from typing import Any
 
 from jackfield.connector import TimedOut
 from jackfield.kernel.fork import ProcessLocal
-from jackfield_mcp.messages import Session
+from jackfield_mcp.messages import Session, amount
 from jackfield_mcp.pins import digest_of, parts_of
 
 LEAST, USUAL, MOST = 60.0, 300.0, 3600.0
@@ -70,7 +70,5 @@ class Peer(ProcessLocal):
 
 def fresh_for(result: Json) -> float:
     """Return the seconds for which a list counts as fresh."""
-    said = result.get("ttlMs")
-    if not isinstance(said, int | float) or isinstance(said, bool):
-        return USUAL
-    return min(max(said / 1000, LEAST), MOST)
+    said = amount(result.get("ttlMs"))
+    return USUAL if said is None else min(max(said / 1000, LEAST), MOST)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jackfield.kernel.canonical import canonical
+from jackfield_mcp.messages import present
 
 MEMBERS = ("name", "title", "description", "inputSchema", "outputSchema", "annotations", "execution")
 """Members of a tool that its digest covers; icons and ``_meta`` are free."""
@@ -16,13 +17,15 @@ Json = Mapping[str, Any]
 
 
 def digest_of(tool: Json) -> str:
-    """Return the digest of a tool: SHA-256 over its members in canonical form (RFC 8785)."""
-    return f"sha256:{_hashed({name: tool[name] for name in MEMBERS if name in tool})}"
+    """Return the digest of a tool: SHA-256 over its members in canonical form (RFC 8785), without those that are null."""
+    given = present(tool)
+    return f"sha256:{_hashed({name: given[name] for name in MEMBERS if name in given})}"
 
 
 def parts_of(tool: Json) -> dict[str, str]:
     """Return a short digest of each member, by which a change is located."""
-    return {name: _hashed(tool[name])[:_SHORT] for name in MEMBERS if name in tool}
+    given = present(tool)
+    return {name: _hashed(given[name])[:_SHORT] for name in MEMBERS if name in given}
 
 
 def changed(pinned: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

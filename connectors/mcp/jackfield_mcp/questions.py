@@ -9,6 +9,7 @@ from typing import Any
 
 from jackfield.connector import OpenContext
 from jackfield.connector.context import AskCaller
+from jackfield_mcp.messages import present
 from jackfield_mcp.outcomes import InputRequired
 from jackfield_mcp.texts import plain
 
@@ -72,20 +73,21 @@ class Questions:
 
     def _fitted(self, found: Json, schema: Json) -> dict[str, Any]:
         action, content = found.get("action"), found.get("content", {})
-        fields: Json = schema.get("properties", {})
+        fields: Json = present(schema).get("properties", {})
         if action not in _ACTIONS or not isinstance(content, Mapping) or content.keys() - fields.keys():
             _LOG.error("an answer to a question of '%s' does not fit its form", self._context.connector)
             return {"action": "cancel"}
         if action != "accept":
             return {"action": action}
-        defaults = {name: about["default"] for name, about in fields.items() if "default" in about}
+        defaults = {name: about["default"] for name, about in fields.items() if about.get("default") is not None}
         return {"action": action, "content": {**defaults, **content}}
 
 
 def can_answer(params: object) -> bool:
     """Return whether a question is a form: pages at addresses are for the person alone."""
-    schema = params.get("requestedSchema") if isinstance(params, Mapping) else None
-    if not isinstance(params, Mapping) or params.get("mode", "form") != "form" or not isinstance(schema, Mapping):
+    given = present(params) if isinstance(params, Mapping) else {}
+    schema = given.get("requestedSchema")
+    if given.get("mode", "form") != "form" or not isinstance(schema, Mapping):
         return False
-    fields = schema.get("properties", {})
+    fields = present(schema).get("properties", {})
     return isinstance(fields, Mapping) and len(fields) <= _MOST_FIELDS and all(isinstance(one, Mapping) for one in fields.values())

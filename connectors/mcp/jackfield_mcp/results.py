@@ -10,8 +10,9 @@ from typing import Any
 
 from pydantic import ConfigDict, PrivateAttr
 
-from jackfield.connector import Output, OutputFile, Provider, Rejected, Sent, Unavailable
+from jackfield.connector import Output, OutputFile, Provider, Rejected, Sent, Unavailable, current_call
 from jackfield_http.downloads import Download
+from jackfield_mcp.messages import present
 from jackfield_mcp.outcomes import asks_person, garbled
 from jackfield_mcp.texts import plain
 
@@ -68,9 +69,7 @@ def output_of(result: Json, *, is_unclear: bool = False) -> ToolOutput:
         raise asks_person(result)
     if kind != "complete":
         raise garbled(f"has the unknown type '{plain(kind, 80)}'")
-    content = result.get("content", [])
-    if not isinstance(content, list) or len(content) > _MOST_PARTS or not all(isinstance(part, Mapping) for part in content):
-        raise garbled("has no content that can be read")
+    content = _content(result)
     if result.get("isError") is True:
         raise _failed(content, is_unclear=is_unclear)
     structured, files = result.get("structuredContent"), list[OutputFile]()
@@ -87,10 +86,8 @@ def resource_of(result: Json) -> ToolOutput:
     """
     if result.get("resultType", "complete") == "input_required":
         raise asks_person(result)
-    contents, files = result.get("contents"), list[OutputFile]()
-    if not isinstance(contents, list) or len(contents) > _MOST_PARTS or not all(isinstance(part, Mapping) for part in contents):
-        raise garbled("has no contents that can be read")
-    return ToolOutput.of({"contents": [_resource(part, files) for part in contents]}, files)
+    files = list[OutputFile]()
+    return ToolOutput.of({"contents": [_resource(part, files) for part in rows_of(result, "contents")]}, files)
 
 
 def listed_of(result: Json) -> ToolOutput:
@@ -98,11 +95,32 @@ def listed_of(result: Json) -> ToolOutput:
 
     :raises Unavailable: if it is no result of such a request.
     """
-    rows, following = result.get("resources"), result.get("nextCursor")
-    if not isinstance(rows, list) or len(rows) > _MOST_PARTS or not all(isinstance(row, Mapping) for row in rows):
-        raise garbled("has no resources that can be read")
-    found: dict[str, Any] = {"resources": [_without(row, "_meta") for row in rows]}
+    following = result.get("nextCursor")
+    found: dict[str, Any] = {"resources": [_without(row, "_meta") for row in rows_of(result, "resources")]}
     return ToolOutput.of(found if not isinstance(following, str) else {**found, "nextCursor": following}, [])
+
+
+def rows_of(result: Json, name: str) -> list[Json]:
+    """Return the objects of a list of a result, each without its null members; a list that is left out is empty.
+
+    :raises Garbled: if it is no list of objects, or is too long.
+    """
+    rows = result.get(name, [])
+    if not isinstance(rows, list) or len(rows) > _MOST_PARTS or not all(isinstance(row, Mapping) for row in rows):
+        raise garbled(f"has no {name} that can be read")
+    return [present(row) for row in rows]
+
+
+def _content(result: Json) -> list[Json]:
+    """Return the parts of a tool's content. The server has answered: one part, or a text, in place of the list is read as one, and a
+    warning says so."""
+    found = result.get("content")
+    if not isinstance(found, str | Mapping):
+        return rows_of(result, "content")
+    call = current_call()
+    if call is not None:
+        call.warn("the server's content is no list: it is kept as its one part", "/content")
+    return rows_of({"content": [{"type": "text", "text": found} if isinstance(found, str) else found]}, "content")
 
 
 def _failed(content: list[Json], *, is_unclear: bool) -> Rejected | Unavailable:
@@ -142,7 +160,7 @@ def _part(part: Json, files: list[OutputFile]) -> dict[str, Any]:
 
 def _resource(resource: Json, files: list[OutputFile]) -> dict[str, Any]:
     """Return a resource without the host's metadata; a blob or a long text is a file."""
-    inner = _without(resource, "_meta")
+    inner = _without(present(resource), "_meta")
     if isinstance(inner.get("blob"), str):
         return {**_without(inner, "blob"), "file": _file(inner["blob"], inner.get("mimeType"), files)}
     return _text(inner, inner.get("mimeType"), files) if isinstance(inner.get("text"), str) else inner

@@ -19,6 +19,9 @@ LARGEST = 128 * 1024
 """Bytes of a tool at most."""
 MOST_SCHEMAS, DEEPEST = 4_000, 64
 """Subschemas of a tool at most, and the depth of its JSON."""
+_MOST_DIGITS = 308
+"""Digits of a number in a manifest."""
+_TOO_LARGE = 10**_MOST_DIGITS
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
 _HEADER_TYPES = frozenset({"string", "integer", "boolean"})
 _NAME = re.compile(r"[^A-Za-z0-9._-]+")
@@ -92,6 +95,8 @@ def require_small(tool: Json) -> None:
         below: list[Any] = []
         for node in nodes:
             children = node.values() if isinstance(node, Mapping) else node
+            if any(isinstance(one, int | float) and not abs(one) < _TOO_LARGE for one in children):
+                raise Unfit(f"it has a number of more than {_MOST_DIGITS} digits")
             below += [one for one in children if isinstance(one, Mapping | list)]
             count += isinstance(node, Mapping)
             if count > MOST_SCHEMAS or len(below) > 4 * MOST_SCHEMAS:

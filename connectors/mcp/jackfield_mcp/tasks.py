@@ -9,6 +9,7 @@ from jackfield.connector import JackfieldError, JobFailed, Progress, Provider, R
 from jackfield.connector.jobs import NoOutput, Polled, Started, polled, polled_stored
 from jackfield_mcp.client import McpClient
 from jackfield_mcp.exchange import LONGEST_ID
+from jackfield_mcp.messages import amount, present
 from jackfield_mcp.outcomes import InputRequired, asks_person, explained, garbled
 from jackfield_mcp.results import ToolOutput, output_of
 from jackfield_mcp.texts import one_line, plain
@@ -47,7 +48,7 @@ def poll(handle: Json, client: McpClient) -> Polled:
     if status == "input_required":
         return polled(Progress(None, _answered(handle[_IDENTIFIER], asks_person(found), client), _pause(found)))
     if status == "completed" and isinstance(found.get("result"), Mapping):
-        return polled_stored(_output(found["result"]))
+        return polled_stored(_output(present(found["result"])))
     if status == "cancelled":
         raise JobFailed(f"the server has cancelled its task{_behind(text)}", sent=Sent.REFUSED)
     if status == "failed":
@@ -85,10 +86,8 @@ def _ended(error: JackfieldError | None, text: str) -> JobFailed:
 
 
 def _pause(found: Json) -> float | None:
-    wanted = found.get("pollIntervalMs")
-    if isinstance(wanted, bool) or not isinstance(wanted, int | float):
-        return None
-    return min(_LATEST, max(_SOONEST, wanted / 1000))
+    wanted = amount(found.get("pollIntervalMs"))
+    return None if wanted is None else min(_LATEST, max(_SOONEST, wanted / 1000))
 
 
 def _behind(text: str | None) -> str:

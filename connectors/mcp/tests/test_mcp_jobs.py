@@ -163,7 +163,7 @@ def test_a_task_that_asks(tmp_path: Path) -> None:
     """Where nobody answers, its progress says so; where a plugin does, the task goes on."""
     server = TaskServer({"status": "input_required", "inputRequests": ASKED, "pollIntervalMs": 1})
     with stage(tmp_path / "one", server) as jackfield:
-        told(jackfield, call(jackfield, timeoutSeconds=2), "The server waits for a person's answer: Sure?")
+        told(jackfield, call(jackfield, timeoutSeconds=8), "The server waits for a person's answer: Sure?")
     server = TaskServer({"status": "input_required", "inputRequests": ASKED, "pollIntervalMs": 1}, done())
     with stage(tmp_path / "two", server, Answers()) as jackfield:
         assert call(jackfield).status == "succeeded"

@@ -122,8 +122,9 @@ def _is_reset(session: Session) -> bool:
 def _undone(session: Session, refusal: Refusal) -> JackfieldError:
     """Roll back what was refused, and return the error: with ``sent`` unknown if a part stays, or that cannot be told."""
     try:
-        session.run("ROLLBACK", Sent.UNKNOWN)
-        left = session.warnings and any(row[1] == _NOT_ROLLED_BACK for row in session.run("SHOW WARNINGS", Sent.UNKNOWN))
+        with session.reading(Sent.UNKNOWN):
+            session.run("ROLLBACK", Sent.UNKNOWN)
+            left = session.warnings and any(row[1] == _NOT_ROLLED_BACK for row in session.run("SHOW WARNINGS", Sent.UNKNOWN))
     except (Refusal, JackfieldError):
         session.close()
         return refused(refusal, Sent.UNKNOWN)
@@ -162,12 +163,14 @@ def _run(session: Session, variables: str, count: int, most: int, *, drains: boo
     found: Collected[Row] = Collected(most)
 
     def keep(row: Row) -> bool:
-        found.add(row, sum(size_of(value) for value in row))
+        found.add(row, sum(size_of(value) for value in row), len(row))
         return found.full and not drains
 
-    names = session.execute(f"EXECUTE jackfield{using}", Sent.UNKNOWN if drains else Sent.NOTHING, keep)
-    columns = unique_names(names)
-    rows = tuple(dict(zip(columns, map(json_value, row), strict=True)) for row in found.rows)
+    sent = Sent.UNKNOWN if drains else Sent.NOTHING
+    names = session.execute(f"EXECUTE jackfield{using}", sent, keep)
+    with session.reading(sent):
+        columns = unique_names(names)
+        rows = tuple(dict(zip(columns, map(json_value, row), strict=True)) for row in found.rows)
     return Rows(tuple(columns), rows, session.affected, found.full)
 
 
@@ -177,6 +180,6 @@ def _commit(session: Session) -> None:
     :raises JackfieldError: with ``sent``: unknown if it is not answered.
     """
     try:
-        session.run("COMMIT", Sent.UNKNOWN)
+        session.commit()
     except Refusal as refusal:
         raise refused(refusal, Sent.UNKNOWN if refusal.number in ENDS else Sent.REFUSED) from None

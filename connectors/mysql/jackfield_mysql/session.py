@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import ssl
-import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from pymysql.connections import Connection
+from pymysql._auth import scramble_caching_sha2
+from pymysql.connections import Connection, MySQLResult
 from pymysql.err import Error
 
 from jackfield.connector import Deadline, Guard, Sent
-from jackfield.connector.servers import DISABLE, VERIFY, Address, broken, no_tls
+from jackfield.connector.servers import DISABLE, VERIFY, Address, Reading, no_tls, tried_once
 from jackfield.connector.timed_socket import SocketSession, TimedSocket
 from jackfield.kernel.dataclass import dataclass, field
 from jackfield.kernel.failures import OnFailure
@@ -20,16 +20,21 @@ from jackfield.kernel.secrecy import SecretHolder
 from jackfield_mysql.faults import Refusal, refused
 from jackfield_mysql.values import READERS
 
-_FAILURES = (Error, OSError, RuntimeError, AssertionError, LookupError, ValueError, struct.error)
-"""Errors of PyMySQL's own, and those with which it stops at bytes that are no answer."""
 _CLIENT_ERRORS = range(2000, 3000)
 """Error numbers that clients give (MySQL's documentation, "Client Error Message Reference")."""
 _NO_TLS = "SSL is required"
+_MOST_COLUMNS = 4096
+"""Columns of a result, as servers have at most (MySQL's documentation, "Column Count Limits"). Each is an object, however short it is
+sent."""
 _RESET = 0x1F
 """COM_RESET_CONNECTION: variables, transactions, locks and temporary tables of the call before are gone."""
 Row = tuple[Any, ...]
-_SHOWS_PASSWORD = ("mysql_clear_password", "dialog", "sha256_password")
-"""Logins for which the password itself is sent: only to a server that was verified."""
+_QUICK, _QUICK_DONE = "caching_sha2_password", b"\x01\x03"
+_PROOFS = ("mysql_native_password", "client_ed25519")
+"""Logins that prove that the password is known, and never send it: all that a server gets that was not verified, with the quick path of
+``caching_sha2_password``. PyMySQL has others, which are refused, as are those that it may learn."""
+_UNNAMED = ""
+"""Login of a greeting that names none: PyMySQL answers it as it does ``mysql_native_password``."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -42,17 +47,46 @@ class Login(SecretHolder):
 
 
 class _Refuse:
-    """Login that shows the password to a server that was not verified."""
+    """Login that may show the password to a server that was not verified."""
 
-    def __init__(self, _connection: Any) -> None:
-        pass
+    def __init__(self, link: Any) -> None:
+        self._link = link
 
-    def authenticate(self, _packet: Any) -> None:
+    def authenticate(self, _packet: Any) -> Any:
         """Refuse it.
 
         :raises Refusal: always.
         """
         raise Refusal(1251, "it asks for the password itself, which only a server with a checked certificate gets (tls: verify)")
+
+
+class _Quick(_Refuse):
+    """``caching_sha2_password`` as far as it proves that the password is known. Of a server that has not cached it, it asks for more."""
+
+    def authenticate(self, packet: Any) -> Any:
+        """Answer a switch with the proof, and return the packet that ends the login.
+
+        :raises Refusal: if the server asks for the password.
+        """
+        link = self._link
+        if packet.is_auth_switch_request():
+            link.salt = packet.read_all().removesuffix(b"\0")
+            link.write_packet(scramble_caching_sha2(link.password, link.salt))
+            packet = link._read_packet()
+        if packet.is_ok_packet():
+            return packet
+        return link._read_packet() if packet._data == _QUICK_DONE else super().authenticate(packet)
+
+
+class _Unverified(dict[str, type[_Refuse] | None]):
+    """PyMySQL's logins by name, for a server that was not verified; None for those that PyMySQL may answer by itself."""
+
+    def __init__(self) -> None:
+        super().__init__({_QUICK: _Quick, **dict.fromkeys(_PROOFS)})
+
+    def get(self, name: str | bytes, _default: Any = None) -> Any:  # PyMySQL asks for bytes, and for text then
+        """Return what a login is done with."""
+        return dict.get(self, name.decode("ascii", "replace") if isinstance(name, bytes) else name, _Refuse)
 
 
 class _Tls:
@@ -67,6 +101,15 @@ class _Tls:
         return sock
 
 
+class _Result(MySQLResult):
+    """PyMySQL's result, which makes as many columns as a server says that there are."""
+
+    def _get_descriptions(self) -> None:
+        if not 0 < self.field_count <= _MOST_COLUMNS:
+            raise ValueError(self.field_count)
+        super()._get_descriptions()
+
+
 class _Link(Connection):
     """PyMySQL's connection, over a socket that is open already."""
 
@@ -75,7 +118,7 @@ class _Link(Connection):
         super().__init__(
             host=address.hostname, port=address.port, user=login.username, password=login.password.encode(), database=login.database,
             charset="utf8mb4", conv=dict(READERS), autocommit=None, defer_connect=True, program_name="jackfield",
-            auth_plugin_map={} if verified else dict.fromkeys(_SHOWS_PASSWORD, _Refuse),
+            auth_plugin_map={} if verified else _Unverified(),
             ssl_disabled=address.tls == DISABLE, ssl=trust,
         )  # fmt: skip
         self.ctx: Any = None if address.tls == DISABLE else _Tls(trust)
@@ -83,10 +126,31 @@ class _Link(Connection):
 
     _auth_plugin_name: str
 
+    def _read_query_result(self, unbuffered: bool = False) -> Any:
+        self._result: Any = None
+        result = _Result(self)
+        (result.init_unbuffered_query if unbuffered else result.read)()
+        self._result = result
+        if result.server_status is not None:
+            self.server_status = result.server_status
+        return result.affected_rows
+
+    _asked = False
+
+    @property
+    def login_sent(self) -> bool:
+        """True from the login to the answer that ends it."""
+        return self._asked and (self.ctx is None or self._secure)
+
     def _get_server_information(self) -> None:
         super()._get_server_information()
-        if not self._verified and self._auth_plugin_name in _SHOWS_PASSWORD:
-            self._auth_plugin_name = "mysql_native_password"  # it would send the password at once; so the server has to ask for it
+        if not self._verified and self._auth_plugin_name not in {_QUICK, *_PROOFS}:
+            self._auth_plugin_name = _UNNAMED  # it may send the password at once; so the server has to ask for it, or for another login
+
+    def _request_authentication(self) -> None:
+        self._asked = True
+        super()._request_authentication()
+        self._asked = False
 
 
 class Session(SocketSession):
@@ -116,7 +180,7 @@ class Session(SocketSession):
         :raises JackfieldError: if the server refuses the login, or is lost.
         """
         try:
-            with self._failing(Sent.NOTHING):
+            with tried_once(lambda: self._link.login_sent), self.reading(Sent.NOTHING):
                 self._link.connect(self._sock)
         except Refusal as refusal:
             raise refused(refusal) from None
@@ -126,7 +190,7 @@ class Session(SocketSession):
 
         :raises JackfieldError: if the connection has ended.
         """
-        with self._failing(Sent.NOTHING):
+        with self.reading(Sent.NOTHING):
             self._link._execute_command(_RESET, "")
             self._link._read_ok_packet()
 
@@ -139,13 +203,22 @@ class Session(SocketSession):
         self.execute(statement, sent, rows.append)
         return rows
 
+    def commit(self) -> None:
+        """Commit.
+
+        :raises Refusal: as ``run`` does.
+        """
+        with self.reading(Sent.UNKNOWN):
+            if self.execute("COMMIT", Sent.UNKNOWN, _ignored):
+                raise ValueError  # rows confirm nothing
+
     def execute(self, statement: str, sent: Sent, keep: Callable[[Row], bool | None]) -> tuple[str, ...]:
         """Run a statement, and return the names of its columns. Its rows go to ``keep`` as they arrive, which returns True once it wants no
         more of them: the session is closed then. Of several results, the first one with columns counts.
 
         :raises Refusal: as ``run`` does.
         """
-        with self._failing(sent):
+        with self.reading(sent):
             self._link.query(statement, unbuffered=True)
             result = self._link._result
             self.affected, self.last_id, self.warnings = result.affected_rows, result.insert_id or 0, result.warning_count
@@ -178,18 +251,22 @@ class Session(SocketSession):
         self.close()
 
     @contextmanager
-    def _failing(self, sent: Sent) -> Iterator[None]:
+    def reading(self, sent: Sent) -> Iterator[None]:
         """Convert PyMySQL's errors: those that a server sends are refusals, after all others the connection is of no use."""
-        try:
-            yield
-        except _FAILURES as error:
-            number, text = (*error.args, 0, "")[:2]
-            if isinstance(error, Error) and isinstance(number, int) and number and number not in _CLIENT_ERRORS:
-                raise Refusal(number, str(text)) from None
-            self.close()
-            if _NO_TLS in str(text):
-                raise no_tls("the server does not speak it", self._place) from None
-            raise broken(self._sock, self._place, sent) from None
+        with Reading(self._sock, self._place, sent, passes=(Refusal,)):
+            try:
+                yield
+            except Error as error:
+                number, text = (*error.args, 0, "")[:2]
+                if isinstance(number, int) and number and number not in _CLIENT_ERRORS:
+                    raise Refusal(number, str(text)) from None
+                if _NO_TLS in str(text):
+                    raise no_tls("the server does not speak it", self._place) from None
+                raise
+
+
+def _ignored(_row: Row) -> None:
+    """Take a row that nobody has asked for."""
 
 
 def connect(address: Address, login: Login, guard: Guard, deadline: Deadline) -> Session:

@@ -12,6 +12,7 @@ from packaging.version import InvalidVersion, Version
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Parser
 from jackfield.connector import InvalidInput
+from jackfield.manifest.declared_reads import declared_reads
 from jackfield_openapi.overlay import applied
 from jackfield_openapi.reading import parsed
 from jackfield_openapi.selection import Selection
@@ -62,6 +63,8 @@ def command(argv: list[str]) -> int:
             "idleOverlayTargets": idle,
         }
     )
+    for warning in declared_reads(made.manifest):
+        sys.stderr.write(f"jackfield: {warning}\n")
     for target in idle:
         sys.stderr.write(f"jackfield: the overlay's target {target} selects nothing\n")
     for pattern in selection.idle:

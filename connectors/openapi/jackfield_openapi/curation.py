@@ -8,6 +8,7 @@ from typing import Any
 
 import jsonschema_rs
 
+from jackfield.kernel.errors import did_you_mean
 from jackfield.manifest.parts import PROOFS, example
 from jackfield_http.bindings.connection import TOKEN_SETTINGS, name_of
 from jackfield_http.bindings.error_rows import KINDS, SENT
@@ -30,6 +31,16 @@ _FAILED: Json = {"type": "object", "properties": {"member": _POINTER, "equals": 
 _ERRORS: Json = {
     "code": _POINTER, "message": _POINTER, "requestId": _TEXTS, "failed": _FAILED,
     "rows": {"type": "array", "items": {"type": "object", "properties": _ROW, "additionalProperties": False}},
+    "doneBefore": {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {
+                "status": {"type": "integer"}, "codes": {**_TEXTS, "minItems": 1}, "message": {**_TEXT, "minLength": 1}, "actions": _TEXTS,
+            },
+            "anyOf": [{"required": ["status"]}, {"required": ["codes"]}, {"required": ["message"]}], "additionalProperties": False,
+        },
+    },
 }  # fmt: skip
 _TABLE: Json = {"type": "object", "additionalProperties": _TEXT}
 _PLACES: Json = {"type": "object", "additionalProperties": {"type": "string", "pattern": "^/"}}
@@ -190,7 +201,7 @@ def curate(manifest: Json, extension: Any, triggers: Triggers) -> None:
     if missing := set(given.get("listing", {}).get("tasks", {}).values()) - {action["key"] for action in manifest["actions"]}:
         raise refused(f"'tasks' of 'listing' names an action '{min(missing)}' that there is not")
     requests = {name: given[name] for name in _OF_REQUESTS if given.get(name)}
-    _judge(requests.get("errors", {}))
+    _judge(requests.get("errors", {}), {action["key"]: action.get("effect", "write") for action in manifest["actions"]})
     if requests:
         manifest["http"] = requests
     _curate_types(manifest["connectionTypes"], given.get("connections", {}), given.get("account"))
@@ -234,7 +245,13 @@ def _marked(schema: Json, mark: Json) -> Json:
     return {**schema, "x-jackfield": {**schema.get("x-jackfield", {}), **mark}}
 
 
-def _judge(errors: Json) -> None:
+def _judge(errors: Json, effects: Mapping[str, str]) -> None:
+    for row in _rows(errors.get("doneBefore")):
+        for key in row.get("actions", ()):
+            if effects.get(key, "read") == "read":
+                raise refused(
+                    f"a row of 'doneBefore' names '{key}', which is no action that changes something{did_you_mean(key, {*effects} - {key})}"
+                )
     for row in _rows(errors.get("rows")):
         if row.get("error") not in KINDS or row.get("sent", "refused") not in SENT:
             raise refused(f"a row of 'errors' needs an 'error' of {', '.join(KINDS)}, and 'sent' of {', '.join(SENT)} if it has one")

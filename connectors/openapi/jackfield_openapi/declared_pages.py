@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from jackfield.connector import InvalidInput
 from jackfield_http.headers import is_token
+from jackfield_http.list_ends import NEEDS_CODE, ends_of, is_vague
 from jackfield_http.paging import Kind
 from jackfield_openapi.naming import input_name
 from jackfield_openapi.operations import Operation
@@ -70,14 +71,24 @@ def _end_fault(kind: object, pages: Json) -> str | None:
     """Return what is wrong with what an overlay has end a list."""
     for name in ("ends", "cuts"):
         given = pages.get(name, [])
-        if not isinstance(given, list) or not all(type(status) is int and 300 <= status <= 599 for status in given):
-            return f"'{name}' must be a list of statuses from 300 to 599, such as [404]"
+        if not isinstance(given, list) or not all(map(_is_end, given)):
+            return f"'{name}' must be a list of statuses from 300 to 599, such as [404], or of objects with 'status' and 'codes'"
+        if name == "ends" and any(map(is_vague, ends_of(given))):
+            return f"'ends' has a status alone: {NEEDS_CODE}"
     most = pages.get("most", 1)
     if ("most" in pages) is not ("total" in pages) or type(most) is not int or most < 1:
         return "'most' is a number of items, and needs 'total', the place of the number of all items; 'total' needs 'most'"
     if "emptyEnds" in pages and not (pages["emptyEnds"] is True and kind in ("url", "linkHeader")):
         return "'emptyEnds' may be true, for the kinds 'url' and 'linkHeader'; pages that are counted end so without it"
     return None
+
+
+def _is_end(given: object) -> bool:
+    if not isinstance(given, Mapping):
+        return type(given) is int and 300 <= given <= 599
+    codes = given.get("codes")
+    is_named = isinstance(codes, list) and bool(codes) and all(isinstance(code, str) and code for code in codes)
+    return given.keys() == {"status", "codes"} and is_named and _is_end(given["status"]) and not isinstance(given["status"], Mapping)
 
 
 def _place_fault(operation: Operation, kind: object, pages: Json) -> str | None:

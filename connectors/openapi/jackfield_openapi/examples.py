@@ -10,7 +10,7 @@ import jsonschema_rs
 
 from jackfield.kernel.definitions import references
 from jackfield_openapi.curation import documented, shortened
-from jackfield_openapi.instances import Instances
+from jackfield_openapi.instances import Instances, TooLarge
 from jackfield_openapi.proof import DIALECT, Draft, closure
 from jackfield_openapi.report import Report
 
@@ -57,22 +57,30 @@ def minimal(action: Json, output: Json, definitions: Json) -> tuple[Json, Json] 
 
 
 def _inputs(schema: Json, known: Mapping[str, Any], definitions: Json) -> Iterator[Any]:
-    minimal = Instances(definitions).value(schema)
+    minimal = _made(schema, definitions)
     fitting = {name: value for name, value in known.items() if name in schema["properties"]}
     yield {**minimal, **fitting}
     yield {name: fitting.get(name, value) for name, value in minimal.items()}
     for name, value in fitting.items():
         yield {**minimal, name: value}
     yield minimal
-    yield Instances(definitions, shown=False).value(schema)
+    yield _made(schema, definitions, shown=False)
 
 
 def _outputs(schema: Json, response: Any, definitions: Json) -> Iterator[Any]:
     if response is not None:
         yield documented(shortened(response))
-    yield Instances(definitions).value(schema)
-    yield Instances(definitions, shown=False).value(schema)
+    yield _made(schema, definitions)
+    yield _made(schema, definitions, shown=False)
     yield {}
+
+
+def _made(schema: Json, definitions: Json, *, shown: bool = True) -> Any:
+    """Return a value made from a schema; an empty object if none is short enough."""
+    try:
+        return Instances(definitions, shown=shown).value(schema)
+    except TooLarge:
+        return {}
 
 
 def _first_valid(values: Iterator[Any], schema: Json, definitions: Json, uses: Mapping[str, tuple[str, ...]]) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from fractions import Fraction
 from random import Random
 from typing import Any
 
@@ -20,8 +21,10 @@ _DEEPEST = 12
 _BOTTOM = 40
 _MANY = 200
 """Number of values after which only required members are made."""
-_MOST = 20_000
-"""Number of values after which a schema is given up: each of its members requires others without end."""
+_MOST, LARGEST = 20_000, 65_536
+"""Values, and characters of texts and digits of numbers, of one instance at most: numbers of a document are no sizes."""
+_BITS = 3
+"""Bits of a decimal digit, at least."""
 _FORMATS = {
     "date": "2026-01-31",
     "date-time": "2026-01-31T08:30:00Z",
@@ -52,6 +55,10 @@ _LETTERS = "abcxyz ABC019-._~%/?#&=+,;:'\"<>[]{}|\\äß€😀"
 Json = dict[str, Any]
 
 
+class TooLarge(ValueError):
+    """No instance of a schema is within the budget."""
+
+
 class Instances:
     """Maker of values for the schemas of one connector. ``random`` varies them; without it they are minimal and always the same.
 
@@ -71,22 +78,53 @@ class Instances:
         self._shown = shown
         self._random = random
         self._matching = matching
-        self._made = 0
+        self._made = self._size = 0
 
     def value(self, schema: Any, depth: int = 0) -> Any:
-        """Return a value for a schema."""
-        self._made = self._made + 1 if depth else 0
-        node = self._merged(schema, depth) if self._made < _MOST else {"type": "null"}
+        """Return a value for a schema.
+
+        :raises TooLarge: if it takes more than 20,000 values, or 64 KiB of text.
+        """
+        if not depth:
+            self._made = self._size = 0
+        self._spend(values=1)
+        node = self._merged(schema, depth)
         if "const" in node:
-            return node["const"]
+            return self._copied(node["const"])
         if node.get("enum"):
-            return self._one(node["enum"])
+            return self._copied(self._one(node["enum"]))
         if node.get("examples") and self._keeps_examples():
-            return self._one(node["examples"])
+            return self._copied(self._one(node["examples"]))
         kinds = node.get("type", self._guessed(node))
         listed = kinds if isinstance(kinds, list) else [kinds]
         kind = self._one([one for one in listed if one != "null"] or listed) if not self._rarely() or "null" not in listed else "null"
         return self._of_kind(kind, node, depth)
+
+    def _spend(self, values: int = 0, size: int = 0) -> None:
+        """Take from the budget before anything is made.
+
+        :raises TooLarge: if there is not as much left.
+        """
+        self._made, self._size = self._made + values, self._size + size
+        if self._made > _MOST or self._size > LARGEST:
+            raise TooLarge("no short value fits")
+
+    def _copied(self, value: Any) -> Any:
+        """Take what the document gives from the budget: a list may have it thousands of times."""
+        self._spend(size=len(str(value)))
+        return value
+
+    def _named(self, name: str, schema: Any, depth: int) -> Any:
+        self._spend(size=len(name))
+        return self.value(schema, depth + 1)
+
+    def _require(self, values: int) -> None:
+        """Check that so many values can be made; each is taken from the budget when it is.
+
+        :raises TooLarge: if there is not as much left.
+        """
+        if values > _MOST - self._made:
+            raise TooLarge("no short value fits")
 
     def _of_kind(self, kind: str, node: Json, depth: int) -> Any:
         if kind in ("object", "array"):
@@ -146,15 +184,16 @@ class Instances:
         found: Json = {}
         for name, schema in properties.items():
             if schema is not False and (name in required or self._wants(depth)):
-                found[name] = self.value(schema, depth + 1)
+                found[name] = self._named(name, schema, depth)
         free = node.get("additionalProperties", True)
         for name in required:
             if name not in found and free is not False:
-                found[name] = self.value(free, depth + 1)
-        missing = int(node.get("minProperties", 0)) - len(found)
+                found[name] = self._named(name, free, depth)
+        missing = _count(node, "minProperties", 0) - len(found)
+        self._require(missing)
         names = [name for name in properties if name not in found]
         for name in names[: max(0, missing)]:
-            found[name] = self.value(properties[name], depth + 1)
+            found[name] = self._named(name, properties[name], depth)
         if free is not False and (missing > len(names) or (isinstance(free, dict) and self._wants(depth))):
             found |= {f"key{number}": self.value(free, depth + 1) for number in range(max(1, missing - len(names)))}
         return found
@@ -163,9 +202,10 @@ class Instances:
         return self._random is not None and depth <= _DEEPEST and self._made < _MANY and self._random.random() < 0.8 / (1 + depth)
 
     def _array(self, node: Json, depth: int) -> list[Any]:
-        least = int(node.get("minItems", 0))
-        most = int(node.get("maxItems", least + 3))
-        count = least if self._random is None or depth > _DEEPEST else self._random.randint(least, min(most, least + 3))
+        least = _count(node, "minItems", 0)
+        self._require(least)
+        most = max(least, min(_count(node, "maxItems", least + 3), least + 3))
+        count = least if self._random is None or depth > _DEEPEST else self._random.randint(least, most)
         prefix = node.get("prefixItems", [])
         found: list[Any] = []
         for number in range(count):
@@ -175,18 +215,29 @@ class Instances:
         return found
 
     def _number(self, node: Json) -> int | float:
-        step = node.get("multipleOf", 1 if node.get("type") != "number" or self._random is None else 0.5)
-        low = node.get("minimum", node.get("exclusiveMinimum"))
-        high = node.get("maximum", node.get("exclusiveMaximum"))
+        usual = Fraction(1) if node.get("type") != "number" or self._random is None else Fraction(1, 2)
+        step, above, below = (exact(node.get(name)) for name in ("multipleOf", "exclusiveMinimum", "exclusiveMaximum"))
+        step = step if step is not None and step > 0 else usual
+        low, high = exact(node.get("minimum")), exact(node.get("maximum"))
+        return self._chosen(step, above if low is None else low, below if high is None else high, above, below)
+
+    def _chosen(
+        self, step: Fraction, low: Fraction | None, high: Fraction | None, above: Fraction | None, below: Fraction | None
+    ) -> int | float:
+        """Return a multiple within bounds; it must be neither ``above`` nor ``below``. Fractions are exact, and never overflow."""
         if low is None:
-            low = min(1, high) if high is not None else 1
+            low = min(Fraction(1), high if below is None else high - step) if high is not None else Fraction(1)
         top = min(high, low + 1000 * step) if high is not None else low + 1000 * step
         first = math.ceil(low / step)
-        if "exclusiveMinimum" in node and first * step <= node["exclusiveMinimum"]:
+        if above is not None and first * step <= above:
             first += 1
-        last = max(first, math.floor(top / step) - (1 if "exclusiveMaximum" in node and top == high else 0))
+        last = max(first, math.floor(top / step) - (1 if below is not None and top == high else 0))
         chosen = (first if self._random is None else self._random.randint(first, last)) * step
-        return int(chosen) if chosen == int(chosen) else chosen
+        self._spend(size=chosen.numerator.bit_length() // _BITS)
+        try:
+            return chosen.numerator if chosen.denominator == 1 else float(chosen)
+        except OverflowError:
+            raise TooLarge("no short value fits") from None
 
     def _text(self, node: Json) -> str:
         style = "byte" if node.get("contentEncoding") == "base64" else node.get("format")
@@ -194,13 +245,31 @@ class Instances:
             return _FORMATS[style]
         if isinstance(node.get("pattern"), str):
             found = self._matching(node["pattern"]) if self._matching is not None else _usual(node)
+            self._spend(size=len(found or "a"))
             return found or "a"
-        least = int(node.get("minLength", 0))
-        most = int(node.get("maxLength", max(least, 12)))
+        least = _count(node, "minLength", 0)
+        most = _count(node, "maxLength", max(least, 12))
+        self._spend(size=least)
         if self._random is None:
             return ("text" * (least // 4 + 1))[: max(least, min(4, most))]
         count = self._random.randint(least, max(least, min(most, least + 12)))
         return "".join(self._random.choice(_LETTERS) for _ in range(count))
+
+
+def exact(value: object) -> Fraction | None:
+    """Return a number of a document as it is written; None if it is none, or not finite."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return Fraction(value) if isinstance(value, int) else Fraction(repr(value))
+    except ValueError:  # infinite, or no number
+        return None
+
+
+def _count(node: Json, name: str, usual: int) -> int:
+    """Return the number of a keyword that counts, or the usual one."""
+    found = exact(node.get(name))
+    return usual if found is None else max(0, math.floor(found))
 
 
 def _fold(made: Json, name: str, value: Any) -> None:
@@ -227,5 +296,5 @@ def _usual(node: Json) -> str | None:
         judge = jsonschema_rs.Draft202012Validator({name: node[name] for name in ("pattern", "minLength", "maxLength") if name in node})
     except ValueError:
         return None
-    made = shortest(node["pattern"], int(node.get("minLength", 0)))
+    made = shortest(node["pattern"], _count(node, "minLength", 0))
     return next((word for word in (*_WORDS, made) if word is not None and judge.is_valid(word)), made)

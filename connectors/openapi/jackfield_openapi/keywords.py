@@ -26,7 +26,9 @@ def number(value: object) -> int | float | None:
             value = json.loads(value)
         except (ValueError, RecursionError):
             return None
-    return value if isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if isinstance(value, int) or isfinite(value) else None  # a whole number may be beyond all of float's
 
 
 def count(value: object) -> int | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jackfield.connector import InvalidInput, pointer
+from jackfield_http.headers import FRAMING
 from jackfield_openapi.naming import input_name
 from jackfield_openapi.operations import Operation
 from jackfield_openapi.report import Report
@@ -16,7 +17,7 @@ from jackfield_openapi.shown_examples import Example, examples_of
 
 RESERVED = frozenset({"body", "fetchAll", "nextPage"})
 """Inputs that the generator adds."""
-_OURS = frozenset({"authorization", "content-type", "accept", "content-length", "host", "connection", "transfer-encoding", "user-agent"})
+_OURS = FRAMING | {"authorization", "content-type", "accept", "user-agent"}
 _SIGNING = re.compile(r"x-amz-(content-sha256|date|algorithm|credential|security-token|signature|signedheaders)$")
 _KEYS = frozenset({"idempotency-key", "x-idempotency-key", "idempotencykey", "x-idempotencykey"})
 _TEMPLATE = re.compile(r"\{([^{}/]+)\}")

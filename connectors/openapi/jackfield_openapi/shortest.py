@@ -10,6 +10,8 @@ import re
 _COUNT = re.compile(r"\{(\d{1,5})(,(\d{0,5}))?\}")
 _MANY = 2_000
 """Limit of the length of a text."""
+_MOST_PLACES = 100
+"""Repetitions of a pattern that are tried, one after the other, to make a text longer."""
 _DEEPEST = 40
 _ANY = "a"
 _KINDS = {
@@ -39,7 +41,9 @@ def shortest(pattern: str, least: int = 0) -> str | None:
     try:
         first = _Maker(pattern)
         text = first.made()
-        for place in range(first.places if len(text) < least else 0):
+        if least > _MANY:
+            return text
+        for place in range(min(first.places, _MOST_PLACES) if len(text) < least else 0):
             longer = _Maker(pattern, place, least - len(text)).made()
             if len(longer) >= least:
                 return longer

@@ -13,6 +13,7 @@ import pytest
 
 from jackfield.connector import InvalidInput
 from jackfield.testing import Answer, Provider, Request
+from jackfield_openapi.naming import input_name
 from openapi_rig import document, generate, installed, operation
 
 _TICKET = {"$ref": "#/components/schemas/Ticket"}
@@ -105,6 +106,17 @@ def test_fixed_header_fields_are_sent_and_are_no_inputs(tmp_path: Path) -> None:
     sent = [{name.lower(): value for name, value in request.headers.items()}.get("prefer") for request in provider.requests]
     assert sent == ["return=representation", None]
     assert not [row for row in manifest["actions"] if "prefer" in row["inputs"]["properties"]]
+
+
+def test_fields_of_one_hop_are_no_inputs(tmp_path: Path) -> None:
+    """A header field that belongs to one connection may be declared, and is the client's: as an input it would have no effect."""
+    whole = deepcopy(_TICKETS)
+    names = ["HTTP2-Settings", "Upgrade", "TE", "Trailer", "Keep-Alive", "Expect", "Proxy-Authorization", "Proxy-Authenticate", "X-Mine"]
+    declared = [{"name": name, "in": "header", "schema": {"type": "string"}} for name in names]
+    whole["paths"]["/tickets"]["post"]["parameters"] = declared
+    manifest = generate(tmp_path, whole)
+    row = next(one for one in manifest["actions"] if one["key"] == "createTicket")
+    assert {*row["inputs"]["properties"]} & {input_name(name) for name in names} == {input_name("X-Mine")}
 
 
 @pytest.mark.parametrize("headers", [{"Prefer": 1}, {"a b": "c"}, {"A": "b\r\nC: d"}, "Prefer"])

@@ -187,6 +187,7 @@ def test_links_about_another_resource_are_not_followed(tmp_path: Path, anchor: s
     (_TOKEN, [Answer({"data": [1], "end": "a"}), Answer(content=b"")], [1], False),
     (_TOKEN, [Answer({"data": [1], "end": 0})], [1], False),
     ({**_PAGE, "ends": [404]}, [Answer({"data": [1]}), Answer({"detail": "Invalid page."}, 404)], [1], True),
+    ({**_PAGE, "ends": [{"status": 400, "codes": ["no_page"]}]}, [Answer({"data": [1]}), Answer({"code": "no_page"}, 400)], [1], True),
     (_PAGE, [Answer({"data": [1]}), Answer({"detail": "Invalid page."}, 404)], [1], False),
     ({"kind": "linkHeader"}, [Answer([1], headers={"Link": "/l?page=2; rel=next"})], [1], False),
     ({**_TOKEN, "last": "/last"}, [Answer({"data": [1], "last": "false", "end": "a"}), Answer({"data": [2], "last": 1, "end": "b"})],
@@ -247,7 +248,8 @@ def test_an_empty_page_may_end_a_list_of_addresses(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("wrong", [
-    {"cuts": [200]}, {"ends": 404}, {"emptyEnds": True}, {"most": 5}, {"total": "/n"}, {"total": "/n", "most": 0}, {"partial": "n"},
+    {"cuts": [200]}, {"ends": 404}, {"ends": [400]}, {"ends": [404, 422]}, {"ends": [{"status": 400, "codes": []}]},
+    {"emptyEnds": True}, {"most": 5}, {"total": "/n"}, {"total": "/n", "most": 0}, {"partial": "n"},
 ])  # fmt: skip
 def test_declared_ends_are_checked(tmp_path: Path, wrong: Json) -> None:
     """Statuses of success end no list, an empty page of a counted list ends it anyway, and a limit is one of a number."""

@@ -303,6 +303,32 @@ def test_a_text_that_changes_is_written_again(shelf: Path, tmp_path: Path) -> No
     assert write_project(tmp_path / "p", project_files(service, "text")) == ["README.md"]
 
 
+_LOOK = "{key: list, action: listThings, WHENeach: /items, match: [{at: /reference, is: {$marker: {}}}]}"
+_WRITE = """    post:
+      operationId: createThing
+      summary: Create a thing
+      requestBody: {content: {application/json: {schema: {type: object, properties: {reference: {type: string, description: Yours.}}}}}}
+      responses: {"200": {description: It., content: {application/json: {schema: {type: object, properties: {id: {type: string}}}}}}}
+      x-jackfield: {marker: {at: /reference}, evidence: [LOOK]}
+"""
+
+
+@pytest.mark.parametrize(("when", "is_missing"), [
+    ("", True), ("when: [{}], ", False), ("when: [{took: {/state: [done]}, refused: {/state: [failed]}}], ", False),
+])  # fmt: skip
+def test_evidence_of_a_thing_with_a_status_says_what_means_success(
+    shelf: Path, capsys: pytest.CaptureFixture[str], when: str, *, is_missing: bool
+) -> None:
+    """A check asks for the values of success wherever the thing that evidence finds has a status: it may be there, and have failed."""
+    file, item = shelf / "services" / "acme.yaml", "{type: object, properties: {reference: {type: string}, state: {type: string}}}"
+    text = _SERVICE.replace("items: {type: object}", f"items: {item}") + _WRITE.replace("LOOK", _LOOK.replace("WHEN", when))
+    file.write_text(text)
+    _, said = _said(capsys, "shelf", "build", "acme", "--shelf", str(shelf), "--out", str(shelf / "out"), "--check")
+    told = [text for text in said["built"][0]["missing"] if text.startswith("evidence-says-success")]
+    assert bool(told) is is_missing, said
+    assert (said["built"][0]["grade"] == "none") is is_missing, said
+
+
 def test_a_new_service_is_a_file_that_can_be_read(shelf: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It asks for changes where the provider's facts belong, and cannot be silver before; a key that is taken is refused."""
     code, said = _said(capsys, "shelf", "new", "widget-works", "--shelf", str(shelf))

@@ -11,7 +11,7 @@ from jackfield.connector import Call, Deadline, Detail, InvalidInput, JackfieldE
 from jackfield.kernel.failures import OnFailure
 from jackfield.kernel.secrecy import SecretHolder
 from jackfield.wire.sessions import SessionPool
-from jackfield_postgresql.faults import Lost, Refusal, explained, lost, refused
+from jackfield_postgresql.faults import Lost, Refusal, explained, lost, reading, refused
 from jackfield_postgresql.session import Column, Row, Session
 from jackfield_postgresql.values import ARRAYS, BUILT_IN, Unfit, decoded, encoded
 from jackfield_sql.rows import MOST_ROWS, Collected, Rows, unique_names
@@ -76,7 +76,8 @@ class PostgresClient(SecretHolder):
     def _commit(self, session: Session, transaction: str, deadline: Deadline) -> None:
         session.obeys = False
         try:
-            session.run("COMMIT")
+            with reading(self._place, Sent.UNKNOWN):
+                session.commit()
         except Refusal as refusal:
             if refusal.state[:2] in {"57", "08", "XX"}:  # the connection ends: what became of the transaction is not said
                 self._settle(transaction, deadline, refused(refusal, Sent.UNKNOWN))
@@ -86,6 +87,8 @@ class PostgresClient(SecretHolder):
             self._settle(transaction, deadline, lost(error, self._place, Sent.UNKNOWN))
         except TimeoutError:
             raise deadline.passed(Sent.UNKNOWN) from None
+        except JackfieldError as doubt:  # the answer cannot be read
+            self._settle(transaction, deadline, doubt)
 
     def _settle(self, transaction: str, deadline: Deadline, doubt: JackfieldError) -> None:
         """Return if a transaction was committed whose commit was not answered.
@@ -104,10 +107,11 @@ class PostgresClient(SecretHolder):
                 session = self._pool.fresh(deadline)
                 session.obeys = False
                 try:
-                    rows = session.run(f"SELECT txid_status({transaction})")
+                    with reading(self._place, Sent.UNKNOWN):
+                        rows = session.run(f"SELECT txid_status({transaction})")
+                        state = (rows[0][0] or b"").decode() if rows else ""
                 finally:
                     session.close()
-                state = (rows[0][0] or b"").decode() if rows else ""
                 if state != "in progress":
                     return state or None
                 deadline.clock.sleep(min(_PAUSE_SECONDS, deadline.remaining()))
@@ -136,7 +140,7 @@ class PostgresClient(SecretHolder):
         idle = self._pool.take(deadline)
         if idle is not None:
             idle.obeys = True
-            with suppress(Lost, Refusal, TimeoutError):
+            with suppress(Lost, Refusal, TimeoutError), reading(self._place, Sent.NOTHING), OnFailure(idle.close):
                 if idle.is_quiet:
                     return idle, _texts(idle.run(begin))
             idle.close()
@@ -147,8 +151,9 @@ class PostgresClient(SecretHolder):
     def _undo(self, session: Session) -> None:
         session.obeys = False
         try:
-            session.run("ROLLBACK")
-        except (Lost, Refusal, TimeoutError):
+            with reading(self._place, Sent.NOTHING):
+                session.run("ROLLBACK")
+        except (JackfieldError, Lost, Refusal, TimeoutError):
             session.close()
             return
         self._pool.give(session)
@@ -168,7 +173,7 @@ class PostgresClient(SecretHolder):
         ]
         found: Collected[Row] = Collected(most)
         for row in session.execute(values):
-            found.add(row, sum(len(value) for value in row if value is not None))
+            found.add(row, sum(len(value) for value in row if value is not None), len(row))
             if found.full and not drains:
                 break
         return _read(found, prepared.columns, session.affected, elements)

@@ -8,13 +8,15 @@ import ssl
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from psycopg import pq
 from psycopg.conninfo import make_conninfo
 
 from jackfield.connector import Account, ConnectionType, Deadline, Field, Guard, JackfieldError, OpenContext, Step
-from jackfield.connector.servers import authority_field, hostname_field, password_field, port_field, tls_field, trusting
+from jackfield.connector.servers import authority_field, hostname_field, password_field, port_field, tls_field, tried_once, trusting
 from jackfield.connector.session_client import session_pool
 from jackfield.kernel.dataclass import dataclass, field
 from jackfield.kernel.exports import late_hints
@@ -107,7 +109,7 @@ def connect(server: Server, guard: Guard, deadline: Deadline) -> Session:
             session = Session(_settings(server, guard, authority), deadline)
         except socket.gaierror as error:
             raise Lost(f"the host name '{server.hostname}' cannot be found: {error.strerror}") from None
-        with OnFailure(session.close):
+        with OnFailure(session.close), tried_once(lambda: session.login_sent), explained(server.place, deadline):
             session.sign_in()
     return session
 
@@ -121,28 +123,42 @@ _LOGINS = {"verify": "password,md5,scram-sha-256,none", "encrypt": "scram-sha-25
 """Without a verified server the password itself never leaves, whatever a server asks for (SCRAM proves that it is known)."""
 
 
+_UNSET = {"connect_timeout": "0", "min_protocol_version": "3.0", "max_protocol_version": "3.0"}
+"""Values of settings that have no default of their own, and may not be empty."""
+_SERVICE = "service"
+"""It names a part of a file of this machine, which fills in what has no variable and is not given. It cannot be turned off."""
+
+
+@cache
+def _unset() -> dict[str, str]:
+    """Return all of libpq's settings that it would read from variables of the environment, as if there were none."""
+    known = ((one.keyword.decode(), one) for one in pq.Conninfo.get_defaults() if one.envvar)
+    return {name: _UNSET.get(name, (one.compiled or b"").decode()) for name, one in known if name != _SERVICE}
+
+
 def _settings(server: Server, guard: Guard, authority: str) -> bytes:
-    """Return libpq's settings. What it would take from this machine's files for itself (passwords, client certificates) is turned off."""
+    """Return libpq's settings. What it would take from this machine's files and environment for itself is turned off."""
     addresses = [numeric(address) for _, address in guard.resolve(server.hostname, server.port, "/hostname")]
     addresses = list(dict.fromkeys(addresses))
-    return make_conninfo(
-        host=",".join([server.hostname] * len(addresses)),
-        hostaddr=",".join(addresses),
-        port=str(server.port),
-        dbname=server.database,
-        user=server.username,
-        password=server.password,
-        sslmode=_MODES[server.tls],
-        sslrootcert=authority,
-        require_auth=_LOGINS[server.tls],
-        sslcertmode="disable",
-        gssencmode="disable",
-        passfile=os.devnull,
-        options="",
-        client_encoding="UTF8",
-        application_name="jackfield",
-        keepalives="1",
-    ).encode()
+    given = {
+        "host": ",".join([server.hostname] * len(addresses)),
+        "hostaddr": ",".join(addresses),
+        "port": str(server.port),
+        "dbname": server.database,
+        "user": server.username,
+        "password": server.password,
+        "sslmode": _MODES[server.tls],
+        "sslrootcert": authority,
+        "require_auth": _LOGINS[server.tls],
+        "sslcertmode": "disable",
+        "gssencmode": "disable",
+        "passfile": os.devnull,
+        "options": "",
+        "client_encoding": "UTF8",
+        "application_name": "jackfield",
+        "keepalives": "1",
+    }
+    return make_conninfo(**{**_unset(), **given}).encode()
 
 
 @contextmanager

@@ -35,6 +35,10 @@ class Lost(Exception):
     """The connection failed or ended; the text is libpq's."""
 
 
+class Flooded(Lost):
+    """The connection was given up, since the server sent more than one call may take."""
+
+
 class Refusal(Exception):
     """The server refused: its SQLSTATE, its words, its hint, and the place in the statement, from 1."""
 
@@ -88,8 +92,15 @@ def refused(refusal: Refusal, sent: Sent = Sent.REFUSED) -> JackfieldError:
 
 def lost(error: Lost, place: str, sent: Sent) -> JackfieldError:
     """Return the error for a connection that failed or ended. ``place`` is host and port."""
+    if isinstance(error, Flooded):
+        return Rejected(f"{place}: {error}", sent=sent, hint="Ask for less at a time.")
     said = (str(error).strip().splitlines()[-1:] or ["it ended"])[0]
     return (servers.no_tls if "certificate" in str(error) or "SSL" in str(error) else servers.lost)(said, place, sent)
+
+
+def reading(place: str, sent: Sent) -> servers.Reading:
+    """Return the context manager around what reads answers, which become errors with ``sent`` if they cannot be read."""
+    return servers.Reading(None, place, sent, passes=(Refusal, Lost, TimeoutError))
 
 
 @contextmanager
@@ -99,7 +110,8 @@ def explained(place: str, deadline: Deadline) -> Iterator[None]:
     :raises JackfieldError: instead of ``Refusal``, ``Lost`` and TimeoutError.
     """
     try:
-        yield
+        with reading(place, Sent.NOTHING):
+            yield
     except Refusal as refusal:
         raise refused(refusal) from None
     except Lost as error:

@@ -13,12 +13,19 @@ from collections.abc import Callable, Iterator, Sequence
 from psycopg import OperationalError, pq
 
 from jackfield.connector import Deadline, current_call
+from jackfield.connector.timed_socket import TooMuchError
 from jackfield.kernel.dataclass import dataclass
-from jackfield_postgresql.faults import Lost, Refusal
+from jackfield_postgresql.faults import Flooded, Lost, Refusal
+from jackfield_postgresql.relay import Relay, is_connected
 
 _LOOK_SECONDS = 0.25
 """How often a wait looks whether the caller has left."""
 _ROW, _TUPLES, _DONE = pq.ExecStatus.SINGLE_TUPLE, pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK
+_UNTAKEN: dict[int, tuple[str, str]] = {
+    pq.ExecStatus.EMPTY_QUERY: ("42601", "the statement is empty"),
+    **dict.fromkeys((pq.ExecStatus.COPY_IN, pq.ExecStatus.COPY_OUT, pq.ExecStatus.COPY_BOTH), ("0A000", "COPY is not supported")),
+}
+"""Refusals of statements of which there is no answer; of COPY, the server waits for data."""
 _READY = (pq.PollingStatus.OK, pq.PollingStatus.FAILED)
 
 
@@ -45,15 +52,30 @@ class Session:
     """Connection to one server. ``deadline`` is that of the current attempt."""
 
     def __init__(self, settings: bytes, deadline: Deadline) -> None:
-        self.deadline = deadline
+        self._deadline = deadline
+        self._relay: Relay | None = None
         self.obeys = True
         """True if a wait ends when the caller leaves: not while an outcome is asked for."""
+        self.login_sent = False
+        """True from the login to a clear answer."""
         self.affected = 0
         """Rows that the last statement has changed or found."""
+        self._tag: bytes | None = None
         self.types: dict[int, tuple[str, int]] = {}
         """Category and type of elements of types that are not built in, by OID; kept by those who look them up."""
         self._connection = pq.PGconn.connect_start(settings)
         self._connection.notice_handler = _ignore
+
+    @property
+    def deadline(self) -> Deadline:
+        """Deadline of the current attempt."""
+        return self._deadline
+
+    @deadline.setter
+    def deadline(self, deadline: Deadline) -> None:
+        self._deadline = deadline
+        if self._relay is not None:
+            self._relay.renew()
 
     @property
     def worn(self) -> bool:
@@ -68,7 +90,7 @@ class Session:
     @property
     def is_quiet(self) -> bool:
         """True if nothing has arrived since the last statement: a server that has closed the connection says so."""
-        return not select.select([self._connection.socket], [], [], 0)[0]
+        return self._relay is not None and self._relay.is_quiet
 
     def sign_in(self) -> None:
         """Connect, encrypt and sign in.
@@ -81,7 +103,11 @@ class Session:
         state = int(pq.PollingStatus.WRITING)
         while state not in _READY:
             self._wait(write=state == pq.PollingStatus.WRITING)
+            if connection.status == pq.ConnStatus.STARTED and is_connected(connection.socket):
+                self._part()
+                self._relay = Relay(connection.socket)
             state = connection.connect_poll()
+            self.login_sent = connection.used_password and connection.status != pq.ConnStatus.AUTH_OK
         if state == pq.PollingStatus.FAILED:
             raise self._failed()
         connection.nonblocking = 1
@@ -115,13 +141,35 @@ class Session:
         """
         self._do(lambda: self._connection.send_query_prepared(b"", parameters))
         self._connection.set_single_row_mode()
-        return self._rows()
+        return self._rows(theirs=True)
+
+    def commit(self) -> None:
+        """Commit. The server's tag is the confirmation: of a transaction that has failed, the same command says ROLLBACK.
+
+        :raises Refusal: if the server has rolled the transaction back; ValueError if it says something else; otherwise as ``run`` does.
+        """
+        tag = self._tagged("COMMIT")
+        if tag == b"ROLLBACK":
+            raise Refusal("40000", "the server has rolled the transaction back", "")
+        if tag != b"COMMIT" or self.worn:
+            raise ValueError(tag)
+
+    def _tagged(self, statements: str) -> bytes | None:
+        self.run(statements)
+        return self._tag
 
     def leave(self) -> None:
         """Tell the server that the session ends, and close it."""
         self._connection.finish()
+        self._part()
 
     close = leave
+
+    def _part(self) -> None:
+        """Close the way to the server."""
+        if self._relay is not None:
+            self._relay.close()
+            self._relay = None
 
     def _do(self, send: Callable[[], None]) -> None:
         self._wrapped(send)
@@ -129,13 +177,18 @@ class Session:
             self._wait(write=True)
             self._wrapped(self._connection.consume_input)
 
-    def _rows(self) -> Iterator[Row]:
+    def _rows(self, *, theirs: bool = False) -> Iterator[Row]:
+        self._tag = None
         while (result := self._result()) is not None:
+            if theirs and (untaken := _UNTAKEN.get(result.status)):
+                raise Refusal(*untaken, "")
             if result.status not in (_ROW, _TUPLES, _DONE):
                 self._drain_after(result)
-            self.affected = result.command_tuples or 0
+            self.affected, self._tag = result.command_tuples or 0, result.command_status
             for row in range(result.ntuples):
                 yield tuple(result.get_value(row, place) for place in range(result.nfields))
+        if not self._tag:
+            raise ValueError(self._tag)  # the server has not said what it has done
 
     def _drain(self) -> pq.abc.PGresult | None:
         """Read the results of a statement to their end; return the first."""
@@ -148,8 +201,8 @@ class Session:
 
     def _drain_after(self, refused: pq.abc.PGresult) -> None:
         """Read what follows a refusal, so that the connection can be used again, and raise it."""
-        if refused.status != pq.ExecStatus.FATAL_ERROR:  # COPY: the server waits for data
-            raise Refusal("0A000", "COPY is not supported", "")
+        if refused.status != pq.ExecStatus.FATAL_ERROR:
+            raise ValueError(refused.status)
         fields = (pq.DiagnosticField.SQLSTATE, pq.DiagnosticField.MESSAGE_PRIMARY, pq.DiagnosticField.MESSAGE_HINT)
         state, message, hint = ((refused.error_field(one) or b"").decode("utf-8", "replace") for one in fields)
         position = (refused.error_field(pq.DiagnosticField.STATEMENT_POSITION) or b"").decode()
@@ -157,6 +210,10 @@ class Session:
             raise Lost(message or self._said())
         while self._connection.status == pq.ConnStatus.OK and self._result() is not None:
             pass
+        if not state:
+            raise ValueError(
+                message
+            )  # the error is libpq's: what the server says is no answer, whether or not it has done what it was told
         raise Refusal(state, message or self._said(), hint, int(position) if position.isdigit() else None)
 
     def _result(self) -> pq.abc.PGresult | None:
@@ -182,15 +239,25 @@ class Session:
                 raise TimeoutError
             if self.obeys and (call := current_call()) is not None and call.cancelled.is_set():
                 call.check()
-            file = self._connection.socket
-            ready = select.select([] if write else [file], [file] if write else [], [], min(left, _LOOK_SECONDS))
-            if any(ready):
-                return
+            try:
+                if self._is_ready(min(left, _LOOK_SECONDS), write=write):
+                    return
+            except TooMuchError as error:
+                raise Flooded(str(error)) from None
+
+    def _is_ready(self, seconds: float, *, write: bool) -> bool:
+        if self._relay is not None:
+            return self._relay.wait(seconds, write=write)
+        poll = select.poll()
+        poll.register(self._connection.socket, select.POLLOUT if write else select.POLLIN)
+        return bool(poll.poll(seconds * 1000))
 
     def _failed(self) -> Lost | Refusal:
         """Return why no connection was made. libpq has no SQLSTATE for it, so the server's words say what it refused."""
         said = self._said()
-        return Refusal.of_login(said) or Lost(said)
+        refusal = Refusal.of_login(said)
+        self.login_sent = self.login_sent and refusal is None
+        return refusal or Lost(said)
 
     def _said(self) -> str:
         return self._connection.get_error_message("utf-8").strip()

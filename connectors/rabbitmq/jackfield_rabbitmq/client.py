@@ -10,10 +10,12 @@ from pika import BasicProperties, spec
 from jackfield.connector import JackfieldError, NotFound, Sent, Unavailable, current_call
 from jackfield.connector.session_client import SessionClient
 from jackfield_rabbitmq.faults import CLEAR, Refusal, refused
-from jackfield_rabbitmq.session import Message, Session
+from jackfield_rabbitmq.session import Message, Session, Unfit
 
 MOST_BYTES = 4 * 1024 * 1024
 """Bytes of messages after which no further one is taken by a call."""
+MOST_UNFIT = 1000
+"""Messages that cannot be read after which a call looks no further."""
 T = TypeVar("T")
 
 
@@ -59,24 +61,34 @@ class RabbitClient(SessionClient[Session]):
             raise NotFound(text, sent=Sent.REFUSED, hint="Bind a queue, or set 'mandatory' to false.")
         return routed
 
-    def take(self, queue: str, most: int) -> list[Message]:
-        """Take messages out of a queue.
+    def take(self, queue: str, most: int, read: Callable[[Message], T]) -> tuple[list[T], list[Unfit]]:
+        """Take messages out of a queue, and return what ``read`` makes of each, and those of which it makes nothing.
 
-        :raises JackfieldError: with ``sent``: nothing before they are acknowledged; unknown if that is not answered.
+        These stay the queue's, at their place, and those behind them are taken.
+
+        :raises JackfieldError: with ``sent``: nothing before they are acknowledged; unknown if that is not answered. That of the first
+            message, if none can be read.
         """
 
-        def run(session: Session) -> list[Message]:
-            found: list[Message] = []
-            while len(found) < most and sum(len(one.body) for one in found) < MOST_BYTES:
-                message = session.get(queue)
-                if message is None:
-                    break
-                found.append(message)
+        def run(session: Session) -> tuple[list[T], list[Unfit]]:
+            found: list[T] = []
+            unfit: list[Unfit] = []
+            tag, size = 0, 0
+            while len(found) < most and len(unfit) < MOST_UNFIT and size < MOST_BYTES and (got := session.get(queue, read)) is not None:
+                if isinstance(got, Unfit):
+                    unfit.append(got)
+                else:
+                    message, one = got
+                    found.append(one)
+                    tag, size = message.method.delivery_tag, size + len(message.body)
+            if unfit and not found:
+                session.close()  # it has none of them then
+                raise unfit[0].error
             if found:
                 (current_call() or self._call).check()
                 session.obeys = False
-                session.acknowledge(found[-1].method.delivery_tag)
-            return found
+                session.acknowledge(tag, [one.method.delivery_tag for one in unfit])
+            return found, unfit
 
         return self._with_session("take", False, run, obeys=True)
 

@@ -42,6 +42,12 @@ def refused(refusal: Refusal, sent: Sent = Sent.REFUSED) -> JackfieldError:
     return kind(f"{message}: {refusal.text[:500]}", sent=sent, provider=said, hint=hint)
 
 
+def unfit(reason: str) -> JackfieldError:
+    """Return the error for a message that nobody can be told."""
+    hint = "It stays in the queue. Take it with another program, or remove it."
+    return Unavailable(f"a message cannot be read: {reason}", sent=Sent.NOTHING, hint=hint, repeatable=False)
+
+
 def refused_login(refusal: Refusal) -> JackfieldError:
     """Return the error for a refusal while signing in."""
     if refusal.code == 403:

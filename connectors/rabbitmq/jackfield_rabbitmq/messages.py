@@ -10,18 +10,19 @@ from typing import Any
 
 from pika import BasicProperties
 
-from jackfield.connector import Detail, Field, Inputs, InvalidInput, Output
+from jackfield.connector import Detail, Field, Inputs, InvalidInput, Output, Rejected, Sent
 from jackfield.connector.binary import Encoding, decoded, encoded, encoding_field
 from jackfield_rabbitmq.client import RabbitClient
 from jackfield_rabbitmq.connector import UNRECORDED, connector
 from jackfield_rabbitmq.fields import NAME, exchange_field, queue_field
-from jackfield_rabbitmq.session import Message
+from jackfield_rabbitmq.session import Message, Unfit
 
 _LONGEST = 8 * 1024 * 1024
 _PERSISTENT, _TRANSIENT = 2, 1
 _SHORT = 255
 """Bytes of a short string (AMQP 0-9-1, section 4.2.5.3)."""
 _INT64 = 2**63
+_MOST_LEVELS = 64
 _HEADERS: dict[str, Any] = {
     "maxProperties": 100, "propertyNames": {"maxLength": 128},
     "additionalProperties": {"type": ["string", "integer", "boolean", "null"]},
@@ -113,10 +114,21 @@ class Taken(Output):
     type: str | None = Field(None, title="Type", description="The kind of message.")
 
 
+class Left(Output):
+    """Message that was left in its queue."""
+
+    reason: str = Field(title="Reason", description="Why it cannot be read.")
+    redelivered: bool = Field(title="Redelivered", description="True if somebody had got it before, and not acknowledged it.")
+    message_id: str | None = Field(None, title="Message ID", description="Its ID, if that can be read.")
+
+
 class TakenMessages(Output):
     """Messages that were taken out of a queue."""
 
     messages: tuple[Taken, ...] = Field(title="Messages", description="The messages, oldest first.")
+    unreadable: tuple[Left, ...] = Field(
+        (), title="Unreadable", description="Messages before and between them that cannot be read. They stay in the queue."
+    )
 
 
 @connector.action(
@@ -164,8 +176,15 @@ def publish_message(new: NewMessage, client: RabbitClient) -> Published:
     keywords=("consume", "get from a queue", "dequeue"),
 )
 def take_messages(asked: Taking, client: RabbitClient) -> TakenMessages:
-    """Take messages out of a queue and acknowledge them. They are in nobody's queue any more: if the answer is lost, so are they."""
-    return TakenMessages(messages=tuple(_taken(message) for message in client.take(asked.queue, asked.count)))
+    """Take messages out of a queue and acknowledge them. They are in nobody's queue any more: if the answer is lost, so are they. What
+    cannot be read is left in its place, and those behind it are taken."""
+    found, unfit = client.take(asked.queue, asked.count, _taken)
+    return TakenMessages(messages=tuple(found), unreadable=tuple(_left(one) for one in unfit))
+
+
+def _left(one: Unfit) -> Left:
+    told = one.properties and one.properties.message_id
+    return Left(reason=one.error.message, redelivered=one.method.redelivered, message_id=told)
 
 
 def _taken(message: Message) -> Taken:
@@ -178,12 +197,18 @@ def _taken(message: Message) -> Taken:
     )  # fmt: skip
 
 
-def _json(value: Any) -> Any:
-    """Return a header's value for JSON: times as ISO 8601, decimals as text, bytes as base64."""
+def _json(value: Any, level: int = 0) -> Any:
+    """Return a header's value for JSON: times as ISO 8601, decimals as text, bytes as base64.
+
+    :raises Rejected: if it has more levels than an output may have; the message stays the queue's.
+    """
+    if level > _MOST_LEVELS:
+        hint = "Take it with another program, or let its sender nest less."
+        raise Rejected(f"the headers of a message have more than {_MOST_LEVELS} levels", sent=Sent.NOTHING, hint=hint)
     if isinstance(value, Mapping):
-        return {str(name): _json(one) for name, one in value.items()}
+        return {str(name): _json(one, level + 1) for name, one in value.items()}
     if isinstance(value, list):
-        return [_json(one) for one in value]
+        return [_json(one, level + 1) for one in value]
     if isinstance(value, datetime):
         return value.replace(tzinfo=value.tzinfo or UTC).isoformat()
     if isinstance(value, bytes | bytearray):

@@ -5,33 +5,32 @@ pika writes and reads frames and methods. Its connections wait in loops of their
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from pika import BasicProperties, spec
-from pika.exceptions import AMQPError
 from pika.frame import Body, Header, Method, ProtocolHeader, decode_frame
 
-from jackfield.connector import Deadline, Guard, Sent
-from jackfield.connector.servers import Address, broken
+from jackfield.connector import Deadline, Guard, JackfieldError, Sent
+from jackfield.connector.servers import Address, Reading, tried_once
 from jackfield.connector.timed_socket import SocketSession
 from jackfield.kernel.dataclass import dataclass, field
-from jackfield.kernel.failures import OnFailure
+from jackfield.kernel.failures import OnFailure, Raised, attempt
 from jackfield.kernel.secrecy import SecretHolder
-from jackfield_rabbitmq.faults import Refusal, refused_login
+from jackfield_rabbitmq.faults import Refusal, refused_login, unfit
 
+T = TypeVar("T")
 _CHANNEL = 1
 _FRAME = 131_072
 """Longest frame that we take and send, RabbitMQ's own default."""
-_GARBLED = (AMQPError, struct.error, LookupError, ValueError, AssertionError, TypeError)
-"""Errors with which pika stops at bytes that are no frame."""
 _CAPABILITIES = {"publisher_confirms": True, "basic.nack": True, "authentication_failure_close": True, "connection.blocked": True}
 _NOTICES = (spec.Connection.Blocked, spec.Connection.Unblocked)
 _CLOSINGS = (spec.Connection.Close, spec.Channel.Close)
 _HEAD = 7
 """Bytes of a frame before its payload."""
+_SIZE = slice(4, 12)
+"""Bytes of a header's payload that tell the length of the body."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -52,6 +51,15 @@ class Message:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """Message that cannot be told, and why. Without ``properties``, these are what cannot be read."""
+
+    method: Any
+    properties: BasicProperties | None
+    error: JackfieldError
+
+
 class Session(SocketSession):
     """Connection to one broker, signed in, with a channel that confirms what is published."""
 
@@ -60,8 +68,9 @@ class Session(SocketSession):
         self._login = login
         self._sock = address.reach(guard, deadline)
         self._file = self._sock.makefile()
-        self._closed = False
+        self._closed = self._login_sent = False
         self._longest = _FRAME
+        self._published = 0
 
     @property
     def worn(self) -> bool:
@@ -75,13 +84,15 @@ class Session(SocketSession):
         """
         login = self._login
         try:
-            with self._failing(Sent.NOTHING):
+            with tried_once(lambda: self._login_sent), self._failing(Sent.NOTHING):
                 self._sock.sendall(ProtocolHeader().marshal())
                 start = self._wait_for(0, spec.Connection.Start)
                 response = f"\0{login.username}\0{login.password}".encode()
                 properties = {"product": "jackfield", "capabilities": _CAPABILITIES}
                 self._send(0, spec.Connection.StartOk(properties, "PLAIN", response, "en_US"))
+                self._login_sent = True
                 tune = self._wait_for(0, spec.Connection.Tune)
+                self._login_sent = False
                 self._longest = min(tune.frame_max or _FRAME, _FRAME)
                 self._send(0, spec.Connection.TuneOk(channel_max=_CHANNEL, frame_max=self._longest, heartbeat=0))
                 self._ask(0, spec.Connection.Open(login.virtual_host), spec.Connection.OpenOk)
@@ -106,6 +117,7 @@ class Session(SocketSession):
         :raises Refusal: as ``ask`` does.
         """
         with self._failing(Sent.UNKNOWN):
+            self._published += 1
             room = self._longest - _HEAD - 1
             pieces = (Body(_CHANNEL, body[at : at + room]) for at in range(0, len(body), room))
             frames = (Method(_CHANNEL, method), Header(_CHANNEL, len(body), properties), *pieces)
@@ -114,25 +126,42 @@ class Session(SocketSession):
             while True:
                 answer = self._wait_for(_CHANNEL, spec.Basic.Ack, spec.Basic.Nack, spec.Basic.Return)
                 if not isinstance(answer, spec.Basic.Return):
+                    self._check_confirms(answer)
                     return isinstance(answer, spec.Basic.Ack), routed
-                self._content(answer)
+                self._content()
                 routed = False
 
-    def get(self, queue: str) -> Message | None:
-        """Get a message that stays the queue's until it is acknowledged; None if there is none.
+    def get(self, queue: str, read: Callable[[Message], T]) -> tuple[Message, T] | Unfit | None:
+        """Get a message that stays the queue's until it is acknowledged, and what ``read`` makes of it; None if there is none.
+
+        Whoever publishes writes properties and headers, which may be such as nobody can read.
 
         :raises Refusal: as ``ask`` does.
         """
         with self._failing(Sent.NOTHING):
             answer = self._ask(_CHANNEL, spec.Basic.Get(queue=queue), spec.Basic.GetOk, spec.Basic.GetEmpty)
-            return self._content(answer) if isinstance(answer, spec.Basic.GetOk) else None
+            if not isinstance(answer, spec.Basic.GetOk):
+                return None
+            properties, body = self._content()
+        if properties is None:
+            return Unfit(answer, None, unfit("its properties are not as AMQP has them"))
+        message = Message(answer, properties, body)
+        found = attempt(read, message)
+        if not isinstance(found, Raised):
+            return message, found
+        return Unfit(
+            answer, properties, found.error if isinstance(found.error, JackfieldError) else unfit("it has values that JSON has not")
+        )
 
-    def acknowledge(self, tag: int) -> None:
-        """Acknowledge all messages up to a delivery tag. The broker does not answer that, so it is asked something else behind it.
+    def acknowledge(self, tag: int, left: Sequence[int]) -> None:
+        """Acknowledge all messages up to a delivery tag, but for those that are ``left``, which the queue has again. The broker does not
+        answer that, so it is asked something else behind it.
 
         :raises JackfieldError: if that is not answered: whether the messages are gone is unknown.
         """
         with self._failing(Sent.UNKNOWN):
+            for one in left:
+                self._send(_CHANNEL, spec.Basic.Nack(one, requeue=True))
             self._send(_CHANNEL, spec.Basic.Ack(tag, multiple=True))
             self._ask(_CHANNEL, spec.Basic.Qos(), spec.Basic.QosOk)
 
@@ -166,28 +195,50 @@ class Session(SocketSession):
             if method is not None and not isinstance(method, _NOTICES):
                 raise ValueError(method)
 
+    def _check_confirms(self, answer: Any) -> None:
+        """Check that a confirmation is of the last message: confirmations count the messages of a channel.
+
+        :raises ValueError: if it is of another one.
+        """
+        if answer.delivery_tag != self._published and not (answer.multiple and answer.delivery_tag == 0):
+            raise ValueError(answer)
+
     def _refuse(self, method: Any) -> NoReturn:
         self.close()
         raise Refusal(method.reply_code, str(method.reply_text))
 
-    def _content(self, method: Any) -> Message:
-        header = self._frame()
-        if not isinstance(header, Header):
-            raise TypeError(header)
+    def _content(self) -> tuple[BasicProperties | None, bytes]:
+        """Read a message: its properties, None if they cannot be read, and its body."""
+        size, properties = self._header()
         body = bytearray()
-        while len(body) < header.body_size:
+        while len(body) < size:
             piece = self._frame()
             if not isinstance(piece, Body):
                 raise TypeError(piece)
             body += piece.fragment
-        return Message(method, header.properties, bytes(body))
+        return properties, bytes(body)
+
+    def _header(self) -> tuple[int, BasicProperties | None]:
+        raw = self._raw_frame()
+        found = attempt(decode_frame, raw)
+        if isinstance(found, Raised):
+            if raw[0] != spec.FRAME_HEADER or raw[-1] != spec.FRAME_END or len(raw) < _HEAD + _SIZE.stop:
+                raise found.error
+            return int.from_bytes(raw[_HEAD:][_SIZE], "big"), None
+        header = found[1]
+        if not isinstance(header, Header):
+            raise TypeError(header)
+        return header.body_size, header.properties
 
     def _frame(self) -> Any:
+        return decode_frame(self._raw_frame())[1]
+
+    def _raw_frame(self) -> bytes:
         head = self._read(_HEAD)
         size = int.from_bytes(head[3:], "big")
         if size > self._longest:
             raise ValueError(size)
-        return decode_frame(head + self._read(size + 1))[1]
+        return head + self._read(size + 1)
 
     def _read(self, size: int) -> bytes:
         found = self._file.read(size)
@@ -197,11 +248,8 @@ class Session(SocketSession):
 
     @contextmanager
     def _failing(self, sent: Sent) -> Iterator[None]:
-        try:
-            with OnFailure(self.close):
-                yield
-        except (OSError, EOFError, *_GARBLED):
-            raise broken(self._sock, self._place, sent) from None
+        with Reading(self._sock, self._place, sent, passes=(Refusal,)), OnFailure(self.close):
+            yield
 
     @contextmanager
     def _leaving(self) -> Iterator[None]:

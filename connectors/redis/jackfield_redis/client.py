@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from secrets import token_hex
-from typing import Any
+from typing import Any, TypeVar
 
 from jackfield.connector import Detail, InvalidInput, JackfieldError
 from jackfield.connector.session_client import SessionClient
+from jackfield_redis import answers
 from jackfield_redis.faults import Refusal, refused
 from jackfield_redis.session import Argument, Session
+
+T = TypeVar("T")
 
 
 class RedisClient(SessionClient[Session]):
@@ -20,29 +24,29 @@ class RedisClient(SessionClient[Session]):
     def stands(self, session: Session) -> bool:
         """Return True if an idle session echoes a text of this moment: no late answer is taken for the next one then."""
         nonce = token_hex(8)
-        return session.is_quiet and session.ask("PING", nonce, safe=True) == nonce.encode()
+        return session.is_quiet and session.ask(answers.value, "PING", nonce, safe=True) == nonce.encode()
 
     def refused(self, refusal: Refusal) -> JackfieldError:
         """Return the error for a refusal."""
         return refused(refusal)
 
-    def read(self, *command: Argument) -> Any:
-        """Send a command that changes nothing, and return its answer: bytes, an integer, a list of them, or None.
+    def read(self, answered: Callable[[Any], T], *command: Argument) -> T:
+        """Send a command that changes nothing, and return its answer, which is of the type that ``answered`` takes.
 
-        :raises JackfieldError: if the server refuses it or is not reached, or the deadline passes.
+        :raises JackfieldError: if the server refuses it or is not reached, the deadline passes, or the answer cannot be read.
         """
-        return self._ask(command, safe=True)
+        return self._ask(answered, command, safe=True)
 
-    def change(self, *command: Argument) -> Any:
-        """Send a command that changes data, and return its answer.
+    def change(self, answered: Callable[[Any], T], *command: Argument) -> T:
+        """Send a command that changes data, and return its answer as ``read`` does.
 
         :raises JackfieldError: with ``sent``: refused if the server says so, unknown if the answer is lost, otherwise nothing.
         """
-        return self._ask(command, safe=False)
+        return self._ask(answered, command, safe=False)
 
-    def _ask(self, command: tuple[Argument, ...], *, safe: bool) -> Any:
+    def _ask(self, answered: Callable[[Any], T], command: tuple[Argument, ...], *, safe: bool) -> T:
         words = [_bytes(word) for word in command]
-        return self.used(str(command[0]), lambda session: session.ask(*words, safe=safe), safe=safe)
+        return self.used(str(command[0]), lambda session: session.ask(answered, *words, safe=safe), safe=safe)
 
 
 def _bytes(word: Argument) -> Argument:

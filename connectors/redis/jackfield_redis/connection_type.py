@@ -9,6 +9,7 @@ from jackfield.connector import Account, ConnectionType, Deadline, Field, Guard,
 from jackfield.connector.servers import Address, authority_field, hostname_field, password_field, port_field, tls_field
 from jackfield.connector.session_client import session_pool
 from jackfield.kernel.exports import late_hints
+from jackfield_redis import answers
 from jackfield_redis.client import RedisClient
 from jackfield_redis.session import Login, Session, connect
 
@@ -59,7 +60,7 @@ class LoginType(ConnectionType):
         """Sign in, and ask who we are; nothing is changed."""
         client = self.open(context)
         try:
-            client.read("PING")
+            client.read(answers.anything, "PING")
         except JackfieldError as error:
             yield Step.failed("signIn", "Sign in", error)
             return

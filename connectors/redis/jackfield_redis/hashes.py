@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from jackfield.connector import Field, Inputs, Output
 from jackfield.connector.binary import Encoding, encoding_field, encoding_output
+from jackfield_redis import answers
 from jackfield_redis.client import RedisClient
 from jackfield_redis.connector import connector
 from jackfield_redis.values import FIELDS, fields_of, key_field, pairs_of
@@ -49,10 +51,10 @@ class Stored(Output):
 def get_hash(asked: Hash, client: RedisClient) -> HashFields:
     """Read the fields of a hash (HGETALL, HMGET)."""
     if asked.names:
-        values = client.read("HMGET", asked.key, *asked.names)
+        values = client.read(partial(answers.found, count=len(asked.names)), "HMGET", asked.key, *asked.names)
         pairs = [part for name, value in zip(asked.names, values, strict=True) if value is not None for part in (name.encode(), value)]
     else:
-        pairs = client.read("HGETALL", asked.key)
+        pairs = client.read(answers.pairs, "HGETALL", asked.key)
     fields, encoding = fields_of(pairs)
     return HashFields(fields=fields, encoding=encoding)
 
@@ -64,5 +66,5 @@ def get_hash(asked: Hash, client: RedisClient) -> HashFields:
 )
 def set_hash_fields(new: NewFields, client: RedisClient) -> Stored:
     """Store fields of a hash (HSET). Its other fields stay."""
-    client.change("HSET", new.key, *pairs_of(new.fields, new.encoding))
+    client.change(answers.anything, "HSET", new.key, *pairs_of(new.fields, new.encoding))
     return Stored(stored=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from jackfield.connector import Detail, Field, Inputs, InvalidInput, Output, Pagination, current_call
+from jackfield_redis import answers
 from jackfield_redis.client import RedisClient
 from jackfield_redis.connector import UNRECORDED, connector
 from jackfield_redis.values import expiry_field, key_field
@@ -71,11 +72,11 @@ def list_keys(query: KeyQuery, client: RedisClient) -> Keys:
     cursor = query.next_token or "0"
     if int(cursor) >= 2**64:
         raise InvalidInput("the page token cannot be read", details=[Detail("/nextToken", "is no token of this list")], hint="Begin anew.")
-    following, found = client.read("SCAN", cursor, "MATCH", query.pattern, "COUNT", query.scan)
+    following, found = client.read(answers.page, "SCAN", cursor, "MATCH", query.pattern, "COUNT", query.scan)
     keys = [key for raw in found if (key := _text(raw)) is not None]
     if len(keys) < len(found) and (call := current_call()) is not None:
         call.warn("keys that are no UTF-8 are left out: no action can name them", "/keys")
-    return Keys(keys=tuple(keys), next_token=following.decode() if following != b"0" else None)
+    return Keys(keys=tuple(keys), next_token=following if following != "0" else None)
 
 
 def _text(raw: bytes) -> str | None:
@@ -93,7 +94,7 @@ def _text(raw: bytes) -> str | None:
 )
 def delete_keys(asked: KeyNames, client: RedisClient) -> Deleted:
     """Delete keys with their values (DEL), all at once."""
-    return Deleted(deleted=client.change("DEL", *asked.keys))
+    return Deleted(deleted=client.change(answers.number, "DEL", *asked.keys))
 
 
 @connector.action(
@@ -103,4 +104,4 @@ def delete_keys(asked: KeyNames, client: RedisClient) -> Deleted:
 )
 def expire_key(asked: Expiry, client: RedisClient) -> Found:
     """Delete a key after some time (EXPIRE)."""
-    return Found(found=bool(client.change("EXPIRE", asked.key, asked.expire_seconds)))
+    return Found(found=bool(client.change(answers.number, "EXPIRE", asked.key, asked.expire_seconds)))

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from jackfield.connector import Field, Inputs, Output
 from jackfield.connector.binary import Encoding, decoded, encoded, encoding_field, encoding_output
+from jackfield_redis import answers
 from jackfield_redis.client import RedisClient
 from jackfield_redis.connector import UNRECORDED, connector
 from jackfield_redis.values import LONGEST, key_field, texts
@@ -65,7 +66,7 @@ class Pop(Inputs):
 def list_items(part: Part, client: RedisClient) -> Items:
     """Read items of a list (LRANGE). They stay in it."""
     last = part.start + part.count - 1
-    items, encoding = decoded(client.read("LRANGE", part.key, part.start, -1 if part.start < 0 <= last else last))
+    items, encoding = decoded(client.read(answers.found, "LRANGE", part.key, part.start, -1 if part.start < 0 <= last else last))
     return Items(items=texts(items), encoding=encoding)
 
 
@@ -80,8 +81,8 @@ def push_items(new: Push, client: RedisClient) -> Length:
     """Add items to a list (RPUSH, LPUSH), all at once. A key that does not exist becomes a list."""
     items = [encoded(item, new.encoding, f"/items/{place}") for place, item in enumerate(new.items)]
     if new.end == "first":
-        return Length(length=client.change("LPUSH", new.key, *reversed(items)))
-    return Length(length=client.change("RPUSH", new.key, *items))
+        return Length(length=client.change(answers.number, "LPUSH", new.key, *reversed(items)))
+    return Length(length=client.change(answers.number, "RPUSH", new.key, *items))
 
 
 @connector.action(
@@ -94,5 +95,5 @@ def push_items(new: Push, client: RedisClient) -> Length:
 def pop_items(asked: Pop, client: RedisClient) -> Items:
     """Take items from a list (LPOP, RPOP). They are in nobody's list any more: if the answer is lost, so are they."""
     command = "LPOP" if asked.end == "first" else "RPOP"
-    items, encoding = decoded(client.change(command, asked.key, asked.count) or [])
+    items, encoding = decoded(client.change(answers.found, command, asked.key, asked.count))
     return Items(items=texts(items), encoding=encoding)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jackfield.connector import Field, Inputs, Output, Pagination
 from jackfield.connector.binary import Encoding, encoded, encoding_field, encoding_output
+from jackfield_redis import answers
 from jackfield_redis.client import RedisClient
 from jackfield_redis.connector import UNRECORDED, connector
 from jackfield_redis.session import Argument
@@ -96,9 +97,9 @@ def read_stream(query: StreamQuery, client: RedisClient) -> Entries:
 def entries_after(client: RedisClient, key: str, after: str | None, most: int) -> tuple[Entry, ...]:
     """Return entries of a stream after an ID; from the first one if it is None."""
     found: list[Entry] = []
-    for entry_id, pairs in client.read("XRANGE", key, f"({after}" if after else "-", "+", "COUNT", most):
-        fields, encoding = fields_of(pairs or [])
-        found.append(Entry(id=entry_id.decode(), fields=fields, encoding=encoding))
+    for entry_id, pairs in client.read(answers.entries, "XRANGE", key, f"({after}" if after else "-", "+", "COUNT", most):
+        fields, encoding = fields_of(pairs)
+        found.append(Entry(id=entry_id, fields=fields, encoding=encoding))
     return tuple(found)
 
 
@@ -112,7 +113,7 @@ def entries_after(client: RedisClient, key: str, after: str | None, most: int) -
 def add_to_stream(new: NewEntry, client: RedisClient) -> Added:
     """Add an entry to a stream (XADD). A key that does not exist becomes a stream."""
     trim: list[Argument] = [] if new.max_length is None else ["MAXLEN", "~", new.max_length]
-    return Added(id=client.change("XADD", new.key, *trim, "*", *pairs_of(new.fields, new.encoding)).decode())
+    return Added(id=client.change(answers.text, "XADD", new.key, *trim, "*", *pairs_of(new.fields, new.encoding)))
 
 
 @connector.action(
@@ -123,4 +124,4 @@ def add_to_stream(new: NewEntry, client: RedisClient) -> Added:
 )
 def publish_message(new: Message, client: RedisClient) -> Published:
     """Publish a message to those who listen to a channel at this moment (PUBLISH)."""
-    return Published(receivers=client.change("PUBLISH", new.channel, encoded(new.message, new.encoding, "/message")))
+    return Published(receivers=client.change(answers.number, "PUBLISH", new.channel, encoded(new.message, new.encoding, "/message")))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jackfield.connector import Field, Inputs, Output
 from jackfield.connector.binary import Encoding, decoded, encoded, encoding_field, encoding_output
+from jackfield_redis import answers
 from jackfield_redis.client import RedisClient
 from jackfield_redis.connector import UNRECORDED, connector
 from jackfield_redis.session import Argument
@@ -69,7 +70,7 @@ class Number(Output):
 )
 def get_value(asked: Key, client: RedisClient) -> Value:
     """Read the value of a key (GET)."""
-    answer = client.read("GET", asked.key)
+    answer = client.read(answers.value, "GET", asked.key)
     (value,), encoding = decoded([answer])
     return Value(found=answer is not None, value=value, encoding=encoding)
 
@@ -81,7 +82,7 @@ def get_value(asked: Key, client: RedisClient) -> Value:
 )
 def set_value(new: NewValue, client: RedisClient) -> Stored:
     """Store a value, whether the key exists or not (SET)."""
-    client.change(*new.command)
+    client.change(answers.anything, *new.command)
     return Stored(stored=True)
 
 
@@ -94,7 +95,7 @@ def set_value(new: NewValue, client: RedisClient) -> Stored:
 )
 def set_value_if_absent(new: NewValue, client: RedisClient) -> Stored:
     """Store a value unless the key exists (SET with NX), such as a lock."""
-    return Stored(stored=client.change(*new.command, "NX") is not None)
+    return Stored(stored=client.change(answers.value, *new.command, "NX") is not None)
 
 
 @connector.action(
@@ -104,4 +105,4 @@ def set_value_if_absent(new: NewValue, client: RedisClient) -> Stored:
 )  # fmt: skip
 def increment_value(asked: Increment, client: RedisClient) -> Number:
     """Add to a whole number (INCRBY). A key that does not exist counts as 0."""
-    return Number(value=client.change("INCRBY", asked.key, asked.by))
+    return Number(value=client.change(answers.number, "INCRBY", asked.key, asked.by))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jackfield.connector import Inputs, Polled, Since, TriggerEvent
+from jackfield_redis import answers
 from jackfield_redis.client import RedisClient
 from jackfield_redis.connector import connector
 from jackfield_redis.streams import Entry, entries_after
@@ -22,8 +23,8 @@ class Watched(Inputs):
 def new_entries(watched: Watched, client: RedisClient, since: Since) -> Polled:
     """Tell entries as they are added to a stream, oldest first. Entries that exist when the subscription is added are not told."""
     if "after" not in since.mark:
-        last = client.read("XREVRANGE", watched.key, "+", "-", "COUNT", 1)
-        return Polled([], {"after": last[0][0].decode() if last else _FIRST})
+        last = client.read(answers.entries, "XREVRANGE", watched.key, "+", "-", "COUNT", 1)
+        return Polled([], {"after": last[0][0] if last else _FIRST})
     entries = entries_after(client, watched.key, since.mark["after"], _PAGE)
     events = [TriggerEvent(entry, entry.id) for entry in entries]
     return Polled(events, {"after": entries[-1].id if entries else since.mark["after"]}, more=len(entries) == _PAGE)

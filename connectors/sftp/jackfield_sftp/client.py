@@ -124,3 +124,4 @@ def _write(path: str, at: int, piece: bytes, server: Any) -> None:
         file.write(piece[:-1])
         file.set_pipelined(False)
         file.write(piece[-1:])
+        server.end(file)

@@ -8,23 +8,38 @@ import io
 import struct
 import threading
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from paramiko import (
     AuthenticationException,
     ECDSAKey,
     Ed25519Key,
+    Message,
     PKey,
     RSAKey,
     SFTPClient,
-    SFTPError,
     SSHException,
     Transport,
 )
+from paramiko.packet import Packetizer
+from paramiko.sftp import (
+    CMD_CLOSE,
+    CMD_FSTAT,
+    CMD_LSTAT,
+    CMD_NAME,
+    CMD_OPEN,
+    CMD_OPENDIR,
+    CMD_READ,
+    CMD_READDIR,
+    CMD_READLINK,
+    CMD_REALPATH,
+    CMD_STAT,
+    CMD_STATUS,
+)
 
 from jackfield.connector import Deadline, Detail, Guard, InvalidConnection, JackfieldError, Sent, Unauthenticated, Unavailable
-from jackfield.connector.servers import Address, broken, lost
-from jackfield.connector.timed_socket import TimedSocket
+from jackfield.connector.servers import Address, Reading, broken, lost
+from jackfield.connector.timed_socket import CountedSocket, TimedSocket, TooMuchError
 from jackfield.kernel.dataclass import dataclass, field
 from jackfield.kernel.failures import OnFailure
 from jackfield.kernel.secrecy import SecretHolder
@@ -32,8 +47,15 @@ from jackfield_sftp.faults import Refusal
 
 T = TypeVar("T")
 _KINDS: tuple[type[PKey], ...] = (Ed25519Key, ECDSAKey, RSAKey)
-_LOST = (SSHException, SFTPError, EOFError, struct.error)
-"""Errors of a connection that has ended, or has brought what is no answer."""
+LONGEST, _LONGEST_SEALED = 35_000, 262_144
+"""Bytes of a packet before there are keys, more than which nobody need take (RFC 4253, section 6.1), and afterwards (OpenSSH's limit)."""
+MOST_NAMES = 100_000
+"""Names of a folder that a call takes: each is an object of some hundred bytes, however short it is sent."""
+_MOST_MISSING = 64
+"""Members that a packet may lack at its end, as those of some servers do, and bytes of one of them."""
+_TOLD = frozenset({CMD_FSTAT, CMD_LSTAT, CMD_OPEN, CMD_OPENDIR, CMD_READ, CMD_READDIR, CMD_READLINK, CMD_REALPATH, CMD_STAT})
+"""Requests that are answered with more than a status."""
+_CODE_BYTES = 4
 _STEP_SECONDS = 15.0
 """Longest time for signing in."""
 
@@ -70,11 +92,128 @@ def fingerprint(key: PKey) -> str:
     return "SHA256:" + base64.b64encode(hashlib.sha256(key.asbytes()).digest()).decode().rstrip("=")
 
 
+class _Bounded(Message):
+    """Packet that ends. paramiko's goes on with zeros for as many members as a server says that there are: up to 4,294,967,295."""
+
+    _missing = 0
+
+    @classmethod
+    def of(cls, message: Message) -> _Bounded:
+        """Return the rest of a packet."""
+        found = cls()
+        found.packet, found.seqno = message.packet, getattr(message, "seqno", 0)
+        return found
+
+    def need(self, size: int) -> None:
+        """Check that the next bytes are there.
+
+        :raises ValueError: if one is missing.
+        """
+        at = self.packet.tell()
+        if len(self.packet.read(size)) < size:
+            raise ValueError(size)
+        self.packet.seek(at)
+
+    def get_bytes(self, n: int) -> bytes:
+        """Return the next bytes.
+
+        :raises ValueError: if too much is missing.
+        """
+        found = self.packet.read(n)
+        if len(found) == n:
+            return bytes(found)
+        self._missing += 1
+        if n > _MOST_MISSING or self._missing > _MOST_MISSING:
+            raise ValueError(n)
+        return bytes(found) + bytes(n - len(found))
+
+
 class _Files(SFTPClient):
     """paramiko's client, over a socket that is no channel of its own."""
 
+    names = 0
+    """Names that a server has sent for one call."""
+
+    def _read_response(self, waitfor: Any = None) -> Any:
+        kind, message = super()._read_response(waitfor)
+        if message is None:
+            return kind, None
+        found = _Bounded.of(message)
+        if kind == CMD_NAME:
+            at = found.packet.tell()
+            self.names += found.get_int()
+            found.packet.seek(at)
+            if self.names > MOST_NAMES:
+                self.sock.refuse(f"the server sent more than {MOST_NAMES:,} names for one call")
+        return kind, found
+
+    def _request(self, kind: Any, *words: Any) -> Any:
+        answer, message = super()._request(kind, *words)
+        if kind not in _TOLD and answer != CMD_STATUS:
+            raise ValueError(answer)  # what is no status confirms nothing; of questions, paramiko checks the answers itself
+        return answer, message
+
+    def _convert_status(self, message: Any) -> None:
+        found = _Bounded.of(message)
+        found.need(_CODE_BYTES)  # zeros would be success
+        told = Message()
+        told.add_int(found.get_int())
+        told.add_string(found.get_string().decode("utf-8", "replace"))
+        told.rewind()
+        super()._convert_status(told)
+
+    def end(self, file: Any) -> None:
+        """Close a file that was written. A server may tell only then that it cannot keep it, which paramiko would not pass on.
+
+        :raises OSError: if it tells that.
+        """
+        file.flush()
+        self._request(CMD_CLOSE, file.handle)
+        file._closed = True  # noqa: SLF001 (else it would be closed twice, and the handle may be another file's by then)
+
     def _log(self, *_said: Any, **_more: Any) -> None:
         """Log nothing: paramiko names its channel in each line, and callers' paths."""
+
+
+class _Packets(Packetizer):
+    """paramiko's packets, which are as long as a server says otherwise: up to 4 GiB."""
+
+    def __init__(self, sock: CountedSocket) -> None:
+        super().__init__(sock)
+        self._sock, self._longest, self._greeted = sock, LONGEST, 0
+
+    def set_inbound_cipher(self, *given: Any, **named: Any) -> None:
+        """Read packets that are sealed from now on."""
+        super().set_inbound_cipher(*given, **named)
+        self._longest = _LONGEST_SEALED
+
+    def read_all(self, n: int, check_rekey: bool = False) -> Any:
+        """Read a part of a packet.
+
+        :raises TooMuchError: if it is too long.
+        """
+        if n > self._longest:
+            self._refuse()
+        return super().read_all(n, check_rekey)
+
+    def read_message(self) -> tuple[int, Message]:
+        """Read a packet."""
+        kind, message = super().read_message()
+        return kind, _Bounded.of(message)
+
+    def _read_timeout(self, timeout: float) -> Any:
+        """Read a part of the lines that come before all packets.
+
+        :raises TooMuchError: if they are too long.
+        """
+        found = super()._read_timeout(timeout)
+        self._greeted += len(found)
+        if self._greeted > self._longest:
+            self._refuse()
+        return found
+
+    def _refuse(self) -> NoReturn:
+        self._sock.refuse(f"the server sent a packet of more than {self._longest:,} bytes")
 
 
 class Session:
@@ -83,7 +222,8 @@ class Session:
     def __init__(self, address: Address, login: Login, guard: Guard, deadline: Deadline) -> None:
         self._place = address.place
         self._key = login.key
-        self._transport = Transport(address.connect(guard, deadline))
+        self._wire = address.connect(guard, deadline)
+        self._transport = Transport(self._wire, packetizer_class=_Packets)
         self._transport.daemon = True
         self._channel: TimedSocket | None = None
         self._client: _Files | None = None
@@ -97,8 +237,10 @@ class Session:
     @deadline.setter
     def deadline(self, deadline: Deadline) -> None:
         self._deadline = deadline
-        if self._channel is not None:
+        self._wire.serve(deadline)
+        if self._channel is not None and self._client is not None:
             self._channel.serve(deadline)
+            self._client.names = 0
 
     @property
     def worn(self) -> bool:
@@ -114,10 +256,12 @@ class Session:
         watch.daemon = True
         watch.start()
         try:
-            self._sign_in(login)
+            with Reading(self._wire, self._place, Sent.NOTHING, passes=(AuthenticationException, SSHException, EOFError, OSError)):
+                self._sign_in(login)
         except AuthenticationException:
             raise self._refused() from None
-        except (*_LOST, OSError):
+        except (SSHException, EOFError, OSError) as error:
+            error.__traceback__ = None  # its frames hold what has arrived
             raise self._ended("it ended while signing in, or is no SSH server") from None
         finally:
             watch.cancel()
@@ -146,6 +290,8 @@ class Session:
     def _ended(self, said: str) -> JackfieldError:
         if self._deadline.remaining() <= 0:
             return self._deadline.passed(Sent.NOTHING)
+        if isinstance(self._wire.failure, TooMuchError):
+            return broken(self._wire, self._place, Sent.NOTHING)
         error = lost(said, self._place)
         error.repeatable = False  # logins that are tried again may lock the user out
         return error
@@ -161,21 +307,26 @@ class Session:
         if channel is None:
             raise lost("it is not open", self._place)
         channel.obeys = safe
-        try:
-            return work(self._client)
-        except _LOST:
-            self.close()
-            raise broken(channel, self._place, Sent.UNKNOWN) from None
-        except OSError as error:
-            if channel.failure is not None:
-                self.close()
-                raise broken(channel, self._place, Sent.UNKNOWN) from None
-            raise Refusal(error.errno or 0, error.strerror or str(error)) from None
+        reading = Reading(channel, self._place, Sent.UNKNOWN, passes=(Refusal,), ends=(SSHException,))
+        with reading, OnFailure(self._note, channel):
+            try:
+                return work(self._client)
+            except OSError as error:
+                if channel.failure is not None or self._wire.failure is not None:
+                    raise
+                raise Refusal(error.errno or 0, error.strerror or str(error)) from None
+
+    def _note(self, channel: TimedSocket) -> None:
+        """Note why the connection has failed under paramiko's thread; what that keeps of it holds what has arrived."""
+        channel.failure = channel.failure or self._wire.failure
+        if not self._transport.is_active():
+            self._transport.saved_exception = None
 
     def close(self) -> None:
         """Close it."""
         self._client = None
         self._transport.close()
+        self._transport.saved_exception = None
 
     leave = close
 

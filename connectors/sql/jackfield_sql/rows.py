@@ -11,6 +11,8 @@ MOST_ROWS = 10_000
 """Rows that one call returns at most."""
 MOST_BYTES = 4 * 1024 * 1024
 """Bytes of values, as the server sends them, that one call returns at most."""
+MOST_VALUES = 500_000
+"""Values that one call returns at most, those that are NULL and have no bytes included: each takes memory and time."""
 R = TypeVar("R")
 
 
@@ -31,24 +33,28 @@ class Collected(Generic[R]):
     most: int
     rows: list[R] = field(default_factory=list)
     size: int = 0
+    values: int = 0
     full: bool = False
 
-    def add(self, row: R, size: int) -> None:
-        """Keep a row whose values have ``size`` bytes, unless a limit is reached."""
+    def add(self, row: R, size: int, values: int) -> None:
+        """Keep a row of so many values, which have ``size`` bytes, unless a limit is reached."""
         if self.full:
             return
         self.size += size
-        self.full = len(self.rows) >= self.most or self.size > MOST_BYTES
+        self.values += values
+        self.full = len(self.rows) >= self.most or self.size > MOST_BYTES or self.values > MOST_VALUES
         if not self.full:
             self.rows.append(row)
 
 
 def unique_names(names: Sequence[str]) -> list[str]:
     """Number names that come again: each column is a member of the row."""
-    found: list[str] = []
+    found: dict[str, int] = {}
     for name in names:
-        taken, number = name, 2
+        taken, number = name, found.get(name, 1)
         while taken in found:
-            taken, number = f"{name}_{number}", number + 1
-        found.append(taken)
-    return found
+            number += 1
+            taken = f"{name}_{number}"
+        found[name] = number  # where the next one of this name goes on: the columns may all have one name
+        found.setdefault(taken, 1)
+    return [*found]

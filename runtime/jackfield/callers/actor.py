@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.local import COMMAND_LINE, account_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +26,10 @@ class Actor:
 
     @property
     def person(self) -> str:
-        """Actor as one word, whom root has become by ``sudo`` instead of root."""
-        return f"cli:{self.name}" if self.kind == "cli" and self.name else self.key
+        """Actor as one word, whom root has become by ``sudo`` instead of root, and a program's account instead of the program."""
+        if self.kind == "library":
+            return account_keys()[-1]
+        return f"{COMMAND_LINE}:{self.name}" if self.kind == COMMAND_LINE and self.name else self.key
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Actor:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from jackfield.kernel.dataclass import dataclass, field
 from jackfield.kernel.exports import late_hints
+from jackfield.kernel.local import COMMAND_LINE, account_keys
 
 if TYPE_CHECKING:
     from jackfield.callers.authorizer import Authorizer
@@ -69,10 +70,22 @@ class Caller:
 
     def to_json(self) -> dict[str, Any]:
         """Return the members by which a worker restores the caller of a queued invocation. A token's rules are not included but read
-        again."""
+        again. Behind the process's own code stands the account that it runs as."""
         known = {"caller": self.name, "token": self.token, "scope": self.scope, "remote": self.remote, "audience": self.audience}
-        further = {"person": self.person, "authors": self.authors}
+        is_program = self.name is None and not self.remote and not self.authors
+        further = {"person": self.person, "authors": account_keys() if is_program else self.authors}
         return {**known, **{name: value for name, value in further.items() if value}}
+
+    @property
+    def told(self) -> str | None:
+        """How somebody on this machine has asked, as a person reads it who decides on it; None for callers who have signed in."""
+        if self.remote:
+            return None
+        own = (name for name in (self.name, *self.authors, *account_keys()) if name and name.startswith(f"{COMMAND_LINE}:"))
+        who = next(own, COMMAND_LINE).removeprefix(f"{COMMAND_LINE}:")
+        if self.audience == "mcp":
+            return f"asked over MCP on this machine by {who}"
+        return f"asked on this machine by {'' if self.name else 'a program of '}{who}"
 
 
 LIBRARY = Caller(audience="operator")

@@ -15,8 +15,11 @@ INLINE = "@inline"
 """Name of every inline connection; no stored connection can have it."""
 ANY_ACTION = "@any"
 """An action that no pattern can name: one that fits it fits all actions of its connector."""
-_EFFECTS = ("read", "idempotent", "write")
-_NAMED = "connection:"
+_CHANGE = "change"
+"""Names every effect but ``read`` in a pattern."""
+_EFFECTS = ("read", "idempotent", "write", _CHANGE)
+CONNECTION = "connection:"
+"""Begins the term of a connection."""
 _LONGEST = 500
 _CONNECTOR = re.compile(r"[a-z0-9.*-]+\Z")
 _ACTION = re.compile(r"[A-Za-z0-9*]+\Z")
@@ -76,7 +79,7 @@ def rule(text: str) -> Rule:
     parts = [part.strip() for part in text.split("&")]
     terms = [(part, _term(part)) for part in parts]
     connectors = tuple(_glob(part.partition("/")[0]) for part in parts if "/" in part)
-    connections = tuple(fits for part, fits in terms if part.startswith(_NAMED))
+    connections = tuple(fits for part, fits in terms if part.startswith(CONNECTION))
     return Rule(text, tuple(fits for _, fits in terms), connectors, connections)
 
 
@@ -99,7 +102,7 @@ def _kind(kind: str, value: str) -> Fits:
     if kind == "effect":
         if value not in _EFFECTS:
             raise PatternError(f"'{value[:80]}' is not an effect{did_you_mean(value, _EFFECTS)}")
-        return lambda request: request.effect == value
+        return (lambda request: request.effect != "read") if value == _CHANGE else (lambda request: request.effect == value)
     if kind == "connection":
         if value != INLINE and not _CONNECTION.match(value):
             raise PatternError(f"'{value[:80]}' is not a connection's name")
@@ -131,7 +134,7 @@ TOKEN_SCOPES: tuple[Scope, ...] = (*SCOPES, APPROVE, "invoke approve", "manage a
 LISTS = ("allow", "block", "approve")
 """Names of the lists of patterns."""
 _MOST = 1000
-_FORMS = "Write connector/action, connection:NAME or effect:write, with * for any characters; join terms that must all match with &."
+_FORMS = "Write connector/action, connection:NAME or effect:change, with * for any characters; join terms that must all match with &."
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +158,10 @@ class Rules:
     def loans(self) -> set[tuple[str, str]]:
         """Actions and connections that a pattern which allows names together, without a wildcard, as ``("http/request", "acme")``."""
         pairs = (sorted((term.strip() for term in text.split("&")), key=lambda term: "/" not in term) for text in self.allow)
-        named = (pair for pair in pairs if len(pair) == 2 and pair[1].startswith(_NAMED) and "/" in pair[0] and "*" not in "".join(pair))
-        return {(action, name.removeprefix(_NAMED)) for action, name in named}
+        named = (
+            pair for pair in pairs if len(pair) == 2 and pair[1].startswith(CONNECTION) and "/" in pair[0] and "*" not in "".join(pair)
+        )
+        return {(action, name.removeprefix(CONNECTION)) for action, name in named}
 
     def about(self, connector: str, connection: str | None = None) -> Rules | None:
         """Return the rules that allow and block, without patterns that match no action of a connector, over ``connection`` if it is given;

@@ -25,6 +25,8 @@ ALL = "*"
 DEFAULT = "default"
 """Workspace of the operator's own surfaces."""
 EFFECTS = ("read", "idempotent", "write")
+EFFECT_WORDS = (*EFFECTS, "change")
+"""Effects as an offer names them: ``change`` is every one but ``read``."""
 _VARIABLE = "JACKFIELD_OFFERS"
 _MEMBERS = ("services", "effects", "mcp", "operator")
 
@@ -269,13 +271,18 @@ def _offer(path: str, where: str, data: Any) -> Offer:
     services, effects = data.get("services"), data.get("effects", list(EFFECTS))
     if not isinstance(services, list) or not all(isinstance(item, str) and item for item in services):
         raise _broken(path, f"{where}: 'services' must be an array of names or patterns, such as s3, sqs.* or *")
-    if not isinstance(effects, list) or not all(item in EFFECTS for item in effects):
-        raise _broken(path, f"{where}: 'effects' must be an array of {', '.join(EFFECTS)}")
+    if not isinstance(effects, list) or not all(item in EFFECT_WORDS for item in effects):
+        raise _broken(path, f"{where}: 'effects' must be an array of {', '.join(EFFECT_WORDS)}")
     switches = {name: data.get(name, False) for name in ("mcp", "operator")}
     for name, value in switches.items():
         if not isinstance(value, bool):
             raise _broken(path, f"{where}: '{name}' must be true or false")
-    return Offer(tuple(services), tuple(effects), **switches)
+    return Offer(tuple(services), named_effects(effects), **switches)
+
+
+def named_effects(words: Collection[str]) -> tuple[str, ...]:
+    """Return the effects that words of ``EFFECT_WORDS`` name."""
+    return tuple(effect for effect in EFFECTS if effect in words or ("change" in words and effect != "read"))
 
 
 def _broken(path: str, reason: str) -> Unavailable:

@@ -8,9 +8,11 @@ import os
 import re
 import sys
 import threading
+from itertools import accumulate
 
 from jackfield.cli.outlet import Outlet
 from jackfield.kernel.clock import iso
+from jackfield.kernel.libraries import silence_libraries
 from jackfield.redaction.logs import LogRedaction
 
 TYPE_CHECKING = False  # importing typing would double the start-up time of a cold --help
@@ -25,12 +27,37 @@ _WARNINGS = "py.warnings"
 """Logger of ``logging.captureWarnings``."""
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters, separators of lines, marks that turn the direction of text, and surrogates."""
+LONGEST, _MOST_LINES, _LARGEST_TRACE = 4_000, 200, 32_000
+"""Characters of a message, of a line of a traceback and of an extra member; lines of a record, and their characters together."""
+_LARGEST = 2**63
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "has_lines"}
 
 
 def _escaped(found: re.Match[str]) -> str:
     code = ord(found[0])
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+
+
+def cut(text: str) -> str:
+    """Return the beginning of ``text``, and how much more there is: what others say fills no disk. What is escaped gets longer, so less of
+    a text with such characters is kept."""
+    most = LONGEST if text[:LONGEST].isprintable() else LONGEST // 4
+    return text if len(text) <= most else f"{text[:most]}… ({len(text) - most:,} more characters)"
+
+
+def _lines(text: str) -> list[str]:
+    """Return the lines of a text, each cut; of many or long ones, the first and the last."""
+    lines = [cut(line) for line in text.split("\n")]
+    first, last = _fitting(lines), _fitting(lines[::-1])
+    if first + last >= len(lines):
+        return lines
+    return [*lines[:first], f"… ({len(lines) - first - last:,} more lines)", *lines[-last:]]
+
+
+def _fitting(lines: list[str]) -> int:
+    """Return how many lines, and one at least, are half of what a record may have."""
+    sizes = accumulate(map(len, lines[: _MOST_LINES // 2]))
+    return max(1, sum(size <= _LARGEST_TRACE // 2 for size in sizes))
 
 
 def one_line(text: str) -> str:
@@ -41,25 +68,33 @@ def one_line(text: str) -> str:
     return text if text.isprintable() else _UNSEEN.sub(_escaped, text)
 
 
+def _member(value: object) -> object:
+    """Return an extra member of a record; of a long one, the beginning of its text."""
+    if value is None or isinstance(value, bool | float) or (isinstance(value, int) and abs(value) < _LARGEST):
+        return value
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return cut(text) if len(text) > LONGEST else value
+
+
 class Lines(logging.Formatter):
     """Formatter that writes a line of text for each record: time (RFC 3339, UTC), level, logger and message.
 
-    The lines of a traceback follow it, indented; so do those of a message of which a record says that it has some.
+    The lines of a traceback follow it, indented; so do those of a message of which a record says that it has some. What is long is cut.
     """
 
     def format(self, record: logging.LogRecord) -> str:
         """Format a record as text."""
         message = record.getMessage()
-        lines = message.split("\n") if getattr(record, "has_lines", False) else [message]
+        lines = _lines(message) if getattr(record, "has_lines", False) else [cut(message)]
         text = f"{iso(record.created)} {record.levelname} {record.name}: " + "\n  ".join(map(one_line, lines))
         trace = record.exc_text or (self.formatException(record.exc_info) if record.exc_info else "")
-        return "\n  ".join((text, *map(one_line, trace.split("\n")))) if trace else text
+        return "\n  ".join((text, *map(one_line, _lines(trace)))) if trace else text
 
 
 class JsonLines(logging.Formatter):
     """Formatter that writes one JSON object per line: ``ts`` (RFC 3339, UTC), ``level``, ``logger``, ``message``, and extra members.
 
-    No character within it ends a line for any reader, or is obeyed by a terminal.
+    No character within it ends a line for any reader, or is obeyed by a terminal. What is long is cut.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -68,12 +103,12 @@ class JsonLines(logging.Formatter):
             "ts": iso(record.created),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": "\n".join(_lines(record.getMessage())),
         }
-        row |= {name: value for name, value in vars(record).items() if name not in _STANDARD and name not in row}
+        row |= {name: _member(value) for name, value in vars(record).items() if name not in _STANDARD and name not in row}
         trace = record.exc_text or (self.formatException(record.exc_info) if record.exc_info else None)
         if trace:
-            row["exception"] = trace
+            row["exception"] = "\n".join(_lines(trace))
         return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(row, ensure_ascii=False, default=str))
 
 
@@ -82,10 +117,11 @@ def configure(*, serves: bool = False) -> None:
 
     That a new database begins is said at each level by a process that ``serves``, and to a person at a terminal.
 
-    Loggers of other libraries are not touched: botocore's debug log would print tokens and whole messages. What Python prints to stderr
-    of its own accord is redacted and formatted alike: records from WARNING upwards of loggers without a handler, warnings, and exceptions
-    that end a thread.
+    Loggers of the libraries that speak to providers say nothing (``silence_libraries``). Those of others are not touched: botocore's debug
+    log would print tokens and whole messages. What Python prints to stderr of its own accord is redacted and formatted alike: records from
+    WARNING upwards of loggers without a handler, warnings, and exceptions that end a thread.
     """
+    silence_libraries()
     logger = logging.getLogger("jackfield")
     logger.propagate = False
     form, level = os.environ.get("JACKFIELD_LOG", "console").lower(), os.environ.get("JACKFIELD_LOG_LEVEL", "WARNING").upper()

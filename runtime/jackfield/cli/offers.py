@@ -8,7 +8,7 @@ from typing import Any
 
 from jackfield.callers.workspace_names import check_workspace_name
 from jackfield.catalog import Catalog, of_workspace
-from jackfield.catalog.offering import ALL, DEFAULT, EFFECTS, Offer, Offering, effective, offers_file
+from jackfield.catalog.offering import ALL, DEFAULT, EFFECT_WORDS, EFFECTS, Offer, Offering, effective, named_effects, offers_file
 from jackfield.catalog.offers_file import Pattern, add, remove, rows
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
@@ -35,7 +35,7 @@ def _declare_pattern(parser: Parser) -> None:
 
 def _declare_add(parser: Parser) -> None:
     _declare_pattern(parser)
-    parser.add_argument("--effects", metavar="EFFECTS", help=f"only actions with these effects, of {','.join(EFFECTS)} (default: all)")
+    parser.add_argument("--effects", metavar="EFFECTS", help=f"only actions with these effects, of {','.join(EFFECT_WORDS)} (default: all)")
     parser.add_argument("--mcp", action="store_true", help="over MCP, too")
     parser.add_argument("--operator", action="store_true", help=f"only {_OPERATOR}")
 
@@ -82,9 +82,9 @@ def _effects(arguments: Namespace) -> tuple[str, ...]:
     if arguments.effects is None:
         return EFFECTS
     given = {word.strip() for word in arguments.effects.split(",")}
-    if not given <= {*EFFECTS}:
-        raise UsageError(f"--effects '{arguments.effects[:80]}' is not a list of {', '.join(EFFECTS)}", usage=arguments.usage)
-    return tuple(effect for effect in EFFECTS if effect in given)
+    if not given <= {*EFFECT_WORDS}:
+        raise UsageError(f"--effects '{arguments.effects[:80]}' is not a list of {', '.join(EFFECT_WORDS)}", usage=arguments.usage)
+    return named_effects(given)
 
 
 def _add(arguments: Namespace, output: Output) -> int:

@@ -1,4 +1,7 @@
-"""Answers on stdout: one line of JSON for programs; indented JSON or a table on a terminal."""
+"""Answers on stdout: one line of JSON for programs; indented JSON or a table on a terminal.
+
+Characters that are not seen, that reorder others, or that a terminal obeys are escapes in JSON: what is read of it is equal.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from jackfield.kernel.exact import exact_json
+from jackfield.kernel.hidden import visible
 from jackfield.kernel.local import Claim, silence_stdout
 
 TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
@@ -17,8 +21,6 @@ if TYPE_CHECKING:
     from typing import Any, TextIO
 
 _PLAIN, _INDENTED = json.JSONEncoder(ensure_ascii=False), json.JSONEncoder(ensure_ascii=False, indent=2)
-_CONTROLS = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
-"""Control characters that JSON does not escape, but terminals may interpret."""
 
 
 class Output:
@@ -57,7 +59,7 @@ class Output:
 
     def line(self, value: object) -> None:
         """Write ``value`` as JSON on one line."""
-        self._write(exact_json(value, _PLAIN) + "\n")
+        self._write(visible(exact_json(value, _PLAIN)) + "\n")
 
     def text(self, text: str) -> None:
         """Write text verbatim: the only kind of answer that is not JSON, unless ``--json`` is given."""
@@ -71,7 +73,7 @@ class Output:
         if not self.for_people:
             self.line(value)
             return
-        text = exact_json(value, _INDENTED).translate(_CONTROLS)
+        text = visible(exact_json(value, _INDENTED))
         if not os.environ.get("NO_COLOR"):
             text = _drawing().coloured(text, self.stream)
         self._write(text + "\n")

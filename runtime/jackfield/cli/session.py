@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb, Verbs, declare_workspace
 from jackfield.cli.quantities import count
 from jackfield.kernel.errors import InvalidInvocation
+from jackfield.kernel.local import account_keys
 
 if TYPE_CHECKING:
     from jackfield.callers import Caller
@@ -19,35 +20,12 @@ if TYPE_CHECKING:
     from jackfield.runtime import Jackfield
 
 
-def person() -> str:
-    """Return ``cli:`` and the account that this process runs as; variables such as LOGNAME can be forged."""
-    name = account()
-    return f"cli:{name}" if name else "cli"
-
-
 def caller() -> Caller:
-    """Return the caller that the journal records."""
+    """Return the caller that the journal records: the account that this process runs as and, for root, the one that ran ``sudo``."""
     from jackfield.callers import Caller
 
-    sudo = sudo_account()
-    return Caller(person(), audience="operator", authors=(f"cli:{sudo}",) if sudo else ())
-
-
-def account() -> str | None:
-    """Return the name of the account that this process runs as."""
-    if sys.platform == "win32":
-        return os.environ.get("USERNAME")
-    import pwd
-
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # an account without a name, as containers have
-        return f"uid-{os.getuid()}"
-
-
-def sudo_account() -> str:
-    """Return the account that ran ``sudo``; empty unless this is root, since others can forge SUDO_USER."""
-    return os.environ.get("SUDO_USER", "") if sys.platform != "win32" and os.getuid() == 0 else ""
+    own, *others = account_keys()
+    return Caller(own, audience="operator", authors=tuple(others))
 
 
 def open_jackfield(arguments: Namespace | None = None, *, migrates: bool = False) -> Jackfield:

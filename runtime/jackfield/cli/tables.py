@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
+from jackfield.kernel.hidden import has_hidden
+
 
 def coloured(text: str, _stdout: TextIO) -> str:
     """Return JSON text as it is: colours need the extra ``tables``."""
@@ -32,4 +34,4 @@ def heading(column: str) -> str:
 def cell(value: object) -> str:
     """Return the text of a cell: lists joined, control characters replaced."""
     text = ", ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+    return "".join(letter if letter.isprintable() and not has_hidden(letter) else "\N{REPLACEMENT CHARACTER}" for letter in text)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from jackfield.connector.lending import Lender, Lent
     from jackfield.connector.manifests import describe
     from jackfield.connector.models import ConnectionType, DeclarationError, Field, File, Inputs, Output
+    from jackfield.connector.proofs import Absent, Canary, When
     from jackfield.connector.reading import Unread
     from jackfield.connector.signatures import SecretPath, SharedToken, Signature, scheme_of
     from jackfield.connector.streamed import OutputFile, StreamedFile
@@ -89,6 +90,7 @@ __all__ = [
     "MAX_ANSWER_VALUES",
     "SENT_FROM",
     "SENT_UNTIL",
+    "Absent",
     "Account",
     "Action",
     "Answered",
@@ -96,6 +98,7 @@ __all__ = [
     "Authorization",
     "Budget",
     "Call",
+    "Canary",
     "ClientRegistrations",
     "Clock",
     "Conflict",
@@ -172,6 +175,7 @@ __all__ = [
     "Unread",
     "Warmup",
     "Webhook",
+    "When",
     "Wire",
     "WireFault",
     "WireSettings",
@@ -210,6 +214,7 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
             ".manifests": "describe",
             ".reading": "Unread",
             ".models": "ConnectionType DeclarationError Field File Inputs Output",
+            ".proofs": "Absent Canary When",
             ".signatures": "SecretPath SharedToken Signature scheme_of",
             ".streamed": "OutputFile StreamedFile",
             ".hook_requests": "HookRequest Malformed strict_json",

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, unquote_plus, urlencode, urlsplit
 
+from jackfield.connector.proofs import Absent, Canary, ProofFault, When, check_proofs
 from jackfield.kernel.dataclass import dataclass, field
 from jackfield.kernel.errors import Detail, InvalidInput
 from jackfield.kernel.pointers import names
@@ -199,8 +200,12 @@ class Look(Evidence):
       key.
     - ``output``: JSON Pointer into what matches; it becomes the output of the invocation if it fits the action's schema.
     - ``looks``: seconds after the doubt at which it is made.
+    - ``when``: what a thing that is found must say for success and for failure; without it, that it exists proves that the call took
+      effect.
+    - ``id``: JSON Pointer to the ID of each of them, by which one that comes on two pages is one.
     - ``absent_after``: seconds after the call's deadline from which on "not found" proves that nothing took effect. It is for a read of one
-      thing by an ID that the marker made.
+      thing by an ID that the marker made, with a ``canary``, a read that must succeed in the same look.
+    - ``absent``: answer that says "not found", if it is not a plain 404.
     - ``page``: the provider's page that says what the look relies on, and when it was read; needed for ``absent_after``.
     - ``similar``: values, mostly ``{"$input": "/to"}``, by JSON Pointers into each of them. A thing without the marker of which all are
       equal proves nothing; it is shown to people, beside what was sent.
@@ -220,6 +225,10 @@ class Look(Evidence):
     contains: Mapping[str, Any] = field(default_factory=dict)
     similar: Mapping[str, Any] = field(default_factory=dict)
     link: str | None = None
+    when: Sequence[When] = ()
+    canary: Canary | None = None
+    absent: Absent | None = None
+    id: str = "/id"
 
     def to_json(self) -> dict[str, Any]:
         """Return one member of ``evidence`` of an action in a manifest."""
@@ -229,6 +238,8 @@ class Look(Evidence):
                       *({"at": at, "contains": value} for at, value in self.contains.items())], "output": self.output,
             "looks": [*self.looks] if self.looks != LOOKS else None, "absentAfter": self.absent_after, "page": self.page,
             "similar": [{"at": at, "is": value} for at, value in self.similar.items()] or None, "link": self.link,
+            "when": [row.to_json() for row in self.when] or None, "canary": None if self.canary is None else self.canary.to_json(),
+            "absent": None if self.absent is None else self.absent.to_json(), "id": self.id if self.id != "/id" else None,
         }  # fmt: skip
         return {name: value for name, value in members.items() if value is not None}
 
@@ -242,7 +253,9 @@ class Look(Evidence):
         looks = tuple(map(float, data.get("looks", LOOKS)))
         about = (data.get("inputs", {}), data.get("each"), match, data.get("output"), looks, data.get("absentAfter"), data.get("page"))
         similar = {row["at"]: row["is"] for row in data.get("similar", ())}
-        return cls(data.get("action", ""), *about, data.get("key", "object"), contains, similar, data.get("link")).checked()
+        more = (data.get("key", "object"), contains, similar, data.get("link"), tuple(map(When.from_json, data.get("when", ()))))
+        absence = (Canary.from_json(data.get("canary")), Absent.from_json(data.get("absent")))
+        return cls(data.get("action", ""), *about, *more, *absence, data.get("id", "/id")).checked()
 
     def checked(self) -> Look:
         """Return the look, once it can prove something.
@@ -255,7 +268,8 @@ class Look(Evidence):
         placed = [*placeholders(self.match), *placeholders(self.contains)]
         if not any(name in ("$marker", "$key") for name in placed):
             raise EvidenceFault(f"{where} must compare the marker or the key: a similar thing without either proves nothing")
-        named = (*placed, *placeholders(self.inputs), *placeholders(self.similar))
+        beside = [*placeholders({} if self.canary is None else self.canary.inputs)]
+        named = (*placed, *placeholders(self.inputs), *placeholders(self.similar), *beside)
         unknown = next((name for name in named if name not in _PLACEHOLDERS), None)
         if unknown is not None:
             raise EvidenceFault(f"{where}: '{unknown}' is no placeholder: they are {', '.join(sorted(_PLACEHOLDERS))}")
@@ -269,9 +283,20 @@ class Look(Evidence):
             raise EvidenceFault(f"{where}: 'similar' compares at most {MOST_SIMILAR} values")
         if self.link is not None and not self.link.startswith(("https://", "/")):
             raise EvidenceFault(f"{where}: 'link' must be an address that begins with https://, or a JSON Pointer to one")
+        self._check_proofs(where, beside)
+        return self
+
+    def _check_proofs(self, where: str, beside: Sequence[str]) -> None:
+        try:
+            check_proofs(self.when, self.canary, self.absent, beside)
+        except ProofFault as fault:
+            raise EvidenceFault(f"{where}: {fault}") from None
+        if self.id and not self.id.startswith("/"):
+            raise EvidenceFault(f"{where}: 'id' must be a JSON Pointer to the ID of a thing, such as /id")
         if self.absent_after is not None:
             self._check_absence(where)
-        return self
+        elif self.canary is not None or self.absent is not None:
+            raise EvidenceFault(f"{where}: 'canary' and 'absent' are for 'absentAfter', which says when a missing thing proves something")
 
     def _check_absence(self, where: str) -> None:
         by_own_id = any(name in ("$marker", "$key") for name in placeholders(self.inputs))

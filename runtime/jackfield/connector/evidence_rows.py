@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from jackfield.connector.evidence import EventEvidence, Evidence, EvidenceFault, Look, Marker, declared
 from jackfield.connector.given_evidence import GivenEvidence, GivenMarker
 from jackfield.connector.models import check_reason
+from jackfield.kernel.pointers import follow, names
+
+_STATUS = re.compile(r"^(?:[Ss]tatus|[Ss]tate)$|(?:_status|_state|[a-z]Status|[a-z]State)$")
+"""Names of members that say how a thing is."""
+_UNDONE = frozenset({"canceled", "cancelled", "deleted", "stopped", "void", "voided", "withdrawn"})
+"""States that somebody brings about afterwards, also of what an action has made with success."""
+_DEPTH = 8
+"""Schemas within schemas that are looked at."""
 
 
 def read_evidence(row: Mapping[str, Any]) -> tuple[Marker | None, tuple[Evidence, ...]]:
@@ -37,7 +46,118 @@ def unfit_looks(manifest: Mapping[str, Any]) -> Iterator[str]:
             if "trigger" in one and one["trigger"] not in triggers:
                 yield f"{said} names '{one['trigger']}', which is no trigger of this connector"
             elif "action" in one and "given" not in one:
-                yield from (f"{said} {fault}" for fault in _unfit(one, reads.get(one["action"])))
+                asked = [one, one["canary"]] if "canary" in one else [one]
+                yield from (f"{said} {fault}" for row in asked for fault in _unfit(row, reads.get(row["action"])))
+
+
+def nameless_looks(manifest: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a sentence for each evidence in a manifest that knows the things of a list by an ID which they do not have.
+
+    One of them that changes while pages shift would be two.
+    """
+    rows = {row["key"]: row for row in manifest["actions"]}
+    for row in manifest["actions"]:
+        for one in row.get("evidence", ()):
+            at = one.get("id", "/id")
+            if "each" in one and not _declares(manifest, _things(manifest, rows.get(one["action"], {}), one), names(at)):
+                said = f"evidence '{one['key']}' of '{row['key']}'"
+                yield f"{said} knows things by '{at}', which those of '{one['action']}' do not have: 'id' names what they have"
+
+
+def unsaid_looks(manifest: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a sentence for each evidence in a manifest that proves too little.
+
+    What it finds has a status, of which no value is named as success, or an absence has no canary beside it. Or it takes for a failure what
+    somebody brings about after a success.
+    """
+    rows = {row["key"]: row for row in manifest["actions"]}
+    for row in manifest["actions"]:
+        for one in row.get("evidence", ()):
+            said = f"evidence '{one['key']}' of '{row['key']}'"
+            if "absentAfter" in one and "canary" not in one:
+                yield f"{said} has 'absentAfter' and no 'canary': nothing is ever concluded from what is not found"
+            if "action" not in one or "given" in one:
+                continue
+            thing = _things(manifest, rows.get(one["action"], {}), one)
+            lost = next((at for at in _never_there(manifest, thing, one.get("when", ()))), None)
+            if lost is not None:
+                yield f"{said} asks whether '{lost}' is not there, which the output of '{one['action']}' never has"
+            undone = next((value for when in one.get("when", ()) for value in _undone(when)), None)
+            if undone is not None:
+                yield f"{said} takes '{undone}' for a failure: somebody may have done that to what the action had made with success"
+            if "when" in one:
+                continue
+            things = [thing, row.get("output", {})]
+            found = next((name for thing in things for name in _statuses(manifest, thing)), None)
+            if found is not None:
+                yield f"{said} finds a thing with '{found}', and has no 'when' that says which values mean success"
+
+
+def _things(manifest: Mapping[str, Any], read: Mapping[str, Any], one: Mapping[str, Any]) -> Any:
+    """Return the schema of what an evidence finds by a read: of an item of its list, or of its output."""
+    output = read.get("output", {})
+    return _within(manifest, output, names(one["each"])) if "each" in one else output
+
+
+def _undone(when: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the values of failure that say what somebody has done with a thing, not what became of the action."""
+    for values in when.get("refused", {}).values():
+        yield from (one for one in _listed(values) if isinstance(one, str) and one.lower() in _UNDONE)
+
+
+def _never_there(manifest: Mapping[str, Any], thing: Any, when: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the members that must not be there, and that a thing does not declare: its output leaves them out."""
+    for row in when:
+        for at, values in (*row.get("took", {}).items(), *row.get("refused", {}).items()):
+            if None in _listed(values) and not _declares(manifest, thing, names(at)):
+                yield at
+
+
+def _listed(values: Any) -> list[Any]:
+    return values if isinstance(values, list) else [values]
+
+
+def _declares(manifest: Mapping[str, Any], schema: Any, steps: Sequence[str]) -> bool:
+    """Return whether a thing may have a member; an object that declares none may have any."""
+    nodes = [*_nodes(manifest, schema)]
+    if not steps or not any("properties" in node for node in nodes):
+        return True
+    held = [node["properties"][steps[0]] for node in nodes if steps[0] in node.get("properties", {})]
+    return any(_declares(manifest, one, steps[1:]) for one in held)
+
+
+def _within(manifest: Mapping[str, Any], schema: Any, steps: Sequence[str]) -> Any:
+    """Return the schema of the items of a list at a JSON Pointer."""
+    for step in steps:
+        schema = next((node["properties"][step] for node in _nodes(manifest, schema) if step in node.get("properties", {})), {})
+    return next((node["items"] for node in _nodes(manifest, schema) if "items" in node), {})
+
+
+def _statuses(manifest: Mapping[str, Any], schema: Any) -> Iterator[str]:
+    """Yield the members of a thing that say how it is."""
+    for node in _nodes(manifest, schema):
+        for name, about in node.get("properties", {}).items():
+            if _STATUS.search(name) and any("enum" in one or "string" in _types(one) for one in _nodes(manifest, about)):
+                yield name
+
+
+def _types(schema: Mapping[str, Any]) -> Sequence[str]:
+    found = schema.get("type", "string")
+    return [found] if isinstance(found, str) else found
+
+
+def _nodes(manifest: Mapping[str, Any], schema: Any, depth: int = 0) -> Iterator[Mapping[str, Any]]:
+    """Yield a schema with those that it refers to and is put together of."""
+    if not isinstance(schema, Mapping) or depth > _DEPTH:
+        return
+    yield schema
+    if str(schema.get("$ref", "")).startswith("#"):
+        try:
+            yield from _nodes(manifest, follow(manifest, schema["$ref"][1:]), depth + 1)
+        except (LookupError, ValueError):
+            return
+    for one in (each for name in ("allOf", "anyOf", "oneOf") for each in schema.get(name, ())):
+        yield from _nodes(manifest, one, depth + 1)
 
 
 def _unfit(look: Mapping[str, Any], read: Mapping[str, Any] | None) -> Iterator[str]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jackfield.connector.evidence import LOOKS, MARKER, MARKER_TEXT, PREFIX, Evidence, EvidenceFault, Look, Marker, stamped, texts_in
+from jackfield.connector.proofs import Absent, Canary, When
 from jackfield.kernel.dataclass import dataclass, field
 from jackfield.kernel.errors import Detail, InvalidInput
 
@@ -82,7 +83,7 @@ class GivenMarker(Marker):
         """
         if given.get(self.given) is None:
             return None
-        value = f"{PREFIX}{marker or _any_marker()}"
+        value = f"{PREFIX}{marker or any_marker()}"
         filled = {name: one for name, one in given.items() if name != self.given}
         filled |= {name: with_marker(filled[name], value) for name in self.values if name in filled}
         filled |= {name: _in_texts(filled[name], value) for name in self.texts if name in filled}
@@ -93,7 +94,9 @@ class GivenMarker(Marker):
 class GivenEvidence(Evidence):
     """Evidence that a caller gives in the input ``given``: a read by ``action``, with ``inputs``.
 
-    He gives one more of its inputs, under the name ``place``, and pointers within the output's member ``within``.
+    He gives one more of its inputs, under the name ``place``, and pointers within the output's member ``within``. His ``canary`` is that
+    input of a read of what exists. Its answer is judged by the inputs ``rules`` of his call. His ``when`` is one row without ``if``: he
+    knows what he calls.
     """
 
     action: str
@@ -102,17 +105,18 @@ class GivenEvidence(Evidence):
     within: str = ""
     given: str = "evidence"
     key: str = "given"
+    rules: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return one member of ``evidence`` of an action in a manifest."""
         return {"key": self.key, "given": self.given, "action": self.action, "inputs": dict(self.inputs), "place": self.place,
-                "within": self.within}  # fmt: skip
+                "within": self.within, **({"rules": [*self.rules]} if self.rules else {})}  # fmt: skip
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> GivenEvidence:
         """Read one member of ``evidence``."""
         about = (data["action"], data.get("inputs", {}), data.get("place", "url"), data.get("within", ""))
-        return cls(*about, data["given"], data.get("key", "given"))
+        return cls(*about, data["given"], data.get("key", "given"), tuple(data.get("rules", ())))
 
     def of(self, inputs: Mapping[str, Any], /) -> tuple[Look, ...]:
         """Return the look that a call with these inputs has; none if its caller has given none.
@@ -123,13 +127,30 @@ class GivenEvidence(Evidence):
         if given is None:
             return ()
         asked = {**self.inputs, self.place: {"$marker": {"text": given[self.place]}} if IN_TEXT in given[self.place] else given[self.place]}
-        each, found = given.get("each"), given["pointer"]
+        each, within, canary = given.get("each"), self.within if given.get("each") is None else "", given.get("canary")
         look = Look(
             self.action, asked, None if each is None else f"{self.within}{each}",
-            {found if each is not None else f"{self.within}{found}": given.get("equals", MARKER)}, None,
+            {f"{within}{given['pointer']}": given.get("equals", MARKER)}, None,
             tuple(map(float, given.get("looks") or LOOKS)), given.get("absentAfter"), given.get("page"), self.key,
+            when=_when(given.get("when"), within), absent=Absent.from_json(given.get("absent")), id=f"{within}{given.get('id', '/id')}",
+            canary=None if canary is None else Canary(self.action, {**self._rules(inputs), **self.inputs, self.place: canary}),
         )  # fmt: skip
+        if canary is not None and IN_TEXT in canary:
+            raise EvidenceFault("'canary' must read what exists without the call: it has no marker")
         return (look.checked(),)
+
+    def _rules(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the rules of a call by which an answer with a success status is a failure."""
+        return {name: inputs[name] for name in self.rules if inputs.get(name) is not None}
+
+
+def _when(row: Mapping[str, Any] | None, within: str) -> tuple[When, ...]:
+    """Return what a caller says of success and failure, with pointers into the whole output."""
+    if row is None:
+        return ()
+    took, refused = ({f"{within}{at}": values for at, values in row.get(name, {}).items()} for name in ("took", "refused"))
+    code, message = (None if (at := row.get(name)) is None else f"{within}{at}" for name in ("code", "message"))
+    return (When(took, refused, {}, code, message),)
 
 
 def names_marker(value: Any) -> bool:
@@ -156,6 +177,6 @@ def _in_texts(value: Any, marker: str) -> Any:
     return {name: _in_texts(one, marker) for name, one in value.items()} if isinstance(value, Mapping) else value
 
 
-def _any_marker() -> str:
+def any_marker() -> str:
     """Return a text of the form of a marker that nobody looks for."""
     return base64.b32encode(os.urandom(16)).decode().rstrip("=").lower()

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import socket
 import ssl
-from typing import Any, Literal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal, Protocol
 
 from jackfield.connector.models import Field
-from jackfield.connector.timed_socket import TimedSocket, TooMuchError
+from jackfield.connector.timed_socket import CountedSocket, TimedSocket, TooMuchError
 from jackfield.kernel.clock import Deadline
 from jackfield.kernel.dataclass import dataclass, field
 from jackfield.kernel.errors import Detail, InvalidConnection, JackfieldError, Rejected, Sent, Unavailable
+from jackfield.kernel.interrupts import let_out
 from jackfield.kernel.secrecy import SecretHolder
 from jackfield.wire.connection import Target, WireSettings, connect
 from jackfield.wire.faults import Kind, WireFault, printable
 from jackfield.wire.guard import Guard
 from jackfield.wire.tls import client_context
+
+
+class Wire(Protocol):
+    """Connection on which a library works. ``failure`` is why it is of no use, if it is; ``ended`` is True once the server has ended it."""
+
+    deadline: Deadline
+    failure: OSError | None
+    ended: bool
+
 
 _HOST = {"minLength": 1, "maxLength": 253, "pattern": "^[A-Za-z0-9._:\\[\\]-]+$"}
 _PASSWORD = {"minLength": 1, "maxLength": 1000}
@@ -98,13 +110,16 @@ class Address(SecretHolder):
         :raises InvalidConnection: if the guard does not permit the server.
         :raises JackfieldError: if it is not reached, or TLS fails; nothing was sent.
         """
-        return TimedSocket(self.connect(guard, deadline, encrypted=encrypted), deadline)
+        return TimedSocket(self._connected(guard, deadline, encrypted=encrypted), deadline)
 
-    def connect(self, guard: Guard, deadline: Deadline, *, encrypted: bool = True) -> socket.socket:
+    def connect(self, guard: Guard, deadline: Deadline, *, encrypted: bool = True) -> CountedSocket:
         """Connect as ``reach`` does, for a library that waits in a thread of its own.
 
         :raises JackfieldError: as ``reach`` does.
         """
+        return CountedSocket(self._connected(guard, deadline, encrypted=encrypted), deadline)
+
+    def _connected(self, guard: Guard, deadline: Deadline, *, encrypted: bool) -> socket.socket:
         scheme = "https" if encrypted and self.tls != DISABLE else "tcp"
         settings = WireSettings(guard, "/hostname", tls=self.trust)
         try:
@@ -145,7 +160,59 @@ def lost(said: str, place: str, sent: Sent = Sent.NOTHING) -> JackfieldError:
     return Unavailable(f"{place} cannot be reached or ended the connection: {printable(said)}", sent=sent, hint=hint)
 
 
-def broken(sock: TimedSocket, place: str, sent: Sent) -> JackfieldError:
+def unreadable(place: str, sent: Sent) -> JackfieldError:
+    """Return the error for bytes that a library cannot read as an answer; ``sent`` is the state of the request."""
+    hint = "Check 'hostname' and 'port', and what answers there: it does not keep to its protocol."
+    return Unavailable(f"{place}: the server's answer cannot be read", sent=sent, hint=hint, repeatable=False)
+
+
+class Reading:
+    """Context manager around what sends a request and reads its answer with a library.
+
+    Whatever is raised there becomes an error with a code and with ``sent``, the state of the request. It says that the connection has ended
+    or failed, or else that the answer cannot be read: a hostile server may make a parser raise anything, even a ``MemoryError``.
+
+    Errors that have a code already go on, and those of ``passes``. By those of ``ends``, the library says that the connection has ended.
+    ``sent`` may be changed within the block, of several requests.
+    """
+
+    __slots__ = ("_ends", "_passes", "_place", "_sock", "sent")
+
+    def __init__(
+        self, sock: Wire | None, place: str, sent: Sent, passes: tuple[type[Exception], ...] = (), ends: tuple[type[Exception], ...] = ()
+    ) -> None:
+        self._sock, self._place, self.sent = sock, place, sent
+        self._passes: tuple[type[Exception], ...] = (JackfieldError, *passes)
+        self._ends: tuple[type[Exception], ...] = (OSError, EOFError, *ends)
+
+    def __enter__(self) -> None:
+        """Enter the block."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if not isinstance(error, Exception) or isinstance(error, self._passes):
+            return
+        let_out(error)
+        error.__traceback__ = None  # its frames hold what has arrived
+        sock = self._sock
+        if sock is None or (sock.failure is None and not sock.ended and not isinstance(error, self._ends)):
+            raise unreadable(self._place, self.sent) from None
+        raise broken(sock, self._place, self.sent) from None
+
+
+@contextmanager
+def tried_once(is_sent: Callable[[], object] | None = None) -> Iterator[None]:
+    """Sign in within, so that what fails is not tried again once the login ``is_sent`` (from the beginning by default).
+
+    The server may have refused it without a word. What it says clearly is raised outside, and is tried again where it says that it may be.
+    """
+    try:
+        yield
+    except JackfieldError as error:
+        error.repeatable = error.repeatable and is_sent is not None and not is_sent()  # tried again, it may lock the user out
+        raise
+
+
+def broken(sock: Wire, place: str, sent: Sent) -> JackfieldError:
     """Return the error for an open connection on which a library has failed; ``sent`` is the state of its request."""
     failure = sock.failure
     if isinstance(failure, TimeoutError):

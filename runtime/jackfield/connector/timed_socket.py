@@ -1,12 +1,13 @@
-"""Socket for client libraries that block: each wait ends at the deadline of the call that it serves, and what arrives is bounded."""
+"""Sockets for client libraries that block: each wait ends at the deadline of the call that it serves, and what arrives is bounded."""
 
 from __future__ import annotations
 
+import errno
 import io
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from jackfield.connector.context import current_call
 from jackfield.kernel.secrecy import SecretHolder
@@ -23,15 +24,92 @@ T = TypeVar("T")
 
 MOST_ANSWER = 16 * 1024 * 1024
 """Bytes that a server may send for one call. Libraries hold an answer whole, however long a server says that it is."""
+_PIECE = 65_536
 _LOOK_SECONDS = 0.25
 """How often a wait looks whether the caller has left."""
 
 
 class TooMuchError(OSError):
-    """A server sent more than ``MOST_ANSWER`` bytes for one call."""
+    """A server sent more than is taken. It has a number, which libraries expect of an OSError."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(errno.EMSGSIZE, said)
+
+    def __str__(self) -> str:
+        return str(self.strerror)
 
 
-class TimedSocket(SecretHolder):
+class Intake:
+    """Count of what a server sends for one call.
+
+    ``failure`` is why its connection is of no use, which a library may hide in an exception of its own; ``ended`` is True once the server
+    has ended it.
+    """
+
+    failure: OSError | None = None
+    ended = False
+    _room = MOST_ANSWER
+
+    def renew(self) -> None:
+        """Begin another call, with room for its answers."""
+        self._room = MOST_ANSWER
+
+    def count(self, size: int) -> None:
+        """Count bytes that have arrived; none are the connection's end.
+
+        :raises TooMuchError: if there are more than one call may take.
+        """
+        self.ended = self.ended or not size
+        self._room -= size
+        if self._room < 0:
+            self.refuse(f"the server sent more than {MOST_ANSWER:,} bytes for one call")
+
+    def expect(self, size: int) -> None:
+        """Check what a server says that it will send, before a library makes room for it or waits for it.
+
+        :raises TooMuchError: if it is more than one call may take.
+        """
+        if size > MOST_ANSWER:
+            self.refuse(f"the server would send more than {MOST_ANSWER:,} bytes for one call")
+
+    def refuse(self, said: str) -> NoReturn:
+        """Take no more of the server's.
+
+        :raises TooMuchError: always.
+        """
+        self.failure = TooMuchError(said)
+        raise self.failure
+
+
+class CountedSocket(Intake, SecretHolder):
+    """Connected socket whose waits a library ends by itself, in a thread of its own: what arrives is bounded as in ``TimedSocket``."""
+
+    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
+        self._sock = sock
+        self.deadline = deadline
+        self.settimeout, self.send, self.getpeername, self.close = sock.settimeout, sock.send, sock.getpeername, sock.close
+
+    @property
+    def _closed(self) -> bool:
+        """True once it is closed, as paramiko asks any socket."""
+        return self._sock.fileno() < 0
+
+    def serve(self, deadline: Deadline) -> None:
+        """Begin another call, with its deadline and room for its answers."""
+        self.deadline = deadline
+        self.renew()
+
+    def recv(self, size: int) -> bytes:
+        """Wait for bytes; an empty text is the connection's end.
+
+        :raises TooMuchError: if the server has sent more than one call may take.
+        """
+        found = self._sock.recv(min(size, _PIECE))  # of so many bytes as are asked for, memory would be taken before one is there
+        self.count(len(found))
+        return found
+
+
+class TimedSocket(Intake, SecretHolder):
     """Connected socket whose waits end at ``deadline``, whatever a library sets; ``serve`` begins another call.
 
     ``obeys`` is True while a wait ends when the caller leaves: not while an answer is awaited that says whether something has changed.
@@ -39,15 +117,13 @@ class TimedSocket(SecretHolder):
 
     def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
         self._sock = sock
-        self._room = MOST_ANSWER
         self.deadline = deadline
         self.obeys = True
-        self.failure: OSError | None = None
-        """Failure that ended the connection, which a library may hide in an exception of its own; None if the server ended it."""
 
     def serve(self, deadline: Deadline) -> None:
         """Begin another call, with its deadline and room for its answers."""
-        self.deadline, self._room, self.obeys = deadline, MOST_ANSWER, True
+        self.deadline, self.obeys = deadline, True
+        self.renew()
 
     @property
     def is_quiet(self) -> bool:
@@ -73,7 +149,7 @@ class TimedSocket(SecretHolder):
         :raises TimeoutError: at the deadline; ``TooMuchError`` if the server has sent more than one call may take.
         """
         found = self._waited(lambda: self._sock.recv(size))
-        self._count(len(found))
+        self.count(len(found))
         return found
 
     def recv_into(self, buffer: Buffer, size: int = 0, flags: int = 0) -> int:
@@ -82,7 +158,7 @@ class TimedSocket(SecretHolder):
         :raises TimeoutError: as ``recv`` does.
         """
         found = self._waited(lambda: self._sock.recv_into(buffer, size, flags))
-        self._count(found)
+        self.count(found)
         return found
 
     def send(self, data: Buffer) -> int:
@@ -108,7 +184,7 @@ class TimedSocket(SecretHolder):
 
     def makefile(self, *_mode: Any, **_options: Any) -> io.BufferedReader:
         """Return a buffered file that reads from this socket; closing it does not close the socket."""
-        return io.BufferedReader(_Incoming(self))
+        return _Reader(_Incoming(self))
 
     def settimeout(self, _seconds: float | None) -> None:
         """Take a library's time limit; the deadline counts."""
@@ -161,12 +237,6 @@ class TimedSocket(SecretHolder):
             raise self.failure
         return left
 
-    def _count(self, size: int) -> None:
-        self._room -= size
-        if self._room < 0:
-            self.failure = TooMuchError(f"the server sent more than {MOST_ANSWER:,} bytes for one call")
-            raise self.failure
-
 
 class SocketSession:
     """Base of a session of a ``SessionPool`` over one ``TimedSocket``, which a subclass sets."""
@@ -201,10 +271,24 @@ class _Incoming(io.RawIOBase):
     """Bytes that arrive at a socket, as a file."""
 
     def __init__(self, sock: TimedSocket) -> None:
-        self._sock = sock
+        self.sock = sock
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Buffer, /) -> int:
-        return self._sock.recv_into(buffer)
+        return self.sock.recv_into(buffer)
+
+
+class _Reader(io.BufferedReader):
+    """Buffered file of what arrives. ``read`` takes memory for as many bytes as are asked for, before one is there."""
+
+    raw: _Incoming
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read so many bytes, unless a call takes no more than fewer.
+
+        :raises TooMuchError: if it does not.
+        """
+        self.raw.sock.expect(size or 0)
+        return super().read(size)

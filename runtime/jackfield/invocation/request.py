@@ -8,6 +8,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Literal
 
+from jackfield.kernel.clock import written
 from jackfield.kernel.dataclass import dataclass, field
 from jackfield.kernel.errors import Detail, InvalidInvocation, JackfieldError, unknown_members
 from jackfield.kernel.failures import Raised, attempt, value_of
@@ -215,8 +216,8 @@ def _connection_faults(data: Mapping[str, Any]) -> Iterator[Detail]:
 def _option_faults(data: Mapping[str, Any]) -> Iterator[Detail]:
     if "idempotencyKey" in data:
         key = data["idempotencyKey"]
-        if not isinstance(key, str) or not 1 <= len(key) <= 255 or not key.isascii() or not key.isprintable():
-            yield Detail("/idempotencyKey", "must be 1 to 255 printable ASCII characters", "pattern")
+        if not isinstance(key, str) or not 1 <= len(key) <= 255 or not key.isascii() or not key.isprintable() or key.isspace():
+            yield Detail("/idempotencyKey", "must be 1 to 255 printable ASCII characters, not only blanks", "pattern")
     for name, most in (("timeoutSeconds", MAX_TIMEOUT), ("jobTimeoutSeconds", MAX_JOB_TIMEOUT)):
         limit = data.get(name, most)
         number = isinstance(limit, int | float) and not isinstance(limit, bool)
@@ -271,7 +272,7 @@ def _moment(text: object) -> float | None:
     if not isinstance(text, str) or not _RFC_3339.fullmatch(text):
         return None
     try:
-        return datetime.fromisoformat(text.upper()).timestamp()
+        return written(datetime.fromisoformat(text.upper()))
     except (ValueError, OverflowError):
         return None
 

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from jackfield.kernel.dataclass import dataclass
-from jackfield.kernel.errors import InvalidInvocation, JackfieldError, Sent, TimedOut, Unavailable
+from jackfield.kernel.errors import Detail, InvalidInvocation, JackfieldError, Sent, TimedOut, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -214,6 +214,21 @@ def iso(at: float | None) -> str | None:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+_EARLIEST, _LATEST = -62_135_596_800.0, 253_402_300_799.999
+"""The years 1 to 9999 in UTC: the times that ``iso`` writes."""
+
+
+def written(found: datetime) -> float:
+    """Return a time as seconds since 1970. One without a zone is the machine's.
+
+    :raises ValueError: if it is outside of the years 1 to 9999 in UTC, so that no reader could show what is stored of it.
+    """
+    at = found.timestamp()
+    if not _EARLIEST <= at <= _LATEST:
+        raise ValueError("outside of the years 1 to 9999")
+    return at
+
+
 _UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 _SPAN = re.compile(r"(?a:((?:\d{1,18}(?:\.\d{0,18})?|\.\d{1,18})(?:e-?\d{1,2})?)(ms|[smhdw]?))\Z")
 _NUMBER = r"(?:(\d{1,9}(?:\.\d{1,9})?)%s)?"
@@ -222,6 +237,8 @@ _ISO_SPAN = re.compile(
 )
 _BARE = re.compile(r"[\s\d.e-]*\Z")
 _DATE = len("2031-01-31")
+_MEMBER = re.compile(r"(?:the parameter )?'(\w+)'")
+"""What messages call a member or a parameter, whose place details name."""
 _LONGEST = 100 * 365 * 86_400.0
 
 
@@ -253,7 +270,9 @@ def moment(text: str, now: float, direction: int, name: str, *, zone: tzinfo = U
     try:
         found = datetime.fromisoformat(text.strip())
         found += timedelta(days=1 if ends and len(text.strip()) <= _DATE else 0)
-        return (found if found.tzinfo else found.replace(tzinfo=zone)).timestamp()
+        return written(found if found.tzinfo else found.replace(tzinfo=zone))
     except (ValueError, OverflowError):
-        hint = "Write a span such as 30d, 12h or 90m, or a date such as 2031-01-31 or 2031-01-31T12:00:00Z."
-        raise InvalidInvocation(f"{name} '{text[:80]}' is neither a duration nor a date", hint=hint) from None
+        hint = "Write a span such as 30d, 12h or 90m, or a date such as 2031-01-31 or 2031-01-31T12:00:00Z, in the years 1 to 9999."
+        member = _MEMBER.fullmatch(name)
+        details = () if member is None else (Detail(f"/{member[1]}", "must be a duration or a date in the years 1 to 9999", "format"),)
+        raise InvalidInvocation(f"{name} '{text[:80]}' is neither a duration nor a date", details=details, hint=hint) from None

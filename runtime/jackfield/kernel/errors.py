@@ -144,12 +144,14 @@ class JackfieldError(Exception):
     omitted, the runtime derives it from the code once the operation has begun). ``retry_after`` is the wait in seconds that the provider
     requested, or until a paced call has its turn. ``stale_credentials``: new credentials may help. ``expired``: the connection's own
     credentials have expired, so that a person must replace them. ``repeatable``: a retry may help (it does not help with a certificate that
-    cannot be verified).
+    cannot be verified). ``done_before``: by this refusal the provider says that the request had been carried out before. It is a success
+    if an earlier attempt of the same call may have taken effect.
     """
 
     code: ClassVar[str] = "internal"
     retryable: bool = False
     expired: bool = False
+    done_before: bool = False
     keeps_key: bool = False
     """True if the failure is as final as a success: it keeps its idempotency key, and is replayed."""
     http_status: int = 500

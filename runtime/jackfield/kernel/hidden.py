@@ -1,20 +1,86 @@
-"""Characters that are not seen, or that hide or reorder others: strangers' texts lose them before people read them."""
+"""Characters that are not seen, or that hide or reorder others: strangers' texts lose them, or show them, before people read or decide."""
 
 from __future__ import annotations
 
-from unicodedata import category
+import re
+from functools import cache
 
-_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
-"""Categories of control, format (zero-width, bidirectional, tags from U+E0000), half and private characters, and separators of lines."""
+_HIDDEN = (
+    "["
+    "\x00-\x1f\x7f-\x9f"  # control characters
+    "\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff0-\ufffb"
+    "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"  # format characters
+    "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"  # letters and marks that show nothing
+    "\ufe00-\ufe0d\U000e0000-\U000e0fff"  # selectors and tags, which can spell a text; those of emoji are left
+    "\u2028\u2029"  # separators of lines
+    "\ud800-\udfff\ue000-\uf8ff\U000f0000-\U000ffffd\U00100000-\U0010fffd"  # half and private characters
+    "]"
+)
+_JOINERS = "\u200c\u200d"
+_COMPLEX = "\u0590"
+"""First letter of the scripts that are neither Latin, nor Greek, Cyrillic or Armenian."""
 
 
 def has_hidden(text: str, kept: str = "") -> bool:
     """Return True if a text has hidden characters other than those that are ``kept``."""
-    return any(one not in kept and category(one) in _HIDDEN for one in text)
+    if text.isascii() and text.isprintable():
+        return False
+    return any(found[0] not in kept for found in _hidden().finditer(text))
 
 
 def without_hidden(text: str, kept: str = "") -> str:
     """Return a text without hidden characters, but for those that are ``kept``."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(one for one in text if one in kept or category(one) not in _HIDDEN)
+    return _hidden().sub(lambda found: found[0] if found[0] in kept else "", text)
+
+
+def visible(text: str, kept: str = "\n") -> str:
+    """Return a text in which each hidden character is seen as an escape of JSON, but for those that are ``kept``. JSON that is shown so is
+    read as before."""
+    if text.isascii() and text.isprintable():
+        return text
+    return _hidden().sub(lambda found: found[0] if found[0] in kept else escape_of(found[0]), text)
+
+
+def escape_of(character: str) -> str:
+    """Return a character as JSON escapes it: as one or two units of UTF-16."""
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
+
+
+def hidden_parts(text: str, kept: str = "\n\r\t") -> list[str]:
+    """Part a text into pieces that are seen, at even places, and hidden characters, at odd ones. Joiners of emoji and of scripts that need
+    them are no hidden ones."""
+    if text.isascii() and text.isprintable():
+        return [text]
+    pieces, end = [""], 0
+    for found in _hidden().finditer(text):
+        if found[0] not in kept and not (found[0] in _JOINERS and text[: found.start()][-1:] >= _COMPLEX):
+            pieces[-1] += text[end : found.start()]
+            pieces += [found[0], ""]
+            end = found.end()
+    pieces[-1] += text[end:]
+    return pieces
+
+
+def trimmed(text: str) -> str:
+    """Return a text without white space and hidden characters at its ends: what a key was copied with."""
+    if "!" <= text[:1] <= "~" and "!" <= text[-1:] <= "~":
+        return text
+    start, end = 0, len(text)
+    while start < end and _is_blank(text[start]):
+        start += 1
+    while start < end and _is_blank(text[end - 1]):
+        end -= 1
+    return text[start:end]
+
+
+@cache
+def _hidden() -> re.Pattern[str]:
+    """Compile the characters once they are needed: not for texts in ASCII that can be printed, as most are."""
+    return re.compile(_HIDDEN)
+
+
+def _is_blank(character: str) -> bool:
+    return character.isspace() or _hidden().match(character) is not None

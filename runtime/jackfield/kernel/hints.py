@@ -30,6 +30,10 @@ def _of_members(text: str) -> Mapping[str, str]:
     return {**dict.fromkeys(("library", "cli", "http", "mcp"), text), "console": "See the text at each field."}
 
 
+def _of_all(text: str) -> Mapping[str, str]:
+    return dict.fromkeys(SURFACES, text)
+
+
 _STEPS: Mapping[str, Mapping[str, str]] = {
     "schedule_members": _of_members(
         "A schedule has 'name', 'invocation' and one of 'cron', 'every' and 'at'; 'timezone', 'missed' and 'overlap' are optional."
@@ -161,6 +165,10 @@ _STEPS: Mapping[str, Mapping[str, str]] = {
         f" and resolve it.  Do not run it again unasked: {_RATHER_TWICE}",
         "console": f"{_UNCLEAR}, then record the outcome on the invocation's page; {_RATHER_TWICE}",
     },
+    "send_again": _of_all("It may have taken effect. Its effect is the same however often it is sent: send the same call again."),
+    "send_again_keyed": _of_all(
+        "It may have taken effect. Call again with the same idempotencyKey: the provider knows by it what it has done before."
+    ),
     "settling": {
         "library": f"{_ASKED}: Result.wait() waits for the outcome of {{id}}, as does the same call with its key and wait=True.",
         "cli": f"{_ASKED}: 'jackfield invocations show {{id}}' has the outcome; the same command with its key and '--wait' waits for it.",

@@ -1,4 +1,4 @@
-"""This process on its machine: the folder of jackfield's data, standard output, files that are replaced as a whole, processor cores."""
+"""This process on its machine: its account, jackfield's folder, standard output, files that are replaced as a whole, processor cores."""
 
 from __future__ import annotations
 
@@ -18,6 +18,37 @@ CORES = frozenset(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") e
 """Cores that this process may use, as its parent has left them; empty on systems without affinities."""
 PIN = "JACKFIELD_PIN"
 _PR_SET_DUMPABLE = 4
+COMMAND_LINE = "cli"
+"""Kind of the accounts of a machine, as the journal and the audit log name who asks, approves and creates there: ``cli:ada``."""
+
+
+def account() -> str | None:
+    """Return the name of the account that this process runs as; variables such as LOGNAME can be forged."""
+    if sys.platform == "win32":
+        return os.environ.get("USERNAME")
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # an account without a name, as containers have
+        return f"uid-{os.getuid()}"
+
+
+def sudo_account() -> str:
+    """Return the account that ran ``sudo``; empty unless this is root, since others can forge SUDO_USER."""
+    return os.environ.get("SUDO_USER", "") if sys.platform != "win32" and os.getuid() == 0 else ""
+
+
+def account_key() -> str:
+    """Return ``cli:`` and the account that this process runs as."""
+    name = account()
+    return f"{COMMAND_LINE}:{name}" if name else COMMAND_LINE
+
+
+def account_keys() -> tuple[str, ...]:
+    """Return the account that this process runs as and, for root, the one that ran ``sudo``."""
+    sudo = sudo_account()
+    return (account_key(), f"{COMMAND_LINE}:{sudo}") if sudo else (account_key(),)
 
 
 def home(environment: Mapping[str, str]) -> str:

@@ -13,6 +13,8 @@ from html import escape
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
+from jackfield.kernel.hidden import escape_of, hidden_parts, visible
+
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
@@ -20,6 +22,12 @@ if TYPE_CHECKING:
 Attribute = str | int | float | bool | None
 _ADDRESSES = frozenset({"action", "data-options", "formaction", "href", "hx-get", "hx-post", "src"})
 """Attributes that hold a URL; a leading slash means this server."""
+_SAID = frozenset({"alt", "aria-label", "data-label", "data-message", "label", "placeholder", "title"})
+"""Attributes that people read or hear."""
+_UNMARKED = frozenset({"option", "title"})
+"""Elements that have texts alone."""
+_VERBATIM = frozenset({"script", "style", "textarea"})
+"""Elements whose text is taken as it is."""
 _EMPTY = frozenset({"br", "hr", "img", "input", "link", "meta"})
 _LOWEST = 6
 _PLAIN = re.compile(r"[^\\`*_\[\]<>&!\n]*")
@@ -68,20 +76,39 @@ class Tags:
         """Build an element. In attribute names, a trailing underscore is dropped and others become hyphens (``class_``, ``aria_label``).
         True renders an attribute without a value; False and None render none."""
         opened = f"<{name}{''.join(self._attribute(key, value) for key, value in attributes.items())}>"
-        return Markup(opened if name in _EMPTY else f"{opened}{self.join(children)}</{name}>")
+        if name in _EMPTY:
+            return Markup(opened)
+        written = self._escaped if name in _VERBATIM else self._said if name in _UNMARKED else self._marked
+        return Markup(f"{opened}{self._joined(children, written)}</{name}>")
 
     def join(self, nodes: Iterable[Node]) -> Markup:
         """Concatenate nodes."""
-        return Markup("".join(self._text(node) for node in nodes))
+        return self._joined(nodes, self._marked)
 
-    def _text(self, node: Node) -> str:
+    def _joined(self, nodes: Iterable[Node], written: Callable[[str | float], str]) -> Markup:
+        return Markup("".join(self._text(node, written) for node in nodes))
+
+    def _text(self, node: Node, written: Callable[[str | float], str]) -> str:
         if node is None:
             return ""
         if isinstance(node, Markup):
             return node
         if isinstance(node, str | int | float):
-            return self._escaped(node)
-        return self.join(node)
+            return written(node)
+        return self._joined(node, written)
+
+    def _marked(self, value: str | float) -> str:
+        """Escape a text, and mark its hidden characters: each is an element with its escape, which the text itself cannot be."""
+        pieces = hidden_parts(self._shown(str(value)))
+        if len(pieces) == 1:
+            return escape(pieces[0])
+        return "".join(
+            f'<span class="unseen-character" title="U+{ord(piece):04X}">{escape_of(piece)}</span>' if place % 2 else escape(piece)
+            for place, piece in enumerate(pieces)
+        )
+
+    def _said(self, value: str | float) -> str:
+        return self._escaped(visible(str(value)))
 
     def _attribute(self, key: str, value: Attribute) -> str:
         if value is None or value is False:
@@ -89,7 +116,7 @@ class Tags:
         name = key.removesuffix("_").replace("_", "-")
         if name in _ADDRESSES and isinstance(value, str):
             value = self._placed(value)
-        return f" {name}" if value is True else f' {name}="{self._escaped(value)}"'
+        return f" {name}" if value is True else f' {name}="{self._said(value) if name in _SAID else self._escaped(value)}"'
 
     def _escaped(self, value: str | float) -> str:
         """Escape a text. A lone surrogate, which JSON can hold and UTF-8 cannot, becomes a question mark, as in the HTTP API."""
@@ -169,7 +196,7 @@ def document(text: str, level: int, *, new_window: bool = False) -> Markup:
 def line(text: str, *, new_window: bool = False) -> Markup:
     """Render inline Markdown without paragraphs, such as the description of a field."""
     if _PLAIN.fullmatch(text):  # as most are, of which a page shows hundreds
-        return Markup(escape(text.strip(), quote=False))
+        return Markup(visible(escape(text.strip(), quote=False)))
     return _rendered(reader().parseInline(markdown(text).strip()), new_window=new_window)
 
 
@@ -206,7 +233,7 @@ def _rendered(tokens: Sequence[Token], *, new_window: bool) -> Markup:
             token.attrSet("rel", "noreferrer noopener")
             if new_window:
                 token.attrSet("target", "_blank")
-    return Markup(found.renderer.render(tokens, found.options, {}))
+    return Markup(visible(found.renderer.render(tokens, found.options, {})))
 
 
 def _with_safe_links(tokens: Iterable[Token]) -> Iterator[Token]:

@@ -107,7 +107,10 @@ class RateLimit:
         value = data.get("perSecond")
         if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < float("inf"):
             raise read.ManifestError(f"{where}: 'rateLimit.perSecond' must be a number above 0")
-        return cls(per_second=float(value))
+        try:
+            return cls(per_second=float(value))
+        except OverflowError:
+            raise read.ManifestError(f"{where}: 'rateLimit.perSecond' is too large") from None
 
 
 @dataclass(frozen=True, slots=True)

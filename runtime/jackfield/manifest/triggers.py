@@ -93,4 +93,7 @@ def _seconds(data: Json, name: str, usual: float, where: str) -> float:
     value = data.get(name, usual)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
         raise read.ManifestError(f"{where}: '{name}' must be a number above 0")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise read.ManifestError(f"{where}: '{name}' is too large") from None

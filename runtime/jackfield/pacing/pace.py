@@ -6,6 +6,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from jackfield.connector.context import Call, entered
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from jackfield.kernel.clock import Clock, Deadline
     from jackfield.wire.guard import OnlyHosts
 
+    Change = Callable[[Callable[[PaceState, float], Any]], Any]
     Shared = Callable[[tuple[str, str, str], Callable[[], Mapping[str, str]]], PaceRow]
 
 T = TypeVar("T")
@@ -223,7 +225,23 @@ class Pace(ProcessLocal):
 
         self._lease = self._change(settled)
 
-    def _change(self, change: Callable[[PaceState, float], T]) -> T:
+    def rides(self) -> bool:
+        """Return whether a request may be answered in the transaction that begins its call (``join``): the row allows that, and callers are
+        so few that none leases places. The request counts as made."""
+        if not self._row.rides:
+            return False
+        with self._mutex:
+            now = self._clock.monotonic()
+            if self._lease is not None or self._pending or now - self._asked_since < LEASE:
+                return False
+            self._asked, self._asked_since, self._demand = 0.0, now, self._demand / 2
+            return True
+
+    def join(self, transaction: Any, change: Callable[[PaceState, float], T]) -> T:
+        """Apply a change in a transaction of others. What is undone with it was seen, and no more."""
+        return self._change(change, partial(self._row.joined, transaction))
+
+    def _change(self, change: Callable[[PaceState, float], T], by: Change | None = None) -> T:
         def noted(state: PaceState, now: float) -> T:
             if self._free:
                 state.quota.note(self._free if self._clock.monotonic() - self._free_since < 1 else 0, now)
@@ -232,7 +250,8 @@ class Pace(ProcessLocal):
             self._line = (state.line.base, state.line.base_at, state.line.rate)
             return value
 
-        value, _, now = self._row.change(noted)
+        found: tuple[T, PaceState, float] = (by or self._row.change)(noted)
+        value, _, now = found
         self._ahead = self._row.ahead(now)
         self._seen_at = self._clock.monotonic()
         return value

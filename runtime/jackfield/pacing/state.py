@@ -321,6 +321,12 @@ _MEMBERS = {part: frozenset(part.__match_args__) - {"line", "quota"} for part in
 class PaceRow(Protocol):
     """State of one pace, changed by one caller at a time."""
 
+    rides: bool
+    """True if the state may change in a transaction of others, which nobody else would wait for."""
+
+    def joined(self, transaction: Any, change: Callable[[PaceState, float], T]) -> tuple[T, PaceState, float]:
+        """Apply ``change`` as ``change`` does, in a transaction of others."""
+
     def change(self, change: Callable[[PaceState, float], T]) -> tuple[T, PaceState, float]:
         """Apply ``change`` to the state at the present time; return its value, the new state and that time (seconds since 1970)."""
 
@@ -330,6 +336,8 @@ class PaceRow(Protocol):
 
 class MemoryRow(ProcessLocal):
     """State in this process."""
+
+    rides = False
 
     def __init__(self, clock: Clock, state: PaceState | None = None) -> None:
         self._clock = clock
@@ -341,6 +349,11 @@ class MemoryRow(ProcessLocal):
         with self._lock:
             now = self._clock.time()
             return change(self._state, now), self._state, now
+
+    def joined(self, transaction: Any, change: Callable[[PaceState, float], T]) -> tuple[T, PaceState, float]:
+        """Apply ``change``: no transaction undoes it."""
+        del transaction
+        return self.change(change)
 
     def ahead(self, _now: float) -> float:
         """Return the difference of this process's clocks."""

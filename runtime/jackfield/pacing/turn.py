@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from jackfield.connector.budget import Budget
     from jackfield.connector.context import Leases
     from jackfield.pacing.pace import Paces
+    from jackfield.pacing.state import PaceState
     from jackfield.wire.guard import OnlyHosts
 
 T = TypeVar("T")
@@ -78,6 +79,36 @@ class Caller(Protocol):
         """Delivery of a queued call; None for others."""
 
 
+class Ride:
+    """Turn that is taken in the transaction that begins its call, and corrected in the one that ends it.
+
+    - ``is_undone``: its place does not come due now, so that both are undone.
+    - ``late``: seconds by which the call has begun after its slot.
+    """
+
+    __slots__ = ("_pace", "_request", "_turn", "is_undone", "late")
+
+    def __init__(self, turn: Turn, pace: Pace, request: Request) -> None:
+        self._turn, self._pace, self._request = turn, pace, request
+        self.is_undone, self.late = False, 0.0
+
+    def take(self, transaction: Any) -> bool:
+        """Take the place; return False if it does not come due now."""
+        self._pace.join(transaction, partial(_ask, self._request))
+        grant, place = self._request.grant, self._request.grant.position
+        self.is_undone = grant.outcome != "granted" or (place is not None and self._pace.due_in(place) > _LEAD)
+        self._turn.rode(self, None if self.is_undone else place)
+        return not self.is_undone
+
+    def correct(self, transaction: Any) -> None:
+        """Move later slots by as much as the call has begun after its own."""
+        self._pace.join(transaction, lambda state, now: state.line.delayed(self.late, now))
+
+
+def _ask(request: Request, state: PaceState, now: float) -> None:
+    state.ask(request, now)
+
+
 class Turn:
     """Turn of one call at its provider: of its account if the action declares a budget that applies, else of the action over a connection.
 
@@ -93,6 +124,7 @@ class Turn:
         "_is_planned",
         "_paces",
         "_place",
+        "_ride",
         "_unread",
         "account",
         "is_ready",
@@ -118,6 +150,7 @@ class Turn:
         self._cost = 1.0
         self._granted_at = 0.0
         self._is_planned = False
+        self._ride: Ride | None = None
 
     @property
     def _only_hosts(self) -> OnlyHosts | None:
@@ -165,6 +198,27 @@ class Turn:
         self.is_ready = True
         return seconds <= _LEAD
 
+    def ride(self, values: Any, client: Any) -> Ride | None:
+        """Let the turn be taken with the begin of the call, if the account allows that and few call; None if it is to be taken before."""
+        budget, pace = self._action.budget, self.account
+        if (
+            budget is None
+            or pace is None
+            or self._call.claimed is not None
+            or not pace.rides()
+            or _tried(budget.warmup, client) is not None
+        ):
+            return None
+        self._cost = _tried(self._action.cost, values) or 1.0
+        self._is_planned = self.is_ready = True
+        self._ride = Ride(self, pace, Request(self._cost, self._call.deadline.remaining()))
+        return self._ride
+
+    def rode(self, ride: Ride, place: float | None) -> None:
+        """Take the place that a ride has found; if it is undone, the turn is to be taken as others are."""
+        self._place, self._granted_at, self.is_ready = place, self._call.deadline.clock.monotonic(), not ride.is_undone
+        self._ride = None if ride.is_undone else ride
+
     def mark(self) -> None:
         """Let the next place of a declared rate come due as if the call that has just ended had one."""
         if self.account is None and self.pace is not None:
@@ -202,7 +256,7 @@ class Turn:
         :raises Cancelled: if the invocation is cancelled meanwhile.
         """
         pace, place, deadline = self.account, self._place, self._call.deadline
-        self._place = None
+        ride, self._place, self._ride = self._ride, None, None
         if pace is None:
             return
         if place is None and deadline.clock.monotonic() - self._granted_at > _TOO_LATE:  # it was not paced when it asked, and may be now
@@ -216,7 +270,11 @@ class Turn:
             if seconds >= -_LATE:
                 return
             if seconds >= -_TOO_LATE:
-                pace.delayed(-seconds - _LATE)
+                late = -seconds - _LATE
+                if ride is None:
+                    pace.delayed(late)
+                else:
+                    ride.late = late
                 return
             grant = pace.ask(Request(self._cost, deadline.remaining(), again=True))
             if grant.outcome != "granted":

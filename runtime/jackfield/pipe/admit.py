@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from jackfield.connections.connection_lookup import Connections
@@ -19,6 +19,7 @@ from jackfield.kernel.bounded_cache import BoundedCache
 from jackfield.kernel.dataclass import dataclass, field
 from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInvocation, did_you_mean
 from jackfield.kernel.fork import ProcessLocal
+from jackfield.kernel.hidden import trimmed
 from jackfield.kernel.hints import NextStep
 from jackfield.kernel.secrecy import SecretHolder
 from jackfield.manifest.manifest import OAUTH_CLIENT, ActionManifest, ConnectionTypeManifest, Manifest
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
     from jackfield.invocation.provider_ids import Places
     from jackfield.kernel.walk import SecretPlaces
     from jackfield.schema import CompiledSchema
+
+_BRANCHES = ("allOf", "anyOf", "oneOf")
+_VERBATIM = ("password", "passphrase")
+"""Ends of names of secrets that a person has made up, whose ends may be white space."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -233,14 +238,18 @@ def _refers(values: Mapping[str, Any]) -> bool:
 
 
 def check_values(
-    kind: ConnectionTypeManifest, values: Mapping[str, Any], manifest: Manifest, schemas: Schemas, *, name: str | None = None
-) -> Mapping[str, Any]:
-    """Validate connection values against their type's schema and fill in defaults. Referenced secrets are validated when they are read.
-    ``name`` is the connection's: None for an inline one, empty for one that has none yet.
+    kind: ConnectionTypeManifest, values: Mapping[str, Any], manifest: Manifest, schemas: Schemas, *, name: str | None = None,
+    is_read: bool = False,
+) -> Mapping[str, Any]:  # fmt: skip
+    """Clean connection values, validate them against their type's schema and fill in defaults.
+
+    Referenced secrets are validated when they are read, and are as they were read (``is_read``). ``name`` is the connection's: None for an
+    inline one, empty for one that has none yet.
 
     :raises InvalidConnection: with all faults at once.
     """
     schema = schemas.find((manifest.key, manifest.version, "connection", kind.key), kind.schema, noun="value")
+    values = cleaned(kind.schema, values, cuts=not is_read)
     checked = schema.check(values)
     if not checked.details:
         return checked.value
@@ -258,6 +267,44 @@ def check_values(
         details=faults,
         hint=NextStep("connection_schema", connector=manifest.key, type=kind.key),
     )
+
+
+def is_blank(value: object) -> bool:
+    """Return whether a value is a text of nothing but white space and characters that are not seen."""
+    return isinstance(value, str) and not trimmed(value)
+
+
+def cleaned(schema: Mapping[str, Any], values: Mapping[str, Any], *, cuts: bool = True) -> Mapping[str, Any]:
+    """Return the values of a connection without white space and hidden characters at the ends of their texts, whichever way they came in.
+
+    A text of nothing else is no key: it is left out where the schema requires one, so that it is missing. Passwords and texts of several
+    lines keep their ends; so do all, unless it ``cuts``: secrets that a reference was read for.
+    """
+    fields, required = schema.get("properties", {}), set(_required(schema))
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        field = fields.get(name)
+        if isinstance(value, str):
+            text = trimmed(value)
+            if not text and name in required:
+                continue
+            found[name] = text if cuts and text and not _keeps_ends(name, field) else value
+        else:
+            found[name] = cleaned(field, value, cuts=cuts) if isinstance(value, Mapping) and isinstance(field, Mapping) else value
+    return found if found != values else values
+
+
+def _keeps_ends(name: object, field: object) -> bool:
+    is_of_lines = isinstance(field, Mapping) and field.get("x-jackfield", {}).get("multiline") is True
+    return is_of_lines or str(name).lower().endswith(_VERBATIM)
+
+
+def _required(schema: Mapping[str, Any]) -> Iterator[str]:
+    yield from schema.get("required", ())
+    for keyword in _BRANCHES:
+        for branch in schema.get(keyword, ()):
+            if isinstance(branch, Mapping):
+                yield from _required(branch)
 
 
 def _is_unread(fault: Detail, references: tuple[str, ...]) -> bool:

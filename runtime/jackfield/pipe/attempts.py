@@ -14,13 +14,13 @@ from jackfield.connector.reading import Events
 from jackfield.connector.streamed import store_files
 from jackfield.kernel.clock import Deadline, Share
 from jackfield.kernel.dataclass import dataclass, field, replace
-from jackfield.kernel.errors import Cancelled, Detail, InvalidOutput, JackfieldError, NotYet, RateLimited, Sent, TimedOut, Unavailable
+from jackfield.kernel.errors import Cancelled, Detail, InDoubt, InvalidOutput, JackfieldError, NotYet, RateLimited, Sent, Unavailable
 from jackfield.kernel.failures import CONTAINED, contained
 from jackfield.kernel.secrecy import Hidden, SecretHolder
 from jackfield.pacing.pace import pace_of
-from jackfield.pacing.turn import Turn
-from jackfield.pipe.errors_map import AUTHORS, counted, explained, in_doubt, judged, late, log_error, quoted, repeated, unproven, weigh
-from jackfield.pipe.evidence import DONE_BEFORE, Evidence, Remarks
+from jackfield.pacing.turn import Ride, Turn
+from jackfield.pipe.errors_map import AUTHORS, explained, in_doubt, judged, late, log_error, quoted, unproven, weigh
+from jackfield.pipe.evidence import DONE_BEFORE, Evidence, Remarks, done_before
 from jackfield.pipe.filling import Outputs
 from jackfield.pipe.masking import concealed, left
 from jackfield.pipe.on_time import GRACE
@@ -30,6 +30,7 @@ from jackfield.retry import BASE, Tries, may_repeat
 
 if TYPE_CHECKING:
     from jackfield.connector import Inputs
+    from jackfield.connector.budget import Budget
     from jackfield.manifest.manifest import Effect
     from jackfield.pipe.evidence import Dependencies
     from jackfield.pipe.open import OpenConnection
@@ -40,6 +41,7 @@ _NOT_BEGUN = "its connection type sets 'reports_begin', but an attempt ended wit
 _UNMAPPED = (
     "an exception that is in no error map ended an attempt without 'Call.begin()', so it counts as sent: raise InvalidInput or Rejected"
 )
+_STOPPED = "the call was interrupted, by its process, its caller or a time limit,"
 _MIN_TRY = 1.0
 """Minimum seconds for an attempt with a share of the time, if there is that much: the first one of a process imports the SDK, too."""
 _OPEN_FOR = 1.0
@@ -114,7 +116,7 @@ class Attempts(SecretHolder):
                 self.evidence.last, self.evidence.failures = before  # what opening has overcome ends nothing
                 return client
             error.sent = Sent.NOTHING  # a fault while opening is never in doubt
-            self._missed(error)
+            self.evidence.missed(error)
             await self._wait(tries, error)
 
     async def next_client(self) -> Any:
@@ -124,19 +126,36 @@ class Attempts(SecretHolder):
             client = await self.opened()
         return client
 
-    async def take_turn(self, last: JackfieldError | None = None, *, always: bool = False) -> None:
-        """Wait until shortly before the slot of the next attempt, as ``Turn.take`` does; of an account's slots with the client open."""
+    async def take_turn(self, last: JackfieldError | None = None, *, always: bool = False, rides: bool = False) -> Ride | None:
+        """Wait until shortly before the slot of the next attempt, as ``Turn.take`` does; of an account's slots with the client open.
+        ``rides``: let the turn be taken with the begin of the call instead, and return what does that, if it may be."""
         if self.turn.is_ready:
-            return
-        budget, client = self.plan.code.budget, None
-        if budget is not None and self.opening is not None:
-            client = await self.next_client()
-            await self.turn.find_account(budget, self.values, client, self.opening.cache)
-            if self.turn.account is not None:
-                self.turn.account.connection = self.opening.connection
+            return None
+        budget = self.plan.code.budget
+        client = None if budget is None or self.opening is None else await self._client_of_account(budget, self.opening)
+        if rides and (ride := self.turn.ride(self.values, client)) is not None:
+            self.client = client
+            return ride
         is_fresh = await self.turn.take(self.values, client, last, again=last is not None or self.count > 0, always=always)
         if client is not None and is_fresh:
             self.client = client
+        return None
+
+    async def ride(self) -> Ride | None:
+        """Let the turn be taken with the begin of the call; None if it is to be taken at the first attempt."""
+        budget = self.plan.code.budget
+        if budget is None or self.opening is None:
+            return None
+        self.client = await self._client_of_account(budget, self.opening)
+        return self.turn.ride(self.values, self.client)
+
+    async def _client_of_account(self, budget: Budget, opening: OpenConnection) -> Any:
+        """Find the account whose slots the call takes; return the client by which it was found."""
+        client = await self.next_client()
+        await self.turn.find_account(budget, self.values, client, opening.cache)
+        if self.turn.account is not None:
+            self.turn.account.connection = opening.connection
+        return client
 
     async def page(self, values: Inputs) -> Mapping[str, Any]:
         """Call the action for one page (or its whole output), with retries.
@@ -190,11 +209,14 @@ class Attempts(SecretHolder):
         self._weigh(error, call)
         if error.sent is not Sent.UNKNOWN:
             evidence.markers.pop(evidence.tried, None)
-        self._missed(error)
+        evidence.missed(error)
         await turn.failed(error, began)
         if evidence.unclear and error.code in code.repeat_ok:
             call.warn(DONE_BEFORE[error.code])
             return self._succeeded(call, started, dumped_or_fault(code.output())), None
+        if evidence.unclear and error.done_before and call.takes_unread:
+            self.unread = done_before(error)
+            return self._succeeded(call, started, _NOTHING), None
         evidence.failed += call.begun
         self._note(call, started, error.code)
         return _NOTHING, error
@@ -212,9 +234,7 @@ class Attempts(SecretHolder):
         self.evidence.doubtful = self.evidence.doubtful or bool(done) or (error.sent is Sent.UNKNOWN and self._ends_in_doubt(effect))
         if done and effect == "write":
             raise self.verdict(error)
-        if self.evidence.unclear and error.code in {"not_found", "conflict"}:
-            raise repeated(error)
-        self.evidence.unclear = self.evidence.unclear or (error.sent is Sent.UNKNOWN and effect == "idempotent")
+        self.evidence.unclear = self.evidence.unclear or (error.sent is Sent.UNKNOWN and effect != "read")
         if error.stale_credentials and error.sent is not Sent.UNKNOWN and not self.renewed and hasattr(client, "renew"):
             self.renewed = True
             client.renew()
@@ -264,27 +284,18 @@ class Attempts(SecretHolder):
             doubt.details = (*doubt.details, Detail("", f"the idempotency key sent to the provider was '{self.key.value}'"))
         return doubt
 
+    def final(self, error: JackfieldError) -> JackfieldError:
+        """Return the error that ends the call. One before the first attempt leaves the doubt of an earlier delivery."""
+        return self.verdict(error) if self.count == 0 and not isinstance(error, InDoubt | NotYet) else self.ended(error)
+
     def ended(self, error: JackfieldError) -> JackfieldError:
         """Return the error that ends the run, with its cause: if ``error`` says only that the deadline passed before the next attempt, that
-        is the failure before."""
-        last = self.evidence.last
-        if last is None:
-            return error
-        if isinstance(error, TimedOut) and error.unexplained and error.sent is Sent.NOTHING:
-            error = last
-        return (
-            counted(error, self.evidence.failures)
-            if error is last and self.evidence.failures > 1 and not isinstance(error, NotYet)
-            else error
-        )
+        is the failure before. It tells of an attempt that may have taken effect."""
+        return self.evidence.ended(error, has_key=self.plan.code.idempotent_by == "key" and not self._has_derived_key)
 
     def limits_unread(self, fault: Exception, client: Any, deadline: Deadline) -> None:
         """Note why the provider's limits could not be read. That ends no run, unless no time is left after it."""
-        self._missed(explained(self.plan.connector, fault, client, None, Call(deadline), self._log_error))
-
-    def _missed(self, error: JackfieldError) -> None:
-        if error.retryable and not (isinstance(error, TimedOut) and error.unexplained):
-            self.evidence.last, self.evidence.failures = error, self.evidence.failures + 1
+        self.evidence.missed(explained(self.plan.connector, fault, client, None, Call(deadline), self._log_error))
 
     def unusable(self, error: JackfieldError, output: Mapping[str, Any] | None = None) -> JackfieldError:
         """Return the error that ends a run whose answer cannot be used: an action that may have changed something has not just failed.
@@ -326,16 +337,16 @@ class Attempts(SecretHolder):
 
     def interrupted(self) -> JackfieldError:
         """End the run because its process or caller stops in the middle of it; the current attempt counts. Return the error."""
-        begun, leaves = self.evidence.doubtful or (self.current is not None and self.current.begun), self._ends_in_doubt(self.effect)
-        if self.current is not None and self.current.begun and self.since is not None:
+        is_begun, leaves = self.current is not None and self.current.begun, self._ends_in_doubt(self.effect)
+        begun, sent = self.evidence.doubtful or is_begun, Sent.UNKNOWN if is_begun else Sent.NOTHING
+        if self.current is not None and is_begun and self.since is not None:
             self.evidence.failed += 1
             self._note(self.current, self.since, "in_doubt" if leaves else "cancelled")
         if begun and leaves:
             self.evidence.doubtful = True
-            return self.verdict(
-                Unavailable("the call was interrupted, by its process, its caller or a time limit, before the response was recorded")
-            )
-        return Cancelled("the call was interrupted, by its process, its caller or a time limit, before it ended")
+            return self.verdict(Unavailable(f"{_STOPPED} before the response was recorded", sent=sent))
+        self.evidence.unclear = self.evidence.unclear or (is_begun and self.declared != "read")
+        return Cancelled(f"{_STOPPED} before it ended", sent=sent)
 
     def _note(self, call: Call, started: float, outcome: str) -> None:
         """Store the request id, and a line about this attempt for the journal (for the first hundred attempts)."""

@@ -77,7 +77,7 @@ async def find_over(
     invocation: Invocation, run: Run, manifest: Manifest, action: ActionManifest, known: Connections, catalog: Catalog,
     authorizer: Authorizer, targets: Targets, lenders: Lenders,
 ) -> Loan | None:  # fmt: skip
-    """Return the loan of a call that names a connection of another connector, and let it wait for a person where a rule asks.
+    """Return the loan of a call that names a connection of another connector.
 
     :raises NotAllowed: without a pattern that names action and connection, or if a rule forbids the call, or what it does at the lender.
     """
@@ -101,8 +101,8 @@ async def find_over(
     for request in asked:
         authorizer.require(request, note)
     target = replace(targets.find(stored, lender), inputs={})
-    run.asks = next((sentence for request in asked if (sentence := authorizer.asks(request)) is not None), None)
-    return Loan(target, lender, (method, url), all(request.effect == "read" for request in judged))
+    asks = next((sentence for request in asked if (sentence := authorizer.asks(request)) is not None), None)
+    return Loan(target, lender, (method, url), all(request.effect == "read" for request in judged), asks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +196,8 @@ class Loan:
     """Method and URL, as the call gives them."""
     reads: bool
     """True if the request only reads, by its method and by what the lender's actions declare."""
+    asks: str | None
+    """Rule that lets the call wait for a person's approval; None if there is none."""
 
     async def load(self, catalog: Catalog, waiter: Waiter) -> LoadedConnector:
         """Return the lender's code."""

@@ -8,12 +8,20 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from jackfield.callers.caller import seen_catalog
-from jackfield.kernel.dataclass import dataclass
-from jackfield.kernel.errors import Detail, InvalidInvocation, NotAllowed, UnknownAction, UnknownConnection, UnknownName, did_you_mean
+from jackfield.kernel.errors import (
+    ApprovalRequired,
+    Detail,
+    InvalidInvocation,
+    NotAllowed,
+    UnknownAction,
+    UnknownConnection,
+    UnknownName,
+    did_you_mean,
+)
 from jackfield.kernel.hints import NextStep
 
 if TYPE_CHECKING:
-    from jackfield.callers import Authorizer, Caller, Request, Rules
+    from jackfield.callers import Authorizer, Caller, Request
     from jackfield.catalog import Catalog
     from jackfield.connections.connection_lookup import Connections
     from jackfield.connections.named_connection import NamedConnection
@@ -30,26 +38,6 @@ NEEDS_APPROVAL, NOT_PERMITTED = "not looked: needs approval", "not looked: the r
 """Texts about looks for evidence that the rules do not let anybody make."""
 
 Note = Callable[[str], object]
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Conditions:
-    """Conditions under which a plan served a call: the moment before it was found, and the rules of the caller's token."""
-
-    moment: tuple[int, int, int]
-    rules: Rules | None
-    keeps: bool
-    """True if the workspace keeps the inputs of its invocations."""
-    is_guarded: bool
-    """True if suppressed recipients are refused."""
-    joins: bool
-    """True if an open twin answers a write without a key."""
-    limits: Mapping[str, float]
-    """Limits of the workspace."""
-    asks: str | None
-    """Rule that lets the call wait for a person's approval."""
-    settle: str
-    """What becomes of evidence about a doubt."""
 
 
 def find_action(manifest: Manifest, key: str, catalog: Catalog | None = None) -> ActionManifest:
@@ -269,3 +257,8 @@ def refuse_job_timeout(action: ActionManifest) -> None:
         raise InvalidInvocation(
             "1 member of the invocation is not valid", details=[detail], hint="Omit it; 'timeoutSeconds' limits the call."
         )
+
+
+def approval_required(rule: str, reason: str) -> ApprovalRequired:
+    """Return the error for a call that needs a person's approval and cannot wait for it, for a ``reason``."""
+    return ApprovalRequired(f"{rule}, and {reason}; nothing was sent", hint=NextStep("approval"))

@@ -102,7 +102,7 @@ def begins_at_once(plan: Plan, run: Run, clock: Clock) -> bool:
     """
     opening = plan.kept
     if (
-        run.asks is not None
+        run.terms.asks is not None
         or run.claimed is not None
         or opening is None
         or not plan.is_loaded

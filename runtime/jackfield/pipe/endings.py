@@ -11,6 +11,7 @@ from jackfield.kernel.failures import exhausted
 from jackfield.kernel.hints import OF_PROVIDERS
 from jackfield.kernel.interrupts import drop_frames
 from jackfield.pipe.errors_map import Unmapped, cause_of
+from jackfield.pipe.evidence import repeated
 from jackfield.pipe.masking import mask_names, masked_error
 from jackfield.pipe.settle import failed
 
@@ -43,9 +44,11 @@ def refused(run: Run, error: JackfieldError, workspace: str) -> Result:
     """End a call with an error."""
     attempts, plan = run.attempts, run.plan
     if attempts is not None:
-        error = attempts.ended(error)
+        error = attempts.final(error)
         if isinstance(error, Unauthenticated) and attempts.opening is not None:
             attempts.opening.forget_secrets()
+    elif plan is not None and run.claimed is not None and run.claimed.delivery > 1 and plan.action.effect == "idempotent":
+        error = repeated(error)  # an earlier delivery, whose process was lost, may have taken effect
     judged = plan is None and isinstance(error, InvalidConnection)  # the validation has redacted these values by their schema
     redactor = None if judged else run.redactor
     if redactor is not None and run.unfound is not None:
@@ -97,7 +100,11 @@ def _logged(run: Run, error: JackfieldError, workspace: str) -> JackfieldError:
     for known in (error, error.__cause__):
         if isinstance(known, Internal):
             log(run, getattr(known, "cause", known), workspace)
-    return _bug(run) if isinstance(error, Internal) else error
+    if not isinstance(error, Internal):
+        return error
+    bug = _bug(run)
+    bug.sent = error.sent
+    return bug if run.attempts is None else run.attempts.ended(bug)
 
 
 def _bug(run: Run) -> Internal:

@@ -195,27 +195,6 @@ def quoted(value: object) -> str:
     return text[:_MAX_QUOTED]
 
 
-def counted(error: JackfieldError, attempts: int) -> JackfieldError:
-    """Return a copy of ``error`` that says after how many attempts it ended the run. Callers who wait for one lease share its error."""
-    found = type(error).__new__(type(error))
-    found.__dict__.update(error.__dict__)
-    found.message = f"{error.message}, {attempts} attempts"
-    found.args, found.__cause__ = (found.message,), error.__cause__
-    return found
-
-
-def repeated(error: JackfieldError) -> JackfieldError:
-    """Add to ``error`` that an earlier attempt may have caused it: that attempt may have deleted or created the resource already."""
-    error.details = (
-        *error.details,
-        Detail("", "an earlier attempt had an unclear outcome and may have taken effect; this is the outcome of its retry"),
-    )
-    error.message = f"{error.message} (an earlier attempt may have taken effect)"
-    error.args = (error.message,)
-    error.hint = f"{error.hint or ''} Check with the provider whether the earlier attempt took effect.".strip()
-    return error
-
-
 def log_error(invocation: str, text: str, fault: Exception, redactor: Redactor | None, inputs: Mapping[str, Any]) -> None:
     """Log what an author's code has raised, redacted; with its traceback at DEBUG."""
     about = cause_of(fault, redactor, inputs, AUTHORS)

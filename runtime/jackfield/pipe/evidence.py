@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.connector.context import MAX_WARNINGS
 from jackfield.kernel.dataclass import dataclass, field
-from jackfield.kernel.errors import Detail
+from jackfield.kernel.errors import Cancelled, Detail, InDoubt, JackfieldError, NotYet, Sent, TimedOut
+from jackfield.kernel.hints import NextStep
 from jackfield.retry import Backoff
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from jackfield.connector.context import Answered, Call, Observe
     from jackfield.connector.evidence import Marker
     from jackfield.kernel.clock import Clock
-    from jackfield.kernel.errors import JackfieldError
     from jackfield.manifest.manifest import Effect
     from jackfield.pacing.pace import Paces
     from jackfield.pipe.ports import Files
@@ -29,8 +29,8 @@ DONE_BEFORE = {
     "conflict": "it exists already: an earlier attempt of this call may have made it, or somebody else has",
 }
 """Warnings of a success that a refusal of a repeated request stands for."""
-
-
+_EARLIER = Detail("", "an earlier attempt had an unclear outcome and may have taken effect; this is the outcome of its retry")
+_LAST = Detail("", "the outcome of the last attempt is unknown: it may have taken effect")
 EVERY = 0
 """Number of the marker that all attempts of a call carry whose repeats the provider knows by their key: their requests must be equal."""
 _MAX_LOGGED = 100
@@ -40,6 +40,43 @@ _MAX_LOGGED = 100
 def shares_marker(marker: Marker | None, declared: Effect, inputs: Mapping[str, Any]) -> bool:
     """Return whether all attempts of a call carry one marker: a provider compares the requests of one key."""
     return declared != "write" or (marker is not None and marker.is_shared(inputs))
+
+
+def counted(error: JackfieldError, attempts: int) -> JackfieldError:
+    """Return a copy of ``error`` that says after how many attempts it ended the run. Callers who wait for one lease share its error."""
+    return _copied(error, f"{error.message}, {attempts} attempts")
+
+
+def _copied(error: JackfieldError, message: str) -> JackfieldError:
+    found = type(error).__new__(type(error))
+    found.__dict__.update(error.__dict__)
+    found.message = message
+    found.args, found.__cause__ = (message,), error.__cause__
+    return found
+
+
+def repeated(error: JackfieldError, *, is_doubt: bool = False, has_key: bool = False) -> JackfieldError:
+    """Return a copy of ``error`` that says that an attempt may have taken effect: the one that it ended, if its outcome is unknown, or one
+    before. A refusal of a repeat is often due to that effect, whatever its code.
+
+    ``is_doubt``: a doubt is made of it, which says so of the last attempt itself. ``has_key``: the provider knows a key of the caller's.
+    """
+    is_last = error.sent is Sent.UNKNOWN
+    if isinstance(error, InDoubt) or (is_last and is_doubt) or {_EARLIER, _LAST} & {*error.details}:
+        return error
+    found = _copied(error, error.message + (" (it may have taken effect)" if is_last else " (an earlier attempt may have taken effect)"))
+    found.details = (*error.details, _LAST if is_last else _EARLIER)
+    if error.retryable or isinstance(error, Cancelled):
+        found.hint = NextStep("send_again_keyed" if has_key else "send_again")
+    else:
+        found.hint = f"{error.hint or ''} Check with the provider whether {'it' if is_last else 'the earlier attempt'} took effect.".strip()
+    return found
+
+
+def done_before(error: JackfieldError) -> Mapping[str, Any]:
+    """Return the warning of a success without output: an earlier attempt may have taken effect, and a later one was told that it had."""
+    text = f"an earlier attempt of this call had an unclear outcome, and its repeat was told that it had been done before: {error.message}"
+    return {"path": "", "message": f"{text}. The output is missing; somebody else may have done the same, or nothing was there."}
 
 
 @dataclass(slots=True)
@@ -53,7 +90,7 @@ class Evidence:
     doubtful: bool = False
     """True if an attempt may have taken effect that nobody may repeat."""
     unclear: bool = False
-    """True if an attempt of an idempotent action may have taken effect: its repeat may be told so."""
+    """True if an attempt that changes something may have taken effect, whatever is answered to a later one: that may be told so."""
     unannounced: bool = False
     """True once an attempt has succeeded without announcing a request: it may have needed none."""
     done: tuple[Answered, ...] = ()
@@ -86,6 +123,19 @@ class Evidence:
         if found is None:
             found = self.markers[number] = marking(number)
         return found
+
+    def missed(self, error: JackfieldError) -> None:
+        """Note a failure that may end the run later."""
+        if error.retryable and not (isinstance(error, TimedOut) and error.unexplained):
+            self.last, self.failures = error, self.failures + 1
+
+    def ended(self, error: JackfieldError, *, has_key: bool) -> JackfieldError:
+        """Return the error that ends the run, as ``Attempts.ended`` says. ``has_key``: the provider knows a key of the caller's."""
+        if self.last is not None and isinstance(error, TimedOut) and error.unexplained and error.sent is Sent.NOTHING:
+            error = self.last
+        if error is self.last and self.failures > 1 and not isinstance(error, NotYet):
+            error = counted(error, self.failures)
+        return repeated(error, is_doubt=self.doubtful, has_key=has_key) if self.unclear and not self.fetched else error
 
     def note(self, call: Call, step: str, started: float, ended: float, outcome: str) -> None:
         """Add the line of an attempt that had begun to the log."""

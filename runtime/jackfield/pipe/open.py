@@ -260,7 +260,7 @@ class Opener:
         """
         values = self._resolved(target, target.values)
         if values is not target.values:
-            values = check_values(target.kind, values, manifest, self._schemas, name=target.name)
+            values = check_values(target.kind, values, manifest, self._schemas, name=target.name, is_read=True)
         schema = target.kind.schema
 
         def hidden() -> frozenset[str]:

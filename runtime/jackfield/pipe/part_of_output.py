@@ -20,8 +20,8 @@ from jackfield.kernel.exact import result_json
 
 if TYPE_CHECKING:
     from jackfield.invocation import Result
+    from jackfield.pipe.call_records import Ended
     from jackfield.pipe.ports import Files
-    from jackfield.pipe.run import Run
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _NAME, _KIND = "output.json", "application/json"
@@ -44,16 +44,17 @@ _TYPES: tuple[tuple[type | tuple[type, ...], str], ...] = (
 )
 
 
-async def part_of_output(run: Run, result: Result, files: Files, workspace: str) -> Result:
+async def part_of_output(ended: Ended, files: Files, workspace: str) -> Result:
     """Return the Result of a call with the part of its output that the call asks for.
 
     - ``select``: its member ``selected`` has what the expression selects; with all of it, and a warning, if it cannot be applied.
     - ``maxBytes``: of an output with more bytes of JSON, ``truncated`` with its size, the file that has the whole, and its shape. With all
       of it, and a warning, where no file can be stored.
     """
-    asked, whole = run.invocation, result.output
+    run, result, whole = ended.run, ended.result, ended.result.output
     if whole is None:
         return result
+    asked = run.invocation
     if asked.select is not None:
         result = await run.waiter.compute(partial(selected, asked.select, result))
     if asked.max_bytes is None:
@@ -64,7 +65,7 @@ async def part_of_output(run: Run, result: Result, files: Files, workspace: str)
     if size <= asked.max_bytes:
         return result
     try:
-        _check_may_be_stored(run, whole, files)
+        _check_may_be_stored(ended.recorded, whole, files)
         content = await run.waiter.compute(partial(encoded, whole))
         file = await run.waiter.call(partial(_store_output, content, run.caller.name, files, workspace))
     except JackfieldError as error:
@@ -88,12 +89,12 @@ def fitted(result: Result, most: int, caller: str | None, files: Files, workspac
     return _truncated(result, size, file, whole, most)
 
 
-def _check_may_be_stored(run: Run, whole: object, files: Files) -> None:
+def _check_may_be_stored(recorded: Result, whole: object, files: Files) -> None:
     """Check that an output can be put into a file.
 
     :raises JackfieldError: with the reason why not.
     """
-    if run.recorded is not None and run.recorded.output != whole:
+    if recorded.output != whole:
         raise InvalidInvocation("it has secrets, which are stored nowhere")
     if not files.enabled:
         raise InvalidInvocation("there is no database to keep the rest")

@@ -20,7 +20,6 @@ from jackfield.kernel.fork import ProcessLocal
 from jackfield.kernel.secrecy import SecretHolder
 from jackfield.pipe.admit import Parts, PartsByType, bringable, check_serves, find_target
 from jackfield.pipe.call_rules import (
-    Conditions,
     asked_for,
     find_called,
     is_guarded,
@@ -30,6 +29,7 @@ from jackfield.pipe.call_rules import (
     sees_entry,
 )
 from jackfield.pipe.masking import stored_secrets
+from jackfield.pipe.run import NO_TERMS, Terms
 from jackfield.pipe.waiter import Until
 from jackfield.redaction.marks import secret_values
 from jackfield.redaction.redactor import Redactor
@@ -38,7 +38,7 @@ from jackfield.schema.steps import steps_of
 
 if TYPE_CHECKING:
     from jackfield.callers import Caller
-    from jackfield.callers.rules import Scope
+    from jackfield.callers.rules import Rules, Scope
     from jackfield.catalog import Catalog
     from jackfield.catalog.offering import Audience
     from jackfield.connections.connection_lookup import Connections
@@ -58,8 +58,11 @@ if TYPE_CHECKING:
     from jackfield.schema import CompiledSchema
     from jackfield.schema.cache import Schemas
 
-    Asked = tuple[Audience, Scope | None, bool, str, str | None, str, str | None]
-    """Audience, scope and remoteness of a caller; connector and its version, action and connection, as a call names them."""
+    Moment = tuple[int, int, int]
+    """Generations of the catalog, the rules and settings, and the connections."""
+    Asked = tuple[Audience, Scope | None, bool, bool, str, str | None, str, str | None]
+    """Audience, scope and remoteness of a caller; True if nothing is recorded, as of a look; connector and its version, action and
+    connection, as a call names them."""
 
 _NOTHING: Mapping[str, Any] = {}
 _UNJUDGED = 8_000
@@ -337,7 +340,7 @@ class Plans(ProcessLocal):
         """Keep no plans, also in a forked child: open connections are the parent's."""
         self._plans: BoundedCache[tuple[str, str, str, str | None], Plan] = BoundedCache(self._limit)
         self._parts = PartsByType(self._limit)
-        self._served: BoundedCache[Asked, tuple[Plan, Conditions]] = BoundedCache(self._limit)
+        self._served: BoundedCache[Asked, tuple[Plan, Moment, Rules | None, Terms, dict[int, Any]]] = BoundedCache(self._limit)
         self.lenders: Lenders = BoundedCache(100)
 
     def read(self, given: object, run: Run) -> Any:
@@ -402,43 +405,49 @@ class Plans(ProcessLocal):
         # equal as long as the catalog, the connections, the rules and the settings are as they were
         moment = self._catalog.generation, 0 if self._epoch is None else self._epoch(), self._known.generation
         over = name if isinstance(name, str | None) else ""
-        asked = (caller.audience, caller.scope, caller.remote, invocation.connector, invocation.connector_version, invocation.action, over)
+        wanted = (invocation.connector, invocation.connector_version, invocation.action, over)
+        asked = (caller.audience, caller.scope, caller.remote, record is None, *wanted)
         if record is not None:
             record.sees = partial(self._sees, caller)
         known = self._served.get(asked)
-        if known is not None and (at := known[1]).moment == moment and at.rules is caller.rules and caller.ended is None:
-            plan, keeps, run.is_guarded, run.limits, run.joins = known[0], at.keeps, at.is_guarded, at.limits, at.joins
-            run.meta.connector_version, run.asks, run.settle = plan.manifest.version, at.asks, at.settle
+        if known is not None and known[1] == moment and known[2] is caller.rules and caller.ended is None:
+            plan, *_, run.terms, run.chosen = known
+            run.meta.connector_version = plan.manifest.version
         else:
-            plan = await self._find_plan(invocation, run)
+            plan, run.terms = await self._find_plan(invocation, run)
             plan.found_at(moment)
-            settings = None if record is None else self._access.settings
             if record is not None:
                 record.fingerprints()
-            keeps = settings is not None and settings.keep_inputs
-            run.limits = _NOTHING if settings is None else settings.limits
-            run.joins = settings is not None and (caller.audience == "mcp" or (settings.twins or self._access.twins) == "join")
-            run.settle = "off" if settings is None else self._access.settle
-            if settings is not None and settings.guards:
-                run.is_guarded = is_guarded(settings, None if plan.target is None else plan.target.name, plan.action)
+                run.terms = self._terms_in_workspace(plan, caller, run.terms.asks)
             if isinstance(name, str | None) and caller.ended is None and not plan.is_unconnected and plan.loan is None:
-                found = Conditions(moment, caller.rules, keeps, run.is_guarded, run.joins, run.limits, run.asks, run.settle)
-                self._served.put(asked, (plan, found))
+                self._served.put(asked, (plan, moment, caller.rules, run.terms, run.chosen))
         if invocation.trace:
             require_trace(caller, None if record is None else record.rule)
         run.plan = plan
         if run.claimed is not None and plan.target is not None:
             run.claimed.require_own(plan.target.name, plan.target.id)
         if record is not None:
-            record.describe(plan.manifest, plan.action, None if plan.target is None else plan.target.name, keeps=keeps)
+            record.describe(plan.manifest, plan.action, None if plan.target is None else plan.target.name, keeps=run.terms.keeps)
         return plan
+
+    def _terms_in_workspace(self, plan: Plan, caller: Caller, asks: str | None) -> Terms:
+        """Return the terms of a call that the journal records.
+
+        :raises NotAllowed: if the workspace's guard has paused the connection.
+        """
+        settings = self._access.settings
+        guarded = bool(settings.guards) and is_guarded(settings, None if plan.target is None else plan.target.name, plan.action)
+        joins = caller.audience == "mcp" or (settings.twins or self._access.twins) == "join"
+        return Terms(settings.keep_inputs, guarded, joins, settings.limits, asks, self._access.settle)
 
     async def found_anew(self, invocation: Invocation, run: Run) -> Plan:
         """Find the plan of a call as ``find`` does, and keep nothing: the call is judged, and not made."""
-        run.plan = plan = await self._find_plan(invocation, run)
+        plan, run.terms = await self._find_plan(invocation, run)
+        run.plan = plan
         return plan
 
-    async def _find_plan(self, invocation: Invocation, run: Run) -> Plan:
+    async def _find_plan(self, invocation: Invocation, run: Run) -> tuple[Plan, Terms]:
+        """Find the plan of a call, and what the caller's rules say of it."""
         caller, record, known = run.caller, run.record, self._known
         if not self._access.storage.answers_locally:
             await run.waiter.ask(lambda: self._access.settings)
@@ -460,14 +469,14 @@ class Plans(ProcessLocal):
 
             loan = await find_over(invocation, run, manifest, action, known, catalog, authorizer, self.targets, self.lenders)
             if loan is not None:
-                return Plan(manifest, action, loan.target, self.targets.schemas, self.opener, loan)
+                return Plan(manifest, action, loan.target, self.targets.schemas, self.opener, loan), Terms(asks=loan.asks)
         find = partial(find_target, invocation, manifest, known, self.targets, caller.origin, authorizer, note)
         target = await run.waiter.call(find, inline_ok=known.answers_locally) if known.needs_store(invocation.connection) else find()
+        over: object = None if target is None else target.name or {}
         if action.allowed_with:
-            require_others(manifest, action, None if target is None else target.name or {}, authorizer, note)
-        if authorizer.may_ask:
-            run.asks = asked_for(manifest, action, None if target is None else target.name or {}, authorizer)
-        return self._of(manifest, action, target)
+            require_others(manifest, action, over, authorizer, note)
+        asks = asked_for(manifest, action, over, authorizer) if authorizer.may_ask else None
+        return self._of(manifest, action, target), NO_TERMS if asks is None else Terms(asks=asks)
 
     def over(self, invocation: Invocation, manifest: Manifest, caller: Caller) -> Plan:
         """Return the plan of an invocation that is to be made later; its connector and action are found and allowed.

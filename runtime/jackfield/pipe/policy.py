@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from jackfield.pipe.run import Run
 
 _LOG = logging.getLogger("jackfield.policy")
-_ONLY_READS = ("effect:write", "effect:idempotent")
+_ONLY_READS = ("effect:change",)
 _NONE = ("*",)
 _KINDS: Mapping[str, type] = {"allow": bool, "approve": bool, "reason": str, "withhold": list, "keep": list}
 """Members of a decision. One with another member may mean more by it than is known here, such as ``deny``."""
@@ -71,8 +71,8 @@ async def judge_call(plugins: Plugins, run: Run, dependencies: Dependencies) -> 
             said = verdict.get("reason")
             reason = f": {said[:500]}" if isinstance(said, str) and said.isprintable() else ""
             raise _refusal(reason)
-        if verdict.get("approve") is True and run.asks is None:
-            run.asks = "a policy asks for a person's approval"
+        if verdict.get("approve") is True and run.terms.asks is None:
+            run.terms = replace(run.terms, asks="a policy asks for a person's approval")
 
 
 async def judge_output(plugins: Plugins, run: Run, result: Result, dependencies: Dependencies, caller: Caller) -> Result:

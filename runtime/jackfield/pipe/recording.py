@@ -14,9 +14,8 @@ if TYPE_CHECKING:
     from jackfield.invocation import Enqueued, Invocation, Result
     from jackfield.invocation.claimed import ClaimedJob
     from jackfield.invocation.entry import Draft
-    from jackfield.pipe.attempts import Attempts
     from jackfield.pipe.evidence import Dependencies
-    from jackfield.pipe.plan import Plan, Plans
+    from jackfield.pipe.plan import Plans
     from jackfield.pipe.policy_steps import Step
     from jackfield.pipe.ports import Access
     from jackfield.pipe.record import Record
@@ -68,25 +67,54 @@ class Pipe(Protocol):
         """Opens a stored file, for ``Result.files``."""
 
     @property
-    def judges(self) -> bool:
-        """True if a policy judges calls and outputs."""
+    def policies(self) -> Policies:
+        """Policies of the calls, and of steps that are no calls."""
+
+    @property
+    def enter(self) -> Callable[[str], None]:
+        """Tells the plugins that observe stages which one a call enters."""
+
+    @property
+    def is_observed(self) -> bool:
+        """True if a plugin observes stages."""
+
+    @property
+    def in_thread(self) -> InThread:
+        """How a thread waits for the end of an invocation, for ``Result.wait``."""
+
+
+class Policies(Protocol):
+    """Policies of a workspace, for steps of calls that are made elsewhere.
+
+    - ``is_on``: True if this process has one.
+    """
+
+    is_on: bool
 
     @property
     def must_judge(self) -> bool:
         """True if a policy judges calls, or is to."""
 
-    def judge_step(self, step: Step, inputs: Mapping[str, Any]) -> None:
-        """Ask the policies whether a read may be made that is no call."""
+    def over(self, plugins: Any) -> Policies:
+        """Return the policies as other plugins ask them."""
 
     async def judge(self, run: Run) -> None:
-        """Ask the policies whether a call may be queued."""
+        """Ask whether a call may be queued."""
 
     async def judged(self, run: Run, result: Result, caller: Caller | None = None) -> Result:
-        """Return a Result without what the policies withhold of it from its ``caller``, by default the run's."""
+        """Return a Result without what they withhold of it from its ``caller``, by default the run's."""
 
-    @property
-    def in_thread(self) -> InThread:
-        """How a thread waits for the end of an invocation, for ``Result.wait``."""
+    def judged_choices(self, caller: Caller, about: Mapping[str, Any], fetch: Callable[[], list[dict[str, str]]]) -> list[dict[str, str]]:
+        """Return the choices of a form's field that they leave of those that ``fetch`` gets from the provider."""
+
+    def judge_step(self, step: Step, inputs: Mapping[str, Any]) -> None:
+        """Ask whether a read may be made that is no call."""
+
+    def left_of(self, step: Step, output: Any) -> Any:
+        """Return what they leave of what such a step has returned; None if that is nothing."""
+
+    def seen_by(self, caller: Caller) -> Caller:
+        """Return a caller who sees the connectors and actions that they leave."""
 
 
 class Recording(Protocol):
@@ -97,33 +125,6 @@ class Recording(Protocol):
 
         :raises InvalidInvocation: for an idempotency key, or a wish for an event, that nothing records.
         """
-
-    async def refuse_suppressed(self, plan: Plan, inputs: Mapping[str, Any], run: Run) -> None:
-        """Refuse a call over a guarded connection that would send to suppressed recipients.
-
-        :raises NotAllowed: with the place of each of these recipients.
-        """
-
-    async def followed(self, pipeline: Pipe, attempts: Attempts, handle: Mapping[str, Any]) -> Result:
-        """Store the handle of a job that has started, and wait for its end until the call's deadline."""
-
-    async def asked(self, pipeline: Pipe, given: RawInvocation, run: Run) -> Result | None:
-        """Let a call that needs a person's approval wait for it, and return its Result of status ``waiting``; None if it has one.
-
-        :raises ApprovalRequired: if it cannot wait.
-        :raises Cancelled: if it is not what was approved any more.
-        """
-
-    async def settled(self, pipeline: Pipe, run: Run, result: Result) -> Result:
-        """Return the Result of a call in doubt, which says whether evidence may still settle it. A call with ``onDoubt: "settle"`` looks
-        for that until its deadline. One that is answered with an earlier doubt waits for it as long as its caller waits for earlier
-        calls."""
-
-    def of_claimed(self, run: Run, error: Exception) -> Exception:
-        """Return the error that ends a call from the queue: one that was approved, and may not be made any more, was cancelled."""
-
-    def waited_by(self, pipeline: Pipe, result: Result) -> Result:
-        """Let a Result wait for the end of its invocation; return it."""
 
     def enqueue(self, pipeline: Pipe, given: RawInvocation, run: Run, on_queued: OnQueued | None) -> Coroutine[Any, Any, Result | str]:
         """Admit, check and queue an invocation. Return its id, or the Result that its idempotency key replays.

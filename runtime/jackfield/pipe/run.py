@@ -5,15 +5,17 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from jackfield.invocation import Invocation, Meta, Result, new_invocation_id
 from jackfield.invocation.file_references import GivenFiles
 from jackfield.kernel.clock import arrived as _arrived
 from jackfield.kernel.clock import monotonic
+from jackfield.kernel.dataclass import dataclass, field
 from jackfield.kernel.failures import attempt
 from jackfield.pipe.masking import covering
+from jackfield.pipe.points import NO_POINTS
 from jackfield.redaction.marks import hidden_values, leaves
 from jackfield.redaction.redactor import Redactor
 
@@ -42,6 +44,28 @@ _BETWEEN = 0.1
 """Seconds between two reports of an action's own progress, at least."""
 _TOLD = 1.0
 """Seconds of a wait from which on a caller who follows the call is told of it."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Terms:
+    """Terms of one call. Calls with the same plan and caller share them while catalog, connections, rules and settings are as they were."""
+
+    keeps: bool = False
+    """True if the workspace keeps the inputs of its invocations."""
+    is_guarded: bool = False
+    """True if suppressed recipients are refused."""
+    joins: bool = False
+    """True if an equal write of the same caller that is open answers it, unless it has a key."""
+    limits: Mapping[str, float] = field(default_factory=dict)
+    """Limits of the workspace."""
+    asks: str | None = None
+    """Rule that lets the call wait for a person's approval; None if there is none."""
+    settle: str = "off"
+    """What becomes of evidence about a doubt of the workspace: ``off``, ``show`` or ``on``."""
+
+
+NO_TERMS = Terms()
+"""Terms of a call whose plan was not found yet, and of one in a workspace without settings."""
 
 
 class Planned(Protocol):
@@ -79,6 +103,9 @@ class Attempting(Protocol):
     def ended(self, error: JackfieldError) -> JackfieldError:
         """Return the error that ends the run, with its cause."""
 
+    def final(self, error: JackfieldError) -> JackfieldError:
+        """Return the error that ends the call, also before its first attempt."""
+
     def interrupted(self) -> JackfieldError:
         """Return the error of a run that its caller or process stops."""
 
@@ -101,29 +128,28 @@ class Run:
     - ``follow``: is told the progress of the call while the caller waits.
     - ``given``: files that the caller passed as objects of Python, by the ids that stand for them in ``inputs``.
     - ``sources``: files that the action reads as streams, by id.
-    - ``settle``: what becomes of evidence about a doubt of the workspace: ``off``, ``show`` or ``on``.
     - ``settles``: the outcome is committed before the caller gets it, unless other calls run; until a process of ours ends, it may wait.
     - ``recorded``: the Result for the journal, where that differs from what the caller is shown.
     - ``arrived``: when its request arrived, by the runtime's monotonic clock; its deadline begins then. None: when it is run.
     - ``channel``: takes the events that the action hands on, if the caller asked for them.
-    - ``is_guarded``: suppressed recipients are refused.
-    - ``joins``: an equal write of the same caller that is open answers it, unless it has a key.
     - ``ask_caller``: gets from the caller what a provider asks a person; None if the caller cannot be asked.
-    - ``asks``: the rule that lets the call wait for a person's approval; None if there is none.
-    - ``limits``: those of the workspace; ``is_counted``: the call is one of those that run in a workspace that limits their number.
     - ``returned``: the ids of the files that it has stored of its output.
     - ``conceals``: a policy may withhold what the provider answered: no error quotes it, and its exchanges are kept without it.
     - ``undecided``: an output that no policy has decided on, for the journal, with what goes with it; None if there is none.
+    - ``parts``: the parts of gates in the call, once its plan is found, and at which ``points`` they act.
+    - ``chosen``: gates of calls with the same plan and terms, by the shape of the call.
+    - ``terms``: what the workspace and the caller's rules say of the call, once its plan is found.
     - ``unfound``: returns the redactor of the named connection's secrets; set until connector and action are found.
     """
 
     __slots__ = (
-        "arrived", "ask_caller", "asks", "attempts", "caller", "cancelled", "channel", "claimed", "conceals", "deadline", "follow",
-        "given", "handled", "holds_objects", "inputs", "invocation", "is_counted", "is_guarded", "joins", "limits", "meta", "plan",
-        "record", "recorded", "returned", "settle", "settles", "sources", "started", "tries", "undecided", "unfound", "wait", "waiter",
+        "arrived", "ask_caller", "attempts", "caller", "cancelled", "channel", "chosen", "claimed", "conceals", "deadline", "follow",
+        "given", "handled", "holds_objects", "inputs", "invocation", "meta", "parts", "plan", "points",
+        "record", "recorded", "returned", "settles", "sources", "started", "terms", "tries", "undecided", "unfound", "wait", "waiter",
     )  # fmt: skip
     invocation: Invocation
     deadline: Deadline
+    parts: Sequence[Any]
 
     def __init__(
         self,
@@ -140,7 +166,6 @@ class Run:
         self.arrived = _arrived() if arrived is None and claimed is None else arrived
         self.waiter, self.caller, self.wait, self.claimed, self.follow = waiter, caller, wait, claimed, follow
         self.settles = settles
-        self.settle = "off"
         self.tries: int | None = None
         self.ask_caller: AskCaller | None = None
         self.channel: Channel | None = None
@@ -152,12 +177,13 @@ class Run:
         self.record: Record | None = None
         self.attempts: Attempting | None = None
         self.recorded: Result | None = None
-        self.is_guarded = self.is_counted = self.holds_objects = self.joins = self.conceals = False
-        self.limits: Mapping[str, float] = {}
+        self.holds_objects = self.conceals = False
+        self.terms = NO_TERMS
+        self.points, self.parts = NO_POINTS, ()
+        self.chosen: dict[int, Any] = {}
         self.inputs: Mapping[str, Any] = {}
         self.given = GivenFiles()
         self.sources: Mapping[str, FileSource] = {}
-        self.asks: str | None = None
         self.returned: tuple[str, ...] = ()
         self.undecided: Mapping[str, Any] | None = None
         self.unfound: Callable[[], Redactor | None] | None = None
@@ -204,7 +230,7 @@ class Run:
 
     def release(self) -> None:
         """Release what refers back to this call once it has ended: cycles would keep its inputs and output until a garbage collection."""
-        self.record, attempts = None, self.attempts
+        self.record, attempts, self.parts, self.points = None, self.attempts, (), NO_POINTS
         if attempts is not None:
             del attempts.run, attempts.turn
             attempts.current = None

@@ -24,6 +24,8 @@ from jackfield.redaction.redactor import Redactor
 from jackfield.schema.json_values import is_json, to_json
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from jackfield.pipe.attempts import Attempts
     from jackfield.pipe.plan import Plan
 
@@ -158,9 +160,7 @@ def settled(attempts: Attempts, output: Mapping[str, Any]) -> Result:
     if attempts.unread is not None:
         meta.complete = None
     elif paging is not None:
-        from jackfield.pipe.paging import next_inputs
-
-        meta.next = next_inputs(paging, attempts.inputs, shown)
+        meta.next = _paging().next_inputs(paging, attempts.inputs, shown)
     if run.invocation.partial == "fail":
         _refuse_part(attempts, output)
     result = Result("succeeded", run.ended(), output=shown if attempts.unread is None else None)
@@ -206,10 +206,15 @@ def _shown(attempts: Attempts, output: Mapping[str, Any]) -> tuple[Mapping[str, 
     if paging is None or attempts.unread is not None:
         return mask.masked(output)
     if (following := paging.following(output)) is not None and mask.holds_token(following):
-        from jackfield.pipe.paging import secret_token
-
-        raise attempts.unusable(secret_token())
+        raise attempts.unusable(_paging().secret_token())
     return mask.masked(output, paging.found(output))
+
+
+def _paging() -> ModuleType:
+    """Return the module of lists: most actions have none."""
+    from jackfield.pipe import paging
+
+    return paging
 
 
 def _masked(output: Mapping[str, Any], plan: Plan) -> Any:

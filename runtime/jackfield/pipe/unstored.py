@@ -12,16 +12,13 @@ from jackfield.callers.rules import Rules
 from jackfield.connections.connection_lookup import barred_paths
 from jackfield.invocation import MAX_BYTES
 from jackfield.kernel.database_urls import NONE, no_database
-from jackfield.kernel.errors import ApprovalRequired, Detail, InvalidInvocation
-from jackfield.kernel.hints import NextStep
+from jackfield.kernel.errors import Detail, InvalidInvocation
 from jackfield.pipe.run import Run
 from jackfield.pipe.settle import failed
 from jackfield.wire.guard import allowed_hosts
 
 if TYPE_CHECKING:
     from jackfield.invocation import Enqueued, Invocation, Result
-    from jackfield.pipe.attempts import Attempts
-    from jackfield.pipe.plan import Plan
     from jackfield.pipe.ports import Storage
     from jackfield.pipe.recording import Pipe, RawInvocation
     from jackfield.pipe.waiter import Waiter
@@ -171,39 +168,6 @@ class Unrecorded:
         if invocation.context.get("notify"):
             raise _refused("/context/notify", "events need a database", "notify", self._advice())
 
-    async def refuse_suppressed(self, plan: Plan, inputs: Mapping[str, Any], run: Run) -> None:
-        """Refuse nothing: without a database, no connection has a guard."""
-
-    async def asked(self, pipeline: Pipe, given: RawInvocation, run: Run) -> NoReturn:
-        """Refuse a call that needs a person's approval: it cannot be kept until then.
-
-        :raises ApprovalRequired: always.
-        """
-        del pipeline, given
-        raise approval_required(run.asks or "", "this runtime has no journal")
-
-    async def settled(self, pipeline: Pipe, run: Run, result: Result) -> Result:
-        """Return the Result: nothing was kept by which evidence could be found."""
-        del pipeline, run
-        return result
-
-    def of_claimed(self, run: Run, error: Exception) -> Exception:
-        """Return the error: nothing was queued."""
-        del run
-        return error
-
-    def waited_by(self, pipeline: Pipe, result: Result) -> Result:
-        """Return the Result: nothing waits."""
-        del pipeline
-        return result
-
-    async def followed(self, pipeline: Pipe, attempts: Attempts, handle: Mapping[str, Any]) -> Result:
-        """Poll the job within its call."""
-        from jackfield.pipe.job_steps import followed_here
-
-        del pipeline
-        return await followed_here(attempts, handle)
-
     def enqueue_many(self, pipeline: Pipe, given: Iterable[RawInvocation], caller: Caller, waiter: Waiter) -> list[Enqueued | Result]:
         """Refuse each invocation by a Result of its own."""
         del pipeline
@@ -213,11 +177,6 @@ class Unrecorded:
         raise _unrecorded(self._advice())
 
     enqueue = prepared = cancel = awaited = polled = _refuse
-
-
-def approval_required(rule: str, reason: str) -> ApprovalRequired:
-    """Return the error for a call that needs a person's approval and cannot wait for it, for a ``reason``."""
-    return ApprovalRequired(f"{rule}, and {reason}; nothing was sent", hint=NextStep("approval"))
 
 
 def _refused(path: str, need: str, member: str, advice: str) -> InvalidInvocation:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote_plus
 
+from jackfield.kernel.codings import decoded
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.secrecy import without_password
 from jackfield.redaction.marks import MASK
@@ -89,7 +89,7 @@ def masked_body(content: bytes, size: int, fields: Iterable[tuple[bytes, bytes]]
     """
     said = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in fields}
     is_cut = size > len(content)
-    plain = _decoded(content, said.get("content-encoding", ""))
+    plain = decoded(content, said.get("content-encoding", ""), _LARGEST)
     kind = said.get("content-type", "").lower()
     if plain is None or len(plain) > _LARGEST:
         plain, is_cut = (None, is_cut) if plain is None else (plain[:_LARGEST], True)
@@ -106,21 +106,6 @@ def masked_body(content: bytes, size: int, fields: Iterable[tuple[bytes, bytes]]
 
 _MOST_WRITTEN = 24
 """Characters that an encoder makes of one at most: two escapes as in JSON."""
-
-
-def _decoded(content: bytes, coding: str) -> bytes | None:
-    """Undo a body's coding, as far as there is something of it; None if it is unknown."""
-    names = [name for part in coding.lower().split(",") if (name := part.strip()) not in {"", "identity"}]
-    if not names:
-        return content
-    if names not in (["gzip"], ["x-gzip"], ["deflate"]):
-        return None
-    for bits in (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS):  # gzip and zlib by their heads; deflate without one (RFC 9110 §8.4.1.2)
-        try:
-            return zlib.decompressobj(bits).decompress(content, _LARGEST + 1)
-        except zlib.error:
-            continue
-    return None
 
 
 def _body_text(content: bytes, kind: str, *, is_cut: bool) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 
+from jackfield.kernel.hidden import trimmed
 from jackfield.kernel.secrecy import SecretHolder
 
 
@@ -211,8 +212,8 @@ class Form(SecretHolder):
 
 def _needles(secret: str) -> Iterator[Needle]:
     # Keys are trimmed before use (docs/reference/connectors/aws-ses.md), so a provider's response contains the trimmed secret.
-    for trimmed in dict.fromkeys((secret, secret.strip())):
-        forms = normal_forms(trimmed)
+    for part in dict.fromkeys((secret, secret.strip(), trimmed(secret))):
+        forms = normal_forms(part)
         short = min(map(len, forms)) < SHORT
         for text in (text for form in forms for text in line_forms(form)):
             yield from _tokens(text) if short or len(text) < SHORT else _anywhere(text)
@@ -269,8 +270,8 @@ def encodings(secret: str) -> Iterator[Needle]:
 
 def words(secret: str) -> Iterator[Needle]:
     """Yield the needles of a secret as a whole token, in the spellings of texts: not in hexadecimal or Base64."""
-    for trimmed in dict.fromkeys((secret, secret.strip())):
-        for text in (text for form in normal_forms(trimmed) for text in line_forms(form)):
+    for part in dict.fromkeys((secret, secret.strip(), trimmed(secret))):
+        for text in (text for form in normal_forms(part) for text in line_forms(form)):
             yield from (Needle(form, token=True) for form in dict.fromkeys((text, *escaped(text))))
 
 

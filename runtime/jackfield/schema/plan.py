@@ -10,6 +10,7 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from jackfield.kernel.hidden import trimmed
 from jackfield.schema.json_types import MAX_DIGITS
 from jackfield.schema.json_values import is_json
 
@@ -119,10 +120,10 @@ def _copied(value: Json) -> Json:
 def text_step(*, trim: bool, lowercase: bool, kinds: frozenset[str]) -> Callable[[str], Json] | None:
     """Return the conversion for strings, or None. ``kinds`` are those to read a string as; empty if the schema accepts strings."""
     if kinds:
-        return lambda text: read_text(text.strip() if trim else text, kinds)
+        return lambda text: read_text(trimmed(text) if trim else text, kinds)
     if lowercase:
-        return lambda text: _lowered(text.strip() if trim else text)
-    return str.strip if trim else None
+        return lambda text: _lowered(trimmed(text) if trim else text)
+    return trimmed if trim else None
 
 
 def _lowered(text: str) -> str:

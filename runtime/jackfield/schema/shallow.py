@@ -56,8 +56,9 @@ class Shallow:
         self._places_of = {str(number): place for place, number in self._numbers.items()}
 
     def reference(self, place: str) -> str:
-        """Return the URI of the part that explains the schema at ``place``."""
-        return f"{SHALLOW}#/$defs/{self._numbers[place]}"
+        """Return the URI of the part that explains the schema at ``place``; true and false are none, and stay where they are."""
+        number = self._numbers.get(place)
+        return f"{NAME}#{quote(place)}" if number is None else f"{SHALLOW}#/$defs/{number}"
 
     def keyword_at(self, location: str) -> str:
         """Return the pointer to the keyword of the schema that an error's location stands for."""

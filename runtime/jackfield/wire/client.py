@@ -7,9 +7,9 @@ from functools import partial
 
 from jackfield.kernel.errors import JackfieldError, Sent
 from jackfield.kernel.secrecy import SecretHolder
-from jackfield.wire.connection import Connection, Limit, Target, WireSettings, connect, proxy_fields
+from jackfield.wire.connection import LOGIN_WANTED, Connection, Limit, Target, WireSettings, connect, proxy_fields
 from jackfield.wire.exchanges import Exchange, seen_exchange
-from jackfield.wire.faults import Kind, WireFault, garbled
+from jackfield.wire.faults import Kind, WireFault, garbled, login_refused
 from jackfield.wire.guard import require_reachable
 from jackfield.wire.head import Fields, values_of, write_head
 from jackfield.wire.pool import Pool
@@ -135,6 +135,9 @@ class Wire(SecretHolder):
         reply = Reply(connection.head(limit), method, connection, limit, partial(self._pool.put, target) if whole else None)
         if reply.status < _FIRST_FINAL:
             raise garbled("it speaks another protocol than was asked for")
+        proxy = self._settings.proxy
+        if reply.status == LOGIN_WANTED and proxy is not None and target.scheme == "http":
+            raise login_refused(proxy.authority.decode("ascii"), reply.fields)
         if not whole and reply.status < _REDIRECTION:
             raise WireFault(Kind.CUT, Sent.UNKNOWN, "it answered before it had read the request")
         return reply

@@ -16,7 +16,7 @@ from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import JackfieldError, Sent
 from jackfield.kernel.failures import OnFailure, Raised, attempt
 from jackfield.kernel.interrupts import let_out
-from jackfield.wire.faults import Kind, WireFault, broken, garbled, no_handshake, not_connected, printable, refuses_client
+from jackfield.wire.faults import Kind, WireFault, broken, garbled, login_refused, no_handshake, not_connected, printable, refuses_client
 from jackfield.wire.guard import ANYWHERE, Guard, connected
 from jackfield.wire.head import framing_of, head_end, read_head, write_head
 from jackfield.wire.tls import client_context
@@ -30,6 +30,8 @@ _READ = 65_536
 _RECORD = 16_384
 """Longest piece that TLS seals in one record (RFC 8446 §5.1). Of a longer one, records may have left when it reports a failure."""
 _SUCCESS = range(200, 300)
+LOGIN_WANTED = 407
+"""Status of a proxy that does not take the login, or wants one."""
 _INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)")
 """Beginning of a response that another one follows; 101 would end HTTP, which no request asks for."""
 _MOST_INTERIM = 1_000
@@ -268,7 +270,7 @@ def _connection(target: Target, settings: WireSettings, limit: Limit) -> Connect
         connection = Connection(_tcp(target, settings.guard.resolve, settings, limit))
     else:
         settings.guard.check(target.host, settings.guard_path)  # the proxy resolves the name, so this is all that can be checked
-        connection = Connection(_through_proxy(_tcp(proxy, ANYWHERE.addresses, settings, limit), target, settings, limit))
+        connection = Connection(_through_proxy(_tcp(proxy, ANYWHERE.addresses, settings, limit), proxy, target, settings, limit))
     if target.scheme == "https":
         connection.sock = _tls(connection.sock, target.host, settings, limit)
     return connection
@@ -298,7 +300,7 @@ def _tcp(target: Target, resolve: Resolve, settings: WireSettings, limit: Limit)
         raise not_connected(error) from error
 
 
-def _through_proxy(sock: socket.socket, target: Target, settings: WireSettings, limit: Limit) -> socket.socket:
+def _through_proxy(sock: socket.socket, proxy: Target, target: Target, settings: WireSettings, limit: Limit) -> socket.socket:
     """Ask the proxy for a tunnel to a TLS server (RFC 9110 §9.3.6); a request in clear text goes to the proxy itself."""
     if target.scheme != "https":
         return sock
@@ -312,11 +314,14 @@ def _through_proxy(sock: socket.socket, target: Target, settings: WireSettings, 
     try:
         connection.write(write_head("CONNECT", place, [(b"Host", place), *proxy_fields(settings.proxy_login)]), within)
         head = connection.head(within)
-        status = read_head(head)[1]
+        _, status, fields = read_head(head)
     except WireFault as error:
         sock.close()
         late = error.kind is Kind.LATE
         raise WireFault(Kind.CONNECT_LATE if late else Kind.PROXY, Sent.NOTHING, error.reason) from error
+    if status == LOGIN_WANTED:
+        sock.close()
+        raise login_refused(proxy.authority.decode("ascii"), fields)
     if status not in _SUCCESS:
         _refused(sock, printable(head.split(b"\n", 1)[0][9:].strip()))
     if connection.buffer:

@@ -24,7 +24,8 @@ MOST, LARGEST_BODY = 20, 64 * 1024
 _WORDS: Mapping[str, str] = {
     "resolve": "the name did not resolve", "refused": "the connection was refused", "unreachable": "the server could not be reached",
     "connect-late": "no connection in time", "certificate": "the certificate could not be verified", "tls": "the TLS handshake failed",
-    "proxy": "the proxy refused", "unsendable": "it could not be sent", "exhausted": "no memory or file descriptors were left",
+    "proxy": "the proxy refused", "proxy-login": "the proxy refused the login", "unsendable": "it could not be sent",
+    "exhausted": "no memory or file descriptors were left",
     "client-certificate": "the client's certificate was refused", "cut": "the connection broke", "late": "no answer in time",
     "garbled": "the answer is no HTTP", "large": "the answer is too large",
 }  # fmt: skip

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
+from collections.abc import Iterable
 from enum import StrEnum
 
 from jackfield.kernel.errors import Sent
@@ -13,6 +15,11 @@ _CLIENT_ALERTS = ("CERTIFICATE_REQUIRED", "BAD_CERTIFICATE", "UNSUPPORTED_CERTIF
                   "CERTIFICATE_UNKNOWN", "UNKNOWN_CA", "ACCESS_DENIED")  # fmt: skip
 """TLS alerts by which a server refuses a client's certificate. With TLS 1.3 they arrive after the first request was written, which the
 server has not read."""
+
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"?')
+_SCHEME = re.compile(r"(?:^|,)[ \t]*([A-Za-z][A-Za-z0-9-]{0,30})(?=[ \t]*(?:,|$)|[ \t]+[^=, \t])")
+"""Schemes of challenges, whose quoted strings are gone (RFC 9110 §11.6.1)."""
+_MOST_SCHEMES, _LONGEST = 10, 4_096
 
 
 class Kind(StrEnum):
@@ -25,6 +32,7 @@ class Kind(StrEnum):
     CERTIFICATE = "certificate"
     TLS = "tls"
     PROXY = "proxy"
+    PROXY_LOGIN = "proxy-login"
     UNSENDABLE = "unsendable"
     EXHAUSTED = "exhausted"
     CLIENT_CERTIFICATE = "client-certificate"
@@ -49,6 +57,18 @@ def printable(text: bytes | str) -> str:
     """Return the beginning of a text from outside, without control characters."""
     text = text.decode("latin-1") if isinstance(text, bytes) else text
     return "".join(character if character.isprintable() else " " for character in text[:200])
+
+
+def login_refused(proxy: str, fields: Iterable[tuple[bytes, bytes]] | None) -> WireFault:
+    """Return the fault for a proxy that answers 407: nothing has gone on to the server. The reason ends a sentence about the proxy.
+
+    ``fields`` are those of the answer, None where they are not known."""
+    if fields is None:
+        return WireFault(Kind.PROXY_LOGIN, Sent.NOTHING, f"'{printable(proxy)}' answered 407")
+    given = [value.decode("latin-1") for name, value in fields if name.lower() == b"proxy-authenticate"]
+    found = dict.fromkeys(scheme for value in given[:_MOST_SCHEMES] for scheme in _SCHEME.findall(_QUOTED.sub("", value[:_LONGEST])))
+    offers = ", ".join(list(found)[:_MOST_SCHEMES])
+    return WireFault(Kind.PROXY_LOGIN, Sent.NOTHING, f"'{printable(proxy)}' answered 407 and offers {offers or 'no way to sign in'}")
 
 
 def not_connected(error: BaseException) -> WireFault:

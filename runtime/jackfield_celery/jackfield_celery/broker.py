@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ssl
+from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from amqp.exceptions import MessageNacked
 from celery import Celery
 from kombu import Connection, Exchange
 from kombu import Queue as BrokerQueue
 from kombu.exceptions import KombuError
 
+from jackfield.kernel.errors import Unavailable
 from jackfield_celery.transport import DEAD, transport_of
 from jackfield_celery.urls import check
 
@@ -30,6 +33,8 @@ _LOOK_EVERY = 1.0
 bytes, and no connection, nothing else notices that. With the pauses between tries, all works five seconds after the network is back."""
 _PROBE = 1.0
 """Seconds that a probe waits for the broker."""
+_TRIAL = "jackfield.trial"
+"""Where probes publish: no queue of RabbitMQ, and a list of Redis that is deleted in the same step."""
 
 
 def queues(url: str) -> list[BrokerQueue]:
@@ -93,15 +98,47 @@ def _transport_options(url: str) -> dict[str, Any]:
 
 
 def warning(url: str) -> str | None:
-    """Ask the broker for a sign of life over a new connection, for a second; return what is wrong with it, None if it answers."""
+    """Do over a new connection what the queue does, for a second: connect, and let the broker take a message, in a place where nobody reads
+    it. Return what is wrong with a broker that does not answer, None if all is well.
+
+    :raises Unavailable: if it answers and takes no messages, such as one whose memory or disk is full, or a replica. It does not come back
+        by itself.
+    """
     short = {**_transport_options(url), "socket_timeout": _PROBE, "socket_connect_timeout": _PROBE}
     options = {"transport": transport_of(url), "transport_options": short, "ssl": _tls(url), "connect_timeout": _PROBE}
     connection = Connection(url, heartbeat=0, **options)
-    with connection:
+    errors = (*connection.connection_errors, *connection.channel_errors, KombuError, OSError)
+    try:
+        connection.ensure_connection(max_retries=1, interval_start=0, timeout=_PROBE / 2, reraise_as_library_errors=False)
+        refusal = _refusal(connection, url)
+    except errors as error:
+        return f"the broker is unavailable ({type(error).__name__}): queued invocations wait in the journal"
+    finally:
+        with suppress(*errors):
+            connection.collect(_PROBE)  # closes it without a word that a broker which reads nothing would have to answer
+    if refusal is not None:
+        text = f"the broker answers and takes no messages ({refusal}): queued invocations wait in the journal"
+        raise Unavailable(text, hint="Look at the broker: its memory, its disk, and whether it is a replica.")
+    return None
+
+
+def _refusal(connection: Connection, url: str) -> str | None:
+    """Return why a broker takes no message; None if it does. What is published is dropped at once: it is for no queue, or deleted."""
+    channel = connection.channel()
+    if _is_amqp(url):
+        message = channel.prepare_message("", content_encoding="utf-8")
         try:
-            connection.ensure_connection(max_retries=1, interval_start=0, timeout=_PROBE / 2, reraise_as_library_errors=False)
-        except (*connection.connection_errors, *connection.channel_errors, KombuError, OSError) as error:
-            return f"the broker is unavailable ({type(error).__name__}): queued invocations wait in the journal"
+            for _ in range(2):  # with an alarm, a node still takes the first message of a connection
+                channel.basic_publish_confirm(message, exchange="", routing_key=_TRIAL, confirm_timeout=_PROBE)
+        except MessageNacked:
+            return "it refuses them"
+        except TimeoutError:  # and reads nothing more of who publishes
+            return "it blocks who publishes"
+        return None
+    try:
+        channel.client.pipeline().lpush(_TRIAL, "").delete(_TRIAL).execute()
+    except channel.ResponseError as error:  # OOM, READONLY, MISCONF, NOREPLICAS, NOPERM
+        return str(error)[:200]
     return None
 
 

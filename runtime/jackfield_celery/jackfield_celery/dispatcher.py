@@ -14,6 +14,7 @@ from typing import Protocol
 from jackfield.kernel.errors import JackfieldError, Unavailable
 from jackfield.kernel.fork import ProcessLocal
 from jackfield_celery.outbox import Message, Outbox
+from jackfield_store.database.blocked import LOOP_FAULTS
 from jackfield_store.runtime.runtime_pool import RuntimePool
 
 _LOG = logging.getLogger("jackfield.queue")
@@ -96,10 +97,8 @@ class Dispatcher(ProcessLocal):
             try:
                 outbox = outbox or self._open_outbox()
                 pause = self._step(outbox)
-            except JackfieldError as error:
-                self._log_failure(_NOT_HANDED_OVER, error.message)
-            except (RuntimeError, MemoryError) as error:
-                self._log_failure(_NOT_HANDED_OVER, type(error).__name__)
+            except LOOP_FAULTS as error:  # what nobody has foreseen, too, must not end the thread
+                self._log_failure(_NOT_HANDED_OVER, error.message if isinstance(error, JackfieldError) else type(error).__name__)
             with suppress(Empty):
                 self._woken.get(timeout=pause)
         with suppress(JackfieldError):

@@ -22,6 +22,7 @@ from jackfield_celery.outbox import Message
 from jackfield_celery.publisher import CeleryPublisher
 from jackfield_celery.urls import check
 from jackfield_celery.worker import BusyError, Worker
+from jackfield_store.database.blocked import LOOP_FAULTS
 from jackfield_store.journal import Queue
 from jackfield_store.journal.instance import Instance
 from jackfield_store.queue.upkeep import EVERY, SHORTAGES, Upkeep
@@ -104,7 +105,7 @@ class CeleryEngine(ProcessLocal):
                     self._runtimes.watch()
                     self._upkeep = Upkeep(self._runtimes, self._open_queue())
                 self._upkeep.check(list(self._running.values()))
-            except (JackfieldError, RuntimeError, MemoryError) as error:
+            except LOOP_FAULTS as error:  # what nobody has foreseen, too, must not end the thread
                 self._log_failure(error)
                 self._stopped.wait(_PAUSE)
 
@@ -145,7 +146,7 @@ class CeleryEngine(ProcessLocal):
     def _run(self, claimed: Claimed) -> None:
         try:
             self._ended(self._runtimes.find(claimed.workspace).run(claimed))
-        except (PostponedError, JackfieldError, RuntimeError, MemoryError) as error:
+        except (PostponedError, *LOOP_FAULTS) as error:  # each of them ends the claim
             if isinstance(error, SHORTAGES):
                 self._stopped.wait(EVERY)
             try:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 
 from jackfield.kernel.clock import Clock
-from jackfield_store.database import Database
+from jackfield_store.database import Database, Row, Transaction
 from jackfield_store.database.blocked import BlockedWorkspaces
 from jackfield_store.database.shared_clock import SharedClock
 from jackfield_store.journal import statements as sql
@@ -16,6 +17,7 @@ from jackfield_store.journal.leadership import Leadership
 
 Message = tuple[str, str]
 """Workspace and id of an invocation: all that goes through a broker."""
+_RELEASE = "the release of queued invocations"
 
 
 class Outbox:
@@ -37,7 +39,8 @@ class Outbox:
         self._now = database.dialect.now
         self._leadership = Leadership(database, "queue", lost)
         budgets = Budgets(database, limits) if limits is not None else None
-        self._order = FairOrder(blocked or BlockedWorkspaces(database, clock), unreleased=True, budgets=budgets)
+        self._blocked = blocked or BlockedWorkspaces(database, clock)
+        self._order = FairOrder(self._blocked, unreleased=True, budgets=budgets)
 
     def lead(self) -> bool:
         """Take or renew the lease of the process that hands invocations over; return False if another process holds it."""
@@ -63,14 +66,22 @@ class Outbox:
         workspaces = self._order.waiting(self._database, limit, moments)
         if not workspaces:
             return []
-        rows = self._database.record(lambda transaction: self._order.due(transaction, workspaces, limit, moments))
+
+        def unit(names: Collection[str], transaction: Transaction) -> list[Row]:
+            return self._order.due(transaction, dict.fromkeys(names, limit), limit, moments)
+
+        rows = self._blocked.together(workspaces, _RELEASE, lambda names: self._database.record(partial(unit, names)))[:limit]
         return [(row.workspace, row.id) for row in rows]
 
     def mark(self, messages: Sequence[Message]) -> None:
         """Mark invocations as released, after the broker has confirmed their messages. Those that were claimed meanwhile stay so."""
         statement = sql.MARK_RELEASED.format(now=self._now)
-        values = [{"workspace": workspace, "id": identifier} for workspace, identifier in messages]
-        self._database.record(lambda transaction: sum(transaction.change(statement, one) for one in values))
+
+        def unit(names: Collection[str], transaction: Transaction) -> list[int]:
+            values = [{"workspace": workspace, "id": identifier} for workspace, identifier in messages if workspace in names]
+            return [transaction.change(statement, one) for one in values]
+
+        self._blocked.together((name for name, _ in messages), _RELEASE, lambda names: self._database.record(partial(unit, names)))
 
     def recall(self, age: float) -> int:
         """Release again, with the next selection, what was released ``age`` seconds ago and is not claimed: its message was lost."""

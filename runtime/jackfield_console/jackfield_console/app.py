@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -58,8 +59,9 @@ from jackfield_console import (
 from jackfield_console.invocation_steps import CALLS, LETTERS
 from jackfield_console.layout.assets import assets_route
 from jackfield_console.layout.components import fault_of, h, heading
+from jackfield_console.layout.drawn import ANEW, Moved, parted
 from jackfield_console.layout.page_request import PageRequest
-from jackfield_console.layout.shell import document, fragment, page, secured
+from jackfield_console.layout.shell import document, fragment, page, redirect, secured
 from jackfield_console.sign_in import ConsoleSessions, Found
 from jackfield_server.shared.browsers.cookies import csrf_token, same_token
 from jackfield_server.shared.operations.files import download
@@ -247,6 +249,8 @@ async def _answered(server: ServerContext, function: Endpoint, request: Request,
             answer = await server.slowly(partial(function, page_request))
         else:
             answer = await server.asking(identity.workspace, partial(function, page_request))
+    except Moved as moved:
+        return _anew(page_request, moved.back or _back(request))
     except Problem as problem:
         return _refused(page_request, problem.status, problem.detail, problem.headers, hint=problem.members.get("hint"))
     except JackfieldError as error:
@@ -267,10 +271,16 @@ async def _with_form(page_request: PageRequest, secret: str, function: Endpoint)
             form = await read_form(request, page_request.server.settings.max_body, _MOST_FIELDS)
         except ValueError:
             raise Problem(400, "the form cannot be read") from None
-    given = form.pop("csrf", "") or request.headers.get("x-csrf-token", "")
+    given, drawn = parted(form.pop("csrf", "") or request.headers.get("x-csrf-token", ""))
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none") or not same_token(given, secret):
         raise Problem(403, "the form belongs to another session: reload the page and submit it again")
-    return PageRequest(request, page_request.server, page_request.identity, page_request.csrf, page_request.operator, form)
+    return replace(page_request, form=form, drawn=drawn)
+
+
+def _anew(page_request: PageRequest, address: str) -> Response:
+    """Show a page as it is now: what a form of it would have decided on has changed since it was drawn."""
+    path, _, anchor = address.partition("#")
+    return redirect(page_request, f"{path}{'&' if '?' in path else '?'}{ANEW}=1{f'#{anchor}' if anchor else ''}")
 
 
 def _to_sign_in(request: Request) -> Response:

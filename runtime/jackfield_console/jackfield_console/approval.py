@@ -3,15 +3,18 @@ nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from starlette.responses import Response
 
 from jackfield.invocation.entry import Entry
 from jackfield.kernel.errors import InvalidInvocation, JackfieldError, NotAllowed
+from jackfield.kernel.hidden import has_hidden
 from jackfield.kernel.markup import Markup, Node, terms
+from jackfield.kernel.scripts import mixed_words
 from jackfield_console.layout.components import at, card, code_block, form, h, json_text, notice, text_field
+from jackfield_console.layout.drawn import decides
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import redirect
 from jackfield_server.shared.requests.problem import Problem
@@ -32,9 +35,28 @@ _OPTIONS = (
     "timeoutSeconds", "jobTimeoutSeconds", "onDoubt", "partial", "repeat", "trace", "context", "notBefore", "notAfter",
 )  # fmt: skip
 """Members of an approval that change what happens."""
+_MOST_WORDS = 10
 _CHOICES = {"approved": ("Approve", "primary"), "declined": ("Decline", "danger")}
 
 
+def _place(request: PageRequest) -> str:
+    """Return the page on which a call is decided."""
+    identifier = request.path("id")
+    return f"{LIST}?decide={identifier}#decide" if "list" in request.form else f"/invocations/{identifier}#decide"
+
+
+def _state(request: PageRequest) -> Any:
+    """Return what is shown of a call that waits: all of it, and why it cannot be approved any more; None if it does not wait."""
+    request.require("approve")
+    approvals, identifier = approvals_of(request), request.entry().id
+    try:
+        found = approvals.show(identifier)
+        return [found, approvals.spoiled_reason(identifier)] if found["status"] == "waiting" else None
+    except JackfieldError:  # which the decision says
+        return None
+
+
+@decides(_state, _place)
 def decided(request: PageRequest) -> Response:
     """``POST /invocations/{id}/approval``; ``as`` is ``approved`` or ``declined``, ``why`` the reason, ``list`` sent where it was decided on
     the list."""
@@ -80,6 +102,7 @@ def approval_shown(request: PageRequest, identifier: str, *, from_list: bool = F
     return card(
         "Waiting for approval",
         h.p("Nothing was sent. If you approve, a worker makes exactly this call, once.") if spoiled is None else _past(spoiled),
+        _oddities(found),
         terms(_facts(request, found, is_linked=spoiled is None)),
         h.h3("Inputs"),
         code_block(json_text(found.get("inputs", {})), "Inputs"),
@@ -87,10 +110,41 @@ def approval_shown(request: PageRequest, identifier: str, *, from_list: bool = F
         code_block(json_text({name: found[name] for name in _OPTIONS if name in found}), "Options"),
         [h.h3("Files"), code_block(json_text(found["files"]), "Files")] if found.get("files") else None,
         None if own is None else notice(h.p("You may not approve it: ", own.removeprefix("not allowed: "), ".")),
-        form(request, f"/invocations/{identifier}/approval", back, why, h.div(buttons, class_="actions"), class_="stack"),
+        form(
+            request,
+            f"/invocations/{identifier}/approval",
+            back,
+            why,
+            h.div(buttons, class_="actions"),
+            class_="stack",
+            state=[found, spoiled],
+        ),
         class_="card stack",
         id="decide",
     )
+
+
+def _oddities(found: Any) -> list[Markup]:
+    """Render what a reader cannot see of a call: hidden characters, and letters that look like others."""
+    texts = list(_texts(found))
+    mixed = [word for text in texts for word in mixed_words(text)][:_MOST_WORDS]
+    hidden = "It has characters that are not seen or that reorder others. Here each is an escape, such as \\u202e; what is sent has the character."
+    scripts = "It has words with letters of several alphabets that look alike: "
+    return [
+        *([notice(hidden, tone="warn")] if any(has_hidden(text, kept="\n\r\t") for text in texts) else []),
+        *([notice(scripts, h.strong(", ".join(mixed)), ".", tone="warn")] if mixed else []),
+    ]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from (str(name), *_texts(item))
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _texts(item)
 
 
 def _past(reason: str) -> Markup:
@@ -135,6 +189,8 @@ def _told(request: PageRequest, found: Mapping[str, Any]) -> Markup:
 
 def asker(request: PageRequest, asked: Mapping[str, Any]) -> Node:
     """Render who asked for a call."""
+    if asked.get("how"):
+        return str(asked["how"]).removeprefix("asked ")
     return person(request, str(asked["caller"])) if asked.get("caller") else "the process's own code"
 
 

@@ -14,7 +14,9 @@ from starlette.responses import Response
 
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, codes, terms
+from jackfield_console.connection_state import connection_state, present_connection
 from jackfield_console.layout.components import at, badge, card, code_block, fault_of, form, h, notice
+from jackfield_console.layout.drawn import decides
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import fragment, outcome, page, redirect
 from jackfield_store.connections.authorizations import find_workspace, unknown
@@ -81,9 +83,11 @@ def _forms(request: PageRequest, row: Mapping[str, Any], flows: tuple[str, ...],
         h.div(buttons, class_="actions"),
         h.div(id="approving", aria_live="polite"),
         into="#approving",
+        state=connection_state(request, row),
     )
 
 
+@decides(present_connection)
 def begun(request: PageRequest) -> Response:
     """``POST /connections/{name}/authorization``: send the browser to the provider, or show a code for another device."""
     request.require("manage")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from starlette.responses import Response
 
@@ -27,6 +28,7 @@ from jackfield_console.layout.components import (
     notice,
     text_field,
 )
+from jackfield_console.layout.drawn import decides
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import outcome, page, redirect
 from jackfield_console.sorted_list import Sorts
@@ -97,12 +99,21 @@ def shown(request: PageRequest) -> Response:
     )
 
 
+def _shown_state(found: Callback) -> Any:
+    """Return what is shown of a callback but for how its deliveries fare."""
+    return [found.id, found.url, found.options.to_json(), found.status]
+
+
+def _present_state(request: PageRequest) -> Any:
+    if request.path("step") not in _STEPS:
+        raise Problem(404, "no such page")
+    return _shown_state(_find_callback(request))
+
+
+@decides(_present_state)
 def changed(request: PageRequest) -> Response:
     """``POST /callbacks/{id}/{step}``: pause, resume, try, rotate, catch up or remove it."""
-    step = _STEPS.get(request.path("step"))
-    if step is None:
-        raise Problem(404, "no such page")
-    return step(request, _find_callback(request))
+    return _STEPS[request.path("step")](request, _find_callback(request))
 
 
 def _list(request: PageRequest, *, again: bool = False) -> Markup:
@@ -198,26 +209,28 @@ def _secret(request: PageRequest, made: Created, further: str) -> Node:
 
 def _buttons(request: PageRequest, found: Callback) -> Node:
     toggle = ("resume", "Resume") if found.status == "paused" else ("pause", "Pause")
-    shown = [form(request, f"{_at(request)}/{found.id}/{toggle[0]}", h.button(toggle[1], class_="quiet"))]
+    address, state = f"{_at(request)}/{found.id}", _shown_state(found)
+    shown = [form(request, f"{address}/{toggle[0]}", h.button(toggle[1], class_="quiet"), state=state)]
     shown += [
-        form(request, f"{_at(request)}/{found.id}/{step}", h.button(title, class_="quiet"), into="#outcome")
+        form(request, f"{address}/{step}", h.button(title, class_="quiet"), into="#outcome", state=state)
         for step, title in (("test", "Send a test event"), ("rotation", "Rotate the secret"))
     ]
     told = "Nothing more is sent there. Its deliveries and its secret are deleted; a new callback has another secret."
-    return h.div(shown, final(request, f"{_at(request)}/{found.id}/removal", "Remove", told), class_="actions")
+    return h.div(shown, final(request, f"{address}/removal", "Remove", told, state=state), class_="actions")
 
 
 def _change(request: PageRequest, found: Callback) -> Node:
     """Render the form that changes where events are sent, and which: secret and position stay."""
     button = h.div(h.button("Save", class_="primary"), class_="actions")
-    place = h.div(id="changed", aria_live="polite")
-    return form(request, f"{_at(request)}/{found.id}/change", fields(found.url, found.options), button, place, into="#changed")
+    place, address = h.div(id="changed", aria_live="polite"), f"{_at(request)}/{found.id}/change"
+    return form(request, address, fields(found.url, found.options), button, place, into="#changed", state=_shown_state(found))
 
 
 def _recovery(request: PageRequest, found: Callback) -> Node:
     hint = ["Sends all events since then that were not delivered. A span such as ", h.code("2d"), ", or a date."]
     field = text_field("since", "Since", "2d", hint=hint, maxlength=40)
-    return form(request, f"{_at(request)}/{found.id}/recovery", field, h.div(h.button("Send again", class_="quiet"), class_="actions"))
+    button = h.div(h.button("Send again", class_="quiet"), class_="actions")
+    return form(request, f"{_at(request)}/{found.id}/recovery", field, button, state=_shown_state(found))
 
 
 def _state(item: Callback) -> str:

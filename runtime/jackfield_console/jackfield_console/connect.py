@@ -20,6 +20,7 @@ from jackfield_console.connect_approval import Place, progress
 from jackfield_console.connect_view import View
 from jackfield_console.connect_words import locale_of
 from jackfield_console.layout.assets import content_of
+from jackfield_console.layout.drawn import parted
 from jackfield_console.plain_form import Choices, read, sent
 from jackfield_console.sign_in import ConsoleSessions
 from jackfield_platform.tenants.approvals import WrongCode
@@ -133,7 +134,8 @@ class _ConnectPages:
         if same(found.browser, opener):  # begun in another tab
             return _to(found)
         view = self._view(request, sessions, found, secret, address, state=_link_state(found))
-        if found.is_over or not self._is_own(request, found, opener):
+        is_own = self._is_own(request, found, opener) and view.is_current(parted(request.state.form.get("csrf", ""))[1], found.id)
+        if found.is_over or not is_own:
             return (
                 view.ended(found)
                 if found.is_over
@@ -182,6 +184,10 @@ class _ConnectPages:
             return view.stale(f"{SESSION}/{found.id}")
         if (refused := self._turned_away(request, found, view, f"{SESSION}/{found.id}")) is not None:
             return refused
+        if not view.still(sessions, found, request.state.form):
+            moved = view.shown(sessions, found, anew=not sessions.trials.is_busy(found))
+            moved.status_code = 409
+            return moved
         try:
             return self._stepped(request, sessions, found, view)
         except JackfieldError as error:
@@ -203,7 +209,8 @@ class _ConnectPages:
         sessions, found, view, visitor = self._strange(request)
         form = request.state.form
         site = request.headers.get("sec-fetch-site", "same-origin")
-        if site != "same-origin" or not same_token(form.get("csrf", ""), f"{visitor}.{found.start}"):
+        token, digest = parted(form.get("csrf", ""))
+        if site != "same-origin" or not same_token(token, f"{visitor}.{found.start}") or not view.is_current(digest, found.start):
             return view.refusal("foreign", 403, framed=False)
         try:
             url = sessions.approvals.open(
@@ -322,7 +329,11 @@ class _ConnectPages:
     def _is_own(request: Request, found: ConnectSession, secret: str) -> bool:
         """Return whether a form is one of this browser's own pages."""
         site = request.headers.get("sec-fetch-site", "same-origin")
-        return site in ("same-origin", "none") and bool(secret) and same_token(request.state.form.get("csrf", ""), f"{secret}.{found.id}")
+        return (
+            site in ("same-origin", "none")
+            and bool(secret)
+            and same_token(parted(request.state.form.get("csrf", ""))[0], f"{secret}.{found.id}")
+        )
 
 
 async def _script(_request: Request) -> Response:

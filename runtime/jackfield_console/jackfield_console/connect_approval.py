@@ -136,22 +136,19 @@ class ApprovalPages(Pages):
         if not found.nonce and not found.code:
             refused = h.p(self.say("start_elsewhere"), role="alert", class_="notice bad")
             return self.page(self.say("over_title"), wrong or refused, status=403, framed=False)
-        waits = self._nonce_form(address) if found.nonce else None
+        waits = self._nonce_form(address, found.start) if found.nonce else None
         box = h.input(id="code", name="code", inputmode="numeric", autocomplete="off", maxlength="12", required=True)
         button = h.div(h.button(self.say("approve_begin"), class_="primary"), class_="actions")
         label = h.label(self.say("code_label"), for_="code")
-        typed = h.form(self._token(), label, box, button, method="post", action=address, class_="stack") if found.code else None
+        typed = h.form(self.token(found.start), label, box, button, method="post", action=address, class_="stack") if found.code else None
         return self.page(
             self.say("start_title"), self._whom(found), wrong, waits, h.p(self.say("code_lead")) if found.code else None, typed,
             status=403 if tried else 200, framed=False,
         )  # fmt: skip
 
-    def _token(self) -> Markup:
-        return h.input(type="hidden", name="csrf", value=self._csrf)
-
-    def _nonce_form(self, address: str) -> Markup:
+    def _nonce_form(self, address: str, start: str) -> Markup:
         nonce = h.input(type="hidden", name="nonce", value="")
-        return h.form(self._token(), nonce, h.p(self.say("start_waits")), method="post", action=address, id="asks")
+        return h.form(self.token(start), nonce, h.p(self.say("start_waits")), method="post", action=address, id="asks")
 
     def to_provider(self, address: str) -> Response:
         """Lead a browser on to the provider."""

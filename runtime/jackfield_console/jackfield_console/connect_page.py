@@ -19,6 +19,7 @@ from jackfield.kernel.markup import Markup, Node
 from jackfield_console.connect_words import Words
 from jackfield_console.layout.assets import asset
 from jackfield_console.layout.components import csrf_field, h
+from jackfield_console.layout.drawn import drawn_from, is_current
 from jackfield_console.layout.theme import source_of, style_of
 from jackfield_platform.tenants.connect_faults import UNREACHED, Asked, is_platforms
 from jackfield_platform.tenants.connect_session import ConnectSession
@@ -56,6 +57,16 @@ class Pages:
         self._address = address
         self._state = state
         self._lasts = lasts
+        self._drawn: tuple[object, ...] = ()
+        self._anew = False
+
+    def token(self, *state: object) -> Markup:
+        """Render the token of a form, which says what its page was drawn from, and the further ``state`` that the form is about."""
+        return csrf_field(drawn_from(self._csrf, *self._drawn, *state))
+
+    def is_current(self, digest: str, *state: object) -> bool:
+        """Return whether a form with a digest was drawn from the state of this page, and from the further ``state``."""
+        return is_current(digest, *self._drawn, *state)
 
     def page(
         self, title: str, *content: Node, status: int = 200, onward: str = "", framed: bool = True, picture: Node = None,
@@ -76,12 +87,13 @@ class Pages:
         style = style_of(theme.get("color", "").lower(), theme.get("scheme", ""))
         links = [h.link(rel="stylesheet", href=asset("console.css")), h.style(Markup(style)) if style else None]
         links.append(h.script(src=asset("connect.js"), defer=True))
+        anew = h.p(self.say("moved"), class_="notice warn", role="alert", tabindex="-1") if self._anew else None
         brand = _brand(theme)
         head = h.head(metas, h.title(title), links)
         above = h.p(brand, class_="brand") if any(brand) else None
         lost = h.p(self._again("lost"), id="lost", class_="notice bad", role="alert", hidden=True) if "data_page" in about else None
         below = h.p(self.say("more_below"), id="below", aria_hidden="true", hidden=True) if origins else None
-        body = h.body(h.main(above, h.h1(picture, title), lost, *content, class_="alone connect stack", id="content", **about), below)
+        body = h.body(h.main(above, h.h1(picture, title), anew, lost, *content, class_="alone connect stack", id="content", **about), below)
         response = HTMLResponse(h.join([Markup("<!doctype html>"), h.html(head, body, lang=self._words.locale)]), status)
         frames = " ".join(origins) or "'none'"
         policy = _POLICY.format(frames=frames, style=source_of(style) if style else "").replace(" ;", ";")
@@ -163,12 +175,13 @@ class Pages:
         """Render an error for whoever can mend it."""
         return self._blocked(found) if sessions.trials.is_platforms(found, error) else self._fault(error)
 
-    def _formed(self, step: str, *content: Node) -> Markup:
+    def _formed(self, step: str, *content: Node, of: object = None) -> Markup:
+        """Render a form that takes a step; ``of`` is the state of a connection that it names."""
         own = h.input(type="hidden", name="step", value=step) if step else None
         address = f"{SESSION}/{self._found.id}" if self._found is not None else ""
         works = self.say("testing" if step == "submit" else "working")
         told = h.p(class_="working", role="status", data_working=works)
-        return h.form(csrf_field(self._csrf), own, *content, told, method="post", action=address, novalidate=True, class_="stack")
+        return h.form(self.token(of), own, *content, told, method="post", action=address, novalidate=True, class_="stack")
 
     def _step(self, step: str, label: str, *, plain: bool = False, danger: bool = False) -> Markup:
         button = h.button(label, class_="quiet" if plain else "danger" if danger else "primary")

@@ -18,9 +18,11 @@ from jackfield.kernel.markup import Markup, Node
 from jackfield_console.connect_approval import ApprovalPages, progress, titled
 from jackfield_console.connect_cards import card, grouped
 from jackfield_console.connection import cure
-from jackfield_console.layout.components import badge, csrf_field, guide, h, json_text, line
+from jackfield_console.layout.components import badge, guide, h, json_text, line
+from jackfield_console.layout.drawn import parted
 from jackfield_console.plain_form import Choices, fields
 from jackfield_platform.tenants.connect_access import role_of, stack_of
+from jackfield_platform.tenants.connect_drawn import named_state, row_state, session_state
 from jackfield_platform.tenants.connect_faults import concerns, failed_step, refused
 from jackfield_platform.tenants.connect_records import ConnectRecord
 from jackfield_platform.tenants.connect_session import CANCELLED, ConnectSession, Wanted, account_in_full, account_named
@@ -90,7 +92,7 @@ class View(ApprovalPages):
         lead = None if is_led and asked else h.p(self.say("begin_lead"))
         label = self.say("approve", provider=self._words.provider(*only, {})) if leads and only else self.say("begin")
         button = h.div(h.button(label, class_="primary"), class_="actions")
-        form = h.form(csrf_field(self._csrf), button, method="post", action=address, data_begins=is_led and not leads)
+        form = h.form(self.token(found.id), button, method="post", action=address, data_begins=is_led and not leads)
         key = "form_title" if found.wanted.mode == "connect" else "again_title"
         title = self.say(key, type=self._words.whole_title(*only)) if only else self.say("title")
         picture = self._icon(*only, found) if only else None
@@ -108,12 +110,12 @@ class View(ApprovalPages):
 
     def shown(
         self, sessions: Connecting, found: ConnectSession, words: str = "", error: JackfieldError | None = None, *, at_once: bool = False,
-        typed: Mapping[str, str] | None = None,
+        typed: Mapping[str, str] | None = None, anew: bool = False,
     ) -> Response:  # fmt: skip
-        """Render where the session is; ``at_once``, the browser goes to the provider by itself. What was ``typed``, and refused with an
+        """Render where the session is, ``anew`` in place of what was asked for; ``at_once``, the browser goes to the provider by itself. What was ``typed``, and refused with an
         ``error``, is still in the form."""
         self._now(sessions, found)
-        self._typed = typed or {}
+        self._typed, self._anew = typed or {}, anew
         if sessions.trials.is_busy(found) and not found.is_over:
             return self._busy(found)
         if found.is_over:
@@ -149,6 +151,13 @@ class View(ApprovalPages):
     def _now(self, sessions: Connecting, found: ConnectSession) -> None:
         """Take what a step has made of the session: the page follows what changes from then on."""
         self._found, self._state = found, progress(sessions, found)
+        self._drawn = (session_state(sessions, found),)
+
+    def still(self, sessions: Connecting, found: ConnectSession, form: Mapping[str, str]) -> bool:
+        """Return whether a form was drawn from what the session is about now, and of the connection that it names."""
+        self._now(sessions, found)
+        named = form.get("connection")
+        return self.is_current(parted(form.get("csrf", ""))[1], None if named is None else named_state(sessions, found, named))
 
     def leaving(self, sessions: Connecting, found: ConnectSession, proof: str) -> Response:
         """Render the last page, which leads back to the platform, or waits in its frame until the platform has confirmed."""
@@ -263,7 +272,7 @@ class View(ApprovalPages):
         again = h.button(self.say("again"), name="step", value="again", aria_label=f"{self.say('again')}: {name}")
         remove = h.button(self.say("remove"), name="step", value="remove", class_="danger", aria_label=f"{self.say('remove')}: {name}")
         buttons = h.div(again, remove if found.wanted.mode == "manage" else None, class_="actions")
-        form = self._formed("", h.input(type="hidden", name="connection", value=str(row["name"])), buttons)
+        form = self._formed("", h.input(type="hidden", name="connection", value=str(row["name"])), buttons, of=row_state(row))
         heading = h.h2(title, " ", self._status(str(row.get("status", "untested"))))
         return h.li(heading, h.p(account, title=titled(whose)) if account else None, form, class_="card")
 

@@ -15,6 +15,7 @@ from jackfield.kernel.markup import Markup, Node, codes, terms
 from jackfield_console import authorization
 from jackfield_console.connection_calls import Calls, calls_over
 from jackfield_console.connection_form import editor_of
+from jackfield_console.connection_state import connection_state, present_connection
 from jackfield_console.connections import account_of
 from jackfield_console.guards import guard_card
 from jackfield_console.layout.assets import FORM_SCRIPTS
@@ -35,6 +36,7 @@ from jackfield_console.layout.components import (
     tabs,
     text_field,
 )
+from jackfield_console.layout.drawn import decides
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import fragment, page, redirect
 from jackfield_console.uses import uses
@@ -135,14 +137,18 @@ def shown(request: PageRequest) -> Response:
 def tested(request: PageRequest) -> Response:
     """``POST /connections/{name}/test``: run the test and return the card with its steps."""
     request.require("invoke")
-    row = request.connections.test(request.path("name"))
+    before = request.connections.show(request.path("name"))
+    row = request.connections.test(str(before["name"]))
     if not request.partial:
         return redirect(request, f"/connections/{row['name']}")
+    if connection_state(request, before) != connection_state(request, row):  # the page's other forms are drawn from the account before
+        return fragment(headers={"HX-Refresh": "true"})
     external_id, _ = _external_id(request, row)
     policies = _policies(request, row, external_id, anew=True) if _tested_principal(row) else None
     return fragment(_test_card(request, row, external_id), _title(row, anew=True), policies)
 
 
+@decides(present_connection)
 def renamed(request: PageRequest) -> Response:
     """``POST /connections/{name}/name``."""
     request.require("manage")
@@ -151,6 +157,7 @@ def renamed(request: PageRequest) -> Response:
     return redirect(request, f"/connections/{row['name']}?done={'unchanged' if new == name else 'renamed'}")
 
 
+@decides(present_connection)
 def removed(request: PageRequest) -> Response:
     """``POST /connections/{name}/removal``."""
     request.require("manage")
@@ -303,7 +310,8 @@ def _rename(request: PageRequest, row: Mapping[str, Any], used: Node, calls: Cal
         maxlength=100,
     )
     refused = h.div(id="renamed", aria_live="polite")
-    return folded("Rename", form(request, f"/connections/{row['name']}/name", new, follow, h.button("Rename"), refused, into="#renamed"))
+    fields, address = (new, follow, h.button("Rename"), refused), f"/connections/{row['name']}/name"
+    return folded("Rename", form(request, address, *fields, into="#renamed", state=connection_state(request, row)))
 
 
 def _remove(request: PageRequest, row: Mapping[str, Any], used: Node, calls: Calls) -> Markup:
@@ -312,7 +320,8 @@ def _remove(request: PageRequest, row: Mapping[str, Any], used: Node, calls: Cal
     text = h.p("This deletes the connection and its secrets", ended, ". Invocations that use it will fail. This cannot be undone.")
     button = h.button(f"Remove {row['name']}", class_="danger")
     failed = _told("These fail: ", calls.queued) if calls.queued else None
-    return folded("Remove", form(request, f"/connections/{row['name']}/removal", text, stopped, failed, _spoiled(calls), button))
+    told = text, stopped, failed, _spoiled(calls), button
+    return folded("Remove", form(request, f"/connections/{row['name']}/removal", *told, state=connection_state(request, row)))
 
 
 def _listed(*users: Node) -> Node:

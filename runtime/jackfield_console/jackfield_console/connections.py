@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from starlette.responses import Response
 
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node
+from jackfield_console.connection_state import connection_state
 from jackfield_console.layout.components import badge, choice_field, done_notice, filters, h, heading, notice, offering, text_field
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import fragment, page
@@ -117,5 +119,13 @@ def _stopped(request: PageRequest, picked: Sequence[str]) -> Node:
 
 _GONE = "They are deleted with their secrets, and approvals are revoked at the provider. Invocations that use them will fail. This cannot be undone."
 _REMOVE = Step("remove", "Remove and revoke", "manage", _GONE, _removed, _stopped, tone="danger")
-SELECTION = Selection("/connections", "connections", "Connection", (_REMOVE,), _named)
+
+
+def _present(request: PageRequest, name: str) -> Any:
+    with suppress(JackfieldError):
+        return connection_state(request, request.connections.show(name))
+    return None
+
+
+SELECTION = Selection("/connections", "connections", "Connection", (_REMOVE,), _named, _present)
 """Steps for several connections."""

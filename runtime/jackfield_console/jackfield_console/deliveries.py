@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlencode
 
 from starlette.responses import Response
@@ -10,6 +11,7 @@ from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Node, table, terms
 from jackfield_console.event_homes import event_home
 from jackfield_console.layout.components import at, badge, card, choices, code_block, done_notice, final, form, h, json_text
+from jackfield_console.layout.drawn import decides
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import page, redirect
 from jackfield_console.sorted_list import Sorts
@@ -75,6 +77,12 @@ def shown(request: PageRequest) -> Response:
     )
 
 
+def _state(found: Delivery) -> Any:
+    """Return what is shown of a delivery: where it goes, and what became of it."""
+    return [found.id, found.url, found.state, found.attempts]
+
+
+@decides(lambda request: _state(_find_delivery(request)))
 def resent(request: PageRequest) -> Response:
     """``POST /deliveries/{id}/resend``: send it again, with a fresh count of attempts."""
     found = _find_delivery(request)
@@ -82,6 +90,17 @@ def resent(request: PageRequest) -> Response:
     return redirect(request, f"{_at(request)}/{found.id}?done=resent")
 
 
+def _at(request: PageRequest) -> str:
+    return f"{event_home(request).base}/deliveries"
+
+
+def _dead_state(request: PageRequest, callback: str | None) -> Any:
+    """Return what all is that would be sent again; None if nothing is."""
+    count = event_home(request).deliveries(request).count_dead(callback)
+    return [callback, count] if count else None
+
+
+@decides(lambda request: _dead_state(request, request.form.get("callback") or None), _at)
 def all_resent(request: PageRequest) -> Response:
     """``POST /deliveries/dead/resend``: send all dead ones again, or those to the form's ``callback``."""
     callback = request.form.get("callback") or None
@@ -127,28 +146,24 @@ def _address(request: PageRequest, callback: str | None, status: str | None) -> 
     return f"{_at(request)}?{urlencode(query)}" if query else _at(request)
 
 
-def _at(request: PageRequest) -> str:
-    return f"{event_home(request).base}/deliveries"
-
-
 def _again(request: PageRequest, item: Delivery) -> Node:
     button = h.button("Send again", class_="quiet", aria_label=f"Send again: {item.type} {item.event}")
-    return form(request, f"{_at(request)}/{item.id}/resend", button)
+    return form(request, f"{_at(request)}/{item.id}/resend", button, state=_state(item))
 
 
 def _all_again(request: PageRequest, callback: str | None) -> Node:
     """Render the step that sends all dead ones again; None where there are none."""
-    count = event_home(request).deliveries(request).count_dead(callback)
-    if not count:
+    state = _dead_state(request, callback)
+    if state is None:
         return None
+    count = state[1]
     title = "Send 1 dead delivery again" if count == 1 else f"Send {count:,} dead deliveries again"
     told = (
         f"{'It is' if count == 1 else 'They are'} sent now{' to this callback' if callback else ''}, with a fresh count of ten attempts. "
     )
     receivers = "Receivers tell by the ID of the event whether they have taken it before."
-    return final(
-        request, f"{_at(request)}/dead/resend", title, told + receivers, h.input(type="hidden", name="callback", value=callback or "")
-    )
+    field = h.input(type="hidden", name="callback", value=callback or "")
+    return final(request, f"{_at(request)}/dead/resend", title, told + receivers, field, state=state)
 
 
 def _request(found: Delivery) -> Node:

@@ -9,13 +9,16 @@ from urllib.parse import urlsplit
 
 from starlette.responses import Response
 
+from jackfield.invocation import decode
 from jackfield.invocation.entry import Entry
 from jackfield.kernel.errors import InvalidInvocation, JackfieldError
 from jackfield.kernel.markup import Markup, Node, table, terms
 from jackfield_console.approval import person
 from jackfield_console.call_gist import gists
-from jackfield_console.layout.components import at, badge, card, choice_field, form, h, notice, outside, text_field
+from jackfield_console.layout.components import at, badge, card, choice_field, field, form, h, notice, outside, text_field
+from jackfield_console.layout.drawn import decides
 from jackfield_console.layout.page_request import PageRequest
+from jackfield_console.layout.shell import outcome as result_of
 from jackfield_console.layout.shell import redirect
 from jackfield_console.results import error_shown
 from jackfield_server.shared.requests.problem import Problem
@@ -29,16 +32,18 @@ DONE = {
     "unlookable": "Nothing can be looked up: the action declares no evidence, its connection was given inline, or looks are switched off.",
 }
 """What a step came to; the page says so."""
+_OUTPUT_ROWS = 4
 _OPEN = 6
 """Open doubts that the overview lists."""
 _WORDS = {
     "nothing": ("plain", "nothing found"), "matched": ("ok", "found"), "refused": ("failed", "was refused"), "similar": ("warning", "similar"),
-    "ambiguous": ("warning", "ambiguous"), "failed": ("failed", "could not look"),
+    "pending": ("plain", "neither success nor failure"), "ambiguous": ("warning", "ambiguous"), "failed": ("failed", "could not look"),
 }  # fmt: skip
 _MEANS = {
     "nothing": "That nothing was found proves nothing by itself: what providers list may lag.",
     "matched": "It took effect: exactly one thing at the provider has the marker of this call.",
-    "refused": "It did not take effect: the provider's own log says that it refused the call.",
+    "refused": "It has failed: the provider's own log says that it refused the call, or what the call has made says that it failed.",
+    "pending": "What the call has made is there, and says neither success nor failure yet: look again, or open it and compare.",
     "similar": "There is something similar without the marker of this call. It may be older, or somebody else's: compare it with what was sent.",
     "ambiguous": "Several things have the same marker, which somebody may have copied. A person has to tell which is this call's.",
     "failed": "The last look failed, which says nothing about the call.",
@@ -51,13 +56,25 @@ _DECISIONS = {
 """What a person can find out about a doubt, and what that does."""
 
 
+def _state(entry: Entry) -> Any:
+    """Return what is shown of a doubt: which looks there were, and what they have found."""
+    return [entry.id, [[look.get("number"), look["result"]] for look in entry.looks]]
+
+
+def _open_state(request: PageRequest) -> Any:
+    request.require("manage")
+    entry = request.entry()
+    return _state(entry) if entry.status == "in_doubt" else None
+
+
+@decides(_open_state)
 def resolved(request: PageRequest) -> Response:
     """``POST /invocations/{id}/resolve``; ``as`` is ``succeeded`` or ``failed``."""
     request.require("manage")
     entry, outcome = request.entry(), request.form.get("as")
     if outcome not in _DECISIONS:
         raise Problem(400, "'as' must be succeeded or failed")
-    because = request.form.get(f"because-{outcome}", "")
+    because, output = request.form.get(f"because-{outcome}", ""), request.form.get(f"output-{outcome}", "").strip()
     try:
         request.journal.resolve(
             entry.id,
@@ -65,10 +82,22 @@ def resolved(request: PageRequest) -> Response:
             request.identity.id,
             request.form.get(f"note-{outcome}", "").strip()[:LONGEST_NOTE],
             int(because) if because.isdecimal() else None,
+            _decoded(output) if output else None,
         )
-    except JackfieldError:  # another tab, evidence, or the late answer, was faster
-        return redirect(request, f"/invocations/{entry.id}?done=settled")
+    except JackfieldError as error:
+        if request.entry().status == "in_doubt":
+            asked = _sure(request, entry, outcome, error)
+            return result_of(request, "invocations", f"{entry.connector} {entry.action}", asked, status=error.http_status)
+        return redirect(request, f"/invocations/{entry.id}?done=settled")  # another tab, evidence, or the late answer, was faster
     return redirect(request, f"/invocations/{entry.id}?done=resolved")
+
+
+def _decoded(text: str) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = decode(text)
+    except InvalidInvocation as error:
+        raise InvalidInvocation(error.message.replace("the invocation", "the output"), hint="Write it as a JSON object.") from None
+    return found
 
 
 def looked(request: PageRequest) -> Response:
@@ -184,12 +213,39 @@ def _contradiction(evidence: Mapping[str, Any] | None) -> Markup | None:
 def _decision(request: PageRequest, entry: Entry, outcome: str) -> Markup:
     """Render a decision on a doubt, which asks once more before it is one: the wrong one makes a caller send a second time."""
     finding, what = _DECISIONS[outcome]
-    note = text_field(f"note-{outcome}", "How do you know?", hint="Kept with the invocation.", maxlength=LONGEST_NOTE)
+    return h.details(h.summary(f"{finding}…"), h.p(what), _sure(request, entry, outcome), class_="further")
+
+
+def _sure(request: PageRequest, entry: Entry, outcome: str, refused: JackfieldError | None = None) -> Markup:
+    """Render the form of a decision; after one that was refused, with what it had."""
+    given, place = request.form, f"resolve-{outcome}"
+    note = text_field(
+        f"note-{outcome}", "How do you know?", given.get(f"note-{outcome}"), "Kept with the invocation.", maxlength=LONGEST_NOTE
+    )
+    chosen = given.get(f"because-{outcome}", "")
     numbered = [(str(one["number"]), f"Look {one['number']}: {_WORDS[one['result']][1]}") for one in entry.looks if "number" in one]
-    because = choice_field(f"because-{outcome}", "The look that shows it", [("", "None"), *reversed(numbered)], "") if numbered else None
+    because = (
+        choice_field(f"because-{outcome}", "The look that shows it", [("", "None"), *reversed(numbered)], chosen) if numbered else None
+    )
     button = h.button(f"Mark as {outcome}", name="as", value=outcome, class_="danger" if outcome == "failed" else None)
-    sure = form(request, f"/invocations/{entry.id}/resolve", note, because, button, class_="stack")
-    return h.details(h.summary(f"{finding}…"), h.p(what), sure, class_="further")
+    output = _output_field(given.get(f"output-{outcome}", ""), refused) if outcome == "succeeded" else None
+    address = f"/invocations/{entry.id}/resolve"
+    return form(
+        request, address, note, because, output, button,
+        into=f"#{place}", swap="outerHTML", id=place, class_="stack", state=_state(entry),
+    )  # fmt: skip
+
+
+def _output_field(text: str, refused: JackfieldError | None) -> Markup:
+    """Render the field of the output, with what is wrong with it."""
+    name, hint = "output-succeeded", "The action's output as JSON, if the provider shows it. The same request is answered with it."
+    wrong = [] if refused is None else [f"{item.path}: {item.message}" for item in refused.details] or [refused.message]
+    area = h.textarea(
+        text, id=name, name=name, spellcheck="false", rows=_OUTPUT_ROWS, aria_invalid="true" if wrong else None,
+        aria_describedby=f"{name}-hint {name}-fault" if wrong else f"{name}-hint",
+    )  # fmt: skip
+    told = h.div([h.p(fault, class_="field-error") for fault in wrong], id=f"{name}-fault", role="alert") if wrong else None
+    return h.join([field(name, "Output", area, hint), told])
 
 
 def doubt_shown(request: PageRequest, entry: Entry, marks: list[tuple[str, Node]], again: Markup | None) -> Markup | None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from starlette.responses import Response
 
 from jackfield.kernel.clock import moment
 from jackfield.kernel.markup import Markup, Node, terms
 from jackfield_console.layout.components import at, card, done_notice, final, form, h, notice
+from jackfield_console.layout.drawn import decides
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import page, redirect
 from jackfield_console.sorted_list import Sorts
@@ -41,11 +45,20 @@ def _paused(request: PageRequest, name: str, paused: dict[str, str | int]) -> Ma
     if request.operator:
         resume = [
             h.p("Find out why before you resume it: counting begins anew."),
-            form(request, f"/connections/{name}/guard", h.button("Resume")),
+            form(request, f"/connections/{name}/guard", h.button("Resume"), state=[name, paused]),
         ]
     return notice(h.p(h.strong("Paused "), when, f": {Settings.figures(paused)}. Only reads go over this connection."), resume, tone="bad")
 
 
+def _paused_state(request: PageRequest) -> Any:
+    """Return why the guard has paused its connection; None if it has not, or the visitor may not know."""
+    request.require("manage")
+    name = str(request.connections.show(request.path("name"))["name"])
+    guard = (request.runtime.access.settings.guard_of(name) if request.operator else None) or {}
+    return [name, guard["paused"]] if "paused" in guard else None
+
+
+@decides(_paused_state)
 def resumed(request: PageRequest) -> Response:
     """``POST /connections/{name}/guard``: set the guard again, which resumes a paused connection. For the operator, as its other settings."""
     request.require("manage")
@@ -66,7 +79,7 @@ def suppressed(request: PageRequest) -> Response:
     rows = [
         (
             item["recipient"], ": ".join(item[name] for name in ("reason", "text") if name in item), _at(request, item["at"]),
-            _at(request, item["expiresAt"]), _removal(request, item["recipient"]),
+            _at(request, item["expiresAt"]), _removal(request, item),
         )
         for item in items.rows
     ]  # fmt: skip
@@ -80,6 +93,14 @@ def suppressed(request: PageRequest) -> Response:
     return page(request, "connections", "Suppressed recipients", done, found, lead=lead)
 
 
+def _suppressed_state(request: PageRequest) -> Any:
+    request.require("manage")
+    recipient = request.form.get("recipient", "").strip()
+    reason = _suppressions(request).among([recipient]).get(recipient)
+    return None if reason is None else [recipient, reason]
+
+
+@decides(_suppressed_state, lambda _: "/suppressions")
 def removed(request: PageRequest) -> Response:
     """``POST /suppressions/removal``."""
     request.require("manage")
@@ -101,7 +122,9 @@ def _at(request: PageRequest, text: str) -> Node:
     return at(moment(text, request.now, 1, "at"), request.now)
 
 
-def _removal(request: PageRequest, recipient: str) -> Markup | None:
+def _removal(request: PageRequest, item: Mapping[str, Any]) -> Markup | None:
+    if not request.may("manage"):
+        return None
+    recipient, told = item["recipient"], "Mail to this recipient is sent again."
     field = h.input(type="hidden", name="recipient", value=recipient)
-    told = "Mail to this recipient is sent again."
-    return final(request, "/suppressions/removal", "Remove", told, field, of=recipient) if request.may("manage") else None
+    return final(request, "/suppressions/removal", "Remove", told, field, of=recipient, state=[recipient, item["reason"]])

@@ -33,9 +33,10 @@ from jackfield_console.layout.components import (
     paced,
     span_text,
 )
+from jackfield_console.layout.drawn import decides
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import fragment, page, redirect
-from jackfield_console.queue import redrive_done
+from jackfield_console.queue import dead_state, redrive_done
 from jackfield_console.results import error_shown, output_shown, progress_shown
 from jackfield_console.timeline import timeline, timeline_title
 
@@ -79,6 +80,17 @@ def _again(entry: Entry) -> Markup:
     return h.a("Run again", href=f"/connectors/{entry.connector}/actions/{entry.action}?again={entry.id}", class_="button")
 
 
+def _state(entry: Entry) -> Any:
+    """Return what is shown of a call that can be cancelled; None of one that has ended."""
+    return [entry.id, entry.status] if entry.is_open else None
+
+
+def _present_state(request: PageRequest) -> Any:
+    request.require("invoke")
+    return _state(request.entry())
+
+
+@decides(_present_state)
 def cancelled(request: PageRequest) -> Response:
     """``POST /invocations/{id}/cancel``."""
     request.require("invoke")
@@ -172,7 +184,7 @@ def _dead(request: PageRequest, entry: Entry) -> Markup | None:
     if entry.dead_at is None:
         return None
     scope = h.p("Redriving it requires the scope ", h.code("manage"), ".", class_="muted")
-    redrive = form(request, f"/invocations/{entry.id}/redrive", h.button("Redrive"), class_="actions")
+    redrive = form(request, f"/invocations/{entry.id}/redrive", h.button("Redrive"), class_="actions", state=dead_state(entry))
     return card(
         "Dead letter",
         h.p(f"Given up after {len(entry.deliveries)} deliveries: each time, its worker was lost. Find the cause before you redrive it."),
@@ -194,4 +206,4 @@ def _waiting(request: PageRequest, entry: Entry) -> Markup | None:
     why = None
     if entry.blocked is not None:
         why = h.p("Nothing of this workspace is begun at present: ", entry.blocked["reason"], ". It is tried again by itself.")
-    return notice(h.p(word), why, bar, form(request, f"/invocations/{entry.id}/cancel", button))
+    return notice(h.p(word), why, bar, form(request, f"/invocations/{entry.id}/cancel", button, state=_state(entry)))

@@ -161,6 +161,11 @@ def _redriven(request: PageRequest, identifier: str, _once: str) -> Node:
     return "Queued again."
 
 
+def _state(request: PageRequest, identifier: str) -> Any:
+    entry = _find(request, identifier)
+    return None if entry is None else entry.status
+
+
 _REDRIVE = Step(
     "redrive", "Redrive", "manage",
     "Each is queued again with its inputs and idempotency key, and a fresh count of deliveries. Find the cause before.", _redriven,
@@ -178,5 +183,5 @@ _STEPS = (
     _REDRIVE,
     Step("cancel", "Cancel", "invoke", "What was not sent yet is cancelled.", _cancelled, tone="danger"),
 )
-CALLS = Selection("/invocations", "invocations", "Invocation", _STEPS, named)
-LETTERS = Selection("/queue/dead-letters", "queue", "Dead letter", (_REDRIVE,), named)
+CALLS = Selection("/invocations", "invocations", "Invocation", _STEPS, named, _state)
+LETTERS = Selection("/queue/dead-letters", "queue", "Dead letter", (_REDRIVE,), named, _state)

@@ -26,6 +26,7 @@ from jackfield_console.layout.components import (
     notice,
     search,
 )
+from jackfield_console.layout.drawn import decides
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import fragment, page, redirect
 from jackfield_console.uses import connector_uses
@@ -79,8 +80,7 @@ def listed(request: PageRequest) -> Response:
 def shown(request: PageRequest) -> Response:
     """``GET /marketplace/{key}``: a connector's publisher, grade and permissions, and what an upgrade would change."""
     installer, key = _installer(request), exactly(request.path("key"))
-    row = next((row for row in installer.available() if row["connector"] == key), None)
-    versions = [mine for mine in installer.installed() if mine["connector"] == key]
+    row, versions = _rows(installer, key)
     if row is None and not versions:
         raise Problem(404, f"no catalogue of this server has a connector '{key[:80]}'")
     about: Row = row or versions[0]
@@ -99,11 +99,29 @@ def shown(request: PageRequest) -> Response:
         ]
     )
     parts: list[Node] = [revoked_notices(request, key), facts, h.h2("Permissions"), _permissions(about)]
+    state = _state(row, versions)
     parts += [_upgrade(request, installer, key, row, versions)] if versions else [_install(request, about)]
-    parts += [_other_version(request, about, versions), _removal(request, key, versions)] if versions else []
+    parts += [_other_version(request, about, versions, state), _removal(request, key, versions, state)] if versions else []
     return page(request, "connectors", str(about.get("title", key)), *parts, head=title)
 
 
+def _rows(installer: Installer, key: str) -> tuple[Row | None, list[Row]]:
+    """Return what the catalogues have of a connector, and its installed versions."""
+    row = next((row for row in installer.available() if row["connector"] == key), None)
+    return row, [mine for mine in installer.installed() if mine["connector"] == key]
+
+
+def _state(row: Row | None, versions: Iterable[Row]) -> Any:
+    """Return what is shown of a connector: what a catalogue would install, by whom and with which permissions, and what is installed."""
+    offered = None if row is None else [row.get(member) for member in ("version", "publisher", "permissions", "hosts", "source")]
+    return [offered, [[mine["version"], mine.get("default")] for mine in versions]]
+
+
+def _present_state(request: PageRequest) -> Any:
+    return _state(*_rows(_installer(request), exactly(request.path("key"))))
+
+
+@decides(_present_state)
 def installed(request: PageRequest) -> Response:
     """``POST /marketplace/{key}/installation``."""
     installer, key, source = _installer(request), exactly(request.path("key")), request.form.get("source") or None
@@ -111,6 +129,7 @@ def installed(request: PageRequest) -> Response:
     return redirect(request, f"/marketplace?done=installed&connector={key}")
 
 
+@decides(_present_state)
 def upgraded(request: PageRequest) -> Response:
     """``POST /marketplace/{key}/upgrade``; a breaking one needs its box ticked."""
     installer, key, breaking = _installer(request), exactly(request.path("key")), request.form.get("breaking") == "yes"
@@ -123,6 +142,7 @@ def upgraded(request: PageRequest) -> Response:
     return redirect(request, f"/marketplace?done=upgraded&connector={key}")
 
 
+@decides(_present_state)
 def pinned(request: PageRequest) -> Response:
     """``POST /marketplace/{key}/version``: make a version the default one, and install it if it is not."""
     installer, key, source = _installer(request), exactly(request.path("key")), request.form.get("source") or None
@@ -139,6 +159,7 @@ def pinned(request: PageRequest) -> Response:
     return redirect(request, f"/marketplace?done=pinned&connector={key}")
 
 
+@decides(_present_state)
 def removed(request: PageRequest) -> Response:
     """``POST /marketplace/{key}/removal``: of one version, or of all."""
     installer, key, version = _installer(request), exactly(request.path("key")), request.form.get("version") or None
@@ -275,7 +296,8 @@ def _unfolded(request: PageRequest, row: Row) -> Markup:
 
 def _install_form(request: PageRequest, row: Row, title: str, name: str | None, kind: str = "quiet") -> Markup:
     source = h.input(type="hidden", name="source", value=str(row["source"]))
-    return form(request, f"/marketplace/{row['connector']}/installation", source, h.button(title, class_=kind, aria_label=name))
+    button = h.button(title, class_=kind, aria_label=name)
+    return form(request, f"/marketplace/{row['connector']}/installation", source, button, state=_state(row, ()))
 
 
 def _upgrade(request: PageRequest, installer: Installer, key: str, row: Row | None, versions: Sequence[Row]) -> Markup | None:
@@ -310,11 +332,11 @@ def _upgrade(request: PageRequest, installer: Installer, key: str, row: Row | No
         notice("Some callers would break.", tone="warn") if is_breaking else None,
         h.p("These run with it in this workspace, and with the new version from then on: ", used_by, ".") if used_by else None,
         changes,
-        form(request, f"/marketplace/{key}/upgrade", h.p(consent) if is_breaking else None, button),
+        form(request, f"/marketplace/{key}/upgrade", h.p(consent) if is_breaking else None, button, state=_state(row, versions)),
     )
 
 
-def _other_version(request: PageRequest, row: Row, versions: Sequence[Row]) -> Markup | None:
+def _other_version(request: PageRequest, row: Row, versions: Sequence[Row], state: Any) -> Markup | None:
     """Offer the other versions of an installed connector: the way back from an upgrade."""
     used = _used(versions)
     others = [str(version) for version in row.get("versions", ()) if str(version) != used]
@@ -326,8 +348,9 @@ def _other_version(request: PageRequest, row: Row, versions: Sequence[Row]) -> M
     hint = "A newer version is not compared with the one in use, as an upgrade is."
     consent = check_field("breaking", "Take a newer one although callers may break", on=False, hint=hint) if newer else None
     change = form(
-        request, f"/marketplace/{row['connector']}/version", source, choice, consent, h.button("Use this version"), class_="stack"
-    )
+        request, f"/marketplace/{row['connector']}/version", source, choice, consent, h.button("Use this version"), class_="stack",
+        state=state,
+    )  # fmt: skip
     text = f"Calls use {used}. Another version, such as an earlier one, stays the default until the next upgrade."
     return card("Use another version", h.p(text), change)
 
@@ -344,13 +367,13 @@ def _is_newer(version: str, used: str | None) -> bool:
         return False
 
 
-def _removal(request: PageRequest, key: str, versions: Sequence[Row]) -> Markup:
+def _removal(request: PageRequest, key: str, versions: Sequence[Row], state: Any) -> Markup:
     address = f"/marketplace/{key}/removal"
     used = connector_uses(request, key) if len(versions) == 1 else []
     stopped = [" ", h.strong("These stop in this workspace: "), used, "."] if used else None
     text = ["Calls of its actions fail until it is installed again. Its connections and its journal stay.", stopped]
     removals = [
-        final(request, address, f"Remove {version}", text, h.input(type="hidden", name="version", value=version))
+        final(request, address, f"Remove {version}", text, h.input(type="hidden", name="version", value=version), state=state)
         for version in (str(mine["version"]) for mine in versions)
     ]
     return card("Remove", h.div(removals, class_="actions"))

@@ -28,6 +28,7 @@ from jackfield_console.layout.components import (
     notice,
     text_field,
 )
+from jackfield_console.layout.drawn import decides
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import fragment, outcome, page, redirect
 from jackfield_server.shared.requests.problem import Problem
@@ -123,6 +124,16 @@ def accepted(request: PageRequest) -> Response:
     return redirect(request, f"{_AT}/{name}?done=accepted")
 
 
+def _state(found: Mapping[str, Any]) -> Any:
+    """Return what is shown of one of the workspace's own."""
+    return None if found["inherited"] else [found.get(member) for member in ("name", "url", "createdAt", "acceptedAt", "tools")]
+
+
+def _present_state(request: PageRequest) -> Any:
+    return _state(_found(request))
+
+
+@decides(_present_state)
 def overlaid(request: PageRequest) -> Response:
     """``POST /mcp-servers/{server}/overlay``: the effect of one tool, as the operator says."""
     name, effect = str(_found(request)["name"]), request.form.get("effect", "")
@@ -133,6 +144,7 @@ def overlaid(request: PageRequest) -> Response:
     return redirect(request, f"{_AT}/{name}?done=overlaid")
 
 
+@decides(_present_state)
 def removed(request: PageRequest) -> Response:
     """``POST /mcp-servers/{server}/removal``: refused while there are connections of it."""
     name = str(_found(request)["name"])
@@ -190,7 +202,8 @@ def _effects(request: PageRequest, found: Mapping[str, Any]) -> Markup | None:
     fields = [choice_field("tool", "Tool", tools, tools[0][0]), choice_field("effect", "Effect", _EFFECT_TEXTS.items(), "read")]
     button = h.div(h.button("Save", class_="primary"), class_="actions")
     told = h.div(id="overlaid", aria_live="polite")
-    return folded("Say what a tool does", form(request, f"{_AT}/{found['name']}/overlay", text, *fields, told, button, into="#overlaid"))
+    said = form(request, f"{_AT}/{found['name']}/overlay", text, *fields, told, button, into="#overlaid", state=_state(found))
+    return folded("Say what a tool does", said)
 
 
 def _review(request: PageRequest, found: Mapping[str, Any]) -> Markup:
@@ -233,4 +246,4 @@ def _removal(request: PageRequest, found: Mapping[str, Any]) -> Markup:
     text = h.p("Its actions are gone then. It is refused while there are connections of it.")
     told = h.div(id="removing", aria_live="polite")
     button = h.button(f"Remove {found['name']}", class_="danger")
-    return folded("Remove", form(request, f"{_AT}/{found['name']}/removal", text, told, button, into="#removing"))
+    return folded("Remove", form(request, f"{_AT}/{found['name']}/removal", text, told, button, into="#removing", state=_state(found)))

@@ -27,6 +27,7 @@ from jackfield_console.layout.components import (
     lines_field,
     text_field,
 )
+from jackfield_console.layout.drawn import decides
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import outcome, page, redirect
 from jackfield_console.sorted_list import Sorts
@@ -103,6 +104,16 @@ def shown(request: PageRequest) -> Response:
     )
 
 
+def _state(found: Mapping[str, Any]) -> Any:
+    """Return what is shown of one of the workspace's own."""
+    return None if found["inherited"] else [found.get(member) for member in ("name", "version", "createdAt")]
+
+
+def _present_state(request: PageRequest) -> Any:
+    return _state(_find_client(request))
+
+
+@decides(_present_state)
 def changed(request: PageRequest) -> Response:
     """``POST /oauth-clients/{client}``: change values; a secret that is left empty stays."""
     found = _find_client(request)
@@ -116,6 +127,7 @@ def changed(request: PageRequest) -> Response:
     return redirect(request, f"{_AT}/{found['name']}?done=changed")
 
 
+@decides(_present_state)
 def removed(request: PageRequest) -> Response:
     """``POST /oauth-clients/{client}/removal``: refused while connections refer to it, unless ``force`` is ticked."""
     name = str(_find_client(request)["name"])
@@ -164,7 +176,7 @@ def _edit(request: PageRequest, found: Mapping[str, Any]) -> Markup:
     fields = _fields(found["values"], found["server"])
     button = h.div(h.button("Save", class_="primary"), class_="actions")
     at_ = f"{_AT}/{found['name']}"
-    return folded("Change it", form(request, at_, fields, h.div(id="made", aria_live="polite"), button, into="#made"))
+    return folded("Change it", form(request, at_, fields, h.div(id="made", aria_live="polite"), button, into="#made", state=_state(found)))
 
 
 def _removal(request: PageRequest, found: Mapping[str, Any]) -> Markup:
@@ -172,7 +184,9 @@ def _removal(request: PageRequest, found: Mapping[str, Any]) -> Markup:
     force = check_field("force", "Although connections refer to it", on=False)
     button = h.button(f"Remove {found['name']}", class_="danger")
     told = h.div(id="removing", aria_live="polite")
-    return folded("Remove", form(request, f"{_AT}/{found['name']}/removal", text, force, told, button, into="#removing"))
+    return folded(
+        "Remove", form(request, f"{_AT}/{found['name']}/removal", text, force, told, button, into="#removing", state=_state(found))
+    )
 
 
 def _fields(values: Mapping[str, Any], hosts: list[str]) -> list[Node]:

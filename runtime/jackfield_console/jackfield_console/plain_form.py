@@ -5,7 +5,6 @@ The fields are those of ``form_schema``, which the console's scripts draw. What 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -14,7 +13,7 @@ from jackfield.invocation import decode
 from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInvocation
 from jackfield.kernel.markup import Markup, Node
 from jackfield_console.form_schema import form_schema
-from jackfield_console.layout.components import h
+from jackfield_console.layout.components import h, json_text
 
 Choices = Mapping[str, Sequence[tuple[str, str]]]
 """Values and their labels, by the key of an option source."""
@@ -135,7 +134,7 @@ def _control(options: Mapping[str, Any], value: Any, about: dict[str, Any], plac
         mode = None if kind == "text" else "decimal"
         return h.input(type="text", value="" if value is None else str(value), placeholder=placeholder, inputmode=mode, **about)
     text = "\n".join(map(str, value)) if isinstance(value, list) and kind in ("list", "choices") else value
-    shown = text if isinstance(text, str) else "" if text is None else json.dumps(text, indent=2, ensure_ascii=False)
+    shown = text if isinstance(text, str) else "" if text is None else json_text(text)
     return h.textarea(shown, rows=_LINES, placeholder=placeholder, **about)
 
 

@@ -14,6 +14,7 @@ from jackfield_console.call_gist import gists
 from jackfield_console.invocation_steps import LETTERS, redrive
 from jackfield_console.invocations import entries_table
 from jackfield_console.layout.components import at, card, done_notice, form, h, live, more, notice, span_text
+from jackfield_console.layout.drawn import decides
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import fragment, page, redirect
 from jackfield_console.selection import NONE, tick
@@ -56,6 +57,17 @@ def dead(request: PageRequest) -> Response:
     return page(request, "queue", "Dead letters", done, h.div(shown, id="found"), more("/queue/dead-letters", cursor=cursor), lead=lead)
 
 
+def dead_state(entry: Entry) -> Any:
+    """Return what is shown of a dead letter; None if it is none."""
+    return None if entry.dead_at is None else [entry.id, entry.dead_at, len(entry.deliveries)]
+
+
+def _present_state(request: PageRequest) -> Any:
+    request.require("manage")
+    return dead_state(request.entry())
+
+
+@decides(_present_state, lambda request: "/queue/dead-letters" if request.form.get("from") == "list" else "")
 def redriven(request: PageRequest) -> Response:
     """``POST /invocations/{id}/redrive``: queue a dead letter again; ``from`` is ``list`` if the form is in that of all."""
     request.require("manage")
@@ -121,7 +133,9 @@ def _letter(request: PageRequest, entry: Entry, gist: Node) -> tuple[Node, ...]:
     name = f"{entry.connector} {entry.action} {entry.id[-6:]}"
     if request.may("manage"):
         button = h.button("Redrive", class_="quiet", aria_label=f"Redrive {name}")
-        redrive = form(request, f"/invocations/{entry.id}/redrive", h.input(type="hidden", name="from", value="list"), button)
+        redrive = form(
+            request, f"/invocations/{entry.id}/redrive", h.input(type="hidden", name="from", value="list"), button, state=dead_state(entry)
+        )
     box = tick(entry.id, name) if request.may("manage") else None
     return (
         [box, h.a(at(entry.created_at, request.now), href=f"/invocations/{entry.id}")],

@@ -19,11 +19,12 @@ from jackfield_console.action_choice import STARTED, actions_offered, choice_dia
 from jackfield_console.connection_choice import connection_dialog, fitting_connections, refuse_unchosen, shown_at_choice
 from jackfield_console.layout.assets import FORM_SCRIPTS
 from jackfield_console.layout.components import check_field, choice_field, fault_of, form, h, json_text, lines_field, text_field
+from jackfield_console.layout.drawn import decides
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import fragment, outcome, page, redirect
 from jackfield_console.masked_inputs import refuse_masks
 from jackfield_console.schedule_times import MISSED, OVERLAP, Times, placed
-from jackfield_console.schedules import schedules_of
+from jackfield_console.schedules import present_schedule, schedule_state, schedules_of
 from jackfield_server.shared.requests.problem import Problem
 
 _WHAT = "Choose what is to run at given times."
@@ -81,6 +82,7 @@ def created(request: PageRequest) -> Response:
     return redirect(request, f"/schedules/{made['name']}?done=added")
 
 
+@decides(present_schedule)
 def saved(request: PageRequest) -> Response:
     """``POST /schedules/{name}/edit``. An invocation that is as it was shown stays, with its secrets, and an interval keeps its anchor."""
     request.require("manage")
@@ -134,7 +136,7 @@ def _form(request: PageRequest, address: str, found: Mapping[str, Any], before: 
         h.div(_call(request, found["invocation"]), id=STARTED, class_="stack"),
         h.div(id="answered", aria_live="polite"),
         h.div(h.button(button, class_="primary"), class_="actions"),
-        into="#answered", class_="card stack", novalidate=True,
+        into="#answered", class_="card stack", novalidate=True, state=schedule_state(found) if "status" in found else None,
     )  # fmt: skip
 
 

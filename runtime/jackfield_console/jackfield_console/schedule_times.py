@@ -75,7 +75,7 @@ class Times:
         if "at" in schedule:
             local = datetime.fromisoformat(schedule["at"]).astimezone(zone(timezone))
             return cls(runs="at", at=local.strftime("%Y-%m-%dT%H:%M:%S"), timezone=timezone)
-        cron = str(schedule["cron"])
+        cron = str(schedule.get("cron", ""))  # none of a schedule whose times are damaged
         for runs, form in _FORMS:
             if (found := form.match(cron)) is not None and f"{int(found[1])} {int(found[2])}" == f"{found[1]} {found[2]}":
                 return cls(runs=runs, time=f"{int(found[2]):02}:{int(found[1]):02}", timezone=timezone, cron=cron, **found.groupdict())

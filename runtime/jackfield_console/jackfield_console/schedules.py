@@ -25,6 +25,7 @@ from jackfield_console.layout.components import (
     offering,
     steps,
 )
+from jackfield_console.layout.drawn import decides
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import page, redirect
 from jackfield_console.schedule_times import MISSED, OVERLAP, Times, slot_text
@@ -96,17 +97,29 @@ def _shown(request: PageRequest, refused: UnknownName | None = None) -> Response
         card("Schedule", terms(about), _buttons(request, found), _edit(request, name)),
         card("Slots", table("Slots", ("Slot", "Outcome", "Invocation"), rows, empty="No slot is past yet.")),
         more(f"/schedules/{name}", cursor=cursor),
-        card("Invocation", code_block(json_text(found["invocation"]), "The invocation")),
+        card("Invocation", code_block(json_text(found.get("invocation", {})), "The invocation")),
         status=refused.http_status if refused else 200,
     )
 
 
+def schedule_state(found: Mapping[str, Any]) -> Any:
+    """Return what is shown of a schedule but for what time does to it."""
+    return [found.get(member) for member in ("id", "status", "changedAt", "connection", "invocation")]
+
+
+def present_schedule(request: PageRequest) -> Any:
+    """Return the state of the schedule that the path names."""
+    step = request.http.path_params.get("step", "edit")
+    if step not in (*_STEPS, "edit"):
+        raise Problem(404, "no such page")
+    request.require("invoke" if step == "run" else "manage")
+    return schedule_state(schedules_of(request).show(request.path("name")))
+
+
+@decides(present_schedule)
 def changed(request: PageRequest) -> Response:
     """``POST /schedules/{name}/{step}``: pause, resume, run or remove it."""
     name, step = request.path("name"), request.path("step")
-    if step not in _STEPS:
-        raise Problem(404, "no such page")
-    request.require("invoke" if step == "run" else "manage")
     done, act = _STEPS[step]
     try:
         outcome = act(schedules_of(request), name)
@@ -151,9 +164,13 @@ def _buttons(request: PageRequest, found: Mapping[str, Any]) -> Node:
         elif found["status"] in ("paused", "stopped"):
             offered.append(("resume", "Resume"))
         removal = final(
-            request, f"{address}/removal", "Remove", "It starts nothing more, and its list of past runs is deleted. Invocations stay."
+            request,
+            f"{address}/removal",
+            "Remove",
+            "It starts nothing more, and its list of past runs is deleted. Invocations stay.",
+            state=schedule_state(found),
         )
-    return steps(request, address, offered, removal) if offered else None
+    return steps(request, address, offered, removal, state=schedule_state(found)) if offered else None
 
 
 def _edit(request: PageRequest, name: str) -> Node:

@@ -6,6 +6,7 @@ import re
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.responses import Response
 
@@ -13,6 +14,7 @@ from jackfield.callers import Scope
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, table
 from jackfield_console.layout.components import badge, form, h, heading, notice
+from jackfield_console.layout.drawn import digest_of
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import page, redirect
 from jackfield_server.shared.requests.problem import Problem
@@ -22,6 +24,7 @@ _TICK = "pick-"
 ONCE = re.compile("[0-9a-f]{16}")
 """Form of the text that tells whether a form is sent again."""
 _WORDS = {"passed": "done", "refused": "not done"}
+_CHANGED = "It has changed since the step was asked for."
 _MOST = 100
 """Rows of one step; a page of a list has 50."""
 
@@ -54,13 +57,18 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Steps for the rows of the list at ``address``, whose section and title pages of it have; ``named`` renders a row's name by its ID."""
+    """Steps for the rows of the list at ``address``, whose section and title pages of it have.
+
+    ``named`` renders a row's name by its ID, ``state`` returns what is shown of it. A step is not taken for a row of which that has changed
+    since it was asked for.
+    """
 
     address: str
     section: str
     title: str
     steps: tuple[Step, ...]
     named: Callable[[PageRequest, str], Node]
+    state: Callable[[PageRequest, str], Any]
 
     def bar(self, request: PageRequest) -> Markup | None:
         """Render the buttons of the steps that the caller may take; None if there are none."""
@@ -91,7 +99,8 @@ class Selection:
 
     def _asked(self, request: PageRequest, step: Step, picked: Sequence[str]) -> Response:
         rows = [h.li(self.named(request, identifier)) for identifier in picked]
-        hidden = [h.input(type="hidden", name=f"{_TICK}{identifier}", value="on") for identifier in picked]
+        drawn = [(f"{_TICK}{identifier}", digest_of(self.state(request, identifier))) for identifier in picked]
+        hidden = [h.input(type="hidden", name=name, value=digest) for name, digest in drawn]
         tone = {"class_": step.tone} if step.tone else {}
         sure = form(
             request, f"{self.address}/selection", hidden, h.input(type="hidden", name="step", value=step.key),
@@ -107,7 +116,8 @@ class Selection:
         failed = 0
         for identifier in picked:
             name = self.named(request, identifier)
-            word, what = _outcome(step, request, identifier, once)
+            is_shown = request.form[f"{_TICK}{identifier}"] == digest_of(self.state(request, identifier))
+            word, what = _outcome(step, request, identifier, once) if is_shown else ("refused", _CHANGED)
             failed += word == "refused"
             rows.append((name, badge(word, _WORDS[word]), what))
         done = len(picked) - failed

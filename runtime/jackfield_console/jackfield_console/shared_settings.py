@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup, Node, table
-from jackfield_console.layout.components import at, card, fault, field, folded, form, h, notice
+from jackfield_console.layout.components import at, card, fault, field, folded, form, h, json_text, notice
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import outcome, redirect
 from jackfield_store.access import DEFAULT, Audit
@@ -108,7 +108,7 @@ def _control(name: str, value: str) -> tuple[Markup, Node]:
 
 def _indented(text: str) -> str:
     try:
-        return json.dumps(json.loads(text), indent=2, ensure_ascii=False) if text else ""
+        return json_text(json.loads(text)) if text else ""
     except ValueError:
         return text
 

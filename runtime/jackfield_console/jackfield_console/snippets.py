@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from jackfield.kernel.hidden import visible
 from jackfield_console.layout.components import json_text
 
 _SHORT = 60
@@ -82,7 +83,7 @@ def _words(name: str, value: Any) -> Iterator[str]:
     elif names := _uploads(name, value):
         yield from (f"{name}=@{file}" for file in names)
     else:
-        yield f"{name}:={json.dumps(value, ensure_ascii=False)}"
+        yield f"{name}:={visible(json.dumps(value, ensure_ascii=False))}"
 
 
 def _local(invocation: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:

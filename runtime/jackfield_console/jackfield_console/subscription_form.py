@@ -34,11 +34,12 @@ from jackfield_console.layout.components import (
     summary,
     text_field,
 )
+from jackfield_console.layout.drawn import decides
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import fragment, outcome, page, redirect
 from jackfield_console.masked_inputs import refuse_masks
 from jackfield_console.subscription_start import read_start, start_fields
-from jackfield_console.subscriptions import latest_events, subscriptions_of
+from jackfield_console.subscriptions import latest_events, present_subscription, subscription_state, subscriptions_of
 from jackfield_platform.triggers.event_places import known_places
 from jackfield_server.shared.requests.problem import Problem
 
@@ -130,12 +131,13 @@ def edited(request: PageRequest) -> Response:
         check_field("stop", "Start nothing any more", False) if begun else None,
         h.div(id="answered", aria_live="polite"),
         h.div(h.button("Save", class_="primary"), class_="actions"),
-        into="#answered", class_="card", novalidate=True, data_root=_ROOT,
+        into="#answered", class_="card", novalidate=True, data_root=_ROOT, state=subscription_state(found),
     )  # fmt: skip
     dialogs = choice_dialog(), connection_dialog(), None if then else action_search(f"/subscriptions/{name}/edit", then="")
     return page(request, "subscriptions", title, content, *dialogs, lead=line(trigger.description), scripts=FORM_SCRIPTS)
 
 
+@decides(present_subscription)
 def saved(request: PageRequest) -> Response:
     """``POST /subscriptions/{name}/edit``."""
     request.require("manage")

@@ -32,6 +32,7 @@ from jackfield_console.layout.components import (
     steps,
     text_field,
 )
+from jackfield_console.layout.drawn import decides
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import fragment, page, redirect
 from jackfield_console.sorted_list import Sorts
@@ -134,14 +135,25 @@ def events(request: PageRequest) -> Response:
     return fragment(_events(request, found))
 
 
+def subscription_state(found: Mapping[str, Any]) -> Any:
+    """Return what is shown of a subscription but for what time and its events do to it."""
+    return [found["status"] == "paused", *(found.get(member) for member in ("id", "changedAt", "connection", "inputs", "then"))]
+
+
+def present_subscription(request: PageRequest) -> Any:
+    """Return the state of the subscription that the path names."""
+    request.require("manage")
+    if request.http.path_params.get("step", "edit") not in (*_STEPS, "edit", "reset"):
+        raise Problem(404, "no such page")
+    return subscription_state(subscriptions_of(request).show(request.path("name")))
+
+
+@decides(present_subscription)
 def changed(request: PageRequest) -> Response:
     """``POST /subscriptions/{name}/{step}``: pause, resume, reset or remove it."""
     name, step = request.path("name"), request.path("step")
-    request.require("manage")
     if step == "reset":
         return _reset(request, name)
-    if step not in _STEPS:
-        raise Problem(404, "no such page")
     done, act = _STEPS[step]
     try:
         act(subscriptions_of(request), name)
@@ -221,7 +233,9 @@ def _buttons(request: PageRequest, found: Mapping[str, Any]) -> Node:
         f"/subscriptions/{found['name']}",
         "It tells and starts nothing more. Its URL, if it has one, is gone: a new subscription has another.",
     )
-    return [h.p(edit), steps(request, address, [(step, title)], final(request, f"{address}/removal", "Remove", told))]
+    state = subscription_state(found)
+    removal = final(request, f"{address}/removal", "Remove", told, state=state)
+    return [h.p(edit), steps(request, address, [(step, title)], removal, state=state)]
 
 
 def _events(request: PageRequest, found: Mapping[str, Any]) -> Node:
@@ -263,5 +277,6 @@ def _checkpoint(request: PageRequest, found: Mapping[str, Any]) -> Node:
         h.div(h.button("Reset", class_="quiet danger"), class_="actions"),
         h.div(id="reset-outcome", aria_live="polite"),
         into="#reset-outcome",
+        state=subscription_state(found),
     )
     return card("Checkpoint", h.p("How far the poll has come."), shown, folded("Reset", reset))

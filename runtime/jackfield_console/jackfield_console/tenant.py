@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,6 +17,7 @@ from jackfield_console.connect_sessions import session_rows
 from jackfield_console.connections import account_of
 from jackfield_console.files import size_text
 from jackfield_console.layout.components import at, badge, card, choices, done_notice, fault, final, form, h, heading, notice, text_field
+from jackfield_console.layout.drawn import decides
 from jackfield_console.layout.export import exported_file
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import outcome, page, redirect
@@ -66,6 +68,19 @@ def shown(request: PageRequest) -> Response:
     return page(request, "tenants", found.name, *content, head=head)
 
 
+def _state(found: Workspace) -> Any:
+    return [found.name, found.settings.suspended, found.settings.limits]
+
+
+def _present_state(request: PageRequest) -> Any:
+    """Return what is shown of a tenant; None if there is none, which the step says."""
+    request.require_operator()
+    with suppress(JackfieldError):
+        return _state(workspaces_of(request).find(request.path("w")))
+    return None
+
+
+@decides(_present_state)
 def changed(request: PageRequest) -> Response:
     """``POST /tenants/{w}/{step}``: suspend, resume, set limits, or end it."""
     request.require_operator()
@@ -231,7 +246,10 @@ def _limits(request: PageRequest, found: Workspace) -> Markup:
     ]  # fmt: skip
     save = h.div(h.button("Save limits", class_="primary"), class_="actions")
     into = h.div(id="limits", aria_live="polite")
-    return card("Limits", form(request, f"/tenants/{found.name}/limits", h.div(fields, class_="pair"), save, into, into="#limits"))
+    return card(
+        "Limits",
+        form(request, f"/tenants/{found.name}/limits", h.div(fields, class_="pair"), save, into, into="#limits", state=_state(found)),
+    )
 
 
 def _end(request: PageRequest, found: Workspace) -> Markup:
@@ -239,18 +257,24 @@ def _end(request: PageRequest, found: Workspace) -> Markup:
     if not found.settings.suspended:
         steps: list[Node] = [
             h.p("Suspending refuses every call at once, and can be taken back.", class_="muted"),
-            form(request, f"{address}/suspend", h.button("Suspend")),
+            form(request, f"{address}/suspend", h.button("Suspend"), state=_state(found)),
             h.p("Deleting takes two steps. The first suspends the workspace, revokes its tokens and ends its sessions.", class_="muted"),
-            final(request, f"{address}/end", "Suspend and revoke", "Revoked tokens stay revoked, also if the workspace is resumed."),
+            final(
+                request,
+                f"{address}/end",
+                "Suspend and revoke",
+                "Revoked tokens stay revoked, also if the workspace is resumed.",
+                state=_state(found),
+            ),
         ]
         return card("Suspend or delete", h.div(steps, class_="stack"))
     kept = kept_by(request.server.storage.database, found.name)
     named = text_field("name", "Name of the workspace", hint="Enter it to confirm.", required=True)
     steps = [
-        form(request, f"{address}/resume", h.button("Resume")),
+        form(request, f"{address}/resume", h.button("Resume"), state=_state(found)),
         h.p("Deleting it for good cannot be taken back. It deletes its journal, audit log, settings and keys, and:", class_="muted"),
         terms(_counts(kept)),
-        form(request, f"{address}/purge", named, h.button("Delete for good", class_="danger"), into="#ended"),
+        form(request, f"{address}/purge", named, h.button("Delete for good", class_="danger"), into="#ended", state=_state(found)),
     ]
     return card("Resume or delete", h.div(steps, class_="stack"), h.div(id="ended", aria_live="polite"))
 

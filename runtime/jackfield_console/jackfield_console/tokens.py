@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from functools import partial
 
 from starlette.responses import Response
@@ -64,6 +65,7 @@ def created(request: PageRequest) -> Response:
     told = h.div(
         h.p("Copy the token now and store it securely. It is not shown again."),
         code_block(made.text, "The new token"),
+        gaps_told(made.warnings),
         h.p(h.a("Back to the list", href="/tokens")),
         class_="notice good", role="alert",
     )  # fmt: skip
@@ -94,8 +96,13 @@ def _revoke(request: PageRequest, identifier: str, _once: str) -> Node:
 _REVOKE = Step(
     "revoke", "Revoke", "manage", "Programs and people that use them are refused at once. This cannot be undone.", _revoke, tone="danger"
 )
-SELECTION = Selection("/tokens", "tokens", "Token", (_REVOKE,), _named)
+SELECTION = Selection("/tokens", "tokens", "Token", (_REVOKE,), _named, lambda _request, identifier: identifier)
 """Steps for several tokens."""
+
+
+def gaps_told(warnings: Iterable[Mapping[str, str]]) -> list[Markup]:
+    """Render what rules leave out that were just made."""
+    return [notice("A rule leaves out changes: ", warning["message"], ".", tone="warn") for warning in warnings]
 
 
 def pattern_lines(text: str) -> list[str]:
@@ -168,7 +175,7 @@ def rule_fields(rules: Rules | None = None, otherwise: str = "the token allows e
     """Render the fields of rules; ``otherwise`` says what happens without any."""
     example, block = (
         ["One pattern per line, such as ", h.code("aws-ses/*"), f". If empty, {otherwise}."],
-        "effect:write & connection:prod-*",
+        "effect:change & connection:prod-*",
     )
     return h.div(
         lines_field("allow", "Allow", rules.allow if rules else (), example, rows=2),
@@ -183,7 +190,7 @@ def rule_fields(rules: Rules | None = None, otherwise: str = "the token allows e
             "approve",
             "Approve",
             rules.approve if rules else (),
-            ["One pattern per line, such as ", h.code("effect:write"), ". Such a call waits until a person approves it."],
+            ["One pattern per line, such as ", h.code("effect:change"), ". Such a call waits until a person approves it."],
             rows=2,
         ),
         class_="stack",

@@ -23,11 +23,13 @@ from jackfield_console.layout.components import (
     form,
     h,
     lines_field,
+    notice,
     text_field,
 )
+from jackfield_console.layout.drawn import decides
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import fragment, outcome, page, redirect
-from jackfield_console.tokens import pattern_lines, rule_fields, rules_shown
+from jackfield_console.tokens import gaps_told, pattern_lines, rule_fields, rules_shown
 from jackfield_server.shared.operations.action_guides import missing
 from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.access import RETENTION_DAYS, Settings
@@ -47,21 +49,41 @@ _MOST = 1000
 def shown(request: PageRequest) -> Response:
     """``GET /workspace``."""
     request.require("read")
-    settings = request.runtime.access.settings
+    settings = _stored(request)
     lead = [h.strong(request.identity.workspace), ": one tenant, with its connections, tokens and invocations."]
     content = [done_notice(request, _DONE), _settings(request, settings), _explain_form(request)]
     return page(request, "workspace", "Workspace", *content, lead=lead)
 
 
-def changed(request: PageRequest) -> Response:
-    """``POST /workspace``: the operator may change all settings; the scope ``manage``, only input recording and retention."""
+def _stored(request: PageRequest) -> Settings:
+    """Return the settings as they are stored: those of a process may be a second old."""
+    return request.runtime.access.workspaces.find(request.identity.workspace).settings
+
+
+def _state(request: PageRequest, settings: Settings) -> Any:
+    """Return the settings of the form."""
+    own: list[Any] = [settings.keep_inputs, settings.retention_days]
+    if not request.operator:
+        return own
+    return [*own, settings.rules, settings.allow_references, *(getattr(settings, name) for _, name, _ in _OPERATOR_SWITCHES)]
+
+
+def _present_state(request: PageRequest) -> Any:
     request.require("manage")
     if request.identity.rules:
         raise Problem(403, "a token with rules cannot change the workspace", code="not_allowed")
+    return _state(request, _stored(request))
+
+
+@decides(_present_state)
+def changed(request: PageRequest) -> Response:
+    """``POST /workspace``: the operator may change all settings; the scope ``manage``, only input recording and retention."""
     try:
-        request.runtime.access.workspaces.acting_as(request.identity.actor).set(request.identity.workspace, _changes(request))
+        found = request.runtime.access.workspaces.acting_as(request.identity.actor).set(request.identity.workspace, _changes(request))
     except JackfieldError as error:
         return outcome(request, "workspace", "Workspace", fault(error), status=error.http_status)
+    if found.warnings:
+        return outcome(request, "workspace", "Workspace", notice(_DONE["changed"], tone="good"), gaps_told(found.warnings))
     return redirect(request, "/workspace?done=changed")
 
 
@@ -80,7 +102,7 @@ def explained(request: PageRequest) -> Response:
         told = _verdict(
             _decision(request, Request(connector, action, _effect(request, connector, action), given["connection"] or None), given["token"])
         )
-    shown = [told] if request.partial else [_settings(request, request.runtime.access.settings), _explain_form(request, given, told)]
+    shown = [told] if request.partial else [_settings(request, _stored(request)), _explain_form(request, given, told)]
     return outcome(request, "workspace", "Workspace", *shown)
 
 
@@ -117,6 +139,7 @@ def _settings(request: PageRequest, settings: Settings) -> Markup:
         h.div(h.button("Save", class_="primary", disabled=not changes), class_="actions"),
         h.div(id="outcome", aria_live="polite"),
         into="#outcome",
+        state=_state(request, settings),
     )
     return card("Settings", save)
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from jackfield.catalog.loading import connector_at
 from jackfield.kernel.failures import Raised, attempt, attempt_foreign
+from jackfield.kernel.libraries import silence_libraries
 from jackfield_isolation.sandbox.limits import reduce_rights
 from jackfield_isolation.wire import Frame, Wire
 
@@ -39,6 +40,7 @@ def run(descriptor: int) -> None:
         os._exit(0)
     sys.path += configuration["paths"]
     threading.stack_size(_STACK)
+    silence_libraries()
     logging.getLogger().addHandler(_ToParent(wire))
     started = attempt_foreign(_started, configuration, wire)
     if isinstance(started, Raised):

@@ -73,6 +73,7 @@ class _Failure:
     within: float | None = None
     unexplained: bool = False
     ended: bool = False
+    done_before: bool = False
 
 
 _FAILURE = Shape("an error", Annotated[_Failure, _trimmed(_LONGEST)])
@@ -97,6 +98,7 @@ def dump_error(error: JackfieldError) -> Mapping[str, Any]:
         "retryAfter": after if after is not None and math.isfinite(after) else None,
         "within": error.within if isinstance(error, NotYet) else None,
         "ended": isinstance(error, JobFailed),
+        "doneBefore": error.done_before,
         "unexplained": isinstance(error, TimedOut) and error.unexplained,
     }
 
@@ -123,7 +125,7 @@ def load_error(data: object) -> JackfieldError:
     if said.ended:
         return JobFailed(said.message, **more)
     error = kind(said.message, **more)
-    error.retryable, error.expired = said.retryable, said.expired
+    error.retryable, error.expired, error.done_before = said.retryable, said.expired, said.done_before
     if isinstance(error, TimedOut):
         error.unexplained = said.unexplained
     return error

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mcp.shared.exceptions import MCPError
@@ -17,6 +17,8 @@ from mcp_types import INVALID_PARAMS
 
 from jackfield.callers import Caller
 from jackfield.kernel.errors import Forbidden, Sent
+from jackfield.kernel.hidden import has_hidden, visible
+from jackfield.kernel.scripts import mixed_words
 from jackfield_mcp_server.connect_requests import ANSWERS, digest_of_call, refuse_state
 from jackfield_store.database import SealBroken
 
@@ -29,6 +31,10 @@ _STATE = ("mcp", "form")
 _LONGEST, _MOST = 64 * 1024, 32 * 1024
 """Characters of a state, and of the answers of all rounds as JSON."""
 _NAME = 200
+_WORDS = ("title", "description", "enumNames")
+"""Members of a form that people read, and that no answer has."""
+_DEEP, _TOLD = 8, 5
+"""Levels of a form, and texts that a warning names."""
 
 Json = Mapping[str, Any]
 
@@ -52,7 +58,9 @@ class Forms:
         if found is not None:
             return found
         message = f"{question.get('connector') or 'The provider'} asks: {question.get('message') or ''}"
-        params = {"mode": "form", "message": message, "requestedSchema": question["schema"]}
+        schema = _shown(question["schema"])
+        words = [message, *_texts(schema)]
+        params = {"mode": "form", "message": "\n".join([visible(message), *_warnings(words)]), "requestedSchema": schema}
         self.asked[name[:_NAME]] = {"method": "elicitation/create", "params": params}
         raise Forbidden("the provider asks a person for something before it does this", hint="Answer it.", sent=Sent.REFUSED)
 
@@ -93,3 +101,32 @@ class Forms:
         }  # fmt: skip
         sealed = self._runtime.storage.vault.seal_text(self._runtime.workspace, _STATE, json.dumps(state).encode())
         return {"resultType": "input_required", "inputRequests": self.asked, "requestState": sealed}
+
+
+def _shown(given: Any, levels: int = _DEEP, *, is_read: bool = False) -> Any:
+    """Return a form whose words show their hidden characters as escapes. Names and values stay as they are: the answer has them."""
+    if isinstance(given, str):
+        return visible(given) if is_read else given
+    if not levels and isinstance(given, Mapping | list):
+        return {}  # no form of the protocol is as deep
+    if isinstance(given, Mapping):
+        return {name: _shown(value, levels - 1, is_read=name in _WORDS and not isinstance(value, Mapping)) for name, value in given.items()}
+    return [_shown(value, levels - 1, is_read=is_read) for value in given] if isinstance(given, list) else given
+
+
+def _texts(form: Any) -> Iterator[str]:
+    """Yield the texts of a form as it is shown, with the names of its members."""
+    if isinstance(form, str):
+        yield form
+    elif isinstance(form, Mapping | list):
+        parts = [*form, *form.values()] if isinstance(form, Mapping) else form
+        for part in parts:
+            yield from _texts(part)
+
+
+def _warnings(texts: list[str]) -> list[str]:
+    """Return what the person is told of texts that may not be what they look like."""
+    hidden = [visible(text, "")[:_NAME] for text in texts[1:] if has_hidden(text, "\n")][:_TOLD]
+    mixed = [word[:_NAME] for text in texts for word in mixed_words(text)][:_TOLD]
+    found = [f"Its form has characters that are not seen or that reorder others: {', '.join(hidden)}."] if hidden else []
+    return [*found, *([f"It has words with letters of several alphabets that look alike: {', '.join(mixed)}."] if mixed else [])]

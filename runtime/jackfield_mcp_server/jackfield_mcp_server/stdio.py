@@ -21,11 +21,12 @@ from mcp.shared.message import SessionMessage
 from mcp_types import INVALID_REQUEST, PARSE_ERROR, ErrorData, JSONRPCError, JSONRPCNotification, JSONRPCRequest, jsonrpc_message_adapter
 
 from jackfield.callers import Caller
-from jackfield.callers.actor import Actor
 from jackfield.catalog.index import ActionIndex
+from jackfield.cli.session import caller
 from jackfield.connector.context import AskCaller
 from jackfield.invocation import Result, new_invocation_id
 from jackfield.invocation.wire import MAX_BYTES
+from jackfield.kernel.dataclass import replace
 from jackfield.pipe.run import Follow
 from jackfield_mcp_server.call_context import CallContext
 from jackfield_mcp_server.connect_requests import ConnectRequests, OpenLinks
@@ -34,6 +35,7 @@ from jackfield_mcp_server.queued_here import run_to_end
 from jackfield_mcp_server.sdk_server import build_server
 from jackfield_platform.tenants.connecting import open_sessions
 from jackfield_server.shared.process.settings import McpTools
+from jackfield_store.commands.stored import actor
 from jackfield_store.database.shared_settings import PUBLIC_URL
 from jackfield_store.runtime import Jackfield
 
@@ -207,7 +209,7 @@ def _connects(runtime: Jackfield, client: Caller, links: OpenLinks) -> ConnectRe
     address is known."""
     base = runtime.storage.shared.value(PUBLIC_URL) if runtime.storage.enabled else ""
     sessions = partial(open_sessions, runtime, runtime.clock)
-    return ConnectRequests(runtime, client, "", "link", base, Actor("cli"), sessions, links) if base else None
+    return ConnectRequests(runtime, client, "", "link", base, actor(), sessions, links) if base else None
 
 
 class _Calls:
@@ -218,8 +220,8 @@ class _Calls:
         self._running: set[threading.Event] = set()
         self._leaving = False
         self._queued: dict[str, asyncio.Task[None]] = {}
-        self.client = Caller(audience="mcp", session=new_invocation_id())
-        """The client: a program that the operator has started. Its session ends with this process."""
+        self.client = replace(caller(), audience="mcp", session=new_invocation_id())
+        """The client: a program that somebody with an account on this machine has started. Its session ends with this process."""
 
     async def run(
         self, invocation: Mapping[str, Any], _request: str | int | None, follow: Follow | None, ask_caller: AskCaller | None

@@ -11,6 +11,7 @@ from mcp_types import AudioContent, CallToolResult, EmbeddedResource, ImageConte
 
 from jackfield.invocation import Result
 from jackfield.kernel.exact import exact_json, read_float
+from jackfield.kernel.hidden import visible
 from jackfield.kernel.hints import worded
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def _failure(error: JackfieldError) -> str:
     lines = [error.message, *(f"{detail.path or '/'}: {detail.message}" for detail in error.details[:_TOLD])]
     if len(error.details) > _TOLD:
         lines.append(f"and {len(error.details) - _TOLD} more")
-    return "\n".join([*lines, *([str(worded(error.hint, "mcp"))] if error.hint else [])])
+    return visible("\n".join([*lines, *([str(worded(error.hint, "mcp"))] if error.hint else [])]))
 
 
 def _plain(text: str) -> str:
@@ -111,9 +112,10 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def _encoded(value: dict[str, Any]) -> tuple[dict[str, Any], str]:
-    """Return a JSON value and its text, with lone surrogates replaced."""
+    """Return a JSON value and its text, with lone surrogates replaced. In the text, which a person may read before he
+    decides, hidden characters are escapes."""
     try:
-        return value, orjson.dumps(value).decode()
+        return value, visible(orjson.dumps(value).decode())
     except TypeError:  # a lone surrogate, or an integer of more than 64 bits
         text = _plain(exact_json(value, _ENCODER))
-        return json.loads(text, parse_float=read_float), text
+        return json.loads(text, parse_float=read_float), visible(text)

@@ -61,7 +61,8 @@ class DatabaseRow:
         self._alone: MemoryRow | None = None
         self._alone_until = 0.0
         self._seen = PaceState()
-        self._local = database.dialect.name == "sqlite"
+        self.rides = self._local = database.dialect.name == "sqlite"
+        """True on SQLite, which has one writer at a time. On PostgreSQL the row of an account would be locked until a durable commit."""
         self._time = _shared(database, clock)
         self._ahead, self._measured_at = float("-inf"), 0.0
 
@@ -70,7 +71,7 @@ class DatabaseRow:
         if self._alone is not None and self._clock.monotonic() < self._alone_until:
             return self._alone.change(change)
         try:
-            found = self._database.adjust(lambda transaction: self._changed(transaction, change))
+            found = self._database.adjust(lambda transaction: self.joined(transaction, change))
         except Unavailable as fault:
             _LOG.warning("calls are paced in this process alone, because the pace of all processes cannot be read: %s", fault.message)
             self._alone = self._alone or MemoryRow(self._clock, PaceState.from_json(self._seen.to_json()))
@@ -88,7 +89,8 @@ class DatabaseRow:
         self._measured_at = here
         return self._ahead
 
-    def _changed(self, transaction: Transaction, change: Callable[[PaceState, float], T]) -> tuple[T, PaceState, float]:
+    def joined(self, transaction: Transaction, change: Callable[[PaceState, float], T]) -> tuple[T, PaceState, float]:
+        """Apply ``change`` in a transaction of others."""
         at = {"now": self._time.now()} if self._local else {}
         now, values = ":now" if self._local else self._database.dialect.now, {**self._key, **at}
         rows = transaction.execute(_LOCK.format(now=now), values)

@@ -6,8 +6,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from jackfield.catalog.loading import LIVE_PREFIX, part
+from jackfield.gates.unrecorded import ordered as without_database
 from jackfield_store.access import WorkspaceAccess
 from jackfield_store.files.store import FileLimits, Files
+from jackfield_store.gates.order import ordered
 from jackfield_store.management.managed import WorkspaceManagement
 from jackfield_store.recording.recorder import Recorder
 from jackfield_store.resources.opening import Opening
@@ -20,11 +22,13 @@ if TYPE_CHECKING:
     from jackfield.callers import Caller
     from jackfield.callers.actor import Actor
     from jackfield.catalog.live import StoredManifests
+    from jackfield.gates.policies import Policies
     from jackfield.kernel.clock import Clock
     from jackfield.manifest.manifest import Manifest
     from jackfield.pacing.pace import Paces
     from jackfield.pacing.state import PaceRow
     from jackfield.pipe.evidence import Dependencies
+    from jackfield.pipe.gate import Gate
     from jackfield.pipe.invoke import Pipeline
     from jackfield.pipe.recording import Recording
     from jackfield_store.connections.connection_table import ConnectionTable
@@ -110,7 +114,11 @@ class DatabaseStore(Opening):
             return Unrecorded()
         self._about = {**self._about, "judge": judge}
         paces.shared = self._shared_row
-        return Recorder(self.opened, self.storage, dependencies)
+        return Recorder(self.opened, dependencies)
+
+    def gates(self, policies: Policies) -> Sequence[Gate]:
+        """Return the features that take part in calls, in order."""
+        return ordered(policies, rides=self.storage.url.startswith("sqlite")) if self.storage.enabled else without_database(policies)
 
     def _shared_row(self, key: tuple[str, str, str], about: Callable[[], Mapping[str, str]]) -> PaceRow:
         from jackfield_store.shared_paces import shared_row  # most connections have no account to share

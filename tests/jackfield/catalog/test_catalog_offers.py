@@ -100,6 +100,8 @@ def test_a_workspace_sees_only_what_it_is_offered(tmp_path: Path) -> None:
     with pytest.raises(UnknownConnector):
         catalog.find("aws.ec2")
     assert not any("." in key for key in _catalog(tmp_path, "other", **offers))
+    changes = _catalog(tmp_path, default={"services": ["s3"], "effects": ["change"]}).find("aws.s3").actions
+    assert ("getObject" in changes, "putObject" in changes) == (False, True)
 
 
 def test_the_other_workspaces_share_the_offer_of_the_star(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from jackfield.cli import logs
+from jackfield.kernel.libraries import LIBRARIES
 from plugboard import make_connector
 from shell import Shell
 
@@ -202,6 +203,64 @@ def test_nobody_writes_a_line_of_his_own(shell: Shell, capsys: pytest.CaptureFix
     assert said[:-1].isprintable()
     if form == "json":
         assert json.loads(said)["path"] == text
+
+
+_STRANGER = "x\x1b[31m" * 12_000
+_LIBRARY = """
+import logging
+from jackfield.connector import Connector, Inputs, Output
+
+connector = Connector("talking", title="Talking", version="1.0.0")
+
+class Nothing(Inputs):
+    \"""Nothing.\"""
+
+class Done(Output):
+    \"""Nothing.\"""
+
+@connector.action("talk", effect="read")
+def talk(_inputs: Nothing) -> Done:
+    \"""Let libraries log what a server has sent.\"""
+    stranger = "x\\x1b[31m" * 12_000
+    for name in NAMES:
+        logging.getLogger(f"{name}.transport").error("no protocol: %s", stranger)
+    try:
+        raise ValueError("\\n".join([stranger] * 500))
+    except ValueError:
+        logging.getLogger("acme_sdk").exception("failed with %s", stranger, extra={"sent": stranger, "all": [stranger]})
+    return Done()
+"""
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_what_a_library_says_of_a_stranger(shell: Shell, form: str) -> None:
+    """Libraries that speak to providers write nothing into the log; what any other one writes is cut and escaped, in tracebacks, too."""
+    make_connector(shell.plugs, "talking", f"NAMES = {LIBRARIES!r}\n{_LIBRARY}")
+    shell.set(JACKFIELD_LOG=form)
+    answer = shell.ended(shell.start("invoke", "talking", "talk"))
+    assert answer.code == 0, answer.err
+    assert "no protocol" not in answer.err
+    assert "acme_sdk" in answer.err
+    assert "more characters" in answer.err
+    assert "more lines" in answer.err
+    assert all(line.isprintable() for line in answer.err.splitlines())
+    assert len(answer.err) < len(_STRANGER) * 2
+    if form == "json":
+        (row,) = (json.loads(line) for line in answer.err.splitlines())
+        assert row["message"].startswith("failed with x\x1b[31m")
+        assert max(len(row["sent"]), len(row["all"]), len(row["message"])) < 5_000
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_a_message_is_cut(shell: Shell, capsys: pytest.CaptureFixture[str], form: str) -> None:
+    """A line has 4,000 characters of a message at most, less where they are escaped, and says how many more there were."""
+    shell.set(JACKFIELD_LOG=form)
+    logs.configure()
+    for text in ("x" * 60_000, "\x1b" * 60_000, "x" * 4_000):
+        logging.getLogger("jackfield.pipe").warning(text)
+        said = capsys.readouterr().err
+        assert (len(said.splitlines()), len(said) < 6_200) == (1, True)
+        assert ("more characters" in said) == (len(text) > 4_000)
 
 
 def _fail(text: str) -> None:

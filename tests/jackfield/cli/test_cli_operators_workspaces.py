@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from shell import Shell
@@ -99,3 +101,25 @@ def test_a_connection_of_nobody_is_given_to_a_user(operator: Shell) -> None:
     assert sorted(told) == [("connection:old", ""), ("connection:old", "ada")]
     assert operator.run("connect-sessions", "assign", "missing", "--user", "ada").code == 2
     assert operator.run("connect-sessions", "assign", "old", "--user", "a" * 201).code == 2
+
+
+def test_a_rule_that_guards_a_part_of_the_changes_is_told_so(operator: Shell) -> None:
+    """The command does what it was asked for, and says on stderr and in ``warnings`` how many changes the rule leaves out."""
+    partly: tuple[tuple[str, ...], ...] = (
+        ("workspaces", "create", "acme", "--approve", "effect:write"), ("workspaces", "set", "acme", "--block", "effect:write & */p*"),
+        ("tokens", "create", "--scope", "invoke", "--approve", "effect:write"),
+    )  # fmt: skip
+    for words in partly:
+        answer = operator.run(*words)
+        assert answer.code == 0, answer.err
+        told = answer.json["warnings"][-1]["message"]
+        assert re.search(r"leaves out [0-9,]+ installed actions? that changes? something", told)
+        assert "leaves out" in answer.err
+        assert "effect:change" in answer.err
+    for words in (
+        ("workspaces", "set", "acme", "--approve", "effect:change", "--no-block"),
+        ("tokens", "create", "--scope", "invoke", "--block", "effect:change & */delete*", "--approve", "effect:change"),
+        ("tokens", "create", "--scope", "invoke", "--allow", "effect:write"),
+    ):
+        answer = operator.run(*words)
+        assert (answer.code, "warnings" in answer.json, "leaves out" in answer.err) == (0, False, False)

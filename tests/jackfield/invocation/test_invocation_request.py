@@ -104,6 +104,7 @@ _FAULTS: list[Any] = [
     ),
     ({"idempotencyKey": ""}, "/idempotencyKey", "1 to 255 printable ASCII"),
     ({"idempotencyKey": "k" * 256}, "/idempotencyKey", "1 to 255 printable ASCII"),
+    ({"idempotencyKey": "   "}, "/idempotencyKey", "not only blanks"),
     ({"idempotencyKey": "clé"}, "/idempotencyKey", "1 to 255 printable ASCII"),
     ({"idempotencyKey": "a\nb"}, "/idempotencyKey", "1 to 255 printable ASCII"),
     ({"idempotencyKey": None}, "/idempotencyKey", "1 to 255 printable ASCII"),

@@ -100,8 +100,9 @@ def test_an_async_action_that_blocks_keeps_no_command(tmp_path: Path) -> None:
         freed.wait(30)
         return Answer(text="late")
 
-    members = invocation(timeoutSeconds=0.2)
-    with runtime(tmp_path, scripted(Script(block, "done"), is_async=True)) as board:
+    members = invocation(timeoutSeconds=2.0)  # for a busy machine to begin it in
+    with runtime(tmp_path, scripted(Script("warm", block, "done"), is_async=True)) as board:
+        board.ask()
         result = board.jackfield.invoke(members, on_time=True)
         assert (result.status, board.jackfield.invoke(members, on_time=True).status) == ("in_doubt", "succeeded")
         freed.set()

@@ -232,13 +232,13 @@ def test_a_body_up_to_the_end_of_tls(keys: Keys) -> None:
 
 PROXIES: Sequence[tuple[str, Sequence[Step], str]] = [
     ("refuses", (HEAD, b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"), "proxy nothing"),
-    ("wants a login", (HEAD, b"HTTP/1.1 407 Login\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n"), "proxy nothing"),
+    ("wants a login", (HEAD, b"HTTP/1.1 407 Login\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n"), "proxy-login nothing"),
     ("refuses with a body", (HEAD, b"HTTP/1.1 502 Bad\r\nContent-Length: 5\r\n\r\nhello"), "proxy nothing"),
     ("refuses with a body without an end", (HEAD, b"HTTP/1.1 502 Bad\r\n\r\n", Endless(b"x" * 99)), "proxy nothing"),
     ("sends elsewhere", (HEAD, b"HTTP/1.1 302 There\r\nLocation: http://x/\r\n\r\n"), "proxy nothing"),
     ("knows no CONNECT", (HEAD, b"HTTP/1.1 405 No\r\n\r\n"), "proxy nothing"),
     ("switches protocols", (HEAD, b"HTTP/1.1 101 Switching\r\n\r\n"), "proxy nothing"),
-    ("speaks first", (b"HTTP/1.1 407 Login\r\n\r\n", GATE), "proxy nothing"),
+    ("speaks first", (b"HTTP/1.1 407 Login\r\n\r\n", GATE), "proxy-login nothing"),
     ("is none", (HEAD, b"SSH-2.0-OpenSSH\r\n\r\n", GATE), "proxy nothing"),
     ("is one of TLS", (HEAD, b"\x15\x03\x03\x00\x02\x02\x28", FIN, GATE), "proxy nothing"),
     ("is a page", (HEAD, b"<html>\r\n\r\n", GATE), "proxy nothing"),
@@ -272,11 +272,11 @@ def test_proxies_that_do_not_connect(keys: Keys) -> None:
 
 def test_the_reason_of_a_proxy(keys: Keys) -> None:
     """What a proxy says is in the reason, without control characters, its beginning only."""
-    with staged(Stage((HEAD, b"HTTP/1.1 407 Log\xe9 in\tnow " + b"x" * 999 + b"\r\n\r\n"))) as stage:
+    with staged(Stage((HEAD, b"HTTP/1.1 403 Log\xe9 in\tnow " + b"x" * 999 + b"\r\n\r\n"))) as stage:
         wire = Wire(keys.settings(proxy=Target("http", "127.0.0.1", stage.port)))
         with pytest.raises(WireFault) as found:
             wire.send("GET", Target("https", "localhost", 9), b"/", [(b"Host", b"x")], None, lambda: 30.0, lambda: None)
-    assert found.value.reason.startswith("407 Logé in now xxx")
+    assert found.value.reason.startswith("403 Logé in now xxx")
     assert len(found.value.reason) <= 200
     assert found.value.reason.isprintable()
 

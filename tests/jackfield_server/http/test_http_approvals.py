@@ -65,6 +65,19 @@ def test_a_call_is_answered_before_it_is_made(stand: Stand, caller: Client, appr
     assert again.status == 409
 
 
+@pytest.mark.parametrize(("step", "ends"), [("approve", "approved"), ("decline", "declined")])
+def test_a_digest_that_is_sent_has_to_match(caller: Client, approver: Client, step: str, ends: str) -> None:
+    """Of a call with another digest nothing is decided: it still waits, for the digest that was shown."""
+    identifier = caller.post("/v1/invocations", say("post", "hall", text=step)).json["meta"]["invocationId"]
+    path = f"/v1/approvals/{identifier}"
+    refused = approver.post(f"{path}:{step}", {"digest": "0" * 64})
+    assert (refused.status, refused.json["code"]) == (412, "version_conflict")
+    shown = approver.get(path).json
+    assert shown["status"] == "waiting"
+    assert approver.post(f"{path}:{step}", {"digest": 5}).status == 400
+    assert approver.post(f"{path}:{step}", {"digest": shown["digest"]}).json["status"] == ends
+
+
 def test_only_the_scope_approve_decides(stand: Stand, caller: Client, approver: Client) -> None:
     """Neither a token that manages nor the caller; a GET decides nothing; another workspace's approver finds nothing."""
     Workspaces(stand.host.storage.database, stand.host.storage.vault, stand.host.clock).create("other")

@@ -16,6 +16,7 @@ from tests.jackfield_server.http.connect_browser import Person
 
 from http_stand import SETTINGS, Client, clean
 from jackfield.kernel.errors import Unavailable
+from jackfield_console.layout.drawn import drawn_from
 from jackfield_platform.tenants.connect_session import ConnectSession
 from jackfield_platform.tenants.connecting import Connecting
 from jackfield_server.shared.browsers.cookies import csrf_token
@@ -93,7 +94,7 @@ def test_a_planted_secret_opens_nothing(site: Attacked) -> None:
     assert ada.cookies != planted
     eve = Person(site.stand.port, dict(planted))
     address, link = f"/connect/session/{begun['id']}", urlsplit(begun["url"]).path
-    csrf = {"csrf": csrf_token(f"{'A' * 43}.{begun['id']}")}
+    csrf = {"csrf": drawn_from(csrf_token(f"{'A' * 43}.{begun['id']}"), begun["id"])}
     for path, form, status in (
         (address, None, 404), (f"{address}/template", None, 404), (f"{address}/state", None, 404),
         (address, {"step": "cancel", **csrf}, 404), (link, csrf, 409),

@@ -139,6 +139,24 @@ def test_a_damaged_connection_hides_no_other(tmp_path: Path, column: str) -> Non
         assert client.post("/v1/invocations", say("say", "good", text="hello")).status == 200
 
 
+@pytest.mark.parametrize("time", [-1e308, -62_198_755_200.0, 316_516_032_000.0])
+def test_a_damaged_subscription_hides_no_other(tmp_path: Path, time: float) -> None:
+    """A subscription with a time that is none is listed and shown with a ``problem``, beside the others."""
+    with standing(tmp_path) as stand:
+        client = stand.client()
+        for name in ("bad", "good"):
+            made = client.post("/v1/subscriptions", {"name": name, "trigger": "http/webhook", "inputs": {}})
+            assert made.status == 201, made.json
+        for column in ("created_at", "changed_at", "renew_at", "last_success_at", "last_event_at"):
+            change(stand, f"UPDATE subscriptions SET {column} = :time WHERE name = 'bad'", time=time)
+            listed = client.get("/v1/subscriptions")
+            assert listed.status == 200, (column, listed.json)
+            assert {item["name"]: "problem" in item for item in listed.json["items"]} == {"bad": True, "good": False}
+            assert client.get("/v1/subscriptions/bad").json["problem"]
+            change(stand, f"UPDATE subscriptions SET {column} = 1.0 WHERE name = 'bad'")
+            assert "problem" not in client.get("/v1/subscriptions/bad").json
+
+
 def test_unreadable_settings_allow_nothing(tmp_path: Path) -> None:
     """Calls and changes of a workspace whose settings cannot be read are refused as ``unavailable`` with its name."""
     with standing(tmp_path) as stand:

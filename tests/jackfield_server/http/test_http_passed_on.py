@@ -166,11 +166,12 @@ def test_an_idle_connection_gets_its_next_answer(
 def test_a_connection_that_nobody_uses_ends(tmp_path: Path, protocols: list[Bounded], monkeypatch: pytest.MonkeyPatch) -> None:
     """A stop waits a moment for the next request of an idle connection, and no longer."""
     monkeypatch.setattr(protocol, "_NEXT", 0.01)
-    with standing(tmp_path) as stand, socket.create_connection(("127.0.0.1", stand.port), 60) as kept:
-        kept.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        assert kept.recv(10_000).startswith(b"HTTP/1.1 200")
+    with standing(tmp_path) as stand, contextlib.closing(http.client.HTTPConnection("127.0.0.1", stand.port, timeout=60)) as kept:
+        kept.request("GET", "/healthz")
+        answer = kept.getresponse()
+        assert (answer.status, answer.read() != b"", answer.will_close) == (200, True, False)
         protocols[0].loop.call_soon_threadsafe(protocols[0].shutdown)
-        assert kept.recv(1) == b""
+        assert kept.sock.recv(1) == b""
 
 
 def test_the_sockets_of_systemd_are_served(tmp_path: Path) -> None:

@@ -41,6 +41,9 @@ FIRST = (("unshare", "-p", "-f", "--kill-child"), ("unshare", "-U", "-r", "-p", 
 """Ways to be process 1, as root and as anybody."""
 KEPT = ("env", "--block-signal=TERM")
 """As the image begins: what comes before Python runs is kept."""
+FRESH = ("env", "--default-signal=TERM,QUIT,INT,HUP")
+"""As a service manager begins a command. A suite that runs behind a shell may have inherited signals that are ignored, and a command hears
+of those only once it has begun: what is sent before would be lost."""
 RUNS = 40
 CALLS = 50
 
@@ -58,9 +61,9 @@ def _as_first() -> tuple[str, ...]:
 def _running(folder: Path, words: Sequence[str], *, first: bool, **more: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """A command, and its process id as this process sees it."""
     command = [sys.executable, "-m", "jackfield", *words]
-    way = _as_first() if first else ()
+    way = (*_as_first(), *KEPT) if first else FRESH
     with (folder / "log").open("ab") as log:
-        running = subprocess.Popen([*way, *(KEPT if first else ()), *command], env=clean(folder / "home", **more), stderr=log, stdout=log)
+        running = subprocess.Popen([*way, *command], env=clean(folder / "home", **more), stderr=log, stdout=log)
     try:
         children = Path(f"/proc/{running.pid}/task/{running.pid}/children")
         yield running, int(until(lambda: children.read_text(encoding="ascii").split())[0]) if first else running.pid

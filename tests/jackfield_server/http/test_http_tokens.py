@@ -83,3 +83,17 @@ def test_requests_that_come_together_look_a_token_up_once(stand: Stand, monkeypa
         assert [item.result(30).status for item in found] == [200] * 4 + [401] * 4
     assert asked.count(str(client.token)) == 1
     assert asked.count(str(nobody.token)) == 4
+
+
+@pytest.mark.parametrize("rules", [{"approve": ["effect:write"]}, {"block": ["echo/say", "effect:write & connection:prod-*"]}])
+def test_a_token_that_guards_a_part_of_the_changes_is_told_so(client: Client, rules: dict[str, Any]) -> None:
+    """The answer has a warning at the pattern; it is made all the same, and the list has none."""
+    made = client.post("/v1/tokens", {"scope": "invoke", "name": "part", "rules": rules})
+    (name,) = rules
+    assert (made.status, made.json["rules"][name]) == (201, rules[name])
+    (warning,) = made.json["warnings"]
+    assert warning["path"] == f"/rules/{name}/{len(rules[name]) - 1}"
+    assert "installed actions that change something" in warning["message"]
+    assert "effect:change" in warning["message"]
+    assert all("warnings" not in item for item in client.get("/v1/tokens?limit=200").json["items"])
+    assert "warnings" not in client.post("/v1/tokens", {"scope": "invoke", "name": "all", "rules": {"block": ["effect:change"]}}).json

@@ -104,7 +104,9 @@ def test_a_platform_adds_rules_of_approval_and_removes_none(stand: Stand, platfo
     """Nor does it let somebody approve: both are the operator's."""
     path = "/v1/workspaces/acme-rules"
     assert platform.call("PUT", path, {"rules": {"approve": ["echo/post"]}}).status == 201
-    assert platform.call("PATCH", path, {"rules": {"approve": ["echo/post", "effect:write"]}}).status == 200
+    told = platform.call("PATCH", path, {"rules": {"approve": ["echo/post", "effect:write"]}})
+    assert (told.status, [warning["path"] for warning in told.json["warnings"]]) == (200, ["/rules/approve/1"])
+    assert "warnings" not in platform.get(path).json
     for patterns in ([], ["echo/*"]):
         refused = platform.call("PATCH", path, {"rules": {"approve": patterns}})
         assert (refused.status, refused.json["details"][0]["path"]) == (403, "/rules/approve")

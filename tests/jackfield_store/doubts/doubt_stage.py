@@ -28,8 +28,8 @@ import json, os, time
 from pathlib import Path
 from typing import Any
 from jackfield.connector import (
-    MARKER, SENT_FROM, ConnectionType, EventEvidence, Connector, Detail, Field, Inputs, Look, Marker, NotFound, OpenContext, Output,
-    Pagination, RateLimited, Rejected, current_call,
+    KEY, MARKER, SENT_FROM, Canary, ConnectionType, EventEvidence, Connector, Detail, Field, Inputs, Look, Marker, NotFound, OpenContext,
+    Output, Pagination, Provider, RateLimited, Rejected, When, current_call,
 )
 from jackfield.connector.given_evidence import GivenEvidence, GivenMarker
 
@@ -93,7 +93,7 @@ def note(what, value):
 LIST = Look("listTickets", inputs={"since": SENT_FROM}, each="/tickets", match={"/external_id": MARKER}, output="", key="list",
             similar={"/subject": {"$input": "/subject"}}, link="https://bureau.example/tickets/{/id}")
 OWN = Look("getTicket", inputs={"externalId": MARKER}, match={"/external_id": MARKER}, output="", absent_after=600.0,
-           page="https://bureau.example/reads, 2026-11-26", key="own")
+           page="https://bureau.example/reads, 2026-11-26", key="own", canary=Canary("listTickets", {"since": {"$sent": "from"}}))
 
 def file_ticket(ticket, _desk):
     call = current_call()
@@ -112,8 +112,10 @@ def file_ticket(ticket, _desk):
         note("tickets", {"id": f"t-{len(stored()) + 1}", "subject": ticket.subject, "external_id": ticket.external_id})
     if step == "dies":
         os._exit(9)
-    for takes_time in MEANWHILE if step == "late" else ():
+    for takes_time in MEANWHILE if step.startswith("late") else ():
         takes_time()
+    if step == "late-rejected":
+        raise Rejected("no")
     while step == "waits" and not (FOLDER / "go").exists():
         time.sleep(0.01)
     if step in ("cut", "lost", "twice"):
@@ -151,6 +153,35 @@ def mail(ticket: Ticket, desk: Desk) -> Mailed:
 def both(ticket: Ticket, desk: Desk) -> Filed:
     """File a ticket that is looked for in two ways."""
     return file_ticket(ticket, desk)
+
+PAID = Look("listTickets", inputs={"since": SENT_FROM}, each="/tickets", match={"/external_id": MARKER}, key="list", when=[
+    When({"/state": ["paid"]}, {"/state": ["declined", "expired"]}, {"/subject": ["charge"]}, "/error/code", "/error/message"),
+    When({"/state": ["open", "paid"]}, if_={"/subject": ["invoice", None]}),
+    When(if_={"/subject": "note"}),
+])
+
+@connector.action("payTicket", effect="write", marker=Marker(at="/externalId"), evidence=[PAID])
+def pay(ticket: Ticket, desk: Desk) -> Filed:
+    """File a ticket that says what became of it."""
+    return file_ticket(ticket, desk)
+
+def keyed(key, read):
+    look = Look(read, inputs={"externalId": KEY}, match={"/external_id": KEY}, key="keyed")
+
+    @connector.action(key, effect="write", evidence=[look])
+    def act(ticket: Ticket, desk: Desk) -> Filed:
+        """File a ticket under the key of its call."""
+        return file_ticket(Ticket(subject=ticket.subject, external_id=current_call().idempotency_key), desk)
+
+keyed("keepTicket", "getTicket")
+keyed("echoTicket", "askTicket")
+
+@connector.action("askTicket", effect="read")
+def ask(query: Query, _desk: Desk) -> Filed:
+    """Get a ticket as it was asked for."""
+    current_call().begin("ask", safe=True)
+    note("looks", "ask")
+    return Filed(id="t-?", external_id=query.external_id)
 
 WISH = GivenEvidence("listTickets", place="since")
 
@@ -238,7 +269,7 @@ def get(query: Query, _desk: Desk) -> Filed:
         takes_time()
     found = [one for one in seen() if one["external_id"] == query.external_id]
     if not found or misses(query.external_id):
-        raise NotFound("there is no such ticket")
+        raise NotFound("there is no such ticket", provider=Provider(http_status=404))
     return Filed(**found[0])
 '''
 
@@ -251,7 +282,8 @@ class Bureau:
 
     def script(self, *steps: str) -> None:
         """Say what becomes of the next requests: ``done``, ``cut`` (took effect, no answer), ``lost`` (neither), ``dies``, ``twice``,
-        ``waits`` (took effect, answers once the file ``go`` is there), ``late`` (took effect, answers after what is done ``meanwhile``)."""
+        ``waits`` (took effect, answers once the file ``go`` is there), ``late`` (took effect, answers after what is done ``meanwhile``),
+        ``late-rejected`` (the same, and is refused)."""
         (self.folder / "script").write_text(json.dumps(steps))
 
     def answers(self, **found: Any) -> None:
@@ -276,6 +308,12 @@ class Bureau:
         """File a ticket as another client of the account does."""
         with (self.folder / "tickets").open("a") as log:
             log.write(json.dumps({"id": identifier, "subject": subject, "external_id": external_id}) + "\n")
+
+    def becomes(self, **about: Any) -> None:
+        """Let the newest ticket say something else."""
+        *others, last = self.noted("tickets")
+        lines = [json.dumps(one) + "\n" for one in (*others, {**last, **about})]
+        (self.folder / "tickets").write_text("".join(lines))
 
     def meanwhile(self, *step: Callable[[], object]) -> None:
         """Let something happen during each read of tickets, and before each ``late`` answer."""

@@ -12,6 +12,7 @@ import pytest
 
 from clocks import StillClock, look_while_due, time_passes
 from jackfield.connector.evidence import MARKER_TEXT
+from jackfield.connector.proofs import When
 from jackfield.kernel.pointers import names
 from jackfield.testing import Answer, Provider, Request
 from jackfield_store.runtime.evidence_loop import EvidenceLoop
@@ -37,8 +38,8 @@ def _rows() -> Iterator[Any]:
 class _Account:
     """Provider that does what it is asked, once for equal requests, and hangs up; its lists show that from then on."""
 
-    def __init__(self, row: Mapping[str, Any], *, effective: bool = True) -> None:
-        self.row, self.effective = row, effective
+    def __init__(self, row: Mapping[str, Any], inputs: Mapping[str, Any], *, effective: bool = True) -> None:
+        self.row, self.inputs, self.effective = row, inputs, effective
         self.made: list[dict[str, Any]] = []
         self.writes: list[Request] = []
 
@@ -47,13 +48,19 @@ class _Account:
         if request.method != "GET":
             self.writes.append(request)
             if self.effective and request.body not in [before.body for before in self.writes[:-1]]:
-                self.made.append({"id": 4711, "html_url": _PAGES["github"], **self._body(request)})
+                self.made.append({"id": 4711, "html_url": _PAGES["github"], **self._body(request), **self._success()})
             return "close"
         each = names(self.row["evidence"][0].get("each", ""))
         if not each:
             return Answer({"id": 4711, **(self.made[0] if self.made else {"metadata": {}})})
         items: Any = [{"id": 1, "body": "by somebody else", "metadata": {}}, *self.made]
         return Answer(items if each == ["items"] else {each[0]: items, "has_more": False})
+
+    def _success(self) -> dict[str, Any]:
+        """Return the members by which the thing of these inputs says that the action has succeeded."""
+        rules = [When.from_json(rule) for rule in self.row["evidence"][0].get("when", ())]
+        rule = next((rule for rule in rules if rule.counts(self.inputs)), When())
+        return {at[1:]: values[0] if isinstance(values, list) else values for at, values in rule.took.items()}
 
     def _body(self, request: Request) -> dict[str, Any]:
         if self.row["http"]["body"]["encode"] == "json":
@@ -78,8 +85,8 @@ assert len(_ROWS) > 25, "connectors lie elsewhere"
 @pytest.mark.parametrize("effective", [True, False], ids=["took", "lost"])
 def test_a_lost_call_is_found_by_its_marker(environment: dict[str, str], connector: str, row: dict[str, Any], *, effective: bool) -> None:
     """The example of each action, its answer lost: found if it took effect, in doubt if not; each write is one, and is marked."""
-    clock, account = StillClock(), _Account(row, effective=effective)
     inputs = {name: value for name, value in row["examples"][0]["invocation"]["inputs"].items() if name != "metadata"}
+    clock, account = StillClock(), _Account(row, inputs, effective=effective)
     with Provider(account) as provider:
         pool = RuntimePool(environment, clock)
         try:

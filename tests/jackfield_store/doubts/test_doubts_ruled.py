@@ -116,3 +116,14 @@ def _slow(folder: str) -> dict[str, Any]:
 def test_a_look_has_one_deadline_for_all_that_it_reads(tmp_path: Path) -> None:
     """Of a lost process five markers are looked for; each read takes eight seconds, so the third one is not made."""
     assert alone(_slow, str(tmp_path)) == {"status": "in_doubt", "looks": ["failed"], "reads": 2}
+
+
+def test_a_look_lends_its_terms_to_no_call(stage: DoubtStage) -> None:
+    """A read that is no call is not recorded; a call of the same action afterwards keeps the workspace's own terms, as its inputs."""
+    stage.runtime.access.workspaces.set("default", {"keepInputs": True})
+    identifier = _lost(stage, None, "createTicket", {"subject": "leak"})
+    stage.look(7.0)
+    assert stage.entry(identifier).status == "succeeded"
+    read = {"connector": "bureau", "action": "listTickets", "connection": "desk", "inputs": {"since": "2026-01-01T00:00:00Z"}}
+    found = stage.runtime.invoke(read)
+    assert "inputs" in stage.entry(found.meta.invocation_id).to_json(), found.error

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.jackfield_store.journal import approving
 from tests.jackfield_store.journal.truth import check_truth, entries_by_key
 
 from clocks import FakeClock, time_passes
@@ -307,3 +308,19 @@ def test_seen_keys_are_bounded(tmp_path: Path) -> None:
     assert len(seen._seen) == seen_keys._MOST
     assert seen.add("acme", "k") is True
     seen.close()
+
+
+def test_a_late_look_finds_a_call_that_waits(upgraded: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A repeat that is refused before its key was looked for gets the first call's Result, which can be waited for."""
+    monkeypatch.setattr(seen_keys, "_WARY", 0.0)
+    with FakeAws() as aws, approving.runtime(upgraded, aws, None) as jackfield:
+        keyless = {name: value for name, value in mail("warm").items() if name != "idempotencyKey"}
+        assert jackfield.invoke(keyless).status == "succeeded"
+        approving.workspaces_of(jackfield).set("default", {"rules": {"approve": ["aws-ses/sendEmail"]}})
+        first = approving.asked(jackfield)
+        approving.workspaces_of(jackfield).set("default", {"rules": {"approve": []}})
+        jackfield.invoke({**keyless, "inputs": {**keyless["inputs"], "text": "another"}}).unwrap()
+        SeenKeys.of(jackfield.storage.database)._seen.clear()  # as in another process
+        late = jackfield.invoke({**mail("order-1"), "jobTimeoutSeconds": 60})
+        assert (late.status, late.meta.invocation_id) == ("waiting", first.meta.invocation_id)
+        assert late.wait(timeout=0.0).status == "waiting"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pwd
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,7 +12,10 @@ from tests.jackfield_store.journal.approving import asked, runtime
 from fake_aws import FakeAws
 from jackfield.callers import LIBRARY, Caller
 from jackfield.callers.actor import Actor
+from jackfield.cli.session import caller
+from jackfield.invocation import Enqueued
 from jackfield.kernel.clock import SystemClock
+from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import NotAllowed
 from jackfield_platform.schedules.schedules import WorkspaceSchedules
 from jackfield_platform.triggers.subscriptions import WorkspaceSubscriptions
@@ -118,6 +123,97 @@ def test_what_a_link_asks_no_account_approves(upgraded: str, aws: FakeAws) -> No
         assert all(refusal(jackfield, by_link, actor) for actor in (LINK, ADA, BOB))
         assert [bool(refusal(jackfield, by_ada, actor)) for actor in (LINK, ADA, SUDO, BOB)] == [True, True, True, False]
         assert [bool(refusal(jackfield, by_root, actor)) for actor in (LINK, ADA, SUDO, BOB)] == [True, True, True, False]
+
+
+EVE, MALLORY = Actor("cli", "eve"), Actor("cli", "root", "mallory")
+
+
+@pytest.fixture(name="as_ada")
+def _as_ada(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The account of this process is Ada's."""
+    monkeypatch.delenv("SUDO_USER", raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", lambda number: pwd.struct_passwd(("ada", "", number, 0, "", "/", "")))
+
+
+def by_library(jackfield: Jackfield) -> str:
+    """A call of a program."""
+    return asked(jackfield).meta.invocation_id
+
+
+def queued_by_library(jackfield: Jackfield) -> str:
+    """One that a program queues with others."""
+    (found,) = jackfield.enqueue_many([mail("order-1")])
+    assert isinstance(found, Enqueued)
+    return found.invocation_id
+
+
+def by_command(jackfield: Jackfield) -> str:
+    """A call of ``jackfield invoke``."""
+    return asked(jackfield, caller()).meta.invocation_id
+
+
+def by_stdio(jackfield: Jackfield) -> str:
+    """A call over MCP by a program that the account has started."""
+    return asked(jackfield, replace(caller(), audience="mcp", session="01a1")).meta.invocation_id
+
+
+def by_schedule(jackfield: Jackfield) -> str:
+    """A call of a schedule that a program has added."""
+    schedules = WorkspaceSchedules(jackfield, LIBRARY, Actor("library"))
+    schedules.add({"name": "nightly", "every": "24h", "invocation": order("order-1")})
+    return run(schedules)
+
+
+def by_changed_schedule(jackfield: Jackfield) -> str:
+    """A call of a schedule whose times a program of the account has changed since somebody else wrote it."""
+    WorkspaceSchedules(jackfield, Caller("cli:eve", audience="operator"), EVE).add(
+        {"name": "nightly", "every": "24h", "invocation": order("order-1")}
+    )
+    WorkspaceSchedules(jackfield, LIBRARY, Actor("library")).change("nightly", {"every": "12h"})
+    return run(WorkspaceSchedules(jackfield, Caller("cli:eve", audience="operator"), EVE))
+
+
+def by_token(jackfield: Jackfield) -> str:
+    """A call by a token that a program has created."""
+    return asked(jackfield, holder(made(jackfield, Actor("library")))).meta.invocation_id
+
+
+def by_platform(jackfield: Jackfield) -> str:
+    """A call by a token of a platform whose own token a program has created."""
+    storage = jackfield.storage
+    platform = PlatformTokens(storage.database, storage.vault, SystemClock()).create("acme-*", "shop").token
+    return asked(jackfield, holder(made(jackfield, Actor("platform", platform.id)))).meta.invocation_id
+
+
+@pytest.mark.usefixtures("as_ada")
+@pytest.mark.parametrize(
+    "surface", [by_library, queued_by_library, by_command, by_stdio, by_schedule, by_changed_schedule, by_token, by_platform]
+)
+def test_no_surface_lets_an_account_approve_what_it_asks(upgraded: str, aws: FakeAws, surface: Callable[[Jackfield], str]) -> None:
+    """Neither on the command line, nor by ``sudo``, nor by a program, nor by the one-time link; another account does, and a token."""
+    with runtime(upgraded, aws) as jackfield:
+        identifier = surface(jackfield)
+        mine = [ADA, SUDO, Actor("library"), LINK]
+        assert all(refusal(jackfield, identifier, actor) for actor in mine)
+        assert [refusal(jackfield, identifier, actor) for actor in (BOB, MALLORY)] == ["", ""]
+        approver = made(jackfield, BOB, "approve", "Bob")
+        assert refusal(jackfield, identifier, Actor("token", approver.id), holder(approver)) == ""
+        assert jackfield.approvals_of(LIBRARY, BOB).approve(identifier)["status"] == "approved"
+
+
+@pytest.mark.usefixtures("as_ada")
+def test_an_approval_says_how_it_was_asked_for(upgraded: str, aws: FakeAws) -> None:
+    """With the account, where nobody has signed in; who decides reads it."""
+    surfaces = {
+        by_library: "asked on this machine by a program of ada", by_command: "asked on this machine by ada",
+        by_stdio: "asked over MCP on this machine by ada", by_token: None,
+    }  # fmt: skip
+    with runtime(upgraded, aws) as jackfield:
+        for surface, how in surfaces.items():
+            identifier = surface(jackfield)
+            for found in (jackfield.approvals.show(identifier), jackfield.approvals.list()[0][0]):
+                assert found["requestedBy"].get("how") == how
+            jackfield.approvals.decline(identifier)
 
 
 def test_what_a_schedule_runs_is_its_authors(upgraded: str, aws: FakeAws) -> None:

@@ -229,7 +229,7 @@ def test_without_a_policy_nothing_is_asked(upgraded: str, aws: FakeAws, policy: 
     with Jackfield(database_url=upgraded, environment={}, connections=()) as jackfield:
         jackfield.connections.add("acme-ses", "aws-ses/apiKeySecret", {**VALUES, "endpoint": aws.url}, test=False)
         assert jackfield.invoke(mail("order-1")).status == "succeeded"
-        assert (jackfield.pipeline.judges, policy.asked) == (False, [])
+        assert (jackfield.pipeline.policies.is_on, policy.asked) == (False, [])
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,9 @@ SICK = "a-sick"
 """Its name is the first, so that every selection meets it before the others."""
 WEIGH = {"connector": "furnace", "action": "weigh", "inputs": {}}
 MELT = {"connector": "furnace", "action": "melt", "inputs": {}}
-POISONS = ("denied", "hanging", "silent", "seal", "data key")
+POISONS = ("denied", "hanging", "silent", "seal", "data key", "counter")
+_COUNTERS = {"invocations": "delivery", "schedules": "claim", "subscriptions": "claim"}
+"""What claims of a row raise by one, by table."""
 
 
 class Hall(Processes):
@@ -79,6 +81,11 @@ class Hall(Processes):
             self.vault.transit.before = self.over.wait
         elif how == "silent":
             self.vault.status = 503
+        elif how == "counter":
+            most = 2 ** (63 if self.database.dialect.name == "sqlite" else 31) - 1
+            with self.database.write() as transaction:
+                for table, name in _COUNTERS.items():
+                    transaction.change(f"UPDATE {table} SET {name} = :most WHERE workspace = '{SICK}'", {"most": most})
         else:
             statement = (
                 "UPDATE workspaces SET seal = NULL WHERE name" if how == "seal" else "UPDATE data_keys SET wrapped = :x WHERE workspace"

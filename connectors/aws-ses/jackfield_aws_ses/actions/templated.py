@@ -7,6 +7,7 @@ from typing import Any
 
 from jackfield.connector import FailedEntry, Field, Sent, Unavailable, current_call
 from jackfield_aws import AwsClients
+from jackfield_aws.refused_items import all_refused
 from jackfield_aws_ses.connector import connector
 from jackfield_aws_ses.pacing import SENDING, recipients
 from jackfield_aws_ses.provider import Answer, ask, iam, one_example, read
@@ -107,8 +108,9 @@ def _all_recipients(mail: BulkEmail) -> float:
 def send_bulk_email(mail: BulkEmail, aws: AwsClients) -> BulkSent:
     """Send a message from one template to each of up to 50 destinations, in one request; the output has the outcome of each.
 
-    The action succeeds when Amazon SES has responded, whatever the outcome of single messages: 'accepted' and 'refused' count them. None is
-    retried automatically, not even a throttled one, since other messages in the request may have been accepted.
+    The action succeeds if Amazon SES has accepted a message at least: 'accepted' and 'refused' count them, and a warning names each that
+    was refused. If all were refused, it fails, with a detail for each. None is retried automatically, not even a throttled one, since
+    other messages in the request may have been accepted.
     """
     warn_of_missing(mail.missing_pictures)
     answer = ask(aws, mail.aws_region, "send_bulk_email", _bulk_request(mail), "BulkEmailEntryResults")
@@ -116,6 +118,8 @@ def send_bulk_email(mail: BulkEmail, aws: AwsClients) -> BulkSent:
     if len(rows) != len(mail.destinations):
         raise Unavailable(f"Amazon SES told the outcome of {len(rows)} of {len(mail.destinations)} messages", sent=Sent.UNKNOWN)
     refused = [_refusal(number, row) for number, row in enumerate(rows) if row.get("Status") != "SUCCESS"]
+    if len(refused) == len(rows):
+        raise all_refused(refused, answer)
     call = current_call()
     if refused and call is not None:
         call.failed_in_part(refused, path="/BulkEmailEntryResults")

@@ -10,6 +10,7 @@ from functools import partial
 from typing import ParamSpec, TypeVar
 
 from jackfield.connector import Call, Deadline, JackfieldError, Sent, TimedOut, Unavailable, Warmup, current_call
+from jackfield.connector.servers import Reading, tried_once
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.failures import Raised, attempt, contained
 from jackfield.kernel.interrupts import let_out
@@ -22,7 +23,7 @@ from jackfield_aws_ses.inputs import Email
 from jackfield_aws_ses.mime import write_message
 from jackfield_aws_ses.sending import marked
 from jackfield_aws_ses.smtp.faults import explained, unsent
-from jackfield_aws_ses.smtp.replies import Reply, refused, refused_recipients
+from jackfield_aws_ses.smtp.replies import Reply, refused, refused_login, refused_recipients
 from jackfield_aws_ses.smtp.server import Login, Server
 from jackfield_aws_ses.smtp.session import Session
 
@@ -114,13 +115,26 @@ def connect(server: Server, trust: ssl.SSLContext, login: Login, deadline: Deadl
     :raises JackfieldError: if that fails; nothing of a message was sent then.
     """
     session = Session(server, trust, deadline)
-    with ExitStack() as undo, explained(server, deadline):
+    with ExitStack() as undo:
         undo.callback(session.close)
-        session.reach()
-        session.encrypt()
-        session.sign_in(login)
+        with explained(server, deadline):
+            session.reach()
+            session.encrypt()
+        sign_in(session, login)
         undo.pop_all()
     return session
+
+
+def sign_in(session: Session, login: Login) -> None:
+    """Authenticate over an encrypted connection.
+
+    :raises JackfieldError: if the server refuses it, or is lost: it is not tried again then, unless the server has said that it may be.
+    """
+    reading = Reading(None, session.server.place, Sent.NOTHING)
+    with tried_once(lambda: session.login_sent), reading, explained(session.server, session.deadline):
+        reply = session.sign_in(login)
+    if not reply.signed_in:
+        raise refused_login(reply, session.server, derived=login.derived)
 
 
 class SmtpClient(SecretHolder):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 
 from jackfield.connector import Deadline, JackfieldError, Step
+from jackfield_aws_ses.smtp.client import sign_in
 from jackfield_aws_ses.smtp.faults import explained
 from jackfield_aws_ses.smtp.server import THROTTLED, THROTTLED_PORT, Login, Server
 from jackfield_aws_ses.smtp.session import Session
@@ -29,7 +30,7 @@ def try_server(server: Server, trust: ssl.SSLContext, login: Login, deadline: De
     steps: tuple[tuple[str, str, Callable[[], None], Callable[[], str]], ...] = (
         ("connect", "Reach the server", session.reach, lambda: f"{server.place} responded."),
         ("tls", "Verify its certificate", session.encrypt, lambda: _certificate(session, server)),
-        ("signIn", "Sign in", lambda: session.sign_in(login), lambda: _signed_in(login)),
+        ("signIn", "Sign in", lambda: sign_in(session, login), lambda: _signed_in(login)),
     )
     with closing(session):
         for key, title, perform, describe in steps:

@@ -24,6 +24,11 @@ _SHOWN = 10  # refused recipients listed in a hint
 _QUOTED = 1000  # characters of a reply quoted in an error
 
 
+_SIGNED_IN = 235
+_LATER = frozenset({421, 454})
+"""Refusals of a login that say that it was not checked (RFC 4954, section 6, and RFC 5321, section 3.8): it is tried again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """A server's reply: its code, and its text including any enhanced status (RFC 3463)."""
@@ -35,6 +40,11 @@ class Reply:
     def good(self) -> bool:
         """True if the command succeeded."""
         return 200 <= self.code < 300
+
+    @property
+    def signed_in(self) -> bool:
+        """True if the login was accepted."""
+        return self.code == _SIGNED_IN
 
     @property
     def passing(self) -> bool:
@@ -224,12 +234,15 @@ def refused(reply: Reply, server: Server, *, sent: Sent | None = None, sender: s
 
 def refused_login(reply: Reply, server: Server, *, derived: bool) -> JackfieldError:
     """Return the error for a refused login: the credentials are at fault, unless the server reports that it cannot check them now."""
-    if not (reply.final or reply.passing):
-        return refused(reply, server)
-    row = _row(reply)
-    if reply.final and row.kind is not Unauthenticated and row not in _STOPPED:
-        row = _LOGIN
-    return _error(_DERIVED if derived and row is _LOGIN else row, reply, server, Sent.NOTHING)
+    if reply.final or reply.passing:
+        row = _row(reply)
+        if reply.final and row.kind is not Unauthenticated and row not in _STOPPED:
+            row = _LOGIN
+        error = _error(_DERIVED if derived and row is _LOGIN else row, reply, server, Sent.NOTHING)
+    else:
+        error = refused(reply, server)
+    error.repeatable = reply.code in _LATER  # logins that are tried again may lock the user out
+    return error
 
 
 def refused_recipients(refusals: Sequence[tuple[str, Reply]], count: int, server: Server, sender: str) -> JackfieldError:

@@ -12,7 +12,7 @@ from typing import Any
 from jackfield.connector import Deadline, Sent, Unavailable
 from jackfield.kernel.interrupts import let_out
 from jackfield.wire.guard import connected
-from jackfield_aws_ses.smtp.replies import Reply, refused, refused_login
+from jackfield_aws_ses.smtp.replies import Reply, refused
 from jackfield_aws_ses.smtp.server import Login, Server
 
 CONNECT_SECONDS = 5.0
@@ -24,10 +24,11 @@ troubleshooting page)."""
 
 _OUR_NAME = "[127.0.0.1]"  # for EHLO (RFC 5321 §4.1.4): smtplib would query the DNS for one, which may take long
 _PIECE = 64 * 1024  # octets per write, so that the deadline is checked in between
-_MAX_LINE = 4096  # RFC 5321 §4.5.3.1.5 asks for 512
+MAX_LINE = 4096
+"""Bytes of a line of a reply; RFC 5321 §4.5.3.1.5 asks for 512."""
 _MAX_LINES = 100
 _LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])(.*?))?\r?\n")
-_READY, _DONE, _SIGNED_IN, _CHALLENGE = 220, 250, 235, 334
+_READY, _DONE, _CHALLENGE = 220, 250, 334
 _SEPARATOR = "\0"  # RFC 4616 §2
 _FAREWELL = b"421"  # "may be a reply to any command", and comes without one, too (RFC 5321 §3.8)
 _SHOWN = 200
@@ -49,7 +50,7 @@ class Session(smtplib.SMTP):
     """A connection to one server; the steps are ``reach``, ``encrypt``, ``sign_in``.
 
     ``deadline`` is that of the current attempt. While ``hurried``, no single wait is longer than ``CONNECT_SECONDS``. ``sent`` counts
-    messages. OSErrors are left to the caller; refusals are raised as JackfieldErrors.
+    messages; ``login_sent`` is True once the user name was sent. OSErrors are left to the caller; refusals are raised as JackfieldErrors.
     """
 
     def __init__(self, server: Server, trust: ssl.SSLContext, deadline: Deadline) -> None:
@@ -58,6 +59,7 @@ class Session(smtplib.SMTP):
         self.deadline = deadline
         self.hurried = True
         self.sent = 0
+        self.login_sent = False
         self._trust = trust
         self._until = 0.0
         self._unread = bytearray()
@@ -82,26 +84,28 @@ class Session(smtplib.SMTP):
             self._introduce()
         self.hurried = False
 
-    def sign_in(self, login: Login) -> None:
-        """Authenticate with user name and password.
+    def sign_in(self, login: Login) -> Reply:
+        """Authenticate with user name and password, and return the reply.
 
-        :raises JackfieldError: if the server refuses them, or offers no supported method.
+        :raises JackfieldError: if the server offers no supported method.
         """
         offered = self.esmtp_features.get("auth", "").upper().split()
         if "PLAIN" in offered:
-            reply = self.say("AUTH", f"PLAIN {_base64(_SEPARATOR + login.username + _SEPARATOR + login.password)}")
-        elif "LOGIN" in offered:
-            reply = self.say("AUTH", f"LOGIN {_base64(login.username)}")
-            reply = self.say(_base64(login.password)) if reply.code == _CHALLENGE else reply
-        else:
-            raise Unavailable(
-                f"{self.server.place} supports neither AUTH PLAIN nor AUTH LOGIN",
-                hint="Is it an SMTP endpoint of Amazon SES?",
-                sent=Sent.NOTHING,
-                repeatable=False,
-            )
-        if reply.code != _SIGNED_IN:
-            raise refused_login(reply, self.server, derived=login.derived)
+            return self._log_in("AUTH", f"PLAIN {_base64(_SEPARATOR + login.username + _SEPARATOR + login.password)}")
+        if "LOGIN" in offered:
+            reply = self._log_in("AUTH", f"LOGIN {_base64(login.username)}")
+            return self._log_in(_base64(login.password)) if reply.code == _CHALLENGE else reply
+        raise Unavailable(
+            f"{self.server.place} supports neither AUTH PLAIN nor AUTH LOGIN",
+            hint="Is it an SMTP endpoint of Amazon SES?",
+            sent=Sent.NOTHING,
+            repeatable=False,
+        )
+
+    def _log_in(self, verb: str, argument: str = "") -> Reply:
+        self.putcmd(verb, argument)
+        self.login_sent = True
+        return self.reply()
 
     def say(self, verb: str, argument: str = "") -> Reply:
         """Send a command and read its reply."""
@@ -208,11 +212,11 @@ class Session(smtplib.SMTP):
 
     def _line(self) -> bytes:
         while (end := self._unread.find(b"\n")) < 0:
-            if len(self._unread) > _MAX_LINE:
+            if len(self._unread) > MAX_LINE:
                 raise Garbled
             sock = self._plain()
             sock.settimeout(self._patience())
-            more = sock.recv(_MAX_LINE)
+            more = sock.recv(MAX_LINE)
             if not more:
                 raise smtplib.SMTPServerDisconnected
             self._unread += more
@@ -225,7 +229,7 @@ class Session(smtplib.SMTP):
         sock = self._plain()
         sock.setblocking(False)
         try:
-            more = sock.recv(_MAX_LINE)
+            more = sock.recv(MAX_LINE)
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return bool(self._unread)
         if not more:

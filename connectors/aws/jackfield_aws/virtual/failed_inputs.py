@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from jackfield.connector import pointer
@@ -31,6 +31,21 @@ class FailedInputs:
         named = [steps for steps in fitting if steps[-1] == member]
         return pointer(*(named or fitting)[0], number) if len(named or fitting) == 1 else None
 
+    def length(self, member: str) -> int:
+        """Return the number of entries that a list at the top of the request has."""
+        return len(self._lists.get((member,), ()))
+
+    def are_covered(self, places: Iterable[Sequence[str]]) -> bool:
+        """Return whether these pointers are every entry of one member of the request: of its list, or of its lists by table. It is not
+        known where the request has a longer list of the same kind."""
+        known = {tuple(place) for place in places}
+        covered = {place[:-1] for place in known}
+        members, depths = {steps[0] for steps in covered}, {len(steps) for steps in covered}
+        kinds = {_kind(found) for steps, found in self._lists.items() if steps in covered}
+        alike = {steps: len(found) for steps, found in self._lists.items() if _kind(found) in kinds}
+        asked = sum(count for steps, count in alike.items() if steps[0] in members and len(steps) in depths)
+        return len(members) == 1 and len(known) >= asked > 0 and all(count <= asked for count in alike.values())
+
     def of(self, entry: Any) -> str | None:
         """Return the pointer to the entry of the request that an entry of an answer is about, or None. It is an equal one, one with the
         same names, or one that the answer names."""
@@ -40,6 +55,10 @@ class FailedInputs:
                     del self._free[number]
                     return pointer(*steps)
         return None
+
+
+def _kind(found: Sequence[Any]) -> str:
+    return "" if not found else "object" if isinstance(found[0], Mapping) else "value"
 
 
 def _lists(steps: Steps, value: Mapping[str, Any], depth: int) -> Iterator[tuple[Steps, Sequence[Any]]]:

@@ -7,8 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from jackfield.connector import Call, FailedEntry, current_call, pointer
+from jackfield.kernel.pointers import names
+from jackfield_aws.refused_items import all_refused
 from jackfield_aws.virtual.entry_errors import FAILURES, EntryErrors
 from jackfield_aws.virtual.failed_inputs import FailedInputs
+from jackfield_aws.virtual.whole import entries_of, is_whole
 
 _COUNT = re.compile(r"failed\w*count", re.IGNORECASE)
 _STREAM, _END = "EventStream", "InvokeComplete"
@@ -30,11 +33,39 @@ _MOST, _LONGEST = 10, 200
 
 def warn_of_failures(output: Mapping[str, Any], parameters: Mapping[str, Any], own: Sequence[EntryErrors] = ()) -> None:
     """Tell the caller which entries of a batch failed, or that a function did. ``parameters`` are those of the request, and ``own`` the
-    lists of the output whose entries may have errors of their own."""
+    lists of the output whose entries may have errors of their own.
+
+    :raises Rejected: if every entry of the batch failed.
+    """
     call = current_call()
     if call is None:
         return
+    listed = dict(_listed(output, parameters))
     counted, marked = _counted(output), _marked(output, own, FailedInputs(parameters)) if own else []
+    if listed or marked:
+        failed = {**listed}
+        for entry in marked:
+            failed.setdefault(names(entry.path)[0], []).append(entry)
+        if is_whole(output, own, failed, FailedInputs(parameters)):
+            raise all_refused([entry for entries in failed.values() for entry in entries], output)
+    _tell_of_functions(call, output, parameters)
+    for name, entries in listed.items():
+        _tell(call, name, entries)
+    if marked or counted is not None:
+        name = counted or names(marked[0].path)[0]
+        _tell(call, name, marked or [FailedEntry(pointer(name), f"{output[name]:,} failed")])
+
+
+def _listed(output: Mapping[str, Any], parameters: Mapping[str, Any]) -> Iterator[tuple[str, list[FailedEntry]]]:
+    """Yield the members that list what failed, with their entries."""
+    for name, value in output.items():
+        if FAILURES.fullmatch(name) and isinstance(value, list | dict) and value:
+            yield name, list(_below((name,), value, FailedInputs(parameters)))
+        elif name in (_REJECTED, _ENTITY) and isinstance(value, dict):
+            yield name, list(_rejected(name, value, parameters))
+
+
+def _tell_of_functions(call: Call, output: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
     for name, value in output.items():
         if name == _FUNCTION and value:
             _tell_of_function(call, FailedEntry(pointer(name), str(value)[:_LONGEST]), parameters)
@@ -42,13 +73,6 @@ def warn_of_failures(output: Mapping[str, Any], parameters: Mapping[str, Any], o
             for number, event in enumerate(value):
                 if code := event.get(_END, {}).get("ErrorCode"):
                     _tell_of_function(call, FailedEntry(pointer(name, number, _END), str(code)[:_LONGEST]), parameters)
-        elif FAILURES.fullmatch(name) and isinstance(value, list | dict):
-            _tell(call, name, list(_below((name,), value, FailedInputs(parameters))) if value else [])
-        elif name in (_REJECTED, _ENTITY) and isinstance(value, dict):
-            _tell(call, name, list(_rejected(name, value, parameters)))
-    if marked or counted is not None:
-        name = counted or marked[0].path.split("/")[1]
-        _tell(call, name, marked or [FailedEntry(pointer(name), f"{output[name]:,} failed")])
 
 
 def _tell_of_function(call: Call, error: FailedEntry, parameters: Mapping[str, Any]) -> None:
@@ -114,18 +138,9 @@ def _marked(output: Mapping[str, Any], own: Sequence[EntryErrors], asked: Failed
     return [
         _entry(steps, entry, _place(one, steps, output, asked), entry.get(one.status) if one.status else None)
         for one in own
-        for steps, entry in _entries((one.member,), output.get(one.member))
+        for steps, entry in entries_of((one.member,), output.get(one.member))
         if one.failed(entry)
     ]
-
-
-def _entries(steps: tuple[str | int, ...], value: Any) -> Iterator[tuple[tuple[str | int, ...], Mapping[str, Any]]]:
-    """Yield the objects of a list, and those of its lists."""
-    for number, entry in enumerate(value if isinstance(value, list) else ()):
-        if isinstance(entry, dict):
-            yield (*steps, number), entry
-        else:
-            yield from _entries((*steps, number), entry)
 
 
 def _place(one: EntryErrors, steps: tuple[str | int, ...], output: Mapping[str, Any], asked: FailedInputs) -> str | None:

@@ -74,7 +74,7 @@ class BoundConnection(HttpConnection):
         """Return the settings of the client for the first server."""
         given = self.server
         filled = self.model_copy(update={"server": given or str(self.url_of(0))})
-        return HttpConnection.settings(filled)
+        return super(BoundConnection, filled).settings()
 
     def url_of(self, number: int) -> Url:
         """Return the URL of a server of the manifest; the connection's own server takes precedence.

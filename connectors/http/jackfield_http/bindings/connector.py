@@ -30,14 +30,15 @@ from jackfield_http.bindings.jobs import BoundJob
 from jackfield_http.bindings.options import Listing, choices_of
 from jackfield_http.bindings.polls import poll_of
 from jackfield_http.bindings.requests import Files, Request, ShownFiles, described, request_of
-from jackfield_http.bindings.responses import BoundOutput, body_of, ended, is_declared, page_output, position, refuse_empty
+from jackfield_http.bindings.responses import BoundOutput, body_of, ended, is_declared, page_output, position, refuse_empty, refuse_whole
 from jackfield_http.bindings.steps import prepared, shown
 from jackfield_http.bindings.webhooks import webhook_of
 from jackfield_http.client import HttpClient
 from jackfield_http.downloads import received
-from jackfield_http.errors import HTTP_ERRORS
+from jackfield_http.errors import HTTP_ERRORS, Failed
 from jackfield_http.graphql import effect_of as graphql_effect
 from jackfield_http.graphql import is_refused, judge
+from jackfield_http.outcomes import Outcomes
 from jackfield_http.paging import Pages
 from jackfield_http.unread import Unreadable
 from jackfield_http.urls import Url, UrlError
@@ -167,9 +168,10 @@ class BoundCall:
         self._graphql = asked is True
         self._query = FixedQuery(self._key, self._effect, **asked) if isinstance(asked, Mapping) else None
         self.job = BoundJob(self._key, self._binding) if "job" in self._binding else None
-        self._failed = failing(self._binding["failed"]) if "failed" in self._binding else None
-        if asked:
-            self._failed = is_refused if self._query is None else self._query.failed
+        self._refusing = None if not asked else is_refused if self._query is None else self._query.failed
+        declared = self._binding.get("failed", {})
+        self._outcomes = Outcomes.from_json(declared) if "items" in declared else None
+        self._whole = failing(declared) if "member" in declared and self._outcomes is None else None
         self._token = row["pagination"]["tokenInput"] if "pagination" in row else None
         self._further = _further(self._binding)
         self._next = row["pagination"]["tokenOutput"] if "pagination" in row else None
@@ -203,15 +205,16 @@ class BoundCall:
                 request = request_of(binding, rest, files, **of_connection)
                 url = _followed(client, request, str(token), url)
             if binding["response"]["read"] == "bytes":
-                return self._received(client, request, url, opened)
+                return self._received(client, request, url, opened, given)
             effect, later = self.effect_of(inputs), None if pages is None else pages.later(request.options.get("expect"), token)
-            options = self._options(request, effect) | ({"expect": later} if later else {})
+            options = self._options(request, effect, given) | ({"expect": later} if later else {})
             answer = client.request(request.method, url, **options)
+            refuse_whole(answer, self._outcomes, given, client.errors)
             if self._graphql:
                 judge(answer, self._key, effect)
         if self.job is not None and not self.job.is_over(answer):
             return self.job.started(answer, given)
-        if pages is not None and later and pages.is_over(answer):
+        if pages is not None and later and pages.is_over(answer, client.errors):
             return BoundOutput.of(ended(pages))
         if token is None:  # an empty page after the first is the list's open end, and no failure
             refuse_empty(binding["response"], answer, self._key)
@@ -256,9 +259,9 @@ class BoundCall:
             return output
         return {**output, _NEXT_PAGE: int(found) if self._in_number and _NUMBER.fullmatch(str(found)) else found}
 
-    def _received(self, client: HttpClient, request: Request, url: Url, opened: ExitStack) -> BoundOutput:
+    def _received(self, client: HttpClient, request: Request, url: Url, opened: ExitStack, given: Json) -> BoundOutput:
         """Return a file as output. A large one is stored while it is received: the runtime reads it after the action has returned."""
-        answer = opened.enter_context(client.stream(request.method, url, **self._options(request, self._effect)))
+        answer = opened.enter_context(client.stream(request.method, url, **self._options(request, self._effect, given)))
         try:
             file = received(answer, opened)
         except Unreadable as error:
@@ -274,10 +277,20 @@ class BoundCall:
         """Return the effect of a call."""
         return graphql_effect(inputs.given.get("query"), inputs.given.get("operationName")) if self._graphql else self._effect
 
-    def _options(self, request: Request, effect: Effect) -> dict[str, Any]:
+    def _options(self, request: Request, effect: Effect, given: Json) -> dict[str, Any]:
         if self._marked is not None and (call := current_call()) is not None and call.marker is not None:
             request.headers[self._marked] = f"{PREFIX}{call.marker}"
-        return {"headers": request.headers, "safe": effect == "read", "step": self._key, "failed": self._failed, **request.options}
+        usual = {"headers": request.headers, "safe": effect == "read", "step": self._key, "failed": self._failed(given)}
+        mixed = () if self._outcomes is None else self._outcomes.mixed
+        return {**usual, **({"expect": {*range(200, 300), *mixed}} if mixed else {}), **request.options}
+
+    def _failed(self, given: Json) -> Failed | None:
+        """Return what judges a success: what the binding says of failures and, of GraphQL, its errors."""
+        outcomes = None if self._outcomes is None else partial(self._outcomes.judged, inputs=given)
+        rules = [rule for rule in (self._refusing, self._whole, outcomes) if rule is not None]
+        if len(rules) < 2:
+            return next(iter(rules), None)
+        return lambda body: next(filter(None, (rule(body) for rule in rules)), False)
 
 
 def _further(binding: Json) -> Json | None:

@@ -17,7 +17,7 @@ from jackfield.connector import (
     Unauthenticated,
     Unavailable,
 )
-from jackfield_http.errors import HTTP_ERRORS, Failed, HttpErrors, Key, Row
+from jackfield_http.errors import HTTP_ERRORS, DoneBefore, Failed, HttpErrors, Key, Row
 from jackfield_http.pointers import find
 
 KINDS: Mapping[str, type[JackfieldError]] = {
@@ -38,7 +38,13 @@ def errors_of(given: Json, base: HttpErrors = HTTP_ERRORS) -> HttpErrors:
         changes["request_id"] = tuple(given["requestId"])
     if "failed" in given:
         changes["failed"] = failing(given["failed"])
+    if "doneBefore" in given:
+        changes["done_before"] = tuple(map(_done_before, given["doneBefore"]))
     return base.extended(rows, **changes)
+
+
+def _done_before(given: Json) -> DoneBefore:
+    return DoneBefore(given.get("status"), tuple(given.get("codes", ())), given.get("message", ""), tuple(given.get("actions", ())))
 
 
 def _rows(given: Json) -> list[tuple[Key, Row]]:

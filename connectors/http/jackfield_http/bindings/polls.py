@@ -106,7 +106,10 @@ def poll_of(row: Json, inputs: type[Any], listing: Callable[[str], Listing]) -> 
 def _moment(value: Any, form: str) -> float | None:
     """Return a time of an item in seconds since 1970; None if it has none."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value) / (1000 if form == "unixMilliseconds" else 1)
+        try:
+            return float(value) / (1000 if form == "unixMilliseconds" else 1)
+        except OverflowError:
+            return None
     try:
         found = datetime.fromisoformat(str(value))
     except ValueError:

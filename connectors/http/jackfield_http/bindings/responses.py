@@ -8,10 +8,13 @@ from typing import Any
 
 from pydantic import ConfigDict, PrivateAttr
 
-from jackfield.connector import Output, OutputFile, Sent, Unavailable
+from jackfield.connector import Output, OutputFile, Sent, Unavailable, current_call
 from jackfield.kernel.pointers import names
 from jackfield_http.answers import NO_CONTENT, NOT_THE_API, Answer
 from jackfield_http.downloads import held
+from jackfield_http.errors import HttpErrors
+from jackfield_http.list_ends import refusal_of
+from jackfield_http.outcomes import Outcomes, Refused
 from jackfield_http.paging import Pages
 from jackfield_http.parsing import is_json, stream_reading
 
@@ -103,6 +106,24 @@ def refuse_empty(response: Json, answer: Answer, step: str) -> None:
     if response["read"] == "json" and declared_for(response, answer.status):
         text = f"the response to '{step}' has no body (status {answer.status})"
         raise Unavailable(text, hint=NOT_THE_API, sent=Sent.UNKNOWN)
+
+
+def refuse_whole(answer: Answer, outcomes: Outcomes | None, inputs: Json, errors: HttpErrors) -> None:
+    """Refuse an answer whose status is a refusal that may be about some items, unless it says that others were carried out.
+
+    :raises JackfieldError: if it does not.
+    """
+    if outcomes is None or answer.status not in outcomes.mixed:
+        return
+    try:
+        found = outcomes.judged(answer.json(), inputs)
+    except Unavailable:
+        found = False
+    if isinstance(found, Refused) and not found.is_whole:
+        return
+    if (call := current_call()) is not None:
+        call.refused()
+    raise refusal_of(answer, errors, safe=False)
 
 
 def as_output(found: Any) -> dict[str, Any]:

@@ -267,8 +267,8 @@ class Anonymous(_Tested):
     def settings(self) -> ClientSettings:
         """Return the client's settings."""
         if self.server is not None:
-            return HttpConnection.settings(self)
-        known = HttpConnection.settings(self.model_copy(update={"server": "https://unused.invalid"}))
+            return super().settings()
+        known = super(Anonymous, self.model_copy(update={"server": "https://unused.invalid"})).settings()
         return replace(known, server=None, guard_path="/allowedHosts")
 
 

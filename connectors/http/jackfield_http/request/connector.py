@@ -34,7 +34,10 @@ from jackfield_http.shown_requests import ShownFile, request_shown
 from jackfield_http.unread import Unreadable
 from jackfield_http.urls import Url, parse_url, query_string
 
-_HIDDEN = frozenset({"set-cookie", "www-authenticate", "authorization"})
+_HIDDEN = frozenset(
+    {"set-cookie", "www-authenticate", "authorization", "authentication-info", "proxy-authenticate", "proxy-authentication-info",
+     "proxy-authorization"}
+)  # fmt: skip
 """Header fields of a response that may hold credentials."""
 _GRAPHQL = {"Accept": "application/graphql-response+json, application/json;q=0.9"}
 _PAGES = Pages.link().pagination("items")

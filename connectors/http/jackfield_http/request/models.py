@@ -18,6 +18,7 @@ from jackfield_http.bindings.error_rows import failing
 from jackfield_http.downloads import Download
 from jackfield_http.errors import Failed
 from jackfield_http.headers import FRAMING, field, folded
+from jackfield_http.list_ends import End, ends_of
 from jackfield_http.paging import Kind, PageInputs, Pages
 from jackfield_http.urls import UrlError, parse_url
 
@@ -28,14 +29,18 @@ _EFFECTS: Mapping[Method, Effect] = {
 _CAUTION: tuple[Effect, ...] = ("read", "idempotent", "write")
 _CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
 _KINDS: Mapping[str, Kind] = {"number": "page", "link": "linkHeader", **{kind: kind for kind in get_args(Kind)}}
+_CHOOSE_NOTHING = frozenset({"accept", "accept-language", "content-language", "content-type", "idempotency-key", "prefer", "traceparent",
+                             "tracestate", "user-agent", "x-correlation-id", "x-request-id"})  # fmt: skip
+"""Header fields that choose no account: beside any other one, what a read without it does not find may be somewhere else."""
 _MAP = {"maxProperties": 200}
+_FEW = {"maxProperties": 20}
 _POINTER = {"pattern": "^(/[^/]*)*$"}
 _AFTER_SERVER = re.compile(r"[/?#]")
 _MOST_EVIDENCE = 3000
 """Bytes of evidence as JSON: with the other facts of a doubt it must fit into what is kept of a call."""
 PLACED = GivenMarker(values=("json", "form", "query"), texts=("url", "headers"), keyed="idempotencyHeader")
 """Places of the marker in a request."""
-GIVEN = GivenEvidence("request", {"method": "GET", "response": "json"}, within="/body")
+GIVEN = GivenEvidence("request", {"method": "GET", "response": "json"}, within="/body", rules=("failed",))
 """Evidence that the caller gives."""
 _STATUS = {"items": {"type": "integer", "minimum": 100, "maximum": 599}, "maxItems": 50}
 
@@ -53,6 +58,15 @@ class FormPart(_Closed):
     value: str | None = Field(None, title="Value", description="The text of the field.")
     file: StreamedFile | None = Field(None, title="File", description="The file of the field.")
     filename: str | None = Field(None, title="File Name", description="The name of the file; by default that of the field.")
+
+
+class EndCodes(_Closed):
+    """Status that has other reasons, too, with the provider's codes for the end of a list."""
+
+    status: int = Field(title="Status", description="HTTP status, such as 400.", schema={"minimum": 100, "maximum": 599})
+    codes: tuple[str, ...] = Field(
+        title="Codes", description="Codes by which the provider says that there is no such page.", schema={"minItems": 1, "maxItems": 50}
+    )
 
 
 class Paging(_Closed):
@@ -95,11 +109,12 @@ class Paging(_Closed):
         "'nextToken' that is passed back needs it: what the server names while all pages are fetched is followed.",
         schema={"pattern": "^/", "maxLength": 1000},
     )
-    ends: tuple[int, ...] = Field(
+    ends: tuple[int | EndCodes, ...] = Field(
         (),
         title="End Statuses",
-        description="Statuses of a page after the first that mean that the list has ended, such as 404.",
-        schema=_STATUS,
+        description="Statuses of a page after the first that mean that the list has ended, such as 404. A client error other than 404, 410 "
+        "and 416 needs the provider's codes.",
+        schema={"maxItems": 50},
     )
 
     def declared(self) -> Pages:
@@ -109,8 +124,12 @@ class Paging(_Closed):
         """
         kind = _KINDS[self.kind]
         first = self.first if kind == "page" else 0
-        told: dict[str, Any] = {"under": self.under, "ends": self.ends, "last": self.last, "header": self.header}
+        told: dict[str, Any] = {"under": self.under, "ends": self._ends, "last": self.last, "header": self.header}
         return Pages(kind, self.items, self.parameter, self.next, self.more, first=first, **told)
+
+    @property
+    def _ends(self) -> tuple[End, ...]:
+        return ends_of(one if isinstance(one, int) else {"status": one.status, "codes": one.codes} for one in self.ends)
 
 
 class FailedRule(_Closed):
@@ -126,6 +145,32 @@ class FailedRule(_Closed):
     def declared(self) -> Failed:
         """Return the rule."""
         return failing({"member": self.member} | ({} if self.equals is None else {"equals": self.equals}))
+
+
+class EvidenceWhen(_Closed):
+    """Members of a thing that say whether the request succeeded or failed."""
+
+    took: dict[str, Any] = Field(
+        {},
+        title="Took",
+        description="Its members, by JSON Pointer, with the value or the values that mean success; null: not there.",
+        schema=_FEW,
+    )
+    refused: dict[str, Any] = Field(
+        {},
+        title="Refused",
+        description="Its members with the value or the values that mean failure. Any other value is no verdict.",
+        schema=_FEW,
+    )
+    code: str | None = Field(None, title="Code", description="JSON Pointer to the code of a failure's error.", schema=_POINTER)
+    message: str | None = Field(None, title="Message", description="JSON Pointer to its message.", schema=_POINTER)
+
+
+class EvidenceAbsent(_Closed):
+    """Answer that says that there is no such thing."""
+
+    status: tuple[int, ...] = Field((), title="Status", description="HTTP statuses, such as 404; never 410.", schema=_STATUS)
+    code: tuple[str, ...] = Field((), title="Code", description="Codes of the server's own.", schema={"maxItems": 20})
 
 
 class RequestEvidence(_Closed):
@@ -146,7 +191,7 @@ class RequestEvidence(_Closed):
         None,
         title="Equals",
         description='What is there if the request took effect; by default the marker, {"$marker": {}}. {"$marker": {"text": '
-        '"order-{marker}"}} is a text with it, {"$key": {}} the idempotency key.',
+        '"order-{marker}"}} is a text with it, {"$key": {}} the idempotency key, which proves nothing if it is the caller\'s.',
     )
     each: str | None = Field(
         None,
@@ -163,8 +208,30 @@ class RequestEvidence(_Closed):
     absent_after: float | None = Field(
         None,
         title="Absent After",
-        description="Seconds after the call's deadline from which on 404 proves that nothing took effect, if the workspace allows that.",
+        description="Seconds after the call's deadline from which on 404 proves that nothing took effect, if the workspace allows that and "
+        "'canary' is given.",
         schema={"minimum": LEAST_ABSENT},
+    )
+    canary: str | None = Field(
+        None,
+        title="Canary",
+        description="What is read beside 'url', such as the list or a thing that exists for certain: only if that succeeds, 404 proves "
+        "anything.",
+        schema={"minLength": 1, "maxLength": 1000},
+    )
+    absent: EvidenceAbsent | None = Field(
+        None, title="Absent", description="The answer that says that there is no such thing, if it is no plain 404."
+    )
+    when: EvidenceWhen | None = Field(
+        None,
+        title="When",
+        description="What the thing must say for success and for failure; without it, that it exists proves that the request took effect.",
+    )
+    id: str | None = Field(
+        None,
+        title="ID",
+        description="JSON Pointer to the ID of a thing, by which one that comes on two pages is one; by default /id.",
+        schema={**_POINTER, "maxLength": 200},
     )
     page: str | None = Field(
         None,
@@ -265,12 +332,24 @@ class RequestInputs(PageInputs):
         told = {"evidence": evidence.model_dump(mode="json", by_alias=True, exclude_none=True)}
         if len(json.dumps(told)) > _MOST_EVIDENCE:
             yield Detail("/evidence", f"must not have more than {_MOST_EVIDENCE:,} bytes")
+        if evidence.absent_after is not None:
+            yield from (
+                Detail(
+                    "/evidence/absentAfter",
+                    f"proves nothing beside the header {name!r}: the read does not send it, and it may choose the account",
+                )
+                for name in self.headers
+                if name.lower() not in _CHOOSE_NOTHING
+            )
         try:
             [look] = GIVEN.of(told)
             if "$marker" in (*placeholders(look.match), *placeholders(look.inputs)) and not PLACED.is_placed(given):
                 yield Detail("/evidence", 'looks for the marker, and the request has no {"$marker": {}} or {marker}')
-            if _origin(evidence.url) != _origin(self.url):
-                yield Detail("/evidence/url", "is on another server than the request")
+            yield from (
+                Detail(f"/evidence/{name}", "is on another server than the request")
+                for name, text in (("url", evidence.url), ("canary", evidence.canary))
+                if text is not None and _origin(text) != _origin(self.url)
+            )
         except (EvidenceFault, UrlError) as error:
             yield Detail("/evidence", str(error))
 

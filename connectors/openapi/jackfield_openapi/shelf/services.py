@@ -33,6 +33,11 @@ _OF_TYPE = (
 _NEEDED = {"key": ("name",), "oauth2": ("authorizationUrl", "tokenUrl"), "oauth2Client": ("tokenUrl",)}
 _KINDS = ("bearer", "key", "basic", "oauth2", "oauth2Client")
 _OPPOSITE = {"before": "after", "after": "before", "starting_after": "ending_before", "since_id": "max_id", "max_id": "since_id"}
+_REFUSALS = re.compile(r"error|fail|reject|refus|unprocessed", re.IGNORECASE)
+_OF_ONE = re.compile(r"^_?id$|Id$|_id$", re.IGNORECASE)
+"""Members of an answer that is one thing: what lists it has are parts of that."""
+_HOPS = 8
+"""References that are followed."""
 _VERSION = re.compile(r"etag|if-match|sync_?token|version|x-(?!.*api-).*-version", re.IGNORECASE)
 
 Json = dict[str, Any]
@@ -146,6 +151,9 @@ def _check_names(file: Path, about: Json, document: Json) -> None:
     for one in operations:
         _check_pages(file, one, document)
         _check_cursor(file, one)
+    for item in document.get("paths", {}).values():
+        for method in METHODS[1:]:
+            _check_outcomes(file, item.get(method, {}), document, has_rule=_has_failed(about))
     answers = [_answer_of(one) for one in operations if one.get("x-jackfield", {}).get("probe")]
     account = about.get("account")
     if not answers or None in answers or not isinstance(account, dict) or "path" in account:
@@ -191,6 +199,58 @@ def _check_cursor(file: Path, operation: Json) -> None:
     if isinstance(paging, dict) and paging.get("kind") == "lastId" and (other := _OPPOSITE.get(paging.get("input", ""))) in names:
         text = f"'{operation.get('operationId')}' goes on by '{paging['input']}', so it has no parameter '{other}'"
         raise _refused(file, text)
+
+
+def _has_failed(about: Json) -> bool:
+    errors = about.get("errors")
+    return isinstance(errors, dict) and "failed" in errors
+
+
+def _check_outcomes(file: Path, operation: Json, document: Json, *, has_rule: bool) -> None:
+    """Check that it is said how an answer tells of items that were refused: to a list, and where there is a list of errors.
+
+    ``has_rule``: the table of errors judges each answer.
+
+    :raises InvalidInput: if neither ``failed`` nor ``atomic`` says it, or ``failed`` names what the answer does not declare.
+    """
+    own, answer = operation.get("x-jackfield", {}), _answer_of(operation)
+    failed = own.get("failed", {})
+    for member in ("items", "beside") if answer is not None else ():
+        if isinstance(place := failed.get(member), str) and not may_hold(document, answer, steps_of(place)):
+            text = f"'failed' of '{operation.get('operationId')}' names '{place}' ('{member}'), which its answer does not declare"
+            raise _refused(file, text)
+    if "failed" in own or "atomic" in own or has_rule or not isinstance(answer, dict):
+        return
+    bodies = [one.get("schema") for one in operation.get("requestBody", {}).get("content", {}).values()]
+    is_list = any(_lists(document, body, 1) for body in bodies) and isinstance(own.get("pagination", False), bool)
+    about = _schema(document, answer)
+    told = [] if any(_OF_ONE.search(name) for name in about.get("properties", {})) else _lists(document, answer, 1)
+    if (is_list and told) or any(_REFUSALS.search(name) for name in _lists(document, answer, 2)):
+        text = (
+            f"'{operation.get('operationId')}' sends or answers a list: say by 'failed' with 'items' how its answer tells of items that "
+            "were refused, or by 'atomic' why there are none"
+        )
+        raise _refused(file, text)
+
+
+def _lists(document: Json, schema: Any, depth: int, name: str = "") -> list[str]:
+    """Return the names of the lists in a schema, down to so many members."""
+    known = _schema(document, schema)
+    own = [name] if known.get("type") == "array" else []
+    members = known.get("properties", {}) if depth else {}
+    return [*own, *(each for key, one in members.items() for each in _lists(document, one, depth - 1, key))]
+
+
+def _schema(document: Json, schema: Any) -> Json:
+    """Return a schema that may be a reference to another one."""
+    for _ in range(_HOPS):
+        if not isinstance(schema, dict) or "$ref" not in schema:
+            break
+        found: Any = document
+        for step in steps_of(str(schema["$ref"]).removeprefix("#")):
+            found = found.get(step, {})
+        schema = found
+    return schema if isinstance(schema, dict) else {}
 
 
 def _check_versions(file: Path, document: Json) -> None:
@@ -265,7 +325,9 @@ def _check_sign_ins(file: Path, about: Json, sign_ins: Json) -> None:
 def _check_errors(file: Path, about: Json, sign_ins: Json) -> None:
     """Check that Google's errors are read by their reasons: a limit and a missing right have one status, 403."""
     is_google = any(one.get("family") == "google" for one in sign_ins.values())
-    if is_google and about.get("errors") not in ("google", {"like": "google"}):
+    errors = about.get("errors")
+    own = {name: value for name, value in errors.items() if name != "doneBefore"} if isinstance(errors, dict) else errors
+    if is_google and own not in ("google", {"like": "google"}):
         raise _refused(file, "'errors' of a service of Google are those of the table 'google', which tells a limit from a missing right")
 
 

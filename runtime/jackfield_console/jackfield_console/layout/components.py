@@ -14,8 +14,10 @@ from urllib.parse import urlencode
 
 from jackfield.kernel import markup
 from jackfield.kernel.errors import JackfieldError
+from jackfield.kernel.hidden import visible
 from jackfield.kernel.hints import worded
 from jackfield.kernel.markup import Attribute, Markup, Node, Tags
+from jackfield_console.layout.drawn import drawn_from
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_server.shared.requests.prefix import below_prefix
 
@@ -139,8 +141,8 @@ def span_text(seconds: float | None) -> str:
 
 
 def json_text(value: Any) -> str:
-    """Format a value as indented JSON."""
-    return json.dumps(value, indent=2, ensure_ascii=False)
+    """Format a value as indented JSON, in which hidden characters are escapes: what is read of it is equal."""
+    return visible(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def code_block(text: str, label: str, *, short: bool = False) -> Markup:
@@ -221,24 +223,27 @@ def csrf_field(token: str) -> Markup:
 
 
 def form(
-    request: PageRequest, address: str, *content: Node, into: str | None = None, swap: str = "innerHTML", **attributes: Attribute
-) -> Markup:
-    """Render a form with side effects. ``into`` selects the element in which its answer is shown without loading the page anew."""
+    request: PageRequest, address: str, *content: Node, into: str | None = None, swap: str = "innerHTML", state: Any = None,
+    **attributes: Attribute,
+) -> Markup:  # fmt: skip
+    """Render a form with side effects. ``into`` selects the element in which its answer is shown without loading the page anew. ``state`` is
+    what its page shows of what it decides on (``drawn.decides``)."""
     partly: dict[str, Attribute] = {"hx_post": address, "hx_target": into, "hx_swap": swap} if into else {}
-    return h.form(csrf_field(request.csrf), *content, method="post", action=address, **partly, **attributes)
+    token = request.csrf if state is None else drawn_from(request.csrf, state)
+    return h.form(csrf_field(token), *content, method="post", action=address, **partly, **attributes)
 
 
-def steps(request: PageRequest, address: str, offered: Iterable[tuple[str, str]], *more: Node) -> Markup:
+def steps(request: PageRequest, address: str, offered: Iterable[tuple[str, str]], *more: Node, state: Any = None) -> Markup:
     """Render a button for each step that can be taken at ``address``, by its path and its title; and ``more`` beside them."""
-    buttons = [form(request, f"{address}/{step}", h.button(title, class_="quiet")) for step, title in offered]
+    buttons = [form(request, f"{address}/{step}", h.button(title, class_="quiet"), state=state) for step, title in offered]
     return h.div(buttons, *more, class_="actions")
 
 
-def final(request: PageRequest, address: str, title: str, told: Node, *content: Node, of: str = "") -> Markup:
+def final(request: PageRequest, address: str, title: str, told: Node, *content: Node, of: str = "", state: Any = None) -> Markup:
     """Render a step that cannot be taken back: what is pressed first says what will happen, the button below it takes the step. ``of`` names
     what it is about, for readers who hear a list of equal buttons."""
     name = f"{title} {of}" if of else None
-    sure = form(request, address, *content, h.button(title, class_="danger", aria_label=name))
+    sure = form(request, address, *content, h.button(title, class_="danger", aria_label=name), state=state)
     return h.details(
         h.summary(f"{title}…", aria_label=f"{name}…" if name else None), h.div(h.p(told), sure, class_="asked"), class_="final"
     )

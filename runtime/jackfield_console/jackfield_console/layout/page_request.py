@@ -38,6 +38,8 @@ class PageRequest:
     operator: bool = False
     form: Mapping[str, str] = field(default_factory=dict)
     is_silent: bool = False
+    drawn: str = ""
+    """Digest of the state that the form was drawn from."""
 
     @property
     def runtime(self) -> Jackfield:

@@ -7,6 +7,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from jackfield.kernel.markup import Markup, Node
 from jackfield_console.layout.assets import asset
 from jackfield_console.layout.components import form, h, heading, notice
+from jackfield_console.layout.drawn import ANEW, MOVED
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_server.shared.identity.identity import Identity
 from jackfield_server.shared.requests.prefix import current_prefix
@@ -70,7 +71,7 @@ def page(
         title,
         h.a("Skip to content", href="#content", class_="skip"),
         _navigation(request, section),
-        h.main(head or heading(title, lead=lead), _silence(request), *content, id="content", tabindex="-1"),
+        h.main(head or heading(title, lead=lead), _silence(request), _anew(request), *content, id="content", tabindex="-1"),
         _sign_in_again(),
         scripts=("session.js", *scripts),
     )
@@ -80,6 +81,10 @@ def page(
 def _silence(request: PageRequest) -> Markup | None:
     text = "The database does not answer. What it has stored, such as connections, is not shown, and nothing can be run until it is back."
     return notice(text, tone="warn") if request.is_silent else None
+
+
+def _anew(request: PageRequest) -> Markup | None:
+    return notice(MOVED, tone="warn") if ANEW in request.query else None
 
 
 def fragment(*content: Node, status: int = 200, headers: dict[str, str] | None = None) -> Response:

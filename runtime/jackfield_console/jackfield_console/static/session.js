@@ -27,7 +27,10 @@
   const holds = async () => {
     const found = await present();
     if (found?.session !== own) return found === null;
-    for (const field of document.querySelectorAll('input[name="csrf"]')) field.value = found.csrf;
+    for (const field of document.querySelectorAll('input[name="csrf"]')) {
+      const [, drawn] = field.value.split("."); // what the form was drawn from stays
+      field.value = drawn === undefined ? found.csrf : `${found.csrf}.${drawn}`;
+    }
     return true;
   };
 

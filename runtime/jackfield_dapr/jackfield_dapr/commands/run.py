@@ -16,12 +16,12 @@ from jackfield.cli.local_files import STDIN, Files
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.quantities import duration
-from jackfield.cli.session import person
 from jackfield.connections.connection_lookup import sources_from
 from jackfield.connections.documents import DocumentError, split_documents
 from jackfield.connections.formats import Document, recognise
 from jackfield.invocation import MAX_TIMEOUT, Result, decode
 from jackfield.kernel.errors import Detail, InvalidInvocation
+from jackfield.kernel.local import account_key
 from jackfield_dapr.workflow import find_workflow, prepare, read_workflows
 
 
@@ -51,7 +51,7 @@ def _run(arguments: Namespace, output: Output) -> int:
         cancelled = threading.Event()
         extra: dict[str, Any] = {"dryRun": True} if arguments.dry_run else {}
         extra |= {"timeoutSeconds": arguments.timeout} if arguments.timeout is not None else {}
-        caller = Caller(person(), audience="operator", waits=False)
+        caller = Caller(account_key(), audience="operator", waits=False)
 
         def invoke(invocation: Mapping[str, Any]) -> Result:
             return jackfield.invoke({**invocation, **extra}, cancelled=cancelled, caller=caller, on_time=True).wait()

@@ -47,6 +47,8 @@ def _run(arguments: Namespace, output: Output) -> int:
         report = check(arguments.path, write_manifest=arguments.write_manifest, only=arguments.rule, progress=progress)
     finally:
         progress.end()
+    for warning in report.warnings:
+        sys.stderr.write(f"jackfield check: {warning}\n")
     if arguments.sarif:
         _write(arguments.sarif, json.dumps(sarif(report, arguments.path), indent=2, ensure_ascii=False) + "\n")
     if arguments.badge:

@@ -68,6 +68,11 @@ CURES: Mapping[str, str] = {
     "setup-explained": "Write 'setup' of the sign-in: in 'connections' of 'x-jackfield' at the top, of a shelf in 'signIns' of 'x-shelf'.",
     "permissions-declared": "Write 'permissions' into 'x-jackfield' of each operation, or of none.",
     "outputs-explained": "Write 'description' of each member of the response's schema; beside a '$ref', too.",
+    "evidence-says-success": (
+        "Write 'when' into the row of 'evidence': [{took: {/status: [values]}, refused: {/status: [values]}}], or [{}] if the thing is"
+        " there only after a success, and no state in 'refused' that somebody brings about later (canceled);"
+        " beside 'absentAfter' a 'canary'."
+    ),
     "doubts-have-evidence": (
         "Write 'marker' and 'evidence' into 'x-jackfield' of the operation, or the reason as 'noEvidence', which at the top is that of all."
     ),

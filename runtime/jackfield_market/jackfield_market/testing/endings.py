@@ -8,7 +8,8 @@ from functools import partial
 from typing import Any
 from urllib.parse import unquote_plus
 
-from jackfield.connector import Action, Pagination
+from jackfield.connector import Action, Look, Pagination
+from jackfield.connector.evidence import PREFIX, placeholders, stamped
 from jackfield.kernel.failures import Raised
 from jackfield.kernel.pointers import find
 from jackfield_market.testing.driving import Drive, drivable, drive, would_repeat
@@ -23,6 +24,10 @@ _MARKS = ("conformance-page-2", "conformance-page-3")
 _MANY = 25
 """Requests in one attempt from which on a list is taken for an endless one."""
 
+_ASKED = frozenset({"$marker", "$key"})
+"""Placeholders by which a look asks for what its call has made."""
+_NOBODY = f"{PREFIX}{'a' * 26}"
+"""Marker and key that no call has."""
 _PLACES = frozenset({"items", "response", "more", "last"})
 """Members of declared pages that are JSON Pointers into the answer."""
 
@@ -181,6 +186,38 @@ def _evidence_is_of_one(subject: Subject) -> Iterator[str]:
             yield f"'{action.key}' declares evidence, and sends {sent} requests that change something: a lost first one would pass for all"
 
 
+def _evidence_repeats_nothing(subject: Subject) -> Iterator[str]:
+    reads = {action.key: (action, example) for action, example in drivable(subject)}
+    for action in subject.connector.actions.values():
+        for look in action.evidence:
+            if isinstance(look, Look) and _ASKED & {*placeholders(look.inputs)} and look.action in reads:
+                read, example = reads[look.action]
+                if _repeats(subject, read, example, look):
+                    yield f"evidence '{look.key}' of '{action.key}' is refused: '{read.key}' answers with what it is asked for"
+
+
+def _repeats(subject: Subject, read: Action, example: Example, look: Look) -> bool:
+    """Return whether a read, asked by a marker and a key that nobody has, answers with a thing that has them: the provider's answer has
+    neither."""
+    asked = {name: _of_nobody(value) for name, value in look.inputs.items() if _ASKED & {*placeholders(value)}}
+    inputs = {**example["invocation"].get("inputs", {}), **asked}
+    found = drive(subject, read, with_inputs(example, inputs), expected(subject, example)).answer
+    if isinstance(found, Raised):
+        return False
+    listed = find(found, look.each) if look.each else None
+    compared = [at for at, value in (*look.match.items(), *look.contains.items()) if _ASKED & {*placeholders(value)}]
+    things = listed if isinstance(listed, list) else [found]
+    return any(bool(compared) and all(_NOBODY in str(find(thing, at)) for at in compared) for thing in things)
+
+
+def _of_nobody(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return _NOBODY if "$key" in value else stamped(value, _NOBODY) if "$marker" in value else {
+            name: _of_nobody(one) for name, one in value.items()
+        }  # fmt: skip
+    return [_of_nobody(one) for one in value] if isinstance(value, list | tuple) else value
+
+
 def _no_list(subject: Subject) -> str | None:
     return None if next(_lists(subject), None) else "no action that can be run is paginated"
 
@@ -217,5 +254,12 @@ ENDINGS = (
         _evidence_is_of_one,
         "bronze",
         "Make an action of each request, or replace 'evidence' with 'no_evidence' and the reason.",
+    ),
+    _drives(
+        "evidence-repeats-nothing",
+        "A read that evidence asks by a marker or a key does not answer with what it is asked for.",
+        _evidence_repeats_nothing,
+        "bronze",
+        "Return what the provider has answered, or look in a list that is not asked by the marker.",
     ),
 )

@@ -24,6 +24,7 @@ from jackfield.catalog.loading import connector_at
 from jackfield.kernel.errors import InvalidInvocation, JackfieldError, did_you_mean
 from jackfield.kernel.failures import OnFailure, Raised, attempt
 from jackfield.kernel.local import Claim
+from jackfield.manifest.declared_reads import declared_reads
 from jackfield_market.author_process import plain_environment
 from jackfield_market.testing.document_cures import cure_of
 from jackfield_market.testing.driving import drivable
@@ -68,17 +69,19 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Report:
-    """Grade of a connector, with every rule; None if only some rules were judged."""
+    """Grade of a connector, with every rule; None if only some rules were judged. ``warnings`` are no faults: they fail no rule."""
 
     connector: str
     version: str | None
     grade: str | None
     rules: tuple[Verdict, ...]
+    warnings: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as ``jackfield check`` prints it."""
         rows = [asdict(rule) | {"evidence": list(rule.evidence)} for rule in self.rules]
-        return {"connector": self.connector, "version": self.version, "grade": self.grade, "rules": rows}
+        more = {"warnings": [*self.warnings]} if self.warnings else {}
+        return {"connector": self.connector, "version": self.version, "grade": self.grade, "rules": rows, **more}
 
 
 def graded(rules: Sequence[Verdict]) -> str:
@@ -120,7 +123,7 @@ def check(target: str, *, write_manifest: bool = False, only: Sequence[str] = ()
             return _unloadable(key, fault, only)
         found: Mapping[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
     rules = tuple(Verdict(**{**rule, "evidence": tuple(rule["evidence"])}) for rule in found["rules"])
-    return Report(found["connector"], found["version"], found["grade"], rules)
+    return Report(found["connector"], found["version"], found["grade"], rules, tuple(found.get("warnings", ())))
 
 
 def write_manifest(folder: Path, obsolete: Obsolete | None = None) -> str:
@@ -196,7 +199,8 @@ def report(subject: Subject, only: Sequence[str] = (), progress: Progress | None
         began = time.perf_counter()
         verdict = _judge(subject, rule)
         verdicts.append(replace(verdict, seconds=round(time.perf_counter() - began, 3)))
-    return Report(subject.manifest.key, subject.manifest.version, None if only else graded(verdicts), tuple(verdicts))
+    about, grade = subject.manifest, None if only else graded(verdicts)
+    return Report(about.key, about.version, grade, tuple(verdicts), declared_reads(about.whole()))
 
 
 def _judge(subject: Subject, rule: Rule) -> Verdict:

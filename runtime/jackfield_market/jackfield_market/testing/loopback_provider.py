@@ -247,7 +247,8 @@ class _Handler(BaseHTTPRequestHandler):
         content = json.dumps(found.body).encode() if found.content is None else found.content
         headers = {"content-type": "application/json", "connection": "close"}
         headers |= {name.lower(): value for name, value in found.headers.items()}
-        self.send_response(found.status)
+        begin = self.send_response_only if "date" in headers else self.send_response  # which has the present time
+        begin(found.status)
         for name, value in headers.items():
             self.send_header(name.title(), value)
         if found.status not in _NO_BODY:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from urllib.parse import unquote
 
 from jackfield.connector import ConnectionType
-from jackfield.connector.evidence_rows import unfit_looks
+from jackfield.connector.evidence_rows import nameless_looks, unfit_looks, unsaid_looks
 from jackfield_market.testing.project import Project
 from jackfield_market.testing.subject import Rule, Subject, Tier
 
@@ -80,6 +80,11 @@ def _doubts_have_evidence(subject: Subject) -> Iterator[str]:
         if may_be_in_doubt and not row.get("evidence") and not row.get("noEvidence"):
             yield f"'{row['key']}' may be in doubt, and has neither evidence nor 'noEvidence'"
     yield from unfit_looks(subject.manifest.raw)
+    yield from nameless_looks(subject.manifest.raw)
+
+
+def _evidence_says_success(subject: Subject) -> Iterator[str]:
+    yield from unsaid_looks(subject.manifest.raw)
 
 
 def _lists_are_paged(subject: Subject) -> Iterator[str]:
@@ -238,6 +243,14 @@ SHELF = (
         _outputs_explained,
         "platinum",
         "Add a description to each field of the Output models.",
+    ),
+    Rule(
+        "evidence-says-success",
+        "Evidence of a thing that has a status says which values mean success, none that somebody brings about later means failure, and one"
+        " of absence has a canary.",
+        _evidence_says_success,
+        "bronze",
+        "Pass when=[When(took={'/status': [values]}, refused={…})] to Look(…), or [When()] if the thing is there only after a success.",
     ),
     Rule(
         "doubts-have-evidence",

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import NamedTuple
 
 from jackfield.kernel.errors import JackfieldError
 from jackfield_platform.events.callback import COLUMNS, Callback
 from jackfield_platform.events.feed import EVENT_COLUMNS
 from jackfield_store.database import Database, Row, Transaction
+from jackfield_store.database.blocked import BlockedWorkspaces
 
 HOLD = 60.0
 """Seconds for which a process has what it claimed: longer than a batch may take. After that another one sends it."""
@@ -64,25 +66,33 @@ class Asked(NamedTuple):
     batch: int
 
 
-def claim(database: Database, asked: Sequence[Asked], free: Mapping[str, int], now: float, held: float) -> list[list[Row] | None]:
+def claim(
+    database: Database, blocked: BlockedWorkspaces, asked: Sequence[Asked], free: Mapping[str, int], now: float, held: float
+) -> list[list[Row] | None]:
     """Claim due deliveries, the ones that are due longest first, until no batch is free; in one commit. Return None for those not asked.
 
     What is held until ``held`` or before is not held any more. Rows are locked when they are selected, so that all of them can be changed
     in one go.
     """
-    due = _DUE + database.dialect.skips_locked
+    due, left = _DUE + database.dialect.skips_locked, Counter(free)
 
-    def unit(transaction: Transaction) -> list[list[Row] | None]:
-        left, found = Counter(free), list[list[Row] | None]()
-        for item in asked:
+    def unit(names: Collection[str], transaction: Transaction) -> list[tuple[int, list[Row] | None]]:
+        nonlocal left
+        left, found = Counter(free if len(names) == every else left), list[tuple[int, list[Row] | None]]()
+        for place, item in enumerate(asked):
+            if item.workspace not in names:
+                continue
             room = min(item.room, left[item.kind], left["all"])
             rows = None if room <= 0 else _claimed(transaction, due, item.callback, item.workspace, room * item.batch, now, held)
             used = math.ceil(len(rows or ()) / item.batch)
             left.subtract({item.kind: used, "all": used})
-            found.append(rows)
+            found.append((place, rows))
         return found
 
-    return database.record(unit)
+    workspaces = {item.workspace for item in asked}
+    every = len(workspaces)
+    rows = dict(blocked.together(workspaces, "the delivery of events", lambda names: database.record(partial(unit, names))))
+    return [rows.get(place) for place in range(len(asked))]
 
 
 def _claimed(transaction: Transaction, due: str, callback: Callback, workspace: str, limit: int, now: float, free: float) -> list[Row]:

@@ -35,7 +35,7 @@ from jackfield_platform.events.retries import Outcome, delivered, note_delivered
 from jackfield_platform.events.sending import Attempt, Sender
 from jackfield_store.access.platform_tokens import manages
 from jackfield_store.database import Database, Row, Transaction
-from jackfield_store.database.blocked import BlockedWorkspaces
+from jackfield_store.database.blocked import LOOP_FAULTS, BlockedWorkspaces
 from jackfield_store.database.due_rows import readable
 from jackfield_store.database.faults import SealBroken
 from jackfield_store.database.hold import find_hold
@@ -80,7 +80,6 @@ _TIDY, _TIDY_WITHIN = 60.0, 0.2
 """Seconds between two looks for what is past its retention, and that one may take."""
 _STOP_WITHIN = 5.0
 _NUMBERING = "the numbering of events"
-_FAULTS = (JackfieldError, RuntimeError, MemoryError, OSError)
 
 
 @dataclass(slots=True)
@@ -197,7 +196,7 @@ class Dispatcher:
                 self._woken.clear()
             self._pool.shutdown(wait=False, cancel_futures=True)
         if self._led:
-            with suppress(*_FAULTS), within(1.0):
+            with suppress(*LOOP_FAULTS), within(1.0):
                 self._leadership.resign()
 
     def _run(self) -> None:
@@ -207,7 +206,7 @@ class Dispatcher:
             self._woken.clear()
             try:
                 pause = self.turn()
-            except _FAULTS as error:
+            except LOOP_FAULTS as error:  # what nobody has foreseen, too, must not end the thread
                 self._log_fault(error)
                 pause = _IDLE
 
@@ -238,7 +237,7 @@ class Dispatcher:
     def _tidy(self, moment: float) -> bool:
         """Number what no callback waits for, and delete what is past its retention; return whether there is more to do."""
         for workspace in self._blocked.served(self._waiting(watched=False)):
-            self._blocked.apart(workspace, _NUMBERING, partial(self._numbering.run, workspace))
+            self._blocked.apart_in_turn(workspace, _NUMBERING, partial(self._numbering.run, workspace))
         now = self._now() if self._given_now is not None else SharedClock.of(self._database, self._clock).sure()
         return now is not None and self._retention.run(now, moment + _TIDY_WITHIN)
 
@@ -313,7 +312,7 @@ class Dispatcher:
         for workspace in self._blocked.served(self._waiting(watched=True)):
             if not self._leads():
                 break
-            self._blocked.apart(workspace, _NUMBERING, partial(self._numbering.run, workspace, 1))
+            self._blocked.apart_in_turn(workspace, _NUMBERING, partial(self._numbering.run, workspace, 1))
         seen = self._heads
         with self._database.read(flush=False) as transaction:
             self._heads = {row.workspace: row.last for row in transaction.execute(claims.HEADS)}
@@ -338,7 +337,9 @@ class Dispatcher:
                 if monotonic() >= until:
                     return
                 mine = [lane for lane in lanes if lane.position(workspace) == first]
-                self._blocked.apart(workspace, "the delivery of events", partial(self._fan_out_to, workspace, first, following, mine))
+                self._blocked.apart_in_turn(
+                    workspace, "the delivery of events", partial(self._fan_out_to, workspace, first, following, mine)
+                )
 
     def _fan_out_to(self, workspace: str, position: int, until: int, lanes: Sequence[_Lane]) -> None:
         """Make deliveries in one commit, and move the positions of their callbacks."""
@@ -368,7 +369,9 @@ class Dispatcher:
         for lane in due:
             room = min(lane.room, max(1, free[lane.kind] // many[lane.kind]))
             asked.append(claims.Asked(lane.workspace, lane.callback, lane.kind, room, 1 if lane.kind == "suspect" else _BATCH))
-        for lane, item, rows in zip(due, asked, claims.claim(self._database, asked, free, now, self._free(now)), strict=True):
+        for lane, item, rows in zip(
+            due, asked, claims.claim(self._database, self._blocked, asked, free, now, self._free(now)), strict=True
+        ):
             if rows is None:
                 continue
             lane.served_at = monotonic()
@@ -409,7 +412,7 @@ class Dispatcher:
                     claims.release(self._database, lane.workspace, [row], self._now() + _PUT_OFF)
                     continue
                 self._send(lane, row)
-        except _FAULTS as error:
+        except LOOP_FAULTS as error:  # what nobody has foreseen, too, ends this batch alone
             if not (isinstance(error, JackfieldError) and self._blocked.note(workspace, error)):
                 self._log_fault(error)
         finally:

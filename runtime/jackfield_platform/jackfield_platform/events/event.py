@@ -9,7 +9,7 @@ from typing import Any
 
 from jackfield.kernel.clock import iso
 from jackfield.kernel.errors import Detail, InvalidInvocation, Unavailable, did_you_mean
-from jackfield.kernel.stored_values import parsed_object
+from jackfield.kernel.stored_values import parsed_object, possible_time
 from jackfield_store.journal.entry import EVIDENCE
 
 TYPES = (
@@ -88,7 +88,7 @@ def data_of(type: str, subject: str, facts: str) -> dict[str, Any]:
         return found
     named: dict[str, Any] = {_IDENTIFIED[family]: subject} if family in _IDENTIFIED else {}
     context = _context(found.pop("context", None))
-    shown = {_camel(name): iso(value) if name in _TIMES else value for name, value in found.items()}
+    shown = {_camel(name): _time(value) if name in _TIMES else value for name, value in found.items()}
     if family == "invocation":
         if shown.get("previousStatus") not in (None, "in_doubt"):  # a person decides doubts only: this is what had really happened
             shown.pop("resolvedBy", None)
@@ -97,6 +97,14 @@ def data_of(type: str, subject: str, facts: str) -> dict[str, Any]:
         shown["dryRun"] = bool(shown.get("dryRun")) or None
         named["status"] = shown.pop("status", None)
     return {name: value for name, value in {**named, **shown, **context}.items() if value is not None}
+
+
+def _time(value: object) -> str | None:
+    """Return a time as text; None for one that cannot be written, since somebody has changed its row."""
+    try:
+        return iso(possible_time(value))
+    except ValueError:
+        return None
 
 
 def _verdict(shown: Mapping[str, Any]) -> str:

@@ -32,6 +32,7 @@ _RELEASE = f"""
 UPDATE schedules SET wake_at = :wake_at, status = CASE WHEN :ended = 1 THEN 'ended' ELSE status END WHERE {_OURS} AND status = 'active'
 """
 _STOP = f"UPDATE schedules SET status = 'stopped', reason = :reason, wake_at = NULL, next_at = NULL WHERE {_OURS}"
+_PAUSE = f"UPDATE schedules SET status = 'paused', reason = :reason, wake_at = NULL WHERE {_OURS} AND status = 'active'"
 _WAITING = """
 SELECT slot FROM schedule_slots WHERE workspace = :workspace AND schedule_id = :id AND outcome = 'waiting' ORDER BY slot LIMIT :limit
 """
@@ -152,6 +153,15 @@ class DueSchedules(DueRows):
         def unit(transaction: Transaction) -> None:
             held(transaction.change(_RELEASE, values))
             transaction.change(_PURGE, {"workspace": schedule.workspace, "id": schedule.id, "before": now - SLOTS_KEPT})
+
+        self._database.record(unit)
+
+    def pause(self, schedule: Claimed, reason: str) -> None:
+        """Run no slots of a schedule that cannot be run as it is stored, until somebody changes it."""
+
+        def unit(transaction: Transaction) -> None:
+            held(transaction.change(_PAUSE, {**_own(schedule), "reason": reason}))
+            self._tell(transaction, schedule, "stopped", {"reason": reason})
 
         self._database.record(unit)
 

@@ -21,6 +21,7 @@ from jackfield_platform.schedules.table import unknown_schedule
 from jackfield_platform.schedules.timing import MEMBERS, invalid
 from jackfield_store.access.visible_pages import by_name, visible_page
 from jackfield_store.database.cursors import invalid_cursor
+from jackfield_store.database.faults import SealBroken
 from jackfield_store.recording.own_calls import joined
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class WorkspaceSchedules:
 
     def next(self, name: str, count: int) -> list[dict[str, Any]]:
         """Return the next slots of a schedule, as if it were active: in UTC, and in its time zone."""
-        schedule = self._find(name)
+        schedule = self._sound(name)
         slots = islice(schedule.timing.slots(self._table.time.now()), count)
         return [{"slot": iso(slot), "local": schedule.timing.local(slot).isoformat()} for slot in slots]
 
@@ -123,7 +124,7 @@ class WorkspaceSchedules:
 
         :raises JackfieldError: if it has ended, what it runs or the connection is gone, or the caller may not run its invocation.
         """
-        schedule = self._find(name)
+        schedule = self._sound(name)
         require(self._missing(schedule, References(self._runtime)))
         if schedule.status != "stopped":
             return self._shown(self._table.resume(schedule))
@@ -141,7 +142,7 @@ class WorkspaceSchedules:
 
         :raises JackfieldError: if the invocation is refused.
         """
-        schedule, slot = self._find(name), self._table.time.now()
+        schedule, slot = self._sound(name), self._table.time.now()
         content = schedule.content(self._runtime.storage.vault)
         invocation = invocation_of(schedule, content, slot, f":{new_invocation_id()}")
         caller = joined(self._caller, content.caller)
@@ -173,6 +174,16 @@ class WorkspaceSchedules:
             raise unknown_schedule(name)
         return schedule
 
+    def _sound(self, name: str) -> Schedule:
+        """Return a schedule that can be run.
+
+        :raises ScheduleConflict: if its row cannot be used.
+        """
+        schedule = self._find(name)
+        if (fault := schedule.fault) is not None:
+            raise ScheduleConflict(f"the schedule '{name}' is paused: {fault}", hint="Change its times, or remove it.")
+        return schedule
+
     @staticmethod
     def _missing(schedule: Schedule, references: References) -> UnknownName | None:
         """Return the fault of what a schedule refers to and is gone; None if all is there."""
@@ -190,9 +201,14 @@ class WorkspaceSchedules:
         return self._authorizer.sees_entry(manifest, schedule.connector, schedule.action, schedule.effect, schedule.connection)
 
     def _shown(self, schedule: Schedule) -> dict[str, Any]:
+        try:
+            invocation = dict(schedule.content(self._runtime.storage.vault).invocation)
+        except SealBroken:
+            if schedule.fault is None:
+                raise
+            return schedule.to_json()
         manifest = self._runtime.catalog.look(schedule.connector)[1]
         action = None if manifest is None else manifest.actions.get(schedule.action)
-        invocation = dict(schedule.content(self._runtime.storage.vault).invocation)
         if "inputs" in invocation:  # without the action's schema nobody knows which inputs are secret
             invocation["inputs"] = "***" if action is None else masked(action.inputs, invocation["inputs"] or {})
         slots = [slot.to_json() for slot in self._table.slots(schedule, None, _SHOWN)]

@@ -47,7 +47,10 @@ class SlotRuns:
         :raises OvertakenError: if another process has claimed or changed the schedule.
         :raises Unavailable: if the database is unavailable; the claim runs out then.
         """
-        moments = self._due.moments()
+        moments, fault = self._due.moments(), self._schedule.fault
+        if fault is not None:
+            self._due.pause(self._schedule, fault)
+            return
         try:
             content = self._schedule.content(self._runtime.storage.vault)
             caller = self._runtime.access.queued_by(content.caller)

@@ -15,7 +15,7 @@ from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import Detail, InvalidInvocation
 from jackfield.kernel.exact import exact_json, read_float
 from jackfield.kernel.hints import NextStep
-from jackfield.kernel.stored_values import parsed_object
+from jackfield.kernel.stored_values import nearest_time, parsed_object, possible_time
 from jackfield_platform.schedules.policy import Missed, Overlap, counted
 from jackfield_platform.schedules.timing import Timing
 from jackfield_store.access.audit import Audit, by_member, difference
@@ -173,14 +173,34 @@ class Schedule:
         place = _place(self.id, self.version, self.timing, self.missed, self.overlap)
         return vault.seal(self.workspace, place, _document(content).encode())
 
+    @property
+    def fault(self) -> str | None:
+        """Sentence that says why no slot of it can be run or shown; None if all is well. A schedule with a fault is paused."""
+        fault = self.timing.fault
+        if fault is not None:
+            return f"its {fault[0].removeprefix('/') or 'row'} cannot be used: {fault[1]}"
+        try:
+            for at in (self.next_at, self.created_at, self.changed_at):
+                possible_time(0.0 if at is None else at)
+        except ValueError:
+            return "its row in the database was changed: a time of it is none"
+        return None
+
     def to_json(self) -> dict[str, Any]:
-        """Return the schedule as a JSON object, without its invocation."""
+        """Return the schedule as a JSON object, without its invocation. One with a fault has it as ``problem``, and no times."""
+        fault, times = self.fault, [self.created_at, self.changed_at]
+        status, reason, said = self.status, self.reason, dict[str, Any]()
+        if fault is None:
+            said = self.timing.to_json()
+        else:
+            status, reason, said = "paused" if status == "active" else status, fault, {"problem": fault}
+            times = [nearest_time(at) for at in times]
         about: dict[str, Any] = {
-            "id": self.id, "name": self.name, "status": self.status, "reason": self.reason, "connector": self.connector,
-            "action": self.action, "connection": self.connection, **self.timing.to_json(), "missed": self.missed, "overlap": self.overlap,
+            "id": self.id, "name": self.name, "status": status, "reason": reason, "connector": self.connector,
+            "action": self.action, "connection": self.connection, **said, "missed": self.missed, "overlap": self.overlap,
             "runsAs": {"caller": self.caller, "token": self.token},
-            "nextAt": iso(self.next_at) if self.status == "active" else None,
-            "createdAt": iso(self.created_at), "changedAt": iso(self.changed_at),
+            "nextAt": iso(self.next_at) if status == "active" else None,
+            "createdAt": iso(times[0]), "changedAt": iso(times[1]),
         }  # fmt: skip
         return {name: value for name, value in about.items() if value is not None or name == "nextAt"}
 
@@ -389,7 +409,7 @@ class ScheduleTable:
     def _forgotten(self, schedule: Schedule, now: float, reason: str) -> Mapping[str, Any] | None:
         """Return the row of the slots that are past and were not run; None if there are none."""
         first = schedule.next_at
-        if first is None or first > now:
+        if first is None or first > now or schedule.fault is not None:
             return None
         last, slots = counted(schedule.timing, first, now)
         about = {"slot": first, "last": last, "slots": slots, "outcome": "skipped", "reason": reason, "invocation": None}

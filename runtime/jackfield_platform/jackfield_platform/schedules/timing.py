@@ -11,9 +11,11 @@ import math
 import zoneinfo
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, tzinfo
+from functools import partial
+from itertools import takewhile
 from typing import Any
 
-from jackfield.kernel.clock import iso, moment, seconds
+from jackfield.kernel.clock import iso, moment, seconds, written
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import Detail, InvalidInvocation, did_you_mean, missing_extra
 from jackfield.kernel.hints import NextStep
@@ -26,6 +28,7 @@ _MACROS = {
 }  # fmt: skip
 _SHORTEST, _LONGEST = 1.0, 366 * 86_400.0
 _MAX_CRON = 200
+_SPAN = "must be a duration of whole seconds from 1s to 366d, such as 10s, 5m, 12h or PT1H"
 _YEARS = 10 * 366 * 86_400.0
 """A cron expression that has no slot in ten years is a mistake."""
 _HINT = NextStep("schedule_times")
@@ -65,17 +68,41 @@ class Timing:
             found = cls(every=_span(given["every"]), anchor=float(math.floor(anchor)), timezone=timezone)
         else:
             found = cls(at=_moment(given, "at", timezone, now), timezone=timezone)
+        if (fault := found.fault) is not None:
+            raise invalid(*fault)
         first = found.after(now)
         if first is None or (kind == "cron" and first > now + _YEARS):
             raise invalid(f"/{kind}", "is in the past" if kind == "at" else "matches no time in the next ten years")
         return found
+
+    @property
+    def fault(self) -> tuple[str, str] | None:
+        """Return the member because of which no slot can be computed or shown, and what is wrong with it; None if all is well. A row may
+        have been stored by an older version, on a machine with other time zones, or changed in the database."""
+        try:
+            found = zone(self.timezone)
+            for name in ("at", "anchor"):
+                if (at := getattr(self, name)) is not None and not _is_shown(at, found):
+                    return f"/{name}", f"must be in the years 1 to 9999, in UTC and in the time zone {self.timezone}"
+            if self.every is not None and not _SHORTEST <= self.every <= _LONGEST:
+                return "/every", _SPAN
+            if self.cron is not None:
+                _simulated(self.cron, datetime.now(UTC))
+        except InvalidInvocation as error:
+            return error.details[0].path, error.details[0].message
+        except (TypeError, AttributeError):
+            return "", "the times are damaged"
+        return None
 
     def after(self, at: float) -> float | None:
         """Return the first slot after a time; None if there is none."""
         return next(self.slots(at), None)
 
     def slots(self, after: float) -> Iterator[float]:
-        """Iterate over all slots after a time."""
+        """Iterate over all slots after a time, up to the end of the year 9999."""
+        return takewhile(partial(_is_shown, zone=zone(self.timezone)), self._slots(after))
+
+    def _slots(self, after: float) -> Iterator[float]:
         if self.at is not None:
             yield from (self.at,) if self.at > after else ()
         elif self.every is not None:
@@ -141,9 +168,17 @@ def _moment(given: Mapping[str, Any], name: str, timezone: str, now: float) -> f
     text = _text(given, name)
     try:
         found = datetime.fromisoformat(text.strip())
-        return (found if found.tzinfo else found.replace(tzinfo=zone(timezone))).timestamp()
+        return written(found if found.tzinfo else found.replace(tzinfo=zone(timezone)))
     except (ValueError, OverflowError):
         return moment(text, now, 1, f"'{name}'")
+
+
+def _is_shown(at: float, zone: tzinfo) -> bool:
+    """Return whether a time can be written in UTC and in a time zone."""
+    try:
+        return all(datetime.fromtimestamp(at, each) for each in (UTC, zone))
+    except (ValueError, OverflowError, OSError):
+        return False
 
 
 def _span(given: object) -> float:
@@ -151,7 +186,7 @@ def _span(given: object) -> float:
     if isinstance(given, int) and not isinstance(given, bool):
         span = float(given)
     if span is None or not _SHORTEST <= span <= _LONGEST or not span.is_integer():
-        raise invalid("/every", "must be a duration of whole seconds from 1s to 366d, such as 10s, 5m, 12h or PT1H")
+        raise invalid("/every", _SPAN)
     return span
 
 

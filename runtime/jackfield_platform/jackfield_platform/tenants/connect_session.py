@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -253,6 +254,15 @@ class ConnectSession(SecretHolder):
         return self.trial.get("status") in ("ok", "untested")
 
     @property
+    def state(self) -> str:
+        """Digest of what the session is about to do, and for which account: what somebody confirms. It tells nothing of what the person has
+        entered, for which the session's own key is needed; empty before there is anything to do."""
+        about = [self.task, self.connection, self.type, self.trial, self.authorization, self.met, self.values]
+        if not self.task or self.is_over:
+            return ""
+        return hmac.digest(self.key.encode(), json.dumps(about, sort_keys=True).encode(), "sha256").hex()
+
+    @property
     def allows_devices(self) -> bool:
         """True if a person may approve on another device, by typing a code; ``browser`` and ``oidc`` trust one browser alone."""
         return self.wanted.verify not in ("browser", "oidc")
@@ -283,6 +293,7 @@ class ConnectSession(SecretHolder):
             "types": list(wanted.types), "connection": self.connection, "type": self.type, "account": self.trial.get("account"),
             "returnTo": wanted.return_to, "origins": list(wanted.origins), "locale": wanted.locale, "disconnected": self.disconnected,
             "unchanged": self.unchanged, "blocked": {**self.blocked, "at": iso(self.blocked["at"])} if self.blocked else None,
+            "digest": self.state,
         }  # fmt: skip
         shown = {name: value for name, value in about.items() if value}
         return {**shown, **self.warnings, "createdAt": iso(self.created_at), "expiresAt": iso(self.expires_at)}

@@ -74,6 +74,13 @@ class SessionMoved(InvalidInvocation):
     http_status = 409
 
 
+class SessionChanged(SessionMoved):
+    """The session would do something else than it was shown to do."""
+
+    http_status = 412
+    problem = "version_conflict"
+
+
 class Overtaken(SessionMoved):
     """Another request has changed the session since it was read."""
 

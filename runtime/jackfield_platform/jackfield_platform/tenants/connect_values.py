@@ -12,6 +12,7 @@ from jackfield.connections.oauth_clients import DESTINATIONS, SECRETS, VALUES
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInvocation
 from jackfield.manifest.manifest import OAUTH_CLIENT
+from jackfield.pipe.admit import is_blank
 from jackfield_store.connections.connection_rows import secret_places
 from jackfield_store.management.drafts import edited, refuse_redirected
 
@@ -91,7 +92,7 @@ def refuse_missing(found: ConnectSession, kind: Kind, values: Mapping[str, Any],
 
     :raises InvalidConnection: with each that is missing, and what else is wrong.
     """
-    missing = sorted(filling(found, kind) & asked(found, kind).keys() - values.keys())
+    missing = sorted(filling(found, kind) & asked(found, kind).keys() - {name for name, value in values.items() if not is_blank(value)})
     if not missing:
         return
     faults = [Detail(f"/{name}", "is required", "required") for name in missing]

@@ -20,7 +20,7 @@ from jackfield_platform.tenants.connect_choice import Choice
 from jackfield_platform.tenants.connect_confirmation import ANOTHER, is_repeated, of_another_user, require_proof, require_texts
 from jackfield_platform.tenants.connect_records import ConnectRecord, ConnectRecords
 from jackfield_platform.tenants.connect_session import CANCELLED, ConnectSession, Wanted, is_another, told_apart
-from jackfield_platform.tenants.connect_table import ConnectTable, Overtaken, SessionMoved, same, unknown
+from jackfield_platform.tenants.connect_table import ConnectTable, Overtaken, SessionChanged, SessionMoved, same, unknown
 from jackfield_platform.tenants.connect_trials import SECONDS, Trials
 from jackfield_platform.tenants.connect_values import (
     check_brought,
@@ -206,11 +206,13 @@ class Connecting:
             with contextlib.suppress(JackfieldError):
                 self._connections.remove(name)
 
-    def confirm(self, identifier: str, proof: str, user: str, actor: Actor) -> dict[str, Any] | None:
+    def confirm(self, identifier: str, proof: str, user: str, actor: Actor, state: str = "") -> dict[str, Any] | None:
         """Confirm for a platform that the browser which brought it ``proof`` is signed in as ``user``; now the connection is made. The
         same confirmation once more gets the same answer: None while another request performs it, so that nobody waits in a thread.
+        ``state`` is the digest of what the platform has seen of the session, if it wants that alone.
 
         :raises InvalidInvocation: if the proof or the user is empty, which ends nothing.
+        :raises SessionChanged: if the session has another digest, which ends nothing.
         :raises UnknownSession: if there is none, or another token began it.
         :raises SessionMoved: if it is over, or the person has not finished.
         :raises RefusedConfirmation: if the proof is wrong, or the user another one; that ends the session.
@@ -218,17 +220,19 @@ class Connecting:
         """
         require_texts(proof, user)
         with contextlib.suppress(Overtaken):
-            if self._is_confirmed(identifier, proof, user, actor):
+            if self._is_confirmed(identifier, proof, user, actor, state):
                 return self.show(identifier)
         return None
 
-    def _is_confirmed(self, identifier: str, proof: str, user: str, actor: Actor) -> bool:
+    def _is_confirmed(self, identifier: str, proof: str, user: str, actor: Actor, state: str) -> bool:
         """Confirm as ``confirm`` does; return False while another request performs the same confirmation."""
         found = self._table.find(identifier)
         if found.owner != actor.key:
             raise unknown()
         if is_repeated(found, proof, user):
             return found.is_over
+        if state and state != found.state:
+            raise SessionChanged("the session is not as it was shown", hint="Show it again, and send its digest.")
         require_proof(found, proof)
         if user != found.wanted.user:
             self._fail(found, ANOTHER)

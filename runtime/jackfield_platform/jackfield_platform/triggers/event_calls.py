@@ -56,7 +56,7 @@ class EventCalls:
     def sealer(self, types: Sequence[str]) -> Sealer:
         """Return what makes the subscription's events, of these ``types``, ready to be stored, with these invocations."""
         storage, then = self._runtime.storage, self._prepare if self._then else None
-        judge = self._left if self._runtime.pipeline.must_judge else None
+        judge = self._left if self._runtime.pipeline.policies.must_judge else None
         return Sealer(storage.database, storage.vault, self._found.workspace, self._found, then, types, judge)
 
     def judge(self, inputs: Mapping[str, Any]) -> None:
@@ -64,11 +64,11 @@ class EventCalls:
 
         :raises NotAllowed: if they refuse it.
         """
-        if self._runtime.pipeline.must_judge:
-            self._runtime.pipeline.judge_step(self._step(), inputs)
+        if self._runtime.pipeline.policies.must_judge:
+            self._runtime.pipeline.policies.judge_step(self._step(), inputs)
 
     def _left(self, payload: Any, _kind: str) -> Any:
-        return self._runtime.pipeline.left_of(self._step(), payload)
+        return self._runtime.pipeline.policies.left_of(self._step(), payload)
 
     def _step(self) -> Step:
         found = self._found

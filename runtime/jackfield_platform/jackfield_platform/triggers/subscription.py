@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from jackfield.kernel.clock import iso
 from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.stored_values import nearest_time, possible_time
 from jackfield_store.database import Row
 from jackfield_store.keys import Vault
 
@@ -17,6 +18,7 @@ Status = Literal["pending", "active", "degraded", "failing", "disabling", "pause
 
 COLUMNS = """id, name, connector, trigger_key, connection, kind, status, reason, every, sealed, mark, version, claim, failures, wake_at,
 renew_at, account, last_success_at, last_event_at, caller, token, created_at, changed_at"""
+_DAMAGED = "its row in the database was changed: a time of it is none"
 _LATE = 2
 """Intervals after which a poll that no process has begun counts as degraded."""
 
@@ -131,14 +133,22 @@ class Subscription:
         return ("paused" if self.status == "disabling" else self.status), self.reason
 
     def to_json(self, now: float, url: str | None = None) -> dict[str, Any]:
-        """Return the subscription as a JSON object, without its inputs."""
-        status, reason = self.shown_status(now)
+        """Return the subscription as a JSON object, without its inputs. One with a time that is none has a ``problem``, and stand-ins for
+        when it was added and changed."""
+        times = {
+            "nextAt": self.wake_at if self.polls else None, "renewAt": self.renew_at, "lastSuccessAt": self.last_success_at,
+            "lastEventAt": self.last_event_at, "createdAt": self.created_at, "changedAt": self.changed_at,
+        }  # fmt: skip
+        try:
+            moments = {name: iso(None if at is None else possible_time(at)) for name, at in times.items()}
+            status, reason = self.shown_status(now)
+        except ValueError:
+            moments = {name: iso(nearest_time(times[name])) for name in ("createdAt", "changedAt")} | {"problem": _DAMAGED}
+            status, reason = ("paused" if self.status == "disabling" else self.status), self.reason
         about: dict[str, Any] = {
             "id": self.id, "name": self.name, "trigger": f"{self.connector}/{self.trigger_key}", "kind": self.kind,
             "connection": self.connection, "status": status, "reason": reason, "url": url, "every": self.every,
-            "nextAt": iso(self.wake_at) if self.polls else None, "renewAt": iso(self.renew_at), "lastSuccessAt": iso(self.last_success_at),
-            "lastEventAt": iso(self.last_event_at), "runsAs": {"caller": self.caller, "token": self.token},
-            "createdAt": iso(self.created_at), "changedAt": iso(self.changed_at),
+            "runsAs": {"caller": self.caller, "token": self.token}, **moments,
         }  # fmt: skip
         return {name: value for name, value in about.items() if value is not None}
 

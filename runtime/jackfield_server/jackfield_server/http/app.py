@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,8 +15,9 @@ from starlette.routing import Route
 from jackfield.kernel.errors import JackfieldError, LimitReached
 from jackfield_server.http.authentication import identified
 from jackfield_server.http.direct import Direct
-from jackfield_server.http.error_responses import EXPECTED, bug_response, expected_response
+from jackfield_server.http.error_responses import EXPECTED, bug_response, expected_response, refused_status
 from jackfield_server.http.middleware import Cors, Forwarded, Gzipped, Limits
+from jackfield_server.http.near_paths import near_operation
 from jackfield_server.http.outlasting import patiently
 from jackfield_server.http.parameters import check_request
 from jackfield_server.http.response_headers import HEADERS
@@ -156,7 +158,10 @@ async def _lifespan(server: ServerContext) -> AsyncIterator[None]:
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
-    return expected_response(request.app.state.server, error, request.url.path, request.scope.get(SURFACE, "http"))
+    near = None
+    if isinstance(error, HTTPException | Problem) and refused_status(error) in (404, 405):
+        near = near_operation(OPERATIONS, request.method, request.scope["path"])
+    return expected_response(request.app.state.server, error, request.url.path, request.scope.get(SURFACE, "http"), near=near)
 
 
 async def _refuse_bug(request: Request, error: Exception) -> Response:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield_server.http.endpoints import Endpoints
+from jackfield.kernel.hidden import visible
 from jackfield_server.http.parameters import limit_of
 from jackfield_server.shared.identity.identity import Identity
 from jackfield_server.shared.process.server_context import ServerContext
 from jackfield_server.shared.requests.body import members_of
-from jackfield_server.shared.requests.json_response import answer
+from jackfield_server.shared.requests.json_response import dumps
 from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.recording.decisions import Approvals
 
@@ -26,33 +26,42 @@ async def _done(_request: Request, server: ServerContext, identity: Identity, st
     return await server.slowly(lambda: step(runtime.approvals_of(identity.caller, identity.actor)))
 
 
+def _answer(value: Any) -> Response:
+    """Answer somebody who decides on it: characters that are hidden, or reorder others, are escapes, which are read back as they were."""
+    return Response(visible(dumps(value).decode()), 200, None, "application/json")
+
+
 async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``GET /v1/approvals``."""
     given, limit = request.query_params, limit_of(request)
     status, cursor = given.get("status"), given.get("cursor")
     items, following = await _done(request, server, identity, lambda approvals: approvals.list(status=status, cursor=cursor, limit=limit))
-    return answer({"items": items, "nextCursor": following})
+    return _answer({"items": items, "nextCursor": following})
+
+
+async def shown(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``GET /v1/approvals/{id}``."""
+    return _answer(await _done(request, server, identity, lambda approvals: approvals.show(request.path_params["id"])))
 
 
 async def approved(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``POST /v1/approvals/{id}:approve`` with ``{"why": text}``."""
-    why = await _why(request)
-    found = await _done(request, server, identity, lambda approvals: approvals.approve(request.path_params["id"], why))
+    """Serve ``POST /v1/approvals/{id}:approve`` with ``{"why": text, "digest": text}``."""
+    given = await _given(request)
+    found = await _done(request, server, identity, lambda approvals: approvals.approve(request.path_params["id"], **given))
     server.wake()
-    return answer(found)
+    return _answer(found)
 
 
 async def declined(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``POST /v1/approvals/{id}:decline`` with ``{"why": text}``."""
-    why = await _why(request)
-    return answer(await _done(request, server, identity, lambda approvals: approvals.decline(request.path_params["id"], why)))
+    """Serve ``POST /v1/approvals/{id}:decline`` with ``{"why": text, "digest": text}``."""
+    given = await _given(request)
+    return _answer(await _done(request, server, identity, lambda approvals: approvals.decline(request.path_params["id"], **given)))
 
 
-async def _why(request: Request) -> str:
-    why = (await members_of(request, set(), {"why"})).get("why", "")
-    if not isinstance(why, str):
-        raise Problem(400, "'why' must be a text")
-    return why
-
-
-shown = Endpoints(_done, "id").one(Approvals.show)
+async def _given(request: Request) -> dict[str, str]:
+    """Return the reason of a decision, and the digest of what was shown."""
+    given = await members_of(request, set(), {"why", "digest"})
+    for name, value in given.items():
+        if not isinstance(value, str):
+            raise Problem(400, f"'{name}' must be a text")
+    return dict(given)

@@ -45,14 +45,15 @@ async def created(request: Request, server: ServerContext, identity: Identity) -
 async def confirmed(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/workspaces/{w}/connect-sessions/{id}:confirm``."""
     body, actor = await object_of(request), _actor(request, identity)
-    proof, user = body.get("proof"), body.get("user")
-    if body.keys() - {"proof", "user"} or not isinstance(proof, str) or not isinstance(user, str):
-        raise Problem(400, "the body must be a JSON object with the strings 'proof' and 'user'")
+    proof, user, state = body.get("proof"), body.get("user"), body.get("digest", "")
+    is_known = body.keys() <= {"proof", "user", "digest"}
+    if not is_known or not isinstance(proof, str) or not isinstance(user, str) or not isinstance(state, str):
+        raise Problem(400, "the body must be a JSON object with the strings 'proof' and 'user', and 'digest' if it is to be compared")
     identifier = request.path_params["id"]
 
     def confirm(sessions: Connecting) -> dict[str, Any] | None:
         try:
-            return sessions.confirm(identifier, proof, user, actor)
+            return sessions.confirm(identifier, proof, user, actor, state)
         except JackfieldError as error:
             raise _referred(sessions, identifier, error) from None
 

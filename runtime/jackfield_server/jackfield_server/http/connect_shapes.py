@@ -75,5 +75,11 @@ CONNECT: dict[str, Json] = {
         disconnected={"type": "boolean", "description": "True if the account was disconnected, and its connection removed; else missing."},
         blocked=BLOCKED, warnings=_WARNINGS,
     ),
-    "ConnectConfirmation": closed_with(("proof", "user"), {"proof": {"type": "string"}, "user": {"type": "string", "maxLength": 200}}),
+    "ConnectConfirmation": closed_with(
+        ("proof", "user"),
+        {
+            "proof": {"type": "string"}, "user": {"type": "string", "maxLength": 200},
+            "digest": {"type": "string", "description": "The digest of what was shown; 412 if the session has another one."},
+        },
+    ),
 }  # fmt: skip

@@ -33,6 +33,7 @@ RESOLUTION: Json = closed_with(
         "as": {"enum": ["succeeded", "failed"]},
         "note": {"type": "string", "maxLength": LONGEST_NOTE, "description": "How you know it."},
         "because": {"type": "integer", "minimum": 1, "description": "The number of the look that shows it."},
+        "output": {"type": "object", "description": "The output of a success, by the action's schema; it is replayed from then on."},
     },
 )
 CHOICES: Mapping[str, Json] = {

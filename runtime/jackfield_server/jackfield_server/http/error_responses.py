@@ -20,15 +20,23 @@ EXPECTED = (Problem, HTTPException, ClientDisconnect, MemoryError, RuntimeError)
 """Errors that ``expected_response`` answers."""
 
 
-def expected_response(server: ServerContext, error: Exception, path: str, surface: str = "http") -> Response:
-    """Answer a request that raised one of ``EXPECTED``; raise a RuntimeError that is no shortage again."""
+def refused_status(error: HTTPException | Problem) -> int:
+    """Return the status that answers a refusal."""
+    return error.status if isinstance(error, Problem) else error.status_code
+
+
+def expected_response(server: ServerContext, error: Exception, path: str, surface: str = "http", *, near: str | None = None) -> Response:
+    """Answer a request that raised one of ``EXPECTED``; raise a RuntimeError that is no shortage again. ``near`` is the operation that a
+    request for nothing may have meant."""
+    meant = {} if near is None else {"hint": f"Did you mean {near}?"}
     if isinstance(error, Problem):
+        error.members.update(meant)
         return problem(error, surface)
     if isinstance(error, HTTPException):
         text = _WORDS.get(error.status_code, "the request cannot be handled")
         if error.status_code == 404 and path.startswith("/v1.0/"):
             text = f"{text}: {_DAPR}"
-        return problem(Problem(error.status_code, text, dict(error.headers or {})))
+        return problem(Problem(error.status_code, text, dict(error.headers or {}), **meant))
     if isinstance(error, ClientDisconnect):
         return Response(status_code=400)
     short = exhausted(error)

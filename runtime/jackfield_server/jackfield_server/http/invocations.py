@@ -253,8 +253,9 @@ async def cancel(request: Request, server: ServerContext, identity: Identity) ->
 
 
 async def resolve(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``POST /v1/invocations/{id}/resolve`` with ``{"as": "succeeded" | "failed", "note": text, "because": number of a look}``."""
-    body = await members_of(request, {"as"}, {"note", "because"})
+    """Serve ``POST /v1/invocations/{id}/resolve`` with ``{"as": "succeeded" | "failed", "note": text, "because": number of a look,
+    "output": object}``."""
+    body = await members_of(request, {"as"}, {"note", "because", "output"})
     outcome, note, because = body["as"], body.get("note", ""), body.get("because")
     if outcome not in ("succeeded", "failed"):
         raise Problem(400, "'as' must be succeeded or failed")
@@ -262,10 +263,13 @@ async def resolve(request: Request, server: ServerContext, identity: Identity) -
         raise Problem(400, f"'note' must be a text of at most {LONGEST_NOTE:,} characters")
     if "because" in body and type(because) is not int:
         raise Problem(400, "'because' must be the number of a look")
+    output = body.get("output")
+    if "output" in body and not isinstance(output, dict):
+        raise Problem(400, "'output' must be an object")
     await _visible_entry(request, server, identity)
     journal = await _journal(server, identity)
     try:
-        entry = await server.briefly(lambda: journal.resolve(request.path_params["id"], outcome, identity.id, note, because))
+        entry = await server.briefly(lambda: journal.resolve(request.path_params["id"], outcome, identity.id, note, because, output))
     except InvalidInvocation as error:
         raise of_error(error, 409) from None
     return answer(reworded(entry.to_json(), identity.surface))

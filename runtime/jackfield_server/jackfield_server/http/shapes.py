@@ -229,6 +229,7 @@ _SCHEDULES: dict[str, Json] = {
     "Schedule": object_of(
         ("id", "name", "status", "connector", "action", "missed", "overlap", "runsAs", "nextAt", "createdAt", "changedAt"), closed=False,
         id=STRING, name=NAME, status={"enum": ["active", "paused", "ended", "stopped"]}, reason=STRING, fault=_GONE,
+        problem={**STRING, "description": "Why what is stored of it cannot be run: it is paused."},
         connector=STRING, action=STRING, connection=STRING, invocation=_SCHEDULED, **_WHEN,
         runsAs=object_of(("caller", "token"), caller=NULLABLE, token=NULLABLE), nextAt={**NULLABLE, "format": "date-time"},
         silentUntil=MOMENT, silentReason={"type": "string"},
@@ -261,6 +262,7 @@ _SUBSCRIPTIONS: dict[str, Json] = {
         ("id", "name", "trigger", "kind", "status", "runsAs", "createdAt", "changedAt"), closed=False,
         id=STRING, **_WATCHED, kind={"enum": ["webhook", "poll"]},
         status={"enum": ["pending", "active", "degraded", "failing", "paused"]}, reason=STRING, fault=_GONE,
+        problem={**STRING, "description": "What of its row cannot be shown."},
         url={"type": "string", "description": "Where the provider sends to."}, inputs=ANY,
         secret={"type": "string", "description": "What the provider signs with, shown once."}, checkpoint={"type": "object"},
         then={"type": "object"}, guard=_WATCH_GUARD, nextAt=MOMENT, renewAt=MOMENT, lastSuccessAt=MOMENT, lastEventAt=MOMENT,
@@ -271,6 +273,10 @@ _SUBSCRIPTIONS: dict[str, Json] = {
 _REFUSING: Json = {
     "type": "array", "items": STRING,
     "description": "Connections whose guard refuses suppressed recipients, * for each without a guard of its own; empty: they are sent to.",
+}  # fmt: skip
+_GAPS: Json = {
+    "type": "array", "items": closed_with(("path", "message"), {"path": STRING, "message": STRING}),
+    "description": "Patterns that guard 'effect:write' alone, with the number of changes that they leave out; where rules were made.",
 }  # fmt: skip
 _RULES: Json = {"$ref": "#/components/schemas/Rules"}
 _PATTERNS: Json = {"type": "array", "items": STRING, "maxItems": 1000}
@@ -344,17 +350,20 @@ _OTHERS: dict[str, Json] = {
     "NewToken": object_of(
         ("scope",), scope=_SCOPE, name={"type": "string", "maxLength": 200}, rules=_RULES,
         expiresAt={**NULLABLE, "maxLength": 40, "description": "An RFC 3339 time, a date, or a duration from now, such as 90d."},
-        expiresIn={"type": "integer", "minimum": 1, "description": "Seconds, in place of 'expiresAt'."},
+        expiresIn={"type": "integer", "minimum": 1, "maximum": 100 * 365 * 86_400, "description": "Seconds, in place of 'expiresAt'."},
     ),
     "Token": closed_with(_ALWAYS_OF_TOKEN, {**_TOKEN, "problem": STRING}),
-    "CreatedToken": closed_with(("token", *_ALWAYS_OF_TOKEN), {"token": {"type": "string", "description": "Shown once."}, **_TOKEN}),
+    "CreatedToken": closed_with(
+        ("token", *_ALWAYS_OF_TOKEN), {"token": {"type": "string", "description": "Shown once."}, **_TOKEN, "warnings": _GAPS}
+    ),
     "Suppression": object_of(
         ("recipient", "reason", "at", "expiresAt", "refusedBy"), recipient=STRING, reason={"enum": ["bounce", "complaint"]}, text=STRING,
         at=MOMENT, expiresAt=MOMENT, refusedBy=_REFUSING,
     ),
     "WorkspaceSettings": closed_with((), _SETTINGS),
     "Workspace": closed_with(
-        ("name", "createdAt"), {"name": NAME, "createdAt": {**MOMENT, "type": ["string", "null"]}, "problem": STRING, **_SETTINGS}
+        ("name", "createdAt"),
+        {"name": NAME, "createdAt": {**MOMENT, "type": ["string", "null"]}, "problem": STRING, **_SETTINGS, "warnings": _GAPS},
     ),
     "WorkspaceEnd": object_of(
         ("name", "status"), name=NAME, status={"enum": ["suspended", "purged"]}, revoked=_COUNTS, kept=_COUNTS, deleted=_COUNTS

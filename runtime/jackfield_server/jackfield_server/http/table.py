@@ -111,7 +111,7 @@ _OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "POST", "/v1/invocations/{id}/resolve", invocations.resolve, "manage", "resolveInvocation", "Resolve an invocation in doubt.",
-        {200: "Entry"}, body="Resolution", problems=(404, 409, 413, 415),
+        {200: "Entry"}, body="Resolution", problems=(404, 409, 413, 415, 422),
     ),
     Operation(
         "POST", "/v1/invocations/{id}/look", invocations.look, "manage", "lookForInvocation",
@@ -134,11 +134,11 @@ _OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "POST", "/v1/approvals/{id}:approve", approvals.approved, "approve", "approveCall", "Approve a call: the workers begin it.",
-        {200: "Approval"}, body="Decision", problems=(404, 409, 413, 415, 503),
+        {200: "Approval"}, body="Decision", problems=(404, 409, 412, 413, 415, 503),
     ),
     Operation(
         "POST", "/v1/approvals/{id}:decline", approvals.declined, "approve", "declineCall", "Decline a call: nothing is sent.",
-        {200: "Approval"}, body="Decision", problems=(404, 409, 413, 415, 503),
+        {200: "Approval"}, body="Decision", problems=(404, 409, 412, 413, 415, 503),
     ),
     Operation(
         "GET", "/v1/queue", invocations.stats, "read", "showQueue", "Show the figures of the workspace's queue.", {200: "QueueStats"},
@@ -467,7 +467,7 @@ _OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "POST", "/v1/workspaces/{w}/connect-sessions/{id}:confirm", connect_sessions.confirmed, "platform", "confirmConnectSession",
         "Confirm which user came back with a session's proof. Only now the connection is made, and a provider's code is exchanged.",
-        {200: "ConnectSession"}, headers=(_BEHALF,), body="ConnectConfirmation", problems=(404, 409, 413, 415, 422, 502, 503, 504),
+        {200: "ConnectSession"}, headers=(_BEHALF,), body="ConnectConfirmation", problems=(404, 409, 412, 413, 415, 422, 502, 503, 504),
     ),
     Operation(
         "GET", "/v1/workspaces/{w}/usage", workspaces.used, "platform", "showWorkspaceUsage",

@@ -20,6 +20,8 @@ from jackfield_server.shared.requests.problem import Problem
 from jackfield_store.access import Token, Tokens
 
 _LONGEST_MOMENT = 40
+_LONGEST_LIFE = 100 * 365 * 86_400
+"""Seconds for which a token holds at most, as of any other span."""
 
 
 FILTERS = ("status", "scope", "name")
@@ -46,8 +48,10 @@ async def creation(request: Request) -> Callable[[Tokens, float], dict[str, Any]
     scope, name, expires, lasts = body["scope"], body.get("name", ""), body.get("expiresAt"), body.get("expiresIn")
     if not isinstance(scope, str) or not isinstance(name, str) or not isinstance(expires, str | None):
         raise Problem(400, "'scope', 'name' and 'expiresAt' must be strings")
-    if lasts is not None and (isinstance(lasts, bool) or not isinstance(lasts, int) or lasts < 1 or expires is not None):
-        raise Problem(400, "'expiresIn' must be a number of seconds, and cannot be combined with 'expiresAt'")
+    is_span = isinstance(lasts, int) and not isinstance(lasts, bool) and 1 <= lasts <= _LONGEST_LIFE
+    if lasts is not None and (not is_span or expires is not None):
+        text = f"'expiresIn' must be a number of seconds, at most {_LONGEST_LIFE:,}, and cannot be combined with 'expiresAt'"
+        raise Problem(400, text)
     if len(expires or "") > _LONGEST_MOMENT:
         raise Problem(400, f"'expiresAt' must have at most {_LONGEST_MOMENT} characters")
     patterns = _patterns(body.get("rules", {}))
@@ -55,7 +59,7 @@ async def creation(request: Request) -> Callable[[Tokens, float], dict[str, Any]
     def step(tokens: Tokens, now: float) -> dict[str, Any]:
         at = now + lasts if lasts is not None else moment(expires, now, 1, "'expiresAt'") if expires is not None else None
         made = tokens.create(scope, name, Rules.checked(*patterns), at)
-        return {"token": made.text, **made.token.to_json(now)}
+        return {"token": made.text, **made.token.to_json(now), **made.to_json()}
 
     return step
 

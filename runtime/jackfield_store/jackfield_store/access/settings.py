@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.callers.rules import LISTS, Rules
+from jackfield.kernel import stored_values
 from jackfield.kernel.dataclass import dataclass, field, replace
 from jackfield.kernel.errors import Detail, InvalidInvocation, did_you_mean
 from jackfield.kernel.pointers import pointer
 from jackfield_store.access.images import image_fault
+from jackfield_store.database.faults import damaged_settings
 from jackfield_store.database.shared_settings import SETTLE_RULES, TWIN_RULES
 
 if TYPE_CHECKING:
@@ -121,14 +123,12 @@ def read_settings(vault: Vault, workspace: str, row: Row) -> Settings:
 
     :raises Unavailable: if they cannot be read, or were changed in the database; nothing is allowed then.
     """
-    from jackfield.kernel import stored_values
-    from jackfield_store.database import faults
     from jackfield_store.keys import settings_seals
 
     try:
         return Settings.from_json(stored_values.parsed_object(settings_seals.checked_settings(vault, workspace, row)))
     except (ValueError, TypeError):
-        raise faults.damaged_settings(workspace) from None
+        raise damaged_settings(workspace) from None
 
 
 _MEMBERS: dict[str, str] = {

@@ -21,6 +21,7 @@ from jackfield.kernel.hints import NextStep
 from jackfield.kernel.secrecy import SecretHolder
 from jackfield.kernel.stored_values import nearest_time, parsed, possible_time
 from jackfield_store.access.audit import Audit
+from jackfield_store.access.rule_warnings import warned
 from jackfield_store.access.settings import Settings, read_settings
 from jackfield_store.access.token_seals import SET_SEAL, is_sealed, token_seal
 from jackfield_store.database import Database, Row, Transaction
@@ -119,6 +120,12 @@ class NewToken(SecretHolder, Generic[T]):
 
     text: str
     token: T
+    warnings: tuple[dict[str, str], ...] = ()
+    """What its rules leave out (``rule_warnings``)."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the warnings, if there are any, as a member of an answer."""
+        return {"warnings": [*self.warnings]} if self.warnings else {}
 
     def __repr__(self) -> str:
         return f"<NewToken {self.token.id}>"
@@ -289,7 +296,7 @@ class Tokens:
         with self._database.write() as transaction:
             transaction.change(_INSERT, values)
             self._audit.append(transaction, "token.created", f"token:{token.id}", about)
-        return NewToken(text, token)
+        return NewToken(text, token, warned(rules, self._workspace, f"the token '{name}'"))
 
     def revoke_all(self, transaction: Transaction) -> int:
         """Revoke every token of the workspace, in a change of the workspace; return how many could still be used."""

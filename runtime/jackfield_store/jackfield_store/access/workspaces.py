@@ -60,11 +60,14 @@ class Workspace:
     settings: Settings
     damage: str | None = None
     """Description of the damage if the row cannot be read; then there are no settings to show, and nothing is allowed."""
+    warnings: tuple[dict[str, str], ...] = ()
+    """What the rules leave out that were just set (``rule_warnings``)."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the workspace as a JSON object."""
         about = {"problem": self.damage} if self.damage is not None else self.settings.to_json()
-        return {"name": self.name, "createdAt": iso(self.created_at), **about}
+        warnings = {"warnings": [*self.warnings]} if self.warnings else {}
+        return {"name": self.name, "createdAt": iso(self.created_at), **about, **warnings}
 
 
 class _Known:
@@ -147,7 +150,7 @@ class Workspaces:
         row = {"name": name, "now": made.created_at, "settings": json.dumps(settings)}
         act = ("workspace.created", f"workspace:{name}", {"settings": settings})
         self._database.record(_Creation(row, act, self._vault, self._audit(name)))
-        return made
+        return _warned(made)
 
     def list(self, *, after: str = "", limit: int = 1000, begin: str = "") -> list[Workspace]:
         """List up to ``limit`` workspaces by name, after the name ``after``, and none before ``begin``."""
@@ -198,7 +201,8 @@ class Workspaces:
         changes = self._dated(changes)
         self._vault.prepare(name)
         prepare_seals(self._vault)
-        return self._set(name, changes, check)
+        found = self._set(name, changes, check)
+        return _warned(found) if "rules" in changes else found
 
     def rename_guard(self, name: str, connection: str, to: str) -> None:
         """Let the guard of a connection follow it to its new name, in the transaction that renames it: a paused one stays paused."""
@@ -277,6 +281,15 @@ class Workspaces:
 
     def _audit(self, name: str) -> Audit:
         return Audit(self._database, lambda: self._vault, name, self._clock, self._actor)
+
+
+def _warned(made: Workspace) -> Workspace:
+    """Return a workspace whose rules were made, with their warnings."""
+    if not made.settings.rules:
+        return made
+    from jackfield_store.access.rule_warnings import warned  # no call needs it
+
+    return replace(made, warnings=warned(made.settings.rules, made.name, f"the workspace '{made.name}'"))
 
 
 def require(database: Database, name: str) -> None:

@@ -22,6 +22,7 @@ def _declare_list(parser: Parser) -> None:
 def _declare_decision(parser: Parser) -> None:
     declare_id(parser)
     parser.add_argument("--why", default="", metavar="TEXT", help="the reason; kept with the approval and in the audit log")
+    parser.add_argument("--digest", default="", help="the digest that 'show' has printed: decide on no other call")
 
 
 def _list(jackfield: Jackfield, arguments: Namespace) -> list[dict[str, Any]]:
@@ -42,11 +43,11 @@ VERBS = in_workspace(
         ),
         "approve": Verb(
             "Approve a call: the workers begin it.", _declare_decision,
-            _NOUN.value(lambda jackfield, given: _of(jackfield).approve(given.id, given.why)),
+            _NOUN.value(lambda jackfield, given: _of(jackfield).approve(given.id, given.why, given.digest)),
         ),
         "decline": Verb(
             "Decline a call: nothing is sent.", _declare_decision,
-            _NOUN.value(lambda jackfield, given: _of(jackfield).decline(given.id, given.why)),
+            _NOUN.value(lambda jackfield, given: _of(jackfield).decline(given.id, given.why, given.digest)),
         ),
     }
 )  # fmt: skip

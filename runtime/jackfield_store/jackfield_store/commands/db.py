@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
-from jackfield.cli.session import declare_nothing, person
+from jackfield.cli.session import declare_nothing
 from jackfield.kernel.database_urls import url_in_file
+from jackfield.kernel.local import account_key
 from jackfield.kernel.signals import ending_programs
 from jackfield_store.commands.stored import open_storage
 from jackfield_store.database.check import check
@@ -82,7 +83,7 @@ def _declare_restore(parser: Parser) -> None:
 def _restore(arguments: Namespace, output: Output) -> int:
     from jackfield_store.database.backup import restore
 
-    hold = Hold(time.time(), person(), f"restored from {os.path.basename(arguments.path)}") if arguments.hold_queue else None
+    hold = Hold(time.time(), account_key(), f"restored from {os.path.basename(arguments.path)}") if arguments.hold_queue else None
     with _unmigrated() as (storage, database), ending_programs():
         applied = restore(database, arguments.path, lambda restored: storage.migrate(restored).versions, hold)
         made = {"database": database.location, "version": database.version(), "applied": applied}

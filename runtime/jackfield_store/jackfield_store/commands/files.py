@@ -10,11 +10,12 @@ from typing import Any, BinaryIO
 
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb, declare_workspace
-from jackfield.cli.session import Noun, declare_id, declare_list, declare_one, pages, person
+from jackfield.cli.session import Noun, declare_id, declare_list, declare_one, pages
 from jackfield.invocation.file_refusals import FileDamaged
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import InvalidInvocation, NotFound, Unavailable
 from jackfield.kernel.failures import OnFailure
+from jackfield.kernel.local import account_key
 from jackfield.kernel.media_types import media_type_of
 from jackfield_store.commands.stored import open_storage, selected_workspace
 from jackfield_store.files import FileLimits, Files
@@ -42,7 +43,7 @@ def _put(place: tuple[Files, str], arguments: Namespace) -> dict[str, Any]:
     name = arguments.name or (None if is_stdin else os.path.basename(arguments.path))
     files, workspace = place
     with _source(arguments.path) as source:
-        kept = files.store(workspace, _pieces(source), arguments.type or media_type_of(name), name=name, caller=person())
+        kept = files.store(workspace, _pieces(source), arguments.type or media_type_of(name), name=name, caller=account_key())
     return kept.to_json()
 
 

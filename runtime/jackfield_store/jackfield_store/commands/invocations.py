@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -16,12 +16,14 @@ from jackfield.cli.interrupt import interruptible
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb, declare_workspace
 from jackfield.cli.quantities import count, duration
-from jackfield.cli.session import Noun, declare_id, declare_list, declare_one, open_jackfield, pages, person, read_moment
+from jackfield.cli.session import Noun, declare_id, declare_list, declare_one, open_jackfield, pages, read_moment
 from jackfield.composition import plugins_of
+from jackfield.gates.policies import deciding
 from jackfield.invocation.request import MAX_JOB_TIMEOUT
+from jackfield.invocation.wire import decode
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import InvalidInvocation
-from jackfield.pipe.invoke import deciding
+from jackfield.kernel.local import account_key
 from jackfield.pipe.unstored import required
 from jackfield_store.access import WorkspaceAccess
 from jackfield_store.commands.stored import open_storage, selected_workspace
@@ -172,13 +174,30 @@ def _declare_resolve(parser: Parser) -> None:
         "--as", dest="outcome", required=True, choices=("succeeded", "failed"), help="the outcome, as confirmed with the provider"
     )
     parser.add_argument("--note", default="", metavar="TEXT", help="how you know it; kept with the entry")
+    parser.add_argument("--output", metavar="JSON", help="the output of a success, by the action's schema; it is replayed from then on")
     parser.add_argument("--because", type=count(1, 10_000), metavar="N", help="the number of the look that shows it; kept with the entry")
     declare_workspace(parser)
 
 
-def _resolve(journal: Journal, arguments: Namespace) -> dict[str, Any]:
-    note, because = arguments.note[:LONGEST_NOTE], arguments.because
-    return journal.resolve(_identified(journal, arguments.id), arguments.outcome, person(), note, because).to_json()
+def _resolve(arguments: Namespace, output: Output) -> int:
+    given = None if arguments.output is None else _read_output(arguments.output)
+    with _open_journal(arguments) as journal:
+        identifier, who = _identified(journal, arguments.id), account_key()
+        decided = (identifier, arguments.outcome, who, arguments.note[:LONGEST_NOTE], arguments.because)
+        if given is None:
+            output.value(journal.resolve(*decided).to_json())
+    if given is not None:  # which the connector's schema judges
+        with open_jackfield(arguments) as jackfield:
+            output.value(jackfield.journal_of().resolve(*decided, given).to_json())
+    return 0
+
+
+def _read_output(text: str) -> Mapping[str, Any]:
+    try:
+        found: Mapping[str, Any] = decode(text)
+    except InvalidInvocation as error:
+        raise InvalidInvocation(error.message.replace("the invocation", "the output"), hint="Write it as a JSON object.") from None
+    return found
 
 
 def _look(arguments: Namespace, output: Output) -> int:
@@ -227,7 +246,7 @@ VERBS = {
         "Count invocations by connector, action and status.", _declare_stats,
         _NOUN.rows(lambda journal, given: journal.stats(read_moment(given, "since", -1) or 0.0), _STATS),
     ),
-    "resolve": Verb("Resolve an invocation in doubt.", _declare_resolve, _NOUN.value(_resolve)),
+    "resolve": Verb("Resolve an invocation in doubt.", _declare_resolve, _resolve),
     "look": Verb("Ask the provider now what became of an invocation in doubt, and print it.", declare_one, _look),
     "exchanges": Verb(
         "Print what was sent to the provider and what came back: of calls that failed, are in doubt, or were traced.",

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb, declare_workspace
-from jackfield.cli.session import Noun, declare_list, declare_nothing, every, pages, person
+from jackfield.cli.session import Noun, declare_list, declare_nothing, every, pages
 from jackfield.kernel.clock import SystemClock, iso
 from jackfield.kernel.errors import IdempotencyConflict, InvalidInvocation
+from jackfield.kernel.local import account_key
 from jackfield_store.access import DEFAULT, Audit
 from jackfield_store.commands.stored import actor, open_storage, selected_workspace
 from jackfield_store.database.hold import Hold, end_hold, find_hold, set_hold
@@ -56,7 +57,7 @@ def _declare_hold(parser: Parser) -> None:
 
 
 def _hold(arguments: Namespace, output: Output) -> int:
-    hold = Hold(time.time(), person(), arguments.reason[:200])
+    hold = Hold(time.time(), account_key(), arguments.reason[:200])
     with open_storage() as storage, storage.database.write() as transaction:
         done = set_hold(transaction, hold)
         if done:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from jackfield.cli import logs
 from jackfield.cli.parsing import Namespace, UsageError
-from jackfield.cli.session import account, sudo_account
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import InvalidInvocation
+from jackfield.kernel.local import account, sudo_account
 from jackfield_store.access.platform_tokens import home_of
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jackfield.callers import INLINE, Request, Rules, scope_of
 from jackfield.cli.output import Output
@@ -18,6 +18,7 @@ from jackfield_store.access.platform_tokens import PlatformTokens
 from jackfield_store.commands.stored import actor, open_storage, selected_workspace
 
 if TYPE_CHECKING:
+    from jackfield_store.access.tokens import NewToken
     from jackfield_store.resources.storage import Storage
 
 _COLUMNS = ("id", "name", "scope", "status", "createdAt", "expiresAt", "lastUsedAt")
@@ -61,7 +62,7 @@ def _create(arguments: Namespace, output: Output) -> int:
     with open_storage() as storage:
         tokens = Tokens(storage.database, storage.vault, selected_workspace(arguments, storage), SystemClock(), actor())
         made = tokens.create(scope_of(arguments.scope), arguments.name, rules, expires)
-    return _tell(made.text, made.token.id, output, expires)
+    return _tell(made, output, expires)
 
 
 def _create_for_platform(arguments: Namespace, output: Output, expires: float | None) -> int:
@@ -81,11 +82,11 @@ def _create_for_platform(arguments: Namespace, output: Output, expires: float | 
     with open_storage() as storage:
         tokens = PlatformTokens(storage.database, storage.vault, SystemClock(), actor())
         made = tokens.create(arguments.workspaces, arguments.name, expires)
-    return _tell(made.text, made.token.id, output, expires)
+    return _tell(made, output, expires)
 
 
-def _tell(text: str, identifier: str, output: Output, expires: float | None) -> int:
-    output.value({"token": text, "id": identifier})
+def _tell(made: NewToken[Any], output: Output, expires: float | None) -> int:
+    output.value({"token": made.text, "id": made.token.id, **made.to_json()})
     if output.for_people:
         sys.stderr.write(_SHOWN_ONCE)
     if expires is None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,9 +22,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from jackfield.kernel.clock import Clock, iso
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import Internal, JackfieldError, Unavailable
-from jackfield.kernel.failures import Raised, attempt
+from jackfield.kernel.failures import Raised, attempt, value_of
 from jackfield.kernel.fork import ProcessLocal
-from jackfield_store.database.faults import DataKeyDamaged, KeyServiceRefused, KeyServiceUnavailable, RowDamaged, WrongMasterKey
+from jackfield_store.database.faults import (
+    ConstraintViolation,
+    DataKeyDamaged,
+    KeyServiceRefused,
+    KeyServiceUnavailable,
+    RowDamaged,
+    WrongMasterKey,
+)
 
 if TYPE_CHECKING:
     from jackfield_store.database.engine import Database
@@ -36,6 +43,11 @@ T = TypeVar("T")
 _LOG = logging.getLogger("jackfield.database")
 OWN_FAULTS = (KeyServiceUnavailable, KeyServiceRefused, DataKeyDamaged, WrongMasterKey, RowDamaged)
 """Errors that concern one workspace; of any other error, such as that of a database that is away, all workspaces have the same."""
+LOOP_FAULTS = (
+    JackfieldError, ConstraintViolation, RuntimeError, MemoryError, OSError, ValueError, TypeError, LookupError, AttributeError,
+    ArithmeticError,
+)  # fmt: skip
+"""Errors that end no loop and no thread of one: those that are foreseen, and what Python raises over a row that somebody has damaged."""
 _KEYLESS = (KeyServiceRefused, DataKeyDamaged, WrongMasterKey)
 _PATIENCE = 0.25
 """Seconds that one look waits for key services which have just been asked."""
@@ -98,6 +110,10 @@ class _States(ProcessLocal):
         self.lanes: dict[str, deque[str]] = {}
         """Workspaces whose keys are asked for, by the key service whose thread does so."""
         self.services = (0.0, False)
+        self.resting: dict[tuple[str, str], tuple[float, int]] = {}
+        """Until when a step of a workspace rests that has failed, by the monotonic clock, and how often it has."""
+        self.logged: dict[tuple[str, str], float] = {}
+        """When what failed for a workspace may be logged again, by the monotonic clock."""
 
     def close(self) -> None:
         """Do nothing: a thread that asks a key service ends with it."""
@@ -149,6 +165,21 @@ class BlockedWorkspaces:
             self._block(workspace, error)
         return isinstance(error, OWN_FAULTS)
 
+    def settings_of(self, workspaces: Iterable[str], read: Callable[[str], T]) -> dict[str, T]:
+        """Return what ``read`` returns of the settings of workspaces. A loop over many workspaces reads settings by this function only: one
+        whose settings cannot be read is blocked and left out, and the others go on. It may be called within a transaction.
+
+        :raises JackfieldError: if that concerns all workspaces, such as a database that is away.
+        """
+        found: dict[str, T] = {}
+        for workspace in workspaces:
+            try:
+                found[workspace] = read(workspace)
+            except JackfieldError as error:
+                if not self.note(workspace, error):
+                    raise
+        return found
+
     def apart(self, workspace: str, noun: str, step: Callable[[], T]) -> T | None:
         """Do a step for one workspace, so that its failure keeps no other waiting. A failure is logged with ``noun``, what could not be
         done. It blocks the workspace if it is its own. Return the outcome; None if it failed.
@@ -158,15 +189,65 @@ class BlockedWorkspaces:
         done = attempt(step)
         if not isinstance(done, Raised):
             return done
-        error = done.error
-        if isinstance(error, OWN_FAULTS):
-            self._block(workspace, error)
-        elif isinstance(error, Unavailable):
-            raise error
-        else:
-            told = error.message if isinstance(error, JackfieldError) else f"an unexpected {type(error).__name__}"
-            _LOG.error("%s of the workspace '%s' failed: %s", noun, workspace, told)
+        if isinstance(done.error, Unavailable) and not isinstance(done.error, OWN_FAULTS):
+            raise done.error
+        self.failed(workspace, noun, done.error)
         return None
+
+    def apart_in_turn(self, workspace: str, noun: str, step: Callable[[], T]) -> T | None:
+        """Do a step as ``apart`` does that a loop repeats at once: after a failure it rests for a back-off, and the workspace's other work
+        goes on."""
+        place, now = (workspace, noun), self._clock.monotonic()
+        until, failures = self._states.resting.get(place, (now, 0))
+        if until > now:
+            return None
+        done = attempt(step)
+        if not isinstance(done, Raised):
+            self._states.resting.pop(place, None)
+            return done
+        self._states.resting[place] = now + min(_LONGEST, _SHORTEST * 2.0 ** min(failures, 10)), failures + 1
+        return self.apart(workspace, noun, partial(value_of, done))
+
+    def failed(self, workspace: str, noun: str, error: Exception) -> None:
+        """Note that ``noun`` could not be done for one workspace. It is blocked if the error is its own; else that is logged, the same once
+        a minute."""
+        if not (isinstance(error, JackfieldError) and self.note(workspace, error)):
+            told = error.message if isinstance(error, JackfieldError) else f"an unexpected {type(error).__name__}"
+            self._log(workspace, f"{noun} of the workspace '{workspace}' failed: {told}")
+
+    def together(self, workspaces: Iterable[str], noun: str, step: Callable[[Collection[str]], list[T]]) -> list[T]:
+        """Do a step for several workspaces at once, such as a claim in one transaction. If a row of one makes it fail, do it for one after
+        the other: that one is blocked, and the others go on. ``noun`` names what could not be done.
+
+        :raises Exception: if it fails for what concerns all workspaces, such as a database that is away.
+        """
+        names = sorted(set(workspaces))
+        done = attempt(step, names)
+        if not isinstance(done, Raised):
+            return done
+        if _concerns_all(done.error):
+            raise done.error
+        found: list[T] = []
+        for name in names:
+            one = attempt(step, [name])
+            if not isinstance(one, Raised):
+                found += one
+            elif _concerns_all(one.error):
+                raise one.error
+            else:
+                self._block(name, one.error if isinstance(one.error, OWN_FAULTS) else _damaged(noun, name, one.error))
+        return found
+
+    def _log(self, workspace: str, text: str) -> None:
+        """Log a failure, the same one once a minute: a loop meets a damaged row each time."""
+        now = self._clock.monotonic()
+        with self._states.changed:
+            logged = self._states.logged
+            is_new = logged.get((workspace, text), now) <= now
+            if is_new:
+                self._states.logged = {known: at for known, at in logged.items() if at > now} | {(workspace, text): now + _LONGEST}
+        if is_new:
+            _LOG.error("%s", text)
 
     def _is_out(self, workspace: str) -> bool:
         state = self._states.found.get(workspace)
@@ -263,6 +344,19 @@ class BlockedWorkspaces:
         vault = self._vault()
         vault.prepare(workspace)
         vault.prepare_all(workspace, workspace)
+
+
+def _concerns_all(error: Exception) -> bool:
+    """Return whether an error is not of one workspace: a database that is away, or a process without threads or memory."""
+    return not isinstance(error, OWN_FAULTS) and isinstance(error, Unavailable | RuntimeError | MemoryError)
+
+
+def _damaged(noun: str, workspace: str, error: Exception) -> RowDamaged:
+    told = error.code if isinstance(error, JackfieldError) else type(error).__name__
+    return RowDamaged(
+        f"{noun} of the workspace '{workspace}' failed: a row of it was changed in the database ({told})",
+        hint="Restore a backup; 'jackfield db check' shows what is damaged.",
+    )
 
 
 def blocked_workspaces(database: Database, now: float, limit: int = _MOST) -> list[Blocked]:

@@ -7,7 +7,8 @@ takes it then; what the first one commits too late changes nothing, since the cl
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 from jackfield.kernel.clock import Clock
@@ -75,11 +76,11 @@ def claim_served(
     condition, left_out = without(blocked.left_out())
     statement = f"{due.format(without=condition)} {database.dialect.skips_locked}"
 
-    def claimed(transaction: Transaction) -> list[T]:
+    def claimed(names: Collection[str], transaction: Transaction) -> list[T]:
         rows = transaction.execute(statement, {**values, **left_out})
-        return unit(transaction, [row for row in rows if row.workspace in served])
+        return unit(transaction, [row for row in rows if row.workspace in names])
 
-    return database.record(claimed)
+    return blocked.together(served, "the claim of what is due", lambda names: database.record(partial(claimed, names)))
 
 
 @dataclass(frozen=True, slots=True)

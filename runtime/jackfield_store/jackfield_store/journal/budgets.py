@@ -8,7 +8,9 @@ process that dies cannot keep a place.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from jackfield.kernel.dataclass import dataclass, field
@@ -66,17 +68,14 @@ class Budgets:
     """Budgets of all workspaces of a database. ``limits`` returns those of a workspace; None if it has none."""
 
     def __init__(self, database: Database, limits: Callable[[str], Limits | None]) -> None:
-        self._limits = limits
+        self.limits = limits
         self._open = _OPEN.format(now=database.dialect.now) + database.dialect.skips_locked
 
-    def open(self, transaction: Transaction, workspace: str) -> Budget | None:
-        """Open a workspace's budget and lock it until the transaction ends; None if the workspace has none.
+    def open(self, transaction: Transaction, workspace: str, limits: Limits) -> Budget:
+        """Open a workspace's budget and lock it until the transaction ends.
 
         A budget that another process has locked has no room: that process takes what is due, and this one may look again soon.
         """
-        limits = self._limits(workspace)
-        if limits is None:
-            return None
         place = {"workspace": workspace}
         rows = transaction.execute(self._open, place)
         if not rows and transaction.change(_BEGIN, place):
@@ -160,6 +159,7 @@ def _buckets(text: str) -> dict[str, Any]:
     """Read the stored buckets; those that somebody has damaged begin anew, with one token."""
     try:
         found = parsed_object(text)
-        return {name: (float(tokens), float(at)) for name, (tokens, at) in found.items()}
-    except (ValueError, TypeError):
+        buckets = {name: (float(tokens), float(at)) for name, (tokens, at) in found.items()}
+        return buckets if all(map(math.isfinite, chain.from_iterable(buckets.values()))) else {}
+    except (ValueError, TypeError, OverflowError):
         return {}

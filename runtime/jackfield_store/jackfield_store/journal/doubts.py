@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Verdict = Literal["took", "refused", "absent"]
 
-LOOK_RESULTS = ("nothing", "matched", "refused", "similar", "ambiguous", "failed")
+LOOK_RESULTS = ("nothing", "matched", "refused", "pending", "similar", "ambiguous", "failed")
 """What a look may find."""
 SHOWN = 20
 """Looks that are kept of one doubt, the newest."""
@@ -61,7 +61,7 @@ INSERT INTO event_counts (workspace, day, events, deliveries, looks) VALUES (:wo
 ON CONFLICT (workspace, day) DO UPDATE SET looks = event_counts.looks + excluded.looks
 """
 _DAY = 86_400
-_NOTE = f"UPDATE invocations SET result = :result WHERE {_PLACE} AND status = :status AND resolved_by = :resolved_by"
+_NOTE = f"UPDATE invocations SET result = :result WHERE {_PLACE} AND status = :status"
 
 
 def facts_place(identifier: str) -> tuple[str, ...]:
@@ -162,10 +162,10 @@ class Doubts:
         doubt: Doubt,
         log: Mapping[str, Any],
         look_at: float | None,
-        more: Callable[[Transaction], bool] | None = None,
+        more: Callable[[Transaction], str | None] | None = None,
         *,
         looks: int = 1,
-    ) -> bool:
+    ) -> str | None:
         """Record what ``looks`` have found, and when the next one is due. ``more`` is done in the same transaction; return what that
         returns.
 
@@ -178,11 +178,11 @@ class Doubts:
         }  # fmt: skip
         day = int(self.time.now() // _DAY) * _DAY
 
-        def unit(transaction: Transaction) -> bool:
+        def unit(transaction: Transaction) -> str | None:
             held(transaction.change(_LOOKED, values))
             if looks:
                 transaction.change(_COUNT, {"workspace": self.workspace, "day": day, "looks": looks})
-            return more(transaction) if more is not None else True
+            return None if more is None else more(transaction)
 
         return self.database.record(unit)
 
@@ -209,54 +209,37 @@ class Doubts:
             raise OvertakenError
         return replace(doubt, facts=facts)
 
-    def settling(
-        self, entry: Entry, status: str, code: str | None, result: bytes, references: Sequence[str] = ()
-    ) -> Callable[[Transaction], bool]:
-        """Return the statement that settles a doubt by evidence, if it is still one: the first to change the row wins. By ``references``,
-        further events of the provider name the invocation."""
+    def settle(
+        self, transaction: Transaction, entry: Entry, status: str, code: str | None, result: bytes, references: Sequence[str] = ()
+    ) -> None:
+        """Settle a doubt by evidence. By ``references``, further events of the provider name the invocation."""
         values = {
             "workspace": self.workspace, "id": entry.id, "status": status, "error_code": code, "resolved_by": EVIDENCE, "result": result,
             "purge_after": self.time.stamp() + DOUBT_KEPT, "key_held": int(status == "succeeded" and entry.key_held),
         }  # fmt: skip
+        held(transaction.change(sql.RESOLVE, values))
+        self._refer(transaction, entry, references)
 
-        def unit(transaction: Transaction) -> bool:
-            changed = bool(transaction.change(sql.RESOLVE, values))
-            if changed and references:
-                self._refer(transaction, entry, references)
-            return changed
-
-        return unit
-
-    def confirming(self, entry: Entry, result: bytes, references: Sequence[str]) -> Callable[[Transaction], bool]:
-        """Return the statement that adds what evidence knows to a success that a person has told of, if nobody has changed it since."""
-        values = {"workspace": self.workspace, "id": entry.id, "status": entry.status, "resolved_by": entry.resolved_by, "result": result}
-
-        def unit(transaction: Transaction) -> bool:
-            changed = bool(transaction.change(_NOTE, values))
-            if changed:
-                self._refer(transaction, entry, references)
-            return changed
-
-        return unit
+    def confirm(self, transaction: Transaction, entry: Entry, result: bytes, references: Sequence[str]) -> None:
+        """Add what evidence knows to a success that a person has told of."""
+        held(transaction.change(_NOTE, {"workspace": self.workspace, "id": entry.id, "status": entry.status, "result": result}))
+        self._refer(transaction, entry, references)
 
     def _refer(self, transaction: Transaction, entry: Entry, references: Sequence[str]) -> None:
-        row = {"workspace": self.workspace, "id": entry.id, "connection": entry.connection, "references": references}
-        refer(transaction, [row])
+        if references:
+            row = {"workspace": self.workspace, "id": entry.id, "connection": entry.connection, "references": references}
+            refer(transaction, [row])
 
-    def contradicting(self, entry: Entry, result: bytes, facts: Mapping[str, Any]) -> Callable[[Transaction], bool]:
-        """Return the statements that note evidence against what was decided. They change neither status nor key: a later ``took`` after
-        ``failed`` is for a person, since the key may have been used again."""
+    def contradict(self, transaction: Transaction, entry: Entry, result: bytes, facts: Mapping[str, Any]) -> bool:
+        """Note evidence against what was decided, once; return whether it is the first. It changes neither status nor key: a later
+        ``took`` after ``failed`` is for a person, since the key may have been used again."""
         now, place = self.time.stamp(), {"workspace": self.workspace, "id": entry.id}
-
-        def unit(transaction: Transaction) -> bool:
-            if not transaction.change(_CONTRADICTED, {**place, "now": now}):
-                return False
-            transaction.change(_NOTE, {**place, "status": entry.status, "resolved_by": entry.resolved_by, "result": result})
-            outbox.record(transaction, self.workspace, "invocation.contradicted", entry.id, now, facts)
-            _LOG.error("evidence contradicts how the invocation %s of the workspace '%s' was resolved", entry.id, self.workspace)
-            return True
-
-        return unit
+        if not transaction.change(_CONTRADICTED, {**place, "now": now}):
+            return False
+        held(transaction.change(_NOTE, {**place, "status": entry.status, "result": result}))
+        outbox.record(transaction, self.workspace, "invocation.contradicted", entry.id, now, facts)
+        _LOG.error("evidence contradicts how the invocation %s of the workspace '%s' was resolved", entry.id, self.workspace)
+        return True
 
 
 class DueDoubts(DueRows):

@@ -11,14 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from jackfield.kernel.errors import JackfieldError
 from jackfield_store.database import Database, Row, Transaction
 from jackfield_store.database.blocked import BlockedWorkspaces
 from jackfield_store.database.statements import without
 from jackfield_store.journal import statements as sql
-from jackfield_store.journal.budgets import Budget, Budgets
-
-_UNLIMITED: Mapping[str, int] = {}
+from jackfield_store.journal.budgets import Budget, Budgets, Limits
 
 
 class _Line(Protocol):
@@ -128,24 +125,16 @@ class FairOrder:
         with database.read(flush=False) as transaction:
             return [row.workspace for row in transaction.execute(statement, {"after": after, "limit": limit, **moments, **left_out})]
 
-    def due(
-        self,
-        transaction: Transaction,
-        workspaces: Sequence[str],
-        limit: int,
-        moments: Mapping[str, float],
-        rooms: Mapping[str, int] = _UNLIMITED,
-        most: int | None = None,
-    ) -> list[Row]:
+    def due(self, transaction: Transaction, rooms: Mapping[str, int], limit: int, moments: Mapping[str, float]) -> list[Row]:
         """Return up to ``limit`` due invocations: an equal share for each of the workspaces, then the rest from those with more waiting.
 
-        ``rooms`` limits how many a workspace may get, ``most`` those that it does not name; ``moments`` is ``SharedClock.moments``. Rows
-        have workspace, id, inputs, delivery and connection. They are charged to the budgets; suspects that have to wait are, too.
+        ``rooms`` has the workspaces, and how many each may get; ``moments`` is ``SharedClock.moments``. Rows have workspace, id, inputs,
+        delivery and connection. They are charged to the budgets; suspects that have to wait are, too.
         """
-        most = limit if most is None else most
         self._turn += 1
-        names = [name for name in workspaces if rooms.get(name, most) > 0]
-        lines = [self._line(transaction, name, rooms.get(name, most), moments) for name in names]
+        names = [name for name, room in rooms.items() if room > 0]
+        limits = self._blocked.settings_of(names, self._limits_of)
+        lines = [self._line(transaction, name, rooms[name], moments, found) for name, found in limits.items()]
         found = _in_turn(lines, limit)
         for line in lines:
             line.save()
@@ -153,13 +142,11 @@ class FairOrder:
             self._last = found[-1].workspace
         return _apart(transaction, found)
 
-    def _line(self, transaction: Transaction, workspace: str, room: int, moments: Mapping[str, float]) -> _Lanes:
-        try:
-            budget = self._budgets.open(transaction, workspace) if self._budgets is not None else None
-        except JackfieldError as error:
-            if not self._blocked.note(workspace, error):
-                raise
-            return _Lanes((), 0, None)
+    def _limits_of(self, workspace: str) -> Limits | None:
+        return None if self._budgets is None else self._budgets.limits(workspace)
+
+    def _line(self, transaction: Transaction, workspace: str, room: int, moments: Mapping[str, float], limits: Limits | None) -> _Lanes:
+        budget = None if limits is None or self._budgets is None else self._budgets.open(transaction, workspace, limits)
         room = room if budget is None else min(room, budget.room)
         if room <= 0:
             return _Lanes((), 0, budget)

@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from jackfield.invocation.entry import Draft, Entry
 from jackfield.kernel.canonical import canonical
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from jackfield.kernel.errors import JackfieldError, NotYet
     from jackfield_store.database import Database, Row, Transaction
     from jackfield_store.journal.jobs import JobUnits
+    from jackfield_store.journal.resolving import Json, Outcome
     from jackfield_store.journal.undecided import Judge, Term
     from jackfield_store.keys import Vault
 
@@ -275,7 +276,7 @@ class Journal(Watched):
         row = self.database.look_up(sql.HELD_KEY, {"workspace": self.workspace, "key": key})
         if row is None:
             return None
-        entry = self._entry(row)
+        entry = self.entry_of(row)
         now = self.time.sure()
         if now is not None and entry.status != "in_doubt" and free_key(self.database, self.workspace, entry, now):
             return None  # a doubt holds its key until a person resolves it
@@ -293,9 +294,9 @@ class Journal(Watched):
         if row is None:
             raise unknown_entry(identifier)
         if alone:
-            return self._entry(row)
+            return self.entry_of(row)
         queued = row.status == "queued" or row.inputs is None
-        found = self._entry(row, None if queued else self.opened_inputs(identifier, row.inputs))
+        found = self.entry_of(row, None if queued else self.opened_inputs(identifier, row.inputs))
         if found.is_open and (blocked := blocked_workspace(self.database, self.workspace, self._clock.time())) is not None:
             found = replace(found, blocked=blocked.to_json())
         return with_outcomes(found, self.database, self._vault, self.workspace)
@@ -350,14 +351,13 @@ class Journal(Watched):
         return sums(self.database, self.workspace, since)
 
     def resolve(
-        self, identifier: str, outcome: Literal["succeeded", "failed"], by: str, note: str = "", because: int | None = None
+        self, identifier: str, outcome: Outcome, by: str, note: str = "", because: int | None = None, output: Json | None = None
     ) -> Entry:
-        """Resolve a doubt as a person decided: ``succeeded`` keeps the idempotency key and replays that Result, ``failed`` frees the key.
-        ``note`` says how they know, or the look number ``because``. What evidence has settled, a person may decide otherwise.
+        """Resolve a doubt as a person decided: a success keeps its key and replays. ``output`` is one that was judged, if it is known.
 
         :raises InvalidInvocation: if there is no such invocation or look, or it is not in doubt.
         """
-        _seldom()[2].resolve(self, identifier, outcome, by, note, because)
+        _seldom()[2].resolve(self, identifier, outcome, by, note, because, output)
         return self.find(identifier)
 
     def report_late(self, transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -464,7 +464,8 @@ class Journal(Watched):
         text = (exact_json(result, _JSON) if Exact.any_made else _JSON.encode(result)).encode("utf-8", "surrogatepass")
         return self._vault.seal(self.workspace, ("invocation", identifier, "result"), text)
 
-    def _entry(self, row: Row, inputs: Mapping[str, Any] | None = None, *, asks: bool = True) -> Entry:
+    def entry_of(self, row: Row, inputs: Mapping[str, Any] | None = None, *, asks: bool = True) -> Entry:
+        """Read an entry from its row, as the policies of who ``asks`` judge it."""
         result = undecided = None
         try:
             if row.result is not None:
@@ -473,13 +474,13 @@ class Journal(Watched):
         except (ValueError, TypeError, AttributeError):
             raise sealing.broken() from None
         if undecided is None or self._judge is None or not asks:
-            return found
+            return replace(found, undecided=undecided)
         return _seldom()[1].decided(self, found, row.result, undecided, self._judge)  # type: ignore[no-any-return]
 
     def _listed(self, row: Row) -> Entry:
         """Create an entry for a list; a damaged row must not hide the others."""
         try:
-            return self._entry(row, asks=False)
+            return self.entry_of(row, asks=False)
         except Internal:
             return damaged_entry(row.as_dict())
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Any
 
 from jackfield.invocation.claimed import Claimed
@@ -38,11 +39,12 @@ class Queue:
         free: Callable[[str, int, int], int] = _rest,
     ) -> None:
         self._database = database
-        self._free = free
+        self._free_by_limits = free
         clock = clock or SystemClock()
         self._time = SharedClock.of(database, clock)
         budgets = Budgets(database, limits) if limits is not None else None
-        self._order = FairOrder(blocked or BlockedWorkspaces(database, clock), database.dialect.skips_locked, budgets=budgets)
+        self._blocked = blocked or BlockedWorkspaces(database, clock)
+        self._order = FairOrder(self._blocked, database.dialect.skips_locked, budgets=budgets)
 
     def claim(self, limit: int, busy: Mapping[str, int] = _NOBODY, most: int | None = None) -> list[Claimed]:
         """Claim up to ``limit`` waiting invocations, oldest first and in turn from each workspace. No other process gets the same ones.
@@ -50,18 +52,19 @@ class Queue:
         ``busy`` counts the invocations of each workspace that run here, ``most`` is their limit.
         """
         moments = self._time.moments()
-        workspaces = self._order.waiting(self._database, limit, moments)
-        if not workspaces:
-            return []
         most = limit if most is None else most
-        rooms = {name: self._free(name, busy.get(name, 0), most) for name in workspaces}
+        waiting = self._order.waiting(self._database, limit, moments)
+        rooms = self._blocked.settings_of(waiting, lambda name: self._free_by_limits(name, busy.get(name, 0), most))
+        if not rooms:
+            return []
 
-        def unit(transaction: Transaction) -> list[Claimed]:
-            rows = self._order.due(transaction, workspaces, limit, moments, rooms, most)
+        def unit(names: Collection[str], transaction: Transaction) -> list[Claimed]:
+            rows = self._order.due(transaction, {name: rooms[name] for name in rooms if name in names}, limit, moments)
             mine = [row for row in rows if transaction.change(sql.CLAIM, self._values(row.workspace, row.id))]
             return [Claimed(row.workspace, row.id, row.inputs, row.delivery + 1) for row in mine]
 
-        return self._database.record(unit)
+        record = self._database.record
+        return self._blocked.together(rooms, "the claim of queued invocations", lambda names: record(partial(unit, names)))
 
     def claim_one(self, workspace: str, identifier: str) -> Claimed | None:
         """Claim the invocation that a message names; None if it has ended, runs, is claimed already, or is not due.

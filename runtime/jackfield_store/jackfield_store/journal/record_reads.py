@@ -16,6 +16,8 @@ PACE = 1.0
 """Seconds between two pages of one log: half of what AWS allows, since others look, too (CloudTrail API reference, LookupEvents)."""
 _KEPT = 2 * 86_400.0
 """Seconds for which the state of a reading is kept: nobody looks longer."""
+_REMEMBERED = 365 * 86_400.0
+"""Seconds for which it is remembered whether a read repeats what it is asked for."""
 _COLUMNS = "page, began_at, changed_at, complete_at, refused"
 _FIND = f"SELECT {_COLUMNS} FROM record_reads WHERE workspace = :workspace AND digest = :digest"
 _NEXT = "SELECT next_at FROM record_paces WHERE place = :place"
@@ -69,3 +71,9 @@ def put(transaction: Transaction, workspace: str, digest: str, reading: Reading,
     about = {"page": reading.page, "began_at": reading.began_at, "complete_at": reading.complete_at, "refused": reading.refused}
     transaction.change(_PUT, {**values, **about})
     transaction.change(_OLD, {"workspace": workspace, "before": now - _KEPT})
+
+
+def remember(transaction: Transaction, workspace: str, digest: str, fault: str | None, now: float) -> None:
+    """Remember what is wrong with a read, or that nothing is: longer than the state of a reading, which shares the table."""
+    about = {"page": None, "began_at": None, "complete_at": now, "refused": fault}
+    transaction.change(_PUT, {"workspace": workspace, "digest": digest, "changed_at": now + _REMEMBERED, **about})

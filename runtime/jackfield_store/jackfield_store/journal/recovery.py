@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -20,7 +20,7 @@ from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import Internal
 from jackfield.kernel.exact import result_json
 from jackfield_store.database import Database, Row, Transaction
-from jackfield_store.database.blocked import OWN_FAULTS, BlockedWorkspaces
+from jackfield_store.database.blocked import BlockedWorkspaces
 from jackfield_store.database.due_rows import readable
 from jackfield_store.database.faults import DataKeyDamaged, KeyServiceRefused
 from jackfield_store.database.shared_clock import SharedClock
@@ -184,16 +184,15 @@ class Recovery:
         """Recover entries in one commit; one by one if that fails for what concerns one workspace only."""
         ready = self._ready(rows)
         entries = readable((row for row in rows if row.workspace in ready), lambda row: (row.workspace, _entry(row)), "invocation")
-        try:
-            return self._recovered_all(entries, host)
-        except OWN_FAULTS:  # of one of the workspaces
-            alone = [(one[0], partial(self._recovered_all, [one], host)) for one in entries]
-            return sum(self._blocked.apart(workspace, "the recovery of an invocation", step) or 0 for workspace, step in alone)
 
-    def _recovered_all(self, entries: list[tuple[str, Entry]], host: str | None) -> int:
-        return self._database.record(
-            lambda transaction: sum(self._recovered(transaction, workspace, entry, host) for workspace, entry in entries)
-        )
+        def unit(names: Collection[str], transaction: Transaction) -> list[int]:
+            return [self._recovered(transaction, workspace, entry, host) for workspace, entry in entries if workspace in names]
+
+        return self._together("the recovery of invocations", {name for name, _ in entries}, unit)
+
+    def _together(self, noun: str, workspaces: Iterable[str], unit: Callable[[Collection[str], Transaction], list[int]]) -> int:
+        """Change entries in one commit, or those of each workspace in one if that of all fails; return how many were changed."""
+        return sum(self._blocked.together(workspaces, noun, lambda names: self._database.record(partial(unit, names))))
 
     def _recovered(self, transaction: Transaction, workspace: str, entry: Entry, host: str | None) -> int:
         """Finish one entry by its effect, or return it to the queue."""
@@ -269,11 +268,14 @@ class Recovery:
             ready = self._ready(rows)
             left += sum(row.workspace not in ready for row in rows)
             for part in _parts([row for row in rows if row.workspace in ready]):
-                refusals = [self._refusal(row.workspace, row.id, expired(_entry(row)), approval="expired") for row in part]
-                found += self._database.record(partial(_end, refusals=refusals))
+                found += self._together("the end of what is overdue", {row.workspace for row in part}, partial(self._expired, part))
             if len(rows) < _AT_ONCE:  # a page of which nothing was failed is no reason: another process may have failed it meanwhile
                 break
         return found
+
+    def _expired(self, rows: Iterable[Row], names: Collection[str], transaction: Transaction) -> list[int]:
+        mine = [row for row in rows if row.workspace in names]
+        return [_end(transaction, [self._refusal(row.workspace, row.id, expired(_entry(row)), approval="expired")]) for row in mine]
 
 
 def _end(transaction: Transaction, refusals: Iterable[Mapping[str, Any]]) -> int:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from jackfield.kernel.clock import iso
-from jackfield.kernel.errors import InvalidInvocation, Unavailable
+from jackfield.kernel.errors import Detail, InvalidInvocation, Unavailable
 from jackfield_store.journal import statements as sql
 from jackfield_store.journal.doubt_reports import DoubtReports, Report
 from jackfield_store.journal.entry import DOUBT_KEPT, EVIDENCE, bound_result
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from jackfield_store.database.shared_clock import SharedClock
 
     Outcome = Literal["succeeded", "failed"]
+    Json = Mapping[str, Any]
 
 
 class Resolvable(Protocol):
@@ -34,13 +35,29 @@ class Resolvable(Protocol):
         """Encrypt a Result's JSON for its entry."""
 
 
-def resolve(journal: Resolvable, identifier: str, outcome: Outcome, by: str, note: str, because: int | None) -> None:
+UNKNOWN_OUTPUT = {"path": "", "message": "the output is unknown: the answer was lost, and a person has told that it took effect"}
+"""Warning of a success that a person has told of, in the place of its output."""
+
+
+def resolve(
+    journal: Resolvable,
+    identifier: str,
+    outcome: Outcome,
+    by: str,
+    note: str,
+    because: int | None,
+    output: Mapping[str, Any] | None,
+) -> None:
     """Resolve a doubt as a person decided (``Journal.resolve``).
 
     :raises InvalidInvocation: if there is no such invocation or look, or it is not in doubt.
     """
+    if outcome not in ("succeeded", "failed"):
+        raise InvalidInvocation("the outcome of a doubt is 'succeeded' or 'failed'", details=[Detail("/as", "is neither", "enum")])
     entry, now = journal.find(identifier), journal.time.stamp()
     result, code = _by_person(entry, outcome, by, now, note, because)
+    if outcome == "succeeded":
+        result = with_output(result, output, UNKNOWN_OUTPUT)
     sealed = journal.sealed_result(identifier, bound_result(result, entry, answers=outcome != "failed"))
     values = {
         "workspace": journal.workspace, "id": identifier, "status": outcome, "error_code": code, "resolved_by": by, "result": sealed,
@@ -52,6 +69,16 @@ def resolve(journal: Resolvable, identifier: str, outcome: Outcome, by: str, not
         )
     verdict, since = "took" if outcome == "succeeded" else "absent", entry.settled_at or now
     DoubtReports.of(journal.database).tell(Report(by="person", verdict=verdict, seconds=max(0.0, now - since)))
+
+
+def with_output(result: Mapping[str, Any], output: Mapping[str, Any] | None, warning: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the Result of a success with its output or, if that is unknown, without one and with a ``warning``."""
+    meta = dict(result["meta"])
+    if others := [one for one in meta.pop("warnings", ()) if one != UNKNOWN_OUTPUT]:
+        meta["warnings"] = others
+    if output is not None:
+        return {**result, "output": dict(output), "meta": meta}
+    return {**result, "meta": {**meta, "warnings": [*others, warning]}}
 
 
 def report_late(database: Database, transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -77,8 +104,7 @@ def resolved(
     """Resolve a doubt as a person decided; return the Result and its error's code.
 
     ``meta.resolution`` holds who decided, when, the ``note`` of how they know, the look that shows it (``because``), and the error of the
-    doubt. The provider's request id stays. The output of a success is empty, since the provider's answer is unknown. A failure may be sent
-    again.
+    doubt. The provider's request id stays. A success has no output yet. A failure may be sent again.
     """
     known = dict(entry.result or {"meta": {"invocationId": entry.id}})
     before = known["meta"].get("resolution", {})
@@ -90,7 +116,7 @@ def resolved(
     resolution = {"by": by, "at": iso(at), **{name: value for name, value in about.items() if value is not None}}
     known["meta"] = {**meta, **known["meta"], "resolution": resolution}
     if outcome == "succeeded":
-        return {**known, "status": outcome, "output": {}}, None
+        return {**known, "status": outcome}, None
     error = Unavailable(f"'{entry.action}' did not take effect: it was resolved as failed", hint="It can be sent again.").to_json()
     return {**known, "status": outcome, "error": error | ({"provider": said} if said else {})}, error["code"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.kernel.clock import iso
 from jackfield.kernel.errors import CODES, Rejected
 from jackfield_store.journal.entry import EVIDENCE
-from jackfield_store.journal.resolving import resolved
+from jackfield_store.journal.resolving import resolved, with_output
 
 if TYPE_CHECKING:
     from jackfield.invocation.entry import Entry
@@ -23,46 +23,53 @@ def settled(
     at: float,
     evidence: Mapping[str, Any],
     output: Mapping[str, Any] | None,
-    record: Mapping[str, Any] | None = None,
+    refusal: Mapping[str, Any] | None = None,
 ) -> tuple[dict[str, Any], str | None]:
-    """Settle a doubt by evidence; return the Result and its error's code. ``output`` is what the look has declared and found, ``record``
-    the provider's own of a request that it has refused."""
+    """Settle a doubt by evidence; return the Result and its error's code. ``output`` is what the look has declared and found,
+    ``refusal`` the provider's own record of a request that it has refused, or the error of a thing that has failed."""
     outcome: Any = _OUTCOMES[verdict]
     result, code = resolved(entry, outcome, EVIDENCE, at)
     meta = {**result["meta"], "resolution": {**result["meta"]["resolution"], "evidence": dict(evidence)}}
     if outcome == "succeeded":
-        if output is None:
-            meta["warnings"] = [*meta.get("warnings", ()), UNKNOWN_OUTPUT]
-        return {**result, "output": dict(output or {}), "meta": meta}, code
-    if record is not None:
-        return _refused(entry, {**result, "meta": meta}, record)
+        return with_output({**result, "meta": meta}, output, UNKNOWN_OUTPUT), code
+    if verdict == "refused":
+        return _refused(entry, {**result, "meta": meta}, refusal or {})
     error = {**result["error"], "message": f"'{entry.action}' did not take effect: the provider has no trace of it"}
     return {**result, "error": error, "meta": meta}, code
 
 
-def _refused(entry: Entry, result: Mapping[str, Any], record: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
-    kind = CODES.get(str(record["refused"]), Rejected)
-    said = {**result["error"].get("provider", {}), "code": str(record["error"])}
-    message = f"'{entry.action}' did not take effect: the provider has refused it, as its own log says ({record['error']})"
-    error = {**kind(message, hint="Nothing was done; the key is free.").to_json(), "provider": said}
-    return {**result, "error": error}, kind.code
+def _refused(entry: Entry, result: Mapping[str, Any], refusal: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    kind = CODES.get(str(refusal.get("refused")), Rejected)
+    told = {name: str(refusal[by]) for name, by in (("code", "error"), ("message", "message")) if refusal.get(by) is not None}
+    said = {**result["error"].get("provider", {}), **told}
+    about = ": ".join(told.values())
+    if refusal.get("exists"):
+        message = f"'{entry.action}' has failed, as what it has made at the provider says{f' ({about})' if about else ''}"
+        error = kind(message, hint="The key is free. What it has made is still there: compare it before you repeat the call.").to_json()
+    else:
+        message = f"'{entry.action}' did not take effect: the provider has refused it, as its own log says ({about})"
+        error = kind(message, hint="Nothing was done; the key is free.").to_json()
+    return {**result, "error": {**error, **({"provider": said} if said else {})}}, kind.code
 
 
 def confirmed(entry: Entry, evidence: Mapping[str, Any], output: Mapping[str, Any]) -> dict[str, Any]:
     """Return the Result of a success that a person has told of, with the output and the evidence that are known by now."""
     known = dict(entry.result or {})
     meta = dict(known.get("meta", {}))
-    return {**known, "output": dict(output), "meta": {**meta, "resolution": {**meta.get("resolution", {}), "evidence": dict(evidence)}}}
+    told = {**known, "meta": {**meta, "resolution": {**meta.get("resolution", {}), "evidence": dict(evidence)}}}
+    return with_output(told, output, UNKNOWN_OUTPUT)
 
 
 def contradicts(entry: Entry, verdict: str) -> bool:
-    """Return whether a verdict is another outcome than the one that was decided."""
-    return entry.resolved_by is not None and _OUTCOMES[verdict] != entry.status
+    """Return whether a verdict is another outcome than the one that was decided: by a person, by evidence, or by the call's own late
+    answer."""
+    return entry.status in _OUTCOMES.values() and _OUTCOMES[verdict] != entry.status
 
 
 def contradicted(entry: Entry, at: float, evidence: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the Result of a resolved entry, with the evidence that contradicts the resolution."""
+    """Return the Result of a decided entry, with the evidence that contradicts the decision."""
     known = dict(entry.result or {})
     meta = dict(known.get("meta", {}))
-    resolution = {**meta.get("resolution", {}), "contradictedBy": {"at": iso(at), **evidence}}
+    answered = {"by": "answer", "at": iso(entry.corrected_at or entry.settled_at or at)}
+    resolution = {**meta.get("resolution", answered), "contradictedBy": {"at": iso(at), **evidence}}
     return {**known, "meta": {**meta, "resolution": resolution}}

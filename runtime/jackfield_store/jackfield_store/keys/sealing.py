@@ -46,12 +46,12 @@ def seal(aead: AESGCM, key_id: str, place: tuple[str, ...], plaintext: bytes) ->
     return header + aead.encrypt(header[-_NONCE:], plaintext, _context(header, place))
 
 
-def key_id_of(sealed: bytes) -> str:
-    """Return the id of the data key that ``sealed`` needs.
+def key_id_of(sealed: bytes | memoryview | object) -> str:
+    """Return the id of the data key that ``sealed`` needs. It may be anything that a damaged row holds.
 
     :raises SealBroken: if it is no sealed value.
     """
-    if len(sealed) < _HEADER.size + _TAG or sealed[0] != _VERSION:
+    if not isinstance(sealed, bytes | bytearray | memoryview) or len(sealed) < _HEADER.size + _TAG or sealed[0] != _VERSION:
         raise broken()
     return bytes(sealed[1:9]).hex()
 

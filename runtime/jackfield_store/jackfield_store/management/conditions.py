@@ -55,7 +55,7 @@ SAID: Mapping[str, str] = {
     "busy": "all connections to the database are in use",
     "damaged": "the database is damaged",
     "database": "the database cannot be used",
-    "broker": "the broker of queued invocations does not answer",
+    "broker": "the broker of queued invocations cannot be used",
     "clock": "the clock of this process differs from the database's",
     "workspaces": "some workspaces are not served",
     "went_back": "the database went back to an earlier state",
@@ -139,6 +139,7 @@ def examine(
         stage("key_service" if storage.asks_key_services else "silent")
         fault, told = key_state(storage)
         stage("broker")
+        step = "broker"
         warnings += [Finding(kind, text) for kind, text in (("key_service", told), ("broker", broker())) if text is not None]
     except JackfieldError as error:
         return Condition(_of_error(error, step))

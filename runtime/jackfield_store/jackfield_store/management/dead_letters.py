@@ -8,7 +8,7 @@ from jackfield.callers import Authorizer, Request
 from jackfield.callers.actor import Actor
 from jackfield.invocation.entry import Entry
 from jackfield.kernel.clock import Clock
-from jackfield.pipe.unstored import approval_required
+from jackfield.pipe.call_rules import approval_required
 from jackfield_store.access import Audit
 from jackfield_store.database import Transaction
 from jackfield_store.journal.dead_letters import DeadLetters, Redriven

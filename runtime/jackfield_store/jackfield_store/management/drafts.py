@@ -17,7 +17,7 @@ from jackfield.kernel.errors import Detail, InvalidConnection
 from jackfield.kernel.pointers import child, names
 from jackfield.kernel.secrecy import SecretHolder
 from jackfield.manifest.manifest import OAUTH_CLIENT
-from jackfield.pipe.admit import Target, check_values
+from jackfield.pipe.admit import Target, check_values, is_blank
 from jackfield.redaction.marks import is_reference, masked
 from jackfield_store.connections.connection_rows import PLACEHOLDER, Draft, refuse_large, secret_places
 
@@ -182,7 +182,7 @@ class Drafter:
         completed, made, chosen = dict(values), [], []
         for field in generated_fields(kind.schema):
             before = old.values.get(field) if old is not None else None
-            if _is_blank(values.get(field)):
+            if values.get(field) is None or is_blank(values[field]):
                 completed[field] = before if before is not None else generate()
                 made += [field] if before is None else []
             elif values[field] != before and not self._may_choose(provenance):
@@ -195,10 +195,6 @@ class Drafter:
         if provenance.own_external_id is not None:
             return provenance.own_external_id
         return provenance.origin == "operator" or self._access().own_external_id
-
-
-def _is_blank(value: object) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def _origin(provenance: Provenance, given: Mapping[str, Any], accepted: Mapping[str, Any], old: NamedConnection | None) -> Origin:

@@ -16,6 +16,7 @@ from jackfield.connections.audience import audience_of
 from jackfield.connections.grant_formats import MEMBERS, ForeignGrant, grant_reader
 from jackfield.connections.provenance import Provenance
 from jackfield.connections.secret_references import reference_paths
+from jackfield.kernel.clock import written
 from jackfield.kernel.dataclass import dataclass, field
 from jackfield.kernel.errors import Detail, InvalidConnection, JackfieldError
 from jackfield.kernel.frames import bordered
@@ -292,7 +293,7 @@ def _is_metadata(value: object) -> bool:
 def _moment(value: object) -> float | None:
     try:
         found = datetime.fromisoformat(value) if isinstance(value, str) else None
-        return None if found is None or found.tzinfo is None else found.timestamp()
+        return None if found is None or found.tzinfo is None else written(found)
     except (ValueError, OverflowError):
         return None
 

@@ -12,6 +12,7 @@ from jackfield.connections.named_connection import NAME, NAME_EXPECTED, Origin
 from jackfield.connections.oauth_clients import DESTINATIONS, ENDPOINTS, SECRETS, VALUES
 from jackfield.kernel.clock import iso
 from jackfield.kernel.errors import Detail, InvalidInvocation, NotAllowed
+from jackfield.kernel.hidden import trimmed
 from jackfield.kernel.hints import NextStep
 from jackfield.kernel.pointers import pointer
 from jackfield_store.access import DEFAULT, Audit
@@ -187,6 +188,7 @@ def _checked(server: object, values: object, faults: list[Detail]) -> dict[str, 
     found = dict(values) if isinstance(values, Mapping) else {}
     if isinstance(found.get("scopes"), str):
         found["scopes"] = found["scopes"].split()
+    found = {name: trimmed(value) if isinstance(value, str) else value for name, value in found.items()}
     faults += [*_server_faults(server), *_value_faults(found)]
     if faults:
         count = "1 member of the OAuth client is" if len(faults) == 1 else f"{len(faults)} members of the OAuth client are"
@@ -205,9 +207,9 @@ def _server_faults(server: object) -> Iterator[Detail]:
 
 
 def _value_faults(values: Mapping[str, Any]) -> Iterator[Detail]:
-    if "clientId" not in values:
-        yield Detail("/values/clientId", "is required", "required")
-    for name, value in values.items():
+    blank = [name for name, value in {"clientId": "", **values}.items() if value == ""]
+    yield from (Detail(pointer("values", str(name)), "is required", "required") for name in blank)
+    for name, value in ((name, value) for name, value in values.items() if value != ""):
         place = pointer("values", str(name))
         if name not in VALUES:
             yield Detail(place, "is not a value of an OAuth client", "additionalProperties")
@@ -217,7 +219,7 @@ def _value_faults(values: Mapping[str, Any]) -> Iterator[Detail]:
         elif name == "tokenParameters":
             if not isinstance(value, Mapping) or not all(isinstance(one, str) for one in value.values()):
                 yield Detail(place, "must be an object of strings", "type")
-        elif not isinstance(value, str) or not value.strip() or len(value) > _LONGEST:
+        elif not isinstance(value, str) or len(value) > _LONGEST:
             yield Detail(place, f"must be a text of at most {_LONGEST:,} characters; no reference to a secret elsewhere", "type")
         elif name in (*ENDPOINTS, "proxy") and not _is_url(value):
             yield Detail(place, "must be an http or https URL with a host, without a user", "format")

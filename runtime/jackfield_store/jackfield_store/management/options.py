@@ -68,14 +68,14 @@ def choices(
         return [option.to_json() for option in found.choices(client, given.value)]
 
     fetch = partial(over_connection, stages, manifest, connector, stored, call, listed, "the choices could not be fetched")
-    if not stages.must_judge:
+    if not stages.policies.must_judge:
         return fetch()
     schema = {} if found.action is None else manifest.actions[found.action].inputs
     about = {
         "connector": manifest.key, "connectorVersion": manifest.version, "action": found.action or source, "optionSource": source,
         "connection": stored.name, "connectionType": stored.type, "inputs": masked(schema, given.value) if schema else {},
     }  # fmt: skip
-    return stages.judged_choices(caller, about, fetch)
+    return stages.policies.judged_choices(caller, about, fetch)
 
 
 def _missing(manifest: Manifest, source: str, inputs: Mapping[str, Any]) -> list[str]:

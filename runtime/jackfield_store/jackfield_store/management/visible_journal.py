@@ -81,14 +81,25 @@ class SeenJournal:
         return {"invocationId": identifier, **with_curl(found)}
 
     def resolve(
-        self, identifier: str, outcome: Literal["succeeded", "failed"], by: str, note: str = "", because: int | None = None
+        self,
+        identifier: str,
+        outcome: Literal["succeeded", "failed"],
+        by: str,
+        note: str = "",
+        because: int | None = None,
+        output: Mapping[str, Any] | None = None,
     ) -> Entry:
-        """Resolve an in-doubt entry with a person's answer, as the journal does.
+        """Resolve an in-doubt entry with a person's answer, as the journal does; ``output`` is that of a success.
 
-        :raises InvalidInvocation: if there is no such visible entry, or it is not in doubt.
+        :raises InvalidInvocation: if there is no such visible entry, it is not in doubt, or it takes no output.
+        :raises InvalidInput: if the output breaks the action's schema.
         """
-        self.find(identifier)
-        return self._shown(self._journal.resolve(identifier, outcome, by, note, because))
+        entry = self.find(identifier)
+        if output is not None:
+            from jackfield_store.management.given_outputs import judged_output  # few give one
+
+            output = judged_output(self._manifest(entry.connector), entry, outcome, output)
+        return self._shown(self._journal.resolve(identifier, outcome, by, note, because, output))
 
     def parts(self, since: float, step: int) -> list[Part] | None:
         """Return the invocations since a time, counted in parts of ``step`` seconds; None if the caller sees a part of the journal only."""

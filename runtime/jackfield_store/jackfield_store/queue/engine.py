@@ -53,7 +53,10 @@ class BrokerEngines(Protocol):
         """
 
     def warning(self, url: str) -> str | None:
-        """Ask a broker for a sign of life, for a second; return what is wrong with it, None if it answers."""
+        """Do with a broker what the queue does, for a second; return what is wrong with one that does not answer, None if all is well.
+
+        :raises Unavailable: if it answers and takes no messages.
+        """
 
     def __call__(
         self, runtimes: RuntimePool, url: str, slots: int, ended: Callable[[Result], None], stopping: Callable[[], bool]
@@ -100,7 +103,10 @@ def check_queue(environment: Mapping[str, str]) -> None:
 
 
 def broker_warning(environment: Mapping[str, str]) -> str | None:
-    """Return what probes say of a broker that does not answer within a second; None if it does, or there is none."""
+    """Return what probes say of a broker that does not answer within a second; None if it does, or there is none.
+
+    :raises Unavailable: if it answers and takes no messages: nothing that is queued runs, until somebody looks after it.
+    """
     url = queue_url(environment)
     return None if url is None else _broker_engines(environment).warning(url)
 

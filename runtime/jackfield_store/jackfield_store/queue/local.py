@@ -19,6 +19,7 @@ from jackfield.invocation import Result
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.exports import late_hints
 from jackfield.pacing.turn import PostponedError
+from jackfield_store.database.blocked import LOOP_FAULTS
 from jackfield_store.journal import Queue
 from jackfield_store.queue.upkeep import EVERY, SHORTAGES, Upkeep
 
@@ -129,13 +130,11 @@ class LocalEngine:
         return (await self._attempted(lambda: self._claim(queue, room, busy)) or []) if room else []
 
     async def _attempted(self, step: Callable[[], T]) -> T | None:
-        """Run a step of the queue in a thread; after a pause, return None if the database is unavailable or memory or threads ran out."""
+        """Run a step of the queue in a thread. If it fails, whatever the error, return None after a pause: the loop goes on."""
         try:
             return await asyncio.to_thread(step)
-        except JackfieldError as error:
-            self._log_failure(error.message)
-        except (RuntimeError, MemoryError) as error:
-            self._log_failure(type(error).__name__)
+        except LOOP_FAULTS as error:  # what nobody has foreseen, too, must not end the loop
+            self._log_failure(error.message if isinstance(error, JackfieldError) else type(error).__name__)
         await asyncio.sleep(_POLL)
         return None
 
@@ -154,7 +153,7 @@ class LocalEngine:
         try:
             runtime = await asyncio.to_thread(self._runtimes.find, claimed.workspace)
             self._ended(await runtime.arun(claimed))
-        except (PostponedError, JackfieldError, RuntimeError, MemoryError) as error:
+        except (PostponedError, *LOOP_FAULTS) as error:  # each of them ends the claim
             failure = error
             if isinstance(failure, SHORTAGES):
                 await asyncio.sleep(EVERY)

@@ -53,8 +53,9 @@ class Upkeep:
             _LOG.error("the queued invocation %s %s: %s", claimed.id, _OUTCOMES[given], type(error).__name__)
             if given is False:
                 self._runtimes.leave(claimed)
-        elif isinstance(error, JackfieldError):
-            _LOG.error("the queued invocation %s cannot be run: %s", claimed.id, error.message)
+        else:
+            told = error.message if isinstance(error, JackfieldError) else f"an unexpected {type(error).__name__}"
+            _LOG.error("the queued invocation %s cannot be run: %s", claimed.id, told)
             given_up = Internal(
                 f"the queued invocation {claimed.id} cannot be read; it was not sent", hint="See the worker's log for the reason."
             )

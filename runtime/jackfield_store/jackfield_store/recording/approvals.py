@@ -20,9 +20,10 @@ from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import Cancelled, InDoubt, Internal
 from jackfield.kernel.exact import exact_json, read_float
 from jackfield.kernel.hints import NextStep
+from jackfield.pipe.call_rules import approval_required
 from jackfield.pipe.open import named_hosts
 from jackfield.pipe.settle import failed
-from jackfield.pipe.unstored import approval_required, required
+from jackfield.pipe.unstored import required
 from jackfield.redaction.marks import MASK, masked
 from jackfield_store.journal.abandoned import expired
 from jackfield_store.journal.approvals import LASTS, ApprovalRows
@@ -68,7 +69,7 @@ def refuse_unfit(pipeline: Pipe, run: Run) -> None:
     elif plan is not None and plan.action.hands_out:
         reason = "its output is credentials, which are shown to a caller that waits and to nobody later"
     if reason is not None:
-        raise approval_required(run.asks or "", reason)
+        raise approval_required(run.terms.asks or "", reason)
 
 
 def approval_of(pipeline: Pipe, body: Mapping[str, Any], run: Run) -> tuple[AskedApproval, Mapping[str, Any]]:
@@ -78,11 +79,12 @@ def approval_of(pipeline: Pipe, body: Mapping[str, Any], run: Run) -> tuple[Aske
     until = journal.time.now() + LASTS
     expires_at = until if run.invocation.not_after is None else min(until, run.invocation.not_after)
     twin = None
-    if run.joins and run.invocation.idempotency_key is None and not run.invocation.repeat and caller.identity is not None:
+    if run.terms.joins and run.invocation.idempotency_key is None and not run.invocation.repeat and caller.identity is not None:
         facts = {name: value for name, value in known.items() if name != "digest"}
         twin = journal.fingerprint({"caller": [*caller.identity], **facts, "inputs": body.get("inputs")})
     requester = {"caller": caller.name, "token": caller.token, "remote": caller.remote}
-    return AskedApproval(run.asks or "", requester, expires_at, twin), {**known, "expiresAt": expires_at}
+    requester |= {} if caller.told is None else {"how": caller.told}
+    return AskedApproval(run.terms.asks or "", requester, expires_at, twin), {**known, "expiresAt": expires_at}
 
 
 def displayed(run: Run, asked: AskedApproval, effective: Mapping[str, Any], source: Mapping[str, Any]) -> dict[str, Any]:
@@ -196,7 +198,7 @@ def require_approved(pipeline: Pipe, given: Any, run: Run) -> None:
     """
     known = None if run.claimed is None else run.claimed.approval
     if known is None:
-        raise approval_required(run.asks or "", "it was queued before that rule: invoke it again")
+        raise approval_required(run.terms.asks or "", "it was queued before that rule: invoke it again")
     found = changed(known, shown(pipeline, given, run, known))
     if found is not None:
         raise cancelled(run, f"{found} has changed since it was approved", "Call again to ask once more.")
@@ -270,5 +272,5 @@ async def waiting_twin(journal: Journal, twin: str, run: Run) -> Result | None:
 
     found: Result | None = await run.waiter.ask(step)
     if found is not None and run.record is not None:
-        run.record.is_left = True  # type: ignore[attr-defined]  # the journal's own
+        run.record.leave()  # type: ignore[attr-defined]  # the journal's own
     return found

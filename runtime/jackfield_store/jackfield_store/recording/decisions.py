@@ -61,6 +61,16 @@ class ApprovalClosed(InvalidInvocation):
     http_status = 409
 
 
+class ApprovalChanged(InvalidInvocation):
+    """The call is another one than the digest that came with a decision says; nothing was decided."""
+
+    http_status = 412
+    problem = "version_conflict"
+
+    def __init__(self) -> None:
+        super().__init__("the call has another digest: it is not the one that was shown", hint=NextStep("approvals"))
+
+
 class ApprovalSpoiled(ApprovalClosed):
     """The call is not what was shown any more, and is cancelled."""
 
@@ -109,10 +119,11 @@ class Approvals:
             return None
         return self._about(row)
 
-    def approve(self, identifier: str, why: str = "") -> dict[str, Any]:
-        """Approve a call: the workers begin it.
+    def approve(self, identifier: str, why: str = "", digest: str = "") -> dict[str, Any]:
+        """Approve a call: the workers begin it. ``digest`` is that of what was shown, if no other call is to be approved.
 
         :raises UnknownApproval: if there is none that the caller may see.
+        :raises ApprovalChanged: if the call has another digest.
         :raises NotAllowed: if the caller's token may not approve, the call is its own, or a token's that it created.
         :raises ApprovalSpoiled: if it is not what was shown any more; it is cancelled.
         :raises ApprovalClosed: if it does not wait any more.
@@ -121,6 +132,7 @@ class Approvals:
         stored = self._open_call(row)
         self._refuse_own(stored)
         known = stored["approval"]
+        _require_same(known, digest)
         if (reason := self._spoiled(row, stored, known)) is not None:
             self._end(row, "cancelled", reason)
             raise ApprovalSpoiled(reason)
@@ -162,15 +174,18 @@ class Approvals:
         except JackfieldError:  # its own page says so
             return None
 
-    def decline(self, identifier: str, why: str = "") -> dict[str, Any]:
-        """Decline a call: it ends as cancelled, nothing is sent, and its key is free.
+    def decline(self, identifier: str, why: str = "", digest: str = "") -> dict[str, Any]:
+        """Decline a call: it ends as cancelled, nothing is sent, and its key is free. ``digest`` is as for ``approve``.
 
         :raises UnknownApproval: if there is none that the caller may see.
+        :raises ApprovalChanged: if the call has another digest.
         :raises NotAllowed: if the caller's token may not approve.
         :raises ApprovalClosed: if it does not wait any more.
         """
         row = self._open(identifier, why)
-        self._end(row, "declined", why, inputs=self._recorded(row, self._open_call(row)))
+        stored = self._open_call(row)
+        _require_same(stored["approval"], digest)
+        self._end(row, "declined", why, inputs=self._recorded(row, stored))
         return self.show(identifier)
 
     @property
@@ -369,6 +384,11 @@ class Approvals:
                 audit.append(transaction, f"approval.{status}", f"invocation:{row.id}", about)
         except NotWaitingError:
             raise self._closed(self._find_row(row.id)) from None
+
+
+def _require_same(known: Mapping[str, Any], digest: str) -> None:
+    if digest and digest != known["digest"]:
+        raise ApprovalChanged
 
 
 def _object(text: Any) -> Any:

@@ -33,6 +33,7 @@ from jackfield_store.recording.jobs import connection_id, waited_by
 from jackfield_store.recording.queueing import queued as queued_once
 from jackfield_store.recording.record import Record
 from jackfield_store.recording.replays import replay_of
+from jackfield_store.recording.settling import settled
 
 if TYPE_CHECKING:
     from jackfield.callers import Caller
@@ -62,7 +63,7 @@ async def enqueue(pipeline: Pipe, given: RawInvocation, run: Run, on_queued: OnQ
     if on_queued is not None:
         found.queue_with(partial(_both, found.draft.in_transaction, partial(_named, on_queued, found.draft.id)))
     with within(found.remaining):
-        replayed = await queued_once(found, run.limits.get(limit_of(found.draft)))
+        replayed = await queued_once(found, run.terms.limits.get(limit_of(found.draft)))
     if replayed is not None:
         return await _replayed(pipeline, run, replayed)
     return run.meta.invocation_id if found.draft.approval is None else waiting(pipeline, found.draft.id)
@@ -70,9 +71,9 @@ async def enqueue(pipeline: Pipe, given: RawInvocation, run: Run, on_queued: OnQ
 
 async def _replayed(pipeline: Pipe, run: Run, result: Result) -> Result:
     """Return the Result of an earlier call as its caller may see and wait for it."""
-    result = await pipeline.judged(run, result) if pipeline.judges else result
-    if result.status == "in_doubt" and run.settle == "on":
-        return await pipeline.recording.settled(pipeline, run, result)
+    result = await pipeline.policies.judged(run, result)
+    if result.status == "in_doubt" and run.terms.settle == "on":
+        return await settled(pipeline, run, result)
     return waited_by(pipeline, result)
 
 
@@ -99,10 +100,10 @@ async def asked(pipeline: Pipe, given: RawInvocation, run: Run) -> Result | None
     refuse_unfit(pipeline, run)
     body = pipeline.plans.read(given, run)
     await put_by(pipeline, {name: value for name, value in body.items() if name not in _OF_ANSWERS}, run, record)
-    replayed = await queued_once(record, run.limits.get(WAITING))
+    replayed = await queued_once(record, run.terms.limits.get(WAITING))
     if replayed is not None:
         return waited_by(pipeline, replayed)
-    record.is_left = True
+    record.leave()
     return waiting(pipeline, record.draft.id)
 
 
@@ -152,12 +153,12 @@ async def _prepared(
         record: Record = await drafted(invocation, run, journal, pipeline.dependencies)
         run.record = record
         await pipeline.plans.find(invocation, run)
-        if pipeline.judges or pipeline.access.lacks_policy:
-            await pipeline.judge(run)
+        if pipeline.policies.must_judge:
+            await pipeline.policies.judge(run)
         replayed = None if replay is None else await replay(record)
         if replayed is not None:
             return replayed
-        if run.asks is not None and not invocation.dry_run:
+        if run.terms.asks is not None and not invocation.dry_run:
             refuse_unfit(pipeline, run)
         await put_by(pipeline, body, run, record)
     run.release()
@@ -191,7 +192,7 @@ async def put_by(pipeline: Pipe, body: Any, run: Run, record: Record) -> None:
     body, stored = await stow(run.waiter, body, run.inputs, schema, files, workspace, caller.name)
     held = holding(workspace, {*named, *stored}, run.meta.invocation_id)
     request = {"invocation": dict(body), "fingerprint": record.draft.fingerprint, **connection_id(plan), **caller.to_json()}
-    if run.asks is not None and not run.invocation.dry_run:
+    if run.terms.asks is not None and not run.invocation.dry_run:
         wanted, known = await run.waiter.ask(partial(approval_of, pipeline, body, run))
         request["approval"] = {**known, "shown": displayed(run, wanted, effective, body["inputs"] if stored else inputs)}
         wanted = sealed_about(journal, record.draft, wanted, request["approval"])
@@ -214,7 +215,7 @@ def enqueue_many(pipeline: Pipe, given: Iterable[RawInvocation], caller: Caller,
     invocation while it is open, else its Result. Those beyond the workspace's limit of invocations that wait are refused.
     """
     whole: Any = pipeline
-    admitting = replace(whole, plugins=_UntilAway(whole.plugins)) if pipeline.judges else pipeline
+    admitting = replace(whole, policies=whole.policies.over(_UntilAway(whole.plugins))) if pipeline.policies.is_on else pipeline
     found = [_admitted(admitting, item, caller, waiter) for item in given]
     records = [item for item in found if not isinstance(item, Result)]
     limits = pipeline.dependencies.files.storage.limits
@@ -255,7 +256,7 @@ def _seen(pipeline: Pipe, item: Record | Result, outcome: Enqueued | Result) -> 
         return outcome
     if outcome.meta.replayed:
         return run_in_thread(_replayed(pipeline, item.run, outcome))
-    return run_in_thread(pipeline.judged(item.run, outcome)) if pipeline.judges else outcome
+    return run_in_thread(pipeline.policies.judged(item.run, outcome))
 
 
 def _admitted(pipeline: Pipe, given: RawInvocation, caller: Caller, waiter: Waiter) -> Record | Result:

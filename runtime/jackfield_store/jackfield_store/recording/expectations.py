@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from jackfield.connector.evidence import EventEvidence, Look, RecordEvidence, is_placeholder, placeholders, places_marker, stamped
+from jackfield.connector.evidence import KEY, EventEvidence, Look, RecordEvidence, is_placeholder, placeholders, places_marker, stamped
 from jackfield.connector.given_evidence import GivenEvidence
 from jackfield.kernel.clock import iso
 from jackfield.kernel.dataclass import replace
@@ -24,6 +24,7 @@ from jackfield_store.recording.sealing import marker_of
 if TYPE_CHECKING:
     from jackfield.connector import Action
     from jackfield.connector.evidence import Evidence
+    from jackfield.connector.proofs import Canary, When
     from jackfield.invocation import Result
     from jackfield.invocation.entry import Draft
     from jackfield.pipe.record import Barred
@@ -38,6 +39,8 @@ MARGIN = 60.0
 _LONGEST_SIMILAR = 1024
 _EVENT_LOOKS = (2.0, 60.0)
 """Seconds after a doubt at which the events are read that have overtaken it. Those that come later make it due by themselves."""
+UNDECIDED = "undecided"
+"""Member of what a thing must say where that is declared for other inputs than those of the call: nothing that it says is a verdict."""
 _LITERAL = "$value"
 """Stands for a value that is no placeholder, whatever it looks like, until the look is made."""
 OF_HOST = "host"
@@ -93,6 +96,7 @@ class Expectation:
             now = journal.time.stamp()
             facts = self._facts
             facts |= {"markers": [*evidence.markers.values()], "partial": bool(evidence.done), "until": now + MARGIN}
+            facts["one"] = facts.get("one", False) or evidence.tried == 1
             if not facts["markers"] and not is_kept:
                 return end
             first = min(look["looks"][0] for look in facts["looks"])
@@ -145,16 +149,19 @@ def expected(
         return Expectation(journal, run, draft, by_events, is_kept=False) if places else None
     now = journal.time.stamp()
     shown = masked(plan.action.inputs, inputs) if any(isinstance(look, Look) and look.similar for look in looks) else inputs
-    known = {"inputs": inputs, "shown": shown, "key": run.invocation.idempotency_key or draft.id, "from": now - MARGIN, "until": None}
+    key = run.invocation.idempotency_key
+    known = {"inputs": inputs, "shown": shown, "key": key or draft.id, "byCaller": key is not None, "from": now - MARGIN, "until": None}
     found, is_given = list[dict[str, Any]](), False
     for look in looks:
         rows = [row for one in look.of(inputs) if (row := _row(one, known, places=places)) is not None]
         if isinstance(look, GivenEvidence):
-            rows, is_given = [_given(row, barred) for row in rows], is_given or bool(rows)
+            rows, is_given = [_given(row, barred, look.within) for row in rows], is_given or bool(rows)
         found += rows
     if not found:
         return None
     facts = _facts(journal, plan, draft, found, now, is_shared=is_shared)
+    if is_shared and code.idempotent_by == "key":
+        facts["one"] = True  # to the provider, by its own key: one of a caller's is known to the caller alone
     if any("absentAfter" in row for row in found):
         facts["credentials"] = credentials_of(journal, run.attempts)
     is_kept = any("trigger" not in row for row in found)
@@ -220,10 +227,11 @@ def _row_of_events(look: EventEvidence) -> dict[str, Any]:
     return {"key": look.key, "trigger": look.trigger, "looks": [*_EVENT_LOOKS]}
 
 
-def _given(row: dict[str, Any], barred: Barred) -> dict[str, Any]:
-    """Return a look that the caller has given: it is made in his name, and never if his rules do not let him make it now."""
+def _given(row: dict[str, Any], barred: Barred, within: str) -> dict[str, Any]:
+    """Return a look that the caller has given: it is made in his name, and never if his rules do not let him make it now. The thing that he
+    asks for is ``within`` the answer."""
     why = barred(row["action"])
-    return {**row, "given": True, **({} if why is None else {"barred": why})}
+    return {**row, "given": True, **({} if "each" in row else {"within": within}), **({} if why is None else {"barred": why})}
 
 
 def _row(look: Evidence, known: Mapping[str, Any], *, places: bool) -> dict[str, Any] | None:
@@ -236,6 +244,12 @@ def _row(look: Evidence, known: Mapping[str, Any], *, places: bool) -> dict[str,
         return None if about is None else {**row, "about": dict(about)}
     if not isinstance(look, Look):
         raise TypeError(f"nobody knows how to look for {type(look).__name__}")
+    compared = {*placeholders([look.match, look.contains])}
+    sent_key, own_key = (
+        known["key"],
+        "$key" in placeholders(look.inputs),
+    )  # it stays apart, so that a look can ask for a key that nobody has
+    known = {**known, "key": dict(KEY)} if own_key else known
     try:
         inputs = filled(look.inputs, known)
         match, contains = ([[at, filled(value, known)] for at, value in rows.items()] for rows in (look.match, look.contains))
@@ -246,8 +260,28 @@ def _row(look: Evidence, known: Mapping[str, Any], *, places: bool) -> dict[str,
         return None
     members = {"key": look.key, "action": look.action, "inputs": inputs, "match": match, "contains": contains or None,
                "each": look.each, "output": look.output, "looks": [*look.looks], "absentAfter": look.absent_after,
-               "similar": similar, "link": look.link}  # fmt: skip
+               "similar": similar, "link": look.link, "when": _when(look.when, known["inputs"]),
+               "canary": _canary(look.canary, known),
+               "absent": None if look.absent is None else look.absent.to_json(), "id": look.id if look.id != "/id" else None,
+               "sentKey": sent_key if own_key else None,
+               "reusable": (known["byCaller"] and "$marker" not in compared) or None}  # fmt: skip
     return {name: value for name, value in members.items() if value is not None}
+
+
+def _when(rows: Sequence[When], inputs: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what a thing must say after a call with these inputs; ``UNDECIDED`` if no row is for them, None if nothing is declared."""
+    found = next((row for row in rows if row.counts(inputs)), None)
+    if found is None:
+        return {UNDECIDED: True} if rows else None
+    return {name: value for name, value in found.to_json().items() if name != "if"}
+
+
+def _canary(canary: Canary | None, known: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the read that must succeed beside a missing thing; None if there is none for this call."""
+    try:
+        return None if canary is None else {"action": canary.action, "inputs": filled(canary.inputs, known)}
+    except LookupError:
+        return None
 
 
 def _similar(look: Look, known: Mapping[str, Any]) -> list[list[Any]] | None:

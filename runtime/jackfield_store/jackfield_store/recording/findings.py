@@ -32,6 +32,11 @@ class Finding:
     """What was sent of that by which a similar thing was found."""
     shown: Mapping[str, str] = field(default_factory=dict)
     """Beginning of ``item``, without its secrets."""
+    refusal: Mapping[str, Any] | None = None
+    """Error of a request that was refused, or of a thing that has failed: jackfield's code ``refused``, the provider's ``error`` and
+    ``message``, and whether it ``exists``."""
+    exists: bool = False
+    """True if there is, or was, such a thing, although that proves nothing."""
 
     def to_json(self) -> dict[str, Any]:
         """Return what is kept of it."""

@@ -13,27 +13,25 @@ from jackfield.schema.formats import split_mailboxes
 from jackfield_store.journal.suppressions import Suppressions
 
 if TYPE_CHECKING:
-    from jackfield.pipe.evidence import Dependencies
-    from jackfield.pipe.plan import Plan
-    from jackfield.pipe.run import Run
-    from jackfield_store.access.workspace_access import Storage
+    from jackfield.pipe.call_records import Checked
 
 _SAID = {"bounce": "is suppressed: a message to it bounced", "complaint": "is suppressed: a message to it drew a complaint"}
 
 
-async def refuse_suppressed(plan: Plan, inputs: Mapping[str, Any], run: Run, storage: Storage, dependencies: Dependencies) -> None:
+async def refuse_suppressed(checked: Checked) -> None:
     """Refuse a call whose valid inputs have suppressed recipients, or none where the action declares them: then they cannot be compared.
 
     :raises NotAllowed: with the place of each of these recipients.
     :raises InvalidInput: if the recipients are not in the inputs.
     """
-    places = plan.recipients
+    inputs, places, pipe = checked.inputs, checked.found.plan.recipients, checked.found.pipe
     given = [*_recipients(inputs, places)]
     if places and not given:
         fault = Detail(pointer(places[0][0]), "give the recipients here: the connection's guard compares them with those suppressed")
         raise InvalidInput("1 input is not valid", details=[fault], hint="Nothing was sent.")
-    known = Suppressions(storage.database, storage.vault, dependencies.workspace, dependencies.clock)
-    found = await run.waiter.call(partial(known.among, {name for _, name in given}))
+    storage: Any = pipe.dependencies.files.storage
+    known = Suppressions(storage.database, storage.vault, pipe.workspace, pipe.dependencies.clock)
+    found = await checked.run.waiter.call(partial(known.among, {name for _, name in given}))
     faults = [Detail(path, _SAID[reason]) for path, reason in {path: found[name] for path, name in given if name in found}.items()]
     if faults:
         hint = "Nothing was sent. Send to the others only, or remove the suppression."

@@ -190,7 +190,7 @@ async def polled(pipeline: Pipe, claimed: ClaimedJob, waiter: Waiter, seconds: f
     Return the Result if the job has ended; else it waits for its next poll. This takes its ``timeoutSeconds``, at most ``seconds``.
     """
     journal, run = required(pipeline.journal()), Run(waiter, None, LIBRARY, wait=False, claimed=claimed)
-    found, run.conceals = None, pipeline.judges
+    found, run.conceals = None, pipeline.policies.is_on
     journal.tasks[claimed.id] = 0
     try:
         entry: Entry = await waiter.ask(partial(journal.find, claimed.id))
@@ -309,7 +309,7 @@ class _Poll:
 
     async def _seen(self, result: Result) -> Result:
         """Return a Result as policies let the one who has started the job see it."""
-        return await self.pipeline.judged(self.run, result, self.asker) if self.pipeline.judges else result
+        return await self.pipeline.policies.judged(self.run, result, self.asker)
 
     async def _cancel(self, plan: Plan, cancel: Action | None) -> None:
         """Tell the provider. What refuses it is not asked again, and the poll shows what became of the job.
@@ -344,7 +344,7 @@ class _Poll:
         fraction, text, redactor = progress.get("fraction"), progress.get("text"), self.run.redactor
         if isinstance(fraction, int | float) and math.isfinite(fraction):
             self.fraction = min(1.0, max(0.0, fraction))
-        if text and not self.pipeline.judges:  # no policy is asked about what a job says on its way
+        if text and not self.pipeline.policies.is_on:  # no policy is asked about what a job says on its way
             self.text = (str(text) if redactor is None else redactor.clean(str(text)))[:_MAX_TEXT]
         return bounded(progress.get("retryAfter")) or self._pause()
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _FRESH = 10.0
 """Seconds that the reading of a log may be old when a person looks."""
+_LEFT = 60.0
+"""Least seconds after which a look is due again that was left to another process."""
 _TELLING = frozenset({"matched", "refused", "ambiguous"})
 """Findings by which something is known of the call, so that another one contradicts them."""
 
@@ -26,11 +28,12 @@ class LookLog:
     """Log of the looks of one doubt, as it is kept."""
 
     def __init__(self, doubt: Doubt, now: float) -> None:
-        self._doubt, self._now = doubt, now
+        self._doubt, self.now = doubt, now
         self._looks = [*doubt.log.get("looks", ())]
         self._made = dict(doubt.log.get("made", {}))
         self._absent = dict(doubt.log.get("absent", {}))
         self._ended = bool(doubt.log.get("ended", False))
+        self._seen = bool(doubt.log.get("seen", False))
         self._told = {*doubt.log.get("told", ()), *(one["result"] for one in self._looks)} & _TELLING
         self._again: float | None = None
         self.account: str | None = doubt.log.get("account")
@@ -49,7 +52,7 @@ class LookLog:
         """Return the time that a log must have been read at for the next look at it; None if none is due. ``now`` a person asks."""
         if not now and not (is_open and self.is_due(row)):
             return None
-        due: float = self._now - _FRESH if now else self._doubt.since + row["looks"][self._made.get(row["key"], 0)] * 0.79
+        due: float = self.now - _FRESH if now else self._doubt.since + row["looks"][self._made.get(row["key"], 0)] * 0.79
         known: float = self._doubt.facts.get("known", 0.0)
         return max(due, known)
 
@@ -65,28 +68,38 @@ class LookLog:
     def is_due(self, row: Mapping[str, Any]) -> bool:
         """Return whether the next look at a source is due."""
         made = self._made.get(row["key"], 0)
-        return bool(made < len(row["looks"]) and row["looks"][made] * 0.79 <= self._now - self._doubt.since)
+        return bool(made < len(row["looks"]) and row["looks"][made] * 0.79 <= self.now - self._doubt.since)
 
     def add(self, row: Mapping[str, Any], finding: Finding) -> None:
         """Add what a look has found."""
         key = row["key"]
         number = self._looks[-1].get("number", len(self._looks)) + 1 if self._looks else 1
-        one = {"number": number, "at": self._now, "source": source_of(row), **finding.to_json()}
+        one = {"number": number, "at": self.now, "source": source_of(row), **finding.to_json()}
         self._looks = [*self._looks, one][-SHOWN:]
         self.found = (*self.found, (source_of(row), finding.result))
         self._made[key] = len(row["looks"]) if finding.is_final else self._made.get(key, 0) + 1
         self._told |= {finding.result} & _TELLING
+        self._seen = self._seen or finding.exists
         if not finding.missing:
             self._absent.pop(key, None)
+
+    def leaves(self, row: Mapping[str, Any], finding: Finding) -> None:
+        """Leave a look to another process: it is told once, counts as not made, and is due again, the later the older the doubt is."""
+        last = self._looks[-1] if self._looks else {}
+        if (last.get("result"), last.get("text"), last.get("source")) != (finding.result, finding.text, source_of(row)):
+            made = dict(self._made)
+            self.add(row, finding)
+            self._made = made
+        self.goes_on(max(_LEFT, (self.now - self._doubt.since) / 4))
 
     def agrees(self, finding: Finding) -> bool:
         """Return whether no look at this doubt has ever told something else of the call."""
         return self._told <= {finding.result}
 
     def was_absent(self, row: Mapping[str, Any], before: float) -> bool:
-        """Note that a source lacks the thing now; return whether it did ``before`` a time, with nothing else found since."""
-        first = self._absent.setdefault(row["key"], self._now)
-        return bool(first <= before)
+        """Note that a source lacks the thing now; return whether it did ``before`` a time, with nothing else found since, or ever seen."""
+        first = self._absent.setdefault(row["key"], self.now)
+        return bool(first <= before) and not self._seen
 
     def ends(self) -> None:
         """Let nobody look by himself any more."""
@@ -101,14 +114,16 @@ class LookLog:
     def next(self) -> float | None:
         """Return when the next look is due; None after the last one."""
         left = self.left()
-        if self._again is not None and not self._ended:
-            return self._now + self._again
-        if left is None or self._now - self._doubt.since > MAX_LOOKING:
+        if self.now - self._doubt.since > MAX_LOOKING:
             return None
-        return max(self._now + 1.0, self._doubt.since + spread(left))
+        if self._again is not None and not self._ended:
+            return self.now + self._again
+        if left is None:
+            return None
+        return max(self.now + 1.0, self._doubt.since + spread(left))
 
     def to_json(self) -> dict[str, Any]:
         """Return the log as JSON."""
         found = {"looks": self._looks, "made": self._made, "absent": self._absent, "ended": self._ended or None,
-                 "told": sorted(self._told), "account": self.account}  # fmt: skip
+                 "seen": self._seen, "told": sorted(self._told), "account": self.account}  # fmt: skip
         return {name: value for name, value in found.items() if value}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jackfield.callers import LIBRARY
+from jackfield.connector.proofs import PLAIN, Absent
 from jackfield.kernel.clock import Deadline, within
-from jackfield.kernel.dataclass import replace
-from jackfield.kernel.errors import ApprovalRequired, JackfieldError, NotAllowed, NotFound, Sent
+from jackfield.kernel.dataclass import dataclass, replace
+from jackfield.kernel.errors import ApprovalRequired, JackfieldError, NotAllowed, NotFound, Provider, Sent, Unavailable
 from jackfield.pipe.attempts import Attempts
 from jackfield.pipe.call_rules import NEEDS_APPROVAL
 from jackfield.pipe.check import filled_inputs, typed_inputs
@@ -17,18 +18,33 @@ from jackfield.pipe.policy_steps import Step
 from jackfield.pipe.run import Run
 from jackfield.pipe.waiter import run_in_thread
 from jackfield.redaction.marks import masked
+from jackfield_store.recording.answer_signs import strays
 
 if TYPE_CHECKING:
     from jackfield.callers import Caller
     from jackfield.pipe.plan import Plan
     from jackfield.pipe.recording import Pipe
+    from jackfield.wire.exchanges import Exchange
     from jackfield_store.journal import Journal
     from jackfield_store.journal.doubts import Doubt
 
 _SECONDS, _ROUND = 15.0, 50.0
 """Seconds that one look may take, whatever it reads, and all looks of one round: less than its claim lasts."""
+_GONE = 410
+"""Status that says that a thing was there."""
 _PAGES = 10
 """Pages that one look reads of each marker's list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Answer of a provider that has no such thing. It ``is_proof`` if its evidence has declared it as such an answer, ``was_there`` if it
+    says that the thing is gone. ``seen`` are the requests and answers of the read."""
+
+    is_proof: bool
+    was_there: bool
+    told: str
+    seen: Sequence[Exchange] = ()
 
 
 class LookReads:
@@ -46,6 +62,11 @@ class LookReads:
         self.attempts: Attempts | None = None
         """Attempts of the last read; None before one."""
 
+    @property
+    def seen(self) -> Sequence[Exchange]:
+        """Requests and answers of the last read, as far as it has used HTTP."""
+        return () if self.attempts is None else self.attempts.evidence.exchanges or ()
+
     def begin(self, row: Mapping[str, Any]) -> None:
         """Begin one look: all of its reads share a deadline.
 
@@ -57,18 +78,27 @@ class LookReads:
         if (why := row.get("barred")) is not None:
             raise ApprovalRequired(why) if why == NEEDS_APPROVAL else NotAllowed(why)
 
-    def pages(self, given: Mapping[str, Any], most: int = _PAGES, needs: Mapping[str, Any] | None = None) -> list[Mapping[str, Any]] | None:
+    def pages(
+        self, given: Mapping[str, Any], most: int = _PAGES, needs: Mapping[str, Any] | None = None, absent: Absent = PLAIN
+    ) -> list[Mapping[str, Any]] | Missing:
         """Return at most ``most`` pages of a read: connector, action and inputs are ``given``. A session for it is narrowed to the
-        permissions that it ``needs``, if these are known. None if the provider says that there is no such thing.
+        permissions that it ``needs``, if these are known. If the provider says that there is no such thing, return what it has said:
+        ``absent`` is the answer by which that counts.
 
         :raises JackfieldError: if it fails; a provider may quote the connection's secrets in it, which are masked.
         """
         try:
-            return run_in_thread(self._read(given, most, needs or {}))
-        except NotFound as error:
-            if error.sent is Sent.REFUSED:
-                return None
-            raise  # the connection could not be opened, or another server said so: that says nothing about the thing
+            found = run_in_thread(self._read(given, most, needs or {}))
+        except JackfieldError as error:
+            said = error.provider or Provider()
+            fits = absent.fits(said.http_status, said.code)
+            if error.sent is not Sent.REFUSED or not (fits or isinstance(error, NotFound)):
+                raise  # the connection could not be opened, or nobody knows that the thing's own address said so
+            told = " ".join(str(one) for one in (said.http_status, said.code) if one is not None)
+            return Missing(fits, said.http_status == _GONE, told or error.code, self.seen)
+        if (why := strays(self.seen)) is not None:
+            raise Unavailable(why, sent=Sent.UNKNOWN, repeatable=False)
+        return found
 
     def _giver(self) -> Caller:
         """Return who has given evidence with his call, with his present rights."""
@@ -94,7 +124,7 @@ class LookReads:
         stored = {"invocation": {**given, **over}, "connectionId": (connection or {}).get("id")}
         present = await run.waiter.ask(lambda: pipeline.known.followed(stored))
         plan = await pipeline.plans.find(pipeline.plans.parsed(present, run), run)
-        if run.asks is not None:
+        if run.terms.asks is not None:
             raise ApprovalRequired(NEEDS_APPROVAL)
         self._require_same(plan)
         inputs = await filled_inputs(plan, run, dependencies, pipeline.catalog)
@@ -102,13 +132,16 @@ class LookReads:
             await plan.load(pipeline.catalog, run.waiter)
         values, inputs = await typed_inputs(plan, inputs, run, dependencies)
         target = plan.target
-        if pipeline.must_judge:
+        if pipeline.policies.must_judge:
             name = None if target is None else target.name
-            pipeline.judge_step(Step(self._caller, plan.manifest, name, action=plan.action.key), masked(plan.action.inputs, inputs))
+            pipeline.policies.judge_step(
+                Step(self._caller, plan.manifest, name, action=plan.action.key), masked(plan.action.inputs, inputs)
+            )
         opening = None if target is None else await plan.resolved(target, run, dependencies) if target.refers else plan.opening()
         if opening is not None and needs:
             opening = replace(opening, permissions=needs, narrowed=True)
         self.attempts = attempts = run.attempts = Attempts(run, plan, values, inputs, opening, dependencies)
+        attempts.evidence.exchanges, attempts.evidence.sees_bodies = [], True
         if attempts.declared != "read" or (plan.action.rule_effect == "write" and plan.code.effect_of is None):
             raise NotAllowed(f"'{plan.action.key}' is no read, and a look changes nothing")
         return attempts

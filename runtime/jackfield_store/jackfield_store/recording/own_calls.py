@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import NotAllowed
+from jackfield.kernel.local import account_keys
 from jackfield_store.access import Tokens, UnknownToken
 from jackfield_store.access.platform_tokens import PlatformTokens
 from jackfield_store.access.tokens import OPERATORS
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from jackfield_store.database import Database
     from jackfield_store.keys import Vault
 
+_PROGRAM = "library"
 _UNKNOWN = "operator"
 """Creator of a token that predates the record of which operator has created it."""
 _ELSE = "Let somebody else decide on it."
@@ -44,7 +46,7 @@ def asker_keys(stored: Mapping[str, Any]) -> frozenset[str]:
 
 def joined(caller: Caller, before: Mapping[str, Any]) -> Caller:
     """Return a caller who takes over what another has written, as one of its authors; ``before`` is the other's ``Caller.to_json``."""
-    return replace(caller, authors=tuple(sorted(asker_keys(before) | {*caller.authors})))
+    return replace(caller, authors=tuple(sorted(asker_keys(before) | {*caller.to_json().get("authors", ())})))
 
 
 class OwnCalls:
@@ -59,7 +61,7 @@ class OwnCalls:
 
         :raises NotAllowed: if it is, or if nobody knows any more who has created one of the tokens.
         """
-        askers, own = asker_keys(stored), {approver.key, approver.person}
+        askers, own = asker_keys(stored), {approver.key, approver.person, *(account_keys() if approver.kind == _PROGRAM else ())}
         above = {creator for asker in askers for creator in self._creators(asker)}
         made = {creator for creator in self._creators(approver.key) if _kind(creator) not in (*OPERATORS, _UNKNOWN)}
         for found, why in (

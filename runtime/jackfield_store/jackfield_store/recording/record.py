@@ -24,26 +24,22 @@ from jackfield.redaction.marks import leaves, masked
 from jackfield.redaction.redactor import Redactor
 from jackfield_store.database.faults import UniqueViolation
 from jackfield_store.journal.seen_keys import SeenKeys
+from jackfield_store.recording import states
 from jackfield_store.recording.held_keys import result_of_holder
-from jackfield_store.recording.replays import replay_of
 from jackfield_store.recording.sealing import sealed_exchanges
-from jackfield_store.recording.twins import joined, twin_digest
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from jackfield.connector import Action
-    from jackfield.invocation.claimed import Claimed
     from jackfield.invocation.entry import Draft, Entry
     from jackfield.kernel.clock import Clock
     from jackfield.manifest.manifest import ActionManifest, Manifest
-    from jackfield.pipe.record import Barred
+    from jackfield.pipe.gate import Passing
     from jackfield.pipe.run import Run
     from jackfield_store.database import Transaction
     from jackfield_store.database.units import Unit as Deferred
     from jackfield_store.journal import Journal
     from jackfield_store.journal.journal import Unit
-    from jackfield_store.recording.expectations import Expectation
 
 _LOG = logging.getLogger("jackfield.journal")
 LARGEST_STORED = 256 * 1024
@@ -59,6 +55,10 @@ _REFUSAL_WAIT, _TOLD_WAIT = 0.5, 1.0
 _UNRECORDED = "this outcome could not be recorded yet, and is once the database is back; until then the journal shows it as running"
 
 
+class NotNowError(UniqueViolation):
+    """Raised by statements of a gate that go with a begin, to undo it: the gate does something else first, and it begins again."""
+
+
 class Record:
     """Journal record of one invocation. A queued one (``Run.claimed``) already has its entry and holds its key.
 
@@ -69,42 +69,61 @@ class Record:
     def __init__(self, journal: Journal, draft: Draft, run: Run, clock: Clock) -> None:
         self._journal, self._draft, self._run, self._clock = journal, draft, run, clock
         draft.delivery = run.claimed.delivery if run.claimed is not None else 0
-        self.keeps = self.started = self._is_put_off = False
+        self._state = states.DRAFT if run.claimed is None else states.CLAIMED
+        self._reached = self._state
+        """State before its end."""
+        self._ending: str | None = None
+        """How its end is written, once it has one."""
+        self.keeps = False
         self._wait_until = run.deadline.at if run.wait is True else min(run.deadline.at, clock.monotonic() + run.wait)
         self._put_off: Deferred | None = None
         """Its start, if that goes with the next commit."""
-        self._unbegun = False
-        """True if recording the start failed: a claimed invocation returns to the queue; for another one an entry may still exist."""
-        self.is_left = False
-        """True once the outcome is another entry's, or is left to whoever polls the job."""
         self.references: Sequence[str] = ()
         self.unrecorded: tuple[Mapping[str, Any], ...] = ()
         """Warning for the caller, if his outcome could not be recorded."""
-        self._expectation: Expectation | None = None
-        """Facts for looks, if the call may end in doubt and its action declares evidence."""
+        self.marking: Callable[[int], str] | None = None
+        self.is_undone = False
+        """Its begin was undone by what goes with it, and not by another row."""
+        self._was_put_off = False
+        """The look for its key was put off: if that is held after all, others are looked for first."""
         self._exchanges: tuple[bytes | None] | None = None
         """What was exchanged with the provider, sealed, once the call has ended."""
         self.sees: Callable[[Entry], bool]
         self.fingerprints: Callable[[], None] = lambda: None
 
-    async def replay(self, *, joins: bool = False, puts_off: bool = False) -> Result | None:
-        """Return the recorded Result for the idempotency key, as ``result_of_holder`` does; None if there is none, or no key. With
-        ``puts_off``, one that this process has not seen is looked for only if it is found held at the begin, or if the call ends before it.
+    async def replay(self, *, joins: bool = False) -> Result | None:
+        """Return the recorded Result for the idempotency key, as ``result_of_holder`` does; None if there is none, or no key.
 
         :raises IdempotencyConflict: if the key belongs to another request, or its request still runs after the time to wait.
         """
         key = self._draft.idempotency_key
         if key is None or self._run.claimed is not None:
             return None
-        self._is_put_off = SeenKeys.of(self._journal.database).add(self._journal.workspace, key) and puts_off
-        if self._is_put_off:
-            return None
-        found = await result_of_holder(self, lambda: _seldom()[0], joins=joins)
-        self.is_left = found is not None
+        SeenKeys.of(self._journal.database).add(self._journal.workspace, key)
+        found = await result_of_holder(self, _approvals, joins=joins)
+        if found is not None:
+            self.leave()
+            if self._was_put_off:
+                SeenKeys.of(self._journal.database).found_held()
         return found
 
-    async def _replay_late(self) -> Result | None:
-        """Look late for a key, as the call ends unbegun: no repeat is told why it would be refused, since the first call may have sent."""
+    def put_off_key(self) -> bool:
+        """Put off the look for its key until it begins or ends, if this process has not seen that; return whether it is put off."""
+        if not SeenKeys.of(self._journal.database).add(self._journal.workspace, self._draft.idempotency_key or ""):
+            return False
+        self._on(states.PUT_OFF)
+        self._was_put_off = True
+        return True
+
+    @property
+    def is_unseen(self) -> bool:
+        """True if the look for its key is still to come."""
+        return self._state == states.UNSEEN
+
+    async def replay_late(self) -> Result | None:
+        """Look for a key that was put off, as the call ends unbegun: no repeat is told why it would be refused, since the first call may
+        have sent."""
+        self._on(states.LOOKED_FOR)
         try:
             with within(self._patience(durable=False)):
                 return await self.replay()
@@ -125,99 +144,107 @@ class Record:
             )
         return entry
 
-    async def start(self) -> Result | None:
+    @property
+    def may_meet_another(self) -> bool:
+        """True if another call's row may be in the way of its begin: it has a key, or is a twin. A queued one has its row already."""
+        return self._draft.twin is not None or (self._draft.idempotency_key is not None and self._run.claimed is None)
+
+    async def begin(self) -> bool:
         """Record the invocation as running; for a ``write`` or a request with an idempotency key this is on disk before it is sent.
 
-        :returns: a Result to replay if another caller with the same key was faster, or that of an open twin; else None.
-        :raises IdempotencyConflict: if the twin still runs at this call's deadline.
+        :returns: False if another row has its key, or is its twin.
         :raises Unavailable: if the journal cannot be written; nothing was sent.
         """
         draft, database = self._draft, self._journal.database
         if self._journal.owes or self._journal.keys.services.asked:
             await self._prepare()
         if self._run.claimed is not None:
-            await self._start_claimed()
-            return None
+            await self._begin_claimed()
+            return True
         if draft.effect != "write" and draft.idempotency_key is None:
-            self._put_off, self.started = database.defer(self._journal.starting(draft), _unwritten), True
+            self._put_off = database.defer(self._journal.starting(draft), _unwritten)
+            self._on(states.BEGIN_LAZILY)
             await self._catch_up()
-            return None
-        was_put_off, self._is_put_off = self._is_put_off, False
-        while True:
-            try:
-                self._unbegun = True  # for an interrupt, too
-                await self._run.waiter.record(database, self._begun(self._journal.starting(draft)))
-            except UniqueViolation:
-                self._unbegun = False
-                self._journal.tasks.pop(draft.id, None)
-                if was_put_off:
-                    SeenKeys.of(database).found_held()
-                if (found := await (self.replay() if draft.twin is None else self._joined())) is not None:
-                    return found
-                continue
-            except Unavailable as error:
-                self._unbegun = isinstance(error, CommitUnknown)
-                raise
-            self._unbegun, self.started = False, True
-            return None
+            return True
+        self._on(states.BEGIN)  # before it is tried: for an interrupt, too
+        try:
+            await self._run.waiter.record(database, self._begun(self._journal.starting(draft)))
+        except UniqueViolation as error:
+            self._on(states.KEY_HELD)
+            self.is_undone = isinstance(error, NotNowError)
+            self._journal.tasks.pop(draft.id, None)
+            if self._was_put_off and not self.is_undone:
+                SeenKeys.of(database).found_held()
+            return False
+        except Unavailable as error:
+            self._on(states.UNKNOWN if isinstance(error, CommitUnknown) else states.REFUSED)
+            raise
+        self._on(states.WRITTEN)
+        return True
+
+    def _on(self, event: str) -> str | None:
+        """Change the state by an event; return what is to be written, if that is its end."""
+        after, statement = states.TABLE[self._state, event]
+        self._reached = self._state if after == states.DONE else after
+        self._state = after
+        return statement
+
+    def leave(self) -> None:
+        """Write no outcome: another entry answers the call."""
+        self._on(states.ANSWERED)
+
+    def set_aside(self) -> None:
+        """Leave no row of a call that does not begin, and was counted nowhere."""
+        self._on(states.SET_ASIDE)
+
+    @property
+    def _has_begun(self) -> bool:
+        return self._reached in states.BEGAN
 
     @property
     def wait_left(self) -> float:
         """Seconds for which the caller still waits for an earlier call with its key; none are left if that is not positive."""
         return self._wait_until - self._clock.monotonic()
 
-    @property
-    def marking(self) -> Callable[[int], str] | None:
-        """Maker of the marker of an attempt, or of ``EVERY`` one; None if nobody would look for it."""
-        return None if self._expectation is None else self._expectation.marker
-
-    def expect(self, code: Action, inputs: Mapping[str, Any], barred: Barred, *, is_shared: bool) -> None:
-        """Keep what looks for evidence need, if the call ends in doubt (``jackfield.pipe.record``)."""
-        self._expectation = _seldom()[1].expected(self._journal, self._run, self._draft, code, inputs, barred, is_shared=is_shared)
-
     def _begun(self, unit: Unit) -> Unit:
-        unit, claimed = unit if self._expectation is None else self._expectation.beginning(unit), self._run.claimed
-        if claimed is None or claimed.approval is None:
-            return unit
-        return _seldom()[2].beginning(unit, self._journal, self._clock, claimed, self._draft.effect)  # type: ignore[no-any-return]
+        run = self._run
+        for place in run.points.begin:
+            unit = run.parts[place].begin(unit)
+        return unit
 
-    def pair(self, inputs: Mapping[str, Any]) -> bool:
-        """Let an equal ``write`` of the same caller that is open answer this one, and return whether it may. ``inputs`` are those that take
-        effect."""
-        draft = self._draft
-        if draft.effect == "write" and draft.idempotency_key is None and self._run.claimed is None:
-            draft.twin = twin_digest(self._journal, self._run, inputs)
-        return draft.twin is not None
+    @property
+    def _closing(self) -> Sequence[Passing]:
+        """Parts of gates that take part in the transaction of its end."""
+        return [self._run.parts[place] for place in self._run.points.end]
 
-    async def _joined(self) -> Result | None:
-        entry = await joined(self._journal, self._draft, self._run)
-        self.is_left = entry is not None
-        return None if entry is None else replay_of(entry, is_twin=True)
-
-    async def _start_claimed(self) -> None:
+    async def _begin_claimed(self) -> None:
         """Record a claimed invocation as running, unless it runs here already. Then its claim was lost with a database that went back, and
         was taken once more, with the same owner and delivery. The run that has begun ends it."""
         draft = self._draft
         if self._journal.tasks.get(draft.id) == draft.delivery:
-            self.is_left = True
+            self._on(states.RUNS_HERE)
             raise Cancelled("this process runs the invocation already: the database went back to before it was claimed")
         try:
             begun = await self._run.waiter.record(self._journal.database, self._begun(self._journal.beginning(draft)))
         except JackfieldError:
-            self._unbegun = True
+            self._on(states.REFUSED)
             raise
         if not begun:
+            self._on(states.TAKEN)
             raise await self._run.waiter.ask(lambda: self._journal.not_begun(draft.id))
-        self.started = True
+        self._on(states.WRITTEN)
 
     async def _prepare(self) -> None:
         """Record what is owed, and get the key for the Result: an outcome that cannot be recorded must not come to be."""
         if self._journal.owes:
             await self._run.waiter.ask(self._journal.record_owed)
         if self._journal.keys.services.asked and not self._journal.keys.are_ready():
-            self._unbegun = self._run.claimed is not None
+            is_claimed = self._state == states.CLAIMED
+            if is_claimed:
+                self._on(states.PREPARES)
             await self._run.waiter.call(self._journal.keys.prepare)
-            self._unbegun = False
+            if is_claimed:
+                self._on(states.PREPARED)
 
     async def _catch_up(self) -> None:
         """Wait for a commit if too many are put off."""
@@ -264,20 +291,20 @@ class Record:
                 in_transaction(transaction)
             return store(transaction)
 
-        self.is_left = bool(await run.waiter.record(journal.database, unit))
+        is_stored = bool(await run.waiter.record(journal.database, unit))
+        if is_stored:
+            self._on(states.JOB_STORED)
         journal.tasks.pop(draft.id, None)
-        return self.is_left
+        return is_stored
 
-    async def end(self, result: Result, *, is_last: Callable[[], bool]) -> Result | None:
+    async def end(self, result: Result, *, is_last: Callable[[], bool]) -> None:
         """Record the invocation's outcome: at once if the caller may end its process next, and no other call runs that would share the
-        commit. A failure to do so is logged, since the Result stands. Return what takes its place (``_replay_late``)."""
+        commit. A failure to do so is logged, since the Result stands."""
         if result.meta.dry_run and (result.output is not None or result.meta.request is not None):
             result = replace(result, output=None, meta=replace(result.meta, request=None))  # they have the inputs in them
-        is_over, late = False, None
+        is_over = False
         try:
-            if self._is_put_off and (late := await self._replay_late()) is not None:
-                result = late
-            if not self.is_left:
+            if self._state != states.LEFT:
                 self._draft.undecided = self._run.undecided
                 await self._finish(result)
             if self._run.settles and (is_last() or is_ending()):
@@ -290,14 +317,14 @@ class Record:
         finally:
             if not is_over:
                 self.finish_now(result)
-        return late
 
     async def _finish(self, result: Result) -> None:
         if self._run.attempts is not None and (result.status != "succeeded" or self._run.invocation.trace):
             await self._run.waiter.compute(partial(self._kept, result))
         database, durable = self._journal.database, self._must_be_durable(result)
+        self._ends(result)
         if durable or not self._replaced(result):
-            unit = self._finishing(result)
+            unit = self._finishing(result, self._closing)
             try:
                 if durable:
                     with within(self._patience(durable=True)):
@@ -319,7 +346,7 @@ class Record:
     def _replaced(self, result: Result) -> bool:
         """Record the whole invocation in the place of its start, if no commit has taken that yet."""
         start = self._put_off
-        if start is None or not start.waits:
+        if self._ending != states.REPLACE or start is None or not start.waits:
             return False
         unit = self._recording(result)
         return self._journal.database.replace(start, unit, partial(self._written, unit, result))
@@ -333,16 +360,13 @@ class Record:
 
         The Result stands: a run that has begun must neither return to the queue nor stay open.
         """
-        if self.is_left:
+        if self._state == states.LEFT:
             return
-
-        def unit(transaction: Transaction) -> int:
-            """Build the statements only when they are executed, since building them may be what failed."""
-            return self._finishing(result)(transaction)
 
         for left in reversed(range(_TRIES)):
             try:
-                self._lost(unit, result, error)
+                self._ends(result)
+                self._lost(partial(self._finish_later, result, self._closing), result, error)
             except MemoryError:
                 if not left:
                     raise
@@ -350,13 +374,19 @@ class Record:
             else:
                 return
 
+    def _finish_later(self, result: Result, closing: Sequence[Passing], transaction: Transaction) -> int:
+        """Build the statements only when they are executed, since building them may be what failed. By then the call has let go of the
+        parts of its gates."""
+        return self._finishing(result, closing)(transaction)
+
     def finish_now(self, result: Result) -> None:
         """Record the outcome at once, when the caller is being interrupted and no further step can run."""
-        if self.is_left:
+        if self._state == states.LEFT:
             return
+        self._ends(result)
         try:
             with within(0.0 if self._journal.owes else _INTERRUPTED_WAIT):  # only the first one waits for a lock, not each in turn
-                self._journal.database.record(self._finishing(result))
+                self._journal.database.record(self._finishing(result, self._closing))
         except (JackfieldError, MemoryError, RuntimeError, OSError) as error:
             self.owe(result, error)
 
@@ -365,9 +395,9 @@ class Record:
 
         A run that has begun waits longer than a refusal, and without limit if its caller gets the Result meanwhile.
         """
-        if self.started and not durable:
+        if self._has_begun and not durable:
             return math.inf
-        more = _REFUSAL_WAIT if not self.started else _OUTCOME_WAIT if self._run.claimed is not None else _TOLD_WAIT
+        more = _REFUSAL_WAIT if not self._has_begun else _OUTCOME_WAIT if self._run.claimed is not None else _TOLD_WAIT
         return max(self._run.deadline.remaining(), more)
 
     def _lost(self, unit: Unit, result: Result, error: Exception) -> None:
@@ -375,15 +405,17 @@ class Record:
 
         Otherwise the entry would stay open for as long as this process lives.
         """
-        if self.started or self._unbegun or self._run.claimed is not None:
+        if self._reached in states.THERE or self._run.claimed is not None:
             self._journal.owe(unit)
         with suppress(MemoryError):
             _LOG.error("invocation %s ended as %s, which could not be recorded: %s", self._draft.id, result.status, error)
 
     def finish_interrupted(self, result: Result | None) -> None:
         """Record the outcome of a run that is interrupted. A queued invocation of which nothing was sent returns to the queue."""
+        if self._state in (states.LEFT, states.DONE):
+            return
         if self._run.claimed is not None and (result is None or (result.error is not None and result.error.code == "cancelled")):
-            self._unbegun, self.started = True, False
+            self._ending = self._on(states.NOTHING_SENT)
             self.finish_now(Result("failed", Meta(self._draft.id)))
         elif result is not None:
             self.finish_now(result)
@@ -432,24 +464,26 @@ class Record:
         """Run more statements in the transaction that queues the invocation."""
         self._draft.in_transaction = in_transaction
 
-    def _finishing(self, result: Result) -> Unit:
-        claimed = self._run.claimed
-        if claimed is not None and self._unbegun:
-            return self._returned(claimed, self._journal.giving_back(claimed))
-        if not self.started:
+    def _ends(self, result: Result) -> None:
+        """Choose how its end is written, unless that is chosen: an end that fails is tried again as it was."""
+        if self._state != states.DONE:
+            is_later = self._run.claimed is not None and isinstance(result.error, NotYet)
+            self._ending = self._on(states.NOT_YET if is_later else states.END)
+
+    def _finishing(self, result: Result, closing: Sequence[Passing]) -> Unit:
+        claimed, ending = self._run.claimed, self._ending
+        if claimed is not None and ending == states.GIVE_BACK:
+            return _closed(self._journal.giving_back(claimed), result, closing, back=True)
+        if not self._has_begun:
             self._draft.started_at = None  # a run whose start could not be recorded did not begin
-            if claimed is None:
-                return self._recording(result)
+        if ending == states.WHOLE:
+            return self._recording(result)
         draft, shown = self._draft, self._shown(result)
         unit = self._journal.finishing(draft, shown, self._log, draft.inputs, draft.delivery, self.references, self._kept(result))
-        if self._expectation is not None:
-            unit = self._expectation.ending(unit, result)
-        if claimed is not None and isinstance(result.error, NotYet):
-            return self._returned(claimed, self._journal.requeueing(claimed, result.error, unit))
+        unit = _closed(unit, result, closing, back=False)
+        if claimed is not None and isinstance(result.error, NotYet) and ending == states.REQUEUE:
+            return _closed(self._journal.requeueing(claimed, result.error, unit), result, closing, back=True)
         return unit
-
-    def _returned(self, claimed: Claimed, unit: Unit) -> Unit:
-        return unit if claimed.approval is None else _seldom()[2].returning(unit, self._journal, self._clock, claimed)
 
     def _recording(self, result: Result) -> Unit:
         return self._journal.recording(self._draft, self._shown(result), self._log, self._kept(result))
@@ -481,7 +515,13 @@ class Record:
 
         Otherwise it goes with the next commit, or one of its own (``end``). If the process dies before, a ``write`` is in doubt.
         """
-        return (self.started and self._draft.idempotency_key is not None) or result.status == "in_doubt"
+        return (self._has_begun and self._draft.idempotency_key is not None) or result.status == "in_doubt"
+
+
+def _closed(unit: Unit, result: Result, closing: Sequence[Passing], *, back: bool) -> Unit:
+    for part in closing:
+        unit = part.end(unit, result, back=back)
+    return unit
 
 
 def _unwritten(_value: object, error: Exception | None) -> None:
@@ -489,11 +529,11 @@ def _unwritten(_value: object, error: Exception | None) -> None:
         _LOG.error("an entry could not be recorded: %s", error)
 
 
-def _seldom() -> tuple[ModuleType, ModuleType, ModuleType]:
-    """Return the modules of calls that wait for a person, that looks may find, and that were approved: most processes have none."""
-    from jackfield_store.recording import approvals, expectations, single_use
+def _approvals() -> ModuleType:
+    """Return the module of calls that wait for a person: most processes have none."""
+    from jackfield_store.recording import approvals
 
-    return approvals, expectations, single_use
+    return approvals
 
 
 def _nothing(_transaction: Transaction) -> None:

@@ -153,7 +153,7 @@ class LoggedRequests:
         if took:
             return Finding("matched", item=took[0])
         is_whole = facts["markers"] is not None and len(records) == len(self._markers) > 0
-        return Finding("refused", item=records[-1]) if is_whole and all(one["refused"] for one in records) else None
+        return Finding("refused", item=records[-1], refusal=records[-1]) if is_whole and all(one["refused"] for one in records) else None
 
     def _unfinished(self) -> Finding:
         """Return the finding of a log that was read to its end and proves nothing."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any
 
 from jackfield.invocation import Meta
@@ -18,13 +18,10 @@ if TYPE_CHECKING:
     from jackfield.invocation import Enqueued, Invocation, Result
     from jackfield.invocation.claimed import ClaimedJob
     from jackfield.invocation.entry import Draft, Entry
-    from jackfield.pipe.attempts import Attempts
     from jackfield.pipe.evidence import Dependencies
-    from jackfield.pipe.plan import Plan
     from jackfield.pipe.recording import OnQueued, Pipe, RawInvocation
     from jackfield.pipe.run import Follow, Run
     from jackfield.pipe.waiter import Waiter
-    from jackfield_store.access.workspace_access import Storage
     from jackfield_store.journal import Journal
     from jackfield_store.recording.record import Record
 
@@ -32,45 +29,12 @@ if TYPE_CHECKING:
 class Recorder:
     """Recording of a workspace's calls in its journal."""
 
-    def __init__(self, journal: Callable[[], Journal], storage: Storage, dependencies: Dependencies) -> None:
-        self._journal, self._storage, self._dependencies = journal, storage, dependencies
+    def __init__(self, journal: Callable[[], Journal], dependencies: Dependencies) -> None:
+        self._journal, self._dependencies = journal, dependencies
 
     def drafted(self, invocation: Invocation, run: Run) -> Awaitable[Record]:
         """Draft the journal's entry of a call."""
         return drafted(invocation, run, self._journal(), self._dependencies)
-
-    async def refuse_suppressed(self, plan: Plan, inputs: Mapping[str, Any], run: Run) -> None:
-        """Refuse a call over a guarded connection that would send to suppressed recipients."""
-        from jackfield_store.recording.guarding import refuse_suppressed
-
-        await refuse_suppressed(plan, inputs, run, self._storage, self._dependencies)
-
-    async def asked(self, pipeline: Pipe, given: RawInvocation, run: Run) -> Result | None:
-        """Let a call that needs a person's approval wait for it; None if it has one."""
-        found: Result | None = await _intake().asked(pipeline, given, run)
-        return found
-
-    async def settled(self, pipeline: Pipe, run: Run, result: Result) -> Result:
-        """Return the Result of a call in doubt, which says whether evidence may still settle it, or what that has found meanwhile."""
-        found: Result = await _settling().settled(pipeline, run, result)
-        return found
-
-    def of_claimed(self, run: Run, error: Exception) -> Exception:
-        """Return the error that ends a call from the queue: one that was approved, and may not be made any more, was cancelled."""
-        if run.claimed is None or run.claimed.approval is None:
-            return error
-        found: Exception = _intake().of_approved(run, error)
-        return found
-
-    def waited_by(self, pipeline: Pipe, result: Result) -> Result:
-        """Let a Result wait for the end of its invocation; return it."""
-        found: Result = _jobs().waited_by(pipeline, result)
-        return found
-
-    async def followed(self, pipeline: Pipe, attempts: Attempts, handle: Mapping[str, Any]) -> Result:
-        """Store the handle of a job that has started, and wait for its end until the call's deadline."""
-        found: Result = await _jobs().followed(pipeline, attempts, handle)
-        return found
 
     def enqueue(self, pipeline: Pipe, given: RawInvocation, run: Run, on_queued: OnQueued | None) -> Coroutine[Any, Any, Result | str]:
         """Admit, check and queue an invocation."""

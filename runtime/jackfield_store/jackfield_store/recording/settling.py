@@ -52,11 +52,11 @@ async def settled(pipeline: Pipe, run: Run, result: Result) -> Result:
         return result
     with suppress(JackfieldError):
         if result.meta.replayed or result.meta.twin_of is not None:
-            return await _held(pipeline, run, result) if run.settle == "on" else result
+            return await _held(pipeline, run, result) if run.terms.settle == "on" else result
         if run.invocation.on_doubt == "settle":
             result = await _looked(pipeline, run, result)
         if result.status == "in_doubt" and run.record is not None and run.record.marking is not None:
-            return await run.waiter.ask(partial(_told, pipeline, result, run.settle))
+            return await run.waiter.ask(partial(_told, pipeline, result, run.terms.settle))
     return result
 
 
@@ -73,7 +73,7 @@ async def _looked(pipeline: Pipe, run: Run, result: Result) -> Result:
         await waiter.pause(max(0.0, min(seconds, left, _PAUSE) if waits else seconds), run.cancelled)
         if seconds <= _PAUSE or not waits:
             with suppress(OvertakenError):  # the loop of a process looks at this moment
-                await waiter.call(partial(look, pipeline, journal, doubt, settle=run.settle, absent=False))
+                await waiter.call(partial(look, pipeline, journal, doubt, settle=run.terms.settle, absent=False))
         entry = await waiter.ask(partial(journal.find, identifier))
         if entry.status != "in_doubt" and entry.result is not None:
             return Result.from_json(entry.result)
@@ -88,8 +88,8 @@ async def _held(pipeline: Pipe, run: Run, result: Result) -> Result:
         entry = await watched(pipeline, journal, result.meta.invocation_id, waiter, left, run.cancelled)
         if entry is not None and entry.status != "in_doubt":
             found = replay_of(entry, is_twin=result.meta.twin_of is not None)
-            return await pipeline.judged(run, found) if pipeline.judges else found
-    return await waiter.ask(partial(_told, pipeline, result, run.settle))
+            return await pipeline.policies.judged(run, found)
+    return await waiter.ask(partial(_told, pipeline, result, run.terms.settle))
 
 
 async def watched(

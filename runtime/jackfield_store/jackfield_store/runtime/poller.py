@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from jackfield.invocation.claimed import ClaimedJob
-from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.exports import late_hints
+from jackfield_store.database.blocked import LOOP_FAULTS
 from jackfield_store.journal.jobs import DueJobs
 from jackfield_store.runtime.due_loop import DueLoop
 
@@ -64,9 +64,8 @@ class Poller(DueLoop[DueJobs]):
         try:
             runtime = await asyncio.to_thread(self._runtimes.find, claimed.workspace)
             result = await runtime.poll(claimed)
-        except (JackfieldError, RuntimeError, MemoryError) as error:
-            if not (isinstance(error, JackfieldError) and self._runtimes.blocked.note(claimed.workspace, error)):
-                self._log.error("the job %s could not be polled: %s", claimed.id, type(error).__name__)
+        except LOOP_FAULTS as error:  # the claim runs out, and no other job waits
+            self._runtimes.blocked.failed(claimed.workspace, f"the poll of the job '{claimed.id}'", error)
             return
         if result is not None:
             self._ended(result)

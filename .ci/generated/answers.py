@@ -1,0 +1,89 @@
+"""``schemas/manifest.schema.json``: what the binding of an action says of answers: refusals in a success, and the pages of a list."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from generated.words import ACTION_KEY, Json, closed
+from jackfield_http.paging import Kind
+
+_TEXT: Json = {"type": "string", "minLength": 1}
+_KEY: Json = {"type": "string", "pattern": ACTION_KEY}
+_FIELD: Json = {"type": "string", "pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", "maxLength": 200}
+_POINTER: Json = {"type": "string", "pattern": "^/"}
+_STATUS: Json = {"type": "integer", "minimum": 300, "maximum": 599}
+
+
+def failed() -> Json:
+    """The member ``failed`` of a table of errors."""
+    return closed(
+        {"member": _POINTER, "equals": {"type": ["string", "number", "boolean"]}},
+        ["member"],
+        "A response with a success status reports a failure if this member has this value; without one, if it is there and not empty, "
+        "false or 0.",
+    )
+
+
+def outcomes() -> Json:
+    """The member ``failed`` of an action whose answer has an outcome for each item."""
+    return closed(
+        {
+            "items": {
+                "type": "string",
+                "pattern": "^(/|$)",
+                "description": "List or object of outcomes; of refusals if there is no 'member'.",
+            },
+            "member": {**_POINTER, "description": "Member of an item that says that it was refused."},
+            "equals": {
+                "type": ["string", "number", "boolean"],
+                "description": "The value that says so. Without it, any does that is not empty, false or 0.",
+            },
+            "code": {**_POINTER, "description": "The provider's code within an item."},
+            "message": {**_POINTER, "description": "Its message."},
+            "field": {**_POINTER, "description": "The name of the field at fault."},
+            "input": {**_POINTER, "description": "The list among the inputs that the items answer to."},
+            "beside": {**_POINTER, "description": "What was carried out, beside a list of refusals: if that is empty, nothing was."},
+            "index": {**_POINTER, "description": "The place of an item in the list among the inputs."},
+            "mixed": {"type": "array", "items": _STATUS, "description": "Statuses of refusals that may have been carried out in part."},
+            "onlyWarns": {"const": True, "description": "An item with an error took effect: something beside it failed."},
+        },
+        ["items"],
+        "Each item of a list has an outcome: if all are refused, the call is; if some are, it succeeds with a warning for each.",
+    )
+
+
+def _ends(about: str) -> Json:
+    codes = {"type": "array", "items": {**_TEXT, "minLength": 1}, "minItems": 1, "description": "The provider's codes."}
+    named = closed({"status": _STATUS, "codes": codes}, ["status", "codes"], "A status that has other reasons, too.")
+    return {"type": "array", "items": {"anyOf": [_STATUS, named]}, "description": about}
+
+
+def paging() -> Json:
+    """The member ``paging`` of an action."""
+    return closed(
+        {
+            "kind": {"enum": list(get_args(Kind))},
+            "confidence": {"enum": ["high", "medium", "low"]},
+            "enabled": {"const": False, "description": "False: a suggestion only."},
+            "input": {**_KEY, "description": "Input that takes the page."},
+            "response": {**_POINTER, "description": "Member of the response that names the next page."},
+            "items": {**_POINTER, "description": "The items in the output."},
+            "size": {**_KEY, "description": "Input that takes the page's size."},
+            "more": {**_POINTER, "description": "Member that says whether there are more pages."},
+            "last": {**_POINTER, "description": "Member that says whether this is the last page, where there is no 'more'."},
+            "header": {**_FIELD, "description": "Header field of the response that names the next page, in place of 'response'."},
+            "first": {"type": "integer", "minimum": 0, "description": "Number of the first page, or of its first item; it is sent."},
+            "ends": _ends(
+                "Statuses of a page after the first that mean that the list has ended; of client errors other than 404, 410 "
+                "and 416 with codes."
+            ),
+            "cuts": _ends("Statuses of a page after the first by which the provider shows no more of the list."),
+            "emptyEnds": {"const": True, "description": "An empty page is the last, although it names a next one."},
+            "partial": {**_POINTER, "description": "Member that is true, or has a reason, if a page lacks items of the list."},
+            "total": {**_POINTER, "description": "Number of items of the whole list."},
+            "most": {"type": "integer", "minimum": 1, "description": "Items that the provider shows of a list at most; with 'total'."},
+            "continue": {**_POINTER, "description": "Path of the pages after the first, if it is another one: they take the token alone."},
+        },
+        ["kind", "confidence"],
+        "How the next page is found.",
+    )

@@ -1,0 +1,49 @@
+"""Error maps of bound connectors, as the schema of manifests describes them."""
+
+from __future__ import annotations
+
+from generated.words import Json, closed
+from jackfield_http.bindings.error_rows import KINDS, SENT
+
+_TEXT: Json = {"type": "string", "minLength": 1}
+_TEXTS: Json = {"type": "array", "items": _TEXT}
+_POINTER: Json = {"type": "string", "pattern": "^/"}
+
+
+def errors(failed: Json) -> Json:
+    """The member ``errors`` of ``http``; ``failed`` is the schema of its member of that name."""
+    row = closed(
+        {
+            "status": {"type": "integer", "minimum": 100, "maximum": 599},
+            "codes": {**_TEXTS, "minItems": 1, "description": "Codes of the provider; left out, the row is for the status."},
+            "error": {"enum": list(KINDS), "description": "Code of the error."},
+            "hint": {**_TEXT, "description": "What to do next."},
+            "sent": {"enum": list(SENT), "description": "What the refusal implies, where its status does not: 'unknown' is in doubt."},
+        },
+        ["error"],
+        "Meaning of a status, of codes, or of both together.",
+    )
+    done_before = closed(
+        {
+            "status": {"type": "integer", "minimum": 100, "maximum": 599},
+            "codes": {**_TEXTS, "minItems": 1, "description": "Codes of the provider."},
+            "message": {**_TEXT, "description": "Text that its message has, in whatever case."},
+            "actions": {**_TEXTS, "minItems": 1, "description": "Actions that it is about; left out, all."},
+        },
+        [],
+        "Refusal that says that the request had been carried out before. If an earlier attempt of the call may have taken effect, it is a"
+        " success with a warning.",
+        anyOf=[{"required": [name]} for name in ("status", "codes", "message")],
+    )
+    return closed(
+        {
+            "code": {**_POINTER, "description": "Place of the provider's code in the body of an error."},
+            "message": {**_POINTER, "description": "Place of its message."},
+            "requestId": {**_TEXTS, "description": "Header fields with the provider's request ID."},
+            "failed": failed,
+            "rows": {"type": "array", "items": row},
+            "doneBefore": {"type": "array", "items": done_before},
+        },
+        [],
+        "Error map: what it lacks is taken from the meaning of the statuses of HTTP.",
+    )

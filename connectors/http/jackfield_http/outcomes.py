@@ -1,0 +1,126 @@
+"""Answers with an outcome for each item: what was refused among it, and whether anything was carried out at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from jackfield.connector import FailedEntry, JackfieldError, pointer
+from jackfield.kernel.dataclass import dataclass
+from jackfield_http.pointers import find
+
+_LONGEST = 200
+"""Limit in characters of what an entry says."""
+_MOST_KINDS = 20
+"""Limit of items whose error is made to find out what the whole is."""
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Items that a provider refused: ``entries`` for the caller, their ``faults`` as the provider told them, with code and message.
+    ``is_whole``: nothing else was carried out."""
+
+    entries: tuple[FailedEntry, ...]
+    faults: tuple[tuple[Any, tuple[Any, Any]], ...]
+    is_whole: bool
+
+    def chief(self, errors: Iterator[JackfieldError]) -> JackfieldError:
+        """Return the error of the whole, with a detail for each item: one that a retry does not help, if there is one."""
+        known = list(errors)
+        found = next((error for error in known if not error.retryable), known[0])
+        found.details = tuple(entry.fault for entry in self.entries)
+        return found
+
+    @property
+    def first(self) -> tuple[tuple[Any, tuple[Any, Any]], ...]:
+        """The faults that decide about the whole."""
+        return self.faults[:_MOST_KINDS]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """Where an answer has the outcome of each item, as the member ``failed`` of a manifest says it.
+
+    - ``items``: JSON Pointer of the list, or of an object that has an item under each name. ``member`` is the place within an item that
+      says by the value ``equals`` that it was refused or, without one, by being there and not empty. Without ``member``, each item of the
+      list was refused.
+    - ``beside``: where the answer lists what was carried out, ``index``: where an item says its place in the inputs. Either tells of a
+      list of refusals alone whether it is the whole.
+    - ``mixed``: statuses of refusals that have such a list, too, if only some items were refused.
+    - ``input``: JSON Pointer of the list in the inputs that the items answer to. ``field``: the name of the field at fault within one.
+    - ``only_warns``: an item with an error took effect, and only something beside it failed.
+    """
+
+    items: str
+    member: str | None = None
+    equals: Any = None
+    code: str | None = None
+    message: str | None = None
+    field: str | None = None
+    input: str | None = None
+    beside: str | None = None
+    index: str | None = None
+    only_warns: bool = False
+    mixed: tuple[int, ...] = ()
+
+    @classmethod
+    def from_json(cls, given: Json) -> Outcomes:
+        """Return what a manifest declares."""
+        named = {name: value for name, value in given.items() if name not in ("onlyWarns", "mixed")}
+        return cls(**named, only_warns=given.get("onlyWarns", False), mixed=tuple(given.get("mixed", ())))
+
+    def judged(self, body: Any, inputs: Json) -> Refused | bool:
+        """Return what was refused; False if nothing was, or the answer has no such list, or object."""
+        found = find(body, self.items)
+        if not isinstance(found, list | Mapping):
+            return False
+        keys, listed = (list(found), list(found.values())) if isinstance(found, Mapping) else (range(len(found)), found)
+        bad = [number for number, item in enumerate(listed) if self._is_refused(item)]
+        if not bad:
+            return False
+        asked = find(inputs, self.input) if self.input is not None else None
+        count = len(asked) if isinstance(asked, list) else None
+        places = [self._place(listed, number, count) for number in bad]
+        entries = tuple(self._entry(keys[number], listed[number], at) for number, at in zip(bad, places, strict=True))
+        faults = tuple((listed[number], self._words(listed[number])) for number in bad)
+        return Refused(entries, faults, self._is_whole(body, listed, places, count))
+
+    def _is_refused(self, item: Any) -> bool:
+        if self.member is None:
+            return item not in (None, "", {}, [])
+        found = find(item, self.member)
+        if self.equals is None:
+            return bool(found)
+        return found is self.equals if isinstance(self.equals, bool) else bool(found == self.equals)
+
+    def _place(self, listed: list[Any], number: int, count: int | None) -> int | None:
+        """Return the place in the inputs that an item answers to; None if nobody knows."""
+        if self.index is not None:
+            found = find(listed[number], self.index)
+            is_place = type(found) is int and found >= 0 and (count is None or found < count)
+            return found if is_place else None
+        return number if self.member is not None and len(listed) == count else None
+
+    def _is_whole(self, body: Any, listed: list[Any], places: list[int | None], count: int | None) -> bool:
+        if self.only_warns:
+            return False
+        if self.member is not None:
+            return len(places) == len(listed) and (count is None or len(listed) >= count)
+        if self.beside is not None:
+            return not find(body, self.beside)
+        return bool(count) and len({place for place in places if place is not None}) == count
+
+    def _words(self, item: Any) -> tuple[Any, Any]:
+        if isinstance(item, str):
+            return None, item
+        return (None if self.code is None else find(item, self.code), None if self.message is None else find(item, self.message))
+
+    def _entry(self, key: str | int, item: Any, place: int | None) -> FailedEntry:
+        said = ": ".join(str(word)[:_LONGEST] for word in self._words(item) if isinstance(word, str | int) and word != "")
+        asked = None if self.input is None or place is None else f"{self.input}/{place}"
+        field = None if self.field is None else find(item, self.field)
+        if asked is not None and isinstance(field, str) and field:
+            asked += pointer(field)
+        return FailedEntry(f"{self.items or '/items'}{pointer(key)}", said or "refused", input=asked)

@@ -1,0 +1,196 @@
+"""Sessions that a server no longer knows, as after a restart: they are begun anew, whatever the server says so by."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clocks import FakeClock
+from mcp_rig import Talk, ToolServer, call, said, stage, tool
+
+Answer = Callable[[Talk], object]
+_OUTSIDE = ("initialize", "server/discover")
+
+
+def _status(status: int, body: bytes = b"", **headers: str) -> Answer:
+    return lambda talk: talk.json(body, status, **headers)
+
+
+def _error(code: int, words: str, status: int = 200) -> Answer:
+    return lambda talk: talk.error(code, words, status)
+
+
+def _unnamed(code: int, words: str, status: int = 200) -> Answer:
+    return lambda talk: talk.json({"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": words, "data": None}}, status)
+
+
+def _on_stream(code: int, words: str, *, named: bool = True) -> Answer:
+    def answer(talk: Talk) -> None:
+        error = {"jsonrpc": "2.0", "id": talk.message["id"] if named else None, "error": {"code": code, "message": words}}
+        talk.stream(b": hello\n\n", b"event: message\ndata: " + json.dumps(error).encode() + b"\n\n")
+
+    return answer
+
+
+GONE: dict[str, Answer] = {
+    "404": _status(404),
+    "404 in HTML": _status(404, b"<html>", Content_Type="text/html"),
+    "404, unnamed": _unnamed(-32001, "Session not found", 404),
+    "404, of the Python SDK": _unnamed(-32600, "Session not found", 404),
+    "400": _status(400),
+    "400 as text": _status(400, b"Invalid session ID", Content_Type="text/plain"),
+    "400, of the TypeScript SDK": _unnamed(-32000, "Bad Request: No valid session ID provided", 400),
+    "400, not initialized": _error(-32000, "Bad Request: Server not initialized", 400),
+    "400, of a gateway": _status(400, b'{"error": "unknown upstream"}'),
+    "410": _status(410),
+    "410, as an error": _unnamed(-32001, "Gone", 410),
+    "403 by its words": _error(-32000, "Forbidden: invalid session", 403),
+    "401 by its words": _error(-32001, "Session expired", 401),
+    "422 by its words": _unnamed(-32600, "Unexpected message: Session not found", 422),
+    "-32001": _error(-32001, "Session not found"),
+    "-32001, unnamed": _unnamed(-32001, "Session 7f3a not found"),
+    "-32001 on a stream": _on_stream(-32001, "Session not found"),
+    "-32001 in a batch": lambda talk: talk.json(
+        [{"jsonrpc": "2.0", "id": talk.message["id"], "error": {"code": -32001, "message": "Session has expired"}}]
+    ),
+    "-32000": _error(-32000, "Bad Request: No valid session ID provided"),
+    "-32000, the field": _error(-32000, "Bad Request: Mcp-Session-Id header is required"),
+    "-32600": _error(-32600, "Invalid Request"),
+    "-32600 on a stream": _on_stream(-32600, "Invalid Request"),
+    "-32002, not initialized": _error(-32002, "Server not initialized"),
+    "-32602, before initialization": _error(-32602, "Received request before initialization was complete"),
+}
+"""Answers by which nothing was done."""
+DOUBTFUL: dict[str, Answer] = {
+    "-32000": _error(-32000, "Connection closed"),
+    "-32001": _error(-32001, "Request timed out"),
+    "-32000 of a tool": _error(-32000, "The upload's login session expired"),
+    "500 by its words": _error(-32603, "Session not found", 500),
+    "502 by its code": _error(-32000, "Not connected", 502),
+    "unnamed on a stream": _on_stream(-32001, "Session not found", named=False),
+}
+"""Answers by which nobody knows what was done."""
+KEPT: dict[str, tuple[Answer, str]] = {
+    "-32602": (_error(-32602, "text is too long"), "failed"),
+    "-32602 with 400": (_error(-32602, "sessionId is missing", 400), "failed"),
+    "-32601 with 404": (_error(-32601, "no such method", 404), "failed"),
+    "-32603": (_error(-32603, "internal"), "in_doubt"),
+    "409": (_status(409), "failed"),
+    "500": (_status(500), "in_doubt"),
+    "the tool's error": (lambda talk: talk.result(said("Session not found", isError=True)), "failed"),
+}
+"""Answers that say nothing of the session."""
+
+
+def _server() -> ToolServer:
+    server = ToolServer(tool(), tool("look", annotations={"readOnlyHint": True}), legacy=True)
+    server.sessions = set()
+    return server
+
+
+def _restarts(server: ToolServer, answer: Answer) -> None:
+    """Forget the sessions, and refuse them by ``answer``."""
+    known = server.sessions
+    assert known is not None
+    known.clear()
+
+    def before(talk: Talk) -> bool:
+        is_stale = talk.message.get("method") not in _OUTSIDE and talk.headers.get("Mcp-Session-Id") not in known
+        if is_stale:
+            talk.json(b"", 405) if talk.message["method"] == "GET" else answer(talk)
+        return is_stale
+
+    server.before = before
+
+
+@pytest.mark.parametrize("action", ["addNote", "look"])
+@pytest.mark.parametrize("name", GONE)
+def test_a_refusal_begins_the_session_anew(tmp_path: Path, name: str, action: str) -> None:
+    """The call that is refused is sent once more, in a new session, which serves the next ones."""
+    server = _server()
+    with stage(tmp_path, server, "--trust", "annotations") as jackfield:
+        call(jackfield)
+        for _ in range(2):
+            _restarts(server, GONE[name])
+            sent, begun = server.count("tools/call"), server.count("initialize")
+            found = [call(jackfield, action).status for _ in range(3)]
+            assert (found, server.count("tools/call") - sent) == (["succeeded"] * 3, 4)
+            assert server.count("initialize") - begun == 1
+
+
+@pytest.mark.parametrize("name", DOUBTFUL)
+def test_a_doubt_begins_the_session_anew(tmp_path: Path, name: str) -> None:
+    """A write that may have been carried out is not sent again; the next call has a new session. A read is repeated in it."""
+    server = _server()
+    with stage(tmp_path, server, "--trust", "annotations", clock=FakeClock()) as jackfield:
+        call(jackfield)
+        _restarts(server, DOUBTFUL[name])
+        sent = server.count("tools/call")
+        assert [call(jackfield).status for _ in range(3)] == ["in_doubt", "succeeded", "succeeded"]
+        assert server.count("tools/call") - sent == 3
+        _restarts(server, DOUBTFUL[name])
+        assert (call(jackfield, "look").status, server.count("tools/call") - sent) == ("succeeded", 5)
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_other_failures_keep_the_session(tmp_path: Path, name: str) -> None:
+    """What is about the call, and not about its session, costs no other one, and the write is sent once."""
+    server = _server()
+    answer, status = KEPT[name]
+    with stage(tmp_path, server) as jackfield:
+        call(jackfield)
+        server.on_call = answer
+        sent, begun = server.count("tools/call"), server.count("initialize")
+        assert (call(jackfield).status, server.count("tools/call") - sent, server.count("initialize") - begun) == (status, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(400, "rejected"), (404, "rejected"), (410, "rejected"), (403, "forbidden"), (401, "unauthenticated")]
+)
+def test_what_a_new_session_does_not_change(tmp_path: Path, status: int, code: str) -> None:
+    """It is the error that it was, after one more request at most, and the session stays for the next call."""
+    server = _server()
+    with stage(tmp_path, server) as jackfield:
+        call(jackfield)
+        server.on_call = _error(-32000, "Session not found", status)
+        sent, begun = server.count("tools/call"), server.count("initialize")
+        assert (call(jackfield).error.code, server.count("tools/call") - sent) == (code, 2)
+        server.on_call = lambda talk: talk.result(said("done"))
+        assert (call(jackfield).status, server.count("initialize") - begun) == ("succeeded", 1)
+
+
+def test_a_session_that_ends_before_the_list(tmp_path: Path) -> None:
+    """If the list has to be read first, that begins the session anew, and the call is sent once, in the new one."""
+    server, clock = _server(), FakeClock()
+    with stage(tmp_path, server, clock=clock) as jackfield:
+        call(jackfield)
+        _restarts(server, DOUBTFUL["-32001"])
+        clock.advance(4000)
+        sent = server.count("tools/call")
+        assert (call(jackfield).status, server.count("tools/call") - sent) == ("succeeded", 1)
+
+
+def test_a_server_without_session_ids(tmp_path: Path) -> None:
+    """One that wants to be initialized again after a restart says so by words only."""
+    server = ToolServer(legacy=True)
+    is_ready: list[Any] = []
+
+    def before(talk: Talk) -> bool:
+        method = talk.message["method"]
+        if method == "initialize":
+            is_ready.append(1)
+        if method in _OUTSIDE or is_ready:
+            return False
+        talk.error(-32000, "Server not initialized", 400)
+        return True
+
+    server.before = before
+    with stage(tmp_path, server) as jackfield:
+        call(jackfield)
+        is_ready.clear()
+        sent = server.count("tools/call")
+        assert (call(jackfield).status, server.count("tools/call") - sent) == ("succeeded", 2)

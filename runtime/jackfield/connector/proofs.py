@@ -1,0 +1,206 @@
+"""Proofs of a look: what a thing says of success and failure, and the signs that a missing thing was asked for where it would be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from jackfield.kernel.dataclass import dataclass, field
+from jackfield.kernel.pointers import follow, names
+
+Values = Mapping[str, Any]
+"""By JSON Pointer, the value or the list of values that fit there."""
+MOST_WHEN = 8
+"""Rows of ``when`` of one look."""
+_GONE = 410
+_OF_CALLERS = frozenset({401, 403, 407, 408, 425, 429})
+"""Statuses that are about who asks, when and how often, whatever code is beside them."""
+_SCALAR = (str, int, float, bool, type(None))
+
+
+class ProofFault(ValueError):
+    """A declaration of what proves something is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """Read that must succeed in the same look before a missing thing proves anything. ``action`` is a read of the connector: of the list in
+    which the thing would be, or of something that exists for certain. It goes over the same connection, and its ``inputs`` name the same
+    parent (``{"$input": "/project"}``). They have neither the marker nor the key."""
+
+    action: str
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the member ``canary`` of an evidence."""
+        return {"action": self.action, **({"inputs": dict(self.inputs)} if self.inputs else {})}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any] | None) -> Canary | None:
+        """Read the member ``canary``; None without one."""
+        return None if data is None else cls(data["action"], data.get("inputs", {}))
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """Answer by which the provider says that the one thing asked for does not exist: an HTTP ``status``, one of its own ``code``, or both.
+    410 is none: it says that the thing was there."""
+
+    status: tuple[int, ...] = ()
+    code: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the member ``absent`` of an evidence."""
+        return {name: [*row] for name, row in (("status", self.status), ("code", self.code)) if row}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any] | None) -> Absent | None:
+        """Read the member ``absent``; None without one."""
+        return None if data is None else cls(tuple(data.get("status", ())), tuple(data.get("code", ())))
+
+    def check(self) -> None:
+        """Require that the answer is one of a thing that does not exist.
+
+        :raises ProofFault: if any answer is, or one of a thing that was there.
+        """
+        if not (self.status or self.code):
+            raise ProofFault("'absent' needs a status or a code")
+        if _GONE in self.status or not all(400 <= status < 500 for status in self.status):
+            raise ProofFault("'absent.status' are statuses from 400 to 499, without 410, which says that the thing was there")
+
+    def fits(self, status: int | None, code: str | None) -> bool:
+        """Return whether an answer with this status and code of the provider says so."""
+        by_status = status in self.status if self.status else status not in _OF_CALLERS
+        return status != _GONE and by_status and (not self.code or code in self.code)
+
+
+PLAIN = Absent((404,))
+"""Answer by which a provider says that the one thing asked for does not exist, unless ``absent`` says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """Terminal values of a thing that is found: ``took`` are those of success, ``refused`` those of failure. All pointers must lead to one
+    of their values; None is a member that is not there, or null. Any other thing is no verdict, and is looked at again. A row with neither
+    says that a thing exists only if the action has succeeded.
+
+    ``if_`` names inputs of the call, with the values for which the row counts; None is an input that was not given. The first row that
+    fits counts, and where none does there is no verdict. ``code`` and ``message`` are pointers to the error of a thing that has failed.
+    """
+
+    took: Values = field(default_factory=dict)
+    refused: Values = field(default_factory=dict)
+    if_: Values = field(default_factory=dict)
+    code: str | None = None
+    message: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return one row of the member ``when`` of an evidence."""
+        rows = {"if": self.if_, "took": self.took, "refused": self.refused}
+        told = {"code": self.code, "message": self.message}
+        found = {name: {at: _listed(values) for at, values in row.items()} for name, row in rows.items() if row}
+        return {**found, **{name: at for name, at in told.items() if at is not None}}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> When:
+        """Read one row of the member ``when``."""
+        return cls(data.get("took", {}), data.get("refused", {}), data.get("if", {}), data.get("code"), data.get("message"))
+
+    def counts(self, inputs: Mapping[str, Any]) -> bool:
+        """Return whether the row counts for a call with these inputs."""
+        return all(_is_one(_at(inputs, at, None), values) for at, values in self.if_.items())
+
+    def check(self) -> None:
+        """Require that the row can tell success from failure.
+
+        :raises ProofFault: if a pointer is none, or a value is more than a text, a number or a truth value.
+        """
+        for row in (self.took, self.refused, self.if_):
+            for at, values in row.items():
+                _check_pointer(at)
+                if not _listed(values) or not all(isinstance(value, _SCALAR) for value in _listed(values)):
+                    raise ProofFault(f"'when' compares '{at}' with a text, a number, true, false or null, or a list of them")
+        for row in (self.took, self.refused):
+            if row and all(None in _listed(values) for values in row.values()):
+                raise ProofFault("'when' needs a member that is there: what lacks the others may be anything")
+        for place in (self.code, self.message):
+            if place is not None:
+                _check_pointer(place)
+        if self.refused and not self.took:
+            raise ProofFault("'when' needs 'took' beside 'refused': what has not failed may be on its way")
+        if (self.code or self.message) and not self.refused:
+            raise ProofFault("'when' has an error of a failure, and no 'refused' that says which things have failed")
+
+    def said(self, thing: Any) -> tuple[str | None, str]:
+        """Return what a thing says, ``took``, ``refused`` or None, and the values by which it does, for people."""
+        refused = bool(self.refused) and _fits(thing, self.refused)
+        took = _fits(thing, self.took)
+        if refused and not took:
+            return "refused", self._shown(thing, self.refused)
+        return "took" if took and not refused else None, self._shown(thing, self.took or self.refused)
+
+    def error(self, thing: Any) -> tuple[str | None, str | None]:
+        """Return code and message of the error of a thing that has failed, as far as it has them."""
+        code, message = (None if at is None else _at(thing, at, None) for at in (self.code, self.message))
+        return _text(code), _text(message)
+
+    def _shown(self, thing: Any, row: Values) -> str:
+        found = ((at, _at(thing, at, _MISSING)) for at in row)
+        return ", ".join(f"{at} is {'not there' if value is _MISSING else _text(value) or 'empty'}" for at, value in found)
+
+
+_MISSING: Any = object()
+
+
+def check_proofs(when: Sequence[When], canary: Canary | None, absent: Absent | None, placed: Iterable[str]) -> None:
+    """Require that a look's declarations of what proves something can do that. ``placed`` are the placeholders in the canary's inputs.
+
+    :raises ProofFault: if they cannot.
+    """
+    if len(when) > MOST_WHEN:
+        raise ProofFault(f"'when' has at most {MOST_WHEN} rows")
+    for row in when:
+        row.check()
+    if any(not row.if_ for row in when[:-1]):
+        raise ProofFault("'when' has a row without 'if' before others, which would never count")
+    if canary is not None and not canary.action:
+        raise ProofFault("'canary' needs 'action', a read of the connector")
+    if any(name.startswith(("$marker", "$key")) for name in placed):
+        raise ProofFault("'canary' must read what exists without the call: its inputs have neither the marker nor the key")
+    if absent is not None:
+        absent.check()
+
+
+def _check_pointer(at: str) -> None:
+    if not (at.startswith("/") and all(names(at))):
+        raise ProofFault(f"'when' needs JSON Pointers, such as /status, not '{at}'")
+
+
+def _at(value: Any, at: str, missing: Any) -> Any:
+    try:
+        return follow(value, at)
+    except (LookupError, ValueError):
+        return missing
+
+
+def _fits(thing: Any, row: Values) -> bool:
+    return all(_is_one(_member(thing, at), values) for at, values in row.items())
+
+
+def _member(thing: Any, at: str) -> Any:
+    """Return a value of a thing; None for a member that its object does not have."""
+    found = _at(thing, at, _MISSING)
+    return None if found is _MISSING and isinstance(_at(thing, at.rpartition("/")[0], _MISSING), Mapping) else found
+
+
+def _is_one(found: Any, values: Any) -> bool:
+    """Return whether a value is one of those that are declared; 1 is not true."""
+    return any(type(found) is type(one) and found == one for one in _listed(values))
+
+
+def _listed(values: Any) -> list[Any]:
+    return [*values] if isinstance(values, list | tuple) else [values]
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None or isinstance(value, Mapping | list) else str(value).strip()[:256] or None

@@ -1,0 +1,36 @@
+"""The part of an output that a caller asks for (``select``, ``maxBytes``): his own view, once the whole is recorded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jackfield.pipe.gate import PARTIAL, Gate, Passing
+
+if TYPE_CHECKING:
+    from jackfield.pipe.call_records import Ended
+    from jackfield.pipe.plan import Plan
+    from jackfield.pipe.run import Terms
+
+
+class _Part(Passing):
+    __slots__ = ()
+
+    async def answer(self, ended: Ended) -> Ended:
+        """Show the part that was asked for."""
+        if ended.result.output is None:
+            return ended
+        from jackfield.pipe.part_of_output import part_of_output
+
+        pipe = self.found.pipe
+        return ended.shown(await part_of_output(ended, pipe.dependencies.files, pipe.workspace))
+
+
+class Parts(Gate):
+    """Shows callers the part of an output that they ask for."""
+
+    part = _Part
+
+    def applies(self, plan: Plan, terms: Terms, shape: int) -> bool:
+        """Apply to calls that ask for a part."""
+        del plan, terms
+        return bool(shape & PARTIAL)

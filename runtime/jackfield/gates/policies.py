@@ -1,0 +1,167 @@
+"""Policies from outside, as calls meet them: asked before a call is made, and about its output. ``pipe/policy`` asks them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from jackfield.kernel.errors import Unavailable
+from jackfield.pacing.turn import PostponedError
+from jackfield.pipe.gate import Gate, Passing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from jackfield.callers import Caller
+    from jackfield.connector.hooks import Plugins
+    from jackfield.invocation import Result
+    from jackfield.pipe.call_records import Ended, Found
+    from jackfield.pipe.evidence import Dependencies
+    from jackfield.pipe.plan import Plan
+    from jackfield.pipe.policy_steps import Step
+    from jackfield.pipe.ports import Access
+    from jackfield.pipe.run import Run, Terms
+
+_LATER = 5.0
+"""Seconds after which a queued call is looked at again that no policy has decided on."""
+
+
+class _Judging(Passing):
+    __slots__ = ("_policies", "_was_asked")
+
+    def __init__(self, found: Found, policies: Policies) -> None:
+        super().__init__(found)
+        self._policies, self._was_asked = policies, False
+
+    async def admit(self, found: Found) -> None:
+        """Ask whether it may be made.
+
+        :raises NotAllowed: if a policy refuses it.
+        :raises Unavailable: if there is no decision, unless it is a ``read``.
+        :raises PostponedError: instead, for a queued call.
+        """
+        run = self.run
+        self._was_asked = self._policies.is_on
+        try:
+            await self._policies.judge(run)
+        except Unavailable as error:
+            if run.claimed is None:
+                raise error from None
+            raise PostponedError(found.pipe.dependencies.files.time.now() + _LATER) from None
+
+    async def output(self, ended: Ended) -> Ended:
+        """Withhold what they withhold."""
+        if not self._was_asked:
+            return ended
+        run = self.run
+        result = await self._policies.judged(run, ended.result)
+        return ended.changed(result, run.recorded)
+
+
+class Policies(Gate):
+    """Policies of a workspace's calls. ``is_on`` is true if this process has one."""
+
+    part = _Judging
+
+    def __init__(self, plugins: Plugins, access: Access, dependencies: Dependencies) -> None:
+        self._plugins, self._access, self._dependencies = plugins, access, dependencies
+        self.is_on = plugins.has("judge")
+
+    def applies(self, plan: Plan, terms: Terms, shape: int) -> bool:
+        """Apply to all calls of a process that has a policy, or of a database whose calls one judges."""
+        del plan, terms, shape
+        return self.must_judge
+
+    def of(self, found: Found) -> Passing:
+        """Return their part in a call."""
+        return _Judging(found, self)
+
+    @property
+    def must_judge(self) -> bool:
+        """True if a policy judges calls, or is to: one judges those of the database, and this process has none."""
+        return self.is_on or self._access.lacks_policy
+
+    def over(self, plugins: Any) -> Policies:
+        """Return the policies as other plugins ask them."""
+        return Policies(plugins, self._access, self._dependencies)
+
+    async def judge(self, run: Run) -> None:
+        """Ask whether a call may be made, or queued.
+
+        :raises NotAllowed: if one refuses it.
+        :raises Unavailable: if there is no decision, unless it is a ``read``.
+        """
+        await self._judging().judge_call(self._plugins, run, self._dependencies)
+
+    async def judged(self, run: Run, result: Result, caller: Caller | None = None) -> Result:
+        """Return a Result, replayed ones too, without what they withhold of it. ``caller`` had asked for it, if not the run's."""
+        if not self.is_on or (result.output is None and not _tells(run, result) and not run.returned):
+            return result
+        found: Result = await _policy().judge_output(self._plugins, run, result, self._dependencies, caller or run.caller)
+        return found
+
+    def judged_choices(self, caller: Caller, about: Mapping[str, Any], fetch: Callable[[], list[dict[str, str]]]) -> list[dict[str, str]]:
+        """Return the choices of a form's field that they leave of those that ``fetch`` gets from the provider.
+
+        :raises NotAllowed: if one refuses them.
+        :raises Unavailable: if there is no decision.
+        """
+        known = {**about, "workspace": self._dependencies.workspace}
+        found: list[dict[str, str]] = self._judging().judge_choices(self._plugins, caller, known, fetch)
+        return found
+
+    def judge_step(self, step: Step, inputs: Mapping[str, Any]) -> None:
+        """Ask whether a read may be made that is no call: a poll of a trigger, or a look for evidence.
+
+        :raises NotAllowed: if one refuses it.
+        """
+        self._judging().judge_step(self._plugins, self._dependencies.workspace, step, inputs)
+
+    def left_of(self, step: Step, output: Any) -> Any:
+        """Return what they leave of what such a step has returned; None if that is nothing.
+
+        :raises Unavailable: if there is no decision.
+        """
+        return self._judging().left_of(self._plugins, self._dependencies.workspace, step, output)
+
+    def seen_by(self, caller: Caller) -> Caller:
+        """Return a caller who sees the connectors and actions that they leave."""
+        if not self.is_on:
+            return caller
+        found: Caller = _policy().judged_listing(self._plugins, caller, self._dependencies.workspace)
+        return found
+
+    def _judging(self) -> Any:
+        """Return the module that asks policies.
+
+        :raises Unavailable: if one judges the calls of the database, and this process has none.
+        """
+        if self._access.lacks_policy:
+            text = "a policy judges the calls of this database, and this process has none: nothing was sent"
+            cure = "The operator of jackfield sets JACKFIELD_POLICY_URL for each process, or takes the policy back for all."
+            raise Unavailable(text, hint=cure)
+        return _policy()
+
+
+def deciding(plugins: Plugins) -> Callable[..., Any] | None:
+    """Return the function that asks the policies again about an output that none had decided on; None if there are none."""
+    return partial(_decided, plugins) if plugins.has("judge") else None
+
+
+def _decided(plugins: Plugins, result: Mapping[str, Any], undecided: Mapping[str, Any]) -> Any:
+    return _policy().decided(plugins, result, undecided)
+
+
+def _tells(run: Run, result: Result) -> bool:
+    """Return whether the error of a Result may have been told by a provider, in whatever words."""
+    error, attempts = result.error, run.attempts
+    if error is None or run.plan is None:
+        return False
+    return error.provider is not None or result.meta.replayed or (attempts is not None and attempts.count > 0)
+
+
+def _policy() -> Any:
+    """Return the module that asks policies: most processes have none."""
+    from jackfield.pipe import policy
+
+    return policy

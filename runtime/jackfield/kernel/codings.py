@@ -1,0 +1,20 @@
+"""Content codings of HTTP bodies that were kept, of which there may be the beginning alone."""
+
+from __future__ import annotations
+
+import zlib
+
+
+def decoded(content: bytes, coding: str, most: int) -> bytes | None:
+    """Undo a body's coding, as far as there is something of it, up to one byte more than ``most``; None if it is unknown."""
+    names = [name for part in coding.lower().split(",") if (name := part.strip()) not in {"", "identity"}]
+    if not names:
+        return content
+    if names not in (["gzip"], ["x-gzip"], ["deflate"]):
+        return None
+    for bits in (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS):  # gzip and zlib by their heads; deflate without one (RFC 9110 §8.4.1.2)
+        try:
+            return zlib.decompressobj(bits).decompress(content, most + 1)
+        except zlib.error:
+            continue
+    return None

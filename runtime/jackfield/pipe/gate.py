@@ -1,0 +1,124 @@
+"""The port by which a feature takes part in calls. A ``Gate`` says which calls pass it, a ``Passing`` is its part in one of them.
+
+Gates are chosen once per plan, terms and shape of a call (``Chosen``), in one order for all points. A call enters no function of a gate
+that does not apply to it, and no point that its part does not define.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from jackfield.pipe.points import POINTS, Points
+
+if TYPE_CHECKING:
+    from jackfield.invocation import Result
+    from jackfield.pipe.call_records import Checked, Ended, Found
+    from jackfield.pipe.plan import Plan
+    from jackfield.pipe.run import Run, Terms
+
+    Unit = Callable[[Any], int]
+    """Statements of one transaction; returns how many rows they changed."""
+
+KEYED, PARTIAL, QUEUED, APPROVED, REHEARSED, RECORDED, LOADED = 1, 2, 4, 8, 16, 32, 64
+"""Shape of a call: what of its own members decides about gates, beside plan and terms. It has a key, wants a part of its output, comes from
+the queue, was approved, is a dry run, is recorded. And the code of its action is loaded, which may say more than the manifest."""
+
+
+def shape_of(run: Run, plan: Plan) -> int:
+    """Return the shape of a call."""
+    invocation, claimed = run.invocation, run.claimed
+    shape = RECORDED if run.record is not None else 0
+    if plan.is_loaded:
+        shape |= LOADED
+    if invocation.idempotency_key is not None:
+        shape |= KEYED
+    if invocation.select is not None or invocation.max_bytes is not None:
+        shape |= PARTIAL
+    if claimed is not None:
+        shape |= QUEUED if claimed.approval is None else QUEUED | APPROVED
+    return shape | REHEARSED if invocation.dry_run else shape
+
+
+class Passing:
+    """Part of a gate in one call. A subclass defines the points at which it acts, and no others: it is asked at none else."""
+
+    __slots__ = ("found", "row", "run")
+
+    def __init__(self, found: Found) -> None:
+        self.found, self.run, self.row = found, found.run, found.row
+
+    def __init_subclass__(cls) -> None:
+        """Refuse a misspelt point, which would never be asked.
+
+        :raises TypeError: for a public method that is no point.
+        """
+        unknown = [name for name in vars(cls) if not name.startswith("_") and name not in POINTS and callable(getattr(cls, name))]
+        if unknown:
+            raise TypeError(f"'{unknown[0]}' is no point of a call; known are {', '.join(POINTS)}")
+
+    async def admit(self, found: Found) -> Result | None:
+        """Look at a call whose plan is found, and of whose inputs nothing was read. A Result ends the call."""
+
+    async def check(self, checked: Checked) -> None:
+        """Look at a call whose inputs are valid, and refuse it if need be; dry runs, too."""
+
+    async def before_begin(self, checked: Checked, *, again: bool) -> Result | None:
+        """Look at a call whose connection is open; ``again``, if the row of another call was in the way of its begin. A Result ends it."""
+
+    def attempt(self, checked: Checked) -> None:
+        """Prepare the attempts of a call that is about to begin."""
+
+    def begin(self, unit: Unit) -> Unit:
+        """Return the unit that writes the begin, with statements of rows of this call alone, for the same transaction."""
+        return unit
+
+    async def follow(self, checked: Checked, output: Any) -> Result | None:
+        """Look at what an attempt has returned. A Result takes the place of settling it."""
+
+    async def output(self, ended: Ended) -> Ended:
+        """Change what is recorded and shown of a call that has ended, of which nothing is recorded yet."""
+        return ended
+
+    def end(self, unit: Unit, result: Result, *, back: bool) -> Unit:
+        """Return the unit that writes the end of a row that has begun, with statements for the same transaction; ``back``, if the row goes
+        back to the queue."""
+        del result, back
+        return unit
+
+    async def answer(self, ended: Ended) -> Ended:
+        """Change what the caller is shown of a call whose end is recorded."""
+        return ended
+
+    def leave(self) -> None:
+        """Take note that the call is over, however. It raises nothing."""
+
+
+class Gate:
+    """Feature that may take part in calls. It has no state of one call."""
+
+    part: ClassVar[type[Passing]]
+
+    def applies(self, plan: Plan, terms: Terms, shape: int) -> bool:
+        """Return whether calls of this plan, terms and shape pass it."""
+        raise NotImplementedError
+
+    def of(self, found: Found) -> Passing:
+        """Return its part in a call."""
+        return self.part(found)
+
+    def refuse(self, run: Run, error: Exception) -> Exception:
+        """Return the error that ends a call that has failed, perhaps before its gates were chosen."""
+        del run
+        return error
+
+
+class Chosen:
+    """Gates that calls of one plan, terms and shape pass: makers of their parts, in order, and the points at which these act."""
+
+    __slots__ = ("makers", "points")
+
+    def __init__(self, gates: Sequence[Gate], plan: Plan, terms: Terms, shape: int) -> None:
+        found = [gate for gate in gates if gate.applies(plan, terms, shape)]
+        self.makers: Sequence[Callable[[Found], Passing]] = [gate.part if type(gate).of is Gate.of else gate.of for gate in found]
+        self.points = Points([gate.part for gate in found], Passing)

@@ -1,0 +1,86 @@
+"""Calls that wait until a person approves them, and those that were approved."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from jackfield.pipe.gate import APPROVED, REHEARSED, Gate, Passing
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from jackfield.invocation import Result
+    from jackfield.pipe.call_records import Ended, Found
+    from jackfield.pipe.gate import Unit
+    from jackfield.pipe.plan import Plan
+    from jackfield.pipe.recording import Policies
+    from jackfield.pipe.run import Run, Terms
+    from jackfield_store.recording.record import Record
+
+
+class _Approval(Passing):
+    __slots__ = ()
+
+    async def admit(self, found: Found) -> Result | None:
+        """Let the call wait for an approval, or compare what it is with what was approved.
+
+        :raises ApprovalRequired: if it cannot wait.
+        :raises Cancelled: if it is not what was approved any more.
+        """
+        if self.run.terms.asks is None and not self._is_approved:
+            return None
+        result: Result | None = await _recording()[0].asked(found.pipe, found.given.value, self.run)
+        return result
+
+    def begin(self, unit: Unit) -> Unit:
+        """Say in the audit log that an approved call begins: it does so once."""
+        run, row = self.run, cast("Record", self.row)
+        if run.claimed is None or not self._is_approved:
+            return unit
+        found: Unit = _recording()[1].beginning(unit, row.journal, self.found.pipe.dependencies.clock, run.claimed, row.draft.effect)
+        return found
+
+    def end(self, unit: Unit, result: Result, *, back: bool) -> Unit:
+        """Say in the audit log that an approved call goes back to the queue."""
+        del result
+        run, row = self.run, cast("Record", self.row)
+        if not back or run.claimed is None or not self._is_approved:
+            return unit
+        found: Unit = _recording()[1].returning(unit, row.journal, self.found.pipe.dependencies.clock, run.claimed)
+        return found
+
+    async def answer(self, ended: Ended) -> Ended:
+        """Let the Result of a call that waits wait for its end."""
+        return ended if ended.result.status != "waiting" else ended.shown(_recording()[2].waited_by(self.found.pipe, ended.result))
+
+    @property
+    def _is_approved(self) -> bool:
+        return self.run.claimed is not None and self.run.claimed.approval is not None
+
+
+class Approvals(Gate):
+    """Lets calls wait until a person approves them."""
+
+    part = _Approval
+
+    def __init__(self, policies: Policies) -> None:
+        self._policies = policies
+
+    def applies(self, plan: Plan, terms: Terms, shape: int) -> bool:
+        """Apply where a rule asks for an approval, or a policy may do so call by call, but for dry runs; and to what was approved."""
+        del plan
+        return not shape & REHEARSED and (terms.asks is not None or bool(shape & APPROVED) or self._policies.must_judge)
+
+    def refuse(self, run: Run, error: Exception) -> Exception:
+        """Return the error that ends a call: one that was approved, and may not be made any more, was cancelled."""
+        if run.claimed is None or run.claimed.approval is None:
+            return error
+        found: Exception = _recording()[0].of_approved(run, error)
+        return found
+
+
+def _recording() -> tuple[ModuleType, ModuleType, ModuleType]:
+    """Return the modules that put calls by, that begin approved ones, and that wait for them: most processes have none."""
+    from jackfield_store.recording import enqueue, jobs, single_use
+
+    return enqueue, single_use, jobs

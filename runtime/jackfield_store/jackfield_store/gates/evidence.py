@@ -1,0 +1,74 @@
+"""Evidence about doubts: what looks need is kept with the begin, attempts carry markers, and callers are told what was found."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+from jackfield.pipe.call_rules import look_barred
+from jackfield.pipe.evidence import shares_marker
+from jackfield.pipe.gate import KEYED, LOADED, RECORDED, Gate, Passing
+
+if TYPE_CHECKING:
+    from jackfield.invocation import Result
+    from jackfield.pipe.call_records import Checked, Ended, Found
+    from jackfield.pipe.gate import Unit
+    from jackfield.pipe.plan import Plan
+    from jackfield.pipe.run import Terms
+    from jackfield_store.recording.expectations import Expectation
+    from jackfield_store.recording.record import Record
+
+
+class _Evidence(Passing):
+    """``_expected``: the facts for looks, if the call may end in doubt and its action declares evidence."""
+
+    __slots__ = ("_expected",)
+
+    def __init__(self, found: Found) -> None:
+        self.found, self.run, self.row = found, found.run, found.row
+        self._expected: Expectation | None = None
+
+    def attempt(self, checked: Checked) -> None:
+        """Find what looks will need, and the marker of the attempts."""
+        attempts, plan, run, record = checked.attempts, checked.found.plan, self.run, cast("Record", self.row)
+        if (
+            not plan.code.evidence or plan.loan is not None or not attempts.ends_in_doubt
+        ):  # the rules allow one request over a lent connection
+            return
+        from jackfield_store.recording.expectations import expected
+
+        is_shared = shares_marker(plan.code.marker, attempts.declared, attempts.inputs)
+        over: object = None if plan.target is None else plan.target.name or {}
+        barred = partial(look_barred, checked.found.pipe.access, run.caller, plan.manifest, over)
+        attempts.evidence.shares_marker = is_shared
+        self._expected = expected(record.journal, run, record.draft, plan.code, attempts.inputs, barred, is_shared=is_shared)
+        record.marking = None if self._expected is None else self._expected.marker
+
+    def begin(self, unit: Unit) -> Unit:
+        """Keep the facts with the begin."""
+        return unit if self._expected is None else self._expected.beginning(unit)
+
+    def end(self, unit: Unit, result: Result, *, back: bool) -> Unit:
+        """Let a doubt wait for its first look."""
+        return unit if self._expected is None or back else self._expected.ending(unit, result)
+
+    async def answer(self, ended: Ended) -> Ended:
+        """Tell whether evidence may still settle a doubt, or what it has found by the time that the caller waits for."""
+        if ended.result.status != "in_doubt":
+            return ended
+        from jackfield_store.recording.settling import settled
+
+        return ended.shown(await settled(self.found.pipe, self.run, ended.result))
+
+
+class Evidence(Gate):
+    """Keeps what looks for evidence need."""
+
+    part = _Evidence
+
+    def applies(self, plan: Plan, terms: Terms, shape: int) -> bool:
+        """Apply to calls that declare evidence, or may be answered with an earlier doubt. The first calls of an action, whose code is not
+        loaded yet, may declare it."""
+        if terms.settle == "off" or not shape & RECORDED:
+            return False
+        return not shape & LOADED or bool(shape & KEYED) or terms.joins or (bool(plan.code.evidence) and plan.loan is None)

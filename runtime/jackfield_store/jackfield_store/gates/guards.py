@@ -1,0 +1,36 @@
+"""Guards of connections: suppressed recipients are refused, of dry runs, too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jackfield.pipe.gate import Gate, Passing
+
+if TYPE_CHECKING:
+    from jackfield.pipe.call_records import Checked
+    from jackfield.pipe.plan import Plan
+    from jackfield.pipe.run import Terms
+
+
+class _Guard(Passing):
+    __slots__ = ()
+
+    async def check(self, checked: Checked) -> None:
+        """Refuse suppressed recipients.
+
+        :raises NotAllowed: with the place of each of them.
+        """
+        from jackfield_store.recording.guarding import refuse_suppressed
+
+        await refuse_suppressed(checked)
+
+
+class Guards(Gate):
+    """Refuses suppressed recipients over guarded connections."""
+
+    part = _Guard
+
+    def applies(self, plan: Plan, terms: Terms, shape: int) -> bool:
+        """Apply to calls over connections that the workspace guards."""
+        del plan, shape
+        return terms.is_guarded

@@ -1,0 +1,86 @@
+"""Idempotency keys: a repeat is answered with the Result of the call that holds its key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from jackfield.pipe.calls import begins_at_once
+from jackfield.pipe.gate import KEYED, QUEUED, RECORDED, REHEARSED, Gate, Passing
+
+if TYPE_CHECKING:
+    from jackfield.invocation import Result
+    from jackfield.pipe.call_records import Checked, Ended, Found
+    from jackfield.pipe.plan import Plan
+    from jackfield.pipe.recording import Policies
+    from jackfield.pipe.run import Terms
+    from jackfield_store.recording.record import Record
+
+
+class _Key(Passing):
+    """``_was_looked_for``: its key was free when it was looked for."""
+
+    __slots__ = ("_policies", "_was_looked_for")
+
+    def __init__(self, found: Found, policies: Policies) -> None:
+        super().__init__(found)
+        self._policies, self._was_looked_for = policies, False
+
+    async def admit(self, found: Found) -> Result | None:
+        """Answer a repeat. A key that is most likely new is looked for only where the call begins or ends."""
+        may_wait = not self._policies.must_judge and not found.pipe.is_observed
+        if may_wait and begins_at_once(found.plan, self.run, found.pipe.dependencies.clock) and self._record.put_off_key():
+            return None
+        return await self._held()
+
+    async def before_begin(self, checked: Checked, *, again: bool) -> Result | None:
+        """Answer a repeat whose first call was faster."""
+        del checked
+        return await self._held() if again and not (self._record.is_undone and self._was_looked_for) else None
+
+    async def output(self, ended: Ended) -> Ended:
+        """Answer a repeat that ends before its key was looked for."""
+        record, is_over = self._record, False
+        if not record.is_unseen:
+            return ended
+        try:
+            late = await record.replay_late()
+            is_over = True
+        finally:
+            if not is_over:
+                record.finish_now(ended.recorded)
+        return ended if late is None else ended.changed(self._answer(late), None)
+
+    async def _held(self) -> Result | None:
+        found = await self._record.replay()
+        self._was_looked_for = True
+        return None if found is None else self._answer(found)
+
+    def _answer(self, found: Result) -> Result:
+        """Return the Result of the call that has the key; one that waits for an approval can be waited for."""
+        if found.status != "waiting":
+            return found
+        from jackfield_store.recording.jobs import waited_by  # most processes have no calls that wait
+
+        return waited_by(self.found.pipe, found)
+
+    @property
+    def _record(self) -> Record:
+        return cast("Record", self.row)
+
+
+class Keys(Gate):
+    """Answers repeats of calls with a key."""
+
+    def __init__(self, policies: Policies) -> None:
+        self._policies = policies
+
+    part = _Key
+
+    def applies(self, plan: Plan, terms: Terms, shape: int) -> bool:
+        """Apply to calls with a key, but for those from the queue, whose rows have theirs, and for dry runs."""
+        del plan, terms
+        return shape & (KEYED | RECORDED | QUEUED | REHEARSED) == KEYED | RECORDED
+
+    def of(self, found: Found) -> Passing:
+        """Return its part in a call."""
+        return _Key(found, self._policies)

@@ -1,0 +1,79 @@
+"""Limits of a workspace: how many calls run at once, and how much its files hold."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from jackfield.kernel.errors import LimitReached
+from jackfield.pacing.turn import PostponedError
+from jackfield.pipe.gate import Gate, Passing
+
+if TYPE_CHECKING:
+    from jackfield.pipe.call_records import Checked, Found
+    from jackfield.pipe.plan import Plan
+    from jackfield.pipe.run import Terms
+
+_SOON, _LATER = 1.0, 30.0
+"""Seconds after which a queued call is looked at again: calls end soon, and files are deleted later."""
+
+
+class _Limit(Passing):
+    """``_is_counted``: the call is one of those that run."""
+
+    __slots__ = ("_is_counted",)
+
+    def __init__(self, found: Found) -> None:
+        super().__init__(found)
+        self._is_counted = False
+
+    async def admit(self, found: Found) -> None:
+        """Count the call among those that run.
+
+        :raises LimitReached: if as many run as the limit allows.
+        :raises PostponedError: instead, for a queued call.
+        """
+        most, pipe = self.run.terms.limits.get("concurrent"), found.pipe
+        if most is None:
+            return
+        self._is_counted = pipe.dependencies.files.storage.limits.begins(pipe.workspace, most)
+        if not self._is_counted:
+            raise self._refusal(LimitReached("concurrent", most), _SOON)
+
+    async def before_begin(self, checked: Checked, *, again: bool) -> None:
+        """Check that what the action returns may be stored. What a call has returned is stored, however much it is.
+
+        :raises LimitReached: if the workspace's files have reached its limit.
+        :raises PostponedError: instead, for a queued call.
+        """
+        most = self.run.terms.limits.get("storageBytes")
+        if most is None or again or not checked.found.plan.code.returns_files:
+            return
+        pipe = checked.found.pipe
+        if await self.run.waiter.call(partial(pipe.dependencies.files.is_full, pipe.workspace)):
+            raise self._refusal(LimitReached("storageBytes", most), _LATER)
+
+    def leave(self) -> None:
+        """Count it no more."""
+        if self._is_counted:
+            pipe = self.found.pipe
+            pipe.dependencies.files.storage.limits.ends(pipe.workspace)
+
+    def _refusal(self, error: LimitReached, seconds: float) -> LimitReached | PostponedError:
+        """Return what ends a call that does not begin."""
+        if self.run.claimed is not None:
+            return PostponedError(self.found.pipe.dependencies.files.time.now() + seconds)
+        if self.row is not None:
+            self.row.set_aside()
+        return error
+
+
+class Limits(Gate):
+    """Limits of the workspace."""
+
+    part = _Limit
+
+    def applies(self, plan: Plan, terms: Terms, shape: int) -> bool:
+        """Apply to the calls of a workspace that has limits."""
+        del plan, shape
+        return bool(terms.limits)

@@ -1,0 +1,37 @@
+"""Features that take part in calls that are recorded. One order serves all points of a call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jackfield.gates.parts import Parts
+from jackfield_store.gates.approvals import Approvals
+from jackfield_store.gates.evidence import Evidence
+from jackfield_store.gates.guards import Guards
+from jackfield_store.gates.jobs import Jobs
+from jackfield_store.gates.keys import Keys
+from jackfield_store.gates.limits import Limits
+from jackfield_store.gates.paces import Paces
+from jackfield_store.gates.twins import Twins
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jackfield.gates.policies import Policies
+    from jackfield.pipe.gate import Gate
+
+
+def ordered(policies: Policies, *, rides: bool) -> Sequence[Gate]:
+    """Return the gates in order; ``rides``: the database has one writer at a time."""
+    return (
+        Limits(),  # first, since it costs nothing: what does not begin is counted nowhere
+        policies,  # nothing of the workspace is looked up for who may not call
+        Keys(policies),  # a repeat is answered before a person is asked
+        Approvals(policies),  # nothing is opened before
+        Guards(),  # they look at inputs
+        Twins(),  # the digest of the inputs, before the begin
+        Evidence(),  # the marker goes with the begin
+        Jobs(),  # in the place of settling
+        Parts(),  # the caller's own view
+        Paces(rides=rides),  # the outermost statements: what does not come due undoes all others
+    )

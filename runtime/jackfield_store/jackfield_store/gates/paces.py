@@ -1,0 +1,81 @@
+"""Pace of an account: its row changes in the transactions of a call's begin and end, where that makes nobody else wait."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from jackfield.pipe.gate import LOADED, QUEUED, RECORDED, REHEARSED, Gate, Passing
+from jackfield_store.recording.record import NotNowError
+
+if TYPE_CHECKING:
+    from jackfield.invocation import Result
+    from jackfield.pacing.turn import Ride
+    from jackfield.pipe.call_records import Checked, Found
+    from jackfield.pipe.gate import Unit
+    from jackfield.pipe.plan import Plan
+    from jackfield.pipe.run import Terms
+    from jackfield_store.database import Transaction
+    from jackfield_store.recording.record import Record
+
+
+class _Pace(Passing):
+    """``_ride``: the turn that is taken with the begin; None if it is taken before, as everywhere else."""
+
+    __slots__ = ("_ride",)
+
+    def __init__(self, found: Found) -> None:
+        self.found, self.run, self.row = found, found.run, found.row
+        self._ride: Ride | None = None
+
+    async def before_begin(self, checked: Checked, *, again: bool) -> None:
+        """Let the turn be taken with a begin that is committed before the call goes on; ``again``, as others are, if that was undone."""
+        record, attempts = cast("Record", self.row), checked.attempts
+        if not again:
+            meets, rides = record.may_meet_another, record.draft.effect == "write"
+            self._ride = await (attempts.ride() if meets else attempts.take_turn(rides=rides))
+        elif self._ride is not None and self._ride.is_undone:
+            self._ride = None
+            if not record.may_meet_another:
+                await attempts.take_turn()
+
+    def begin(self, unit: Unit) -> Unit:
+        """Take the turn first: if its place does not come due now, nothing begins."""
+        ride = self._ride
+        if ride is None:
+            return unit
+
+        def begin(transaction: Transaction) -> int:
+            if not ride.take(transaction):
+                raise NotNowError("paces")
+            return unit(transaction)
+
+        return begin
+
+    def end(self, unit: Unit, result: Result, *, back: bool) -> Unit:
+        """Move later slots if the call has begun after its own: its commit took so long."""
+        del result, back
+        ride = self._ride
+        if ride is None or not ride.late:
+            return unit
+
+        def end(transaction: Transaction) -> int:
+            ride.correct(transaction)
+            return unit(transaction)
+
+        return end
+
+
+class Paces(Gate):
+    """Takes the turns of an account in the transactions of its calls. ``rides``: the database has one writer at a time."""
+
+    part = _Pace
+
+    def __init__(self, *, rides: bool) -> None:
+        self._rides = rides
+
+    def applies(self, plan: Plan, terms: Terms, shape: int) -> bool:
+        """Apply to recorded calls of an action with a budget, but to none from the queue, which has its own pace, and to no dry run. Nor to
+        the start of a job: its call writes no end that could correct the pace."""
+        del terms
+        is_fit = shape & (RECORDED | LOADED | QUEUED | REHEARSED) == RECORDED | LOADED
+        return self._rides and is_fit and plan.code.budget is not None and not plan.action.is_job

@@ -1,0 +1,43 @@
+"""Twins: an equal write of the same caller that is open answers one without a key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from jackfield.pipe.gate import KEYED, QUEUED, RECORDED, REHEARSED, Gate, Passing
+from jackfield_store.recording.replays import replay_of
+from jackfield_store.recording.twins import joined, twin_digest
+
+if TYPE_CHECKING:
+    from jackfield.invocation import Result
+    from jackfield.pipe.call_records import Checked
+    from jackfield.pipe.plan import Plan
+    from jackfield.pipe.run import Terms
+    from jackfield_store.recording.record import Record
+
+
+class _Twin(Passing):
+    __slots__ = ()
+
+    async def before_begin(self, checked: Checked, *, again: bool) -> Result | None:
+        """Note what equal writes share; ``again``, wait for the open one, and answer with its Result."""
+        record = cast("Record", self.row)
+        draft, journal = record.draft, record.journal
+        if not again:
+            if draft.effect == "write":
+                draft.twin = twin_digest(journal, self.run, checked.inputs)
+            return None
+        if draft.twin is None or (entry := await joined(journal, draft, self.run)) is None:
+            return None
+        record.leave()
+        return replay_of(entry, is_twin=True)
+
+
+class Twins(Gate):
+    """Lets equal writes without a key be answered by the one that is open."""
+
+    part = _Twin
+
+    def applies(self, plan: Plan, terms: Terms, shape: int) -> bool:
+        """Apply where the workspace, or the surface, joins equal writes; never from the queue, and to no dry run."""
+        return terms.joins and plan.action.rule_effect != "read" and shape & (KEYED | RECORDED | QUEUED | REHEARSED) == RECORDED

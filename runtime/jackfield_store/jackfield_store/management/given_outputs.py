@@ -1,0 +1,40 @@
+"""Outputs that a person gives who resolves a doubt as succeeded: they replay like the provider's own, so they have to be like them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from jackfield.kernel.dataclass import replace
+from jackfield.kernel.errors import InvalidInput, InvalidInvocation
+from jackfield.pipe.masking import concealed
+from jackfield.schema import compile_schema
+
+if TYPE_CHECKING:
+    from jackfield.invocation.entry import Entry
+    from jackfield.manifest.manifest import Manifest
+
+_HINT = "Give what the provider shows of it, as the action's output has it, or leave the output out."
+
+
+def judged_output(manifest: Manifest | None, entry: Entry, outcome: str, output: Any) -> Mapping[str, Any]:
+    """Return an output as it is kept: without its secrets.
+
+    :raises InvalidInput: if it is none of the action's, with a pointer to each fault.
+    :raises InvalidInvocation: if the outcome has none, or nothing can tell: the connector is not there in this version.
+    """
+    name = f"'{entry.connector}/{entry.action}'"
+    if outcome != "succeeded":
+        raise InvalidInvocation("only what has succeeded has an output", hint="Leave the output out, and say in the note what you know.")
+    action = None if manifest is None else manifest.actions.get(entry.action)
+    if manifest is None or action is None or entry.connector_version not in (None, manifest.version):
+        text = f"the output cannot be judged: {name} is not here in the version '{entry.connector_version}' that made the call"
+        raise InvalidInvocation(text, hint="Install that version, or leave the output out.")
+    if action.hands_out:
+        raise InvalidInvocation(f"the output of {name} has credentials, which are not kept", hint="Leave the output out.")
+    judge = compile_schema(action.output, noun="output")
+    faults = [replace(fault, path=f"/output{fault.path}") for fault in judge.judge(output)]
+    if faults or not isinstance(output, Mapping):
+        raise InvalidInput(f"the output is none of {name}: it breaks the schema", details=faults, hint=_HINT)
+    found: Mapping[str, Any] = concealed(output, (judge.secret_places is not None, judge.secret_places))
+    return found

@@ -1,0 +1,140 @@
+"""Signs of an answer that its read has come from where it should: not from a cache, a gateway or another server, and as a plain success.
+
+They are read from the exchanges of a look. A read that does not use HTTP has none.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from jackfield.kernel.codings import decoded
+
+if TYPE_CHECKING:
+    from jackfield.wire.exchanges import Exchange
+
+_LONGEST = 1024 * 1024
+"""Bytes of a decoded body that are read for a failure."""
+_OK, _REDIRECTS = 200, range(300, 400)
+_PASSING = ("retry-after", "www-authenticate")
+"""Fields by which a refusal says that it is about who asks, or about now."""
+_CACHED = ("hit", "stale", "updating", "revalidated")
+"""Words of a cache that has answered, in a field with 'cache' in its name, as each cache has one of its own."""
+_DIRECTIVES = "cache-control"
+"""Such a field that is the server's word to caches."""
+_APART = 60.0
+"""Seconds between the times of two answers, by their servers' clocks, from which on one of them was kept: a look takes 15."""
+_FAULTS = ("error", "errors", "fault")
+"""Members of a success that report a failure, unless they are empty."""
+_SUCCESSES = ("ok", "success", "succeeded")
+"""Members that report one if they are false."""
+_FAILED = frozenset({"error", "fail", "failed", "failure"})
+"""Values of ``status`` that report one."""
+
+
+def strays(seen: Sequence[Exchange]) -> str | None:
+    """Say that a read was redirected to another server; None if it was not: what that knows of a thing proves nothing."""
+    moved = any(one.status in _REDIRECTS for one in seen)
+    return "its answer came from another server, to which it was redirected" if moved and len({*map(_origin, seen)}) > 1 else None
+
+
+def unsound_success(seen: Sequence[Exchange]) -> str | None:
+    """Say why the answers to a read are no plain success; None if they are."""
+    odd = next((one.status for one in seen if one.status != _OK), _OK)
+    if odd != _OK:
+        return f"it was answered with status {odd}"
+    for one in seen:
+        if _is_cached(one):
+            return "a cache has answered"
+        if _reports_failure(one):
+            return "its answer has status 200 and reports a failure"
+    return None
+
+
+def unsound_absence(missing: Sequence[Exchange], canary: Sequence[Exchange]) -> str | None:
+    """Say why the answer that there is no such thing may not be of the API that has answered the canary; None if it is."""
+    if not (missing and canary):
+        return None
+    said, known = missing[-1], canary[-1]
+    moved = len({*map(_origin, (*missing, *canary))}) > 1 or any(one.status in _REDIRECTS for one in missing)
+    odd = next((name for name in _PASSING if _field(said, name) is not None), None)
+    signs = (
+        (moved, "it came from another server than the canary's answer"),
+        (_is_cached(said), "a cache has answered"),
+        (_are_apart(said, known), "its answer is of another time than the canary's, so that one was kept"),
+        (odd is not None, f"its answer has the field {odd}, so it is about now, or about who asks"),
+        (said.answer.size > 0 and _kind(said) != _kind(known), "its answer has another content type than the canary's"),
+        (_software(said) != _software(known), "its answer came from other software than the canary's"),
+    )
+    return next((told for found, told in signs if found), None)
+
+
+def _origin(one: Exchange) -> tuple[str, str]:
+    parts = urlsplit(one.url)
+    return parts.scheme, parts.netloc
+
+
+def _field(one: Exchange, name: str) -> str | None:
+    """Return the values of a field; None without it."""
+    found = [value.decode("latin-1").strip() for key, value in one.fields if key.decode("latin-1").lower() == name]
+    return ", ".join(found) if found else None
+
+
+def _software(one: Exchange) -> tuple[str | None, int]:
+    """Return the server, and the number of proxies that the answer has passed: their names may differ from answer to answer."""
+    via = _field(one, "via")
+    return _field(one, "server"), 0 if not via else via.count(",") + 1
+
+
+def _is_cached(one: Exchange) -> bool:
+    age, varnish = _field(one, "age"), _field(one, "x-varnish")
+    if (age is not None and age.strip("0, ") != "") or (varnish is not None and len(varnish.split()) > 1):
+        return True  # Varnish names the request that is answered, and the one whose answer it has kept
+    told = (value.lower() for name, value in one.fields if b"cache" in (key := name.lower()) and key.decode("latin-1") != _DIRECTIVES)
+    return any(word in value.decode("latin-1") for value in told for word in _CACHED)
+
+
+def _are_apart(one: Exchange, other: Exchange) -> bool:
+    """Return whether two answers of one look were made at different times, as far as both say when."""
+    times = [moment for moment in (_made_at(one), _made_at(other)) if moment is not None]
+    return len(times) > 1 and abs(times[0] - times[1]) > _APART
+
+
+def _made_at(one: Exchange) -> float | None:
+    try:
+        return parsedate_to_datetime(_field(one, "date") or "").timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _kind(one: Exchange) -> str:
+    """Return the media type; all of JSON are one."""
+    found = (_field(one, "content-type") or "").partition(";")[0].strip().lower()
+    return "json" if found.endswith(("/json", "+json")) else found
+
+
+def _reports_failure(one: Exchange) -> bool:
+    """Return whether the JSON of a success says that it is none, as APIs with one status for all do."""
+    body = _json(one)
+    if not isinstance(body, Mapping):
+        return False
+    members = {str(name).lower(): value for name, value in body.items()}
+    status = members.get("status")
+    return (
+        any(members.get(name) for name in _FAULTS)
+        or any(members.get(name) is False for name in _SUCCESSES)
+        or (isinstance(status, str) and status.lower() in _FAILED)
+    )
+
+
+def _json(one: Exchange) -> Any:
+    """Return the body as JSON; None if it is none, or too long to have been kept."""
+    kept = one.answer.beginning
+    plain = None if kept is None or one.answer.size > len(kept) else decoded(kept, _field(one, "content-encoding") or "", _LONGEST)
+    try:
+        return None if plain is None else json.loads(plain)
+    except (ValueError, RecursionError):
+        return None

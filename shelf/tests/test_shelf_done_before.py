@@ -1,0 +1,48 @@
+"""Refusals that say that a request had been carried out before: after a lost answer they are a success, with a warning."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jackfield.testing import Answer, Provider
+from shelved import manifest_of, put, running, services
+
+Json = dict[str, Any]
+
+
+def _rows() -> Iterator[Any]:
+    """Yield each row with each action that it names."""
+    for key, service in services().items():
+        for row in service.document["x-jackfield"].get("errors", {}).get("doneBefore", ()):
+            yield from (pytest.param(key, action, row, id=f"{key}-{action}") for action in row["actions"])
+
+
+def _refusal(errors: Mapping[str, Any], row: Mapping[str, Any], code: str) -> Answer:
+    """Return the refusal that a row names, in the provider's form."""
+    body: Json = {}
+    status = row.get("status", int(code) if code.isdigit() and len(code) == 3 else 404)
+    put(body, errors.get("code", "/error/code"), code)
+    put(body, errors.get("message", "/error/message"), f"Bad Request: {row.get('message', 'gone')}")
+    if "code" not in errors:  # Google's
+        body["error"] = {"code": status, "errors": [{"reason": code}], "message": "gone"}
+    return Answer(body, status)
+
+
+@pytest.mark.parametrize(("key", "action", "row"), [*_rows()])
+def test_a_repetition_that_is_refused_as_done_is_a_success(tmp_path: Path, key: str, action: str, row: Json) -> None:
+    """The first answer is lost and the second says that it was done: a success with a warning. As the only answer it is a refusal."""
+    manifest = manifest_of(key)
+    refusal = _refusal(manifest["http"]["errors"], row, (row.get("codes") or [""])[0])
+    about = next(one for one in manifest["actions"] if one["key"] == action)
+    call = {"connector": key, "action": action, "connection": "main", "inputs": about["examples"][0]["invocation"]["inputs"]}
+    cases: list[tuple[list[Any], str]] = [(["close", refusal], "succeeded"), ([refusal], "failed")]
+    for number, (answers, status) in enumerate(cases):
+        with Provider(answers) as provider, running(tmp_path / str(number), key, provider.url) as jackfield:
+            result = jackfield.invoke(call)
+        assert result.status == status, json.dumps(result.to_json())
+        assert ["or nothing was there" in one["message"] for one in result.meta.warnings] == ([True] if status == "succeeded" else [])

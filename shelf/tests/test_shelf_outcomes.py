@@ -1,0 +1,216 @@
+"""Answers with an outcome for each item: what the provider refused is no success, and what it did of it is no failure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jackfield.connector import InvalidInput
+from jackfield.testing import Answer, Provider
+from jackfield_openapi.shelf.services import read_service
+from shelved import manifest_of, put, running, services
+
+Json = dict[str, Any]
+
+CODE, MESSAGE = "ITEM_REFUSED", "the item was refused"
+
+
+def _actions() -> Iterator[Any]:
+    """Yield each action of the shelf whose answer has an outcome for each item."""
+    for service in services().values():
+        if '"failed": {"items"' not in json.dumps(service.document["paths"], default=str):
+            continue  # what is not built costs nothing
+        for row in manifest_of(service.key)["actions"]:
+            if "items" in row["http"].get("failed", {}):
+                yield pytest.param(service.key, row, id=f"{service.key}-{row['key']}")
+
+
+_ACTIONS = [*_actions()]
+
+
+def _tells_of_all(failed: Json) -> bool:
+    """Return whether an answer says that nothing took effect."""
+    return "onlyWarns" not in failed and bool(failed.keys() & {"member", "beside", "index"})
+
+
+def _item(failed: Json, *, refused: bool, number: int) -> Json | str:
+    """Return an item as the provider has it, with its own code and message in their places."""
+    found: Json = {}
+    if refused:
+        if "member" in failed and failed["member"] != failed.get("message"):
+            equals = failed.get("equals")
+            if equals is not None or failed["member"] not in "".join(str(failed.get(name, "")) for name in ("code", "message")):
+                put(found, failed["member"], True if equals is None else equals)
+        for name, value in (("code", CODE), ("message", MESSAGE), ("field", "aField"), ("index", number)):
+            if name in failed:
+                put(found, failed[name], value)
+        return found or MESSAGE
+    return {"id": str(number)}
+
+
+def _body(failed: Json, refused: list[bool]) -> Any:
+    """Return the answer to a call with as many items."""
+    alone = "member" not in failed
+    rows = [_item(failed, refused=bad, number=number) for number, bad in enumerate(refused) if bad or not alone]
+    listed: Any = {f"k{number}": row for number, row in enumerate(rows)} if failed["items"] in ("/results", "/calendars") else rows
+    if failed["items"] == "":
+        return listed
+    body: Json = {}
+    put(body, failed["items"], listed)
+    if "beside" in failed:
+        put(body, failed["beside"], [{"id": "1"} for bad in refused if not bad])
+    return body
+
+
+def _inputs(row: Json, count: int) -> Json:
+    inputs: Json = dict(row["examples"][0]["invocation"]["inputs"])
+    place = row["http"]["failed"].get("input")
+    if place is not None:
+        textual = row["inputs"]["properties"][place[1:]]["items"].get("type") == "string"
+        inputs[place[1:]] = ["a", "b"][:count] if textual else [{"id": str(number)} for number in range(count)]
+    return inputs
+
+
+def _called(tmp_path: Path, key: str, row: Json, answer: Answer, count: int = 2, **options: Any) -> Json:
+    with Provider(lambda _number, _request: answer) as provider, running(tmp_path, key, provider.url) as jackfield:
+        result = jackfield.invoke({"connector": key, "action": row["key"], "connection": "main", "inputs": _inputs(row, count), **options})
+        found: Json = result.to_json()
+        return found
+
+
+@pytest.mark.parametrize(("key", "row"), [one for one in _ACTIONS if _tells_of_all(one.values[1]["http"]["failed"])])
+def test_items_that_are_all_refused_are_a_refusal(tmp_path: Path, key: str, row: Json) -> None:
+    """A success status whose items were all refused is ``rejected``, with the provider's code and message and a detail for each item."""
+    failed = row["http"]["failed"]
+    found = _called(tmp_path, key, row, Answer(_body(failed, [True, True])))
+    assert (found["status"], found["error"]["code"]) == ("failed", "rejected")
+    assert found["error"]["provider"].get("code") == (CODE if "code" in failed else None)
+    assert MESSAGE in found["error"]["message"] or "message" not in failed
+    places = [one["path"] for one in found["error"]["details"]]
+    assert len(places) == 2
+    if "input" in failed:
+        assert [place.rpartition("/aField")[0] or place for place in places] == [f"{failed['input']}/0", f"{failed['input']}/1"]
+
+
+@pytest.mark.parametrize(("key", "row"), _ACTIONS)
+def test_items_of_which_some_are_refused_are_warned_of(tmp_path: Path, key: str, row: Json) -> None:
+    """What the provider did of a request is a success, with the refused items as a warning; ``partial: fail`` makes it a failure."""
+    failed = row["http"]["failed"]
+    answer = Answer(_body(failed, [False, True]))
+    found = _called(tmp_path / "a", key, row, answer)
+    assert found["status"] == "succeeded", found
+    warned = [one for one in found["meta"]["warnings"] if one.get("code") == "partial"]
+    assert [one["failed"] for one in warned] == [1]
+    assert CODE in warned[0]["entries"][0]["message"] or "code" not in failed
+    if "input" in failed:
+        assert warned[0]["entries"][0]["input"].startswith(f"{failed['input']}/1")
+    strict = _called(tmp_path / "b", key, row, answer, partial="fail")
+    assert (strict["status"], strict["error"]["code"]) == ("failed", "rejected")
+
+
+@pytest.mark.parametrize(("key", "row"), _ACTIONS)
+def test_items_that_are_all_carried_out_are_a_success(tmp_path: Path, key: str, row: Json) -> None:
+    """Without a refused item there is no warning of one."""
+    found = _called(tmp_path, key, row, Answer(_body(row["http"]["failed"], [False, False])))
+    assert found["status"] == "succeeded", found
+    assert not [one for one in found["meta"].get("warnings", ()) if one.get("code") == "partial"]
+
+
+_BLOCKED: Mapping[str, Any] = {
+    "block_users": {
+        "added_users": [{"input": "+431"}],
+        "failed_users": [{"input": "+432", "errors": [{"message": "Re-engagement required", "code": 131047}]}],
+    },
+    "error": {"message": "(#139100) Failed to block/unblock users", "type": "OAuthException", "code": 139100},
+}
+
+
+@pytest.mark.parametrize(("body", "told"), [
+    (_BLOCKED, ("succeeded", None)),
+    ({**_BLOCKED, "block_users": {**_BLOCKED["block_users"], "added_users": []}}, ("failed", "131047")),
+    ({"error": {"message": "(#100) Invalid parameter", "code": 100}}, ("failed", "100")),
+])  # fmt: skip
+def test_a_refusal_of_some_users_is_none_of_the_others(tmp_path: Path, body: Json, told: tuple[str, str | None]) -> None:
+    """WhatsApp answers 400 if it has not blocked all: those that it has blocked are blocked."""
+    row = next(one for one in manifest_of("whatsapp")["actions"] if one["http"].get("failed", {}).get("mixed"))
+    found = _called(tmp_path, "whatsapp", row, Answer(body, 400))
+    assert (found["status"], found.get("error", {}).get("provider", {}).get("code")) == told
+
+
+@pytest.mark.parametrize(("key", "action", "body"), [
+    ("cloudflare", "createRecord", {"success": False, "errors": [{"code": 81057, "message": "exists"}], "result": None}),
+    ("openai", "createResponse", {"id": "r", "status": "failed", "error": {"code": "server_error", "message": "no"}, "output": []}),
+    ("gemini", "generateContent", {"promptFeedback": {"blockReason": "SAFETY"}}),
+    ("linear", "createIssue", {"data": {"issueCreate": {"success": False, "issue": {"id": "1"}}}}),
+    ("telegram", "sendMessage", {"ok": False, "error_code": 400, "description": "chat not found"}),
+])  # fmt: skip
+def test_a_success_that_says_that_it_is_none_is_a_refusal(tmp_path: Path, key: str, action: str, body: Json) -> None:
+    """Where the body says of the whole that it failed, the status does not matter."""
+    row = next(one for one in manifest_of(key)["actions"] if one["key"] == action)
+    with Provider(lambda _number, _request: Answer(body)) as provider, running(tmp_path, key, provider.url) as jackfield:
+        inputs = row["examples"][0]["invocation"]["inputs"]
+        result = jackfield.invoke({"connector": key, "action": action, "connection": "main", "inputs": inputs})
+    assert result.status == "failed"
+    assert result.error is not None
+    assert result.error.code == "rejected"
+
+
+@pytest.mark.parametrize(("body", "headers", "told"), [
+    ({"code": "rest_post_invalid_page_number", "message": "no such page"}, {}, ("succeeded", True)),
+    ({"code": "rest_invalid_param", "message": "x"}, {}, ("failed", None)),
+    ("<html>Blocked</html>", {"Content-Type": "text/html"}, ("failed", None)), (None, {}, ("failed", None)),
+])  # fmt: skip
+def test_a_list_ends_by_the_code_of_its_provider(tmp_path: Path, body: Any, headers: dict[str, str], told: tuple[str, bool | None]) -> None:
+    """WordPress says by a code that there is no such page; what else is answered with the same status ends nothing."""
+    pages = [Answer([{"id": 1}]), Answer(body, 400, headers=headers)]
+    with (
+        Provider(lambda number, _request: pages[min(number, 2) - 1]) as provider,
+        running(tmp_path, "wordpress", provider.url) as jackfield,
+    ):
+        result = jackfield.invoke({"connector": "wordpress", "action": "listPosts", "connection": "main", "inputs": {"fetchAll": True}})
+    assert (result.status, result.meta.complete if result.status == "succeeded" else None) == told
+
+
+@pytest.mark.parametrize("key", [*services()])
+def test_no_list_is_ended_by_a_client_error_alone(key: str) -> None:
+    """Each status that ends a list, and says many things, has the provider's codes beside it."""
+    rows = [one["http"].get("paging", {}) for one in manifest_of(key)["actions"]]
+    ends = [end for row in rows for end in row.get("ends", ())]
+    assert all(end in (404, 410, 416) or end["codes"] for end in ends)
+
+
+_SERVICE = """openapi: 3.1.0
+info: {title: Acme, version: '1'}
+servers: [{url: 'https://api.acme.example'}]
+x-shelf: {key: acme, docs: 'https://acme.example', tasks: {}, signIns: {token: {kind: bearer}}}
+components:
+  schemas:
+    Many: {type: array, items: {type: object}}
+    Done: {type: object, properties: {done: {$ref: '#/components/schemas/Many'}, errors: {$ref: '#/components/schemas/Many'}}}
+    Things: {type: object, properties: {things: {$ref: '#/components/schemas/Many'}}}
+paths:
+  /things:
+    post:
+      operationId: createThings
+      requestBody: {content: {application/json: {schema: {$ref: '#/components/schemas/Things'}}}}
+      responses: {'200': {description: The answer., content: {application/json: {schema: {$ref: '#/components/schemas/Done'}}}}}
+"""
+
+
+@pytest.mark.parametrize(("told", "reason"), [
+    ("", "'failed' with 'items'"), ("x-jackfield: {atomic: One transaction.}", None),
+    ("x-jackfield: {failed: {items: /errors, beside: /done}}", None), ("x-jackfield: {failed: {items: /faults}}", "'/faults'"),
+])  # fmt: skip
+def test_the_format_asks_for_the_outcomes_of_a_list(tmp_path: Path, told: str, reason: str | None) -> None:
+    """A file whose action sends a list and answers one must say how refused items are told, or that there are none."""
+    file = tmp_path / "acme.yaml"
+    file.write_text(_SERVICE + (f"      {told}\n" if told else ""))
+    if reason is None:
+        assert read_service(file, {name: {} for name in ("sign-ins", "errors", "paging", "sources.lock")}).key == "acme"
+        return
+    with pytest.raises(InvalidInput, match=reason):
+        read_service(file, {name: {} for name in ("sign-ins", "errors", "paging", "sources.lock")})

@@ -1,0 +1,161 @@
+"""What declared evidence says of a thing that is found: only the values of success prove that the action did what it says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jackfield.connector.evidence import Look
+from jackfield.connector.evidence_rows import nameless_looks, unsaid_looks
+from jackfield.connector.proofs import When
+from jackfield.kernel.pointers import names
+from shelved import manifest_of, services
+
+Json = dict[str, Any]
+
+_CONNECTORS = Path(__file__).parents[2] / "connectors"
+_CURATED = ("github", "slack", "stripe")
+_STRANGE: tuple[Any, ...] = ("", "processing", "requires_action", "a state that is new", None, True, 0, ["succeeded"], {})
+"""Values that are none of the declared ones: under way, unknown, of another type."""
+
+
+def _manifests() -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for key in _CURATED:
+        yield key, json.loads((_CONNECTORS / key / f"jackfield_{key}" / "connector.json").read_bytes())
+    for key, service in services().items():
+        if '"evidence"' in json.dumps(service.document["paths"], default=str):
+            yield key, manifest_of(key)
+
+
+_MANIFESTS = dict(_manifests())
+_ROWS = [
+    pytest.param(When.from_json(row), id=f"{key}-{action['key']}-{one['key']}-{number}")
+    for key, manifest in _MANIFESTS.items()
+    for action in manifest["actions"]
+    for one in action.get("evidence", ())
+    for number, row in enumerate(one.get("when", ()))
+]
+assert len(_ROWS) > 35
+
+
+def _thing(values: Mapping[str, Any]) -> Json:
+    """Return a thing with these values at their JSON Pointers."""
+    found: Json = {}
+    for at, value in values.items():
+        *steps, last = names(at)
+        holder = found
+        for step in steps:
+            holder = holder.setdefault(step, {})
+        holder[last] = value
+    return found
+
+
+@pytest.mark.parametrize("row", _ROWS)
+def test_only_values_of_success_prove_it(row: When) -> None:
+    """Each value of success proves it, each of failure refutes it, and any other, or none, is no verdict."""
+    if not row.took:
+        assert row.said({"status": "anything"})[0] == "took"  # the thing is there only after a success
+        return
+    best = {at: values[0] for at, values in row.took.items()}
+    worst = {at: values[0] for at, values in row.refused.items()}
+    assert row.said(_thing(best))[0] == "took"
+    for at, values in row.took.items():
+        assert {row.said(_thing({**best, at: value}))[0] for value in values} == {"took"}
+        assert {row.said(_thing({**best, at: value}))[0] for value in _STRANGE if value not in values} == {None}
+    for at, values in row.refused.items():
+        assert {row.said(_thing({**worst, at: value}))[0] for value in values} == {"refused"}
+    assert row.said({})[0] is None
+
+
+@pytest.mark.parametrize("key", _MANIFESTS)
+def test_each_thing_with_a_status_says_what_means_success(key: str) -> None:
+    """No evidence finds a thing with a status and takes its being there for a success without having said so."""
+    assert list(unsaid_looks(_MANIFESTS[key])) == []
+
+
+@pytest.mark.parametrize(("key", "action"), [
+    ("stripe", "createPaymentIntent"), ("stripe", "createRefund"), ("stripe", "createPayout"), ("github", "createIssue"),
+    ("postmark", "sendEmail"), ("vercel", "createDeployment"), ("mistral", "createBatch"), ("docusign", "createEnvelope"),
+])  # fmt: skip
+def test_a_thing_with_a_status_and_no_word_about_it_is_told(key: str, action: str) -> None:
+    """What finds a thing with a status, and does not say which values mean success, is named."""
+    bare = json.loads(json.dumps(_MANIFESTS[key]))
+    for row in bare["actions"]:
+        for one in row.get("evidence", ()) if row["key"] == action else ():
+            del one["when"]
+    told = list(unsaid_looks(bare))
+    assert told
+    assert all(f"of '{action}' finds a thing with" in text for text in told)
+
+
+def test_a_job_of_bigquery_succeeded_if_it_has_no_error() -> None:
+    """BigQuery leaves 'errorResult' out of a job that has succeeded; a read whose output never has it could not tell."""
+    actions = {row["key"]: row for row in _MANIFESTS["bigquery"]["actions"]}
+    for key in ("query", "startJob"):
+        [row] = [When.from_json(one) for one in actions[key]["evidence"][0]["when"]]
+        assert row.said({"state": "DONE"})[0] == "took"
+        assert row.said({"state": "DONE", "errorResult": {"reason": "quotaExceeded"}})[0] == "refused"
+        assert row.said({"state": "DONE", "errorResult": {"reason": "new"}})[0] is None
+    bare = json.loads(json.dumps(_MANIFESTS["bigquery"]))
+    [jobs] = [row for row in bare["actions"] if row["key"] == "listJobs"]
+    jobs["output"]["properties"]["jobs"]["items"] = {"type": "object", "properties": {"state": {"type": "string"}}}
+    assert any("asks whether '/errorResult' is not there" in text for text in unsaid_looks(bare))
+
+
+@pytest.mark.parametrize("state", ["canceled", "CANCELLED", "stopped", "voided"])
+def test_a_failure_that_somebody_brings_about_later_is_told(state: str) -> None:
+    """What was made with success can be cancelled before a look: to take that for a failure of the action would free its key."""
+    changed = json.loads(json.dumps(_MANIFESTS["stripe"]))
+    row = next(one for one in changed["actions"] if one["key"] == "createRefund")
+    row["evidence"][0]["when"][0]["refused"]["/status"].append(state)
+    [told] = unsaid_looks(changed)
+    assert f"of 'createRefund' takes '{state}' for a failure" in told
+
+
+@pytest.mark.parametrize("key", _MANIFESTS)
+def test_a_thing_on_two_pages_is_known_by_its_id(key: str) -> None:
+    """Evidence of a list names an ID that the things of its read have: else one that changes while pages shift would be two."""
+    assert list(nameless_looks(_MANIFESTS[key])) == []
+    changed = json.loads(json.dumps(_MANIFESTS[key]))
+    lists = [one for row in changed["actions"] for one in row.get("evidence", ()) if "id" in one and "each" in one]
+    for one in lists:
+        one["id"] = "/number_of_nothing"
+    open_ones = {"mailgun", "slack"}  # what has members of any name, or of several schemas
+    assert len(list(nameless_looks(changed))) >= len(lists) - 2 * (key in open_ones)
+
+
+def test_an_absence_without_a_canary_is_told() -> None:
+    """What is not found proves nothing if nothing was looked for beside it."""
+    one = {"key": "own", "action": "get", "inputs": {"id": {"$marker": {}}}, "match": [], "absentAfter": 600, "page": "p", "when": [{}]}
+    rows = [{"key": "make", "evidence": [one]}, {"key": "get", "effect": "read", "inputs": {}, "output": {}}]
+    assert "no 'canary'" in next(unsaid_looks({"actions": rows}))
+    one["canary"] = {"action": "get"}
+    assert list(unsaid_looks({"actions": rows})) == []
+
+
+_PAYMENT = "createPaymentIntent"
+
+
+@pytest.mark.parametrize(("inputs", "thing", "said"), [
+    ({"confirm": True}, {"status": "succeeded"}, "took"),
+    ({"confirm": True}, {"status": "requires_capture"}, "took"),
+    ({"confirm": True}, {"status": "processing"}, None),
+    ({"confirm": True}, {"status": "requires_action"}, None),
+    ({"confirm": True}, {"status": "requires_confirmation"}, None),
+    ({"confirm": True}, {"status": "requires_payment_method", "last_payment_error": {"code": "card_declined"}}, "refused"),
+    ({"confirm": True}, {"status": "canceled"}, None),
+    ({"confirm": True}, {}, None),
+    ({}, {"status": "requires_payment_method"}, "took"),
+    ({"confirm": False}, {"status": "requires_confirmation"}, "took"),
+])  # fmt: skip
+def test_a_payment_is_judged_by_what_was_asked_for(inputs: Json, thing: Json, said: str | None) -> None:
+    """Stripe makes a payment that it declines, too: whether one that is there is a success depends on 'confirm'."""
+    row = next(one for one in _MANIFESTS["stripe"]["actions"] if one["key"] == _PAYMENT)
+    look = Look.from_json(row["evidence"][0])
+    when = next(one for one in look.when if one.counts(inputs))
+    assert when.said(thing)[0] == said
+    assert said != "refused" or when.error(thing)[0] == thing.get("last_payment_error", {}).get("code")

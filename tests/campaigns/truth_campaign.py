@@ -1,0 +1,378 @@
+"""Writes whose answers are lost at a provider that lies when it is asked for evidence, beside processes that are killed.
+
+``make campaign truth`` runs it with 20,000 calls (``SIZE`` is another number): on SQLite, on PostgreSQL behind Redis and behind RabbitMQ.
+By hand::
+
+    SIZE=2000 PYTHONPATH=.:tests/support python tests/campaigns/truth_campaign.py sqlite|postgresql|redis|rabbitmq
+
+Half of the calls have a key, some are queued, and some wait for a person who approves them. Evidence settles doubts. The provider counts
+what took effect; what the journal says in the end is held against that.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from http_stand import Client, clean, mint
+from queue_campaign import _served, _Worker
+
+ENDINGS = (
+    "answered", "answered", "answered", "refused", "throttled", "unavailable", "taken_500", "taken_cut", "taken_reset", "taken_late",
+    "lost_cut", "failing", "endless", "half",
+)  # fmt: skip
+"""How the provider ends a write. ``failing`` makes a thing that says that it failed, ``endless`` one that never ends."""
+LIES = ("none", "none", "gone", "gateway", "echo", "unavailable", "sign_in", "shifted", "late")
+"""How it answers the read of a thing."""
+_CALLERS = 16
+_TIMEOUT = 4.0
+_PATIENCE = 120.0
+_WHEN = {"took": {"/status": ["done"]}, "refused": {"/status": ["failed"]}, "code": "/reason"}
+
+
+class _Provider(ThreadingHTTPServer):
+    """The provider: things by their reference, and how often each call took effect."""
+
+    daemon_threads = True
+    request_queue_size = 512
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Request)
+        self.lock = threading.Lock()
+        self.effects: Counter[str] = Counter()
+        self.things: dict[str, dict[str, Any]] = {}
+        self.asked: dict[str, str] = {}
+        """By reference, how its reads lie."""
+        self.begun: set[str] = set()
+        self.read: set[str] = set()
+
+    def take(self, name: str, reference: str, status: str) -> None:
+        """Let a write take effect."""
+        with self.lock:
+            self.effects[name] += status == "done"
+            self.things[reference] = {"id": f"{name}-{len(self.things)}", "reference": reference, "status": status, "reason": "declined"}
+
+
+class _Request(BaseHTTPRequestHandler):
+    """One request to the provider."""
+
+    server: _Provider
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        """Take a write, or not, and answer it, or not."""
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        name, reference = body["name"], str(body["reference"])
+        ending, lie = self.path.split("/")[2:4]
+        with self.server.lock:
+            self.server.asked[reference] = lie
+            first = name not in self.server.begun
+            self.server.begun.add(name)
+        refusals: dict[str, tuple[int, Any, dict[str, str]]] = {
+            "refused": (400, {"error": "refused"}, {}), "unavailable": (503, {"error": "busy"}, {}),
+        }  # fmt: skip
+        if ending == "throttled" and first:
+            self._answer(429, {"error": "slow down"}, {"Retry-After": "0"})
+        elif ending in refusals:
+            self._answer(*refusals[ending])
+        else:
+            self._took(ending, name, reference)
+
+    def _took(self, ending: str, name: str, reference: str) -> None:
+        """Let a write take effect, unless it is lost, and end it."""
+        if ending != "lost_cut":
+            self.server.take(name, reference, {"failing": "failed", "endless": "processing"}.get(ending, "done"))
+        if ending == "taken_late":
+            threading.Event().wait(_TIMEOUT + 2.0)
+        if ending == "half":
+            self.wfile.write(b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{"id": ')
+        if ending in ("answered", "throttled", "taken_500", "taken_late"):
+            self._answer(500 if ending == "taken_500" else 200, {"id": name})
+        else:
+            self._cut()
+
+    def do_GET(self) -> None:
+        """Answer a read: of one thing, of the list, or of what repeats the question."""
+        place, asked = urlsplit(self.path).path, parse_qs(urlsplit(self.path).query)
+        reference = (asked.get("reference") or [place.rpartition("/")[2]])[0]
+        with self.server.lock:
+            lie, things = self.server.asked.get(reference, "none"), [*self.server.things.values()][-400:]
+            thing, first = self.server.things.get(reference), reference not in self.server.read
+            self.server.read.add(reference)
+        lists = {"/things": things[::-1], "/shifted": [*things[::-1], *things[::-1][:3]]}
+        lies: dict[str, tuple[int, Any]] = {
+            "gone": (410, {"error": "gone"}), "unavailable": (503, {"error": "busy"}), "sign_in": (401, {"error": "who"}),
+            "gateway": (404, None), **({"late": (404, {"error": "not yet"})} if first else {}),
+        }  # fmt: skip
+        if place in lists:
+            self._answer(200, {"things": lists[place]})
+        elif place == "/find":
+            self._answer(200, {"query": {"reference": reference}, "status": "done", "found": thing is not None})
+        else:
+            self._answer(*lies.get(lie, (404, {"error": "no such thing"}) if thing is None else (200, thing)))
+
+    def _answer(self, status: int, body: Any, more: dict[str, str] | None = None) -> None:
+        sent = b"<html>default backend</html>" if body is None else json.dumps(body).encode()
+        with suppress(OSError):
+            self.send_response(status)
+            self.send_header("Content-Type", "text/html" if body is None else "application/json")
+            self.send_header("Content-Length", str(len(sent)))
+            for name, value in (more or {}).items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(sent)
+
+    def _cut(self) -> None:
+        self.close_connection = True
+        with suppress(OSError):
+            self.connection.shutdown(2)
+
+    def log_message(self, *_arguments: object) -> None:
+        """Stay silent."""
+
+
+@dataclass
+class Told:
+    """One call: its name, how the provider ends it, and what was told."""
+
+    name: str
+    ending: str
+    lie: str
+    key: str | None
+    identifier: str | None = None
+    status: str = "unanswered"
+    error: str = ""
+
+    @property
+    def is_sure(self) -> bool:
+        """True if the caller was told how it ended: not that it may be queued, or that the database does not answer."""
+        return self.status == "succeeded" or (self.status == "failed" and not self.error.startswith("unavailable"))
+
+
+@dataclass
+class Figures:
+    """What came of it."""
+
+    calls: int = 0
+    faulted: int = 0
+    effects: int = 0
+    kills: int = 0
+    approved: int = 0
+    settled: int = 0
+    open: int = 0
+    statuses: dict[str, int] = field(default_factory=dict)
+    wrong: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Scene:
+    """A server, workers, and the clients of each kind."""
+
+    provider: _Provider
+    manage: Client
+    held: Client
+    boss: Client
+    workers: list[_Worker]
+    told: list[Told] = field(default_factory=list)
+    approvals: list[str] = field(default_factory=list)
+
+
+def _evidence(lie: str) -> dict[str, Any]:
+    if lie == "echo":
+        return {"url": "/find?reference={marker}", "pointer": "/query/reference"}
+    if lie == "shifted":
+        return {"url": "/shifted", "each": "/things", "pointer": "/reference", "when": _WHEN}
+    if lie == "none":
+        return {"url": "/things", "each": "/things", "pointer": "/reference", "when": _WHEN}
+    return {
+        "url": "/thing/{marker}",
+        "pointer": "/reference",
+        "absentAfter": 300,
+        "page": "https://docs.example/, 2026-11-28",
+        "when": _WHEN,
+    }
+
+
+def call_of(told: Told) -> dict[str, Any]:
+    """Return the invocation of a call."""
+    evidence = {**_evidence(told.lie), "looks": [1, 4, 10, 20]}
+    body = {"name": told.name, "reference": {"$marker": {}}}
+    inputs = {"method": "POST", "url": f"/t/{told.ending}/{told.lie}", "json": body, "evidence": evidence}
+    keyed = {} if told.key is None else {"idempotencyKey": told.key}
+    return {"connector": "http", "action": "request", "connection": "mine", "inputs": inputs, "timeoutSeconds": _TIMEOUT, **keyed}
+
+
+def _calls(size: int, drawn: random.Random) -> Iterator[Told]:
+    for number in range(size):
+        name = f"c{number}"
+        yield Told(name, drawn.choice(ENDINGS), drawn.choice(LIES), name if drawn.random() < 0.5 else None)
+
+
+def _make(scene: Scene, told: Told, route: float) -> None:
+    """Make a call: at once, queued, or by a caller whose calls wait for an approval."""
+    client = scene.held if route > 0.9 else scene.manage
+    with suppress(OSError):
+        reply = client.post("/v1/invocations", call_of(told), **({"Prefer": "respond-async"} if 0.5 < route <= 0.9 else {}))
+        body = reply.json if isinstance(reply.json, dict) else {}
+        meta = body.get("meta") or {}
+        told.identifier = body.get("invocationId") or meta.get("invocationId")
+        told.status = str(body.get("status", reply.status))
+        error = body.get("error") or {}
+        told.error = f"{error.get('code')}: {error.get('message')}" if error else ""
+        if "approval" in meta:
+            scene.boss.post(f"/v1/approvals/{meta['approval']['id']}:approve", {})
+            scene.approvals.append(told.name)
+
+
+def play(scene: Scene, size: int) -> Figures:
+    """Make all calls beside kills, wait until nothing is open, and judge."""
+    figures, drawn, lock = Figures(calls=size), random.Random(int(os.environ.get("SEED", "75"))), threading.Lock()
+    calls, over = _calls(size, drawn), threading.Event()
+
+    def caller() -> None:
+        while True:
+            with lock:
+                told, route = next(calls, None), drawn.random()
+            if told is None:
+                return
+            scene.told.append(told)
+            _make(scene, told, route)
+
+    def killer() -> None:
+        while not over.wait(4.0):
+            scene.workers[figures.kills % len(scene.workers)].kill()
+            figures.kills += 1
+
+    threads = [threading.Thread(target=caller) for _ in range(_CALLERS)]
+    killing = threading.Thread(target=killer)
+    for thread in (*threads, killing):
+        thread.start()
+    for thread in threads:
+        thread.join()
+    over.set()
+    killing.join()
+    _until_quiet(scene, figures)
+    _judge(scene, figures)
+    return figures
+
+
+def _until_quiet(scene: Scene, figures: Figures) -> None:
+    began = time.monotonic()
+    while time.monotonic() - began < _PATIENCE:
+        found = [len(scene.manage.get(f"/v1/invocations?status={status}&limit=200").json["items"]) for status in ("queued", "running")]
+        figures.open = sum(found)
+        if not figures.open and time.monotonic() - began > 30.0:  # the last looks are made by then
+            return
+        threading.Event().wait(1.0)
+
+
+def _judge(scene: Scene, figures: Figures) -> None:
+    statuses: Counter[str] = Counter()
+    effects, figures.approved = scene.provider.effects, len(scene.approvals)
+    figures.effects = sum(effects.values())
+    figures.faulted = sum(told.ending != "answered" for told in scene.told)
+    for told in scene.told:
+        if told.identifier is None:
+            statuses["unanswered"] += 1
+            continue
+        entry = scene.manage.get(f"/v1/invocations/{told.identifier}").json
+        status, done, by = entry.get("status"), effects[told.name], entry.get("resolvedBy")
+        statuses[f"{status}{' by evidence' if by == 'evidence' else ''}"] += 1
+        figures.settled += by == "evidence"
+        if (status == "succeeded" and not done) or (status == "failed" and done):
+            figures.wrong.append(f"{told}: {done} effects, and the journal says {json.dumps(entry)[:1500]}")
+        if told.status == "failed" and not told.is_sure and status not in ("failed", 404) and "may" not in told.error:
+            figures.wrong.append(f"{told}: told that nothing was done, and the journal says {status}")
+        if told.is_sure and told.status != status:
+            figures.wrong.append(f"{told}: told, and the journal says {status}")
+    figures.wrong += [f"{name}: {count} effects" for name, count in effects.items() if count > 1]
+    figures.statuses = dict(sorted(statuses.items()))
+
+
+def staged(folder: Path, url: str, stack: ExitStack, **more: str) -> Scene:
+    """Start the provider, a server and two workers."""
+    from jackfield_store.runtime import Jackfield
+
+    provider = _Provider()
+    threading.Thread(target=provider.serve_forever, daemon=True).start()
+    stack.callback(provider.server_close)
+    stack.callback(provider.shutdown)
+    settings = {"JACKFIELD_DATABASE_URL": url, "JACKFIELD_SETTLE": "on", "JACKFIELD_ALLOW_HOSTS": "127.0.0.1", **more}
+    environment = clean(folder / "home", **settings)
+    manage, boss = mint(folder / "home", "manage", **settings), mint(folder / "home", "approve", **settings)
+    held = _held_token(folder, settings)
+    with closing(Jackfield(environment=environment)) as runtime:
+        values = {"server": f"http://127.0.0.1:{provider.server_address[1]}"}
+        runtime.connections.add("mine", "http/anonymous", values, test=False)
+    _, port = _served(environment, folder, stack, "0")
+    workers = [_Worker(environment, folder / f"worker-{number}.log", None) for number in range(2)]
+    for worker in workers:
+        stack.callback(worker.stop)
+    by_manage, by_held, by_boss = (Client(port, token, timeout=60.0) for token in (manage, held, boss))
+    return Scene(provider, by_manage, by_held, by_boss, workers)
+
+
+def _held_token(folder: Path, settings: dict[str, str]) -> str:
+    """Return a token whose calls wait for an approval."""
+    from jackfield.callers import Rules
+    from jackfield.kernel.clock import SystemClock
+    from jackfield_store.access import Tokens
+    from jackfield_store.resources.storage import Storage
+
+    with Storage(None, clean(folder / "home", **settings), SystemClock()) as storage:
+        tokens = Tokens(storage.database, storage.vault, "default", SystemClock())
+        return tokens.create("invoke", rules=Rules(approve=("http/request",))).text
+
+
+def run(kind: str, size: int) -> Figures:
+    """Run it on a database, and behind the broker of this kind."""
+    from jackfield_store.database import open_database
+    from postgres import running_server
+
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
+        url = f"sqlite:///{folder}/truth.db" if kind == "sqlite" else stack.enter_context(running_server()).create()
+        open_database(url, migrate=True).close()
+        more: dict[str, str] = {}
+        if kind in ("redis", "rabbitmq"):
+            broker = _broker(kind)
+            stack.callback(broker.close)
+            more["JACKFIELD_QUEUE_URL"] = broker.url
+        return play(staged(folder, url, stack, **more), size)
+
+
+def _broker(kind: str) -> Any:
+    if kind == "redis":
+        from redis_server import Redis
+
+        return Redis()
+    from rabbitmq import Node
+
+    return Node()
+
+
+def _main(kinds: list[str]) -> int:
+    size, wrong = int(os.environ.get("SIZE", "20000")), 0
+    chosen = kinds or ["sqlite", "redis", "rabbitmq"]
+    for kind in chosen:
+        figures = run(kind, size // len(chosen))
+        sys.stdout.write(json.dumps({"kind": kind, **vars(figures)}, indent=2) + "\n")
+        wrong += len(figures.wrong) + figures.open
+    return int(bool(wrong))
+
+
+if __name__ == "__main__":
+    sys.exit(_main(sys.argv[1:]))

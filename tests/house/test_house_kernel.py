@@ -1,0 +1,89 @@
+"""Counts of what makes a call hard to follow: they may fall, and rise for no reason. The call kernel is to bring most of them to zero."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from tests.house.parsed import nodes, tree
+from tests.house.test_house_floors import ROOTS, RUNTIME, floors
+
+PIPE = RUNTIME / "jackfield" / "pipe"
+PAGE = PIPE / "invoke.py"
+FEATURES = "approv|doubt|evidence|expect|guard|job|limit|polic|queue|suppress|twin"
+"""Beginnings of words that name a feature: a stage of a call that has one knows the feature."""
+MOST = {"if": 25, "run": 14, "features": 246}
+"""Of the page: the word ``if``. Outside of its module: places that make a ``Run``. Of the pipe: names that begin with a feature."""
+FLOORS = {"jackfield": 32, "jackfield_store": 30}
+TOWER = 14
+"""Floors of the modules of the pipe."""
+
+
+def modules(root: Path, name: str) -> dict[str, Path]:
+    """The modules of a package, by their whole names."""
+    paths = {".".join((name, *path.relative_to(root).with_suffix("").parts)): path for path in root.rglob("*.py")}
+    return {module.removesuffix(".__init__"): path for module, path in paths.items()}
+
+
+def known(path: Path, of: Mapping[str, Path]) -> Iterator[str]:
+    """The modules of ``of`` that a module imports: at the top, in functions, and for types alone."""
+    for node in nodes(path):
+        if isinstance(node, ast.ImportFrom) and node.module is not None:
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                yield whole if whole in of else node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def graph(root: Path, name: str) -> dict[str, set[str]]:
+    """Each module of a package, with those of the package that it imports."""
+    found = modules(root, name)
+    return {module: ({*known(path, found)} & found.keys()) - {module} for module, path in found.items()}
+
+
+def named(path: Path) -> Iterator[str]:
+    """All names of a module: what it defines, takes, reads and writes."""
+    for node in nodes(path):
+        for member in ("id", "attr", "arg", "name"):
+            if isinstance(value := getattr(node, member, None), str):
+                yield value
+
+
+@pytest.mark.parametrize("name", FLOORS)
+def test_a_distribution_has_no_more_floors_of_modules(name: str) -> None:
+    """Whoever reads a module at the top has at most so many below it, imports for types and within functions included."""
+    found, _ = floors(graph(ROOTS[name], name))
+    assert len(found) <= FLOORS[name]
+
+
+def test_the_pipe_is_no_higher_tower() -> None:
+    """The modules of the pipe stand on at most so many floors."""
+    found, _ = floors(graph(PIPE, "jackfield.pipe"))
+    assert len(found) <= TOWER
+
+
+def test_the_page_of_a_call_decides_no_more() -> None:
+    """The page has at most so many times ``if``."""
+    assert len(re.findall(r"\bif\b", PAGE.read_text(encoding="utf-8"))) <= MOST["if"]
+
+
+def test_no_more_places_make_the_record_of_a_call() -> None:
+    """A run is made where a call enters, and nowhere else: at most so many places are left."""
+    paths = [path for root in ROOTS.values() for path in root.rglob("*.py") if path != PIPE / "run.py"]
+    made = [path for path in paths for node in ast.walk(tree(path)) if isinstance(node, ast.Call) and _is_run(node.func)]
+    assert len(made) <= MOST["run"], made
+
+
+def _is_run(function: ast.expr) -> bool:
+    return isinstance(function, ast.Name) and function.id == "Run"
+
+
+def test_the_pipe_names_no_more_features() -> None:
+    """The stages of a call have at most so many names of features."""
+    feature = re.compile(rf"(?:^|_)(?:{FEATURES})", re.IGNORECASE)
+    found = [name for path in PIPE.rglob("*.py") for name in named(path) if feature.search(name)]
+    assert len(found) <= MOST["features"]

@@ -1,0 +1,112 @@
+"""A broker that answers and takes no messages: servers and workers say that they are not ready, and are ready again afterwards."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from http_stand import Client, clean, standing
+from jackfield.kernel.errors import Unavailable
+from jackfield_store.queue import broker_warning
+from ports import free_port
+from rabbitmq import Node
+from redis_server import Redis
+from waiting import until
+
+_FULL = {"maxmemory": "1", "maxmemory-policy": "noeviction"}
+
+
+def _fill(redis: Redis) -> None:
+    for name, value in _FULL.items():
+        redis.client.config_set(name, value)
+
+
+def _empty(redis: Redis) -> None:
+    redis.client.config_set("maxmemory", "0")
+
+
+_REFUSALS: dict[str, tuple[Callable[[Redis], object], Callable[[Redis], object], str]] = {
+    "full": (_fill, _empty, "OOM|maxmemory"),
+    "replica": (
+        lambda redis: redis.client.execute_command("REPLICAOF", "127.0.0.1", "1"),
+        lambda redis: redis.client.execute_command("REPLICAOF", "NO", "ONE"), "read only replica",
+    ),
+    "too few replicas": (
+        lambda redis: redis.client.config_set("min-replicas-to-write", "1"),
+        lambda redis: redis.client.config_set("min-replicas-to-write", "0"), "replicas",
+    ),
+}  # fmt: skip
+
+
+@contextmanager
+def _worker(folder: Path, url: str) -> Iterator[Client]:
+    """A worker with its probes."""
+    environment, port = clean(folder / "home", JACKFIELD_QUEUE_URL=url), free_port()
+    command = [sys.executable, "-m", "jackfield", "worker", "--health-port", str(port)]
+    with (folder / "worker.log").open("w") as log, subprocess.Popen(command, env=environment, stderr=log) as process:
+        try:
+            yield Client(port, timeout=120.0)
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+def _answers(client: Client, status: int) -> bool:
+    with suppress(OSError):  # a worker that begins does not listen yet, or has no time to answer
+        return client.get("/readyz").status == status
+    return False
+
+
+@pytest.mark.parametrize("refusal", _REFUSALS)
+def test_a_redis_that_refuses_writes_makes_all_unready(refusal: str, tmp_path: Path, redis: Redis) -> None:
+    """The server and the worker answer 503 with the cause as long as it lasts, and 200 afterwards."""
+    begin, end, cause = _REFUSALS[refusal]
+    with standing(tmp_path, JACKFIELD_QUEUE_URL=redis.url) as stand, _worker(tmp_path, redis.url) as worker:
+        server = stand.client()
+        for client in (server, worker):
+            until(partial(_answers, client, 200))
+        begin(redis)
+        try:
+            for client in (server, worker):
+                until(partial(_answers, client, 503))
+                assert client.get("/readyz").json["kind"] == "broker"
+            with pytest.raises(Unavailable, match=cause):
+                broker_warning({"JACKFIELD_QUEUE_URL": redis.url})
+        finally:
+            end(redis)
+        for client in (server, worker):
+            until(partial(_answers, client, 200))
+    assert not redis.client.exists("jackfield.trial")
+
+
+_ALARMS = {"memory": "set_vm_memory_high_watermark", "disk": "set_disk_free_limit"}
+"""What of a node gives an alarm, and how its limit is set."""
+
+
+@pytest.mark.parametrize("alarm", _ALARMS)
+def test_a_rabbitmq_with_an_alarm_makes_all_unready(alarm: str, tmp_path: Path, rabbitmq: Node) -> None:
+    """A node with an alarm about its memory or its disk confirms nothing: the server and the worker answer 503 as long as it lasts, and 200
+    afterwards."""
+    limits = {"memory": ("absolute", "1"), "disk": ("mem_relative", "100000")}
+    usual = {"memory": ("absolute", "400MB"), "disk": ("10MB",)}
+    with standing(tmp_path, JACKFIELD_QUEUE_URL=rabbitmq.url) as stand, _worker(tmp_path, rabbitmq.url) as worker:
+        server = stand.client()
+        for client in (server, worker):
+            until(partial(_answers, client, 200))
+        rabbitmq.control(_ALARMS[alarm], *limits[alarm])
+        try:
+            for client in (server, worker):
+                until(partial(_answers, client, 503))
+                assert client.get("/readyz").json["kind"] == "broker"
+            with pytest.raises(Unavailable, match="blocks who publishes"):
+                broker_warning({"JACKFIELD_QUEUE_URL": rabbitmq.url})
+        finally:
+            rabbitmq.control(_ALARMS[alarm], *usual[alarm])
+        for client in (server, worker):
+            until(partial(_answers, client, 200))
