@@ -29,9 +29,15 @@ def opened(browser: Browser, *, scripts: bool) -> Iterator[BrowserContext]:
 
 
 @pytest.fixture(params=[False, True], ids=["without scripts", "with scripts"])
-def person(browser: Browser, request: pytest.FixtureRequest) -> Iterator[BrowserContext]:
+def scripts(request: pytest.FixtureRequest) -> bool:
+    """Whether a browser runs the pages' scripts."""
+    return bool(request.param)
+
+
+@pytest.fixture
+def person(browser: Browser, scripts: bool) -> Iterator[BrowserContext]:
     """Somebody's browser, with and without scripts."""
-    yield from opened(browser, scripts=request.param)
+    yield from opened(browser, scripts=scripts)
 
 
 def entered(page: Page, token: str) -> None:
@@ -41,8 +47,16 @@ def entered(page: Page, token: str) -> None:
     page.get_by_text("You are connecting").wait_for()
 
 
-def test_a_tab_connects_what_it_has_shown(console: Console, person: BrowserContext) -> None:
-    """Another tab has entered another key since: this one's Connect connects nothing, and shows the page of now, whose Connect does."""
+def looked(page: Page) -> None:
+    """Let a page's script ask how its session is by now, as whenever a person comes back to its tab."""
+    with page.expect_response("**/state") as asked:
+        page.evaluate("window.dispatchEvent(new Event('focus'))")
+    assert asked.value.ok
+
+
+def test_a_tab_connects_what_it_has_shown(console: Console, person: BrowserContext, scripts: bool) -> None:
+    """Another tab has entered another key since: this one keeps its question, its Connect connects nothing, and shows the page of now,
+    whose Connect does."""
     storage = console.host.storage
     made = PlatformTokens(storage.database, storage.vault, console.host.clock).create("acme-*", "The Shop")
     platform = Client(urlsplit(console.origin).port or 0, made.text)
@@ -56,6 +70,9 @@ def test_a_tab_connects_what_it_has_shown(console: Console, person: BrowserConte
     second = person.new_page()
     second.goto(first.url)
     second.get_by_role("button", name="Change the values").click()
+    if scripts:
+        looked(first)
+        looked(first)  # the first look has changed nothing
     entered(second, "mallory-0815")
     first.get_by_role("button", name="Connect", exact=True).click()
     first.get_by_text(ANEW).wait_for()

@@ -214,7 +214,8 @@ class ApprovalPages(Pages):
         account, finish = self._connecting(found.met) or lead, self._step("finish", self.say("finish"))
         whom = [self._whom_in_short(found)] if self._is_own(found) else [self._whom(found), remains]
         return self.page(
-            self.say("approved_title"), failed, account, whom, finish, self._cancel(), picture=self._picture(sessions, found)
+            self.say("approved_title"), failed, account, whom, finish, self._cancel(), picture=self._picture(sessions, found),
+            follows="end",
         )  # fmt: skip
 
     def _is_own(self, found: ConnectSession) -> bool:
@@ -247,7 +248,8 @@ class ApprovalPages(Pages):
         use = self._step("finish", self.say("other_use", **about))
         again = self._step("approve", self.say("other_again", **about), plain=True) if self._place != "window" else None
         return self.page(
-            self.say("other_title"), failed, lead, self._whom(found), remains, use, again, self._cancel(), picture=self._picture(sessions, found)
+            self.say("other_title"), failed, lead, self._whom(found), remains, use, again, self._cancel(), picture=self._picture(sessions, found),
+            follows="end",
         )  # fmt: skip
 
     def _approved_elsewhere(self, sessions: Connecting, found: ConnectSession) -> Response:

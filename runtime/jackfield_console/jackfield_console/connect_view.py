@@ -145,7 +145,7 @@ class View(ApprovalPages):
                 self._step("finish", self.say("remove"), danger=True),
             )
             account, lead = self._same_account(sessions, found), h.p(self.say("remove_lead"))
-            return self.page(title, failed, account, lead, remove, self._cancel())
+            return self.page(title, failed, account, lead, remove, self._cancel(), follows="end")
         return self._account(sessions, found) if found.passed and error is None else self._form(sessions, found, error)
 
     def _now(self, sessions: Connecting, found: ConnectSession) -> None:
@@ -411,5 +411,5 @@ class View(ApprovalPages):
         title = self.say("again_title" if found.task == "replace" else "form_title", type=self._title(sessions, found))
         return self.page(
             title, told, self._step("finish", self.say("connect")), self._trial(found, sessions.form(found)[0]["properties"], None), again, self._cancel(),
-            picture=self._picture(sessions, found),
+            picture=self._picture(sessions, found), follows="end",
         )  # fmt: skip
