@@ -29,8 +29,8 @@ from jackfield_server.shared.requests.prefix import below_prefix
 
 _LOG = logging.getLogger("jackfield.connect")
 Follows = Literal["all", "end"]
-"""After which changes of its session a page goes on: after all, or, where a person may be typing or decides, after the end only:
-a question is never replaced by another one under the finger that answers it."""
+"""After which changes of its session a page goes on: after all, or, where a person types or decides, after the end only. No
+question is replaced by another one under the finger that answers it."""
 _POLICY = (
     "default-src 'none'; style-src 'self' {style}; img-src 'self' data:; script-src 'self'; connect-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors {frames}"
