@@ -110,6 +110,6 @@ def test_search_finds_first_what_is_about_the_words(site: Path, browser: Browser
     tab.goto((site / "index.html").as_uri())
     tab.locator("input.md-search__input").click()
     tab.keyboard.type(words)
-    expect(tab.locator(".md-search-result__link").first).to_have_attribute("href", re.compile(re.escape(page)), timeout=60_000)
+    expect(tab.locator(".md-search-result__link").first).to_have_attribute("href", re.compile(re.escape(page)))
     tab.close()
     assert [url for url in asked if not url.startswith(("file:", "data:", "about:", "blob:"))] == []

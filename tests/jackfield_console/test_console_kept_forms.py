@@ -20,7 +20,6 @@ SECRET = "sesame-0815-of-the-hall"
 
 def signed_in(visitor: Visitor, text: str) -> None:
     """Sign in with a token."""
-    visitor.page.set_default_timeout(15_000)
     visitor.page.goto(f"{visitor.console.origin}/login")
     visitor.field("Token").fill(text)
     visitor.page.get_by_role("button", name="Sign in", exact=True).click()

@@ -485,7 +485,6 @@ def _(person: Person) -> None:
 def test_each_task_ends_in_two_steps(browser: Browser, console: Console) -> None:
     """All of them are done, and the pages on which something was done are counted."""
     visitor = Visitor(browser, console)
-    visitor.page.set_default_timeout(30_000)
     visitor.sign_in()
     faults = []
     for words, do in TASKS.items():

@@ -15,6 +15,7 @@ from hypothesis import settings
 from hypothesis.internal.conjecture import providers
 
 from clocks import FakeClock
+from jackfield.redaction import redactor
 
 _AUTHORITY = Path(__file__).with_name("no_authority.pem")
 
@@ -22,7 +23,7 @@ pytest.register_assert_rewrite("operating")  # a plugin that tests import, too: 
 
 
 def pytest_configure() -> None:
-    """Time no property test, for the machine decides how long it takes, and let Ctrl-C and hang-ups reach the programs that tests start.
+    """Time no property test, for the machine decides how long it takes, and let interrupts, quits and hang-ups reach the tests' programs.
 
     A property that names no number of examples is tried with 25, and in a campaign with 1,000. Only there hypothesis parses our modules for
     constants that it may draw: that takes longer than most properties, again after each import.
@@ -30,7 +31,7 @@ def pytest_configure() -> None:
     TLS trusts an authority that signs nothing: to read the machine's takes 20 ms for each context, and no test is to depend on them.
     """
     os.environ["SSL_CERT_FILE"], os.environ["SSL_CERT_DIR"] = str(_AUTHORITY), os.devnull
-    for number in (signal.SIGINT, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_IGN:  # started in a background: children would inherit it
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     settings.register_profile("untimed", deadline=None, max_examples=1_000 if os.environ.get("CAMPAIGN") else 25)
@@ -67,7 +68,11 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def log_handlers() -> Iterator[None]:
-    """Put jackfield's logging back: a command's handler writes to a captured stderr, which is closed when threads log after the test."""
+    """Put jackfield's logging back: a command's handler writes to a captured stderr, which is closed when threads log after the test.
+
+    No secret of an earlier test is masked in this one's log: its connections may be there still, as garbage, with a token ``one``.
+    """
+    redactor._IN_FORCE._recent.clear()
     logger = logging.getLogger("jackfield")
     handlers, propagate, level = logger.handlers[:], logger.propagate, logger.level
     yield

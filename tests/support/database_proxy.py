@@ -72,7 +72,7 @@ class DatabaseProxy:
     def __exit__(self, *exception: object) -> None:
         self._run(self._end)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(60)
         self._loop.close()
 
     def url(self, url: str) -> str:
@@ -141,7 +141,7 @@ class DatabaseProxy:
         self._run(run)
 
     def _run(self, step: Callable[[], Any]) -> None:
-        asyncio.run_coroutine_threadsafe(step(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(step(), self._loop).result(60)
 
     async def _listen(self) -> None:
         self._server = await asyncio.start_server(self._accepted, "127.0.0.1", 0)

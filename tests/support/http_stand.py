@@ -153,7 +153,7 @@ def standing(
         server, swept = uvicorn.Server(found), threading.Event()
         host.sweeps["the stand learns of the first sweep's end"] = swept.set
         with _running(server, settings):
-            assert swept.wait(30), "the server did not sweep"
+            assert swept.wait(_START), "the server did not sweep"
             yield Stand(host, server.servers[0].sockets[0].getsockname()[1], folder)
 
 
@@ -169,12 +169,12 @@ def _running(server: uvicorn.Server, settings: Settings) -> Iterator[None]:
     with mock.patch.object(server, "startup", started):
         thread = threading.Thread(target=server.run, name="test-server", daemon=True)
         thread.start()
-        assert ready.wait(30), "the server did not start"
+        assert ready.wait(_START), "the server did not start"
         try:
             yield
         finally:
             server.should_exit = True
-            thread.join(30 + settings.stop_within)
+            thread.join(_START)
             assert not thread.is_alive(), "the server did not stop"
 
 

@@ -57,7 +57,7 @@ class Noted:
         self.took[name], self.replies[name] = time.monotonic() - began, reply
         return reply
 
-    def until_it_works(self, within: float = 5.0) -> None:
+    def until_it_works(self, within: float = 60.0) -> None:
         """Wait until a call succeeds."""
         until = time.monotonic() + within
         while self.post("back", keyed=False).status != 200:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from jackfield.redaction import redactor
 from plugboard import hide_others, make_echo, plugged
 from shell import Shell
 
@@ -25,9 +23,6 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     monkeypatch.setenv("PYDANTIC_DISABLE_PLUGINS", "__all__")  # the command sets it; this puts it back afterwards
     monkeypatch.setenv("JACKFIELD_CONNECTIONS", str(folder / "connections.yaml"))
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(
-        redactor._IN_FORCE, "_recent", OrderedDict()
-    )  # a command has a process of its own: it masks no other test's secrets
     hide_others(tmp_path / "plugs")
     paths = make_echo(tmp_path / "plugs")
     made = Shell(folder, paths, monkeypatch, capsys)

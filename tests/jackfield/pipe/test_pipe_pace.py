@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from clocks import StillClock
 from jackfield import Result
 from jackfield.connector import Minted, OpenContext, RateLimit, RateLimited, Rejected, Sent
 from jackfield.kernel.clock import SystemClock
@@ -98,7 +99,7 @@ def test_f1_a_throttle_is_repeated_until_the_deadline(tmp_path: Path, effect: An
 def test_f1_a_throttle_that_stays_ends_near_the_deadline(tmp_path: Path) -> None:
     """A provider that throttles for ever is asked until the deadline, at most every 5 s then."""
     script = Script(THROTTLED)
-    with runtime(tmp_path, scripted(script)) as board:
+    with runtime(tmp_path, scripted(script), clock=StillClock()) as board:
         result = board.ask(timeoutSeconds=60)
     assert (result.error and result.error.code, result.status) == ("rate_limited", "failed")
     assert TRIES < script.tries < 60
@@ -124,7 +125,7 @@ def test_the_first_try_keeps_to_the_pace(tmp_path: Path) -> None:
     """After a throttle the next invocation waits for its turn, too; over another connection nobody waits."""
     given = {name: {"type": "stage/key", "values": {"token": name}} for name in ("front", "back")}
     script = Script(RateLimited("slow", sent=Sent.REFUSED, retry_after=7), "one", "two", "three")
-    with runtime(tmp_path, scripted(script), connections=given) as board:
+    with runtime(tmp_path, scripted(script), connections=given, clock=StillClock()) as board:
         assert board.ask(timeoutSeconds=5).status == "failed"
         assert board.ask(connection="back").status == "succeeded"
         assert board.clock.slept == ()
@@ -136,7 +137,7 @@ def test_w2_a_throttle_slows_only_what_the_provider_throttles(tmp_path: Path) ->
     """An action that is paced by an input waits where the provider has throttled, and nowhere else; by default all its calls wait."""
     throttled = RateLimited("slow", sent=Sent.REFUSED, retry_after=7)
     for names, waits in ((("text",), 0), ((), 7)):
-        with runtime(tmp_path / str(waits), scripted(Script(throttled, "one", "two"), pace_by=names)) as board:
+        with runtime(tmp_path / str(waits), scripted(Script(throttled, "one", "two"), pace_by=names), clock=StillClock()) as board:
             assert board.ask(inputs={"text": "a"}, timeoutSeconds=5).status == "failed"
             assert board.ask(inputs={"text": "b"}).status == "succeeded"
             assert board.clock.waited == pytest.approx(waits, abs=0.5)
@@ -147,7 +148,7 @@ def test_w2_a_throttle_slows_only_what_the_provider_throttles(tmp_path: Path) ->
 def test_w2_a_declared_rate_is_the_accounts(tmp_path: Path) -> None:
     """A rate that an action declares applies to all its calls, whatever a throttle is about."""
     throttled = RateLimited("slow", sent=Sent.REFUSED, retry_after=7)
-    with runtime(tmp_path, scripted(Script(throttled, "one"), pace_by=("text",), rate_limit=RateLimit(100))) as board:
+    with runtime(tmp_path, scripted(Script(throttled, "one"), pace_by=("text",), rate_limit=RateLimit(100)), clock=StillClock()) as board:
         assert board.ask(inputs={"text": "a"}, timeoutSeconds=5).status == "failed"
         assert board.ask(inputs={"text": "b"}).status == "succeeded"
         assert board.clock.waited == pytest.approx(7, abs=0.5)
@@ -156,7 +157,7 @@ def test_w2_a_declared_rate_is_the_accounts(tmp_path: Path) -> None:
 def test_w2_many_parts_leave_nothing_behind(tmp_path: Path) -> None:
     """The pace of a part that was not used for long is forgotten, and the open client is not."""
     throttled = RateLimited("slow", sent=Sent.REFUSED, retry_after=50)
-    with runtime(tmp_path, scripted(Script(throttled, "done"), pace_by=("text",))) as board:
+    with runtime(tmp_path, scripted(Script(throttled, "done"), pace_by=("text",)), clock=StillClock()) as board:
         assert board.ask(inputs={"text": "a"}, timeoutSeconds=5).status == "failed"
         assert {board.ask(inputs={"text": str(number)}).status for number in range(300)} == {"succeeded"}
         assert board.ask(inputs={"text": "a"}).status == "succeeded"
@@ -290,7 +291,7 @@ def test_a_provider_that_takes_one_call_in_four_seconds_is_learned() -> None:
 
 def test_calls_that_nothing_limits_are_counted_for_the_first_rate(tmp_path: Path) -> None:
     """An account that took 50 calls in the last second before its first throttle is not slowed to ten."""
-    with runtime(tmp_path, scripted(Script(*["done"] * 50, THROTTLED, "done"))) as board:
+    with runtime(tmp_path, scripted(Script(*["done"] * 50, THROTTLED, "done")), clock=StillClock()) as board:
         for _ in range(50):
             board.ask()
         before = board.clock.waited

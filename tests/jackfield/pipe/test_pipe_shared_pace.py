@@ -76,13 +76,13 @@ def test_a_single_call_reads_no_limits(tmp_path: Path) -> None:
 def test_connections_to_one_account_share_its_pace(tmp_path: Path) -> None:
     """Two connections that name the same account take turns; those of other accounts do not wait."""
     provider = Provider(Limits(per_second=2))
-    with runtime(tmp_path / "one", scripted(Script("done"), budget=budget(provider)), connections=TWO) as board:
+    with runtime(tmp_path / "one", scripted(Script("done"), budget=budget(provider)), connections=TWO, clock=StillClock()) as board:
         many(board, 6)
         before = board.clock.waited
         board.ask(connection="back")
         assert board.clock.waited - before > 0.3
     apart = budget(provider, lambda _inputs, client: str(client.key.token))
-    with runtime(tmp_path / "two", scripted(Script("done"), budget=apart), connections=TWO) as board:
+    with runtime(tmp_path / "two", scripted(Script("done"), budget=apart), connections=TWO, clock=StillClock()) as board:
         many(board, 6)
         before = board.clock.waited
         board.ask(connection="back")

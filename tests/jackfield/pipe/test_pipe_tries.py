@@ -281,7 +281,7 @@ def test_a_client_that_cannot_renew(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_rate_budget_spreads_tries_after_a_throttle(tmp_path: Path) -> None:
     """Once throttled, an action keeps to its declared rate: tries come no closer than it allows."""
     script = Script(THROTTLED, THROTTLED, THROTTLED, "done")
-    with runtime(tmp_path, scripted(script, rate_limit=RateLimit(0.2))) as board:
+    with runtime(tmp_path, scripted(script, rate_limit=RateLimit(0.2)), clock=StillClock()) as board:
         assert board.ask().status == "succeeded"
         first, *others = board.clock.slept
         assert first < 5

@@ -386,6 +386,12 @@ def test_being_told_to_stop_lets_what_runs_end(single: Process) -> None:
         assert single.process.wait(30) == 0
 
 
+def _spent(pid: int) -> float:
+    """Seconds of CPU time that a process has taken: unlike those of a clock, they are hardly more beside other programs."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @pytest.mark.parametrize("count", [100, pytest.param(1500, marks=pytest.mark.campaign)])
 def test_many_connectors_start_fast(tmp_path: Path, count: int) -> None:
     """Manifests of ten actions each: the server starts, and every action is found."""
@@ -396,14 +402,13 @@ def test_many_connectors_start_fast(tmp_path: Path, count: int) -> None:
         key = f"many-{number}"
         manifest = {"manifestVersion": 1, "key": key, "title": key, "version": "1.0.0", "description": "One of many.", "actions": actions}
         make_connector(plugs, key, "", manifest)
-    started = time.monotonic()
     with process(tmp_path, paths=(str(plugs),)) as server:
-        ready = time.monotonic() - started
+        spent = _spent(server.process.pid)
         assert server.client.get(f"/v1/actions?q=thing7+many-{count - 1}").json["items"][0]["connector"] == f"many-{count - 1}"
         rss = server.rss()
-    assert ready < 30, ready
+    assert spent < 20, spent
     assert rss < 200_000_000, rss
-    (tmp_path / "figures").write_text(f"{ready:.2f} s, {rss / 1e6:.0f} MB", encoding="utf-8")
+    (tmp_path / "figures").write_text(f"{spent:.2f} s, {rss / 1e6:.0f} MB", encoding="utf-8")
 
 
 def test_a_file_of_a_worker_that_has_just_begun_hides_no_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
