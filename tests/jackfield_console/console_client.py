@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from html.parser import HTMLParser
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,41 @@ from plugboard import ECHO, declare, plugged
 _CSRF = re.compile(r'name="csrf" value="([^"]+)"')
 
 
+class _Sent(HTMLParser):
+    """What a browser sends of the forms for an address, by their order."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__()
+        self.forms: list[dict[str, str]] = []
+        self._address, self._inside, self._name = address, False, ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note a form, and its controls."""
+        given = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self._inside = self._address in (given.get("action"), given.get("hx-post"))
+            self.forms += [{}] if self._inside else []
+        if not self._inside or "disabled" in given or "form" in given:
+            return
+        if tag == "option":
+            if "selected" in given or self._name not in self.forms[-1]:
+                self.forms[-1][self._name] = given["value"]
+        elif tag in ("input", "select", "textarea") and "name" in given:
+            self._name = given["name"]
+            if tag == "textarea" or (tag == "input" and (given.get("type") != "checkbox" or "checked" in given)):
+                self.forms[-1][self._name] = given.get("value", "on" if given.get("type") == "checkbox" else "")
+
+    def handle_data(self, data: str) -> None:
+        """Note the text of a field for several lines."""
+        if self._inside and self.lasttag == "textarea":
+            self.forms[-1][self._name] += data if self.forms[-1][self._name] else data.removeprefix("\n")
+
+    def handle_endtag(self, tag: str) -> None:
+        """Leave what ends here."""
+        self.lasttag = "" if tag == "textarea" else self.lasttag
+        self._inside = self._inside and tag != "form"
+
+
 @dataclass(frozen=True)
 class Answer:
     """What came back. ``headers`` are by lower-case name."""
@@ -48,7 +84,7 @@ class Answer:
 
     def csrf_of(self, address: str) -> str:
         """The token of the form for an address, which says what it was drawn from; of a page without such a form, that of its first."""
-        begins = rf'<form[^>]* action="{re.escape(html.escape(address))}"[^>]*>'
+        begins = rf'<form[^>]* (?:action|hx-post)="{re.escape(html.escape(address))}"[^>]*>'
         found = re.search(begins + '<input type="hidden" name="csrf" value="([^"]+)"', self.text)
         return found[1] if found is not None else self.csrf
 
@@ -57,6 +93,12 @@ class Answer:
         form = re.search(rf'<form[^>]* action="{re.escape(html.escape(address))}"[^>]*>(.*?)</form>', self.text, re.DOTALL)
         assert form is not None, self.words
         return dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', form[1]))
+
+    def sent_of(self, address: str) -> dict[str, str]:
+        """All that a browser sends of the first form for an address, but for its buttons."""
+        read = _Sent(address)
+        read.feed(self.text)
+        return read.forms[0]
 
     @property
     def words(self) -> str:
@@ -83,6 +125,10 @@ class Client:
     def change(self, page: str, address: str, **fields: str) -> Answer:
         """Send a form that a page holds."""
         return self.post(address, {"csrf": self.get(page).csrf_of(address), **fields})
+
+    def anew(self, answer: Answer) -> Answer:
+        """The page that is shown anew in place of an answer: where that leads, or the answer, which has what was typed."""
+        return answer if answer.status == 409 else self.get(answer.headers["location"])
 
     def send(self, method: str, address: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Answer:
         """Any request; ``headers`` with underscores for hyphens."""

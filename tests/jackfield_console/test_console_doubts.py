@@ -87,6 +87,23 @@ def test_a_look_now_shows_what_is_at_the_provider(office: Office) -> None:
         assert words in page.words, words
 
 
+def test_what_was_written_about_a_doubt_is_there_again(office: Office) -> None:
+    """A decision on looks that are no longer all: it is not one, and its note and output are in the form of the page with the new look."""
+    office.settle("show")
+    client, identifier = office.client, office.lost()
+    address = f"/invocations/{identifier}/resolve"
+    before = client.get(f"/invocations/{identifier}").sent_of(address)
+    office.look(client, identifier)
+    typed = {"note-succeeded": "seen there", "output-succeeded": '{\r\n"id": "t-1"}'}
+    answer = client.post(address, {**before, **typed, "as": "succeeded"})
+    assert (answer.status, "It took effect: exactly one thing" in answer.words) == (409, True)
+    again = answer.sent_of(address)
+    assert {name: again[name] for name in typed} == {"note-succeeded": "seen there", "output-succeeded": '{\n"id": "t-1"}'}
+    assert "In doubt" in client.get(f"/invocations/{identifier}").words
+    client.post(address, {**again, "as": "succeeded"})
+    assert "Resolved manually" in client.get(f"/invocations/{identifier}").words
+
+
 def test_a_look_now_settles_where_that_is_wanted(office: Office) -> None:
     """With ``on``, the look settles the doubt: the page says by what, and offers no decision any more."""
     client, identifier = office.client, office.lost()

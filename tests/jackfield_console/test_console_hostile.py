@@ -175,7 +175,7 @@ def test_no_secret_is_in_a_page(place: Place) -> None:
         answer = client.get(page)
         assert answer.status == 200
         assert "sesame-4711" not in answer.text
-    csrf = client.get("/").csrf
+    csrf = client.get("/connections/hall").csrf_of("/connections/hall/values")
     fields = {"csrf": csrf, "values": json.dumps({"token": "sesame-0815"}), "how": "untested"}
     assert "sesame-0815" not in client.post("/connections/hall/values", fields, hx_request="true").text
     assert runtime.connections.find("hall").values["token"] == "sesame-0815"

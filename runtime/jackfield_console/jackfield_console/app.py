@@ -15,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route, compile_path
 
 from jackfield.kernel.errors import JackfieldError
+from jackfield.kernel.markup import Markup
 from jackfield_console import (
     action,
     approval,
@@ -62,12 +63,14 @@ from jackfield_console.layout.components import fault_of, h, heading
 from jackfield_console.layout.drawn import ANEW, Moved, parted
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import document, fragment, page, redirect, secured
+from jackfield_console.layout.typed import filled_again
 from jackfield_console.sign_in import ConsoleSessions, Found
 from jackfield_server.shared.browsers.cookies import csrf_token, same_token
 from jackfield_server.shared.operations.files import download
 from jackfield_server.shared.operations.uploads import upload
 from jackfield_server.shared.process.server_context import ServerContext
 from jackfield_server.shared.requests.body import read_form
+from jackfield_server.shared.requests.prefix import below_prefix
 from jackfield_server.shared.requests.problem import Problem
 
 Endpoint = Callable[[PageRequest], Any]
@@ -201,8 +204,8 @@ _PAGES: tuple[tuple[str, Endpoint, str], ...] = (
     ("/workspace/verdict", workspace.explained, "GET"),
     ("/workspace/actions", workspace.suggested, "GET"),
 )
-_SHOWN = [compile_path(path)[0] for path, _, method in _PAGES if method == "GET"]
-"""Patterns of the addresses of pages."""
+_SHOWN = [(compile_path(path)[0], function) for path, function, method in _PAGES if method == "GET"]
+"""Pages, by the patterns of their addresses."""
 _DESCRIBING = (connectors.listed, connectors.shown, action.shown, action.output)
 """Pages that go on while the database does not answer, without what it has stored."""
 _STREAMED = (_uploaded,)
@@ -250,7 +253,7 @@ async def _answered(server: ServerContext, function: Endpoint, request: Request,
         else:
             answer = await server.asking(identity.workspace, partial(function, page_request))
     except Moved as moved:
-        return _anew(page_request, moved.back or _back(request))
+        return await _anew(page_request, moved.back or _back(request))
     except Problem as problem:
         return _refused(page_request, problem.status, problem.detail, problem.headers, hint=problem.members.get("hint"))
     except JackfieldError as error:
@@ -277,10 +280,34 @@ async def _with_form(page_request: PageRequest, secret: str, function: Endpoint)
     return replace(page_request, form=form, drawn=drawn)
 
 
-def _anew(page_request: PageRequest, address: str) -> Response:
-    """Show a page as it is now: what a form of it would have decided on has changed since it was drawn."""
+async def _anew(page_request: PageRequest, address: str) -> Response:
+    """Show a page as it is now: what a form of it would have decided on has changed since it was drawn. What was typed is filled in again."""
     path, _, anchor = address.partition("#")
-    return redirect(page_request, f"{path}{'&' if '?' in path else '?'}{ANEW}=1{f'#{anchor}' if anchor else ''}")
+    shown = f"{path}{'&' if '?' in path else '?'}{ANEW}=1"
+    try:
+        found = await page_request.server.asking(page_request.identity.workspace, partial(_filled_again, page_request, shown))
+    except (Problem, JackfieldError):  # the page says it
+        found = None
+    if found is None:
+        return redirect(page_request, f"{shown}{f'#{anchor}' if anchor else ''}")
+    whole = {"HX-Retarget": "#content", "HX-Reselect": "#content", "HX-Reswap": "outerHTML", "HX-Replace-Url": shown}
+    return fragment(Markup(found), status=409, headers=whole if page_request.partial else None)
+
+
+def _filled_again(page_request: PageRequest, address: str) -> str | None:
+    """Return a page with what was typed into the form that was sent; None if nothing is lost without that, or it is not shown."""
+    request = page_request.http
+    path, _, query = address.partition("?")
+    named = ((function, pattern.match(path)) for pattern, function in _SHOWN)
+    function, match = next(((one, found) for one, found in named if found is not None), (None, None))
+    if function is None or match is None:
+        return None
+    headers = [pair for pair in request.scope["headers"] if not pair[0].startswith(b"hx-")]
+    scope = {"method": "GET", "path": path, "query_string": query.encode(), "headers": headers, "path_params": match.groupdict()}
+    response: Response = function(replace(page_request, http=Request({**request.scope, **scope})))
+    if response.status_code != 200:
+        return None
+    return filled_again(bytes(response.body).decode(), below_prefix(request.scope["path"]), page_request.form)
 
 
 def _to_sign_in(request: Request) -> Response:
@@ -314,7 +341,7 @@ def _back(request: Request) -> str:
     path: str = request.scope["path"]
     found = (path, path.rpartition("/")[0]) if request.method == "POST" else ()
     listed = "/" + path.split("/")[1]
-    return next((one for one in (*found, listed) if any(address.match(one) for address in _SHOWN)), "/")
+    return next((one for one in (*found, listed) if any(pattern.match(one) for pattern, _ in _SHOWN)), "/")
 
 
 def _unavailable(error: JackfieldError) -> Response:

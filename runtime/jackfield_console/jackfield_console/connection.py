@@ -36,7 +36,7 @@ from jackfield_console.layout.components import (
     tabs,
     text_field,
 )
-from jackfield_console.layout.drawn import decides
+from jackfield_console.layout.drawn import decides, drawn_from
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import fragment, page, redirect
 from jackfield_console.uses import uses
@@ -275,7 +275,7 @@ def _values_card(request: PageRequest, row: Mapping[str, Any], kind: Kind, *, st
         return card("Values", h.p(reason, class_="muted"), terms(values))
     own = request.connections.access().own_external_id
     edit = h.form(
-        csrf_field(request.csrf),
+        csrf_field(drawn_from(request.csrf, connection_state(request, row))),
         h.input(type="hidden", name="version", value=row["version"]),
         h.input(type="hidden", name="values", data_collected="values", value="{}"),
         editor_of(kind, row["values"], own_external_id=own, fresh=False),

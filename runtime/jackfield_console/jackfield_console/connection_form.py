@@ -16,10 +16,12 @@ from jackfield.invocation import decode
 from jackfield.kernel.errors import InvalidConnection, JackfieldError
 from jackfield.kernel.hints import worded
 from jackfield.kernel.markup import Markup, Node
+from jackfield_console.connection_state import present_connection
 from jackfield_console.connectors import icon_of
 from jackfield_console.form_schema import form_schema
 from jackfield_console.layout.assets import FORM_SCRIPTS
 from jackfield_console.layout.components import card, csrf_field, fault_of, guide, h, line, search, text_field
+from jackfield_console.layout.drawn import decides
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import fragment, page, redirect
 from jackfield_platform.tenants.connect_choice import free_name
@@ -68,6 +70,7 @@ def created(request: PageRequest) -> Response:
     return _saved(request, add, f"/connections/{name}?done=created")
 
 
+@decides(present_connection)
 def changed(request: PageRequest) -> Response:
     """``POST /connections/{name}/values``: replace the values of a stored connection."""
     request.require("manage")

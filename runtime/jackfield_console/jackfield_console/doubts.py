@@ -218,7 +218,7 @@ def _decision(request: PageRequest, entry: Entry, outcome: str) -> Markup:
 
 def _sure(request: PageRequest, entry: Entry, outcome: str, refused: JackfieldError | None = None) -> Markup:
     """Render the form of a decision; after one that was refused, with what it had."""
-    given, place = request.form, f"resolve-{outcome}"
+    given, place = request.form if refused is not None else {}, f"resolve-{outcome}"
     note = text_field(
         f"note-{outcome}", "How do you know?", given.get(f"note-{outcome}"), "Kept with the invocation.", maxlength=LONGEST_NOTE
     )

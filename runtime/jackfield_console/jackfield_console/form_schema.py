@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from jackfield.kernel.walk import Schema, branches, extension, is_secret, target
+from jackfield.kernel.walk import Schema, SecretPlaces, branches, extension, is_secret, target
 from jackfield.manifest.manifest import ActionManifest
 from jackfield_console.layout.components import parted
 
@@ -50,7 +50,9 @@ def form_schema(
             member["options"]["required"] = False
         if name in fixed:
             member["options"]["kind"] = "fixed"
-    return {**form, "options": {"kind": "object", "root": True}}
+    places = SecretPlaces(schema)
+    secrets = [name for name in form["properties"] if (place := places.below(name)) is None or place.reaches]
+    return {**form, "options": {"kind": "object", "root": True, **({"secrets": secrets} if secrets else {})}}
 
 
 def call_schema(action: ActionManifest) -> dict[str, Any]:

@@ -346,7 +346,7 @@ def _other_version(request: PageRequest, row: Row, versions: Sequence[Row], stat
     source = h.input(type="hidden", name="source", value=str(row["source"]))
     choice = choice_field("version", "Version", [(version, version) for version in (*earlier, *newer)], (earlier or newer)[0])
     hint = "A newer version is not compared with the one in use, as an upgrade is."
-    consent = check_field("breaking", "Take a newer one although callers may break", on=False, hint=hint) if newer else None
+    consent = check_field("breaking", "Take a newer one although callers may break", on=False, hint=hint, asks=True) if newer else None
     change = form(
         request, f"/marketplace/{row['connector']}/version", source, choice, consent, h.button("Use this version"), class_="stack",
         state=state,

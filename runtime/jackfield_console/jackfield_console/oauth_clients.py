@@ -181,7 +181,7 @@ def _edit(request: PageRequest, found: Mapping[str, Any]) -> Markup:
 
 def _removal(request: PageRequest, found: Mapping[str, Any]) -> Markup:
     text = h.p("Connections that refer to it cannot be used any more, and their approvals have ended. This cannot be undone.")
-    force = check_field("force", "Although connections refer to it", on=False)
+    force = check_field("force", "Although connections refer to it", on=False, asks=True)
     button = h.button(f"Remove {found['name']}", class_="danger")
     told = h.div(id="removing", aria_live="polite")
     return folded(
@@ -199,7 +199,8 @@ def _fields(values: Mapping[str, Any], hosts: list[str]) -> list[Node]:
     rest = {name: value for name, value in values.items() if name in _REST}
     scopes = lines_field("scopes", "Scopes", values.get("scopes", ()), "One per line. Connections may ask for fewer.", rows=2)
     server = lines_field("server", "Further hosts", hosts, "One per line, such as *.example.com, beside those of the URLs.", rows=2)
-    other = lines_field("rest", "Further values", [json_text(rest)] if rest else (), ["As JSON: ", ", ".join(sorted(_REST)), "."], rows=3)
+    known, masked = ["As JSON: ", ", ".join(sorted(_REST)), "."], " ".join(sorted(SECRETS))
+    other = lines_field("rest", "Further values", [json_text(rest)] if rest else (), known, rows=3, data_secrets=masked)
     further = h.details(h.summary("More fields"), *drawn[_FIRST:], other, class_="further")
     return [*drawn[:_FIRST], scopes, server, further]
 

@@ -57,6 +57,9 @@ def edited(request: PageRequest) -> Response:
     request.require("manage")
     name = request.path("name")
     found = schedules_of(request).show(name)
+    chosen = {member: request.form[member] for member in ("connector", "action") if member in request.form}
+    if any(found["invocation"].get(member) != value for member, value in chosen.items()):  # before the page was to be shown anew
+        found = {**found, "invocation": chosen}
     masked = h.p(
         "Secrets of the inputs are shown as ***. They stay as they are unless you change the invocation; then enter them again.",
         class_="muted",

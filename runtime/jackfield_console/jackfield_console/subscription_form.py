@@ -118,8 +118,9 @@ def edited(request: PageRequest) -> Response:
     if request.partial and wanted:
         return _started(request, places, address)
     begun: Mapping[str, Any] = found.get("then", {})
-    then = wanted or (f"{begun['connector']}/{begun['action']}" if begun else None)
-    kept = begun if wanted is None else {}
+    present = f"{begun['connector']}/{begun['action']}" if begun else None
+    then = wanted or request.form.get("then") or present  # the form has one where the page is shown anew
+    kept = begun if wanted is None and then == present else {}
     stays = h.p("URL, secret and connection stay. It runs with your rights once you have saved.", class_="muted")
     content = form(
         request,
@@ -128,7 +129,7 @@ def edited(request: PageRequest) -> Response:
         _placed([pair for pair in _polling(trigger, found.get("every")) if pair[0] == "every"]),
         _own_inputs(found["trigger"], trigger, found["inputs"]) if _can_change(trigger) else None,
         h.div(_placed(start_fields(request, places, address, then, kept)), id=STARTED, class_="stack"),
-        check_field("stop", "Start nothing any more", False) if begun else None,
+        check_field("stop", "Start nothing any more", False, asks=True) if begun else None,
         h.div(id="answered", aria_live="polite"),
         h.div(h.button("Save", class_="primary"), class_="actions"),
         into="#answered", class_="card", novalidate=True, data_root=_ROOT, state=subscription_state(found),

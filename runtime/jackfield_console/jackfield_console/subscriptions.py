@@ -273,7 +273,7 @@ def _checkpoint(request: PageRequest, found: Mapping[str, Any]) -> Node:
         f"/subscriptions/{found['name']}/reset",
         h.p("A reset forgets how far the poll has come, and reads everything since a time again."),
         text_field("since", "Begin again at", "1d", hint=hint, maxlength=40),
-        check_field("sure", "Forget the checkpoint", on=False),
+        check_field("sure", "Forget the checkpoint", on=False, asks=True),
         h.div(h.button("Reset", class_="quiet danger"), class_="actions"),
         h.div(id="reset-outcome", aria_live="polite"),
         into="#reset-outcome",

@@ -269,7 +269,7 @@ def _end(request: PageRequest, found: Workspace) -> Markup:
         ]
         return card("Suspend or delete", h.div(steps, class_="stack"))
     kept = kept_by(request.server.storage.database, found.name)
-    named = text_field("name", "Name of the workspace", hint="Enter it to confirm.", required=True)
+    named = text_field("name", "Name of the workspace", hint="Enter it to confirm.", required=True, data_asks=True)
     steps = [
         form(request, f"{address}/resume", h.button("Resume"), state=_state(found)),
         h.p("Deleting it for good cannot be taken back. It deletes its journal, audit log, settings and keys, and:", class_="muted"),

@@ -273,9 +273,10 @@ def choice_field(name: str, label: str, choices: Iterable[tuple[str, str]], chos
     return field(name, label, h.select(options, id=name, name=name, aria_describedby=_described(name, hint)), hint)
 
 
-def check_field(name: str, label: str, on: bool, hint: str | None = None, *, changes: bool = True) -> Markup:
-    """Render a box to tick with its label; one that the visitor may not change is disabled."""
-    box = h.input(type="checkbox", id=name, name=name, checked=on, disabled=not changes, aria_describedby=_described(name, hint))
+def check_field(name: str, label: str, on: bool, hint: str | None = None, *, changes: bool = True, asks: bool = False) -> Markup:
+    """Render a box to tick with its label; one that the visitor may not change is disabled. One that ``asks`` confirms what is shown."""
+    given: dict[str, Attribute] = {"checked": on, "disabled": not changes, "data_asks": asks}
+    box = h.input(type="checkbox", id=name, name=name, aria_describedby=_described(name, hint), **given)
     return h.div(h.label(box, " ", label, for_=name), h.p(hint, class_="hint", id=f"{name}-hint") if hint else None, class_="field check")
 
 
