@@ -192,10 +192,10 @@ def test_nested_branches_cost_no_more_than_their_number() -> None:
     value: Any = [1]
     for _ in range(30):
         value = [value]
-    started = time.perf_counter()
+    started = time.process_time()
     details = compile_schema(schema).judge(value)
     assert details == (Detail("/0" * 31, "must be a string or an array, not a number", "anyOf"),)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize("text", ["x" * 2_000_000, "é" * 2_000_000, "a@b.io, " * 250_000])
@@ -211,9 +211,9 @@ def test_megabytes_are_judged_in_time_and_not_quoted(text: str) -> None:
         "minLength": 10**8,
     }
     compiled = compile_schema({"properties": {"v": rules, "n": {"type": "integer"}}})
-    started = time.perf_counter()
+    started = time.process_time()
     details = compiled.check({"v": text, "n": text}).details
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
     assert len(details) == 7  # nothing about the pattern: the text is too long
     assert all(len(detail.message) < 100 for detail in details)
 
@@ -289,10 +289,10 @@ def test_very_many_bad_names_are_told_in_linear_time() -> None:
 def test_many_same_items_are_compared_in_linear_time() -> None:
     """Twenty thousand objects are told apart without comparing each with each."""
     compiled = compile_schema({"uniqueItems": True})
-    started = time.perf_counter()
+    started = time.process_time()
     assert compiled.judge([{"n": number} for number in range(20_000)]) == ()
     assert len(compiled.judge([*({"n": number} for number in range(20_000)), {"n": 7.0}])) == 2
-    assert time.perf_counter() - started < 20
+    assert time.process_time() - started < 20
 
 
 ODD: dict[str, Any] = {

@@ -141,14 +141,16 @@ from jackfield.kernel import signals
 def start(*given):
     raise RuntimeError("can't start new thread")
 _thread.start_new_thread, signals._EXTRA = start, 0.0
-deadline = signals.Deadline(0.5)
+hangs = sys.argv[1:] == ["hangs"]
+seconds = 0.5 if hangs else 3.0
+deadline = signals.Deadline(seconds)
 signals.begin_with_signals(deadline, lambda number, frame: print("asked", number, flush=True))
 os.kill(os.getpid(), signal.{0})
 pause = threading.Event()
-if sys.argv[1:] == ["hangs"]:
+if hangs:
     pause.wait(600)
 deadline.cancel()
-pause.wait(1)
+pause.wait(seconds + 0.5)
 print("ended by itself", flush=True)
 """
 

@@ -52,11 +52,11 @@ def test_a_caller_waits_for_a_lock_as_long_as_it_has_patience(tmp_path: Path) ->
             for write in (lambda: database.record(adding("a")), lambda: database.write().__enter__()):
                 with within(0.3):
                     took, fault = seconds_of(write)
-                assert took < 5
+                assert took < 20
                 assert "locked by another process" in str(fault)
             with within(0.3):
                 database.defer(adding("b"), lambda _value, error: lost.put(error))
-                assert seconds_of(lambda: names(database))[0] < 5
+                assert seconds_of(lambda: names(database))[0] < 20
             assert "locked by another process" in str(lost.get(timeout=60))
         assert database.record(adding("c")) == "c"
 
@@ -75,7 +75,7 @@ def test_a_patient_caller_does_not_fail_with_one_in_a_hurry(tmp_path: Path) -> N
         database.submit(adding("handed"), lambda value, error: handed.set_result(str(error or value)))
         assert "locked by another process" in str(leader.result(60)[1])
         took, fault = follower.result(60)
-        assert took < 5
+        assert took < 20
         assert "in time" in str(fault) or "locked" in str(fault)
         assert not patient.done()
         other.execute("ROLLBACK")
@@ -109,7 +109,7 @@ def test_opening_a_locked_database_has_an_end(tmp_path: Path) -> None:
     with within(0.3):
         took, fault = seconds_of(lambda: open_database(f"sqlite:///{file}"))
     other.close()
-    assert took < 5
+    assert took < 20
     assert "locked by another process" in str(fault)
 
 

@@ -300,6 +300,7 @@ def _process(entry: str, environment: dict[str, str], log: Path) -> Iterator[Cal
             process.wait(60)
 
 
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("entry", ENTRIES)
 def test_one_damaged_row_stops_no_loop(tmp_path: Path, database_url: str, entry: str, request: pytest.FixtureRequest) -> None:
     """Each table's rows of a workspace of its own are damaged; a server, a worker and a worker of Celery do the work of the healthy one,
@@ -314,7 +315,7 @@ def test_one_damaged_row_stops_no_loop(tmp_path: Path, database_url: str, entry:
         until(lambda: stage.clock.time() > stage.late_at)
         stage.without = set() if entry == "server" else {"sweeps"}
         with _process(entry, environment, tmp_path / "log") as log:
-            until(lambda: not stage.left() or log().startswith("ended"), 240)
+            until(lambda: not stage.left() or log().startswith("ended"), 1200)
             assert not stage.left(), (stage.left(), log()[-5000:])
         text = log()
     for how in CONTENTS.keys() & set(kinds):
