@@ -207,15 +207,20 @@ def in_turn(lock: threading.RLock, longest: float, step: Callable[[], T], busy: 
             lock.release()
 
 
-def iso(at: float | None) -> str | None:
-    """Format seconds since 1970 as RFC 3339 text in UTC, with milliseconds."""
-    if at is None:
-        return None
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 _EARLIEST, _LATEST = -62_135_596_800.0, 253_402_300_799.999
 """The years 1 to 9999 in UTC: the times that ``iso`` writes."""
+
+
+def iso(at: float | None) -> str | None:
+    """Format seconds since 1970 as RFC 3339 text in UTC, with milliseconds. A time outside of the years 1 to 9999, which only a damaged row
+    has, becomes the nearest one within."""
+    if at is None:
+        return None
+    try:
+        found = datetime.fromtimestamp(at, UTC)
+    except (ValueError, OverflowError, OSError):
+        found = datetime.fromtimestamp(_LATEST if at > 0 else _EARLIEST, UTC)
+    return found.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def written(found: datetime) -> float:

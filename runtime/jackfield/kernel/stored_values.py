@@ -51,6 +51,16 @@ def possible_time(value: object) -> float:
     return float(value)
 
 
+def problem_of_times(*times: object) -> dict[str, str]:
+    """Return the member ``problem`` of a row one of whose times is none; nothing if all are. ``iso`` writes stand-ins for such times."""
+    try:
+        for at in times:
+            possible_time(0.0 if at is None else at)
+    except ValueError:
+        return {"problem": "its row in the database was changed: a time of it is none"}
+    return {}
+
+
 def nearest_time(value: object) -> float:
     """Return a valid stand-in for a damaged time: ``LATEST`` for a positive number, else 0. The order of a list stays usable."""
     return LATEST if isinstance(value, int | float) and value > 0 else 0.0

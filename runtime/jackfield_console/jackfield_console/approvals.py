@@ -76,6 +76,6 @@ def _row(request: PageRequest, item: Mapping[str, Any], gist: Node) -> tuple[Nod
         at(str(item["requestedAt"]), request.now), (badge(str(item["status"])), " changed in the database" if "damage" in item else None),
         [h.a(h.strong(call), href=f"/invocations/{item['id']}"), gist], item.get("connection", "none"),
         asker(request, asked),
-        [at(str(item["decidedAt"]), request.now), " by ", decider(item)] if "decidedBy" in item else at(str(item["expiresAt"]), request.now),
+        [at(item.get("decidedAt"), request.now), " by ", decider(item)] if "decidedBy" in item else at(str(item["expiresAt"]), request.now),
         h.a("Decide", href=f"{LIST}?decide={item['id']}#decide", class_="button", aria_label=said) if waits else None,
     )  # fmt: skip

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from jackfield.invocation.entry import Entry
-from jackfield.kernel.errors import InvalidInvocation
+from jackfield.kernel.errors import Internal, InvalidInvocation
 from jackfield.kernel.markup import Markup, Node, terms
-from jackfield_console.layout.components import badge, card, code_block, h
+from jackfield_console.layout.components import badge, card, code_block, fault_of, h
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_store.journal.exchanges import NOT_CAPTURED
 
@@ -26,6 +26,8 @@ def exchanges_shown(request: PageRequest, entry: Entry) -> Markup | None:
         found = request.journal.exchanges(entry.id)
     except InvalidInvocation:
         return None
+    except Internal as error:
+        return card("What was sent", fault_of(error.message, error.hint))
     if not found["captured"]:
         return card("What was sent", h.p(f"{NOT_CAPTURED.capitalize()}.", class_="muted"))
     rows = found["exchanges"]

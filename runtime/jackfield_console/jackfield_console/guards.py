@@ -123,7 +123,7 @@ def _at(request: PageRequest, text: str) -> Node:
 
 
 def _removal(request: PageRequest, item: Mapping[str, Any]) -> Markup | None:
-    if not request.may("manage"):
+    if not request.may("manage") or "problem" in item:
         return None
     recipient, told = item["recipient"], "Mail to this recipient is sent again."
     field = h.input(type="hidden", name="recipient", value=recipient)

@@ -63,7 +63,7 @@ def listed(request: PageRequest) -> Response:
     found = _SORTS.read(request, _clients(request).page, _PAGE)
     rows = [
         (
-            h.a(h.strong(item["name"]), href=f"{_AT}/{item['name']}"), "the server" if item["inherited"] else "this workspace",
+            h.a(h.strong(item["name"]), href=f"{_AT}/{item['name']}"), ["the server" if item["inherited"] else "this workspace", badge("damaged") if "problem" in item else None],
             codes(item["server"]) or h.span("those of its URLs" if not item["inherited"] else "not shown", class_="muted"),
             at(item.get("updatedAt"), request.now) if "updatedAt" in item else h.span("not shown", class_="muted"),
         )

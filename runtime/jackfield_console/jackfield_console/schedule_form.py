@@ -57,6 +57,8 @@ def edited(request: PageRequest) -> Response:
     request.require("manage")
     name = request.path("name")
     found = schedules_of(request).show(name)
+    if "invocation" not in found:
+        raise Problem(409, f"it cannot be changed: {found['problem']}", hint="Remove it, and add it again.")
     chosen = {member: request.form[member] for member in ("connector", "action") if member in request.form}
     if any(found["invocation"].get(member) != value for member, value in chosen.items()):  # before the page was to be shown anew
         found = {**found, "invocation": chosen}
@@ -95,7 +97,7 @@ def saved(request: PageRequest) -> Response:
         given = _invocation(request)
         document: dict[str, Any] = {} if times.members() == Times.of(was).members() else dict(times.members())
         document |= _policies(request)
-        if _essence(request, given) != _essence(request, was["invocation"]):
+        if _essence(request, given) != _essence(request, was.get("invocation", {})):
             refuse_masks(given.get("inputs"))
             document["invocation"] = given
         schedules.change(name, document)

@@ -23,6 +23,7 @@ from jackfield_console.layout.components import (
     json_text,
     more,
     offering,
+    problem_notice,
     steps,
 )
 from jackfield_console.layout.drawn import decides
@@ -86,13 +87,14 @@ def _shown(request: PageRequest, refused: UnknownName | None = None) -> Response
     )
     about: list[tuple[str, Node]] = [
         ("Status", [_status(found), " ", _reason(found)]), ("Runs", _when(found)), ("Next", [h.div(text) for text in times] or "none"),
-        ("Missed runs", dict(MISSED)[found["missed"]]), ("If the one before still runs", dict(OVERLAP)[found["overlap"]]), ("Runs as", found["runsAs"]["caller"] or "the operator"),
+        ("Missed runs", dict(MISSED).get(found["missed"], found["missed"])), ("If the one before still runs", dict(OVERLAP).get(found["overlap"], found["overlap"])), ("Runs as", found["runsAs"]["caller"] or "the operator"),
     ]  # fmt: skip
     rows = [_slot(request, item) for item in slots]
     return page(
         request,
         "schedules",
         name,
+        problem_notice(found),
         fault(refused) if refused else done_notice(request, _DONE),
         card("Schedule", terms(about), _buttons(request, found), _edit(request, name)),
         card("Slots", table("Slots", ("Slot", "Outcome", "Invocation"), rows, empty="No slot is past yet.")),

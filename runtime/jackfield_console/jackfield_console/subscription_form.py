@@ -109,6 +109,8 @@ def edited(request: PageRequest) -> Response:
     request.require("manage")
     name, wanted = request.path("name"), request.query.get("then")
     found = subscriptions_of(request).show(name)
+    if "inputs" not in found:
+        raise Problem(409, f"it cannot be changed: {found['problem']}", hint="Remove it, and add it again.")
     _, trigger = _find_trigger(request, found["trigger"])
     title, address = f"Edit {name}", f"/subscriptions/{name}/edit?"
     if wanted == "":

@@ -286,7 +286,7 @@ def test_a_refused_slot_has_its_reason_and_the_next_one_runs(stage: ScheduleStag
 def test_a_row_that_somebody_changed_in_the_database_runs_nothing(change: str, stage: ScheduleStage) -> None:
     """What a schedule runs, with whose rights and when, is bound by its seal. Others run, and the list shows why it does not: one whose
     times cannot be used is paused."""
-    status, reason = ("paused", "cannot be used") if "timezone" in change else ("stopped", "cannot be read")
+    status, reason = ("paused", "cannot be used") if "timing" in change else ("stopped", "cannot be read")
     for name in ("one", "two"):
         stage.add(name, every="1h")
     with stage.runtime.storage.database.write() as transaction:

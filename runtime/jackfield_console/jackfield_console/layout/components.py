@@ -8,15 +8,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from jackfield.kernel import markup
+from jackfield.kernel.clock import iso
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.hidden import visible
 from jackfield.kernel.hints import worded
 from jackfield.kernel.markup import Attribute, Markup, Node, Tags
+from jackfield.kernel.stored_values import problem_of_times
 from jackfield_console.layout.drawn import drawn_from
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_server.shared.requests.prefix import below_prefix
@@ -90,6 +92,11 @@ def done_notice(request: PageRequest, texts: Mapping[str, str], *warnings: str) 
     return notice(texts[done], tone="warn" if done in warnings else "good") if done in texts else None
 
 
+def problem_notice(found: Mapping[str, Any]) -> Markup | None:
+    """Render what is wrong with the row of what is shown; None if nothing is."""
+    return notice(f"Something is wrong: {found['problem']}.", tone="bad") if "problem" in found else None
+
+
 def _sentence(message: str) -> str:
     word = message.partition(" ")[0]
     return message[0].upper() + message[1:] if _WORD.fullmatch(word) and word != "jackfield" else message
@@ -102,7 +109,9 @@ def at(moment: float | str | None, now: float, *, whole: bool = False) -> Markup
     """
     if moment is None:
         return h.span("never", class_="muted")
-    when = datetime.fromisoformat(moment) if isinstance(moment, str) else datetime.fromtimestamp(moment, UTC)
+    when = datetime.fromisoformat(moment if isinstance(moment, str) else str(iso(moment)))
+    if problem_of_times(when.timestamp()):
+        return badge("damaged")
     span = ago(when.timestamp(), now)
     shown = f"{when.day} {when:%b %Y, %H:%M:%S} UTC"
     stamp = when.isoformat(timespec="milliseconds")
@@ -113,7 +122,7 @@ def at(moment: float | str | None, now: float, *, whole: bool = False) -> Markup
 
 def local_time(moment: float) -> Markup:
     """Show day and time in UTC; the page's script converts them to the reader's time zone."""
-    when = datetime.fromtimestamp(moment, UTC)
+    when = datetime.fromisoformat(str(iso(moment)))
     return h.time(f"{when.day} {when:%b, %H:%M}", datetime=when.isoformat(timespec="seconds"), data_local="both")
 
 

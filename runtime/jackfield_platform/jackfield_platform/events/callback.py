@@ -12,7 +12,7 @@ from jackfield.kernel.clock import iso
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInvocation
 from jackfield.kernel.pointers import pointer
-from jackfield.kernel.stored_values import parsed_object
+from jackfield.kernel.stored_values import parsed_object, problem_of_times
 from jackfield.pipe.events import Event
 from jackfield.wire.guard import Guard
 from jackfield.wire.urls import target_of
@@ -107,7 +107,7 @@ class Callback:
         members = {
             "id": self.id, "workspaces": self.workspaces, "url": self.url, **self.options.to_json(), "status": self.status,
             "reason": self.reason, "failingSince": iso(self.failing_since), "createdAt": iso(self.created_at),
-            "updatedAt": iso(self.updated_at),
+            "updatedAt": iso(self.updated_at), **problem_of_times(self.failing_since, self.created_at, self.updated_at),
         }  # fmt: skip
         return {name: value for name, value in members.items() if value is not None}
 

@@ -13,6 +13,7 @@ from jackfield.kernel.clock import Clock, iso
 from jackfield.kernel.dataclass import dataclass, replace
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.hints import NextStep
+from jackfield.kernel.stored_values import problem_of_times
 from jackfield.pipe.events import Event
 from jackfield_platform.events.callback import COLUMNS as CALLBACK_COLUMNS
 from jackfield_platform.events.callback import Callback, read_callback
@@ -93,6 +94,7 @@ class Delivery:
             "sequence": self.sequence, "type": self.type, "status": self.state, "attempts": self.attempts, "nextAt": iso(self.next_at),
             "endedAt": iso(self.ended_at), "createdAt": iso(self.created_at), "lastStatus": last.get("status"),
             "lastError": last.get("error"), "log": list(self.log) or None, "request": self.request,
+            **problem_of_times(self.next_at, self.ended_at, self.created_at),
         }  # fmt: skip
         return {name: value for name, value in members.items() if value is not None}
 

@@ -11,6 +11,7 @@ from jackfield.kernel.dataclass import dataclass, replace
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.frames import bordered
 from jackfield.kernel.hints import NextStep
+from jackfield.kernel.stored_values import problem_of_times
 from jackfield.pipe.events import Event, Events
 from jackfield_platform.events.event import check_types
 from jackfield_platform.events.marks import EARLIER, MARK, Mark, cursor_of, first_here, read_cursor
@@ -106,6 +107,7 @@ def read_event(vault: Vault, workspace: str, row: Row) -> Event:
         data: dict[str, Any] = json.loads(vault.open(workspace, sealed_place(row.id, row.type, row.subject), row.data))
     except (SealBroken, DataKeyDamaged, ValueError, TypeError):  # a damaged row must not hide those after it
         data = {"problem": _DAMAGED}
+    data |= problem_of_times(row.at)
     return Event(row.id, row.sequence, row.type, row.subject, row.at, data)
 
 

@@ -22,7 +22,8 @@ _BACK = 1024
 """An earlier event of a cursor lies so many numbers before its last one, and less than twice as many."""
 EARLIER = f"""(
     SELECT earlier.sequence || '-' || {MARK.format("earlier")} FROM events earlier
-    WHERE earlier.workspace = events.workspace AND earlier.sequence <= events.sequence / {_BACK} * {_BACK} - {_BACK}
+    WHERE earlier.workspace = events.workspace AND earlier.sequence > 0
+        AND earlier.sequence <= events.sequence / {_BACK} * {_BACK} - {_BACK}
     ORDER BY earlier.sequence DESC LIMIT 1
 )"""
 """Expression for the number and the mark of the earlier event of a cursor, beside the row of its last one; NULL if there is none."""

@@ -204,9 +204,7 @@ class WorkspaceSchedules:
         try:
             invocation = dict(schedule.content(self._runtime.storage.vault).invocation)
         except SealBroken:
-            if schedule.fault is None:
-                raise
-            return schedule.to_json()
+            return {"problem": "its row in the database was changed: nobody can read what it runs", **schedule.to_json()}
         manifest = self._runtime.catalog.look(schedule.connector)[1]
         action = None if manifest is None else manifest.actions.get(schedule.action)
         if "inputs" in invocation:  # without the action's schema nobody knows which inputs are secret

@@ -15,7 +15,7 @@ from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import Detail, InvalidInvocation
 from jackfield.kernel.exact import exact_json, read_float
 from jackfield.kernel.hints import NextStep
-from jackfield.kernel.stored_values import nearest_time, parsed_object, possible_time
+from jackfield.kernel.stored_values import parsed_object, problem_of_times
 from jackfield_platform.schedules.policy import Missed, Overlap, counted
 from jackfield_platform.schedules.timing import Timing
 from jackfield_store.access.audit import Audit, by_member, difference
@@ -155,7 +155,7 @@ class Schedule:
         try:
             timing = Timing(**parsed_object(row.timing))
         except (ValueError, TypeError):
-            timing = Timing(at=0.0)
+            timing = Timing()
         members = {**row.as_dict(), "timing": timing}
         return cls(workspace, **{name: members[name] for name in cls.__match_args__[1:]})
 
@@ -179,28 +179,22 @@ class Schedule:
         fault = self.timing.fault
         if fault is not None:
             return f"its {fault[0].removeprefix('/') or 'row'} cannot be used: {fault[1]}"
-        try:
-            for at in (self.next_at, self.created_at, self.changed_at):
-                possible_time(0.0 if at is None else at)
-        except ValueError:
-            return "its row in the database was changed: a time of it is none"
-        return None
+        return problem_of_times(self.next_at, self.created_at, self.changed_at).get("problem")
 
     def to_json(self) -> dict[str, Any]:
         """Return the schedule as a JSON object, without its invocation. One with a fault has it as ``problem``, and no times."""
-        fault, times = self.fault, [self.created_at, self.changed_at]
+        fault = self.fault
         status, reason, said = self.status, self.reason, dict[str, Any]()
         if fault is None:
             said = self.timing.to_json()
         else:
             status, reason, said = "paused" if status == "active" else status, fault, {"problem": fault}
-            times = [nearest_time(at) for at in times]
         about: dict[str, Any] = {
             "id": self.id, "name": self.name, "status": status, "reason": reason, "connector": self.connector,
             "action": self.action, "connection": self.connection, **said, "missed": self.missed, "overlap": self.overlap,
             "runsAs": {"caller": self.caller, "token": self.token},
             "nextAt": iso(self.next_at) if status == "active" else None,
-            "createdAt": iso(times[0]), "changedAt": iso(times[1]),
+            "createdAt": iso(self.created_at), "changedAt": iso(self.changed_at),
         }  # fmt: skip
         return {name: value for name, value in about.items() if value is not None or name == "nextAt"}
 

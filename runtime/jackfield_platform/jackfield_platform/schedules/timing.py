@@ -88,6 +88,8 @@ class Timing:
                 return "/every", _SPAN
             if self.cron is not None:
                 _simulated(self.cron, datetime.now(UTC))
+            elif self.every is self.at is None:
+                return "", "the times are damaged"
         except InvalidInvocation as error:
             return error.details[0].path, error.details[0].message
         except (TypeError, AttributeError):

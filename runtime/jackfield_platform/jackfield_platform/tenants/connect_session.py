@@ -16,6 +16,7 @@ from jackfield.kernel.clock import iso
 from jackfield.kernel.dataclass import dataclass, field, replace
 from jackfield.kernel.errors import Detail, InvalidInvocation
 from jackfield.kernel.secrecy import SecretHolder
+from jackfield.kernel.stored_values import problem_of_times
 from jackfield_platform.tenants.connect_labels import LABELS, are_labels
 from jackfield_platform.tenants.connect_principals import another_key
 from jackfield_platform.tenants.connect_records import ConnectRecord
@@ -296,7 +297,8 @@ class ConnectSession(SecretHolder):
             "digest": self.state,
         }  # fmt: skip
         shown = {name: value for name, value in about.items() if value}
-        return {**shown, **self.warnings, "createdAt": iso(self.created_at), "expiresAt": iso(self.expires_at)}
+        times = {"createdAt": iso(self.created_at), "expiresAt": iso(self.expires_at)}
+        return {**shown, **self.warnings, **times, **problem_of_times(self.created_at, self.expires_at)}
 
 
 class _Reading:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from jackfield.kernel.clock import iso
-from jackfield.kernel.dataclass import dataclass
-from jackfield.kernel.stored_values import nearest_time, possible_time
+from jackfield.kernel.dataclass import dataclass, replace
+from jackfield.kernel.stored_values import problem_of_times
 from jackfield_store.database import Row
 from jackfield_store.keys import Vault
 
@@ -18,7 +18,6 @@ Status = Literal["pending", "active", "degraded", "failing", "disabling", "pause
 
 COLUMNS = """id, name, connector, trigger_key, connection, kind, status, reason, every, sealed, mark, version, claim, failures, wake_at,
 renew_at, account, last_success_at, last_event_at, caller, token, created_at, changed_at"""
-_DAMAGED = "its row in the database was changed: a time of it is none"
 _LATE = 2
 """Intervals after which a poll that no process has begun counts as degraded."""
 
@@ -139,12 +138,9 @@ class Subscription:
             "nextAt": self.wake_at if self.polls else None, "renewAt": self.renew_at, "lastSuccessAt": self.last_success_at,
             "lastEventAt": self.last_event_at, "createdAt": self.created_at, "changedAt": self.changed_at,
         }  # fmt: skip
-        try:
-            moments = {name: iso(None if at is None else possible_time(at)) for name, at in times.items()}
-            status, reason = self.shown_status(now)
-        except ValueError:
-            moments = {name: iso(nearest_time(times[name])) for name in ("createdAt", "changedAt")} | {"problem": _DAMAGED}
-            status, reason = ("paused" if self.status == "disabling" else self.status), self.reason
+        problem = problem_of_times(*times.values())
+        moments = {name: iso(at) for name, at in times.items() if not problem or name in ("createdAt", "changedAt")} | problem
+        status, reason = replace(self, wake_at=now).shown_status(now) if problem else self.shown_status(now)
         about: dict[str, Any] = {
             "id": self.id, "name": self.name, "trigger": f"{self.connector}/{self.trigger_key}", "kind": self.kind,
             "connection": self.connection, "status": status, "reason": reason, "url": url, "every": self.every,

@@ -258,15 +258,16 @@ class WorkspaceSubscriptions:
         return seen_connection(self._runtime.pipeline.known, name, manifest, self._authorizer).name
 
     def _shown(self, found: Subscription) -> dict[str, Any]:
-        vault = self._runtime.storage.vault
-        content = found.opened(vault)
+        vault, now = self._runtime.storage.vault, self._table.time.now()
+        try:
+            content, checkpoint = found.opened(vault), {"checkpoint": found.checkpoint(vault)} if found.polls else {}
+        except SealBroken:
+            return {"problem": "its row in the database was changed: nobody can read what it watches", **found.to_json(now)}
         manifest = self._runtime.catalog.look(found.connector)[1]
         trigger = None if manifest is None else manifest.triggers.get(found.trigger_key)
         inputs = "***" if trigger is None else masked(trigger.inputs, dict(content.inputs))
-        now = self._table.time.now()
         about = found.to_json(now, self._url(content.path, trigger) if content.path else None)
         about |= self._standing(found, References(self._runtime), now)
-        checkpoint = {"checkpoint": found.checkpoint(vault)} if found.polls else {}
         then = {} if content.then is None else {"then": self._shown_then(content.then)}
         return {**about, "inputs": inputs, **checkpoint, **then, **self._shown_guard(found.connection)}
 

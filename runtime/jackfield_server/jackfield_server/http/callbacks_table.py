@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from jackfield.callers import Scope
 from jackfield_server.http import callbacks
-from jackfield_server.http.query_parts import TEXT, Schema, filters, page
+from jackfield_server.http.query_parts import BY_ID, TEXT, Schema, filters, page
 from jackfield_server.shared.operations.operation import Operation
 
-_BY_CALLBACK, _BY_DELIVERY = "cb_[0-9a-f-]{36}", "dlv_[0-9a-f-]{36}"
 _STATUS: Schema = {"type": "string", "enum": ["pending", "delivered", "dead"]}
 
 
@@ -16,7 +15,7 @@ def _operations(at: str, scope: Scope, of: str, behalf: tuple[str, ...]) -> tupl
     return (
         Operation(
             "GET", f"{at}/callbacks", callbacks.listed, scope, f"list{of}Callbacks", "List the callbacks, without their secrets.",
-            {200: "CallbackList"}, query={**filters(callbacks.FILTERS), **page(_BY_CALLBACK)}, problems=(503,),
+            {200: "CallbackList"}, query={**filters(callbacks.FILTERS), **page(BY_ID)}, problems=(503,),
         ),
         Operation(
             "POST", f"{at}/callbacks", callbacks.created, scope, f"create{of}Callback",
@@ -53,7 +52,7 @@ def _operations(at: str, scope: Scope, of: str, behalf: tuple[str, ...]) -> tupl
         Operation(
             "GET", f"{at}/deliveries", callbacks.listed_deliveries, scope, f"list{of}Deliveries",
             "List deliveries to callbacks, newest first.",
-            {200: "DeliveryList"}, query={"callback": TEXT, "status": _STATUS, **page(_BY_DELIVERY)}, problems=(503,),
+            {200: "DeliveryList"}, query={"callback": TEXT, "status": _STATUS, **page(BY_ID)}, problems=(503,),
         ),
         Operation(
             "GET", f"{at}/deliveries/{{id}}", callbacks.shown_delivery, scope, f"show{of}Delivery",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jackfield.connections.locales import LOCALES
-from jackfield_server.http.shape_parts import ANY, MOMENT, STRING, Json, closed_with, object_of
+from jackfield_server.http.shape_parts import ANY, MOMENT, PROBLEM, STRING, Json, closed_with, object_of
 
 THEME: Json = closed_with((), {
     "name": {"type": "string", "maxLength": 200},
@@ -73,7 +73,7 @@ CONNECT: dict[str, Json] = {
         origins={"type": "array", "items": STRING}, createdAt=MOMENT, expiresAt=MOMENT,
         unchanged={"type": "boolean", "description": "True if the user only looked at the connections (mode 'manage'); else missing."},
         disconnected={"type": "boolean", "description": "True if the account was disconnected, and its connection removed; else missing."},
-        blocked=BLOCKED, warnings=_WARNINGS,
+        blocked=BLOCKED, warnings=_WARNINGS, problem=PROBLEM,
     ),
     "ConnectConfirmation": closed_with(
         ("proof", "user"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from jackfield.manifest.manifest import EFFECTS
-from jackfield_server.http.shape_parts import MOMENT, NAME, STRING, Json, closed_with, object_of
+from jackfield_server.http.shape_parts import MOMENT, NAME, PROBLEM, STRING, Json, closed_with, object_of
 from jackfield_store.management.mcp_servers import TRUST
 
 _EFFECT: Json = {"enum": [*EFFECTS]}
@@ -34,6 +34,7 @@ _SERVER: Mapping[str, Json] = {
     "inherited": {"type": "boolean", "description": "It is the operator's, who shares it with all workspaces."},
     "actions": {"type": "integer"}, "version": {"type": "integer"}, "createdAt": MOMENT, "acceptedAt": MOMENT,
 }  # fmt: skip
+_SHOWN: Mapping[str, Json] = {**_SERVER, "problem": PROBLEM}
 _SAID: Json = {**closed_with((), _OVERLAY), "description": "What the operator says of the tool, which beats what the server says."}
 _WORDS: Json = {"type": "array", "items": STRING}
 _CLIENT: Mapping[str, Json] = {
@@ -43,8 +44,8 @@ _CLIENT: Mapping[str, Json] = {
 _TOOLS: Json = {"type": "array", "items": closed_with((*_TOOL,), {**_TOOL, "overlay": _SAID})}
 
 MCP_SERVER_SHAPES: Mapping[str, Json] = {
-    "McpServer": closed_with((*_SERVER,), _SERVER),
-    "McpServerDetail": closed_with((*_SERVER, "tools"), {**_SERVER, "tools": _TOOLS, "leftOut": _LEFT_OUT, "needsSignIn": _SIGN_IN}),
+    "McpServer": closed_with((*_SERVER,), _SHOWN),
+    "McpServerDetail": closed_with((*_SERVER, "tools"), {**_SHOWN, "tools": _TOOLS, "leftOut": _LEFT_OUT, "needsSignIn": _SIGN_IN}),
     "NewMcpServer": object_of(
         ("name", "url"), name=NAME, url={**STRING, "maxLength": 2_000}, title={**STRING, "maxLength": 60},
         trust={"enum": [*TRUST], "description": "'annotations': the server is believed about effects."},

@@ -7,13 +7,14 @@ from typing import Any
 
 Schema = Mapping[str, Any]
 
-_PLAIN = r"^[^\x00-\x1f\x7f-\x9f\ufffd]*$"
+_CONTROL = r"\x00-\x1f\x7f-\x9f\ufffd"
+_PLAIN = f"^[^{_CONTROL}]*$"
 TEXT: Schema = {"type": "string", "maxLength": 200, "pattern": _PLAIN}
 FLAG: Schema = {"type": "boolean"}
 LIMIT: Schema = {"type": "integer", "minimum": 1, "maximum": 200}
 EFFECT: Schema = {"type": "string", "enum": ["read", "idempotent", "write"]}
-BY_NUMBER, BY_KEY = "[0-9]{1,9}", "[A-Za-z0-9._-]{0,100}"
-"""Patterns of cursors."""
+BY_NUMBER, BY_KEY, BY_ID = "[0-9]{1,9}", f"[^{_CONTROL}]{{0,100}}", f"[^s{_CONTROL}][^{_CONTROL}]{{0,99}}"
+"""Patterns of cursors. Keys are any text: a list goes on after a row whose key somebody has changed. An ID is no sorted list's cursor."""
 
 
 def filters(names: Sequence[str], **choices: Sequence[str]) -> Mapping[str, Schema]:

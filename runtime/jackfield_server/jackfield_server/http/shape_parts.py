@@ -14,6 +14,7 @@ STRINGS: Json = {"type": "array", "items": STRING}
 COUNT: Json = {"type": "integer", "minimum": 0}
 ANY: Json = {"type": "object"}
 NULLABLE: Json = {"type": ["string", "null"]}
+PROBLEM: Json = {"type": "string", "description": "What of its row cannot be shown."}
 EFFECT: Json = {"enum": ["read", "idempotent", "write"]}
 
 

@@ -12,7 +12,20 @@ from jackfield_server.http.catalogue_shapes import CATALOGUE
 from jackfield_server.http.connect_shapes import CONNECT, THEME
 from jackfield_server.http.doubt_shapes import CHOICES, LOOKS, RESOLUTION
 from jackfield_server.http.mcp_server_shapes import MCP_SERVER_SHAPES
-from jackfield_server.http.shape_parts import ANY, COUNT, GRANT, MOMENT, NAME, NULLABLE, STRING, Json, closed_with, list_of, object_of
+from jackfield_server.http.shape_parts import (
+    ANY,
+    COUNT,
+    GRANT,
+    MOMENT,
+    NAME,
+    NULLABLE,
+    PROBLEM,
+    STRING,
+    Json,
+    closed_with,
+    list_of,
+    object_of,
+)
 from jackfield_store.access.settings import LIMITS
 
 
@@ -262,7 +275,7 @@ _SUBSCRIPTIONS: dict[str, Json] = {
         ("id", "name", "trigger", "kind", "status", "runsAs", "createdAt", "changedAt"), closed=False,
         id=STRING, **_WATCHED, kind={"enum": ["webhook", "poll"]},
         status={"enum": ["pending", "active", "degraded", "failing", "paused"]}, reason=STRING, fault=_GONE,
-        problem={**STRING, "description": "What of its row cannot be shown."},
+        problem=PROBLEM,
         url={"type": "string", "description": "Where the provider sends to."}, inputs=ANY,
         secret={"type": "string", "description": "What the provider signs with, shown once."}, checkpoint={"type": "object"},
         then={"type": "object"}, guard=_WATCH_GUARD, nextAt=MOMENT, renewAt=MOMENT, lastSuccessAt=MOMENT, lastEventAt=MOMENT,
@@ -336,6 +349,7 @@ _CALLBACK_OPTIONS: Mapping[str, Json] = {
 _CALLBACK: Mapping[str, Json] = {
     "id": STRING, "workspaces": {**STRING, "description": "Of a platform's callback: the pattern of its workspaces."}, **_CALLBACK_OPTIONS,
     "status": {"enum": ["active", "paused"]}, "reason": STRING, "failingSince": MOMENT, "createdAt": MOMENT, "updatedAt": MOMENT,
+    "problem": PROBLEM,
 }  # fmt: skip
 _HOSTS: Json = {
     "type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 255},
@@ -358,7 +372,7 @@ _OTHERS: dict[str, Json] = {
     ),
     "Suppression": object_of(
         ("recipient", "reason", "at", "expiresAt", "refusedBy"), recipient=STRING, reason={"enum": ["bounce", "complaint"]}, text=STRING,
-        at=MOMENT, expiresAt=MOMENT, refusedBy=_REFUSING,
+        at=MOMENT, expiresAt=MOMENT, refusedBy=_REFUSING, problem=PROBLEM,
     ),
     "WorkspaceSettings": closed_with((), _SETTINGS),
     "Workspace": closed_with(
@@ -451,6 +465,7 @@ _OTHERS: dict[str, Json] = {
         ("name", "server", "inherited", "values"), name=NAME, server=_HOSTS,
         inherited={"type": "boolean", "description": "It is the server's: the workspace sees only what it needs to refer to it."},
         values={"type": "object", "description": "Secrets are masked."}, version={"type": "integer"}, createdAt=MOMENT, updatedAt=MOMENT,
+        problem=PROBLEM,
     ),
     "NewOAuthClient": object_of(("name", "values"), name=NAME, server=_HOSTS, values=_CLIENT_VALUES),
     "OAuthClientUpdate": object_of((), server=_HOSTS, values=_CLIENT_VALUES),
@@ -467,7 +482,7 @@ _OTHERS: dict[str, Json] = {
         id=STRING, callback=STRING, url=STRING, eventId=STRING, sequence={"type": "integer"}, type=STRING,
         workspace={**STRING, "description": "To a platform's callback: the workspace of the event."},
         status={"enum": ["pending", "delivered", "dead"]}, attempts={"type": "integer"}, nextAt=MOMENT, endedAt=MOMENT, createdAt=MOMENT,
-        lastStatus={"type": "integer"}, lastError=STRING,
+        lastStatus={"type": "integer"}, lastError=STRING, problem=PROBLEM,
         log={
             "type": "array", "items": closed_with(("at", "durationMs"), _ATTEMPT), "description": "The last ten attempts, the newest last.",
         },

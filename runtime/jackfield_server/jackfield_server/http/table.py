@@ -46,10 +46,10 @@ _WHEN: Schema = {
     "description": ("An RFC 3339 time, a date, or a duration before now: 2031-01-31T12:00:00Z, 2031-01-31, 7d."),
 }
 _FORCE: Mapping[str, Schema] = {"force": {**FLAG, "description": "Save the connection even if its test fails."}, "test": FLAG}
-_BY_MOMENT = "[0-9]{1,12}([.][0-9]{1,20})?~[0-9a-f-]{1,36}"
-_BY_SLOT = "[0-9]{1,12}([.][0-9]{1,20})?"
-_BY_FILE = "[0-9]{1,12}([.][0-9]{1,20})?~file_[A-Za-z0-9_-]{22}"
-_BY_OUTCOME = "[0-9]{1,12}([.][0-9]{1,20})?~[0-9a-f]{64}~[0-9a-f]{64}"
+_BY_SLOT = "-?[0-9]{1,19}([.][0-9]{1,20})?(e[+][0-9]{1,3})?"
+"""Numbers of a damaged row, too: its list goes on after it."""
+_BY_MOMENT = f"{_BY_SLOT}~{BY_KEY}"
+_BY_OUTCOME = f"{_BY_MOMENT}~{BY_KEY}"
 _CONNECTION_STATUS = filters(("status",), status=("untested", "ok", "failing", "expired"))
 _SCHEDULE_STATUS = ("active", "paused", "ended", "stopped")
 _WATCH_STATUS = ("pending", "active", "degraded", "failing", "paused")
@@ -377,7 +377,8 @@ _OPERATIONS: tuple[Operation, ...] = (
         {201: "StoredFile"}, body="*/*", problems=(413, 503, 507),
     ),
     Operation(
-        "GET", "/v1/files", files.listed, "read", "listFiles", "List stored files, newest first.", {200: "FileList"}, query=page(_BY_FILE),
+        "GET", "/v1/files", files.listed, "read", "listFiles", "List stored files, newest first.", {200: "FileList"},
+        query=page(_BY_MOMENT),
     ),
     Operation(
         "GET", "/v1/files/{file}", files.download, "read", "downloadFile", "Download a file, or a range of it.",

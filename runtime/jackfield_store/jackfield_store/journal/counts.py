@@ -20,6 +20,7 @@ from jackfield_store.journal.statements import KNOWN_WORKSPACES
 MINUTE, HOUR, DAY = WIDTHS = (60, 3600, 86_400)
 LIMITS = (*(round(value * 10.0**power, 6) for power in range(-3, 3) for value in (1, 1.5, 2.2, 3.3, 4.7, 6.8)), 1000.0)
 """Upper limits of the histograms' buckets in seconds; the table ``duration_limits`` has the same."""
+# Sums are of "+ 0.0": a count that somebody has damaged would overflow integers, and end the statement for all.
 OPEN = ("queued", "running", "in_doubt", "dead")
 """States of which a person should know how many there are now."""
 _SINCE = " UNION ALL ".join(
@@ -28,25 +29,25 @@ _SINCE = " UNION ALL ".join(
     for width in WIDTHS
 )
 _SUMS = f"""
-SELECT connector, action, status, SUM(invocations) AS invocations, SUM(attempts) AS attempts, SUM(timed) AS timed, SUM(seconds) AS seconds,
-    MAX(longest) AS longest
+SELECT connector, action, status, SUM(invocations + 0.0) AS invocations, SUM(attempts + 0.0) AS attempts, SUM(timed + 0.0) AS timed,
+    SUM(seconds) AS seconds, MAX(longest) AS longest
 FROM ({_SINCE.format(columns="connector, action, status, bucket, invocations, attempts, timed, seconds, longest")}) AS parts
-WHERE bucket = -1 GROUP BY connector, action, status HAVING SUM(invocations) > 0
+WHERE bucket = -1 GROUP BY connector, action, status HAVING SUM(invocations + 0.0) > 0
 """
 _RUNNING_SUMS = """
-SELECT connector, action, status, COUNT(*) AS invocations, SUM(attempts) AS attempts FROM invocations
+SELECT connector, action, status, COUNT(*) AS invocations, SUM(attempts + 0.0) AS attempts FROM invocations
 WHERE workspace = :workspace AND status = 'running' AND created_at >= :since GROUP BY connector, action, status
 """
 _PARTS = f"""
-SELECT connector, status, error_code, bucket, part, SUM(invocations) AS invocations
+SELECT connector, status, error_code, bucket, part, SUM(invocations + 0.0) AS invocations
 FROM ({_SINCE.format(columns="connector, status, error_code, bucket, slot - slot % :step AS part, invocations")}) AS parts
-GROUP BY connector, status, error_code, bucket, part HAVING SUM(invocations) > 0
+GROUP BY connector, status, error_code, bucket, part HAVING SUM(invocations + 0.0) > 0
 """
 _RUNNING = """
 SELECT connector, created_at FROM invocations WHERE workspace = :workspace AND status = 'running' AND created_at >= :since
 """
 _NOW = """
-SELECT status, SUM(invocations) AS invocations FROM invocation_counts
+SELECT status, SUM(invocations + 0.0) AS invocations FROM invocation_counts
 WHERE workspace = :workspace AND width = 0 AND slot = 0 GROUP BY status
 """
 _DEAD_NOW = "SELECT COUNT(*) AS invocations FROM invocations WHERE workspace = :workspace AND dead_at IS NOT NULL"
@@ -56,10 +57,10 @@ SELECT connector, action, effect, connection, status, error_code, created_at, se
 WHERE workspace = :workspace AND created_at >= :since ORDER BY created_at DESC LIMIT :limit
 """
 _DOUBTS = f"""
-SELECT counts.workspace, SUM(counts.invocations) AS invocations
+SELECT counts.workspace, SUM(counts.invocations + 0.0) AS invocations
 FROM {KNOWN_WORKSPACES} CROSS JOIN invocation_counts AS counts
 WHERE counts.workspace = known.name AND counts.width = 0 AND counts.slot = 0 AND counts.status = 'in_doubt'
-GROUP BY counts.workspace HAVING SUM(counts.invocations) > 0
+GROUP BY counts.workspace HAVING SUM(counts.invocations + 0.0) > 0
 """
 _OLDEST_DOUBT = """
 SELECT MIN((
@@ -173,7 +174,8 @@ def histogram(found: Iterable[Part]) -> dict[int, int]:
     counts: dict[int, int] = {}
     for part in found:
         if part.bucket >= 0:
-            counts[part.bucket] = counts.get(part.bucket, 0) + part.invocations
+            bucket = min(part.bucket, len(LIMITS))
+            counts[bucket] = counts.get(bucket, 0) + part.invocations
     return counts
 
 

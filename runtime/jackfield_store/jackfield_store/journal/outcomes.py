@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.kernel.clock import iso
 from jackfield.kernel.dataclass import dataclass, replace
-from jackfield_store.database import Database, Transaction
+from jackfield_store.database import Database, SealBroken, Transaction
 from jackfield_store.keys import Vault
 
 if TYPE_CHECKING:
@@ -135,7 +135,14 @@ def purge(transaction: Transaction, workspace: str, now: float) -> None:
 
 
 def with_outcomes(entry: Entry, database: Database, vault: Vault, workspace: str) -> Entry:
-    """Return an entry with what became of what it had sent, the most severe first."""
+    """Return an entry with what became of what it had sent, the most severe first; with its damage, where somebody has changed a row."""
+    try:
+        return _with_outcomes(entry, database, vault, workspace)
+    except SealBroken:
+        return replace(entry, damage="what is stored beside its row in the database is damaged")
+
+
+def _with_outcomes(entry: Entry, database: Database, vault: Vault, workspace: str) -> Entry:
     if entry.status == "in_doubt" or entry.resolved_by is not None:
         entry = _with_looks(entry, database, vault, workspace)
     if entry.status != "succeeded":

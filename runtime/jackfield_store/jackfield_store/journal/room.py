@@ -20,7 +20,7 @@ QUEUED, WAITING = "queued", "waiting"
 _WAITING = "SELECT COUNT(*) AS n FROM approvals WHERE workspace = :workspace AND status = 'waiting'"
 _COUNTS: Mapping[str, str] = {
     QUEUED: f"""
-SELECT COALESCE(SUM(invocations), 0) - ({_WAITING}) AS n FROM invocation_counts
+SELECT COALESCE(SUM(invocations + 0.0), 0) - ({_WAITING}) AS n FROM invocation_counts
 WHERE workspace = :workspace AND width = 0 AND slot = 0 AND status = 'queued'
 """,
     WAITING: _WAITING,

@@ -247,11 +247,11 @@ INSTANCE = "SELECT pid, place, born, seen_at, {now} - seen_at AS age, {now} - do
 DOUBT_INSTANCE = "UPDATE instances SET doubted_at = {now} WHERE id = :id AND seen_at = :seen_at"
 """``{now}`` is the dialect's expression for the database's clock, since clocks of hosts differ."""
 DEPTH = f"""
-SELECT counts.workspace, SUM(counts.invocations) - (
+SELECT counts.workspace, SUM(counts.invocations + 0.0) - (
     SELECT COUNT(*) FROM approvals WHERE approvals.workspace = counts.workspace AND approvals.status = 'waiting'
 ) AS waiting FROM {KNOWN_WORKSPACES} CROSS JOIN invocation_counts AS counts
 WHERE counts.workspace = known.name AND counts.width = 0 AND counts.slot = 0 AND counts.status = 'queued'
-GROUP BY counts.workspace HAVING SUM(counts.invocations) > 0
+GROUP BY counts.workspace HAVING SUM(counts.invocations + 0.0) > 0
 """
 _SHARED = "workspace"
 _QUEUED_COLUMNS = (

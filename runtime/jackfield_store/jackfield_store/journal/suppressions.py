@@ -8,13 +8,15 @@ from typing import Any
 
 from jackfield.kernel.clock import Clock, iso
 from jackfield.kernel.errors import InvalidInvocation
-from jackfield_store.database import Database, Transaction
+from jackfield.kernel.stored_values import problem_of_times
+from jackfield_store.database import Database, Row, SealBroken, Transaction
 from jackfield_store.database.cursors import cursor_after, place_after
 from jackfield_store.database.shared_clock import SharedClock
 from jackfield_store.journal.outcomes import KEPT, REASONS, outcome_place, part_of
 from jackfield_store.keys import Vault
 
 _AT_ONCE = 200
+_UNKNOWN = "unknown"
 _AMONG = """
 SELECT part, MAX(blocks) AS blocks FROM outcomes
 WHERE workspace = :workspace AND blocks > 0 AND at > :since AND part IN ({parts}) GROUP BY part
@@ -72,7 +74,7 @@ class Suppressions:
             named = {f"part{place}": part for place, part in enumerate(wanted[start : start + _AT_ONCE])}
             with self._database.read() as transaction:
                 rows = transaction.execute(_AMONG.format(parts=", ".join(f":{name}" for name in named)), {**self._lasting, **named})
-            found |= {row.part: REASONS[row.blocks - 1] for row in rows}
+            found |= {row.part: _reason(row) for row in rows}
         return {name: found[part] for name, part in parts.items() if part in found}
 
     def page(self, cursor: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
@@ -121,9 +123,18 @@ class Suppressions:
         return {"workspace": self._workspace, "since": self._time.now() - KEPT}
 
     def _shown(self, row: Any) -> dict[str, Any]:
-        shown = json.loads(self._vault.open(self._workspace, outcome_place(row.reference, row.part), row.sealed))
-        about = {"recipient": shown["part"], "reason": REASONS[row.blocks - 1], "text": shown.get("text")}
+        problem = problem_of_times(row.at)
+        try:
+            shown = json.loads(self._vault.open(self._workspace, outcome_place(row.reference, row.part), row.sealed))
+        except SealBroken:
+            shown, problem = {"part": _UNKNOWN}, {"problem": "its row in the database was changed: nobody can read whom it is about"}
+        about = {"recipient": shown["part"], "reason": _reason(row), "text": shown.get("text")}
         return {
             **{name: value for name, value in about.items() if value}, "at": iso(row.at), "expiresAt": iso(row.at + KEPT),
-            "refusedBy": [*self._refusing],
+            "refusedBy": [*self._refusing], **problem,
         }  # fmt: skip
+
+
+def _reason(row: Row) -> str:
+    """Return why a recipient is suppressed; the gravest reason where somebody has changed the row."""
+    return dict(enumerate(REASONS, 1)).get(row.blocks, REASONS[-1])

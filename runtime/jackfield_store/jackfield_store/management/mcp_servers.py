@@ -14,6 +14,7 @@ from jackfield.kernel.clock import iso
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import Detail, InvalidInvocation, NotAllowed
 from jackfield.kernel.hints import NextStep
+from jackfield.kernel.stored_values import problem_of_times
 from jackfield.wire.guard import ANYWHERE, Guard
 from jackfield_store.access import Audit
 from jackfield_store.access.tokens import is_operators
@@ -272,6 +273,7 @@ class McpServers:
             "name": row.name, "connector": LIVE_PREFIX + row.name, "url": row.url, "trust": row.trust, "shared": bool(row.is_shared),
             "inherited": row.workspace != self._workspace, "actions": row.tools, "version": row.version,
             "createdAt": iso(row.created_at), "acceptedAt": iso(row.accepted_at),
+            **problem_of_times(row.created_at, row.accepted_at),
         }  # fmt: skip
 
 

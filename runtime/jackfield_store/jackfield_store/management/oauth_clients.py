@@ -11,10 +11,11 @@ from urllib.parse import urlsplit
 from jackfield.connections.named_connection import NAME, NAME_EXPECTED, Origin
 from jackfield.connections.oauth_clients import DESTINATIONS, ENDPOINTS, SECRETS, VALUES
 from jackfield.kernel.clock import iso
-from jackfield.kernel.errors import Detail, InvalidInvocation, NotAllowed
+from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInvocation, NotAllowed
 from jackfield.kernel.hidden import trimmed
 from jackfield.kernel.hints import NextStep
 from jackfield.kernel.pointers import pointer
+from jackfield.kernel.stored_values import problem_of_times
 from jackfield_store.access import DEFAULT, Audit
 from jackfield_store.access.audit import difference
 from jackfield_store.access.tokens import is_operators
@@ -91,7 +92,7 @@ class OAuthClients:
     def page(self, cursor: str | None = None, limit: int = 50) -> tuple[list[dict[str, Any]], str | None]:
         """Return a page of clients by name, the server's among them, and the cursor of the next page."""
         rows = self._table.page(cursor or "", limit + 1)
-        return [self._shown(row) for row in rows[:limit]], rows[limit - 1].name if len(rows) > limit else None
+        return [self._listed(row) for row in rows[:limit]], rows[limit - 1].name if len(rows) > limit else None
 
     def show(self, name: str) -> dict[str, Any]:
         """Return a client without its secrets; of the server's, a workspace sees only what it needs to refer to it.
@@ -156,13 +157,22 @@ class OAuthClients:
             text = f"not allowed: OAuth clients of '{DEFAULT}' serve all workspaces, and only the operator changes them"
             raise NotAllowed(text, hint="Ask a platform-admin, or register it in the workspace that uses it.")
 
+    def _listed(self, row: Row) -> dict[str, Any]:
+        """Return a client as ``_shown`` does; one whose row cannot be read with the ``problem``, for whoever may see and remove it."""
+        try:
+            return self._shown(row)
+        except InvalidConnection as error:
+            is_inherited = row.workspace != self._workspace
+            return {"name": row.name, "server": [], "inherited": is_inherited, "values": {}, "problem": error.message}
+
     def _shown(self, row: Row) -> dict[str, Any]:
         found = opened(self._vault, row)
         about: dict[str, Any] = {"name": row.name, "server": list(found.hosts), "inherited": row.workspace != self._workspace}
         if about["inherited"]:
             return {**about, "values": {"scopes": found.values["scopes"]} if "scopes" in found.values else {}}
         values = {key: PLACEHOLDER if key in SECRETS else value for key, value in sorted(found.values.items())}
-        return {**about, "values": values, "version": row.version, "createdAt": iso(row.created_at), "updatedAt": iso(row.updated_at)}
+        times = {"createdAt": iso(row.created_at), "updatedAt": iso(row.updated_at)}
+        return {**about, "values": values, "version": row.version, **times, **problem_of_times(row.created_at, row.updated_at)}
 
 
 def unknown(name: str) -> InvalidInvocation:
