@@ -167,6 +167,13 @@ _STATUSES = [
     ("canary's errors", _NONE, Answer({"errors": [{"message": "down"}], "data": None}), {}, "in_doubt", "failed", "reports a failure"),
     ("canary not ok", _NONE, Answer({"ok": False}), {}, "in_doubt", "failed", "reports a failure"),
     ("canary's status", _NONE, Answer({"status": "error"}), {}, "in_doubt", "failed", "reports a failure"),
+    ("canary's word", _NONE, Answer("under maintenance"), {}, "in_doubt", "failed", "reports a failure"),
+    ("canary's null", _NONE, Answer(content=b"null", headers={"Content-Type": "application/json"}), {}, "in_doubt", "failed", "canary"),
+    ("canary's other status", _NONE, Answer({"status": 503, "title": "down"}), {}, "in_doubt", "failed", "reports a failure"),
+    ("canary's code", _NONE, Answer({"code": "404", "parcels": []}), {}, "in_doubt", "failed", "reports a failure"),
+    ("canary's problem", _NONE, _headed(_LIST, Content_Type="application/problem+json"), {}, "in_doubt", "failed", "reports a failure"),
+    ("canary as a list", _NONE, Answer([]), {}, "failed", "nothing", ""),
+    ("canary's plain status", _NONE, Answer({"status": 200, "code": 0, "parcels": []}), {}, "failed", "nothing", ""),
     ("canary's own failure", _NONE, Answer({"code": 40001}), {"failed": {"member": "/code"}}, "in_doubt", "failed", "canary"),
     ("canary without it", _NONE, Answer({"code": 0, "error": None, "ok": True}), {"failed": {"member": "/code"}}, "failed", "nothing", ""),
     ("canary cached", _NONE, _headed(_LIST, Age="30"), {}, "in_doubt", "failed", "a cache has answered"),
@@ -438,6 +445,7 @@ def test_one_thing_on_two_pages_is_one(stage: Stages, same: str) -> None:
         (lambda one: one | {"id": "p-9"}, "/reference"),
         (lambda one: {"data": one | {"id": "p-9"}}, "/data/reference"),
         (lambda one: {"ok": True, "data": {"attributes": one, "id": "p-9"}}, "/data/attributes/reference"),
+        (lambda one: {"count": 1, "data": [one | {"id": "p-9"}]}, "/data/0/reference"),
     ],
 )
 def test_a_matched_look_shows_the_thing(stage: Stages, body: Callable[[dict[str, Any]], Any], pointer: str) -> None:

@@ -100,7 +100,7 @@ class McpErrors(HttpErrors):
         if isinstance(error, Mapping) and isinstance(error.get("code"), int) and status in (400, 404):
             return explained(error, status)
         found = HttpErrors.explain(self, refusal)
-        found.provider = _shortened(found.provider, status)
+        found.provider = _shortened(found.provider, refusal)
         if status == 403:
             return _forbidden(found, refusal)
         return found
@@ -111,10 +111,12 @@ MCP_ERRORS = McpErrors(
 )
 
 
-def _shortened(said: Provider | None, status: int) -> Provider:
-    """Return the server's own words without hidden characters."""
-    found = said or Provider(http_status=status)
-    return Provider(one_line(found.code, 100) or None, plain(found.message, 1000) or None, status, found.request_id)
+def _shortened(said: Provider | None, refusal: Refusal) -> Provider:
+    """Return the server's own words without hidden characters. Of a body that is no JSON, they are those about a session."""
+    found = said or Provider()
+    words = plain(found.message, 1000) or one_line(refusal.content[:1000].decode("utf-8", "replace"), 200)
+    told = words if found.message or _NO_SESSION.match(words) else None
+    return Provider(one_line(found.code, 100) or None, told or None, refusal.status, found.request_id)
 
 
 def _forbidden(found: JackfieldError, refusal: Refusal) -> JackfieldError:
@@ -224,9 +226,10 @@ def result_of(found: object, message: Message) -> Json:
         raise explained(error, method=message.method)
     if one.get("id") != message.id:
         raise garbled("belongs to another request")
-    if not isinstance(one.get("result"), Mapping):
+    result = {} if one.get("result") == [] else one.get("result")  # PHP writes an empty list for an empty object
+    if not isinstance(result, Mapping):
         raise garbled("has no result that can be read")
-    return present(one["result"])
+    return present(result)
 
 
 def judged(error: JackfieldError, session: Session | None) -> JackfieldError:

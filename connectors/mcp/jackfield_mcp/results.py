@@ -101,14 +101,14 @@ def listed_of(result: Json) -> ToolOutput:
 
 
 def rows_of(result: Json, name: str) -> list[Json]:
-    """Return the objects of a list of a result, each without its null members; a list that is left out is empty.
+    """Return the objects of a list of a result, each without its null members, and no null ones; a list that is left out is empty.
 
     :raises Garbled: if it is no list of objects, or is too long.
     """
     rows = result.get(name, [])
-    if not isinstance(rows, list) or len(rows) > _MOST_PARTS or not all(isinstance(row, Mapping) for row in rows):
+    if not isinstance(rows, list) or len(rows) > _MOST_PARTS or not all(row is None or isinstance(row, Mapping) for row in rows):
         raise garbled(f"has no {name} that can be read")
-    return [present(row) for row in rows]
+    return [present(row) for row in rows if row is not None]
 
 
 def _content(result: Json) -> list[Json]:

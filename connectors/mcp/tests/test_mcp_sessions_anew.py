@@ -51,6 +51,9 @@ GONE: dict[str, Answer] = {
     "403 by its words": _error(-32000, "Forbidden: invalid session", 403),
     "401 by its words": _error(-32001, "Session expired", 401),
     "422 by its words": _unnamed(-32600, "Unexpected message: Session not found", 422),
+    "409 by its text": _status(409, b"Session not found\n", Content_Type="text/plain"),
+    "401 by its text": _status(401, b"Invalid session ID", Content_Type="text/plain"),
+    "405 by its text": _status(405, b"No valid session", Content_Type="text/plain; charset=utf-8"),
     "-32001": _error(-32001, "Session not found"),
     "-32001, unnamed": _unnamed(-32001, "Session 7f3a not found"),
     "-32001 on a stream": _on_stream(-32001, "Session not found"),
@@ -80,6 +83,8 @@ KEPT: dict[str, tuple[Answer, str]] = {
     "-32601 with 404": (_error(-32601, "no such method", 404), "failed"),
     "-32603": (_error(-32603, "internal"), "in_doubt"),
     "409": (_status(409), "failed"),
+    "409 by another text": (_status(409, b"The note was changed in another session: not found", Content_Type="text/plain"), "failed"),
+    "409 in HTML": (_status(409, b"<p>Session not found", Content_Type="text/html"), "failed"),
     "500": (_status(500), "in_doubt"),
     "the tool's error": (lambda talk: talk.result(said("Session not found", isError=True)), "failed"),
 }

@@ -157,7 +157,7 @@ def test_null_beside_an_error(tmp_path: Path, way: str) -> None:
 
 @pytest.mark.parametrize(
     ("content", "parts", "warns"),
-    [(None, [], False), ([], [], False), ("done", DONE, True), (DONE[0], DONE, True)],
+    [(None, [], False), ([], [], False), ([None], [], False), ([None, *DONE], DONE, False), ("done", DONE, True), (DONE[0], DONE, True)],
 )
 def test_content_that_is_no_list(tmp_path: Path, content: object, parts: list[Any], warns: bool) -> None:
     """The server has answered: null is an empty list, and one part or a text is a list of one, with a warning."""
@@ -166,6 +166,23 @@ def test_content_that_is_no_list(tmp_path: Path, content: object, parts: list[An
     with stage(tmp_path, server) as jackfield:
         result = call(jackfield)
     assert (result.status, result.output, bool(result.meta.warnings)) == ("succeeded", {"content": parts}, warns)
+
+
+@pytest.mark.parametrize("way", ["json", "stream"])
+def test_a_result_that_is_an_empty_list(tmp_path: Path, way: str) -> None:
+    """PHP writes an empty object so: the server has answered. No other list is a result."""
+    server = ToolServer(legacy=True)
+    rows: list[Any] = []
+
+    def answer(talk: Talk) -> None:
+        found = _framed(talk.message["id"], result=rows)
+        talk.stream(_event(found)) if way == "stream" else talk.json(found)
+
+    server.on_call = answer
+    with stage(tmp_path, server) as jackfield:
+        empty = call(jackfield)
+        rows.append(DONE[0])
+        assert (empty.status, empty.output, call(jackfield).status) == ("succeeded", {"content": []}, "in_doubt")
 
 
 @pytest.mark.parametrize("content", [1, True, ["done", 1], [[]]])

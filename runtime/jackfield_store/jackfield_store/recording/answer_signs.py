@@ -6,6 +6,7 @@ They are read from the exchanges of a look. A read that does not use HTTP has no
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,9 @@ _SUCCESSES = ("ok", "success", "succeeded")
 """Members that report one if they are false."""
 _FAILED = frozenset({"error", "fail", "failed", "failure"})
 """Values of ``status`` that report one."""
+_STATUSES, _REFUSED = ("status", "statuscode", "status_code", "code"), re.compile(r"[45]\d\d")
+"""Members that report one by a status of HTTP, which the answer itself does not have."""
+_PROBLEM = "application/problem+json"
 
 
 def strays(seen: Sequence[Exchange]) -> str | None:
@@ -117,24 +121,27 @@ def _kind(one: Exchange) -> str:
 
 
 def _reports_failure(one: Exchange) -> bool:
-    """Return whether the JSON of a success says that it is none, as APIs with one status for all do."""
+    """Return whether the JSON of a success says that it is none, as APIs with one status for all do. A bare value says nothing of what
+    exists."""
     body = _json(one)
     if not isinstance(body, Mapping):
-        return False
+        return not isinstance(body, list)
     members = {str(name).lower(): value for name, value in body.items()}
     status = members.get("status")
     return (
-        any(members.get(name) for name in _FAULTS)
+        (_field(one, "content-type") or "").lower().startswith(_PROBLEM)
+        or any(members.get(name) for name in _FAULTS)
         or any(members.get(name) is False for name in _SUCCESSES)
+        or any(_REFUSED.fullmatch(str(members.get(name))) for name in _STATUSES)
         or (isinstance(status, str) and status.lower() in _FAILED)
     )
 
 
 def _json(one: Exchange) -> Any:
-    """Return the body as JSON; None if it is none, or too long to have been kept."""
+    """Return the body as JSON; an empty list if it is none, or too long to have been kept."""
     kept = one.answer.beginning
     plain = None if kept is None or one.answer.size > len(kept) else decoded(kept, _field(one, "content-encoding") or "", _LONGEST)
     try:
-        return None if plain is None else json.loads(plain)
+        return json.loads(plain or b"[]")
     except (ValueError, RecursionError):
-        return None
+        return []

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from jackfield.kernel.dataclass import dataclass
-from jackfield.kernel.pointers import follow, names
+from jackfield.kernel.pointers import follow, names, pointer
 
 _MEMBERS, _LONGEST = 8, 256
 """Members of what was found that are shown, and characters of each."""
@@ -64,13 +64,14 @@ def beginning(item: Any, within: str = "", towards: str = "") -> dict[str, str]:
     except (LookupError, ValueError):
         return {}
     shown = dict[str, str]()
-    for name in [*names(towards.removeprefix(within)), None]:
-        if not isinstance(found, Mapping):
-            break
-        for key, value in found.items():
+    for name in [*names(towards.removeprefix(within)), ""]:
+        for key, value in found.items() if isinstance(found, Mapping) else ():
             if isinstance(value, str | int | float):
                 shown.setdefault(str(key)[:64], str(value)[:_LONGEST])
-        found = found.get(name)
+        try:
+            found = follow(found, pointer(name))
+        except (LookupError, ValueError):
+            break
     return dict([*shown.items()][:_MEMBERS])
 
 
