@@ -13,6 +13,7 @@ import pytest
 
 from http_stand import Client, clean, standing
 from jackfield.kernel.errors import Unavailable
+from jackfield_celery.broker import QUEUE
 from jackfield_store.queue import broker_warning
 from ports import free_port
 from rabbitmq import Node
@@ -31,6 +32,10 @@ def _empty(redis: Redis) -> None:
     redis.client.config_set("maxmemory", "0")
 
 
+def _allow(command: str, redis: Redis) -> None:
+    redis.client.execute_command("ACL", "SETUSER", "default", command)
+
+
 _REFUSALS: dict[str, tuple[Callable[[Redis], object], Callable[[Redis], object], str]] = {
     "full": (_fill, _empty, "OOM|maxmemory"),
     "replica": (
@@ -40,6 +45,11 @@ _REFUSALS: dict[str, tuple[Callable[[Redis], object], Callable[[Redis], object],
     "too few replicas": (
         lambda redis: redis.client.config_set("min-replicas-to-write", "1"),
         lambda redis: redis.client.config_set("min-replicas-to-write", "0"), "replicas",
+    ),
+    "may not publish": (partial(_allow, "-lpush"), partial(_allow, "+lpush"), "no permissions"),
+    "may not take": (partial(_allow, "-brpop"), partial(_allow, "+brpop"), "no permissions"),
+    "another's key": (
+        lambda redis: redis.client.set(QUEUE, "x"), lambda redis: redis.client.delete(QUEUE), "wrong kind of value",
     ),
 }  # fmt: skip
 
@@ -83,6 +93,18 @@ def test_a_redis_that_refuses_writes_makes_all_unready(refusal: str, tmp_path: P
         for client in (server, worker):
             until(partial(_answers, client, 200))
     assert not redis.client.exists("jackfield.trial")
+
+
+def test_a_rabbitmq_whose_user_may_not_publish_makes_all_unready(tmp_path: Path, rabbitmq: Node) -> None:
+    """The permission is taken away and given back: the server and the worker answer 503 meanwhile."""
+    with standing(tmp_path, JACKFIELD_QUEUE_URL=rabbitmq.url) as stand, _worker(tmp_path, rabbitmq.url) as worker:
+        clients = (stand.client(), worker)
+        for client in clients:
+            until(partial(_answers, client, 200))
+        for writes, status in (("^$", 503), (".*", 200)):
+            rabbitmq.control("set_permissions", "-p", "/", "guest", ".*", writes, ".*")
+            for client in clients:
+                until(partial(_answers, client, status))
 
 
 _ALARMS = {"memory": "set_vm_memory_high_watermark", "disk": "set_disk_free_limit"}

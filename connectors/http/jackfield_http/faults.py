@@ -40,6 +40,8 @@ _TEXTS = {
 }
 _FINAL = frozenset({"certificate", "proxy-login"})
 """Failures that another attempt cannot change; a login that is tried again locks its account."""
+_DENIED = ("401", "403")
+"""Beginnings of a proxy's reason that are about who asks, or for what: another attempt cannot change them either."""
 _NEVER_LATE = frozenset({"certificate", "proxy", "proxy-login", "tls", "resolve", "refused", "unreachable"})
 """Failures that are what they are, however late."""
 
@@ -78,7 +80,8 @@ def explain_fault(fault: Fault) -> JackfieldError:
     message = text.format(server=fault.server, host=fault.host, reason=reason)
     if fault.kind == "unreachable" and fault.reason and not isinstance(fault.cause, OSError):
         message += f": {reason}"  # somebody's guard has refused it
-    found = Unavailable(message, hint=hint, sent=fault.sent, repeatable=fault.kind not in _FINAL)
+    is_final = fault.kind in _FINAL or (fault.kind == "proxy" and reason.startswith(_DENIED))
+    found = Unavailable(message, hint=hint, sent=fault.sent, repeatable=not is_final)
     return _late(fault.sent, found) if fault.late and fault.kind not in _NEVER_LATE else found
 
 

@@ -32,13 +32,15 @@ OFFERS: dict[str, tuple[bytes, str]] = {
 
 
 @contextmanager
-def _proxy(offers: bytes = b"Proxy-Authenticate: NTLM\r\n") -> Iterator[tuple[str, list[bytes]]]:
+def _proxy(
+    offers: bytes = b"Proxy-Authenticate: NTLM\r\n", status: str = "407 Proxy Authentication Required"
+) -> Iterator[tuple[str, list[bytes]]]:
     """A proxy that answers 407 to all, and what it was asked."""
     asked: list[bytes] = []
 
     def talk(connection: socket.socket) -> None:
         asked.append(read_request(connection))
-        connection.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\n" + offers + b"Content-Length: 0\r\n\r\n")
+        connection.sendall(f"HTTP/1.1 {status}\r\n".encode() + offers + b"Content-Length: 0\r\n\r\n")
 
     with serving(talk) as port:
         yield f"127.0.0.1:{port}", asked
@@ -64,6 +66,18 @@ def test_a_login_is_tried_once(login: str, server: str, method: str) -> None:
     assert f"the proxy '{at}' answered 407 and offers NTLM" in error.message
     assert "proxyPassword" in error.hint
     assert (PASSWORD not in str(error.to_json()), (b"Proxy-Authorization" in asked[0]) == (login == "login")) == (True, True)
+
+
+@pytest.mark.parametrize(("status", "final"), [("401 Unauthorized", True), ("403 Forbidden", True), ("502 Bad Gateway", False)])
+def test_a_tunnel_that_is_denied_is_asked_for_once(status: str, final: bool) -> None:
+    """A proxy that knows who asks and does not let him through gets the password once; one that fails may do better."""
+    with _proxy(status=status) as (at, asked):
+        values = {"server": "https://api.example", "proxy": f"http://{at}", **LOGINS["login"]}
+        call = {"connector": "http", "action": "request", "inputs": {"url": "/x"}}
+        with Jackfield(catalog=installed_here({}), database_url="none") as jackfield:
+            error = jackfield.invoke({**call, "connection": {"type": "http/anonymous", "values": values}}).error
+    assert error is not None
+    assert (error.code, len(asked) == 1, status in error.message) == ("unavailable", final, True)
 
 
 @pytest.mark.parametrize("scheme", ["https", "http"])

@@ -212,8 +212,18 @@ class _Packets(Packetizer):
             self._refuse()
         return found
 
+    def _log(self, *_said: Any) -> None:
+        """Log nothing: it would be of the server."""
+
     def _refuse(self) -> NoReturn:
         self._sock.refuse(f"the server sent a packet of more than {self._longest:,} bytes")
+
+
+class _Transport(Transport):
+    """paramiko's end of a connection, which logs nothing: hosts that embed the library would have lines of a stranger's text."""
+
+    def _log(self, *_said: Any) -> None:
+        """Log nothing."""
 
 
 class Session:
@@ -223,7 +233,7 @@ class Session:
         self._place = address.place
         self._key = login.key
         self._wire = address.connect(guard, deadline)
-        self._transport = Transport(self._wire, packetizer_class=_Packets)
+        self._transport = _Transport(self._wire, packetizer_class=_Packets)
         self._transport.daemon = True
         self._channel: TimedSocket | None = None
         self._client: _Files | None = None

@@ -123,7 +123,8 @@ def warning(url: str) -> str | None:
 
 
 def _refusal(connection: Connection, url: str) -> str | None:
-    """Return why a broker takes no message; None if it does. What is published is dropped at once: it is for no queue, or deleted."""
+    """Return why a broker takes no message, or gives none; None if it does both. What is published is dropped at once: it is for no
+    queue, or taken."""
     channel = connection.channel()
     if _is_amqp(url):
         message = channel.prepare_message("", content_encoding="utf-8")
@@ -132,12 +133,14 @@ def _refusal(connection: Connection, url: str) -> str | None:
                 channel.basic_publish_confirm(message, exchange="", routing_key=_TRIAL, confirm_timeout=_PROBE)
         except MessageNacked:
             return "it refuses them"
+        except connection.channel_errors as error:  # the user may not publish
+            return str(error)[:200]
         except TimeoutError:  # and reads nothing more of who publishes
             return "it blocks who publishes"
         return None
     try:
-        channel.client.pipeline().lpush(_TRIAL, "").delete(_TRIAL).execute()
-    except channel.ResponseError as error:  # OOM, READONLY, MISCONF, NOREPLICAS, NOPERM
+        channel.client.pipeline().llen(QUEUE).lpush(_TRIAL, "").brpop(_TRIAL, 1).delete(_TRIAL).execute()  # takes it at once
+    except channel.ResponseError as error:  # OOM, READONLY, MISCONF, NOREPLICAS, NOPERM; WRONGTYPE of what is no queue
         return str(error)[:200]
     return None
 
