@@ -22,6 +22,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,9 @@ LIES = ("none", "none", "gone", "gateway", "echo", "unavailable", "sign_in", "sh
 _CALLERS = 16
 _TIMEOUT = 4.0
 _PATIENCE = 120.0
+_LOOKS = [1, 20]
+_LOOK_PATIENCE = float(os.environ.get("LOOK_PATIENCE", "600"))
+"""How long the looks of a run may take: they have a small share of a processor."""
 _WHEN = {"took": {"/status": ["done"]}, "refused": {"/status": ["failed"]}, "code": "/reason"}
 
 
@@ -172,6 +176,9 @@ class Figures:
     kills: int = 0
     approved: int = 0
     settled: int = 0
+    looks: int = 0
+    unlooked: int = 0
+    """Doubts of which a look was still due when the patience ended."""
     open: int = 0
     statuses: dict[str, int] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
@@ -208,7 +215,7 @@ def _evidence(lie: str) -> dict[str, Any]:
 
 def call_of(told: Told) -> dict[str, Any]:
     """Return the invocation of a call."""
-    evidence = {**_evidence(told.lie), "looks": [1, 4, 10, 20]}
+    evidence = {**_evidence(told.lie), "looks": _LOOKS}
     body = {"name": told.name, "reference": {"$marker": {}}}
     inputs = {"method": "POST", "url": f"/t/{told.ending}/{told.lie}", "json": body, "evidence": evidence}
     keyed = {} if told.key is None else {"idempotencyKey": told.key}
@@ -265,6 +272,7 @@ def play(scene: Scene, size: int) -> Figures:
     over.set()
     killing.join()
     _until_quiet(scene, figures)
+    _until_looked(scene)
     _judge(scene, figures)
     return figures
 
@@ -274,9 +282,23 @@ def _until_quiet(scene: Scene, figures: Figures) -> None:
     while time.monotonic() - began < _PATIENCE:
         found = [len(scene.manage.get(f"/v1/invocations?status={status}&limit=200").json["items"]) for status in ("queued", "running")]
         figures.open = sum(found)
-        if not figures.open and time.monotonic() - began > 30.0:  # the last looks are made by then
+        if not figures.open:
             return
         threading.Event().wait(1.0)
+
+
+def _until_looked(scene: Scene) -> None:
+    """Wait until no look is due any more, of one doubt after the other."""
+    until = time.monotonic() + _LOOK_PATIENCE
+    for told in scene.told:
+        while told.identifier is not None and _is_due(scene, told.identifier) and time.monotonic() < until:
+            threading.Event().wait(1.0)
+
+
+def _is_due(scene: Scene, identifier: str) -> bool:
+    """Return whether a look will be made soon: those for an absence that is never concluded come later."""
+    due = scene.manage.get(f"/v1/invocations/{identifier}").json.get("nextLookAt")
+    return due is not None and datetime.fromisoformat(due) < datetime.now(UTC) + timedelta(seconds=max(_LOOKS))
 
 
 def _judge(scene: Scene, figures: Figures) -> None:
@@ -292,6 +314,8 @@ def _judge(scene: Scene, figures: Figures) -> None:
         status, done, by = entry.get("status"), effects[told.name], entry.get("resolvedBy")
         statuses[f"{status}{' by evidence' if by == 'evidence' else ''}"] += 1
         figures.settled += by == "evidence"
+        figures.looks += len(entry.get("looks") or ())
+        figures.unlooked += _is_due(scene, told.identifier)
         if (status == "succeeded" and not done) or (status == "failed" and done):
             figures.wrong.append(f"{told}: {done} effects, and the journal says {json.dumps(entry)[:1500]}")
         if told.status == "failed" and not told.is_sure and status not in ("failed", 404) and "may" not in told.error:
