@@ -18,7 +18,6 @@ import pytest
 
 import flooding
 from jackfield import Result
-from jackfield.connector import Sent
 from raw_server import serving
 
 _MOST_MB = 100
@@ -137,38 +136,6 @@ def test_an_answer_that_cannot_be_read_is_told(case: str) -> None:
     assert (result.status, result.error.code) == ("in_doubt" if doubtful and result.status == "in_doubt" else "failed", "unavailable")
     assert _GARBLED in result.error.message, result.error
     assert result.meta.attempts == 1
-
-
-_RAISED = (RecursionError, ValueError, UnicodeDecodeError, MemoryError, IndexError, KeyError, TypeError, RuntimeError, AssertionError)
-_PARSERS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
-    "mysql": ("pymysql.connections.Connection._read_packet", "in", "executeStatement", {"sql": "DELETE FROM orders"}),
-    "redis": ("jackfield_redis.session._Link.read_response", "in", "setValue", {"key": "a", "value": "b"}),
-    "imap": ("imaplib.IMAP4._get_response", "in", "saveDraft", {"text": "a"}),
-    "rabbitmq": ("jackfield_rabbitmq.session.decode_frame", "in", "takeMessages", {"queue": "a"}),
-    "postgresql": ("jackfield_postgresql.session.Session._result", "after", "executeStatement", {"sql": "DELETE FROM orders"}),
-}
-
-
-@pytest.mark.parametrize("raised", _RAISED)
-@pytest.mark.parametrize("connector", _PARSERS)
-def test_whatever_a_parser_raises_has_sent_nothing_before_the_change(
-    connector: str, raised: type[Exception], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """While the sign-in has not ended (of PostgreSQL, where libpq signs in: before the commit), nothing was sent."""
-    name, step, action, inputs = _PARSERS[connector]
-    error = UnicodeDecodeError("utf-8", b"\xff", 0, 1, "x") if raised is UnicodeDecodeError else raised("x")
-    met: list[str] = []
-
-    def fail(*_given: Any, **_named: Any) -> Any:
-        met.append(name)
-        raise error
-
-    monkeypatch.setattr(name, fail)
-    result = _call(connector, step, b"x", action, inputs)
-    assert result.error is not None
-    assert (result.status, result.error.code, result.error.sent) == ("failed", "unavailable", Sent.NOTHING), result.error
-    assert _GARBLED in result.error.message, result.error
-    assert met
 
 
 @pytest.mark.parametrize("count", [1_000_001, 10**9, 10**400])

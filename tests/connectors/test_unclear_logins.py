@@ -19,7 +19,6 @@ from raw_server import serving
 from smtp_rig import authority
 
 Logged = Callable[[socket.socket], None]
-_GREETING = b"\x0a8.4.0\0" + struct.pack("<I8sxHBHHB10x", 7, b"A" * 8, 0x8209, 45, 2, 0x8, 21) + b"A" * 12 + b"\0mysql_native_password\0"
 _SCRAM = b"R" + struct.pack("!II", 23, 10) + b"SCRAM-SHA-256\0\0"
 
 
@@ -28,7 +27,7 @@ def _lines(client: socket.socket) -> BinaryIO:
 
 
 def _mysql(client: socket.socket, logged: Logged) -> None:
-    client.sendall(struct.pack("<I", len(_GREETING)) + _GREETING)
+    client.sendall(struct.pack("<I", len(flooding.MYSQL_GREETING)) + flooding.MYSQL_GREETING)
     with _lines(client) as stream:
         stream.read(int.from_bytes(stream.read(4)[:3], "little"))
     logged(client)

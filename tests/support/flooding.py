@@ -31,6 +31,8 @@ MOST_LEFT_MB = 30
 _PIECE = b"x" * 65_536
 _BODY = b"\x03\0\1\0\1\0\0" + b"x" * 65_536 + b"\xce"
 _OK = b"\x07\0\0%c\0\0\0\2\0\0\0"
+_MYSQL_HEAD = b"\x0a8.4.0\0" + struct.pack("<I8sxHBHHB10x", 7, b"A" * 8, 0x8209, 45, 2, 0x8, 21)
+MYSQL_GREETING = _MYSQL_HEAD + b"A" * 12 + b"\0mysql_native_password\0"
 HOST_KEY = paramiko.ECDSAKey.generate()
 
 
@@ -59,8 +61,7 @@ def mysql(client: socket.socket, step: str, said: bytes | None = None) -> None:
     """MySQL."""
     if step == "before":
         return _flood_mysql(client, said, 0)
-    body = b"\x0a8.4.0\0" + struct.pack("<I8sxHBHHB10x", 7, b"A" * 8, 0x8209, 45, 2, 0x8, 21) + b"A" * 12 + b"\0mysql_native_password\0"
-    client.sendall(struct.pack("<I", len(body)) + body)
+    client.sendall(struct.pack("<I", len(MYSQL_GREETING)) + MYSQL_GREETING)
     client.recv(65_536)
     if step == "in":
         return _flood_mysql(client, said, 2)
@@ -175,12 +176,12 @@ def sftp(client: socket.socket, step: str, said: bytes | None = None) -> None:
         return _flood(channel, said)
 
 
-_TRUST = functools.cache(lambda: authority().serving("127.0.0.1"))
+TRUST = functools.cache(lambda: authority().serving("127.0.0.1"))
 
 
 def smtp(client: socket.socket, step: str, said: bytes | None = None) -> None:
     """SMTP, over TLS from the first byte."""
-    with _TRUST().wrap_socket(client, server_side=True) as tls, tls.makefile("rb") as lines:
+    with TRUST().wrap_socket(client, server_side=True) as tls, tls.makefile("rb") as lines:
         if step == "before":
             return _flood(tls, said)
         tls.sendall(b"220 hello\r\n")

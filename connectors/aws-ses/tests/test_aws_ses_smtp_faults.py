@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 from unittest import mock
@@ -14,7 +14,6 @@ import pytest
 
 from jackfield import Result
 from jackfield.connector import Sent
-from jackfield_aws_ses.smtp.session import Session
 from raw_server import serving
 from smtp_rig import HOST, MAIL, authority, connected, rig
 from smtp_server import CLOSE, CUT, DRIP, HANG, PASSWORD, USER, Fault, resolving
@@ -60,30 +59,6 @@ def test_a_sign_in_without_a_clear_answer_is_tried_once(mechanism: str, said: Fa
         assert result.error is not None
         assert result.error.sent is Sent.NOTHING
         assert (result.meta.attempts, it.server.count["AUTH"], it.clock.slept) == (1, 1, ())
-
-
-def _unread_login(raised: type[Exception]) -> Callable[[Session], tuple[int, bytes]]:
-    """Return a way to read replies that fails for that to a login."""
-    read = Session.getreply
-
-    def getreply(session: Session) -> tuple[int, bytes]:
-        if session.login_sent:
-            raise raised
-        return read(session)
-
-    return getreply
-
-
-@pytest.mark.parametrize("raised", [RecursionError, ValueError, MemoryError, KeyError, IndexError, AssertionError, OverflowError])
-def test_a_sign_in_whose_answer_no_parser_takes_is_tried_once(raised: type[Exception]) -> None:
-    """Whatever is raised by what reads the answer, it cannot be read, and nothing was sent."""
-    with rig({"AUTH": [HANG]}) as it, mock.patch.object(Session, "getreply", _unread_login(raised)):
-        result = it.send()
-        _failed(result, "unavailable")
-        assert result.error is not None
-        assert "the server's answer cannot be read" in result.error.message
-        assert result.error.sent is Sent.NOTHING
-        assert (result.meta.attempts, it.server.connections) == (1, 1)
 
 
 def test_an_early_refusal_is_heard() -> None:
@@ -423,3 +398,24 @@ def test_whatever_is_raised_from_the_dot_on_is_in_doubt(when_read: bool, error: 
             result = it.send()
         _failed(result, "in_doubt")
         assert result.meta.attempts == 1
+
+
+@pytest.mark.parametrize("error", _ODD, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("when_read", [False, True])
+def test_whatever_is_raised_after_a_refusal_leaves_it_one(when_read: bool, error: BaseException) -> None:
+    """The server has refused the message: what it says to the next command, or does not, puts nothing in doubt."""
+    with rig({"MAIL": ["550 5.7.1 no"]}) as it:
+        with _raising(error, "RSET", when_read=when_read):
+            result = it.send()
+        _failed(result, "rejected")
+        assert (result.meta.attempts, it.server.received) == (1, [])
+
+
+@pytest.mark.parametrize("error", _ODD, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("when_read", [False, True])
+def test_whatever_is_raised_by_a_farewell_changes_nothing(when_read: bool, error: BaseException) -> None:
+    """A message that was delivered is, whatever ends its connection."""
+    with rig() as it, mock.patch("jackfield_aws_ses.smtp.session.MESSAGES", 1):
+        with _raising(error, "QUIT", when_read=when_read):
+            result = it.send()
+        assert (result.status, len(it.server.received)) == ("succeeded", 1), result.to_json()

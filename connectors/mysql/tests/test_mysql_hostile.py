@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 
-from flooding import runtime, values_for
+from flooding import MYSQL_GREETING, runtime, values_for
 from jackfield import Result
 from jackfield.connector import Sent
 from raw_server import serving
@@ -23,7 +23,6 @@ def _end(number: int) -> bytes:
 
 
 _OK = b"\0\0\0\2\0\0\0"
-_GREETING = b"\x0a8.4.0\0" + struct.pack("<I8sxHBHHB10x", 7, b"A" * 8, 0x8209, 45, 2, 0x8, 21) + b"A" * 12 + b"\0mysql_native_password\0"
 _COLUMN = b"\x03def\0\0\0\x01a\0\x0c\x2d\0\x01\0\0\0\xfd\0\0\0\0\0"
 _NO_ANSWER = {
     "rows": _packet(1, b"\x01") + _packet(2, _COLUMN) + _end(3) + _packet(4, b"\x01x") + _end(5),
@@ -39,7 +38,7 @@ def _call(said: bytes) -> Result:
 
     def talk(client: socket.socket) -> None:
         with suppress(OSError), client.makefile("rb") as stream:
-            client.sendall(_packet(0, _GREETING))
+            client.sendall(_packet(0, MYSQL_GREETING))
             stream.read(int.from_bytes(stream.read(4)[:3], "little"))
             client.sendall(_packet(2, _OK))
             while head := stream.read(4):

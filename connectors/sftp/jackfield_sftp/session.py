@@ -38,7 +38,7 @@ from paramiko.sftp import (
 )
 
 from jackfield.connector import Deadline, Detail, Guard, InvalidConnection, JackfieldError, Sent, Unauthenticated, Unavailable
-from jackfield.connector.servers import Address, Reading, broken, lost
+from jackfield.connector.servers import Address, Reading, broken, lost, unreadable
 from jackfield.connector.timed_socket import CountedSocket, TimedSocket, TooMuchError
 from jackfield.kernel.dataclass import dataclass, field
 from jackfield.kernel.failures import OnFailure
@@ -302,6 +302,8 @@ class Session:
             return self._deadline.passed(Sent.NOTHING)
         if isinstance(self._wire.failure, TooMuchError):
             return broken(self._wire, self._place, Sent.NOTHING)
+        if self._is_unread:
+            return unreadable(self._place, Sent.NOTHING)
         error = lost(said, self._place)
         error.repeatable = False  # logins that are tried again may lock the user out
         return error
@@ -321,10 +323,18 @@ class Session:
         with reading, OnFailure(self._note, channel):
             try:
                 return work(self._client)
-            except OSError as error:
-                if channel.failure is not None or self._wire.failure is not None:
+            except (SSHException, EOFError, OSError) as error:
+                if self._is_unread:
+                    raise unreadable(self._place, Sent.UNKNOWN) from None
+                if not isinstance(error, OSError) or channel.failure is not None or self._wire.failure is not None:
                     raise
                 raise Refusal(error.errno or 0, error.strerror or str(error)) from None
+
+    @property
+    def _is_unread(self) -> bool:
+        """True if paramiko's thread has ended the connection over something that it cannot read: others only see that it has ended."""
+        met = self._transport.saved_exception
+        return met is not None and not isinstance(met, (SSHException, EOFError, OSError))
 
     def _note(self, channel: TimedSocket) -> None:
         """Note why the connection has failed under paramiko's thread; what that keeps of it holds what has arrived."""

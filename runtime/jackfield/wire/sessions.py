@@ -10,7 +10,7 @@ from typing import Generic, Protocol, TypeVar
 
 from jackfield.kernel.clock import Clock, Deadline
 from jackfield.kernel.errors import JackfieldError
-from jackfield.kernel.failures import OnFailure
+from jackfield.kernel.failures import OnFailure, Raised, attempt, contained
 from jackfield.kernel.secrecy import SecretHolder
 
 IDLE_SECONDS = 30.0
@@ -90,12 +90,14 @@ class SessionPool(SecretHolder, Generic[S]):
         return self.fresh(deadline)
 
     def give(self, session: S) -> None:
-        """Return a session on which nothing is in progress to the pool; end it if it is worn."""
+        """Return a session on which nothing is in progress to the pool; end it if it is worn. Whatever that raises, what the session was
+        used for is done."""
         with self._lock:
             if not session.worn and len(self._idle) < KEPT:
                 self._idle.append((session, self._clock.monotonic(), self._clock.time()))
                 return
-        session.leave()
+        if isinstance(attempt(contained, session.leave), Raised):
+            session.close()
 
     def close(self) -> None:
         """Close the idle sessions, at the end of the process or of the connection."""

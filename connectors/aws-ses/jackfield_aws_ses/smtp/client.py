@@ -13,7 +13,6 @@ from jackfield.connector import Call, Deadline, JackfieldError, Sent, TimedOut, 
 from jackfield.connector.servers import Reading, tried_once
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.failures import Raised, attempt, contained
-from jackfield.kernel.interrupts import let_out
 from jackfield.kernel.secrecy import SecretHolder
 from jackfield.wire.sessions import SessionPool
 from jackfield_aws_ses.addresses import Mailbox
@@ -70,7 +69,7 @@ def finish(session: Session, envelope: Envelope) -> str:
     :raises JackfieldError: with the message's state in ``sent``.
     """
     server = session.server
-    with explained(server, session.deadline, Sent.UNKNOWN):
+    with Reading(None, server.place, Sent.UNKNOWN), explained(server, session.deadline, Sent.UNKNOWN):
         session.send(_DOT)
         reply = session.reply()
         session.check_last()
@@ -84,11 +83,8 @@ def finish(session: Session, envelope: Envelope) -> str:
 def forget(session: Session) -> bool:
     """Abort an announced message (RSET); return whether the connection can be used for another message."""
     session.hurried = True
-    try:
-        return session.say("RSET").good
-    except OSError as error:
-        let_out(error)
-        return False
+    reply = attempt(contained, session.say, "RSET")
+    return not isinstance(reply, Raised) and reply.good
 
 
 def _address(session: Session, envelope: Envelope) -> None:
