@@ -119,3 +119,38 @@ def test_h2_exchanged_data_keys_are_told(operator: Shell) -> None:
     problems = operator.run("db", "check").json["problems"]
     assert [text for text in problems if text.startswith("damaged: the data key '")] == problems[:2]
     assert ["of the workspace 'acme'" in problems[0], "of the workspace 'default'" in problems[1]] == [True, True]
+
+
+KEYS_DAMAGED: tuple[tuple[str, object], ...] = (
+    *(("master_key_id", text) for text in ("", " ", "null", "\u202e", '{"every": "1d"}')), ("key_id", " "), ("wrapped", b""),
+    ("wrapped", b"\xff" * 64), ("created_at", -1e308), ("created_at", 1e308), ("created_at", 316_516_032_000.0),
+)  # fmt: skip
+
+
+def test_a_damaged_data_key_stops_no_other(operator: Shell) -> None:
+    """Rotation goes on with the other workspaces' keys, and names those that cannot be unwrapped, whatever was done to their rows. New
+    workspaces get keys, lists show all, and the audit logs of the others are whole."""
+    names = [f"a-{place}" for place in range(len(KEYS_DAMAGED))]
+    for name in (*names, "z-healthy"):
+        operator.run("workspaces", "create", name)
+    with storage() as opened, opened.database.write() as transaction:
+        for name, (column, value) in zip(names, KEYS_DAMAGED, strict=True):
+            given = {"name": name, "value": value}
+            assert transaction.change(f"UPDATE data_keys SET {column} = :value WHERE workspace = :name", given)
+    lost = [name for name, (column, _) in zip(names, KEYS_DAMAGED, strict=True) if column != "created_at"]
+    for more in ((), ("--data-keys",)):
+        rotated = operator.run("keys", "rotate", *more)
+        assert (rotated.code, rotated.json["notRewrapped"]) == (1, sorted(lost)), rotated.out
+        with storage() as opened, opened.database.read() as transaction:
+            rows = transaction.execute("SELECT master_key_id FROM data_keys WHERE workspace = 'z-healthy'")
+        assert {row.master_key_id for row in rows} == {rotated.json["masterKey"]}
+    assert operator.run("workspaces", "create", "z-new").code == 0
+    listed = operator.run("workspaces", "list")
+    assert {row["name"]: "problem" in row for row in listed.json} == {
+        **dict.fromkeys(names, False), **dict.fromkeys(lost, True), "default": False, "z-healthy": False, "z-new": False
+    }  # fmt: skip
+    assert operator.run("audit", "verify", "--workspace", "z-healthy").json["whole"]
+    checked = operator.run("db", "check").json
+    told = " ".join(checked["problems"] + checked["notChecked"])
+    assert [name for name in lost if f"'{name}'" not in told] == []
+    assert "'z-healthy'" not in told

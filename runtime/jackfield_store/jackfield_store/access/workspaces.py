@@ -21,7 +21,7 @@ from jackfield_store.access.kept_rules import kept_rules, with_kept_rules
 from jackfield_store.access.settings import IMAGES, Settings, changed_settings, read_settings
 from jackfield_store.database import Database, Row, Transaction
 from jackfield_store.database.epoch import EpochCache
-from jackfield_store.database.faults import DataKeyDamaged, KeyServiceRefused, KeyServiceUnavailable, RowDamaged
+from jackfield_store.database.faults import KEY_FAULTS, RowDamaged
 from jackfield_store.database.part import readings
 from jackfield_store.database.row_unit import ApartError, JointUnit
 from jackfield_store.keys import Vault
@@ -276,7 +276,7 @@ class Workspaces:
             return replace(found, created_at=possible_time(row.created_at))
         except (RowDamaged, ValueError):
             return _unread(row.name, "its row in the database is damaged")
-        except (DataKeyDamaged, KeyServiceRefused, KeyServiceUnavailable) as fault:
+        except KEY_FAULTS as fault:
             return _unread(row.name, fault.message)
 
     def _audit(self, name: str) -> Audit:

@@ -80,6 +80,10 @@ class RowDamaged(DatabaseUnfit):
     """Row that somebody changed and that decides access: nothing is allowed by it."""
 
 
+KEY_FAULTS = (DataKeyDamaged, WrongMasterKey, KeyServiceRefused, KeyServiceUnavailable)
+"""Errors of one workspace whose keys cannot be had; others go on."""
+
+
 class StatementInvalid(Internal):
     """Statement or parameter that the database does not understand: a bug in jackfield."""
 

@@ -22,7 +22,7 @@ from jackfield.kernel.exact import result_json
 from jackfield_store.database import Database, Row, Transaction
 from jackfield_store.database.blocked import BlockedWorkspaces
 from jackfield_store.database.due_rows import readable
-from jackfield_store.database.faults import DataKeyDamaged, KeyServiceRefused
+from jackfield_store.database.faults import DataKeyDamaged, KeyServiceRefused, WrongMasterKey
 from jackfield_store.database.shared_clock import SharedClock
 from jackfield_store.journal import approvals, doubts, process
 from jackfield_store.journal import statements as sql
@@ -248,7 +248,7 @@ class Recovery:
         text = result_json(result, _JSON).encode("utf-8", "surrogatepass")
         try:
             return self._vault.seal(workspace, ("invocation", identifier, "result"), text)
-        except (Internal, KeyServiceRefused, DataKeyDamaged):
+        except (Internal, KeyServiceRefused, DataKeyDamaged, WrongMasterKey):
             return None
 
     def _ready(self, rows: Iterable[Row]) -> set[str]:

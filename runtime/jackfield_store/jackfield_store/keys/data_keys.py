@@ -300,15 +300,16 @@ class DataKeys(SecretHolder):
         return self.ring.having(used.pop()) if len(used) == 1 else self.ring.first
 
     def verify(self, transaction: Transaction, ring: KeyRing | None = None) -> set[str]:
-        """Return the ids of the installation's wrappers that wrapped data keys.
+        """Return the ids of the installation's wrappers that wrapped data keys. A key that another one wrapped beside these is damaged, or
+        its wrapper was dropped too early: its workspace alone is told.
 
-        :raises WrongMasterKey: if other ones did, and for workspaces that have no wrappers of their own.
+        :raises WrongMasterKey: if only other ones did, and for workspaces that have no wrappers of their own.
         """
         rows = transaction.execute(_USED)
         ring = ring or self.ring
         present = ring.ids  # after the rows were read: a rotation sets its ring before it changes them
         used = {row.master_key_id for row in rows}
-        for wrapper_id in sorted(used.difference(present)):
+        for wrapper_id in () if used.intersection(present) else sorted(used):
             if transaction.find(_FOREIGN, {"id": wrapper_id}) is not None:
                 raise ring.wrong(wrapper_id)
         return used.intersection(present)

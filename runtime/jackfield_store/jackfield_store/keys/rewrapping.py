@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.kernel.dataclass import dataclass
 from jackfield_store.database.engine import Database
-from jackfield_store.database.faults import DataKeyDamaged, SealBroken
+from jackfield_store.database.faults import DataKeyDamaged, SealBroken, WrongMasterKey
 from jackfield_store.database.statements import Row, without
 from jackfield_store.database.transaction import Transaction
 from jackfield_store.keys.data_keys import COLUMNS, DataKeys, damaged
@@ -137,7 +137,7 @@ def _changed(database: Database, keys: DataKeys, rows: list[Row], target: AnyWra
 def _change(keys: DataKeys, row: Row, target: AnyWrapper, left: set[str] | None) -> dict[str, Any] | None:
     try:
         anew = _anew(keys, row, target)
-    except DataKeyDamaged:
+    except (DataKeyDamaged, WrongMasterKey):
         if left is None:
             raise
         left.add(row.workspace)

@@ -13,7 +13,7 @@ from jackfield.kernel.clock import Clock, SystemClock
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.secrecy import SecretHolder
 from jackfield_store.database.engine import Database
-from jackfield_store.database.faults import DataKeyDamaged, KeyServiceRefused, KeyServiceUnavailable, SealBroken, UsageFault
+from jackfield_store.database.faults import KEY_FAULTS, DatabaseUnfit, KeyServiceUnavailable, SealBroken, UsageFault
 from jackfield_store.keys import sealing
 from jackfield_store.keys.data_keys import CACHE_SECONDS, COLUMNS, INSTALLATION, DataKeys
 from jackfield_store.keys.key_ring import KeyRing, Part
@@ -179,14 +179,14 @@ class Vault(SecretHolder):
         with self._database.read(flush=False) as transaction:
             self._keys.verify(transaction)
 
-    def key_faults(self) -> Iterator[tuple[str, DataKeyDamaged | KeyServiceRefused | KeyServiceUnavailable]]:
+    def key_faults(self) -> Iterator[tuple[str, DatabaseUnfit | KeyServiceUnavailable]]:
         """Try every data key and yield an error for each that cannot be unwrapped, with its workspace."""
         with self._database.read(flush=False) as transaction:
             rows = transaction.execute(f"SELECT {COLUMNS} FROM data_keys ORDER BY workspace, key_id")
         for row in rows:
             try:
                 self._keys.plain(row)
-            except (DataKeyDamaged, KeyServiceRefused, KeyServiceUnavailable) as fault:
+            except KEY_FAULTS as fault:
                 yield row.workspace, fault
 
     def rotate(self, new_master: Part | None = None, *, data_keys: bool = False) -> Rotated:
@@ -212,7 +212,7 @@ class Vault(SecretHolder):
         for workspace, wrappers in self._own.all().items():
             try:
                 count += self._settle(workspace, wrappers)
-            except (KeyServiceUnavailable, KeyServiceRefused, DataKeyDamaged):
+            except KEY_FAULTS:
                 left.add(workspace)
         if data_keys:
             renew(self._database, self._keys, self._clock.time(), sorted(left))
