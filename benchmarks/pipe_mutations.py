@@ -92,15 +92,15 @@ MUTATIONS = (
         "endings.interrupted(run, self.workspace)", "pass", "tests/jackfield_store/journal/test_journal_leaving.py",
     ),
     # deadlines and cancellation
-    Mutation("an attempt begins after the deadline", "pipe/attempts.py", "if began >= run.deadline.at:", "if False:", _PIPE),
+    Mutation("an attempt begins after the deadline", "pipe/attempts.py", "if began >= run.how.deadline.at:", "if False:", _PIPE),
     Mutation(
         "an answer long after the deadline counts", "pipe/attempts.py",
-        "if self.dependencies.clock.monotonic() - run.deadline.at > GRACE:", "if False:", _PIPE,
+        "if self.dependencies.clock.monotonic() - run.how.deadline.at > GRACE:", "if False:", _PIPE,
     ),
     Mutation("back-off outlasts the deadline", "pipe/attempts.py", "if seconds >= remaining:", "if False:", _PIPE),
     Mutation(
         "a cancelled call tries again", "pipe/attempts.py",
-        "if self.run.cancelled.is_set():\n            raise error if", "if False:\n            raise error if", _PIPE,
+        "if self.run.how.cancelled.is_set():\n            raise error if", "if False:\n            raise error if", _PIPE,
     ),
     Mutation("a try that hangs takes all the time", "kernel/clock.py", "+ (longest - now) / SHARE", "+ (longest - now) / 1", _PIPE),
     Mutation("calls that block are begun without limit", "pipe/on_time.py", "if self.overdue >= (self._most or MOST):", "if False:", "tests/jackfield_server/surfaces/test_surfaces_overdue.py"),
@@ -198,7 +198,7 @@ MUTATIONS = (
         "a secret in the provider's words is shown", "pipe/masking.py", "(text and redactor.clean(text) for text in", "(text for text in", _PIPE,
     ),
     Mutation(
-        "secrets of an output are recorded", "pipe/settle.py", "run.recorded = recorded(result, plan, queued=run.claimed is not None)", "pass",
+        "secrets of an output are recorded", "pipe/settle.py", "run.recorded = recorded(result, plan, queued=run.how.claimed is not None)", "pass",
         "tests/jackfield_store/secrets/test_secrets_outputs.py",
     ),
     Mutation(

@@ -30,12 +30,12 @@ from jackfield.pipe.calls import Calls
 from jackfield.pipe.closing import Closing
 from jackfield.pipe.endings import log_queued
 from jackfield.pipe.evidence import Dependencies
+from jackfield.pipe.how import How
 from jackfield.pipe.invoke import Pipeline
 from jackfield.pipe.on_time import OnTime
 from jackfield.pipe.open import Opener
 from jackfield.pipe.plan import Plans
 from jackfield.pipe.queued import Queued
-from jackfield.pipe.run import Run
 from jackfield.pipe.waiter import AtEnd, InThread, LoopThread, run_in_thread
 from jackfield.schema.cache import Schemas
 from jackfield.wire.guard import Guard
@@ -53,9 +53,9 @@ if TYPE_CHECKING:
     from jackfield.connector.lending import Lent
     from jackfield.invocation.claimed import Claimed
     from jackfield.pipe.events import Events
+    from jackfield.pipe.how import Follow
     from jackfield.pipe.on_loop import OnLoop
     from jackfield.pipe.ports import Access, Files, Journal, Storage
-    from jackfield.pipe.run import Follow
     from jackfield.pipe.streams import Stream
     from jackfield.pipe.waiter import Waiter
     from jackfield.ports import Approvals, ManagedConnections, SeenJournal, Turns
@@ -340,16 +340,16 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         It takes the provider's name for the question, and the question as the hook ``answer`` does, and returns the answer.
         """
         waiter = self._in_time if on_time else self._in_thread
-        run = Run(waiter, cancelled or self._never_cancelled, caller, wait=wait, follow=follow, settles=True)
-        run.tries, run.ask_caller = tries, ask_caller
+        how = How(waiter, caller, cancelled or self._never_cancelled, wait=wait, follow=follow, settles=True)
+        how.tries, how.ask_caller = tries, ask_caller
         if named is not None:
-            named(run.meta.invocation_id)
+            named(how.meta.invocation_id)
         given = Hidden(invocation)
         del invocation
         if self.storage.answers_locally:
-            return run_in_thread(self.pipeline.run(given, run))
+            return run_in_thread(self.pipeline.call(given, how))
         with self.storage.one_state():
-            return run_in_thread(self.pipeline.run(given, run))
+            return run_in_thread(self.pipeline.call(given, how))
 
     async def ainvoke(
         self,
@@ -365,9 +365,9 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
 
         If the caller is cancelled, a request not yet sent is cancelled too; one already sent runs to completion.
         """
-        run = Run(self._looping(), cancelled, caller, wait=wait, follow=follow, settles=True)
-        run.ask_caller = ask_caller
-        return await self._shielded(self._started(partial(self.pipeline.run, Hidden(invocation), run)), run)
+        how = How(self._looping(), caller, cancelled, wait=wait, follow=follow, settles=True)
+        how.ask_caller = ask_caller
+        return await self._shielded(self._started(partial(self.pipeline.call, Hidden(invocation), how)), how)
 
     def stream(
         self,
@@ -384,14 +384,14 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         """
         from jackfield.pipe.streams import Stream
 
-        run = Run(self._in_time, None, caller, wait=wait, settles=True)
+        how = How(self._in_time, caller, wait=wait, settles=True)
         if named is not None:
-            named(run.meta.invocation_id)
-        return Stream(run, partial(self._streamed, Hidden(invocation), run))
+            named(how.meta.invocation_id)
+        return Stream(how, partial(self._streamed, Hidden(invocation), how))
 
-    def _streamed(self, given: Hidden, run: Run) -> Result:
+    def _streamed(self, given: Hidden, how: How) -> Result:
         with self.storage.one_state():
-            return run_in_thread(self.pipeline.run(given, run))
+            return run_in_thread(self.pipeline.call(given, how))
 
     def begin(
         self,
@@ -409,19 +409,19 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         """Run one invocation as a separate task, which goes on if a waiting caller is cancelled. ``named`` is called first, with its id.
         ``reading`` is one of the database's epoch that was taken for this call. ``follow`` is told the progress. The deadline
         begins when the request ``arrived``, by the runtime's monotonic clock; default: now. ``ask_caller`` is as in ``invoke``."""
-        run = Run(self._looping(), cancelled, caller, wait=wait, follow=follow, arrived=arrived)
-        run.ask_caller = ask_caller
-        named(run.meta.invocation_id)
-        return self._started(partial(self.pipeline.run, Hidden(invocation), run), reading)
+        how = How(self._looping(), caller, cancelled, wait=wait, follow=follow, arrived=arrived)
+        how.ask_caller = ask_caller
+        named(how.meta.invocation_id)
+        return self._started(partial(self.pipeline.call, Hidden(invocation), how), reading)
 
     def run(self, claimed: Claimed) -> Result:
         """Run an invocation that was taken from the queue, in this thread."""
         stored = self._store.opened().opened_inputs(claimed.id, claimed.sealed)
-        run = Run(self._in_time, None, self.access.queued_by(stored), wait=False, claimed=claimed.of(stored), settles=True)
+        how = How(self._in_time, self.access.queued_by(stored), claimed=claimed.of(stored), settles=True)
         given = Hidden(self.pipeline.known.followed(stored))
         del stored
         with self.storage.one_state():
-            return log_queued(run_in_thread(self.pipeline.run(given, run)), self.workspace)
+            return log_queued(run_in_thread(self.pipeline.call(given, how)), self.workspace)
 
     async def arun(self, claimed: Claimed) -> Result:
         """Run an invocation that was taken from the queue, in asyncio."""
@@ -429,9 +429,9 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         import asyncio
 
         caller, given = await asyncio.to_thread(lambda: (self.access.queued_by(stored), Hidden(self.pipeline.known.followed(stored))))
-        run = Run(self._looping(), None, caller, wait=False, claimed=claimed.of(stored))  # with the caller's current rights
-        call = partial(self.pipeline.run, given, run)
-        return log_queued(await self._shielded(self._started(call), run), self.workspace)
+        how = How(self._looping(), caller, claimed=claimed.of(stored))  # with the caller's current rights
+        call = partial(self.pipeline.call, given, how)
+        return log_queued(await self._shielded(self._started(call), how), self.workspace)
 
     def _started(self, call: Callable[[], Coroutine[Any, Any, Result]], reading: int | None = None) -> asyncio.Task[Result]:
         import asyncio
@@ -442,13 +442,13 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         return task
 
     @staticmethod
-    async def _shielded(task: asyncio.Task[Result], run: Run) -> Result:
+    async def _shielded(task: asyncio.Task[Result], how: How) -> Result:
         import asyncio
 
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
-            run.cancelled.set()
+            how.cancelled.set()
             raise
 
     def search(

@@ -13,7 +13,7 @@ from typing import Any
 from jackfield.catalog import Catalog
 from jackfield.connector import hookimpl
 from jackfield.kernel.clock import Clock
-from jackfield.pipe.run import Follow
+from jackfield.pipe.how import Follow
 from jackfield_mcp.command import command
 from jackfield_store.runtime import Jackfield
 from plugboard import declare, plugged

@@ -45,7 +45,7 @@ class _Judging(Passing):
         try:
             await self._policies.judge(run)
         except Unavailable as error:
-            if run.claimed is None:
+            if run.how.claimed is None:
                 raise error from None
             raise PostponedError(found.pipe.dependencies.files.time.now() + _LATER) from None
 
@@ -97,7 +97,7 @@ class Policies(Gate):
         """Return a Result, replayed ones too, without what they withhold of it. ``caller`` had asked for it, if not the run's."""
         if not self.is_on or (result.output is None and not _tells(run, result) and not run.returned):
             return result
-        found: Result = await _policy().judge_output(self._plugins, run, result, self._dependencies, caller or run.caller)
+        found: Result = await _policy().judge_output(self._plugins, run, result, self._dependencies, caller or run.how.caller)
         return found
 
     def judged_choices(self, caller: Caller, about: Mapping[str, Any], fetch: Callable[[], list[dict[str, str]]]) -> list[dict[str, str]]:

@@ -80,9 +80,9 @@ class Attempts(SecretHolder):
     def __post_init__(self) -> None:
         run, plan, evidence, code = self.run, self.plan, self.evidence, self.plan.code
         self.declared = code.effect if code.effect_of is None else contained(code.effect_of, self.values)
-        self.key = IdempotencyKey(run.invocation.idempotency_key or run.meta.invocation_id)
+        self.key = IdempotencyKey(run.invocation.idempotency_key or run.how.meta.invocation_id)
         # an earlier delivery, whose process was lost, may have taken effect
-        evidence.unclear = run.claimed is not None and run.claimed.delivery > 1 and code.effect == "idempotent"
+        evidence.unclear = run.how.claimed is not None and run.how.claimed.delivery > 1 and code.effect == "idempotent"
         evidence.doubtful = evidence.unclear and self._has_derived_key
         pace, limit = None, plan.action.rate_limit
         if self.opening is not None:
@@ -90,7 +90,7 @@ class Attempts(SecretHolder):
             pace = pace_of(self.opening.cache, key, self.dependencies.clock, self.inputs, plan.code.pace_by, declared)
         if run.record is not None and not plan.action.hands_out:
             evidence.exchanges, evidence.sees_bodies = [], run.record.keeps or run.invocation.trace
-        self.turn = Turn(run, plan.code, plan.connector.key, self.dependencies.paces, pace, self.limits_unread)
+        self.turn = Turn(run.how, plan.code, plan.connector.key, self.dependencies.paces, pace, self.limits_unread)
 
     async def opened(self) -> Any:
         """Open the connection (and lease its credentials), with retries. A dry run does nothing else.
@@ -100,17 +100,18 @@ class Attempts(SecretHolder):
         if self.opening is None:
             return None
         keep_in_force(self.opening.cache)
-        tries, before = Tries(self.run.tries), (self.evidence.last, self.evidence.failures)
+        how = self.run.how
+        tries, before = Tries(how.tries), (self.evidence.last, self.evidence.failures)
         while True:
             tries.made += 1
             call = self._call_for(self._patience(tries), stores=False)
             try:
-                self.run.deadline.check()
+                how.deadline.check()
                 step, inline_ok = partial(self.opening.client, call, Hidden(self.inputs)), partial(getattr, self.opening, "is_inline_ok")
-                until = Until(self.run.deadline, partial(self.opening.overdue, self.run.meta.invocation_id, self.run.deadline))
-                client = await self.run.waiter.open(step, self.opening.slots, until, inline_ok=inline_ok, executor=self.plan.code.executor)
+                until = Until(how.deadline, partial(self.opening.overdue, how.meta.invocation_id, how.deadline))
+                client = await how.waiter.open(step, self.opening.slots, until, inline_ok=inline_ok, executor=self.plan.code.executor)
             except Exception as cause:  # noqa: BLE001 (the connection-open boundary: any exception of a connection type gets a code)
-                error = judged(self.plan.connector, cause, None, None, call, self._log_error, self.run.handled)
+                error = judged(self.plan.connector, cause, None, None, call, self._log_error, how.handled)
             else:
                 self.opened_at = self.dependencies.clock.monotonic()
                 self.evidence.last, self.evidence.failures = before  # what opening has overcome ends nothing
@@ -162,7 +163,7 @@ class Attempts(SecretHolder):
 
         :raises JackfieldError: the error of the last attempt.
         """
-        tries, client = Tries(self.run.tries), None
+        tries, client = Tries(self.run.how.tries), None
         error: JackfieldError | None = None
         while True:
             tries.made += 1
@@ -175,8 +176,8 @@ class Attempts(SecretHolder):
             except JackfieldError as closed:
                 raise self.verdict(closed) from None
             shares = self.declared != "idempotent" or tries.made - tries.throttled == 1
-            repeats = self.run.channel is None and (self.declared != "write" or self.run.invocation.on_doubt == "retry")
-            call = self.current = self._call_for(self._patience(tries) if shares and repeats else self.run.deadline)
+            repeats = self.run.how.channel is None and (self.declared != "write" or self.run.invocation.on_doubt == "retry")
+            call = self.current = self._call_for(self._patience(tries) if shares and repeats else self.run.how.deadline)
             sent, code = values, self.plan.code
             if code.marker is not None and code.marker.code is None:  # else the action places it itself
                 sent = code.marker.filled(code.inputs.model_validate, self.inputs, self.run.sources, call.marker) or values
@@ -199,10 +200,10 @@ class Attempts(SecretHolder):
         try:
             output = await self._acted(values, client, call, began)
         except Exception as cause:  # noqa: BLE001 (the action boundary: any exception of an action gets a code)
-            error = judged(self.plan.connector, cause, client, values, call, self._log_error, self.run.handled)
+            error = judged(self.plan.connector, cause, client, values, call, self._log_error, self.run.how.handled)
         else:
             evidence.last, evidence.failures = None, 0
-            if self.run.channel is not None:
+            if self.run.how.channel is not None:
                 call.events.finished(None, call.warn)
             return self._succeeded(call, started, output), None
         error = call.events.finished(error, call.warn) or error
@@ -228,7 +229,7 @@ class Attempts(SecretHolder):
         """
         effect, done = self.effect, self._done()
         self.current = None  # this attempt is over and recorded
-        if isinstance(error, NotYet) and self.run.claimed is not None and effect == "idempotent":
+        if isinstance(error, NotYet) and self.run.how.claimed is not None and effect == "idempotent":
             raise error  # the queue runs it again, under the same key
         self.evidence.done = done or self.evidence.done
         self.evidence.doubtful = self.evidence.doubtful or bool(done) or (error.sent is Sent.UNKNOWN and self._ends_in_doubt(effect))
@@ -250,9 +251,9 @@ class Attempts(SecretHolder):
     async def _wait(self, tries: Tries, error: JackfieldError) -> None:
         if not (error.retryable or error.sent is Sent.UNKNOWN) or not error.repeatable or not tries.allow_another(error):
             raise error
-        if isinstance(error, NotYet) and self.run.claimed is not None:
+        if isinstance(error, NotYet) and self.run.how.claimed is not None:
             raise error  # the queue waits, and no thread
-        seconds, remaining = self.dependencies.backoff.wait(tries.made, error), self.run.deadline.remaining()
+        seconds, remaining = self.dependencies.backoff.wait(tries.made, error), self.run.how.deadline.remaining()
         if isinstance(error, NotYet):
             seconds = min(seconds, max(_MIN_TRY, remaining / 2))  # ask once more shortly before the deadline
         if isinstance(error, RateLimited) and self.turn.account is not None:
@@ -262,9 +263,9 @@ class Attempts(SecretHolder):
             seconds = max(min(seconds, remaining / 2), error.retry_after or 0.0, slot)
         if seconds >= remaining:
             raise error
-        if (seconds > 0 or self.turn.account is None) and not self.run.cancelled.is_set():
-            await self.run.pause(seconds, error.code)
-        if self.run.cancelled.is_set():
+        if (seconds > 0 or self.turn.account is None) and not self.run.how.cancelled.is_set():
+            await self.run.how.pause(seconds, error.code)
+        if self.run.how.cancelled.is_set():
             raise error if self.evidence.unclear else Cancelled("the invocation was cancelled while it waited for its next attempt")
 
     def verdict(self, error: JackfieldError) -> JackfieldError:
@@ -355,7 +356,7 @@ class Attempts(SecretHolder):
             redactor = self.run.redactor
             if redactor is not None and redactor.holds(call.request_id):  # a provider may send back what it was sent
                 call.request_id = redactor.clean(call.request_id)
-            self.run.meta.request_id = call.request_id
+            self.run.how.meta.request_id = call.request_id
         if self.run.record is not None and call.begun:
             self.evidence.note(call, self.plan.code.key, started, self.dependencies.clock.time(), outcome)
 
@@ -365,21 +366,21 @@ class Attempts(SecretHolder):
         For an idempotent action only the first attempt gets a share, as ``page`` decides. A provider that is slow rather than hung would
         otherwise carry out each attempt, and answer none in time.
         """
-        whole = self.run.deadline
+        whole = self.run.how.deadline
         return whole if tries.is_last else Share.of(whole, _MIN_TRY)
 
     async def _acted(self, values: Inputs, client: Any, call: Call, began: float) -> Any:
         """Call the action's function, in time."""
         run, code = self.run, self.plan.code
-        if began >= run.deadline.at:
-            raise run.deadline.passed(Sent.NOTHING)
+        if began >= run.how.deadline.at:
+            raise run.how.deadline.passed(Sent.NOTHING)
         arguments = (values, client) if code.takes_client else (values,)
-        until = Until(run.deadline, partial(late, self.run, (self.plan.code.key, self.plan.connector.key), call))
+        until = Until(run.how.deadline, partial(late, self.run, (self.plan.code.key, self.plan.connector.key), call))
         if code.is_async:
-            output = await run.waiter.finished(partial(self._await, arguments, call), until)
+            output = await run.how.waiter.finished(partial(self._await, arguments, call), until)
         else:
-            output = await run.waiter.call(partial(self._call, arguments, call), executor=code.executor, until=until)
-        if self.dependencies.clock.monotonic() - run.deadline.at > GRACE:
+            output = await run.how.waiter.call(partial(self._call, arguments, call), executor=code.executor, until=until)
+        if self.dependencies.clock.monotonic() - run.how.deadline.at > GRACE:
             raise self._returned_late()
         if call.unproven:
             raise unproven(call)
@@ -387,9 +388,9 @@ class Attempts(SecretHolder):
 
     def _returned_late(self) -> JackfieldError:
         """Return the error for an answer that came too late: whoever waits at a deadline has been told that there is none."""
-        late = self.dependencies.clock.monotonic() - self.run.deadline.at
+        late = self.dependencies.clock.monotonic() - self.run.how.deadline.at
         self._blame("late", f"the action '{self.plan.code.key}' returned {late:.1f} s after its deadline: it blocks")
-        return self.run.deadline.passed(Sent.UNKNOWN)
+        return self.run.how.deadline.passed(Sent.UNKNOWN)
 
     def _enter(self, call: Call) -> None:
         """Enter the action. This counts as sent unless the client announces its requests."""
@@ -458,28 +459,29 @@ class Attempts(SecretHolder):
 
     def _call_for(self, deadline: Deadline, *, stores: bool = True) -> Call:
         """Create the call of one attempt, which ``stores`` files; all attempts of an invocation share one idempotency key."""
-        shared, run, code = self.dependencies, self.run, self.plan.code
-        channel, reads = run.channel if stores else None, self.declared == "read"
+        shared, run, how, code = self.dependencies, self.run, self.run.how, self.plan.code
+        channel, reads = how.channel if stores else None, self.declared == "read"
         self.evidence.tried += stores
         marking = run.record.marking if stores and code.marker is not None and run.record is not None else None
+        keeps = stores and shared.files.enabled
         return Call(
             deadline,
-            run.cancelled,
+            how.cancelled,
             permissions=code.permissions,
-            invocation_id=run.meta.invocation_id,
+            invocation_id=how.meta.invocation_id,
             key=self.key,
             workspace=shared.workspace,
-            files=Outputs(shared.files, shared.workspace, run) if stores and shared.files.enabled else None,
+            files=Outputs(shared.files, shared.workspace, how.caller.name, how.claimed, run.returned) if keeps else None,
             observe=shared.observe,
             takes_unread=not reads and code.job is None,
             follows=self.evidence.fetched,
             only_hosts=shared.only_hosts,
-            events=Events() if channel is None else channel.reader(self.opening, run.deadline, reads=reads, in_loop=code.is_async),
+            events=Events() if channel is None else channel.reader(self.opening, how.deadline, reads=reads, in_loop=code.is_async),
             exchanges=self.evidence.exchanges if stores else None,
             sees_bodies=self.evidence.sees_bodies,
-            progress=None if run.follow is None or not stores else run.progress,
+            progress=None if how.follow is None or not stores else run.progress,
             answer=shared.answer,
-            ask_caller=run.ask_caller,
+            ask_caller=how.ask_caller,
             mark=None if marking is None else self.evidence.marking(marking),
         )
 
@@ -508,4 +510,4 @@ class Attempts(SecretHolder):
         once()
 
     def _log_error(self, text: str, fault: Exception) -> None:
-        log_error(self.run.meta.invocation_id, text, fault, self.run.redactor, self.run.invocation.inputs)
+        log_error(self.run.how.meta.invocation_id, text, fault, self.run.redactor, self.run.invocation.inputs)

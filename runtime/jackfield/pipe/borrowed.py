@@ -85,7 +85,7 @@ async def find_over(
     if not isinstance(name, str):  # values of the call's own are of the connector's own types
         return None
     look = partial(_find_lent, name, manifest, known, catalog, authorizer)
-    lent = await run.waiter.call(look, inline_ok=known.answers_locally) if known.needs_store(name) else look()
+    lent = await run.how.waiter.call(look, inline_ok=known.answers_locally) if known.needs_store(name) else look()
     if lent is None:
         return None
     (stored, lender), inputs = lent, invocation.inputs
@@ -94,7 +94,7 @@ async def find_over(
     method, url = inputs.get("method", "GET"), inputs.get("url")
     bindings = lenders.get((lender.key, lender.version))
     if bindings is None or bindings.manifest is not lender:
-        bindings = await run.waiter.call(partial(_read, lender))
+        bindings = await run.how.waiter.call(partial(_read, lender))
         lenders.put((lender.key, lender.version), bindings)
     judged = bindings.requests(method, url, name)
     asked = [own, *judged]

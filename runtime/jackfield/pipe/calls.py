@@ -91,7 +91,7 @@ class Calls(ProcessLocal):
 
 
 def _is_in_time(run: Run) -> bool:
-    deadline = getattr(run, "deadline", None)
+    deadline = getattr(run.how, "deadline", None)
     return deadline is None or bool(deadline.clock.monotonic() < deadline.at + GRACE)
 
 
@@ -103,7 +103,7 @@ def begins_at_once(plan: Plan, run: Run, clock: Clock) -> bool:
     opening = plan.kept
     if (
         run.terms.asks is not None
-        or run.claimed is not None
+        or run.how.claimed is not None
         or opening is None
         or not plan.is_loaded
         or plan.loan is not None

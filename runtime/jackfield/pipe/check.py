@@ -42,11 +42,11 @@ async def checked_inputs(plan: Plan, run: Run, dependencies: Dependencies) -> Ma
         run.record.keep_inputs()
     if names_files(run.inputs):
         filled = await fill(
-            run.waiter, run.inputs, plan.action.inputs, dependencies.files, dependencies.workspace, run.caller.owner, run.given
+            run.how.waiter, run.inputs, plan.action.inputs, dependencies.files, dependencies.workspace, run.how.caller.owner, run.given
         )
         run.inputs, run.sources = filled
     check = partial(checked, plan, run.inputs)
-    return await run.waiter.compute(check, run.deadline) if run.waiter.suspends and plan.checks_long(run.inputs) else check()
+    return await run.how.waiter.compute(check, run.how.deadline) if run.how.waiter.suspends and plan.checks_long(run.inputs) else check()
 
 
 async def filled_inputs(plan: Plan, run: Run, dependencies: Dependencies, catalog: Catalog) -> Mapping[str, Any]:
@@ -57,7 +57,7 @@ async def filled_inputs(plan: Plan, run: Run, dependencies: Dependencies, catalo
     try:
         return await checked_inputs(plan, run, dependencies)
     except InvalidInput as error:
-        if not await plan.filled_by_host(error.details, catalog, run.waiter):
+        if not await plan.filled_by_host(error.details, catalog, run.how.waiter):
             raise
     return await checked_inputs(plan, run, dependencies)
 
@@ -69,7 +69,7 @@ async def typed_inputs(plan: Plan, inputs: Mapping[str, Any], run: Run, dependen
     """
     if not plan.code.takes_streams and names_files(inputs):
         inputs = await by_value(
-            run.waiter, inputs, plan.action.inputs, dependencies.files, dependencies.workspace, run.caller.owner, run.given
+            run.how.waiter, inputs, plan.action.inputs, dependencies.files, dependencies.workspace, run.how.caller.owner, run.given
         )
     if plan.loan is not None:
         inputs = plan.loan.confirmed(inputs)

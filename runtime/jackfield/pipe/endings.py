@@ -47,18 +47,18 @@ def refused(run: Run, error: JackfieldError, workspace: str) -> Result:
         error = attempts.final(error)
         if isinstance(error, Unauthenticated) and attempts.opening is not None:
             attempts.opening.forget_secrets()
-    elif plan is not None and run.claimed is not None and run.claimed.delivery > 1 and plan.action.effect == "idempotent":
+    elif plan is not None and run.how.claimed is not None and run.how.claimed.delivery > 1 and plan.action.effect == "idempotent":
         error = repeated(error)  # an earlier delivery, whose process was lost, may have taken effect
     judged = plan is None and isinstance(error, InvalidConnection)  # the validation has redacted these values by their schema
     redactor = None if judged else run.redactor
     if redactor is not None and run.unfound is not None:
-        mask_names(run.meta, redactor)
+        mask_names(run.how.meta, redactor)
         if run.record is not None:
-            run.record.name(run.meta)
+            run.record.name(run.how.meta)
     found = _logged(run, error, workspace)
     if found.provider is not None and not found.hint:
         found.hint = OF_PROVIDERS.get(found.code)
-    drop_frames(error, run.handled)
+    drop_frames(error, run.how.handled)
     return failed(run.ended(), masked_error(found, redactor))
 
 
@@ -71,7 +71,7 @@ def unexpected(run: Run, error: Exception, workspace: str) -> Result:
     if attempts is not None:
         judged = attempts.unusable(Unmapped(error))
         failure = judged if isinstance(judged, InDoubt) else failure
-    drop_frames(error, run.handled)
+    drop_frames(error, run.how.handled)
     return failed(run.ended(), failure)
 
 
@@ -79,14 +79,14 @@ def interrupted(run: Run, workspace: str) -> None:
     """Record a call that is interrupted because its caller or process stops (Ctrl-C, exit)."""
     if run.record is None:
         return
-    if run.claimed is not None:
-        run.cancelled.set()  # so that a thread that still runs the action sends nothing more
+    if run.how.claimed is not None:
+        run.how.cancelled.set()  # so that a thread that still runs the action sends nothing more
     run.record.finish_interrupted(None if run.attempts is None else refused(run, run.attempts.interrupted(), workspace))
 
 
 def log(run: Run, error: Exception, workspace: str) -> None:
     """Log an exception, with secrets redacted."""
-    meta = run.meta
+    meta = run.how.meta
     text = cause_of(error, run.redactor, run.inputs, _LOG)
     about = (meta.invocation_id, workspace, meta.connector, meta.action, text)
     _LOG.error("invocation %s of workspace %s: %s/%s: %s", *about, extra={"has_lines": True})
@@ -110,6 +110,6 @@ def _logged(run: Run, error: JackfieldError, workspace: str) -> JackfieldError:
 def _bug(run: Run) -> Internal:
     # A new error: the old one references the original exception, which a pickle would reveal.
     return Internal(
-        f"an unexpected error; the invocation is {run.meta.invocation_id}",
+        f"an unexpected error; the invocation is {run.how.meta.invocation_id}",
         hint="The process's log has the reason under this ID.",
     )

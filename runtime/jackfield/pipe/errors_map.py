@@ -213,6 +213,6 @@ def late(run: Run, names: tuple[str, str], call: Call) -> JackfieldError:
     without saying so. ``names`` are those of the action and its connector."""
     AUTHORS.error(
         "invocation %s: '%s' of the connector '%s' still runs after its deadline of %g s: it blocks, and goes on in its thread",
-        run.meta.invocation_id, *names, run.deadline.seconds,
+        run.how.meta.invocation_id, *names, run.how.deadline.seconds,
     )  # fmt: skip
-    return run.deadline.passed(Sent.UNKNOWN if call.begun or call.entered else Sent.NOTHING)
+    return run.how.deadline.passed(Sent.UNKNOWN if call.begun or call.entered else Sent.NOTHING)

@@ -6,7 +6,7 @@ from base64 import b64decode
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial, reduce
 from operator import getitem
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from jackfield.invocation.file_references import (
     GivenFiles,
@@ -22,7 +22,6 @@ from jackfield.kernel.dataclass import dataclass, replace
 from jackfield.kernel.errors import JackfieldError
 
 if TYPE_CHECKING:
-    from jackfield.callers import Caller
     from jackfield.connector.reading import FileSource
     from jackfield.invocation import Invocation
     from jackfield.invocation.claimed import Claimed
@@ -72,33 +71,26 @@ class Source:
         return self.files.open(self.file)
 
 
-class Returning(Protocol):
-    """Call that returns files.
-
-    ``claimed`` is its delivery if it was queued. A later one takes over from a process that was lost, perhaps while it stored a file.
-    ``returned`` are the ids of those that it has stored."""
-
-    caller: Caller
-    claimed: Claimed | None
-    returned: tuple[str, ...]
-
-
 @dataclass(frozen=True, slots=True)
 class Outputs:
     """Storage of the files that one invocation returns."""
 
     files: Files
     workspace: str
-    run: Returning
+    caller: str | None
+    claimed: Claimed | None
+    """Delivery of the call, if it was queued. A later one takes over from a process that was lost, perhaps while it stored a file."""
+    returned: list[str]
+    """IDs of the files that it has stored."""
 
     def store(self, chunks: Iterable[bytes], content_type: str, name: str | None) -> Mapping[str, Any]:
         """Store content and return the file as it appears in the output."""
-        claimed, caller = self.run.claimed, self.run.caller.name
+        claimed = self.claimed
         queued = None if claimed is None else claimed.id
         if claimed is not None and claimed.delivery > 1:
             self.files.discard_lost(self.workspace, claimed.id)
-        stored = self.files.store(self.workspace, chunks, content_type, name=name, caller=caller, invocation=queued, returned=True)
-        self.run.returned = (*self.run.returned, stored.id)
+        stored = self.files.store(self.workspace, chunks, content_type, name=name, caller=self.caller, invocation=queued, returned=True)
+        self.returned.append(stored.id)
         self.files.renew(self.workspace, [stored.id])  # it must outlive the idempotency key that replays its id
         return (self.files.find(self.workspace, stored.id) or stored).to_json()
 

@@ -27,7 +27,7 @@ the queue, was approved, is a dry run, is recorded. And the code of its action i
 
 def shape_of(run: Run, plan: Plan) -> int:
     """Return the shape of a call."""
-    invocation, claimed = run.invocation, run.claimed
+    invocation, claimed = run.invocation, run.how.claimed
     shape = RECORDED if run.record is not None else 0
     if plan.is_loaded:
         shape |= LOADED

@@ -25,13 +25,14 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from jackfield.connector.hooks import Wrapping
 from jackfield.kernel.clock import Deadline, within
 from jackfield.kernel.dataclass import dataclass, field
+from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.interrupts import let_out_of_call
 from jackfield.kernel.secrecy import Hidden
 from jackfield.pacing.turn import PostponedError
@@ -43,6 +44,8 @@ from jackfield.pipe.calls import Calls
 from jackfield.pipe.check import filled_inputs, typed_inputs
 from jackfield.pipe.connection_notes import note_expired, settled_and_noted
 from jackfield.pipe.gate import Chosen, shape_of
+from jackfield.pipe.masking import masked_error
+from jackfield.pipe.run import Run
 from jackfield.pipe.settle import rehearsed
 
 if TYPE_CHECKING:
@@ -52,13 +55,14 @@ if TYPE_CHECKING:
     from jackfield.invocation import Result
     from jackfield.pipe.evidence import Dependencies
     from jackfield.pipe.gate import Gate, Passing
+    from jackfield.pipe.how import How
     from jackfield.pipe.plan import Plan, Plans
     from jackfield.pipe.ports import Access
     from jackfield.pipe.record import Record
     from jackfield.pipe.recording import Policies, Recording
-    from jackfield.pipe.run import Run
     from jackfield.pipe.waiter import InThread
 
+T = TypeVar("T")
 RawInvocation = Mapping[str, Any] | str | bytes
 
 
@@ -103,13 +107,14 @@ class Pipeline:
         """Workspace whose calls it runs."""
         return self.dependencies.workspace
 
-    async def run(self, given: Hidden, run: Run) -> Result:
+    async def call(self, given: Hidden, how: How) -> Result:
         """Run one call. An exception becomes a Result, which is recorded like every other, once the call has a record.
 
         A postponed call has not ended: its exception goes on to the queue, which gives its row back. Ctrl-C, a cancelled task and whatever
         else the host raises (``interrupts``) go on, too, once ``endings.interrupted`` has recorded what had been sent (during ``row.end``,
         that does). Who cancels from elsewhere uses ``live``, at which attempts look.
         """
+        run = Run(how)
         self.calls.begin(run)
         try:
             ended = await self._outcome(given, run)
@@ -124,9 +129,20 @@ class Pipeline:
         object.__setattr__(ended.result, "opener", self.opener)
         return ended.result
 
+    async def step(self, how: How, work: Callable[[Run], Awaitable[T]]) -> T:
+        """Do what consists of a part of a call's stages, and is none: an invocation is put by for later, a job polled, a doubt looked for.
+
+        :raises JackfieldError: as the work does, without secrets.
+        """
+        run = Run(how)
+        try:
+            return await work(run)
+        except JackfieldError as error:
+            raise masked_error(error, run.redactor) from None
+
     async def _outcome(self, given: Hidden, run: Run) -> Ended:
-        identifier, is_over = run.meta.invocation_id, False
-        self.live[identifier] = run.cancelled
+        identifier, is_over = run.how.meta.invocation_id, False
+        self.live[identifier] = run.how.cancelled
         try:
             try:
                 self.calls.check()
@@ -136,7 +152,7 @@ class Pipeline:
                 is_over = True
                 raise
             except Exception as error:  # noqa: BLE001 (each exception of a call becomes a Result, but for those of the host)
-                let_out_of_call(error, run.handled)
+                let_out_of_call(error, run.how.handled)
                 ended = await self._judged(Ended(run, self._failed(run, error)))
             is_over = True
         finally:
@@ -162,12 +178,12 @@ class Pipeline:
 
     async def _wrapped(self, given: Hidden, run: Run) -> Result:
         """Parse the call, then run it within its deadline and the wrappers of plugins."""
-        invocation, meta = self.plans.parsed(given.value, run), run.meta
-        if run.claimed is None and (invocation.not_before, invocation.not_after, invocation.priority) != (None, None, None):
+        invocation, meta = self.plans.parsed(given.value, run), run.how.meta
+        if run.how.claimed is None and (invocation.not_before, invocation.not_after, invocation.priority) != (None, None, None):
             refuse_queue_members(invocation)
         meta.connector, meta.action, meta.dry_run = invocation.connector, invocation.action, invocation.dry_run
-        run.deadline = Deadline.after(invocation.timeout_seconds, self.dependencies.clock, run.arrived)
-        with within(run.deadline.remaining()):
+        run.how.deadline = Deadline.after(invocation.timeout_seconds, self.dependencies.clock, run.how.arrived)
+        with within(run.how.deadline.remaining()):
             if not self.wraps:
                 return await self._called(given, run)
             around = self.plugins.around(invocation, self.workspace, meta)
@@ -179,7 +195,7 @@ class Pipeline:
         enter, invocation = self.enter, run.invocation
         enter("admit")
         run.record = await self.recording.drafted(invocation, run)
-        run.deadline.check()  # it began when the request arrived
+        run.how.deadline.check()  # it began when the request arrived
         found = self._found(given, run, await self.plans.find(invocation, run))
         points, plan = run.points, found.plan
         parts: Sequence[Passing] = run.parts
@@ -210,7 +226,7 @@ class Pipeline:
                 return result
         enter("settle")
         settle = partial(settled_and_noted, self.known, attempts, output)
-        return await run.waiter.compute(settle) if run.waiter.suspends and plan.settles_long(output) else settle()
+        return await run.how.waiter.compute(settle) if run.how.waiter.suspends and plan.settles_long(output) else settle()
 
     def _found(self, given: Hidden, run: Run, plan: Plan) -> Found:
         """Choose the gates of a call whose plan is found."""
@@ -226,7 +242,7 @@ class Pipeline:
         """Load the code, type the inputs, and find the connection with its secrets."""
         run, plan = found.run, found.plan
         if not plan.is_loaded:
-            await plan.load(self.catalog, run.waiter)
+            await plan.load(self.catalog, run.how.waiter)
         values, inputs = await typed_inputs(plan, inputs, run, self.dependencies)
         checked = Checked(found, inputs)
         for place in run.points.check:
@@ -248,7 +264,7 @@ class Pipeline:
         run, attempts = checked.run, checked.attempts
         points, code = run.points, attempts.plan.code
         parts: Sequence[Passing] = run.parts
-        row.weigh(None if code.effect_of is None else attempts.declared, is_unrepeatable=run.claimed is None and attempts.ends_in_doubt)
+        row.weigh(None if code.effect_of is None else attempts.declared, is_unrepeatable=run.how.claimed is None and attempts.ends_in_doubt)
         for place in points.before_begin:
             if (result := await parts[place].before_begin(checked, again=False)) is not None:
                 return result

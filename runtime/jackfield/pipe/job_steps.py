@@ -36,9 +36,9 @@ async def followed_here(attempts: Attempts, handle: Mapping[str, Any]) -> Result
         raise TypeError("this action is no job")
     started, pause, clock = attempts.dependencies.clock.monotonic(), FIRST_POLL, attempts.dependencies.clock
     reserve = _reserved(run) if steps.cancels_late else 0.0
-    while pause < run.deadline.remaining() - reserve and not run.cancelled.is_set():
-        await run.waiter.pause(pause, run.cancelled)
-        if run.cancelled.is_set():
+    while pause < run.how.deadline.remaining() - reserve and not run.how.cancelled.is_set():
+        await run.how.waiter.pause(pause, run.how.cancelled)
+        if run.how.cancelled.is_set():
             break
         pause = min(MOST, max(LEAST, (clock.monotonic() - started) / 10))
         try:
@@ -53,14 +53,14 @@ async def followed_here(attempts: Attempts, handle: Mapping[str, Any]) -> Result
             return contained(partial(_settled_here, attempts, polling, answer["output"]))
         told = answer.get("progress", {})
         pause = bounded(told.get("retryAfter")) or pause
-        if run.follow is not None:
-            run.follow({**NO_PROGRESS, **{name: told[name] for name in NO_PROGRESS if name in told}})
+        if run.how.follow is not None:
+            run.how.follow({**NO_PROGRESS, **{name: told[name] for name in NO_PROGRESS if name in told}})
     raise await abandoned(attempts, handle, "it had not ended by the deadline of its call, and its handle could not be kept for later")
 
 
 def _reserved(run: Run) -> float:
     """Return the seconds of a call that are kept for cancelling its job."""
-    return min(_MOST_RESERVED, run.deadline.remaining() / 4)
+    return min(_MOST_RESERVED, run.how.deadline.remaining() / 4)
 
 
 async def abandoned(attempts: Attempts, handle: Mapping[str, Any], reason: str) -> JackfieldError:

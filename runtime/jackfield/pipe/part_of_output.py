@@ -56,18 +56,18 @@ async def part_of_output(ended: Ended, files: Files, workspace: str) -> Result:
         return result
     asked = run.invocation
     if asked.select is not None:
-        result = await run.waiter.compute(partial(selected, asked.select, result))
+        result = await run.how.waiter.compute(partial(selected, asked.select, result))
     if asked.max_bytes is None:
         return result
     if weight(result.output, asked.max_bytes) <= asked.max_bytes // _EXPANDS:
         return result
-    size = len(await run.waiter.compute(partial(encoded, result.output)))
+    size = len(await run.how.waiter.compute(partial(encoded, result.output)))
     if size <= asked.max_bytes:
         return result
     try:
         _check_may_be_stored(ended.recorded, whole, files)
-        content = await run.waiter.compute(partial(encoded, whole))
-        file = await run.waiter.call(partial(_store_output, content, run.caller.name, files, workspace))
+        content = await run.how.waiter.compute(partial(encoded, whole))
+        file = await run.how.waiter.call(partial(_store_output, content, run.how.caller.name, files, workspace))
     except JackfieldError as error:
         return _warned(result, f"'maxBytes' leaves the output whole: {error.message}")
     return _truncated(result, size, file, whole, asked.max_bytes)

@@ -305,17 +305,17 @@ class Plan(SecretHolder):
     async def resolved(self, target: Target, run: Run, dependencies: Dependencies) -> OpenConnection | None:
         """Return the connection as ``opening`` does. Secrets of another machine are read in time, beside a loop, and after an outage."""
         late = Unavailable("the connection's secrets were still being read")
-        until, tries = Until(run.deadline, partial(run.deadline.passed, Sent.NOTHING, late)), Tries(run.tries)
+        until, tries = Until(run.how.deadline, partial(run.how.deadline.passed, Sent.NOTHING, late)), Tries(run.how.tries)
         while True:
             tries.made += 1
             try:
                 slots = self._opener.slots_of_secrets(target)
-                return await run.waiter.open(self.opening, slots, until, inline_ok=partial(self.answers_locally, target))
+                return await run.how.waiter.open(self.opening, slots, until, inline_ok=partial(self.answers_locally, target))
             except JackfieldError as error:
                 seconds = dependencies.backoff.wait(tries.made, error)
-                if not error.retryable or not tries.allow_another(error) or seconds >= run.deadline.remaining():
+                if not error.retryable or not tries.allow_another(error) or seconds >= run.how.deadline.remaining():
                     raise
-                await run.waiter.pause(seconds, run.cancelled)
+                await run.how.waiter.pause(seconds, run.how.cancelled)
 
 
 class Plans(ProcessLocal):
@@ -366,7 +366,7 @@ class Plans(ProcessLocal):
         """Return the schema of the inputs of the action that a call names, which ``find`` judges later; an empty one if there is none."""
         key, action, version = (given.get(name) for name in ("connector", "action", "connectorVersion"))
         try:
-            manifest = self._catalog.for_audience(run.caller.audience).find(key, version)  # type: ignore[arg-type]  # nothing was checked yet
+            manifest = self._catalog.for_audience(run.how.caller.audience).find(key, version)  # type: ignore[arg-type]  # nothing was checked yet
             return manifest.actions[action].inputs  # type: ignore[index]
         except (JackfieldError, LookupError, TypeError, AttributeError):
             return _NOTHING
@@ -382,8 +382,8 @@ class Plans(ProcessLocal):
         except InvalidInvocation:
             from jackfield.connections.formats import native_invocation
 
-            catalog = self._catalog.for_audience(run.caller.audience)
-            members = native_invocation(given, lambda *wanted: seen_catalog(catalog, self._access.authorizer(run.caller)).find(*wanted))
+            catalog = self._catalog.for_audience(run.how.caller.audience)
+            members = native_invocation(given, lambda *wanted: seen_catalog(catalog, self._access.authorizer(run.how.caller)).find(*wanted))
             if members is None:
                 raise
             found = parse_invocation(members)
@@ -400,8 +400,8 @@ class Plans(ProcessLocal):
 
         :raises JackfieldError: if there is no such connector, action or connection, or the rules forbid the call.
         """
-        record, caller, name = run.record, run.caller, invocation.connection
-        await run.waiter.fix_state(self._access.storage)
+        record, caller, name = run.record, run.how.caller, invocation.connection
+        await run.how.waiter.fix_state(self._access.storage)
         # equal as long as the catalog, the connections, the rules and the settings are as they were
         moment = self._catalog.generation, 0 if self._epoch is None else self._epoch(), self._known.generation
         over = name if isinstance(name, str | None) else ""
@@ -412,7 +412,7 @@ class Plans(ProcessLocal):
         known = self._served.get(asked)
         if known is not None and known[1] == moment and known[2] is caller.rules and caller.ended is None:
             plan, *_, run.terms, run.chosen = known
-            run.meta.connector_version = plan.manifest.version
+            run.how.meta.connector_version = plan.manifest.version
         else:
             plan, run.terms = await self._find_plan(invocation, run)
             plan.found_at(moment)
@@ -424,8 +424,8 @@ class Plans(ProcessLocal):
         if invocation.trace:
             require_trace(caller, None if record is None else record.rule)
         run.plan = plan
-        if run.claimed is not None and plan.target is not None:
-            run.claimed.require_own(plan.target.name, plan.target.id)
+        if run.how.claimed is not None and plan.target is not None:
+            run.how.claimed.require_own(plan.target.name, plan.target.id)
         if record is not None:
             record.describe(plan.manifest, plan.action, None if plan.target is None else plan.target.name, keeps=run.terms.keeps)
         return plan
@@ -448,18 +448,18 @@ class Plans(ProcessLocal):
 
     async def _find_plan(self, invocation: Invocation, run: Run) -> tuple[Plan, Terms]:
         """Find the plan of a call, and what the caller's rules say of it."""
-        caller, record, known = run.caller, run.record, self._known
+        caller, record, known = run.how.caller, run.record, self._known
         if not self._access.storage.answers_locally:
-            await run.waiter.ask(lambda: self._access.settings)
+            await run.how.waiter.ask(lambda: self._access.settings)
             if "." in invocation.connector:
-                await run.waiter.ask(lambda: self._catalog.prepare(invocation.connector))
+                await run.how.waiter.ask(lambda: self._catalog.prepare(invocation.connector))
         authorizer = self._access.authorizer(caller)
         if self._access.is_gone:  # purged while this process had it open
             run.record = record = None
         note = record.rule if record is not None else None
         run.unfound = lambda: stored_secrets(invocation, known, self._catalog)
         catalog = self._catalog.for_audience(caller.audience)
-        manifest, action = find_called(invocation, catalog, authorizer, run.meta, note)
+        manifest, action = find_called(invocation, catalog, authorizer, run.how.meta, note)
         run.unfound = None
         if record is not None:
             record.found(manifest, action)
@@ -471,7 +471,7 @@ class Plans(ProcessLocal):
             if loan is not None:
                 return Plan(manifest, action, loan.target, self.targets.schemas, self.opener, loan), Terms(asks=loan.asks)
         find = partial(find_target, invocation, manifest, known, self.targets, caller.origin, authorizer, note)
-        target = await run.waiter.call(find, inline_ok=known.answers_locally) if known.needs_store(invocation.connection) else find()
+        target = await run.how.waiter.call(find, inline_ok=known.answers_locally) if known.needs_store(invocation.connection) else find()
         over: object = None if target is None else target.name or {}
         if action.allowed_with:
             require_others(manifest, action, over, authorizer, note)

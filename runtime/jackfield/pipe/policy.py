@@ -50,15 +50,15 @@ async def judge_call(plugins: Plugins, run: Run, dependencies: Dependencies) -> 
     """
     plan: Plan = run.plan  # type: ignore[assignment]  # ``Plans.find`` has set it
     run.conceals = True
-    if run.channel is not None:
+    if run.how.channel is not None:
         raise NotAllowed("not allowed: a policy judges outputs, and none judges the events of a stream", hint="Call it without streaming.")
     shown, redactor = await _shown(plan, run, dependencies), run.redactor
     question = {
-        **_about(run, dependencies.workspace, "call", run.caller),
+        **_about(run, dependencies.workspace, "call", run.how.caller),
         "inputs": masked_members(shown if redactor is None else redactor.clean_json(shown)),
     }
     try:
-        verdicts = await run.waiter.call(partial(_asked, plugins, question))
+        verdicts = await run.how.waiter.call(partial(_asked, plugins, question))
     except JackfieldError as error:
         if isinstance(error, NotAllowed):  # what nobody can judge, since its caller has made it so
             raise
@@ -82,13 +82,13 @@ async def judge_output(plugins: Plugins, run: Run, result: Result, dependencies:
     known, names_all = run.recorded or result, False
     question = {**_about(run, dependencies.workspace, "output", caller), **_told(known)}
     try:
-        verdicts = await run.waiter.call(partial(_asked, plugins, question))
+        verdicts = await run.how.waiter.call(partial(_asked, plugins, question))
         places, names_all = [*_places(verdicts, question["output"])], any("keep" in verdict for verdict in verdicts)
     except (JackfieldError, TypeError, ValueError) as error:
         said = error.message if isinstance(error, JackfieldError) else type(error).__name__
         _LOG.warning("the output of the invocation %s is withheld: %s", result.meta.invocation_id, said)
         places = [ALL]
-        if known.output is not None and not known.meta.dry_run and (run.record is not None or run.claimed is not None):
+        if known.output is not None and not known.meta.dry_run and (run.record is not None or run.how.claimed is not None):
             about = {"next": known.meta.next, "requestId": known.meta.request_id, "warnings": [*known.meta.warnings]}
             run.undecided = {"question": question, **about}
     if missed := missing(question["output"], places):
@@ -118,7 +118,7 @@ def _told(result: Result) -> dict[str, Any]:
 
 def _forget_requests(run: Run) -> None:
     """Leave the provider's request IDs out of what is recorded of a call."""
-    run.meta.request_id = None
+    run.how.meta.request_id = None
     if run.attempts is not None:
         for line in run.attempts.evidence.log:
             line["requestId"] = None
@@ -210,7 +210,7 @@ async def _delete_files(run: Run, dependencies: Dependencies, left: Any) -> None
     kept = {*leaves(left)} if run.returned else ()
     for identifier in run.returned:
         if identifier not in kept:
-            await run.waiter.call(partial(dependencies.files.delete, dependencies.workspace, identifier))
+            await run.how.waiter.call(partial(dependencies.files.delete, dependencies.workspace, identifier))
 
 
 async def _shown(plan: Plan, run: Run, dependencies: Dependencies) -> Any:
@@ -220,7 +220,9 @@ async def _shown(plan: Plan, run: Run, dependencies: Dependencies) -> Any:
     try:
         inputs = unfolded(plan.action, given) if WHOLE_BODY in given else given
         inputs, _ = run.given.put(inputs, schema)
-        judged, _ = await reserve(run.waiter, inputs, schema, dependencies.files, dependencies.workspace, run.caller.owner, run.given)
+        judged, _ = await reserve(
+            run.how.waiter, inputs, schema, dependencies.files, dependencies.workspace, run.how.caller.owner, run.given
+        )
         effective = masked(schema, checked(plan, judged))
     except InvalidInput:
         return masked(schema, given)
@@ -253,7 +255,7 @@ def _about(run: Run, workspace: str, hook: str, caller: Caller) -> dict[str, Any
     if plan is None:
         raise TypeError("the call has no plan")
     return {
-        "hook": hook, "workspace": workspace, "caller": asker(caller), "invocationId": run.meta.invocation_id,
+        "hook": hook, "workspace": workspace, "caller": asker(caller), "invocationId": run.how.meta.invocation_id,
         "connector": plan.manifest.key, "connectorVersion": plan.manifest.version, "action": plan.action.key,
         "effect": plan.action.rule_effect, "connection": None if plan.target is None else plan.target.name,
         "connectionType": None if plan.target is None else plan.manifest.full_name(plan.target.kind), "inline": run.inline is not None,

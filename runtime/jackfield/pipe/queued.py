@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from jackfield.callers.caller import LIBRARY, Caller
 from jackfield.invocation import Result
-from jackfield.kernel.errors import InvalidInvocation, JackfieldError
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.frames import bordered
-from jackfield.pipe.masking import masked_error
-from jackfield.pipe.run import Run
+from jackfield.pipe.how import How
 from jackfield.pipe.waiter import run_in_thread
 
 if TYPE_CHECKING:
@@ -19,10 +18,11 @@ if TYPE_CHECKING:
     from jackfield.invocation import Enqueued
     from jackfield.invocation.claimed import ClaimedJob
     from jackfield.invocation.entry import Draft
+    from jackfield.pipe.how import Follow
     from jackfield.pipe.invoke import Pipeline, RawInvocation
     from jackfield.pipe.ports import Storage
     from jackfield.pipe.recording import OnQueued
-    from jackfield.pipe.run import Follow
+    from jackfield.pipe.run import Run
     from jackfield.pipe.waiter import InThread, Waiter
 
 T = TypeVar("T")
@@ -57,12 +57,8 @@ class Queued:
         return self._queued(lambda run: self.pipeline.recording.prepared(self.pipeline, invocation, run), caller)
 
     def _queued(self, step: Callable[[Run], Coroutine[Any, Any, T]], caller: Caller) -> T:
-        run = Run(self._in_thread, None, caller, wait=False)
-        try:
-            with self.storage.one_state():
-                return run_in_thread(step(run))
-        except JackfieldError as error:
-            raise masked_error(error, run.redactor) from None
+        with self.storage.one_state():
+            return run_in_thread(self.pipeline.step(How(self._in_thread, caller), step))
 
     def enqueue_many(self, invocations: Iterable[Mapping[str, Any] | str | bytes], *, caller: Caller = LIBRARY) -> list[Enqueued | Result]:
         """Queue invocations in order, in one commit: several thousand a second. Pass a thousand at a time to bound memory.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
 
 if TYPE_CHECKING:
     import threading
@@ -15,16 +15,19 @@ if TYPE_CHECKING:
     from jackfield.invocation.claimed import ClaimedJob
     from jackfield.invocation.entry import Draft
     from jackfield.pipe.evidence import Dependencies
+    from jackfield.pipe.how import Follow, How
     from jackfield.pipe.plan import Plans
     from jackfield.pipe.policy_steps import Step
     from jackfield.pipe.ports import Access
     from jackfield.pipe.record import Record
-    from jackfield.pipe.run import Follow, Run
+    from jackfield.pipe.run import Run
     from jackfield.pipe.waiter import InThread, Waiter
 
     RawInvocation = Mapping[str, Any] | str | bytes
     OnQueued = Callable[[Any, str], None]
     """Statements for the transaction that queues an invocation, of which they get the id."""
+
+T = TypeVar("T")
 
 
 class Pipe(Protocol):
@@ -61,6 +64,9 @@ class Pipe(Protocol):
     @property
     def recording(self) -> Recording:
         """Records its calls."""
+
+    def step(self, how: How, work: Callable[[Run], Awaitable[T]]) -> Coroutine[Any, Any, T]:
+        """Do what consists of a part of a call's stages, and is none."""
 
     @property
     def opener(self) -> Callable[[str], BinaryIO]:

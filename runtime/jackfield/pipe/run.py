@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from jackfield.invocation import Invocation, Meta, Result, new_invocation_id
+from jackfield.invocation import Invocation, Meta, Result
 from jackfield.invocation.file_references import GivenFiles
-from jackfield.kernel.clock import arrived as _arrived
 from jackfield.kernel.clock import monotonic
 from jackfield.kernel.dataclass import dataclass, field
 from jackfield.kernel.failures import attempt
@@ -20,30 +16,20 @@ from jackfield.redaction.marks import hidden_values, leaves
 from jackfield.redaction.redactor import Redactor
 
 if TYPE_CHECKING:
-    from jackfield.callers import Caller
     from jackfield.connector import Call
-    from jackfield.connector.context import AskCaller
     from jackfield.connector.reading import FileSource
-    from jackfield.invocation.claimed import Claimed
-    from jackfield.kernel.clock import Deadline
     from jackfield.kernel.errors import JackfieldError
     from jackfield.kernel.walk import SecretPlaces
     from jackfield.manifest.manifest import ActionManifest, Manifest
     from jackfield.pacing.turn import Turn
     from jackfield.pipe.admit import Target
     from jackfield.pipe.evidence import Evidence
-    from jackfield.pipe.handing import Channel
+    from jackfield.pipe.how import Follow, How
     from jackfield.pipe.open import OpenConnection
     from jackfield.pipe.record import Record
-    from jackfield.pipe.waiter import Waiter
 
-Follow = Callable[[Mapping[str, Any]], object]
-"""Takes a call's progress. Of a job that is ``fraction``, from 0 to 1, and ``text``; of a list ``step``, the pages read, and ``text``; of a
-wait ``text``. Where no fraction is known, it is 0."""
 _BETWEEN = 0.1
 """Seconds between two reports of an action's own progress, at least."""
-_TOLD = 1.0
-"""Seconds of a wait from which on a caller who follows the call is told of it."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -119,20 +105,12 @@ class Attempting(Protocol):
 class Run:
     """One call. Its stages fill it in; whoever ends it, at any stage, reads it.
 
-    - ``wait``: if a call with the same idempotency key runs, wait for it up to the deadline (True) or for that many seconds.
-    - ``claimed``: the delivery of a queued call.
-    - ``handled``: what the caller was handling when he called, the context of all that is raised since.
+    - ``how``: how it is made.
     - ``holds_objects``: the caller has passed objects of Python, perhaps files.
     - ``inputs``: those of the invocation, with stored files once these have been read.
-    - ``tries``: the caller's limit of attempts of a page.
-    - ``follow``: is told the progress of the call while the caller waits.
     - ``given``: files that the caller passed as objects of Python, by the ids that stand for them in ``inputs``.
     - ``sources``: files that the action reads as streams, by id.
-    - ``settles``: the outcome is committed before the caller gets it, unless other calls run; until a process of ours ends, it may wait.
     - ``recorded``: the Result for the journal, where that differs from what the caller is shown.
-    - ``arrived``: when its request arrived, by the runtime's monotonic clock; its deadline begins then. None: when it is run.
-    - ``channel``: takes the events that the action hands on, if the caller asked for them.
-    - ``ask_caller``: gets from the caller what a provider asks a person; None if the caller cannot be asked.
     - ``returned``: the ids of the files that it has stored of its output.
     - ``conceals``: a policy may withhold what the provider answered: no error quotes it, and its exchanges are kept without it.
     - ``undecided``: an output that no policy has decided on, for the journal, with what goes with it; None if there is none.
@@ -143,36 +121,14 @@ class Run:
     """
 
     __slots__ = (
-        "arrived", "ask_caller", "attempts", "caller", "cancelled", "channel", "chosen", "claimed", "conceals", "deadline", "follow",
-        "given", "handled", "holds_objects", "inputs", "invocation", "meta", "parts", "plan", "points",
-        "record", "recorded", "returned", "settles", "sources", "started", "terms", "tries", "undecided", "unfound", "wait", "waiter",
+        "attempts", "chosen", "conceals", "given", "holds_objects", "how", "inputs", "invocation", "parts", "plan", "points", "record",
+        "recorded", "returned", "sources", "terms", "undecided", "unfound",
     )  # fmt: skip
     invocation: Invocation
-    deadline: Deadline
     parts: Sequence[Any]
 
-    def __init__(
-        self,
-        waiter: Waiter,
-        cancelled: threading.Event | None,
-        caller: Caller,
-        *,
-        wait: bool | float,
-        claimed: Claimed | None = None,
-        follow: Follow | None = None,
-        arrived: float | None = None,
-        settles: bool = False,
-    ) -> None:
-        self.arrived = _arrived() if arrived is None and claimed is None else arrived
-        self.waiter, self.caller, self.wait, self.claimed, self.follow = waiter, caller, wait, claimed, follow
-        self.settles = settles
-        self.tries: int | None = None
-        self.ask_caller: AskCaller | None = None
-        self.channel: Channel | None = None
-        self.meta = Meta(claimed.id if claimed is not None else new_invocation_id())
-        self.handled = sys.exception()
-        self.cancelled = cancelled or threading.Event()
-        self.started = time.perf_counter()
+    def __init__(self, how: How) -> None:
+        self.how = how
         self.plan: Planned | None = None
         self.record: Record | None = None
         self.attempts: Attempting | None = None
@@ -184,7 +140,7 @@ class Run:
         self.inputs: Mapping[str, Any] = {}
         self.given = GivenFiles()
         self.sources: Mapping[str, FileSource] = {}
-        self.returned: tuple[str, ...] = ()
+        self.returned: list[str] = []
         self.undecided: Mapping[str, Any] | None = None
         self.unfound: Callable[[], Redactor | None] | None = None
 
@@ -235,28 +191,14 @@ class Run:
             del attempts.run, attempts.turn
             attempts.current = None
 
-    def tell(self, text: str, **more: int) -> None:
-        """Tell a caller who follows the call how far it is."""
-        if self.follow is not None:
-            self.follow({"fraction": 0.0, "text": text, **more})
-
     @property
     def progress(self) -> Callable[[float | None, str], None] | None:
         """Follower of an action's own words about how far it is; None if nobody follows the call, or a policy may withhold them."""
-        return None if self.follow is None or self.conceals else _Progress(self, self.follow)
-
-    async def pause(self, seconds: float, code: str) -> None:
-        """Wait before the call tries again after an error with this code."""
-        if seconds >= _TOLD:
-            self.tell(f"It waits {seconds:.0f} s before it tries again ({code}).")
-        await self.waiter.pause(seconds, self.cancelled)
+        return None if self.how.follow is None or self.conceals else _Progress(self, self.how.follow)
 
     def ended(self) -> Meta:
         """Complete and return the meta of a run that ends now."""
-        if self.attempts is not None:
-            self.meta.attempts = self.attempts.count
-        self.meta.duration_ms = round((time.perf_counter() - self.started) * 1000, 3)
-        return self.meta
+        return self.how.ended(self.how.meta.attempts if self.attempts is None else self.attempts.count)
 
 
 class _Progress:

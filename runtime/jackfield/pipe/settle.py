@@ -143,7 +143,7 @@ def settled(attempts: Attempts, output: Mapping[str, Any]) -> Result:
     :raises JackfieldError: if the output breaks its schema: of an action that may have changed something, a doubt.
     """
     run, plan = attempts.run, attempts.plan
-    meta, paging = run.meta, plan.code.pagination
+    meta, paging = run.how.meta, plan.code.pagination
     try:
         warnings = check_output(output, plan) if attempts.unread is None else (attempts.unread,)
         if warnings and attempts.unread is None and not is_json(output):
@@ -165,7 +165,7 @@ def settled(attempts: Attempts, output: Mapping[str, Any]) -> Result:
         _refuse_part(attempts, output)
     result = Result("succeeded", run.ended(), output=shown if attempts.unread is None else None)
     if run.record is not None:
-        run.recorded = recorded(result, plan, queued=run.claimed is not None)
+        run.recorded = recorded(result, plan, queued=run.how.claimed is not None)
         run.recorded = without(run.recorded, given)
         if plan.references:
             run.record.references = references_in(output, plan.references, plan.manifest.key)
@@ -182,7 +182,7 @@ def _refuse_part(attempts: Attempts, output: Mapping[str, Any]) -> None:
         return
     details = [entry.fault for part in parts for entry in part.entries]
     told = concealed(output, attempts.plan.secrets)
-    provider = Provider(request_id=attempts.run.meta.request_id, details=told if isinstance(told, Mapping) else None)
+    provider = Provider(request_id=attempts.run.how.meta.request_id, details=told if isinstance(told, Mapping) else None)
     raise FailedInPart(
         "; ".join(dict.fromkeys(part.message for part in parts)),
         details=details[:MAX_FAILED_ENTRIES],
@@ -229,14 +229,14 @@ async def rehearsed(attempts: Attempts) -> Result:
     code, values, run = attempts.plan.code, attempts.values, attempts.run
     await attempts.opened()
     if attempts.plan.is_unconnected:
-        run.meta.warnings = (_UNCONNECTED,)
+        run.how.meta.warnings = (_UNCONNECTED,)
     if code.verify is not None:
-        await run.waiter.call(partial(code.verify, values, attempts.dependencies.workspace))
+        await run.how.waiter.call(partial(code.verify, values, attempts.dependencies.workspace))
     if code.request is not None:
-        run.meta.request = await run.waiter.call(partial(_request, attempts, code.request))
+        run.how.meta.request = await run.how.waiter.call(partial(_request, attempts, code.request))
     if code.preview is None or not wants_preview(values):
         return succeeded(run.ended(), None)
-    return _previewed(attempts, await run.waiter.call(partial(code.preview.function, values)))
+    return _previewed(attempts, await run.how.waiter.call(partial(code.preview.function, values)))
 
 
 def _request(attempts: Attempts, describe: Callable[[Any], Mapping[str, Any] | None]) -> Mapping[str, Any] | None:
@@ -260,7 +260,7 @@ def _previewed(attempts: Attempts, preview: object) -> Result:
     redactor = run.redactor
     if redactor is not None:
         output, withheld = OutputMask(redactor).masked(output)
-        run.meta.warnings = _with_withheld(withheld, run.meta.warnings)
+        run.how.meta.warnings = _with_withheld(withheld, run.how.meta.warnings)
     return succeeded(run.ended(), output)
 
 

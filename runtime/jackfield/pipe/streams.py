@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from jackfield.invocation import Result
-    from jackfield.pipe.run import Run
+    from jackfield.pipe.how import How
 
 Event = Mapping[str, Any]
 
@@ -27,11 +27,11 @@ class Stream:
     A reader who leaves, by ``close`` or by dropping the stream, ends a ``read``; any other action runs to its end.
     """
 
-    def __init__(self, run: Run, work: Callable[[], Result]) -> None:
-        self.invocation_id = run.meta.invocation_id
+    def __init__(self, how: How, work: Callable[[], Result]) -> None:
+        self.invocation_id = how.meta.invocation_id
         """ID of the invocation."""
-        self._channel = run.channel = Channel()
-        self._cancelled = run.cancelled
+        self._channel = how.channel = Channel()
+        self._cancelled = how.cancelled
         self._outcome: list[Result] = []
         thread = threading.Thread(target=_work, args=(work, self._channel, self._outcome), name="jackfield-stream", daemon=True)
         try:

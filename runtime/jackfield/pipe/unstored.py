@@ -13,7 +13,7 @@ from jackfield.connections.connection_lookup import barred_paths
 from jackfield.invocation import MAX_BYTES
 from jackfield.kernel.database_urls import NONE, no_database
 from jackfield.kernel.errors import Detail, InvalidInvocation
-from jackfield.pipe.run import Run
+from jackfield.pipe.how import How
 from jackfield.pipe.settle import failed
 from jackfield.wire.guard import allowed_hosts
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from jackfield.invocation import Enqueued, Invocation, Result
     from jackfield.pipe.ports import Storage
     from jackfield.pipe.recording import Pipe, RawInvocation
+    from jackfield.pipe.run import Run
     from jackfield.pipe.waiter import Waiter
 
 T = TypeVar("T")
@@ -171,7 +172,7 @@ class Unrecorded:
     def enqueue_many(self, pipeline: Pipe, given: Iterable[RawInvocation], caller: Caller, waiter: Waiter) -> list[Enqueued | Result]:
         """Refuse each invocation by a Result of its own."""
         del pipeline
-        return [failed(Run(waiter, None, caller, wait=False).ended(), _unrecorded(self._advice())) for _ in given]
+        return [failed(How(waiter, caller).ended(), _unrecorded(self._advice())) for _ in given]
 
     def _refuse(self, *_given: object, **_options: object) -> NoReturn:
         raise _unrecorded(self._advice())

@@ -27,7 +27,7 @@ from jackfield.connector.context import AskCaller
 from jackfield.invocation import Result, new_invocation_id
 from jackfield.invocation.wire import MAX_BYTES
 from jackfield.kernel.dataclass import replace
-from jackfield.pipe.run import Follow
+from jackfield.pipe.how import Follow
 from jackfield_mcp_server.call_context import CallContext
 from jackfield_mcp_server.connect_requests import ConnectRequests, OpenLinks
 from jackfield_mcp_server.instructions import instructions

@@ -35,18 +35,18 @@ class _Approval(Passing):
     def begin(self, unit: Unit) -> Unit:
         """Say in the audit log that an approved call begins: it does so once."""
         run, row = self.run, cast("Record", self.row)
-        if run.claimed is None or not self._is_approved:
+        if run.how.claimed is None or not self._is_approved:
             return unit
-        found: Unit = _recording()[1].beginning(unit, row.journal, self.found.pipe.dependencies.clock, run.claimed, row.draft.effect)
+        found: Unit = _recording()[1].beginning(unit, row.journal, self.found.pipe.dependencies.clock, run.how.claimed, row.draft.effect)
         return found
 
     def end(self, unit: Unit, result: Result, *, back: bool) -> Unit:
         """Say in the audit log that an approved call goes back to the queue."""
         del result
         run, row = self.run, cast("Record", self.row)
-        if not back or run.claimed is None or not self._is_approved:
+        if not back or run.how.claimed is None or not self._is_approved:
             return unit
-        found: Unit = _recording()[1].returning(unit, row.journal, self.found.pipe.dependencies.clock, run.claimed)
+        found: Unit = _recording()[1].returning(unit, row.journal, self.found.pipe.dependencies.clock, run.how.claimed)
         return found
 
     async def answer(self, ended: Ended) -> Ended:
@@ -55,7 +55,7 @@ class _Approval(Passing):
 
     @property
     def _is_approved(self) -> bool:
-        return self.run.claimed is not None and self.run.claimed.approval is not None
+        return self.run.how.claimed is not None and self.run.how.claimed.approval is not None
 
 
 class Approvals(Gate):
@@ -73,7 +73,7 @@ class Approvals(Gate):
 
     def refuse(self, run: Run, error: Exception) -> Exception:
         """Return the error that ends a call: one that was approved, and may not be made any more, was cancelled."""
-        if run.claimed is None or run.claimed.approval is None:
+        if run.how.claimed is None or run.how.claimed.approval is None:
             return error
         found: Exception = _recording()[0].of_approved(run, error)
         return found

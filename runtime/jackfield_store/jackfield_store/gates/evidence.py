@@ -39,7 +39,7 @@ class _Evidence(Passing):
 
         is_shared = shares_marker(plan.code.marker, attempts.declared, attempts.inputs)
         over: object = None if plan.target is None else plan.target.name or {}
-        barred = partial(look_barred, checked.found.pipe.access, run.caller, plan.manifest, over)
+        barred = partial(look_barred, checked.found.pipe.access, run.how.caller, plan.manifest, over)
         attempts.evidence.shares_marker = is_shared
         self._expected = expected(record.journal, run, record.draft, plan.code, attempts.inputs, barred, is_shared=is_shared)
         record.marking = None if self._expected is None else self._expected.marker

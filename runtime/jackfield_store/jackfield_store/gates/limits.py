@@ -50,7 +50,7 @@ class _Limit(Passing):
         if most is None or again or not checked.found.plan.code.returns_files:
             return
         pipe = checked.found.pipe
-        if await self.run.waiter.call(partial(pipe.dependencies.files.is_full, pipe.workspace)):
+        if await self.run.how.waiter.call(partial(pipe.dependencies.files.is_full, pipe.workspace)):
             raise self._refusal(LimitReached("storageBytes", most), _LATER)
 
     def leave(self) -> None:
@@ -61,7 +61,7 @@ class _Limit(Passing):
 
     def _refusal(self, error: LimitReached, seconds: float) -> LimitReached | PostponedError:
         """Return what ends a call that does not begin."""
-        if self.run.claimed is not None:
+        if self.run.how.claimed is not None:
             return PostponedError(self.found.pipe.dependencies.files.time.now() + seconds)
         if self.row is not None:
             self.row.set_aside()

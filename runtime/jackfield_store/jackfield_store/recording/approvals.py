@@ -60,7 +60,7 @@ def refuse_unfit(pipeline: Pipe, run: Run) -> None:
     """
     plan, connection = run.plan, run.invocation.connection
     reason = None
-    if not run.caller.waits:
+    if not run.how.caller.waits:
         reason = "this surface cannot wait for one"
     elif pipeline.journal() is None or run.record is None:
         reason = "this runtime has no journal"
@@ -74,7 +74,7 @@ def refuse_unfit(pipeline: Pipe, run: Run) -> None:
 
 def approval_of(pipeline: Pipe, body: Mapping[str, Any], run: Run) -> tuple[AskedApproval, Mapping[str, Any]]:
     """Return the approval that a call waits for, and what a person is shown, to be sealed with it."""
-    journal, caller = required(pipeline.journal()), run.caller
+    journal, caller = required(pipeline.journal()), run.how.caller
     known = shown(pipeline, body, run)
     until = journal.time.now() + LASTS
     expires_at = until if run.invocation.not_after is None else min(until, run.invocation.not_after)
@@ -152,7 +152,7 @@ def shown(pipeline: Pipe, body: Mapping[str, Any], run: Run, known: Mapping[str,
     named = named_files(body.get("inputs"))
     facts = {
         **_facts(journal, run.plan, known),
-        "files": files.digests(pipeline.workspace, run.caller.owner, sorted(named)) if named else {},
+        "files": files.digests(pipeline.workspace, run.how.caller.owner, sorted(named)) if named else {},
     }
     return {**facts, "digest": journal.fingerprint({**facts, "invocation": body})}
 
@@ -196,23 +196,23 @@ def require_approved(pipeline: Pipe, given: Any, run: Run) -> None:
     :raises Cancelled: if nobody has approved it, or it is another one now.
     :raises InDoubt: likewise, if it was delivered before.
     """
-    known = None if run.claimed is None else run.claimed.approval
+    known = None if run.how.claimed is None else run.how.claimed.approval
     if known is None:
         raise approval_required(run.terms.asks or "", "it was queued before that rule: invoke it again")
     found = changed(known, shown(pipeline, given, run, known))
     if found is not None:
         raise cancelled(run, f"{found} has changed since it was approved", "Call again to ask once more.")
     journal = required(pipeline.journal())
-    if not rows_of(journal).is_approved(run.meta.invocation_id, known["digest"]):
+    if not rows_of(journal).is_approved(run.how.meta.invocation_id, known["digest"]):
         raise cancelled(run, "nobody has approved it, or its approval was changed in the database")
-    if (reason := unusable(audit_of(journal, pipeline.dependencies.clock), run.meta.invocation_id)) is not None:
+    if (reason := unusable(audit_of(journal, pipeline.dependencies.clock), run.how.meta.invocation_id)) is not None:
         raise cancelled(run, reason, "Run 'jackfield audit verify', and find out who else writes to the database.")
 
 
 def cancelled(run: Run, reason: str, hint: str | None = None, details: Iterable[Detail] = ()) -> JackfieldError:
     """Return the error of a call that is not made as it was approved, for a ``reason``: nothing was sent, unless a process that was lost
     has begun it before."""
-    if run.claimed is not None and run.claimed.delivery > 1:
+    if run.how.claimed is not None and run.how.claimed.delivery > 1:
         return InDoubt(f"{reason}; a process that was lost may have sent it before", details=details, hint=NextStep("in_doubt"))
     return Cancelled(f"{reason}; nothing was sent", details=details, hint=hint)
 
@@ -223,7 +223,7 @@ async def frees_key(journal: Journal, entry: Entry, run: Run) -> bool:
 
     Return whether it was ended.
     """
-    return bool(await run.waiter.ask(partial(_freed, journal, entry, run)))
+    return bool(await run.how.waiter.ask(partial(_freed, journal, entry, run)))
 
 
 def _freed(journal: Journal, entry: Entry, run: Run) -> bool:
@@ -238,7 +238,7 @@ def _freed(journal: Journal, entry: Entry, run: Run) -> bool:
         stored = journal.opened_inputs(entry.id, row.inputs)
     except Internal:  # somebody has changed it in the database
         stored = {}
-    if stored and (stored.get("caller"), stored.get("token")) != (run.caller.name, run.caller.token):
+    if stored and (stored.get("caller"), stored.get("token")) != (run.how.caller.name, run.how.caller.token):
         return False  # another one's connection may be another one: he ends nobody's call
     known = stored.get("approval") or {}
     found = changed(known, _facts(journal, run.plan, known))
@@ -270,7 +270,7 @@ async def waiting_twin(journal: Journal, twin: str, run: Run) -> Result | None:
             return None
         return unended(Meta(entry.id, entry.connector, entry.connector_version, entry.action, twin_of=entry.id), entry)
 
-    found: Result | None = await run.waiter.ask(step)
+    found: Result | None = await run.how.waiter.ask(step)
     if found is not None and run.record is not None:
         run.record.leave()  # type: ignore[attr-defined]  # the journal's own
     return found

@@ -16,7 +16,7 @@ from jackfield.kernel.errors import Detail, Internal, InvalidInvocation, Jackfie
 from jackfield.kernel.frames import bordered
 from jackfield.kernel.hints import NextStep
 from jackfield.kernel.stored_values import is_storable
-from jackfield.pipe.run import Run
+from jackfield.pipe.how import How
 from jackfield.pipe.unstored import required
 from jackfield.pipe.waiter import run_in_thread
 from jackfield_store.access import Audit
@@ -30,7 +30,9 @@ from jackfield_store.recording.single_use import audit_of, was_decided
 if TYPE_CHECKING:
     from jackfield.callers import Authorizer
     from jackfield.callers.actor import Actor
+    from jackfield.invocation import Invocation
     from jackfield.pipe.invoke import Pipeline
+    from jackfield.pipe.run import Run
     from jackfield_store.database import Row, Transaction
     from jackfield_store.journal import Journal
     from jackfield_store.resources.storage import Storage
@@ -136,7 +138,7 @@ class Approvals:
         if (reason := self._spoiled(row, stored, known)) is not None:
             self._end(row, "cancelled", reason)
             raise ApprovalSpoiled(reason)
-        invocation, now = self._pipeline.plans.parsed(stored["invocation"], self._run(stored), is_read=True), journal.time.now()
+        invocation, now = self._parsed(stored), journal.time.now()
         if now >= min(row.expires_at, known["expiresAt"]):
             raise self._closed(self._find_row(identifier))
         approving = rows_of(journal).approving(
@@ -300,25 +302,35 @@ class Approvals:
         self._end(row, "cancelled", end)
         return rows_of(self._journal).find(row.id) or row
 
-    def _run(self, stored: Mapping[str, Any]) -> Run:
-        """Return a run of the call as its caller, with the present rights."""
-        return Run(self._pipeline.in_thread, None, self._pipeline.access.queued_by(stored), wait=False)
+    def _how(self, stored: Mapping[str, Any]) -> How:
+        """Return how the call is looked at: as its caller, with the present rights."""
+        return How(self._pipeline.in_thread, self._pipeline.access.queued_by(stored))
+
+    def _parsed(self, stored: Mapping[str, Any]) -> Invocation:
+        async def work(run: Run) -> Invocation:
+            return self._pipeline.plans.parsed(stored["invocation"], run, is_read=True)
+
+        return run_in_thread(self._pipeline.step(self._how(stored), work))
 
     def _spoiled(self, row: Row, stored: Mapping[str, Any], known: Mapping[str, Any]) -> str | None:
         """Return why the call may not be made any more as it was shown; None if it may."""
         if (renamed := self._renamed(row, stored)) is not None:
             return renamed
-        pipeline, run = self._pipeline, self._run(stored)
-        invocation = pipeline.plans.parsed(stored["invocation"], run, is_read=True)
-        run.deadline = Deadline.after(invocation.timeout_seconds, pipeline.dependencies.clock)
-        try:
-            run_in_thread(pipeline.plans.found_anew(invocation, run))
-        except JackfieldError as error:
-            if error.retryable:
-                raise
-            return error.message
-        different = changed(known, shown(pipeline, stored["invocation"], run, known))
-        return None if different is None else f"{different} has changed since it was asked for"
+        pipeline = self._pipeline
+
+        async def work(run: Run) -> str | None:
+            invocation = pipeline.plans.parsed(stored["invocation"], run, is_read=True)
+            run.how.deadline = Deadline.after(invocation.timeout_seconds, pipeline.dependencies.clock)
+            try:
+                await pipeline.plans.found_anew(invocation, run)
+            except JackfieldError as error:
+                if error.retryable:
+                    raise
+                return error.message
+            different = changed(known, shown(pipeline, stored["invocation"], run, known))
+            return None if different is None else f"{different} has changed since it was asked for"
+
+        return run_in_thread(pipeline.step(self._how(stored), work))
 
     def _renamed(self, row: Row, stored: Mapping[str, Any]) -> str | None:
         """Return that the call's connection was renamed, with the new name if the caller may see calls over it; None if it was not."""

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 async def drafted(invocation: Invocation, run: Run, journal: Journal, dependencies: Dependencies) -> Record:
     """Draft the journal's entry of a call."""
-    fingerprint, compares = None if run.claimed is None else run.claimed.fingerprint, None
+    fingerprint, compares = None if run.how.claimed is None else run.how.claimed.fingerprint, None
     if fingerprint is None and invocation.idempotency_key is not None:
-        compares = await compared(run.waiter, invocation, dependencies.files, dependencies.workspace, run.caller.owner, run.given)
+        compares = await compared(run.how.waiter, invocation, dependencies.files, dependencies.workspace, run.how.caller.owner, run.given)
         fingerprint = _fingerprinted(journal, compares)
-    draft = draft_of(invocation, run.meta, fingerprint, run.caller.name, journal.time.stamp())
+    draft = draft_of(invocation, run.how.meta, fingerprint, run.how.caller.name, journal.time.stamp())
     record = Record(journal, draft, run, dependencies.clock)
     if compares is not None:
         record.fingerprints = partial(_fingerprint_again, journal, compares, draft)

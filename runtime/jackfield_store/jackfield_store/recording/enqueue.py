@@ -19,8 +19,7 @@ from jackfield.pipe import endings
 from jackfield.pipe.call_rules import refuse_job_timeout, refuse_part
 from jackfield.pipe.check import checked
 from jackfield.pipe.filling import kept, reserve, stow
-from jackfield.pipe.masking import masked_error
-from jackfield.pipe.run import Run
+from jackfield.pipe.how import How
 from jackfield.pipe.settle import failed
 from jackfield.pipe.unstored import required
 from jackfield.pipe.waiter import run_in_thread
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from jackfield.invocation.entry import Draft
     from jackfield.pipe.plan import Plan
     from jackfield.pipe.recording import OnQueued, Pipe, RawInvocation
+    from jackfield.pipe.run import Run
     from jackfield.pipe.waiter import Waiter
     from jackfield_store.database import Transaction
     from jackfield_store.journal import Journal
@@ -66,7 +66,7 @@ async def enqueue(pipeline: Pipe, given: RawInvocation, run: Run, on_queued: OnQ
         replayed = await queued_once(found, run.terms.limits.get(limit_of(found.draft)))
     if replayed is not None:
         return await _replayed(pipeline, run, replayed)
-    return run.meta.invocation_id if found.draft.approval is None else waiting(pipeline, found.draft.id)
+    return run.how.meta.invocation_id if found.draft.approval is None else waiting(pipeline, found.draft.id)
 
 
 async def _replayed(pipeline: Pipe, run: Run, result: Result) -> Result:
@@ -93,8 +93,8 @@ async def asked(pipeline: Pipe, given: RawInvocation, run: Run) -> Result | None
     :raises ApprovalRequired: if it cannot wait.
     :raises Cancelled: if it is not what was approved any more.
     """
-    if run.claimed is not None:
-        await run.waiter.ask(partial(require_approved, pipeline, given, run))
+    if run.how.claimed is not None:
+        await run.how.waiter.ask(partial(require_approved, pipeline, given, run))
         return None
     record: Record = run.record  # type: ignore[assignment]  # without a journal, another recording has refused
     refuse_unfit(pipeline, run)
@@ -109,7 +109,7 @@ async def asked(pipeline: Pipe, given: RawInvocation, run: Run) -> Result | None
 
 def of_approved(run: Run, error: Exception) -> Exception:
     """Return the error that ends a call that was approved and may not be made any more: it was cancelled, and for what reason."""
-    approved = run.claimed is not None and run.claimed.approval is not None
+    approved = run.how.claimed is not None and run.how.claimed.approval is not None
     if not approved or run.attempts is not None or not isinstance(error, JackfieldError) or error.retryable:
         return error
     if isinstance(error, Cancelled | InDoubt):
@@ -139,7 +139,7 @@ async def _prepared(
     """
     journal = required(pipeline.journal())
     body = pipeline.plans.read(given, run)
-    invocation, meta = pipeline.plans.parsed(body, run, is_read=True), run.meta
+    invocation, meta = pipeline.plans.parsed(body, run, is_read=True), run.how.meta
     if isinstance(invocation.connection, Mapping):
         raise InvalidInvocation(
             "1 member of the invocation is not valid",
@@ -148,8 +148,8 @@ async def _prepared(
         )
     refuse_part(invocation)
     meta.connector, meta.action = invocation.connector, invocation.action
-    run.deadline = Deadline.after(invocation.timeout_seconds, pipeline.dependencies.clock, run.arrived)
-    with within(run.deadline.remaining()):
+    run.how.deadline = Deadline.after(invocation.timeout_seconds, pipeline.dependencies.clock, run.how.arrived)
+    with within(run.how.deadline.remaining()):
         record: Record = await drafted(invocation, run, journal, pipeline.dependencies)
         run.record = record
         await pipeline.plans.find(invocation, run)
@@ -171,7 +171,7 @@ async def put_by(pipeline: Pipe, body: Any, run: Run, record: Record) -> None:
 
     :raises JackfieldError: if it is refused.
     """
-    journal, files, workspace, caller = required(pipeline.journal()), pipeline.dependencies.files, pipeline.workspace, run.caller
+    journal, files, workspace, caller = required(pipeline.journal()), pipeline.dependencies.files, pipeline.workspace, run.how.caller
     plan: Plan = run.plan  # type: ignore[assignment]  # ``Plans.find`` has set it
     _refuse_credentials(plan)
     if run.invocation.job_timeout_seconds is not None:
@@ -180,25 +180,25 @@ async def put_by(pipeline: Pipe, body: Any, run: Run, record: Record) -> None:
     inputs, place = _own_form(plan, run.inputs) if WHOLE_BODY in run.inputs else (run.inputs, nullcontext())
     with place:
         if run.given:
-            inputs = run.inputs = await kept(run.waiter, inputs, schema, files, workspace, caller.name, run.given)
+            inputs = run.inputs = await kept(run.how.waiter, inputs, schema, files, workspace, caller.name, run.given)
             body = {**body, "inputs": inputs}
-        judged, named = await reserve(run.waiter, inputs, schema, files, workspace, caller.owner)
+        judged, named = await reserve(run.how.waiter, inputs, schema, files, workspace, caller.owner)
         try:
             effective = checked(plan, judged)
         except InvalidInput as error:
-            if not await plan.filled_by_host(error.details, pipeline.catalog, run.waiter):
+            if not await plan.filled_by_host(error.details, pipeline.catalog, run.how.waiter):
                 raise
             effective = checked(plan, judged)
-    body, stored = await stow(run.waiter, body, run.inputs, schema, files, workspace, caller.name)
-    held = holding(workspace, {*named, *stored}, run.meta.invocation_id)
+    body, stored = await stow(run.how.waiter, body, run.inputs, schema, files, workspace, caller.name)
+    held = holding(workspace, {*named, *stored}, run.how.meta.invocation_id)
     request = {"invocation": dict(body), "fingerprint": record.draft.fingerprint, **connection_id(plan), **caller.to_json()}
     if run.terms.asks is not None and not run.invocation.dry_run:
-        wanted, known = await run.waiter.ask(partial(approval_of, pipeline, body, run))
+        wanted, known = await run.how.waiter.ask(partial(approval_of, pipeline, body, run))
         request["approval"] = {**known, "shown": displayed(run, wanted, effective, body["inputs"] if stored else inputs)}
         wanted = sealed_about(journal, record.draft, wanted, request["approval"])
         record.draft.approval, record.draft.not_after = wanted, wanted.expires_at
         held = partial(_both, held, partial(ask, record.draft, workspace))
-    record.keep(journal.sealed_inputs(run.meta.invocation_id, request))
+    record.keep(journal.sealed_inputs(run.how.meta.invocation_id, request))
     record.queue_with(held)
 
 
@@ -260,13 +260,19 @@ def _seen(pipeline: Pipe, item: Record | Result, outcome: Enqueued | Result) -> 
 
 
 def _admitted(pipeline: Pipe, given: RawInvocation, caller: Caller, waiter: Waiter) -> Record | Result:
-    run = Run(waiter, None, caller, wait=False)
-    found = attempt(run_in_thread, _prepared(pipeline, given, run))
-    if not isinstance(found, Raised):
-        return found
-    if isinstance(found.error, JackfieldError):
-        return failed(run.ended(), masked_error(found.error, run.redactor))
-    return endings.unexpected(run, found.error, pipeline.workspace)  # a value of the host's own class, most likely
+    async def work(run: Run) -> Record | Result:
+        found = attempt(run_in_thread, _prepared(pipeline, given, run))
+        if not isinstance(found, Raised):
+            return found
+        if isinstance(found.error, JackfieldError):
+            raise found.error
+        return endings.unexpected(run, found.error, pipeline.workspace)  # a value of the host's own class, most likely
+
+    how = How(waiter, caller)
+    try:
+        return run_in_thread(pipeline.step(how, work))
+    except JackfieldError as error:
+        return failed(how.ended(), error)
 
 
 def _queued(pipeline: Pipe, records: Sequence[Record], most: Mapping[str, float]) -> frozenset[str] | JackfieldError:

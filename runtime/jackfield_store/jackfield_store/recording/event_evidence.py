@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.callers import LIBRARY
 from jackfield.kernel.errors import InvalidOutput
-from jackfield.pipe.run import Run
+from jackfield.pipe.how import How
 from jackfield.pipe.settle import check_output
 from jackfield.pipe.waiter import run_in_thread
 from jackfield_store.journal.marks import connection_facts, digest_of, kept_events
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from jackfield.invocation.entry import Entry
     from jackfield.pipe.plan import Plan
     from jackfield.pipe.recording import Pipe
+    from jackfield.pipe.run import Run
     from jackfield_store.journal import Journal
     from jackfield_store.journal.doubts import Doubt, Doubts
 
@@ -67,15 +68,19 @@ def made_known(journal: Journal, doubts: Doubts, doubt: Doubt, now: float) -> Do
 async def plan_of(pipeline: Pipe, entry: Entry, facts: Mapping[str, Any]) -> Plan:
     """Return the plan of a call that was made, with its action's code. Its connection, as the ``facts`` of its doubt have it, may have
     another name by now."""
-    run = Run(pipeline.in_thread, None, LIBRARY, wait=False)
     connection = {} if entry.connection is None else {"connection": entry.connection}
     given = {"connector": entry.connector, "action": entry.action, "inputs": {}, **connection}
     stored = {"invocation": given, "connectionId": (facts.get("connection") or {}).get("id")}
-    present = await run.waiter.ask(lambda: pipeline.known.followed(stored))
-    plan = await pipeline.plans.find(pipeline.plans.parsed(present, run), run)
-    if not plan.is_loaded:
-        await plan.load(pipeline.catalog, run.waiter)
-    return plan
+    how = How(pipeline.in_thread, LIBRARY)
+
+    async def work(run: Run) -> Plan:
+        present = await how.waiter.ask(lambda: pipeline.known.followed(stored))
+        plan = await pipeline.plans.find(pipeline.plans.parsed(present, run), run)
+        if not plan.is_loaded:
+            await plan.load(pipeline.catalog, how.waiter)
+        return plan
+
+    return await pipeline.step(how, work)
 
 
 class ToldEvents:

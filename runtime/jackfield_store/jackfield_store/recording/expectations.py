@@ -169,7 +169,7 @@ def expected(
         _LOG.warning("the invocation %s is not looked for if it ends in doubt: that would need more than %d bytes", draft.id, MOST)
         return None
     if is_given:
-        facts["caller"] = run.caller.to_json()
+        facts["caller"] = run.how.caller.to_json()
     return Expectation(journal, run, draft, lambda: facts, is_kept=is_kept)
 
 

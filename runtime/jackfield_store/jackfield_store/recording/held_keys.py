@@ -45,7 +45,7 @@ async def result_of_holder(claimant: Claimant, approvals: Callable[[], Any], *, 
     """
     run, pause = claimant.run, FIRST_LOOK
     while True:
-        entry: Entry | None = await run.waiter.ask(claimant.holder)
+        entry: Entry | None = await run.how.waiter.ask(claimant.holder)
         if entry is None:
             return None
         if not entry.is_open:
@@ -63,5 +63,5 @@ async def result_of_holder(claimant: Claimant, approvals: Callable[[], Any], *, 
                 hint=NextStep("wait"),
                 retry_after=1.0,
             )
-        await run.waiter.pause(min(pause, left))
+        await run.how.waiter.pause(min(pause, left))
         pause = min(LONGEST_LOOK, pause * 2)

@@ -33,8 +33,8 @@ from jackfield.pacing.turn import PostponedError
 from jackfield.pipe import endings
 from jackfield.pipe.attempts import Attempts
 from jackfield.pipe.errors_map import in_doubt
+from jackfield.pipe.how import Follow, How
 from jackfield.pipe.job_steps import LEAST, MOST, SOONEST, abandoned, bounded, followed_here, step, still
-from jackfield.pipe.run import Run
 from jackfield.pipe.settle import recorded, settled
 from jackfield.pipe.unstored import required
 from jackfield.pipe.waiter import run_in_thread
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from jackfield.invocation.entry import Entry
     from jackfield.pipe.plan import Plan
     from jackfield.pipe.recording import Pipe
-    from jackfield.pipe.run import Follow
+    from jackfield.pipe.run import Run
     from jackfield.pipe.waiter import Waiter
     from jackfield_store.database import Transaction
     from jackfield_store.journal import Journal
@@ -73,28 +73,28 @@ async def followed(pipeline: Pipe, attempts: Attempts, handle: Mapping[str, Any]
 
     :raises JackfieldError: if the handle can be stored nowhere and the job has not ended in time; a ``write`` is in doubt then.
     """
-    run = attempts.run
+    run, how = attempts.run, attempts.run.how
     if run.record is None or run.inline is not None:
         return await followed_here(attempts, handle)
     invocation, plan = run.invocation, attempts.plan
     remembered = {"invocation": _remembered(invocation, plan, attempts.inputs), **connection_id(plan)}
     job = {"handle": handle, **remembered, "attempts": attempts.count}
-    files = holding(pipeline.workspace, named_files(handle), run.meta.invocation_id)
+    files = holding(pipeline.workspace, named_files(handle), how.meta.invocation_id)
     try:
         stored = await run.record.store_job(job, invocation.job_timeout_seconds or DEFAULT_JOB_TIMEOUT, files)
     except JackfieldError as error:
         raise await abandoned(attempts, handle, f"its handle could not be recorded: {error.message}") from None
     if not stored:
         raise await abandoned(attempts, handle, "another process took the invocation over while it started")
-    if run.claimed is not None:
+    if how.claimed is not None:
         return _running(pipeline, run.ended(), None)
     while True:
         try:
-            return await awaited(pipeline, run.meta.invocation_id, run.waiter, run.deadline.remaining(), run.cancelled, run.follow)
+            return await awaited(pipeline, how.meta.invocation_id, how.waiter, how.deadline.remaining(), how.cancelled, how.follow)
         except Unavailable:  # the job is stored, and goes on: it has not failed
-            if run.deadline.remaining() <= _LOOK:
+            if how.deadline.remaining() <= _LOOK:
                 return _running(pipeline, run.ended(), None)
-        await run.waiter.pause(_LOOK, run.cancelled)
+        await how.waiter.pause(_LOOK, how.cancelled)
 
 
 def connection_id(plan: Plan) -> dict[str, str]:
@@ -189,7 +189,11 @@ async def polled(pipeline: Pipe, claimed: ClaimedJob, waiter: Waiter, seconds: f
 
     Return the Result if the job has ended; else it waits for its next poll. This takes its ``timeoutSeconds``, at most ``seconds``.
     """
-    journal, run = required(pipeline.journal()), Run(waiter, None, LIBRARY, wait=False, claimed=claimed)
+    return await pipeline.step(How(waiter, LIBRARY, claimed=claimed), partial(_polled, pipeline, claimed, seconds))
+
+
+async def _polled(pipeline: Pipe, claimed: ClaimedJob, seconds: float, run: Run) -> Result | None:
+    journal, waiter = required(pipeline.journal()), run.how.waiter
     found, run.conceals = None, pipeline.policies.is_on
     journal.tasks[claimed.id] = 0
     try:
@@ -281,16 +285,16 @@ class _Poll:
         """Ask the provider; return the progress, or the Result of a success."""
         run, pipeline, journal = self.run, self.pipeline, self.journal
         stored = journal.opened_inputs(self.claimed.id, self.claimed.sealed, "job")
-        self.handle, run.claimed = stored["handle"], self.claimed.of(stored)
-        run.caller, self.asker = replace(run.caller, name=stored["caller"]), _caller_of(stored)
-        run.meta.connector, run.meta.action = self.entry.connector, self.entry.action
-        invocation = pipeline.plans.parsed(await run.waiter.ask(lambda: pipeline.known.followed(stored)), run)
+        self.handle, run.how.claimed = stored["handle"], self.claimed.of(stored)
+        run.how.caller, self.asker = replace(run.how.caller, name=stored["caller"]), _caller_of(stored)
+        run.how.meta.connector, run.how.meta.action = self.entry.connector, self.entry.action
+        invocation = pipeline.plans.parsed(await run.how.waiter.ask(lambda: pipeline.known.followed(stored)), run)
         seconds = min(invocation.timeout_seconds, self.seconds)
-        run.deadline = Deadline.after(seconds, pipeline.dependencies.clock)
+        run.how.deadline = Deadline.after(seconds, pipeline.dependencies.clock)
         with within(seconds):
             plan = await pipeline.plans.find(invocation, run)
             if not plan.is_loaded:
-                await plan.load(pipeline.catalog, run.waiter)
+                await plan.load(pipeline.catalog, run.how.waiter)
             steps = plan.code.job
             if steps is None:
                 raise UnknownAction(f"'{plan.code.key}' is no job any more")
@@ -335,7 +339,7 @@ class _Poll:
         plan, steps = self.plan, None if self.plan is None else self.plan.code.job
         if plan is None or steps is None or not steps.cancels_late:
             return
-        self.run.deadline = Deadline.after(_LAST, self.pipeline.dependencies.clock)
+        self.run.how.deadline = Deadline.after(_LAST, self.pipeline.dependencies.clock)
         with suppress(JobFailed), within(_LAST):
             await self._cancel(plan, steps.cancel)
 

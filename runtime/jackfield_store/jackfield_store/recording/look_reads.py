@@ -13,9 +13,8 @@ from jackfield.kernel.errors import ApprovalRequired, JackfieldError, NotAllowed
 from jackfield.pipe.attempts import Attempts
 from jackfield.pipe.call_rules import NEEDS_APPROVAL
 from jackfield.pipe.check import filled_inputs, typed_inputs
-from jackfield.pipe.masking import masked_error
+from jackfield.pipe.how import How
 from jackfield.pipe.policy_steps import Step
-from jackfield.pipe.run import Run
 from jackfield.pipe.waiter import run_in_thread
 from jackfield.redaction.marks import masked
 from jackfield_store.recording.answer_signs import strays
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from jackfield.callers import Caller
     from jackfield.pipe.plan import Plan
     from jackfield.pipe.recording import Pipe
+    from jackfield.pipe.run import Run
     from jackfield.wire.exchanges import Exchange
     from jackfield_store.journal import Journal
     from jackfield_store.journal.doubts import Doubt
@@ -106,15 +106,15 @@ class LookReads:
         return self._pipeline.access.queued_by(stored)
 
     async def _read(self, given: Mapping[str, Any], most: int, needs: Mapping[str, tuple[str, ...]]) -> list[Mapping[str, Any]]:
-        run = Run(self._pipeline.in_thread, None, self._caller, wait=False)
-        run.tries = min(2, most)  # a log has its own pace
-        run.deadline = self._deadline
-        try:
-            run.deadline.check()
-            with within(run.deadline.remaining()):
+        how = How(self._pipeline.in_thread, self._caller)
+        how.deadline, how.tries = self._deadline, min(2, most)  # a log has its own pace
+
+        async def work(run: Run) -> list[Mapping[str, Any]]:
+            how.deadline.check()
+            with within(how.deadline.remaining()):
                 return await _pages(await self._allowed(run, given, needs), most)
-        except JackfieldError as error:
-            raise masked_error(error, run.redactor) from None
+
+        return await self._pipeline.step(how, work)
 
     async def _allowed(self, run: Run, given: Mapping[str, Any], needs: Mapping[str, tuple[str, ...]]) -> Attempts:
         """Return the attempts of a read, once the rules and policies allow it."""
@@ -122,14 +122,14 @@ class LookReads:
         connection = self._doubt.facts["connection"]
         over = {} if connection is None else {"connection": connection["name"]}
         stored = {"invocation": {**given, **over}, "connectionId": (connection or {}).get("id")}
-        present = await run.waiter.ask(lambda: pipeline.known.followed(stored))
+        present = await run.how.waiter.ask(lambda: pipeline.known.followed(stored))
         plan = await pipeline.plans.find(pipeline.plans.parsed(present, run), run)
         if run.terms.asks is not None:
             raise ApprovalRequired(NEEDS_APPROVAL)
         self._require_same(plan)
         inputs = await filled_inputs(plan, run, dependencies, pipeline.catalog)
         if not plan.is_loaded:
-            await plan.load(pipeline.catalog, run.waiter)
+            await plan.load(pipeline.catalog, run.how.waiter)
         values, inputs = await typed_inputs(plan, inputs, run, dependencies)
         target = plan.target
         if pipeline.policies.must_judge:

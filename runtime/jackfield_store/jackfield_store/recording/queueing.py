@@ -36,13 +36,13 @@ async def queued(record: Record, most: float | None = None) -> Result | None:
     """
     journal, draft, run, replay = record.journal, record.draft, record.run, record.replay
     unknown: CommitUnknown | None = None
-    until = run.deadline.clock.monotonic() + min(_OUTCOME_WAIT, run.deadline.remaining())
+    until = run.how.deadline.clock.monotonic() + min(_OUTCOME_WAIT, run.how.deadline.remaining())
     while True:
         try:
-            if unknown is not None and await run.waiter.ask(lambda: journal.has(draft.id)):
+            if unknown is not None and await run.how.waiter.ask(lambda: journal.has(draft.id)):
                 return None
             try:
-                await run.waiter.record(journal.database, journal.queueing(draft, most))
+                await run.how.waiter.record(journal.database, journal.queueing(draft, most))
             except UniqueViolation:
                 found = await _before(journal, draft, run, replay, may_be_ours=unknown is not None)
                 if found is not None:
@@ -54,15 +54,15 @@ async def queued(record: Record, most: float | None = None) -> Result | None:
                 raise
         else:
             return None
-        if run.deadline.clock.monotonic() > until:
+        if run.how.deadline.clock.monotonic() > until:
             raise unknown.of_queued(draft.id, keyed=draft.idempotency_key is not None)
-        await run.waiter.pause(LONGEST_LOOK)  # then the same entry again: its id tells whether it is there
+        await run.how.waiter.pause(LONGEST_LOOK)  # then the same entry again: its id tells whether it is there
 
 
 async def _before(journal: Journal, draft: Draft, run: Run, replay: Replay, *, may_be_ours: bool) -> Result | Literal[False] | None:
     """Return the Result to replay if another caller's entry is in the way, and None if that is gone. False means that it is this entry,
     whose commit was unknown but had taken effect."""
-    if may_be_ours and (await run.waiter.ask(lambda: journal.has(draft.id))):
+    if may_be_ours and (await run.how.waiter.ask(lambda: journal.has(draft.id))):
         return False
     if draft.approval is not None and draft.approval.twin is not None:
         found: Result | None = await waiting_twin(journal, draft.approval.twin, run)

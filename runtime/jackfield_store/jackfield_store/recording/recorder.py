@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from jackfield.invocation.claimed import ClaimedJob
     from jackfield.invocation.entry import Draft, Entry
     from jackfield.pipe.evidence import Dependencies
+    from jackfield.pipe.how import Follow
     from jackfield.pipe.recording import OnQueued, Pipe, RawInvocation
-    from jackfield.pipe.run import Follow, Run
+    from jackfield.pipe.run import Run
     from jackfield.pipe.waiter import Waiter
     from jackfield_store.journal import Journal
     from jackfield_store.recording.record import Record

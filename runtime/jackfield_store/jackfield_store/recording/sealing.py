@@ -23,9 +23,9 @@ def sealed_exchanges(run: Run, result: Result, journal: Journal) -> bytes | None
 
     found = attempt(exchanges_of, run, result)
     if isinstance(found, Raised):
-        _LOG.error("the exchanges of the invocation %s could not be kept: %s", run.meta.invocation_id, type(found.error).__name__)
+        _LOG.error("the exchanges of the invocation %s could not be kept: %s", run.how.meta.invocation_id, type(found.error).__name__)
         return None
-    return None if found is None else journal.sealed_inputs(run.meta.invocation_id, found, "exchanges")
+    return None if found is None else journal.sealed_inputs(run.how.meta.invocation_id, found, "exchanges")
 
 
 def marker_of(journal: Journal, identifier: str, delivery: int, attempt: int) -> str:

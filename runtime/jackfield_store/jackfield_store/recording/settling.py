@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 
     from jackfield.invocation import Meta
     from jackfield.invocation.entry import Entry
+    from jackfield.pipe.how import Follow
     from jackfield.pipe.recording import Pipe
-    from jackfield.pipe.run import Follow, Run
+    from jackfield.pipe.run import Run
     from jackfield.pipe.waiter import Waiter
     from jackfield_store.journal import Journal
     from jackfield_store.journal.doubts import Doubt
@@ -48,7 +49,7 @@ async def settled(pipeline: Pipe, run: Run, result: Result) -> Result:
 
     A worker waits for nobody: its process looks for all doubts.
     """
-    if run.claimed is not None:
+    if run.how.claimed is not None:
         return result
     with suppress(JackfieldError):
         if result.meta.replayed or result.meta.twin_of is not None:
@@ -56,21 +57,21 @@ async def settled(pipeline: Pipe, run: Run, result: Result) -> Result:
         if run.invocation.on_doubt == "settle":
             result = await _looked(pipeline, run, result)
         if result.status == "in_doubt" and run.record is not None and run.record.marking is not None:
-            return await run.waiter.ask(partial(_told, pipeline, result, run.terms.settle))
+            return await run.how.waiter.ask(partial(_told, pipeline, result, run.terms.settle))
     return result
 
 
 async def _looked(pipeline: Pipe, run: Run, result: Result) -> Result:
-    journal, identifier, waiter = required(pipeline.journal()), run.meta.invocation_id, run.waiter
+    journal, identifier, waiter = required(pipeline.journal()), run.how.meta.invocation_id, run.how.waiter
     doubts = _doubts(pipeline, journal)
-    while not run.cancelled.is_set():
+    while not run.how.cancelled.is_set():
         doubt = await waiter.ask(partial(doubts.find, identifier))
         due = None if doubt is None else next_look(doubt, _SOON)
         seconds = _NEVER if due is None else due - doubts.time.now()
-        left, waits = run.deadline.remaining(), doubt is not None and waits_for_events(doubt)
+        left, waits = run.how.deadline.remaining(), doubt is not None and waits_for_events(doubt)
         if doubt is None or left <= 0 or (seconds >= left and not waits):
             break
-        await waiter.pause(max(0.0, min(seconds, left, _PAUSE) if waits else seconds), run.cancelled)
+        await waiter.pause(max(0.0, min(seconds, left, _PAUSE) if waits else seconds), run.how.cancelled)
         if seconds <= _PAUSE or not waits:
             with suppress(OvertakenError):  # the loop of a process looks at this moment
                 await waiter.call(partial(look, pipeline, journal, doubt, settle=run.terms.settle, absent=False))
@@ -82,10 +83,10 @@ async def _looked(pipeline: Pipe, run: Run, result: Result) -> Result:
 
 async def _held(pipeline: Pipe, run: Run, result: Result) -> Result:
     """Return the Result of an earlier call that holds the key, or was joined, after the time for which the caller waits for such calls."""
-    journal, waiter = required(pipeline.journal()), run.waiter
+    journal, waiter = required(pipeline.journal()), run.how.waiter
     if run.record is not None:
         left = partial(getattr, run.record, "wait_left")
-        entry = await watched(pipeline, journal, result.meta.invocation_id, waiter, left, run.cancelled)
+        entry = await watched(pipeline, journal, result.meta.invocation_id, waiter, left, run.how.cancelled)
         if entry is not None and entry.status != "in_doubt":
             found = replay_of(entry, is_twin=result.meta.twin_of is not None)
             return await pipeline.policies.judged(run, found)

@@ -32,7 +32,7 @@ _FREE = "UPDATE invocations SET twin = NULL WHERE workspace = :workspace AND id 
 def twin_digest(journal: Journal, run: Run, inputs: Mapping[str, Any]) -> str | None:
     """Compute the keyed digest that equal writes share: of the same caller, the same version of connector and connection, with the same
     inputs. None for a caller behind whom many may stand."""
-    plan, caller = run.plan, run.caller.identity
+    plan, caller = run.plan, run.how.caller.identity
     if plan is None or caller is None:
         return None
     target = plan.target
@@ -55,10 +55,10 @@ async def joined(journal: Journal, draft: Draft, run: Run) -> Entry | None:
         draft.twin = None
         return None
     pause = FIRST_LOOK
-    while (entry := await run.waiter.ask(partial(_twin_of, journal, draft))) is not None and entry.is_open:
-        if run.cancelled.is_set():
+    while (entry := await run.how.waiter.ask(partial(_twin_of, journal, draft))) is not None and entry.is_open:
+        if run.how.cancelled.is_set():
             raise Cancelled("cancelled while an equal call ran; nothing was sent by this one")
-        left = run.deadline.remaining()
+        left = run.how.deadline.remaining()
         if left <= pause:
             raise IdempotencyConflict(
                 f"an equal write of this caller is still running, as invocation {entry.id}",
@@ -66,7 +66,7 @@ async def joined(journal: Journal, draft: Draft, run: Run) -> Entry | None:
                 hint=NextStep("twin", id=entry.id),
                 retry_after=1.0,
             )
-        await run.waiter.pause(pause, run.cancelled)
+        await run.how.waiter.pause(pause, run.how.cancelled)
         pause = min(LONGEST_LOOK, pause * 2)
     return None if entry is None or entry.error_code == "cancelled" else entry
 
