@@ -113,7 +113,7 @@ MUTATIONS = (
     Mutation(
         "the begin comes after the first byte", "pipe/invoke.py",
         """        if (row := found.row) is not None and (result := await self._begun(checked, row)) is not None:
-            return result
+            return Ended(run, result)
         enter("run")
         if (paging := plan.code.pagination) is None:
             output = await attempts.page(attempts.values)
@@ -122,7 +122,7 @@ MUTATIONS = (
         if (paging := plan.code.pagination) is None:
             output = await attempts.page(attempts.values)
             if (row := found.row) is not None and (result := await self._begun(checked, row)) is not None:
-                return result
+                return Ended(run, result)
 """,
         _FAULTS,
     ),
@@ -198,7 +198,7 @@ MUTATIONS = (
         "a secret in the provider's words is shown", "pipe/masking.py", "(text and redactor.clean(text) for text in", "(text for text in", _PIPE,
     ),
     Mutation(
-        "secrets of an output are recorded", "pipe/settle.py", "run.recorded = recorded(result, plan, queued=run.how.claimed is not None)", "pass",
+        "secrets of an output are recorded", "pipe/settle.py", "recorded(result, plan, queued=run.how.claimed is not None)", "result",
         "tests/jackfield_store/secrets/test_secrets_outputs.py",
     ),
     Mutation(

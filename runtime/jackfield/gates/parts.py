@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 from jackfield.pipe.gate import PARTIAL, Gate, Passing
 
 if TYPE_CHECKING:
-    from jackfield.pipe.call_records import Ended
     from jackfield.pipe.plan import Plan
-    from jackfield.pipe.run import Terms
+    from jackfield.pipe.run import Ended, Terms
 
 
 class _Part(Passing):

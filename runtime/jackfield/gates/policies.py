@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from jackfield.callers import Caller
     from jackfield.connector.hooks import Plugins
     from jackfield.invocation import Result
-    from jackfield.pipe.call_records import Ended, Found
+    from jackfield.pipe.call_records import Found
     from jackfield.pipe.evidence import Dependencies
     from jackfield.pipe.plan import Plan
     from jackfield.pipe.policy_steps import Step
     from jackfield.pipe.ports import Access
-    from jackfield.pipe.run import Run, Terms
+    from jackfield.pipe.run import Ended, Run, Terms
 
 _LATER = 5.0
 """Seconds after which a queued call is looked at again that no policy has decided on."""
@@ -53,9 +53,7 @@ class _Judging(Passing):
         """Withhold what they withhold."""
         if not self._was_asked:
             return ended
-        run = self.run
-        result = await self._policies.judged(run, ended.result)
-        return ended.changed(result, run.recorded)
+        return await self._policies.judged(ended)
 
 
 class Policies(Gate):
@@ -93,11 +91,12 @@ class Policies(Gate):
         """
         await self._judging().judge_call(self._plugins, run, self._dependencies)
 
-    async def judged(self, run: Run, result: Result, caller: Caller | None = None) -> Result:
-        """Return a Result, replayed ones too, without what they withhold of it. ``caller`` had asked for it, if not the run's."""
+    async def judged(self, ended: Ended, caller: Caller | None = None) -> Ended:
+        """Return an end, a replayed one too, without what they withhold of it. ``caller`` had asked for it, if not the call's."""
+        run, result = ended.run, ended.result
         if not self.is_on or (result.output is None and not _tells(run, result) and not run.returned):
-            return result
-        found: Result = await _policy().judge_output(self._plugins, run, result, self._dependencies, caller or run.how.caller)
+            return ended
+        found: Ended = await _policy().judge_output(self._plugins, ended, self._dependencies, caller or run.how.caller)
         return found
 
     def judged_choices(self, caller: Caller, about: Mapping[str, Any], fetch: Callable[[], list[dict[str, str]]]) -> list[dict[str, str]]:

@@ -13,10 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jackfield.gates.policies import Policies
-    from jackfield.invocation import Result
     from jackfield.pipe.call_records import Checked, Found
     from jackfield.pipe.plan import Plan
-    from jackfield.pipe.run import Terms
+    from jackfield.pipe.run import Ended, Terms
 
 
 def ordered(policies: Policies) -> Sequence[Gate]:
@@ -53,7 +52,7 @@ class NoApprovals(Gate):
 class _Job(Passing):
     __slots__ = ()
 
-    async def follow(self, checked: Checked, output: Any) -> Result | None:
+    async def follow(self, checked: Checked, output: Any) -> Ended | None:
         """Poll the job that has started until it ends."""
         if not isinstance(output, Handle):
             return None

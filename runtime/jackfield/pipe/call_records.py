@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from jackfield.invocation import Result
     from jackfield.kernel.secrecy import Hidden
     from jackfield.pipe.attempts import Attempts
     from jackfield.pipe.plan import Plan
@@ -34,20 +33,3 @@ class Checked:
 
     def __init__(self, found: Found, inputs: Mapping[str, Any]) -> None:
         self.run, self.found, self.row, self.inputs = found.run, found, found.row, inputs
-
-
-class Ended:
-    """End of a call: the Result that its caller is shown, and the one that is recorded."""
-
-    __slots__ = ("recorded", "result", "run")
-
-    def __init__(self, run: Run, result: Result, recorded: Result | None = None) -> None:
-        self.run, self.result, self.recorded = run, result, result if recorded is None else recorded
-
-    def shown(self, result: Result) -> Ended:
-        """Return the end of a call whose caller is shown another Result than what was recorded."""
-        return Ended(self.run, result, self.recorded)
-
-    def changed(self, result: Result, recorded: Result | None) -> Ended:
-        """Return the end of a call of which something else is recorded as well; None: the same."""
-        return Ended(self.run, result, recorded)

@@ -11,10 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from jackfield.connections.connection_lookup import Connections
-    from jackfield.invocation import Result
     from jackfield.kernel.clock import Clock
     from jackfield.pipe.attempts import Attempts
-    from jackfield.pipe.run import Run
+    from jackfield.pipe.run import Ended, Run
 
 _USED_EVERY, _EXPIRED_EVERY = 600.0, 60.0
 """Seconds within which a process notes once that a connection works, or that its credentials are refused: both may go on in turns."""
@@ -37,10 +36,10 @@ def note_expired(known: Connections, clock: Clock, run: Run, error: Exception) -
         opening.cache.cached(("expired", moment // _EXPIRED_EVERY), note)
 
 
-def settled_and_noted(known: Connections, attempts: Attempts, output: Mapping[str, Any]) -> Result:
+def settled_and_noted(known: Connections, attempts: Attempts, output: Mapping[str, Any]) -> Ended:
     """Judge and mask the output; note from time to time that a named connection works: another process may not know."""
-    result, target, opening = settled(attempts, output), attempts.plan.target, attempts.opening
+    ended, target, opening = settled(attempts, output), attempts.plan.target, attempts.opening
     if target is not None and opening is not None and target.name is not None:
         name, identifier, version = target.name, target.id, target.version
         opening.cache.cached(("used", attempts.opened_at // _USED_EVERY), lambda: known.note_used(name, identifier, version))
-    return result
+    return ended

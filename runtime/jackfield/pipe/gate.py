@@ -13,9 +13,9 @@ from jackfield.pipe.points import POINTS, Points
 
 if TYPE_CHECKING:
     from jackfield.invocation import Result
-    from jackfield.pipe.call_records import Checked, Ended, Found
+    from jackfield.pipe.call_records import Checked, Found
     from jackfield.pipe.plan import Plan
-    from jackfield.pipe.run import Run, Terms
+    from jackfield.pipe.run import Ended, Run, Terms
 
     Unit = Callable[[Any], int]
     """Statements of one transaction; returns how many rows they changed."""
@@ -73,8 +73,8 @@ class Passing:
         """Return the unit that writes the begin, with statements of rows of this call alone, for the same transaction."""
         return unit
 
-    async def follow(self, checked: Checked, output: Any) -> Result | None:
-        """Look at what an attempt has returned. A Result takes the place of settling it."""
+    async def follow(self, checked: Checked, output: Any) -> Ended | None:
+        """Look at what an attempt has returned. An end takes the place of settling it."""
 
     async def output(self, ended: Ended) -> Ended:
         """Change what is recorded and shown of a call that has ended, of which nothing is recorded yet."""

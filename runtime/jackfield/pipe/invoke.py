@@ -38,14 +38,14 @@ from jackfield.kernel.secrecy import Hidden
 from jackfield.pacing.turn import PostponedError
 from jackfield.pipe import endings
 from jackfield.pipe.attempts import Attempts
-from jackfield.pipe.call_records import Checked, Ended, Found
+from jackfield.pipe.call_records import Checked, Found
 from jackfield.pipe.call_rules import refuse_job_timeout, refuse_queue_members
 from jackfield.pipe.calls import Calls
 from jackfield.pipe.check import filled_inputs, typed_inputs
 from jackfield.pipe.connection_notes import note_expired, settled_and_noted
 from jackfield.pipe.gate import Chosen, shape_of
 from jackfield.pipe.masking import masked_error
-from jackfield.pipe.run import Run
+from jackfield.pipe.run import Ended, Run
 from jackfield.pipe.settle import rehearsed
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class Pipeline:
         try:
             ended = await self._outcome(given, run)
             if (row := run.record) is not None:
-                await row.end(ended.recorded, is_last=partial(self.calls.is_last, run))
+                await row.end(ended.recorded, ended.undecided, is_last=partial(self.calls.is_last, run))
                 ended.result.meta.warnings = (*ended.result.meta.warnings, *row.unrecorded)
         finally:
             self.calls.end(run)
@@ -146,8 +146,7 @@ class Pipeline:
         try:
             try:
                 self.calls.check()
-                result = await self._wrapped(given, run)
-                ended = await self._judged(Ended(run, result, run.recorded))
+                ended = await self._judged(await self._wrapped(given, run))
             except PostponedError:
                 is_over = True
                 raise
@@ -172,11 +171,11 @@ class Pipeline:
     def _failed(self, run: Run, error: Exception) -> Result:
         for gate in self.gates:  # also of a call that has failed before its gates were chosen
             error = gate.refuse(run, error)
-        run.recorded, result = None, endings.ended(run, error, self.workspace)
+        result = endings.ended(run, error, self.workspace)
         note_expired(self.known, self.dependencies.clock, run, error)
         return result
 
-    async def _wrapped(self, given: Hidden, run: Run) -> Result:
+    async def _wrapped(self, given: Hidden, run: Run) -> Ended:
         """Parse the call, then run it within its deadline and the wrappers of plugins."""
         invocation, meta = self.plans.parsed(given.value, run), run.how.meta
         if run.how.claimed is None and (invocation.not_before, invocation.not_after, invocation.priority) != (None, None, None):
@@ -190,7 +189,7 @@ class Pipeline:
             with Wrapping(around, lambda error: endings.log(run, error, self.workspace)):
                 return await self._called(given, run)
 
-    async def _called(self, given: Hidden, run: Run) -> Result:
+    async def _called(self, given: Hidden, run: Run) -> Ended:
         """Admit, check, open, run and settle."""
         enter, invocation = self.enter, run.invocation
         enter("admit")
@@ -201,7 +200,7 @@ class Pipeline:
         parts: Sequence[Passing] = run.parts
         for place in points.admit:
             if (result := await parts[place].admit(found)) is not None:
-                return result
+                return Ended(run, result)
         enter("check")
         inputs = await filled_inputs(plan, run, self.dependencies, self.catalog)
         enter("open")
@@ -209,11 +208,11 @@ class Pipeline:
         del inputs
         attempts = checked.attempts
         if invocation.dry_run:
-            return await rehearsed(attempts)
+            return Ended(run, await rehearsed(attempts))
         if attempts.opening is not None:
             attempts.client = await attempts.opened()
         if (row := found.row) is not None and (result := await self._begun(checked, row)) is not None:
-            return result
+            return Ended(run, result)
         enter("run")
         if (paging := plan.code.pagination) is None:
             output = await attempts.page(attempts.values)
@@ -222,8 +221,8 @@ class Pipeline:
 
             output = await run_attempts(attempts, paging)
         for place in points.follow:
-            if (result := await parts[place].follow(checked, output)) is not None:
-                return result
+            if (ended := await parts[place].follow(checked, output)) is not None:
+                return ended
         enter("settle")
         settle = partial(settled_and_noted, self.known, attempts, output)
         return await run.how.waiter.compute(settle) if run.how.waiter.suspends and plan.settles_long(output) else settle()

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from jackfield.invocation import Result
 from jackfield.invocation.request import FIRST_POLL
 from jackfield.invocation.result import NO_PROGRESS
 from jackfield.kernel.errors import Detail, InDoubt, InvalidOutput, JackfieldError, JobFailed, Sent, TimedOut
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from jackfield.connector import Action
     from jackfield.pipe.evidence import Dependencies
     from jackfield.pipe.plan import Plan
-    from jackfield.pipe.run import Run
+    from jackfield.pipe.run import Ended, Run
 
 LEAST, MOST = 1.0, 60.0
 """Bounds in seconds of the time to the next poll where the author says none: a tenth of the job's age in between."""
@@ -29,7 +28,7 @@ SOONEST, _LATEST = 0.1, 3600.0
 """Bounds of what the author says."""
 
 
-async def followed_here(attempts: Attempts, handle: Mapping[str, Any]) -> Result:
+async def followed_here(attempts: Attempts, handle: Mapping[str, Any]) -> Ended:
     """Poll a job whose handle cannot be stored, until the call's deadline."""
     run, steps = attempts.run, attempts.plan.code.job
     if steps is None:
@@ -81,7 +80,7 @@ async def _stopped(attempts: Attempts, cancel: Action, handle: Mapping[str, Any]
     return "; it was cancelled"
 
 
-def _settled_here(attempts: Attempts, polling: Attempts, output: Mapping[str, Any]) -> Result:
+def _settled_here(attempts: Attempts, polling: Attempts, output: Mapping[str, Any]) -> Ended:
     try:
         return settled(polling, output)
     except InvalidOutput as fault:

@@ -20,8 +20,8 @@ from jackfield.kernel.exact import result_json
 
 if TYPE_CHECKING:
     from jackfield.invocation import Result
-    from jackfield.pipe.call_records import Ended
     from jackfield.pipe.ports import Files
+    from jackfield.pipe.run import Ended
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _NAME, _KIND = "output.json", "application/json"

@@ -23,6 +23,7 @@ from jackfield.pipe.check import checked
 from jackfield.pipe.filling import reserve
 from jackfield.pipe.flat_bodies import unfolded
 from jackfield.pipe.policy_steps import asker
+from jackfield.pipe.run import Ended
 from jackfield.pipe.withholding import ALL, Place, missing, others, remaining, restored, without
 from jackfield.redaction.marks import leaves, masked
 from jackfield.redaction.messages import masked_members
@@ -75,11 +76,11 @@ async def judge_call(plugins: Plugins, run: Run, dependencies: Dependencies) -> 
             run.terms = replace(run.terms, asks="a policy asks for a person's approval")
 
 
-async def judge_output(plugins: Plugins, run: Run, result: Result, dependencies: Dependencies, caller: Caller) -> Result:
-    """Ask which members of an output, or of what the provider told about a failure, the ``caller`` may have; return the Result without the
+async def judge_output(plugins: Plugins, ended: Ended, dependencies: Dependencies, caller: Caller) -> Ended:
+    """Ask which members of an output, or of what the provider told about a failure, the ``caller`` may have; return the end without the
     others. Without a decision it has no output: that is kept with the record, for ``decided``. Files that this call has returned and that
     are withheld are deleted, since lists of files would offer them."""
-    known, names_all = run.recorded or result, False
+    run, result, known, names_all, undecided = ended.run, ended.result, ended.recorded, False, None
     question = {**_about(run, dependencies.workspace, "output", caller), **_told(known)}
     try:
         verdicts = await run.how.waiter.call(partial(_asked, plugins, question))
@@ -90,20 +91,18 @@ async def judge_output(plugins: Plugins, run: Run, result: Result, dependencies:
         places = [ALL]
         if known.output is not None and not known.meta.dry_run and (run.record is not None or run.how.claimed is not None):
             about = {"next": known.meta.next, "requestId": known.meta.request_id, "warnings": [*known.meta.warnings]}
-            run.undecided = {"question": question, **about}
+            undecided = {"question": question, **about}
     if missed := missing(question["output"], places):
         text = "the policy withholds '%s', which the invocation %s of %s/%s does not return"
         _LOG.warning(text, "', '".join(missed[:5]), result.meta.invocation_id, question["connector"], question["action"])
-    why = "withheld by a policy" if run.undecided is None else "withheld until a policy decides"
-    if run.recorded is not None:
-        run.recorded = without(run.recorded, places, why, names_all=names_all)
+    why = "withheld by a policy" if undecided is None else "withheld until a policy decides"
     run.conceals = names_all or bool(places)
-    if places[:1] == [ALL] or run.undecided is not None:
+    if places[:1] == [ALL] or undecided is not None:
         _forget_requests(run)
     found = without(result, places, why, names_all=names_all)
     if run.conceals or found.error is not None:
         await _delete_files(run, dependencies, found.output)
-    return found
+    return Ended(run, found, None if known is result else without(known, places, why, names_all=names_all), undecided)
 
 
 def _told(result: Result) -> dict[str, Any]:

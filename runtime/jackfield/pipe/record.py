@@ -72,8 +72,9 @@ class Record(Protocol):
         """Record what the start of a job has returned, and what polls it, with ``in_transaction`` in the same transaction; False if another
         process has taken the invocation over."""
 
-    async def end(self, result: Result, *, is_last: Callable[[], bool]) -> None:
-        """Record the outcome. ``is_last``, asked once that is recorded or put off, returns whether no other call is to share the commit."""
+    async def end(self, result: Result, undecided: Mapping[str, Any] | None, *, is_last: Callable[[], bool]) -> None:
+        """Record the outcome, with an output that no policy has decided on. ``is_last``, asked once that is recorded or put off, returns
+        whether no other call is to share the commit."""
 
     def finish_interrupted(self, result: Result | None) -> None:
         """Record the outcome of a run that is interrupted; None if nothing was sent."""

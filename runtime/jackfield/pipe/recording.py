@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from jackfield.pipe.policy_steps import Step
     from jackfield.pipe.ports import Access
     from jackfield.pipe.record import Record
-    from jackfield.pipe.run import Run
+    from jackfield.pipe.run import Ended, Run
     from jackfield.pipe.waiter import InThread, Waiter
 
     RawInvocation = Mapping[str, Any] | str | bytes
@@ -107,8 +107,8 @@ class Policies(Protocol):
     async def judge(self, run: Run) -> None:
         """Ask whether a call may be queued."""
 
-    async def judged(self, run: Run, result: Result, caller: Caller | None = None) -> Result:
-        """Return a Result without what they withhold of it from its ``caller``, by default the run's."""
+    async def judged(self, ended: Ended, caller: Caller | None = None) -> Ended:
+        """Return an end without what they withhold of it from its ``caller``, by default the call's."""
 
     def judged_choices(self, caller: Caller, about: Mapping[str, Any], fetch: Callable[[], list[dict[str, str]]]) -> list[dict[str, str]]:
         """Return the choices of a form's field that they leave of those that ``fetch`` gets from the provider."""

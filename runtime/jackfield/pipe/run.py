@@ -110,10 +110,8 @@ class Run:
     - ``inputs``: those of the invocation, with stored files once these have been read.
     - ``given``: files that the caller passed as objects of Python, by the ids that stand for them in ``inputs``.
     - ``sources``: files that the action reads as streams, by id.
-    - ``recorded``: the Result for the journal, where that differs from what the caller is shown.
     - ``returned``: the ids of the files that it has stored of its output.
     - ``conceals``: a policy may withhold what the provider answered: no error quotes it, and its exchanges are kept without it.
-    - ``undecided``: an output that no policy has decided on, for the journal, with what goes with it; None if there is none.
     - ``parts``: the parts of gates in the call, once its plan is found, and at which ``points`` they act.
     - ``chosen``: gates of calls with the same plan and terms, by the shape of the call.
     - ``terms``: what the workspace and the caller's rules say of the call, once its plan is found.
@@ -122,7 +120,7 @@ class Run:
 
     __slots__ = (
         "attempts", "chosen", "conceals", "given", "holds_objects", "how", "inputs", "invocation", "parts", "plan", "points", "record",
-        "recorded", "returned", "sources", "terms", "undecided", "unfound",
+        "returned", "sources", "terms", "unfound",
     )  # fmt: skip
     invocation: Invocation
     parts: Sequence[Any]
@@ -132,7 +130,6 @@ class Run:
         self.plan: Planned | None = None
         self.record: Record | None = None
         self.attempts: Attempting | None = None
-        self.recorded: Result | None = None
         self.holds_objects = self.conceals = False
         self.terms = NO_TERMS
         self.points, self.parts = NO_POINTS, ()
@@ -141,7 +138,6 @@ class Run:
         self.given = GivenFiles()
         self.sources: Mapping[str, FileSource] = {}
         self.returned: list[str] = []
-        self.undecided: Mapping[str, Any] | None = None
         self.unfound: Callable[[], Redactor | None] | None = None
 
     @property
@@ -220,3 +216,19 @@ class _Progress:
         self._fraction = max(self._fraction, min(1.0, fraction or 0.0))
         shown = text if redactor is None else redactor.clean(text)
         attempt(self._follow, {"fraction": self._fraction, "text": shown})
+
+
+class Ended:
+    """End of a call: the Result that its caller is shown, and the one that is recorded. ``undecided`` is an output that no policy has
+    decided on, for the journal, with what goes with it; None if there is none."""
+
+    __slots__ = ("recorded", "result", "run", "undecided")
+
+    def __init__(
+        self, run: Run, result: Result, recorded: Result | None = None, undecided: Mapping[str, Any] | None = None
+    ) -> None:  # fmt: skip
+        self.run, self.result, self.recorded, self.undecided = run, result, result if recorded is None else recorded, undecided
+
+    def shown(self, result: Result) -> Ended:
+        """Return the end of a call whose caller is shown another Result than what was recorded."""
+        return Ended(self.run, result, self.recorded, self.undecided)

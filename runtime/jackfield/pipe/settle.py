@@ -18,6 +18,7 @@ from jackfield.kernel.errors import Detail, FailedInPart, InDoubt, InvalidOutput
 from jackfield.kernel.pointers import shown
 from jackfield.pipe.check import wants_preview
 from jackfield.pipe.masking import concealed, redactor_of
+from jackfield.pipe.run import Ended
 from jackfield.redaction.marks import MASK, Concealed, masked
 from jackfield.redaction.outputs import OutputMask, masked_events
 from jackfield.redaction.redactor import Redactor
@@ -137,8 +138,8 @@ def _concealment(found: Concealed, *, queued: bool) -> Mapping[str, Any]:
     return {"path": "", "message": f"only the caller of this call was shown {what}: records and replays have *** in its place"}
 
 
-def settled(attempts: Attempts, output: Mapping[str, Any]) -> Result:
-    """Judge and mask the output of a success; note on the run how the journal keeps it.
+def settled(attempts: Attempts, output: Mapping[str, Any]) -> Ended:
+    """Judge and mask the output of a success; return it as its caller is shown it, and as the journal keeps it.
 
     :raises JackfieldError: if the output breaks its schema: of an action that may have changed something, a doubt.
     """
@@ -164,12 +165,11 @@ def settled(attempts: Attempts, output: Mapping[str, Any]) -> Result:
     if run.invocation.partial == "fail":
         _refuse_part(attempts, output)
     result = Result("succeeded", run.ended(), output=shown if attempts.unread is None else None)
-    if run.record is not None:
-        run.recorded = recorded(result, plan, queued=run.how.claimed is not None)
-        run.recorded = without(run.recorded, given)
-        if plan.references:
-            run.record.references = references_in(output, plan.references, plan.manifest.key)
-    return result
+    if run.record is None:
+        return Ended(run, result)
+    if plan.references:
+        run.record.references = references_in(output, plan.references, plan.manifest.key)
+    return Ended(run, result, without(recorded(result, plan, queued=run.how.claimed is not None), given))
 
 
 def _refuse_part(attempts: Attempts, output: Mapping[str, Any]) -> None:

@@ -14,11 +14,11 @@ from tests.house.test_house_floors import RUNTIME
 
 from jackfield.gates.policies import Policies
 from jackfield.kernel.errors import NotAllowed
-from jackfield.pipe.call_records import Checked, Ended, Found
+from jackfield.pipe.call_records import Checked, Found
 from jackfield.pipe.gate import RECORDED, Gate, Passing
 from jackfield.pipe.plan import Plan
 from jackfield.pipe.points import POINTS
-from jackfield.pipe.run import Terms
+from jackfield.pipe.run import Ended, Terms
 from jackfield_store.gates.order import ordered
 from scripted import Panel, Script, runtime, scripted
 

@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from jackfield.invocation import Result
-    from jackfield.pipe.call_records import Ended, Found
+    from jackfield.pipe.call_records import Found
     from jackfield.pipe.gate import Unit
     from jackfield.pipe.plan import Plan
     from jackfield.pipe.recording import Policies
-    from jackfield.pipe.run import Run, Terms
+    from jackfield.pipe.run import Ended, Run, Terms
     from jackfield_store.recording.record import Record
 
 

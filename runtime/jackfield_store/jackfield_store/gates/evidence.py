@@ -11,10 +11,10 @@ from jackfield.pipe.gate import KEYED, LOADED, RECORDED, Gate, Passing
 
 if TYPE_CHECKING:
     from jackfield.invocation import Result
-    from jackfield.pipe.call_records import Checked, Ended, Found
+    from jackfield.pipe.call_records import Checked, Found
     from jackfield.pipe.gate import Unit
     from jackfield.pipe.plan import Plan
-    from jackfield.pipe.run import Terms
+    from jackfield.pipe.run import Ended, Terms
     from jackfield_store.recording.expectations import Expectation
     from jackfield_store.recording.record import Record
 

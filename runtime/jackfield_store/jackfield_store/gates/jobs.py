@@ -8,16 +8,15 @@ from jackfield.connector.conversion import Handle
 from jackfield.pipe.gate import Gate, Passing
 
 if TYPE_CHECKING:
-    from jackfield.invocation import Result
     from jackfield.pipe.call_records import Checked
     from jackfield.pipe.plan import Plan
-    from jackfield.pipe.run import Terms
+    from jackfield.pipe.run import Ended, Terms
 
 
 class _Job(Passing):
     __slots__ = ()
 
-    async def follow(self, checked: Checked, output: Any) -> Result | None:
+    async def follow(self, checked: Checked, output: Any) -> Ended | None:
         """Store the handle of the job that has started, and wait for its end until the call's deadline."""
         if not isinstance(output, Handle):
             return None

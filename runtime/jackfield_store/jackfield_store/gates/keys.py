@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, cast
 
 from jackfield.pipe.calls import begins_at_once
 from jackfield.pipe.gate import KEYED, QUEUED, RECORDED, REHEARSED, Gate, Passing
+from jackfield.pipe.run import Ended
 
 if TYPE_CHECKING:
     from jackfield.invocation import Result
-    from jackfield.pipe.call_records import Checked, Ended, Found
+    from jackfield.pipe.call_records import Checked, Found
     from jackfield.pipe.plan import Plan
     from jackfield.pipe.recording import Policies
     from jackfield.pipe.run import Terms
@@ -48,7 +49,7 @@ class _Key(Passing):
         finally:
             if not is_over:
                 record.finish_now(ended.recorded)
-        return ended if late is None else ended.changed(self._answer(late), None)
+        return ended if late is None else Ended(self.run, self._answer(late))
 
     async def _held(self) -> Result | None:
         found = await self._record.replay()

@@ -20,6 +20,7 @@ from jackfield.pipe.call_rules import refuse_job_timeout, refuse_part
 from jackfield.pipe.check import checked
 from jackfield.pipe.filling import kept, reserve, stow
 from jackfield.pipe.how import How
+from jackfield.pipe.run import Ended
 from jackfield.pipe.settle import failed
 from jackfield.pipe.unstored import required
 from jackfield.pipe.waiter import run_in_thread
@@ -71,7 +72,7 @@ async def enqueue(pipeline: Pipe, given: RawInvocation, run: Run, on_queued: OnQ
 
 async def _replayed(pipeline: Pipe, run: Run, result: Result) -> Result:
     """Return the Result of an earlier call as its caller may see and wait for it."""
-    result = await pipeline.policies.judged(run, result)
+    result = (await pipeline.policies.judged(Ended(run, result))).result
     if result.status == "in_doubt" and run.terms.settle == "on":
         return await settled(pipeline, run, result)
     return waited_by(pipeline, result)
@@ -256,7 +257,7 @@ def _seen(pipeline: Pipe, item: Record | Result, outcome: Enqueued | Result) -> 
         return outcome
     if outcome.meta.replayed:
         return run_in_thread(_replayed(pipeline, item.run, outcome))
-    return run_in_thread(pipeline.policies.judged(item.run, outcome))
+    return run_in_thread(pipeline.policies.judged(Ended(item.run, outcome))).result
 
 
 def _admitted(pipeline: Pipe, given: RawInvocation, caller: Caller, waiter: Waiter) -> Record | Result:

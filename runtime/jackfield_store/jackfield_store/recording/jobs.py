@@ -35,6 +35,7 @@ from jackfield.pipe.attempts import Attempts
 from jackfield.pipe.errors_map import in_doubt
 from jackfield.pipe.how import Follow, How
 from jackfield.pipe.job_steps import LEAST, MOST, SOONEST, abandoned, bounded, followed_here, step, still
+from jackfield.pipe.run import Ended
 from jackfield.pipe.settle import recorded, settled
 from jackfield.pipe.unstored import required
 from jackfield.pipe.waiter import run_in_thread
@@ -66,7 +67,7 @@ _MAX_INPUT = 2048
 """Characters of an input, as JSON, that polls get to open the connection with: regions, not attachments."""
 
 
-async def followed(pipeline: Pipe, attempts: Attempts, handle: Mapping[str, Any]) -> Result:
+async def followed(pipeline: Pipe, attempts: Attempts, handle: Mapping[str, Any]) -> Ended:
     """Store the handle of a job that has started, then wait for the end of the job until the call's deadline.
 
     A queued call does not wait. Return the job's Result, or one of status ``running``.
@@ -87,13 +88,14 @@ async def followed(pipeline: Pipe, attempts: Attempts, handle: Mapping[str, Any]
     if not stored:
         raise await abandoned(attempts, handle, "another process took the invocation over while it started")
     if how.claimed is not None:
-        return _running(pipeline, run.ended(), None)
+        return Ended(run, _running(pipeline, run.ended(), None))
     while True:
         try:
-            return await awaited(pipeline, how.meta.invocation_id, how.waiter, how.deadline.remaining(), how.cancelled, how.follow)
+            left = how.deadline.remaining()
+            return Ended(run, await awaited(pipeline, how.meta.invocation_id, how.waiter, left, how.cancelled, how.follow))
         except Unavailable:  # the job is stored, and goes on: it has not failed
             if how.deadline.remaining() <= _LOOK:
-                return _running(pipeline, run.ended(), None)
+                return Ended(run, _running(pipeline, run.ended(), None))
         await how.waiter.pause(_LOOK, how.cancelled)
 
 
@@ -250,6 +252,8 @@ class _Poll:
     """Who has started the job, as policies are told."""
     plan: Plan | None = None
     handle: Mapping[str, Any] = field(default_factory=dict)
+    undecided: Mapping[str, Any] | None = None
+    """Output that no policy has decided on; None if there is none."""
 
     async def made(self) -> _Found:
         """Poll, and judge what happened."""
@@ -306,14 +310,16 @@ class _Poll:
         if "output" not in answer:
             return cast("Mapping[str, Any]", answer.get("progress", {}))
         try:
-            found = recorded(settled(attempts, answer["output"]), plan, queued=True)
+            found = recorded(settled(attempts, answer["output"]).result, plan, queued=True)
             return await self._seen(found)
         except InvalidOutput as fault:
             return self._judged(fault)
 
     async def _seen(self, result: Result) -> Result:
         """Return a Result as policies let the one who has started the job see it."""
-        return await self.pipeline.policies.judged(self.run, result, self.asker)
+        ended = await self.pipeline.policies.judged(Ended(self.run, result), self.asker)
+        self.undecided = ended.undecided
+        return ended.result
 
     async def _cancel(self, plan: Plan, cancel: Action | None) -> None:
         """Tell the provider. What refuses it is not asked again, and the poll shows what became of the job.
@@ -395,6 +401,6 @@ class _Poll:
         return result
 
     def _finishing(self, result: Result) -> Unit:
-        entry = replace(self.entry, undecided=self.run.undecided)
+        entry = replace(self.entry, undecided=self.undecided)
         unit: Any = self.journal.finishing(entry, result, (), None, self.claimed.delivery)
         return self.journal.jobs.finishing(unit)

@@ -297,7 +297,7 @@ class Record:
         journal.tasks.pop(draft.id, None)
         return is_stored
 
-    async def end(self, result: Result, *, is_last: Callable[[], bool]) -> None:
+    async def end(self, result: Result, undecided: Mapping[str, Any] | None, *, is_last: Callable[[], bool]) -> None:
         """Record the invocation's outcome: at once if the caller may end its process next, and no other call runs that would share the
         commit. A failure to do so is logged, since the Result stands."""
         if result.meta.dry_run and (result.output is not None or result.meta.request is not None):
@@ -305,7 +305,7 @@ class Record:
         is_over = False
         try:
             if self._state != states.LEFT:
-                self._draft.undecided = self._run.undecided
+                self._draft.undecided = undecided
                 await self._finish(result)
             if self._run.how.settles and (is_last() or is_ending()):
                 await self._settle()  # what other calls have put off, too

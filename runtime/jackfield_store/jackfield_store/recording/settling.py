@@ -14,6 +14,7 @@ from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.frames import bordered
 from jackfield.kernel.hints import NextStep
+from jackfield.pipe.run import Ended
 from jackfield.pipe.unstored import required
 from jackfield.pipe.waiter import run_in_thread
 from jackfield_store.database.due_rows import OvertakenError
@@ -89,7 +90,7 @@ async def _held(pipeline: Pipe, run: Run, result: Result) -> Result:
         entry = await watched(pipeline, journal, result.meta.invocation_id, waiter, left, run.how.cancelled)
         if entry is not None and entry.status != "in_doubt":
             found = replay_of(entry, is_twin=result.meta.twin_of is not None)
-            return await pipeline.policies.judged(run, found)
+            return (await pipeline.policies.judged(Ended(run, found))).result
     return await waiter.ask(partial(_told, pipeline, result, run.terms.settle))
 
 
