@@ -77,9 +77,12 @@ def test_what_is_hidden_is_seen_wherever_somebody_decides(place: Place, capsys: 
     assert odd not in cell(text)
 
 
-def test_mixed_alphabets_are_named_where_somebody_decides(place: Place) -> None:
-    """A word of Latin and Cyrillic letters is named on the page of the call and on the list."""
+def test_mixed_alphabets_are_named_where_somebody_decides(place: Place, capsys: Capture) -> None:
+    """A word of Latin and Cyrillic letters is named on the page of the call and on the list; JSON has its Cyrillic letters as escapes."""
     call: dict[str, Any] = {"connector": "echo", "action": "post", "connection": "hall", "inputs": {"text": "for p\u0430ypal"}}
     identifier = place.host.runtime("default").invoke(call).meta.invocation_id
     for surface, read in PAGES.items():
         assert "<strong>p\u0430ypal</strong>" in read(place, identifier), surface
+    for surface, show in DOCUMENTS.items():
+        found = show(place, identifier, capsys)
+        assert ("\u0430" in found, r"p\u0430ypal" in found) == (False, True), surface

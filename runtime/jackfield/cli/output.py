@@ -1,6 +1,7 @@
 """Answers on stdout: one line of JSON for programs; indented JSON or a table on a terminal.
 
-Characters that are not seen, that reorder others, or that a terminal obeys are escapes in JSON: what is read of it is equal.
+Characters that are not seen, that reorder others, that are of another alphabet than their word, or that a terminal obeys are escapes in
+JSON: what is read of it is equal.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from jackfield.kernel.exact import exact_json
-from jackfield.kernel.hidden import visible
+from jackfield.kernel.hidden import visible_json
 from jackfield.kernel.local import Claim, silence_stdout
 
 TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
@@ -59,7 +60,7 @@ class Output:
 
     def line(self, value: object) -> None:
         """Write ``value`` as JSON on one line."""
-        self._write(visible(exact_json(value, _PLAIN)) + "\n")
+        self._write(visible_json(exact_json(value, _PLAIN)) + "\n")
 
     def text(self, text: str) -> None:
         """Write text verbatim: the only kind of answer that is not JSON, unless ``--json`` is given."""
@@ -73,7 +74,7 @@ class Output:
         if not self.for_people:
             self.line(value)
             return
-        text = visible(exact_json(value, _INDENTED))
+        text = visible_json(exact_json(value, _INDENTED))
         if not os.environ.get("NO_COLOR"):
             text = _drawing().coloured(text, self.stream)
         self._write(text + "\n")

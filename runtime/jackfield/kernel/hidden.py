@@ -16,6 +16,8 @@ _HIDDEN = (
     "\ud800-\udfff\ue000-\uf8ff\U000f0000-\U000ffffd\U00100000-\U0010fffd"  # half and private characters
     "]"
 )
+_LATIN, _ALIKE = "a-zA-Z\u00c0-\u024f", "\u0370-\u03ff\u0400-\u052f\u0531-\u0587\u13a0-\u13ff\u1c80-\u1c8a\u2c80-\u2cff\ua4d0-\ua4fd"
+"""Letters of Latin, and of the scripts that have such as look like those."""
 _JOINERS = "\u200c\u200d"
 _COMPLEX = "\u0590"
 """First letter of the scripts that are neither Latin, nor Greek, Cyrillic or Armenian."""
@@ -41,6 +43,21 @@ def visible(text: str, kept: str = "\n") -> str:
     if text.isascii() and text.isprintable():
         return text
     return _hidden().sub(lambda found: found[0] if found[0] in kept else escape_of(found[0]), text)
+
+
+def visible_json(text: str) -> str:
+    """Return JSON in which each hidden character is an escape, and so is each letter of another alphabet in a word with Latin ones: who
+    decides would see another name than it is."""
+    if text.isascii() and text.isprintable():
+        return text
+    found, alike = visible(text), _alike()
+    return found if alike.search(found) is None else _words().sub(_told, found)
+
+
+def _told(found: re.Match[str]) -> str:
+    word = found[0]
+    is_mixed = word[0] != "\\" and not word.isascii() and re.search(f"[{_LATIN}]", word) is not None
+    return _alike().sub(lambda letter: escape_of(letter[0]), word) if is_mixed else word
 
 
 def escape_of(character: str) -> str:
@@ -80,6 +97,17 @@ def trimmed(text: str) -> str:
 def _hidden() -> re.Pattern[str]:
     """Compile the characters once they are needed: not for texts in ASCII that can be printed, as most are."""
     return re.compile(_HIDDEN)
+
+
+@cache
+def _alike() -> re.Pattern[str]:
+    return re.compile(f"[{_ALIKE}]")
+
+
+@cache
+def _words() -> re.Pattern[str]:
+    """Compile the words of JSON, and its escapes, whose letters are of no word."""
+    return re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)|[^\W\d_]+", re.DOTALL)
 
 
 def _is_blank(character: str) -> bool:

@@ -74,6 +74,21 @@ def test_a_text_that_is_shown(text: str, shown: str) -> None:
     assert "".join(hidden_parts(text, kept="")) == text
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("p\u0430yp\u0430l", r"p\u0430yp\u0430l"), ("\u0430p", r"\u0430p"), ("b\u03bfb \u6771\u4eacTower", "b\\u03bfb \u6771\u4eacTower"),
+        ("a\n\u041f\u0440\u0438", "a\\n\u041f\u0440\u0438"), ("\np\u0430y", r"\np\u0430y"), ("\\n\u043f\u0440", r"\\n\u043f\u0440"),
+        ("\u202e\u0418\u0432\u0430\u043d", "\\u202e\u0418\u0432\u0430\u043d"), ("\u0418\u0432\u0430, Bob", "\u0418\u0432\u0430, Bob"),
+        ("na\u00efve \u0438 \u0430\u00e9", "na\u00efve \u0438 \\u0430\u00e9"),
+    ],
+)  # fmt: skip
+def test_json_of_the_command_line_tells_alphabets_apart(text: str, shown: str) -> None:
+    """In a word with Latin letters, those of Cyrillic or Greek are escapes; words of one alphabet are as they were."""
+    assert written(text, whole=False) == f'"{shown}"\n'
+    assert json.loads(written({text: [text]}, whole=True)) == {text: [text]}
+
+
 def test_joiners_stay_where_a_script_needs_them() -> None:
     """On pages: in emoji and Persian, not between Latin letters."""
     assert [

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield.kernel.hidden import visible
+from jackfield.kernel.hidden import visible_json
 from jackfield_server.http.parameters import limit_of
 from jackfield_server.shared.identity.identity import Identity
 from jackfield_server.shared.process.server_context import ServerContext
@@ -28,7 +28,7 @@ async def _done(_request: Request, server: ServerContext, identity: Identity, st
 
 def _answer(value: Any) -> Response:
     """Answer somebody who decides on it: characters that are hidden, or reorder others, are escapes, which are read back as they were."""
-    return Response(visible(dumps(value).decode()), 200, None, "application/json")
+    return Response(visible_json(dumps(value).decode()), 200, None, "application/json")
 
 
 async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:
