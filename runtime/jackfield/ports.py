@@ -74,14 +74,14 @@ class Approvals(Protocol):
         :raises InvalidInvocation: if there is none that the caller may see.
         """
 
-    def approve(self, identifier: str, why: str = "", digest: str = "") -> dict[str, Any]:
+    def approve(self, identifier: str, why: str = "", digest: str | None = None) -> dict[str, Any]:
         """Approve a call: the workers begin it. ``digest`` is that of what was shown, if no other call is to be approved.
 
         :raises NotAllowed: if the caller may not, as it is its own call, for instance.
         :raises InvalidInvocation: if there is none that the caller may see, or it does not wait any more.
         """
 
-    def decline(self, identifier: str, why: str = "", digest: str = "") -> dict[str, Any]:
+    def decline(self, identifier: str, why: str = "", digest: str | None = None) -> dict[str, Any]:
         """Decline a call: nothing is sent. ``digest`` is as for ``approve``.
 
         :raises NotAllowed: if the caller may not.

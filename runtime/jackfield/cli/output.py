@@ -1,7 +1,7 @@
 """Answers on stdout: one line of JSON for programs; indented JSON or a table on a terminal.
 
-Characters that are not seen, that reorder others, that are of another alphabet than their word, or that a terminal obeys are escapes in
-JSON: what is read of it is equal.
+Characters that are not seen, that reorder others, or that a terminal obeys are escapes in JSON, and so are those of another alphabet than
+their word. What is read of it is equal.
 """
 
 from __future__ import annotations

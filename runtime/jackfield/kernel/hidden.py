@@ -46,8 +46,8 @@ def visible(text: str, kept: str = "\n") -> str:
 
 
 def visible_json(text: str) -> str:
-    """Return JSON in which each hidden character is an escape, and so is each letter of another alphabet in a word with Latin ones: who
-    decides would see another name than it is."""
+    """Return JSON in which each hidden character is an escape, and so is each letter of another alphabet in a word with Latin ones.
+    Otherwise, who decides would see another name than it is."""
     if text.isascii() and text.isprintable():
         return text
     found, alike = visible(text), _alike()

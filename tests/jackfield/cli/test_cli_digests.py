@@ -29,7 +29,7 @@ def test_a_decision_is_of_the_call_that_was_shown(operator: Shell, step: str, en
     operator.run("workspaces", "set", "default", "--approve", "echo/post")
     one, other, plain = (asked(text) for text in ("to Ada", "to Mallory", "to Grace"))
     digest: dict[str, Any] = {identifier: operator.run("approvals", "show", identifier).json["digest"] for identifier in (one, other)}
-    for wrong in (digest[other], "0" * 64, "x"):
+    for wrong in (digest[other], "0" * 64, "x", ""):
         refused = operator.run("approvals", step, one, "--digest", wrong)
         assert (refused.code, refused.json["error"]["code"]) == (2, "invalid_invocation"), wrong  # of which HTTP says version_conflict
         assert "it is not the one that was shown" in refused.json["error"]["message"]

@@ -74,6 +74,7 @@ def test_a_digest_that_is_sent_has_to_match(caller: Client, approver: Client, st
     assert (refused.status, refused.json["code"]) == (412, "version_conflict")
     shown = approver.get(path).json
     assert shown["status"] == "waiting"
+    assert approver.post(f"{path}:{step}", {"digest": ""}).status == 412
     assert approver.post(f"{path}:{step}", {"digest": 5}).status == 400
     assert approver.post(f"{path}:{step}", {"digest": shown["digest"]}).json["status"] == ends
 

@@ -91,9 +91,11 @@ def test_a_platform_confirms_what_it_was_shown(site: Attacked) -> None:
     shown = site.platform.get(f"{BASE}/{session['id']}").json
     assert (shown["status"], shown["account"]["label"]) == ("saved", "mallory")
     address = f"{BASE}/{session['id']}:confirm"
-    refused = site.platform.post(address, {"proof": proof, "user": "ada", "digest": other})
-    assert (refused.status, refused.json["code"]) == (412, "version_conflict")
-    assert site.platform.post(address, {"proof": proof, "user": "ada", "digest": 1}).status == 400
+    for wrong in (other, ""):
+        refused = site.platform.post(address, {"proof": proof, "user": "ada", "digest": wrong})
+        assert (refused.status, refused.json["code"]) == (412, "version_conflict")
+    for wrong in (1, None):
+        assert site.platform.post(address, {"proof": proof, "user": "ada", "digest": wrong}).status == 400
     assert site.platform.get(f"{BASE}/{session['id']}").json == shown
     confirmed = site.platform.post(address, {"proof": proof, "user": "ada", "digest": shown["digest"]})
     assert (confirmed.status, confirmed.json["status"]) == (200, "granted")

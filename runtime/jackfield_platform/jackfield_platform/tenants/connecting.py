@@ -206,7 +206,7 @@ class Connecting:
             with contextlib.suppress(JackfieldError):
                 self._connections.remove(name)
 
-    def confirm(self, identifier: str, proof: str, user: str, actor: Actor, state: str = "") -> dict[str, Any] | None:
+    def confirm(self, identifier: str, proof: str, user: str, actor: Actor, state: str | None = None) -> dict[str, Any] | None:
         """Confirm for a platform that the browser which brought it ``proof`` is signed in as ``user``; now the connection is made. The
         same confirmation once more gets the same answer: None while another request performs it, so that nobody waits in a thread.
         ``state`` is the digest of what the platform has seen of the session, if it wants that alone.
@@ -224,14 +224,14 @@ class Connecting:
                 return self.show(identifier)
         return None
 
-    def _is_confirmed(self, identifier: str, proof: str, user: str, actor: Actor, state: str) -> bool:
+    def _is_confirmed(self, identifier: str, proof: str, user: str, actor: Actor, state: str | None) -> bool:
         """Confirm as ``confirm`` does; return False while another request performs the same confirmation."""
         found = self._table.find(identifier)
         if found.owner != actor.key:
             raise unknown()
         if is_repeated(found, proof, user):
             return found.is_over
-        if state and state != found.state:
+        if state is not None and state != found.state:
             raise SessionChanged("the session is not as it was shown", hint="Show it again, and send its digest.")
         require_proof(found, proof)
         if user != found.wanted.user:

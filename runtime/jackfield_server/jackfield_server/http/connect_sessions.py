@@ -45,9 +45,9 @@ async def created(request: Request, server: ServerContext, identity: Identity) -
 async def confirmed(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/workspaces/{w}/connect-sessions/{id}:confirm``."""
     body, actor = await object_of(request), _actor(request, identity)
-    proof, user, state = body.get("proof"), body.get("user"), body.get("digest", "")
-    is_known = body.keys() <= {"proof", "user", "digest"}
-    if not is_known or not isinstance(proof, str) or not isinstance(user, str) or not isinstance(state, str):
+    proof, user, state = body.get("proof"), body.get("user"), body.get("digest")
+    is_known = body.keys() <= {"proof", "user", "digest"} and ("digest" not in body or isinstance(state, str))
+    if not is_known or not isinstance(proof, str) or not isinstance(user, str):
         raise Problem(400, "the body must be a JSON object with the strings 'proof' and 'user', and 'digest' if it is to be compared")
     identifier = request.path_params["id"]
 

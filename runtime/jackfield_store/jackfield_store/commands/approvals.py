@@ -22,7 +22,7 @@ def _declare_list(parser: Parser) -> None:
 def _declare_decision(parser: Parser) -> None:
     declare_id(parser)
     parser.add_argument("--why", default="", metavar="TEXT", help="the reason; kept with the approval and in the audit log")
-    parser.add_argument("--digest", default="", help="the digest that 'show' has printed: decide on no other call")
+    parser.add_argument("--digest", help="the digest that 'show' has printed: decide on no other call")
 
 
 def _list(jackfield: Jackfield, arguments: Namespace) -> list[dict[str, Any]]:

@@ -121,7 +121,7 @@ class Approvals:
             return None
         return self._about(row)
 
-    def approve(self, identifier: str, why: str = "", digest: str = "") -> dict[str, Any]:
+    def approve(self, identifier: str, why: str = "", digest: str | None = None) -> dict[str, Any]:
         """Approve a call: the workers begin it. ``digest`` is that of what was shown, if no other call is to be approved.
 
         :raises UnknownApproval: if there is none that the caller may see.
@@ -176,7 +176,7 @@ class Approvals:
         except JackfieldError:  # its own page says so
             return None
 
-    def decline(self, identifier: str, why: str = "", digest: str = "") -> dict[str, Any]:
+    def decline(self, identifier: str, why: str = "", digest: str | None = None) -> dict[str, Any]:
         """Decline a call: it ends as cancelled, nothing is sent, and its key is free. ``digest`` is as for ``approve``.
 
         :raises UnknownApproval: if there is none that the caller may see.
@@ -398,8 +398,8 @@ class Approvals:
             raise self._closed(self._find_row(row.id)) from None
 
 
-def _require_same(known: Mapping[str, Any], digest: str) -> None:
-    if digest and digest != known["digest"]:
+def _require_same(known: Mapping[str, Any], digest: str | None) -> None:
+    if digest is not None and digest != known["digest"]:
         raise ApprovalChanged
 
 
