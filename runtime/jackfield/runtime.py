@@ -20,6 +20,7 @@ from jackfield.invocation import DEFAULT_TIMEOUT, Result
 from jackfield.kernel.clock import Clock, SystemClock
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.ends import is_ending
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.fork import ProcessLocal
 from jackfield.kernel.frames import bordered, cleared
 from jackfield.kernel.secrecy import Hidden, SecretHolder
@@ -421,7 +422,10 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         given = Hidden(self.pipeline.known.followed(stored))
         del stored
         with self.storage.one_state():
-            return log_queued(run_in_thread(self.pipeline.call(given, how)), self.workspace)
+            result = log_queued(run_in_thread(self.pipeline.call(given, how)), self.workspace)
+            if isinstance(result.error, InvalidInvocation):
+                self._end_unread(result)
+            return result
 
     async def arun(self, claimed: Claimed) -> Result:
         """Run an invocation that was taken from the queue, in asyncio."""
@@ -431,7 +435,17 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         caller, given = await asyncio.to_thread(lambda: (self.access.queued_by(stored), Hidden(self.pipeline.known.followed(stored))))
         how = How(self._looping(), caller, claimed=claimed.of(stored))  # with the caller's current rights
         call = partial(self.pipeline.call, given, how)
-        return log_queued(await self._shielded(self._started(call), how), self.workspace)
+        result = log_queued(await self._shielded(self._started(call), how), self.workspace)
+        if isinstance(result.error, InvalidInvocation):
+            await asyncio.to_thread(self._end_unread, result)
+        return result
+
+    def _end_unread(self, result: Result) -> None:
+        """End the row of a queued call that is no valid invocation by now, so that nobody takes it again: an older version has taken it,
+        whose rules were others. A row that was begun, or has ended, stays as it is."""
+        journal = self.journal
+        if journal is not None:
+            journal.end_queued(result.meta.invocation_id, result)
 
     def _started(self, call: Callable[[], Coroutine[Any, Any, Result]], reading: int | None = None) -> asyncio.Task[Result]:
         import asyncio

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from tests.jackfield_console.console_client import Client, Place, placed, token
 
+from jackfield.invocation import request
 from jackfield.kernel.errors import JackfieldError
 from jackfield.pipe.admit import cleaned
 from shell import Shell
@@ -126,3 +127,13 @@ def test_a_password_keeps_its_ends(place: Place) -> None:
     given = {"password": " a ", "proxyPassword": " a ", "key": "a\n", "user": "\ufeffa ", "other": 5, "tls": {"ca": " x "}}
     assert cleaned(schema, given) == {**given, "user": "a"}
     assert cleaned({**schema, "anyOf": [{"required": ["password"]}]}, {"password": "  ", "user": "a"}) == {"user": "a"}
+
+
+def test_an_old_call_under_a_blank_key_is_shown_with_its_problem(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An older version has taken it: its page says what is wrong with its key."""
+    with monkeypatch.context() as older:
+        older.setattr(request, "_option_faults", lambda _given: iter(()))
+        old = place.host.runtime("default").invoke({**SAY, "connection": "hall", "idempotencyKey": "   "}).meta.invocation_id
+    person = place.signed_in()
+    assert "Problem its idempotency key consists of blanks" in person.get(f"/invocations/{old}").words
+    assert f"/invocations/{old}" in person.get("/invocations").text

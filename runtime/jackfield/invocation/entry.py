@@ -135,6 +135,13 @@ class Entry:
             return None
         return {"fraction": self.progress_fraction or 0.0, "text": self.progress_text or ""}
 
+    @property
+    def problem(self) -> str | None:
+        """Why it cannot be read in full, or why no call can repeat it; None if neither is so."""
+        if self.damage is None and self.idempotency_key is not None and not self.idempotency_key.strip():
+            return "its idempotency key consists of blanks, which are none: an older version has taken it"
+        return self.damage
+
     def to_json(self) -> dict[str, Any]:
         """Return the entry as the CLI and the HTTP API show it, with the members of its Result, if any, at the top level."""
         members: dict[str, Any] = {
@@ -172,7 +179,7 @@ class Entry:
             "outcomes": [dict(one) for one in self.outcomes] or None,
             "looks": [dict(one) for one in self.looks] or None,
             "nextLookAt": iso(self.next_look_at),
-            "problem": self.damage,
+            "problem": self.problem,
         }
         known = {name: value for name, value in members.items() if value is not None}
         if self.result is not None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from jackfield.callers import Authorizer, Caller
+    from jackfield.invocation import Result
     from jackfield.invocation.entry import Entry
     from jackfield.invocation.stored_file import StoredFile
 
@@ -59,6 +60,9 @@ class Journal(Protocol):
 
     def fingerprint(self, request: Mapping[str, Any]) -> str:
         """Return the keyed digest by which requests are compared."""
+
+    def end_queued(self, identifier: str, result: Result) -> bool:
+        """Finish a queued invocation, claimed or not, as failed; return False if a worker has begun it."""
 
     def find(self, identifier: str) -> Entry:
         """Return the entry of an invocation.

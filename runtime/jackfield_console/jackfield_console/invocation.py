@@ -147,6 +147,7 @@ def _facts(request: PageRequest, entry: Entry) -> Markup:
                 ("Request ID", h.code(entry.request_id) if entry.request_id else None),
                 ("Trace", h.code(entry.context["traceparent"]) if entry.context.get("traceparent") else None),
                 ("Deciding rule", entry.rule),
+                ("Problem", entry.problem),
                 ("Resolved by", person(request, entry.resolved_by) if entry.resolved_by else None),
                 ("Inputs", _inputs(request, entry)),
             ]

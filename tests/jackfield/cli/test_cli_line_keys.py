@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from jackfield.invocation import line_keys
+from jackfield.invocation import line_keys, request
 from plugboard import make_connector
 from shell import GateKeeper, Shell
 
@@ -190,3 +190,37 @@ def test_r3_the_key_gives_no_secret_away(batch: Shell) -> None:
         keys.append(batch.run("invocations", "show", identifier).json["idempotencyKey"])
     assert all(key.startswith("line-") for key in keys)
     assert keys[0] != keys[1]
+
+
+@pytest.mark.parametrize("key", ["", " ", "\t", "\u200b", None])
+def test_a_blank_key_is_none_on_the_command_line(batch: Shell, key: str | None) -> None:
+    """By the option, in a file and on a line, at once and queued: the call is refused, no key of the line takes its place, and the next
+    line runs."""
+    bad, good = {**json.loads(_line("bad")), "idempotencyKey": key}, json.loads(_line("good"))
+    batch.write("one.json", json.dumps(bad))
+    batch.write("many.jsonl", f"{json.dumps(bad)}\n{json.dumps(good)}\n")
+    by_option = [] if key is None else [["sending", "send", "text=bad", "--idempotency-key", key]]
+    errors = [
+        batch.run("invoke", *words, *more).json["error"] for words in (*by_option, ["--file", "one.json"]) for more in ([], ["--queue"])
+    ]
+    for more in ([], ["--queue"]):
+        first, second = batch.run("invoke", "--file", "many.jsonl", *more).lines
+        errors.append(first["error"])
+        assert second["status"] == "succeeded"
+    assert {(error["code"], *(item["path"] for item in error["details"])) for error in errors} == {
+        ("invalid_invocation", "/idempotencyKey")
+    }
+    assert (batch.folder / "sent").read_text().split() == ["good"]
+    assert [row["status"] for row in batch.run("invocations", "list").json] == ["succeeded"]
+
+
+def test_an_old_call_under_a_blank_key_is_listed_with_its_problem(batch: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An older version has taken it: the list has it, and stderr says what is wrong."""
+    with monkeypatch.context() as older:
+        older.setattr(request, "_option_faults", lambda _given: iter(()))
+        assert batch.run("invoke", "sending", "send", "text=old", "--idempotency-key", "   ").code == 0
+    answer = batch.run("invocations", "list")
+    assert [(row["status"], row["idempotencyKey"], "consists of blanks" in row["problem"]) for row in answer.json] == [
+        ("succeeded", "   ", True)
+    ]
+    assert "consists of blanks" in answer.err

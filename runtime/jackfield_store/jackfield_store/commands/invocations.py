@@ -81,8 +81,9 @@ def _list(arguments: Namespace, output: Output) -> int:
     rows = [entry.to_json() for entry in found]
     output.rows(_shortened(rows) if output.for_people else rows, _COLUMNS)
     for entry in found:
-        if entry.damage is not None:
-            sys.stderr.write(f"jackfield: the invocation {entry.id} cannot be shown completely: {entry.damage}\n")
+        if entry.problem is not None:
+            how = "" if entry.damage is None else " cannot be shown completely"
+            sys.stderr.write(f"jackfield: the invocation {entry.id}{how}: {entry.problem}\n")
     return 0
 
 

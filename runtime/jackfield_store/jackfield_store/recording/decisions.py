@@ -319,9 +319,9 @@ class Approvals:
         pipeline = self._pipeline
 
         async def work(run: Run) -> str | None:
-            invocation = pipeline.plans.parsed(stored["invocation"], run, is_read=True)
-            run.how.deadline = Deadline.after(invocation.timeout_seconds, pipeline.dependencies.clock)
             try:
+                invocation = pipeline.plans.parsed(stored["invocation"], run, is_read=True)
+                run.how.deadline = Deadline.after(invocation.timeout_seconds, pipeline.dependencies.clock)
                 await pipeline.plans.found_anew(invocation, run)
             except JackfieldError as error:
                 if error.retryable:
