@@ -63,9 +63,13 @@ class Server:
         return {"Authorization": f"Bearer {self.token}", "Accept": "application/json"}
 
     def submitting(self, body: Mapping[str, Any], key: str | None) -> httpx.Request:
-        """Return the request that queues an invocation. Repeated under the same key it answers with the state of the first one."""
-        headers = {**self.headers, "Prefer": "respond-async"} | ({"Idempotency-Key": key} if key else {})
-        return httpx.Request("POST", f"{self.url}/v1/invocations", json=dict(body), headers=headers, extensions=_LIMITS)
+        """Return the request that queues an invocation. Repeated under the same key it answers with the state of the first one.
+
+        The server judges the key: a blank one is refused, since a call without a key may be sent twice.
+        """
+        content = {**body} if key is None else {"idempotencyKey": key, **body}
+        headers = {**self.headers, "Prefer": "respond-async"}
+        return httpx.Request("POST", f"{self.url}/v1/invocations", json=content, headers=headers, extensions=_LIMITS)
 
     def asking(self, identifier: str) -> httpx.Request:
         """Return the request for the state of an invocation."""

@@ -57,7 +57,7 @@ class JackfieldOperator(BaseOperator):
     def execute(self, context: Context) -> Any:
         """Queue the call, or find it, and wait for its end."""
         hook = JackfieldHook(self.jackfield_conn_id)
-        key = self.idempotency_key or key_of(context)
+        key = key_of(context) if self.idempotency_key is None else self.idempotency_key
         found = hook.submit(self.action, self.inputs, key=key, connection=self.connection, options=self.options)
         self.log.info("jackfield's invocation %s is %s", found.id, found.status)
         if found.is_open and self.deferrable:

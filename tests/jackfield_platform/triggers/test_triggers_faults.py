@@ -11,7 +11,7 @@ from unittest import mock
 import pytest
 from tests.jackfield_platform.triggers.trigger_stage import TriggerStage
 
-from jackfield.connector import Gone, Polled, Registered, TriggerEvent, Unfinished
+from jackfield.connector import Gone, Item, Listed, Polled, Registered, TriggerEvent, Unfinished
 from jackfield.connector.triggers import Trigger
 from jackfield.kernel.errors import Unavailable
 from jackfield_platform.triggers.arrivals import ArrivalUnit, Sealer
@@ -76,6 +76,7 @@ _MISTAKES: dict[str, Callable[[], Any]] = {
     "no key": lambda: Polled([TriggerEvent({"id": "n-1"}, None)], {"at": 1}),  # type: ignore[arg-type]
     "an undeclared type": lambda: Polled([TriggerEvent({"id": "n-1"}, "n-1", "noteBurnt")], {"at": 1}),
     "an empty key": lambda: Polled([TriggerEvent({"id": "n-1"}, "")], {"at": 1}),
+    "a blank key": lambda: Polled([TriggerEvent({"id": "n-1"}, " \u200b")], {"at": 1}),
     "no JSON": lambda: Polled([TriggerEvent({"id": object()}, "n-1")], {"at": 1}),
     "too deep": lambda: Polled([TriggerEvent({"id": _deep()}, "n-1")], {"at": 1}),
     "no checkpoint": lambda: Polled([], {"at": _deep()}),
@@ -83,11 +84,27 @@ _MISTAKES: dict[str, Callable[[], Any]] = {
 }
 
 
+_UNNAMED = ["", "  ", "\u00a0\u200b", None]
+"""IDs of an item that are none."""
+
+
 def _deep() -> Any:
     found: Any = []
     for _ in range(100_000):
         found = [found]
     return found
+
+
+@pytest.mark.parametrize("identifier", _UNNAMED)
+def test_an_item_without_an_id_is_none(stage: TriggerStage, identifier: Any) -> None:
+    """Of a list that is compared: two without an ID would count as one, so that the second one were told by nobody."""
+    stage.add("board")
+    stage.look()
+    page = Listed([Item(identifier, {"id": "n-1"}), Item(identifier, {"id": "n-2"})])
+    with _returning(stage, "board", "function", lambda *_: page):
+        _pass(stage)
+    shown = stage.all().show("one")
+    assert (shown["status"], "an item without an ID" in shown["reason"], _told(stage)) == ("degraded", True, [])
 
 
 @pytest.mark.parametrize("mistake", _MISTAKES)

@@ -16,6 +16,7 @@ from jackfield.kernel.clock import iso
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import JackfieldError, Unavailable
 from jackfield.kernel.failures import Raised, attempt
+from jackfield.kernel.hidden import trimmed
 from jackfield.manifest.triggers import WINDOW, event_type
 from jackfield_platform.triggers.subscription import Subscription
 from jackfield_store.database import Database, Transaction
@@ -143,7 +144,7 @@ class Sealer:
         named = event.type or self._types[0]
         kind, identifier = event_type(found.connector, named), new_invocation_id()
         at = event.at if _is_time(event.at) else received
-        if not isinstance(event.key, str) or not event.key:
+        if not isinstance(event.key, str) or not trimmed(event.key):
             raise Unavailable("the connector's code failed: it returned an event without a key")
         if named not in self._types:
             raise Unavailable("the connector's code failed: it returned an event of a type that its trigger does not have")

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import Unavailable
+from jackfield.kernel.hidden import trimmed
 from jackfield.manifest.triggers import CHANGES
 from jackfield_platform.triggers.arrivals import InTransaction
 from jackfield_platform.triggers.subscription import Subscription
@@ -79,9 +81,14 @@ class Comparison:
         self._own = {"workspace": workspace, "id": found.id}
 
     def seen(self, items: Iterable[tuple[str, Mapping[str, Any]]], mark: Mark) -> tuple[list[Change], InTransaction]:
-        """Compare a page; return the changes, and the statements for the transaction that stores their events."""
+        """Compare a page; return the changes, and the statements for the transaction that stores their events.
+
+        :raises Unavailable: if an item has no ID: another one without would count as the same.
+        """
         rows, changes = dict[str, dict[str, Any]](), list[Change]()
         for identifier, item in items:
+            if not trimmed(identifier):
+                raise Unavailable("the connector's code failed: it returned an item without an ID")
             place, content = digest(identifier), digest(json.dumps(item, sort_keys=True, separators=(",", ":")))
             known = self._database.look_up(_KNOWN, {**self._own, "item": place})
             before = rows[place]["content"] if place in rows else known and known.content

@@ -108,7 +108,8 @@ class Polling:
             before = mark
             mark = replace(mark, after=page.next, complete=page.next is None and page.unknown is None)
             for items, is_last in in_parts(page.items):
-                changes, in_transaction = comparison.seen([(str(item.id), payload(item.data)) for item in items], before)
+                named = [(_text(item.id), payload(item.data)) for item in items]
+                changes, in_transaction = comparison.seen(named, before)
                 self._store(changes, mark if is_last else before, in_transaction)
             if page.unknown is not None:  # the round begins again, and nothing is deleted
                 raise Unavailable(page.unknown)
@@ -143,6 +144,10 @@ def _reading(trigger: Trigger, place: Any) -> Step:
         return trigger.function(inputs, client, place)
 
     return read
+
+
+def _text(identifier: object) -> str:
+    return "" if identifier is None else str(identifier)
 
 
 def _data(change: Change) -> dict[str, Any]:
