@@ -86,7 +86,7 @@ def test_v1_raw_send_is_captured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sending._LARGEST, "ses", 500_000)
     large = b"From: a@example.com\r\nTo: b@x.io\r\n\r\n" + (b"x" * 76 + b"\r\n") * 6_500
     with FakeAws() as aws:
-        ses = boto_client(aws.url, "ses", timeout=20)
+        ses = boto_client(aws.url, "ses", timeout=120)
         sent = ses.send_raw_email(Destinations=["z@x.io"], RawMessage={"Data": RAW})
         with pytest.raises(ClientError, match=rf"Message length is more than 500000 bytes long: '{len(large)}'"):
             ses.send_raw_email(RawMessage={"Data": large})

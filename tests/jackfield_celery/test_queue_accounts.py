@@ -35,7 +35,7 @@ def test_the_documented_permissions_suffice_over_tls(secured: Secured, tmp_path:
             with app.connection_for_read() as connection, connection.channel() as channel:
                 events = app.events.Receiver(channel, handlers={"worker-heartbeat": lambda event: heard.append(event["hostname"])})
                 app.control.enable_events()
-                events.capture(limit=1, timeout=30)
+                events.capture(limit=1, timeout=120)
 
         heard: list[str] = []
         stand.work(step)

@@ -183,7 +183,7 @@ def providing(**members: Any) -> Iterator[Provider]:
 def led_back(location: str) -> str:
     """Open the provider's page; the path and query to which it leads back."""
     parts = urlsplit(location)
-    connection = HTTPConnection(parts.hostname or "", parts.port or 80, timeout=10)
+    connection = HTTPConnection(parts.hostname or "", parts.port or 80, timeout=120)
     with contextlib.closing(connection):
         connection.request("GET", f"{parts.path}?{parts.query}")
         back = urlsplit(connection.getresponse().headers["Location"])

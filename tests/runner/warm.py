@@ -54,7 +54,7 @@ os._exit(status)
 """
 _COMMANDS = {"python": [], "pytest": ["-m", "pytest"], "jackfield": ["-m", "jackfield"]}
 _SERVER = Path(__file__).with_name("warm_server.py")
-_PATIENCE = 120.0
+_PATIENCE = 600.0
 """Seconds that the imports may take on a busy machine."""
 
 

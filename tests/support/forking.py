@@ -28,7 +28,7 @@ from typing import Any
 
 _ALONE = "JACKFIELD_FORKING_ALONE"
 _PATIENCE = 300.0
-_CHILD_PATIENCE = 30.0
+_CHILD_PATIENCE = 120.0
 _SUPPORT = Path(__file__).parent
 _WORTH_IMPORTING = ("jackfield", "pydantic", "psycopg", "cryptography", "jsonschema", "botocore", "asyncio", "ssl", "fake_aws", "smtp_rig")
 

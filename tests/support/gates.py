@@ -13,7 +13,7 @@ class Gatekeeper:
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self._listener.settimeout(30)
+        self._listener.settimeout(120)
         self._held: list[socket.socket] = []
         self.port: int = self._listener.getsockname()[1]
 
@@ -27,7 +27,7 @@ class Gatekeeper:
     def wait(self) -> None:
         """Until the next one has come."""
         connection, _ = self._listener.accept()
-        connection.settimeout(30)
+        connection.settimeout(120)
         connection.recv(5)
         self._held.append(connection)
 

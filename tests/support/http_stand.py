@@ -61,7 +61,7 @@ class Client:
 
     port: int
     token: str | None = None
-    timeout: float = 30.0
+    timeout: float = 120.0
     host: str = "127.0.0.1"
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Reply:

@@ -90,11 +90,11 @@ def read(feed: Feed, view: EventView, limit: int = 50) -> EventView:
 
 def _copied_file(path: str) -> Callable[[], None]:
     copy = sqlite3.connect(":memory:", check_same_thread=False)
-    with closing(sqlite3.connect(path, timeout=20)) as source:
+    with closing(sqlite3.connect(path, timeout=120)) as source:
         source.backup(copy)
 
     def back() -> None:
-        with closing(sqlite3.connect(path, timeout=20)) as target:
+        with closing(sqlite3.connect(path, timeout=120)) as target:
             copy.backup(target)
 
     weakref.finalize(back, copy.close)  # CPython 3.13 warns of a connection that nobody closed

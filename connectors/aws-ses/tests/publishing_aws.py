@@ -65,7 +65,7 @@ class PublishingAws:
 
     def deliver(self, members: Mapping[str, Any], url: str, **headers: str) -> Reply:
         """Send a message to a webhook, as SNS does."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.hooks, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.hooks, timeout=120)
         fields = {"Content-Type": "text/plain; charset=UTF-8", "x-amz-sns-message-type": str(members.get("Type")), **headers}
         connection.request("POST", urlsplit(url).path, body(members), fields)
         reply = Reply.read(connection.getresponse())
@@ -176,7 +176,7 @@ def publishing_aws(simulator: str = "") -> Iterator[PublishingAws]:
                 self.wfile.write(answer)
 
             def _of_others(self, raw: bytes) -> tuple[Any, ...]:
-                connection = http.client.HTTPConnection(urlsplit(aws.behind).netloc, timeout=30)
+                connection = http.client.HTTPConnection(urlsplit(aws.behind).netloc, timeout=120)
                 connection.request(self.command, self.path, raw, dict(self.headers.items()))
                 reply = Reply.read(connection.getresponse())
                 connection.close()

@@ -35,7 +35,7 @@ class _Aws:
         sts = boto_client(aws.url, "sts", keys)
         found = sts.assume_role(RoleArn=aws.role_arn, RoleSessionName="ada", ExternalId=aws.external_id, DurationSeconds=3600)
         names = ("sns", "sqs", "sesv2", "cloudwatch")
-        self.sns, self.sqs, self.ses, self.cloudwatch = (boto_client(aws.url, name, found["Credentials"], timeout=30) for name in names)
+        self.sns, self.sqs, self.ses, self.cloudwatch = (boto_client(aws.url, name, found["Credentials"], timeout=120) for name in names)
 
     def queue(self, name: str = "events", topic: str | None = None, **attributes: str) -> tuple[str, str]:
         """Make a queue to which the topic may send, and return its URL and ARN."""
@@ -205,7 +205,7 @@ def test_a_web_server_confirms_its_subscription_and_receives(aws: _Aws) -> None:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         endpoint = f"http://127.0.0.1:{server.server_address[1]}/hook?a=b"
         assert aws.sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=endpoint)["SubscriptionArn"] == "pending confirmation"
-        asked = json.loads(came.get(timeout=30)[1])
+        asked = json.loads(came.get(timeout=120)[1])
         assert asked["Type"] == "SubscriptionConfirmation"
         aws.sns.publish(TopicArn=topic, Message="too early")
         assert aws.sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"][0]["SubscriptionArn"] == "PendingConfirmation"
@@ -213,7 +213,7 @@ def test_a_web_server_confirms_its_subscription_and_receives(aws: _Aws) -> None:
             aws.sns.confirm_subscription(TopicArn=topic, Token="wrong")
         assert b"ConfirmSubscriptionResponse" in _open(asked["SubscribeURL"])
         aws.sns.publish(TopicArn=topic, Message="now")
-        headers, body = came.get(timeout=30)
+        headers, body = came.get(timeout=120)
         server.shutdown()
     request = HookRequest(body, headers, aws.clock.time())
     url = json.loads(body)["SigningCertURL"]

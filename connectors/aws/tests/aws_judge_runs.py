@@ -157,7 +157,7 @@ _OWN = frozenset(("fetchAll", "waitUntil", "pageSize"))
 
 
 def _forwarded(to: str, sent: Sent) -> Reply:
-    connection = HTTPConnection(to, timeout=30)
+    connection = HTTPConnection(to, timeout=120)
     try:
         fields = {
             name: value for name, value in sent.fields.items() if name not in ("transfer-encoding", "content-length", "expect", "host")

@@ -20,6 +20,7 @@ from jackfield.connector import Sent, Unavailable
 from jackfield.kernel.dataclass import replace
 from jackfield_aws import AwsDefault, sessions
 from jackfield_aws.machine import sources
+from waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -354,6 +355,23 @@ def test_a_sign_in_is_renewed_whoever_has_left(prepared: Callable[..., Jackfield
     assert _send(jackfield, seconds=1).error.code in OUT
     stand.mood = ""
     assert _send(jackfield).status == "succeeded"
+    assert stand.asked["signin:CreateOAuth2Token" if source == "login" else "sso:CreateToken"] == 1
+
+
+@pytest.mark.parametrize("source", ["login", "sso sign-in"])
+def test_a_sign_in_is_renewed_once(prepared: Callable[..., Jackfield], stand: Stand, source: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fetch whose caller has left before the renewal begins leaves that to the next one: a refresh token is good for one."""
+    jackfield, fetch, left = prepared(source), sources.Sources.fetch, threading.Event()
+
+    def late(asked: sources.Sources) -> sources.Found:
+        left.wait(60)
+        return fetch(asked)
+
+    monkeypatch.setattr(sources.Sources, "fetch", late)
+    assert _send(jackfield, seconds=0.3).error.code in OUT
+    left.set()
+    assert _send(jackfield).status == "succeeded"
+    until(lambda: "aws-identity" not in {thread.name for thread in threading.enumerate()})
     assert stand.asked["signin:CreateOAuth2Token" if source == "login" else "sso:CreateToken"] == 1
 
 

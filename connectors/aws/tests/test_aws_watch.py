@@ -42,7 +42,7 @@ def test_a_socket_is_shut_down_at_its_deadline_and_no_other() -> None:
     done, done_peer = socket.socketpair()
     with late, late_peer, due, due_peer, done, done_peer:
         for sock in (late_peer, due_peer, done_peer):
-            sock.settimeout(5)
+            sock.settimeout(60)
         later = watch.add(late, Deadline.after(60, CLOCK))
         first = watch.add(due, Deadline.after(0.05, CLOCK))
         assert watch.remove(watch.add(done, Deadline.after(0.04, CLOCK)))
@@ -62,8 +62,8 @@ def test_a_clock_that_lags_is_asked_again() -> None:
     lagging, lagging_peer = socket.socketpair()
     due, due_peer = socket.socketpair()
     with lagging, lagging_peer, due, due_peer:
-        lagging_peer.settimeout(5)
-        due_peer.settimeout(5)
+        lagging_peer.settimeout(60)
+        due_peer.settimeout(60)
         watch.add(lagging, Deadline(clock, 0.02, 1.0))
         watch.add(due, Deadline.after(0.1, CLOCK))
         assert due_peer.recv(1) == b""
@@ -85,7 +85,7 @@ def test_what_is_closed_already_is_no_fault() -> None:
     gc.collect(0)  # of what is new
     due, due_peer = socket.socketpair()
     with peer, due, due_peer:
-        due_peer.settimeout(5)
+        due_peer.settimeout(60)
         watch.add(due, Deadline.after(0.03, CLOCK))
         assert due_peer.recv(1) == b""
     assert len(watch) == 0
@@ -112,8 +112,8 @@ def _watched_in_a_child() -> dict[str, Any]:
     held, held_peer = socket.socketpair()
     due, due_peer = socket.socketpair()
     with held, held_peer, due, due_peer:
-        due.settimeout(5)
-        due_peer.settimeout(5)
+        due.settimeout(60)
+        due_peer.settimeout(60)
         number = watch.add(held, Deadline.after(60, CLOCK))
 
         def child() -> list[int]:

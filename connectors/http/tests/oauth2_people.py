@@ -20,6 +20,7 @@ from jackfield.connector import ConnectionType, Connector, Inputs, Output
 from jackfield.testing import Answer, Request
 from jackfield_http import HttpClient, OAuth2AuthorizationCode
 from jackfield_market.testing.loopback_provider import Provider
+from jackfield_store.connections import shared_leases
 from jackfield_store.connections.grants import GrantTable
 from jackfield_store.runtime import Jackfield
 
@@ -178,6 +179,7 @@ def _say(what: object) -> None:
 
 
 def _main(folder: str, database_url: str, number: str, threads: str, dies_at: str) -> None:
+    shared_leases.HELD = _PATIENCE  # a process that is slow beside others is not taken for a dead one
     if dies_at:
         _dying(dies_at)
     with people(Path(folder), database_url, f"catalog-{number}") as runtime:

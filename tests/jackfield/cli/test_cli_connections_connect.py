@@ -48,7 +48,7 @@ def told(process: subprocess.Popen[bytes], pattern: str) -> list[str]:
 def visit(url: str) -> int:
     """Open a page on this machine; its status."""
     try:
-        with build_opener(ProxyHandler({})).open(url, timeout=30) as page:
+        with build_opener(ProxyHandler({})).open(url, timeout=120) as page:
             return int(page.status)
     except HTTPError as error:
         return error.code

@@ -165,7 +165,7 @@ def test_a_slow_job_does_not_stop_the_others() -> None:
     reader = threading.Thread(target=lambda: first.append(next(results)))
     reader.start()
     for _ in range(7):  # 2 at a time, 4 kept for each: eight were taken, one of them still runs
-        assert counted.acquire(timeout=30)
+        assert counted.acquire(timeout=120)
     release.set()
     reader.join(30)
     assert [*first, *results] == list(range(50))

@@ -275,7 +275,7 @@ def _committed_in_turn(path: str) -> list[str]:
     started = fork(child)
     assert os.read(said_r, 1) == b"1"
     database.close()
-    subprocess.run([sys.executable, "-c", _OTHER, path], check=True, timeout=30)
+    subprocess.run([sys.executable, "-c", _OTHER, path], check=True, timeout=120)
     os.write(tell, b"1")
     return ["child 1", "parent", started.answer()]
 

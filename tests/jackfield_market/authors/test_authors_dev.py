@@ -59,7 +59,7 @@ class Session:
         invocation = {"connector": "acme", "action": "createItem", "connection": connection, "inputs": {"name": "Lamp"}}
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         request = urllib.request.Request(f"{url}/v1/invocations", json.dumps(invocation).encode(), headers)
-        with urllib.request.urlopen(request, timeout=30) as response:
+        with urllib.request.urlopen(request, timeout=120) as response:
             return json.load(response)
 
 
@@ -81,7 +81,7 @@ def test_dev_shows_calls_and_faults_and_recovers(session: Session) -> None:
     """Calls are shown live; a fault on import, in a call or in pyproject.toml is printed, one that ends the server too; mending helps."""
     url = session.listening()
     link = session.wait("console, for one sign-in").rpartition(" ")[2].strip()
-    with urllib.request.urlopen(link, timeout=30) as page:
+    with urllib.request.urlopen(link, timeout=120) as page:
         assert b"console" in page.read().lower()
     assert session.call(url)["output"] == {"id": "i7"}
     session.wait("jackfield: acme createItem: succeeded in ")

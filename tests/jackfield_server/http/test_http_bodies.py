@@ -47,7 +47,7 @@ def test_a_body_of_unknown_length_is_not_written_in_clear(client: Client, monkey
     monkeypatch.setattr(tempfile, "SpooledTemporaryFile", Watched)
     body = json.dumps(say("say", text="sesame" * 300_000)).encode()
     headers = {"Authorization": f"Bearer {client.token}", "Content-Type": "application/json"}
-    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", client.port, timeout=30)) as connection:
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", client.port, timeout=120)) as connection:
         connection.request("POST", "/v1/invocations", iter([body]), headers, encode_chunked=True)
         answer = connection.getresponse()
         assert (answer.status, b"sesamesesame" in answer.read()) == (200, True)

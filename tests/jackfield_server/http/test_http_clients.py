@@ -28,7 +28,7 @@ def run(*command: str | Path, folder: Path, **more: str) -> str:
     """Run a command to its good end, and give what it printed."""
     environment = clean(folder, PATH=os.environ["PATH"], **more)
     parts = [str(part) for part in command]
-    done = subprocess.run(parts, cwd=folder, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    done = subprocess.run(parts, cwd=folder, env=environment, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     return done.stdout
 

@@ -57,7 +57,7 @@ def test_an_answered_request_leaves_nothing_for_the_garbage_collector(stand: Sta
     token = stand.client().token
     told = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", **headers}
 
-    with closing(http.client.HTTPConnection("127.0.0.1", stand.port, timeout=30)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", stand.port, timeout=120)) as connection:
 
         def left() -> int:
             """Send so many requests; return how many objects of requests this process has then."""

@@ -302,7 +302,7 @@ def hang_up(client: Client, body: Any, before: Callable[[], None]) -> None:
     """Send an invocation, and close the connection after ``before``."""
     text = json.dumps(body).encode()
     head = f"POST /v1/invocations HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {client.token}\r\nContent-Length: {len(text)}\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", client.port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", client.port), timeout=120) as connection:
         connection.sendall(head.encode() + text)
         before()
 

@@ -32,7 +32,7 @@ def _has_six() -> bool:
 
 def _reached(address: str, port: int) -> bool:
     try:
-        with socket.create_connection((address, port), timeout=30):
+        with socket.create_connection((address, port), timeout=120):
             return True
     except OSError:
         return False

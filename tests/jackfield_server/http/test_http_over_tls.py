@@ -43,7 +43,7 @@ def _answered(port: int, path: str, context: ssl.SSLContext | None, body: str | 
 
 
 def _garbage(port: int, sent: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=120) as connection:
         connection.sendall(sent)
         connection.shutdown(socket.SHUT_WR)
         with contextlib.suppress(ConnectionError):

@@ -50,7 +50,7 @@ class _Proxy(http.server.BaseHTTPRequestHandler):
         headers = {**dict(self.headers.items()), "X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.9"}
         if self.named:
             headers["X-Forwarded-Prefix"] = f"{PREFIX}/"
-        with closing(http.client.HTTPConnection("127.0.0.1", self.upstream, timeout=30)) as connection:
+        with closing(http.client.HTTPConnection("127.0.0.1", self.upstream, timeout=120)) as connection:
             connection.request(self.command, self.path.removeprefix(PREFIX), body or None, headers)
             answer = connection.getresponse()
             content = answer.read()

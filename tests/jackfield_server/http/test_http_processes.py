@@ -289,7 +289,7 @@ def test_callers_who_hang_up_are_counted_as_they_were_sent(tmp_path: Path) -> No
 def _hung_up(client: Client, subject: str, after: float) -> None:
     text = json.dumps(mail(subject)).encode()
     head = f"POST /v1/invocations HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {client.token}\r\nContent-Length: {len(text)}\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", client.port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", client.port), timeout=120) as connection:
         connection.sendall(head.encode() + text)
         threading.Event().wait(after)
 

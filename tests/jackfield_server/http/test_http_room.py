@@ -75,7 +75,7 @@ def _in_chunks(client: Client) -> int:
     """The status of an invocation of 3 MiB whose length is not told."""
     body = json.dumps(say("say", text="y" * (3 * MEGA))).encode()
     headers = {"Authorization": f"Bearer {client.token}", "Content-Type": "application/json"}
-    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", client.port, timeout=30)) as connection:
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", client.port, timeout=120)) as connection:
         connection.request("POST", "/v1/invocations", iter([body]), headers, encode_chunked=True)
         return connection.getresponse().status
 

@@ -61,7 +61,7 @@ CALLS: dict[str, Callable[[Client, dict[str, Any]], None]] = {
 def _leave(client: Client, gate: Gatekeeper, body: dict[str, Any]) -> None:
     """A caller who hangs up while the action hangs."""
     headers = {"Authorization": f"Bearer {client.token}", "Content-Type": "application/json"}
-    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", client.port, timeout=30)) as connection:
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", client.port, timeout=120)) as connection:
         connection.request("POST", "/v1/invocations", json.dumps(body).encode(), headers)
         gate.wait()
 

@@ -250,7 +250,7 @@ def _announced(client: Client, size: int) -> Reply:
 
 
 def _chunked(client: Client, size: int) -> Reply:
-    connection = http.client.HTTPConnection(client.host, client.port, timeout=30)
+    connection = http.client.HTTPConnection(client.host, client.port, timeout=120)
     headers = {"Authorization": f"Bearer {client.token}", "Content-Type": "application/octet-stream"}
     with closing(connection):
         pieces = (b"x" * min(65_536, size - start) for start in range(0, size, 65_536))
@@ -290,7 +290,7 @@ def test_uploads_at_once_do_not_pass_the_limit(tenant: Tenant) -> None:
 def test_an_announced_upload_is_refused_before_its_body(tenant: Tenant) -> None:
     """Nobody has to send what will not be stored."""
     tenant.limit(storageBytes=1000)
-    connection = http.client.HTTPConnection("127.0.0.1", tenant.stand.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", tenant.stand.port, timeout=120)
     with closing(connection):
         connection.putrequest("POST", "/v1/files")
         for name, value in {"Authorization": f"Bearer {tenant.client.token}", "Content-Length": "100000000"}.items():
@@ -335,7 +335,7 @@ def _waiting(tenant: Tenant, token: Client, number: int) -> list[socket.socket]:
     after = token.get("/v1/events").json["nextCursor"]
     found = []
     for _ in range(number):
-        reader = socket.create_connection(("127.0.0.1", tenant.stand.port), timeout=30)
+        reader = socket.create_connection(("127.0.0.1", tenant.stand.port), timeout=120)
         head = f"GET /v1/events?after={after}&wait=30 HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token.token}\r\n\r\n"
         reader.sendall(head.encode())
         found.append(reader)
@@ -396,7 +396,7 @@ def test_no_workspace_holds_more_than_its_share_of_the_connections(tmp_path: Pat
     last on it."""
     with standing(tmp_path, replace(SETTINGS, max_connections=8)) as stand:
         tenant = Tenant(stand, "default", stand.client(), stand.client())
-        held = [http.client.HTTPConnection("127.0.0.1", stand.port, timeout=30) for _ in range(7)]
+        held = [http.client.HTTPConnection("127.0.0.1", stand.port, timeout=120) for _ in range(7)]
         replies = []
         for connection in held:
             connection.request("GET", "/v1/connections", headers={"Authorization": f"Bearer {tenant.client.token}"})

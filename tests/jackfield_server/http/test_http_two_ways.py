@@ -266,7 +266,7 @@ def test_pipelined_requests_are_answered_in_order(client: Client) -> None:
     for number in range(12):
         text = json.dumps(say("say", "hall", text=f"number {number}")).encode()
         whole += head(client, len(text), *(["Prefer: handling=lenient"] if number % 3 == 2 else [])) + text
-    with socket.create_connection(("127.0.0.1", client.port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", client.port), timeout=120) as connection:
         connection.sendall(whole)
         found = [json.loads(body)["output"]["text"] for body in answers(connection, 12)]
     assert found == [f"number {number}" for number in range(12)]
@@ -276,7 +276,7 @@ def test_a_body_may_come_in_pieces(client: Client) -> None:
     """A plain request whose body arrives byte by byte is one request, and the connection goes on after it."""
     client.get("/v1/queue")
     text = json.dumps(say("say", "hall", text="slowly")).encode()
-    with socket.create_connection(("127.0.0.1", client.port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", client.port), timeout=120) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for _ in range(2):
             for letter in head(client, len(text)) + text:
@@ -290,7 +290,7 @@ def test_a_caller_who_closes_is_answered_and_let_go(client: Client) -> None:
     text = json.dumps(say("say", "hall", text="bye")).encode()
     for more in WAYS.values():
         client.get("/v1/queue")
-        with socket.create_connection(("127.0.0.1", client.port), timeout=30) as connection:
+        with socket.create_connection(("127.0.0.1", client.port), timeout=120) as connection:
             connection.sendall(head(client, len(text), "Connection: close", *(f"{name}: {value}" for name, value in more.items())) + text)
             with connection.makefile("rb") as stream:
                 whole = stream.read()  # until the server has closed
@@ -320,8 +320,8 @@ def test_one_more_than_fit_is_refused(tmp_path: Path) -> None:
         text = json.dumps(say("post", text="x", gate={"port": gate.port})).encode()
         client.get("/v1/queue")
         with (
-            socket.create_connection(("127.0.0.1", client.port), timeout=30) as first,
-            socket.create_connection(("127.0.0.1", client.port), timeout=30) as second,
+            socket.create_connection(("127.0.0.1", client.port), timeout=120) as first,
+            socket.create_connection(("127.0.0.1", client.port), timeout=120) as second,
         ):
             first.sendall(head(client, len(text)) + text)
             gate.wait()

@@ -92,7 +92,7 @@ def _bytes(connection: socket.socket, pause: float = 0.0, enough: int = 100_000_
 @contextlib.contextmanager
 def _kept(client: Client) -> Iterator[http.client.HTTPConnection]:
     """A connection that has been used, and stays."""
-    connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=120)
     with contextlib.closing(connection):
         assert _status(connection) == 200
         yield connection

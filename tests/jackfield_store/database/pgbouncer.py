@@ -19,7 +19,7 @@ MISSING = None if _PROGRAM else "PgBouncer is not installed"
 
 def _answers(port: int) -> bool:
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=30).close()
+        socket.create_connection(("127.0.0.1", port), timeout=120).close()
     except OSError:
         return False
     return True

@@ -33,7 +33,7 @@ def rows(database: Database, *values: dict[str, Any]) -> list[tuple[object, Exce
     database.record(unit)
     database.record(adding("last"))
     for _ in values:
-        assert ended.acquire(timeout=30)
+        assert ended.acquire(timeout=120)
     return done
 
 

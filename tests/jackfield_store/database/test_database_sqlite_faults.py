@@ -206,7 +206,7 @@ def test_a_database_that_another_process_locks(tmp_path: Path) -> None:
             with pytest.raises(Contended, match="locked by another process"), database.write():
                 pass
             assert names(database) == ["a"]
-            other.communicate(b"\n", timeout=30)
+            other.communicate(b"\n", timeout=120)
         assert database.record(adding("c")) == "c"
         assert names(database) == ["a", "c"]
 

@@ -178,7 +178,7 @@ def test_an_mcp_client_over_http_is_told_the_progress_before_the_answer(
         "Authorization": f"Bearer {client.token}",
     }
     call = message("tools/call", 2, name="execute_action", arguments=melt(timeoutSeconds=900), _meta={"progressToken": "p-1"})
-    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", client.port, timeout=30)) as connection:
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", client.port, timeout=120)) as connection:
         connection.request("POST", "/mcp", json.dumps(call), accepted)
         response = connection.getresponse()
         said: list[Any] = []

@@ -165,6 +165,7 @@ class Sources:
         def observed(*given: Any) -> Any:
             deadline = current_deadline()
             if given and given[0] in _ROTATING and isinstance(deadline, Latest):
+                deadline.check()  # what nobody waits for any more renews nothing: the next fetch does, with the same token
                 deadline.extend(_SILENCE)
             try:
                 found = call(*given)

@@ -71,7 +71,7 @@ def _fail(kind: str) -> None:
 
 def _wait_at(gate: Gate) -> None:
     """Say "here" to whoever listens on the gate's port of 127.0.0.1, and wait until it closes the connection."""
-    with socket.create_connection(("127.0.0.1", gate.port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", gate.port), timeout=120) as connection:
         connection.sendall(b"here\n")
         while connection.recv(64):
             pass
