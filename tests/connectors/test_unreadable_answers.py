@@ -152,9 +152,9 @@ class Stage:
 
 
 @contextmanager
-def _staged(name: str) -> Iterator[Stage]:
-    connector, readers = name.partition(" ")[0], Readers()
-
+def _served(connector: str) -> Iterator[tuple[Readers, int]]:
+    """Serve a connector's protocol at a port, and let what reads its answers be told."""
+    readers = Readers()
     with ExitStack() as stack:
         port = stack.enter_context(polite(connector, readers.told))
         for path in _READERS[connector]:
@@ -162,7 +162,13 @@ def _staged(name: str) -> Iterator[Stage]:
             found = pkgutil.resolve_name(owner)
             stack.enter_context(mock.patch.object(found, attribute, readers.after(attribute, getattr(found, attribute))))
         stack.enter_context(mock.patch("jackfield_postgresql.session.pq", _Pq(readers)))
-        yield Stage(stack.enter_context(flooding.runtime()), readers, name, port)
+        yield readers, port
+
+
+@contextmanager
+def _staged(name: str) -> Iterator[Stage]:
+    with _served(name.partition(" ")[0]) as (readers, port), flooding.runtime() as jackfield:
+        yield Stage(jackfield, readers, name, port)
 
 
 def _check(result: Result, place: tuple[str, str], name: str, caplog: pytest.LogCaptureFixture) -> None:
@@ -214,3 +220,27 @@ def test_an_answer_over_a_kept_session_that_no_parser_takes(name: str, raised: s
             if result.status != "succeeded" or place[1] in (CHANGE, COMMIT):
                 _check(result, place, name, caplog)
             stage.call(user).unwrap()
+
+
+_MOST_PLACES = 20
+
+
+@pytest.mark.parametrize("raised", _RAISED)
+@pytest.mark.parametrize("connector", flooding.CALLS)
+def test_a_connection_is_tested_by_answers_that_no_parser_takes(connector: str, raised: str) -> None:
+    """The test fails with that reason, and never with an error of the connector's; what answers a farewell fails nothing."""
+    with _served(connector) as (readers, port):
+        kind, values = f"{connector}/{flooding.CALLS[connector][2]}", flooding.values_for(connector, port)
+        found = {f"c{user}": {"type": kind, "values": {**values, "username": f"ada{user}"}} for user in range(_MOST_PLACES)}
+        with flooding.runtime([{"connections": found}]) as jackfield:
+            jackfield.connections.test("c0")
+            for user, place in enumerate([*dict.fromkeys(readers.met)], 1):
+                readers.step = GREETING
+                readers.fail(place, _RAISED[raised])
+                told = jackfield.connections.test(f"c{user}")
+                assert readers.at is None, place
+                assert _SAID not in json.dumps(told), place
+                if told["status"] != "ok":
+                    assert "the server's answer cannot be read" in told["lastTest"]["steps"][-1]["message"], (place, told)
+                else:
+                    assert (connector, place[1]) == ("aws-ses", FIRST)

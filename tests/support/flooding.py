@@ -217,9 +217,9 @@ def values_for(connector: str, port: int) -> dict[str, Any]:
     return values
 
 
-def runtime() -> Jackfield:
+def runtime(connections: Any = None) -> Jackfield:
     """A runtime without a database that believes the SMTP server."""
-    return Jackfield(database_url="none", environment={"AWS_CA_BUNDLE": str(authority().bundle)})
+    return Jackfield(connections=connections, database_url="none", environment={"AWS_CA_BUNDLE": str(authority().bundle)})
 
 
 def _memory(name: str) -> int:

@@ -32,6 +32,16 @@ def _lines(client: socket.socket) -> BinaryIO:
     return cast("BinaryIO", client.makefile("rb"))
 
 
+def _whole(stream: BinaryIO, size: int) -> bytes:
+    """Read so many bytes.
+
+    :raises EOFError: if the connection ends before: nobody has said anything then.
+    """
+    if len(found := stream.read(size)) < size:
+        raise EOFError
+    return found
+
+
 def _mysql_packet(number: int, body: bytes) -> bytes:
     return struct.pack("<I", len(body))[:3] + bytes([number]) + body
 
@@ -44,7 +54,7 @@ def mysql(client: socket.socket, told: Told) -> None:
     steps = {b"COMMIT": COMMIT, b"EXECUTE": CHANGE}
     client.sendall(_mysql_packet(0, MYSQL_GREETING))
     with _lines(client) as stream:
-        stream.read(int.from_bytes(stream.read(4)[:3], "little"))
+        _whole(stream, int.from_bytes(_whole(stream, 4)[:3], "little"))
         told(SIGN_IN)
         client.sendall(_mysql_packet(2, _MYSQL_OK))
         while head := stream.read(4):
@@ -78,10 +88,10 @@ _SALT = b"salt"
 def _scram(client: socket.socket, stream: BinaryIO, told: Told) -> None:
     """Let anybody in whose password is 'secret' (RFC 5802, section 3)."""
     client.sendall(_message(b"R", struct.pack("!I", 10) + b"SCRAM-SHA-256\0\0"))
-    first = stream.read(int.from_bytes(stream.read(5)[1:], "big") - 4).partition(b"n,,")[2]
+    first = _whole(stream, int.from_bytes(_whole(stream, 5)[1:], "big") - 4).partition(b"n,,")[2]
     challenge = first.partition(b"r=")[2] + b"x,s=" + base64.b64encode(_SALT) + b",i=1"
     client.sendall(_message(b"R", struct.pack("!I", 11) + b"r=" + challenge))
-    final = stream.read(int.from_bytes(stream.read(5)[1:], "big") - 4)
+    final = _whole(stream, int.from_bytes(_whole(stream, 5)[1:], "big") - 4)
     told(SIGN_IN)
     key = hmac.digest(hashlib.pbkdf2_hmac("sha256", b"secret", _SALT, 1), b"Server Key", "sha256")
     proof = hmac.digest(key, b",".join((first, b"r=" + challenge, final.rpartition(b",p=")[0])), "sha256")
@@ -229,10 +239,11 @@ def smtp(client: socket.socket, told: Told) -> None:
             told({b"EHLO": GREETING, b"AUTH": SIGN_IN}.get(verb, FIRST))
             tls.sendall(answers.get(verb, b"250 Ok\r\n"))
             if verb == b"DATA":
-                while lines.readline() not in (b".\r\n", b""):
+                while (content := lines.readline()) not in (b".\r\n", b""):
                     pass
-                told(CHANGE)
-                tls.sendall(b"250 Ok 0100\r\n")
+                if content:
+                    told(CHANGE)
+                    tls.sendall(b"250 Ok 0100\r\n")
 
 
 SERVERS: dict[str, Callable[[socket.socket, Told], None]] = {
@@ -242,16 +253,23 @@ SERVERS: dict[str, Callable[[socket.socket, Told], None]] = {
 
 class _Served(socketserver.ThreadingTCPServer):
     daemon_threads = True
+    newest: object = None
 
 
 @contextmanager
 def polite(connector: str, told: Told) -> Iterator[int]:
-    """A port where a connector's server answers any number of connections."""
+    """A port where a connector's server answers any number of connections. What the newest one is sent is told, from its greeting on."""
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
+            server.newest = self
+            self._tell(GREETING)
             with suppress(Exception):
-                SERVERS[connector](self.request, told)
+                SERVERS[connector](self.request, self._tell)
+
+        def _tell(self, step: str) -> None:
+            if server.newest is self:
+                told(step)
 
     with _Served(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar, Literal
 
-from jackfield.connector import Account, ConnectionType, Deadline, Field, Guard, JackfieldError, OpenContext, Step
-from jackfield.connector.servers import Address, authority_field, hostname_field, password_field, port_field, tls_field
+from jackfield.connector import Account, ConnectionType, Deadline, Field, Guard, JackfieldError, OpenContext, Sent, Step
+from jackfield.connector.servers import Address, Reading, authority_field, hostname_field, password_field, port_field, tls_field
 from jackfield.connector.session_client import session_pool
 from jackfield.kernel.exports import late_hints
 from jackfield_mysql.client import MysqlClient
@@ -53,13 +53,15 @@ class Password(ConnectionType):
         """Sign in, and ask who and where we are; nothing is changed."""
         client = self.open(context)
         try:
-            row = client.read("SELECT CURRENT_USER() AS who, DATABASE() AS db, VERSION() AS version").rows[0]
+            with Reading(None, self.address.place, Sent.NOTHING):
+                (row,) = client.read("SELECT CURRENT_USER() AS who, DATABASE() AS db, VERSION() AS version").rows
+                who, database, version = (str(row[name]) for name in ("who", "db", "version"))
         except JackfieldError as error:
             yield Step.failed("signIn", "Sign in", error)
             return
-        yield Step("signIn", "Sign in", passed=True, message=f"The server, version {row['version']}, accepted the login.")
-        who = str(row["who"]).partition("@")[0]
-        yield Account(f"{row['who']} {self.address.place}/{row['db']}", f"{who} at {self.hostname}, database {row['db']}")
+        yield Step("signIn", "Sign in", passed=True, message=f"The server, version {version}, accepted the login.")
+        user = who.partition("@")[0]
+        yield Account(f"{who} {self.address.place}/{database}", f"{user} at {self.hostname}, database {database}")
 
     def _connect(self, guard: Guard, deadline: Deadline) -> Session:
         return connect(self.address, Login(self.username, self.password, self.database), guard, deadline)

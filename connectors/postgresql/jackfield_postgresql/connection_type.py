@@ -15,7 +15,7 @@ from typing import ClassVar, Literal
 from psycopg import pq
 from psycopg.conninfo import make_conninfo
 
-from jackfield.connector import Account, ConnectionType, Deadline, Field, Guard, JackfieldError, OpenContext, Step
+from jackfield.connector import Account, ConnectionType, Deadline, Field, Guard, JackfieldError, OpenContext, Sent, Step
 from jackfield.connector.servers import authority_field, hostname_field, password_field, port_field, tls_field, tried_once, trusting
 from jackfield.connector.session_client import session_pool
 from jackfield.kernel.dataclass import dataclass, field
@@ -23,7 +23,7 @@ from jackfield.kernel.exports import late_hints
 from jackfield.kernel.failures import OnFailure
 from jackfield.kernel.secrecy import SecretHolder
 from jackfield_postgresql.client import PostgresClient
-from jackfield_postgresql.faults import Lost, explained
+from jackfield_postgresql.faults import Lost, explained, reading
 from jackfield_postgresql.session import Session, numeric
 
 _GUIDE = """
@@ -85,15 +85,16 @@ class Password(ConnectionType):
     def test(self, context: OpenContext) -> Iterable[Step | Account]:
         """Sign in, and ask who and where we are; nothing is changed."""
         client = self.open(context)
+        asked = "SELECT current_user AS who, current_database() AS database, current_setting('server_version') AS version"
         try:
-            row = client.read(
-                "SELECT current_user AS who, current_database() AS database, current_setting('server_version') AS version"
-            ).rows[0]
+            with reading(self.server.place, Sent.NOTHING):
+                (row,) = client.read(asked).rows
+                who, database, version = (str(row[name]) for name in ("who", "database", "version"))
         except JackfieldError as error:
             yield Step.failed("signIn", "Sign in", error)
             return
-        yield Step("signIn", "Sign in", passed=True, message=f"PostgreSQL {row['version']} accepted the login.")
-        yield Account(f"{self.server.place}/{row['database']}", f"{row['who']} at {self.hostname}, database {row['database']}")
+        yield Step("signIn", "Sign in", passed=True, message=f"PostgreSQL {version} accepted the login.")
+        yield Account(f"{self.server.place}/{database}", f"{who} at {self.hostname}, database {database}")
 
     def _connect(self, guard: Guard, deadline: Deadline) -> Session:
         return connect(self.server, guard, deadline)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 
-from jackfield.connector import Deadline, JackfieldError, Step
+from jackfield.connector import Deadline, JackfieldError, Sent, Step
+from jackfield.connector.servers import Reading
 from jackfield_aws_ses.smtp.client import sign_in
 from jackfield_aws_ses.smtp.faults import explained
 from jackfield_aws_ses.smtp.server import THROTTLED, THROTTLED_PORT, Login, Server
@@ -35,13 +36,14 @@ def try_server(server: Server, trust: ssl.SSLContext, login: Login, deadline: De
     with closing(session):
         for key, title, perform, describe in steps:
             try:
-                with explained(server, deadline):
+                with Reading(None, server.place, Sent.NOTHING), explained(server, deadline):
                     perform()
             except JackfieldError as error:
                 yield Step.failed(key, title, error)
                 return
             yield Step(key, title, passed=True, message=describe())
-        session.leave(politely=True)
+        with suppress(JackfieldError), Reading(None, server.place, Sent.NOTHING):
+            session.leave(politely=True)
 
 
 def _certificate(session: Session, server: Server) -> str:
