@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from http_stand import Client, clean, standing
+from http_stand import Client, clean, say, standing
 from jackfield.kernel.errors import Unavailable
-from jackfield_celery.broker import QUEUE
+from jackfield_celery.broker import QUEUE, new_app
+from jackfield_celery.publisher import CeleryPublisher
 from jackfield_store.queue import broker_warning
+from plugboard import make_echo
 from ports import free_port
 from rabbitmq import Node
 from redis_server import Redis
@@ -56,8 +59,9 @@ _REFUSALS: dict[str, tuple[Callable[[Redis], object], Callable[[Redis], object],
 
 @contextmanager
 def _worker(folder: Path, url: str) -> Iterator[Client]:
-    """A worker with its probes."""
-    environment, port = clean(folder / "home", JACKFIELD_QUEUE_URL=url), free_port()
+    """A worker with its probes, and the echo connector."""
+    echo = os.pathsep.join(map(str, make_echo(folder / "echo")))
+    environment, port = clean(folder / "home", JACKFIELD_QUEUE_URL=url, PYTHONPATH=echo), free_port()
     command = [sys.executable, "-m", "jackfield", "worker", "--health-port", str(port)]
     with (folder / "worker.log").open("w") as log, subprocess.Popen(command, env=environment, stderr=log) as process:
         try:
@@ -132,3 +136,28 @@ def test_a_rabbitmq_with_an_alarm_makes_all_unready(alarm: str, tmp_path: Path, 
             rabbitmq.control(_ALARMS[alarm], *usual[alarm])
         for client in (server, worker):
             until(partial(_answers, client, 200))
+
+
+def test_a_full_queue_of_rabbitmq_loses_no_call(tmp_path: Path, rabbitmq: Node) -> None:
+    """A policy of the node refuses what is published to a full queue. Probes, which publish to no queue, stay ready; calls are accepted and
+    stay in the journal, and each runs once as workers take what is there."""
+    rabbitmq.control("set_policy", "full", "^jackfield$", '{"max-length": 1, "overflow": "reject-publish"}', "--apply-to", "queues")
+    try:
+        with standing(tmp_path, JACKFIELD_QUEUE_URL=rabbitmq.url) as stand:
+            server = stand.client()
+            stored = {"name": "hall", "type": "echo/token", "values": {"token": "secret-4711"}}
+            assert server.post("/v1/connections?test=false", stored).status == 201
+            calls = [server.post("/v1/invocations", say("say", "hall", text=str(number)), Prefer="respond-async") for number in range(9)]
+            assert {call.status for call in calls} == {202}
+            with closing(CeleryPublisher(new_app(rabbitmq.url), rabbitmq.url)) as broker:
+                until(lambda: broker.ready() > 1)
+                with pytest.raises(Unavailable):
+                    broker.publish([("default", "no-room")])
+            until(partial(_answers, server, 200))
+            paths = [f"/v1/invocations/{call.json['invocationId']}" for call in calls]
+            with _worker(tmp_path, rabbitmq.url) as worker:
+                until(partial(_answers, worker, 200))
+                until(lambda: all(server.get(path).json["status"] == "succeeded" for path in paths))
+            assert [len(server.get(path).json["attempts"]) for path in paths] == [1] * len(paths)
+    finally:
+        rabbitmq.control("clear_policy", "full")
