@@ -84,8 +84,8 @@ EXCEPTIONS = {
     r"SELECT connection, COUNT\(\*\) AS busy FROM invocations WHERE $|SELECT connection, COUNT\(\*\) AS busy FROM invocations WHERE \{": (
         "completed by conditions that name the workspace"
     ),
-    r"SELECT counts.workspace, SUM\(counts.invocations\) - ": "the operator's: how many wait in each workspace",
-    r"SELECT counts.workspace, SUM\(counts.invocations\) AS invocations": "the operator's: how many are in doubt in each workspace",
+    r"SELECT counts.workspace, SUM\(counts.invocations \+ 0.0\) - ": "the operator's: how many wait in each workspace",
+    r"SELECT counts.workspace, SUM\(counts.invocations \+ 0.0\) AS invocations": "the operator's: how many are in doubt in each workspace",
     r"SELECT workspace, COUNT\(\*\) AS (running|released) FROM invocations": "the operator's: what workers and the broker hold",
     r"SELECT workspace, COUNT\(\*\) AS running FROM \(SELECT name FROM workspaces": "the operator's: how many run in each workspace",
     r"SELECT workspace, COUNT\(\*\) AS dead FROM invocations": "the operator's: how many dead letters each workspace has",
