@@ -174,11 +174,17 @@ def staged(stage: Stage) -> Iterator[Stage]:
             threads.append(thread)
             thread.start()
 
+    def wrapped(connection: socket.socket) -> socket.socket:
+        if stage.tls is None:
+            return connection
+        connection.getpeername()  # 'wrap_socket' leaves a socket open whose client has gone already
+        return stage.tls.wrap_socket(connection, server_side=True)
+
     def talk(number: int, connection: socket.socket) -> None:
         with (
             contextlib.suppress(OSError, ValueError),  # an end of TLS in the middle of a read is a ValueError
             connection,
-            stage.tls.wrap_socket(connection, server_side=True) if stage.tls else connection as spoken,
+            wrapped(connection) as spoken,
         ):
             connections.append(spoken)
             stage.talk(number, spoken)
