@@ -47,8 +47,8 @@ class Closing:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *_exception: object) -> None:
+        self.close(0.0 if kind is KeyboardInterrupt else math.inf)  # who presses Ctrl-C waits for no other thread's call
 
     async def __aenter__(self) -> Self:
         return self
