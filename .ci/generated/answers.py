@@ -53,7 +53,7 @@ def outcomes() -> Json:
 
 
 def _ends(about: str) -> Json:
-    codes = {"type": "array", "items": {**_TEXT, "minLength": 1}, "minItems": 1, "description": "The provider's codes."}
+    codes = {"type": "array", "items": _TEXT, "minItems": 1, "description": "The provider's codes."}
     named = closed({"status": _STATUS, "codes": codes}, ["status", "codes"], "A status that has other reasons, too.")
     return {"type": "array", "items": {"anyOf": [_STATUS, named]}, "description": about}
 
