@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from jackfield.kernel.exports import exports
+from jackfield.kernel.hints import add_words
+from jackfield_console.hints import WORDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,5 +13,6 @@ if TYPE_CHECKING:
 
 __all__ = ["one_time_link", "routes"]
 
+add_words("console", WORDS)
 if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
     __getattr__, __dir__ = exports(__name__, {".app": "routes", ".sign_in": "one_time_link"})

@@ -4,3 +4,10 @@ serves the operator's own client, and at the first request by ``http_route``.
 The way of a tool call: over HTTP ``http_route.Door`` and ``stateless_http.Exchange``, over stdio ``stdio.serve_stdio``; both go on to
 ``sdk_server._called``, ``CallContext.run`` and ``Jackfield``.
 """
+
+from __future__ import annotations
+
+from jackfield.kernel.hints import add_words
+from jackfield_mcp_server.hints import WORDS
+
+add_words("mcp", WORDS)

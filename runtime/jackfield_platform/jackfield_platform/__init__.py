@@ -7,6 +7,8 @@ subscriptions and callbacks. ``Intake`` receives the requests of providers behin
 from __future__ import annotations
 
 from jackfield.kernel.exports import exports
+from jackfield.kernel.hints import add_words
+from jackfield_platform.hints import COMMANDS, STEPS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SEALED_ROWS", "Answer", "Hook", "Intake", "events_of", "findings", "is_parting", "look_again", "part"]
 
+add_words("library", STEPS)
+add_words("cli", COMMANDS)
 if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
     __getattr__, __dir__ = exports(
         __name__,

@@ -3,30 +3,47 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import json
 import pickle
 import re
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
 from jackfield.invocation import Meta, Result
 from jackfield.kernel.errors import InvalidInput, JackfieldError
-from jackfield.kernel.hints import _STEPS, SURFACES, NextStep, worded
+from jackfield.kernel.hints import _WORDS, NextStep, worded
 
 RUNTIME = Path(__file__).resolve().parents[3] / "runtime"
 COMMAND = re.compile(r"'jackfield (schema|search|connectors|connections list|invocations)|schemas/|--wait|wait=True")
 
 
-@pytest.mark.parametrize("kind", sorted(_STEPS))
-def test_m15_every_step_has_the_words_of_every_surface(kind: str) -> None:
-    """Each surface has its wording; commands are the command line's only, requests HTTP's only, and none names a file of the repository."""
-    assert set(_STEPS[kind]) == set(SURFACES)
-    for surface, text in _STEPS[kind].items():
-        assert "schemas/" not in text, surface
-        assert surface == "cli" or "'jackfield " not in text, surface
-        assert surface == "http" or not re.search(r"GET /|POST /|/openapi", text), surface
-        assert text.endswith("."), surface
+SURFACES = {
+    "http": ("jackfield_server", "shared.requests.hints"),
+    "mcp": ("jackfield_mcp_server", "hints"),
+    "console": ("jackfield_console", "hints"),
+}
+"""Distribution of a surface, and its module of words."""
+
+
+@pytest.mark.parametrize("surface", ["library", "cli", *SURFACES])
+def test_m15_every_surface_has_words_of_its_own(surface: str) -> None:
+    """Each surface words steps that there are; commands are the command line's only, requests HTTP's only, and none names a file of the
+    repository. Without words of its own it has the library's."""
+    for distribution in ("jackfield_platform", "jackfield_store"):
+        importlib.import_module(distribution)
+    package, place = SURFACES.get(surface, ("", ""))
+    words = importlib.import_module(f"{package}.{place}").WORDS if package else _WORDS[surface]
+    assert words.keys() <= _WORDS["library"].keys()
+    for text in words.values():
+        assert "schemas/" not in text
+        assert surface == "cli" or "'jackfield " not in text
+        assert surface == "http" or not re.search(r"GET /|POST /|/openapi", text)
+        assert text.endswith(".")
+    for kind in _WORDS["library"].keys() - words.keys():
+        assert worded(NextStep(kind), surface) == _WORDS["library"][kind]
 
 
 def test_m15_no_hint_is_composed_elsewhere() -> None:
@@ -47,6 +64,7 @@ def test_a_step_is_text_that_each_surface_words() -> None:
     error = InvalidInput("1 input is not valid", hint=step)
     assert str(error).endswith("See the schema of notes/add for its inputs. Then try again.")
     assert error.to_json("cli")["hint"] == "'jackfield schema notes add' shows the schema of its inputs. Then try again."
+    importlib.import_module("jackfield_mcp_server")
     result = Result("failed", Meta("x"), error=error)
     assert result.to_json("mcp")["error"]["hint"].startswith("Call get_action_guide with connector 'notes' and action 'add'")
     assert worded("Ask Ada.", "http") == "Ask Ada."
@@ -55,10 +73,17 @@ def test_a_step_is_text_that_each_surface_words() -> None:
 
 def test_what_is_kept_names_no_surface() -> None:
     """The journal keeps the library's wording, and so do copies in other processes."""
-    step = NextStep("resolve", id="1")
+    step = NextStep("may_be_queued", id="1")
     stored = json.loads(json.dumps(InvalidInput("x", hint=step).to_json()))
     assert stored["hint"] == str(step) == pickle.loads(pickle.dumps(step)) == copy.deepcopy(step)
     assert JackfieldError.from_json(stored).to_json("cli")["hint"] == str(step)
+
+
+def test_a_step_is_read_where_nobody_has_declared_it() -> None:
+    """A process without the distribution whose step it is reads it from a pickle, and words it as the library does."""
+    with patch.dict(_WORDS["library"], {"polish": "Polish {what}."}):
+        copied = pickle.dumps(NextStep("polish", what="it"))
+    assert worded(pickle.loads(copied), "cli") == "Polish it."
 
 
 def test_facts_are_not_read_as_placeholders() -> None:

@@ -12,12 +12,14 @@ from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.callers import Scope, may
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import CODES
-from jackfield.kernel.hints import _STEPS, OF_PROVIDERS, NextStep, restored, worded
+from jackfield.kernel.hints import _WORDS, OF_PROVIDERS, NextStep, restored, worded
 from jackfield_platform.tenants.health import connection_health
 from jackfield_server.http.table import OPERATIONS
+from jackfield_server.shared.requests.hints import WORDS
 from jackfield_store.access.platform_tokens import PlatformTokens
 
-_WITHOUT_FACTS = [kind for kind, words in _STEPS.items() if "{" not in "".join(words.values())]
+_STEPS = _WORDS["library"]
+_WITHOUT_FACTS = [kind for kind, words in _STEPS.items() if "{" not in words + WORDS.get(kind, "")]
 CALLERS = ("read", "invoke", "manage", "approve", "manage approve", "platform", "operator")
 _REQUEST = re.compile(r"\b(GET|POST|PUT|PATCH|DELETE) (/[^ ,;:?]*(?::(?:accept|rotate|test|confirm|complete))?)")
 _WITH = re.compile(r"[Ww]ith a token of the (?:scope '(\w+)'|(workspace)): |(Use a token of the workspace): |The operator of this server")
@@ -53,7 +55,7 @@ def beyond(hint: str, caller: str) -> list[str]:
 @pytest.mark.parametrize("kind", sorted(_STEPS))
 def test_every_step_names_what_its_reader_can_do(kind: str, caller: str) -> None:
     """A request that the token may send, or the token that may; no command, no Python."""
-    facts = dict.fromkeys(re.findall(r"\{(\w+)\}", "".join(_STEPS[kind].values())), "x")
+    facts = dict.fromkeys(re.findall(r"\{(\w+)\}", _STEPS[kind] + WORDS.get(kind, "")), "x")
     said = worded(NextStep(kind, **facts), f"http:{caller}") or ""
     assert beyond(said, caller) == [], said
     assert said.endswith((".", "x"))
@@ -62,7 +64,7 @@ def test_every_step_names_what_its_reader_can_do(kind: str, caller: str) -> None
 @pytest.mark.parametrize("kind", sorted(_STEPS))
 def test_a_step_that_was_stored_is_read_again(kind: str) -> None:
     """Journal and tests of connections keep the library's words; whoever reads them gets his own, with the same facts."""
-    facts = {name: f"<{name}>" for name in re.findall(r"\{(\w+)\}", _STEPS[kind]["library"])}
+    facts = {name: f"<{name}>" for name in re.findall(r"\{(\w+)\}", _STEPS[kind])}
     for more in ("", "Then try again."):
         step = NextStep(kind, more=more, **facts)
         found = restored(str(step))
