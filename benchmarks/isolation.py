@@ -71,7 +71,7 @@ def _isolating() -> Iterator[tuple[Jackfield, Children]]:
 
 
 def _running(catalog: Catalog) -> Jackfield:
-    return Jackfield(connections=_CONNECTIONS, database_url="none", catalog=catalog, environment={}, points=())
+    return Jackfield(connections=_CONNECTIONS, database_url="none", catalog=catalog, environment={}, groups={})
 
 
 def _private(process: int) -> float:

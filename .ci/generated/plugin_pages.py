@@ -20,8 +20,10 @@ jackfield finds packages by entry points and does not import them before they ar
 
 - `jackfield.connectors`: a connector. The name is its key, the value its `Connector` object. See
   [A client of your own](own-client.md#package-manifest-and-call).
-- `jackfield.plugins`: a module with hooks. If the name ends in the hooks that it implements (`acme.resolve_secret`, `acme.around+stage`),
-  the module is imported for these only.
+- `jackfield.plugins`: a module with hooks. If the name ends in the hooks that it implements (`acme.warn`, `acme.around+stage`), the module
+  is imported for these only.
+- `jackfield.answers`: a function that answers what providers ask a person within a call, as MCP servers do (elicitation). The name is the
+  connector's key. See [Questions](#questions).
 - `jackfield.commands`: a command of `jackfield`, a function that takes the list of arguments and returns the exit code. A name with a dot
   is a command of two words: `generate.openapi` is `jackfield generate openapi`.
 - `jackfield.bindings`: a function that takes a manifest and returns a connector whose actions are bound to requests instead of code. The
@@ -41,11 +43,25 @@ jackfield finds packages by entry points and does not import them before they ar
 - `jackfield.request_signers`: a function that takes the context and the values of a connection of jackfield-http, and returns an object
   that signs its requests. The name is the key of the connection type: `awsSigV4` is from jackfield-aws.
 - `jackfield.secret_stores`: a function that takes a reference and the environment variables, and returns the secret of
-  `{"$name": reference}`. The name is the one after `$`: `vault` is of jackfield-vault. See [References](connections.md#references).
+  `{"$name": reference}`. The name is the one after `$`: `vault` is of jackfield-vault. See [References](connections.md#references). It may
+  also be the type of a Dapr secret store (`secretstores.acme.vault`), for a component's `secretKeyRef`. The reference is then
+  `{"store": {…}, "name": …, "key": …}`, with the store's metadata under names in lower case.
 - `jackfield.templates`: a folder of templates for `jackfield new`, as `package:folder.in.it`. The name is the option.
 
-A hook is a function with `@hookimpl` from `jackfield.connector`. It may leave out parameters that it does not need.
-[References](connections.md#references) shows a complete plugin. `Jackfield(plugins=[…])` takes plugin objects that are not installed."""
+What one package does by name is an entry point; what many may do at once is a hook.
+
+A hook is a function with `@hookimpl` from `jackfield.connector`. It may leave out parameters that it does not need, and the hooks of all
+plugins are called. `Jackfield(plugins=[…])` takes plugin objects that are not installed.
+
+## Questions
+
+A function of `jackfield.answers` takes a question and returns its answer, or None. The question has `workspace`, `invocationId`,
+`connector`, `connection` and, in the provider's words, `message` and `schema`, the JSON Schema of a form of plain fields. The answer has
+`action` (`accept`, `decline` or `cancel`) and, if accepted, `content`: values by the names of the fields; defaults of the form fill in what
+is left out.
+
+The call waits for the answer, until its deadline. What a provider asks for is a third party's text: never hand out a secret for it. If the
+function fails, or two packages declare one, the question counts as not answered, and the log says why."""
 
 _SOURCES = """# Option sources
 
@@ -63,10 +79,9 @@ not import each other; `make test` checks both. [Architecture](../architecture.m
 def hooks() -> str:
     """The page of hooks."""
     parts = [NOTICE, _HOOKS]
-    for name, first in HOOKS.items():
+    for name in HOOKS:
         value = getattr(Specifications, name)
         parts += [f"## {name}", block(signature(name, value), "text"), markdown(value)]
-        parts.append("The first result that is not None is used." if first else "All plugins are called.")
     return "\n\n".join(parts) + "\n"
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
-from jackfield.catalog.loading import has_part, part
+from jackfield.catalog.loading import has_part, of_one, part
 from jackfield.connector.hooks import Plugins
 from jackfield.gates.unrecorded import ordered
 from jackfield.kernel.database_urls import is_none, named_url, no_database, own_file
 from jackfield.kernel.errors import InvalidInvocation
+from jackfield.kernel.failures import BrokenPart, Raised, attempt, contained
 from jackfield.pipe import unstored
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from jackfield.catalog.offering import Audience
     from jackfield.connections.ports import Leases, StoredConnections
     from jackfield.connector import Grants
+    from jackfield.connector.context import Answer
     from jackfield.connector.lending import Lent
     from jackfield.gates.policies import Policies
     from jackfield.invocation import Result
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
     from jackfield.pipe.recording import Recording
     from jackfield.ports import Approvals, ManagedConnections, SeenJournal
 
+_LOG = logging.getLogger("jackfield.answers")
 _INSTALL = "Install it: pip install 'jackfield[store]'."
 _SAID: list[str] = []
 """Sentence of this process about a database that there is not: it is said once."""
@@ -177,6 +182,25 @@ def composed(
         _SAID.append("jackfield: nothing is kept: there is no journal and no stored connection without the package jackfield-store")
         sys.stderr.write(f"{_SAID[0]}\n")
     return NoStore(environment)
+
+
+def answers_of(groups: Mapping[str, Sequence[EntryPoint]]) -> dict[str, Answer]:
+    """Return what answers the questions that providers ask a person within a call, by the connector's key: functions that packages declare
+    in the entry points ``jackfield.answers``. Each is imported when it is asked; one that fails has no answer."""
+    found: dict[str, list[EntryPoint]] = {}
+    for point in groups.get("jackfield.answers", ()):
+        found.setdefault(point.name, []).append(point)
+    return {key: partial(_answer, points) for key, points in found.items()}
+
+
+def _answer(points: Sequence[EntryPoint], question: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    found = attempt(lambda: contained(of_one(points, "answers entry point"), question))
+    if not isinstance(found, Raised):
+        answer: Mapping[str, Any] | None = found
+        return answer
+    told = str(found.error) if isinstance(found.error, BrokenPart) else f"it raised {type(found.error).__name__}"
+    _LOG.warning("a question of '%s' is not answered: %s", points[0].name, told)
+    return None
 
 
 def plugins_of(environment: Mapping[str, str], points: Iterable[EntryPoint], given: Iterable[object] = ()) -> Plugins:

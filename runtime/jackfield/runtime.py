@@ -12,7 +12,7 @@ from jackfield.callers.authorizer import UNBOUND
 from jackfield.callers.caller import LIBRARY, Caller, seen_catalog
 from jackfield.catalog import Catalog, entry_points, of_workspace
 from jackfield.catalog.loading import Isolated
-from jackfield.composition import composed, plugins_of, searching
+from jackfield.composition import answers_of, composed, plugins_of, searching
 from jackfield.connections.connection_lookup import Connections, sources_from
 from jackfield.connections.secret_references import Secrets
 from jackfield.gates.policies import Policies, deciding
@@ -192,7 +192,7 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
     ``environment`` holds the variables for ``$env`` references and endpoints (default: the process's). ``guard`` checks the hosts named by
     connections that were made over HTTP or MCP (default: this machine, public hosts, and those of ``JACKFIELD_ALLOW_HOSTS`` or the stored
     setting ``allowHosts`` are allowed).
-    ``points`` are the plugins' entry points, for use with ``catalog``.
+    ``groups`` are the entry points by group, of plugins and of who answers questions, for use with ``catalog``.
     With ``only_hosts``, its calls reach these hosts only: names (``*.example.com`` too), addresses, networks (default: those of
     ``JACKFIELD_ONLY_HOSTS``; without it, any).
     With ``turns``, calls of ``ainvoke``, ``begin`` and ``on_time`` that compute for long do so one at a time.
@@ -213,12 +213,13 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         environment: Mapping[str, str] | None = None,
         storage: Storage | None = None,
         guard: Guard | None = None,
-        points: Iterable[EntryPoint] | None = None,
+        groups: Mapping[str, tuple[EntryPoint, ...]] | None = None,
         files: Files | None = None,
         turns: Turns | None = None,
         only_hosts: Iterable[str] | None = None,
     ) -> None:
-        groups = entry_points() if catalog is None else {}
+        if groups is None:
+            groups = entry_points() if catalog is None else {}
         environment = tidied(os.environ if environment is None else environment)
         if workspace != "default":
             from jackfield.callers.workspace_names import check_workspace_name
@@ -239,10 +240,10 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         self.schemas = Schemas()
         self.files = store.files() if files is None else files
         """Stored files that inputs refer to and outputs contain."""
-        self.plugins = plugins_of(environment, groups.get("jackfield.plugins", ()) if points is None else points, plugins)
+        self.plugins = plugins_of(environment, groups.get("jackfield.plugins", ()), plugins)
         """Plugins that are installed, and those that were passed."""
         limit = limit_of(only_hosts, environment)
-        secrets = Secrets(environment, self.plugins, self.clock)
+        secrets = Secrets(environment, self.clock)
         self.open_connections = Opener(
             workspace, self.clock, environment, secrets, self.schemas, store.leases, self._known.access,
             guard or Guard(loopback=True, shared=self.storage.allowed_hosts), store.refuse_foreign, self.storage.barred_paths,
@@ -251,8 +252,7 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         self.access = store.access(self._known.named)
         paces = Paces(self.clock, limit)
         observe = self.plugins.request if self.plugins.has("request") else None
-        answer = self.plugins.answer if self.plugins.has("answer") else None
-        dependencies = Dependencies(workspace, self.clock, self.files, paces, observe, answer, limit)
+        dependencies = Dependencies(workspace, self.clock, self.files, paces, observe, answers_of(groups), limit)
         epoch = self.storage.epoch if self.storage.enabled else None
         plans = Plans(self.access, self.catalog, self._known, Targets(self.schemas, self._known.oauth_client), self.open_connections, epoch)
         self._loop, self._on_time, self._turn = LoopThread(), OnTime(), None if turns is None else partial(turns.turn, workspace)
@@ -337,8 +337,8 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
 
         A job that has not ended by the deadline is a Result of status ``running``: ``Result.wait`` waits for its end. ``follow`` is told
         its progress meanwhile: ``fraction``, from 0 to 1, and ``text``; of a list ``step``, the pages read; of a wait ``text``.
-        ``tries`` limits the attempts, throttled ones included. ``ask_caller`` is asked what a provider asks a person and no plugin answers.
-        It takes the provider's name for the question, and the question as the hook ``answer`` does, and returns the answer.
+        ``tries`` limits the attempts, throttled ones included. ``ask_caller`` is asked what a provider asks a person and no package
+        answers. It takes the provider's name for the question, and the question as packages get it, and returns the answer.
         """
         waiter = self._in_time if on_time else self._in_thread
         how = How(waiter, caller, cancelled or self._never_cancelled, wait=wait, follow=follow, settles=True)

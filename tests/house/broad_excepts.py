@@ -67,6 +67,7 @@ FOREIGN = {
     "runtime/jackfield/invocation/request.py": "the same, as a host parses an invocation by itself",
     "runtime/jackfield_store/jackfield_store/recording/drafting.py": "the same, when a keyed request is hashed; the check refuses it later",
     "runtime/jackfield_store/jackfield_store/recording/sealing.py": "masking what was exchanged; it must not lose the outcome",
+    "runtime/jackfield/composition.py": "who answers a provider's questions, whose failure is no answer",
     "runtime/jackfield/connector/hooks.py": "plugins, of which each breaks itself only",
     "runtime/jackfield/pipe/on_loop.py": "actions",
     "runtime/jackfield/pipe/run.py": "who follows a call: a failure there must not change its outcome",

@@ -49,7 +49,7 @@ def _two(home: Path) -> Iterator[_Two]:
     environment = {"JACKFIELD_HOME": str(home)}
     with closing(Children(environment)) as children:
         catalog = Catalog.installed({}, environment, children.load)
-        one, two = (Jackfield(name, [{}], "none", catalog=catalog, environment=environment, points=()) for name in ("one", "two"))
+        one, two = (Jackfield(name, [{}], "none", catalog=catalog, environment=environment, groups={}) for name in ("one", "two"))
         with one, two:
             yield _Two(one, two)
 

@@ -223,7 +223,7 @@ def test_workspaces(tmp_path: Path, policy: str, processes: int) -> None:
     with closing(Children(environment)) as children:
         catalog = Catalog.installed({}, environment, children.load)
         for workspace in ("one", "two"):
-            with Jackfield(workspace, connections, "none", catalog=catalog, environment=environment, points=()) as jackfield:
+            with Jackfield(workspace, connections, "none", catalog=catalog, environment=environment, groups={}) as jackfield:
                 for action, more in (("noop", {}), ("read", {"connection": "mine"})):
                     result = jackfield.invoke({"connector": "plain", "action": action, "inputs": {"text": "hi"}, **more})
                     found.add(result.unwrap()["process"])

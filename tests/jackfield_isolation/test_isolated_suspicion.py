@@ -64,7 +64,7 @@ def test_workspaces_share_no_process(home: Path) -> None:
     with closing(Children(environment)) as children:
         catalog = Catalog.installed({}, environment, children.load)
         for workspace in ("one", "two"):
-            with Jackfield(workspace, [{}], "none", catalog=catalog, environment=environment, points=()) as jackfield:
+            with Jackfield(workspace, [{}], "none", catalog=catalog, environment=environment, groups={}) as jackfield:
                 refused = run(jackfield, "refuse", dryRun=True)
                 assert refused.error is not None
                 previewed = jackfield.invoke(

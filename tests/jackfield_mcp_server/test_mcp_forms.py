@@ -14,6 +14,7 @@ from clocks import FakeClock
 from http_stand import Client, Stand, standing
 from mcp_rig import Answers, Talk, ToolServer, said, serving
 from mcp_tasks import modern
+from plugboard import provided
 
 KEY = "mcp.notes"
 WITH_FORMS: dict[str, Any] = {"elicitation": {"form": {}}}
@@ -223,11 +224,12 @@ def test_servers_with_sessions_are_not_told(tmp_path: Path) -> None:
     assert "elicitation" not in json.dumps(begun)
 
 
-def test_a_plugin_answers_first(tmp_path: Path) -> None:
-    """What the operator's plugin answers, no person is asked."""
+def test_a_package_answers_first(tmp_path: Path) -> None:
+    """What the operator's package answers, no person is asked."""
     clock = FakeClock()
-    plugin = Answers({"action": "accept", "content": {"sure": False}})
-    with serving(ToolServer()) as notes, standing(tmp_path, clock=clock, plugins=(plugin,)) as stand:
+    answers = Answers({"action": "accept", "content": {"sure": False}})
+    answering = provided(tmp_path / "answering", "jackfield.answers", {KEY: answers.answer})
+    with serving(ToolServer()) as notes, answering, standing(tmp_path, clock=clock) as stand:
         scene = made(stand, notes, clock)
         assert scene.call()["structuredContent"]["status"] == "succeeded"
     assert scene.done == [{"action": "accept", "content": {"sure": False, "name": "Ada"}}]

@@ -86,7 +86,7 @@ def both_ways(home: Path, key: str, connections: Mapping[str, Any]) -> Iterator[
     here = Catalog([EntryPoint(key, f"jackfield_{key}:connector", f"jackfield-{key}")])
     with (
         mock.patch.object(sys, "path", [str(site), *sys.path]),
-        Jackfield(connections=[connections], database_url="none", catalog=here, points=()) as ours,
+        Jackfield(connections=[connections], database_url="none", catalog=here, groups={}) as ours,
         isolating(home, connections) as isolated,
     ):
         yield ours, isolated

@@ -91,6 +91,21 @@ def plugged(*folders: Path | str) -> Iterator[None]:
                 echo.keep(name, sys.modules.pop(name))
 
 
+@contextmanager
+def provided(folder: Path, group: str, objects: Mapping[str, Any]) -> Iterator[None]:
+    """Have an installed package declare objects of a test in a group of entry points, each under its name."""
+    module = ModuleType(f"provided_{group.rpartition('.')[2]}")
+    attributes = {f"object_{number}": found for number, found in enumerate(objects.values())}
+    vars(module).update(attributes)
+    declare(folder, "provided", group, {name: f"{module.__name__}:{found}" for name, found in zip(objects, attributes, strict=True)})
+    sys.modules[module.__name__] = module
+    try:
+        with plugged(folder):
+            yield
+    finally:
+        del sys.modules[module.__name__]
+
+
 class _KeptEcho(MetaPathFinder, Loader):
     """Imports the echo's modules as they were imported before: to make and describe its models takes 45 ms. It begins without what it was
     told."""

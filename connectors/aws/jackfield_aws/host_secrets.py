@@ -1,8 +1,8 @@
 """Secrets stored in AWS: ``{"$awsSecretsManager": {"secretId": "acme/ses", "key": "secretAccessKey"}}`` and ``{"$awsParameterStore": …}``.
 
-A jackfield plugin (hook ``resolve_secret``). Secrets are read with the identity of the machine that jackfield runs on and AWS's own
-variables and files; the runtime caches them for five minutes. The secret stores ``secretstores.aws.secretmanager`` and
-``secretstores.aws.parameterstore`` of Dapr may bring an access key, a region and an endpoint of their own.
+Secrets are read with the identity of the machine that jackfield runs on and AWS's own variables and files; the runtime caches them for five
+minutes. The secret stores ``secretstores.aws.secretmanager`` and ``secretstores.aws.parameterstore`` of Dapr may bring an access key, a
+region and an endpoint of their own.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
-from jackfield.connector import Deadline, JackfieldError, Sent, Unavailable, hookimpl
+from jackfield.connector import Deadline, JackfieldError, Sent, Unavailable
 from jackfield.kernel.clock import SystemClock, patience
 from jackfield.kernel.dataclass import dataclass, field
 from jackfield_aws.errors import AWS_ERRORS
@@ -30,7 +31,6 @@ _MEMBERS = {
     _PARAMETER_STORE: frozenset({"name", "key", "region"}),
 }
 _NAMED = {_SECRETS_MANAGER: "secretId", _PARAMETER_STORE: "name"}
-_STORES = {"secretstores.aws.secretmanager": _SECRETS_MANAGER, "secretstores.aws.parameterstore": _PARAMETER_STORE}
 _STORE_MEMBERS = frozenset(
     {"region", "accesskey", "secretkey", "sessiontoken", "endpoint", "prefix", "multiplekeyvaluespersecret", "multiplekeyspersecret"}
 )
@@ -38,16 +38,11 @@ _MISSING = {"ResourceNotFoundException", "ParameterNotFound", "ParameterVersionN
 _DENIED = {"AccessDeniedException", "AccessDenied"}
 
 
-@hookimpl
-def resolve_secret(kind: str, reference: object) -> str | None:
-    """Return the secret in AWS Secrets Manager or the Parameter Store that ``reference`` names; None for other kinds.
+def _read(kind: str, reference: object, _environment: Mapping[str, str]) -> str:
+    """Return the secret that a reference names. AWS's own variables are the process's.
 
     :raises ValueError: if the reference is invalid, or AWS does not return the secret; the message contains no secret.
     """
-    if kind in _STORES and isinstance(reference, Mapping):
-        return _from_store(_STORES[kind], reference)
-    if kind not in _MEMBERS:
-        return None
     wanted = _wanted(kind, reference)
     return _part(_answered(kind, wanted, _Signing()), wanted.get("key"))
 
@@ -60,10 +55,10 @@ class _Signing:
     endpoint: str | None = None
 
 
-def _from_store(kind: str, reference: Mapping[str, Any]) -> str:
-    """Read a secret for a Dapr component. A store's access key is never replaced by the machine's identity.
+def _read_for_dapr(kind: str, reference: Mapping[str, Any], _environment: Mapping[str, str]) -> str:
+    """Return a secret for a Dapr component. A store's access key is never replaced by the machine's identity.
 
-    :raises ValueError: as ``resolve_secret``.
+    :raises ValueError: as ``_read``.
     """
     store, name, key = reference["store"], reference["name"], reference["key"]
     unknown = sorted(member for member in store if member not in _STORE_MEMBERS)
@@ -171,3 +166,7 @@ def _part(text: str, key: str | None) -> str:
     if not text:
         raise ValueError("the secret is empty")
     return text
+
+
+secrets_manager, parameter_store = partial(_read, _SECRETS_MANAGER), partial(_read, _PARAMETER_STORE)
+dapr_secrets_manager, dapr_parameter_store = partial(_read_for_dapr, _SECRETS_MANAGER), partial(_read_for_dapr, _PARAMETER_STORE)

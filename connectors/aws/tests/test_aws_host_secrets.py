@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from importlib.metadata import entry_points
 from typing import Any
 
 import boto3
@@ -14,10 +13,11 @@ import pytest
 import jackfield_aws.sessions
 from jackfield import Jackfield
 from jackfield.connector import Unavailable
-from jackfield_aws.host_secrets import resolve_secret
+from jackfield_aws.host_secrets import parameter_store, secrets_manager
 from moto_server import moto_server
 
 MANAGER, STORE = "awsSecretsManager", "awsParameterStore"
+READS = {MANAGER: secrets_manager, STORE: parameter_store}
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def host(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.Monk
 )
 def test_secrets(host: pytest.MonkeyPatch, kind: str, reference: Any, expected: str) -> None:
     """A secret is the whole text, or a member of the JSON object that it is; the region may be named."""
-    assert resolve_secret(kind, reference) == expected
+    assert READS[kind](reference, {}) == expected
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_secrets(host: pytest.MonkeyPatch, kind: str, reference: Any, expected: 
 def test_what_is_not_there(host: pytest.MonkeyPatch, kind: str, reference: Any, reason: str) -> None:
     """What is not there is told by its name, without what is."""
     with pytest.raises(ValueError, match=reason) as caught:
-        resolve_secret(kind, reference)
+        READS[kind](reference, {})
     assert "fr0m" not in str(caught.value)
 
 
@@ -90,27 +90,22 @@ def test_what_is_not_there(host: pytest.MonkeyPatch, kind: str, reference: Any, 
 def test_what_is_no_reference(reference: Any) -> None:
     """A reference of another shape is refused before AWS is asked, with the shape."""
     with pytest.raises(ValueError, match=r"'\$awsSecretsManager' takes a name, or an object with 'secretId'"):
-        resolve_secret(MANAGER, reference)
-
-
-def test_other_kinds_are_not_ours() -> None:
-    """References of other kinds are left to other plugins."""
-    assert resolve_secret("vault", {"path": "x"}) is None
+        secrets_manager(reference, {})
 
 
 def test_a_machine_that_cannot(host: pytest.MonkeyPatch) -> None:
     """No identity, no region, nobody at the endpoint: each is a sentence of its own."""
     host.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(Unavailable, match="AWS could not be reached for 'acme/ses': EndpointConnectionError"):
-        resolve_secret(MANAGER, "acme/ses")
+        secrets_manager("acme/ses", {})
     host.delenv("AWS_REGION")
     jackfield_aws.sessions._shared.cache_clear()
     with pytest.raises(ValueError, match="no AWS region is set"):
-        resolve_secret(MANAGER, "acme/ses")
+        secrets_manager("acme/ses", {})
     host.delenv("AWS_ACCESS_KEY_ID")
     jackfield_aws.sessions._shared.cache_clear()
     with pytest.raises(ValueError, match="no AWS identity of its own"):
-        resolve_secret(MANAGER, {"secretId": "acme/ses", "region": "eu-west-1"})
+        secrets_manager({"secretId": "acme/ses", "region": "eu-west-1"}, {})
 
 
 def test_a_service_endpoint(host: pytest.MonkeyPatch, moto_url: str) -> None:
@@ -118,12 +113,12 @@ def test_a_service_endpoint(host: pytest.MonkeyPatch, moto_url: str) -> None:
     host.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     host.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", moto_url)
     host.setenv("AWS_ENDPOINT_URL_SSM", moto_url)
-    assert resolve_secret(MANAGER, {"secretId": "acme/ses", "key": "secretAccessKey"}) == "fr0m-aws"
-    assert resolve_secret(STORE, "/acme/key") == "fr0m-ssm"
+    assert secrets_manager({"secretId": "acme/ses", "key": "secretAccessKey"}, {}) == "fr0m-aws"
+    assert parameter_store("/acme/key", {}) == "fr0m-ssm"
 
 
 def test_connections_can_refer_to_them(host: pytest.MonkeyPatch) -> None:
-    """A connection refers to a secret of AWS: the installed plugin reads it when the connection is opened."""
+    """A connection refers to a secret of AWS: the installed package reads it when the connection is opened."""
     values = {"accessKeyId": "AKIAX", "secretAccessKey": {f"${MANAGER}": {"secretId": "acme/none"}}}
     invocation = {
         "connector": "aws-ses",
@@ -144,9 +139,7 @@ def test_connections_can_refer_to_them(host: pytest.MonkeyPatch) -> None:
 
 
 def test_it_costs_nothing_unless_used() -> None:
-    """The plugin says in its name which hook it implements, so that no invocation without such a reference imports it."""
-    (point,) = [point for point in entry_points(group="jackfield.plugins") if point.value == "jackfield_aws.host_secrets"]
-    assert point.name == "aws-secrets.resolve_secret"
+    """No invocation without such a reference imports it."""
     code = """
 import sys
 from jackfield import Jackfield

@@ -169,7 +169,7 @@ def asks_person(data: object, text: str = "") -> InputRequired:
     hint = (
         f"Open the server's own page ('{host}') and finish there what it asks for."
         if host
-        else "Use the tool in the server's own client once, or install a plugin that answers (hook 'answer')."
+        else "Use the tool in the server's own client once, or install a package that answers (entry points 'jackfield.answers')."
     )
     said = Provider("input_required", words) if words else None
     text = text or "the server asks a person for something before it does this, and nobody here answers"

@@ -1,14 +1,14 @@
-"""Questions that a server asks a person within a call: which of them can be answered, and the answers of the plugins' hook ``answer``, or
-of whoever called."""
+"""Questions that a server asks a person within a call: which of them can be answered, and the answers of an installed package, or of
+whoever called."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from jackfield.connector import OpenContext
-from jackfield.connector.context import AskCaller
+from jackfield.connector.context import Answer, AskCaller
 from jackfield_mcp.messages import present
 from jackfield_mcp.outcomes import InputRequired
 from jackfield_mcp.texts import plain
@@ -21,11 +21,10 @@ _MOST_FIELDS = 100
 _ACTIONS = ("accept", "decline", "cancel")
 
 Json = Mapping[str, Any]
-Answer = Callable[[Json], Json | None]
 
 
 class Questions:
-    """Questions of one server within one attempt, and who answers them: a plugin, else the caller."""
+    """Questions of one server within one attempt, and who answers them: a package, else the caller."""
 
     def __init__(self, context: OpenContext, answer: Answer | None, ask_caller: AskCaller | None) -> None:
         self._context = context
@@ -40,7 +39,7 @@ class Questions:
 
     @property
     def at_once(self) -> bool:
-        """True if a plugin answers. A caller answers by another call, and so never what a server asks while it goes on with this one."""
+        """True if a package answers. A caller answers by another call, and so never what a server asks while it goes on with this one."""
         return self._answer is not None
 
     def answered(self, asks: InputRequired) -> dict[str, Any]:
@@ -53,7 +52,7 @@ class Questions:
         return {name: self._found(name, row["params"]) for name, row in asks.requests.items()}
 
     def answer(self, params: Json) -> dict[str, Any]:
-        """Return the answer to a form: that of the first plugin that has one, with the defaults of what it leaves out."""
+        """Return the answer to a form: that of the package, if it has one, with the defaults of what it leaves out."""
         found = None if self._answer is None else self._answer(self._question(params))
         return {"action": "cancel"} if found is None else self._fitted(found, params["requestedSchema"])
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from jackfield.catalog import Catalog
-from jackfield.connector import hookimpl
+from jackfield.catalog import Catalog, entry_points
 from jackfield.kernel.clock import Clock
 from jackfield.pipe.how import Follow
 from jackfield_mcp.command import command
 from jackfield_store.runtime import Jackfield
-from plugboard import declare, plugged
+from plugboard import declare, plugged, provided
 
 Json = Mapping[str, Any]
 LEGACY = "2025-11-25"
@@ -202,22 +201,21 @@ def generate(folder: Path, url: str, *options: str) -> dict[str, Any]:
 
 @contextmanager
 def installed(
-    folder: Path, kind: str = "anonymous", database: str = "none", plugins: Sequence[object] = (), clock: Clock | None = None, **values: Any
+    folder: Path, kind: str = "anonymous", database: str = "none", answers: Answers | None = None, clock: Clock | None = None, **values: Any
 ) -> Iterator[Jackfield]:
     """Run a runtime that has the generated connector, and one connection."""
     made = folder / "made"
     declare(made, "jackfield-notes", "jackfield.connectors", {"notes": "jackfield_notes:mcp"})
-    with plugged(made), running(kind, database, plugins, clock, **values) as jackfield:
+    answering = nullcontext() if answers is None else provided(folder / "answering", "jackfield.answers", {"notes": answers.answer})
+    with plugged(made), answering, running(kind, database, clock, **values) as jackfield:
         yield jackfield
 
 
-def running(
-    kind: str = "anonymous", database: str = "none", plugins: Sequence[object] = (), clock: Clock | None = None, **values: Any
-) -> Jackfield:
+def running(kind: str = "anonymous", database: str = "none", clock: Clock | None = None, **values: Any) -> Jackfield:
     """Make a runtime in a process that has the connector."""
     connections = [{"connections": {"main": {"type": f"notes/{kind}", "values": values}}}]
-    options: dict[str, Any] = {"database_url": database, "plugins": plugins, "clock": clock}
-    return Jackfield(connections=connections, catalog=Catalog.installed(), **options)
+    groups = entry_points()
+    return Jackfield(connections=connections, database_url=database, catalog=Catalog.installed(groups), groups=groups, clock=clock)
 
 
 @contextmanager
@@ -236,13 +234,12 @@ def call(jackfield: Jackfield, action: str = "addNote", follow: Follow | None = 
 
 
 class Answers:
-    """Plugin that answers questions; ``asked`` are those that it got."""
+    """Package that answers questions; ``asked`` are those that it got."""
 
     def __init__(self, answer: Json | None = None) -> None:
         self._answer = {"action": "accept", "content": {}} if answer is None else answer
         self.asked: list[Json] = []
 
-    @hookimpl
     def answer(self, question: Json) -> Json | None:
         """Answer."""
         self.asked.append(question)

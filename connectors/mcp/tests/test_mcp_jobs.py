@@ -52,12 +52,12 @@ def done(**result: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def stage(folder: Path, server: ToolServer, *plugins: object) -> Iterator[Any]:
+def stage(folder: Path, server: ToolServer, answers: Answers | None = None) -> Iterator[Any]:
     """Run the server, its connector and a runtime with a journal."""
     folder.mkdir(exist_ok=True)
     with serving(server):
         generate(folder, server.url)
-        with installed(folder, database=f"sqlite:///{folder}/j.db", plugins=plugins) as jackfield:
+        with installed(folder, database=f"sqlite:///{folder}/j.db", answers=answers) as jackfield:
             yield jackfield
 
 
@@ -160,7 +160,7 @@ def test_a_task_with_a_bad_name(tmp_path: Path) -> None:
 
 
 def test_a_task_that_asks(tmp_path: Path) -> None:
-    """Where nobody answers, its progress says so; where a plugin does, the task goes on."""
+    """Where nobody answers, its progress says so; where a package does, the task goes on."""
     server = TaskServer({"status": "input_required", "inputRequests": ASKED, "pollIntervalMs": 1})
     with stage(tmp_path / "one", server) as jackfield:
         told(jackfield, call(jackfield, timeoutSeconds=8), "The server waits for a person's answer: Sure?")

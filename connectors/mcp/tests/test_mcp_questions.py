@@ -1,4 +1,4 @@
-"""Questions that a server asks a person within a call: refused with the way out, or answered by a plugin; nothing is done twice."""
+"""Questions that a server asks a person within a call: refused with the way out, or answered by a package; nothing is done twice."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def modern(params: Any, **more: Any) -> ToolServer:
     return server
 
 
-def run(folder: Path, server: ToolServer, *plugins: object, **more: Any) -> Any:
+def run(folder: Path, server: ToolServer, answers: Answers | None = None, **more: Any) -> Any:
     """Call the tool once."""
     with serving(server):
         generate(folder, server.url)
-        with installed(folder, plugins=plugins) as jackfield:
+        with installed(folder, answers=answers) as jackfield:
             return call(jackfield, **more)
 
 
@@ -46,21 +46,21 @@ def test_nobody_answers(tmp_path: Path) -> None:
     server = modern(FORM)
     error = run(tmp_path, server).error
     assert (error.code, error.provider.message, server.count("tools/call")) == ("forbidden", "Delete all?", 1)
-    assert "plugin that answers" in error.hint
+    assert "package that answers" in error.hint
     assert "elicitation" not in json.dumps([message for message, _ in server.requests])
 
 
 @pytest.mark.parametrize("state", ["s-1", None])
-def test_a_plugin_answers(tmp_path: Path, state: str | None) -> None:
-    """The call is sent again with its answers, the same state and another id; defaults of the form fill in what the plugin leaves out."""
-    server, plugin = modern(FORM, state=state), Answers(ACCEPTED)
-    assert run(tmp_path, server, plugin).status == "succeeded"
+def test_a_package_answers(tmp_path: Path, state: str | None) -> None:
+    """The call is sent again with its answers, the same state and another id; defaults of the form fill in what the package leaves out."""
+    server, answers = modern(FORM, state=state), Answers(ACCEPTED)
+    assert run(tmp_path, server, answers).status == "succeeded"
     (first, _), (second, _) = [one for one in server.requests if one[0].get("method") == "tools/call"]
     assert second["params"]["inputResponses"] == {"q": {"action": "accept", "content": {"sure": True, "name": "Ada"}}}
     assert second["params"].get("requestState") == state
     assert (first["id"] != second["id"], first["params"]["arguments"]) == (True, second["params"]["arguments"])
     assert first["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] == {"elicitation": {"form": {}}}
-    (question,) = plugin.asked
+    (question,) = answers.asked
     assert (question["connector"], question["connection"], question["message"]) == ("notes", "main", "Delete all?")
     assert (question["schema"], bool(question["invocationId"])) == (SCHEMA, True)
 
@@ -93,7 +93,7 @@ def test_answers_that_do_not_fit(tmp_path: Path, answer: dict[str, Any]) -> None
 
 
 @pytest.mark.parametrize("action", ["decline", "cancel"])
-def test_a_plugin_declines(tmp_path: Path, action: str) -> None:
+def test_a_package_declines(tmp_path: Path, action: str) -> None:
     """The server is told."""
     server = modern(FORM)
     run(tmp_path, server, Answers({"action": action}))
@@ -104,11 +104,11 @@ def test_a_plugin_declines(tmp_path: Path, action: str) -> None:
     (PAGE, "elicitation/create"), ({}, "sampling/createMessage"), ({}, "roots/list"), ("x", "elicitation/create"),
     ({"message": "no schema"}, "elicitation/create"), ({**FORM, "requestedSchema": {"properties": [1]}}, "elicitation/create"),
 ])  # fmt: skip
-def test_what_no_plugin_is_asked(tmp_path: Path, params: Any, method: str) -> None:
+def test_what_no_package_is_asked(tmp_path: Path, params: Any, method: str) -> None:
     """Pages at addresses, models, files and questions that make no sense are nobody's to answer."""
-    server, plugin = modern(params, method=method), Answers(ACCEPTED)
-    error = run(tmp_path, server, plugin).error
-    assert (error.code, server.count("tools/call"), plugin.asked) == ("forbidden", 1, [])
+    server, answers = modern(params, method=method), Answers(ACCEPTED)
+    error = run(tmp_path, server, answers).error
+    assert (error.code, server.count("tools/call"), answers.asked) == ("forbidden", 1, [])
     assert ("sign-in.example.com" in error.hint) is (params == PAGE)
 
 

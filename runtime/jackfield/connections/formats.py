@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from jackfield.catalog import entry_points
 from jackfield.catalog.loading import of_one
 from jackfield.connections.aliases import Aliases
-from jackfield.connector.hooks import Plugins
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.exports import late_hints
 from jackfield.kernel.failures import BrokenPart
@@ -102,14 +101,8 @@ class Surroundings:
         """Aliases that translate foreign names."""
         return Aliases.installed(self.catalog)
 
-    @cached_property
-    def plugins(self) -> Plugins:
-        """Installed plugins, which resolve the secrets of some stores."""
-        return Plugins(entry_points().get("jackfield.plugins", ()))
 
-
-for _name in ("aliases", "plugins"):
-    at_fork(Surroundings.__dict__[_name])  # Python 3.11 holds one lock for all instances while it computes the value
+at_fork(Surroundings.__dict__["aliases"])  # Python 3.11 holds one lock for all instances while it computes the value
 
 
 Find = Callable[[str, "str | None"], "Manifest"]

@@ -1,8 +1,9 @@
-"""Secret references: ``{"$env": "NAME"}``, ``{"$file": "path"}``, and those of secret stores and plugins. Never stored resolved.
+"""Secret references: ``{"$env": "NAME"}``, ``{"$file": "path"}``, and those of secret stores. Never stored resolved.
 
 ``{"$acme": reference}`` asks the secret store ``acme``: the function ``read(reference, environment)`` that an installed package declares
 under that name in the entry points ``jackfield.secret_stores``. It returns the secret. It raises ``ValueError`` if the reference is wrong
-or the store has no such secret, and ``Unavailable`` if the store gives no answer now. Neither text may contain a secret.
+or the store has no such secret, and ``Unavailable`` if the store gives no answer now. Neither text may contain a secret. A name with a
+dot is the type of a secret store of another system, of which only documents of that system have references.
 """
 
 from __future__ import annotations
@@ -13,12 +14,10 @@ import stat
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from jackfield.catalog.loading import declared
 from jackfield.connections.host_access import HINT, ReferenceRules
-from jackfield.connector.hooks import Plugins
 from jackfield.kernel.clock import Clock, SystemClock, patience
 from jackfield.kernel.dataclass import dataclass, field
 from jackfield.kernel.errors import Detail, InvalidConnection, JackfieldError, Sent, TimedOut, Unavailable
@@ -27,11 +26,13 @@ from jackfield.kernel.fork import ProcessLocal
 from jackfield.kernel.pointers import child
 from jackfield.kernel.secrecy import SecretHolder
 
-T = TypeVar("T")
+SecretStore = Callable[[object, Mapping[str, str]], str]
+"""Reads the secret of a reference, with the variables of the environment."""
 
 _STORES = "jackfield.secret_stores"
 _BROUGHT_BY = {"$vault": "; the package jackfield-vault does: pip install 'jackfield[vault]'"}
 """Packages of ours that resolve references, for those who have not installed them."""
+_NO_TEXT = "what resolves '{}' returned {} where the text of the secret is expected"
 _MAX_FILE = 64 * 1024
 _TRIES = 3
 """Attempts to resolve a path: a mounted secret may be replaced while it is opened (Kubernetes swaps a link)."""
@@ -243,14 +244,13 @@ _Origin = tuple[str, "ReferenceRules | None", list[Detail]]
 
 
 class Secrets:
-    """Resolver of secret references: environment, files, secret stores and plugins.
+    """Resolver of secret references: environment, files and secret stores.
 
     The environment and files are read each time; other secrets are cached for five minutes, up to 1,000 references.
     """
 
-    def __init__(self, environment: Mapping[str, str], plugins: Plugins, clock: Clock | None = None) -> None:
+    def __init__(self, environment: Mapping[str, str], clock: Clock | None = None) -> None:
         self._environment = environment
-        self._plugins = plugins
         self._cache = SecretCache(clock or SystemClock())
 
     def answers_locally(self, values: Mapping[str, Any]) -> bool:
@@ -308,15 +308,10 @@ class Secrets:
 
     def _read_elsewhere(self, kind: str, target: object) -> str:
         # Kinds with a dot are types of Dapr's secret stores, whose components may name an endpoint: not for values of connections.
-        known = "." not in kind
-        store = _store(kind[1:]) if known else None
-        if store is not None:
-            return _text(kind, _told(kind, partial(contained, store, target, self._environment)))
-        asked = known and self._plugins.has("resolve_secret")
-        found = _told(kind, partial(self._plugins.resolve_secret, kind[1:], target)) if asked else None
-        if found is None:
+        store = secret_store(kind[1:]) if "." not in kind else None
+        if store is None:
             raise ValueError(f"nothing installed resolves the reference '{kind[:40]}'{_BROUGHT_BY.get(kind, '')}")
-        return found
+        return ask_store(kind, store, target, self._environment)
 
     def _from_environment(self, target: object) -> str:
         if not isinstance(target, str) or not target:
@@ -338,40 +333,30 @@ def _hint(values: Mapping[str, Any], faults: list[Detail]) -> str:
     return " ".join([*local, *elsewhere])
 
 
-def _text(kind: str, found: object) -> str:
-    """Return the secret that a store answered with.
-
-    :raises ValueError: if it is no text: where there is no such secret, a store may return None by mistake.
-    """
-    if isinstance(found, str):
-        return found
-    raise ValueError(f"what resolves '{kind[:40]}' returned {type(found).__name__} where the text of the secret is expected")
-
-
-def _told(kind: str, ask: Callable[[], T]) -> T:
-    """Ask a secret store or plugin. What it raises by mistake may quote a secret that nobody can mask, since it was not returned: no text
-    of it is logged or shown.
+def ask_store(kind: str, store: SecretStore, target: object, environment: Mapping[str, str]) -> str:
+    """Return the secret of a reference. What a store raises by mistake may quote a secret that nobody can mask, since it was not returned:
+    no text of it is logged or shown.
 
     :raises JackfieldError: if it says so.
-    :raises ValueError: likewise.
+    :raises ValueError: likewise; or if it returned no text: where there is no such secret, a store may return None by mistake.
     :raises RuntimeError: for all else that it raises, from the same place.
     """
-    found = attempt(ask)
-    if not isinstance(found, Raised):
+    found: object = attempt(contained, store, target, environment)
+    if isinstance(found, str):
         return found
-    error = found.error
+    error = found.error if isinstance(found, Raised) else ValueError(_NO_TEXT.format(kind[:40], type(found).__name__))
     if isinstance(error, (JackfieldError, ValueError)) or exhausted(error) is not None:
         raise error
     raise RuntimeError(f"what resolves '{kind[:40]}' raised {type(error).__name__}").with_traceback(error.__traceback__)
 
 
-def _store(name: str) -> Callable[[object, Mapping[str, str]], str] | None:
+def secret_store(name: str) -> SecretStore | None:
     """Import the secret store that an installed package declares under a name; return None if none does.
 
     :raises ValueError: if it cannot be imported, or two packages declare it.
     """
     try:
-        found: Callable[[object, Mapping[str, str]], str] | None = declared(_STORES, name)
+        found: SecretStore | None = declared(_STORES, name)
     except BrokenPart as error:
         raise ValueError(str(error)) from None
     return found

@@ -68,8 +68,10 @@ class Apart:
         self.call.prove(self, None)
 
 
+Answer = Callable[[Mapping[str, Any]], Mapping[str, Any] | None]
+"""Takes a question that a provider asks a person; returns the answer, or None."""
 AskCaller = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
-"""Takes the name of a question, and the question as the hook ``answer`` does; returns the caller's answer, or raises."""
+"""Takes the name of a question, and the question; returns the caller's answer, or raises."""
 
 
 @dataclass(slots=True)
@@ -107,7 +109,7 @@ class Call:
     - ``events``: takes the events that the action hands on, for a caller who asked for them.
     - ``exchanges``: takes its requests and responses, with their bodies if it ``sees_bodies``; None where they are not kept.
     - ``progress``: takes how much is done, from 0 to 1 (None if unknown), and what is being done; None where nobody follows the call.
-    - ``answer``: answers a question that a provider asks a person (the plugins' hook ``answer``); None where no plugin does.
+    - ``answer``: answers a question that a provider asks a person (the entry points ``jackfield.answers``); None where no package does.
     - ``ask_caller``: returns the caller's answer to such a question, under a name of the provider's, or raises: the caller answers by a
       call of its own. Nothing may have been done yet. None where the caller cannot be asked.
     - ``mark``: makes the attempt's marker, which the client sends along (``marker``); None for one that needs none.
@@ -141,7 +143,7 @@ class Call:
     exchanges: list[Exchange] | None = None
     sees_bodies: bool = False
     progress: Callable[[float | None, str], object] | None = None
-    answer: Callable[[Mapping[str, Any]], Mapping[str, Any] | None] | None = None
+    answer: Answer | None = None
     ask_caller: AskCaller | None = None
     mark: Callable[[], str] | None = None
     _unanswered: str | None = None

@@ -1,9 +1,8 @@
 """Hooks for plugins, as pluggy hook specifications, and the plugins that are installed.
 
-A plugin is a module or object named by an entry point in the group ``jackfield.plugins``. The entry point's name may end in the hook that
-the plugin implements (``acme.resolve_secret``, or ``acme.around+resolve_secret``). It is then imported for that hook only, so that a plugin
-that resolves secrets costs nothing until a secret refers to it. Nothing is imported before the first call of a hook, and nothing at all if
-no plugin implements it.
+All plugins that implement a hook are called. A plugin is a module or object named by an entry point in the group ``jackfield.plugins``.
+The entry point's name may end in the hook that the plugin implements (``acme.warn``, or ``acme.around+warn``). It is then imported for that
+hook only. Nothing is imported before the first call of a hook, and nothing at all if no plugin implements it.
 
 A plugin that cannot be loaded, or fails, breaks nothing but itself, and is named with its distribution. Only one that may implement
 ``around`` refuses all calls then, since it may be the one that authorises them.
@@ -11,7 +10,6 @@ A plugin that cannot be loaded, or fails, breaks nothing but itself, and is name
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -32,8 +30,8 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("jackfield.plugins")
 
 _PROJECT = "jackfield"
-HOOKS = {"answer": True, "around": False, "judge": False, "request": False, "resolve_secret": True, "stage": False, "warn": False}
-"""Names of the hooks; True if only the first answer that is not None counts (pluggy's ``firstresult``)."""
+HOOKS = ("around", "judge", "request", "stage", "warn")
+"""Names of the hooks."""
 
 
 def hookimpl(function: Any) -> Any:
@@ -52,17 +50,6 @@ class Specifications:
         The result is a context manager that spans the whole run. A JackfieldError raised on entry refuses the invocation; a failure of
         the invocation passes through on exit. A wrapper cannot change the outcome on exit: an exception that it raises is logged, and
         one that it swallows still propagates.
-        """
-
-    def answer(self, question: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """Answer a question that a provider asks a person within a call, as MCP servers do (elicitation); None if this plugin does not.
-
-        ``question`` has ``workspace``, ``invocationId``, ``connector``, ``connection`` and, in the provider's words, ``message`` and
-        ``schema``, the JSON Schema of a form of plain fields. The answer has ``action`` (``accept``, ``decline`` or ``cancel``) and, if
-        accepted, ``content``: values by the names of the fields; defaults of the form fill in what is left out.
-
-        The call waits for the answer, until its deadline. What a provider asks for is a third party's text: never hand out a secret for it.
-        If it fails, the question counts as not answered.
         """
 
     def stage(self, name: str) -> None:
@@ -85,16 +72,6 @@ class Specifications:
 
         ``server`` is the host, ``started`` and ``ended`` are seconds since 1970. Must not block; an exception is logged and changes
         nothing. Requests of isolated connectors are not reported.
-        """
-
-    def resolve_secret(self, kind: str, reference: Any) -> str | None:
-        """Return the secret that ``{"$kind": reference}`` refers to, or None if this plugin does not support the kind.
-
-        ``kind`` may also be the type of a Dapr secret store (``secretstores.acme.vault``), for a component's ``secretKeyRef``.
-        ``reference`` is then ``{"store": {…}, "name": …, "key": …}``, with the store's metadata under names in lower case.
-
-        The secret is cached for five minutes in this process, and read again sooner if the provider refuses the credentials. Raise a
-        ValueError with the reason if it cannot be read; its text is shown to the caller and must contain no secret.
         """
 
     def warn(self) -> Iterable[str]:  # type: ignore[empty-body]
@@ -176,44 +153,9 @@ class Plugins(ProcessLocal):
         found = [_asked(name, call, question=question) for name, call in hook.calls]
         return [verdict for verdict in found if verdict is not None]
 
-    def answer(self, question: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """Return the first answer of a plugin to a question; None if none has one. A plugin that fails has none."""
-        for name, call in self._hook("answer").calls:
-            found = attempt(partial(contained, call, question=question))
-            if isinstance(found, Raised):
-                self._note(name, "answer", call, found.error)
-            elif found is not None:
-                answer: Mapping[str, Any] = found
-                return answer
-        return None
-
     def request(self, method: str, server: str, started: float, ended: float, status: int | None) -> None:
         """Report a request to the plugins."""
         self._tell("request", method=method, server=server, started=started, ended=ended, status=status)
-
-    def resolve_secret(self, kind: str, reference: object) -> str | None:
-        """Return the first answer of a plugin that knows this kind of reference.
-
-        :raises ValueError: if none does, and one of them is broken; or what a plugin says of the reference.
-        :raises Exception: the bug of a plugin, if no other one knows the reference.
-        """
-        hook = self._hook("resolve_secret")
-        failed: Exception | None = None
-        for name, call in hook.calls:
-            found = attempt(partial(contained, call, kind=kind, reference=reference))
-            if isinstance(found, Raised):
-                if isinstance(found.error, (JackfieldError, ValueError)):
-                    raise found.error
-                self._note(name, "resolve_secret", call, found.error)
-                failed = failed or found.error
-            elif found is not None:
-                value: str = found  # whatever it is: the connection's schema judges it
-                return value
-        if hook.broken:
-            raise ValueError(f"no plugin resolves the reference '${kind[:40]}', and {hook.broken[0]}")
-        if failed is not None:
-            raise failed
-        return None
 
     def warn(self) -> list[str]:
         """Return what the plugins warn of, and which of them are broken: probes must not depend on either."""
@@ -228,14 +170,10 @@ class Plugins(ProcessLocal):
         return [*found, *self.broken()]
 
     def broken(self, *, whole: bool = False) -> list[str]:
-        """Return which plugins cannot be loaded or have failed. ``whole`` imports those that no call has needed yet, too, and says why."""
+        """Return which plugins cannot be loaded or have failed, those that no call has needed yet, too. ``whole`` says why."""
         for hook in HOOKS:
-            if (whole or hook != "resolve_secret") and self.has(hook):
+            if self.has(hook):
                 self._hook(hook)
-        for point in () if "resolve_secret" in self._hooks else self._points:
-            if point not in self._loaded and not _is_there(point):
-                about = f"the plugin '{point.name}' of the distribution {point.distribution}"
-                self._faults.setdefault(about, f"{about} cannot be loaded (its package is not installed)")
         return [self._reasons.get(about, text) if whole else text for about, text in [*self._faults.items()]]
 
     def _tell(self, hook: str, **facts: Any) -> None:
@@ -267,8 +205,8 @@ class Plugins(ProcessLocal):
         import pluggy
 
         spec = pluggy.HookspecMarker(_PROJECT)
-        for known, first in HOOKS.items():
-            spec(getattr(Specifications, known), firstresult=first)
+        for known in HOOKS:
+            spec(getattr(Specifications, known))
         manager = pluggy.PluginManager(_PROJECT)
         manager.add_hookspecs(Specifications)
         names: dict[int, str] = {}
@@ -306,12 +244,6 @@ class Plugins(ProcessLocal):
 
 class _Unfit(TypeError):
     """A plugin that does not have the hooks that it should have."""
-
-
-def _is_there(point: Point) -> bool:
-    """Return whether the package of a plugin can be found, without importing it."""
-    found = attempt(importlib.util.find_spec, point.module.partition(".")[0])
-    return found is not None and not isinstance(found, Raised)
 
 
 class _Wrapper:
@@ -352,7 +284,7 @@ def _may_implement(name: str, hook: str) -> bool:
 def _listed(name: str) -> frozenset[str]:
     """Return the hooks that the name of an entry point lists; none unless it lists nothing else."""
     named = frozenset(name.rpartition(".")[2].split("+")) if "." in name else frozenset()
-    return named if named <= HOOKS.keys() else frozenset()
+    return named if named.issubset(HOOKS) else frozenset()
 
 
 def _register(manager: Any, names: dict[int, str], about: str, listed: frozenset[str], find: Callable[[], Any]) -> None:

@@ -480,7 +480,7 @@ class Attempts(SecretHolder):
             exchanges=self.evidence.exchanges if stores else None,
             sees_bodies=self.evidence.sees_bodies,
             progress=None if how.follow is None or not stores else run.progress,
-            answer=shared.answer,
+            answer=shared.answers.get(self.plan.manifest.key),
             ask_caller=how.ask_caller,
             mark=None if marking is None else self.evidence.marking(marking),
         )

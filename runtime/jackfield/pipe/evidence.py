@@ -15,7 +15,7 @@ from jackfield.retry import Backoff
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from jackfield.connector.context import Answered, Call, Observe
+    from jackfield.connector.context import Answer, Answered, Call, Observe
     from jackfield.connector.evidence import Marker
     from jackfield.kernel.clock import Clock
     from jackfield.manifest.manifest import Effect
@@ -175,6 +175,6 @@ class Dependencies:
     files: Files
     paces: Paces | None = None
     observe: Observe | None = None
-    answer: Callable[[Mapping[str, Any]], Mapping[str, Any] | None] | None = None
+    answers: Mapping[str, Answer] = field(default_factory=dict)
     only_hosts: OnlyHosts | None = None
     backoff: Backoff = field(default_factory=lambda: Backoff(random.Random()))  # noqa: S311 (jitter, not a secret)

@@ -1,5 +1,5 @@
-"""Secrets of Kubernetes, read by its API with the service account of the pod: a plugin (hook ``resolve_secret``) behind Dapr's secret store
-``secretstores.kubernetes``, for Secrets that are not mounted.
+"""Secrets of Kubernetes, read by its API with the service account of the pod: Dapr's secret store ``secretstores.kubernetes``, for Secrets
+that are not mounted.
 
 The account is a folder with the files ``token``, ``ca.crt`` and ``namespace``, which Kubernetes mounts and renews. The server's certificate
 is verified against that authority.
@@ -17,10 +17,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from jackfield.connector import hookimpl
 from jackfield.wire.tls import client_context
 
-_KIND = "secretstores.kubernetes"
 _ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 _VARIABLE = "JACKFIELD_KUBERNETES_ACCOUNT"
 _TIMEOUT = 10.0
@@ -29,17 +27,14 @@ _LARGEST = 4 * 1024 * 1024
 """Bytes of an answer that are read: a Secret has at most 1 MiB, which base64 lengthens."""
 
 
-@hookimpl
-def resolve_secret(kind: str, reference: object) -> str | None:
-    """Return a key of a Secret; None for other kinds, and outside a pod with a service account.
+def read(reference: Mapping[str, Any], environment: Mapping[str, str]) -> str:
+    """Return a key of a Secret, asked for in a pod.
 
     :raises ValueError: if the API does not return it; the message contains no secret.
     """
-    if kind != _KIND or not isinstance(reference, Mapping):
-        return None
-    folder, host = os.environ.get(_VARIABLE) or _ACCOUNT, os.environ.get("KUBERNETES_SERVICE_HOST", "")
-    if not host or not os.path.exists(os.path.join(folder, "token")):
-        return None
+    folder, host = environment.get(_VARIABLE) or _ACCOUNT, environment["KUBERNETES_SERVICE_HOST"]
+    if not os.path.exists(os.path.join(folder, "token")):
+        raise ValueError(f"the pod has no service account in {folder}")
     store, name, key = reference["store"], str(reference["name"]), str(reference["key"])
     if store.get("kubeconfigpath"):
         raise ValueError("'kubeconfigPath' is not supported: the API is asked as the service account of the pod")

@@ -1,19 +1,18 @@
-"""Dapr's secret stores: a JSON file, the environment, mounted Kubernetes Secrets, HashiCorp Vault, and those that plugins resolve (AWS,
-Kubernetes by its API)."""
+"""Dapr's secret stores: a JSON file, the environment, mounted Kubernetes Secrets, and those that packages declare by type in the entry
+points ``jackfield.secret_stores`` (HashiCorp Vault, AWS, Kubernetes by its API)."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, Protocol
 
-from jackfield.catalog.loading import declared
 from jackfield.connections.documents import DocumentError, documents, read_text
 from jackfield.connections.formats import Surroundings
-from jackfield.connections.secret_references import read_reference
+from jackfield.connections.secret_references import ask_store, read_reference, secret_store
 from jackfield.kernel.dataclass import dataclass
-from jackfield.kernel.failures import BrokenPart
 from jackfield_formats.translating import ForeignError
 
 STORE_PREFIX = "secretstores."
@@ -22,6 +21,7 @@ _KUBERNETES = "kubernetes"
 _VARIABLE = "JACKFIELD_KUBERNETES_SECRETS"
 _MOUNT = "/etc/jackfield/secrets"
 _VAULT = "https://127.0.0.1:8200"
+_NEEDS_VAULT = "needs the package jackfield-vault, which is not installed: pip install 'jackfield[vault]'"
 _PREFIX = "dapr"
 _KNOWN = ("local.env", "local.file", _KUBERNETES, "hashicorp.vault")
 _KNOWN_WITH_AWS = ("aws.secretmanager", "aws.parameterstore")
@@ -31,9 +31,7 @@ _UNSAFE = {
 }
 
 _Read = Callable[[object, Mapping[str, str]], str]
-"""Reads a secret: an entry point of the group ``jackfield.secret_stores``."""
-_Resolve = Callable[[str, object], "str | None"]
-"""Asks the plugins for a secret: ``Plugins.resolve_secret``."""
+"""Reads a secret from a store that a package declares."""
 
 
 def is_readable(name: str, environment: Mapping[str, str]) -> bool:
@@ -69,25 +67,28 @@ def open_store(kind: str, values: Mapping[str, str], folder: str, around: Surrou
     if kind == f"{STORE_PREFIX}{_KUBERNETES}":
         return _kubernetes_secrets(around, given)
     if kind == "secretstores.hashicorp.vault":
-        return _VaultStore(given, around.environment, _vault(kind))
-    if around.plugins.has("resolve_secret"):
-        return _PluginStore(kind, given, around.plugins.resolve_secret)
+        read = _declared(kind)
+        if read is None:
+            raise ForeignError(f"spec.type: the secret store '{kind}' {_NEEDS_VAULT}")
+        return _VaultStore(given, around.environment, read)
+    return _DeclaredStore(given, around.environment, _declared(kind) or partial(_refuse, kind))
+
+
+def _refuse(kind: str, _reference: object, _environment: Mapping[str, str]) -> str:
+    """Refuse to read from a store of an unknown type. One that no component uses is only told."""
     raise ForeignError(_unknown_store(kind))
 
 
-def _vault(kind: str) -> _Read:
-    """Return the function that reads whole secrets of Vault, from the package that declares this kind of store.
+def _declared(kind: str) -> _Read | None:
+    """Return what reads secrets of a type of stores; None if no package declares it.
 
-    :raises ForeignError: if it is not installed.
+    :raises ForeignError: if it cannot be imported, or two packages declare it.
     """
     try:
-        read: _Read | None = declared("jackfield.secret_stores", kind)
-    except BrokenPart as error:
+        store = secret_store(kind)
+    except ValueError as error:
         raise ForeignError(f"spec.type: {error}") from None
-    if read is None:
-        text = "needs the package jackfield-vault, which is not installed: pip install 'jackfield[vault]'"
-        raise ForeignError(f"spec.type: the secret store '{kind}' {text}")
-    return read
+    return None if store is None else partial(ask_store, kind, store)
 
 
 def default_store(around: Surroundings) -> str | None:
@@ -113,12 +114,12 @@ def _unknown_store(kind: str) -> str:
 
 def _kubernetes_secrets(around: Surroundings, given: Mapping[str, str]) -> SecretStore:
     """Return the store of Kubernetes Secrets: mounted in the folder that ``given`` or the environment names; else, in a pod, mounted in the
-    usual folder or read by a plugin."""
+    usual folder, or read by the API."""
     folder = given.get("secretspath") or around.environment.get(_VARIABLE)
     mounted = _MountedSecrets(folder or _MOUNT)
-    if folder or not around.environment.get("KUBERNETES_SERVICE_HOST") or not around.plugins.has("resolve_secret"):
-        return mounted
-    return _PodSecrets(mounted, _PluginStore(f"{STORE_PREFIX}{_KUBERNETES}", given, around.plugins.resolve_secret))
+    is_asked = not folder and around.environment.get("KUBERNETES_SERVICE_HOST")
+    read = _declared(f"{STORE_PREFIX}{_KUBERNETES}") if is_asked else None
+    return mounted if read is None else _PodSecrets(mounted, _DeclaredStore(given, around.environment, read))
 
 
 def _in_kubernetes(environment: Mapping[str, str]) -> bool:
@@ -215,10 +216,10 @@ def _check_names(name: str, key: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _PodSecrets:
-    """``secretstores.kubernetes`` in a pod: a mounted Secret, else what the plugin for Kubernetes' API returns."""
+    """``secretstores.kubernetes`` in a pod: a mounted Secret, else what Kubernetes' API returns."""
 
     mounted: _MountedSecrets
-    api: _PluginStore
+    api: _DeclaredStore
 
     def find(self, name: str, key: str) -> str | None:
         """Return a key's value.
@@ -229,10 +230,10 @@ class _PodSecrets:
         try:
             return self.mounted.find(name, key)
         except ForeignError as missing:
-            found = self.api.ask(name, key)
-            if found is None:
-                raise missing from None
-            return found
+            try:
+                return self.api.find(name, key)
+            except ForeignError as error:
+                raise ForeignError(f"{error}; {missing.args[0].removeprefix('secretKeyRef: ')}") from None
 
 
 class _VaultStore:
@@ -287,31 +288,22 @@ def _vault_variables(values: Mapping[str, str]) -> dict[str, str]:
     return {name: value for group in (trust, token) if any(group.values()) for name, value in group.items()}
 
 
-class _PluginStore:
-    """Store that a plugin resolves: hook ``resolve_secret`` with the store's type as the kind, and ``{"store", "name", "key"}``, where
-    ``store`` has the component's metadata under names in lower case."""
+class _DeclaredStore:
+    """Store that a package declares under its type. A reference is ``{"store", "name", "key"}``, where ``store`` has the component's
+    metadata under names in lower case."""
 
-    def __init__(self, kind: str, values: Mapping[str, str], resolve: _Resolve) -> None:
-        self._kind = kind
-        self._values = values
-        self._resolve = resolve
+    def __init__(self, values: Mapping[str, str], environment: Mapping[str, str], read: _Read) -> None:
+        self._values, self._environment = values, environment
+        self._ask = read
 
-    def find(self, name: str, key: str) -> str | None:
+    def find(self, name: str, key: str) -> str:
         """Return the secret's value.
 
-        :raises ForeignError: if the plugin cannot read it, or no plugin knows the type.
-        """
-        found = self.ask(name, key)
-        if found is None:
-            raise ForeignError(_unknown_store(self._kind))
-        return found
-
-    def ask(self, name: str, key: str) -> str | None:
-        """Return the secret's value; None if no plugin knows the type.
-
-        :raises ForeignError: if the plugin cannot read it.
+        :raises ForeignError: if it cannot be read.
         """
         try:
-            return self._resolve(self._kind, {"store": dict(self._values), "name": name, "key": key})
+            return self._ask({"store": dict(self._values), "name": name, "key": key}, self._environment)
+        except ForeignError:
+            raise
         except ValueError as error:
             raise ForeignError(f"secretKeyRef '{name[:80]}': {error}") from None

@@ -1,4 +1,4 @@
-"""Forms for the person behind the client: what a provider asks within a call (elicitation), and no plugin of the operator answers.
+"""Forms for the person behind the client: what a provider asks within a call (elicitation), and no package of the operator answers.
 
 The call is refused, with nothing done, and the client gets the form in its place. It shows the form, and calls again with the answer and
 the state: that has the answers of earlier rounds, sealed for one caller, one call and a limited time. The provider is then called anew, and

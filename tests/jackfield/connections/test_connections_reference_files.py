@@ -12,7 +12,6 @@ import pytest
 from clocks import FakeClock
 from jackfield.connections.host_access import ReferenceRules, credential_files
 from jackfield.connections.secret_references import Secrets
-from jackfield.connector.hooks import Plugins
 from jackfield.kernel.errors import InvalidConnection
 from jackfield_store.resources.storage import Storage
 
@@ -20,7 +19,7 @@ from jackfield_store.resources.storage import Storage
 def read(path: Path | str, rules: ReferenceRules | None = None) -> str:
     """Resolve one reference; of a refusal, the message of its detail."""
     try:
-        return str(Secrets({}, Plugins()).resolve({"token": {"$file": str(path)}}, ".", rules)["token"])
+        return str(Secrets({}).resolve({"token": {"$file": str(path)}}, ".", rules)["token"])
     except InvalidConnection as refused:
         return refused.details[0].message
 
@@ -230,5 +229,5 @@ def test_names_that_no_host_has_are_refused_in_plain_words() -> None:
     ):
         for rules in (None, ReferenceRules(True, ())):
             with pytest.raises(InvalidConnection) as refused:
-                Secrets(os.environ, Plugins()).resolve({"token": {kind: target}}, ".", rules)
+                Secrets(os.environ).resolve({"token": {kind: target}}, ".", rules)
             assert expected in refused.value.details[0].message or (rules and "cannot be resolved" in refused.value.details[0].message)

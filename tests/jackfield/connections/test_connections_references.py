@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,7 @@ import pytest
 
 from jackfield import JackfieldError, Result
 from jackfield.connector import Forbidden
-from jackfield.connector.hooks import hookimpl
-from plugboard import declare, plugged
+from plugboard import declare, plugged, provided
 from scripted import Panel, Script, runtime, scripted
 
 
@@ -156,18 +155,14 @@ def test_values_of_python_s_own(tmp_path: Path) -> None:
 
 
 class Keeper:
-    """A plugin that knows one kind of reference."""
+    """A secret store with one answer."""
 
-    def __init__(self, kind: str, answer: Any) -> None:
-        self.kind = kind
+    def __init__(self, answer: Any) -> None:
         self.answer = answer
         self.asked: list[Any] = []
 
-    @hookimpl
-    def resolve_secret(self, kind: str, reference: Any) -> str | None:
-        """The answer, for its kind."""
-        if kind != self.kind:
-            return None
+    def read(self, reference: Any, _environment: Mapping[str, str]) -> str:
+        """The answer."""
         self.asked.append(reference)
         if isinstance(self.answer, Exception):
             raise self.answer
@@ -180,17 +175,21 @@ def ask(board: Panel, reference: dict[str, Any]) -> Result:
     return board.ask(connection=inline(token=reference))
 
 
-def test_plugins_resolve_other_kinds(tmp_path: Path) -> None:
-    """A plugin reads references of its kind, whatever stands behind them; the first that knows the kind answers."""
-    script = Script()
-    keepers = [Keeper("custom", "one"), Keeper("other", "two")]
-    with runtime(tmp_path, scripted(script), plugins=keepers) as board:
+def keeping(folder: Path, **keepers: Keeper) -> AbstractContextManager[None]:
+    """Install a package that declares secret stores."""
+    return provided(folder / "keepers", "jackfield.secret_stores", {kind: keeper.read for kind, keeper in keepers.items()})
+
+
+def test_packages_resolve_other_kinds(tmp_path: Path) -> None:
+    """A package reads references of its kinds, whatever stands behind them."""
+    script, custom = Script(), Keeper("one")
+    with keeping(tmp_path, custom=custom, other=Keeper("two")), runtime(tmp_path, scripted(script)) as board:
         assert ask(board, {"$custom": {"path": "a", "field": 1}}).status == "succeeded"
         assert used(script).token == "one"
         assert ask(board, {"$other": "b"}).status == "succeeded"
         assert used(script).token == "two"
         assert "nothing installed resolves" in faults(ask(board, {"$third": "c"}))["/token"]
-    assert keepers[0].asked == [{"path": "a", "field": 1}]
+    assert custom.asked == [{"path": "a", "field": 1}]
 
 
 SAFE = """
@@ -279,7 +278,7 @@ def test_what_a_store_raises_by_mistake_is_not_told(tmp_path: Path, caplog: pyte
 
 def test_resolved_secrets_are_masked(tmp_path: Path) -> None:
     """What a reference gave is a secret like any other: it does not come out again."""
-    with runtime(tmp_path, scripted(Script("told plugin-s3cret")), plugins=[Keeper("custom", "plugin-s3cret")]) as board:
+    with keeping(tmp_path, custom=Keeper("store-s3cret")), runtime(tmp_path, scripted(Script("told store-s3cret"))) as board:
         assert ask(board, {"$custom": 1}).output == {"Text": "told ***"}
 
 
@@ -289,13 +288,13 @@ def test_resolved_secrets_are_masked(tmp_path: Path) -> None:
         (ValueError("the vault is sealed"), "invalid_connection", "the vault is sealed"),
         (Forbidden("the vault says no"), "forbidden", "the vault says no"),
         (RuntimeError("s3cret trouble"), "internal", "an unexpected error"),
-        (5, "invalid_connection", "must be a string"),
+        (5, "invalid_connection", "what resolves '$custom' returned int"),
     ],
 )
-def test_a_plugin_that_cannot_read(tmp_path: Path, answer: Any, code: str, words: str) -> None:
+def test_a_store_that_cannot_read(tmp_path: Path, answer: Any, code: str, words: str) -> None:
     """A ValueError tells why at the reference's place, a JackfieldError keeps its code, anything else is a bug, told by id."""
     script = Script()
-    with runtime(tmp_path, scripted(script), plugins=[Keeper("custom", answer)]) as board:
+    with keeping(tmp_path, custom=Keeper(answer)), runtime(tmp_path, scripted(script)) as board:
         result = ask(board, {"$custom": 1})
     error: JackfieldError | None = result.error
     assert error is not None

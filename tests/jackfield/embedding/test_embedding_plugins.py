@@ -26,9 +26,9 @@ from jackfield.callers import Caller, Rules
 from jackfield.catalog import Catalog, entry_points
 from jackfield.catalog.loading import broken_parts, declared
 from jackfield.cli.commands import load_plugged
+from jackfield.composition import answers_of
 from jackfield.connections.secret_references import Secrets
 from jackfield.connector import hookimpl
-from jackfield.connector.hooks import Plugins
 from jackfield.kernel.errors import InvalidConnection, InvalidInvocation, Unavailable
 from jackfield.kernel.failures import BrokenPart
 from jackfield_console.sign_in import one_time_link
@@ -56,12 +56,6 @@ BROKEN = {
 }
 """Modules whose import raises, or leaves nothing that could be used."""
 broken = pytest.mark.parametrize("source", BROKEN.values(), ids=BROKEN)
-RESOLVES = """
-from jackfield.connector import hookimpl
-@hookimpl
-def resolve_secret(kind, reference):
-    return f"secret of {reference}" if kind == "fine" else None
-"""
 STOPS = "from jackfield.connector import hookimpl\n@hookimpl\ndef around(): raise SystemExit(1)\n"
 
 
@@ -99,7 +93,7 @@ def test_a_plugin_that_may_authorise_refuses_all_calls_by_name(place: Path, sour
 
 
 @broken
-@pytest.mark.parametrize("hook", ["stage", "request", "warn", "resolve_secret", "stage+request"])
+@pytest.mark.parametrize("hook", ["stage", "request", "warn", "stage+request"])
 def test_a_plugin_that_only_observes_breaks_itself(place: Path, source: str | None, hook: str) -> None:
     """Calls succeed; what it breaks is told by doctor and probes, with its distribution."""
     _part(place, "plugins", {f"acme.{hook}": "acme_watch"}, source)
@@ -109,22 +103,31 @@ def test_a_plugin_that_only_observes_breaks_itself(place: Path, source: str | No
 
 
 @broken
-def test_a_resolver_that_is_broken_breaks_its_own_references(place: Path, source: str | None) -> None:
-    """The others answer theirs, wherever the broken one stands; a reference that nobody answers names it."""
-    _part(place, "plugins", {"fine.resolve_secret": "acme_fine"}, RESOLVES, "acme-fine")
-    _part(place, "plugins", {"acme.resolve_secret": "acme_secrets"}, source)
-    _part(
-        place,
-        "plugins",
-        {"zeta.resolve_secret": "zeta_secrets"},
-        "from jackfield.connector import hookimpl\n@hookimpl\ndef resolve_secret(kind): raise KeyError(kind)",
-        "zeta",
-    )
-    secrets = Secrets({}, Plugins(entry_points()["jackfield.plugins"]))
+def test_a_secret_store_that_is_broken_breaks_its_own_references(place: Path, source: str | None) -> None:
+    """The others answer theirs; a reference to the broken one names it."""
+    fine = "def read(reference, environment): return f'secret of {reference}'"
+    _part(place, "secret_stores", {"fine": "acme_fine:read"}, fine, "acme-fine")
+    _part(place, "secret_stores", {"acme": "acme_secrets:plugin.none"}, source)
+    secrets = Secrets({})
     assert secrets.resolve({"token": {"$fine": "a"}}, ".") == {"token": "secret of a"}
     with pytest.raises(InvalidConnection) as refused:
         secrets.resolve({"token": {"$acme": "a"}}, ".")
-    assert _is_named(refused.value.details, "acme.resolve_secret")
+    assert _is_named(refused.value.details, "acme")
+
+
+@broken
+def test_who_answers_questions_and_is_broken_has_no_answer(place: Path, source: str | None, caplog: pytest.LogCaptureFixture) -> None:
+    """The log names it; others answer theirs. So do none of two of one name."""
+    _part(place, "answers", {"fine": "acme_fine:answer"}, "def answer(question): return {'action': question['does']}", "acme-fine")
+    _part(place, "answers", {"acme": "acme_answers:plugin.none"}, source)
+    answers = answers_of(entry_points())
+    assert answers["fine"]({"does": "decline"}) == {"action": "decline"}
+    assert (answers["acme"]({"does": "decline"}), answers["fine"]({})) == (None, None)
+    assert _is_named(caplog.text, "acme")
+    assert "'fine' is not answered: it raised KeyError" in caplog.text
+    _part(place, "answers", {"fine": "acme_other:answer"}, "raise SystemExit('imported')", "acme-other")
+    assert answers_of(entry_points())["fine"]({"does": "decline"}) is None
+    assert "declared twice, by acme-fine and acme-other" in caplog.text
 
 
 @pytest.mark.parametrize("does", ["raise SystemExit(1)", "raise KeyError('k')", "return 5"])

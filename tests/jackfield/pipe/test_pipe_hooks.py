@@ -226,11 +226,10 @@ def test_a_plugin_that_cannot_be_imported(tmp_path: Path, caplog: pytest.LogCapt
 
 
 def test_no_plugins_at_all() -> None:
-    """Without plugins there is nothing to wrap with and nobody who resolves secrets."""
+    """Without plugins there is nothing to wrap with."""
     plugins = Plugins()
     assert not plugins
     assert list(plugins.around(Invocation("a", "b", {}), "default", Meta("id"))) == []
-    assert plugins.resolve_secret("vault", "x") is None
 
 
 def test_what_plugins_warn_of() -> None:

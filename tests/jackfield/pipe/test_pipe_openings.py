@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 from unittest import mock
@@ -24,10 +24,10 @@ from jackfield.connector import (
     Output,
     TimedOut,
     Unavailable,
-    hookimpl,
 )
 from jackfield.connector.context import check_may_wait, without_waiting
 from jackfield.kernel.clock import Deadline, SystemClock
+from plugboard import provided
 
 PATIENCE = 60.0
 
@@ -125,13 +125,9 @@ class Referring(ConnectionType):
         return self.token
 
 
-class Store:
-    """A plugin that reads secrets from the source."""
-
-    @hookimpl
-    def resolve_secret(self, kind: str, reference: Any) -> str | None:
-        """Read one."""
-        return str(SOURCE().value) if kind == "slow" else None
+def _read_slowly(_reference: Any, _environment: Mapping[str, str]) -> str:
+    """Read a secret from the source."""
+    return str(SOURCE().value)
 
 
 class Quick(ConnectionType):
@@ -169,8 +165,9 @@ def _runtime(tmp_path: Path, source: Source) -> Iterator[Jackfield]:
     kinds = {"slow": "slow", "slow2": "slow", "leased": "leased", "lasting": "lasting", "quick": "quick"}
     given = {name: {"type": f"opened/{kind}", "values": {}} for name, kind in kinds.items()}
     given["referring"] = {"type": "opened/referring", "values": {"token": {"$slow": "x"}}}
-    means: dict[str, Any] = {"plugins": [Store()], "environment": {"JACKFIELD_HOME": str(tmp_path)}}
-    with installed(tmp_path, _connector()) as catalog, Jackfield(connections=given, catalog=catalog, **means) as runtime:
+    means: dict[str, Any] = {"environment": {"JACKFIELD_HOME": str(tmp_path)}}
+    stores = provided(tmp_path / "stores", "jackfield.secret_stores", {"slow": _read_slowly})
+    with installed(tmp_path, _connector()) as catalog, stores, Jackfield(connections=given, catalog=catalog, **means) as runtime:
         yield runtime
         source.opened.set()
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pickle
 import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,22 +13,19 @@ from tests.jackfield_vault.vault_server import VaultServer
 
 from clocks import FakeClock
 from jackfield.connections.secret_references import LIFE, LIMIT, YOUNG, SecretCache, Secrets, reference_paths, references
-from jackfield.connector.hooks import Plugins, hookimpl
 from jackfield.kernel.errors import InvalidConnection
+from plugboard import provided
 
 
 class Safe:
-    """A plugin that counts what is read from it."""
+    """A secret store that counts what is read from it."""
 
     def __init__(self) -> None:
         self.reads: list[Any] = []
         self.secret = "first"
 
-    @hookimpl
-    def resolve_secret(self, kind: str, reference: Any) -> str | None:
-        """The secret, for references of the kind ``safe``."""
-        if kind != "safe":
-            return None
+    def read(self, reference: Any, _environment: Mapping[str, str]) -> str:
+        """The secret."""
         self.reads.append(reference)
         if reference == "locked":
             raise ValueError("the safe is locked")
@@ -71,7 +70,7 @@ def test_a_failure_is_not_kept(safe: Safe, secrets: Secrets) -> None:
 
 
 def test_kinds_that_nobody_knows(secrets: Secrets) -> None:
-    """A reference of a kind that no plugin knows is told as that."""
+    """A reference of a kind that no package declares is told as that."""
     with pytest.raises(InvalidConnection) as caught:
         secrets.resolve({"token": {"$unknown": "x"}, "other": {"$safe": "x"}}, ".")
     assert [(detail.path, detail.message) for detail in caught.value.details] == [
@@ -79,20 +78,20 @@ def test_kinds_that_nobody_knows(secrets: Secrets) -> None:
     ]
 
 
-def test_the_environment_is_read_each_time(safe: Safe) -> None:
+def test_the_environment_is_read_each_time() -> None:
     """Variables and files are not kept: they cost nothing."""
     environment = {"TOKEN": "a"}
-    secrets = Secrets(environment, Plugins(given=[safe]))
+    secrets = Secrets(environment)
     assert secrets.resolve({"token": {"$env": "TOKEN"}}, ".") == {"token": "a"}
     environment["TOKEN"] = "b"
     assert secrets.resolve({"token": {"$env": "TOKEN"}}, ".") == {"token": "b"}
 
 
 def test_vault_is_kept_too(clock: FakeClock) -> None:
-    """What Vault gives is kept as what plugins give."""
+    """What Vault gives is kept as what other stores give."""
     with VaultServer() as vault:
         vault.secrets["secret/a"] = [{"b": "x"}]
-        secrets = Secrets(vault.environment(), Plugins(), clock)
+        secrets = Secrets(vault.environment(), clock)
         for _ in range(3):
             assert secrets.resolve({"token": {"$vault": {"path": "a", "field": "b"}}}, ".") == {"token": "x"}
         assert len(vault.reads) == 1
@@ -144,11 +143,12 @@ def test_many_wait_for_one_reading(clock: FakeClock) -> None:
 
 @pytest.fixture
 def safe() -> Safe:
-    """The plugin."""
+    """The store."""
     return Safe()
 
 
 @pytest.fixture
-def secrets(clock: FakeClock, safe: Safe) -> Secrets:
-    """Secrets that the plugin resolves."""
-    return Secrets({}, Plugins(given=[safe]), clock)
+def secrets(tmp_path: Path, clock: FakeClock, safe: Safe) -> Iterator[Secrets]:
+    """Secrets that the store resolves."""
+    with provided(tmp_path, "jackfield.secret_stores", {"safe": safe.read}):
+        yield Secrets({}, clock)

@@ -41,7 +41,7 @@ def fake_runtime(manifest: Json, kind: str, truth: Json | None = None) -> Iterat
         environment = {"JACKFIELD_HOME": home}
         try:
             with Jackfield(
-                connections=[], database_url=f"sqlite:///{home}/try.db", catalog=catalog, environment=environment, points=()
+                connections=[], database_url=f"sqlite:///{home}/try.db", catalog=catalog, environment=environment, groups={}
             ) as found:
                 yield found, fake
         finally:

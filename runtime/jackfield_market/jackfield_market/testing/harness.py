@@ -55,7 +55,7 @@ def open_project(file: str) -> Jackfield:
 
     Pass ``__file__``, and connections inline: ``{"type": …, "values": …}``.
     """
-    return Jackfield(connections=[], database_url="none", catalog=_catalog(project_of(file)), environment={}, points=())
+    return Jackfield(connections=[], database_url="none", catalog=_catalog(project_of(file)), environment={}, groups={})
 
 
 def _catalog(project: Project) -> Catalog:
@@ -90,7 +90,7 @@ class Harness:
                 catalog=_catalog(project),
                 clock=self.clock,
                 environment={"JACKFIELD_HOME": home},
-                points=(),
+                groups={},
             )
         )
         self._kind = server_type(self.manifest, project.check.get("values", {}), project.check.get("connection"))

@@ -8,11 +8,10 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-from jackfield.catalog import Catalog, entry_points
+from jackfield.catalog import Catalog
 from jackfield.composition import composed
 from jackfield.connections.connection_lookup import Connections, sources_from
 from jackfield.connections.secret_references import Secrets
-from jackfield.connector.hooks import Plugins
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.secrecy import SecretHolder
@@ -38,12 +37,11 @@ class RecordingAccount(SecretHolder):
         :raises InvalidConnection: if a reference cannot be read.
         """
         clock = SystemClock()
-        plugins = Plugins(entry_points().get("jackfield.plugins", ()))
         store = composed("default", None, environment, clock, lambda: None, None)
         with closing(store.storage):
             connections = Connections(sources_from(environment), store.connection_table, catalog=catalog, environment=environment)
             found = connections.find(name or _only([fitting for fitting, _ in connections.fitting(manifest)]))
-            return cls(found.name, Secrets(environment, plugins, clock).resolve(found.values, found.folder))
+            return cls(found.name, Secrets(environment, clock).resolve(found.values, found.folder))
 
     def endpoint(self, names: Mapping[str, str]) -> str:
         """Return the real server's address, which one of the values ``names`` holds.

@@ -85,12 +85,11 @@ class RuntimePool(ProcessLocal):
         self.guard = self.outgoing if guard is None else replace(guard, shared=self.storage.allowed_hosts)
         self.files = Files(self.storage, file_limits or FileLimits(), self.clock)
         self.turns = Turns()
-        groups = entry_points()
+        self._groups = entry_points()
         self.isolated = Isolated(environment)
-        self.catalog = Catalog.installed(groups, environment, self.isolated.load)
-        self._points = groups.get("jackfield.plugins", ())
+        self.catalog = Catalog.installed(self._groups, environment, self.isolated.load)
         self._given = tuple(plugins)
-        self.plugins = Plugins(self._points, self._given)
+        self.plugins = self._plugins()
         """Plugins that are installed, and those that were passed."""
         self._runtimes: OrderedDict[str, Jackfield] = OrderedDict()
         self._beside: list[Jackfield] = []
@@ -99,7 +98,10 @@ class RuntimePool(ProcessLocal):
     def add(self, plugins: Iterable[object]) -> None:
         """Add plugins before the first call: those with a thread, which a fork would not copy."""
         self._given = (*self._given, *plugins)
-        self.plugins = Plugins(self._points, self._given)
+        self.plugins = self._plugins()
+
+    def _plugins(self) -> Plugins:
+        return Plugins(self._groups.get("jackfield.plugins", ()), self._given)
 
     def warnings(self) -> list[str]:
         """Return what probes show of the installed packages: what plugins warn of, what is known to be broken, and that they are others
@@ -132,7 +134,7 @@ class RuntimePool(ProcessLocal):
     def _new_runtime(self, workspace: str, connections: Iterable[Any] | None) -> Jackfield:
         return Jackfield(
             workspace, connections, catalog=self.catalog, environment=self.environment, storage=self.storage, clock=self.clock,
-            guard=self.guard, points=self._points, plugins=self._given, files=self.files, turns=self.turns,
+            guard=self.guard, groups=self._groups, plugins=self._given, files=self.files, turns=self.turns,
         )  # fmt: skip
 
     def mints(self) -> dict[str, int]:
