@@ -62,6 +62,7 @@ class Stage:
     turn: Callable[[], Any] = lambda: None
     requests: int = 0
     cells: list[Cell] = field(default_factory=list)
+    path: list[str] = field(default_factory=list)
     units: list[str] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
 
@@ -162,7 +163,9 @@ def _staged(folder: Path, url: str) -> Iterator[Stage]:
 
         def noted(record: Record, event: str) -> str | None:
             stage.cells.append((record._state, event))
-            return on(record, event)
+            statement = on(record, event)
+            stage.path.append(record._state if statement is None else f"{record._state}: {statement}")
+            return statement
 
         patch.setattr(Record, "_on", noted)
         patch.setattr(opening, "_FAST", float("inf"))
@@ -407,6 +410,36 @@ SCENES: dict[Callable[[Stage], None], dict[str, Any]] = {
 }
 """What is seen in the end, by the calls that are made."""
 
+PATHS: dict[Callable[[Stage], None], str] = {
+    _read: "deferred; done: replace",
+    _write: "unsure; begun; done: finish",
+    _refused: "done: whole",
+    _limited: "left",
+    _keyed_elsewhere: "unseen; unsure; begun; done: finish; unseen; unsure; draft; left",
+    _keyed_again: "unseen; unsure; begun; done: finish; left",
+    _refused_late: "unseen; unsure; begun; done: finish; unseen; draft; left; unseen; draft; done: whole",
+    _interrupted_unseen: "unseen; done: whole",
+    _not_written: "unsure; draft; done: whole",
+    _unknown: "unsure; unsure; done: whole",
+    _interrupted: "unsure; begun; done: finish; deferred; done: replace",
+    _job: "unsure; begun; left",
+    _job_of_a_read: "deferred; left",
+    _queued: "begun; done: finish",
+    _queued_refused: "done: finish",
+    _queued_not_yet: "begun; done: requeue",
+    _queued_not_yet_before: "done: requeue",
+    _queued_interrupted: "done: give back",
+    _queued_stopped: "begun; done: give back",
+    _queued_twice: "begun; left; done: finish",
+    _queued_cancelled: "claimed; done: finish",
+    _queued_not_written: "returning; done: give back",
+    _key_service: "returning; claimed; begun; done: finish",
+    _key_service_gone: "returning; done: give back",
+    _key_service_later: "returning; done: give back",
+    _key_service_interrupted: "returning; done: give back",
+}
+"""The states that the rows of these calls come to, each with what it chooses to write."""
+
 CELLS: dict[Cell, tuple[Callable[[Stage], None], tuple[str, str | None]]] = {
     (s.DRAFT, s.PUT_OFF): (_refused_late, (s.DRAFT, None)),
     (s.UNSEEN, s.LOOKED_FOR): (_refused_late, (s.UNSEEN, None)),
@@ -451,6 +484,7 @@ def test_each_cell_is_played(database_url: str, tmp_path: Path) -> None:
         with _staged(tmp_path / str(number), database_url) as stage:
             scene(stage)
             assert (scene.__name__, stage.seen()) == (scene.__name__, expected)
+            assert (scene.__name__, "; ".join(stage.path)) == (scene.__name__, PATHS[scene])
             assert {cell for cell, (player, _) in CELLS.items() if player is scene} <= set(stage.cells)
         with closing(open_database(database_url)) as database, database.write() as transaction:
             transaction.change("DELETE FROM invocations")
