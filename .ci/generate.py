@@ -26,6 +26,7 @@ from generated import (  # noqa: E402 (after the path is set)
     limits_page,
     manifest,
     metrics_page,
+    packages_above,
     plugin_pages,
     python_pages,
     registry_entry,
@@ -108,6 +109,7 @@ def artefacts(root: Path) -> Iterator[tuple[Path, str]]:
             yield root / "docs" / "reference" / "connectors" / f"{name}.md", text
     yield root / "deploy" / "grafana" / "dashboards" / "jackfield.json", _json(grafana_dashboard.dashboard())
     yield from shelf_tasks.files(root / "shelf")
+    yield root / "runtime/jackfield/kernel/packages.py", packages_above.module(root)
     yield root / "server.json", _json(registry_entry.entry())
     yield from connect_package.files(root / "clients" / "connect")
     yield root / "docs" / "reference" / "option-sources.md", plugin_pages.option_sources(shown)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
-from jackfield.catalog.loading import has_part, of_one, part
+from jackfield.catalog.loading import PARTS, has_part, of_one, package_of, part
 from jackfield.connector.hooks import Plugins
 from jackfield.gates.unrecorded import ordered
 from jackfield.kernel.database_urls import is_none, named_url, no_database, own_file
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from jackfield.ports import Approvals, ManagedConnections, SeenJournal
 
 _LOG = logging.getLogger("jackfield.answers")
-_INSTALL = "Install it: pip install 'jackfield[store]'."
 _SAID: list[str] = []
 """Sentence of this process about a database that there is not: it is said once."""
 
@@ -171,15 +170,15 @@ def composed(
     keeping: Callable[..., Store] | None = part("store", groups)
     if keeping is not None:
         return keeping(workspace, url, environment, clock, check, storage)
+    package, command = package_of(PARTS, "store")
     if wanted is not None:
-        raise InvalidInvocation("a database needs the package jackfield-store, which is not installed", hint=_INSTALL)
+        raise _missing("a database", "store")
     if os.path.exists(path := own_file(environment)):
-        text = f"there is a database at '{path}', and the package jackfield-store, which opens it, is not installed"
-        raise InvalidInvocation(
-            text, hint=f"{_INSTALL} Or set JACKFIELD_DATABASE_URL to 'none': no rule, guard or journal of it holds then."
-        )
+        text = f"there is a database at '{path}', and the package {package}, which opens it, is not installed"
+        or_none = "Or set JACKFIELD_DATABASE_URL to 'none': no rule, guard or journal of it holds then."
+        raise InvalidInvocation(text, hint=f"Install it: {command}. {or_none}")
     if not _SAID:
-        _SAID.append("jackfield: nothing is kept: there is no journal and no stored connection without the package jackfield-store")
+        _SAID.append(f"jackfield: nothing is kept: there is no journal and no stored connection without the package {package}")
         sys.stderr.write(f"{_SAID[0]}\n")
     return NoStore(environment)
 
@@ -278,7 +277,7 @@ class NoStore:
         """
         managing: Callable[..., Management] | None = part("management")
         if managing is None:
-            raise InvalidInvocation("managing connections needs the package jackfield-store, which is not installed", hint=_INSTALL)
+            raise _missing("managing connections", "management")
         return managing(self.storage, pipeline)
 
 
@@ -294,5 +293,14 @@ def searching() -> Any:
     return found
 
 
+def _missing(what: str, name: str) -> InvalidInvocation:
+    """Return the error for what needs a part that no installed package has."""
+    package, command = package_of(PARTS, name)
+    return InvalidInvocation(f"{what} needs the package {package}, which is not installed", hint=f"Install it: {command}.")
+
+
 def _advice() -> str:
-    return "" if has_part("store") else " Install jackfield-store, which keeps a journal: pip install 'jackfield[store]'."
+    if has_part("store"):
+        return ""
+    package, command = package_of(PARTS, "store")
+    return f" Install {package}, which keeps a journal: {command}."

@@ -104,7 +104,7 @@ class ManagedConnections(Protocol):
         """A sentence for each stored connection that a file hides."""
 
     def access(self) -> HostAccess:
-        """Return the access to the server that connections made over HTTP or MCP have."""
+        """Return the access to the server that connections of remote callers have."""
 
     def require(self, name: str) -> None:
         """Require that the rules let the caller use the connection of this name."""

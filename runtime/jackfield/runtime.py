@@ -190,7 +190,7 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
     ``connections`` are files, folders or mappings (``{"name": {"type": …, "values": {…}}}``, or that as ``{"connections": …}``), or a
     single one of these. If omitted, they are the files listed in ``JACKFIELD_CONNECTIONS``, for the workspace ``default``.
     ``environment`` holds the variables for ``$env`` references and endpoints (default: the process's). ``guard`` checks the hosts named by
-    connections that were made over HTTP or MCP (default: this machine, public hosts, and those of ``JACKFIELD_ALLOW_HOSTS`` or the stored
+    connections of remote callers (default: this machine, public hosts, and those of ``JACKFIELD_ALLOW_HOSTS`` or the stored
     setting ``allowHosts`` are allowed).
     ``groups`` are the entry points by group, of plugins and of who answers questions, for use with ``catalog``.
     With ``only_hosts``, its calls reach these hosts only: names (``*.example.com`` too), addresses, networks (default: those of

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from jackfield.catalog.loading import part
+from jackfield.catalog.loading import PARTS, package_of, part
 
 
 def __getattr__(name: str) -> Any:
     suite = part("testing")
     if suite is None:
-        text = "jackfield.testing is part of jackfield-market: pip install 'jackfield[testing]'"
-        raise ModuleNotFoundError(text, name="jackfield_market")
+        package, command = package_of(PARTS, "testing")
+        raise ModuleNotFoundError(f"jackfield.testing is part of {package}: {command}", name=package.replace("-", "_"))
     return getattr(suite, name)

@@ -11,6 +11,8 @@ import pytest
 from tests.house.parsed import nodes, tree
 from tests.house.test_house_floors import ROOTS, RUNTIME, floors
 
+from jackfield.kernel.packages import DECLARED, IMPORTED
+
 PIPE = RUNTIME / "jackfield" / "pipe"
 PAGE = PIPE / "invoke.py"
 FEATURES = "approv|doubt|evidence|expect|guard|job|limit|polic|queue|suppress|twin"
@@ -20,6 +22,11 @@ MOST = {"if": 25, "run": 3, "features": 246}
 FLOORS = {"jackfield": 32, "jackfield_store": 30}
 TOWER = 14
 """Floors of the modules of the pipe."""
+GENERATED = RUNTIME / "jackfield" / "kernel" / "packages.py"
+"""The one module of the framework that names what stands above it."""
+ABOVE = 6
+"""Names in the framework's texts of what stands above it: an uninstaller's command, a variable, two packages in ``frames``, two
+docstrings of the pipe."""
 
 
 def modules(root: Path, name: str) -> dict[str, Path]:
@@ -51,6 +58,32 @@ def named(path: Path) -> Iterator[str]:
         for member in ("id", "attr", "arg", "name"):
             if isinstance(value := getattr(node, member, None), str):
                 yield value
+
+
+def above() -> re.Pattern[str]:
+    """A package, an extra or a command of what stands above the framework, a request, or a surface's name."""
+    packages = "|".join(name.replace("_", "[-_]") for name in IMPORTED)
+    extras = "|".join({extra for points in DECLARED.values() for _, extra in points.values() if extra})
+    commands = "|".join(name.replace(".", " ") for name in DECLARED["jackfield.commands"])
+    requests = r"\b(?:GET|POST|PUT|PATCH|DELETE) /|/v1/(?!data\b)|/openapi\.json"
+    surfaces = r"(?i:(?<![a-z])mcp(?![a-z]))|HTTP API|\bthe (?:web )?console\b"
+    named = rf"(?<![\w-])(?:{packages})(?![\w-])|jackfield\[(?:{extras})\]|\bjackfield (?:{commands})(?![\w-])"
+    return re.compile(f"{named}|{requests}|{surfaces}")
+
+
+def test_the_framework_names_nothing_that_stands_above_it() -> None:
+    """Words belong to the distribution that shows them: outside of one generated module, no text of the framework names a package, command,
+    request or surface of those above, and none is imported, also within functions."""
+    pattern, found, imports = above(), list[str](), list[str]()
+    for path in sorted((RUNTIME / "jackfield").rglob("*.py")):
+        for node in nodes(path) if path != GENERATED else ():
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found += [f"{path.name}: {name}" for name in pattern.findall(node.value)]
+            if isinstance(node, ast.ImportFrom | ast.Import):
+                names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+                imports += [f"{path.name}: {name}" for name in names if name.partition(".")[0] in IMPORTED]
+    assert imports == []
+    assert len(found) <= ABOVE, found
 
 
 @pytest.mark.parametrize("name", FLOORS)

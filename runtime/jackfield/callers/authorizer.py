@@ -29,7 +29,7 @@ class Authorizer:
 
     ``token`` and ``scope`` are None for the operator's own calls. ``names`` is called only if a rule mentions connections. ``ended``
     says why nothing is allowed any more: the caller's token has ended, or the workspace is suspended. ``remote`` callers come over a
-    network; over Dapr's API they have no token.
+    network, over some surfaces without a token.
     """
 
     def __init__(

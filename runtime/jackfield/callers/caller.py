@@ -22,7 +22,7 @@ PersonKey = tuple[str, str, tuple[str, ...]]
 class Caller:
     """Caller of an invocation: a name for the journal, and the scope and rules of a token; the operator's own calls have neither.
 
-    ``remote`` callers come over HTTP or MCP, so their inline connections have less access to the server (``HostAccess``). ``token`` is the
+    ``remote`` callers come over a network, so their inline connections have less access to the server (``HostAccess``). ``token`` is the
     id of a stored token, by which a worker checks it again; ``ended`` says why it is no longer valid. ``session`` names the session of a
     client that has neither token nor name.
     """
@@ -34,7 +34,7 @@ class Caller:
     token: str | None = None
     ended: str | None = None
     audience: Audience = "tenant"
-    """Who is asking: what the operator offers differs for the operator's own surfaces, tenants and MCP clients."""
+    """Who is asking: what is offered differs for the operator's own surfaces, tenants and clients that are offered actions apart."""
     session: str | None = field(default=None, repr=False)
     waits: bool = True
     """False over a surface that cannot answer that a call waits for a person's approval: it is refused there."""
@@ -56,6 +56,11 @@ class Caller:
         if self.session is not None:
             return "session", self.session
         return None if not self.remote or self.name is None else ("user", self.name) if self.token is None else ("token", self.token)
+
+    @property
+    def is_apart(self) -> bool:
+        """True for clients that are offered actions apart (``kernel.packages.AUDIENCES``)."""
+        return self.audience not in ("operator", "tenant")
 
     @property
     def end(self) -> str | None:
@@ -83,8 +88,8 @@ class Caller:
             return None
         own = (name for name in (self.name, *self.authors, *account_keys()) if name and name.startswith(f"{COMMAND_LINE}:"))
         who = next(own, COMMAND_LINE).removeprefix(f"{COMMAND_LINE}:")
-        if self.audience == "mcp":
-            return f"asked over MCP on this machine by {who}"
+        if self.is_apart:
+            return f"asked over {self.audience.upper()} on this machine by {who}"
         return f"asked on this machine by {'' if self.name else 'a program of '}{who}"
 
 

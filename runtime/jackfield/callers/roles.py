@@ -14,6 +14,7 @@ from typing import Any
 from jackfield.callers.rules import APPROVE, SCOPES, Rules, Scope, may, united
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import InvalidInvocation, did_you_mean
+from jackfield.kernel.hints import NextStep
 
 _EVERYWHERE = "*"
 _MOST = 500
@@ -177,5 +178,4 @@ def _grant(place: int, found: Any) -> Grant:
 
 
 def _invalid(reason: str) -> InvalidInvocation:
-    hint = 'Write [{"role": "operator", "workspace": "acme", "group": "it-support"}], or use \'jackfield roles grant\'.'
-    return InvalidInvocation(f"the roles are not valid: {reason}", hint=hint)
+    return InvalidInvocation(f"the roles are not valid: {reason}", hint=NextStep("role_grants"))

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 RECEIPT = "jackfield-receipt.json"
-"""File beside the environment of an installed connector, written by ``jackfield install``."""
+"""File beside the environment of an installed connector, written by what has installed it."""
 
 
 class EntryPoint:
     """One name that a distribution declares in a group: ``aws-ses`` → ``jackfield_aws_ses:connector``.
 
-    A connector of ``jackfield install`` also has its ``version`` and the ``paths`` that its imports search first: its own environment.
+    An installed connector also has its ``version`` and the ``paths`` that its imports search first: its own environment.
     """
 
     __slots__ = ("distribution", "name", "paths", "value", "version")

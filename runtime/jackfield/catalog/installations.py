@@ -1,4 +1,4 @@
-"""Connectors that ``jackfield install`` has put into the data folder, each version in its own environment.
+"""Connectors that are installed into the data folder, each version in its own environment.
 
 One index file is read instead of a folder per version, since every cold command reads it. It is derived from the receipts, which are read
 if it is damaged.
@@ -66,7 +66,7 @@ def _points(folder: str, data: Mapping[str, Any]) -> list[EntryPoint]:
 def revocations(home: str | None) -> dict[str, dict[str, Any]]:
     """Return the revocation of each installed connector that has one, by key: ``{"version", "publisher", "keyId", "at", "reason"?}``.
 
-    It is what ``jackfield outdated``, or a server that installs connectors, has last read from their catalogues: nothing is downloaded.
+    It is what was last read from their catalogues: nothing is downloaded.
     """
     folder, found = os.path.join(home or "", FOLDER), {}
     for row in read_revocations(folder) if home is not None else ():

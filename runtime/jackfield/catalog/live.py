@@ -20,7 +20,7 @@ class StoredManifests(Protocol):
 
     @property
     def prefix(self) -> str:
-        """Text with which all keys begin: ``mcp.``."""
+        """Text with which all keys begin: the kind and a dot."""
 
     def keys(self) -> Sequence[str]:
         """Return the keys, sorted.
@@ -45,7 +45,7 @@ class StoredManifests(Protocol):
 
 
 class LiveKind(Protocol):
-    """A package that makes connectors of servers of one kind, such as MCP servers."""
+    """A package that makes connectors of servers of one kind."""
 
     def described(
         self,

@@ -1,5 +1,5 @@
 """Import of what packages declare in entry points: a connector's code of the chosen version, here or in a process of its own, and parts of
-the host. The catalog runs a connector's code here only. jackfield-isolation is imported with the first such connector. Errors for
+the host. The catalog runs a connector's code here only. What runs the others is imported with the first of them. Errors for
 connectors that are not found, with what keeps the catalog from finding them, or cannot be used."""
 
 from __future__ import annotations
@@ -45,14 +45,15 @@ if TYPE_CHECKING:
 
 
 LIVE = "jackfield.live"
-"""Group of entry points of packages that make connectors of servers, whose manifests workspaces store."""
-LIVE_PREFIX = "mcp."
-"""Beginning of the key of such a connector; the server's name follows."""
+"""Group of entry points of packages that make connectors of servers, whose manifests workspaces store. The key of such a connector begins
+with the entry point's name and a dot."""
 REINSTALL = "Reinstall or upgrade the connector's package, or report it to its author."
 _NAME = re.compile("[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 _KEEP = "Install it with pip or uv, or keep the folder '*.dist-info' beside it: tools that make archives small leave it out."
 _BINDINGS = "jackfield.bindings"
-_PARTS = "jackfield.parts"
+_ISOLATION = "jackfield.isolation"
+PARTS = "jackfield.parts"
+"""Group of what a runtime is composed of beside the framework."""
 _FOUND: dict[str, Any] = {}
 """Parts of this process's runtimes."""
 _APART = frozenset({"jackfield.connectors", "jackfield.plugins", "jackfield.templates"})
@@ -149,6 +150,18 @@ def _declared(group: str, name: str, groups: Mapping[str, Sequence[EntryPoint]])
     return of_one(points, f"{group.removeprefix('jackfield.')} entry point")
 
 
+def package_of(group: str, name: str = "") -> tuple[str, str]:
+    """Return the package of ours that declares an entry point, by default any of a group, and the command that installs it.
+
+    :raises KeyError: if none does.
+    """
+    from jackfield.kernel.packages import DECLARED
+
+    points = DECLARED[group]
+    package, extra = points[name or next(iter(points))]
+    return package, f"pip install 'jackfield[{extra}]'" if extra else f"pip install {package}"
+
+
 def chosen(group: str, name: str) -> Any:
     """Import what the operator has chosen, as ``declared`` does.
 
@@ -174,13 +187,13 @@ def part(name: str, groups: Mapping[str, Sequence[EntryPoint]] | None = None) ->
     :raises InvalidInvocation: if it cannot be imported, or two packages bring it.
     """
     if name not in _FOUND:
-        _FOUND[name] = _chosen(_PARTS, name, entry_points() if groups is None else groups)
+        _FOUND[name] = _chosen(PARTS, name, entry_points() if groups is None else groups)
     return _FOUND[name]
 
 
 def has_part(name: str) -> bool:
     """Return whether an installed package brings a part; nothing of it is imported."""
-    return any(point.name == name for point in entry_points().get(_PARTS, ()))
+    return any(point.name == name for point in entry_points().get(PARTS, ()))
 
 
 def of_one(points: Sequence[EntryPoint], noun: str) -> Any:
@@ -269,9 +282,6 @@ def broken_connector(message: str, hint: str = REINSTALL) -> UnknownConnector:
     return UnknownConnector(message, hint=hint)
 
 
-_MISSING = "runs in a process of its own, which needs the package jackfield-isolation: pip install 'jackfield[isolation]'"
-
-
 class Isolated:
     """Child processes of the isolated connectors of one catalog. Before the first of them is loaded, nothing is imported or started."""
 
@@ -282,7 +292,7 @@ class Isolated:
     def load(self, manifest: Manifest, point: EntryPoint) -> Any:
         """Start the connector that ``point`` names in a child, and return its stand-in.
 
-        :raises ImportError: if it cannot run, or jackfield-isolation is not installed.
+        :raises ImportError: if it cannot run, or no installed package isolates connectors.
         :raises Unavailable: if it cannot be started now.
         """
         return self._children(manifest).load(manifest, point)
@@ -290,9 +300,11 @@ class Isolated:
     def _children(self, manifest: Manifest) -> Children:
         found = self._made.get("")
         if found is None:
-            make = declared("jackfield.isolation", "children")
+            make = declared(_ISOLATION, "children")
             if make is None:
-                raise ImportError(f"'{manifest.key}' {manifest.version} {_MISSING}")
+                package, command = package_of(_ISOLATION, "children")
+                text = f"runs in a process of its own, which needs the package {package}: {command}"
+                raise ImportError(f"'{manifest.key}' {manifest.version} {text}")
             found = self._made.setdefault("", make(self._environment))  # of two threads, the first one's
         return found
 

@@ -28,7 +28,6 @@ EFFECTS = ("read", "idempotent", "write")
 EFFECT_WORDS = (*EFFECTS, "change")
 """Effects as an offer names them: ``change`` is every one but ``read``."""
 _VARIABLE = "JACKFIELD_OFFERS"
-_MEMBERS = ("services", "effects", "mcp", "operator")
 
 
 def offers_file(environment: Mapping[str, str], home: str) -> str:
@@ -38,10 +37,11 @@ def offers_file(environment: Mapping[str, str], home: str) -> str:
 
 TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
 if TYPE_CHECKING:
-    from typing import Any, Literal, Protocol
+    from typing import Any, Protocol
 
-    Audience = Literal["operator", "tenant", "mcp"]
-    """Whom a catalog is for: the operator's own command line, library and console; callers with a token; MCP clients."""
+    Audience = str
+    """Whom a catalog is for: the ``operator``'s own surfaces; a ``tenant``, who has a token; or another that is offered actions apart
+    (``kernel.packages.AUDIENCES``)."""
 
     class Source(Protocol):
         """Family of connectors that a package describes on demand (entry-point group ``jackfield.catalog_sources``). All have the same
@@ -72,18 +72,18 @@ class Offer:
     """Part of a source that a workspace is offered.
 
     ``services`` are names or patterns of connectors without the source's prefix (``s3``), or of actions after a dot (``sqs.send*``). An
-    action that hands out credentials needs its full name, and counts as a ``write``. ``mcp`` says if it is offered over MCP, too. An
-    ``operator``'s offer is for the operator's own surfaces alone.
+    action that hands out credentials needs its full name, and counts as a ``write``. ``audiences`` are those that are offered it besides
+    tenants. An ``operator``'s offer is for the operator's own surfaces alone.
     """
 
     services: tuple[str, ...]
     effects: tuple[str, ...] = EFFECTS
-    mcp: bool = False
+    audiences: tuple[str, ...] = ()
     operator: bool = False
 
     def is_for(self, audience: Audience) -> bool:
         """Return whether an audience is offered it."""
-        return audience == "operator" or (not self.operator and (self.mcp or audience == "tenant"))
+        return audience == "operator" or (not self.operator and audience in ("tenant", *self.audiences))
 
     def may_hold(self, name: str) -> bool:
         """Return whether any action of a connector may be offered."""
@@ -105,7 +105,7 @@ class Offer:
         """Return the offer as the file has it."""
         found: dict[str, Any] = {"services": list(self.services)}
         found |= {"effects": list(self.effects)} if self.effects != EFFECTS else {}
-        return found | {name: True for name in ("mcp", "operator") if getattr(self, name)}
+        return found | dict.fromkeys(self.audiences, True) | ({"operator": True} if self.operator else {})
 
 
 def _fits(pattern: str, name: str, action: str) -> bool:
@@ -266,18 +266,21 @@ def _offers(path: str, data: Any, sources: Sequence[str]) -> Offers:
 
 
 def _offer(path: str, where: str, data: Any) -> Offer:
-    if not isinstance(data, dict) or {*data} - {*_MEMBERS}:
-        raise _broken(path, f"{where}: an offer has the members {', '.join(_MEMBERS)}")
+    from jackfield.kernel.packages import AUDIENCES
+
+    members = ("services", "effects", *AUDIENCES, "operator")
+    if not isinstance(data, dict) or {*data} - {*members}:
+        raise _broken(path, f"{where}: an offer has the members {', '.join(members)}")
     services, effects = data.get("services"), data.get("effects", list(EFFECTS))
     if not isinstance(services, list) or not all(isinstance(item, str) and item for item in services):
         raise _broken(path, f"{where}: 'services' must be an array of names or patterns, such as s3, sqs.* or *")
     if not isinstance(effects, list) or not all(item in EFFECT_WORDS for item in effects):
         raise _broken(path, f"{where}: 'effects' must be an array of {', '.join(EFFECT_WORDS)}")
-    switches = {name: data.get(name, False) for name in ("mcp", "operator")}
+    switches = {name: data.get(name, False) for name in (*AUDIENCES, "operator")}
     for name, value in switches.items():
         if not isinstance(value, bool):
             raise _broken(path, f"{where}: '{name}' must be true or false")
-    return Offer(tuple(services), named_effects(effects), **switches)
+    return Offer(tuple(services), named_effects(effects), tuple(name for name in AUDIENCES if switches[name]), switches["operator"])
 
 
 def named_effects(words: Collection[str]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from jackfield.catalog.offering import ALL, Offer, Offering, Offers, effective, 
 from jackfield.kernel.dataclass import dataclass, replace
 from jackfield.kernel.errors import InvalidInvocation, UnknownAction, UnknownConnector, did_you_mean
 from jackfield.kernel.local import replace_file, turn
+from jackfield.kernel.packages import AUDIENCES, DECLARED
 
 Named = Mapping[str, tuple[Offer, ...]]
 """Offers of a workspace by source."""
@@ -33,7 +34,7 @@ class Pattern:
         """
         sources = [*offering.names]
         if not sources:
-            raise InvalidInvocation("no installed package has a catalog source", hint="For AWS, install jackfield-aws.")
+            raise InvalidInvocation("no installed package has a catalog source", hint=sources_hint())
         first, _, rest = text.partition(".")
         if first in sources:
             found = cls(first, rest or ALL)
@@ -65,12 +66,17 @@ class Pattern:
         return action in offering.source(self.source).hands_out(f"{self.source}.{service}")
 
 
+def sources_hint() -> str:
+    """Return the hint for who has installed no catalog source."""
+    return " ".join(f"For {name.upper()}, install {package}." for name, (package, _) in DECLARED["jackfield.catalog_sources"].items())
+
+
 def rows(workspace: str, offers: Named) -> Iterator[dict[str, Any]]:
     """Yield a row for each pattern that a workspace is offered."""
     for name, found in sorted(offers.items()):
         for offer in found:
             for text in offer.services:
-                flags = {"effects": list(offer.effects), "mcp": offer.mcp, "operator": offer.operator}
+                flags = {"effects": list(offer.effects), **{one: one in offer.audiences for one in AUDIENCES}, "operator": offer.operator}
                 yield {"workspace": workspace, "pattern": f"{name}.{text}", **flags}
 
 

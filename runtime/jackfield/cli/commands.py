@@ -3,7 +3,8 @@
 To add a command: a line in ``BUILT_IN``, and ``VERBS`` in the module ``cli/NAME.py`` (each a ``parsing.Verb``; the key ``""`` if there are
 no verbs). Its table stands in the module of its noun, with a line in ``_TABLES``, and its section in ``docs/reference/cli*.md``. Another
 package adds one with an entry point in the group ``jackfield.commands``: a function or ``VERBS``. The name of a command of two words has a
-dot between them (``generate.openapi``), so that several packages can add verbs to one noun.
+dot between them (``generate.openapi``), so that several packages can add verbs to one noun. Packages of this repository have its summary in
+``tool.jackfield.commands`` of their ``pyproject.toml``, from which ``kernel/packages`` is made.
 """
 
 from __future__ import annotations
@@ -33,85 +34,14 @@ _TABLES = {
 }
 """Module and name of the verbs of a command, unless they are ``VERBS`` of ``jackfield.cli.<command>``."""
 
-_OURS = {
-    "convert": "convert other providers' requests and SMTP settings",
-    "demo": "run the guided tour on a local AWS simulator",
-    "generate.aws": "freeze a service of AWS into a connector",
-    "generate.openapi": "generate a connector from an OpenAPI document",
-    "generate.mcp": "make a connector from an MCP server",
-    "shelf": "list and build the connectors of a shelf",
-}
-"""Summaries of the commands of connectors' packages."""
-
-_PACKAGES: dict[tuple[str, str], dict[str, str]] = {
-    ("jackfield-market", "market"): {
-        "new": "create the project for a new connector",
-        "dev": "serve a connector's project, and restart after each change",
-        "check": "grade a connector: rules, evidence, fixes",
-        "stubs": "write typed functions for the actions of connectors",
-        "try": "call a connector without an account, against a fake of its provider",
-        "diff": "classify the changes between two versions of a connector",
-        "pack": "build a connector's wheel, reproducibly",
-        "catalogue": "build and serve a catalogue of signed connectors",
-        "install": "install a connector from a catalogue",
-        "upgrade": "upgrade installed connectors",
-        "uninstall": "remove installed connectors",
-        "outdated": "list installed connectors with newer releases",
-        "publisher": "make a publisher's signing key",
-        "sign": "attest a connector's wheel with a publisher's key",
-        "verify": "check a connector's wheel against its attestation",
-    },
-    ("jackfield-dapr", "dapr"): {
-        "dapr": "serve Dapr's bindings API for a folder of components",
-    },
-    ("jackfield-dapr", "workflow"): {
-        "run": "run a workflow file (Thand's formats)",
-    },
-    ("jackfield-store", "store"): {
-        "connections": "manage connections",
-        "oauth-clients": "register OAuth clients for all connections",
-        "mcp-servers": "add MCP servers as connectors, and accept their tools",
-        "doctor": "find what keeps a connection or a server from working",
-        "files": "store, list, download and delete files",
-        "invocations": "view the journal, resolve invocations in doubt",
-        "approvals": "approve and decline calls that wait for a person",
-        "queue": "show the queue, queue dead invocations again",
-        "roles": "give people who sign in at the identity provider their roles",
-        "suppressions": "list recipients to whom nothing more is sent, and remove them",
-        "settings": "show and set what all processes on a database share",
-        "tokens": "manage access tokens",
-        "keys": "list, rotate and assign the keys that encrypt what is stored",
-        "db": "upgrade, check, back up and restore the database",
-    },
-    ("jackfield-platform", "platform"): {
-        "connect-sessions": "make links on which people connect accounts",
-        "events": "list and follow events",
-        "callbacks": "send events to URLs",
-        "deliveries": "list what was sent to callbacks, send it again",
-        "schedules": "run invocations at given times",
-        "triggers": "list what connectors can watch",
-        "subscriptions": "watch for what happens at providers",
-        "workspaces": "manage workspaces (tenants) and their settings",
-        "audit": "list, verify and export the audit log",
-    },
-    ("jackfield-server", "server"): {
-        "serve": "serve the HTTP API and the console",
-        "worker": "run queued invocations",
-    },
-    ("jackfield-mcp-server", "mcp"): {
-        "mcp": "serve MCP over stdio",
-    },
-    ("jackfield-isolation", "isolation"): {
-        "isolation": "show which layers of isolation hold on this machine",
-    },
-}
-"""Summaries of the commands of jackfield's other packages, by package and the extra that installs it."""
-
-ADDED_BY = {name: package for package, commands in _PACKAGES.items() for name in commands}
-"""Package of a command and the extra that installs it, for who types the command without it."""
-SUMMARIES = {**_OURS, **{name: text for commands in _PACKAGES.values() for name, text in commands.items()}}
-"""Summary of each command of jackfield's other packages, since an entry point cannot carry one."""
 _GROUP = "jackfield.commands"
+
+
+def of_packages() -> tuple[Mapping[str, tuple[str, str]], Mapping[str, str]]:
+    """Return, of the commands of jackfield's other packages, package and extra, and the summary, by name."""
+    from jackfield.kernel.packages import DECLARED, SUMMARIES
+
+    return DECLARED[_GROUP], SUMMARIES
 
 
 def module_of(name: str) -> str:

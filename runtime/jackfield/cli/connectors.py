@@ -10,8 +10,9 @@ import sys
 from contextlib import closing, contextmanager
 
 from jackfield.catalog import Catalog, Entry, installed_here
+from jackfield.catalog.discovery import entry_points
 from jackfield.catalog.installations import revocations
-from jackfield.catalog.loading import LIVE_PREFIX
+from jackfield.catalog.loading import LIVE, Isolated, part
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb, collect_seldom, declare_workspace
 from jackfield.kernel.dataclass import replace
@@ -56,8 +57,6 @@ def _entries(catalog: Catalog, *, folded: bool) -> list[Entry]:
     """Return the rows of the connectors, from the search index if a process has kept one."""
     home = catalog.whole.home
     if home is not None and os.path.isdir(os.path.join(home, "cache")):
-        from jackfield.catalog.loading import part
-
         searching = part("search")
         index = None if searching is None else searching(catalog)
         if index is not None and index.kept():
@@ -72,7 +71,7 @@ def _live_rows(catalog: Catalog, arguments: Namespace) -> list[dict[str, Any]]:
     try:
         with _runtime(arguments) as jackfield:
             found = jackfield.catalog
-            return [found.look(key)[0].to_json() for key in found if key.startswith(LIVE_PREFIX)]
+            return [found.look(key)[0].to_json() for key in found if _is_live(key)]
     except JackfieldError as error:
         sys.stderr.write(f"jackfield: the connectors that the workspace has stored are not listed: {error.message}\n")
         return []
@@ -88,8 +87,6 @@ def _has_database() -> bool:
 
 def _checked_rows() -> list[dict[str, Any]]:
     """Return the rows of all connectors, each imported and compared with its manifest; isolated ones in processes of their own."""
-    from jackfield.catalog.loading import Isolated
-
     with closing(Isolated(os.environ)) as children:
         catalog = Catalog.installed(loader=children.load)
         return [_checked(catalog, entry).to_json() for entry in catalog.entries(load=True)]
@@ -129,11 +126,15 @@ def _show(arguments: Namespace, output: Output) -> int:
 @contextmanager
 def _opened(arguments: Namespace) -> Iterator[Catalog]:
     """Open the catalog in which a connector is: a live one is stored, and needs the runtime."""
-    if not str(arguments.connector).startswith(LIVE_PREFIX):
+    if not _is_live(str(arguments.connector)):
         yield installed_here(os.environ)
         return
     with _runtime(arguments) as jackfield:
         yield jackfield.catalog
+
+
+def _is_live(key: str) -> bool:
+    return any(key.startswith(f"{point.name}.") for point in entry_points().get(LIVE, ()))
 
 
 def _runtime(arguments: Namespace) -> Jackfield:

@@ -75,7 +75,7 @@ def _declare(parser: Parser) -> None:
     parser.add_argument("--repeat", action="store_true", help="run it although an equal write without a key is open")
     parser.add_argument("--trace", action="store_true", help="keep what is exchanged with the provider, bodies too, however it ends")
     parser.add_argument("--connector-version", metavar="SPEC", help="the required versions, such as '>=1.2,<2'")
-    parser.add_argument("--queue", action="store_true", help="queue it for the workers (jackfield serve, jackfield worker) instead")
+    parser.add_argument("--queue", action="store_true", help="queue it for the workers instead")
     parser.add_argument("--priority", metavar="N", type=count(0, 9), help="with --queue: 0 to 9, higher ones are begun first (default 5)")
     parser.add_argument(
         "--not-before", metavar="TIME", help="with --queue: do not begin it earlier: a time (RFC 3339), or a duration from now such as 15s"

@@ -23,6 +23,7 @@ from jackfield.invocation import Enqueued, Meta, Result, decode, line_keys, new_
 from jackfield.invocation.line_keys import LineKeys
 from jackfield.invocation.result import WAITING_CODE
 from jackfield.kernel.errors import InvalidInvocation
+from jackfield.kernel.hints import NextStep, worded
 
 if TYPE_CHECKING:
     import threading
@@ -212,9 +213,7 @@ def _report(path: str, tally: _Tally, batch: Batch[_Line, tuple[_Line, Result]],
     for member, numbers in sorted(tally.replaced.items()):
         sys.stderr.write(f"jackfield: an option replaced '{member}' on {len(numbers):,} lines, first on line {min(numbers)}\n")
     if skip.doubtful:
-        sys.stderr.write(
-            f"jackfield: lines in doubt were skipped: {_listed(skip.doubtful)}; resolve them with 'jackfield invocations resolve'\n"
-        )
+        sys.stderr.write(f"jackfield: lines in doubt were skipped: {_listed(skip.doubtful)}. {worded(NextStep('skipped'), 'cli')}\n")
     total = count_lines(path) if not batch.complete else None
     if total is not None:
         left = sum(1 for number, _ in Files().numbered(path) if number > tally.last and not skip.skips(number))

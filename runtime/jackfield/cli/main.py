@@ -10,7 +10,7 @@ import os
 import sys
 
 import jackfield
-from jackfield.cli.commands import ADDED_BY, BUILT_IN, SUMMARIES, built_in, load_plugged, plugged
+from jackfield.cli.commands import BUILT_IN, built_in, load_plugged, of_packages, plugged
 
 TYPE_CHECKING = False  # importing typing would double the time of a cold --help
 if TYPE_CHECKING:
@@ -98,8 +98,8 @@ def _dispatch(words: list[str], output: Output) -> int:
     verbs = {verb.partition(".")[2]: points for verb, points in found.items() if verb.startswith(f"{name}.")}
     if verbs:
         return _plugged_verb(name, rest, verbs)
-    if name in ADDED_BY:
-        package, extra = ADDED_BY[name]
+    package, extra = of_packages()[0].get(name, ("", ""))
+    if extra:
         text = f"the command '{name}' is part of {package}, which is not installed"
         raise _misuse(text, usage=_USAGE, hint=f"Install it: pip install 'jackfield[{extra}]'.")
     message = f"unknown command '{name[:80]}'{did_you_mean(name, [*BUILT_IN, *found])}"
@@ -163,7 +163,7 @@ def _of_table(name: str, about: str, verbs: Mapping[str, Verb], words: list[str]
 def _call(verb: Verb, command: str, words: list[str], output: Output) -> int:
     arguments = verb.parser(command).read(words)
     output.one_line = arguments.json
-    if command == "mcp":  # MCP over stdio claims stdout itself
+    if verb.claims_output:
         return verb.run(arguments, output)
     with output.claimed():
         return verb.run(arguments, output)
@@ -183,7 +183,7 @@ def _refuse(command: str, error: JackfieldError, output: Output) -> int:
 
 
 def _about(name: str, points: Sequence[EntryPoint]) -> str:
-    summary = SUMMARIES.get(name, "")
+    summary = of_packages()[1].get(name, "")
     return f"{summary + ' ' if summary else ''}(added by {points[0].distribution})"
 
 

@@ -9,15 +9,16 @@ from typing import Any
 from jackfield.callers.workspace_names import check_workspace_name
 from jackfield.catalog import Catalog, of_workspace
 from jackfield.catalog.offering import ALL, DEFAULT, EFFECT_WORDS, EFFECTS, Offer, Offering, effective, named_effects, offers_file
-from jackfield.catalog.offers_file import Pattern, add, remove, rows
+from jackfield.catalog.offers_file import Pattern, add, remove, rows, sources_hint
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.local import home
+from jackfield.kernel.packages import AUDIENCES
 
-_COLUMNS = ("workspace", "pattern", "effects", "mcp", "operator")
+_COLUMNS = ("workspace", "pattern", "effects", *AUDIENCES, "operator")
 _WORKSPACE = "the workspace, or '*' for all that have no offers of their own (default: JACKFIELD_WORKSPACE, else 'default')"
-_OPERATOR = "the operator's own command line, library and console; actions that hand out credentials are left out"
+_OPERATOR = "the operator's own surfaces; actions that hand out credentials are left out"
 
 
 def _declare_workspace(parser: Parser) -> None:
@@ -36,7 +37,8 @@ def _declare_pattern(parser: Parser) -> None:
 def _declare_add(parser: Parser) -> None:
     _declare_pattern(parser)
     parser.add_argument("--effects", metavar="EFFECTS", help=f"only actions with these effects, of {','.join(EFFECT_WORDS)} (default: all)")
-    parser.add_argument("--mcp", action="store_true", help="over MCP, too")
+    for name in AUDIENCES:
+        parser.add_argument(f"--{name}", action="store_true", help=f"over {name.upper()}, too")
     parser.add_argument("--operator", action="store_true", help=f"only {_OPERATOR}")
 
 
@@ -88,13 +90,14 @@ def _effects(arguments: Namespace) -> tuple[str, ...]:
 
 
 def _add(arguments: Namespace, output: Output) -> int:
-    if arguments.mcp and arguments.operator:
-        raise UsageError("--mcp and --operator cannot be combined", usage=arguments.usage)
+    audiences = tuple(name for name in AUDIENCES if getattr(arguments, name))
+    if audiences and arguments.operator:
+        raise UsageError(f"--{audiences[0]} and --operator cannot be combined", usage=arguments.usage)
     offering, workspace, effects = _offering(), _workspace(arguments), _effects(arguments)
     pattern = Pattern.parse(offering, arguments.pattern)
     if "write" not in effects and pattern.hands_out(offering):
         raise UsageError(f"'{pattern.text}' hands out credentials and counts as a write: leave '--effects' out", usage=arguments.usage)
-    offer = Offer((pattern.text,), effects, arguments.mcp, arguments.operator)
+    offer = Offer((pattern.text,), effects, audiences, arguments.operator)
     output.rows([*rows(workspace, add(_path(), offering.names, workspace, pattern, offer))], _COLUMNS)
     return 0
 
@@ -116,7 +119,7 @@ def _show(arguments: Namespace, output: Output) -> int:
     source, dot, _ = arguments.connector.partition(".")
     key = arguments.connector if dot and source in offering.names else f"{next(iter(offering.names), 'aws')}.{arguments.connector}"
     if not [*offering.names]:
-        raise InvalidInvocation("no installed package has a catalog source", hint="For AWS, install jackfield-aws.")
+        raise InvalidInvocation("no installed package has a catalog source", hint=sources_hint())
     name = key.partition(".")[0]
     offering.source(name).manifest(key)  # refuses what does not exist
     whole = of_workspace(catalog, workspace)
@@ -126,7 +129,7 @@ def _show(arguments: Namespace, output: Output) -> int:
             "workspace": workspace,
             "operator": _keys(whole, key),
             "tenants": _keys(whole.for_audience("tenant"), key),
-            "mcp": _keys(whole.for_audience("mcp"), key),
+            **{name: _keys(whole.for_audience(name), key) for name in AUDIENCES},
             "handOutCredentials": sorted(offering.source(name).hands_out(key)),
         }
     )

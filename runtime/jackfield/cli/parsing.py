@@ -112,11 +112,13 @@ def declare_workspace(parser: Parser) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """Subcommand of a noun: ``declare`` adds its arguments to a parser, ``run`` executes it and returns the exit code."""
+    """Subcommand of a noun: ``declare`` adds its arguments to a parser, ``run`` executes it and returns the exit code. One that speaks a
+    protocol on stdout ``claims_output`` itself."""
 
     summary: str
     declare: Callable[[Parser], None]
     run: Callable[[Namespace, Output], int]
+    claims_output: bool = False
 
     def parser(self, command: str) -> Parser:
         """Build the parser of ``command``: the noun followed by this verb."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from jackfield.catalog.loading import has_part
+from jackfield.catalog.loading import PARTS, has_part, package_of
 from jackfield.connections.host_access import HostAccess
 from jackfield.connections.named_connection import NamedConnection, Source, listed
 from jackfield.kernel.clock import monotonic
@@ -225,7 +225,7 @@ class Connections:
         return self.store is None or self.store.answers_locally
 
     def access(self) -> HostAccess:
-        """Return the access to the server that the workspace's connections made over HTTP or MCP have."""
+        """Return the access to the server that the workspace's connections of remote callers have."""
         store = self.store
         return store.access() if store is not None else HostAccess()
 
@@ -269,7 +269,8 @@ class Connections:
             return UnknownConnection(f"no connection is named '{name[:100]}': {off}", hint=NextStep("connections"))
         broken = f"Some connections cannot be used: {'; '.join(self.problems[:3])}." if self.problems and sees is None else ""
         if self._open_store is None and not has_part("store"):
-            broken = f"{broken} Stored connections need the package jackfield-store: pip install 'jackfield[store]'.".lstrip()
+            package, command = package_of(PARTS, "store")
+            broken = f"{broken} Stored connections need the package {package}: {command}.".lstrip()
         return UnknownConnection(f"no connection is named '{name[:100]}'{tail}", hint=NextStep("connections", more=broken))
 
     def _stored_names(self) -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from jackfield.catalog import entry_points
-from jackfield.catalog.loading import of_one
+from jackfield.catalog.loading import of_one, package_of
 from jackfield.connections.aliases import Aliases
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.exports import late_hints
@@ -151,7 +151,7 @@ def systems() -> str:
     """Return a sentence that names the systems whose formats are read."""
     names = [form.system for form in sorted(_installed(), key=lambda form: form.name)]
     if not names:
-        return "The only supported format is jackfield's own; those of other systems need: pip install 'jackfield[formats]'."
+        return f"The only supported format is jackfield's own; those of other systems need: {package_of(_GROUP)[1]}."
     return f"Supported formats are jackfield's own and those of {_listed(names, 'and')}; see the documentation."
 
 
@@ -159,7 +159,8 @@ def expected() -> str:
     """Return the message for a document of no known format."""
     words = [form.expected for form in sorted(_installed(), key=lambda form: form.name)]
     if not words:
-        return f"{_OWN}; files of other systems need the package jackfield-formats: pip install 'jackfield[formats]'"
+        package, command = package_of(_GROUP)
+        return f"{_OWN}; files of other systems need the package {package}: {command}"
     return f"{_OWN}, {_listed(words, 'or')}"
 
 

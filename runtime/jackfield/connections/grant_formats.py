@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from jackfield.catalog import entry_points
-from jackfield.catalog.loading import of_one
+from jackfield.catalog.loading import of_one, package_of
 from jackfield.kernel.dataclass import dataclass, field
 from jackfield.kernel.errors import Detail, InvalidInvocation
 from jackfield.kernel.failures import BrokenPart
@@ -57,10 +57,11 @@ def grant_reader(name: str) -> Reader:
         raise InvalidInvocation(str(error), hint="Reinstall the package.") from None
     if found is None:
         known = ", ".join(grant_formats())
-        text = f"is none of: {known}" if known else "needs the package jackfield-formats"
+        package, command = package_of(_GROUP)
+        text = f"is none of: {known}" if known else f"needs the package {package}"
         raise InvalidInvocation(
             f"the format '{name[:50]}' is not installed",
             details=[Detail("/from", text, "enum")],
-            hint="Use one of those." if known else "Install it: pip install 'jackfield[formats]'.",
+            hint="Use one of those." if known else f"Install it: {command}.",
         )
     return found

@@ -1,4 +1,4 @@
-"""Access of connections to the server: unlimited for an operator's, limited by the workspace for those made over HTTP or MCP. Secret
+"""Access of connections to the server: unlimited for an operator's, limited by the workspace for those of remote callers. Secret
 references of the latter need patterns such as ``env:ACME_*``; exclusions override these. External IDs of roles are generated, or chosen
 with the operator's permission; ``external_ids`` stores them.
 
@@ -17,6 +17,7 @@ from urllib.parse import unquote
 
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import Detail, InvalidConnection
+from jackfield.kernel.hints import NextStep
 
 _CREDENTIALS = re.compile(r"(AWS|AZURE|OTEL|VAULT)_|PG|((DAPR|APP)_API_TOKEN|DATABASE_URL|GOOGLE_APPLICATION_CREDENTIALS|SSH_AUTH_SOCK)\Z")
 """Prefixes and names of variables by which libraries of the process sign in, or find their configuration (PG: libpq)."""
@@ -61,7 +62,7 @@ def _is_file(path: str) -> bool:
 Allowed = bool | tuple[str, ...]
 """Workspace setting: no references, all but jackfield's own, or those that match a pattern."""
 
-_OWN = "is jackfield's own; connections created over HTTP or MCP cannot read it"
+_OWN = "is jackfield's own; connections created by remote callers cannot read it"
 _CREDENTIAL = "is a credential of the jackfield process; only a pattern that begins with its name allows reading it"
 _READS_HOST = "a secret reference reads from the server, which this connection is not allowed to do"
 _KEY_FILE = "master.key"
@@ -75,7 +76,7 @@ _SEPARATORS = re.compile(r"[/\\]")
 
 @dataclass(frozen=True, slots=True)
 class ReferenceRules:
-    """References that one workspace allows its connections made over HTTP or MCP. ``barred`` are files and folders that no pattern
+    """References that one workspace allows its connections of remote callers. ``barred`` are files and folders that no pattern
     allows, ``credentials`` those that only a pattern with their path allows."""
 
     allowed: Allowed
@@ -126,7 +127,7 @@ class ReferenceRules:
             if any(_is_same_file(path, found) and not self._names_file(_real("", path), place) for path in files_in(place)):
                 return f"the file {_CREDENTIAL}"
         if found.st_nlink > 1:
-            return "the file has several names (hard links); connections created over HTTP or MCP can read only files with one"
+            return "the file has several names (hard links); connections created by remote callers can read only files with one"
         return None
 
     def _unfitting(self, kind: str, text: str) -> str | None:
@@ -218,12 +219,14 @@ def _real_pattern(pattern: str) -> str:
     return _real("", place + slash).rstrip(os.sep) + os.sep + rest + (pattern[wildcard.start() :] if wildcard else "")
 
 
-HINT = "Connections created over HTTP or MCP need the operator's permission for this: the workspace's setting '{}'."
+def allowed_by(setting: str) -> NextStep:
+    """Return the hint that names the workspace's setting by which the operator allows more."""
+    return NextStep("host_access", setting=setting)
 
 
 @dataclass(frozen=True, slots=True)
 class HostAccess:
-    """Rights that the operator grants to one workspace's connections made over HTTP or MCP. They are secret references (all but jackfield's
+    """Rights that the operator grants to one workspace's connections of remote callers. They are secret references (all but jackfield's
     own, or those that match a pattern), the server's own identity, and External IDs of their own choice. By default none."""
 
     references: Allowed = False
@@ -252,7 +255,7 @@ def refuse_ambient(path: str) -> None:
     """
     text = "this connection would use the server's identity, which is not allowed"
     raise InvalidConnection(
-        "the connection is not allowed to use the server's identity", details=[Detail(path, text)], hint=HINT.format("allowAmbient")
+        "the connection is not allowed to use the server's identity", details=[Detail(path, text)], hint=allowed_by("allowAmbient")
     )
 
 

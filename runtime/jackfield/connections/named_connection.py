@@ -19,7 +19,7 @@ NAME = re.compile(r"(?=[._-]*[A-Za-z0-9])[A-Za-z0-9._-]{1,100}\Z")
 NAME_EXPECTED = "a name is 1 to 100 letters, digits, dots, underscores or hyphens, including at least one letter or digit"
 
 Origin = Literal["operator", "remote"]
-"""Origin of the values: the operator (files, command line, library), or a caller over HTTP or MCP."""
+"""Origin of the values: the operator (files, command line, library), or a remote caller."""
 
 STORE = "store"
 """``source`` of connections that are stored in the database."""

@@ -92,7 +92,7 @@ class StoredConnections(Protocol):
         """Return name and type of every connection, by name."""
 
     def access(self) -> HostAccess:
-        """Return the access to the server that connections made over HTTP or MCP have.
+        """Return the access to the server that connections of remote callers have.
 
         :raises Unavailable: if the workspace's settings cannot be read.
         """

@@ -16,8 +16,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from jackfield.catalog.loading import declared
-from jackfield.connections.host_access import HINT, ReferenceRules
+from jackfield.catalog.loading import declared, package_of
+from jackfield.connections.host_access import ReferenceRules, allowed_by
 from jackfield.kernel.clock import Clock, SystemClock, patience
 from jackfield.kernel.dataclass import dataclass, field
 from jackfield.kernel.errors import Detail, InvalidConnection, JackfieldError, Sent, TimedOut, Unavailable
@@ -30,8 +30,6 @@ SecretStore = Callable[[object, Mapping[str, str]], str]
 """Reads the secret of a reference, with the variables of the environment."""
 
 _STORES = "jackfield.secret_stores"
-_BROUGHT_BY = {"$vault": "; the package jackfield-vault does: pip install 'jackfield[vault]'"}
-"""Packages of ours that resolve references, for those who have not installed them."""
 _NO_TEXT = "what resolves '{}' returned {} where the text of the secret is expected"
 _MAX_FILE = 64 * 1024
 _TRIES = 3
@@ -41,7 +39,7 @@ _STEP = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) | get
 
 
 def read_reference(target: object, folder: str, rules: ReferenceRules | None = None) -> str:
-    """Read the text of a file without its final line end. ``rules`` are those of a connection made over HTTP or MCP.
+    """Read the text of a file without its final line end. ``rules`` are those of a connection of a remote caller.
 
     :raises ValueError: if it cannot be read, is not a regular file, is too large or not text, or ``rules`` do not allow it.
     """
@@ -264,7 +262,7 @@ class Secrets:
 
     def resolve(self, values: Mapping[str, Any], folder: str, rules: ReferenceRules | None = None) -> Mapping[str, Any]:
         """Replace each reference in ``values`` by its secret; return ``values`` itself if there is none. ``rules`` check each file that
-        is opened for a connection made over HTTP or MCP.
+        is opened for a connection of a remote caller.
 
         :raises InvalidConnection: with a detail for each reference that cannot be read.
         :raises Unavailable: if a secret store gives no answer now, and no reference is at fault.
@@ -310,7 +308,7 @@ class Secrets:
         # Kinds with a dot are types of Dapr's secret stores, whose components may name an endpoint: not for values of connections.
         store = secret_store(kind[1:]) if "." not in kind else None
         if store is None:
-            raise ValueError(f"nothing installed resolves the reference '{kind[:40]}'{_BROUGHT_BY.get(kind, '')}")
+            raise ValueError(f"nothing installed resolves the reference '{kind[:40]}'{_brought_by(kind[1:])}")
         return ask_store(kind, store, target, self._environment)
 
     def _from_environment(self, target: object) -> str:
@@ -350,6 +348,15 @@ def ask_store(kind: str, store: SecretStore, target: object, environment: Mappin
     raise RuntimeError(f"what resolves '{kind[:40]}' raised {type(error).__name__}").with_traceback(error.__traceback__)
 
 
+def _brought_by(name: str) -> str:
+    """Return the end of a sentence that names the package of ours with a secret store, for who has it not installed."""
+    try:
+        package, command = package_of(_STORES, name)
+    except KeyError:
+        return ""
+    return f"; the package {package} does: {command}"
+
+
 def secret_store(name: str) -> SecretStore | None:
     """Import the secret store that an installed package declares under a name; return None if none does.
 
@@ -379,4 +386,4 @@ def refuse_references(values: Mapping[str, Any], folder: str, rules: ReferenceRu
     details = [Detail(path, fault) for path, fault in faults if fault is not None]
     if details:
         which = "secret references" if len(details) == len(faults) else f"{len(details)} of its secret references"
-        raise InvalidConnection(f"the connection is not allowed to use {which}", details=details, hint=HINT.format("allowReferences"))
+        raise InvalidConnection(f"the connection is not allowed to use {which}", details=details, hint=allowed_by("allowReferences"))

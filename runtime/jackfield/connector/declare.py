@@ -311,7 +311,7 @@ class Connector(Triggers):
         return declare if function is None else declare(function)
 
     def policy_documents(self, function: Documents) -> Documents:
-        """Declare the decorated function as a source of documents for ``jackfield connections policy``.
+        """Declare the decorated function as a source of documents for the policies of a connection.
 
         It takes the documents made so far by name, and the connection's values; it returns those that it adds or replaces.
         """

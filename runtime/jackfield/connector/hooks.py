@@ -66,7 +66,7 @@ class Specifications:
         """
 
     def request(self, method: str, server: str, started: float, ended: float, status: int | None) -> None:
-        """Observe a request that jackfield-http or jackfield-aws has sent for an action, or for the credentials of one. Called inside the
+        """Observe a request that a library of connectors has sent for an action, or for the credentials of one. Called inside the
         wrappers of ``around``, once the response has arrived (of HTTP connectors, its header), or there will be none: ``status`` is None
         then.
 
@@ -77,8 +77,8 @@ class Specifications:
     def warn(self) -> Iterable[str]:  # type: ignore[empty-body]
         """Return what an operator should know of this process although it works: a fallback that is on, a limit that is off.
 
-        ``jackfield doctor`` without a connection and, to the operator's tokens, ``/readyz`` of servers and workers show each text as one of
-        their ``warnings``; other callers see that there is one. Name a setting and what it changes, nothing secret. Each probe calls it, so
+        The diagnosis of this process and, to the operator's tokens, ``/readyz`` of servers and workers show each text as one of their
+        ``warnings``; other callers see that there is one. Name a setting and what it changes, nothing secret. Each probe calls it, so
         it must not block.
         """
 

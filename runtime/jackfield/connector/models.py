@@ -39,8 +39,8 @@ MAX_REASON = 300
 class File:
     """File passed by a caller: content and media type. For fields of ``Inputs``.
 
-    In JSON it is a text (UTF-8), a ``data:`` URL, or ``{"data": base64, "contentType": …}``. The CLI reads ``name=@path``, the HTTP API and
-    MCP accept uploads (``{"file": id}``), and the console shows a file picker.
+    In JSON it is a text (UTF-8), a ``data:`` URL, or ``{"data": base64, "contentType": …}``. The CLI reads ``name=@path``,
+    servers accept uploads (``{"file": id}``), and forms show a file picker.
     """
 
     __slots__ = ("content", "content_type")

@@ -95,7 +95,7 @@ class OutputFile(SecretHolder):
 
     ``content`` is bytes, a binary file, or an iterable of chunks, such as a response that is still being received. The runtime reads it
     right after the action has returned, in the action's thread and under its deadline. It stores it encrypted, and closes it. In JSON it is
-    ``{"file": id, "size", "contentType", "expiresAt"}``; ``GET /v1/files/{id}`` returns the content.
+    ``{"file": id, "size", "contentType", "expiresAt"}``; the content is read by the ID.
     """
 
     __slots__ = ("_content", "content_type", "name", "stored")
@@ -145,7 +145,7 @@ class OutputFile(SecretHolder):
     def __get_pydantic_json_schema__(cls, _schema: CoreSchema, _handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return {
             "type": "object",
-            "description": "A stored file; GET /v1/files/{id} returns its content.",
+            "description": "A stored file; its content is read by its ID.",
             "properties": {
                 "file": {"type": "string", "description": "The file's ID."},
                 "size": {"type": "integer", "description": "The size in bytes."},

@@ -291,7 +291,7 @@ class Webhook(Trigger):
     def sign(self, function: F) -> F:
         """Declare the function that signs a sample as the provider would: it takes body, hook and time, and returns header fields.
 
-        ``jackfield check`` and ``jackfield dev`` use it. A signature as data signs by itself.
+        Checks of a connector and its server for development use it. A signature as data signs by itself.
         """
         self.signs = function
         return function

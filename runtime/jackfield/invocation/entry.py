@@ -143,7 +143,7 @@ class Entry:
         return self.damage
 
     def to_json(self) -> dict[str, Any]:
-        """Return the entry as the CLI and the HTTP API show it, with the members of its Result, if any, at the top level."""
+        """Return the entry as it is shown, with the members of its Result, if any, at the top level."""
         members: dict[str, Any] = {
             "invocationId": self.id,
             "status": self.status,

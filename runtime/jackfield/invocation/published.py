@@ -1,4 +1,4 @@
-"""The published JSON Schemas of invocations and Results, which the command line prints, and the HTTP API and MCP serve."""
+"""The published JSON Schemas of invocations and Results, which the command line prints, and servers serve."""
 
 from __future__ import annotations
 

@@ -231,7 +231,7 @@ class Result(_Origin):
         Wait for at most ``timeout`` seconds (default: until it ends), and return its Result; any other Result is returned at once. If the
         time passes first, that is again one that has not ended, or is in doubt.
 
-        This thread polls the provider while no ``jackfield serve`` or ``worker`` does. In asyncio, await ``Jackfield.await_``.
+        This thread polls the provider while no server or worker does. In asyncio, await ``Jackfield.await_``.
 
         :raises ValueError: if the Result came without a runtime (unpickled, for instance): call ``Jackfield.wait`` with its ID.
         """

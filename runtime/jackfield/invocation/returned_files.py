@@ -115,7 +115,7 @@ def _file(value: Mapping[str, Any], steps: tuple[str | int, ...], opener: Callab
 
 
 def _refuse(identifier: str) -> BinaryIO:
-    hint = "Download it from the server that ran the action: GET /v1/files/{id}."
+    hint = "Download it from the server that ran the action, by its ID."
     raise InvalidInvocation(f"this Result has no access to the stored file '{identifier}'", hint=hint)
 
 

@@ -26,7 +26,7 @@ _BUFFER = re.compile(rb'"Buffer"\s*,\s*"data"\s*:\s*\[[\d\s,]*+\]')
 _TEXTS = "Send text or files as strings, and large data in several invocations."
 _FILES = (
     'All Buffers of an invocation together have at most 4 MiB: send a larger file as base64, {"data": "JVBERi0…"} in place of '
-    '{"type": "Buffer", "data": [37, 80, …]}, or store it first ("jackfield files put", POST /v1/files) and name it.'
+    '{"type": "Buffer", "data": [37, 80, …]}, or store it first and name it.'
 )
 _NESTING = (dict, list)
 _MAY_LOSE = 16

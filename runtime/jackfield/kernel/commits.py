@@ -5,7 +5,7 @@ from __future__ import annotations
 from jackfield.kernel.errors import Unavailable
 from jackfield.kernel.hints import NextStep
 
-SLOW = ("the database did not respond in time", "Find out what keeps it busy; 'jackfield db check' reports its state.")
+SLOW = ("the database did not respond in time", NextStep("database_busy"))
 """What has happened, and what to do next."""
 
 

@@ -156,7 +156,7 @@ class JackfieldError(Exception):
     """True if the failure is as final as a success: it keeps its idempotency key, and is replayed."""
     http_status: int = 500
     problem: ClassVar[str | None] = None
-    """Code of the HTTP API's problem document, where it has one that is finer than ``code``."""
+    """Code of a problem document, where it has one that is finer than ``code``."""
     exit_code: ClassVar[int] = 1
 
     def __init__(

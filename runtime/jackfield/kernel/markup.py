@@ -1,4 +1,4 @@
-"""HTML for pages of the console and of catalogues: elements, tables, lists of facts, and Markdown that strangers wrote.
+"""HTML for pages: elements, tables, lists of facts, and Markdown that strangers wrote.
 
 Everything that is not ``Markup`` is escaped, so no page can forget to. Of Markdown, raw HTML and images are disabled, and links may be
 http, https or mailto. The few HTML elements that descriptions of APIs use are read as the Markdown that means the same.
@@ -119,7 +119,7 @@ class Tags:
         return f" {name}" if value is True else f' {name}="{self._said(value) if name in _SAID else self._escaped(value)}"'
 
     def _escaped(self, value: str | float) -> str:
-        """Escape a text. A lone surrogate, which JSON can hold and UTF-8 cannot, becomes a question mark, as in the HTTP API."""
+        """Escape a text. A lone surrogate, which JSON can hold and UTF-8 cannot, becomes a question mark."""
         return escape(self._shown(str(value)).encode("utf-8", "replace").decode())
 
 

@@ -403,7 +403,7 @@ class Manifest:
     rank: int = 0
     """How much more likely than others the connector is meant, of search results that are equal otherwise."""
     isolated: bool = False
-    """True for what ``jackfield install`` has put into an environment of its own. It comes after the connectors of this one, and gets a
+    """True for what is installed into an environment of its own. It comes after the connectors of this one, and gets a
     connection that it shares with them only where a caller names both."""
 
     @classmethod

@@ -64,7 +64,7 @@ class Target(SecretHolder):
     refers: bool = True
     """True if any of the values is or contains a secret reference; if not, no invocation needs to search them."""
     chosen: tuple[str, ...] = ()
-    """Fields with an External ID that a caller over HTTP or MCP chose for an inline connection."""
+    """Fields with an External ID that a remote caller chose for an inline connection."""
 
 
 def find_target(

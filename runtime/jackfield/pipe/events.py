@@ -32,7 +32,7 @@ class Event:
     cursor: str = field(default="", compare=False)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the event as the HTTP API and the CLI show it."""
+        """Return the event as it is shown."""
         return {
             "id": self.id, "sequence": self.sequence, "type": self.type, "subject": self.subject, "timestamp": iso(self.at),
             "cursor": self.cursor, "data": dict(self.data),

@@ -314,7 +314,7 @@ class Opener:
         self._secrets.forget(target.values)
 
     def check_references(self, values: Mapping[str, Any], folder: str = ".") -> None:
-        """Refuse references, in a connection made over HTTP or MCP, that its workspace does not allow or that are always forbidden.
+        """Refuse references, in a connection of a remote caller, that its workspace does not allow or that are always forbidden.
 
         :raises InvalidConnection: with a detail for each.
         """

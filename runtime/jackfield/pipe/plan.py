@@ -437,7 +437,7 @@ class Plans(ProcessLocal):
         """
         settings = self._access.settings
         guarded = bool(settings.guards) and is_guarded(settings, None if plan.target is None else plan.target.name, plan.action)
-        joins = caller.audience == "mcp" or (settings.twins or self._access.twins) == "join"
+        joins = caller.is_apart or (settings.twins or self._access.twins) == "join"
         return Terms(settings.keep_inputs, guarded, joins, settings.limits, asks, self._access.settle)
 
     async def found_anew(self, invocation: Invocation, run: Run) -> Plan:

@@ -202,7 +202,7 @@ class Storage(Readings, Protocol):
         """List the paths that no tenant's ``$file`` reference may read."""
 
     def allowed_hosts(self) -> tuple[str, ...]:
-        """Return the internal hosts that connections made over HTTP or MCP may reach."""
+        """Return the internal hosts that connections of remote callers may reach."""
 
     def shared_setting(self, name: str) -> str:
         """Return a setting that all processes on the database share, or this process's own; empty if it is not set."""

@@ -1,7 +1,7 @@
 """Exchanges of an attempt with its provider: what was sent and what came back, kept in memory until the call has ended.
 
 A request costs one object here: its head is referred to, its body is counted. Bodies are copied only for a call that keeps them. Nothing
-is masked yet; whoever stores an exchange does that (``jackfield_store.recording.exchanges``).
+is masked yet; whoever stores an exchange does that.
 """
 
 from __future__ import annotations

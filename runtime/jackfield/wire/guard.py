@@ -1,6 +1,6 @@
 """Check of the addresses that a connection may reach.
 
-The operator's own connections may reach any address. A connection created over HTTP or MCP must not reach into the operator's network
+The operator's own connections may reach any address. A connection of a remote caller must not reach into the operator's network
 (SSRF). A runtime may be limited to some hosts, whoever made the connection: ``only_hosts``.
 """
 

@@ -45,5 +45,6 @@ WORDS: Mapping[str, str] = {
     "rules": "Ask the workspace's administrator; the Workspace page shows its rules.",
     "connect": "Open the connection's page and choose Connect.",
     "no_store": "The server has no database. Ask its operator to configure one.",
+    "host_access": "Connections created over HTTP or MCP need the operator's permission for this: the workspace's setting '{setting}'.",
     "only_hosts": "Nothing was sent. The operator can add the host to JACKFIELD_ONLY_HOSTS of the server and of its workers.",
 }

@@ -51,4 +51,4 @@ def _serve(arguments: Namespace) -> None:
         serve_stdio(jackfield, arguments.tools, arguments.stop_within)
 
 
-VERBS = {"": Verb("Serve MCP over stdio.", _declare, _run)}
+VERBS = {"": Verb("Serve MCP over stdio.", _declare, _run, claims_output=True)}

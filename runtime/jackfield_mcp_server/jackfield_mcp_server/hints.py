@@ -47,6 +47,7 @@ WORDS: Mapping[str, str] = {
     "rules": "Tell the person that a rule forbids it. The workspace's administrator can change that.",
     "connect": "Tell the person that the connection '{name}' must be connected at the provider first.",
     "no_store": "Tell the person that jackfield has no database. Its operator must configure one.",
+    "host_access": "Connections created over HTTP or MCP need the operator's permission for this: the workspace's setting '{setting}'.",
     "only_hosts": "Tell the person that nothing was sent: the operator of jackfield has limited the hosts that it reaches.",
     "allow_host": "Tell the person that the host must be public, unless the operator of jackfield allows it.",
 }

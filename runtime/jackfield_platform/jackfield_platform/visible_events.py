@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from jackfield.callers import may
+from jackfield.callers import Request, may
 from jackfield.connections.connection_types import Kinds
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.pipe.events import Events
@@ -48,8 +48,6 @@ def seen_events(catalog: Catalog, authorizer: Authorizer) -> Callable[[Event], b
     manages = authorizer.scope is None or may(authorizer.scope, "manage")
     if manages and not authorizer.token:
         return None
-    from jackfield.callers import Request
-
     kinds, manifests = Kinds(catalog), dict[str, "Manifest | None"]()
 
     def sees(event: Event) -> bool:

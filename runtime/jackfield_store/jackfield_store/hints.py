@@ -56,6 +56,10 @@ COMMANDS: Mapping[str, str] = {
     "upload": "Upload it again: 'jackfield files put'.",
     "workspaces": "'jackfield workspaces list' shows the workspaces; 'jackfield workspaces create' creates one.",
     "rules": "Ask the workspace's administrator; 'jackfield {command}' shows the rules.",
+    "role_grants": ('Write [{"role": "operator", "workspace": "acme", "group": "it-support"}], or use \'jackfield roles grant\'.'),
+    "database_busy": "Find out what keeps it busy; 'jackfield db check' reports its state.",
+    "skipped": "Resolve them with 'jackfield invocations resolve'.",
+    "host_access": "Connections created over HTTP or MCP need the operator's permission for this: the workspace's setting '{setting}'.",
     "connect": "Connect it: 'jackfield connections connect {name}'.",
     "allow_host": "Use a public host, or allow the internal one in all processes: 'jackfield settings set allowHosts HOST'.",
 }

@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from jackfield.catalog.loading import LIVE_PREFIX, part
+from jackfield.catalog.loading import part
 from jackfield.gates.unrecorded import ordered as without_database
 from jackfield_store.access import WorkspaceAccess
+from jackfield_store.database.shared_settings import LIVE_PREFIX
 from jackfield_store.files.store import FileLimits, Files
 from jackfield_store.gates.order import ordered
 from jackfield_store.management.managed import WorkspaceManagement

@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from jackfield.cli.commands import ADDED_BY, BUILT_IN
+from jackfield.cli.commands import BUILT_IN
+from jackfield.kernel.packages import DECLARED
 from plugboard import declare
 from shell import Shell
 
@@ -125,7 +126,7 @@ def test_an_unknown_shell(shell: Shell) -> None:
         (["invoke", "echo", "say", "text", "=", "hi", "tim"], ["times="]),
         (["invoke", "echo", "say", "data", ":=", "{}", "voi"], ["voice="]),
         (["connections", "show", ""], ["hall"]),
-        ([""], [*BUILT_IN, *sorted(ADDED_BY)]),
+        ([""], [*BUILT_IN, *sorted(name for name, (_, extra) in DECLARED["jackfield.commands"].items() if extra)]),
     ],
 )
 def test_bash(shell: Shell, words: list[str], replies: list[str]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from jackfield.catalog.loading import LIVE, LIVE_PREFIX, chosen
+from jackfield.catalog.loading import LIVE, chosen
 from jackfield.kernel.bounded_cache import BoundedCache
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import InvalidInvocation, UnknownConnector
@@ -16,6 +16,7 @@ from jackfield.kernel.hints import NextStep
 from jackfield.manifest.manifest import Manifest
 from jackfield_store.database import Row, SealBroken, Transaction, UniqueViolation
 from jackfield_store.database.epoch import EpochCache
+from jackfield_store.database.shared_settings import LIVE_PREFIX
 from jackfield_store.keys import Vault
 from jackfield_store.keys.vault import SealedTable
 

@@ -30,6 +30,8 @@ ALLOW_HOSTS, PUBLIC_URL, TWINS, ROLES, SETTLE, MCP_SERVERS = "allowHosts", "publ
 POLICY = "policy"
 MCP_RULES = ("operator", "workspaces")
 """Who adds MCP servers."""
+LIVE_PREFIX = "mcp."
+"""Beginning of the key of the connector of such a server, whose name follows."""
 SETTLE_RULES = ("off", "show", "on")
 """What becomes of evidence about a call in doubt, the strictest first."""
 TWIN_RULES = ("join", "allow")

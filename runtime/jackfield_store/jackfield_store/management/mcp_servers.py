@@ -8,7 +8,6 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
-from jackfield.catalog.loading import LIVE_PREFIX
 from jackfield.kernel.canonical import canonical
 from jackfield.kernel.clock import iso
 from jackfield.kernel.dataclass import dataclass
@@ -19,7 +18,7 @@ from jackfield.wire.guard import ANYWHERE, Guard
 from jackfield_store.access import Audit
 from jackfield_store.access.tokens import is_operators
 from jackfield_store.connections.manifest_table import SERVER, ManifestTable, StoredServer, kind, opened
-from jackfield_store.database.shared_settings import MCP_SERVERS
+from jackfield_store.database.shared_settings import LIVE_PREFIX, MCP_SERVERS
 
 if TYPE_CHECKING:
     from jackfield.callers.actor import Actor

@@ -60,6 +60,8 @@ WORDS: Mapping[str, str] = {
         "/v1/connections/{name}/authorize returns the address at which a person approves."
     ),
     "no_store": "The server has no database. Ask its operator to configure one.",
+    "database_busy": "For the operator of this server: Find out what keeps it busy; 'db check' reports its state.",
+    "host_access": "Connections created over HTTP or MCP need the operator's permission for this: the workspace's setting '{setting}'.",
     "only_hosts": "Nothing was sent. The operator can add the host to JACKFIELD_ONLY_HOSTS of the server and of its workers.",
 }
 _NEEDS: Mapping[str, str] = {

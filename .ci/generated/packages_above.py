@@ -1,0 +1,90 @@
+"""``jackfield/kernel/packages.py``: what the packages above the framework declare, from their ``pyproject.toml``."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+_DOCSTRING = """The packages that stand above the framework, which names them nowhere else: written by ``make generate`` from their
+``pyproject.toml``."""
+_LEFT_OUT = frozenset({"jackfield.connectors", "jackfield.plugins", "jackfield.templates"})
+"""Groups of which nobody looks for one by its name."""
+
+
+def module(root: Path) -> str:
+    """The module."""
+    extras = _extras(root)
+    projects = {table["project"]["name"]: table for table in _projects(root)}
+    declared: dict[str, dict[str, tuple[str, str]]] = {}
+    for package, table in projects.items():
+        own = _own(table).get("extras", {})
+        for group, points in table["project"].get("entry-points", {}).items():
+            if group.startswith("jackfield.") and group not in _LEFT_OUT:
+                declared.setdefault(group, {}).update({name: (package, own.get(name, extras.get(package, ""))) for name in points})
+    about = {name: text for table in projects.values() for name, text in _own(table).get("commands", {}).items()}
+    if {*about} != {*declared["jackfield.commands"]}:
+        raise SystemExit("each entry point of jackfield.commands needs its summary in tool.jackfield.commands")
+    imported = sorted(package.replace("-", "_") for package, table in projects.items() if _is_ours(package, table, extras))
+    audiences = sorted({own["audience"] for own in (_own(table) for table in projects.values()) if "audience" in own})
+    parts = [
+        f'"""{_DOCSTRING}"""',
+        "",
+        "from __future__ import annotations",
+        "",
+        "IMPORTED = (",
+        *(f"    {_text(name)}," for name in imported),
+        ")",
+        '"""Import packages whose code is the runtime\'s or a library of connectors."""',
+        f"AUDIENCES = ({', '.join(map(_text, audiences))},)",
+        '"""Audiences of surfaces that are offered actions apart from tenants and the operator."""',
+        "DECLARED = {",
+        *(line for group, points in sorted(declared.items()) for line in _group(group, points)),
+        "}",
+        '"""Package and extra of each entry point, by group and name."""',
+        "SUMMARIES = {",
+        *(f"    {_text(name)}: {_text(about[name])}," for name in sorted(about)),
+        "}",
+        '"""Summary of each command, since an entry point cannot carry one."""',
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _group(group: str, points: Mapping[str, tuple[str, str]]) -> Iterator[str]:
+    yield f"    {_text(group)}: {{"
+    for name, (package, extra) in sorted(points.items()):
+        yield f"        {_text(name)}: ({_text(package)}, {_text(extra)}),"
+    yield "    },"
+
+
+def _projects(root: Path) -> Iterator[dict[str, Any]]:
+    for path in sorted([*root.glob("runtime/*/pyproject.toml"), *root.glob("connectors/*/pyproject.toml")]):
+        yield tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def _own(table: Mapping[str, Any]) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = table.get("tool", {}).get("jackfield", {})
+    return found
+
+
+def _extras(root: Path) -> dict[str, str]:
+    """The extra of the framework that installs a package, by the package: the one with the package's own name, if there are several."""
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    found: dict[str, str] = {}
+    for extra, requirements in project["optional-dependencies"].items():
+        for requirement in requirements:
+            package = re.split(r"[\[<>=;, ]", requirement)[0]
+            if package.startswith("jackfield-") and (package not in found or package.removeprefix("jackfield-").startswith(extra)):
+                found[package] = extra
+    return found
+
+
+def _is_ours(package: str, table: Mapping[str, Any], extras: Mapping[str, str]) -> bool:
+    return package in extras or bool(_own(table).get("library"))
+
+
+def _text(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
