@@ -1,4 +1,4 @@
-"""Policies from outside, as calls meet them: asked before a call is made, and about its output. ``pipe/policy`` asks them."""
+"""Policies from outside, as a workspace asks them: of calls (``Judging``), listings, choices and steps, in the words of ``pipe/policy``."""
 
 from __future__ import annotations
 
@@ -56,23 +56,30 @@ class _Judging(Passing):
         return await self._policies.judged(ended)
 
 
-class Policies(Gate):
-    """Policies of a workspace's calls. ``is_on`` is true if this process has one."""
+class Judging(Gate):
+    """Lets policies judge calls."""
 
     part = _Judging
 
-    def __init__(self, plugins: Plugins, access: Access, dependencies: Dependencies) -> None:
-        self._plugins, self._access, self._dependencies = plugins, access, dependencies
-        self.is_on = plugins.has("judge")
+    def __init__(self, policies: Policies) -> None:
+        self._policies = policies
 
     def applies(self, plan: Plan, terms: Terms, shape: int) -> bool:
         """Apply to all calls of a process that has a policy, or of a database whose calls one judges."""
         del plan, terms, shape
-        return self.must_judge
+        return self._policies.must_judge
 
     def of(self, found: Found) -> Passing:
         """Return their part in a call."""
-        return _Judging(found, self)
+        return _Judging(found, self._policies)
+
+
+class Policies:
+    """Policies of a workspace, for calls and for steps that are none. ``is_on`` is true if this process has one."""
+
+    def __init__(self, plugins: Plugins, access: Access, dependencies: Dependencies) -> None:
+        self._plugins, self._access, self._dependencies = plugins, access, dependencies
+        self.is_on = plugins.has("judge")
 
     @property
     def must_judge(self) -> bool:

@@ -1,18 +1,22 @@
-"""Features of calls in a runtime without a database: it cannot keep a call until a person approves it, nor the handle of a job."""
+"""Features of calls in a runtime without a database: it cannot keep a call until a person approves it, nor the handle of a job. Those of a
+runtime with one are made of them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from jackfield.connector.conversion import Handle
 from jackfield.gates.parts import Parts
+from jackfield.gates.policies import Judging
 from jackfield.pipe.call_rules import approval_required
-from jackfield.pipe.gate import REHEARSED, Gate, Passing
+from jackfield.pipe.gate import APPROVED, REHEARSED, Gate, Passing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jackfield.gates.policies import Policies
+    from jackfield.invocation import Result
+    from jackfield.pipe.attempts import Attempts
     from jackfield.pipe.call_records import Checked, Found
     from jackfield.pipe.plan import Plan
     from jackfield.pipe.run import Ended, Terms
@@ -20,51 +24,56 @@ if TYPE_CHECKING:
 
 def ordered(policies: Policies) -> Sequence[Gate]:
     """Return the gates in order, that of a runtime with a database without those that need one."""
-    return policies, NoApprovals(policies), JobsHere(), Parts()
+    return Judging(policies), Approvals(policies), Jobs(), Parts()
 
 
 class _Refusal(Passing):
     __slots__ = ()
 
-    async def admit(self, found: Found) -> None:
+    async def admit(self, found: Found) -> Result | None:
         """Refuse it.
 
         :raises ApprovalRequired: if a rule or a policy asks for an approval.
         """
         if (asks := found.run.terms.asks) is not None:
             raise approval_required(asks, "this runtime has no journal")
+        return None
 
 
-class NoApprovals(Gate):
+class Approvals(Gate):
     """Refuses calls that need an approval."""
 
-    part = _Refusal
+    part: ClassVar[type[Passing]] = _Refusal
 
     def __init__(self, policies: Policies) -> None:
         self._policies = policies
 
     def applies(self, plan: Plan, terms: Terms, shape: int) -> bool:
-        """Apply to all but dry runs: a policy may ask for an approval, call by call."""
+        """Apply where a rule asks for an approval, or a policy may do so call by call, but for dry runs; and to what was approved."""
         del plan
-        return not shape & REHEARSED and (terms.asks is not None or self._policies.must_judge)
+        return not shape & REHEARSED and (terms.asks is not None or bool(shape & APPROVED) or self._policies.must_judge)
 
 
-class _Job(Passing):
+class Following(Passing):
+    """Follows the job of one call."""
+
     __slots__ = ()
 
     async def follow(self, checked: Checked, output: Any) -> Ended | None:
-        """Poll the job that has started until it ends."""
-        if not isinstance(output, Handle):
-            return None
+        """Follow the job that has started, if one has."""
+        return await self._followed(checked.attempts, output) if isinstance(output, Handle) else None
+
+    async def _followed(self, attempts: Attempts, handle: Handle) -> Ended:
+        """Poll it until it ends."""
         from jackfield.pipe.job_steps import followed_here
 
-        return await followed_here(checked.attempts, output)
+        return await followed_here(attempts, handle)
 
 
-class JobsHere(Gate):
-    """Polls jobs within their calls."""
+class Jobs(Gate):
+    """Follows jobs."""
 
-    part = _Job
+    part: ClassVar[type[Passing]] = Following
 
     def applies(self, plan: Plan, terms: Terms, shape: int) -> bool:
         """Apply to actions that start jobs."""

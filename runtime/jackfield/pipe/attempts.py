@@ -127,23 +127,18 @@ class Attempts(SecretHolder):
             client = await self.opened()
         return client
 
-    async def take_turn(self, last: JackfieldError | None = None, *, always: bool = False, rides: bool = False) -> Ride | None:
-        """Wait until shortly before the slot of the next attempt, as ``Turn.take`` does; of an account's slots with the client open.
-        ``rides``: let the turn be taken with the begin of the call instead, and return what does that, if it may be."""
+    async def take_turn(self, last: JackfieldError | None = None, *, always: bool = False) -> None:
+        """Wait until shortly before the slot of the next attempt, as ``Turn.take`` does; of an account's slots with the client open."""
         if self.turn.is_ready:
-            return None
+            return
         budget = self.plan.code.budget
         client = None if budget is None or self.opening is None else await self._client_of_account(budget, self.opening)
-        if rides and (ride := self.turn.ride(self.values, client)) is not None:
-            self.client = client
-            return ride
         is_fresh = await self.turn.take(self.values, client, last, again=last is not None or self.count > 0, always=always)
         if client is not None and is_fresh:
             self.client = client
-        return None
 
     async def ride(self) -> Ride | None:
-        """Let the turn be taken with the begin of the call; None if it is to be taken at the first attempt."""
+        """Let the turn be taken with the begin of the call; None if it is to be taken before, or at the first attempt."""
         budget = self.plan.code.budget
         if budget is None or self.opening is None:
             return None

@@ -41,7 +41,8 @@ def shape_of(run: Run, plan: Plan) -> int:
 
 
 class Passing:
-    """Part of a gate in one call. A subclass defines the points at which it acts, and no others: it is asked at none else."""
+    """Part of a gate in one call. A subclass defines the points at which it acts, and no others: it is asked at none else. What it
+    remembers has its first value in the class."""
 
     __slots__ = ("found", "row", "run")
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,9 +23,10 @@ from jackfield.pipe.plan import Plan
 from jackfield.pipe.points import POINTS
 from jackfield.pipe.run import Ended, Terms
 from jackfield_store.gates.order import ordered
+from plugboard import make_echo
 from scripted import Panel, Script, runtime, scripted
 
-_ORDER = ("Limits", "Policies", "Keys", "Approvals", "Guards", "Twins", "Evidence", "Jobs", "Parts", "Paces")
+_ORDER = ("Limits", "Judging", "Keys", "Approvals", "Guards", "Twins", "Evidence", "Jobs", "Parts", "Paces")
 _WHOLE: dict[str, Any] = {"idempotencyKey": "k", "maxBytes": 100_000}
 
 
@@ -62,7 +66,7 @@ def test_one_order_serves_all_points(tmp_path: Path) -> None:
         assert [type(gate).__name__ for gate in gates] == list(_ORDER)
     acting = {name for gate in gates for name in POINTS if getattr(gate.part, name) is not getattr(Passing, name)}
     assert acting == set(POINTS)
-    assert all(any(name in vars(gate.part) for name in POINTS) for gate in gates)
+    assert all(any(getattr(gate.part, name) is not getattr(Passing, name) for name in POINTS) for gate in gates)
 
 
 @pytest.mark.parametrize("left_out", [*_ORDER, "all"])
@@ -76,6 +80,65 @@ def test_calls_do_without_any_gate(tmp_path: Path, left_out: str) -> None:
         assert board.jackfield.journal is not None
         statuses = [entry.status for entry in board.jackfield.journal.entries()[0]]
         assert sorted(statuses) == ["in_doubt", "succeeded", "succeeded"]
+
+
+_MODULES = [
+    f"{package}.gates.{path.stem}"
+    for package, folder in (("jackfield", "jackfield/gates"), ("jackfield_store", "jackfield_store/jackfield_store/gates"))
+    for path in sorted((RUNTIME / folder).glob("*.py"))
+    if path.stem not in ("__init__", "order", "policies", "unrecorded")
+]
+"""Modules of gates that have nothing but a gate."""
+_WITHOUT = """
+import sys
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+
+from jackfield.pipe import invoke
+from jackfield.pipe.gate import Gate, Passing
+
+DELETED, HOME = sys.argv[1], Path(sys.argv[2])
+assert not [name for name in sys.modules if ".gates." in name], "a stage has imported a gate"
+
+
+class Deleted:
+    def find_spec(self, name, path=None, target=None):
+        return ModuleSpec(name, self) if name == DELETED else None
+
+    def create_module(self, spec):
+        return None
+
+    def exec_module(self, module):
+        class Nothing(Gate):
+            part = Passing
+            __init__ = lambda self, *given, **named: None
+            applies = lambda self, plan, terms, shape: False
+
+        vars(module)[module.__name__.rpartition(".")[2].capitalize()] = Nothing
+
+
+sys.meta_path.insert(0, Deleted())
+from jackfield import Jackfield
+from jackfield_store.runtime import Jackfield as Stored
+
+OVER = {"connector": "echo", "connection": {"type": "echo/token", "values": {"token": "t"}}, "inputs": {"text": "hello"}}
+for made, url in ((Jackfield, "none"), (Stored, f"sqlite:///{HOME / 'j.db'}")):
+    with made(connections=[], database_url=url) as jackfield:
+        for more in ({"action": "say"}, {"action": "post"}, {"action": "say", "dryRun": True}):
+            print(jackfield.invoke({**OVER, **more}).status)
+assert DELETED in sys.modules, "no order has the gate"
+"""
+
+
+@pytest.mark.parametrize("module", _MODULES)
+def test_a_deleted_gate_is_missed_by_its_place_in_the_order_alone(tmp_path: Path, module: str) -> None:
+    """With the module of any one gate deleted the stages are imported, and calls are made, with a journal and without. Its place in the
+    order is taken by a gate that does nothing; who used more of the module would fail."""
+    paths = os.pathsep.join([*make_echo(tmp_path / "plugs"), *sys.path])
+    environment = {**os.environ, "PYTHONPATH": paths, "JACKFIELD_HOME": str(tmp_path / "home")}
+    command = [sys.executable, "-c", _WITHOUT, module, str(tmp_path)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.stdout.split(), done.returncode) == (["succeeded"] * 6, 0), done.stderr
 
 
 def test_a_call_without_features_has_no_part(tmp_path: Path) -> None:

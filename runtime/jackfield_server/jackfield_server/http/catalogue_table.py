@@ -8,15 +8,15 @@ from jackfield_server.http import connectors, installations
 from jackfield_server.http.query_parts import BY_NUMBER, EFFECT, TEXT, Schema, page
 from jackfield_server.shared.operations.operation import Operation
 
-_BY_KEY = "[A-Za-z0-9._-]{0,100}"
-_BY_TYPE = f"{_BY_KEY}/{_BY_KEY}"
+_BY_NAME = "[A-Za-z0-9._-]{0,100}"
+_BY_TYPE = f"{_BY_NAME}/{_BY_NAME}"
 _TAG: Schema = {**TEXT, "description": "The action's `group` in its manifest: of a connector generated from OpenAPI, its first tag."}
 _ACTION_FILTERS: Mapping[str, Schema] = {"q": TEXT, "connector": TEXT, "effect": EFFECT, "tag": _TAG}
 CATALOGUE: tuple[Operation, ...] = (
     Operation(
         "GET", "/v1/connectors", connectors.connectors, "read", "listConnectors",
         "List the installed connectors.",
-        {200: "ConnectorList", 304: ""}, query={"fields": connectors.FIELDS, **page(_BY_KEY)}, headers=("If-None-Match",), describes=True,
+        {200: "ConnectorList", 304: ""}, query={"fields": connectors.FIELDS, **page(_BY_NAME)}, headers=("If-None-Match",), describes=True,
     ),
     Operation(
         "GET", "/v1/connectors/{key}", connectors.connector, "read", "showConnector", "Show a connector's manifest.",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from jackfield.pipe.gate import APPROVED, REHEARSED, Gate, Passing
+from jackfield.gates import unrecorded
+from jackfield.pipe.gate import Passing
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -12,9 +13,7 @@ if TYPE_CHECKING:
     from jackfield.invocation import Result
     from jackfield.pipe.call_records import Found
     from jackfield.pipe.gate import Unit
-    from jackfield.pipe.plan import Plan
-    from jackfield.pipe.recording import Policies
-    from jackfield.pipe.run import Ended, Run, Terms
+    from jackfield.pipe.run import Ended, Run
     from jackfield_store.recording.record import Record
 
 
@@ -58,18 +57,10 @@ class _Approval(Passing):
         return self.run.how.claimed is not None and self.run.how.claimed.approval is not None
 
 
-class Approvals(Gate):
+class Approvals(unrecorded.Approvals):
     """Lets calls wait until a person approves them."""
 
     part = _Approval
-
-    def __init__(self, policies: Policies) -> None:
-        self._policies = policies
-
-    def applies(self, plan: Plan, terms: Terms, shape: int) -> bool:
-        """Apply where a rule asks for an approval, or a policy may do so call by call, but for dry runs; and to what was approved."""
-        del plan
-        return not shape & REHEARSED and (terms.asks is not None or bool(shape & APPROVED) or self._policies.must_judge)
 
     def refuse(self, run: Run, error: Exception) -> Exception:
         """Return the error that ends a call: one that was approved, and may not be made any more, was cancelled."""

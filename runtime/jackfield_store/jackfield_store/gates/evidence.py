@@ -11,7 +11,7 @@ from jackfield.pipe.gate import KEYED, LOADED, RECORDED, Gate, Passing
 
 if TYPE_CHECKING:
     from jackfield.invocation import Result
-    from jackfield.pipe.call_records import Checked, Found
+    from jackfield.pipe.call_records import Checked
     from jackfield.pipe.gate import Unit
     from jackfield.pipe.plan import Plan
     from jackfield.pipe.run import Ended, Terms
@@ -20,20 +20,13 @@ if TYPE_CHECKING:
 
 
 class _Evidence(Passing):
-    """``_expected``: the facts for looks, if the call may end in doubt and its action declares evidence."""
-
-    __slots__ = ("_expected",)
-
-    def __init__(self, found: Found) -> None:
-        self.found, self.run, self.row = found, found.run, found.row
-        self._expected: Expectation | None = None
+    _expected: Expectation | None = None
+    """The facts for looks, if the call may end in doubt and its action declares evidence."""
 
     def attempt(self, checked: Checked) -> None:
         """Find what looks will need, and the marker of the attempts."""
         attempts, plan, run, record = checked.attempts, checked.found.plan, self.run, cast("Record", self.row)
-        if (
-            not plan.code.evidence or plan.loan is not None or not attempts.ends_in_doubt
-        ):  # the rules allow one request over a lent connection
+        if not plan.code.evidence or not attempts.ends_in_doubt or plan.loan is not None:  # a lent connection allows one request
             return
         from jackfield_store.recording.expectations import expected
 

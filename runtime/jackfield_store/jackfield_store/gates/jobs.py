@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from jackfield.connector.conversion import Handle
-from jackfield.pipe.gate import Gate, Passing
+from jackfield.gates import unrecorded
 
 if TYPE_CHECKING:
-    from jackfield.pipe.call_records import Checked
-    from jackfield.pipe.plan import Plan
-    from jackfield.pipe.run import Ended, Terms
+    from jackfield.connector.conversion import Handle
+    from jackfield.pipe.attempts import Attempts
+    from jackfield.pipe.run import Ended
 
 
-class _Job(Passing):
+class _Job(unrecorded.Following):
     __slots__ = ()
 
-    async def follow(self, checked: Checked, output: Any) -> Ended | None:
-        """Store the handle of the job that has started, and wait for its end until the call's deadline."""
-        if not isinstance(output, Handle):
-            return None
+    async def _followed(self, attempts: Attempts, handle: Handle) -> Ended:
+        """Store its handle, and wait for its end until the call's deadline."""
         from jackfield_store.recording.jobs import followed
 
-        return await followed(self.found.pipe, checked.attempts, output)
+        return await followed(self.found.pipe, attempts, handle)
 
 
-class Jobs(Gate):
+class Jobs(unrecorded.Jobs):
     """Stores the handles of jobs."""
 
     part = _Job
-
-    def applies(self, plan: Plan, terms: Terms, shape: int) -> bool:
-        """Apply to actions that start jobs."""
-        del terms, shape
-        return plan.action.is_job

@@ -19,13 +19,8 @@ _SOON, _LATER = 1.0, 30.0
 
 
 class _Limit(Passing):
-    """``_is_counted``: the call is one of those that run."""
-
-    __slots__ = ("_is_counted",)
-
-    def __init__(self, found: Found) -> None:
-        super().__init__(found)
-        self._is_counted = False
+    _is_counted = False
+    """True if the call is one of those that run."""
 
     async def admit(self, found: Found) -> None:
         """Count the call among those that run.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jackfield.gates.parts import Parts
+from jackfield.gates.policies import Judging
 from jackfield_store.gates.approvals import Approvals
 from jackfield_store.gates.evidence import Evidence
 from jackfield_store.gates.guards import Guards
@@ -25,7 +26,7 @@ def ordered(policies: Policies, *, rides: bool) -> Sequence[Gate]:
     """Return the gates in order; ``rides``: the database has one writer at a time."""
     return (
         Limits(),  # first, since it costs nothing: what does not begin is counted nowhere
-        policies,  # nothing of the workspace is looked up for who may not call
+        Judging(policies),  # nothing of the workspace is looked up for who may not call
         Keys(policies),  # a repeat is answered before a person is asked
         Approvals(policies),  # nothing is opened before
         Guards(),  # they look at inputs

@@ -10,7 +10,7 @@ from jackfield_store.recording.record import NotNowError
 if TYPE_CHECKING:
     from jackfield.invocation import Result
     from jackfield.pacing.turn import Ride
-    from jackfield.pipe.call_records import Checked, Found
+    from jackfield.pipe.call_records import Checked
     from jackfield.pipe.gate import Unit
     from jackfield.pipe.plan import Plan
     from jackfield.pipe.run import Terms
@@ -19,20 +19,15 @@ if TYPE_CHECKING:
 
 
 class _Pace(Passing):
-    """``_ride``: the turn that is taken with the begin; None if it is taken before, as everywhere else."""
-
-    __slots__ = ("_ride",)
-
-    def __init__(self, found: Found) -> None:
-        self.found, self.run, self.row = found, found.run, found.row
-        self._ride: Ride | None = None
+    _ride: Ride | None = None
+    """The turn that is taken with the begin; None if it is taken before, as everywhere else."""
 
     async def before_begin(self, checked: Checked, *, again: bool) -> None:
-        """Let the turn be taken with a begin that is committed before the call goes on; ``again``, as others are, if that was undone."""
+        """Let the turn be taken with a begin that is committed before the call goes on. ``again``, if that was undone: as others are."""
         record, attempts = cast("Record", self.row), checked.attempts
         if not again:
-            meets, rides = record.may_meet_another, record.draft.effect == "write"
-            self._ride = await (attempts.ride() if meets else attempts.take_turn(rides=rides))
+            if record.may_meet_another or record.draft.effect == "write":
+                self._ride = await attempts.ride()
         elif self._ride is not None and self._ride.is_undone:
             self._ride = None
             if not record.may_meet_another:

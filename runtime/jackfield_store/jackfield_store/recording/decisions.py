@@ -135,10 +135,10 @@ class Approvals:
         self._refuse_own(stored)
         known = stored["approval"]
         _require_same(known, digest)
-        if (reason := self._spoiled(row, stored, known)) is not None:
-            self._end(row, "cancelled", reason)
-            raise ApprovalSpoiled(reason)
-        invocation, now = self._parsed(stored), journal.time.now()
+        if isinstance(invocation := self._looked_at(row, stored, known), str):
+            self._end(row, "cancelled", invocation)
+            raise ApprovalSpoiled(invocation)
+        now = journal.time.now()
         if now >= min(row.expires_at, known["expiresAt"]):
             raise self._closed(self._find_row(identifier))
         approving = rows_of(journal).approving(
@@ -172,9 +172,10 @@ class Approvals:
             return None
         try:
             stored = self._open_call(row)
-            return self._spoiled(row, stored, stored["approval"])
+            found = self._looked_at(row, stored, stored["approval"])
         except JackfieldError:  # its own page says so
             return None
+        return found if isinstance(found, str) else None
 
     def decline(self, identifier: str, why: str = "", digest: str | None = None) -> dict[str, Any]:
         """Decline a call: it ends as cancelled, nothing is sent, and its key is free. ``digest`` is as for ``approve``.
@@ -302,23 +303,13 @@ class Approvals:
         self._end(row, "cancelled", end)
         return rows_of(self._journal).find(row.id) or row
 
-    def _how(self, stored: Mapping[str, Any]) -> How:
-        """Return how the call is looked at: as its caller, with the present rights."""
-        return How(self._pipeline.in_thread, self._pipeline.access.queued_by(stored))
-
-    def _parsed(self, stored: Mapping[str, Any]) -> Invocation:
-        async def work(run: Run) -> Invocation:
-            return self._pipeline.plans.parsed(stored["invocation"], run, is_read=True)
-
-        return run_in_thread(self._pipeline.step(self._how(stored), work))
-
-    def _spoiled(self, row: Row, stored: Mapping[str, Any], known: Mapping[str, Any]) -> str | None:
-        """Return why the call may not be made any more as it was shown; None if it may."""
+    def _looked_at(self, row: Row, stored: Mapping[str, Any], known: Mapping[str, Any]) -> Invocation | str:
+        """Return the call as its caller may make it with the present rights; or why it may not be made any more as it was shown."""
         if (renamed := self._renamed(row, stored)) is not None:
             return renamed
         pipeline = self._pipeline
 
-        async def work(run: Run) -> str | None:
+        async def work(run: Run) -> Invocation | str:
             try:
                 invocation = pipeline.plans.parsed(stored["invocation"], run, is_read=True)
                 run.how.deadline = Deadline.after(invocation.timeout_seconds, pipeline.dependencies.clock)
@@ -328,9 +319,9 @@ class Approvals:
                     raise
                 return error.message
             different = changed(known, shown(pipeline, stored["invocation"], run, known))
-            return None if different is None else f"{different} has changed since it was asked for"
+            return invocation if different is None else f"{different} has changed since it was asked for"
 
-        return run_in_thread(pipeline.step(self._how(stored), work))
+        return run_in_thread(pipeline.step(How(pipeline.in_thread, pipeline.access.queued_by(stored)), work))
 
     def _renamed(self, row: Row, stored: Mapping[str, Any]) -> str | None:
         """Return that the call's connection was renamed, with the new name if the caller may see calls over it; None if it was not."""
