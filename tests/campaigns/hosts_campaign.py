@@ -16,7 +16,8 @@ from pathlib import Path
 from host_provider import SECRET, providing
 
 ROOT = Path(__file__).parents[2]
-_PROJECTS = (".", "runtime/jackfield_market", "runtime/jackfield_isolation", "connectors/http")
+_PROJECTS = (".", "runtime/jackfield_store", "connectors/http")
+_PACKED = ("jackfield", "jackfield-store", "jackfield-http")
 _TOOLS = ("ipykernel", "nbclient", "pyinstaller", "shiv")
 _APPLICATION = f"""
 import os
@@ -105,10 +106,9 @@ def main() -> None:
         for name, database in (("without a database", "none"), ("with SQLite", f"sqlite:///{folder / 'cold.db'}")):
             _say(f"Lambda, {name}", _ran([programs / "python", "-c", _LAMBDA], folder, {**given, "JACKFIELD_DATABASE_URL": database}))
         wheels = ("--find-links", folder / "wheels")
-        _ran([programs / "shiv", "-o", "shop.pyz", "-e", "shop:main", *wheels, "jackfield", "jackfield-http", "."], folder, given)
+        _ran([programs / "shiv", "-o", "shop.pyz", "-e", "shop:main", *wheels, *_PACKED, "."], folder, given)
         _say("shiv", _ran([programs / "python", "shop.pyz"], folder, given))
-        taken = ["--collect-all", "jackfield", "--collect-all", "jackfield_http"]
-        taken += ["--copy-metadata", "jackfield", "--copy-metadata", "jackfield-http"]
+        taken = [word for name in _PACKED for word in ("--collect-all", name.replace("-", "_"), "--copy-metadata", name)]
         _ran([programs / "pyinstaller", "shop.py", *taken], folder, given)
         _say("PyInstaller", _ran([folder / "dist" / "shop" / "shop"], folder, given))
 
