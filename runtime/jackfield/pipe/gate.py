@@ -7,6 +7,7 @@ that does not apply to it, and no point that its part does not define.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from jackfield.pipe.points import POINTS, Points
@@ -114,6 +115,12 @@ class Gate:
         return error
 
 
+@cache
+def _points(parts: tuple[type[Passing], ...]) -> Points:
+    """Return the points of these parts: a call over inline values has a plan of its own, and so chooses its gates anew."""
+    return Points(parts, Passing)
+
+
 class Chosen:
     """Gates that calls of one plan, terms and shape pass: makers of their parts, in order, and the points at which these act."""
 
@@ -122,4 +129,4 @@ class Chosen:
     def __init__(self, gates: Sequence[Gate], plan: Plan, terms: Terms, shape: int) -> None:
         found = [gate for gate in gates if gate.applies(plan, terms, shape)]
         self.makers: Sequence[Callable[[Found], Passing]] = [gate.part if type(gate).of is Gate.of else gate.of for gate in found]
-        self.points = Points([gate.part for gate in found], Passing)
+        self.points = _points(tuple([gate.part for gate in found]))
