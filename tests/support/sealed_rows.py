@@ -10,7 +10,7 @@ from jackfield_store.access.tokens import COLUMNS
 from jackfield_store.keys.settings_seals import settings_seal
 
 if TYPE_CHECKING:
-    from jackfield_store.access.workspace_access import Storage
+    from jackfield_store.access.ports import Storage
     from jackfield_store.database import Database
     from jackfield_store.keys import Vault
 

@@ -75,11 +75,12 @@ if TYPE_CHECKING:
     from jackfield.manifest.manifest import RateLimit, Serves
     from jackfield.manifest.pagination import Pagination
     from jackfield.wire.client import Wire
-    from jackfield.wire.connection import Target, WireSettings
+    from jackfield.wire.connection import WireSettings
     from jackfield.wire.exchanges import seen_exchange
     from jackfield.wire.faults import WireFault
     from jackfield.wire.file_names import file_name
     from jackfield.wire.guard import ANYWHERE, Guard, unseen
+    from jackfield.wire.head import Target
     from jackfield.wire.reply import Reply
 
 __all__ = [
@@ -233,11 +234,12 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
             "jackfield.manifest.manifest": "RateLimit Serves",
             "jackfield.manifest.pagination": "Pagination",
             "jackfield.wire.client": "Wire",
-            "jackfield.wire.connection": "Target WireSettings",
+            "jackfield.wire.connection": "WireSettings",
             "jackfield.wire.exchanges": "seen_exchange",
             "jackfield.wire.faults": "WireFault",
             "jackfield.wire.file_names": "file_name",
             "jackfield.wire.guard": "ANYWHERE Guard unseen",
+            "jackfield.wire.head": "Target",
             "jackfield.wire.reply": "Reply",
             "jackfield.kernel.failures": "exhausted",
         },

@@ -10,11 +10,10 @@ from typing import Any, Literal, TypeVar
 from jackfield.connector.actions import Action, JobSteps, OnDemand, OptionSource, Preview, by_key, one_unit, united
 from jackfield.connector.connection_steps import Step
 from jackfield.connector.context import OpenContext
-from jackfield.connector.models import ConnectionType, DeclarationError, Inputs, Output, check_evidence, spelt_out
+from jackfield.connector.models import ConnectionType, DeclarationError, Documents, Explain, Inputs, Output, check_evidence, spelt_out
 from jackfield.connector.streamed import returns_files
 from jackfield.connector.triggers import Triggers
 from jackfield.kernel.dataclass import replace
-from jackfield.kernel.errors import JackfieldError
 from jackfield.manifest.manifest import Effect, IdempotentBy, Json, RateLimit, RepeatOk
 from jackfield.manifest.pagination import Pagination
 
@@ -28,14 +27,8 @@ Example = Json | tuple[Json, Json] | tuple[str, Json, Json]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-Explain = Callable[[Exception, Any, Inputs | None], JackfieldError | None]
-"""Maps an exception, the open client and the inputs to an error with a code, or to None if the exception is unknown."""
-
 ConnectionTest = Callable[[Any, OpenContext], Iterable[Step]]
 """Maps the open client and the context to the steps that this connector adds to a connection test."""
-
-Documents = Callable[[Mapping[str, Any], ConnectionType], Mapping[str, Any]]
-"""Maps the policy documents by name and the connection's values to the documents that this connector adds or replaces."""
 
 
 class _Permissions(Mapping[str, tuple[str, ...]]):

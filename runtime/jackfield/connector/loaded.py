@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from jackfield.connector.actions import Action, OptionSource
 from jackfield.connector.connection_steps import Account, Step
 from jackfield.connector.context import OpenContext
-from jackfield.connector.declare import Documents, Explain
+from jackfield.connector.models import Documents, Explain
 from jackfield.connector.triggers import Trigger
 
 

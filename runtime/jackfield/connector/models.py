@@ -16,7 +16,7 @@ from pydantic_core import CoreSchema, PydanticUndefined, core_schema
 
 from jackfield.connector.connection_steps import Account, Step
 from jackfield.connector.context import OpenContext
-from jackfield.kernel.errors import Detail, InvalidConnection, InvalidOutput, Sent
+from jackfield.kernel.errors import Detail, InvalidConnection, InvalidOutput, JackfieldError, Sent
 from jackfield.kernel.pointers import pointer
 from jackfield.kernel.secrecy import SecretHolder
 from jackfield.manifest.manifest import Authorizes, Serves
@@ -406,3 +406,10 @@ def check_evidence(
         first.declare(evidence, effect, idempotent_by)
     except ValueError as fault:
         raise DeclarationError(f"action '{key}': {fault}") from None
+
+
+Explain = Callable[[Exception, Any, Inputs | None], JackfieldError | None]
+"""Maps an exception, the open client and the inputs to an error with a code, or to None if the exception is unknown."""
+
+Documents = Callable[[Mapping[str, Any], ConnectionType], Mapping[str, Any]]
+"""Maps the policy documents by name and the connection's values to the documents that this connector adds or replaces."""

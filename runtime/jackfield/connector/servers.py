@@ -15,9 +15,10 @@ from jackfield.kernel.dataclass import dataclass, field
 from jackfield.kernel.errors import Detail, InvalidConnection, JackfieldError, Rejected, Sent, Unavailable
 from jackfield.kernel.interrupts import let_out
 from jackfield.kernel.secrecy import SecretHolder
-from jackfield.wire.connection import Target, WireSettings, connect
+from jackfield.wire.connection import WireSettings, connect
 from jackfield.wire.faults import Kind, WireFault, printable
 from jackfield.wire.guard import Guard
+from jackfield.wire.head import Target
 from jackfield.wire.tls import client_context
 
 

@@ -31,7 +31,7 @@ from jackfield.schema.cache import Schemas
 if TYPE_CHECKING:
     from jackfield.callers import Authorizer
     from jackfield.connections.oauth_clients import OAuthClient
-    from jackfield.connector import Action
+    from jackfield.connector.actions import Action
     from jackfield.connector.loaded import LoadedConnector
     from jackfield.invocation.provider_ids import Places
     from jackfield.kernel.walk import SecretPlaces

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.connections.connection_lookup import Connections
     from jackfield.connections.named_connection import NamedConnection
-    from jackfield.connector import Action
+    from jackfield.connector.actions import Action
     from jackfield.connector.loaded import LoadedConnector
     from jackfield.invocation import Invocation
     from jackfield.kernel.bounded_cache import BoundedCache

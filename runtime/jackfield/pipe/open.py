@@ -31,8 +31,10 @@ from jackfield.wire.guard import ANYWHERE, Guard, OnlyHosts
 
 if TYPE_CHECKING:
     from jackfield.connections.ports import Leases
-    from jackfield.connector import Call, ConnectionType, Grants
+    from jackfield.connector.context import Call
+    from jackfield.connector.grants import Grants
     from jackfield.connector.loaded import LoadedConnector
+    from jackfield.connector.models import ConnectionType
     from jackfield.kernel.clock import Clock, Deadline
     from jackfield.manifest.manifest import ActionManifest, Manifest
 

@@ -7,11 +7,11 @@ from functools import partial
 
 from jackfield.kernel.errors import JackfieldError, Sent
 from jackfield.kernel.secrecy import SecretHolder
-from jackfield.wire.connection import LOGIN_WANTED, Connection, Limit, Target, WireSettings, connect, proxy_fields
+from jackfield.wire.connection import LOGIN_WANTED, Connection, Limit, WireSettings, connect, proxy_fields
 from jackfield.wire.exchanges import Exchange, seen_exchange
 from jackfield.wire.faults import Kind, WireFault, garbled, login_refused
 from jackfield.wire.guard import require_reachable
-from jackfield.wire.head import Fields, values_of, write_head
+from jackfield.wire.head import Fields, Target, values_of, write_head
 from jackfield.wire.pool import Pool
 from jackfield.wire.reply import Reply
 

@@ -18,7 +18,7 @@ from jackfield.kernel.failures import OnFailure, Raised, attempt
 from jackfield.kernel.interrupts import let_out
 from jackfield.wire.faults import Kind, WireFault, broken, garbled, login_refused, no_handshake, not_connected, printable, refuses_client
 from jackfield.wire.guard import ANYWHERE, Guard, connected
-from jackfield.wire.head import framing_of, head_end, read_head, write_head
+from jackfield.wire.head import Target, framing_of, head_end, read_head, write_head
 from jackfield.wire.tls import client_context
 
 Limit = Callable[[], float]
@@ -43,21 +43,6 @@ _SEGMENTS, _WAITING, _SENT, _AGAIN = slice(136, 140), (144, 4), (200, 8), (208, 
 bytes that wait, were sent, and were sent again (tcp(7), ``struct tcp_info`` of linux/tcp.h)."""
 _MOST_EARLY = 1_048_576
 """Bytes of a response that are read while its request is still being written."""
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Server of a request. An IPv6 ``host`` has no brackets."""
-
-    scheme: str
-    host: str
-    port: int
-
-    @property
-    def authority(self) -> bytes:
-        """Host and port, as in a CONNECT request."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}".encode("ascii", "replace")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

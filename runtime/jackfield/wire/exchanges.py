@@ -15,9 +15,8 @@ from jackfield.kernel.secrecy import SecretHolder
 from jackfield.wire.guard import CURRENT, UNSEEN
 
 if TYPE_CHECKING:
-    from jackfield.wire.connection import Target
     from jackfield.wire.faults import WireFault
-    from jackfield.wire.head import Fields
+    from jackfield.wire.head import Fields, Target
 
 MOST, LARGEST_BODY = 20, 64 * 1024
 """Exchanges of a call that are kept, the last ones, and bytes of each body."""

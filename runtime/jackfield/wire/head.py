@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import Sent
 from jackfield.wire.faults import Kind, WireFault, garbled
 
@@ -25,6 +26,21 @@ _LENGTH = re.compile(rb"[0-9]{1,18}")
 _END = re.compile(rb"\n\r?\n")
 _FOLD = re.compile(rb"\r?\n[ \t]+")
 _REQUEST = re.compile(rb"[A-Z-]{1,32} [\x21-\x7e]+ HTTP/1\.1\r\n(?:" + _TOKEN + rb":" + _VALUE + rb"\r\n)*\r\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Server of a request. An IPv6 ``host`` has no brackets."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @property
+    def authority(self) -> bytes:
+        """Host and port, as in a CONNECT request."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}".encode("ascii", "replace")
 
 
 def head_end(buffer: bytes | bytearray, seen: int) -> int:

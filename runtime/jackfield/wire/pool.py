@@ -10,7 +10,8 @@ from collections import deque
 
 from jackfield.kernel.clock import monotonic
 from jackfield.kernel.fork import ProcessLocal
-from jackfield.wire.connection import Connection, Target
+from jackfield.wire.connection import Connection
+from jackfield.wire.head import Target
 
 
 class Pool(ProcessLocal):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote, urlsplit
 
-from jackfield.wire.connection import Target
+from jackfield.wire.head import Target
 
 _PATH = "/%:@!$&'()*+,;=~-._"
 _PORTS = {"http": 80, "https": 443}

@@ -18,8 +18,8 @@ from jackfield_store.connections.manifest_table import opened_server
 from jackfield_store.connections.oauth_client_table import opened_client
 from jackfield_store.database import Row
 from jackfield_store.keys import Vault
+from jackfield_store.keys.vault import SealedRows
 from jackfield_store.resources.sealed_rows import opened_at
-from jackfield_store.resources.verify import SealedRows
 
 
 def _opened_subscription(vault: Vault, row: Row) -> object:

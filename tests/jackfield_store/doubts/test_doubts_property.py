@@ -26,8 +26,8 @@ from jackfield_store.access.workspaces import Workspaces
 from jackfield_store.journal import KEY_KEPT, Journal
 from jackfield_store.journal.doubts import Doubts
 from jackfield_store.recording.event_evidence import CANDIDATES
+from jackfield_store.recording.expectations import marker_of
 from jackfield_store.recording.record import Record
-from jackfield_store.recording.sealing import marker_of
 from jackfield_store.runtime.evidence_loop import EvidenceLoop, look_now
 from postgres import new_database
 

@@ -13,7 +13,7 @@ import pytest
 from tests.jackfield_store.doubts.doubt_stage import DoubtStage, doubt_stage
 
 from forking import alone
-from jackfield_store.recording import deciding, looks
+from jackfield_store.recording import looks
 
 
 @pytest.mark.parametrize(
@@ -174,9 +174,11 @@ def test_an_event_that_confirms_what_is_overruled_is_noted(stage: DoubtStage, mo
     stage.look(3.0)
     assert stage.entry(identifier).resolved_by == "evidence"
 
+    decided = looks.decided
+
     def slow(*given: Any, **more: Any) -> Any:
         stage.journal.resolve(identifier, "failed", "cli:ada")
-        return deciding.decided(*given, **more)
+        return decided(*given, **more)
 
     monkeypatch.setattr(looks, "decided", slow)
     assert stage.look_now(identifier) is None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from jackfield_platform.triggers.arrivals import InTransaction, Sealer
     from jackfield_platform.triggers.due import DueSubscriptions
     from jackfield_platform.triggers.subscription import Sealed, Subscription
-    from jackfield_store.access.workspace_access import Storage
+    from jackfield_store.access.ports import Storage
 
     Step = Callable[[Any, Any], Any]
 

@@ -27,7 +27,7 @@ from jackfield_store.database.faults import DataKeyDamaged, UniqueViolation
 from jackfield_store.database.transaction import Step
 
 if TYPE_CHECKING:
-    from jackfield_store.keys import Vault
+    from jackfield_store.keys.vault import Vault
 
 _BATCH = 500
 _CAUSES = "the log was changed in the database, an older jackfield wrote {}, or the key of 'default' could not be had"

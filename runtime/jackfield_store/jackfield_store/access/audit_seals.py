@@ -15,7 +15,7 @@ from jackfield_store.keys.workspace_wrappers import HOME
 
 if TYPE_CHECKING:
     from jackfield_store.database import Row, Transaction
-    from jackfield_store.keys import Vault
+    from jackfield_store.keys.vault import Vault
 
 MIGRATION = "audit_seals"
 """Migration in whose transaction the heads of an older jackfield are sealed."""

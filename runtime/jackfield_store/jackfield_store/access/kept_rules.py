@@ -16,7 +16,7 @@ from jackfield_store.keys.workspace_wrappers import HOME
 
 if TYPE_CHECKING:
     from jackfield_store.database import Database, Transaction
-    from jackfield_store.keys import Vault
+    from jackfield_store.keys.vault import Vault
 
 _FIND = "SELECT rules, seal FROM kept_rules WHERE name = :name"
 _KEEP = """

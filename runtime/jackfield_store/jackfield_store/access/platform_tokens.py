@@ -21,8 +21,8 @@ from jackfield_store.access.tokens import NewToken, TokenTimes, is_well_formed, 
 from jackfield_store.access.workspaces import DEFAULT
 from jackfield_store.database import Database, Row
 from jackfield_store.database.faults import RowDamaged
-from jackfield_store.keys import Vault
 from jackfield_store.keys.sealing import digest
+from jackfield_store.keys.vault import Vault
 
 _LOG = logging.getLogger("jackfield.access")
 _PATTERN = re.compile(r"[A-Za-z0-9._-]{1,100}\*?\Z|\*\Z")

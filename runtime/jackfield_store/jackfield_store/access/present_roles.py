@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from jackfield.callers.caller import PersonKey
     from jackfield.kernel.clock import Clock
     from jackfield_store.database import Database
-    from jackfield_store.keys import Vault
+    from jackfield_store.keys.vault import Vault
 
     class SignInStorage(Protocol):
         """Database of sign-ins and roles, and its vault."""

@@ -17,7 +17,7 @@ from jackfield_store.database.shared_settings import SETTLE_RULES, TWIN_RULES
 
 if TYPE_CHECKING:
     from jackfield_store.database import Row
-    from jackfield_store.keys import Vault
+    from jackfield_store.keys.vault import Vault
 
 LIMITS = ("requestsPerSecond", "concurrent", "queued", "waiting", "connections", "storageBytes")
 """Limits of a workspace: requests over HTTP in a second, calls at once in a process, queued invocations, calls that wait for a person,

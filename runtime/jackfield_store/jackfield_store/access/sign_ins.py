@@ -15,11 +15,11 @@ from jackfield.kernel.clock import Clock
 from jackfield.kernel.dataclass import dataclass, field
 from jackfield.kernel.errors import Unavailable
 from jackfield_store.access.sessions import LASTS
-from jackfield_store.access.workspaces import DEFAULT
 from jackfield_store.database import Database, Row, Transaction
 from jackfield_store.database.faults import SealBroken
-from jackfield_store.keys import Vault
 from jackfield_store.keys.sealing import digest
+from jackfield_store.keys.vault import Vault
+from jackfield_store.keys.workspace_wrappers import HOME
 
 BEGUN_LASTS = 600.0
 """Seconds that a person has to sign in at the provider."""
@@ -88,14 +88,14 @@ class SignIns:
     def packed(self, state: str, members: Mapping[str, Any]) -> str:
         """Return a sign-in that begins as the text of a cookie, valid for ten minutes and for one ``state``."""
         kept = {**members, "expiresAt": self._clock.time() + BEGUN_LASTS}
-        return self._vault.seal_text(DEFAULT, _place("begun", state), json.dumps(kept).encode())
+        return self._vault.seal_text(HOME, _place("begun", state), json.dumps(kept).encode())
 
     def unpacked(self, state: str, text: str) -> dict[str, Any] | None:
         """Return what ``packed`` was given; None if that was for another state, is over, or did not come from here."""
         if not text or len(text) > _LONGEST:
             return None
         try:
-            kept: dict[str, Any] = json.loads(self._vault.open_text(DEFAULT, _place("begun", state), text))
+            kept: dict[str, Any] = json.loads(self._vault.open_text(HOME, _place("begun", state), text))
         except (SealBroken, Unavailable, ValueError):
             return None
         return kept if kept["expiresAt"] > self._clock.time() else None
@@ -187,10 +187,10 @@ class SignIns:
 
     def _key(self, issuer: str, name: str) -> str:
         """Return what a person, or a session at the provider, is found by."""
-        return self._vault.hmac(DEFAULT, json.dumps(["sign-in", issuer, name]).encode())
+        return self._vault.hmac(HOME, json.dumps(["sign-in", issuer, name]).encode())
 
     def _sealed(self, kind: str, identifier: str, members: Mapping[str, Any], expires_at: float) -> bytes:
-        return self._vault.seal(DEFAULT, _place(kind, identifier), json.dumps({**members, "expiresAt": expires_at}).encode())
+        return self._vault.seal(HOME, _place(kind, identifier), json.dumps({**members, "expiresAt": expires_at}).encode())
 
     def _find_members(self, kind: str, identifier: str) -> dict[str, Any] | None:
         with self._database.read() as transaction:
@@ -200,7 +200,7 @@ class SignIns:
     def _open_row(self, row: Row, kind: str) -> dict[str, Any] | None:
         """Open a row; None if it was changed in the database, or is over by what was sealed."""
         try:
-            found: dict[str, Any] = json.loads(self._vault.open(DEFAULT, _place(kind, row.id), row.sealed))
+            found: dict[str, Any] = json.loads(self._vault.open(HOME, _place(kind, row.id), row.sealed))
         except SealBroken:
             return None
         return found if found["expiresAt"] > self._clock.time() else None

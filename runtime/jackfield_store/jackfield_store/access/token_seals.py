@@ -11,7 +11,7 @@ import json
 from typing import Any
 
 from jackfield_store.database import Row, Transaction
-from jackfield_store.keys import Vault
+from jackfield_store.keys.vault import Vault
 
 MIGRATION = "access_seals"
 """Migration in whose transaction tokens and settings are sealed."""

@@ -29,8 +29,8 @@ from jackfield_store.database.cursors import cursor_after, place_after
 from jackfield_store.database.epoch import EpochCache
 from jackfield_store.database.faults import RowDamaged
 from jackfield_store.database.part import readings
-from jackfield_store.keys import Vault
 from jackfield_store.keys.sealing import digest
+from jackfield_store.keys.vault import Vault
 
 T = TypeVar("T", bound="TokenTimes")
 COLUMNS = "workspace, id, name, scope, rules, created_at, expires_at, revoked_at, last_used_at, created_by, digest, seal"

@@ -23,9 +23,9 @@ from jackfield_store.database import Database, Row, Transaction
 from jackfield_store.database.epoch import EpochCache
 from jackfield_store.database.faults import KEY_FAULTS, RowDamaged
 from jackfield_store.database.part import readings
-from jackfield_store.database.row_unit import ApartError, JointUnit
-from jackfield_store.keys import Vault
+from jackfield_store.database.units import ApartError, JointUnit
 from jackfield_store.keys.settings_seals import settings_place, settings_seal
+from jackfield_store.keys.vault import Vault
 
 DEFAULT = "default"
 """The workspace that always exists."""

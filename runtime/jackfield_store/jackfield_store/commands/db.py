@@ -25,8 +25,8 @@ from jackfield_store.resources.verify import with_contents
 
 if TYPE_CHECKING:
     from jackfield_store.database import Database
+    from jackfield_store.keys.vault import SealedRows
     from jackfield_store.resources.storage import Storage
-    from jackfield_store.resources.verify import SealedRows
 
 _FAILED = 1
 

@@ -15,7 +15,7 @@ from jackfield.cli.session import caller, in_workspace, open_jackfield
 from jackfield_store.commands.stored import actor
 from jackfield_store.keys.key_usage import key_faults
 from jackfield_store.management.conditions import Condition, Finding, examine
-from jackfield_store.queue import broker_warning
+from jackfield_store.queue.engine import broker_warning
 from jackfield_store.runtime import stored
 
 if TYPE_CHECKING:

@@ -27,9 +27,9 @@ from jackfield.kernel.local import account_key
 from jackfield.pipe.unstored import required
 from jackfield_store.access import WorkspaceAccess
 from jackfield_store.commands.stored import open_storage, selected_workspace
-from jackfield_store.journal import Journal
 from jackfield_store.journal.entry import LONGEST_NOTE
 from jackfield_store.journal.exchanges import NOT_CAPTURED, curl_of, exchanges_of, no_exchanges
+from jackfield_store.journal.journal import Journal
 from jackfield_store.runtime import stored
 from jackfield_store.runtime.evidence_loop import look_now
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jackfield.callers.actor import Actor
     from jackfield_store.access import Workspaces
     from jackfield_store.database import Database
-    from jackfield_store.keys import Vault
+    from jackfield_store.keys.vault import Vault
     from jackfield_store.resources.storage import Storage
 
 

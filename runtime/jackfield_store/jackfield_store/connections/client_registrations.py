@@ -11,8 +11,7 @@ from urllib.parse import urlsplit
 from jackfield.kernel.errors import InvalidConnection
 from jackfield.wire.guard import Guard
 from jackfield_store.database import Row, SealBroken
-from jackfield_store.keys import Vault
-from jackfield_store.keys.vault import SealedTable
+from jackfield_store.keys.vault import SealedTable, Vault
 
 if TYPE_CHECKING:
     from jackfield.kernel.clock import Clock

@@ -18,7 +18,7 @@ from typing import Any
 
 from jackfield_store.connections.connection_rows import COLUMNS, ConnectionRow
 from jackfield_store.database import Row, SealBroken, Transaction
-from jackfield_store.keys import Vault
+from jackfield_store.keys.vault import Vault
 
 MIGRATION = "connection_seals"
 """Migration in whose transaction ``bind_all`` runs."""

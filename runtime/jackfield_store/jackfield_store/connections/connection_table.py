@@ -36,8 +36,8 @@ from jackfield_store.database import Database, SealBroken, Transaction, UniqueVi
 from jackfield_store.database.epoch import EpochCache
 from jackfield_store.database.faults import damaged_settings
 from jackfield_store.database.shared_clock import SharedClock
-from jackfield_store.keys import Vault
 from jackfield_store.keys.settings_seals import checked_settings
+from jackfield_store.keys.vault import Vault
 
 InTransaction = Callable[[Transaction], None]
 """Further statements for the transaction of a change, such as its entry in the audit log."""

@@ -16,7 +16,7 @@ from jackfield.connections.host_access import generated_fields, refused
 
 if TYPE_CHECKING:
     from jackfield_store.database import Database, Transaction
-    from jackfield_store.keys import Vault
+    from jackfield_store.keys.vault import Vault
 
 _BYTES = 24
 """Bytes of an External ID that is derived: 192 bits, as many as a generated one has."""

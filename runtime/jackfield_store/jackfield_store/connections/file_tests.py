@@ -11,7 +11,7 @@ from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.stored_values import parsed_object
 from jackfield_store.connections.connection_rows import Outcome
 from jackfield_store.database import Database, Row
-from jackfield_store.keys import Vault
+from jackfield_store.keys.vault import Vault
 
 _COLUMNS = "name, fingerprint, status, account_id, account_label, last_test"
 _ALL = f"SELECT {_COLUMNS} FROM file_connection_tests WHERE workspace = :workspace"

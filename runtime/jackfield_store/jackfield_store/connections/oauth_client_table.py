@@ -16,8 +16,7 @@ from jackfield.kernel.stored_values import like_literal, parsed_object
 from jackfield.manifest.manifest import OAUTH_CLIENT
 from jackfield_store.database import Database, Row, SealBroken, Transaction, UniqueViolation
 from jackfield_store.database.epoch import EpochCache
-from jackfield_store.keys import Vault
-from jackfield_store.keys.vault import SealedTable
+from jackfield_store.keys.vault import SealedTable, Vault
 
 SERVER = "default"
 """Workspace whose clients are for all workspaces."""

@@ -16,7 +16,7 @@ from jackfield.kernel.failures import OnFailure
 
 if TYPE_CHECKING:
     from jackfield_store.database import Database, Row, Transaction
-    from jackfield_store.keys import Vault
+    from jackfield_store.keys.vault import Vault
 
 T = TypeVar("T")
 

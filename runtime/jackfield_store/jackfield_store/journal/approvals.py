@@ -17,7 +17,7 @@ from jackfield_store.database.outbox import record
 if TYPE_CHECKING:
     from jackfield.invocation.entry import Draft
     from jackfield_store.database import Database, Row, Transaction
-    from jackfield_store.keys import Vault
+    from jackfield_store.keys.vault import Vault
 
 LASTS = 24 * 3600.0
 """Seconds for which a call waits for an approval, unless its ``notAfter`` is sooner."""

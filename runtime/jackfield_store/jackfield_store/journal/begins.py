@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.kernel.dataclass import dataclass
 from jackfield_store.database.faults import UniqueViolation
-from jackfield_store.database.row_unit import JointUnit
+from jackfield_store.database.units import JointUnit
 from jackfield_store.journal import terms
 from jackfield_store.journal.statements import INSERT
 

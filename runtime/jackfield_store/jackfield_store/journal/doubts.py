@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from jackfield.invocation.entry import Entry
     from jackfield.kernel.clock import Clock
     from jackfield_store.database import Database, Row, Transaction
-    from jackfield_store.keys import Vault
+    from jackfield_store.keys.vault import Vault
 
     Verdict = Literal["took", "refused", "absent"]
 

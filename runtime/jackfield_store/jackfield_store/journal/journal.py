@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from jackfield_store.journal.jobs import JobUnits
     from jackfield_store.journal.resolving import Json, Outcome
     from jackfield_store.journal.undecided import Judge, Term
-    from jackfield_store.keys import Vault
+    from jackfield_store.keys.vault import Vault
 
 _PURGE_EVERY = 600.0
 _PURGE_PAUSE = 0.02

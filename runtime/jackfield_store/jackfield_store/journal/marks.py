@@ -17,7 +17,7 @@ from typing import Any
 
 from jackfield.kernel.dataclass import dataclass
 from jackfield_store.database import Database, Transaction
-from jackfield_store.keys import Vault
+from jackfield_store.keys.vault import Vault
 
 KEPT = 72 * 3600.0
 """Seconds for which an event is kept."""

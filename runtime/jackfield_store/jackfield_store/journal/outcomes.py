@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.kernel.clock import iso
 from jackfield.kernel.dataclass import dataclass, replace
 from jackfield_store.database import Database, SealBroken, Transaction
-from jackfield_store.keys import Vault
+from jackfield_store.keys.vault import Vault
 
 if TYPE_CHECKING:
     from jackfield.invocation.entry import Entry

@@ -18,7 +18,7 @@ from jackfield_store.database.faults import SealBroken
 from jackfield_store.journal import statements as sql
 from jackfield_store.journal.listing import AFTER_CURSOR, GROUPED, NOT_CANCELLED, condition, fits, naming, normalized
 from jackfield_store.journal.terms import correlation_term, label_term
-from jackfield_store.keys import Vault
+from jackfield_store.keys.vault import Vault
 
 PAGE_BYTES = 8 * 1024 * 1024
 """Bytes of stored Results on one page, unless its only entry has more."""

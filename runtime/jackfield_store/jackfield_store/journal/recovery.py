@@ -30,7 +30,7 @@ from jackfield_store.journal.abandoned import expired, given_up, left_behind, tr
 from jackfield_store.journal.entry import bound_result, read_entry
 from jackfield_store.journal.instance import LEASE, Instance
 from jackfield_store.journal.jobs import RETURNED
-from jackfield_store.keys import Vault
+from jackfield_store.keys.vault import Vault
 
 DELIVERIES = 5
 """Limit of deliveries of a queued invocation that were begun and lost with their worker; then it fails."""

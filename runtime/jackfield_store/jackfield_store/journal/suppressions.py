@@ -13,7 +13,7 @@ from jackfield_store.database import Database, Row, SealBroken, Transaction
 from jackfield_store.database.cursors import cursor_after, place_after
 from jackfield_store.database.shared_clock import SharedClock
 from jackfield_store.journal.outcomes import KEPT, REASONS, outcome_place, part_of
-from jackfield_store.keys import Vault
+from jackfield_store.keys.vault import Vault
 
 _AT_ONCE = 200
 _UNKNOWN = "unknown"

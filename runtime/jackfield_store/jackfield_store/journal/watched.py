@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jackfield_store.database import Database, Transaction
     from jackfield_store.journal.recovery import Recovery
     from jackfield_store.journal.went_back import Tell
-    from jackfield_store.keys import Vault
+    from jackfield_store.keys.vault import Vault
 
 
 class Watched(ProcessLocal):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import proxy
 
 from jackfield.kernel.clock import Clock, SystemClock
+from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.secrecy import SecretHolder
 from jackfield_store.database.engine import Database
@@ -20,6 +21,7 @@ from jackfield_store.keys.key_ring import KeyRing, Part
 from jackfield_store.keys.workspace_wrappers import HOME, WorkspaceWrappers
 
 if TYPE_CHECKING:
+    from jackfield_store.database.statements import Row
     from jackfield_store.database.transaction import Step, Transaction
     from jackfield_store.keys.key_wrappers import KeyService
     from jackfield_store.keys.rewrapping import Rotated
@@ -346,3 +348,15 @@ def _check_assignable(workspace: str) -> None:
             f"the workspace '{HOME}' cannot have a key service of its own: its key protects those of the others",
             hint="Set JACKFIELD_KEY_WRAPPERS to change the key service of the installation.",
         )
+
+
+@dataclass(frozen=True, slots=True)
+class SealedRows:
+    """Rows of a table that have something sealed. ``open`` decrypts that of a row with ``columns`` and the ``key`` after ``workspace``;
+    ``what`` names the row, with its columns in braces."""
+
+    table: str
+    columns: str
+    what: str
+    open: Callable[[Vault, Row], object]
+    key: tuple[str, ...] = ("id",)

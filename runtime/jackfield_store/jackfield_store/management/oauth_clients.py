@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from jackfield.callers.actor import Actor
     from jackfield.kernel.clock import Clock
     from jackfield_store.database import Database, Row
-    from jackfield_store.keys import Vault
+    from jackfield_store.keys.vault import Vault
     from jackfield_store.resources.storage import Storage
 
 MEMBERS = frozenset({"server", "values"})

@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from jackfield.kernel.clock import Clock
     from jackfield.pipe.events import Events
     from jackfield_store.database import Database, Transaction
-    from jackfield_store.keys import Vault
+    from jackfield_store.keys.vault import SealedRows, Vault
     from jackfield_store.resources.storage import Storage
-    from jackfield_store.resources.verify import SealedRows
 
 
 class Platform(Protocol):

@@ -24,7 +24,7 @@ from jackfield_store.resources.storage import Storage
 
 if TYPE_CHECKING:
     from jackfield_store.database import Transaction
-    from jackfield_store.keys import Vault
+    from jackfield_store.keys.vault import Vault
 
 
 class SettingChanged(InvalidInvocation):

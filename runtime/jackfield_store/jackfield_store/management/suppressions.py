@@ -5,8 +5,8 @@ from __future__ import annotations
 from jackfield.callers.actor import Actor
 from jackfield.kernel.clock import Clock
 from jackfield_store.access import Audit
+from jackfield_store.access.ports import Storage
 from jackfield_store.access.settings import Settings
-from jackfield_store.access.workspace_access import Storage
 from jackfield_store.journal.suppressions import Suppressions
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.invocation.entry import Entry
     from jackfield.manifest.manifest import Manifest
-    from jackfield_store.journal import Journal
+    from jackfield_store.journal.journal import Journal
 
 _FOUND = ("text", "link", "sent", "matched")
 """Members of looks and evidence that hold what a provider has of a call."""

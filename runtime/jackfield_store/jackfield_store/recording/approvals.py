@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from jackfield.kernel.errors import Detail, JackfieldError
     from jackfield.pipe.recording import Pipe
     from jackfield.pipe.run import Planned, Run
-    from jackfield_store.journal import Journal
+    from jackfield_store.journal.journal import Journal
 
 _JSON = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 _NAMES = {

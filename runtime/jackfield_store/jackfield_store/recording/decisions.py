@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from jackfield.pipe.invoke import Pipeline
     from jackfield.pipe.run import Run
     from jackfield_store.database import Row, Transaction
-    from jackfield_store.journal import Journal
+    from jackfield_store.journal.journal import Journal
     from jackfield_store.resources.storage import Storage
 
 STATUSES = ("waiting", "approved", "declined", "expired", "cancelled")

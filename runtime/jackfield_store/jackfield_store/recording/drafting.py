@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from jackfield.invocation.entry import Draft
     from jackfield.pipe.evidence import Dependencies
     from jackfield.pipe.run import Run
-    from jackfield_store.journal import Journal
+    from jackfield_store.journal.journal import Journal
 
 
 async def drafted(invocation: Invocation, run: Run, journal: Journal, dependencies: Dependencies) -> Record:

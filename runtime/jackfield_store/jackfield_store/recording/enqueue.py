@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from jackfield.pipe.run import Run
     from jackfield.pipe.waiter import Waiter
     from jackfield_store.database import Transaction
-    from jackfield_store.journal import Journal
+    from jackfield_store.journal.journal import Journal
 
     InTransaction = Callable[[Transaction], None]
 

@@ -11,16 +11,15 @@ from jackfield.pipe.how import How
 from jackfield.pipe.settle import check_output
 from jackfield.pipe.waiter import run_in_thread
 from jackfield_store.journal.marks import connection_facts, digest_of, kept_events
-from jackfield_store.recording.expectations import digests_of, event_rows
-from jackfield_store.recording.sealing import marker_of
+from jackfield_store.recording.expectations import digests_of, event_rows, marker_of
 
 if TYPE_CHECKING:
     from jackfield.invocation.entry import Entry
     from jackfield.pipe.plan import Plan
     from jackfield.pipe.recording import Pipe
     from jackfield.pipe.run import Run
-    from jackfield_store.journal import Journal
     from jackfield_store.journal.doubts import Doubt, Doubts
+    from jackfield_store.journal.journal import Journal
 
 CANDIDATES = 5
 """Attempts of a lost process whose markers are looked for: nobody knows how many it had made."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from base64 import b32encode
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,6 @@ from jackfield.redaction.marks import masked
 from jackfield_store.journal import doubts, marks
 from jackfield_store.journal.begins import Begins
 from jackfield_store.journal.marks import digest_of
-from jackfield_store.recording.sealing import marker_of
 
 if TYPE_CHECKING:
     from jackfield.connector import Action
@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from jackfield.invocation.entry import Draft
     from jackfield.pipe.record import Barred
     from jackfield.pipe.run import Attempting, Planned, Run
-    from jackfield_store.journal import Journal
-    from jackfield_store.journal.journal import Unit
+    from jackfield_store.journal.journal import Journal, Unit
 
 MOST = 4096
 """Bytes of the facts of a doubt, as JSON. A call that needs more is not looked for."""
@@ -315,3 +314,9 @@ def _value(placeholder: Mapping[str, Any], known: Mapping[str, Any]) -> Any:
         moment = known["from" if placeholder[name] == "from" else "until"]
         return dict(placeholder) if moment is None else _FORMS.get(placeholder.get("as"), iso)(moment)
     return placeholder[name] if name == _LITERAL and "marker" in known else known.get(name.removeprefix("$"), dict(placeholder))
+
+
+def marker_of(journal: Journal, identifier: str, delivery: int, attempt: int) -> str:
+    """Return the marker of one attempt of a call, 128 bits of a keyed hash in Base32: it names nothing, and nobody can guess it."""
+    digest = journal.vault.hmac(journal.workspace, b"doubt\0%b\0%d\0%d" % (identifier.encode(), delivery, attempt))
+    return b32encode(bytes.fromhex(digest[:32]))[:26].decode().lower()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jackfield.invocation import Result
     from jackfield.invocation.entry import Entry
     from jackfield.pipe.run import Run
-    from jackfield_store.journal import Journal
+    from jackfield_store.journal.journal import Journal
 
 
 class Claimant(Protocol):

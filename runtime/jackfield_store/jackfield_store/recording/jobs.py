@@ -53,8 +53,7 @@ if TYPE_CHECKING:
     from jackfield.pipe.run import Run
     from jackfield.pipe.waiter import Waiter
     from jackfield_store.database import Transaction
-    from jackfield_store.journal import Journal
-    from jackfield_store.journal.journal import Unit
+    from jackfield_store.journal.journal import Journal, Unit
 
 _MISSED = 5.0
 """Seconds at least after a poll that failed."""

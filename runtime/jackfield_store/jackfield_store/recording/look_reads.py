@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from jackfield.pipe.recording import Pipe
     from jackfield.pipe.run import Run
     from jackfield.wire.exchanges import Exchange
-    from jackfield_store.journal import Journal
     from jackfield_store.journal.doubts import Doubt
+    from jackfield_store.journal.journal import Journal
 
 _SECONDS, _ROUND = 15.0, 50.0
 """Seconds that one look may take, whatever it reads, and all looks of one round: less than its claim lasts."""

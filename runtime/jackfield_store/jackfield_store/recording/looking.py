@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from jackfield.invocation.entry import Entry
     from jackfield.pipe.plan import Plan
     from jackfield.pipe.recording import Pipe
-    from jackfield_store.journal import Journal
+    from jackfield_store.journal.journal import Journal
 
 _LONGEST, _LONGEST_TEXT = 256, 2_560
 """Characters of what is told of a failure, and of what is shown of what was found."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from jackfield.callers.actor import Actor
     from jackfield.kernel.clock import Clock
     from jackfield_store.database import Database
-    from jackfield_store.keys import Vault
+    from jackfield_store.keys.vault import Vault
 
 _PROGRAM = "library"
 _UNKNOWN = "operator"

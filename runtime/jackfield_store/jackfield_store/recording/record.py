@@ -38,8 +38,7 @@ if TYPE_CHECKING:
     from jackfield.pipe.run import Run
     from jackfield_store.database import Transaction
     from jackfield_store.database.units import Unit as Deferred
-    from jackfield_store.journal import Journal
-    from jackfield_store.journal.journal import Unit
+    from jackfield_store.journal.journal import Journal, Unit
 
 _LOG = logging.getLogger("jackfield.journal")
 LARGEST_STORED = 256 * 1024

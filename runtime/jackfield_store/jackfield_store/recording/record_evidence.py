@@ -17,8 +17,8 @@ from jackfield_store.recording.event_evidence import markers_of
 from jackfield_store.recording.findings import Finding
 
 if TYPE_CHECKING:
-    from jackfield_store.journal import Journal
     from jackfield_store.journal.doubts import Doubt
+    from jackfield_store.journal.journal import Journal
 
 _QUARTER = 900.0
 """Seconds to which the time of a reading is rounded, so that doubts of one outage share it."""

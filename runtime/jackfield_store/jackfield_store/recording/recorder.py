@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from jackfield.pipe.recording import OnQueued, Pipe, RawInvocation
     from jackfield.pipe.run import Run
     from jackfield.pipe.waiter import Waiter
-    from jackfield_store.journal import Journal
+    from jackfield_store.journal.journal import Journal
     from jackfield_store.recording.record import Record
 
 

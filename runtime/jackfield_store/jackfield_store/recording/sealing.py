@@ -1,9 +1,8 @@
-"""Sealing of what a call exchanged with its provider, for the entry of the call, and the markers of its attempts."""
+"""Sealing of what a call exchanged with its provider, for the entry of the call."""
 
 from __future__ import annotations
 
 import logging
-from base64 import b32encode
 from typing import TYPE_CHECKING
 
 from jackfield.kernel.failures import Raised, attempt
@@ -11,7 +10,7 @@ from jackfield.kernel.failures import Raised, attempt
 if TYPE_CHECKING:
     from jackfield.invocation import Result
     from jackfield.pipe.run import Run
-    from jackfield_store.journal import Journal
+    from jackfield_store.journal.journal import Journal
 
 _LOG = logging.getLogger("jackfield.journal")
 
@@ -26,9 +25,3 @@ def sealed_exchanges(run: Run, result: Result, journal: Journal) -> bytes | None
         _LOG.error("the exchanges of the invocation %s could not be kept: %s", run.how.meta.invocation_id, type(found.error).__name__)
         return None
     return None if found is None else journal.sealed_inputs(run.how.meta.invocation_id, found, "exchanges")
-
-
-def marker_of(journal: Journal, identifier: str, delivery: int, attempt: int) -> str:
-    """Return the marker of one attempt of a call, 128 bits of a keyed hash in Base32: it names nothing, and nobody can guess it."""
-    digest = journal.vault.hmac(journal.workspace, b"doubt\0%b\0%d\0%d" % (identifier.encode(), delivery, attempt))
-    return b32encode(bytes.fromhex(digest[:32]))[:26].decode().lower()

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from jackfield.pipe.recording import Pipe
     from jackfield.pipe.run import Run
     from jackfield.pipe.waiter import Waiter
-    from jackfield_store.journal import Journal
     from jackfield_store.journal.doubts import Doubt
+    from jackfield_store.journal.journal import Journal
 
 _SOON = 10.0
 """Seconds after the doubt within which a source is looked at for the first time, if a call waits for it."""

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from jackfield.invocation.claimed import Claimed
     from jackfield.kernel.clock import Clock
     from jackfield_store.database import Transaction
-    from jackfield_store.journal import Journal
-    from jackfield_store.journal.journal import Unit
+    from jackfield_store.journal.journal import Journal, Unit
 
 APPROVED, BEGUN, RETURNED = "approval.approved", "approval.begun", "approval.returned"
 _PREFIX = "approval."

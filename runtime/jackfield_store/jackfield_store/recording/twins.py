@@ -17,7 +17,7 @@ from jackfield_store.journal.begins import ENDED_TWIN
 if TYPE_CHECKING:
     from jackfield.invocation.entry import Draft, Entry
     from jackfield.pipe.run import Run
-    from jackfield_store.journal import Journal
+    from jackfield_store.journal.journal import Journal
 
 FIRST_LOOK, LONGEST_LOOK = 0.01, 0.25
 """Seconds after which another invocation is looked at again that a call waits for: twice as long each time."""

@@ -17,8 +17,9 @@ from jackfield_store.database.moving import NOT_MOVED, Moved
 from jackfield_store.database.moving import move as move_rows
 from jackfield_store.journal.instance import LEASE
 from jackfield_store.journal.statements import LIVE_INSTANCE
+from jackfield_store.keys.vault import SealedRows
 from jackfield_store.resources.storage import UPKEEP, Storage
-from jackfield_store.resources.verify import SealedRows, with_contents
+from jackfield_store.resources.verify import with_contents
 
 _SAID_EVERY = 5.0
 """Seconds between two reports on the progress of one table."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jackfield.kernel.clock import Clock
     from jackfield_store.connections.shared_leases import SharedLeases
     from jackfield_store.database import Transaction
-    from jackfield_store.journal import Journal
+    from jackfield_store.journal.journal import Journal
     from jackfield_store.resources.shared_settings import Storage as SettingsStorage
     from jackfield_store.resources.storage import Storage
 
@@ -67,7 +67,7 @@ class Opening(ProcessLocal):
 
     def watched(self, *, recovers: bool = False) -> Journal:
         """Return a journal that watches for what other processes leave in all workspaces. First it ``recovers`` that of its own."""
-        from jackfield_store.journal import Journal
+        from jackfield_store.journal.journal import Journal
 
         journal = Journal(self._storage.database, self._storage.vault, self._workspace, self._clock, **self._about)
         if recovers:

@@ -11,8 +11,7 @@ from jackfield_store.database import Row
 from jackfield_store.journal.doubts import facts_place
 from jackfield_store.journal.marks import marked_place
 from jackfield_store.journal.outcomes import log_place, outcome_place
-from jackfield_store.keys import Vault
-from jackfield_store.resources.verify import SealedRows
+from jackfield_store.keys.vault import SealedRows, Vault
 
 
 def opened_at(place: Callable[[Row], tuple[str, ...]], column: str = "sealed") -> Callable[[Vault, Row], object]:

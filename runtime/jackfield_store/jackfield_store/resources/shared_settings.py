@@ -26,7 +26,7 @@ from jackfield_store.database.shared_settings import (
 
 if TYPE_CHECKING:
     from jackfield_store.database import Database
-    from jackfield_store.keys import Vault
+    from jackfield_store.keys.vault import Vault
 
 _LOG = logging.getLogger("jackfield.settings")
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from jackfield_store.database import Database, Transaction
     from jackfield_store.database.blocked import BlockedWorkspaces
     from jackfield_store.database.epoch import Epoch
-    from jackfield_store.keys import Vault
+    from jackfield_store.keys.vault import Vault
 
 _BEGINS = logging.getLogger("jackfield.database.begins")
 """Logger of what it is told at its own level, where a program has given it one; otherwise at DEBUG."""
@@ -477,8 +477,8 @@ class Storage(ProcessLocal):
         return found if found is not None and self._database is database else self._alone(step)
 
     def _vault_on(self, database: Database) -> Vault:
-        from jackfield_store.keys import Vault
         from jackfield_store.keys.key_ring import find_key_ring
+        from jackfield_store.keys.vault import Vault
 
         ring = find_key_ring(self.environment, home(self.environment), lambda: _sealed_by(database))
         return Vault(database, ring, self._clock, lifetime=_key_cache(self.environment))

@@ -13,7 +13,7 @@ from jackfield.kernel.fork import ProcessLocal
 
 if TYPE_CHECKING:
     from jackfield.kernel.clock import Clock
-    from jackfield_store.access.workspace_access import Storage
+    from jackfield_store.access.ports import Storage
 
 _NONE: Mapping[str, float] = {}
 
@@ -41,7 +41,7 @@ class TenantLimits(ProcessLocal):
         storage = self._storage()
         if storage is None or not storage.enabled:
             return _NONE
-        from jackfield_store.access import UnknownWorkspace, Workspaces
+        from jackfield_store.access.workspaces import UnknownWorkspace, Workspaces
 
         try:
             return Workspaces(storage.database, storage.vault, self._clock).settings(workspace).limits

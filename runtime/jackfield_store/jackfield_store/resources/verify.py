@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jackfield.kernel.clock import SystemClock
-from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import Internal
 from jackfield.kernel.stored_values import parsed_object
 from jackfield_store.access import DEFAULT
@@ -24,7 +23,7 @@ from jackfield_store.database.outbox import sealed_place
 from jackfield_store.database.table_shapes import tables_of_workspaces
 from jackfield_store.journal.entry import COLUMNS as ENTRY_COLUMNS
 from jackfield_store.journal.entry import opened_result, read_entry
-from jackfield_store.keys import Vault
+from jackfield_store.keys.vault import SealedRows, Vault
 
 if TYPE_CHECKING:
     from jackfield_store.database.check import Report
@@ -40,18 +39,6 @@ SELECT DISTINCT workspace FROM {table}
 WHERE workspace <> :own AND workspace NOT LIKE 'platform:%' AND workspace NOT IN (SELECT name FROM workspaces)
 """
 _FAULTS = (ValueError, TypeError, KeyError, AttributeError, Internal, DataKeyDamaged, RowDamaged)
-
-
-@dataclass(frozen=True, slots=True)
-class SealedRows:
-    """Rows of a table that have something sealed. ``open`` decrypts that of a row with ``columns`` and the ``key`` after ``workspace``;
-    ``what`` names the row, with its columns in braces."""
-
-    table: str
-    columns: str
-    what: str
-    open: Callable[[Vault, Row], object]
-    key: tuple[str, ...] = ("id",)
 
 
 _EVENTS = SealedRows(

@@ -1,0 +1,45 @@
+"""Port to the storage of a process, for what decides access in its workspaces. Types alone: no call imports this."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from jackfield_store.database import Database
+from jackfield_store.keys.vault import Vault
+
+
+class Storage(Protocol):
+    """Database and vault of a process; both may be used only if ``enabled``."""
+
+    @property
+    def enabled(self) -> bool:
+        """True if there is a database."""
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Variables of the process."""
+
+    @property
+    def database(self) -> Database:
+        """Database that stores the workspaces."""
+
+    @property
+    def vault(self) -> Vault:
+        """Vault that uses the database."""
+
+    @property
+    def answers_locally(self) -> bool:
+        """True if a reading of the epoch, and what is read after it, takes no server."""
+
+    def epoch(self) -> int:
+        """Return a reading of the database's epoch; always the same one if there is no database."""
+
+    def shared_setting(self, name: str) -> str:
+        """Return a setting that all processes on the database share, or this process's own; empty if it is not set."""
+
+    def lacks_policy(self) -> bool:
+        """Return whether a policy judges the calls of this database, and this process has none."""
+
+    async def fix_state(self) -> None:
+        """Take the reading of this task's block, beside the event loop."""
