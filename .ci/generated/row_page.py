@@ -12,7 +12,7 @@ _HEAD = """# Row of a call
 
 The journal has one row for each call. The process that runs the call knows the state of the row; each event leads to a state,
 and each end to a statement. What the table does not have does not happen. `jackfield_store/recording/states` is this table, and
-`jackfield_store/recording/record` acts on it."""
+`jackfield_store/recording/record` acts on it, also for work that is no call of a connector (`recording/rows`)."""
 _DATABASE = """## Row in the database
 
 Other processes change the row as well: workers, recovery, people, retention. Each event leads from one state to another by one

@@ -1,0 +1,118 @@
+"""Rows of work that is no call of a connector: begun before it may take effect, ended by what became of it, once for a key.
+
+    row = Row(journal, how, Work("host", "charge", key="order-1", request={"amount": 5}), clock)
+    if (known := await row.begin()) is None:  # from here on it may take effect
+        ...
+        await row.end(succeeded(how.ended(), {"value": "ch_1"}))
+
+``known`` is the Result of whoever has the key: a doubt, too. A process that dies in between leaves one, and so does an end that is one.
+``Journal.resolve`` settles it, with the output that a look has found, which repeats are answered with from then on. A row has states,
+recovery, retention and a place in lists like that of any call, since it is one (``record``). It passes no gate and needs no page.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from jackfield.invocation import Invocation
+from jackfield.kernel.clock import Deadline
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import JackfieldError
+from jackfield.pipe.points import NO_POINTS
+from jackfield.pipe.settle import failed
+from jackfield_store.recording.drafting import draft_of
+from jackfield_store.recording.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from jackfield.invocation import Result
+    from jackfield.invocation.entry import Entry
+    from jackfield.kernel.clock import Clock
+    from jackfield.pipe.how import How
+    from jackfield.pipe.run import Run
+    from jackfield_store.journal import Journal
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Subject of a row. Whoever has its ``key`` answers a repeat with an equal ``request``, and refuses any other. Work with the effect
+    ``write`` is in doubt if its process is lost; any other may simply be done again."""
+
+    connector: str
+    action: str
+    key: str | None = None
+    request: Any = None
+    effect: str = "write"
+    seconds: float = 60.0
+    """Deadline, until which a repeat waits for the row that has its key, if it ``How.wait``s."""
+    context: Mapping[str, Any] | None = None
+
+
+class Row:
+    """Row of one piece of work in the journal. ``sees`` returns whether a conflict may name the row that has the key."""
+
+    def __init__(self, journal: Journal, how: How, work: Work, clock: Clock, sees: Callable[[Entry], bool] = lambda _entry: True) -> None:
+        how.deadline = Deadline.after(work.seconds, clock, how.arrived)
+        how.meta.connector, how.meta.action = work.connector, work.action
+        given = Invocation(
+            work.connector, work.action, {}, idempotency_key=work.key, timeout_seconds=work.seconds, context=dict(work.context or {})
+        )
+        request = {"connector": work.connector, "action": work.action, "request": work.request}
+        fingerprint = None if work.key is None else journal.fingerprint(request)
+        draft = draft_of(given, how.meta, fingerprint, how.caller.name, journal.time.stamp())
+        draft.effect = work.effect
+        self._how, self._record = how, Record(journal, draft, cast("Run", _Alone(how)), clock)
+        self._record.sees = sees
+
+    @property
+    def id(self) -> str:
+        """Its ID in the journal."""
+        return self._how.meta.invocation_id
+
+    async def held(self) -> Result | None:
+        """Return the Result of the row that has the key, marked as replayed, once it has ended; None if the key is free.
+
+        :raises IdempotencyConflict: if the key belongs to another request, or that row still runs after the time to wait.
+        """
+        return await self._record.replay()
+
+    async def begin(self) -> Result | None:
+        """Begin: once this returns None, the row is on the disk, but for work that may be done again and has no key. Else return what
+        ``held`` does, and leave no row.
+
+        :raises JackfieldError: as ``held``; or if the journal cannot be written. Nothing has begun, and the row says so.
+        """
+        try:
+            known = await self.held()
+            while known is None and not await self._record.begin():
+                known = await self.held()
+        except JackfieldError as error:
+            await self.end(failed(self._how.ended(), error))
+            raise
+        return known
+
+    async def end(self, result: Result) -> None:
+        """Record what became of it. A failure to do so is logged, told among the Result's warnings, and made up for later."""
+        await self._record.end(result, None, is_last=_is_last)
+        result.meta.warnings = (*result.meta.warnings, *self._record.unrecorded)
+
+    def interrupt(self, result: Result | None) -> None:
+        """Record what became of it at once, as its caller is being interrupted; nothing if nothing did."""
+        self._record.finish_interrupted(result)
+
+
+class _Alone:
+    """Call of which a record reads nothing: it has no plan, no attempts and no gates."""
+
+    __slots__ = ("how",)
+    asked = attempts = inline = plan = None
+    points, parts = NO_POINTS, ()
+
+    def __init__(self, how: How) -> None:
+        self.how = how
+
+
+def _is_last() -> bool:
+    """Let nobody wait for the commit of others."""
+    return True
