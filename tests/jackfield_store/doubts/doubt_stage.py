@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -326,11 +326,12 @@ class Bureau:
 
 
 @contextmanager
-def bureau(folder: Path) -> Iterator[Bureau]:
-    """Install the connector, with a provider of its own that the variable ``BUREAU`` names."""
+def bureau(folder: Path, source: str = _BUREAU, manifest: Mapping[str, Any] | None = None) -> Iterator[Bureau]:
+    """Install the connector, with a provider of its own that the variable ``BUREAU`` names; or another one of its key, of a ``source`` that
+    was packed with a ``manifest``."""
     (folder / "bureau").mkdir()
     with mock.patch.dict(os.environ, {"BUREAU": str(folder / "bureau")}):
-        make_connector(folder / "plugged", "bureau", _BUREAU)
+        make_connector(folder / "plugged", "bureau", source, manifest)
         with plugged(folder / "plugged"):
             yield Bureau(folder / "bureau")
 
@@ -382,11 +383,13 @@ class DoubtStage(Processes, Bureau):
 
 
 @contextmanager
-def doubt_stage(folder: Path, database_url: str, settle: str | None = "on") -> Iterator[DoubtStage]:
+def doubt_stage(
+    folder: Path, database_url: str, settle: str | None = "on", packed: tuple[str, Mapping[str, Any] | None] = (_BUREAU, None)
+) -> Iterator[DoubtStage]:
     """Make the connector and its provider, and open the stage."""
     more = {} if settle is None else {"JACKFIELD_SETTLE": settle}
     with (
-        bureau(folder) as provider,
+        bureau(folder, *packed) as provider,
         variables(folder, database_url, **more) as environment,
         DoubtStage(environment, provider.folder) as stage,
     ):
