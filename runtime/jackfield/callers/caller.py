@@ -11,7 +11,7 @@ from jackfield.kernel.local import COMMAND_LINE, account_keys
 if TYPE_CHECKING:
     from jackfield.callers.authorizer import Authorizer
     from jackfield.callers.rules import Rules, Scope
-    from jackfield.catalog import Catalog
+    from jackfield.catalog.installed import Catalog
     from jackfield.catalog.offering import Audience
 
 PersonKey = tuple[str, str, tuple[str, ...]]

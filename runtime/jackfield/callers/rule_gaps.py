@@ -9,7 +9,7 @@ from jackfield.callers.rules import CONNECTION, INLINE, PatternError, Request, R
 from jackfield.kernel.dataclass import dataclass
 
 if TYPE_CHECKING:
-    from jackfield.catalog import Catalog
+    from jackfield.catalog.installed import Catalog
 
 _WRITE, _WIDER, _LEFT = "effect:write", "effect:change", "effect:idempotent"
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from operator import attrgetter
 
 from jackfield.callers import SeenCatalog
-from jackfield.catalog import Catalog, Entry
 from jackfield.catalog.found import Found, FoundTrigger
 from jackfield.catalog.index import ActionIndex, found_stored
+from jackfield.catalog.installed import Catalog, Entry
 from jackfield.catalog.offers import OfferedCatalog
 from jackfield.kernel.errors import UnknownName
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from jackfield.catalog import Catalog, Entry
+from jackfield.catalog.installed import Catalog, Entry
 from jackfield.catalog.loading import unknown_connector
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import UnknownConnector

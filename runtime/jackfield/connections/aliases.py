@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.kernel.dataclass import dataclass
 
 if TYPE_CHECKING:
-    from jackfield.catalog import Catalog
+    from jackfield.catalog.installed import Catalog
     from jackfield.manifest.manifest import Manifest
 
 _LOG = logging.getLogger("jackfield.connections")

@@ -19,7 +19,7 @@ from jackfield.kernel.hints import NextStep
 from jackfield.kernel.local import home
 
 if TYPE_CHECKING:
-    from jackfield.catalog import Catalog
+    from jackfield.catalog.installed import Catalog
     from jackfield.connections.files import Loaded
     from jackfield.connections.oauth_clients import OAuthClient
     from jackfield.connections.ports import StoredConnections

@@ -11,7 +11,7 @@ from jackfield.kernel.errors import Detail, InvalidConnection, did_you_mean
 from jackfield.kernel.hints import NextStep
 
 if TYPE_CHECKING:
-    from jackfield.catalog import Catalog
+    from jackfield.catalog.installed import Catalog
     from jackfield.manifest.manifest import ConnectionTypeManifest, Manifest
 
 _MOST_NAMED = 20

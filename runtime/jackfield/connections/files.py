@@ -6,13 +6,13 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from jackfield.catalog import Catalog as Installed
+from jackfield.catalog.installed import Catalog as Installed
 from jackfield.connections.documents import DocumentError, read_text, shown_path, split_documents
 from jackfield.connections.named_connection import IN_CODE, NAME, NAME_EXPECTED, NamedConnection, Source, listed
 from jackfield.kernel.dataclass import dataclass
 
 if TYPE_CHECKING:
-    from jackfield.catalog import Catalog
+    from jackfield.catalog.installed import Catalog
     from jackfield.connections.formats import Disabled, Document
 
 _SUFFIXES = (".yaml", ".yml", ".json")

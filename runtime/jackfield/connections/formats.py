@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
-from jackfield.catalog import entry_points
+from jackfield.catalog.discovery import entry_points
 from jackfield.catalog.loading import of_one, package_of
 from jackfield.connections.aliases import Aliases
 from jackfield.kernel.dataclass import dataclass
@@ -22,7 +22,7 @@ from jackfield.kernel.failures import BrokenPart
 from jackfield.kernel.fork import at_fork
 
 if TYPE_CHECKING:
-    from jackfield.catalog import Catalog
+    from jackfield.catalog.installed import Catalog
     from jackfield.connections.named_connection import NamedConnection
     from jackfield.manifest.manifest import Manifest
 

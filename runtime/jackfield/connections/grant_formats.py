@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from jackfield.catalog import entry_points
+from jackfield.catalog.discovery import entry_points
 from jackfield.catalog.loading import of_one, package_of
 from jackfield.kernel.dataclass import dataclass, field
 from jackfield.kernel.errors import Detail, InvalidInvocation

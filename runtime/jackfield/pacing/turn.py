@@ -15,7 +15,7 @@ from jackfield.pacing.pace import REFRESH, Pace, note_unread
 from jackfield.pacing.state import UNANSWERED, Grant, Request
 
 if TYPE_CHECKING:
-    from jackfield.connector import Action
+    from jackfield.connector.actions import Action
     from jackfield.connector.budget import Budget
     from jackfield.connector.context import Leases
     from jackfield.pacing.pace import Paces

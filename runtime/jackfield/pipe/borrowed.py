@@ -21,7 +21,7 @@ from jackfield.kernel.pointers import pointer
 
 if TYPE_CHECKING:
     from jackfield.callers import Authorizer
-    from jackfield.catalog import Catalog
+    from jackfield.catalog.installed import Catalog
     from jackfield.connections.connection_lookup import Connections
     from jackfield.connections.named_connection import NamedConnection
     from jackfield.connector.actions import Action

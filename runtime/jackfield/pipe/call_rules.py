@@ -22,7 +22,7 @@ from jackfield.kernel.hints import NextStep
 
 if TYPE_CHECKING:
     from jackfield.callers import Authorizer, Caller, Request
-    from jackfield.catalog import Catalog
+    from jackfield.catalog.installed import Catalog
     from jackfield.connections.connection_lookup import Connections
     from jackfield.connections.named_connection import NamedConnection
     from jackfield.invocation import Invocation, Meta

@@ -18,7 +18,7 @@ from jackfield.manifest.manifest import WHOLE_BODY
 from jackfield.pipe.filling import by_value, fill
 
 if TYPE_CHECKING:
-    from jackfield.catalog import Catalog
+    from jackfield.catalog.installed import Catalog
     from jackfield.connector import Inputs
     from jackfield.pipe.evidence import Dependencies
     from jackfield.pipe.plan import Plan

@@ -13,7 +13,7 @@ from jackfield.redaction.outputs import SHORTEST
 from jackfield.redaction.redactor import Redactor
 
 if TYPE_CHECKING:
-    from jackfield.catalog import Catalog
+    from jackfield.catalog.installed import Catalog
     from jackfield.connections.connection_lookup import Connections
     from jackfield.connector.context import Call
     from jackfield.connector.reading import Unread

@@ -39,7 +39,7 @@ from jackfield.schema.steps import steps_of
 if TYPE_CHECKING:
     from jackfield.callers import Caller
     from jackfield.callers.rules import Rules, Scope
-    from jackfield.catalog import Catalog
+    from jackfield.catalog.installed import Catalog
     from jackfield.catalog.offering import Audience
     from jackfield.connections.connection_lookup import Connections
     from jackfield.connector import Action

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import threading
 
     from jackfield.callers import Caller
-    from jackfield.catalog import Catalog
+    from jackfield.catalog.installed import Catalog
     from jackfield.connections.connection_lookup import Connections
     from jackfield.invocation import Enqueued, Invocation, Result
     from jackfield.invocation.claimed import ClaimedJob
