@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from starlette.responses import Response
+from tests.jackfield_server.http.connect_browser import Person
 
 from database_proxy import DatabaseProxy
 from http_stand import Client, standing
@@ -304,6 +305,23 @@ def test_pages_describe_meanwhile(place: Place, monkeypatch: pytest.MonkeyPatch)
         place.proxy.deliver()
     place.until_it_works(30)
     assert "The database does not answer" not in shown(PAGES[0]).body.decode()
+
+
+def test_the_page_of_a_connect_session_says_so(place: Place) -> None:
+    """To say it, the session is looked for once more: that nobody answers that either is no fault of ours."""
+    asked = {"user": "ada", "returnTo": "https://shop.example/", "types": ["echo/token"], "connection": "main"}
+    made = place.stand.platform().post("/v1/workspaces/acme-1/connect-sessions", asked)
+    assert made.status == 201
+    person = Person(place.stand.port)
+    person.go(made.json["url"])
+    assert person.page is not None
+    assert person.page.status == 200
+    try:
+        place.proxy.hold()
+        person.go(made.json["url"])
+    finally:
+        place.proxy.deliver()
+    assert person.page.status == 503
 
 
 class _Ahead(SystemClock):

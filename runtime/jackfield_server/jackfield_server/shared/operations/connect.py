@@ -72,10 +72,10 @@ def recognised(
 ) -> ConnectSession | None:
     """Return a session that cannot be shown any more, such as one of a revoked token: a page says so where the session was shown.
     The browser has its link, has begun it, or has come back for it: the ID alone tells nobody that there is one."""
-    place = workspace_of(server.storage.database, link=link, identifier=identifier) if server.storage.enabled else None
-    if place is None:
-        return None
     try:
+        place = workspace_of(server.storage.database, link=link, identifier=identifier) if server.storage.enabled else None
+        if place is None:
+            return None
         found = open_sessions(server.runtime(place[0]), server.clock).find(place[1])
     except JackfieldError:
         return None
