@@ -150,7 +150,7 @@ def _declared(group: str, name: str, groups: Mapping[str, Sequence[EntryPoint]])
     return of_one(points, f"{group.removeprefix('jackfield.')} entry point")
 
 
-def package_of(group: str, name: str = "") -> tuple[str, str]:
+def package_of(group: str, name: str | None = None) -> tuple[str, str]:
     """Return the package of ours that declares an entry point, by default any of a group, and the command that installs it.
 
     :raises KeyError: if none does.
@@ -158,7 +158,7 @@ def package_of(group: str, name: str = "") -> tuple[str, str]:
     from jackfield.kernel.packages import DECLARED
 
     points = DECLARED[group]
-    package, extra = points[name or next(iter(points))]
+    package, extra = points[next(iter(points)) if name is None else name]
     return package, f"pip install 'jackfield[{extra}]'" if extra else f"pip install {package}"
 
 
