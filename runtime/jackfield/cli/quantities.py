@@ -33,12 +33,13 @@ def duration(most: float, *, zero: bool = True) -> Callable[[str], float]:
     """Return a parser of durations of at most ``most`` seconds, as ``jackfield.kernel.clock.seconds`` reads them."""
 
     def parse(text: str) -> float:
-        from jackfield.kernel.clock import seconds
+        from jackfield.kernel.clock import seconds, unclear
 
         span = seconds(text)
         if span is None or span > most or (span == 0 and not zero):
             least = "at least 0" if zero else "above 0"
-            raise argparse.ArgumentTypeError(f"must be a duration such as 5, 5s or 2m, {least} and at most {most:g}s, not '{text[:80]}'")
+            wanted = f"must be a duration such as 5, 5s or 2m, {least} and at most {most:g}s, not '{text[:80]}'"
+            raise argparse.ArgumentTypeError(wanted + unclear(text))
         return span
 
     return parse

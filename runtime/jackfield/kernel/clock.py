@@ -240,6 +240,7 @@ _NUMBER = r"(?:(\d{1,9}(?:\.\d{1,9})?)%s)?"
 _ISO_SPAN = re.compile(
     "p(?=.)" + _NUMBER % "w" + _NUMBER % "d" + "(?:t(?=.)" + "".join(_NUMBER % unit for unit in "hms") + r")?\Z", re.ASCII
 )
+_UNCLEAR = re.compile(r"(?a:(?P<iso>[pP])?((?:\d{1,18}(?:\.\d{0,18})?|\.\d{1,18})(?:[eE]-?\d{1,2})?)(?(iso)[mM]|M))\Z")
 _BARE = re.compile(r"[\s\d.e-]*\Z")
 _DATE = len("2031-01-31")
 _MEMBER = re.compile(r"(?:the parameter )?'(\w+)'")
@@ -249,15 +250,23 @@ _LONGEST = 100 * 365 * 86_400.0
 
 def seconds(text: str) -> float | None:
     """Parse a duration into seconds: a number of seconds, one with a unit (``500ms``, ``15s``, ``90m``, ``12h``, ``30d``, ``2w``), ISO 8601
-    (``PT15S``, ``P1DT12H``; months and years have no fixed length). None if it is none of these or exceeds 100 years."""
+    (``PT15S``, ``P1DT12H``; months and years have no fixed length). None if it is none of these or exceeds 100 years, or is ``unclear``."""
     plain = text.strip().lower()
+    if unclear(text):
+        return None
     if found := _SPAN.match(plain):
         span = float(found[1]) * _UNITS[found[2]]
     elif found := _ISO_SPAN.match(plain):
         span = sum(float(number or 0) * _UNITS[unit] for number, unit in zip(found.groups(), "wdhms", strict=True))
     else:
         return None
-    return span if span <= _LONGEST else None
+    return round(span, 9) if span <= _LONGEST else None  # 4.35h has 15660 seconds, and not 15659.999999999998
+
+
+def unclear(text: str) -> str:
+    """Return what to add to the refusal of a duration that may be minutes or months (``1M``, ``P1M``); empty for any other text."""
+    found = _UNCLEAR.match(text.strip())
+    return "" if found is None else f": it may be minutes or months, so write {found[2]}m or {30 * float(found[2]):g}d"
 
 
 def moment(text: str, now: float, direction: int, name: str, *, zone: tzinfo = UTC, ends: bool = False) -> float:
@@ -278,6 +287,7 @@ def moment(text: str, now: float, direction: int, name: str, *, zone: tzinfo = U
         return written(found if found.tzinfo else found.replace(tzinfo=zone))
     except (ValueError, OverflowError):
         hint = "Write a span such as 30d, 12h or 90m, or a date such as 2031-01-31 or 2031-01-31T12:00:00Z, in the years 1 to 9999."
-        member = _MEMBER.fullmatch(name)
-        details = () if member is None else (Detail(f"/{member[1]}", "must be a duration or a date in the years 1 to 9999", "format"),)
-        raise InvalidInvocation(f"{name} '{text[:80]}' is neither a duration nor a date", details=details, hint=hint) from None
+        member, tail = _MEMBER.fullmatch(name), unclear(text)
+        wanted = f"must be a duration or a date in the years 1 to 9999{tail}"
+        details = () if member is None else (Detail(f"/{member[1]}", wanted, "format"),)
+        raise InvalidInvocation(f"{name} '{text[:80]}' is neither a duration nor a date{tail}", details=details, hint=hint) from None

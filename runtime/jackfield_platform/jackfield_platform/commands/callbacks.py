@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb, declare_workspace
 from jackfield.cli.session import Noun, declare_list, declare_one, of_platforms, pages, read_moment
-from jackfield.kernel.clock import SystemClock, seconds
+from jackfield.kernel.clock import SystemClock, seconds, unclear
 from jackfield_platform.events.callbacks import Callbacks
 from jackfield_platform.events.deliveries import Deliveries
 from jackfield_platform.events.event import listed_types
@@ -83,7 +83,7 @@ def _declare_rotate(parser: Parser) -> None:
 def _rotate(callbacks: Callbacks, arguments: Namespace) -> dict[str, Any]:
     overlap = seconds(arguments.overlap)
     if overlap is None:
-        raise UsageError("--overlap takes a duration such as 24h or 30m", usage=arguments.usage)
+        raise UsageError(f"--overlap takes a duration such as 24h or 30m{unclear(arguments.overlap)}", usage=arguments.usage)
     made, until = callbacks.rotate(arguments.id, overlap)
     return {"id": made.callback.id, **made.shown(), "previousUntil": until}
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 from jackfield.connections.connection_lookup import Connections, barred_paths
 from jackfield.connections.named_connection import Source
-from jackfield.kernel.clock import in_turn, patience, seconds, within
+from jackfield.kernel.clock import in_turn, patience, seconds, unclear, within
 from jackfield.kernel.database_urls import NONE, SQLITE, database_url, is_none, no_database
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.exports import late_hints
@@ -101,7 +101,7 @@ def _wait(environment: Mapping[str, str], *, near: bool) -> float:
     found = seconds(text)
     if found is None or not _SHORTEST_WAIT <= found <= _LONGEST_WAIT:
         raise InvalidInvocation(
-            f"{_WAIT} is '{text[:80]}', and must be a number of seconds from {_SHORTEST_WAIT:g} to {_LONGEST_WAIT:g}",
+            f"{_WAIT} is '{text[:80]}', and must be a number of seconds from {_SHORTEST_WAIT:g} to {_LONGEST_WAIT:g}{unclear(text)}",
             hint=f"Unset it to wait {_SERVER_WAIT:g} seconds for a server, and {_LOCK_WAIT:g} for a lock of SQLite.",
         )
     return found
