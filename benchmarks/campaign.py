@@ -77,6 +77,7 @@ What ``make test`` leaves to campaigns because it takes more CPU time than it sh
 - half of the damaged receipts, of the actions whose records hide credentials, and of the wrong lists of a recorded page.
 - the tasks that the search was tuned with: those that were held out are looked for.
 - two rules of four whose connections are told apart once, 14 of 20 shuffled lists that change while they are read, ``--maxfail=1`` beside ``-x``.
+- changes of clocks but for one year's in 15 time zones, and a year of one more.
 - the schemas and examples of SES in its grade: a fifth is compared and replayed.
 
 Smaller in both, where the number was chosen by feel: rotations of keys beside calls (3 of 5), schedules due at once (40 of 150), events
@@ -200,6 +201,10 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
     "identity": (
         "20, 100 and 300 callers over HTTP of a source of credentials that hangs, beside the mails of another connection",
         (*_SCRIPT, "tests/campaigns/identity_campaign.py"),
+    ),
+    "schedules": (
+        "slots of 12 expressions beside each change of each time zone's clocks from 2020 to 2037, judged by a walk over the minutes",
+        (*_PYTHON, "pytest", "-m", "campaign", "-q", "tests/jackfield_platform/schedules/test_schedules_changes.py"),
     ),
     "triggers": (
         "200 lists that change while they are read; 30 days with a provider that is down 20 % of the time; receipts a second",

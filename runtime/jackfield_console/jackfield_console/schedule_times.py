@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import zoneinfo
 from collections.abc import Mapping
 from datetime import datetime
 from itertools import islice
@@ -18,9 +17,9 @@ from jackfield_console.layout.components import choice_field, field, h, text_fie
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import fragment
 from jackfield_platform.schedules import Timing
-from jackfield_platform.schedules.timing import invalid, zone
+from jackfield_platform.schedules.timing import invalid, zone, zones
 
-_NEXT = 3
+NEXT = 5
 _PLACE = "schedule:"
 """Before the names of a schedule's own members where faults are shown, beside those of the inputs."""
 _KINDS = (
@@ -118,7 +117,7 @@ class Times:
 
     def fields(self, request: PageRequest) -> Markup:
         """Render the fields, of which the page shows those that count, and the next times."""
-        zones = h.datalist([h.option(value=name) for name in sorted(zoneinfo.available_timezones())], id="zones")
+        known = h.datalist([h.option(value=name) for name in sorted(zones())], id="zones")
         number = text_field("number", "Every", self.number, inputmode="numeric", maxlength=6)
         hint = ["Minute, hour, day of the month, month, day of the week: ", h.code("0 7 * * 1-5"), "."]
         months = "Months that do not have this day are left out." if self.runs == "monthly" else None
@@ -134,7 +133,7 @@ class Times:
             placed("timezone", text_field(
                 "timezone", "Time zone", self.timezone, "Such as Europe/Berlin.", maxlength=64, list="zones", data_own_zone=not self.timezone
             )),
-            zones,
+            known,
             field("next-times", "Next", h.output(
                 next_times(request, self), id="next-times", for_="runs", hx_get="/schedule-times", hx_include="#times", hx_sync="this:replace",
                 hx_trigger="change from:#times, input from:#times delay:250ms",
@@ -157,7 +156,7 @@ def next_times(request: PageRequest, times: Times) -> Node:
         timing = Timing.parse(times.members(), request.now)
     except InvalidInvocation as error:
         return h.span("; ".join(item.message for item in error.details), class_="wrong")
-    slots = [timing.local(slot) for slot in islice(timing.slots(request.now), _NEXT)]
+    slots = [timing.local(slot) for slot in islice(timing.slots(request.now), NEXT)]
     return [h.div(slot_text(slot), class_="small") for slot in slots] + [h.div(timing.timezone, class_="muted small")]
 
 

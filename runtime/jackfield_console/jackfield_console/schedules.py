@@ -29,13 +29,12 @@ from jackfield_console.layout.components import (
 from jackfield_console.layout.drawn import decides
 from jackfield_console.layout.page_request import PageRequest
 from jackfield_console.layout.shell import page, redirect
-from jackfield_console.schedule_times import MISSED, OVERLAP, Times, slot_text
+from jackfield_console.schedule_times import MISSED, NEXT, OVERLAP, Times, slot_text
 from jackfield_console.sorted_list import Sorts
 from jackfield_platform.schedules.schedules import WorkspaceSchedules
 from jackfield_server.shared.requests.problem import Problem
 
 _PAGE = 50
-_NEXT = 3
 _DONE = {
     "paused": "Paused: no slots run until it is resumed.",
     "resumed": "Resumed: the slots that follow run.",
@@ -82,9 +81,7 @@ def _shown(request: PageRequest, refused: UnknownName | None = None) -> Response
     name, schedules = request.path("name"), schedules_of(request)
     found = schedules.show(name)
     slots, cursor = schedules.slots(name, request.query.get("cursor") or None, _PAGE)
-    times = (
-        [slot_text(datetime.fromisoformat(item["local"])) for item in schedules.next(name, _NEXT)] if found["status"] == "active" else []
-    )
+    times = [slot_text(datetime.fromisoformat(item["local"])) for item in schedules.next(name, NEXT)] if found["status"] == "active" else []
     about: list[tuple[str, Node]] = [
         ("Status", [_status(found), " ", _reason(found)]), ("Runs", _when(found)), ("Next", [h.div(text) for text in times] or "none"),
         ("Missed runs", dict(MISSED).get(found["missed"], found["missed"])), ("If the one before still runs", dict(OVERLAP).get(found["overlap"], found["overlap"])), ("Runs as", found["runsAs"]["caller"] or "the operator"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +75,79 @@ def test_slots_end_with_the_calendar() -> None:
     assert len(list(last.slots(now))) == 1
     with pytest.raises(InvalidInvocation, match="not valid"):
         Timing.parse({"at": "9999-12-31T23:30:00Z", "timezone": "Pacific/Kiritimati"}, now)
+
+
+_MONTHS = "may be minutes or months, so write 1m or 30d"
+MEANT: tuple[tuple[dict[str, Any], str, str], ...] = (
+    *(({"cron": "0 5 * * *", "timezone": name}, "/timezone", "is not an IANA time zone") for name in (
+        "right/Europe/Berlin", "posix/Europe/Berlin", "posixrules", "localtime", "Factory", "/etc/localtime", "../UTC", "europe/berlin",
+    )),
+    *(({"cron": text}, "/cron", "that one value of the field is left") for text in (
+        "*/90 * * * *", "0 */24 * * *", "0 0 */31 * *", "0 0 1 */12 *", "0 0 * * */7", "5/90 * * * *", "0-30/45 * * * *", "1,*/90 * * * *",
+        "0 0 L/2 * *",
+    )),
+    *(({"every": text}, "/every", _MONTHS) for text in ("1M", " 1M ", "P1M", "p1m")),
+    ({"at": "1M"}, "/at", _MONTHS), ({"every": "1h", "anchor": "1M"}, "/anchor", _MONTHS),
+    *(({"every": number}, "/every", "from 1s to 366d") for number in (10**400, -(10**400), 1.5, True, "PT", "-5m", "4.35s", "P1Y")),
+)  # fmt: skip
+"""Members that mean nothing, two things, or something on this machine alone, with the place and a part of their refusal."""
+SHOWN: dict[str, Callable[[datetime], bool]] = {
+    "0 0 */2 * MON": lambda at: at.isoweekday() == 1 and at.day % 2 == 1, "0 0 30 2 MON": lambda at: at.isoweekday() == 1 and at.month == 2,
+    "*/40 0 * * *": lambda at: at.hour == 0 and at.minute in (0, 40),
+}  # fmt: skip
+"""Expressions that many read in another way."""
+
+
+def test_times_that_do_not_mean_what_they_say_are_refused(tmp_path: Path) -> None:
+    """By their place and reason, and nothing is stored; other times are shown as the next five, in the answer that adds or changes them."""
+    invocation = say("say", "hall", text="hello")
+    with standing(tmp_path) as stand:
+        client = stand.client()
+        stand.host.runtime("default").connections.add("hall", "echo/token", {"token": "secret-4711"})
+        for members, place, part in MEANT:
+            answer = client.post("/v1/schedules", {"name": "bad", "invocation": invocation, **members})
+            (detail,) = answer.json["details"]
+            assert (answer.status, detail["path"], part in detail["message"]) == (400, place, True), (members, detail)
+        assert client.get("/v1/schedules").json["items"] == []
+        assert client.post("/v1/schedules", {"name": "good", "invocation": invocation, "every": "1h"}).status == 201
+        for expression, matches in SHOWN.items():
+            found = client.call("PATCH", "/v1/schedules/good", {"cron": expression}).json
+            assert [matches(datetime.fromisoformat(each["local"])) for each in found["next"]] == [True] * 5, found
+            assert found["next"][0]["slot"] == found["nextAt"]
+        assert client.call("PATCH", "/v1/schedules/good", {"every": "4.35h"}).json["every"] == "15660s"
+
+
+def test_a_time_without_an_offset_exists_on_the_clock() -> None:
+    """One that is skipped is at the end of the gap, one that is repeated is the first of the two: the rules of fixed times."""
+    given = {"2027-03-28T02:30": "03:00:00+02:00", "2027-03-28T02:30:17": "03:00:00+02:00", "2027-10-31T02:30": "02:30:00+02:00"}
+    now = 1_800_000_000.0
+    for text, local in given.items():
+        for members in ({"at": text}, {"every": "24h", "anchor": text}):
+            timing = Timing.parse({**members, "timezone": "Europe/Berlin"}, now)
+            assert timing.local(timing.after(now) or 0.0).isoformat() == f"{text[:10]}T{local}"
+
+
+def test_commands_refuse_a_duration_that_may_be_months(operator: Shell) -> None:
+    """Wherever a command takes one, and say both readings."""
+    operator.write("say.json", json.dumps(say("say", text="hello")))
+    for line in (
+        "schedules add late --file say.json --every 1M", "schedules add late --file say.json --at P1M", "invocations list --since 1M",
+        "tokens create --scope read --expires 1M", "callbacks rotate none --overlap 1M", "invoke echo say --timeout 1M",
+        "serve --stop-within 1M", "worker --stop-within 1M", "audit list --since 1M", "invoke echo say --queue --not-before 1M",
+    ):  # fmt: skip
+        answer = operator.run(*line.split())
+        assert answer.code == 2, (line, answer.out)
+        assert _MONTHS in answer.out + answer.err, (line, answer.out, answer.err)
+
+
+def test_a_command_shows_slots_up_to_the_end_of_the_calendar(operator: Shell) -> None:
+    """Also if there are fewer than it was asked for."""
+    operator.write("say.json", json.dumps(say("say", "hall", text="hello")))
+    added = operator.run("schedules", "add", "rare", "--file", "say.json", "--cron", "0 0 29 2 */6")
+    assert (added.code, len(added.json["next"])) == (0, 5), added.out
+    shown = operator.run("schedules", "next", "rare", "--count", "1000")
+    assert shown.code == 0, shown.out + shown.err
+    assert 100 < len(shown.json) < 1000
 
 
 FAULTS = {

@@ -34,6 +34,8 @@ _HINT = NextStep("schedule_members")
 _invalid = partial(invalid, hint=_HINT)
 _SHOWN = 20
 """Slots shown with a schedule."""
+_TOLD = 5
+"""Next slots shown with a schedule that is added or changed."""
 _NOT_HERE = {
     "idempotencyKey": "each slot has a key of its own",
     "notBefore": "the schedule says when it begins",
@@ -67,7 +69,7 @@ class WorkspaceSchedules:
         timing = Timing.parse(document, self._table.time.now())
         missed, overlap = _policies(document)
         content = self._content(document["invocation"], timing)
-        return self._shown(self._table.add(_name(document), content, timing, missed, overlap))
+        return self._told(self._table.add(_name(document), content, timing, missed, overlap))
 
     def change(self, name: str, document: Mapping[str, Any]) -> dict[str, Any]:
         """Replace members of a schedule; it runs with the caller's rights from then on. A new time replaces the old one as a whole.
@@ -85,7 +87,7 @@ class WorkspaceSchedules:
         missed, overlap = _policies({**own, **document})
         is_given = "invocation" in document
         content = self._content(document["invocation"], timing) if is_given else self._taken_over(schedule, timing)
-        return self._shown(self._table.change(schedule, content, timing, missed, overlap))
+        return self._told(self._table.change(schedule, content, timing, missed, overlap))
 
     def page(self, after: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
         """Return a page of visible schedules by name, and the cursor of the next page."""
@@ -108,7 +110,9 @@ class WorkspaceSchedules:
 
     def next(self, name: str, count: int) -> list[dict[str, Any]]:
         """Return the next slots of a schedule, as if it were active: in UTC, and in its time zone."""
-        schedule = self._sound(name)
+        return self._next(self._sound(name), count)
+
+    def _next(self, schedule: Schedule, count: int) -> list[dict[str, Any]]:
         slots = islice(schedule.timing.slots(self._table.time.now()), count)
         return [{"slot": iso(slot), "local": schedule.timing.local(slot).isoformat()} for slot in slots]
 
@@ -199,6 +203,10 @@ class WorkspaceSchedules:
     def _sees(self, schedule: Schedule) -> bool:
         manifest = self._runtime.catalog.look(schedule.connector)[1]
         return self._authorizer.sees_entry(manifest, schedule.connector, schedule.action, schedule.effect, schedule.connection)
+
+    def _told(self, schedule: Schedule) -> dict[str, Any]:
+        """Return a schedule whose times may be new, with the next slots: what an expression means is seen best there."""
+        return {**self._shown(schedule), "next": self._next(schedule, _TOLD)}
 
     def _shown(self, schedule: Schedule) -> dict[str, Any]:
         try:

@@ -2,23 +2,27 @@
 
 Cron expressions follow Debian's rules (``cronsim``). On the days when clocks change, a fixed time in the skipped hour runs at its end, and
 one in the repeated hour runs once, at its first occurrence. ``*`` and ``*/n`` follow real time. A day of the month and a day of the week
-are alternatives if both are given.
+are alternatives if both are given and neither begins with ``*``.
 """
 
 from __future__ import annotations
 
 import math
 import zoneinfo
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, tzinfo
-from functools import partial
-from itertools import takewhile
-from typing import Any
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import cache, partial
+from itertools import dropwhile, takewhile
+from typing import TYPE_CHECKING, Any
 
-from jackfield.kernel.clock import iso, moment, seconds, written
+from jackfield.kernel.clock import iso, moment, seconds, unclear, written
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import Detail, InvalidInvocation, did_you_mean, missing_extra
 from jackfield.kernel.hints import NextStep
+
+if TYPE_CHECKING:
+    from cronsim import CronSim
 
 _KINDS = ("cron", "every", "at")
 _OF_KIND = {"cron": ("timezone",), "every": ("anchor", "timezone"), "at": ("timezone",)}
@@ -29,7 +33,8 @@ _MACROS = {
 _SHORTEST, _LONGEST = 1.0, 366 * 86_400.0
 _MAX_CRON = 200
 _SPAN = "must be a duration of whole seconds from 1s to 366d, such as 10s, 5m, 12h or PT1H"
-_YEARS = 10 * 366 * 86_400.0
+_DAY = 86_400
+_YEARS = 10 * 366 * _DAY
 """A cron expression that has no slot in ten years is a mistake."""
 _HINT = NextStep("schedule_times")
 MEMBERS = (*_KINDS, "timezone", "anchor")
@@ -102,7 +107,8 @@ class Timing:
 
     def slots(self, after: float) -> Iterator[float]:
         """Iterate over all slots after a time, up to the end of the year 9999."""
-        return takewhile(partial(_is_shown, zone=zone(self.timezone)), self._slots(after))
+        later = dropwhile(lambda slot: slot <= after, self._slots(after))
+        return takewhile(partial(_is_shown, zone=zone(self.timezone)), later)
 
     def _slots(self, after: float) -> Iterator[float]:
         if self.at is not None:
@@ -114,8 +120,10 @@ class Timing:
                 yield anchor + number * self.every
                 number += 1
         else:
-            for found in _simulated(self.cron or "", datetime.fromtimestamp(math.floor(after), zone(self.timezone))):
-                yield found.timestamp()
+            try:
+                yield from _matches(self.cron or "", math.floor(after), zone(self.timezone))
+            except (OverflowError, ValueError):  # the calendar ends
+                return
 
     def local(self, slot: float) -> datetime:
         """Return a slot in the schedule's time zone."""
@@ -131,6 +139,13 @@ class Timing:
         return {"at": iso(self.at), **zoned}
 
 
+@cache
+def zones() -> frozenset[str]:
+    """Return the names of the time zones that IANA publishes. ``ZoneInfo`` opens other files, too, and those that say what the machine's
+    own zone is: another machine would run such a schedule at another time."""
+    return frozenset(zoneinfo.available_timezones() - {"Factory", "localtime"})
+
+
 def zone(name: str) -> tzinfo:
     """Return a time zone by its IANA name.
 
@@ -138,11 +153,9 @@ def zone(name: str) -> tzinfo:
     """
     if name == "UTC":
         return UTC
-    try:
-        return zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        tail = did_you_mean(name, zoneinfo.available_timezones())
-        raise invalid("/timezone", f"'{name[:80]}' is not an IANA time zone such as Europe/Berlin{tail}") from None
+    if name not in zones():
+        raise invalid("/timezone", f"'{name[:80]}' is not an IANA time zone such as Europe/Berlin{did_you_mean(name, zones())}")
+    return zoneinfo.ZoneInfo(name)
 
 
 def _cron(text: str) -> str:
@@ -151,10 +164,65 @@ def _cron(text: str) -> str:
     if len(found) > _MAX_CRON or len(found.split(" ")) != 5:
         raise invalid("/cron", "must have five fields: minute, hour, day of the month, month, day of the week")
     next(_simulated(found, datetime.now(UTC)), None)
+    for number, field in enumerate(found.split(" ")):
+        for part in field.split(","):
+            if "/" in part and len(_values(part, number)) == 1:
+                step = f"the step of '{part}' is so wide that one value of the field is left: write that value, or an interval as 'every'"
+                raise invalid("/cron", step)
     return found
 
 
-def _simulated(expression: str, start: datetime) -> Iterator[datetime]:
+def _values(part: str, number: int) -> set[Any]:
+    """Return the values that a part of a field of a cron expression stands for."""
+    found = _simulated(" ".join([*"*" * number, part, *"*" * (4 - number)]), datetime.now(UTC))
+    values: tuple[set[Any], ...] = (
+        found.minutes,
+        found.hours,
+        found.days,
+        found.months,
+        {7 if day == 0 else day for day in found.weekdays},
+    )
+    return values[number]
+
+
+def _matches(expression: str, after: int, zone: tzinfo) -> Iterator[float]:
+    """Iterate over the times after one that match a cron expression.
+
+    The library leaves out times that follow real time near a change of the clock which is not by whole hours, or not at one. It is given
+    the local times between two changes, where none is left out, one after the other.
+    """
+    if not any(field.startswith("*") for field in expression.split(" ")[:2]):
+        yield from (found.timestamp() for found in _simulated(expression, datetime.fromtimestamp(after, zone)))
+        return
+    change: int | None = after + 1
+    while change is not None:
+        begin, offset, change = change, _offset(change, zone), None
+        for found in _simulated(expression, datetime.fromtimestamp(begin + offset - 1, UTC)):
+            slot = int(found.timestamp()) - offset
+            change = _change(begin, slot, zone)
+            if change is not None:
+                break
+            yield slot
+            begin = slot
+
+
+def _change(begin: int, end: int, zone: tzinfo) -> int | None:
+    """Return the first second after ``begin`` at which clocks have changed; None if they have not at ``end``. No zone changes its clock
+    twice a day."""
+    offset = _offset(begin, zone)
+    for day in range(begin, end, _DAY):
+        later = range(day + 1, min(day + _DAY, end) + 1)
+        if _offset(later[-1], zone) != offset:
+            return later[bisect_left(later, True, key=lambda at: _offset(at, zone) != offset)]
+    return None
+
+
+def _offset(at: int, zone: tzinfo) -> int:
+    """Return the seconds by which clocks are ahead of UTC."""
+    return round((datetime.fromtimestamp(at, zone).utcoffset() or timedelta()).total_seconds())
+
+
+def _simulated(expression: str, start: datetime) -> CronSim:
     try:
         from cronsim import CronSim, CronSimError
     except ImportError:
@@ -170,7 +238,11 @@ def _moment(given: Mapping[str, Any], name: str, timezone: str, now: float) -> f
     text = _text(given, name)
     try:
         found = datetime.fromisoformat(text.strip())
-        return written(found if found.tzinfo else found.replace(tzinfo=zone(timezone)))
+        if found.tzinfo:
+            return written(found)
+        first, second = (written(found.replace(tzinfo=zone(timezone), fold=fold)) for fold in (0, 1))
+        # A time that is skipped is after the change by the clocks before it, and before the change by those after it.
+        return first if first <= second else _change(math.floor(second), math.ceil(first), zone(timezone)) or first
     except (ValueError, OverflowError):
         return moment(text, now, 1, f"'{name}'")
 
@@ -185,10 +257,10 @@ def _is_shown(at: float, zone: tzinfo) -> bool:
 
 def _span(given: object) -> float:
     span = seconds(given) if isinstance(given, str) else None
-    if isinstance(given, int) and not isinstance(given, bool):
+    if isinstance(given, int) and not isinstance(given, bool) and _SHORTEST <= given <= _LONGEST:
         span = float(given)
     if span is None or not _SHORTEST <= span <= _LONGEST or not span.is_integer():
-        raise invalid("/every", _SPAN)
+        raise invalid("/every", _SPAN + (unclear(given) if isinstance(given, str) else ""))
     return span
 
 

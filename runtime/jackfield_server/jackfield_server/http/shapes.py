@@ -246,6 +246,10 @@ _SCHEDULES: dict[str, Json] = {
         connector=STRING, action=STRING, connection=STRING, invocation=_SCHEDULED, **_WHEN,
         runsAs=object_of(("caller", "token"), caller=NULLABLE, token=NULLABLE), nextAt={**NULLABLE, "format": "date-time"},
         silentUntil=MOMENT, silentReason={"type": "string"},
+        next={
+            "type": "array", "items": {"$ref": "#/components/schemas/NextSlot"},
+            "description": "The next five slots, of a schedule that is added or changed.",
+        },
         slots={"type": "array", "items": {"$ref": "#/components/schemas/Slot"}}, createdAt=MOMENT, changedAt=MOMENT,
     ),
     "Slot": object_of(
