@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -15,13 +17,16 @@ import pytest
 from celery.worker import state
 from tests.jackfield_celery.engine_stand import EngineStand, engine_stand, published
 
+from clocks import StillClock
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import InvalidInvocation
+from jackfield.kernel.rate_limiter import Lines
 from jackfield_celery import dispatcher, worker
 from jackfield_celery.broker import QUEUE, TASK, new_app
 from jackfield_celery.outbox import Outbox
 from jackfield_celery.publisher import CeleryPublisher
 from jackfield_celery.transport import DEAD
+from jackfield_celery.worker import Consumer, Worker
 from jackfield_store.queue import Engine, check_queue
 from ports import free_port
 from rabbitmq import Node
@@ -112,16 +117,39 @@ class _Away:
             lost(ConnectionRefusedError(), 1.0)
 
 
-@pytest.mark.parametrize(("every", "lines"), [(60.0, 1), (0.0, 300)])
-def test_a_broker_that_is_away_fills_no_log(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, every: float, lines: int
-) -> None:
-    """A worker tries each second, and says so once a minute, also where a connection comes and goes."""
-    monkeypatch.setattr(worker, "_LOG_EVERY", every)
-    consumer = object.__new__(worker.Consumer)
-    for _ in range(3):
-        consumer.ensure_connected(_Away())
-    assert [record.getMessage() for record in caplog.records] == ["the broker is unavailable: ConnectionRefusedError"] * lines
+class _Ending:
+    """Celery's worker whose broker is away, and which ends at once."""
+
+    starts = 0
+
+    def __init__(self, worker: worker.Worker, clock: StillClock) -> None:
+        self._worker, self._clock = worker, clock
+        consumer = self._consumer = object.__new__(Consumer)
+        consumer._lines, consumer.connection = worker._lines, None
+
+    def start(self) -> None:
+        """Fail as the hundredth of a second, of which the fiftieth takes a minute."""
+        _Ending.starts += 1
+        self._consumer.ensure_connected(_Away())
+        self._consumer.on_connection_error_after_connected(ConnectionResetError())
+        self._clock.advance(60.0 if _Ending.starts == 50 else 0.0)
+        if _Ending.starts == 100:
+            self._worker._stopped.set()
+
+
+def test_a_broker_that_is_away_fills_no_log(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """A worker tries each second, and says each thing once a minute, also where connections and Celery's workers come and go."""
+    clock = StillClock()
+    made = Worker(
+        new_app("redis://127.0.0.1:1/0"), "one@localhost", 1, lambda _message: None, Lines(logging.getLogger("jackfield.queue"), clock)
+    )
+    monkeypatch.setattr(worker, "_LONGEST_RETRY", 0.0)
+    monkeypatch.setattr(made, "_new_controller", lambda: _Ending(made, clock))
+    made._consume(made._new_controller())
+    assert Counter(record.getMessage() for record in caplog.records) == {
+        "the broker is unavailable: ConnectionRefusedError": 2, "the connection to the broker is lost: ConnectionResetError": 2,
+        "Celery's worker ended by itself and is started again": 2,
+    }  # fmt: skip
 
 
 def test_what_the_broker_lost_or_gave_up_is_released_again(each_stand: EngineStand, monkeypatch: pytest.MonkeyPatch) -> None:

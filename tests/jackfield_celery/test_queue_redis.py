@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -13,6 +14,7 @@ from tests.jackfield_celery.engine_stand import EngineStand, engine_stand
 from jackfield.invocation.entry import Entry
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import Unavailable
+from jackfield.kernel.rate_limiter import Lines
 from jackfield_celery import dispatcher
 from jackfield_celery.broker import new_app
 from jackfield_celery.dispatcher import Dispatcher
@@ -122,7 +124,7 @@ def test_r1_no_answer_of_a_broker_stops_recall_or_release(
         Outbox(stand.journal.database, SystemClock()).mark([("default", lost)])
         _has_slots(stand)
         publisher = _Publisher(waiting)
-        found = Dispatcher(stand.runtimes, publisher)
+        found = Dispatcher(stand.runtimes, publisher, Lines(logging.getLogger("jackfield.queue")))
         found.start()
         _until(lambda: set(publisher.published) >= {lost, other}, "not all was published")
         found.stop()
@@ -138,7 +140,7 @@ def test_r1_without_workers_messages_do_not_add_up(tmp_path: Path, monkeypatch: 
         outbox = Outbox(stand.journal.database, SystemClock())
         outbox.mark([("default", held)])
         publisher = _Publisher(1)
-        found = Dispatcher(stand.runtimes, publisher)
+        found = Dispatcher(stand.runtimes, publisher, Lines(logging.getLogger("jackfield.queue")))
         found.start()
         for _ in range(3):
             assert publisher.looks.acquire(timeout=_WITHIN)

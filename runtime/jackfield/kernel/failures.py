@@ -1,6 +1,6 @@
 """Handling of any exception: undo and re-raise (``OnFailure``), or keep foreign code from ending its thread or task (``Contained``).
 ``attempt`` takes what foreign code raises as a value, ``loaded`` imports what a package declares, and ``exhausted`` says whether memory,
-threads or descriptors have run out."""
+threads or descriptors have run out. ``ClientsLeave`` lets the client of a server go."""
 
 from __future__ import annotations
 
@@ -194,3 +194,12 @@ def exhausted(error: BaseException, sent: Sent | None = None) -> Unavailable | N
     if what is None:
         return None
     return Unavailable(f"this process has no {what} left", hint="Try again later, or raise its limits.", retry_after=1.0, sent=sent)
+
+
+class ClientsLeave:
+    """Mixin of the servers of ``socketserver``: a client that has left, or that says nothing, is no fault, and writes no traceback."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Print the traceback of what is a fault."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)  # type: ignore[misc]

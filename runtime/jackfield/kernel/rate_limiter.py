@@ -1,17 +1,19 @@
-"""Rate limit per key, and the budgets of addresses that guess."""
+"""Rate limit per key, the budgets of addresses that guess, and lines of a log that are not written each second."""
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 from collections import OrderedDict
 from ipaddress import IPv6Address, ip_address
 from typing import NamedTuple
 
-from jackfield.kernel.clock import Clock
+from jackfield.kernel.clock import Clock, SystemClock
 from jackfield.kernel.fork import ProcessLocal
 
 _KEPT = 10_000
+_A_MINUTE = 1 / 60
 _NETWORK = 8
 """Bytes of an IPv6 address that identify the network."""
 
@@ -59,6 +61,19 @@ class RateLimiter(ProcessLocal):
         now, most = self._clock.monotonic(), _most(rate)
         left, at = self._left.get(key, (most, now))
         return min(most, left + (now - at) * rate), now
+
+
+class Lines:
+    """Errors for a log, each text at most once a minute: what is tried every second is not told every second."""
+
+    def __init__(self, log: logging.Logger, clock: Clock | None = None) -> None:
+        self._log = log
+        self._limiter = RateLimiter(_A_MINUTE, clock or SystemClock())
+
+    def error(self, text: str, *about: object) -> None:
+        """Log an error, unless the last minute had it."""
+        if self._limiter.takes((text % about).encode("utf-8", "replace")):
+            self._log.error(text, *about)
 
 
 def _most(rate: float) -> float:

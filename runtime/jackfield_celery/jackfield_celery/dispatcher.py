@@ -13,6 +13,7 @@ from typing import Protocol
 
 from jackfield.kernel.errors import JackfieldError, Unavailable
 from jackfield.kernel.fork import ProcessLocal
+from jackfield.kernel.rate_limiter import Lines
 from jackfield_celery.outbox import Message, Outbox
 from jackfield_store.database.blocked import LOOP_FAULTS
 from jackfield_store.runtime.runtime_pool import RuntimePool
@@ -30,7 +31,6 @@ _LOST = 3.0
 once what it gets, and a second message of that runs nothing."""
 _LOST_ANYWAY = 60.0
 """The same if the broker holds as many messages, or cannot be asked: some may be duplicates, or another's."""
-_LOG_EVERY = 60.0
 _DEAD_AT_ONCE = 100
 _NOT_HANDED_OVER = "queued invocations cannot be handed to the broker and wait in the journal"
 _NOT_READ = "the broker's queues cannot be read; invocations whose messages are lost are released again after a minute"
@@ -58,7 +58,7 @@ class Dispatcher(ProcessLocal):
     A message is published before its row is marked, so a crash in between yields a second message, of which only one can claim the row.
     """
 
-    def __init__(self, runtimes: RuntimePool, publisher: Publisher) -> None:
+    def __init__(self, runtimes: RuntimePool, publisher: Publisher, lines: Lines) -> None:
         self._runtimes = runtimes
         self._publisher = publisher
         self._woken: SimpleQueue[None] = SimpleQueue()
@@ -71,7 +71,7 @@ class Dispatcher(ProcessLocal):
         """Invocations that were released and not claimed after the last selection."""
         self._rate = 0.0
         self._selected_at = 0.0
-        self._log_at: dict[str, float] = {}
+        self._lines = lines
 
     def start(self) -> None:
         """Start the thread."""
@@ -98,7 +98,7 @@ class Dispatcher(ProcessLocal):
                 outbox = outbox or self._open_outbox()
                 pause = self._step(outbox)
             except LOOP_FAULTS as error:  # what nobody has foreseen, too, must not end the thread
-                self._log_failure(_NOT_HANDED_OVER, error.message if isinstance(error, JackfieldError) else type(error).__name__)
+                self._lines.error("%s: %s", _NOT_HANDED_OVER, error.message if isinstance(error, JackfieldError) else type(error).__name__)
             with suppress(Empty):
                 self._woken.get(timeout=pause)
         with suppress(JackfieldError):
@@ -126,7 +126,7 @@ class Dispatcher(ProcessLocal):
                 waiting: float = self._publisher.ready()
                 self._take_back(outbox)
             except Unavailable as error:
-                self._log_failure(_NOT_READ, error.message)
+                self._lines.error("%s: %s", _NOT_READ, error.message)
                 waiting = math.inf
             self._recall(outbox, waiting)
         self._release(outbox, now)
@@ -164,10 +164,3 @@ class Dispatcher(ProcessLocal):
         recalled = outbox.recall(age)
         if recalled:
             _LOG.warning("%d queued invocations are released again: no worker got their messages", recalled)
-
-    def _log_failure(self, what: str, reason: str) -> None:
-        """Log what fails and why; the same at most once a minute."""
-        now, text = time.monotonic(), f"{what}: {reason}"
-        if now >= self._log_at.get(text, now):
-            self._log_at = {known: at for known, at in self._log_at.items() if at > now} | {text: now + _LOG_EVERY}
-            _LOG.error("%s", text)

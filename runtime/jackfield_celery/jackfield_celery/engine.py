@@ -7,7 +7,6 @@ import logging
 import os
 import socket
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -15,6 +14,7 @@ from jackfield.invocation import Result
 from jackfield.invocation.claimed import Claimed
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.fork import ProcessLocal
+from jackfield.kernel.rate_limiter import Lines
 from jackfield.pacing.turn import PostponedError
 from jackfield_celery.broker import new_app, warning
 from jackfield_celery.dispatcher import Dispatcher
@@ -46,9 +46,10 @@ class CeleryEngine(ProcessLocal):
         self._ended = ended
         self._stopping = stopping
         app = new_app(url)
-        self._dispatcher = Dispatcher(runtimes, CeleryPublisher(app, url))
+        self._lines = Lines(_LOG)
+        self._dispatcher = Dispatcher(runtimes, CeleryPublisher(app, url), self._lines)
         name = f"jackfield-{os.getpid()}-{os.urandom(3).hex()}@{socket.gethostname()}"
-        self._worker = Worker(app, name, slots, self._deliver) if slots else None
+        self._worker = Worker(app, name, slots, self._deliver, self._lines) if slots else None
         self._stopped = threading.Event()
         self._idle = threading.Event()
         self._idle.set()
@@ -57,7 +58,6 @@ class CeleryEngine(ProcessLocal):
         self._running: dict[Message, Claimed] = {}
         self._queue: Queue | None = None
         self._upkeep: Upkeep | None = None
-        self._log_at = 0.0
 
     def start(self) -> None:
         """Start the dispatcher and the worker."""
@@ -155,7 +155,4 @@ class CeleryEngine(ProcessLocal):
                 self._log_failure(second)
 
     def _log_failure(self, error: Exception) -> None:
-        now = time.monotonic()
-        if now >= self._log_at:
-            self._log_at = now + 60.0
-            _LOG.error("the queue cannot be read: %s", error.message if isinstance(error, JackfieldError) else type(error).__name__)
+        self._lines.error("the queue cannot be read: %s", error.message if isinstance(error, JackfieldError) else type(error).__name__)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from celery import Celery, Task
@@ -21,6 +21,7 @@ from kombu.asynchronous import set_event_loop
 from kombu.common import ignore_errors
 
 from jackfield.kernel.fork import ProcessLocal
+from jackfield.kernel.rate_limiter import Lines
 from jackfield.kernel.threads import Threads
 from jackfield_celery.broker import QUEUE, TASK
 from jackfield_celery.control import Control
@@ -32,8 +33,6 @@ _LOG = logging.getLogger("jackfield.queue")
 _RETRY = 0.5
 """Seconds between the first two tries to reach the broker; they grow to ``_LONGEST_RETRY``."""
 _LONGEST_RETRY = 1.0
-_LOG_EVERY = 60.0
-"""Seconds between two lines of the log about a broker that stays away."""
 
 
 class BusyError(Exception):
@@ -84,7 +83,9 @@ class Consumer(CeleryConsumer):
             Control,
         )
 
-    _quiet_until = 0.0
+    def __init__(self, *given: Any, lines: Lines, **named: Any) -> None:
+        self._lines = lines
+        super().__init__(*given, **named)
 
     def on_decode_error(self, message: Message, _exc: Exception) -> None:
         """Reject a message that cannot be decoded. Celery acknowledges it, so that it would be lost."""
@@ -121,10 +122,7 @@ class Consumer(CeleryConsumer):
         """Connect, with tries at most a second apart however long the broker is away."""
 
         def lost(error: Exception, _seconds: float) -> None:
-            now = time.monotonic()
-            if now >= self._quiet_until:
-                self._quiet_until = now + _LOG_EVERY
-                _LOG.error("the broker is unavailable: %s", type(error).__name__)
+            self._lines.error("the broker is unavailable: %s", type(error).__name__)
 
         return conn.ensure_connection(
             lost, None, interval_start=_RETRY, interval_step=_RETRY, interval_max=_LONGEST_RETRY, callback=state.maybe_shutdown
@@ -132,7 +130,7 @@ class Consumer(CeleryConsumer):
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         """Drop the lost connection. What runs goes on: the journal knows it, and drops its message when that is delivered again."""
-        _LOG.error("the connection to the broker is lost: %s", type(exc).__name__)
+        self._lines.error("the connection to the broker is lost: %s", type(exc).__name__)
         connection: Connection | None = self.connection
         self.connection: Connection | None = None
         if connection is not None:
@@ -143,7 +141,7 @@ class Consumer(CeleryConsumer):
         try:
             message.reject()
         except self.connection_errors as error:
-            _LOG.error("an unreadable message could not be moved to the broker's queue '%s': %s", DEAD, type(error).__name__)
+            self._lines.error("an unreadable message could not be moved to the broker's queue '%s': %s", DEAD, type(error).__name__)
         else:
             _LOG.error("an unreadable message was moved to the broker's queue '%s'", DEAD)
 
@@ -170,7 +168,7 @@ class Worker(ProcessLocal):
     A message is acknowledged after ``deliver`` has returned; it returns to the broker if that raises BusyError, or the process ends.
     """
 
-    def __init__(self, app: Celery, name: str, slots: int, deliver: Callable[[Delivery], None]) -> None:
+    def __init__(self, app: Celery, name: str, slots: int, deliver: Callable[[Delivery], None], lines: Lines) -> None:
         def run(workspace: str, identifier: str) -> None:
             try:
                 deliver((workspace, identifier))
@@ -181,6 +179,7 @@ class Worker(ProcessLocal):
         self._app = app
         self._name = name
         self._slots = slots
+        self._lines = lines
         self._controller: WorkController | None = None
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
@@ -197,7 +196,7 @@ class Worker(ProcessLocal):
         while not self._stopped.is_set():
             controller.start()
             if not self._stopped.wait(_LONGEST_RETRY):
-                _LOG.error("Celery's worker ended by itself and is started again")
+                self._lines.error("Celery's worker ended by itself and is started again")
                 controller = self._controller = self._new_controller()
 
     def _new_controller(self) -> WorkController:
@@ -208,7 +207,7 @@ class Worker(ProcessLocal):
             hostname=self._name,
             concurrency=self._slots,
             pool_cls=Pool,
-            consumer_cls=Consumer,
+            consumer_cls=partial(Consumer, lines=self._lines),
             queues=[QUEUE],
             without_gossip=True,
             without_mingle=True,

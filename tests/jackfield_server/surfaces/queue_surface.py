@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import threading
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from unittest import mock
 
 from corpus import Vector
 from jackfield.kernel.errors import Unavailable
+from jackfield.kernel.rate_limiter import Lines
 from jackfield_celery.broker import new_app
 from jackfield_celery.outbox import Message
 from jackfield_celery.publisher import CeleryPublisher
@@ -53,7 +55,9 @@ class _Stand:
         self._jackfield = jackfield
         self._done.clear()
         if self._worker is None:
-            self._worker = Worker(new_app(self._node.url), "vectors@localhost", 1, self._deliver)
+            self._worker = Worker(
+                new_app(self._node.url), "vectors@localhost", 1, self._deliver, Lines(logging.getLogger("jackfield.queue"))
+            )
             self._worker.start()
         try:
             self._publisher.publish([("default", identifier)])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import random
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -85,7 +87,7 @@ def working(folder: Path, *options: str, **more: str) -> Iterator[Worker]:
 
 def test_processes_share_the_work_are_replaced_when_they_die_and_drained_on_sigterm(tmp_path: Path) -> None:
     """All that is queued runs; a process that is killed is forked again, and probes and metrics cover all of them. After SIGTERM, what
-    runs ends before the worker does, and it is not ready meanwhile."""
+    runs ends before the worker does, and it is not ready meanwhile. Probes whose clients leave write no traceback."""
     with working(tmp_path) as worker, Gatekeeper() as gate:
         before = worker.children()
         assert len(before) == 3  # two processes and the probe
@@ -96,6 +98,10 @@ def test_processes_share_the_work_are_replaced_when_they_die_and_drained_on_sigt
         assert "jackfield_queue_depth 0.0" in text
         assert worker.probes.get("/healthz").json == {"status": "ok"}
         assert worker.probes.get("/nope").status == 404
+        for _ in range(20):
+            with socket.create_connection(("127.0.0.1", worker.probes.port)) as leaving:
+                leaving.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset
+                leaving.sendall(b"GET /metrics HTTP/1.1\r\n")
         victim = min(before)
         os.kill(victim, signal.SIGKILL)
         until(lambda: len(worker.children()) == 3 and victim not in worker.children())
@@ -111,7 +117,8 @@ def test_processes_share_the_work_are_replaced_when_they_die_and_drained_on_sigt
         gate.open()
         assert worker.process.wait(30) == 0
         assert (worker.status(running), worker.status(waits)) == ("succeeded", "queued")
-    assert "is started again" in (tmp_path / "log").read_text("utf-8")
+    log = (tmp_path / "log").read_text("utf-8")
+    assert ("is started again" in log, "Traceback" in log) == (True, False)
 
 
 @pytest.mark.parametrize(("runs", "processes"), [(1, "2"), *(pytest.param(20, each, marks=pytest.mark.campaign) for each in ("1", "2"))])

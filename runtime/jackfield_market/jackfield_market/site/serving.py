@@ -8,6 +8,7 @@ from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import BinaryIO
 
+from jackfield.kernel.failures import ClientsLeave
 from jackfield_market.site.simple_index import FOLDER, JSON_TYPE
 
 
@@ -51,6 +52,10 @@ class _Files(SimpleHTTPRequestHandler):
         """Write no log of requests."""
 
 
+class _Server(ClientsLeave, ThreadingHTTPServer):
+    pass
+
+
 def server(site: str, host: str, port: int) -> ThreadingHTTPServer:
     """Return a bound server of ``site``; ``port`` 0 takes any free one."""
-    return ThreadingHTTPServer((host, port), partial(_Files, directory=os.path.abspath(site)))
+    return _Server((host, port), partial(_Files, directory=os.path.abspath(site)))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.kernel.clock import within
 from jackfield.kernel.errors import JackfieldError
+from jackfield.kernel.failures import ClientsLeave
 from jackfield.kernel.signals import HANGUPS
 from jackfield_server.shared.identity.identity import Identities, token_of
 from jackfield_server.shared.process.metrics import Metrics
@@ -58,7 +59,7 @@ def _follow(runtimes: RuntimePool) -> None:
             renew(runtimes.storage)
 
 
-class _Server(ThreadingHTTPServer):
+class _Server(ClientsLeave, ThreadingHTTPServer):
     daemon_threads = True
 
 

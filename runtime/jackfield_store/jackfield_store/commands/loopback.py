@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from jackfield.kernel.errors import Unavailable
+from jackfield.kernel.failures import ClientsLeave
 
 _PAGE = b"<!doctype html><html lang=en><meta charset=utf-8><title>jackfield</title><p>You can close this page and return to the terminal."
 _HEADERS = {
@@ -18,7 +19,7 @@ _HEADERS = {
 }
 
 
-class Loopback(HTTPServer):
+class Loopback(ClientsLeave, HTTPServer):
     """Server on this machine that the browser returns to. ``answers`` are the parameters of the requests that may be the answer."""
 
     answers: list[dict[str, str]]

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 from jackfield.invocation import Result
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.exports import late_hints
+from jackfield.kernel.rate_limiter import Lines
 from jackfield.pacing.turn import PostponedError
 from jackfield_store.database.blocked import LOOP_FAULTS
 from jackfield_store.journal import Queue
@@ -32,8 +33,6 @@ T = TypeVar("T")
 _LOG = logging.getLogger("jackfield.queue")
 _POLL = 0.25
 """Seconds between polls for invocations that other processes have queued."""
-_LOG_EVERY = 60.0
-"""Seconds between two log lines about the same fault."""
 _RESERVED = 8
 """One of this many slots is reserved for workspaces without running invocations, so that one workspace's long ones cannot take them all."""
 
@@ -59,7 +58,7 @@ class LocalEngine:
         self._running: dict[asyncio.Task[None], Claimed] = {}
         self._most = max(1, limit - -(-limit // _RESERVED))
         self._check_at = 0.0
-        self._log_at: dict[str, float] = {}
+        self._lines = Lines(_LOG)
         self._task: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -134,16 +133,9 @@ class LocalEngine:
         try:
             return await asyncio.to_thread(step)
         except LOOP_FAULTS as error:  # what nobody has foreseen, too, must not end the loop
-            self._log_failure(error.message if isinstance(error, JackfieldError) else type(error).__name__)
+            self._lines.error("the queue cannot be read: %s", error.message if isinstance(error, JackfieldError) else type(error).__name__)
         await asyncio.sleep(_POLL)
         return None
-
-    def _log_failure(self, reason: str) -> None:
-        """Log why the queue cannot be read; the same reason at most once a minute."""
-        now = asyncio.get_running_loop().time()
-        if now >= self._log_at.get(reason, now):
-            self._log_at = {known: at for known, at in self._log_at.items() if at > now} | {reason: now + _LOG_EVERY}
-            _LOG.error("the queue cannot be read: %s", reason)
 
     def _on_done(self, task: asyncio.Task[None]) -> None:
         self._running.pop(task, None)
