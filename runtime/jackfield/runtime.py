@@ -23,6 +23,7 @@ from jackfield.kernel.ends import is_ending
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.fork import ProcessLocal
 from jackfield.kernel.frames import bordered, cleared
+from jackfield.kernel.interrupts import GROUP, let_out_of_calls
 from jackfield.kernel.secrecy import Hidden, SecretHolder
 from jackfield.kernel.variables import tidied
 from jackfield.pacing.pace import Paces
@@ -195,6 +196,8 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
     ``groups`` are the entry points by group, of plugins and of who answers questions, for use with ``catalog``.
     With ``only_hosts``, its calls reach these hosts only: names (``*.example.com`` too), addresses, networks (default: those of
     ``JACKFIELD_ONLY_HOSTS``; without it, any).
+    ``lets_out`` are classes of exceptions that the program raises into calls from other threads or greenlets. They come out of all calls of
+    the process. Entry points (``jackfield.lets_out``) name those of Celery, RQ and others.
     With ``turns``, calls of ``ainvoke``, ``begin`` and ``on_time`` that compute for long do so one at a time.
     """
 
@@ -217,9 +220,11 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         files: Files | None = None,
         turns: Turns | None = None,
         only_hosts: Iterable[str] | None = None,
+        lets_out: Iterable[type[BaseException]] = (),
     ) -> None:
         if groups is None:
             groups = entry_points() if catalog is None else {}
+        let_out_of_calls(lets_out, (point.value for point in groups.get(GROUP, ())))
         environment = tidied(os.environ if environment is None else environment)
         if workspace != "default":
             from jackfield.callers.workspace_names import check_workspace_name

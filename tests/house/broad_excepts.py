@@ -5,8 +5,7 @@ from __future__ import annotations
 FAILURES = "runtime/jackfield/kernel/failures.py"
 
 BROAD = {
-    FAILURES: (3, "the boundary to foreign code: its exception as a value, and what is no Exception as one"),
-    "runtime/jackfield/catalog/installed.py": (1, "importing a connector may raise anything, SystemExit included"),
+    FAILURES: (4, "the boundary to foreign code: its exception as a value, and what is no Exception as one, apart in the caller's thread"),
     "runtime/jackfield_store/jackfield_store/database/batches.py": (
         2,
         "a failed or interrupted commit is given to all callers that wait for it",
@@ -26,6 +25,7 @@ BROAD = {
 }
 """Modules with a broad ``except``: how many, and why."""
 FOREIGN = {
+    "runtime/jackfield/catalog/installed.py": "importing a connector may raise anything, SystemExit included",
     "runtime/jackfield/connections/secret_references.py": "secret stores and plugins, whose texts may quote a secret",
     "runtime/jackfield/kernel/ends.py": "what objects do before a process ends, which must not fail that of the others",
     "connectors/aws-ses/jackfield_aws_ses/smtp/client.py": "a mail before its first byte: whatever is raised by whoever has sent nothing",

@@ -14,6 +14,7 @@ from jackfield.connector import (
     exhausted,
 )
 from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.interrupts import is_unknown
 
 _NETWORK = "Check the server's URL, and whether this machine may reach it: DNS, proxy, firewall."
 _CLIENT_CERTIFICATE = "Check 'certificate' and 'privateKey' of the connection, and whether the server knows their authority."
@@ -80,9 +81,14 @@ def explain_fault(fault: Fault) -> JackfieldError:
     message = text.format(server=fault.server, host=fault.host, reason=reason)
     if fault.kind == "unreachable" and fault.reason and not isinstance(fault.cause, OSError):
         message += f": {reason}"  # somebody's guard has refused it
-    is_final = fault.kind in _FINAL or (fault.kind == "proxy" and reason.startswith(_DENIED))
+    is_final = fault.kind in _FINAL or (fault.kind == "proxy" and reason.startswith(_DENIED)) or _is_thrown_in(fault.cause)
     found = Unavailable(message, hint=hint, sent=fault.sent, repeatable=not is_final)
     return _late(fault.sent, found) if fault.late and fault.kind not in _NEVER_LATE else found
+
+
+def _is_thrown_in(cause: BaseException | None) -> bool:
+    """Return whether somebody has raised the cause into the call: who does so is not told of the next attempt, so there is none."""
+    return cause is not None and is_unknown(cause)
 
 
 def _late(sent: Sent, cause: Unavailable) -> JackfieldError:

@@ -29,9 +29,8 @@ from jackfield.catalog.loading import (
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import Unavailable, UnknownConnector
 from jackfield.kernel.exports import late_hints
-from jackfield.kernel.failures import contained
+from jackfield.kernel.failures import Raised, attempt, contained
 from jackfield.kernel.fork import ProcessLocal
-from jackfield.kernel.interrupts import let_out
 from jackfield.kernel.local import home
 from jackfield.manifest.manifest import Manifest
 from jackfield.manifest.reading import INDEX, MANIFEST, ManifestError
@@ -350,19 +349,18 @@ class Catalog(ProcessLocal):
     def _attempt(self, point: EntryPoint, part: str, step: Callable[[], Any]) -> Any:
         """Return the value of ``step``, which imports connector code; record a failure of that part of the connector."""
         failures = self._failures.setdefault(point, {})
-        try:
-            value = contained(step)
-        except Mismatch as error:
+        found = attempt(contained, step)
+        if not isinstance(found, Raised):
+            failures.pop(part, None)
+            return found
+        error = found.error
+        if isinstance(error, Unavailable):  # its process could not be started this time
+            raise error
+        if isinstance(error, Mismatch):
             fault, hint = str(error), _REGENERATE if "its manifest" in str(error) else REINSTALL
-        except Unavailable:  # its process could not be started this time
-            raise
-        except Exception as error:  # noqa: BLE001 (third-party code may raise anything and must not affect others)
-            let_out(error)
+        else:
             log_broken(point.name, error)
             fault, hint = f"fails on import: {type(error).__name__}: {error}", f"{REINSTALL} {_LOGGED}"
-        else:
-            failures.pop(part, None)
-            return value
         failures[part] = f"the connector '{point.name}' {fault}"
         raise broken_connector(failures[part], hint)
 

@@ -11,7 +11,7 @@ import sys
 import threading
 
 from jackfield.kernel.errors import Sent, Unavailable
-from jackfield.kernel.interrupts import interrupt, let_out
+from jackfield.kernel.interrupts import comes_out, interrupt
 
 TYPE_CHECKING = False  # importing typing for it would double the start-up time of a cold --help
 if TYPE_CHECKING:
@@ -74,8 +74,8 @@ class Contained:
     """Context manager around foreign code, which may only fail. An exit, a ``CancelledError`` or a ``GeneratorExit`` must not end the
     thread, task or generator that runs it: its invocation would end without a Result. They become a ``RuntimeError``.
 
-    What the host raises into the call goes on (``interrupts``). Ctrl-C stays what it is in the main thread, the only one that it reaches,
-    and so does the cancellation of a task that was asked for.
+    What the host has named or a signal's handler raises goes on (``interrupts``). Ctrl-C stays what it is in the main thread, the only one
+    that it reaches, and so does the cancellation of a task that was asked for.
     """
 
     __slots__ = ()
@@ -96,7 +96,7 @@ CONTAINED = Contained()
 
 
 def _was_asked_for(error: BaseException) -> bool:
-    if interrupt(error) is not None:
+    if interrupt(error):
         return True
     if isinstance(error, KeyboardInterrupt):
         return threading.current_thread() is threading.main_thread()
@@ -122,12 +122,23 @@ def contained(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         raise
 
 
+def in_callers_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call foreign code in the thread of who has called us: what is no ``Exception`` goes on, but an exit is contained."""
+    try:
+        return function(*args, **kwargs)
+    except BaseException as error:
+        if not comes_out(error):
+            CONTAINED.__exit__(type(error), error, None)
+        raise
+
+
 def attempt(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Raised:
     """Call code that may raise anything. Return its value, or the ``Exception`` that it raised; what the host raises goes on."""
     try:
         return function(*args, **kwargs)
-    except Exception as error:  # noqa: BLE001 (the boundary to foreign code; the caller decides what the exception means)
-        let_out(error)
+    except Exception as error:
+        if interrupt(error):
+            raise
         return Raised(error)
 
 
@@ -135,7 +146,7 @@ def attempt_foreign(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
     """Call a connector's code, contained. Return its value, or what it raised."""
     try:
         return contained(function, *args, **kwargs)
-    except Exception as error:  # noqa: BLE001 (as above)
+    except Exception as error:  # noqa: BLE001 (the boundary to foreign code; the caller decides what the exception means)
         return Raised(error)
 
 

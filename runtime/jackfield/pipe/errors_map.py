@@ -25,7 +25,7 @@ from jackfield.kernel.errors import (
 )
 from jackfield.kernel.failures import Raised, attempt_foreign, exhausted
 from jackfield.kernel.hints import NextStep
-from jackfield.kernel.interrupts import drop_frames, let_out_of_call
+from jackfield.kernel.interrupts import drop_frames, is_thrown_in, let_out_of_call
 
 if TYPE_CHECKING:
     from jackfield.connector import Inputs
@@ -63,6 +63,7 @@ def judged(
     """
     let_out_of_call(cause, handled)
     error = explained(connector, cause, client, values, call, tell)
+    error.repeatable = error.repeatable and not is_thrown_in(cause, handled)
     if not isinstance(error, Internal):
         drop_frames(cause, handled)
         drop_frames(error, handled)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 from jackfield.kernel.clock import Clock, Deadline
 from jackfield.kernel.ends import is_ending, no_thread
 from jackfield.kernel.errors import JackfieldError, Sent
-from jackfield.kernel.failures import contained, value_of
+from jackfield.kernel.failures import in_callers_thread, value_of
 from jackfield.kernel.fork import ProcessLocal
 from jackfield.pipe.on_time import GRACE, OnTime
 
@@ -207,12 +207,12 @@ class InThread:
         """Call what may block."""
         del executor  # threads for an event loop
         if self._on_time is None or until is None or inline_ok or is_ending():
-            return contained(function)
+            return in_callers_thread(function)
         return value_of(self._on_time.call(function, *until))
 
     async def ask(self, function: Callable[[], T]) -> T:
         """Call what waits for the database only."""
-        return contained(function)
+        return in_callers_thread(function)
 
     async def fix_state(self, storage: Readings) -> None:
         """Do nothing: this thread may wait when it needs the state."""
@@ -232,7 +232,7 @@ class InThread:
 
     async def compute(self, function: Callable[[], T], deadline: Deadline | None = None) -> T:
         """Call what computes for long."""
-        return contained(partial(in_turn, self._turn, function, deadline))
+        return in_callers_thread(partial(in_turn, self._turn, function, deadline))
 
     async def finished(self, function: Callable[[], Coroutine[Any, Any, T]], until: Until) -> T:
         """Run a coroutine of a connector to its end."""

@@ -31,7 +31,7 @@ _ANSWERS_AFTER = 0.5
 
 
 class Soft(Exception):
-    """As Celery's SoftTimeLimitExceeded, or RQ's JobTimeoutException."""
+    """As Celery's SoftTimeLimitExceeded, or RQ's JobTimeoutException; nobody has named it."""
 
 
 class Hard(BaseException):
@@ -39,7 +39,18 @@ class Hard(BaseException):
 
 
 class Late(OSError):
-    """As a time limit of a host whose callers expect an OSError."""
+    """As a time limit of a host whose callers expect an OSError; nobody has named it."""
+
+
+class Named(Exception):
+    """One that the host has named."""
+
+
+class NamedLate(Late):
+    """One that is an OSError, and that the host has named."""
+
+
+NAMED = (Named, NamedLate)
 
 
 class Watch:
@@ -53,8 +64,7 @@ class Watch:
         raise self._error
 
     def deeply(self, *_given: object) -> NoReturn:
-        """Raise it from another function, after the handler has taken itself away."""
-        signal.signal(SIGNAL, signal.SIG_DFL)
+        """Raise it from another function."""
         self._raise()
 
     def barely(self, number: int, frame: object) -> NoReturn:
@@ -151,10 +161,11 @@ def _alarm(error: BaseException) -> Callable[[], None]:
 
 def _thrown(kind: type[BaseException]) -> Callable[[], None]:
     """Set an exception for the main thread, as Dramatiq and stoppable threads do."""
-    return partial(_throw, threading.main_thread().ident, kind)
+    return partial(throw, threading.main_thread().ident, kind)
 
 
-def _throw(thread: int | None, kind: type[BaseException]) -> None:
+def throw(thread: int | None, kind: type[BaseException]) -> None:
+    """Set an exception for a thread."""
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread or 0), ctypes.py_object(kind))
 
 
@@ -205,20 +216,21 @@ SIGNALS: Mapping[str, tuple[type[BaseException], Callable[[], Callable[[], None]
     "a time limit that is an OSError": (OSError, lambda: _signal(Watch(OSError("too long")).handle)),
     "a time limit that is an error of ours": (Unavailable, lambda: _signal(Watch(Unavailable("too long")).handle)),
     "a ValueError": (ValueError, lambda: _signal(Watch(ValueError("no")).handle)),
-    "a handler that removes itself": (Soft, lambda: _signal(Watch(Soft()).deeply)),
     "a handler that drops its arguments": (Soft, lambda: _signal(partial(Watch(Soft()).barely))),
     "an object that drops its arguments": (SystemExit, lambda: _signal(Watch(SystemExit(0)))),
     "a stop": (SystemExit, lambda: _signal(Watch(SystemExit(0)).handle)),
     "a stop from deep": (SystemExit, lambda: _signal(Watch(SystemExit(0)).deeply)),
     "a hard limit": (Hard, lambda: _signal(Watch(Hard()).handle)),
-    "thrown in": (Soft, lambda: _thrown(Soft)),
+    "thrown in": (Named, lambda: _thrown(Named)),
+    "thrown in, an OSError of the host's": (NamedLate, lambda: _thrown(NamedLate)),
     "thrown in, hard": (Hard, lambda: _thrown(Hard)),
-    "thrown in, a stop": (SystemExit, lambda: _thrown(SystemExit)),
     "an alarm": (Soft, lambda: _alarm(Soft())),
     "an alarm that is an OSError of the host's": (Late, lambda: _alarm(Late("too long"))),
     "Ctrl-C": (KeyboardInterrupt, lambda: _signal(signal.default_int_handler, signal.SIGINT)),
 }
 """Ways to interrupt the main thread: the class of what is raised, and what prepares a way and returns what begins it."""
+UNNAMED = (Soft, Late, TimeoutError, OSError, SystemExit)
+"""Classes that another thread sets, and nobody has named: each may be the connector's own."""
 
 
 def by_signal(way: str, case: Case, *, is_async: bool) -> Interrupted:
@@ -229,11 +241,17 @@ def by_signal(way: str, case: Case, *, is_async: bool) -> Interrupted:
     return Interrupted(raised, case.status, case.left)
 
 
+def thrown_in(kind: type[BaseException], case: Case) -> None:
+    """Set an exception for the main thread during a call."""
+    with during(case.provider, _thrown(kind)):
+        case.call()()
+
+
 def _into_a_thread(kind: type[BaseException], case: Case, *, is_async: bool) -> Interrupted:
     with ThreadPoolExecutor(1) as pool:
         thread = pool.submit(threading.get_ident).result()
         future = pool.submit(case.looped() if is_async else case.call())
-        with during(case.provider, partial(_throw, thread, kind)):
+        with during(case.provider, partial(throw, thread, kind)):
             raised = future.exception(_WITHIN)
     return Interrupted(raised, case.status, case.left)
 
@@ -250,9 +268,8 @@ def _future_too_late(case: Case, *, is_async: bool) -> Interrupted:
 
 
 THREADS: Mapping[str, tuple[type[BaseException], Callable[..., Interrupted]]] = {
-    "thrown into a pool's thread": (Soft, partial(_into_a_thread, Soft)),
+    "thrown into a pool's thread": (Named, partial(_into_a_thread, Named)),
     "thrown into a pool's thread, hard": (Hard, partial(_into_a_thread, Hard)),
-    "thrown into a pool's thread, a stop": (SystemExit, partial(_into_a_thread, SystemExit)),
     "a future's time-out": (TimeoutError, _future_too_late),
 }
 """Ways to interrupt a call in a thread of a pool."""
@@ -355,12 +372,10 @@ def by_task(way: str, case: Case) -> Interrupted:
 
 GEVENT: Mapping[str, str] = {
     "gevent.Timeout": "Timeout",
-    "gevent.Timeout, a class of the host's": "Soft",
-    "gevent.Timeout, an OSError of the host's": "Late",
-    "gevent.Timeout, an OSError": "OSError",
-    "gevent.Timeout, a TimeoutError": "TimeoutError",
+    "gevent.Timeout, a class of the host's": "Named",
+    "gevent.Timeout, an OSError of the host's": "NamedLate",
     "greenlet.kill": "GreenletExit",
     "greenlet.kill, a class of the host's": "Hard",
-    "greenlet.kill, an OSError of the host's": "Late",
+    "greenlet.kill, an OSError of the host's": "NamedLate",
 }
 """Ways of gevent, and the class of what each raises."""

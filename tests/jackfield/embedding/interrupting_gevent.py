@@ -11,22 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import gevent  # type: ignore[import-untyped]
-from tests.jackfield.embedding.interrupting import Case, Hard, Late, Soft, raised_by
+from tests.jackfield.embedding.interrupting import NAMED, Case, Hard, Named, NamedLate, raised_by
 
 from host_provider import providing, request
 from jackfield_store.runtime import Jackfield
 
 LIMITS: Mapping[str, Callable[[float], gevent.Timeout]] = {
     "gevent.Timeout": gevent.Timeout,
-    "gevent.Timeout, a class of the host's": lambda seconds: gevent.Timeout(seconds, Soft),
-    "gevent.Timeout, an OSError of the host's": lambda seconds: gevent.Timeout(seconds, Late),
-    "gevent.Timeout, an OSError": lambda seconds: gevent.Timeout(seconds, OSError("too slow")),
-    "gevent.Timeout, a TimeoutError": lambda seconds: gevent.Timeout(seconds, TimeoutError),
+    "gevent.Timeout, a class of the host's": lambda seconds: gevent.Timeout(seconds, Named),
+    "gevent.Timeout, an OSError of the host's": lambda seconds: gevent.Timeout(seconds, NamedLate),
 }
 KILLS: Mapping[str, Callable[[gevent.Greenlet], object]] = {
     "greenlet.kill": lambda greenlet: greenlet.kill(block=False),
     "greenlet.kill, a class of the host's": lambda greenlet: greenlet.kill(Hard, block=False),
-    "greenlet.kill, an OSError of the host's": lambda greenlet: greenlet.kill(Late("enough"), block=False),
+    "greenlet.kill, an OSError of the host's": lambda greenlet: greenlet.kill(NamedLate("enough"), block=False),
 }
 
 
@@ -48,7 +46,8 @@ def _stopped(way: str, case: Case, call: Callable[[], object], seconds: float) -
 
 
 def _tried(way: str, kind: str, folder: Path, seconds: float, *, is_async: bool) -> dict[str, Any]:
-    with providing() as provider, Jackfield(connections=[provider.connection()], database_url=f"sqlite:///{folder / 'j.db'}") as jackfield:
+    url = f"sqlite:///{folder / 'j.db'}"
+    with providing() as provider, Jackfield(connections=[provider.connection()], database_url=url, lets_out=NAMED) as jackfield:
         jackfield.invoke(request()).unwrap()
         provider.paths.clear()
         case = Case(jackfield, provider, kind)

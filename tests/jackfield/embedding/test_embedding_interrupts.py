@@ -2,36 +2,40 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import json
 import os
+import socket
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 from tests.jackfield.embedding.interrupting import (
     GEVENT,
     KINDS,
+    NAMED,
     SIGNALS,
     TASKS,
     THREADS,
+    UNNAMED,
     Case,
-    Hard,
     Interrupted,
     Soft,
     by_signal,
     by_task,
     during,
+    throw,
+    thrown_in,
 )
 
 from doc_pages import ROOT
 from host_provider import Provider, request
-from jackfield.kernel.interrupts import interrupt
 from jackfield.wire.client import Wire
 from jackfield_store.runtime import Jackfield
 
@@ -39,7 +43,7 @@ from jackfield_store.runtime import Jackfield
 @pytest.fixture
 def jackfield(provider: Provider, tmp_path: Path) -> Iterator[Jackfield]:
     """A runtime that has made its first call, so that the next one only waits for its answer."""
-    with Jackfield(connections=[provider.connection()], database_url=f"sqlite:///{tmp_path / 'j.db'}") as found:
+    with Jackfield(connections=[provider.connection()], database_url=f"sqlite:///{tmp_path / 'j.db'}", lets_out=NAMED) as found:
         found.invoke(request()).unwrap()
         provider.paths.clear()
         yield found
@@ -143,73 +147,64 @@ def test_an_interrupt_that_the_host_handles_is_not_raised_again(jackfield: Jackf
     assert result.error.code == "unavailable"
 
 
-def _raised(function: Callable[[], object]) -> BaseException:
-    with pytest.raises(BaseException) as raised:  # noqa: PT011 (any of them)
-        function()
-    return raised.value
+@pytest.mark.parametrize("kind", ["read", "write", "keyed"])
+@pytest.mark.parametrize("error", UNNAMED)
+def test_what_nobody_has_named_is_a_failure_that_is_not_repeated(
+    error: type[BaseException], kind: str, jackfield: Jackfield, provider: Provider
+) -> None:
+    """What another thread sets once the provider has the request is taken for the connector's: one request, and a write is in doubt."""
+    case = Case(jackfield, provider, kind)
+    thrown_in(error, case)
+    assert provider.paths == ["/slow"]
+    assert case.status == case.left
 
 
-class Own(Exception):
-    """An exception of a connector."""
+def _throwing(monkeypatch: pytest.MonkeyPatch, name: str, error: type[BaseException]) -> list[str]:
+    """Let another thread's exception come up right after a function of sockets has done its work; return the calls of that."""
+    done, function = list[str](), getattr(socket.socket, name)
+
+    def work(self: socket.socket, *given: Any) -> Any:
+        found = function(self, *given)
+        if threading.current_thread() is threading.main_thread():
+            done.append(name)
+            throw(threading.get_ident(), error)
+        return found
+
+    monkeypatch.setattr(socket.socket, name, work)
+    return done
 
 
-def _raises(error: BaseException) -> Callable[[], NoReturn]:
-    def work() -> NoReturn:
-        raise error
-
-    return work
-
-
-@pytest.mark.parametrize("function", [
-    _raises(Own()), _raises(Hard()), _raises(SystemExit(1)), _raises(asyncio.CancelledError()), lambda: sys.exit(1), lambda: int("x"),
-    list[int]().pop, lambda: os.stat("/nowhere"), lambda: next(iter(())), lambda: __import__("json").loads("{"),
-])  # fmt: skip
-def test_what_code_raises_is_no_interrupt(function: Callable[[], object]) -> None:
-    """What a function raises, exits included, or what Python raises in it, is its own."""
-    assert interrupt(_raised(function)) is None
-
-
-def _given_to_a_future(wait: Callable[[asyncio.Future[None]], Awaitable[object]], *, is_late: bool) -> object:
-    """Wait for a future whose error a library has set, as clients of asyncio hand on what their connection's protocol has met."""
-
-    async def work() -> None:
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[None] = loop.create_future()
-        if is_late:
-            loop.call_soon(future.set_exception, Own())
-        else:
-            future.set_exception(Own())
-        await wait(future)
-
-    return asyncio.run(work())
+@pytest.mark.parametrize(
+    ("name", "error", "status"),
+    [*(("connect", error, "failed") for error in UNNAMED[:-1]), *(("send", error, "in_doubt") for error in UNNAMED)],
+)
+def test_an_unnamed_exception_is_a_doubt_from_the_first_byte_on(
+    name: str, error: type[BaseException], status: str, provider: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before that the write has failed, and nothing is tried again, also if a socket could have raised it; an exit is always a doubt."""
+    database = f"sqlite:///{tmp_path / 'j.db'}"
+    with Jackfield(connections=[provider.connection()], database_url=database) as jackfield, monkeypatch.context() as patched:
+        done = _throwing(patched, name, error)
+        result = jackfield.invoke(request("/once"))
+    assert (result.status, done) == (status, [name])
+    assert provider.paths in ([], ["/once"] * (name == "send"))
 
 
-async def _asked(future: asyncio.Future[None]) -> None:
-    await asyncio.wait([future])
-    future.result()
+@pytest.mark.parametrize("name", ["celery.exceptions:SoftTimeLimitExceeded", "rq.timeouts:JobTimeoutException"])
+def test_classes_that_entry_points_name_come_out(name: str, jackfield: Jackfield, provider: Provider) -> None:
+    """Hosts whose classes are declared need no configuration, also where another thread raises them."""
+    module, _, attribute = name.partition(":")
+    pytest.importorskip(module.partition(".")[0])
+    with pytest.raises(getattr(import_module(module), attribute)):
+        thrown_in(getattr(import_module(module), attribute), Case(jackfield, provider, "write"))
+    assert (provider.paths, _entry(jackfield)) == (["/slow"], ("in_doubt", "in_doubt"))
 
 
-async def _plainly(future: asyncio.Future[None]) -> None:
-    await future
-
-
-@pytest.mark.parametrize("is_late", [False, True])
-@pytest.mark.parametrize("wait", [_plainly, _asked, asyncio.gather, asyncio.shield, partial(asyncio.wait_for, timeout=9)])
-def test_what_a_future_was_given_is_no_interrupt(wait: Callable[[asyncio.Future[None]], Awaitable[object]], is_late: bool) -> None:
-    """An error that a library sets on a future is the library's, however it is waited for."""
-    assert interrupt(_raised(partial(_given_to_a_future, wait, is_late=is_late))) is None
-
-
-def test_what_a_generator_is_thrown_is_no_interrupt() -> None:
-    """An error that code throws into a generator that waits, or has not begun, is that code's."""
-
-    def work() -> Generator[int, None, None]:
-        yield 1
-
-    begun, new = work(), work()
-    next(begun)
-    for generator in (begun, new):
-        assert interrupt(_raised(partial(generator.throw, Own()))) is None
+@pytest.mark.parametrize("named", [Exception, BaseException, 5])
+def test_a_host_names_classes_of_its_own(named: Any) -> None:
+    """What is no class of exceptions, or one of every failure, is refused."""
+    with pytest.raises(TypeError, match="lets_out"):
+        Jackfield(database_url="none", lets_out=(named,))
 
 
 class Passed(Exception):
@@ -221,12 +216,6 @@ def _passes_on(function: Callable[[], object]) -> object:
         return function()
     except Exception as error:  # noqa: BLE001 (a library that does)
         raise Passed("aborted").with_traceback(error.__traceback__)  # noqa: B904 (as urllib3 does)
-
-
-def test_a_traceback_that_was_passed_on_is_no_interrupt() -> None:
-    """A library's exception with the traceback of an error of Python's is the library's, at whatever depth it was made."""
-    for function in (list[int]().pop, partial(os.stat, "/nowhere"), partial(_passes_on, list[int]().pop)):
-        assert interrupt(_raised(partial(_passes_on, function))) is None
 
 
 @pytest.mark.parametrize("way", ["a time limit", "a time limit that is an OSError", "thrown in"])

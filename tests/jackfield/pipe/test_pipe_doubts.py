@@ -255,7 +255,7 @@ class OwnTimeout(BaseException):
     """As gevent's Timeout: no Exception."""
 
 
-LEAVING = [GeneratorExit(), asyncio.CancelledError(), OwnTimeout("s3cret-token"), SystemExit(3), StopIteration()]
+LEAVING = [GeneratorExit(), asyncio.CancelledError(), SystemExit(3), StopIteration()]
 
 
 @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
@@ -276,3 +276,16 @@ def test_n6_no_exception_ends_more_than_its_attempt(tmp_path: Path, raised: Base
     assert [result.status for result in results] == ["in_doubt", "in_doubt"]
     assert [entry.status for entry in entries] == ["in_doubt", "in_doubt"]
     assert "s3cret" not in repr([result.to_json() for result in results])
+
+
+def test_n6_what_is_no_exception_comes_out_of_the_hosts_thread(tmp_path: Path) -> None:
+    """N6: a time limit as gevent's leaves ``invoke``, whoever raises it, and the journal has the doubt; a thread of ours lives on."""
+    with runtime(tmp_path, scripted(Script(OwnTimeout("s3cret-token"))), database_url=f"sqlite:///{tmp_path / 'journal.db'}") as board:
+        with pytest.raises(OwnTimeout):
+            board.ask()
+        result = asyncio.run(board.jackfield.ainvoke(invocation()))
+        journal = board.jackfield.journal
+        assert journal is not None
+        assert [entry.status for entry in journal.entries()[0]] == ["in_doubt", "in_doubt"]
+    assert result.status == "in_doubt"
+    assert "s3cret" not in repr(result.to_json())

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from jackfield.connector import Deadline, JackfieldError, Sent, Unavailable, exhausted
-from jackfield.kernel.interrupts import let_out
+from jackfield.kernel.interrupts import is_unknown, let_out
 from jackfield.wire.faults import printable
 from jackfield_aws_ses.smtp.hosts import is_private, zone_of
 from jackfield_aws_ses.smtp.server import Server
@@ -37,7 +37,7 @@ def unsent(error: Exception, server: Server) -> Exception:
     if isinstance(error, JackfieldError):
         return error
     says = f"{server.place} could not be given the message: {type(error).__name__}: {printable(str(error))}"
-    return exhausted(error, Sent.NOTHING) or Unavailable(says, sent=Sent.NOTHING)
+    return exhausted(error, Sent.NOTHING) or Unavailable(says, sent=Sent.NOTHING, repeatable=not is_unknown(error))
 
 
 def _meaning(error: OSError, server: Server, deadline: Deadline, sent: Sent) -> JackfieldError:

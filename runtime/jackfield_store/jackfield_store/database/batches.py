@@ -20,7 +20,7 @@ from jackfield.kernel.commits import CommitUnknown, late, under_way
 from jackfield.kernel.ends import is_ending
 from jackfield.kernel.errors import JackfieldError, Unavailable
 from jackfield.kernel.failures import OnFailure, Raised, attempt
-from jackfield.kernel.interrupts import interrupt, let_out
+from jackfield.kernel.interrupts import comes_out, interrupt
 from jackfield_store.database.faults import Contended, Trouble, unavailable
 from jackfield_store.database.transaction import Transaction, Work
 from jackfield_store.database.units import Done, SpoiledError, UndoneError, Unit, complete, fail, run_apart, run_together
@@ -367,8 +367,9 @@ class Batches:
                         self._ran = True
         except SpoiledError:
             again = [item for item in batch if item.error is None]
-        except Exception as fault:  # noqa: BLE001 (raised again in the callers that wait)
-            let_out(fault)
+        except Exception as fault:
+            if interrupt(fault):
+                raise
             if not batch:
                 self._take_refused(batch, own, fault)
             fail(batch, fault)
@@ -431,4 +432,4 @@ class _Tries:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
         self.are_over = error is None
-        return isinstance(error, (KeyboardInterrupt, SystemExit)) or (error is not None and interrupt(error) is not None)
+        return isinstance(error, (KeyboardInterrupt, SystemExit)) or (error is not None and comes_out(error))
