@@ -10,8 +10,6 @@ import sys
 from functools import partial
 from types import FunctionType, MethodType
 
-from jackfield.kernel.errors import JackfieldError
-
 TYPE_CHECKING = False  # as in failures
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -35,7 +33,7 @@ def let_out_of_calls(classes: Iterable[type[BaseException]], declared: Iterable[
     """
     kind: Any
     for kind in classes:
-        if not isinstance(kind, type) or not issubclass(kind, BaseException) or issubclass(JackfieldError, kind):
+        if not isinstance(kind, type) or not issubclass(kind, BaseException) or issubclass(Exception, kind):
             raise TypeError(f"lets_out has {kind!r}: name classes of exceptions that your program raises into calls")
         _NAMED.add(kind)
     _DECLARED.update(declared)
