@@ -126,8 +126,10 @@ def prepare(url: str, folder: Path, environment: Mapping[str, str]) -> None:
 @contextmanager
 def _timed(database: Database, path: Path) -> Iterator[None]:
     """Note how long each write transaction takes, from the lock to the end of its commit, so that a kill loses none that has ended."""
+    with database.read() as transaction:
+        kind: Any = type(transaction._session)
     dialect, begun = database.dialect, dict[int, float]()
-    begin, commit = dialect.begin, dialect.commit
+    begin, commit = dialect.begin, kind.commit
 
     def timed_begin(mode: Mode, held: list[Any] | None = None) -> Session:
         session = begin(mode, held)
@@ -141,7 +143,8 @@ def _timed(database: Database, path: Path) -> Iterator[None]:
         if started is not None:
             os.write(file.fileno(), struct.pack("<d", time.perf_counter() - started))
 
-    with path.open("ab", buffering=0) as file, mock.patch.multiple(dialect, begin=timed_begin, commit=timed_commit):
+    patches = mock.patch.object(dialect, "begin", timed_begin), mock.patch.object(kind, "commit", timed_commit)
+    with path.open("ab", buffering=0) as file, patches[0], patches[1]:
         yield
 
 

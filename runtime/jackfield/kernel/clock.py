@@ -184,6 +184,17 @@ class within:  # noqa: N801 (used like a function; contextlib's decorator takes 
         _UNTIL.set(self._outer)  # not by a token: a generator may be closed in another context than it began in
 
 
+limit_waits, unlimit_waits = _UNTIL.set, _UNTIL.reset
+"""Limit such waits to a time (``monotonic``), and undo that with what it returned; ``within`` does both, and takes three calls more. Not
+for a generator, which may be closed in another context than it began in."""
+
+
+def waits_until(longest: float) -> float:
+    """Return the time (``monotonic``) until which this thread or task waits for a shared resource, at most ``longest`` seconds from now."""
+    end, latest = _UNTIL.get(), monotonic() + longest
+    return latest if end is None or end > latest else end
+
+
 def patience(longest: float) -> float:
     """Return the seconds that this thread or task may wait now for a shared resource: 0 to ``longest``."""
     until = _UNTIL.get()

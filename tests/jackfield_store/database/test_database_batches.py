@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.jackfield_store.database.workspace_rows import adding, names
+from tests.jackfield_store.database.workspace_rows import adding, names, session_kind
 
 from jackfield.kernel.errors import Unavailable
 from jackfield_store.database import CommitUnknown, Database, StatementInvalid, Transaction, UniqueViolation, open_database
-from jackfield_store.database.dialect import Dialect
+from jackfield_store.database.transaction import Session
 from jackfield_store.journal.instance import Instance
 
 WAIT = 30.0
@@ -23,12 +23,12 @@ class Commits:
 
     def __init__(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count = 0
-        kind = type(database.dialect)
+        kind = session_kind(database)
         original = kind.commit
 
-        def commit(dialect: Dialect, session: Any) -> None:
+        def commit(session: Session) -> None:
             self.count += 1
-            original(dialect, session)
+            original(session)
 
         monkeypatch.setattr(kind, "commit", commit)
 
@@ -266,11 +266,11 @@ def test_ctrl_c_in_the_leader_is_told_to_the_others(database: Database) -> None:
 
 def test_ctrl_c_in_the_commit_is_told_as_doubt(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the thread that leads is interrupted in the commit the others learn that nobody knows whether it was done."""
-    kind = type(database.dialect)
+    kind = session_kind(database)
     original = kind.commit
 
-    def interrupted(dialect: Dialect, session: Any) -> None:
-        original(dialect, session)
+    def interrupted(session: Session) -> None:
+        original(session)
         raise KeyboardInterrupt
 
     held = Held(database)

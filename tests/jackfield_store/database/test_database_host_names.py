@@ -16,7 +16,7 @@ from jackfield.kernel.errors import Unavailable
 from jackfield_store.database import open_database
 from jackfield_store.database.faults import NoAnswer
 from jackfield_store.database.host_names import HostNames
-from jackfield_store.database.pool import Pool
+from jackfield_store.database.transaction import Pool
 from postgres import Server
 from together import at_once
 
@@ -119,6 +119,7 @@ class _Item:
     """A connection that is always usable."""
 
     holder: list[Any] | None = None
+    pool: Any = None
     usable = True
     closed = False
 

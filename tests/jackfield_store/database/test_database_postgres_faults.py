@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from tests.jackfield_store.database.workspace_rows import adding, names
+from tests.jackfield_store.database.workspace_rows import adding, names, rolled_back
 
 from jackfield.kernel.errors import JackfieldError, Sent, Unavailable
 from jackfield_store.database import (
@@ -59,7 +59,7 @@ def test_a_restarted_server_is_not_noticed(server: Server, own_url: str, how: st
         database.record(adding("a"))
         sessions = [database.dialect.begin(Mode.READ) for _ in range(3)]
         for session in sessions:
-            database.dialect.rollback(session)
+            session.pool.give_back(rolled_back(session))
         server.stop(how)
         server.start()
         assert names(database) == ["a"]
@@ -155,7 +155,8 @@ def test_a_refused_commit_is_told(own_url: str) -> None:
         with pytest.raises(StatementInvalid):
             session.execute("SELECT nothing FROM nowhere", {})
         with pytest.raises(StatementInvalid, match="nothing of it is committed"):
-            database.dialect.commit(session)
+            session.commit()
+        session.pool.give_back(rolled_back(session))
         assert names(database) == []
 
 
@@ -327,10 +328,10 @@ def test_connections_are_limited(postgres_url: str) -> None:
         sessions = [database.dialect.begin(Mode.READ) for _ in range(10)]
         with pytest.raises(Unavailable, match="busy"):
             names(database)
-        database.dialect.rollback(sessions.pop())
+        sessions[0].pool.give_back(rolled_back(sessions.pop()))
         assert names(database) == []
         for session in sessions:
-            database.dialect.rollback(session)
+            session.pool.give_back(rolled_back(session))
 
 
 def test_a_commit_is_never_weaker_than_a_sync(server: Server, own_url: str) -> None:

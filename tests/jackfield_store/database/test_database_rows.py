@@ -11,7 +11,7 @@ from typing import Any
 from tests.jackfield_store.database.workspace_rows import adding, names
 
 from jackfield_store.database import ConstraintViolation, Database, Transaction
-from jackfield_store.database.units import RowUnit
+from jackfield_store.database.batches import RowUnit
 
 _INSERT = "INSERT INTO workspaces (name, created_at) VALUES (:name, :at) ON CONFLICT DO NOTHING"
 _UPDATE = "UPDATE workspaces SET created_at = :again WHERE name = :name AND created_at <> :at"

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import pytest
 from tests.jackfield_store.database.sqlite_writer import writer
-from tests.jackfield_store.database.workspace_rows import names
+from tests.jackfield_store.database.workspace_rows import names, rolled_back
 
 from jackfield.kernel.errors import Sent, Unavailable
 from jackfield_store.database import CommitUnknown, Contended, Database, DatabaseUnfit, Transaction, open_database
@@ -219,7 +219,7 @@ def test_a_thread_does_not_wait_for_ever_for_another(tmp_path: Path) -> None:
         session = database.dialect.begin(Mode.WRITE)
         with pytest.raises(Unavailable, match="in time"):
             database.record(adding("a"))
-        database.dialect.rollback(session)
+        session.pool.give_back(rolled_back(session))
         assert database.record(adding("a")) == "a"
 
 

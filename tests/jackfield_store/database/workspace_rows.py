@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,3 +24,15 @@ def names(database: Database) -> list[str]:
     """The names of all workspaces."""
     with database.read() as transaction:
         return [row.name for row in transaction.execute("SELECT name FROM workspaces ORDER BY name")]
+
+
+def session_kind(database: Database) -> Any:
+    """The class of a database's sessions."""
+    with database.read() as transaction:
+        return type(transaction._session)
+
+
+def rolled_back(session: Any) -> Any:
+    """A session without its transaction."""
+    session.rollback()
+    return session

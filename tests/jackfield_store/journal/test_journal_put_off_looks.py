@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.jackfield_store.database.workspace_rows import session_kind
 from tests.jackfield_store.journal.test_journal_new_keys import ask, processes, sent
 
 from clocks import FakeClock, time_passes
@@ -24,7 +25,7 @@ from jackfield.invocation.entry import Draft, Entry
 from jackfield.kernel.errors import Unavailable
 from jackfield.pipe import open as opening
 from jackfield_store.database import open_database
-from jackfield_store.database.units import Unit, run_apart, run_together
+from jackfield_store.database.batches import Unit, run_apart, run_together
 from jackfield_store.journal import Journal, seen_keys
 from jackfield_store.journal.begins import Begins
 from jackfield_store.journal.room import insert_within
@@ -238,16 +239,16 @@ def test_a_begin_that_is_cancelled_during_its_commit(upgraded: str, monkeypatch:
 
     async def run(jackfield: Jackfield) -> None:
         loop, task = asyncio.get_running_loop(), asyncio.ensure_future(jackfield.ainvoke(mail("order-1")))
-        dialect = type(jackfield.storage.database.dialect)
-        of_dialect = dialect.commit
+        kind = session_kind(jackfield.storage.database)
+        of_session = kind.commit
 
         def commit(*given: Any) -> None:
             if begins.is_set() and not goes_on.is_set():
                 loop.call_soon_threadsafe(task.cancel)
                 assert goes_on.wait(60)
-            of_dialect(*given)
+            of_session(*given)
 
-        monkeypatch.setattr(dialect, "commit", commit)
+        monkeypatch.setattr(kind, "commit", commit)
         with pytest.raises(asyncio.CancelledError):
             await task
 

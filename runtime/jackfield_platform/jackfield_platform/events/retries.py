@@ -12,8 +12,8 @@ from jackfield_platform.events.sending import Attempt
 from jackfield_store.access import DEFAULT
 from jackfield_store.access.platform_tokens import pattern_of
 from jackfield_store.database import Row, Transaction
+from jackfield_store.database.batches import RowUnit
 from jackfield_store.database.outbox import record
-from jackfield_store.database.units import RowUnit
 
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86_400.0
 PAUSES = (5.0, 5 * _MINUTE, 30 * _MINUTE, 2 * _HOUR, 5 * _HOUR, 10 * _HOUR, 14 * _HOUR, 20 * _HOUR, 24 * _HOUR)

@@ -20,10 +20,10 @@ from jackfield.kernel.hidden import trimmed
 from jackfield.manifest.triggers import WINDOW, event_type
 from jackfield_platform.triggers.subscription import Subscription
 from jackfield_store.database import Database, Transaction
+from jackfield_store.database.batches import JointUnit
 from jackfield_store.database.due_rows import held as claimed
 from jackfield_store.database.outbox import record_sealed, sealed_place
 from jackfield_store.database.slices import slice_of
-from jackfield_store.database.units import JointUnit
 from jackfield_store.journal.marks import NewMark, connection_facts, digest_of, invocation_of_marker, keep, sealed_mark
 from jackfield_store.journal.outcomes import NewOutcome, invocation_of, note, purge, sealed_outcome
 from jackfield_store.keys import Vault

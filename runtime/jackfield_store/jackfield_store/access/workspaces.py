@@ -20,10 +20,10 @@ from jackfield_store.access.audit_seals import prepare_seals
 from jackfield_store.access.kept_rules import kept_rules, with_kept_rules
 from jackfield_store.access.settings import IMAGES, Settings, changed_settings, read_settings
 from jackfield_store.database import Database, Row, Transaction
+from jackfield_store.database.batches import ApartError, JointUnit
 from jackfield_store.database.epoch import EpochCache
 from jackfield_store.database.faults import KEY_FAULTS, RowDamaged
 from jackfield_store.database.part import readings
-from jackfield_store.database.units import ApartError, JointUnit
 from jackfield_store.keys.settings_seals import settings_place, settings_seal
 from jackfield_store.keys.vault import Vault
 

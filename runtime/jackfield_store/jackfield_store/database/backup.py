@@ -21,13 +21,13 @@ from jackfield.kernel.errors import InvalidInvocation, Unavailable
 from jackfield.kernel.failures import OnFailure
 from jackfield.kernel.signals import started_whole
 from jackfield_store.database.check import Report, check
-from jackfield_store.database.dialect import Dialect
 from jackfield_store.database.engine import Database
 from jackfield_store.database.faults import DatabaseUnfit, NoAnswer, Trouble, UsageFault, unavailable
 from jackfield_store.database.hold import Hold, script
 from jackfield_store.database.lost_numbers import note_place, noting
 from jackfield_store.database.postgres import PostgresDialect
 from jackfield_store.database.sqlite import SqliteDialect, trouble_of
+from jackfield_store.database.transaction import Dialect
 
 __all__ = ["Backup", "Report", "backup", "check", "dump", "restore", "restore_dump"]
 

@@ -2,36 +2,230 @@
 
 The first thread leads: it begins a transaction, takes the units queued meanwhile, runs each, commits once and wakes the others. If a unit
 fails, all run again, each in a savepoint. Savepoints are not used from the start because each costs as much as a unit, and units rarely
-fail. Units from event loops wait for a writer thread, which leads when its turn comes.
+fail. Units from event loops wait for a writer thread, which leads when its turn comes. Neighbours that change one row each by the same
+statements run as one.
 """
 
 from __future__ import annotations
 
+import copy
+import logging
 import math
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, TypeVar
+from itertools import compress
+from operator import not_
+from typing import Any, NoReturn, TypeAlias, TypeVar
 
-from jackfield.kernel.clock import monotonic, patience, within
+from jackfield.kernel.clock import limit_waits, monotonic, patience, unlimit_waits, waits_until, within
 from jackfield.kernel.commits import CommitUnknown, late, under_way
+from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.ends import is_ending
 from jackfield.kernel.errors import JackfieldError, Unavailable
 from jackfield.kernel.failures import OnFailure, Raised, attempt
 from jackfield.kernel.interrupts import comes_out, interrupt
 from jackfield_store.database.faults import Contended, Trouble, unavailable
-from jackfield_store.database.transaction import Transaction, Work
-from jackfield_store.database.units import Done, SpoiledError, UndoneError, Unit, complete, fail, run_apart, run_together
+from jackfield_store.database.transaction import Transaction, swallowed
 
 T = TypeVar("T")
+Done: TypeAlias = Callable[[Any, Exception | None], None]
+InTransaction: TypeAlias = Callable[[Transaction, Sequence[Mapping[str, Any]]], None]
+_log = logging.getLogger("jackfield.database")
 _TRIES = 3
 _BEHIND = 4
 """Number of pending batches of deferred units above which callers should wait for a commit, so that the queue stays bounded."""
 _MOMENT = 0.05  # seconds that a deferred unit waits to join another commit
 _GRACE = 0.5  # seconds after its deadline for which a unit in a commit under way is awaited
 _CLOSING = 5.0  # seconds for which closing waits for a lock, and after which a thread of this module that waits for one looks around
+
+
+class JointUnit:
+    """Unit that runs together with neighbours that it ``goes_with``; they have no values. If that fails, each runs again alone."""
+
+    __slots__ = ()
+    goes_first = False
+    """True if it may run before all others of its commit: it adds a row that no other unit of the commit knows."""
+
+    def __call__(self, transaction: Transaction) -> Any:
+        """Run it alone."""
+        self.run_all([self], transaction)
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """Place among those that go first. PostgreSQL lets a row wait for one that excludes it until that is committed: two processes that
+        add the same rows in different orders would wait for each other."""
+        return ()
+
+    def goes_with(self, other: object) -> bool:
+        """Return whether another unit can run together with this one: by default, if it is of the same kind."""
+        return type(other) is type(self)
+
+    def run_all(self, units: Sequence[Any], transaction: Transaction) -> None:
+        """Run units that go with this one, which is the first."""
+        raise NotImplementedError
+
+
+class ApartError(Exception):
+    """Signal that units which go with each other cannot run together now: each runs again alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowUnit(JointUnit):
+    """Unit that runs ``statement``, and ``otherwise`` if that changes no row; then ``in_transaction`` once for all rows that are changed
+    together. ``before`` gets the rows before ``otherwise`` runs, which most never need.
+
+    ``otherwise`` must do nothing to a row that ``statement`` has just changed.
+    """
+
+    statement: str
+    otherwise: str
+    values: Mapping[str, Any]
+    in_transaction: InTransaction | None = None
+    before: InTransaction | None = None
+
+    def __call__(self, transaction: Transaction) -> int:
+        """Run it alone."""
+        changed = transaction.change(self.statement, self.values) or self._changed_otherwise([self.values], transaction)
+        if self.in_transaction is not None:
+            self.in_transaction(transaction, [self.values])
+        return changed
+
+    def goes_with(self, other: object) -> bool:
+        """Return whether another unit has the same statements."""
+        if not isinstance(other, RowUnit):
+            return False
+        same = other.statement is self.statement and other.otherwise is self.otherwise
+        return same and other.in_transaction is self.in_transaction and other.before == self.before
+
+    def run_all(self, units: Sequence[RowUnit], transaction: Transaction) -> None:
+        """Run units with the same statements."""
+        rows = [unit.values for unit in units]
+        if transaction.change_all([(self.statement, rows)])[0] < len(rows):
+            self._changed_otherwise(rows, transaction)
+        if self.in_transaction is not None:
+            self.in_transaction(transaction, rows)
+
+    def _changed_otherwise(self, rows: Sequence[Mapping[str, Any]], transaction: Transaction) -> int:
+        if self.before is not None:
+            self.before(transaction, rows)
+        return transaction.change_many(self.otherwise, rows)
+
+
+class UndoneError(Exception):
+    """Signal that a unit failed, so that its transaction or savepoint is rolled back."""
+
+
+class SpoiledError(Exception):
+    """Signal that a failed unit ended the whole transaction: by a full disk on SQLite, by a lost connection on PostgreSQL."""
+
+
+class Unit:
+    """One queued unit of work.
+
+    Its thread waits at ``gate``; if no thread waits, ``done`` is called instead. ``until`` is the deadline (``time.monotonic``) for
+    acquiring a lock, ``since`` the number of commits begun before it. ``waits`` marks a ``deferred`` unit that has not yet been included in
+    a commit, and ``ahead`` one that leads next, alone. ``quick`` marks one whose commit does not wait for the disk, with deferred units
+    only. ``leads`` is set while its thread is the leader.
+    """
+
+    __slots__ = ("ahead", "completed", "deferred", "done", "error", "gate", "leads", "quick", "since", "unit", "until", "value", "waits")
+
+    def __init__(self, unit: Callable[[Transaction], Any], until: float, since: int = 0, done: Done | None = None) -> None:
+        self.unit = unit
+        self.until = until
+        self.since = since
+        self.done = done
+        self.gate: threading.Lock | None = None
+        self.value: Any = None
+        self.error: Exception | None = None
+        self.completed = self.deferred = self.waits = self.ahead = self.leads = self.quick = False
+
+    def run(self, transaction: Transaction) -> None:
+        """Run the unit and store its result or error for its caller.
+
+        :raises UndoneError: if the unit raised, so that its work is rolled back.
+        """
+        self.value = self.error = None
+        found = attempt(self.unit, transaction)
+        if not isinstance(found, Raised) and not transaction.failed:
+            self.value = found
+            return
+        self.error = found.error if isinstance(found, Raised) else swallowed()
+        raise UndoneError
+
+    def fail(self, fault: Exception) -> None:
+        """Set the error of an uncommitted batch, unless the unit has an error of its own."""
+        self.waits = False
+        if self.error is None:
+            self.value, self.error = None, copy.copy(fault)  # several threads raise it, each with its own traceback
+
+
+def run_together(batch: list[Unit], transaction: Transaction) -> None:
+    """Run units in one transaction: first those that may, then the others in order; neighbours that can run together do.
+
+    :raises UndoneError: if a unit raised, so that all are rolled back.
+    """
+    place = 0
+    if len(batch) > 1:
+        batch = _in_order(batch)
+    while place < len(batch):
+        first, end = batch[place].unit, place + 1
+        if isinstance(first, JointUnit):
+            while end < len(batch) and first.goes_with(batch[end].unit):
+                end += 1
+        if end - place == 1 or not isinstance(first, JointUnit):
+            batch[place].run(transaction)
+        elif isinstance(attempt(first.run_all, [item.unit for item in batch[place:end]], transaction), Raised):
+            raise UndoneError  # each runs again alone, which finds the one at fault
+        place = end
+
+
+def _in_order(batch: list[Unit]) -> list[Unit]:
+    """Return the units with those first that go first, in their order."""
+    goes_first = [isinstance(item.unit, JointUnit) and item.unit.goes_first for item in batch]
+    return [*sorted(compress(batch, goes_first), key=_order), *compress(batch, map(not_, goes_first))]
+
+
+def _order(item: Unit) -> tuple[str, ...]:
+    return item.unit.order if isinstance(item.unit, JointUnit) else ()
+
+
+def run_apart(batch: list[Unit], transaction: Transaction) -> None:
+    """Run units in one transaction, so that a failing one undoes only its own work.
+
+    :raises SpoiledError: if a failing unit undid the work of the others too.
+    """
+    for item in _in_order(batch):
+        transaction.mark()
+        try:
+            item.run(transaction)
+        except UndoneError:
+            transaction.undo()
+            if transaction.failed:
+                raise SpoiledError from None
+
+
+def fail(items: list[Unit], fault: Exception) -> None:
+    """Set ``fault`` for each of ``items``, none of which was committed."""
+    for item in items:
+        item.fail(fault)
+
+
+def complete(batch: list[Unit]) -> None:
+    """Report the outcome to each unit's waiting thread or callback; a second time to those that an interrupt has kept from it."""
+    for item in batch:
+        if item.gate is not None:
+            item.completed = True
+            if item.gate.locked():
+                item.gate.release()
+        elif not item.completed:
+            item.completed = True
+            done, item.done = item.done, None  # which refers to what has the unit
+            if done is not None and isinstance(told := attempt(done, item.value, item.error), Raised):
+                _log.error("the callback of a commit raised an exception", exc_info=told.error)  # it must not stop the next ones
 
 
 class Batches:
@@ -44,10 +238,16 @@ class Batches:
     """
 
     def __init__(
-        self, transaction: Callable[[], Work], quick: Callable[[], Work], limit: int, wait: float, *, bounds_each: bool = False
+        self,
+        transaction: Callable[[], Transaction],
+        quick: Callable[[], Transaction],
+        limit: int,
+        wait: float,
+        *,
+        bounds_each: bool = False,
     ) -> None:
         self._transaction, self._quick = transaction, quick
-        self._work: Work | None = None  # the leader's
+        self._work: Transaction | None = None  # the leader's
         self._limit = limit
         self._longest = wait
         self._bounds_each = bounds_each
@@ -68,11 +268,12 @@ class Batches:
 
     def record(self, unit: Callable[[Transaction], T], *, ahead: bool = False, quick: bool = False) -> T:
         """Run ``unit`` and return once it is committed: ``ahead`` of all that is queued, in a transaction of its own, or with others."""
-        item, batch = Unit(unit, self._until(), self._begun_commits), list[Unit]()
+        item, batch = Unit(unit, waits_until(self._longest), self._begun_commits), list[Unit]()
         item.ahead, item.quick = ahead, quick
         try:
             with self._mutex:
-                self._check_open()
+                if self._closed:
+                    self._refuse()
                 if self._led:
                     gate, join = threading.Lock(), self._waiting.appendleft if ahead else self._waiting.append
                     gate.acquire()
@@ -83,7 +284,14 @@ class Batches:
             if item.gate is not None:
                 self._wait(item, item.gate)
             if not item.completed:
-                self._lead(item, batch)
+                before = limit_waits(item.until)
+                try:
+                    self._commit(batch, item)
+                finally:
+                    unlimit_waits(before)
+                item.completed = True  # before another one leads: from here on this thread waits for nothing
+                self._pass_on(item)
+                complete(batch)
         except BaseException:  # Ctrl-C, at any of these lines: nobody may wait for this thread
             _despite_interrupts(partial(self._abandon, item, batch))
             raise
@@ -96,7 +304,7 @@ class Batches:
 
         Return a function that cancels the unit: True if it was still queued, so that nothing of it was or will be done.
         """
-        item = Unit(unit, self._until(), self._begun_commits, done)
+        item = Unit(unit, waits_until(self._longest), self._begun_commits, done)
 
         def cancel() -> bool:
             with self._mutex, suppress(ValueError):
@@ -105,7 +313,8 @@ class Batches:
             return False
 
         with self._mutex:
-            self._check_open()
+            if self._closed:
+                self._refuse()
             if self._writer is None or not self._writer.is_alive():
                 writer = threading.Thread(target=self._write, name="jackfield-writer", daemon=True)
                 writer.start()  # raises if the system has no thread left
@@ -122,7 +331,7 @@ class Batches:
         item = Unit(unit, until, self._begun_commits, done)
         with self._mutex:
             if self._closed:
-                raise unavailable(Trouble.CLOSED)
+                self._refuse()
             if (self._flusher is None or not self._flusher.is_alive()) and not is_ending():
                 flusher = threading.Thread(target=self._flush_when_due, name="jackfield-flusher", daemon=True)
                 flusher.start()  # raises if the system has no thread left
@@ -161,8 +370,11 @@ class Batches:
         if self._closed or not self.defers:
             return
         with self._mutex:
-            until = max((item.until for item in self._deferred), default=self._until())
-        with suppress(JackfieldError), within(min(until, self._until()) - monotonic()):  # errors go to each unit's own ``done``
+            until = max((item.until for item in self._deferred), default=waits_until(self._longest))
+        with (
+            suppress(JackfieldError),
+            within(min(until, waits_until(self._longest)) - monotonic()),
+        ):  # errors go to each unit's own ``done``
             for _ in range(1 + len(self._deferred) // (self._limit - 1)):
                 self.record(_nothing)  # a batch taken by an earlier leader is committed before this turn comes
 
@@ -196,12 +408,9 @@ class Batches:
         fail(left, late())
         complete(left)
 
-    def _check_open(self) -> None:
-        if self._closed:
-            raise unavailable(Trouble.CLOSED)
-
-    def _until(self) -> float:
-        return monotonic() + patience(self._longest)
+    @staticmethod
+    def _refuse() -> NoReturn:
+        raise unavailable(Trouble.CLOSED)
 
     def _wait(self, item: Unit, gate: threading.Lock) -> None:
         """Wait until ``item`` is completed or its turn to lead has come.
@@ -255,14 +464,6 @@ class Batches:
         batch[:] = [item for item in batch if not item.waits]
         self._due.set()
 
-    def _lead(self, own: Unit, batch: list[Unit]) -> None:
-        """Commit a batch, pass the lead on, and report the outcomes."""
-        with within(own.until - monotonic()):
-            self._commit(batch, own)
-        own.completed = True  # before another one leads: from here on this thread waits for nothing
-        self._pass_on(own)
-        complete(batch)
-
     def _write(self) -> None:
         while True:
             self._turn.acquire()
@@ -286,7 +487,7 @@ class Batches:
         if self._bounds_each:
             return math.inf
         with self._mutex:
-            until = min((item.until for item in self._submitted), default=self._until())
+            until = min((item.until for item in self._submitted), default=waits_until(self._longest))
         return min(until - monotonic(), _CLOSING)
 
     def _pass_on(self, own: Unit | None) -> None:
@@ -311,7 +512,8 @@ class Batches:
             self._led = own.leads = False
 
     def _take(self, batch: list[Unit], own: Unit | None) -> None:
-        """Fill ``batch`` with deferred units, then ``own`` and waiting units; without ``own``, submitted and waiting ones.
+        """Fill ``batch`` with deferred units, then ``own``, if it does anything, and waiting units; without ``own``, submitted and waiting
+        ones.
 
         A unit leaves its queue once it is in the batch, so that an interrupt loses none.
         """
@@ -325,10 +527,10 @@ class Batches:
                 if not item.completed:
                     batch.append(item)
                 self._deferred.popleft()
-            if own is not None:
+            if own is not None and own.unit is not _nothing:
                 batch.append(own)
-                if own.quick:
-                    return
+            if own is not None and own.quick:
+                return
             for queue in (self._waiting,) if own is not None else (self._submitted, self._waiting):
                 while queue and len(batch) < self._limit:
                     if not queue[0].completed and not queue[0].leads:
@@ -356,13 +558,15 @@ class Batches:
         self._begun_commits += 1
         try:
             try:
-                with self._begun(begin) as transaction:
+                self._work = work = begin()
+                with work as transaction:
                     self._take(batch, own)  # after waiting for the lock, so that units queued meanwhile share the commit
                     run_together(batch, transaction)
                     self._ran = True
             except UndoneError:
                 if len(batch) > 1:
-                    with self._begun(begin) as transaction:
+                    self._work = work = begin()
+                    with work as transaction:
                         run_apart(batch, transaction)
                         self._ran = True
         except SpoiledError:
@@ -402,12 +606,9 @@ class Batches:
         return found.error if isinstance(found, Raised) and not isinstance(found.error, UndoneError) else None
 
     def _run_unit(self, item: Unit) -> None:
-        with within(item.until - monotonic()), self._begun(self._transaction) as transaction:
+        self._work = work = self._transaction()
+        with within(item.until - monotonic()), work as transaction:
             item.run(transaction)
-
-    def _begun(self, begin: Callable[[], Work]) -> Work:
-        self._work = work = begin()
-        return work
 
 
 def _nothing(_transaction: Transaction) -> None:

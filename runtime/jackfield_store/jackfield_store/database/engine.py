@@ -15,17 +15,15 @@ from jackfield.kernel.ends import at_end, is_ending
 from jackfield.kernel.errors import Unavailable
 from jackfield.kernel.failures import OnFailure
 from jackfield.kernel.fork import at_fork, was_forked, without_fork
-from jackfield_store.database.batches import Batches
-from jackfield_store.database.dialect import Dialect
+from jackfield_store.database.batches import Batches, Unit
 from jackfield_store.database.epoch import NUMBER, RAISE, Epoch, unlike
 from jackfield_store.database.faults import DatabaseUnfit, StatementInvalid, Trouble, UsageFault, unavailable
 from jackfield_store.database.migrations import Migrations
-from jackfield_store.database.transaction import Mode, Transaction
+from jackfield_store.database.transaction import Dialect, Mode, ThreadState, Transaction
 
 if TYPE_CHECKING:
     from jackfield_store.database.later_sync import LaterSync
     from jackfield_store.database.statements import Row
-    from jackfield_store.database.units import Unit
 
 
 class _Attached(Protocol):
@@ -64,75 +62,21 @@ def open_database(
     return database
 
 
-class _Thread(threading.local):
-    """State of one thread."""
-
-    transaction: Transaction | None = None
-
-
-class _Work:
-    """Transaction of a thread. ``then`` is called after its commit.
-
-    If an error in it was swallowed, its end raises instead of committing.
-    """
-
-    __slots__ = ("_dialect", "_held", "_mode", "_outer", "_then", "_thread", "_transaction")
-
-    def __init__(self, dialect: Dialect, thread: _Thread, mode: Mode, *then: Callable[[], object]) -> None:
-        self._dialect, self._thread, self._mode, self._then = dialect, thread, mode, then
-        self._held: list[Any] = []
-        self._transaction: Transaction | None = None
-        self._outer: Transaction | None = None
-
-    def __enter__(self) -> Transaction:
-        try:
-            transaction = self._transaction = Transaction(self._dialect.begin(self._mode, self._held), self._mode, self._then)
-            self._outer, self._thread.transaction = self._thread.transaction, transaction
-            return transaction
-        finally:
-            if self._transaction is None or self._thread.transaction is not self._transaction:
-                self.abandon()
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        try:
-            if error is None and self._transaction is not None:
-                self._transaction.check()
-                self._dialect.commit(self._held[0])
-        finally:
-            self.abandon()
-        for step in self._transaction.afterwards if error is None and self._transaction is not None else ():
-            step()
-
-    def abandon(self) -> None:
-        """Roll back, unless it has ended."""
-        for session in self._held:
-            if session.holder is self._held:
-                self._dialect.rollback(session)
-        if self._transaction is not None and self._thread.transaction is self._transaction:
-            self._transaction.end()
-            self._thread.transaction = self._outer
-
-
 class _Process:
     """State of one process: after a fork, a child must not use its parent's connections and locks."""
 
     def __init__(self, connect: Callable[[], Dialect], *, syncs: bool) -> None:
         self.dialect = connect()
         self.was_forked = was_forked()
-        self.thread = _Thread()
+        self.thread = ThreadState()
         self.later = None if syncs else _later_sync(self.dialect)
-        self.begin = partial(_Work, self.dialect, self.thread)  # a transaction of this thread, for a mode
+        self.begin = partial(Transaction, self.dialect, self.thread)  # a transaction of this thread, for a mode
         quick = partial(self.begin, Mode.VOLATILE, *(() if self.later is None else (self.later.note,)))
         grouped = partial(self.begin, Mode.WRITE) if self.later is None else quick
         self.batches = Batches(grouped, quick, self.dialect.batch, self.dialect.wait, bounds_each=self.dialect.bounds_each)
         self.migrations = Migrations(self.dialect, self.begin)
         self.highest_epoch = self.servers = 0
         self.epoch = self.dialect.epoch(self._committed, self._settle)
-
-    @property
-    def current(self) -> Transaction | None:
-        """The transaction that this thread is in."""
-        return self.thread.transaction
 
     def _committed(self) -> int | None:
         rows = self.dialect.look_up(NUMBER, {})
@@ -199,7 +143,7 @@ class Database:
     @property
     def writing(self) -> bool:
         """True in a write transaction of this thread, whose reads may include uncommitted data."""
-        current = self._live().current
+        current = self._live().thread.transaction
         return current is not None and current.mode is not Mode.READ
 
     @contextmanager
@@ -212,7 +156,7 @@ class Database:
         :raises Unavailable: if the database cannot be read.
         """
         process = self._live()
-        outer = process.current
+        outer = process.thread.transaction
         if outer is not None:
             yield outer
             return
@@ -230,7 +174,7 @@ class Database:
         :raises Unavailable: if the database cannot be read.
         """
         process = self._live()
-        outer = process.current
+        outer = process.thread.transaction
         if outer is not None:
             return outer.find(sql, params)
         if flush:
@@ -272,7 +216,7 @@ class Database:
         :raises Unavailable: if nothing was done.
         """
         process = self._live()
-        outer = process.current
+        outer = process.thread.transaction
         if outer is not None and outer.mode is not Mode.READ:
             with outer.savepoint():
                 yield outer
@@ -290,8 +234,8 @@ class Database:
         :raises CommitUnknown: if the commit may have been done.
         :raises Unavailable: if nothing was done.
         """
-        process = self._live()
-        if process.current is not None:
+        process = self._renewed() if self._forked else self._process
+        if process.thread.transaction is not None:
             raise StatementInvalid("record() inside a transaction: nothing could be on the disk when it returns")
         return process.batches.record(unit, ahead=ahead)
 

@@ -12,8 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jackfield_store.database.dialect import Dialect
-    from jackfield_store.database.transaction import Transaction
+    from jackfield_store.database.transaction import Dialect, Transaction
 
 _BEYOND = 1_000_000
 """Numbers left free at least."""

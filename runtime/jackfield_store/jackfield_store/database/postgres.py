@@ -18,7 +18,6 @@ from jackfield.kernel.clock import monotonic, patience
 from jackfield.kernel.commits import CommitUnknown
 from jackfield.kernel.errors import Unavailable
 from jackfield.kernel.failures import OnFailure
-from jackfield_store.database.dialect import Dialect
 from jackfield_store.database.faults import (
     ConstraintViolation,
     Contended,
@@ -31,13 +30,12 @@ from jackfield_store.database.faults import (
     unavailable,
 )
 from jackfield_store.database.host_names import HostNames
-from jackfield_store.database.pool import Pool
 from jackfield_store.database.postgres_connections import SHORTEST_WAIT, Connection, Flag, Number, Unanswered, answers
 from jackfield_store.database.postgres_urls import options_of
 from jackfield_store.database.shared_looks import SharedLooks
 from jackfield_store.database.statements import Row, rows_from, translated
 from jackfield_store.database.timelines import COLUMNS, PASSING, PLACE, Timelines
-from jackfield_store.database.transaction import Mode, Session, Step
+from jackfield_store.database.transaction import Dialect, Mode, Pool, Step
 
 T = TypeVar("T")
 
@@ -95,13 +93,15 @@ _UNREACHABLE_CLASSES = ("08", "57", "53", "58", "XX")
 class PostgresSession:
     """One connection to the server."""
 
-    def __init__(self, connect: Callable[[], Connection], lost: Callable[[], object]) -> None:
+    pool: Pool[Any]
+
+    def __init__(self, connect: Callable[[], Connection], lost: Callable[[], object], most: float) -> None:
         self.lost = lost
         self._reads = False
         self._begins: bytes | None = None
         """Begin of a transaction that goes with its first statement."""
         self.holder: list[Any] | None = None
-        self._connect = connect
+        self._connect, self._most = connect, most
         self.connection = connect()
 
     @property
@@ -119,10 +119,14 @@ class PostgresSession:
         self.close()
         self.connection = self._connect()
 
+    def look(self) -> None:
+        """Begin no transaction: a single statement needs none."""
+        self.connection.most = self._most
+
     def begin(self, mode: Mode) -> None:
         """Begin a transaction; one that reads or writes as usual begins with its first statement, which saves a wait. Behind a pooler it
         begins with its settings: the next transaction may have another session of the server."""
-        self._reads, local = mode is Mode.READ, self.connection.local
+        self._reads, local, self.connection.most = mode is Mode.READ, self.connection.local, self._most
         if mode in (Mode.READ, Mode.WRITE) and not local:
             self._begins = _BEGIN[mode]
             return
@@ -310,7 +314,8 @@ class PostgresDialect(Dialect):
         self._asking, self._found_there = threading.Lock(), True
         self._place: tuple[str, int] | None = None
         """Address to which the newest connection goes."""
-        self._pool = Pool(lambda: PostgresSession(self._connected, self._lost), limit=connections, wait=wait, full=self._full)
+        connect = partial(PostgresSession, self._connected, self._lost, self._most + _ROUND)
+        self._pool = Pool(connect, limit=connections, wait=wait, full=self._full)
 
     def begin(self, mode: Mode, held: list[Any] | None = None) -> PostgresSession:
         """Return a connection in a transaction."""
@@ -320,7 +325,7 @@ class PostgresDialect(Dialect):
     def look_up(self, sql: str, params: Mapping[str, Any]) -> list[Row]:
         """Return the rows of a single reading statement, outside any transaction."""
         self._check_answers()
-        session = self._pool.take(_nothing)
+        session = self._pool.take(PostgresSession.look)
         try:
             return self._with_reconnect(session, lambda: session.execute(sql, params))
         finally:
@@ -329,12 +334,6 @@ class PostgresDialect(Dialect):
     def epoch(self, committed: Callable[[], int | None], _settle: Callable[[], object], /) -> SharedLooks:
         """Return readings that are queries, and so are never in doubt."""
         return SharedLooks(committed)
-
-    def give_back(self, session: Session) -> None:
-        """Return the connection of a finished transaction to the pool."""
-        if isinstance(session, PostgresSession):
-            session.connection.most = self._most + _ROUND
-            self._pool.give_back(session)
 
     def close(self) -> None:
         """Close all connections."""
@@ -482,7 +481,3 @@ class PostgresDialect(Dialect):
         for secret in self._hidden:
             text = text.replace(secret, "***")
         return text
-
-
-def _nothing(_session: PostgresSession) -> None:
-    """Do nothing: a single statement needs no transaction."""

@@ -22,7 +22,6 @@ from jackfield.kernel.clock import monotonic, patience
 from jackfield.kernel.commits import CommitUnknown
 from jackfield.kernel.errors import Unavailable
 from jackfield.kernel.failures import OnFailure
-from jackfield_store.database.dialect import Dialect
 from jackfield_store.database.epoch import NUMBER
 from jackfield_store.database.epoch_file import EpochFile, announce, identity
 from jackfield_store.database.faults import (
@@ -34,9 +33,8 @@ from jackfield_store.database.faults import (
     UniqueViolation,
     unavailable,
 )
-from jackfield_store.database.pool import Pool
 from jackfield_store.database.statements import Row, positional, rows_from
-from jackfield_store.database.transaction import Mode, Session, Step
+from jackfield_store.database.transaction import Dialect, Mode, Pool, Step
 
 _log = logging.getLogger("jackfield.database")
 _ERRORS = (sqlite3.Error, sqlite3.Warning, OverflowError, UnicodeError)
@@ -76,6 +74,8 @@ _UNIQUE = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKE
 
 class SqliteSession:
     """One connection to the file."""
+
+    pool: Pool[Any]
 
     def __init__(self, path: str, *, wait: float, reads: bool, durable: bool = True) -> None:
         self.reads = reads
@@ -375,11 +375,6 @@ class SqliteDialect(Dialect):
     def epoch(self, committed: Callable[[], int | None], settle: Callable[[], object], /) -> EpochFile:
         """Return readings of a file beside the database."""
         return EpochFile(self.path, committed, settle)
-
-    def give_back(self, session: Session) -> None:
-        """Return the connection of a finished transaction to the pool."""
-        if isinstance(session, SqliteSession):
-            (self._readers if session.reads else self._writer).give_back(session)
 
     def close(self) -> None:
         """Close all connections; an in-process database is deleted."""

@@ -7,11 +7,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from jackfield.kernel.dataclass import dataclass
-from jackfield_store.database.dialect import Dialect
 from jackfield_store.database.engine import Database
 from jackfield_store.database.migrations import declared, known_migrations
 from jackfield_store.database.statements import Row
-from jackfield_store.database.transaction import Transaction
+from jackfield_store.database.transaction import Dialect, Transaction
 
 _COLUMNS = {
     "sqlite": "SELECT name, LOWER(type) AS kind, pk AS place, 0 AS numbered FROM pragma_table_info(:table)",

@@ -8,8 +8,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from jackfield.kernel.dataclass import dataclass
+from jackfield_store.database.batches import JointUnit
 from jackfield_store.database.faults import UniqueViolation
-from jackfield_store.database.units import JointUnit
 from jackfield_store.journal import terms
 from jackfield_store.journal.statements import INSERT
 

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from jackfield.kernel.errors import InvalidInvocation
-from jackfield_store.database.units import RowUnit
+from jackfield_store.database.batches import RowUnit
 from jackfield_store.journal.outcomes import refer
 
 if TYPE_CHECKING:
     from jackfield.invocation.entry import Entry
     from jackfield_store.database import Database, Transaction
-    from jackfield_store.database.units import InTransaction
+    from jackfield_store.database.batches import InTransaction
 
 _SELECT = "SELECT sealed FROM invocation_exchanges WHERE workspace = :workspace AND id = :id"
 _INSERT = """

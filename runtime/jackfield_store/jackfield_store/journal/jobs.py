@@ -19,7 +19,7 @@ from jackfield_store.journal.instance import Instance
 
 if TYPE_CHECKING:
     from jackfield_store.database import Database, Row, Transaction
-    from jackfield_store.database.units import RowUnit
+    from jackfield_store.database.batches import RowUnit
 
     Unit = Callable[[Transaction], int]
 

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from jackfield_store.database import Row, Transaction
 from jackfield_store.database.cursors import invalid_cursor
-from jackfield_store.database.dialect import Dialect
 from jackfield_store.database.faults import SealBroken
+from jackfield_store.database.transaction import Dialect
 from jackfield_store.journal import statements as sql
 from jackfield_store.journal.listing import AFTER_CURSOR, GROUPED, NOT_CANCELLED, condition, fits, naming, normalized
 from jackfield_store.journal.terms import correlation_term, label_term

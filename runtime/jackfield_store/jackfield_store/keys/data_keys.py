@@ -18,12 +18,12 @@ from jackfield.kernel.clock import Clock
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.secrecy import SecretHolder
+from jackfield_store.database.batches import ApartError
 from jackfield_store.database.engine import Database
 from jackfield_store.database.faults import DataKeyDamaged, KeyServiceUnavailable, RowDamaged, SealBroken, WrongMasterKey
 from jackfield_store.database.flights import Flights
 from jackfield_store.database.statements import Row
 from jackfield_store.database.transaction import Step, Transaction
-from jackfield_store.database.units import ApartError
 from jackfield_store.keys import sealing
 from jackfield_store.keys.key_ring import KeyRing
 

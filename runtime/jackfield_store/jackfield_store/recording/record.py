@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from jackfield.pipe.gate import Passing
     from jackfield.pipe.run import Run
     from jackfield_store.database import Transaction
-    from jackfield_store.database.units import Unit as Deferred
+    from jackfield_store.database.batches import Unit as Deferred
     from jackfield_store.journal.journal import Journal, Unit
 
 _LOG = logging.getLogger("jackfield.journal")

@@ -15,10 +15,9 @@ from hashlib import sha256
 from pathlib import Path
 
 from jackfield.kernel.dataclass import dataclass
-from jackfield_store.database.dialect import Dialect
 from jackfield_store.database.faults import SchemaUnfit
 from jackfield_store.database.statements import split
-from jackfield_store.database.transaction import Mode, Transaction
+from jackfield_store.database.transaction import Dialect, Mode, Transaction
 
 __all__ = ["UNFINISHED", "Migration", "Migrations", "declared", "known_migrations"]
 
