@@ -104,7 +104,7 @@ SAY: dict[str, Any] = {"connector": "echo", "action": "say", "connection": "hall
 _MAIL = {"to": ["ada@example.com"], "sender": "noreply@example.com", "subject": "Hello", "text": "Hello Ada"}
 _GET = {"connector": "http", "action": "request", "connection": "site", "inputs": {"url": "/v1/things/1"}}
 SEND: dict[str, Any] = {"connector": "aws-ses", "action": "sendEmail", "connection": "acme", "inputs": _MAIL}
-_KEYS = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "secret-of-the-sender", "region": "eu-west-1"}
+_KEYS = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "region": "eu-west-1"}
 _BODY = b'{"MessageId":"m-1","SendQuota":{"Max24HourSend":-1,"MaxSendRate":1000000,"SentLast24Hours":0}}'
 """A body that SES may answer: to a mail, and to the question for limits, which are none."""
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(_BODY), _BODY)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from jackfield_aws.clients import AwsClients
     from jackfield_aws.connection_types import ApiKeySecret, AwsAssumeRole, AwsDefault
     from jackfield_aws.errors import AWS_ERRORS, AwsErrors
-    from jackfield_aws.key_shapes import check_keys, check_login
+    from jackfield_aws.keys import check_keys, check_login
     from jackfield_aws.policies import identity_policy, sender_address, session_policy, trust_policy
     from jackfield_aws.regions import REGION_EXPECTED, REGION_PATTERN, normal_region, partition_of, regions_for
     from jackfield_aws.rows import Row
@@ -57,7 +57,7 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
             ".certificate_connection": "AwsRolesAnywhere",
             ".connection_types": "ApiKeySecret AwsAssumeRole AwsDefault",
             ".errors": "AWS_ERRORS AwsErrors",
-            ".key_shapes": "check_keys check_login",
+            ".keys": "check_keys check_login",
             ".policies": "identity_policy sender_address session_policy trust_policy",
             ".regions": "REGION_EXPECTED REGION_PATTERN normal_region partition_of regions_for",
             ".rows": "Row",

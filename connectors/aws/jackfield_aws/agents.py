@@ -6,7 +6,7 @@ import re
 
 import botocore
 
-from jackfield.connector import current_call
+from jackfield.connector import Call
 from jackfield_aws.version import VERSION
 
 _MARKED = re.compile(r"(?<![^\s])md/jackfield#([a-z2-7]{26})(?![^\s])")
@@ -18,9 +18,8 @@ def user_agent() -> str:
     return f"jackfield/{VERSION} Botocore/{botocore.__version__}"
 
 
-def marked_agent(agent: str) -> str:
-    """Add the marker of the current attempt to a User-Agent, if it has one: it is not among the headers that are signed."""
-    call = current_call()
+def marked_agent(agent: str, call: Call | None) -> str:
+    """Add the marker of an attempt to a User-Agent, if it has one: it is not among the headers that are signed."""
     marker = None if call is None else call.marker
     return agent if marker is None else f"{agent} md/jackfield#{marker}"
 

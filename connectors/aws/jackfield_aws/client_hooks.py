@@ -145,7 +145,7 @@ def _mark(request: Any, event_name: str = "", **_: object) -> None:
     """Add the marker of the attempt to the User-Agent of a write. It is not signed."""
     if not is_safe(event_name.rpartition(".")[2]):
         agent = request.headers.get("User-Agent", "")
-        request.headers["User-Agent"] = marked_agent(agent.decode() if isinstance(agent, bytes) else agent)
+        request.headers["User-Agent"] = marked_agent(agent.decode() if isinstance(agent, bytes) else agent, current_call())
 
 
 def _begin(request: Any, event_name: str = "", **_: object) -> None:
@@ -157,7 +157,7 @@ def _begin(request: Any, event_name: str = "", **_: object) -> None:
 
 
 def _note_header(response_dict: dict[str, Any], **_: object) -> None:
-    note_header(current_call(), response_dict["headers"])
+    note_request(current_call(), response_dict["headers"].get("x-amzn-requestid"))
 
 
 def _note_parsed(parsed: dict[str, Any], http_response: Any = None, **_: object) -> None:
@@ -169,18 +169,14 @@ def is_safe(operation: str) -> bool:
     return operation.startswith(_SAFE)
 
 
-def note_header(call: Call | None, headers: Mapping[str, str]) -> None:
-    """Note the request id of a response's header, since a garbled body is never parsed."""
-    _note(call, headers.get("x-amzn-requestid"))
-
-
 def note_parsed(call: Call | None, parsed: Mapping[str, Any], *, is_success: bool) -> None:
     """Note the request id of a parsed response, and what a success returned."""
-    _note(call, parsed.get("ResponseMetadata", {}).get("RequestId"))
+    note_request(call, parsed.get("ResponseMetadata", {}).get("RequestId"))
     if call is not None and is_success:
         call.returned({name: value for name, value in parsed.items() if isinstance(value, str | int)})
 
 
-def _note(call: Call | None, request_id: str | None) -> None:
+def note_request(call: Call | None, request_id: str | None) -> None:
+    """Note the request id of a response: that of its header first, since a garbled body is never parsed."""
     if call is not None and request_id:
         call.request_id = request_id

@@ -35,7 +35,8 @@ class AwsClients(SecretHolder):
     """
 
     __slots__ = (
-        "_account", "_context", "_endpoint", "_identity", "_lease", "_mail", "_open", "lacks_external_id", "region", "s3", "sts_endpoint",
+        "_account", "_context", "_endpoint", "_identity", "_lease", "_mail", "_open", "_version",
+        "lacks_external_id", "region", "s3", "sts_endpoint",
     )  # fmt: skip
 
     def __init__(
@@ -61,6 +62,8 @@ class AwsClients(SecretHolder):
         self._lease = lease
         self.lacks_external_id = lacks_external_id
         self.region: str | None = context.inputs.get("awsRegion") or region
+        self._version = identity.access_key_id if isinstance(identity, Keys) else ""
+        """Identifies the credentials of this connection: each session of a role has its own access key."""
 
     @property
     def permissions(self) -> tuple[str, ...]:
@@ -169,7 +172,7 @@ class AwsClients(SecretHolder):
     @property
     def warmup(self) -> Warmup | None:
         """Warm-up plan of the connection."""
-        return warmup_of(self._context.connection, self._mail.warmup)
+        return None if self._mail.warmup is None else warmup_of(self._context.connection, self._mail.warmup)
 
     @property
     def tenant(self) -> str | None:
@@ -185,11 +188,6 @@ class AwsClients(SecretHolder):
         """Drop the credential after AWS reported it as expired: the next ``open`` gets a new one."""
         if self._lease is not None:
             drop_lease(self._context, self._lease)
-
-    @property
-    def _version(self) -> str:
-        """Identifies the credentials of this connection: each session of a role has its own access key."""
-        return self._identity.access_key_id if isinstance(self._identity, Keys) else ""
 
     def __repr__(self) -> str:
         return f"AwsClients(region={self.region!r})"

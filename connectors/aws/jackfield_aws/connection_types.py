@@ -12,8 +12,7 @@ from jackfield_aws import guides
 from jackfield_aws.arns import ROLE_ARN_EXPECTED, ROLE_ARN_PATTERN, parse_role_arn
 from jackfield_aws.clients import AwsClients
 from jackfield_aws.endpoints import S3Settings
-from jackfield_aws.key_shapes import check_keys
-from jackfield_aws.keys import Keys
+from jackfield_aws.keys import Keys, check_keys
 from jackfield_aws.policies import Statement, assume_policy, doubts, identity_documents, sender_address
 from jackfield_aws.sessions import Ambient, find_identity
 

@@ -51,7 +51,8 @@ def check_answer(response_dict: dict[str, Any], operation_model: Any, **_: objec
     if status in _OWN_MEANING:
         return
     headers, name = response_dict["headers"], operation_model.name
-    if is_page(body[:_BEGINNING].decode("utf-8", "replace")) or _is_text_of_a_page(body, headers):
+    is_object = body.startswith(b"{")  # as nearly all are: no page begins so
+    if not is_object and (is_page(body[:_BEGINNING].decode("utf-8", "replace")) or _is_text_of_a_page(body, headers)):
         raise _unclear(f"{name} had no clear answer: a page of HTML with HTTP status {status}", status, headers)
     if _is_damaged(body, headers):
         raise _unclear(f"the answer to {name} was damaged on its way: its checksum is another", status, headers)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from jackfield.connector import Deadline, current_call
+from jackfield.connector import Call, Deadline, current_call
 
 CONNECT_TIMEOUT = 3.0
 """Connect timeout in seconds: a reachable host answers within one, so three leave time for a retry."""
@@ -18,11 +18,13 @@ _FETCHING: ContextVar[bool] = ContextVar("jackfield_aws_fetching", default=False
 
 def current_deadline() -> Deadline | None:
     """Return the current deadline; None outside of any attempt."""
+    return deadline_of(current_call())
+
+
+def deadline_of(call: Call | None) -> Deadline | None:
+    """Return the deadline in this thread, whose attempt is ``call``; None outside of any."""
     leased = _DEADLINE.get()
-    if leased is not None:
-        return leased
-    call = current_call()
-    return None if call is None else call.deadline
+    return leased if leased is not None or call is None else call.deadline
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from unittest import mock
 import pytest
 
 from forking import alone
-from jackfield_aws.direct import calls
+from jackfield.connector import Wire
 from jackfield_store.journal import record_reads
 from postgres import new_database
 from trail_stage import TrailStage, trail_stage
@@ -63,14 +63,14 @@ class _Campaign:
         return self.stage.call(inputs={"Description": str(number)}, idempotencyKey=f"k-{number}")
 
     def _dies(self, number: int) -> None:
-        real = calls._sent
+        real = Wire.send
 
         def dying(*given: Any) -> Any:
             real(*given)
             os._exit(9)
 
         def step() -> None:
-            with mock.patch.object(calls, "_sent", dying):
+            with mock.patch.object(Wire, "send", dying):
                 self.call(number)
 
         self.stage.killed(step)

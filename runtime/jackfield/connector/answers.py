@@ -8,7 +8,7 @@ from io import BytesIO
 from jackfield.connector.context import current_call
 from jackfield.connector.room import OBJECT, RESERVED, VALUE, Share
 from jackfield.kernel.errors import Sent, Unavailable
-from jackfield.kernel.price import CHECKS, MAX_ANSWER_VALUES, TooCostly, meter_for, structure, text_size
+from jackfield.kernel.price import CHECKS, MAX_ANSWER_VALUES, Meter, TooCostly, meter_for, structure, text_size
 
 MAX_ANSWER = 32 * 1024 * 1024
 """Maximum size of a response that a connector reads, in bytes. Files that an action streams have limits of their own."""
@@ -24,24 +24,29 @@ def bounded_answer(chunks: Iterable[bytes], *, limit: int = MAX_ANSWER, media_ty
         respond, so a ``write`` is in doubt.
     :raises TimedOut: if a chunk arrives after the deadline of the current call.
     """
-    size, call, early, meter = 0, current_call(), list[bytes](), meter_for(media_type)
+    size, call, early = 0, current_call(), list[bytes]()
+    meter: Meter | None = None
+    is_metered = True
     share = Share("") if call is None else call.room()
     for chunk in chunks:
-        if call is not None and call.deadline.remaining() <= 0:
+        if call is not None and call.deadline.clock.monotonic() >= call.deadline.at:
             raise call.deadline.passed(Sent.UNKNOWN)
         size += len(chunk)
         if size > limit:
             raise oversized(f"is larger than {limit:,} bytes")
         if size > RESERVED:
             share.add(len(chunk))
-        if meter is not None:
+        if is_metered:
             early.append(chunk)
-            if size > MAX_ANSWER_VALUES:  # fewer bytes cannot have more values
-                try:
+        if is_metered and size > MAX_ANSWER_VALUES:  # fewer bytes cannot have more values
+            meter = meter or meter_for(media_type)
+            is_metered = meter is not None
+            try:
+                if meter is not None:
                     meter.feed(b"".join(early))
-                except TooCostly as reason:
-                    raise oversized(str(reason)) from None
-                early.clear()
+            except TooCostly as reason:
+                raise oversized(str(reason)) from None
+            early.clear()
         yield chunk
 
 

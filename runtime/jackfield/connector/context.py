@@ -335,7 +335,8 @@ class Call:
         """
         if self.cancelled.is_set():
             raise Cancelled("the invocation was cancelled before anything was sent", sent=Sent.NOTHING)
-        self.deadline.check()
+        if self.deadline.clock.monotonic() >= self.deadline.at:
+            raise self.deadline.passed(Sent.NOTHING)
 
 
 _CURRENT = cast("ContextVar[Call | None]", CURRENT)

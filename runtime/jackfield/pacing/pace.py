@@ -13,7 +13,7 @@ from jackfield.connector.context import Call, entered
 from jackfield.kernel.failures import Raised, attempt
 from jackfield.kernel.fork import ProcessLocal, new_locks
 from jackfield.pacing.line import LEASE, Line
-from jackfield.pacing.state import UNANSWERED, Grant, Lease, MemoryRow, PaceRow, PaceState, Request
+from jackfield.pacing.state import HELD, UNANSWERED, Grant, Lease, MemoryRow, PaceRow, PaceState, Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -133,7 +133,7 @@ class Pace(ProcessLocal):
             due = base + max(0.0, now - base_at) * rate
             start = max(start, due - LEASE * rate)
             position = max(start, due)
-            if base_at + (position - base) / rate > now + request.patience:
+            if base_at + (position - base) / rate > now + (min(request.within, HELD) if request.queued else request.within):
                 return False
         if start + request.cost > lease.end:
             return False

@@ -125,7 +125,7 @@ class Quota:
         return None if oldest is None else (oldest + 1) * _HOUR + DAY
 
 
-_HELD = 2.0
+HELD = 2.0
 """Maximum seconds for which a queued invocation holds its worker while it waits for its slot."""
 _EARLY = 0.5
 """Seconds before its time at which a postponed invocation is due in the queue, since workers poll."""
@@ -165,11 +165,6 @@ class Request:
     queued: bool = False
     always: bool = False
     grant: Grant = UNANSWERED
-
-    @property
-    def patience(self) -> float:
-        """Maximum seconds until the place comes due."""
-        return min(self.within, _HELD) if self.queued else self.within
 
 
 @dataclass(slots=True)
@@ -241,7 +236,7 @@ class PaceState:
         if line.rate is not None and line.is_paced(always=request.always):
             position = max(line.next, line.at(now))
             at = line.due(position)
-            if request.queued and at > now + _HELD:
+            if request.queued and at > now + HELD:
                 return Grant("postponed", at=self._postponed(at, request.cost / line.rate, now))
             if at > now + request.within:
                 return Grant("late", at=at)

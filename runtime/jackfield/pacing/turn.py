@@ -16,7 +16,7 @@ from jackfield.pacing.state import UNANSWERED, Grant, Request
 
 if TYPE_CHECKING:
     from jackfield.connector.actions import Action
-    from jackfield.connector.budget import Budget
+    from jackfield.connector.budget import Budget, Warmup
     from jackfield.connector.context import Leases
     from jackfield.pacing.pace import Paces
     from jackfield.pacing.state import PaceState
@@ -180,7 +180,7 @@ class Turn:
         :raises PostponedError: if a queued invocation is to come again.
         """
         budget, pace = self._action.budget, self.account or self.pace
-        if pace is None or (not always and pace.free()):
+        if pace is None or (self.account is None and not always and pace.free()):
             return True
         is_account = self.account is not None and budget is not None
         self._cost = (_tried(self._action.cost, values) or 1.0) if is_account else 1.0
@@ -188,7 +188,9 @@ class Turn:
         grant = await self._granted(pace, Request(self._cost, 0.0, again=again, queued=queued, always=always), client, last)
         if is_account and budget is not None and not again and not self._is_planned:
             self._is_planned = True
-            await self._keep_to_plan(pace, budget, client, grant)
+            plan = _tried(budget.warmup, client)
+            if plan is not None and self._paces is not None:
+                await self._keep_to_plan(pace, self._paces.find(self._connector, f"{budget.key} warm-up", plan.name), plan, grant)
         self._granted_at, self._place = self._call.deadline.clock.monotonic(), grant.position
         seconds, lead = 0.0 if grant.position is None else pace.due_in(grant.position), _LEAD if is_account and not again else _SOON
         if grant.position is not None and seconds > lead:
@@ -285,7 +287,9 @@ class Turn:
         budget, deadline, waiter = self._action.budget, self._call.deadline, self._call.waiter
         while True:
             request.within = deadline.remaining()
-            grant = request.grant if pace.at_once(request) else await waiter.call(partial(pace.ask, request))
+            if not pace.at_once(request):
+                await waiter.call(partial(pace.ask, request))
+            grant = request.grant
             if grant.outcome == "granted":
                 return grant
             if grant.outcome == "read" and budget is not None:
@@ -305,12 +309,8 @@ class Turn:
             self._check()
             request.grant = UNANSWERED
 
-    async def _keep_to_plan(self, pace: Pace, budget: Budget, client: Any, grant: Grant) -> None:
-        """Count the call in the warm-up plan of its connection, if that has one."""
-        plan = _tried(budget.warmup, client)
-        if plan is None or self._paces is None:
-            return
-        row = self._paces.find(self._connector, f"{budget.key} warm-up", plan.name)
+    async def _keep_to_plan(self, pace: Pace, row: Pace, plan: Warmup, grant: Grant) -> None:
+        """Count the call in the warm-up plan of its connection, in that one's ``row``."""
         refused = await self._call.waiter.call(partial(row.plan, plan.per_day, self._cost), inline_ok=row.is_fast)
         if refused is not None:
             number, until = refused

@@ -56,6 +56,8 @@ class Reply:
             pieces = self._chunks(connection)
         elif self._framing == _UNTIL_CLOSE:
             pieces = self._rest(connection)
+        elif len(connection.buffer) >= self._framing:  # it came with its head
+            pieces = iter((connection.take(self._framing),))
         else:
             pieces = self._counted(connection, self._framing)
         seen = self.seen

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jackfield.connector import Call
-from jackfield_aws.client_hooks import note_header, note_parsed
+from jackfield_aws.client_hooks import note_parsed, note_request
 from jackfield_aws.direct.requests import Operation
 from jackfield_aws.foreign_answers import check_answer
 
@@ -31,7 +31,7 @@ class Answers:
         """
         model, headers = operation.model, _Headers(fields)
         response = {"headers": headers, "status_code": status, "context": {"operation_name": model.name}, "body": body}
-        note_header(call, headers)
+        note_request(call, headers.get("x-amzn-requestid"))
         check_answer(response, model)
         parsed: dict[str, Any] = self._parser.parse(response, model.output_shape)
         is_error = status >= _REDIRECTED

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Container, Mapping
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, NoReturn
 
 from botocore import xform_name
 
-from jackfield.connector import Call, Deadline, JackfieldError, Reply, WireFault, current_call, unseen, whole_answer
+from jackfield.connector import Call, Deadline, JackfieldError, WireFault, current_call, unseen, whole_answer
 from jackfield.kernel.clock import monotonic
 from jackfield.kernel.fork import ProcessLocal
 from jackfield.kernel.frames import BORDER
@@ -18,9 +19,10 @@ from jackfield_aws.direct.answers import Answers
 from jackfield_aws.direct.parts import Service
 from jackfield_aws.direct.qualify import PLAIN, judge, registrations
 from jackfield_aws.direct.requests import Operation, Request, Requests, Unfit
-from jackfield_aws.limits import current_deadline
+from jackfield_aws.limits import deadline_of
 from jackfield_aws.transport import check_sendable, raised_by_wire
 
+_SEEN = nullcontext()
 _Raw = tuple[int, list[tuple[bytes, bytes]], bytes]
 
 
@@ -89,7 +91,7 @@ class Calls(ProcessLocal):
         if operation.verdict.reasons:
             return self.client()._make_api_call(name, parameters)
         try:
-            request = self._requests.build(operation, dict(parameters), self._service.credentials)
+            request = self._requests.build(operation, dict(parameters), self._service.credentials, call)
         except Unfit:
             return self.client()._make_api_call(name, parameters)
         status, fields, body = self._sent(operation, request, call)
@@ -112,20 +114,24 @@ class Calls(ProcessLocal):
         :raises HTTPClientError: if there is none; the error to report is inside.
         """
         check_sendable(request.headers)
-        deadline = current_deadline()
+        deadline = deadline_of(call)
         if not self._begins and deadline is not None:
             deadline.check()
         elif call is not None and not call.begun:
             call.check()  # to connect for nothing would take longer
         limit = _limit(deadline, self._service.reach.read_timeout)
         begin = _nothing if call is None or not self._begins else partial(call.begin, operation.model.name, safe=operation.is_safe)
-        started = call.deadline.clock.time() if call is not None and call.observe is not None else 0.0
+        started = None if call is None or call.observe is None else call.deadline.clock.time()
         try:
-            reply = (_sent if self._is_seen else _hidden)(request, limit, begin)
+            with _SEEN if self._is_seen else unseen():
+                reply = request.wire.send(
+                    request.method, request.target, request.path.encode(), request.fields(), request.body, limit, begin
+                )
         except WireFault as fault:
             if call is not None and self._begins:
                 call.begun = True  # an attempt counts even where no connection could be made
-            _observed(call, request, started, None)
+            if started is not None:
+                _observed(call, request, started, None)
             _fail(fault, request)
         try:
             body = whole_answer(reply.raw(), media_type=_media_type(reply.fields))
@@ -133,19 +139,9 @@ class Calls(ProcessLocal):
             _fail(fault, request)
         finally:
             reply.close()
-            _observed(call, request, started, reply.status)
+            if started is not None:
+                _observed(call, request, started, reply.status)
         return reply.status, reply.fields, body
-
-
-def _hidden(request: Request, limit: Callable[[], float], begin: Callable[[], None]) -> Reply:
-    """Send a request that asks for credentials."""
-    with unseen():
-        return _sent(request, limit, begin)
-
-
-def _sent(request: Request, limit: Callable[[], float], begin: Callable[[], None]) -> Reply:
-    """Send a request."""
-    return request.wire.send(request.method, request.target, request.path.encode(), request.fields(), request.body, limit, begin)
 
 
 def _exceptions(model: Any) -> Any:
@@ -163,7 +159,7 @@ def _limit(deadline: Deadline | None, most: float) -> Callable[[], float]:
     end = monotonic() + most
     if deadline is None:
         return lambda: end - monotonic()
-    return lambda: min(deadline.remaining(), end - monotonic())
+    return lambda: min(deadline.at - deadline.clock.monotonic(), end - monotonic())
 
 
 def _observed(call: Call | None, request: Request, started: float, status: int | None) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urlsplit
 
 from botocore.utils import percent_encode_sequence
 
-from jackfield.connector import Target, Wire
+from jackfield.connector import Call, Target, Wire
 from jackfield.kernel.dataclass import dataclass
 from jackfield_aws.agents import marked_agent
 from jackfield_aws.client_hooks import is_safe
@@ -109,7 +109,9 @@ class Requests:
         self._signer = Signer()
         self._endpoints: dict[tuple[str, ...], Endpoint] = {}
 
-    def build(self, operation: Operation, parameters: dict[str, Any], credentials: Callable[[], Credentials]) -> Request:
+    def build(
+        self, operation: Operation, parameters: dict[str, Any], credentials: Callable[[], Credentials], call: Call | None = None
+    ) -> Request:
         """Build and sign a request. ``parameters`` may be changed; ``credentials`` is called for the signature only, so that no frame of a
         refused parameter shows them.
 
@@ -125,12 +127,12 @@ class Requests:
         found = service.serializer.serialize_to_request(parameters, model)
         headers = {name: value if type(value) is str else _text(value) for name, value in found["headers"].items()}
         headers.update(endpoint.headers)
-        body = _body(found["body"])
+        body = found["body"] if type(found["body"]) is bytes else _body(found["body"])
         path, query = _address(endpoint, found["url_path"], found["query_string"])
         prefix = found.get("host_prefix") if service.has_host_prefix else None
         target, host = endpoint.at(prefix) if prefix else (endpoint.target, endpoint.host)
         self._signer.sign(found["method"], path, query, headers, body, credentials(), endpoint.scope, host)
-        headers["User-Agent"] = service.user_agent if operation.is_safe else marked_agent(service.user_agent)
+        headers["User-Agent"] = service.user_agent if operation.is_safe else marked_agent(service.user_agent, call)
         if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
             _add_trace(headers)
         return Request(found["method"], target, host, f"{path}?{query}" if query else path, headers, body, endpoint.wire, endpoint.proxied)
@@ -202,8 +204,6 @@ def _text(value: Any) -> str:
 
 
 def _body(body: Any) -> bytes:
-    if type(body) is bytes:
-        return body
     if isinstance(body, str):
         return body.encode()
     if isinstance(body, dict):

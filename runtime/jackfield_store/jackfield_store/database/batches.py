@@ -168,9 +168,7 @@ def run_together(batch: list[Unit], transaction: Transaction) -> None:
 
     :raises UndoneError: if a unit raised, so that all are rolled back.
     """
-    place = 0
-    if len(batch) > 1:
-        batch = _in_order(batch)
+    place, batch = 0, _in_order(batch)
     while place < len(batch):
         first, end = batch[place].unit, place + 1
         if isinstance(first, JointUnit):
@@ -266,9 +264,10 @@ class Batches:
         self._turn = threading.Lock()  # free when it is the writer thread's turn to lead
         self._turn.acquire()
 
-    def record(self, unit: Callable[[Transaction], T], *, ahead: bool = False, quick: bool = False) -> T:
-        """Run ``unit`` and return once it is committed: ``ahead`` of all that is queued, in a transaction of its own, or with others."""
-        item, batch = Unit(unit, waits_until(self._longest), self._begun_commits), list[Unit]()
+    def record(self, unit: Callable[[Transaction], T], *, ahead: bool = False, quick: bool = False, until: float | None = None) -> T:
+        """Run ``unit`` and return once it is committed: ``ahead`` of all that is queued, in a transaction of its own, or with others.
+        ``until`` overrides the time until which the caller waits."""
+        item, batch = Unit(unit, waits_until(self._longest) if until is None else until, self._begun_commits), list[Unit]()
         item.ahead, item.quick = ahead, quick
         try:
             with self._mutex:
@@ -291,7 +290,8 @@ class Batches:
                     unlimit_waits(before)
                 item.completed = True  # before another one leads: from here on this thread waits for nothing
                 self._pass_on(item)
-                complete(batch)
+                if batch != [item]:
+                    complete(batch)
         except BaseException:  # Ctrl-C, at any of these lines: nobody may wait for this thread
             _despite_interrupts(partial(self._abandon, item, batch))
             raise
@@ -344,9 +344,9 @@ class Batches:
 
     def settle(self, seconds: float) -> None:
         """Commit what is deferred now, without waiting for the disk; if a lock takes longer than ``seconds``, it stays deferred."""
-        if self.defers:
-            with suppress(JackfieldError), within(seconds):  # errors go to each unit's own ``done``
-                self.record(_nothing, quick=True)
+        if self._deferred or self._taken:
+            with suppress(JackfieldError):  # errors go to each unit's own ``done``
+                self.record(_nothing, quick=True, until=monotonic() + min(seconds, self._longest))
 
     def replace(self, item: Unit, unit: Callable[[Transaction], Any], done: Done) -> bool:
         """Put ``unit`` in the place of a deferred one; return False if a commit has taken that already."""
@@ -370,13 +370,10 @@ class Batches:
         if self._closed or not self.defers:
             return
         with self._mutex:
-            until = max((item.until for item in self._deferred), default=waits_until(self._longest))
-        with (
-            suppress(JackfieldError),
-            within(min(until, waits_until(self._longest)) - monotonic()),
-        ):  # errors go to each unit's own ``done``
+            until = min(max((item.until for item in self._deferred), default=math.inf), waits_until(self._longest))
+        with suppress(JackfieldError):  # errors go to each unit's own ``done``
             for _ in range(1 + len(self._deferred) // (self._limit - 1)):
-                self.record(_nothing)  # a batch taken by an earlier leader is committed before this turn comes
+                self.record(_nothing, until=until)  # a batch taken by an earlier leader is committed before this turn comes
 
     def _flush_when_due(self) -> None:
         while True:
@@ -561,7 +558,10 @@ class Batches:
                 self._work = work = begin()
                 with work as transaction:
                     self._take(batch, own)  # after waiting for the lock, so that units queued meanwhile share the commit
-                    run_together(batch, transaction)
+                    if len(batch) == 1:
+                        batch[0].run(transaction)
+                    else:
+                        run_together(batch, transaction)
                     self._ran = True
             except UndoneError:
                 if len(batch) > 1:

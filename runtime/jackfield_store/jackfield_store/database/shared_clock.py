@@ -173,7 +173,10 @@ class SharedClock(Part):
 
         What is kept for some time from then on is never kept for less, whichever of the two is wrong.
         """
-        return max(self._moment())
+        last, own, monotonic = self._last, self._time(), self._monotonic()
+        if last is None or abs(own - monotonic - last.skew) > _JUMP:
+            last = self.look()
+        return max(last.seconds + max(0.0, monotonic - last.at), own)
 
     def sure(self) -> float | None:
         """Return the time to free, end or purge by; None if this process's clock is off, and neither it nor the database's may be trusted.

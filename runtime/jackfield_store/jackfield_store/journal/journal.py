@@ -17,6 +17,7 @@ from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import Cancelled, Internal, InvalidInvocation, TimedOut, Unavailable
 from jackfield.kernel.exact import Exact, exact_json, read_float
 from jackfield.kernel.exports import late_hints
+from jackfield.kernel.fork import ProcessLocal, without_fork
 from jackfield.kernel.hints import NextStep
 from jackfield_store.database.blocked import blocked_workspace
 from jackfield_store.database.cursors import cursor_after, place_after
@@ -27,12 +28,12 @@ from jackfield_store.journal.begins import Begins, beginning
 from jackfield_store.journal.counts import sums
 from jackfield_store.journal.entry import bound_result, damaged_entry, read_entry, read_result
 from jackfield_store.journal.exchanges import ended
-from jackfield_store.journal.instance import Instance
+from jackfield_store.journal.instance import Instance, Sharing
 from jackfield_store.journal.outcomes import with_outcomes
 from jackfield_store.journal.pages import EntryPosition, Pages, opened_cursor, sealed_cursor
 from jackfield_store.journal.room import insert_within, limit_of, require_room
-from jackfield_store.journal.upkeep import KEPT, START, Purged, free_key, purge_slice, resized
-from jackfield_store.journal.watched import Watched
+from jackfield_store.journal.upkeep import KEPT, START, Purged, Upkeep, free_key, purge_slice, resized
+from jackfield_store.journal.went_back import note_return
 from jackfield_store.keys import sealing
 
 if TYPE_CHECKING:
@@ -42,8 +43,10 @@ if TYPE_CHECKING:
     from jackfield.kernel.errors import JackfieldError, NotYet
     from jackfield_store.database import Database, Row, Transaction
     from jackfield_store.journal.jobs import JobUnits
+    from jackfield_store.journal.recovery import Recovery
     from jackfield_store.journal.resolving import Json, Outcome
     from jackfield_store.journal.undecided import Judge, Term
+    from jackfield_store.journal.went_back import Tell
     from jackfield_store.keys.vault import Vault
 
 _PURGE_EVERY = 600.0
@@ -58,8 +61,9 @@ _JSON = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 Unit = Callable[["Transaction"], int]
 
 
-class Journal(Watched):
-    """Store of one workspace's invocations. Methods that return a unit leave its commit to the caller.
+class Journal(ProcessLocal):
+    """Store of one workspace's invocations. Methods that return a unit leave its commit to the caller. It watches the processes of its
+    database: this one's lease, those of others, and whether the database went back.
 
     ``retention`` returns the retention of a finished entry in seconds. ``judge`` asks the policies about an output that awaits them.
     """
@@ -67,7 +71,15 @@ class Journal(Watched):
     def __init__(
         self, database: Database, vault: Vault, workspace: str, clock: Clock, retention: Term = lambda: KEPT, judge: Judge = None
     ) -> None:
-        super().__init__(database, vault, clock)
+        self.database = database
+        self.vault = vault
+        """Vault that seals its entries."""
+        self._clock = clock
+        self._recovery: Recovery | None = None
+        self._upkeep: Upkeep | None = None
+        self._found: Instance | None = None
+        self._watches = False
+        self._tell: Tell | None = None
         self._judge = judge
         self.workspace = workspace
         self.keys = vault.keys_of(workspace)
@@ -76,20 +88,91 @@ class Journal(Watched):
         self._purge_at = 0.0
         self._purged = START
 
+    # The processes of its database
+
+    @property
+    def owner(self) -> str:
+        """Id of this process in entries."""
+        return self._owner.owner
+
+    @property
+    def _owner(self) -> Instance:
+        """This process's instance, whose lease is renewed from the first use on."""
+        if not self._watches:
+            self.watch(self._tell)
+        return self._found or self._instance
+
+    @property
+    def _instance(self) -> Instance:
+        """This process's instance."""
+        found = self._found
+        if found is None:
+            found = self._found = Instance.of(self.database)
+        return found
+
+    def _leave_to_parent(self) -> None:
+        self._found, self._watches = None, False
+
+    @property
+    def recovery(self) -> Recovery:
+        """Recovery that takes over the entries of lost processes."""
+        if self._recovery is None:
+            with without_fork():  # the thread of the lease imports this, too: a child would wait for its import for good
+                from jackfield_store.journal.recovery import Recovery
+
+            self._recovery = Recovery(self.database, self.vault, self._clock)
+        return self._recovery
+
+    @property
+    def upkeep(self) -> Upkeep:
+        """Upkeep of the statistics and of the file."""
+        if self._upkeep is None:
+            self._upkeep = Upkeep(self.database, self._clock)
+        return self._upkeep
+
+    def watch(self, tell: Tell | None = None, settings: Sharing | None = None) -> None:
+        """Begin to renew this process's lease, to look for expired ones, and to notice a database that went back; ``tell`` records that.
+        ``settings`` are published with the lease."""
+        if settings is not None:
+            self._instance.share(settings)
+        self._watches, self._tell = True, tell
+        self._instance.watch(self)
+
+    def look(self) -> None:
+        """Take over the entries of lost processes, and keep the statistics and the file in order."""
+        try:
+            self.recovery.look()  # created only when first needed
+        finally:
+            self.upkeep.run_if_due()
+
+    def note_return(self, why: str, since: float) -> float:
+        """Note that the database went back; return when, by the database's clock."""
+        noted = note_return(self.database, why, self.database.highest_epoch, since, self._tell)
+        self.vault.reread()
+        return noted
+
+    @property
+    def tasks(self) -> dict[str, int]:
+        """Deliveries, by id, of the invocations that this process has begun, and whose end it has not written."""
+        return (self._found or self._instance).tasks
+
+    # Entries
+
     def fingerprint(self, request: Mapping[str, Any]) -> str:
         """Compute a keyed hash that identifies a request; secrets in the request cannot be recovered from it."""
         digest = hashlib.sha256()
         for piece in canonical(request):
             digest.update(piece)
-        return self._vault.hmac(self.workspace, digest.digest())
+        return self.vault.hmac(self.workspace, digest.digest())
 
     def starting(self, draft: Draft) -> Unit:
         """Return the unit that records an invocation as running. It must be durable before the first byte of a ``write`` leaves.
 
         Its commit raises UniqueViolation if another invocation holds the idempotency key, or is an open twin.
         """
-        draft.started_at, draft.owner = self.time.stamp(), self.owner
-        self.tasks[draft.id] = draft.delivery
+        instance = self._owner
+        draft.started_at, draft.owner = self.time.stamp(), instance.owner
+        instance.tasks[draft.id] = draft.delivery
         begins = Begins(draft, lambda: self._row(draft, status="running", key_held=int(draft.idempotency_key is not None)))
         return beginning(begins, self.workspace)
 
@@ -109,12 +192,11 @@ class Journal(Watched):
         The unit changes the entry of this process's ``delivery`` only. If another process has recovered that as lost, the entry is
         corrected; if the invocation was delivered to another worker, nothing changes.
         """
-        self.tasks.pop(draft.id, None)
+        instance = self._owner
+        instance.tasks.pop(draft.id, None)
         outcome = self._outcome(draft, result, log)
-        values = {"workspace": self.workspace, "id": draft.id, "inputs": inputs, "owner": self.owner, "delivery": delivery, **outcome}
-        return ended(
-            (sql.FINISH, sql.CORRECT), values, references, exchanges, draft.connection, (self._found or self._instance).report_late
-        )
+        values = {"workspace": self.workspace, "id": draft.id, "inputs": inputs, "owner": instance.owner, "delivery": delivery, **outcome}
+        return ended((sql.FINISH, sql.CORRECT), values, references, exchanges, draft.connection, instance.report_late)
 
     def recording(self, draft: Draft, result: Result, log: Sequence[Mapping[str, Any]], exchanges: bytes | None = None) -> Unit:
         """Return the unit that records a whole invocation: one that was refused, or that ended before its start was written.
@@ -130,11 +212,11 @@ class Journal(Watched):
     def sealed_inputs(self, identifier: str, inputs: Mapping[str, Any], column: str = "inputs") -> bytes:
         """Encrypt inputs for the workspace, bound to their entry; or what another ``column`` has."""
         text = exact_json(inputs, _JSON).encode("utf-8", "surrogatepass")
-        return self._vault.seal(self.workspace, ("invocation", identifier, column), text)
+        return self.vault.seal(self.workspace, ("invocation", identifier, column), text)
 
     def opened_inputs(self, identifier: str, sealed: bytes, column: str = "inputs") -> Any:
         """Decrypt what ``sealed_inputs`` encrypted."""
-        return json.loads(self._vault.open(self.workspace, ("invocation", identifier, column), sealed), parse_float=read_float)
+        return json.loads(self.vault.open(self.workspace, ("invocation", identifier, column), sealed), parse_float=read_float)
 
     @property
     def jobs(self) -> JobUnits:
@@ -299,7 +381,7 @@ class Journal(Watched):
         found = self.entry_of(row, None if queued else self.opened_inputs(identifier, row.inputs))
         if found.is_open and (blocked := blocked_workspace(self.database, self.workspace, self._clock.time())) is not None:
             found = replace(found, blocked=blocked.to_json())
-        return with_outcomes(found, self.database, self._vault, self.workspace)
+        return with_outcomes(found, self.database, self.vault, self.workspace)
 
     def has(self, identifier: str) -> bool:
         """Return whether an invocation is recorded."""
@@ -330,9 +412,9 @@ class Journal(Watched):
         self, sees: Callable[[Any], bool], *, cursor: str | None = None, limit: int = 50, **filters: Any
     ) -> tuple[list[Entry], str | None]:
         """Return a page of the entries that ``sees`` allows; filters and cursor reveal nothing about the others."""
-        after = None if cursor is None else opened_cursor(self._vault, self.workspace, cursor)
+        after = None if cursor is None else opened_cursor(self.vault, self.workspace, cursor)
         entries, last = self._page(after, limit, filters, sees)
-        return entries, None if last is None else sealed_cursor(self._vault, self.workspace, last)
+        return entries, None if last is None else sealed_cursor(self.vault, self.workspace, last)
 
     def _page(
         self, after: EntryPosition | None, limit: int, filters: Mapping[str, Any], sees: Callable[[Any], bool] | None
@@ -361,7 +443,7 @@ class Journal(Watched):
         return self.find(identifier)
 
     def report_late(self, transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Report the doubts that late outcomes settle (``Watched``)."""
+        """Report the doubts that late outcomes settle, once these are committed."""
         _seldom()[2].report_late(self.database, transaction, rows)
 
     def recover(self) -> int:
@@ -462,14 +544,14 @@ class Journal(Watched):
     def sealed_result(self, identifier: str, result: Mapping[str, Any]) -> bytes:
         """Encrypt a Result's JSON for its entry."""
         text = (exact_json(result, _JSON) if Exact.any_made else _JSON.encode(result)).encode("utf-8", "surrogatepass")
-        return self._vault.seal(self.workspace, ("invocation", identifier, "result"), text)
+        return self.vault.seal(self.workspace, ("invocation", identifier, "result"), text)
 
     def entry_of(self, row: Row, inputs: Mapping[str, Any] | None = None, *, asks: bool = True) -> Entry:
         """Read an entry from its row, as the policies of who ``asks`` judge it."""
         result = undecided = None
         try:
             if row.result is not None:
-                result, undecided = read_result(self._vault.open(self.workspace, ("invocation", row.id, "result"), row.result), row)
+                result, undecided = read_result(self.vault.open(self.workspace, ("invocation", row.id, "result"), row.result), row)
             found = read_entry(row.as_dict(), result, None if inputs is None else inputs.get("inputs"))
         except (ValueError, TypeError, AttributeError):
             raise sealing.broken() from None

@@ -124,6 +124,10 @@ class Vault(SecretHolder):
         digest.update(text)
         return digest.hexdigest()
 
+    def hmac_key(self, workspace: str) -> str:
+        """Return the id of the data key from which ``hmac`` derives its key: another one if the workspace was deleted and made again."""
+        return self._keys.of(workspace).first.id
+
     def prepare(self, workspace: str) -> None:
         """Unwrap the keys of a workspace before a transaction needs them, since that must not wait for a key service.
 

@@ -28,14 +28,15 @@ async def drafted(invocation: Invocation, run: Run, journal: Journal, dependenci
     draft = draft_of(invocation, run.how.meta, fingerprint, run.how.caller.name, journal.time.stamp())
     record = Record(journal, draft, run, dependencies.clock)
     if compares is not None:
-        record.fingerprints = partial(_fingerprint_again, journal, compares, draft)
+        record.fingerprints = partial(_fingerprint_again, journal, compares, draft, journal.vault.hmac_key(journal.workspace))
     return record
 
 
-def _fingerprint_again(journal: Journal, invocation: Invocation, draft: Draft) -> None:
-    """Compute the fingerprint of a request anew, since the settings of its workspace were read anew. They tell of keys that were exchanged:
-    another process may have purged the workspace and made it again, and repeats are known by the new ones."""
-    draft.fingerprint = _fingerprinted(journal, invocation)
+def _fingerprint_again(journal: Journal, invocation: Invocation, draft: Draft, key: str) -> None:
+    """Compute the fingerprint of a request anew if its ``key`` was exchanged, since the settings of its workspace were read anew. Another
+    process may have purged the workspace and made it again: repeats are known by the new keys."""
+    if journal.vault.hmac_key(journal.workspace) != key:
+        draft.fingerprint = _fingerprinted(journal, invocation)
 
 
 def _fingerprinted(journal: Journal, invocation: Invocation) -> str:
