@@ -82,29 +82,29 @@ MUTATIONS = (
     ),
     Mutation(
         "an answer that breaks its schema is a plain failure", "pipe/attempts.py",
-        "self.evidence.doubtful = True\n        judged", "pass\n        judged", _PIPE,
+        "self.tally.doubtful = True\n        judged", "pass\n        judged", _PIPE,
     ),
     Mutation(
         "an interrupted write was not sent", "pipe/attempts.py", "if begun and leaves:", "if False:", "tests/jackfield_store/journal/test_journal_leaving.py",
     ),
     Mutation(
         "an interrupted call is not recorded", "pipe/invoke.py",
-        "endings.interrupted(run, self.workspace)", "pass", "tests/jackfield_store/journal/test_journal_leaving.py",
+        "endings.interrupted(call, self.workspace)", "pass", "tests/jackfield_store/journal/test_journal_leaving.py",
     ),
     # deadlines and cancellation
-    Mutation("an attempt begins after the deadline", "pipe/attempts.py", "if began >= run.how.deadline.at:", "if False:", _PIPE),
+    Mutation("an attempt begins after the deadline", "pipe/attempts.py", "if began >= how.deadline.at:", "if False:", _PIPE),
     Mutation(
         "an answer long after the deadline counts", "pipe/attempts.py",
-        "if self.dependencies.clock.monotonic() - run.how.deadline.at > GRACE:", "if False:", _PIPE,
+        "if self.dependencies.clock.monotonic() - how.deadline.at > GRACE:", "if False:", _PIPE,
     ),
     Mutation("back-off outlasts the deadline", "pipe/attempts.py", "if seconds >= remaining:", "if False:", _PIPE),
     Mutation(
         "a cancelled call tries again", "pipe/attempts.py",
-        "if self.run.how.cancelled.is_set():\n            raise error if", "if False:\n            raise error if", _PIPE,
+        "if self.asked.how.cancelled.is_set():\n            raise error if", "if False:\n            raise error if", _PIPE,
     ),
     Mutation("a try that hangs takes all the time", "kernel/clock.py", "+ (longest - now) / SHARE", "+ (longest - now) / 1", _PIPE),
     Mutation("calls that block are begun without limit", "pipe/on_time.py", "if self.overdue >= (self._most or MOST):", "if False:", "tests/jackfield_server/surfaces/test_surfaces_overdue.py"),
-    Mutation("a dry run is sent", "pipe/invoke.py", "if invocation.dry_run:\n", "if False:\n", _PIPE),
+    Mutation("a dry run is sent", "pipe/invoke.py", "if asked.invocation.dry_run:\n", "if False:\n", _PIPE),
     # the record
     Mutation(
         "the begin of a write is not on the disk", "jackfield_store/recording/record.py",
@@ -112,8 +112,8 @@ MUTATIONS = (
     ),
     Mutation(
         "the begin comes after the first byte", "pipe/invoke.py",
-        """        if (row := found.row) is not None and (result := await self._begun(checked, row)) is not None:
-            return Ended(run, result)
+        """        if checked.row is not None and (result := await self._begun(checked, checked.row, call)) is not None:
+            return Ended(result, attempts)
         enter("run")
         if (paging := plan.code.pagination) is None:
             output = await attempts.page(attempts.values)
@@ -121,8 +121,8 @@ MUTATIONS = (
         """        enter("run")
         if (paging := plan.code.pagination) is None:
             output = await attempts.page(attempts.values)
-            if (row := found.row) is not None and (result := await self._begun(checked, row)) is not None:
-                return Ended(run, result)
+            if checked.row is not None and (result := await self._begun(checked, checked.row, call)) is not None:
+                return Ended(result, attempts)
 """,
         _FAULTS,
     ),
@@ -167,18 +167,18 @@ MUTATIONS = (
         "tests/jackfield_server/surfaces/test_surfaces_partial.py",
     ),
     Mutation(
-        "what failed in part is a success", "pipe/settle.py", 'if run.invocation.partial == "fail":', "if False:",
+        "what failed in part is a success", "pipe/settle.py", 'if asked.invocation.partial == "fail":', "if False:",
         "tests/jackfield_server/surfaces/test_surfaces_partial.py",
     ),
     # plans and rules
     Mutation(
-        "a plan is kept after an epoch", "pipe/plan.py", "known[1] == moment and", "True and", "tests/jackfield_store/access tests/jackfield/pipe tests/jackfield/connections",
+        "a plan is kept after an epoch", "pipe/plan.py", "served.moment == moment and", "True and", "tests/jackfield_store/access tests/jackfield/pipe tests/jackfield/connections",
     ),
     Mutation("a verdict on hosts is kept after an epoch", "pipe/plan.py", "if moment != self._moment and", "if False and", _VERDICTS),
     Mutation("a verdict of before a change is kept", "pipe/open.py", "if self._remembers and state is self._state:", "if self._remembers:", _VERDICTS),
     Mutation("a proxy's hosts are judged once a second", "pipe/open.py", "remembers=kind.checks_addresses", "remembers=True", _VERDICTS),
     Mutation("a verdict on hosts is kept for good", "pipe/open.py", "return self._clock.monotonic() < self._until", "return self._until > 0", _VERDICTS),
-    Mutation("a plan serves another token's rules", "pipe/plan.py", "known[2] is caller.rules and", "True and", _ACCESS),
+    Mutation("a plan serves another token's rules", "pipe/plan.py", "served.rules is caller.rules and", "True and", _ACCESS),
     Mutation(
         "the rules are not asked before a call", "pipe/plan.py", "require_call(invocation, manifest, action, authorizer, note)", "pass",
         _ACCESS,
@@ -198,7 +198,7 @@ MUTATIONS = (
         "a secret in the provider's words is shown", "pipe/masking.py", "(text and redactor.clean(text) for text in", "(text for text in", _PIPE,
     ),
     Mutation(
-        "secrets of an output are recorded", "pipe/settle.py", "recorded(result, plan, queued=run.how.claimed is not None)", "result",
+        "secrets of an output are recorded", "pipe/settle.py", "recorded(result, plan, queued=asked.how.claimed is not None)", "result",
         "tests/jackfield_store/secrets/test_secrets_outputs.py",
     ),
     Mutation(
@@ -206,7 +206,7 @@ MUTATIONS = (
         "inputs = shown if redactor is None else redactor.clean_json(shown)", "inputs = shown", "tests/jackfield_store/journal/test_journal_kept.py",
     ),
     Mutation(
-        "recorded errors show inline values", "jackfield_store/recording/record.py", 'if result.status != "failed" or self._run.inline is None:', "if True:",
+        "recorded errors show inline values", "jackfield_store/recording/record.py", 'if result.status != "failed" or (inline := self._asked.inline) is None:', "if True:",
         "tests/jackfield_store/secrets",
     ),
     Mutation(

@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from jackfield.kernel.secrecy import Hidden
     from jackfield.pacing.pace import Paces
     from jackfield.pipe.events import Events
-    from jackfield.pipe.evidence import Dependencies
     from jackfield.pipe.gate import Gate
     from jackfield.pipe.invoke import Pipeline
     from jackfield.pipe.ports import Access, Files, Journal, Storage
     from jackfield.pipe.recording import Recording
+    from jackfield.pipe.tally import Dependencies
     from jackfield.ports import Approvals, ManagedConnections, SeenJournal
 
 _LOG = logging.getLogger("jackfield.answers")

@@ -31,13 +31,13 @@ from jackfield.pipe.admit import Targets
 from jackfield.pipe.calls import Calls
 from jackfield.pipe.closing import Closing
 from jackfield.pipe.endings import log_queued
-from jackfield.pipe.evidence import Dependencies
 from jackfield.pipe.how import How
 from jackfield.pipe.invoke import Pipeline
 from jackfield.pipe.on_time import OnTime
 from jackfield.pipe.open import Opener
 from jackfield.pipe.plan import Plans
 from jackfield.pipe.queued import Queued
+from jackfield.pipe.tally import Dependencies
 from jackfield.pipe.waiter import AtEnd, InThread, LoopThread, run_in_thread
 from jackfield.schema.cache import Schemas
 from jackfield.wire.guard import Guard

@@ -69,7 +69,7 @@ FOREIGN = {
     "runtime/jackfield/composition.py": "who answers a provider's questions, whose failure is no answer",
     "runtime/jackfield/connector/hooks.py": "plugins, of which each breaks itself only",
     "runtime/jackfield/pipe/on_loop.py": "actions",
-    "runtime/jackfield/pipe/run.py": "who follows a call: a failure there must not change its outcome",
+    "runtime/jackfield/pipe/how.py": "who follows a call: a failure there must not change its outcome",
     "runtime/jackfield/pipe/on_time.py": "actions that are not awaited beyond their deadline",
     "runtime/jackfield_store/jackfield_store/recording/enqueue.py": "one invocation of a batch, which must not hold up the others",
     "runtime/jackfield/pipe/errors_map.py": "connectors' error maps",

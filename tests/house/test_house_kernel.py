@@ -12,13 +12,17 @@ from tests.house.parsed import nodes, tree
 from tests.house.test_house_floors import ROOTS, RUNTIME, floors
 
 from jackfield.kernel.packages import DECLARED, IMPORTED
+from jackfield.pipe.call_records import Checked, Found
+from jackfield.pipe.how import How
+from jackfield.pipe.reached import Asked, Ended, Given, Reached
 
 PIPE = RUNTIME / "jackfield" / "pipe"
 PAGE = PIPE / "invoke.py"
-FEATURES = "approv|doubt|evidence|expect|guard|job|limit|polic|queue|suppress|twin"
+FEATURES = "approv|doubt|evidence|expect|guard|job|limit|polic|queue|suppression|twin"
 """Beginnings of words that name a feature: a stage of a call that has one knows the feature."""
-MOST = {"if": 25, "run": 3, "features": 246}
-"""Of the page: the word ``if``. Outside of its module: places that make a ``Run``. Of the pipe: names that begin with a feature."""
+MOST = {"if": 25, "reached": 2, "features": 174}
+"""Of the page: the word ``if``. Places that note how far a call has come. Of the pipe: names that begin with a
+feature."""
 FLOORS = {"jackfield": 28, "jackfield_store": 23}
 TOWER = 13
 """Floors of the modules of the pipe."""
@@ -105,14 +109,24 @@ def test_the_page_of_a_call_decides_no_more() -> None:
 
 
 def test_no_more_places_make_the_record_of_a_call() -> None:
-    """A run is made where a call enters, and nowhere else: at most so many places are left."""
-    paths = [path for root in ROOTS.values() for path in root.rglob("*.py") if path != PIPE / "run.py"]
-    made = [path for path in paths for node in ast.walk(tree(path)) if isinstance(node, ast.Call) and _is_run(node.func)]
-    assert len(made) <= MOST["run"], made
+    """How far a call has come is noted by the kernel, where a call enters; beside it, work that is no call has a row."""
+    paths = [path for root in ROOTS.values() for path in root.rglob("*.py")]
+    made = [path for path in paths for node in ast.walk(tree(path)) if isinstance(node, ast.Call) and _is_reached(node.func)]
+    assert sorted(made) == [PAGE] * MOST["reached"] + [ROOTS["jackfield_store"] / "recording" / "rows.py"]
 
 
-def _is_run(function: ast.expr) -> bool:
-    return isinstance(function, ast.Name) and function.id == "Run"
+def _is_reached(function: ast.expr) -> bool:
+    return isinstance(function, ast.Name) and function.id == "Reached"
+
+
+RECORDS = {How: 15, Given: 6, Asked: 6, Found: 6, Checked: 6, Reached: 6, Ended: 6}
+"""Members of each record of a call, at most."""
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.__name__)
+def test_a_record_of_a_call_has_few_members(record: type) -> None:
+    """A stage that needs one more thing of another stage makes a record of its own, and no bag grows. The records are plain classes."""
+    assert len(record.__slots__) <= RECORDS[record]  # type: ignore[attr-defined]  # each has some
 
 
 def test_the_pipe_names_no_more_features() -> None:

@@ -8,7 +8,7 @@ from jackfield.pipe.gate import PARTIAL, Gate, Passing
 
 if TYPE_CHECKING:
     from jackfield.pipe.plan import Plan
-    from jackfield.pipe.run import Ended, Terms
+    from jackfield.pipe.reached import Ended, Terms
 
 
 class _Part(Passing):
@@ -21,7 +21,7 @@ class _Part(Passing):
         from jackfield.pipe.part_of_output import part_of_output
 
         pipe = self.found.pipe
-        return ended.shown(await part_of_output(ended, pipe.dependencies.files, pipe.workspace))
+        return ended.shown(await part_of_output(self.asked, ended, pipe.dependencies.files, pipe.workspace))
 
 
 class Parts(Gate):

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
     from jackfield.callers import Caller
     from jackfield.connector.hooks import Plugins
-    from jackfield.invocation import Result
-    from jackfield.pipe.call_records import Found
-    from jackfield.pipe.evidence import Dependencies
+    from jackfield.pipe.call_records import Checked, Found
     from jackfield.pipe.plan import Plan
     from jackfield.pipe.policy_steps import Step
     from jackfield.pipe.ports import Access
-    from jackfield.pipe.run import Ended, Run, Terms
+    from jackfield.pipe.reached import Ended, Terms
+    from jackfield.pipe.recording import Judged
+    from jackfield.pipe.tally import Dependencies
 
 _LATER = 5.0
 """Seconds after which a queued call is looked at again that no policy has decided on."""
@@ -40,20 +40,23 @@ class _Judging(Passing):
         :raises Unavailable: if there is no decision, unless it is a ``read``.
         :raises PostponedError: instead, for a queued call.
         """
-        run = self.run
         self._was_asked = self._policies.is_on
         try:
-            await self._policies.judge(run)
+            await self._policies.judge(found)
         except Unavailable as error:
-            if run.how.claimed is None:
+            if self.asked.how.claimed is None:
                 raise error from None
             raise PostponedError(found.pipe.dependencies.files.time.now() + _LATER) from None
+
+    async def check(self, checked: Checked) -> None:
+        """Let no error quote what nobody has judged yet."""
+        checked.conceals = True
 
     async def output(self, ended: Ended) -> Ended:
         """Withhold what they withhold."""
         if not self._was_asked:
             return ended
-        return await self._policies.judged(ended)
+        return await self._policies.judged(self.found, ended)
 
 
 class Judging(Gate):
@@ -90,21 +93,20 @@ class Policies:
         """Return the policies as other plugins ask them."""
         return Policies(plugins, self._access, self._dependencies)
 
-    async def judge(self, run: Run) -> None:
+    async def judge(self, found: Judged) -> None:
         """Ask whether a call may be made, or queued.
 
         :raises NotAllowed: if one refuses it.
         :raises Unavailable: if there is no decision, unless it is a ``read``.
         """
-        await self._judging().judge_call(self._plugins, run, self._dependencies)
+        await self._judging().judge_call(self._plugins, found, self._dependencies)
 
-    async def judged(self, ended: Ended, caller: Caller | None = None) -> Ended:
+    async def judged(self, found: Judged, ended: Ended, caller: Caller | None = None) -> Ended:
         """Return an end, a replayed one too, without what they withhold of it. ``caller`` had asked for it, if not the call's."""
-        run, result = ended.run, ended.result
-        if not self.is_on or (result.output is None and not _tells(run, result) and not run.returned):
+        if not self.is_on or not _tells(ended):
             return ended
-        found: Ended = await _policy().judge_output(self._plugins, ended, self._dependencies, caller or run.how.caller)
-        return found
+        left: Ended = await _policy().judge_output(self._plugins, found, ended, self._dependencies, caller or found.asked.how.caller)
+        return left
 
     def judged_choices(self, caller: Caller, about: Mapping[str, Any], fetch: Callable[[], list[dict[str, str]]]) -> list[dict[str, str]]:
         """Return the choices of a form's field that they leave of those that ``fetch`` gets from the provider.
@@ -158,12 +160,12 @@ def _decided(plugins: Plugins, result: Mapping[str, Any], undecided: Mapping[str
     return _policy().decided(plugins, result, undecided)
 
 
-def _tells(run: Run, result: Result) -> bool:
-    """Return whether the error of a Result may have been told by a provider, in whatever words."""
-    error, attempts = result.error, run.attempts
-    if error is None or run.plan is None:
-        return False
-    return error.provider is not None or result.meta.replayed or (attempts is not None and attempts.count > 0)
+def _tells(ended: Ended) -> bool:
+    """Return whether an end has an output, files of one, or an error that a provider may have told, in whatever words."""
+    result, attempts, error = ended.result, ended.attempts, ended.result.error
+    if result.output is not None or (attempts is not None and attempts.returned):
+        return True
+    return error is not None and (error.provider is not None or result.meta.replayed or (attempts is not None and attempts.count > 0))
 
 
 def _policy() -> Any:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jackfield.pipe.attempts import Attempts
     from jackfield.pipe.call_records import Checked, Found
     from jackfield.pipe.plan import Plan
-    from jackfield.pipe.run import Ended, Terms
+    from jackfield.pipe.reached import Ended, Terms
 
 
 def ordered(policies: Policies) -> Sequence[Gate]:
@@ -35,7 +35,7 @@ class _Refusal(Passing):
 
         :raises ApprovalRequired: if a rule or a policy asks for an approval.
         """
-        if (asks := found.run.terms.asks) is not None:
+        if (asks := found.terms.asks) is not None:
             raise approval_required(asks, "this runtime has no journal")
         return None
 

@@ -20,10 +20,12 @@ from jackfield.kernel.secrecy import Hidden, SecretHolder
 from jackfield.pacing.pace import pace_of
 from jackfield.pacing.turn import Ride, Turn
 from jackfield.pipe.errors_map import AUTHORS, explained, in_doubt, judged, late, log_error, quoted, unproven, weigh
-from jackfield.pipe.evidence import DONE_BEFORE, Evidence, Remarks, done_before
 from jackfield.pipe.filling import Outputs
+from jackfield.pipe.how import Progress
 from jackfield.pipe.masking import concealed, left
 from jackfield.pipe.on_time import GRACE
+from jackfield.pipe.reached import joined
+from jackfield.pipe.tally import DONE_BEFORE, Remarks, Tally, done_before
 from jackfield.pipe.waiter import Until
 from jackfield.redaction.redactor import keep_in_force
 from jackfield.retry import BASE, Tries, may_repeat
@@ -32,10 +34,11 @@ if TYPE_CHECKING:
     from jackfield.connector import Inputs
     from jackfield.connector.budget import Budget
     from jackfield.manifest.manifest import Effect
-    from jackfield.pipe.evidence import Dependencies
     from jackfield.pipe.open import OpenConnection
     from jackfield.pipe.plan import Plan
-    from jackfield.pipe.run import Run
+    from jackfield.pipe.reached import Asked
+    from jackfield.pipe.tally import Dependencies
+    from jackfield.redaction.redactor import Redactor
 
 _NOT_BEGUN = "its connection type sets 'reports_begin', but an attempt ended without 'Call.begin()', so it counts as sent"
 _UNMAPPED = (
@@ -53,13 +56,15 @@ _NOTHING: Mapping[str, Any] = {}
 class Attempts(SecretHolder):
     """Attempts of one call at its action, from the first to the last."""
 
-    run: Run
+    asked: Asked
     plan: Plan
     values: Inputs
     inputs: Mapping[str, Any]
     """Inputs as JSON, from which ``values`` was made."""
     opening: OpenConnection | None
     dependencies: Dependencies
+    conceals: bool = False
+    """True if a policy may withhold what the provider answers: no error quotes it, and its exchanges are kept without it."""
     client: Any = None
     """Client that was opened ahead of the attempt: to record its start, or to find the pace."""
     opened_at: float = 0.0
@@ -71,26 +76,34 @@ class Attempts(SecretHolder):
     remarks: Remarks = field(default_factory=Remarks)
     unread: Mapping[str, Any] | None = None
     """Warning that takes the place of the output of a success whose response could not be read."""
-    evidence: Evidence = field(default_factory=Evidence)
+    tally: Tally = field(default_factory=Tally)
+    returned: list[str] = field(default_factory=list)
+    """Ids of the files that were stored of the output."""
     key: IdempotencyKey = field(init=False)
     declared: Effect = field(init=False)
     """Effect of the action with these inputs, as its author declares it."""
     turn: Turn = field(init=False)
 
     def __post_init__(self) -> None:
-        run, plan, evidence, code = self.run, self.plan, self.evidence, self.plan.code
+        asked, plan, tally, code = self.asked, self.plan, self.tally, self.plan.code
         self.declared = code.effect if code.effect_of is None else contained(code.effect_of, self.values)
-        self.key = IdempotencyKey(run.invocation.idempotency_key or run.how.meta.invocation_id)
+        self.key = IdempotencyKey(asked.invocation.idempotency_key or asked.how.meta.invocation_id)
         # an earlier delivery, whose process was lost, may have taken effect
-        evidence.unclear = run.how.claimed is not None and run.how.claimed.delivery > 1 and code.effect == "idempotent"
-        evidence.doubtful = evidence.unclear and self._has_derived_key
+        tally.unclear = asked.how.claimed is not None and asked.how.claimed.delivery > 1 and code.effect == "idempotent"
+        tally.doubtful = tally.unclear and self._has_derived_key
         pace, limit = None, plan.action.rate_limit
         if self.opening is not None:
             key, declared = (plan.manifest.key, code.key), None if limit is None else limit.per_second
             pace = pace_of(self.opening.cache, key, self.dependencies.clock, self.inputs, plan.code.pace_by, declared)
-        if run.record is not None and not plan.action.hands_out:
-            evidence.exchanges, evidence.sees_bodies = [], run.record.keeps or run.invocation.trace
-        self.turn = Turn(run.how, plan.code, plan.connector.key, self.dependencies.paces, pace, self.limits_unread)
+        if asked.row is not None and not plan.action.hands_out:
+            tally.exchanges, tally.sees_bodies = [], asked.row.keeps or asked.invocation.trace
+        self.turn = Turn(asked.how, plan.code, plan.connector.key, self.dependencies.paces, pace, self.limits_unread)
+
+    @property
+    def redactor(self) -> Redactor | None:
+        """Redactor of the secrets of the connection and the inputs; None if there are none."""
+        own = self.asked.connection_redactor(self.plan) if self.opening is None else self.opening.cache.redactor
+        return joined(own, self.plan.secrets_in(self.asked.given.inputs))
 
     async def opened(self) -> Any:
         """Open the connection (and lease its credentials), with retries. A dry run does nothing else.
@@ -100,8 +113,8 @@ class Attempts(SecretHolder):
         if self.opening is None:
             return None
         keep_in_force(self.opening.cache)
-        how = self.run.how
-        tries, before = Tries(how.tries), (self.evidence.last, self.evidence.failures)
+        how = self.asked.how
+        tries, before = Tries(how.tries), (self.tally.last, self.tally.failures)
         while True:
             tries.made += 1
             call = self._call_for(self._patience(tries), stores=False)
@@ -114,10 +127,10 @@ class Attempts(SecretHolder):
                 error = judged(self.plan.connector, cause, None, None, call, self._log_error, how.handled)
             else:
                 self.opened_at = self.dependencies.clock.monotonic()
-                self.evidence.last, self.evidence.failures = before  # what opening has overcome ends nothing
+                self.tally.last, self.tally.failures = before  # what opening has overcome ends nothing
                 return client
             error.sent = Sent.NOTHING  # a fault while opening is never in doubt
-            self.evidence.missed(error)
+            self.tally.missed(error)
             await self._wait(tries, error)
 
     async def next_client(self) -> Any:
@@ -158,7 +171,7 @@ class Attempts(SecretHolder):
 
         :raises JackfieldError: the error of the last attempt.
         """
-        tries, client = Tries(self.run.how.tries), None
+        tries, client = Tries(self.asked.how.tries), None
         error: JackfieldError | None = None
         while True:
             tries.made += 1
@@ -171,11 +184,11 @@ class Attempts(SecretHolder):
             except JackfieldError as closed:
                 raise self.verdict(closed) from None
             shares = self.declared != "idempotent" or tries.made - tries.throttled == 1
-            repeats = self.run.how.channel is None and (self.declared != "write" or self.run.invocation.on_doubt == "retry")
-            call = self.current = self._call_for(self._patience(tries) if shares and repeats else self.run.how.deadline)
+            repeats = self.asked.how.channel is None and (self.declared != "write" or self.asked.invocation.on_doubt == "retry")
+            call = self.current = self._call_for(self._patience(tries) if shares and repeats else self.asked.how.deadline)
             sent, code = values, self.plan.code
             if code.marker is not None and code.marker.code is None:  # else the action places it itself
-                sent = code.marker.filled(code.inputs.model_validate, self.inputs, self.run.sources, call.marker) or values
+                sent = code.marker.filled(code.inputs.model_validate, self.inputs, self.asked.given.sources, call.marker) or values
             output, error = await self._attempt(sent, client, call)
             if error is None:
                 return output
@@ -186,7 +199,7 @@ class Attempts(SecretHolder):
 
         :raises JackfieldError: if the output cannot be used: nothing repeats the action.
         """
-        turn, code, clock, evidence = self.turn, self.plan.code, self.dependencies.clock, self.evidence
+        turn, code, clock, tally = self.turn, self.plan.code, self.dependencies.clock, self.tally
         if turn.account is not None and not code.is_async:
             call.gate = turn.hold
         turn.is_ready = False
@@ -195,25 +208,25 @@ class Attempts(SecretHolder):
         try:
             output = await self._acted(values, client, call, began)
         except Exception as cause:  # noqa: BLE001 (the action boundary: any exception of an action gets a code)
-            error = judged(self.plan.connector, cause, client, values, call, self._log_error, self.run.how.handled)
+            error = judged(self.plan.connector, cause, client, values, call, self._log_error, self.asked.how.handled)
         else:
-            evidence.last, evidence.failures = None, 0
-            if self.run.how.channel is not None:
+            tally.last, tally.failures = None, 0
+            if self.asked.how.channel is not None:
                 call.events.finished(None, call.warn)
             return self._succeeded(call, started, output), None
         error = call.events.finished(error, call.warn) or error
         self._weigh(error, call)
         if error.sent is not Sent.UNKNOWN:
-            evidence.markers.pop(evidence.tried, None)
-        evidence.missed(error)
+            tally.markers.pop(tally.tried, None)
+        tally.missed(error)
         await turn.failed(error, began)
-        if evidence.unclear and error.code in code.repeat_ok:
+        if tally.unclear and error.code in code.repeat_ok:
             call.warn(DONE_BEFORE[error.code])
             return self._succeeded(call, started, dumped_or_fault(code.output())), None
-        if evidence.unclear and error.done_before and call.takes_unread:
+        if tally.unclear and error.done_before and call.takes_unread:
             self.unread = done_before(error)
             return self._succeeded(call, started, _NOTHING), None
-        evidence.failed += call.begun
+        tally.failed += call.begun
         self._note(call, started, error.code)
         return _NOTHING, error
 
@@ -224,18 +237,18 @@ class Attempts(SecretHolder):
         """
         effect, done = self.effect, self._done()
         self.current = None  # this attempt is over and recorded
-        if isinstance(error, NotYet) and self.run.how.claimed is not None and effect == "idempotent":
+        if isinstance(error, NotYet) and self.asked.how.claimed is not None and effect == "idempotent":
             raise error  # the queue runs it again, under the same key
-        self.evidence.done = done or self.evidence.done
-        self.evidence.doubtful = self.evidence.doubtful or bool(done) or (error.sent is Sent.UNKNOWN and self._ends_in_doubt(effect))
+        self.tally.done = done or self.tally.done
+        self.tally.doubtful = self.tally.doubtful or bool(done) or (error.sent is Sent.UNKNOWN and self._ends_in_doubt(effect))
         if done and effect == "write":
             raise self.verdict(error)
-        self.evidence.unclear = self.evidence.unclear or (error.sent is Sent.UNKNOWN and effect != "read")
+        self.tally.unclear = self.tally.unclear or (error.sent is Sent.UNKNOWN and effect != "read")
         if error.stale_credentials and error.sent is not Sent.UNKNOWN and not self.renewed and hasattr(client, "renew"):
             self.renewed = True
             client.renew()
             return
-        if may_repeat(effect, error, on_doubt=self.run.invocation.on_doubt):
+        if may_repeat(effect, error, on_doubt=self.asked.invocation.on_doubt):
             try:
                 await self._wait(tries, error)
             except JackfieldError as last:
@@ -246,9 +259,9 @@ class Attempts(SecretHolder):
     async def _wait(self, tries: Tries, error: JackfieldError) -> None:
         if not (error.retryable or error.sent is Sent.UNKNOWN) or not error.repeatable or not tries.allow_another(error):
             raise error
-        if isinstance(error, NotYet) and self.run.how.claimed is not None:
+        if isinstance(error, NotYet) and self.asked.how.claimed is not None:
             raise error  # the queue waits, and no thread
-        seconds, remaining = self.dependencies.backoff.wait(tries.made, error), self.run.how.deadline.remaining()
+        seconds, remaining = self.dependencies.backoff.wait(tries.made, error), self.asked.how.deadline.remaining()
         if isinstance(error, NotYet):
             seconds = min(seconds, max(_MIN_TRY, remaining / 2))  # ask once more shortly before the deadline
         if isinstance(error, RateLimited) and self.turn.account is not None:
@@ -258,10 +271,10 @@ class Attempts(SecretHolder):
             seconds = max(min(seconds, remaining / 2), error.retry_after or 0.0, slot)
         if seconds >= remaining:
             raise error
-        if (seconds > 0 or self.turn.account is None) and not self.run.how.cancelled.is_set():
-            await self.run.how.pause(seconds, error.code)
-        if self.run.how.cancelled.is_set():
-            raise error if self.evidence.unclear else Cancelled("the invocation was cancelled while it waited for its next attempt")
+        if (seconds > 0 or self.turn.account is None) and not self.asked.how.cancelled.is_set():
+            await self.asked.how.pause(seconds, error.code)
+        if self.asked.how.cancelled.is_set():
+            raise error if self.tally.unclear else Cancelled("the invocation was cancelled while it waited for its next attempt")
 
     def verdict(self, error: JackfieldError) -> JackfieldError:
         """Return the error that ends the run: in doubt if an attempt may have taken effect and nobody may repeat it, else ``error``.
@@ -271,11 +284,11 @@ class Attempts(SecretHolder):
         ``unusable`` adds: was it answered, but not in a way that can be used?
         """
         error = self.ended(error)
-        if not self.evidence.doubtful:
+        if not self.tally.doubtful:
             return error
-        quotes = not self.run.conceals
-        done = [replace(step, returned=concealed(step.returned, self.plan.secrets) if quotes else None) for step in self.evidence.done]
-        doubt = in_doubt(self.plan.code.key, error, done, answered=self.evidence.fetched)
+        quotes = not self.conceals
+        done = [replace(step, returned=concealed(step.returned, self.plan.secrets) if quotes else None) for step in self.tally.done]
+        doubt = in_doubt(self.plan.code.key, error, done, answered=self.tally.fetched)
         if self._has_derived_key and self.key.used:
             doubt.details = (*doubt.details, Detail("", f"the idempotency key sent to the provider was '{self.key.value}'"))
         return doubt
@@ -287,23 +300,23 @@ class Attempts(SecretHolder):
     def ended(self, error: JackfieldError) -> JackfieldError:
         """Return the error that ends the run, with its cause: if ``error`` says only that the deadline passed before the next attempt, that
         is the failure before. It tells of an attempt that may have taken effect."""
-        return self.evidence.ended(error, has_key=self.plan.code.idempotent_by == "key" and not self._has_derived_key)
+        return self.tally.ended(error, has_key=self.plan.code.idempotent_by == "key" and not self._has_derived_key)
 
     def limits_unread(self, fault: Exception, client: Any, deadline: Deadline) -> None:
         """Note why the provider's limits could not be read. That ends no run, unless no time is left after it."""
-        self.evidence.missed(explained(self.plan.connector, fault, client, None, Call(deadline), self._log_error))
+        self.tally.missed(explained(self.plan.connector, fault, client, None, Call(deadline), self._log_error))
 
     def unusable(self, error: JackfieldError, output: Mapping[str, Any] | None = None) -> JackfieldError:
         """Return the error that ends a run whose answer cannot be used: an action that may have changed something has not just failed.
 
         ``output`` is the answer, with secrets redacted.
         """
-        if self.declared != "read" and (self.evidence.fetched or (self.current is not None and self.current.begun)):
-            if self.evidence.unannounced:
+        if self.declared != "read" and (self.tally.fetched or (self.current is not None and self.current.begun)):
+            if self.tally.unannounced:
                 self._blame("begin", _NOT_BEGUN)
-            self.evidence.doubtful = True
+            self.tally.doubtful = True
         judged = self.verdict(error)
-        if self.evidence.doubtful and output is not None and not self.run.conceals:
+        if self.tally.doubtful and output is not None and not self.conceals:
             judged.details = (*judged.details, Detail("", f"the action returned {quoted(output)}"))
         return judged
 
@@ -316,7 +329,7 @@ class Attempts(SecretHolder):
 
     @property
     def _has_derived_key(self) -> bool:
-        return self.plan.code.idempotent_by == "key" and self.run.invocation.idempotency_key is None
+        return self.plan.code.idempotent_by == "key" and self.asked.invocation.idempotency_key is None
 
     def _ends_in_doubt(self, effect: Effect) -> bool:
         return effect == "write" or (effect == "idempotent" and self._has_derived_key)
@@ -329,31 +342,31 @@ class Attempts(SecretHolder):
     @property
     def count(self) -> int:
         """Number of attempts started at the provider's operation. Successful pages after the first are not counted."""
-        return self.evidence.failed + self.evidence.fetched
+        return self.tally.failed + self.tally.fetched
 
     def interrupted(self) -> JackfieldError:
         """End the run because its process or caller stops in the middle of it; the current attempt counts. Return the error."""
         is_begun, leaves = self.current is not None and self.current.begun, self._ends_in_doubt(self.effect)
-        begun, sent = self.evidence.doubtful or is_begun, Sent.UNKNOWN if is_begun else Sent.NOTHING
+        begun, sent = self.tally.doubtful or is_begun, Sent.UNKNOWN if is_begun else Sent.NOTHING
         if self.current is not None and is_begun and self.since is not None:
-            self.evidence.failed += 1
+            self.tally.failed += 1
             self._note(self.current, self.since, "in_doubt" if leaves else "cancelled")
         if begun and leaves:
-            self.evidence.doubtful = True
+            self.tally.doubtful = True
             return self.verdict(Unavailable(f"{_STOPPED} before the response was recorded", sent=sent))
-        self.evidence.unclear = self.evidence.unclear or (is_begun and self.declared != "read")
+        self.tally.unclear = self.tally.unclear or (is_begun and self.declared != "read")
         return Cancelled(f"{_STOPPED} before it ended", sent=sent)
 
     def _note(self, call: Call, started: float, outcome: str) -> None:
         """Store the request id, and a line about this attempt for the journal (for the first hundred attempts)."""
         self.since = None
         if call.request_id is not None:
-            redactor = self.run.redactor
+            redactor = self.redactor
             if redactor is not None and redactor.holds(call.request_id):  # a provider may send back what it was sent
                 call.request_id = redactor.clean(call.request_id)
-            self.run.how.meta.request_id = call.request_id
-        if self.run.record is not None and call.begun:
-            self.evidence.note(call, self.plan.code.key, started, self.dependencies.clock.time(), outcome)
+            self.asked.how.meta.request_id = call.request_id
+        if self.asked.row is not None and call.begun:
+            self.tally.note(call, self.plan.code.key, started, self.dependencies.clock.time(), outcome)
 
     def _patience(self, tries: Tries) -> Deadline:
         """Return the deadline of an attempt that may be repeated: a share of the time left, and all of it for the last one.
@@ -361,21 +374,21 @@ class Attempts(SecretHolder):
         For an idempotent action only the first attempt gets a share, as ``page`` decides. A provider that is slow rather than hung would
         otherwise carry out each attempt, and answer none in time.
         """
-        whole = self.run.how.deadline
+        whole = self.asked.how.deadline
         return whole if tries.is_last else Share.of(whole, _MIN_TRY)
 
     async def _acted(self, values: Inputs, client: Any, call: Call, began: float) -> Any:
         """Call the action's function, in time."""
-        run, code = self.run, self.plan.code
-        if began >= run.how.deadline.at:
-            raise run.how.deadline.passed(Sent.NOTHING)
+        how, code = self.asked.how, self.plan.code
+        if began >= how.deadline.at:
+            raise how.deadline.passed(Sent.NOTHING)
         arguments = (values, client) if code.takes_client else (values,)
-        until = Until(run.how.deadline, partial(late, self.run, (self.plan.code.key, self.plan.connector.key), call))
+        until = Until(how.deadline, partial(late, how, (self.plan.code.key, self.plan.connector.key), call))
         if code.is_async:
-            output = await run.how.waiter.finished(partial(self._await, arguments, call), until)
+            output = await how.waiter.finished(partial(self._await, arguments, call), until)
         else:
-            output = await run.how.waiter.call(partial(self._call, arguments, call), executor=code.executor, until=until)
-        if self.dependencies.clock.monotonic() - run.how.deadline.at > GRACE:
+            output = await how.waiter.call(partial(self._call, arguments, call), executor=code.executor, until=until)
+        if self.dependencies.clock.monotonic() - how.deadline.at > GRACE:
             raise self._returned_late()
         if call.unproven:
             raise unproven(call)
@@ -383,9 +396,9 @@ class Attempts(SecretHolder):
 
     def _returned_late(self) -> JackfieldError:
         """Return the error for an answer that came too late: whoever waits at a deadline has been told that there is none."""
-        late = self.dependencies.clock.monotonic() - self.run.how.deadline.at
+        late = self.dependencies.clock.monotonic() - self.asked.how.deadline.at
         self._blame("late", f"the action '{self.plan.code.key}' returned {late:.1f} s after its deadline: it blocks")
-        return self.run.how.deadline.passed(Sent.UNKNOWN)
+        return self.asked.how.deadline.passed(Sent.UNKNOWN)
 
     def _enter(self, call: Call) -> None:
         """Enter the action. This counts as sent unless the client announces its requests."""
@@ -412,8 +425,8 @@ class Attempts(SecretHolder):
     def _ended(self, output: Any, call: Call) -> Any:
         """Return an action's output as JSON, and store its files; none for a success whose response could not be read."""
         if call.unread is not None:
-            is_secret = self.run.conceals or self.plan.secrets[0]
-            self.unread = left(output, call, self.plan.action.inputs, self.inputs, self.run.redactor, is_secret=is_secret)
+            is_secret = self.conceals or self.plan.secrets[0]
+            self.unread = left(output, call, self.plan.action.inputs, self.inputs, self.redactor, is_secret=is_secret)
             return _NOTHING
         if self.plan.code.returns_files:
             store_files(output, call.files)
@@ -438,8 +451,8 @@ class Attempts(SecretHolder):
     def _succeeded(self, call: Call, started: float, output: Mapping[str, Any] | InvalidOutput) -> Mapping[str, Any]:
         """Record a successful attempt, which counts as begun, and return its output. An answer may need no request: that is no fault."""
         if not call.begun:
-            self.evidence.unannounced = call.begun = True
-        self.evidence.fetched = True
+            self.tally.unannounced = call.begun = True
+        self.tally.fetched = True
         self.remarks.take(call)
         self._note(call, started, "succeeded")
         if isinstance(output, InvalidOutput):
@@ -454,10 +467,10 @@ class Attempts(SecretHolder):
 
     def _call_for(self, deadline: Deadline, *, stores: bool = True) -> Call:
         """Create the call of one attempt, which ``stores`` files; all attempts of an invocation share one idempotency key."""
-        shared, run, how, code = self.dependencies, self.run, self.run.how, self.plan.code
+        shared, row, how, code = self.dependencies, self.asked.row, self.asked.how, self.plan.code
         channel, reads = how.channel if stores else None, self.declared == "read"
-        self.evidence.tried += stores
-        marking = run.record.marking if stores and code.marker is not None and run.record is not None else None
+        self.tally.tried += stores
+        marking = row.marking if stores and code.marker is not None and row is not None else None
         keeps = stores and shared.files.enabled
         return Call(
             deadline,
@@ -466,18 +479,18 @@ class Attempts(SecretHolder):
             invocation_id=how.meta.invocation_id,
             key=self.key,
             workspace=shared.workspace,
-            files=Outputs(shared.files, shared.workspace, how.caller.name, how.claimed, run.returned) if keeps else None,
+            files=Outputs(shared.files, shared.workspace, how.caller.name, how.claimed, self.returned) if keeps else None,
             observe=shared.observe,
             takes_unread=not reads and code.job is None,
-            follows=self.evidence.fetched,
+            follows=self.tally.fetched,
             only_hosts=shared.only_hosts,
             events=Events() if channel is None else channel.reader(self.opening, how.deadline, reads=reads, in_loop=code.is_async),
-            exchanges=self.evidence.exchanges if stores else None,
-            sees_bodies=self.evidence.sees_bodies,
-            progress=None if how.follow is None or not stores else run.progress,
+            exchanges=self.tally.exchanges if stores else None,
+            sees_bodies=self.tally.sees_bodies,
+            progress=None if how.follow is None or not stores or self.conceals else Progress(how.follow, lambda: self.redactor),
             answer=shared.answers.get(self.plan.manifest.key),
             ask_caller=how.ask_caller,
-            mark=None if marking is None else self.evidence.marking(marking),
+            mark=None if marking is None else self.tally.marking(marking),
         )
 
     def _done(self) -> tuple[Answered, ...]:
@@ -505,4 +518,4 @@ class Attempts(SecretHolder):
         once()
 
     def _log_error(self, text: str, fault: Exception) -> None:
-        log_error(self.run.how.meta.invocation_id, text, fault, self.run.redactor, self.run.invocation.inputs)
+        log_error(self.asked.how.meta.invocation_id, text, fault, self.redactor, self.asked.invocation.inputs)

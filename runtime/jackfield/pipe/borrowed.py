@@ -26,11 +26,10 @@ if TYPE_CHECKING:
     from jackfield.connections.named_connection import NamedConnection
     from jackfield.connector.actions import Action
     from jackfield.connector.loaded import LoadedConnector
-    from jackfield.invocation import Invocation
     from jackfield.kernel.bounded_cache import BoundedCache
     from jackfield.manifest.manifest import ActionManifest, Effect, Manifest
     from jackfield.pipe.admit import Target, Targets
-    from jackfield.pipe.run import Run
+    from jackfield.pipe.reached import Asked
     from jackfield.pipe.waiter import Waiter
 
     Lenders = BoundedCache[tuple[str, str], "Bindings"]
@@ -74,34 +73,34 @@ def _find_lent(
 
 
 async def find_over(
-    invocation: Invocation, run: Run, manifest: Manifest, action: ActionManifest, known: Connections, catalog: Catalog,
+    asked: Asked, manifest: Manifest, action: ActionManifest, known: Connections, catalog: Catalog,
     authorizer: Authorizer, targets: Targets, lenders: Lenders,
 ) -> Loan | None:  # fmt: skip
     """Return the loan of a call that names a connection of another connector.
 
     :raises NotAllowed: without a pattern that names action and connection, or if a rule forbids the call, or what it does at the lender.
     """
-    name, note = invocation.connection, None if run.record is None else run.record.rule
+    name, note = asked.invocation.connection, None if asked.row is None else asked.row.rule
     if not isinstance(name, str):  # values of the call's own are of the connector's own types
         return None
     look = partial(_find_lent, name, manifest, known, catalog, authorizer)
-    lent = await run.how.waiter.call(look, inline_ok=known.answers_locally) if known.needs_store(name) else look()
+    lent = await asked.how.waiter.call(look, inline_ok=known.answers_locally) if known.needs_store(name) else look()
     if lent is None:
         return None
-    (stored, lender), inputs = lent, invocation.inputs
+    (stored, lender), inputs = lent, asked.invocation.inputs
     own = Request(manifest.key, action.key, action.rule_effect, name)
     authorizer.require_named(own, f"'{name}' is a connection of '{lender.key}'", note)
     method, url = inputs.get("method", "GET"), inputs.get("url")
     bindings = lenders.get((lender.key, lender.version))
     if bindings is None or bindings.manifest is not lender:
-        bindings = await run.how.waiter.call(partial(_read, lender))
+        bindings = await asked.how.waiter.call(partial(_read, lender))
         lenders.put((lender.key, lender.version), bindings)
     judged = bindings.requests(method, url, name)
-    asked = [own, *judged]
-    for request in asked:
+    requests = [own, *judged]
+    for request in requests:
         authorizer.require(request, note)
     target = replace(targets.find(stored, lender), inputs={})
-    asks = next((sentence for request in asked if (sentence := authorizer.asks(request)) is not None), None)
+    asks = next((sentence for request in requests if (sentence := authorizer.asks(request)) is not None), None)
     return Loan(target, lender, (method, url), all(request.effect == "read" for request in judged), asks)
 
 

@@ -1,4 +1,4 @@
-"""Records of a call, stage by stage. Each is made by one stage, and is never changed: it has the earlier ones in it."""
+"""Records of a call between its plan and its begin, each made by one stage from the ones before. ``reached`` has those that ends read."""
 
 from __future__ import annotations
 
@@ -7,29 +7,33 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from jackfield.kernel.secrecy import Hidden
     from jackfield.pipe.attempts import Attempts
     from jackfield.pipe.plan import Plan
+    from jackfield.pipe.reached import Asked, Terms
     from jackfield.pipe.recording import Pipe
-    from jackfield.pipe.run import Run
-
-# plain classes: of all kinds of records they are made fastest
+    from jackfield.redaction.redactor import Redactor
 
 
 class Found:
-    """A call whose plan is found. ``given`` is the invocation as received, ``row`` what is recorded of it; None without a journal."""
+    """A call whose plan is found. Its ``terms`` change where a policy lets it wait for a person's approval."""
 
-    __slots__ = ("given", "pipe", "plan", "row", "run")
+    __slots__ = ("asked", "pipe", "plan", "row", "terms")
 
-    def __init__(self, run: Run, pipe: Pipe, plan: Plan, given: Hidden) -> None:
-        self.run, self.pipe, self.plan, self.given, self.row = run, pipe, plan, given, run.record
+    def __init__(self, asked: Asked, pipe: Pipe, plan: Plan, terms: Terms) -> None:
+        self.asked, self.pipe, self.plan, self.terms, self.row = asked, pipe, plan, terms, asked.row
+
+    @property
+    def redactor(self) -> Redactor | None:
+        """Redactor of the secrets of the connection and the inputs; None if there are none."""
+        return self.asked.redactor(self.plan)
 
 
 class Checked:
-    """A call whose ``inputs`` are valid, as they take effect. Its ``attempts`` have its connection, which is found after the checks."""
+    """A call whose ``inputs`` are valid, as they take effect. ``conceals``: a policy may withhold what the provider answers. Its
+    ``attempts`` have its connection, which is found after the checks."""
 
-    __slots__ = ("attempts", "found", "inputs", "row", "run")
+    __slots__ = ("asked", "attempts", "conceals", "found", "inputs", "row")
     attempts: Attempts
 
     def __init__(self, found: Found, inputs: Mapping[str, Any]) -> None:
-        self.run, self.found, self.row, self.inputs = found.run, found, found.row, inputs
+        self.asked, self.found, self.row, self.inputs, self.conceals = found.asked, found, found.row, inputs, False

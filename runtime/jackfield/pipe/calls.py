@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from jackfield.kernel.clock import Clock
     from jackfield.pipe.plan import Plan
-    from jackfield.pipe.run import Run
+    from jackfield.pipe.reached import Asked, Reached, Terms
 
 LOOK = 0.1
 """Seconds after which an end looks again at calls whose loops may have stopped."""
@@ -34,16 +34,16 @@ class Calls(ProcessLocal):
         self._begin_anew()
 
     def _begin_anew(self) -> None:
-        self._running: dict[Run, tuple[int, asyncio.AbstractEventLoop | None]] = {}
+        self._running: dict[Reached, tuple[int, asyncio.AbstractEventLoop | None]] = {}
         """Each call's thread and loop."""
-        self._unrecorded: set[Run] = set()
+        self._unrecorded: set[Reached] = set()
         """Calls whose outcomes are not recorded yet: they share the commit of those that are put off."""
         self._ended = threading.Event()
 
-    def begin(self, run: Run) -> None:
+    def begin(self, call: Reached) -> None:
         """Note that a call runs."""
-        self._unrecorded.add(run)
-        self._running[run] = threading.get_ident(), running_loop()
+        self._unrecorded.add(call)
+        self._running[call] = threading.get_ident(), running_loop()
 
     def check(self) -> None:
         """Refuse a call that begins too late.
@@ -55,27 +55,28 @@ class Calls(ProcessLocal):
         if self.is_closed:
             raise Unavailable("the runtime is closed", hint="Make a new Jackfield, or close this one later.", sent=Sent.NOTHING)
 
-    def end(self, run: Run) -> None:
+    def end(self, call: Reached) -> None:
         """Note that a call has ended."""
-        self._unrecorded.discard(run)
-        self._running.pop(run, None)
+        self._unrecorded.discard(call)
+        self._running.pop(call, None)
         if self.is_closed:
             self._ended.set()
 
-    def is_last(self, run: Run) -> bool:
+    def is_last(self, call: Reached) -> bool:
         """Note that the outcome of a call is recorded or put off; return whether no other one is to come.
 
         Of calls that end at the same time one is the last, and the others have put off theirs before.
         """
-        self._unrecorded.discard(run)
-        return not self._unrecorded or all(other.record is None for other in [*self._unrecorded])
+        self._unrecorded.discard(call)
+        return not self._unrecorded or all(other.row is None for other in [*self._unrecorded])
 
     def any_others(self) -> bool:
         """Return whether calls run that end by themselves: not this thread's own, not those of loops that have stopped, and not those that
         go on after their deadlines."""
         own = threading.get_ident()
         return any(
-            (thread != own if loop is None else loop.is_running()) and _is_in_time(run) for run, (thread, loop) in [*self._running.items()]
+            (thread != own if loop is None else loop.is_running()) and _is_in_time(call)
+            for call, (thread, loop) in [*self._running.items()]
         )
 
     def wait_for_others(self, within: float = math.inf) -> bool:
@@ -90,20 +91,20 @@ class Calls(ProcessLocal):
         return True
 
 
-def _is_in_time(run: Run) -> bool:
-    deadline = getattr(run.how, "deadline", None)
+def _is_in_time(call: Reached) -> bool:
+    deadline = getattr(call.how, "deadline", None)
     return deadline is None or bool(deadline.clock.monotonic() < deadline.at + GRACE)
 
 
-def begins_at_once(plan: Plan, run: Run, clock: Clock) -> bool:
+def begins_at_once(plan: Plan, terms: Terms, asked: Asked, clock: Clock) -> bool:
     """Return whether a call most likely waits for nothing between its admission and its begin, and opens its connection from memory.
 
     A second call with its key may come as far as that: it has asked nobody for credentials, and neither waited nor counted at the provider.
     """
     opening = plan.kept
     if (
-        run.terms.asks is not None
-        or run.how.claimed is not None
+        terms.asks is not None
+        or asked.how.claimed is not None
         or opening is None
         or not plan.is_loaded
         or plan.loan is not None

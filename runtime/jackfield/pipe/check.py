@@ -20,63 +20,62 @@ from jackfield.pipe.filling import by_value, fill
 if TYPE_CHECKING:
     from jackfield.catalog.installed import Catalog
     from jackfield.connector import Inputs
-    from jackfield.pipe.evidence import Dependencies
     from jackfield.pipe.plan import Plan
-    from jackfield.pipe.run import Run
+    from jackfield.pipe.reached import Asked
+    from jackfield.pipe.tally import Dependencies
 
 
-async def checked_inputs(plan: Plan, run: Run, dependencies: Dependencies) -> Mapping[str, Any]:
+async def checked_inputs(plan: Plan, asked: Asked, dependencies: Dependencies) -> Mapping[str, Any]:
     """Return the inputs of a call, valid, with the stored files that they refer to.
 
     :raises InvalidInput: with all faults at once.
     """
-    given = run.inputs
-    if WHOLE_BODY in given:
+    given, how = asked.given, asked.how
+    if WHOLE_BODY in (folded := given.inputs):
         from jackfield.pipe.flat_bodies import pointing_into, unfolded
 
-        run.inputs = unfolded(plan.action, given)
-        if run.inputs is not given:
-            with pointing_into(plan.action, given):
-                return await checked_inputs(plan, run, dependencies)
-    if run.record is not None and run.record.keeps:
-        run.record.keep_inputs()
-    if names_files(run.inputs):
+        given.inputs = unfolded(plan.action, folded)
+        if given.inputs is not folded:
+            with pointing_into(plan.action, folded):
+                return await checked_inputs(plan, asked, dependencies)
+    if asked.row is not None and asked.row.keeps:
+        asked.row.keep_inputs()
+    if names_files(given.inputs):
         filled = await fill(
-            run.how.waiter, run.inputs, plan.action.inputs, dependencies.files, dependencies.workspace, run.how.caller.owner, run.given
+            how.waiter, given.inputs, plan.action.inputs, dependencies.files, dependencies.workspace, how.caller.owner, given.files
         )
-        run.inputs, run.sources = filled
-    check = partial(checked, plan, run.inputs)
-    return await run.how.waiter.compute(check, run.how.deadline) if run.how.waiter.suspends and plan.checks_long(run.inputs) else check()
+        given.inputs, given.sources = filled
+    check = partial(checked, plan, given.inputs)
+    return await how.waiter.compute(check, how.deadline) if how.waiter.suspends and plan.checks_long(given.inputs) else check()
 
 
-async def filled_inputs(plan: Plan, run: Run, dependencies: Dependencies, catalog: Catalog) -> Mapping[str, Any]:
+async def filled_inputs(plan: Plan, asked: Asked, dependencies: Dependencies, catalog: Catalog) -> Mapping[str, Any]:
     """Return the inputs as ``checked_inputs`` does; what they and the connection lack, the machine may bring.
 
     :raises InvalidInput: with all faults at once.
     """
     try:
-        return await checked_inputs(plan, run, dependencies)
+        return await checked_inputs(plan, asked, dependencies)
     except InvalidInput as error:
-        if not await plan.filled_by_host(error.details, catalog, run.how.waiter):
+        if not await plan.filled_by_host(error.details, catalog, asked.how.waiter):
             raise
-    return await checked_inputs(plan, run, dependencies)
+    return await checked_inputs(plan, asked, dependencies)
 
 
-async def typed_inputs(plan: Plan, inputs: Mapping[str, Any], run: Run, dependencies: Dependencies) -> tuple[Inputs, Mapping[str, Any]]:
+async def typed_inputs(plan: Plan, inputs: Mapping[str, Any], asked: Asked, dependencies: Dependencies) -> tuple[Inputs, Mapping[str, Any]]:
     """Apply the author's rules to valid inputs; return the typed model, and the inputs that it was made from.
 
     :raises InvalidInput: if the rules refuse them, or a preview is asked for that nobody would see.
     """
     if not plan.code.takes_streams and names_files(inputs):
-        inputs = await by_value(
-            run.how.waiter, inputs, plan.action.inputs, dependencies.files, dependencies.workspace, run.how.caller.owner, run.given
-        )
+        how, files = asked.how, asked.given.files
+        inputs = await by_value(how.waiter, inputs, plan.action.inputs, dependencies.files, dependencies.workspace, how.caller.owner, files)
     if plan.loan is not None:
         inputs = plan.loan.confirmed(inputs)
-    values = typed(plan, inputs, run.sources)
+    values = typed(plan, inputs, asked.given.sources)
     if plan.code.marker is not None:
         plan.code.marker.refuse_foreign(inputs)
-    if plan.code.preview is not None and wants_preview(values) and not run.invocation.dry_run:
+    if plan.code.preview is not None and wants_preview(values) and not asked.invocation.dry_run:
         fault = Detail("/preview", "a preview is the output of a dry run: set 'dryRun', or omit 'preview'")
         raise InvalidInput("1 input is not valid", details=[fault], hint="Nothing was sent. Set 'dryRun' to true for the preview.")
     return values, inputs

@@ -13,15 +13,14 @@ if TYPE_CHECKING:
     from jackfield.connections.connection_lookup import Connections
     from jackfield.kernel.clock import Clock
     from jackfield.pipe.attempts import Attempts
-    from jackfield.pipe.run import Ended, Run
+    from jackfield.pipe.reached import Attempting, Ended
 
 _USED_EVERY, _EXPIRED_EVERY = 600.0, 60.0
 """Seconds within which a process notes once that a connection works, or that its credentials are refused: both may go on in turns."""
 
 
-def note_expired(known: Connections, clock: Clock, run: Run, error: Exception) -> None:
+def note_expired(known: Connections, clock: Clock, attempts: Attempting | None, error: Exception) -> None:
     """Mark the stored connection of a call whose credentials the provider refuses, and note the next success over it again."""
-    attempts = run.attempts
     if attempts is None or not isinstance(error, JackfieldError) or not attempts.lost_credentials(error):
         return
     target, opening, moment = attempts.plan.target, attempts.opening, clock.monotonic()

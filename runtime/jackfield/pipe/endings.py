@@ -11,13 +11,13 @@ from jackfield.kernel.failures import exhausted
 from jackfield.kernel.hints import OF_PROVIDERS
 from jackfield.kernel.interrupts import drop_frames
 from jackfield.pipe.errors_map import Unmapped, cause_of
-from jackfield.pipe.evidence import repeated
 from jackfield.pipe.masking import mask_names, masked_error
 from jackfield.pipe.settle import failed
+from jackfield.pipe.tally import repeated
 
 if TYPE_CHECKING:
     from jackfield.invocation import Result
-    from jackfield.pipe.run import Run
+    from jackfield.pipe.reached import Reached
 
 _LOG, _QUEUED = logging.getLogger("jackfield.pipe"), logging.getLogger("jackfield.queue")
 
@@ -35,81 +35,81 @@ def log_queued(result: Result, workspace: str) -> Result:
     return result
 
 
-def ended(run: Run, error: Exception, workspace: str) -> Result:
+def ended(call: Reached, error: Exception, workspace: str) -> Result:
     """End a call with an exception: an error with a code, or a bug."""
-    return refused(run, error, workspace) if isinstance(error, JackfieldError) else unexpected(run, error, workspace)
+    return refused(call, error, workspace) if isinstance(error, JackfieldError) else unexpected(call, error, workspace)
 
 
-def refused(run: Run, error: JackfieldError, workspace: str) -> Result:
+def refused(call: Reached, error: JackfieldError, workspace: str) -> Result:
     """End a call with an error."""
-    attempts, plan = run.attempts, run.plan
+    attempts, plan = call.attempts, call.plan
     if attempts is not None:
         error = attempts.final(error)
         if isinstance(error, Unauthenticated) and attempts.opening is not None:
             attempts.opening.forget_secrets()
-    elif plan is not None and run.how.claimed is not None and run.how.claimed.delivery > 1 and plan.action.effect == "idempotent":
+    elif plan is not None and call.how.claimed is not None and call.how.claimed.delivery > 1 and plan.action.effect == "idempotent":
         error = repeated(error)  # an earlier delivery, whose process was lost, may have taken effect
     judged = plan is None and isinstance(error, InvalidConnection)  # the validation has redacted these values by their schema
-    redactor = None if judged else run.redactor
-    if redactor is not None and run.unfound is not None:
-        mask_names(run.how.meta, redactor)
-        if run.record is not None:
-            run.record.name(run.how.meta)
-    found = _logged(run, error, workspace)
+    redactor = None if judged else call.redactor
+    if redactor is not None and call.asked is not None and call.asked.unfound is not None:
+        mask_names(call.how.meta, redactor)
+        if call.row is not None:
+            call.row.name(call.how.meta)
+    found = _logged(call, error, workspace)
     if found.provider is not None and not found.hint:
         found.hint = OF_PROVIDERS.get(found.code)
-    drop_frames(error, run.how.handled)
-    return failed(run.ended(), masked_error(found, redactor))
+    drop_frames(error, call.how.handled)
+    return failed(call.ended(), masked_error(found, redactor))
 
 
-def unexpected(run: Run, error: Exception, workspace: str) -> Result:
+def unexpected(call: Reached, error: Exception, workspace: str) -> Result:
     """End a call with an exception that nobody expected: a bug, or a shortage of memory, threads or file descriptors."""
-    log(run, error, workspace)
-    attempts = run.attempts
+    log(call, error, workspace)
+    attempts = call.attempts
     short = exhausted(error) if attempts is None or not attempts.count else None  # an attempt that has begun may have sent
-    failure: JackfieldError = short or _bug(run)
+    failure: JackfieldError = short or _bug(call)
     if attempts is not None:
         judged = attempts.unusable(Unmapped(error))
         failure = judged if isinstance(judged, InDoubt) else failure
-    drop_frames(error, run.how.handled)
-    return failed(run.ended(), failure)
+    drop_frames(error, call.how.handled)
+    return failed(call.ended(), failure)
 
 
-def interrupted(run: Run, workspace: str) -> None:
+def interrupted(call: Reached, workspace: str) -> None:
     """Record a call that is interrupted because its caller or process stops (Ctrl-C, exit)."""
-    if run.record is None:
+    if call.row is None:
         return
-    if run.how.claimed is not None:
-        run.how.cancelled.set()  # so that a thread that still runs the action sends nothing more
-    run.record.finish_interrupted(None if run.attempts is None else refused(run, run.attempts.interrupted(), workspace))
+    if call.how.claimed is not None:
+        call.how.cancelled.set()  # so that a thread that still runs the action sends nothing more
+    call.row.finish_interrupted(None if call.attempts is None else refused(call, call.attempts.interrupted(), workspace))
 
 
-def log(run: Run, error: Exception, workspace: str) -> None:
+def log(call: Reached, error: Exception, workspace: str) -> None:
     """Log an exception, with secrets redacted."""
-    meta = run.how.meta
-    text = cause_of(error, run.redactor, run.inputs, _LOG)
+    meta = call.how.meta
+    text = cause_of(error, call.redactor, {} if call.asked is None else call.asked.given.inputs, _LOG)
     about = (meta.invocation_id, workspace, meta.connector, meta.action, text)
     _LOG.error("invocation %s of workspace %s: %s/%s: %s", *about, extra={"has_lines": True})
 
 
-def _logged(run: Run, error: JackfieldError, workspace: str) -> JackfieldError:
+def _logged(call: Reached, error: JackfieldError, workspace: str) -> JackfieldError:
     if isinstance(error, PluginFailed):
-        log(run, error.__cause__ if isinstance(error.__cause__, Exception) else error, workspace)
+        log(call, error.__cause__ if isinstance(error.__cause__, Exception) else error, workspace)
         error.__cause__ = None
         return error
     for known in (error, error.__cause__):
         if isinstance(known, Internal):
-            log(run, getattr(known, "cause", known), workspace)
+            log(call, getattr(known, "cause", known), workspace)
     if not isinstance(error, Internal):
         return error
-    bug = _bug(run)
+    bug = _bug(call)
     bug.sent = error.sent
-    return bug if run.attempts is None else run.attempts.ended(bug)
+    return bug if call.attempts is None else call.attempts.ended(bug)
 
 
-def _bug(run: Run) -> Internal:
+def _bug(call: Reached) -> Internal:
     # A new error: the old one references the original exception, which a pickle would reveal.
     return Internal(
-        f"an unexpected error; the invocation is {run.how.meta.invocation_id}",
+        f"an unexpected error; the invocation is {call.how.meta.invocation_id}",
         hint="The process's log has the reason under this ID.",
     )

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from jackfield.connector import Inputs
     from jackfield.connector.context import Answered, Call
     from jackfield.connector.loaded import LoadedConnector
-    from jackfield.pipe.run import Run
+    from jackfield.pipe.how import How
     from jackfield.redaction.redactor import Redactor
 
 AUTHORS = logging.getLogger("jackfield.connector")
@@ -209,11 +209,11 @@ def cause_of(fault: Exception, redactor: Redactor | None, inputs: Mapping[str, A
     return reason(fault, redactor, inputs) + (trace(fault, redactor) if log.isEnabledFor(logging.DEBUG) else "")
 
 
-def late(run: Run, names: tuple[str, str], call: Call) -> JackfieldError:
+def late(how: How, names: tuple[str, str], call: Call) -> JackfieldError:
     """Log that an attempt goes on in its thread, and return the error that ends it here. Code that is entered may have sent something
     without saying so. ``names`` are those of the action and its connector."""
     AUTHORS.error(
         "invocation %s: '%s' of the connector '%s' still runs after its deadline of %g s: it blocks, and goes on in its thread",
-        run.how.meta.invocation_id, *names, run.how.deadline.seconds,
+        how.meta.invocation_id, *names, how.deadline.seconds,
     )  # fmt: skip
-    return run.how.deadline.passed(Sent.UNKNOWN if call.begun or call.entered else Sent.NOTHING)
+    return how.deadline.passed(Sent.UNKNOWN if call.begun or call.entered else Sent.NOTHING)

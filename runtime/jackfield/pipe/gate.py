@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from jackfield.invocation import Result
     from jackfield.pipe.call_records import Checked, Found
     from jackfield.pipe.plan import Plan
-    from jackfield.pipe.run import Ended, Run, Terms
+    from jackfield.pipe.reached import Asked, Ended, Reached, Terms
 
     Unit = Callable[[Any], int]
     """Statements of one transaction; returns how many rows they changed."""
@@ -26,10 +26,10 @@ KEYED, PARTIAL, QUEUED, APPROVED, REHEARSED, RECORDED, LOADED = 1, 2, 4, 8, 16, 
 the queue, was approved, is a dry run, is recorded. And the code of its action is loaded, which may say more than the manifest."""
 
 
-def shape_of(run: Run, plan: Plan) -> int:
+def shape_of(asked: Asked, plan: Plan) -> int:
     """Return the shape of a call."""
-    invocation, claimed = run.invocation, run.how.claimed
-    shape = RECORDED if run.record is not None else 0
+    invocation, claimed = asked.invocation, asked.how.claimed
+    shape = RECORDED if asked.row is not None else 0
     if plan.is_loaded:
         shape |= LOADED
     if invocation.idempotency_key is not None:
@@ -45,10 +45,10 @@ class Passing:
     """Part of a gate in one call. A subclass defines the points at which it acts, and no others: it is asked at none else. What it
     remembers has its first value in the class."""
 
-    __slots__ = ("found", "row", "run")
+    __slots__ = ("asked", "found", "row")
 
     def __init__(self, found: Found) -> None:
-        self.found, self.run, self.row = found, found.run, found.row
+        self.asked, self.found, self.row = found.asked, found, found.row
 
     def __init_subclass__(cls) -> None:
         """Refuse a misspelt point, which would never be asked.
@@ -109,9 +109,9 @@ class Gate:
         """Return its part in a call."""
         return self.part(found)
 
-    def refuse(self, run: Run, error: Exception) -> Exception:
+    def refuse(self, call: Reached, error: Exception) -> Exception:
         """Return the error that ends a call that has failed, perhaps before its gates were chosen."""
-        del run
+        del call
         return error
 
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from jackfield.invocation import Meta, new_invocation_id
 from jackfield.kernel.clock import arrived as _arrived
+from jackfield.kernel.clock import monotonic
+from jackfield.kernel.failures import attempt
 
 if TYPE_CHECKING:
     from jackfield.callers import Caller
@@ -18,10 +20,13 @@ if TYPE_CHECKING:
     from jackfield.invocation.claimed import Claimed
     from jackfield.kernel.clock import Deadline
     from jackfield.pipe.waiter import Waiter
+    from jackfield.redaction.redactor import Redactor
 
 Follow = Callable[[Mapping[str, Any]], object]
 """Takes a call's progress. Of a job that is ``fraction``, from 0 to 1, and ``text``; of a list ``step``, the pages read, and ``text``; of a
 wait ``text``. Where no fraction is known, it is 0."""
+_BETWEEN = 0.1
+"""Seconds between two reports of an action's own progress, at least."""
 _TOLD = 1.0
 """Seconds of a wait from which on a caller who follows the call is told of it."""
 
@@ -94,3 +99,24 @@ class How:
         if seconds >= _TOLD:
             self.tell(f"It waits {seconds:.0f} s before it tries again ({code}).")
         await self.waiter.pause(seconds, self.cancelled)
+
+
+class Progress:
+    """Words of an action about its progress, for who follows the call: without secrets, never less than before, ten times a second at most.
+    A follower that fails changes nothing. ``redactor`` returns the redactor of the call's secrets."""
+
+    __slots__ = ("_follow", "_fraction", "_last", "_redactor")
+
+    def __init__(self, follow: Follow, redactor: Callable[[], Redactor | None]) -> None:
+        self._follow, self._redactor = follow, redactor
+        self._fraction, self._last = 0.0, -_BETWEEN
+
+    def __call__(self, fraction: float | None, text: str) -> None:
+        """Tell them."""
+        now = monotonic()
+        if now - self._last < _BETWEEN and (fraction or 0.0) < 1:
+            return
+        redactor, self._last = self._redactor(), now
+        self._fraction = max(self._fraction, min(1.0, fraction or 0.0))
+        shown = text if redactor is None else redactor.clean(text)
+        attempt(self._follow, {"fraction": self._fraction, "text": shown})

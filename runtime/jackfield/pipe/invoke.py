@@ -26,6 +26,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
@@ -45,21 +46,22 @@ from jackfield.pipe.check import filled_inputs, typed_inputs
 from jackfield.pipe.connection_notes import note_expired, settled_and_noted
 from jackfield.pipe.gate import Chosen, shape_of
 from jackfield.pipe.masking import masked_error
-from jackfield.pipe.run import Ended, Run
+from jackfield.pipe.reached import Ended, Reached
 from jackfield.pipe.settle import rehearsed
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.connections.connection_lookup import Connections
     from jackfield.connector.hooks import Plugins
-    from jackfield.invocation import Result
-    from jackfield.pipe.evidence import Dependencies
+    from jackfield.invocation import Invocation, Result
     from jackfield.pipe.gate import Gate, Passing
     from jackfield.pipe.how import How
-    from jackfield.pipe.plan import Plan, Plans
+    from jackfield.pipe.plan import Plans
     from jackfield.pipe.ports import Access
+    from jackfield.pipe.reached import Asked
     from jackfield.pipe.record import Record
     from jackfield.pipe.recording import Policies, Recording
+    from jackfield.pipe.tally import Dependencies
     from jackfield.pipe.waiter import InThread
 
 T = TypeVar("T")
@@ -114,105 +116,108 @@ class Pipeline:
         else the host raises (``interrupts``) go on, too, once ``endings.interrupted`` has recorded what had been sent (during ``row.end``,
         that does). Who cancels from elsewhere uses ``live``, at which attempts look.
         """
-        run = Run(how)
-        self.calls.begin(run)
+        call = Reached(how)
+        self.calls.begin(call)
         try:
-            ended = await self._outcome(given, run)
-            if (row := run.record) is not None:
-                await row.end(ended.recorded, ended.undecided, is_last=partial(self.calls.is_last, run))
+            ended = await self._outcome(given, call)
+            if call.asked is not None and (row := call.asked.row) is not None:
+                await row.end(ended.recorded, ended.undecided, is_last=partial(self.calls.is_last, call))
                 ended.result.meta.warnings = (*ended.result.meta.warnings, *row.unrecorded)
         finally:
-            self.calls.end(run)
-        for place in run.points.answer:
-            ended = await run.parts[place].answer(ended)
-        run.release()
+            self.calls.end(call)
+        for place in call.points.answer:
+            ended = await call.parts[place].answer(ended)
+        call.release()
         object.__setattr__(ended.result, "opener", self.opener)
         return ended.result
 
-    async def step(self, how: How, work: Callable[[Run], Awaitable[T]]) -> T:
+    async def step(self, how: How, work: Callable[[Reached], Awaitable[T]]) -> T:
         """Do what consists of a part of a call's stages, and is none: an invocation is put by for later, a job polled, a doubt looked for.
 
         :raises JackfieldError: as the work does, without secrets.
         """
-        run = Run(how)
+        call = Reached(how)
         try:
-            return await work(run)
+            return await work(call)
         except JackfieldError as error:
-            raise masked_error(error, run.redactor) from None
+            raise masked_error(error, call.redactor) from None
 
-    async def _outcome(self, given: Hidden, run: Run) -> Ended:
-        identifier, is_over = run.how.meta.invocation_id, False
-        self.live[identifier] = run.how.cancelled
+    async def _outcome(self, given: Hidden, call: Reached) -> Ended:
+        identifier, is_over = call.how.meta.invocation_id, False
+        self.live[identifier] = call.how.cancelled
         try:
             try:
                 self.calls.check()
-                ended = await self._judged(await self._wrapped(given, run))
+                ended = await self._run(given, call)
+                for place in call.points.output:
+                    ended = await call.parts[place].output(ended)
             except PostponedError:
                 is_over = True
                 raise
             except Exception as error:  # noqa: BLE001 (each exception of a call becomes a Result, but for those of the host)
-                let_out_of_call(error, run.how.handled)
-                ended = await self._judged(Ended(run, self._failed(run, error)))
+                let_out_of_call(error, call.how.handled)
+                ended = self._failed(call, error)
+                for place in call.points.output:
+                    ended = await call.parts[place].output(ended)
             is_over = True
         finally:
             self.live.pop(identifier, None)
-            for place in run.points.leave:
-                run.parts[place].leave()
+            for place in call.points.leave:
+                call.parts[place].leave()
             if not is_over:
-                endings.interrupted(run, self.workspace)
+                endings.interrupted(call, self.workspace)
         return ended
 
-    async def _judged(self, ended: Ended) -> Ended:
-        """Return an end as the gates let it be recorded and shown."""
-        for place in ended.run.points.output:
-            ended = await ended.run.parts[place].output(ended)
-        return ended
-
-    def _failed(self, run: Run, error: Exception) -> Result:
+    def _failed(self, call: Reached, error: Exception) -> Ended:
         for gate in self.gates:  # also of a call that has failed before its gates were chosen
-            error = gate.refuse(run, error)
-        result = endings.ended(run, error, self.workspace)
-        note_expired(self.known, self.dependencies.clock, run, error)
-        return result
+            error = gate.refuse(call, error)
+        result = endings.ended(call, error, self.workspace)
+        note_expired(self.known, self.dependencies.clock, call.attempts, error)
+        return Ended(result, call.attempts)
 
-    async def _wrapped(self, given: Hidden, run: Run) -> Ended:
-        """Parse the call, then run it within its deadline and the wrappers of plugins."""
-        invocation, meta = self.plans.parsed(given.value, run), run.how.meta
-        if run.how.claimed is None and (invocation.not_before, invocation.not_after, invocation.priority) != (None, None, None):
+    async def _run(self, given: Hidden, call: Reached) -> Ended:
+        """Parse the call, then do the rest within its deadline and the wrappers of plugins."""
+        asked, how = self.plans.parsed(given.value, call), call.how
+        invocation = asked.invocation
+        if how.claimed is None and (invocation.not_before, invocation.not_after, invocation.priority) != (None, None, None):
             refuse_queue_members(invocation)
-        meta.connector, meta.action, meta.dry_run = invocation.connector, invocation.action, invocation.dry_run
-        run.how.deadline = Deadline.after(invocation.timeout_seconds, self.dependencies.clock, run.how.arrived)
-        with within(run.how.deadline.remaining()):
-            if not self.wraps:
-                return await self._called(given, run)
-            around = self.plugins.around(invocation, self.workspace, meta)
-            with Wrapping(around, lambda error: endings.log(run, error, self.workspace)):
-                return await self._called(given, run)
+        how.meta.connector, how.meta.action, how.meta.dry_run = invocation.connector, invocation.action, invocation.dry_run
+        how.deadline = Deadline.after(invocation.timeout_seconds, self.dependencies.clock, how.arrived)
+        with within(how.deadline.remaining()), self._around(call, invocation) if self.wraps else _UNWRAPPED:
+            return await self._called(asked, call)
 
-    async def _called(self, given: Hidden, run: Run) -> Ended:
+    def _around(self, call: Reached, invocation: Invocation) -> Wrapping:
+        around = self.plugins.around(invocation, self.workspace, call.how.meta)
+        return Wrapping(around, lambda error: endings.log(call, error, self.workspace))
+
+    async def _called(self, asked: Asked, call: Reached) -> Ended:
         """Admit, check, open, run and settle."""
-        enter, invocation = self.enter, run.invocation
+        enter, how = self.enter, asked.how
         enter("admit")
-        run.record = await self.recording.drafted(invocation, run)
-        run.how.deadline.check()  # it began when the request arrived
-        found = self._found(given, run, await self.plans.find(invocation, run))
-        points, plan = run.points, found.plan
-        parts: Sequence[Passing] = run.parts
+        asked.row = await self.recording.drafted(asked, call)
+        how.deadline.check()  # it began when the request arrived
+        served = await self.plans.find(asked, call)
+        plan, terms, shape = served.plan, served.terms, shape_of(asked, served.plan)
+        if (chosen := served.gates.get(shape)) is None:
+            chosen = served.gates[shape] = Chosen(self.gates, plan, terms, shape)
+        found, points = Found(asked, self, plan, terms), chosen.points
+        parts: Sequence[Passing] = [make(found) for make in chosen.makers]
+        call.points, call.parts = points, parts
         for place in points.admit:
             if (result := await parts[place].admit(found)) is not None:
-                return Ended(run, result)
+                return Ended(result)
         enter("check")
-        inputs = await filled_inputs(plan, run, self.dependencies, self.catalog)
+        inputs = await filled_inputs(plan, asked, self.dependencies, self.catalog)
         enter("open")
-        checked = await self._opened(found, inputs)
+        checked = await self._opened(found, inputs, call)
         del inputs
         attempts = checked.attempts
-        if invocation.dry_run:
-            return Ended(run, await rehearsed(attempts))
+        if asked.invocation.dry_run:
+            return Ended(await rehearsed(attempts), attempts)
         if attempts.opening is not None:
             attempts.client = await attempts.opened()
-        if (row := found.row) is not None and (result := await self._begun(checked, row)) is not None:
-            return Ended(run, result)
+        if checked.row is not None and (result := await self._begun(checked, checked.row, call)) is not None:
+            return Ended(result, attempts)
         enter("run")
         if (paging := plan.code.pagination) is None:
             output = await attempts.page(attempts.values)
@@ -225,45 +230,35 @@ class Pipeline:
                 return ended
         enter("settle")
         settle = partial(settled_and_noted, self.known, attempts, output)
-        return await run.how.waiter.compute(settle) if run.how.waiter.suspends and plan.settles_long(output) else settle()
+        return await how.waiter.compute(settle) if how.waiter.suspends and plan.settles_long(output) else settle()
 
-    def _found(self, given: Hidden, run: Run, plan: Plan) -> Found:
-        """Choose the gates of a call whose plan is found."""
-        shape = shape_of(run, plan)
-        chosen = run.chosen.get(shape)
-        if chosen is None:
-            chosen = run.chosen[shape] = Chosen(self.gates, plan, run.terms, shape)
-        found = Found(run, self, plan, given)
-        run.points, run.parts = chosen.points, [make(found) for make in chosen.makers]
-        return found
-
-    async def _opened(self, found: Found, inputs: Mapping[str, Any]) -> Checked:
+    async def _opened(self, found: Found, inputs: Mapping[str, Any], call: Reached) -> Checked:
         """Load the code, type the inputs, and find the connection with its secrets."""
-        run, plan = found.run, found.plan
+        asked, plan = found.asked, found.plan
         if not plan.is_loaded:
-            await plan.load(self.catalog, run.how.waiter)
-        values, inputs = await typed_inputs(plan, inputs, run, self.dependencies)
+            await plan.load(self.catalog, asked.how.waiter)
+        values, inputs = await typed_inputs(plan, inputs, asked, self.dependencies)
         checked = Checked(found, inputs)
-        for place in run.points.check:
-            await run.parts[place].check(checked)
+        for place in call.points.check:
+            await call.parts[place].check(checked)
         target = plan.target
-        opening = None if target is None else await plan.resolved(target, run, self.dependencies) if target.refers else plan.opening()
-        run.attempts = checked.attempts = Attempts(run, plan, values, inputs, opening, self.dependencies)
-        if run.invocation.job_timeout_seconds is not None:
+        opening = None if target is None else await plan.resolved(target, asked.how, self.dependencies) if target.refers else plan.opening()
+        call.attempts = checked.attempts = Attempts(asked, plan, values, inputs, opening, self.dependencies, checked.conceals)
+        if asked.invocation.job_timeout_seconds is not None:
             refuse_job_timeout(plan.action)
         return checked
 
-    async def _begun(self, checked: Checked, row: Record) -> Result | None:
+    async def _begun(self, checked: Checked, row: Record, call: Reached) -> Result | None:
         """Wait for the rate limit, then record that the call begins: again, when another row was in the way and has gone. Return the Result
         of the call that has that row and answers this one.
 
         A call that may meet another's row, and counts against an account's limit, begins first and waits at its first attempt: a second
         call neither waits nor counts.
         """
-        run, attempts = checked.run, checked.attempts
-        points, code = run.points, attempts.plan.code
-        parts: Sequence[Passing] = run.parts
-        row.weigh(None if code.effect_of is None else attempts.declared, is_unrepeatable=run.how.claimed is None and attempts.ends_in_doubt)
+        attempts, points, code = checked.attempts, call.points, checked.found.plan.code
+        parts: Sequence[Passing] = call.parts
+        is_claimed = checked.asked.how.claimed is not None
+        row.weigh(None if code.effect_of is None else attempts.declared, is_unrepeatable=not is_claimed and attempts.ends_in_doubt)
         for place in points.before_begin:
             if (result := await parts[place].before_begin(checked, again=False)) is not None:
                 return result
@@ -280,5 +275,7 @@ class Pipeline:
         return None
 
 
+_UNWRAPPED = nullcontext()
+"""Context of a call that no plugin wraps."""
 _ignore_stage: Callable[[str], None] = deque[str](maxlen=0).append
 """Do nothing: no plugin observes stages. It is written in C, since a call enters five."""

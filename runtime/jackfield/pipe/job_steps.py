@@ -13,13 +13,15 @@ from jackfield.kernel.errors import Detail, InDoubt, InvalidOutput, JackfieldErr
 from jackfield.kernel.failures import contained
 from jackfield.pipe.attempts import Attempts
 from jackfield.pipe.errors_map import quoted
+from jackfield.pipe.reached import Ended
 from jackfield.pipe.settle import settled
 
 if TYPE_CHECKING:
     from jackfield.connector import Action
-    from jackfield.pipe.evidence import Dependencies
+    from jackfield.pipe.how import How
     from jackfield.pipe.plan import Plan
-    from jackfield.pipe.run import Ended, Run
+    from jackfield.pipe.reached import Asked
+    from jackfield.pipe.tally import Dependencies
 
 LEAST, MOST = 1.0, 60.0
 """Bounds in seconds of the time to the next poll where the author says none: a tenth of the job's age in between."""
@@ -30,18 +32,18 @@ SOONEST, _LATEST = 0.1, 3600.0
 
 async def followed_here(attempts: Attempts, handle: Mapping[str, Any]) -> Ended:
     """Poll a job whose handle cannot be stored, until the call's deadline."""
-    run, steps = attempts.run, attempts.plan.code.job
+    how, steps = attempts.asked.how, attempts.plan.code.job
     if steps is None:
         raise TypeError("this action is no job")
     started, pause, clock = attempts.dependencies.clock.monotonic(), FIRST_POLL, attempts.dependencies.clock
-    reserve = _reserved(run) if steps.cancels_late else 0.0
-    while pause < run.how.deadline.remaining() - reserve and not run.how.cancelled.is_set():
-        await run.how.waiter.pause(pause, run.how.cancelled)
-        if run.how.cancelled.is_set():
+    reserve = _reserved(how) if steps.cancels_late else 0.0
+    while pause < how.deadline.remaining() - reserve and not how.cancelled.is_set():
+        await how.waiter.pause(pause, how.cancelled)
+        if how.cancelled.is_set():
             break
         pause = min(MOST, max(LEAST, (clock.monotonic() - started) / 10))
         try:
-            polling = await step(run, attempts.plan, steps.poll, handle, attempts.dependencies)
+            polling = await _next_step(attempts, steps.poll, handle)
             answer = await polling.page(cast("Any", handle))
         except JobFailed:
             raise
@@ -52,14 +54,14 @@ async def followed_here(attempts: Attempts, handle: Mapping[str, Any]) -> Ended:
             return contained(partial(_settled_here, attempts, polling, answer["output"]))
         told = answer.get("progress", {})
         pause = bounded(told.get("retryAfter")) or pause
-        if run.how.follow is not None:
-            run.how.follow({**NO_PROGRESS, **{name: told[name] for name in NO_PROGRESS if name in told}})
+        if how.follow is not None:
+            how.follow({**NO_PROGRESS, **{name: told[name] for name in NO_PROGRESS if name in told}})
     raise await abandoned(attempts, handle, "it had not ended by the deadline of its call, and its handle could not be kept for later")
 
 
-def _reserved(run: Run) -> float:
+def _reserved(how: How) -> float:
     """Return the seconds of a call that are kept for cancelling its job."""
-    return min(_MOST_RESERVED, run.how.deadline.remaining() / 4)
+    return min(_MOST_RESERVED, how.deadline.remaining() / 4)
 
 
 async def abandoned(attempts: Attempts, handle: Mapping[str, Any], reason: str) -> JackfieldError:
@@ -73,7 +75,7 @@ async def abandoned(attempts: Attempts, handle: Mapping[str, Any], reason: str) 
 async def _stopped(attempts: Attempts, cancel: Action, handle: Mapping[str, Any]) -> str:
     """Cancel a job that nobody goes on with, and tell what came of it."""
     try:
-        stopping = await step(attempts.run, attempts.plan, cancel, handle, attempts.dependencies)
+        stopping = await _next_step(attempts, cancel, handle)
         await stopping.page(cast("Any", handle))
     except JackfieldError as error:
         return f"; it could not be cancelled: {error.message}"
@@ -82,16 +84,23 @@ async def _stopped(attempts: Attempts, cancel: Action, handle: Mapping[str, Any]
 
 def _settled_here(attempts: Attempts, polling: Attempts, output: Mapping[str, Any]) -> Ended:
     try:
-        return settled(polling, output)
+        found = settled(polling, output)
     except InvalidOutput as fault:
         raise attempts.unusable(fault) from None
+    return Ended(found.result, attempts, found.recorded)
 
 
-async def step(run: Run, plan: Plan, code: Action, handle: Mapping[str, Any], dependencies: Dependencies) -> Attempts:
+async def step(
+    asked: Asked, plan: Plan, code: Action, handle: Mapping[str, Any], dependencies: Dependencies, *, conceals: bool
+) -> Attempts:
     """Make the attempts of one step of a job: a poll, or telling the provider to cancel it."""
     target = plan.target
-    opening = None if target is None else await plan.resolved(target, run, dependencies) if target.refers else plan.opening()
-    return Attempts(run, plan.with_code(code), cast("Any", handle), run.inputs, opening, dependencies)
+    opening = None if target is None else await plan.resolved(target, asked.how, dependencies) if target.refers else plan.opening()
+    return Attempts(asked, plan.with_code(code), cast("Any", handle), asked.given.inputs, opening, dependencies, conceals)
+
+
+async def _next_step(attempts: Attempts, code: Action, handle: Mapping[str, Any]) -> Attempts:
+    return await step(attempts.asked, attempts.plan, code, handle, attempts.dependencies, conceals=attempts.conceals)
 
 
 def bounded(seconds: object) -> float | None:

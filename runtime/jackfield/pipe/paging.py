@@ -54,8 +54,8 @@ async def run_attempts(attempts: Attempts, paging: Pagination) -> Mapping[str, A
 def _conclude(attempts: Attempts, paging: Pagination, page: Mapping[str, Any]) -> None:
     """Set ``meta.complete`` after the last page, with a warning where the list neither goes on nor ends."""
     is_open = attempts.remarks.open_end
-    attempts.run.how.meta.complete = paging.ends(page) and not is_open
-    if not is_open and not attempts.run.how.meta.complete and paging.following(page) is None:
+    attempts.asked.how.meta.complete = paging.ends(page) and not is_open
+    if not is_open and not attempts.asked.how.meta.complete and paging.following(page) is None:
         attempts.remarks.warn(OPEN_END)
 
 
@@ -68,11 +68,11 @@ async def _collected(attempts: Attempts, paging: Pagination) -> Mapping[str, Any
 
     :raises JackfieldError: if the first page fails, or a later one with an error that is not retryable, or a page token has a secret.
     """
-    plan, sources = attempts.plan, attempts.run.sources
+    plan, sources = attempts.plan, attempts.asked.given.sources
     values = _first(attempts.inputs, paging)
     merged: dict[str, Any] | None = None
     guard = _Guard(paging)
-    attempts.run.how.meta.complete = False
+    attempts.asked.how.meta.complete = False
     for number in range(MAX_PAGES):
         try:
             if number:
@@ -94,7 +94,7 @@ async def _collected(attempts: Attempts, paging: Pagination) -> Mapping[str, Any
             attempts.remarks.warn(f"the provider returned {MAX_EQUAL} equal pages in a row, so nobody can tell where the list ends")
             break
         merged = _merged(merged, page, paging)
-        attempts.run.how.tell(f"Pages read: {number + 1}.", step=number + 1)
+        attempts.asked.how.tell(f"Pages read: {number + 1}.", step=number + 1)
         if following is None or attempts.remarks.open_end:
             _conclude(attempts, paging, page)
             break

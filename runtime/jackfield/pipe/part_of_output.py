@@ -21,7 +21,7 @@ from jackfield.kernel.exact import result_json
 if TYPE_CHECKING:
     from jackfield.invocation import Result
     from jackfield.pipe.ports import Files
-    from jackfield.pipe.run import Ended
+    from jackfield.pipe.reached import Asked, Ended
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _NAME, _KIND = "output.json", "application/json"
@@ -44,33 +44,33 @@ _TYPES: tuple[tuple[type | tuple[type, ...], str], ...] = (
 )
 
 
-async def part_of_output(ended: Ended, files: Files, workspace: str) -> Result:
+async def part_of_output(asked: Asked, ended: Ended, files: Files, workspace: str) -> Result:
     """Return the Result of a call with the part of its output that the call asks for.
 
     - ``select``: its member ``selected`` has what the expression selects; with all of it, and a warning, if it cannot be applied.
     - ``maxBytes``: of an output with more bytes of JSON, ``truncated`` with its size, the file that has the whole, and its shape. With all
       of it, and a warning, where no file can be stored.
     """
-    run, result, whole = ended.run, ended.result, ended.result.output
+    how, result, whole = asked.how, ended.result, ended.result.output
     if whole is None:
         return result
-    asked = run.invocation
-    if asked.select is not None:
-        result = await run.how.waiter.compute(partial(selected, asked.select, result))
-    if asked.max_bytes is None:
+    wanted = asked.invocation
+    if wanted.select is not None:
+        result = await how.waiter.compute(partial(selected, wanted.select, result))
+    if wanted.max_bytes is None:
         return result
-    if weight(result.output, asked.max_bytes) <= asked.max_bytes // _EXPANDS:
+    if weight(result.output, wanted.max_bytes) <= wanted.max_bytes // _EXPANDS:
         return result
-    size = len(await run.how.waiter.compute(partial(encoded, result.output)))
-    if size <= asked.max_bytes:
+    size = len(await how.waiter.compute(partial(encoded, result.output)))
+    if size <= wanted.max_bytes:
         return result
     try:
         _check_may_be_stored(ended.recorded, whole, files)
-        content = await run.how.waiter.compute(partial(encoded, whole))
-        file = await run.how.waiter.call(partial(_store_output, content, run.how.caller.name, files, workspace))
+        content = await how.waiter.compute(partial(encoded, whole))
+        file = await how.waiter.call(partial(_store_output, content, how.caller.name, files, workspace))
     except JackfieldError as error:
         return _warned(result, f"'maxBytes' leaves the output whole: {error.message}")
-    return _truncated(result, size, file, whole, asked.max_bytes)
+    return _truncated(result, size, file, whole, wanted.max_bytes)
 
 
 def fitted(result: Result, most: int, caller: str | None, files: Files, workspace: str, whole: Mapping[str, Any] | None = None) -> Result:

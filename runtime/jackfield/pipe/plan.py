@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.callers.caller import seen_catalog
 from jackfield.invocation import Invocation, check_depth
-from jackfield.invocation.file_references import holds_objects
+from jackfield.invocation.file_references import GivenFiles, holds_objects
 from jackfield.invocation.provider_ids import marked_places
 from jackfield.invocation.request import parse_invocation
 from jackfield.invocation.wire import parse_json
@@ -29,7 +29,7 @@ from jackfield.pipe.call_rules import (
     sees_entry,
 )
 from jackfield.pipe.masking import stored_secrets
-from jackfield.pipe.run import NO_TERMS, Terms
+from jackfield.pipe.reached import NO_TERMS, Asked, Given, Terms
 from jackfield.pipe.waiter import Until
 from jackfield.redaction.marks import secret_values
 from jackfield.redaction.redactor import Redactor
@@ -50,17 +50,18 @@ if TYPE_CHECKING:
     from jackfield.manifest.manifest import ActionManifest, Manifest
     from jackfield.pipe.admit import Target, Targets
     from jackfield.pipe.borrowed import Lenders, Loan
-    from jackfield.pipe.evidence import Dependencies
+    from jackfield.pipe.how import How
     from jackfield.pipe.open import OpenConnection, Opener
     from jackfield.pipe.ports import Access
-    from jackfield.pipe.run import Run
+    from jackfield.pipe.reached import Reached
+    from jackfield.pipe.tally import Dependencies
     from jackfield.pipe.waiter import Waiter
     from jackfield.schema import CompiledSchema
     from jackfield.schema.cache import Schemas
 
     Moment = tuple[int, int, int]
     """Generations of the catalog, the rules and settings, and the connections."""
-    Asked = tuple[Audience, Scope | None, bool, bool, str, str | None, str, str | None]
+    Wanted = tuple[Audience, Scope | None, bool, bool, str, str | None, str, str | None]
     """Audience, scope and remoteness of a caller; True if nothing is recorded, as of a look; connector and its version, action and
     connection, as a call names them."""
 
@@ -268,7 +269,8 @@ class Plan(SecretHolder):
 
     def with_code(self, code: Action) -> Plan:
         """Return the plan of another step of the action: a job's poll, which has no rate limit."""
-        made = Plan(self.manifest, replace(self.action, rate_limit=None), self.target, self._schemas, self._opener)
+        made = Plan(self.manifest, replace(self.action, rate_limit=None), self.target, self._schemas, self._opener, parts=self._parts)
+        self._parts.inputs = self.inputs  # what a step tells may quote the secret ones
         made.connector, made.code, made.reports, made.is_loaded = self.connector, code, self.reports, True
         made.lending = self.connector
         made.references = self.references
@@ -302,20 +304,31 @@ class Plan(SecretHolder):
         """Return whether ``opening`` asks no other machine for a secret."""
         return self._opener.answers_locally(target)
 
-    async def resolved(self, target: Target, run: Run, dependencies: Dependencies) -> OpenConnection | None:
+    async def resolved(self, target: Target, how: How, dependencies: Dependencies) -> OpenConnection | None:
         """Return the connection as ``opening`` does. Secrets of another machine are read in time, beside a loop, and after an outage."""
         late = Unavailable("the connection's secrets were still being read")
-        until, tries = Until(run.how.deadline, partial(run.how.deadline.passed, Sent.NOTHING, late)), Tries(run.how.tries)
+        until, tries = Until(how.deadline, partial(how.deadline.passed, Sent.NOTHING, late)), Tries(how.tries)
         while True:
             tries.made += 1
             try:
                 slots = self._opener.slots_of_secrets(target)
-                return await run.how.waiter.open(self.opening, slots, until, inline_ok=partial(self.answers_locally, target))
+                return await how.waiter.open(self.opening, slots, until, inline_ok=partial(self.answers_locally, target))
             except JackfieldError as error:
                 seconds = dependencies.backoff.wait(tries.made, error)
-                if not error.retryable or not tries.allow_another(error) or seconds >= run.how.deadline.remaining():
+                if not error.retryable or not tries.allow_another(error) or seconds >= how.deadline.remaining():
                     raise
-                await run.how.waiter.pause(seconds, run.how.cancelled)
+                await how.waiter.pause(seconds, how.cancelled)
+
+
+class Served:
+    """Plan that serves calls which name the same things, their terms, and the gates that they pass, by the shapes of the calls. It serves
+    them for as long as the ``moment`` and the caller's ``rules`` are as they were."""
+
+    __slots__ = ("gates", "moment", "plan", "rules", "terms")
+
+    def __init__(self, plan: Plan, moment: Moment, rules: Rules | None, terms: Terms) -> None:
+        self.plan, self.moment, self.rules, self.terms = plan, moment, rules, terms
+        self.gates: dict[int, Any] = {}
 
 
 class Plans(ProcessLocal):
@@ -340,95 +353,99 @@ class Plans(ProcessLocal):
         """Keep no plans, also in a forked child: open connections are the parent's."""
         self._plans: BoundedCache[tuple[str, str, str, str | None], Plan] = BoundedCache(self._limit)
         self._parts = PartsByType(self._limit)
-        self._served: BoundedCache[Asked, tuple[Plan, Moment, Rules | None, Terms, dict[int, Any]]] = BoundedCache(self._limit)
+        self._served: BoundedCache[Wanted, Served] = BoundedCache(self._limit)
         self.lenders: Lenders = BoundedCache(100)
 
-    def read(self, given: object, run: Run) -> Any:
-        """Return an invocation as JSON: parsed from its text, or with JSON in place of the values of Python that its action takes.
+    def _read(self, given: object, how: How) -> tuple[Any, bool]:
+        """Return an invocation as JSON: parsed from its text, or with JSON in place of the values of Python that its action takes; and
+        whether it had such values.
 
         :raises InvalidInvocation: if it is not JSON, or exceeds the limits.
         """
         if isinstance(given, str | bytes | bytearray):
-            return parse_json(given)
+            return parse_json(given), False
         check_depth(given)
         is_plain = type(given) is dict and type(given.get("inputs", _NOTHING)) is dict and not holds_objects(given)
         if is_plain or not isinstance(given, Mapping):  # then nothing is converted: it is JSON as it is parsed, and its inputs an object
-            return given
+            return given, False
         from jackfield.pipe.call_objects import members, plain
 
         whole = members(given)
-        found = plain(whole, self._schema_of(whole, run))
+        found = plain(whole, self._schema_of(whole, how))
         check_depth(found)
-        run.holds_objects = True
-        return found
+        return found, True
 
-    def _schema_of(self, given: Mapping[str, Any], run: Run) -> Mapping[str, Any]:
+    def _schema_of(self, given: Mapping[str, Any], how: How) -> Mapping[str, Any]:
         """Return the schema of the inputs of the action that a call names, which ``find`` judges later; an empty one if there is none."""
         key, action, version = (given.get(name) for name in ("connector", "action", "connectorVersion"))
         try:
-            manifest = self._catalog.for_audience(run.how.caller.audience).find(key, version)  # type: ignore[arg-type]  # nothing was checked yet
+            manifest = self._catalog.for_audience(how.caller.audience).find(key, version)  # type: ignore[arg-type]  # nothing was checked yet
             return manifest.actions[action].inputs  # type: ignore[index]
         except (JackfieldError, LookupError, TypeError, AttributeError):
             return _NOTHING
 
-    def parsed(self, given: object, run: Run, *, is_read: bool = False) -> Invocation:
-        """Parse an invocation, which may be in another system's form; ``is_read`` if it has been read already.
+    def parsed(self, given: object, call: Reached) -> Asked:
+        """Parse an invocation, which may be in another system's form.
 
         :raises InvalidInvocation: with all faults at once.
         """
-        given = given if is_read else self.read(given, run)
+        body, has_objects = self._read(given, call.how)
         try:
-            found = parse_invocation(given)
+            found = parse_invocation(body)
         except InvalidInvocation:
             from jackfield.connections.formats import native_invocation
 
-            catalog = self._catalog.for_audience(run.how.caller.audience)
-            members = native_invocation(given, lambda *wanted: seen_catalog(catalog, self._access.authorizer(run.how.caller)).find(*wanted))
+            caller = call.how.caller
+            catalog = self._catalog.for_audience(caller.audience)
+            members = native_invocation(body, lambda *wanted: seen_catalog(catalog, self._access.authorizer(caller)).find(*wanted))
             if members is None:
                 raise
             found = parse_invocation(members)
-        if run.holds_objects:
-            found = replace(found, inputs=run.given.lift(found.inputs))
-        run.invocation, run.inputs = found, found.inputs
-        return found
+        files = GivenFiles()
+        if has_objects:
+            found = replace(found, inputs=files.lift(found.inputs))
+        asked = call.asked = Asked(call.how, found, Given(body, found.inputs, files))
+        return asked
 
-    async def find(self, invocation: Invocation, run: Run) -> Plan:
-        """Find connector, action and connection of a call, as far as the rules allow its caller; note them on the run and its record.
+    async def find(self, asked: Asked, call: Reached) -> Served:
+        """Find connector, action and connection of a call, as far as the rules allow its caller, and the terms of the call.
 
         A plan that served such a call serves it again while nothing has changed that decides it: the catalog, the connections, the rules.
         The rules are applied before the idempotency key and the connection are looked up.
 
         :raises JackfieldError: if there is no such connector, action or connection, or the rules forbid the call.
         """
-        record, caller, name = run.record, run.how.caller, invocation.connection
-        await run.how.waiter.fix_state(self._access.storage)
+        row, how, invocation = asked.row, asked.how, asked.invocation
+        caller, name = how.caller, invocation.connection
+        await how.waiter.fix_state(self._access.storage)
         # equal as long as the catalog, the connections, the rules and the settings are as they were
         moment = self._catalog.generation, 0 if self._epoch is None else self._epoch(), self._known.generation
         over = name if isinstance(name, str | None) else ""
         wanted = (invocation.connector, invocation.connector_version, invocation.action, over)
-        asked = (caller.audience, caller.scope, caller.remote, record is None, *wanted)
-        if record is not None:
-            record.sees = partial(self._sees, caller)
-        known = self._served.get(asked)
-        if known is not None and known[1] == moment and known[2] is caller.rules and caller.ended is None:
-            plan, *_, run.terms, run.chosen = known
-            run.how.meta.connector_version = plan.manifest.version
+        key = (caller.audience, caller.scope, caller.remote, row is None, *wanted)
+        if row is not None:
+            row.sees = partial(self._sees, caller)
+        served = self._served.get(key)
+        if served is not None and served.moment == moment and served.rules is caller.rules and caller.ended is None:
+            how.meta.connector_version = served.plan.manifest.version
         else:
-            plan, run.terms = await self._find_plan(invocation, run)
+            plan, terms = await self._find_plan(asked)
             plan.found_at(moment)
-            if record is not None:
-                record.fingerprints()
-                run.terms = self._terms_in_workspace(plan, caller, run.terms.asks)
+            if row is not None:
+                row.fingerprints()
+                terms = self._terms_in_workspace(plan, caller, terms.asks)
+            served = Served(plan, moment, caller.rules, terms)
             if isinstance(name, str | None) and caller.ended is None and not plan.is_unconnected and plan.loan is None:
-                self._served.put(asked, (plan, moment, caller.rules, run.terms, run.chosen))
+                self._served.put(key, served)
+        plan = served.plan
         if invocation.trace:
-            require_trace(caller, None if record is None else record.rule)
-        run.plan = plan
-        if run.how.claimed is not None and plan.target is not None:
-            run.how.claimed.require_own(plan.target.name, plan.target.id)
-        if record is not None:
-            record.describe(plan.manifest, plan.action, None if plan.target is None else plan.target.name, keeps=run.terms.keeps)
-        return plan
+            require_trace(caller, None if row is None else row.rule)
+        call.plan = plan
+        if how.claimed is not None and plan.target is not None:
+            how.claimed.require_own(plan.target.name, plan.target.id)
+        if row is not None:
+            row.describe(plan.manifest, plan.action, None if plan.target is None else plan.target.name, keeps=served.terms.keeps)
+        return served
 
     def _terms_in_workspace(self, plan: Plan, caller: Caller, asks: str | None) -> Terms:
         """Return the terms of a call that the journal records.
@@ -440,38 +457,40 @@ class Plans(ProcessLocal):
         joins = caller.is_apart or (settings.twins or self._access.twins) == "join"
         return Terms(settings.keep_inputs, guarded, joins, settings.limits, asks, self._access.settle)
 
-    async def found_anew(self, invocation: Invocation, run: Run) -> Plan:
+    async def found_anew(self, asked: Asked, call: Reached) -> Plan:
         """Find the plan of a call as ``find`` does, and keep nothing: the call is judged, and not made."""
-        plan, run.terms = await self._find_plan(invocation, run)
-        run.plan = plan
+        plan, _ = await self._find_plan(asked)
+        call.plan = plan
         return plan
 
-    async def _find_plan(self, invocation: Invocation, run: Run) -> tuple[Plan, Terms]:
+    async def _find_plan(self, asked: Asked) -> tuple[Plan, Terms]:
         """Find the plan of a call, and what the caller's rules say of it."""
-        caller, record, known = run.how.caller, run.record, self._known
+        how, invocation, known = asked.how, asked.invocation, self._known
+        caller, waiter = how.caller, how.waiter
         if not self._access.storage.answers_locally:
-            await run.how.waiter.ask(lambda: self._access.settings)
+            await waiter.ask(lambda: self._access.settings)
             if "." in invocation.connector:
-                await run.how.waiter.ask(lambda: self._catalog.prepare(invocation.connector))
+                await waiter.ask(lambda: self._catalog.prepare(invocation.connector))
         authorizer = self._access.authorizer(caller)
         if self._access.is_gone:  # purged while this process had it open
-            run.record = record = None
-        note = record.rule if record is not None else None
-        run.unfound = lambda: stored_secrets(invocation, known, self._catalog)
+            asked.row = None
+        row = asked.row
+        note = row.rule if row is not None else None
+        asked.unfound = lambda: stored_secrets(invocation, known, self._catalog)
         catalog = self._catalog.for_audience(caller.audience)
-        manifest, action = find_called(invocation, catalog, authorizer, run.how.meta, note)
-        run.unfound = None
-        if record is not None:
-            record.found(manifest, action)
+        manifest, action = find_called(invocation, catalog, authorizer, how.meta, note)
+        asked.unfound = None
+        if row is not None:
+            row.found(manifest, action)
         require_call(invocation, manifest, action, authorizer, note)
         if action.borrows and isinstance(invocation.connection, str):
             from jackfield.pipe.borrowed import find_over
 
-            loan = await find_over(invocation, run, manifest, action, known, catalog, authorizer, self.targets, self.lenders)
+            loan = await find_over(asked, manifest, action, known, catalog, authorizer, self.targets, self.lenders)
             if loan is not None:
                 return Plan(manifest, action, loan.target, self.targets.schemas, self.opener, loan), Terms(asks=loan.asks)
         find = partial(find_target, invocation, manifest, known, self.targets, caller.origin, authorizer, note)
-        target = await run.how.waiter.call(find, inline_ok=known.answers_locally) if known.needs_store(invocation.connection) else find()
+        target = await waiter.call(find, inline_ok=known.answers_locally) if known.needs_store(invocation.connection) else find()
         over: object = None if target is None else target.name or {}
         if action.allowed_with:
             require_others(manifest, action, over, authorizer, note)

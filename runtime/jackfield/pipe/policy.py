@@ -23,7 +23,7 @@ from jackfield.pipe.check import checked
 from jackfield.pipe.filling import reserve
 from jackfield.pipe.flat_bodies import unfolded
 from jackfield.pipe.policy_steps import asker
-from jackfield.pipe.run import Ended
+from jackfield.pipe.reached import Ended
 from jackfield.pipe.withholding import ALL, Place, missing, others, remaining, restored, without
 from jackfield.redaction.marks import leaves, masked
 from jackfield.redaction.messages import masked_members
@@ -31,10 +31,11 @@ from jackfield.redaction.messages import masked_members
 if TYPE_CHECKING:
     from jackfield.callers import Caller
     from jackfield.connector.hooks import Plugins
-    from jackfield.pipe.evidence import Dependencies
-    from jackfield.pipe.plan import Plan
+    from jackfield.pipe.how import How
     from jackfield.pipe.policy_steps import Step
-    from jackfield.pipe.run import Run
+    from jackfield.pipe.reached import Attempting
+    from jackfield.pipe.recording import Judged
+    from jackfield.pipe.tally import Dependencies
 
 _LOG = logging.getLogger("jackfield.policy")
 _ONLY_READS = ("effect:change",)
@@ -43,23 +44,22 @@ _KINDS: Mapping[str, type] = {"allow": bool, "approve": bool, "reason": str, "wi
 """Members of a decision. One with another member may mean more by it than is known here, such as ``deny``."""
 
 
-async def judge_call(plugins: Plugins, run: Run, dependencies: Dependencies) -> None:
+async def judge_call(plugins: Plugins, found: Judged, dependencies: Dependencies) -> None:
     """Ask whether a call may be made, before anything of it is looked up or waits. A policy may demand a person's approval.
 
     :raises NotAllowed: if a policy refuses it.
     :raises Unavailable: if a policy has no decision, unless the call is a ``read``.
     """
-    plan: Plan = run.plan  # type: ignore[assignment]  # ``Plans.find`` has set it
-    run.conceals = True
-    if run.how.channel is not None:
+    plan, how = found.plan, found.asked.how
+    if how.channel is not None:
         raise NotAllowed("not allowed: a policy judges outputs, and none judges the events of a stream", hint="Call it without streaming.")
-    shown, redactor = await _shown(plan, run, dependencies), run.redactor
+    shown, redactor = await _shown(found, dependencies), found.redactor
     question = {
-        **_about(run, dependencies.workspace, "call", run.how.caller),
+        **_about(found, dependencies.workspace, "call", how.caller),
         "inputs": masked_members(shown if redactor is None else redactor.clean_json(shown)),
     }
     try:
-        verdicts = await run.how.waiter.call(partial(_asked, plugins, question))
+        verdicts = await how.waiter.call(partial(_asked, plugins, question))
     except JackfieldError as error:
         if isinstance(error, NotAllowed):  # what nobody can judge, since its caller has made it so
             raise
@@ -72,37 +72,38 @@ async def judge_call(plugins: Plugins, run: Run, dependencies: Dependencies) -> 
             said = verdict.get("reason")
             reason = f": {said[:500]}" if isinstance(said, str) and said.isprintable() else ""
             raise _refusal(reason)
-        if verdict.get("approve") is True and run.terms.asks is None:
-            run.terms = replace(run.terms, asks="a policy asks for a person's approval")
+        if verdict.get("approve") is True and found.terms.asks is None:
+            found.terms = replace(found.terms, asks="a policy asks for a person's approval")
 
 
-async def judge_output(plugins: Plugins, ended: Ended, dependencies: Dependencies, caller: Caller) -> Ended:
+async def judge_output(plugins: Plugins, found: Judged, ended: Ended, dependencies: Dependencies, caller: Caller) -> Ended:
     """Ask which members of an output, or of what the provider told about a failure, the ``caller`` may have; return the end without the
     others. Without a decision it has no output: that is kept with the record, for ``decided``. Files that this call has returned and that
     are withheld are deleted, since lists of files would offer them."""
-    run, result, known, names_all, undecided = ended.run, ended.result, ended.recorded, False, None
-    question = {**_about(run, dependencies.workspace, "output", caller), **_told(known)}
+    how, attempts, result, known, names_all, undecided = found.asked.how, ended.attempts, ended.result, ended.recorded, False, None
+    question = {**_about(found, dependencies.workspace, "output", caller), **_told(known)}
     try:
-        verdicts = await run.how.waiter.call(partial(_asked, plugins, question))
+        verdicts = await how.waiter.call(partial(_asked, plugins, question))
         places, names_all = [*_places(verdicts, question["output"])], any("keep" in verdict for verdict in verdicts)
     except (JackfieldError, TypeError, ValueError) as error:
         said = error.message if isinstance(error, JackfieldError) else type(error).__name__
         _LOG.warning("the output of the invocation %s is withheld: %s", result.meta.invocation_id, said)
         places = [ALL]
-        if known.output is not None and not known.meta.dry_run and (run.record is not None or run.how.claimed is not None):
+        if known.output is not None and not known.meta.dry_run and (found.asked.row is not None or how.claimed is not None):
             about = {"next": known.meta.next, "requestId": known.meta.request_id, "warnings": [*known.meta.warnings]}
             undecided = {"question": question, **about}
     if missed := missing(question["output"], places):
         text = "the policy withholds '%s', which the invocation %s of %s/%s does not return"
         _LOG.warning(text, "', '".join(missed[:5]), result.meta.invocation_id, question["connector"], question["action"])
     why = "withheld by a policy" if undecided is None else "withheld until a policy decides"
-    run.conceals = names_all or bool(places)
+    conceals, shown = names_all or bool(places), without(result, places, why, names_all=names_all)
     if places[:1] == [ALL] or undecided is not None:
-        _forget_requests(run)
-    found = without(result, places, why, names_all=names_all)
-    if run.conceals or found.error is not None:
-        await _delete_files(run, dependencies, found.output)
-    return Ended(run, found, None if known is result else without(known, places, why, names_all=names_all), undecided)
+        _forget_requests(how, attempts)
+    if attempts is not None:
+        attempts.conceals = conceals
+        if conceals or shown.error is not None:
+            await _delete_files(how, attempts, dependencies, shown.output)
+    return Ended(shown, attempts, None if known is result else without(known, places, why, names_all=names_all), undecided)
 
 
 def _told(result: Result) -> dict[str, Any]:
@@ -115,11 +116,11 @@ def _told(result: Result) -> dict[str, Any]:
     return {"status": result.status, "output": said.details, "error": about}
 
 
-def _forget_requests(run: Run) -> None:
+def _forget_requests(how: How, attempts: Attempting | None) -> None:
     """Leave the provider's request IDs out of what is recorded of a call."""
-    run.how.meta.request_id = None
-    if run.attempts is not None:
-        for line in run.attempts.evidence.log:
+    how.meta.request_id = None
+    if attempts is not None:
+        for line in attempts.tally.log:
             line["requestId"] = None
 
 
@@ -204,24 +205,23 @@ def _refusal(reason: str = "") -> NotAllowed:
     return NotAllowed(f"not allowed: a policy refuses it{reason}", hint="Ask the operator of jackfield what the policy allows.")
 
 
-async def _delete_files(run: Run, dependencies: Dependencies, left: Any) -> None:
+async def _delete_files(how: How, attempts: Attempting, dependencies: Dependencies, left: Any) -> None:
     """Delete what a call has stored of its output, but for the files that are ``left`` to its caller."""
-    kept = {*leaves(left)} if run.returned else ()
-    for identifier in run.returned:
+    kept = {*leaves(left)} if attempts.returned else ()
+    for identifier in attempts.returned:
         if identifier not in kept:
-            await run.how.waiter.call(partial(dependencies.files.delete, dependencies.workspace, identifier))
+            await how.waiter.call(partial(dependencies.files.delete, dependencies.workspace, identifier))
 
 
-async def _shown(plan: Plan, run: Run, dependencies: Dependencies) -> Any:
+async def _shown(found: Judged, dependencies: Dependencies) -> Any:
     """Return the inputs of a call as they will take effect, with what the connection brings, secrets masked; files are references. Those
     that are not valid are returned as they were given: the call is refused for that, whatever a policy decides."""
-    given, schema = run.inputs, plan.action.inputs
+    plan, how, files = found.plan, found.asked.how, found.asked.given.files
+    given, schema = found.asked.given.inputs, plan.action.inputs
     try:
         inputs = unfolded(plan.action, given) if WHOLE_BODY in given else given
-        inputs, _ = run.given.put(inputs, schema)
-        judged, _ = await reserve(
-            run.how.waiter, inputs, schema, dependencies.files, dependencies.workspace, run.how.caller.owner, run.given
-        )
+        inputs, _ = files.put(inputs, schema)
+        judged, _ = await reserve(how.waiter, inputs, schema, dependencies.files, dependencies.workspace, how.caller.owner, files)
         effective = masked(schema, checked(plan, judged))
     except InvalidInput:
         return masked(schema, given)
@@ -249,16 +249,14 @@ def _asked(plugins: Plugins, question: Mapping[str, Any]) -> list[Mapping[str, A
     return found
 
 
-def _about(run: Run, workspace: str, hook: str, caller: Caller) -> dict[str, Any]:
-    plan = run.plan
-    if plan is None:
-        raise TypeError("the call has no plan")
+def _about(found: Judged, workspace: str, hook: str, caller: Caller) -> dict[str, Any]:
+    plan, asked, invocation = found.plan, found.asked, found.asked.invocation
     return {
-        "hook": hook, "workspace": workspace, "caller": asker(caller), "invocationId": run.how.meta.invocation_id,
+        "hook": hook, "workspace": workspace, "caller": asker(caller), "invocationId": asked.how.meta.invocation_id,
         "connector": plan.manifest.key, "connectorVersion": plan.manifest.version, "action": plan.action.key,
         "effect": plan.action.rule_effect, "connection": None if plan.target is None else plan.target.name,
-        "connectionType": None if plan.target is None else plan.manifest.full_name(plan.target.kind), "inline": run.inline is not None,
-        "dryRun": run.invocation.dry_run, "trace": run.invocation.trace, "partial": run.invocation.partial, "select": run.invocation.select,
+        "connectionType": None if plan.target is None else plan.manifest.full_name(plan.target.kind), "inline": asked.inline is not None,
+        "dryRun": invocation.dry_run, "trace": invocation.trace, "partial": invocation.partial, "select": invocation.select,
     }  # fmt: skip
 
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from jackfield.pipe.how import Follow
     from jackfield.pipe.invoke import Pipeline, RawInvocation
     from jackfield.pipe.ports import Storage
+    from jackfield.pipe.reached import Reached
     from jackfield.pipe.recording import OnQueued
-    from jackfield.pipe.run import Run
     from jackfield.pipe.waiter import InThread, Waiter
 
 T = TypeVar("T")
@@ -47,16 +47,16 @@ class Queued:
 
         :raises JackfieldError: if it is refused at once (unknown action, invalid inputs, the key of another request).
         """
-        return self._queued(lambda run: self.pipeline.recording.enqueue(self.pipeline, invocation, run, on_queued), caller)
+        return self._queued(lambda call: self.pipeline.recording.enqueue(self.pipeline, invocation, call, on_queued), caller)
 
     def prepare(self, invocation: RawInvocation, *, caller: Caller = LIBRARY) -> Draft:
         """Admit and check an invocation as ``enqueue_many`` does, queue nothing, and return the entry that it would have.
 
         :raises JackfieldError: if it is refused.
         """
-        return self._queued(lambda run: self.pipeline.recording.prepared(self.pipeline, invocation, run), caller)
+        return self._queued(lambda call: self.pipeline.recording.prepared(self.pipeline, invocation, call), caller)
 
-    def _queued(self, step: Callable[[Run], Coroutine[Any, Any, T]], caller: Caller) -> T:
+    def _queued(self, step: Callable[[Reached], Coroutine[Any, Any, T]], caller: Caller) -> T:
         with self.storage.one_state():
             return run_in_thread(self.pipeline.step(How(self._in_thread, caller), step))
 

@@ -11,17 +11,18 @@ if TYPE_CHECKING:
     from jackfield.callers import Caller
     from jackfield.catalog.installed import Catalog
     from jackfield.connections.connection_lookup import Connections
-    from jackfield.invocation import Enqueued, Invocation, Result
+    from jackfield.invocation import Enqueued, Result
     from jackfield.invocation.claimed import ClaimedJob
     from jackfield.invocation.entry import Draft
-    from jackfield.pipe.evidence import Dependencies
     from jackfield.pipe.how import Follow, How
-    from jackfield.pipe.plan import Plans
+    from jackfield.pipe.plan import Plan, Plans
     from jackfield.pipe.policy_steps import Step
     from jackfield.pipe.ports import Access
+    from jackfield.pipe.reached import Asked, Ended, Reached, Terms
     from jackfield.pipe.record import Record
-    from jackfield.pipe.run import Ended, Run
+    from jackfield.pipe.tally import Dependencies
     from jackfield.pipe.waiter import InThread, Waiter
+    from jackfield.redaction.redactor import Redactor
 
     RawInvocation = Mapping[str, Any] | str | bytes
     OnQueued = Callable[[Any, str], None]
@@ -65,7 +66,7 @@ class Pipe(Protocol):
     def recording(self) -> Recording:
         """Records its calls."""
 
-    def step(self, how: How, work: Callable[[Run], Awaitable[T]]) -> Coroutine[Any, Any, T]:
+    def step(self, how: How, work: Callable[[Reached], Awaitable[T]]) -> Coroutine[Any, Any, T]:
         """Do what consists of a part of a call's stages, and is none."""
 
     @property
@@ -89,6 +90,18 @@ class Pipe(Protocol):
         """How a thread waits for the end of an invocation, for ``Result.wait``."""
 
 
+class Judged(Protocol):
+    """Call whose plan is found (``call_records.Found``), as policies see it."""
+
+    asked: Asked
+    plan: Plan
+    terms: Terms
+
+    @property
+    def redactor(self) -> Redactor | None:
+        """Redactor of the secrets of the connection and the inputs; None if there are none."""
+
+
 class Policies(Protocol):
     """Policies of a workspace, for steps of calls that are made elsewhere.
 
@@ -104,10 +117,10 @@ class Policies(Protocol):
     def over(self, plugins: Any) -> Policies:
         """Return the policies as other plugins ask them."""
 
-    async def judge(self, run: Run) -> None:
+    async def judge(self, found: Judged) -> None:
         """Ask whether a call may be queued."""
 
-    async def judged(self, ended: Ended, caller: Caller | None = None) -> Ended:
+    async def judged(self, found: Judged, ended: Ended, caller: Caller | None = None) -> Ended:
         """Return an end without what they withhold of it from its ``caller``, by default the call's."""
 
     def judged_choices(self, caller: Caller, about: Mapping[str, Any], fetch: Callable[[], list[dict[str, str]]]) -> list[dict[str, str]]:
@@ -126,19 +139,19 @@ class Policies(Protocol):
 class Recording(Protocol):
     """Records the calls of a workspace."""
 
-    def drafted(self, invocation: Invocation, run: Run) -> Awaitable[Record | None]:
+    def drafted(self, asked: Asked, call: Reached) -> Awaitable[Record | None]:
         """Draft the record of a call; None if nothing records it.
 
         :raises InvalidInvocation: for an idempotency key, or a wish for an event, that nothing records.
         """
 
-    def enqueue(self, pipeline: Pipe, given: RawInvocation, run: Run, on_queued: OnQueued | None) -> Coroutine[Any, Any, Result | str]:
+    def enqueue(self, pipeline: Pipe, given: RawInvocation, call: Reached, on_queued: OnQueued | None) -> Coroutine[Any, Any, Result | str]:
         """Admit, check and queue an invocation. Return its id, or the Result that its idempotency key replays.
 
         :raises JackfieldError: if it is refused at once.
         """
 
-    def prepared(self, pipeline: Pipe, given: RawInvocation, run: Run) -> Coroutine[Any, Any, Draft]:
+    def prepared(self, pipeline: Pipe, given: RawInvocation, call: Reached) -> Coroutine[Any, Any, Draft]:
         """Admit and check an invocation, and return the entry that it would have in the queue.
 
         :raises JackfieldError: if it is refused.

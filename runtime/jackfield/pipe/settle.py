@@ -18,7 +18,7 @@ from jackfield.kernel.errors import Detail, FailedInPart, InDoubt, InvalidOutput
 from jackfield.kernel.pointers import shown
 from jackfield.pipe.check import wants_preview
 from jackfield.pipe.masking import concealed, redactor_of
-from jackfield.pipe.run import Ended
+from jackfield.pipe.reached import Ended
 from jackfield.redaction.marks import MASK, Concealed, masked
 from jackfield.redaction.outputs import OutputMask, masked_events
 from jackfield.redaction.redactor import Redactor
@@ -143,8 +143,8 @@ def settled(attempts: Attempts, output: Mapping[str, Any]) -> Ended:
 
     :raises JackfieldError: if the output breaks its schema: of an action that may have changed something, a doubt.
     """
-    run, plan = attempts.run, attempts.plan
-    meta, paging = run.how.meta, plan.code.pagination
+    asked, plan = attempts.asked, attempts.plan
+    meta, paging = asked.how.meta, plan.code.pagination
     try:
         warnings = check_output(output, plan) if attempts.unread is None else (attempts.unread,)
         if warnings and attempts.unread is None and not is_json(output):
@@ -153,23 +153,23 @@ def settled(attempts: Attempts, output: Mapping[str, Any]) -> Ended:
         raise attempts.unusable(error, _masked(output, plan)) from None
     if attempts.remarks.warnings:
         warnings = (*(detail.to_json() for detail in attempts.remarks.warnings), *warnings)
-    given = plan.secrets_in(run.inputs)
-    if warnings and run.redactor is not None:
-        warnings = tuple(run.redactor.clean_json(list(warnings[:MAX_WARNINGS])))
+    given = plan.secrets_in(asked.given.inputs)
+    if warnings and (redactor := attempts.redactor) is not None:
+        warnings = tuple(redactor.clean_json(list(warnings[:MAX_WARNINGS])))
     shown, withheld = _shown(attempts, output)
     meta.warnings = _with_withheld(withheld, warnings)[:MAX_WARNINGS] if withheld or warnings else ()
     if attempts.unread is not None:
         meta.complete = None
     elif paging is not None:
         meta.next = _paging().next_inputs(paging, attempts.inputs, shown)
-    if run.invocation.partial == "fail":
+    if asked.invocation.partial == "fail":
         _refuse_part(attempts, output)
-    result = Result("succeeded", run.ended(), output=shown if attempts.unread is None else None)
-    if run.record is None:
-        return Ended(run, result)
+    result = Result("succeeded", asked.how.ended(attempts.count), output=shown if attempts.unread is None else None)
+    if asked.row is None:
+        return Ended(result, attempts)
     if plan.references:
-        run.record.references = references_in(output, plan.references, plan.manifest.key)
-    return Ended(run, result, without(recorded(result, plan, queued=run.how.claimed is not None), given))
+        asked.row.references = references_in(output, plan.references, plan.manifest.key)
+    return Ended(result, attempts, without(recorded(result, plan, queued=asked.how.claimed is not None), given))
 
 
 def _refuse_part(attempts: Attempts, output: Mapping[str, Any]) -> None:
@@ -182,7 +182,7 @@ def _refuse_part(attempts: Attempts, output: Mapping[str, Any]) -> None:
         return
     details = [entry.fault for part in parts for entry in part.entries]
     told = concealed(output, attempts.plan.secrets)
-    provider = Provider(request_id=attempts.run.how.meta.request_id, details=told if isinstance(told, Mapping) else None)
+    provider = Provider(request_id=attempts.asked.how.meta.request_id, details=told if isinstance(told, Mapping) else None)
     raise FailedInPart(
         "; ".join(dict.fromkeys(part.message for part in parts)),
         details=details[:MAX_FAILED_ENTRIES],
@@ -226,28 +226,28 @@ _UNCONNECTED = {"path": "", "message": "no connection fits: signing in was not t
 
 async def rehearsed(attempts: Attempts) -> Result:
     """Return the Result of a dry run, with the action's preview as output if the inputs ask for it."""
-    code, values, run = attempts.plan.code, attempts.values, attempts.run
+    code, values, how = attempts.plan.code, attempts.values, attempts.asked.how
     await attempts.opened()
     if attempts.plan.is_unconnected:
-        run.how.meta.warnings = (_UNCONNECTED,)
+        how.meta.warnings = (_UNCONNECTED,)
     if code.verify is not None:
-        await run.how.waiter.call(partial(code.verify, values, attempts.dependencies.workspace))
+        await how.waiter.call(partial(code.verify, values, attempts.dependencies.workspace))
     if code.request is not None:
-        run.how.meta.request = await run.how.waiter.call(partial(_request, attempts, code.request))
+        how.meta.request = await how.waiter.call(partial(_request, attempts, code.request))
     if code.preview is None or not wants_preview(values):
-        return succeeded(run.ended(), None)
-    return _previewed(attempts, await run.how.waiter.call(partial(code.preview.function, values)))
+        return succeeded(how.ended(attempts.count), None)
+    return _previewed(attempts, await how.waiter.call(partial(code.preview.function, values)))
 
 
 def _request(attempts: Attempts, describe: Callable[[Any], Mapping[str, Any] | None]) -> Mapping[str, Any] | None:
     """Describe the request of a call from its inputs, in which secrets are masked; None where it needs what only the call has."""
-    run, code = attempts.run, attempts.plan.code
+    given, code, redactor = attempts.asked.given, attempts.plan.code, attempts.redactor
     try:
-        shown, context = masked(attempts.plan.action.inputs, run.inputs), {"files": run.sources}
+        shown, context = masked(attempts.plan.action.inputs, given.inputs), {"files": given.sources}
         found = describe(code.inputs.model_validate(shown, context=context))
     except (JackfieldError, ValueError):  # such as a mask that does not fit into its place
         return None
-    return found if found is None or run.redactor is None else run.redactor.clean_json(found)
+    return found if found is None or redactor is None else redactor.clean_json(found)
 
 
 def _previewed(attempts: Attempts, preview: object) -> Result:
@@ -255,13 +255,13 @@ def _previewed(attempts: Attempts, preview: object) -> Result:
 
     :raises InvalidOutput: if the preview is not what the action's schema says.
     """
-    output, run = dumped(preview), attempts.run
+    output, how = dumped(preview), attempts.asked.how
     check_output(output, attempts.plan, preview=True)
-    redactor = run.redactor
+    redactor = attempts.redactor
     if redactor is not None:
         output, withheld = OutputMask(redactor).masked(output)
-        run.how.meta.warnings = _with_withheld(withheld, run.how.meta.warnings)
-    return succeeded(run.ended(), output)
+        how.meta.warnings = _with_withheld(withheld, how.meta.warnings)
+    return succeeded(how.ended(attempts.count), output)
 
 
 def succeeded(meta: Meta, output: Mapping[str, Any] | None) -> Result:

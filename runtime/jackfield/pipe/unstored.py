@@ -18,10 +18,10 @@ from jackfield.pipe.settle import failed
 from jackfield.wire.guard import allowed_hosts
 
 if TYPE_CHECKING:
-    from jackfield.invocation import Enqueued, Invocation, Result
+    from jackfield.invocation import Enqueued, Result
     from jackfield.pipe.ports import Storage
+    from jackfield.pipe.reached import Asked, Reached
     from jackfield.pipe.recording import Pipe, RawInvocation
-    from jackfield.pipe.run import Run
     from jackfield.pipe.waiter import Waiter
 
 T = TypeVar("T")
@@ -161,9 +161,10 @@ class Unrecorded:
     def __init__(self, advice: Callable[[], str] = str) -> None:
         self._advice = advice
 
-    async def drafted(self, invocation: Invocation, run: Run) -> None:
+    async def drafted(self, asked: Asked, call: Reached) -> None:
         """Refuse what needs a journal."""
-        del run
+        del call
+        invocation = asked.invocation
         if invocation.idempotency_key is not None and not invocation.dry_run:
             raise _refused("/idempotencyKey", "idempotency keys need a journal", "idempotencyKey", self._advice())
         if invocation.context.get("notify"):

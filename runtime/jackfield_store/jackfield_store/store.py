@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from jackfield.manifest.manifest import Manifest
     from jackfield.pacing.pace import Paces
     from jackfield.pacing.state import PaceRow
-    from jackfield.pipe.evidence import Dependencies
     from jackfield.pipe.gate import Gate
     from jackfield.pipe.invoke import Pipeline
     from jackfield.pipe.recording import Recording
+    from jackfield.pipe.tally import Dependencies
     from jackfield_store.connections.connection_table import ConnectionTable
     from jackfield_store.recording.decisions import Approvals
 

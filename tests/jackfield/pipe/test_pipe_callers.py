@@ -21,7 +21,7 @@ from jackfield.pacing.turn import Turn
 from jackfield.pipe.attempts import Attempts
 from jackfield.pipe.on_loop import OnLoop
 from jackfield.pipe.on_time import OnTime
-from jackfield.pipe.run import Run
+from jackfield.pipe.reached import Reached
 from jackfield.pipe.waiter import Until
 from scripted import Answer, Gate, Key, Panel, Reply, Script, invocation, runtime, scripted
 
@@ -277,7 +277,7 @@ def test_a_call_that_has_ended_leaves_nothing_for_the_garbage_collector(tmp_path
                 board.jackfield.invoke(invocation(**given))
             if board.jackfield.journal is not None:
                 board.jackfield.journal.database.record(lambda _transaction: None)  # entries that waited for a commit
-            return sum(type(item) in {Run, Attempts, Turn} for item in gc.get_objects())
+            return sum(type(item) in {Reached, Attempts, Turn} for item in gc.get_objects())
 
         gc.freeze()  # for good: to list and to count what all other tests have left takes longer than the calls
         left()

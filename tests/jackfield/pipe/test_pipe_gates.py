@@ -21,7 +21,7 @@ from jackfield.pipe.call_records import Checked, Found
 from jackfield.pipe.gate import RECORDED, Gate, Passing
 from jackfield.pipe.plan import Plan
 from jackfield.pipe.points import POINTS
-from jackfield.pipe.run import Ended, Terms
+from jackfield.pipe.reached import Ended, Terms
 from jackfield_store.gates.order import ordered
 from plugboard import make_echo
 from scripted import Panel, Script, runtime, scripted

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from jackfield.invocation import Result
     from jackfield.pipe.call_records import Found
     from jackfield.pipe.gate import Unit
-    from jackfield.pipe.run import Ended, Run
+    from jackfield.pipe.reached import Ended, Reached
     from jackfield_store.recording.record import Record
 
 
@@ -26,26 +26,26 @@ class _Approval(Passing):
         :raises ApprovalRequired: if it cannot wait.
         :raises Cancelled: if it is not what was approved any more.
         """
-        if self.run.terms.asks is None and not self._is_approved:
+        if self.found.terms.asks is None and not self._is_approved:
             return None
-        result: Result | None = await _recording()[0].asked(found.pipe, found.given.value, self.run)
+        result: Result | None = await _recording()[0].asked(found)
         return result
 
     def begin(self, unit: Unit) -> Unit:
         """Say in the audit log that an approved call begins: it does so once."""
-        run, row = self.run, cast("Record", self.row)
-        if run.how.claimed is None or not self._is_approved:
+        how, row = self.asked.how, cast("Record", self.row)
+        if how.claimed is None or not self._is_approved:
             return unit
-        found: Unit = _recording()[1].beginning(unit, row.journal, self.found.pipe.dependencies.clock, run.how.claimed, row.draft.effect)
+        found: Unit = _recording()[1].beginning(unit, row.journal, self.found.pipe.dependencies.clock, how.claimed, row.draft.effect)
         return found
 
     def end(self, unit: Unit, result: Result, *, back: bool) -> Unit:
         """Say in the audit log that an approved call goes back to the queue."""
         del result
-        run, row = self.run, cast("Record", self.row)
-        if not back or run.how.claimed is None or not self._is_approved:
+        how, row = self.asked.how, cast("Record", self.row)
+        if not back or how.claimed is None or not self._is_approved:
             return unit
-        found: Unit = _recording()[1].returning(unit, row.journal, self.found.pipe.dependencies.clock, run.how.claimed)
+        found: Unit = _recording()[1].returning(unit, row.journal, self.found.pipe.dependencies.clock, how.claimed)
         return found
 
     async def answer(self, ended: Ended) -> Ended:
@@ -54,7 +54,7 @@ class _Approval(Passing):
 
     @property
     def _is_approved(self) -> bool:
-        return self.run.how.claimed is not None and self.run.how.claimed.approval is not None
+        return self.asked.how.claimed is not None and self.asked.how.claimed.approval is not None
 
 
 class Approvals(unrecorded.Approvals):
@@ -62,11 +62,11 @@ class Approvals(unrecorded.Approvals):
 
     part = _Approval
 
-    def refuse(self, run: Run, error: Exception) -> Exception:
+    def refuse(self, call: Reached, error: Exception) -> Exception:
         """Return the error that ends a call: one that was approved, and may not be made any more, was cancelled."""
-        if run.how.claimed is None or run.how.claimed.approval is None:
+        if call.how.claimed is None or call.how.claimed.approval is None:
             return error
-        found: Exception = _recording()[0].of_approved(run, error)
+        found: Exception = _recording()[0].of_approved(call, error)
         return found
 
 

@@ -6,15 +6,15 @@ from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from jackfield.pipe.call_rules import look_barred
-from jackfield.pipe.evidence import shares_marker
 from jackfield.pipe.gate import KEYED, LOADED, RECORDED, Gate, Passing
+from jackfield.pipe.tally import shares_marker
 
 if TYPE_CHECKING:
     from jackfield.invocation import Result
     from jackfield.pipe.call_records import Checked
     from jackfield.pipe.gate import Unit
     from jackfield.pipe.plan import Plan
-    from jackfield.pipe.run import Ended, Terms
+    from jackfield.pipe.reached import Ended, Terms
     from jackfield_store.recording.expectations import Expectation
     from jackfield_store.recording.record import Record
 
@@ -25,16 +25,16 @@ class _Evidence(Passing):
 
     def attempt(self, checked: Checked) -> None:
         """Find what looks will need, and the marker of the attempts."""
-        attempts, plan, run, record = checked.attempts, checked.found.plan, self.run, cast("Record", self.row)
+        attempts, plan, record = checked.attempts, self.found.plan, cast("Record", self.row)
         if not plan.code.evidence or not attempts.ends_in_doubt or plan.loan is not None:  # a lent connection allows one request
             return
         from jackfield_store.recording.expectations import expected
 
         is_shared = shares_marker(plan.code.marker, attempts.declared, attempts.inputs)
         over: object = None if plan.target is None else plan.target.name or {}
-        barred = partial(look_barred, checked.found.pipe.access, run.how.caller, plan.manifest, over)
-        attempts.evidence.shares_marker = is_shared
-        self._expected = expected(record.journal, run, record.draft, plan.code, attempts.inputs, barred, is_shared=is_shared)
+        barred = partial(look_barred, self.found.pipe.access, self.asked.how.caller, plan.manifest, over)
+        attempts.tally.shares_marker = is_shared
+        self._expected = expected(record.journal, self.found, record.draft, attempts, barred, is_shared=is_shared)
         record.marking = None if self._expected is None else self._expected.marker
 
     def begin(self, unit: Unit) -> Unit:
@@ -51,7 +51,7 @@ class _Evidence(Passing):
             return ended
         from jackfield_store.recording.settling import settled
 
-        return ended.shown(await settled(self.found.pipe, self.run, ended.result))
+        return ended.shown(await settled(self.found, ended.result))
 
 
 class Evidence(Gate):

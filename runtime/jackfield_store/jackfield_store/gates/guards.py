@@ -9,7 +9,7 @@ from jackfield.pipe.gate import Gate, Passing
 if TYPE_CHECKING:
     from jackfield.pipe.call_records import Checked
     from jackfield.pipe.plan import Plan
-    from jackfield.pipe.run import Terms
+    from jackfield.pipe.reached import Terms
 
 
 class _Guard(Passing):

@@ -9,7 +9,7 @@ from jackfield.gates import unrecorded
 if TYPE_CHECKING:
     from jackfield.connector.conversion import Handle
     from jackfield.pipe.attempts import Attempts
-    from jackfield.pipe.run import Ended
+    from jackfield.pipe.reached import Ended
 
 
 class _Job(unrecorded.Following):

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, cast
 
 from jackfield.pipe.calls import begins_at_once
 from jackfield.pipe.gate import KEYED, QUEUED, RECORDED, REHEARSED, Gate, Passing
-from jackfield.pipe.run import Ended
+from jackfield.pipe.reached import Ended
 
 if TYPE_CHECKING:
     from jackfield.invocation import Result
     from jackfield.pipe.call_records import Checked, Found
     from jackfield.pipe.plan import Plan
+    from jackfield.pipe.reached import Terms
     from jackfield.pipe.recording import Policies
-    from jackfield.pipe.run import Terms
     from jackfield_store.recording.record import Record
 
 
@@ -29,7 +29,7 @@ class _Key(Passing):
     async def admit(self, found: Found) -> Result | None:
         """Answer a repeat. A key that is most likely new is looked for only where the call begins or ends."""
         may_wait = not self._policies.must_judge and not found.pipe.is_observed
-        if may_wait and begins_at_once(found.plan, self.run, found.pipe.dependencies.clock) and self._record.put_off_key():
+        if may_wait and begins_at_once(found.plan, found.terms, self.asked, found.pipe.dependencies.clock) and self._record.put_off_key():
             return None
         return await self._held()
 
@@ -49,7 +49,7 @@ class _Key(Passing):
         finally:
             if not is_over:
                 record.finish_now(ended.recorded)
-        return ended if late is None else Ended(self.run, self._answer(late))
+        return ended if late is None else Ended(self._answer(late))
 
     async def _held(self) -> Result | None:
         found = await self._record.replay()

@@ -12,7 +12,7 @@ from jackfield.pipe.gate import Gate, Passing
 if TYPE_CHECKING:
     from jackfield.pipe.call_records import Checked, Found
     from jackfield.pipe.plan import Plan
-    from jackfield.pipe.run import Terms
+    from jackfield.pipe.reached import Terms
 
 _SOON, _LATER = 1.0, 30.0
 """Seconds after which a queued call is looked at again: calls end soon, and files are deleted later."""
@@ -28,7 +28,7 @@ class _Limit(Passing):
         :raises LimitReached: if as many run as the limit allows.
         :raises PostponedError: instead, for a queued call.
         """
-        most, pipe = self.run.terms.limits.get("concurrent"), found.pipe
+        most, pipe = self.found.terms.limits.get("concurrent"), found.pipe
         if most is None:
             return
         self._is_counted = pipe.dependencies.files.storage.limits.begins(pipe.workspace, most)
@@ -41,11 +41,11 @@ class _Limit(Passing):
         :raises LimitReached: if the workspace's files have reached its limit.
         :raises PostponedError: instead, for a queued call.
         """
-        most = self.run.terms.limits.get("storageBytes")
+        most = self.found.terms.limits.get("storageBytes")
         if most is None or again or not checked.found.plan.code.returns_files:
             return
         pipe = checked.found.pipe
-        if await self.run.how.waiter.call(partial(pipe.dependencies.files.is_full, pipe.workspace)):
+        if await self.asked.how.waiter.call(partial(pipe.dependencies.files.is_full, pipe.workspace)):
             raise self._refusal(LimitReached("storageBytes", most), _LATER)
 
     def leave(self) -> None:
@@ -56,7 +56,7 @@ class _Limit(Passing):
 
     def _refusal(self, error: LimitReached, seconds: float) -> LimitReached | PostponedError:
         """Return what ends a call that does not begin."""
-        if self.run.how.claimed is not None:
+        if self.asked.how.claimed is not None:
             return PostponedError(self.found.pipe.dependencies.files.time.now() + seconds)
         if self.row is not None:
             self.row.set_aside()

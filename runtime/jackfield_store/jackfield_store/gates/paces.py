@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from jackfield.pipe.call_records import Checked
     from jackfield.pipe.gate import Unit
     from jackfield.pipe.plan import Plan
-    from jackfield.pipe.run import Terms
+    from jackfield.pipe.reached import Terms
     from jackfield_store.database import Transaction
     from jackfield_store.recording.record import Record
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from jackfield.invocation import Result
     from jackfield.pipe.call_records import Checked
     from jackfield.pipe.plan import Plan
-    from jackfield.pipe.run import Terms
+    from jackfield.pipe.reached import Terms
     from jackfield_store.recording.record import Record
 
 
@@ -25,9 +25,9 @@ class _Twin(Passing):
         draft, journal = record.draft, record.journal
         if not again:
             if draft.effect == "write":
-                draft.twin = twin_digest(journal, self.run, checked.inputs)
+                draft.twin = twin_digest(journal, self.found.plan, self.asked.how.caller, checked.inputs)
             return None
-        if draft.twin is None or (entry := await joined(journal, draft, self.run)) is None:
+        if draft.twin is None or (entry := await joined(journal, draft, self.asked)) is None:
             return None
         record.leave()
         return replay_of(entry, is_twin=True)

@@ -32,10 +32,13 @@ from jackfield_store.recording.replays import unended
 from jackfield_store.recording.single_use import audit_of, unusable
 
 if TYPE_CHECKING:
+    from jackfield.callers import Caller
     from jackfield.invocation.entry import Draft, Entry
     from jackfield.kernel.errors import Detail, JackfieldError
+    from jackfield.pipe.call_records import Found
+    from jackfield.pipe.how import How
+    from jackfield.pipe.reached import Planned, Reached
     from jackfield.pipe.recording import Pipe
-    from jackfield.pipe.run import Planned, Run
     from jackfield_store.journal.journal import Journal
 
 _JSON = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
@@ -53,49 +56,48 @@ def waiting(pipeline: Pipe, identifier: str) -> Result:
     return waited_by(pipeline, unended(meta, entry))
 
 
-def refuse_unfit(pipeline: Pipe, run: Run) -> None:
+def refuse_unfit(found: Found) -> None:
     """Refuse a call that cannot wait for an approval.
 
     :raises ApprovalRequired: with the reason.
     """
-    plan, connection = run.plan, run.invocation.connection
+    plan, connection = found.plan, found.asked.invocation.connection
     reason = None
-    if not run.how.caller.waits:
+    if not found.asked.how.caller.waits:
         reason = "this surface cannot wait for one"
-    elif pipeline.journal() is None or run.record is None:
+    elif found.pipe.journal() is None or found.row is None:
         reason = "this runtime has no journal"
     elif isinstance(connection, Mapping):
         reason = "the values of an inline connection are never stored: name a stored connection"
-    elif plan is not None and plan.action.hands_out:
+    elif plan.action.hands_out:
         reason = "its output is credentials, which are shown to a caller that waits and to nobody later"
     if reason is not None:
-        raise approval_required(run.terms.asks or "", reason)
+        raise approval_required(found.terms.asks or "", reason)
 
 
-def approval_of(pipeline: Pipe, body: Mapping[str, Any], run: Run) -> tuple[AskedApproval, Mapping[str, Any]]:
+def approval_of(found: Found, body: Mapping[str, Any]) -> tuple[AskedApproval, Mapping[str, Any]]:
     """Return the approval that a call waits for, and what a person is shown, to be sealed with it."""
-    journal, caller = required(pipeline.journal()), run.how.caller
-    known = shown(pipeline, body, run)
+    invocation, terms, caller = found.asked.invocation, found.terms, found.asked.how.caller
+    journal = required(found.pipe.journal())
+    known = shown(found.pipe, body, found.plan, caller)
     until = journal.time.now() + LASTS
-    expires_at = until if run.invocation.not_after is None else min(until, run.invocation.not_after)
+    expires_at = until if invocation.not_after is None else min(until, invocation.not_after)
     twin = None
-    if run.terms.joins and run.invocation.idempotency_key is None and not run.invocation.repeat and caller.identity is not None:
+    if terms.joins and invocation.idempotency_key is None and not invocation.repeat and caller.identity is not None:
         facts = {name: value for name, value in known.items() if name != "digest"}
         twin = journal.fingerprint({"caller": [*caller.identity], **facts, "inputs": body.get("inputs")})
     requester = {"caller": caller.name, "token": caller.token, "remote": caller.remote}
     requester |= {} if caller.told is None else {"how": caller.told}
-    return AskedApproval(run.terms.asks or "", requester, expires_at, twin), {**known, "expiresAt": expires_at}
+    return AskedApproval(terms.asks or "", requester, expires_at, twin), {**known, "expiresAt": expires_at}
 
 
-def displayed(run: Run, asked: AskedApproval, effective: Mapping[str, Any], source: Mapping[str, Any]) -> dict[str, Any]:
+def displayed(found: Found, asked: AskedApproval, effective: Mapping[str, Any], source: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a person reads who decides: the inputs in the action's own form with what the connection brings, secrets masked, and the
     members that change what happens. ``source`` has the references to the files that ``effective`` has placeholders for.
 
     :raises ApprovalRequired: if the inputs cannot be shown whole.
     """
-    plan, invocation = run.plan, run.invocation
-    if plan is None:
-        raise TypeError("the call has no plan")
+    plan, invocation = found.plan, found.asked.invocation
     schema = plan.action.inputs
     references = [(place.steps, reduce(getitem, place.steps, cast("Any", source))) for place in file_places(source, schema)]
     try:
@@ -106,7 +108,7 @@ def displayed(run: Run, asked: AskedApproval, effective: Mapping[str, Any], sour
         kind = plan.target.kind.schema
         brought = {name: origin for name, origin in plan.action.defaults if name in inputs and name not in source}
         inputs |= {name: masked(kind, {origin: inputs[name]})[origin] for name, origin in brought.items()}
-    redactor = run.redactor
+    redactor = found.redactor
     members = {
         "timeoutSeconds": invocation.timeout_seconds, "jobTimeoutSeconds": invocation.job_timeout_seconds, "onDoubt": invocation.on_doubt,
         "partial": invocation.partial, "repeat": invocation.repeat, "trace": invocation.trace, "context": invocation.context or None,
@@ -145,14 +147,14 @@ def sealed_about(journal: Journal, draft: Draft, asked: AskedApproval, known: Ma
     return replace(asked, about=journal.sealed_inputs(draft.id, about, "approval"))
 
 
-def shown(pipeline: Pipe, body: Mapping[str, Any], run: Run, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def shown(pipeline: Pipe, body: Mapping[str, Any], plan: Planned, caller: Caller, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return what an approval is bound to, and the digest of all of it with the invocation; ``known`` is what was shown before."""
     journal, files = required(pipeline.journal()), pipeline.dependencies.files
     body = json.loads(exact_json(body, _JSON), parse_float=read_float)  # as it is read from the journal
     named = named_files(body.get("inputs"))
     facts = {
-        **_facts(journal, run.plan, known),
-        "files": files.digests(pipeline.workspace, run.how.caller.owner, sorted(named)) if named else {},
+        **_facts(journal, plan, known),
+        "files": files.digests(pipeline.workspace, caller.owner, sorted(named)) if named else {},
     }
     return {**facts, "digest": journal.fingerprint({**facts, "invocation": body})}
 
@@ -189,44 +191,45 @@ def rows_of(journal: Journal) -> ApprovalRows:
     return ApprovalRows(journal.database, journal.vault, journal.workspace)
 
 
-def require_approved(pipeline: Pipe, given: Any, run: Run) -> None:
+def require_approved(found: Found) -> None:
     """Check that a call from the queue that needs a person's approval has it, and is what that person was shown.
 
     :raises ApprovalRequired: if nobody was asked.
     :raises Cancelled: if nobody has approved it, or it is another one now.
     :raises InDoubt: likewise, if it was delivered before.
     """
-    known = None if run.how.claimed is None else run.how.claimed.approval
+    pipeline, how = found.pipe, found.asked.how
+    known = None if how.claimed is None else how.claimed.approval
     if known is None:
-        raise approval_required(run.terms.asks or "", "it was queued before that rule: invoke it again")
-    found = changed(known, shown(pipeline, given, run, known))
-    if found is not None:
-        raise cancelled(run, f"{found} has changed since it was approved", "Call again to ask once more.")
+        raise approval_required(found.terms.asks or "", "it was queued before that rule: invoke it again")
+    different = changed(known, shown(pipeline, found.asked.given.body, found.plan, how.caller, known))
+    if different is not None:
+        raise cancelled(how, f"{different} has changed since it was approved", "Call again to ask once more.")
     journal = required(pipeline.journal())
-    if not rows_of(journal).is_approved(run.how.meta.invocation_id, known["digest"]):
-        raise cancelled(run, "nobody has approved it, or its approval was changed in the database")
-    if (reason := unusable(audit_of(journal, pipeline.dependencies.clock), run.how.meta.invocation_id)) is not None:
-        raise cancelled(run, reason, "Run 'jackfield audit verify', and find out who else writes to the database.")
+    if not rows_of(journal).is_approved(how.meta.invocation_id, known["digest"]):
+        raise cancelled(how, "nobody has approved it, or its approval was changed in the database")
+    if (reason := unusable(audit_of(journal, pipeline.dependencies.clock), how.meta.invocation_id)) is not None:
+        raise cancelled(how, reason, "Run 'jackfield audit verify', and find out who else writes to the database.")
 
 
-def cancelled(run: Run, reason: str, hint: str | None = None, details: Iterable[Detail] = ()) -> JackfieldError:
+def cancelled(how: How, reason: str, hint: str | None = None, details: Iterable[Detail] = ()) -> JackfieldError:
     """Return the error of a call that is not made as it was approved, for a ``reason``: nothing was sent, unless a process that was lost
     has begun it before."""
-    if run.how.claimed is not None and run.how.claimed.delivery > 1:
+    if how.claimed is not None and how.claimed.delivery > 1:
         return InDoubt(f"{reason}; a process that was lost may have sent it before", details=details, hint=NextStep("in_doubt"))
     return Cancelled(f"{reason}; nothing was sent", details=details, hint=hint)
 
 
-async def frees_key(journal: Journal, entry: Entry, run: Run) -> bool:
+async def frees_key(journal: Journal, entry: Entry, call: Reached) -> bool:
     """End a call that waits and holds this call's key, if nobody can approve it any more: its time is over, or what it would do has
     changed.
 
     Return whether it was ended.
     """
-    return bool(await run.how.waiter.ask(partial(_freed, journal, entry, run)))
+    return bool(await call.how.waiter.ask(partial(_freed, journal, entry, call)))
 
 
-def _freed(journal: Journal, entry: Entry, run: Run) -> bool:
+def _freed(journal: Journal, entry: Entry, call: Reached) -> bool:
     now = journal.time.now()
     if (entry.not_after or 0.0) <= now:
         journal.recovery.refuse(journal.workspace, entry.id, expired(entry), approval="expired")
@@ -238,10 +241,10 @@ def _freed(journal: Journal, entry: Entry, run: Run) -> bool:
         stored = journal.opened_inputs(entry.id, row.inputs)
     except Internal:  # somebody has changed it in the database
         stored = {}
-    if stored and (stored.get("caller"), stored.get("token")) != (run.how.caller.name, run.how.caller.token):
+    if stored and (stored.get("caller"), stored.get("token")) != (call.how.caller.name, call.how.caller.token):
         return False  # another one's connection may be another one: he ends nobody's call
     known = stored.get("approval") or {}
-    found = changed(known, _facts(journal, run.plan, known))
+    found = changed(known, _facts(journal, call.plan, known))
     if found is None:
         return False
     journal.recovery.refuse(journal.workspace, entry.id, spoiled(entry.id, entry, f"{found} has changed"))
@@ -254,7 +257,7 @@ def spoiled(identifier: str, about: Any, reason: str) -> Result:
     return failed(meta, Cancelled(f"it waited for an approval, and {reason}; nothing was sent", hint="Call again to ask once more."))
 
 
-async def waiting_twin(journal: Journal, twin: str, run: Run) -> Result | None:
+async def waiting_twin(journal: Journal, twin: str, call: Reached) -> Result | None:
     """Return the Result of an equal call of the same caller that waits; None if none does any more."""
 
     def step() -> Result | None:
@@ -270,7 +273,7 @@ async def waiting_twin(journal: Journal, twin: str, run: Run) -> Result | None:
             return None
         return unended(Meta(entry.id, entry.connector, entry.connector_version, entry.action, twin_of=entry.id), entry)
 
-    found: Result | None = await run.how.waiter.ask(step)
-    if found is not None and run.record is not None:
-        run.record.leave()  # type: ignore[attr-defined]  # the journal's own
+    found: Result | None = await call.how.waiter.ask(step)
+    if found is not None and call.row is not None:
+        call.row.leave()  # type: ignore[attr-defined]  # the journal's own
     return found

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from jackfield.callers.actor import Actor
     from jackfield.invocation import Invocation
     from jackfield.pipe.invoke import Pipeline
-    from jackfield.pipe.run import Run
+    from jackfield.pipe.reached import Reached
     from jackfield_store.database import Row, Transaction
     from jackfield_store.journal.journal import Journal
     from jackfield_store.resources.storage import Storage
@@ -309,17 +309,17 @@ class Approvals:
             return renamed
         pipeline = self._pipeline
 
-        async def work(run: Run) -> Invocation | str:
+        async def work(call: Reached) -> Invocation | str:
             try:
-                invocation = pipeline.plans.parsed(stored["invocation"], run, is_read=True)
-                run.how.deadline = Deadline.after(invocation.timeout_seconds, pipeline.dependencies.clock)
-                await pipeline.plans.found_anew(invocation, run)
+                asked = pipeline.plans.parsed(stored["invocation"], call)
+                call.how.deadline = Deadline.after(asked.invocation.timeout_seconds, pipeline.dependencies.clock)
+                plan = await pipeline.plans.found_anew(asked, call)
             except JackfieldError as error:
                 if error.retryable:
                     raise
                 return error.message
-            different = changed(known, shown(pipeline, stored["invocation"], run, known))
-            return invocation if different is None else f"{different} has changed since it was asked for"
+            different = changed(known, shown(pipeline, stored["invocation"], plan, call.how.caller, known))
+            return asked.invocation if different is None else f"{different} has changed since it was asked for"
 
         return run_in_thread(pipeline.step(How(pipeline.in_thread, pipeline.access.queued_by(stored)), work))
 

@@ -14,19 +14,20 @@ from jackfield_store.recording.record import Record
 if TYPE_CHECKING:
     from jackfield.invocation import Invocation, Meta
     from jackfield.invocation.entry import Draft
-    from jackfield.pipe.evidence import Dependencies
-    from jackfield.pipe.run import Run
+    from jackfield.pipe.reached import Asked, Reached
+    from jackfield.pipe.tally import Dependencies
     from jackfield_store.journal.journal import Journal
 
 
-async def drafted(invocation: Invocation, run: Run, journal: Journal, dependencies: Dependencies) -> Record:
+async def drafted(asked: Asked, call: Reached, journal: Journal, dependencies: Dependencies) -> Record:
     """Draft the journal's entry of a call."""
-    fingerprint, compares = None if run.how.claimed is None else run.how.claimed.fingerprint, None
+    how, invocation = asked.how, asked.invocation
+    fingerprint, compares = None if how.claimed is None else how.claimed.fingerprint, None
     if fingerprint is None and invocation.idempotency_key is not None:
-        compares = await compared(run.how.waiter, invocation, dependencies.files, dependencies.workspace, run.how.caller.owner, run.given)
+        compares = await compared(how.waiter, invocation, dependencies.files, dependencies.workspace, how.caller.owner, asked.given.files)
         fingerprint = _fingerprinted(journal, compares)
-    draft = draft_of(invocation, run.how.meta, fingerprint, run.how.caller.name, journal.time.stamp())
-    record = Record(journal, draft, run, dependencies.clock)
+    draft = draft_of(invocation, how.meta, fingerprint, how.caller.name, journal.time.stamp())
+    record = Record(journal, draft, asked, call, dependencies.clock)
     if compares is not None:
         record.fingerprints = partial(_fingerprint_again, journal, compares, draft, journal.vault.hmac_key(journal.workspace))
     return record

@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any
 from jackfield.invocation import Enqueued, Meta, Result
 from jackfield.kernel.clock import Deadline, within
 from jackfield.kernel.commits import CommitUnknown
-from jackfield.kernel.dataclass import replace
+from jackfield.kernel.dataclass import dataclass, replace
 from jackfield.kernel.errors import Cancelled, Detail, InDoubt, InvalidInput, InvalidInvocation, JackfieldError, Unavailable
 from jackfield.kernel.failures import Raised, attempt
 from jackfield.manifest.manifest import WHOLE_BODY
 from jackfield.pipe import endings
+from jackfield.pipe.call_records import Found
 from jackfield.pipe.call_rules import refuse_job_timeout, refuse_part
 from jackfield.pipe.check import checked
 from jackfield.pipe.filling import kept, reserve, stow
 from jackfield.pipe.how import How
-from jackfield.pipe.run import Ended
+from jackfield.pipe.reached import Ended
 from jackfield.pipe.settle import failed
 from jackfield.pipe.unstored import required
 from jackfield.pipe.waiter import run_in_thread
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
     from jackfield.callers import Caller
     from jackfield.invocation.entry import Draft
     from jackfield.pipe.plan import Plan
+    from jackfield.pipe.reached import Reached
     from jackfield.pipe.recording import OnQueued, Pipe, RawInvocation
-    from jackfield.pipe.run import Run
     from jackfield.pipe.waiter import Waiter
     from jackfield_store.database import Transaction
     from jackfield_store.journal.journal import Journal
@@ -51,30 +52,31 @@ _OF_ANSWERS = ("select", "maxBytes")
 """Members that say how a call is answered that waits for its output: the journal keeps all of it."""
 
 
-async def enqueue(pipeline: Pipe, given: RawInvocation, run: Run, on_queued: OnQueued | None = None) -> Result | str:
+async def enqueue(pipeline: Pipe, given: RawInvocation, call: Reached, on_queued: OnQueued | None = None) -> Result | str:
     """Admit and check an invocation, then queue it for a worker, with ``on_queued`` in the same transaction. Return its id, or the Result
     that its idempotency key replays: of status ``queued`` or ``running`` while the earlier invocation has not ended. One that waits for a
     person's approval instead is a Result of status ``waiting``.
 
     :raises JackfieldError: if it is refused at once.
     """
-    found = await _prepared(pipeline, given, run, replay=partial(Record.replay, joins=True))
-    if isinstance(found, Result):
-        return await _replayed(pipeline, run, found)
+    put = await _prepared(pipeline, given, call, replay=partial(Record.replay, joins=True))
+    if put.replayed is not None:
+        return await _replayed(pipeline, put.found, put.replayed)
+    record, draft = put.record, put.record.draft
     if on_queued is not None:
-        found.queue_with(partial(_both, found.draft.in_transaction, partial(_named, on_queued, found.draft.id)))
-    with within(found.remaining):
-        replayed = await queued_once(found, run.terms.limits.get(limit_of(found.draft)))
+        record.queue_with(partial(_both, draft.in_transaction, partial(_named, on_queued, draft.id)))
+    with within(record.remaining):
+        replayed = await queued_once(record, put.found.terms.limits.get(limit_of(draft)))
     if replayed is not None:
-        return await _replayed(pipeline, run, replayed)
-    return run.how.meta.invocation_id if found.draft.approval is None else waiting(pipeline, found.draft.id)
+        return await _replayed(pipeline, put.found, replayed)
+    return draft.id if draft.approval is None else waiting(pipeline, draft.id)
 
 
-async def _replayed(pipeline: Pipe, run: Run, result: Result) -> Result:
+async def _replayed(pipeline: Pipe, found: Found, result: Result) -> Result:
     """Return the Result of an earlier call as its caller may see and wait for it."""
-    result = (await pipeline.policies.judged(Ended(run, result))).result
-    if result.status == "in_doubt" and run.terms.settle == "on":
-        return await settled(pipeline, run, result)
+    result = (await pipeline.policies.judged(found, Ended(result))).result
+    if result.status == "in_doubt" and found.terms.settle == "on":
+        return await settled(found, result)
     return waited_by(pipeline, result)
 
 
@@ -88,59 +90,65 @@ def _named(on_queued: OnQueued, identifier: str, transaction: Transaction) -> No
     on_queued(transaction, identifier)
 
 
-async def asked(pipeline: Pipe, given: RawInvocation, run: Run) -> Result | None:
+async def asked(found: Found) -> Result | None:
     """Let a call that needs a person's approval wait for it, and return its Result of status ``waiting``; None if it has one.
 
     :raises ApprovalRequired: if it cannot wait.
     :raises Cancelled: if it is not what was approved any more.
     """
-    if run.how.claimed is not None:
-        await run.how.waiter.ask(partial(require_approved, pipeline, given, run))
+    pipeline, how, body = found.pipe, found.asked.how, found.asked.given.body
+    if how.claimed is not None:
+        await how.waiter.ask(partial(require_approved, found))
         return None
-    record: Record = run.record  # type: ignore[assignment]  # without a journal, another recording has refused
-    refuse_unfit(pipeline, run)
-    body = pipeline.plans.read(given, run)
-    await put_by(pipeline, {name: value for name, value in body.items() if name not in _OF_ANSWERS}, run, record)
-    replayed = await queued_once(record, run.terms.limits.get(WAITING))
+    record: Record = found.row  # type: ignore[assignment]  # without a journal, another recording has refused
+    refuse_unfit(found)
+    await put_by(found, {name: value for name, value in body.items() if name not in _OF_ANSWERS}, record)
+    replayed = await queued_once(record, found.terms.limits.get(WAITING))
     if replayed is not None:
         return waited_by(pipeline, replayed)
     record.leave()
     return waiting(pipeline, record.draft.id)
 
 
-def of_approved(run: Run, error: Exception) -> Exception:
+def of_approved(call: Reached, error: Exception) -> Exception:
     """Return the error that ends a call that was approved and may not be made any more: it was cancelled, and for what reason."""
-    approved = run.how.claimed is not None and run.how.claimed.approval is not None
-    if not approved or run.attempts is not None or not isinstance(error, JackfieldError) or error.retryable:
+    approved = call.how.claimed is not None and call.how.claimed.approval is not None
+    if not approved or call.attempts is not None or not isinstance(error, JackfieldError) or error.retryable:
         return error
     if isinstance(error, Cancelled | InDoubt):
         return error
-    return cancelled(run, f"it cannot be made any more as it was approved: {error.message}", error.hint, error.details)
+    return cancelled(call.how, f"it cannot be made any more as it was approved: {error.message}", error.hint, error.details)
 
 
-async def prepared(pipeline: Pipe, given: RawInvocation, run: Run) -> Draft:
+async def prepared(pipeline: Pipe, given: RawInvocation, call: Reached) -> Draft:
     """Admit and check an invocation as ``enqueue`` does, queue nothing, and return the entry that it would have.
 
     :raises JackfieldError: if it is refused.
     """
-    found = await _prepared(pipeline, given, run)
-    if isinstance(found, Result):  # only a look-up of its idempotency key returns one
-        raise TypeError("nothing was to be replayed")
-    return found.draft
+    return (await _prepared(pipeline, given, call)).record.draft
+
+
+@dataclass(frozen=True, slots=True)
+class _Put:
+    """A call that is ready to be queued, with its record; or that is not, since ``replayed`` answers it."""
+
+    found: Found
+    record: Record
+    replayed: Result | None = None
 
 
 async def _prepared(
-    pipeline: Pipe, given: RawInvocation, run: Run, replay: Callable[[Record], Awaitable[Result | None]] | None = None
-) -> Record | Result:
-    """Admit, check and seal an invocation, and return its record, ready to be queued.
+    pipeline: Pipe, given: RawInvocation, call: Reached, replay: Callable[[Record], Awaitable[Result | None]] | None = None
+) -> _Put:
+    """Admit, check and seal an invocation, and return it ready to be queued.
 
-    ``replay`` looks up its idempotency key before the inputs are checked; its Result, if any, is returned instead.
+    ``replay`` looks up its idempotency key before the inputs are checked.
 
     :raises JackfieldError: if it is refused at once.
     """
-    journal = required(pipeline.journal())
-    body = pipeline.plans.read(given, run)
-    invocation, meta = pipeline.plans.parsed(body, run, is_read=True), run.how.meta
+    journal, how = required(pipeline.journal()), call.how
+    asked = pipeline.plans.parsed(given, call)
+    invocation, meta = asked.invocation, how.meta
     if isinstance(invocation.connection, Mapping):
         raise InvalidInvocation(
             "1 member of the invocation is not valid",
@@ -149,57 +157,57 @@ async def _prepared(
         )
     refuse_part(invocation)
     meta.connector, meta.action = invocation.connector, invocation.action
-    run.how.deadline = Deadline.after(invocation.timeout_seconds, pipeline.dependencies.clock, run.how.arrived)
-    with within(run.how.deadline.remaining()):
-        record: Record = await drafted(invocation, run, journal, pipeline.dependencies)
-        run.record = record
-        await pipeline.plans.find(invocation, run)
+    how.deadline = Deadline.after(invocation.timeout_seconds, pipeline.dependencies.clock, how.arrived)
+    with within(how.deadline.remaining()):
+        asked.row = record = await drafted(asked, call, journal, pipeline.dependencies)
+        served = await pipeline.plans.find(asked, call)
+        found = Found(asked, pipeline, served.plan, served.terms)
         if pipeline.policies.must_judge:
-            await pipeline.policies.judge(run)
+            await pipeline.policies.judge(found)
         replayed = None if replay is None else await replay(record)
         if replayed is not None:
-            return replayed
-        if run.terms.asks is not None and not invocation.dry_run:
-            refuse_unfit(pipeline, run)
-        await put_by(pipeline, body, run, record)
-    run.release()
-    return record
+            return _Put(found, record, replayed)
+        if found.terms.asks is not None and not invocation.dry_run:
+            refuse_unfit(found)
+        await put_by(found, asked.given.body, record)
+    call.release()
+    return _Put(found, record)
 
 
-async def put_by(pipeline: Pipe, body: Any, run: Run, record: Record) -> None:
-    """Check an invocation whose ``plan`` is found, keep its files, and seal it. Its record is then ready to be queued: for a worker, or
-    until a person approves it.
+async def put_by(found: Found, body: Any, record: Record) -> None:
+    """Check an invocation, keep its files, and seal it. Its record is then ready to be queued: for a worker, or until a person approves it.
 
     :raises JackfieldError: if it is refused.
     """
-    journal, files, workspace, caller = required(pipeline.journal()), pipeline.dependencies.files, pipeline.workspace, run.how.caller
-    plan: Plan = run.plan  # type: ignore[assignment]  # ``Plans.find`` has set it
+    pipeline, asked, plan = found.pipe, found.asked, found.plan
+    how, given, caller = asked.how, asked.given, asked.how.caller
+    journal, files, workspace = required(pipeline.journal()), pipeline.dependencies.files, pipeline.workspace
     _refuse_credentials(plan)
-    if run.invocation.job_timeout_seconds is not None:
+    if asked.invocation.job_timeout_seconds is not None:
         refuse_job_timeout(plan.action)
     schema = plan.action.inputs
-    inputs, place = _own_form(plan, run.inputs) if WHOLE_BODY in run.inputs else (run.inputs, nullcontext())
+    inputs, place = _own_form(plan, given.inputs) if WHOLE_BODY in given.inputs else (given.inputs, nullcontext())
     with place:
-        if run.given:
-            inputs = run.inputs = await kept(run.how.waiter, inputs, schema, files, workspace, caller.name, run.given)
+        if given.files:
+            inputs = given.inputs = await kept(how.waiter, inputs, schema, files, workspace, caller.name, given.files)
             body = {**body, "inputs": inputs}
-        judged, named = await reserve(run.how.waiter, inputs, schema, files, workspace, caller.owner)
+        judged, named = await reserve(how.waiter, inputs, schema, files, workspace, caller.owner)
         try:
             effective = checked(plan, judged)
         except InvalidInput as error:
-            if not await plan.filled_by_host(error.details, pipeline.catalog, run.how.waiter):
+            if not await plan.filled_by_host(error.details, pipeline.catalog, how.waiter):
                 raise
             effective = checked(plan, judged)
-    body, stored = await stow(run.how.waiter, body, run.inputs, schema, files, workspace, caller.name)
-    held = holding(workspace, {*named, *stored}, run.how.meta.invocation_id)
+    body, stored = await stow(how.waiter, body, given.inputs, schema, files, workspace, caller.name)
+    held = holding(workspace, {*named, *stored}, how.meta.invocation_id)
     request = {"invocation": dict(body), "fingerprint": record.draft.fingerprint, **connection_id(plan), **caller.to_json()}
-    if run.terms.asks is not None and not run.invocation.dry_run:
-        wanted, known = await run.how.waiter.ask(partial(approval_of, pipeline, body, run))
-        request["approval"] = {**known, "shown": displayed(run, wanted, effective, body["inputs"] if stored else inputs)}
+    if found.terms.asks is not None and not asked.invocation.dry_run:
+        wanted, known = await how.waiter.ask(partial(approval_of, found, body))
+        request["approval"] = {**known, "shown": displayed(found, wanted, effective, body["inputs"] if stored else inputs)}
         wanted = sealed_about(journal, record.draft, wanted, request["approval"])
         record.draft.approval, record.draft.not_after = wanted, wanted.expires_at
         held = partial(_both, held, partial(ask, record.draft, workspace))
-    record.keep(journal.sealed_inputs(run.how.meta.invocation_id, request))
+    record.keep(journal.sealed_inputs(how.meta.invocation_id, request))
     record.queue_with(held)
 
 
@@ -217,14 +225,14 @@ def enqueue_many(pipeline: Pipe, given: Iterable[RawInvocation], caller: Caller,
     """
     whole: Any = pipeline
     admitting = replace(whole, policies=whole.policies.over(_UntilAway(whole.plugins))) if pipeline.policies.is_on else pipeline
-    found = [_admitted(admitting, item, caller, waiter) for item in given]
-    records = [item for item in found if not isinstance(item, Result)]
+    admitted = [_admitted(admitting, item, caller, waiter) for item in given]
+    records = [item.record for item in admitted if not isinstance(item, Result)]
     limits = pipeline.dependencies.files.storage.limits
-    found_limits = {name: limits.most(pipeline.workspace, name) for name in (QUEUED, WAITING)} if records else {}
-    most = {name: number for name, number in found_limits.items() if number is not None}
+    known = {name: limits.most(pipeline.workspace, name) for name in (QUEUED, WAITING)} if records else {}
+    most = {name: number for name, number in known.items() if number is not None}
     queued = _queued(pipeline, records, most)
-    outcomes = [item if isinstance(item, Result) else _outcome(item, queued, most) for item in found]
-    return [_seen(pipeline, item, outcome) for item, outcome in zip(found, outcomes, strict=True)]
+    outcomes = [item if isinstance(item, Result) else _outcome(item.record, queued, most) for item in admitted]
+    return [_seen(pipeline, item, outcome) for item, outcome in zip(admitted, outcomes, strict=True)]
 
 
 class _UntilAway:
@@ -251,23 +259,23 @@ class _UntilAway:
             raise
 
 
-def _seen(pipeline: Pipe, item: Record | Result, outcome: Enqueued | Result) -> Enqueued | Result:
+def _seen(pipeline: Pipe, item: _Put | Result, outcome: Enqueued | Result) -> Enqueued | Result:
     """Return an outcome as its caller may see it, and wait for it if it is an earlier one's."""
     if isinstance(item, Result) or isinstance(outcome, Enqueued):
         return outcome
     if outcome.meta.replayed:
-        return run_in_thread(_replayed(pipeline, item.run, outcome))
-    return run_in_thread(pipeline.policies.judged(Ended(item.run, outcome))).result
+        return run_in_thread(_replayed(pipeline, item.found, outcome))
+    return run_in_thread(pipeline.policies.judged(item.found, Ended(outcome))).result
 
 
-def _admitted(pipeline: Pipe, given: RawInvocation, caller: Caller, waiter: Waiter) -> Record | Result:
-    async def work(run: Run) -> Record | Result:
-        found = attempt(run_in_thread, _prepared(pipeline, given, run))
+def _admitted(pipeline: Pipe, given: RawInvocation, caller: Caller, waiter: Waiter) -> _Put | Result:
+    async def work(call: Reached) -> _Put | Result:
+        found = attempt(run_in_thread, _prepared(pipeline, given, call))
         if not isinstance(found, Raised):
             return found
         if isinstance(found.error, JackfieldError):
             raise found.error
-        return endings.unexpected(run, found.error, pipeline.workspace)  # a value of the host's own class, most likely
+        return endings.unexpected(call, found.error, pipeline.workspace)  # a value of the host's own class, most likely
 
     how = How(waiter, caller)
     try:

@@ -16,8 +16,8 @@ from jackfield_store.recording.expectations import digests_of, event_rows, marke
 if TYPE_CHECKING:
     from jackfield.invocation.entry import Entry
     from jackfield.pipe.plan import Plan
+    from jackfield.pipe.reached import Reached
     from jackfield.pipe.recording import Pipe
-    from jackfield.pipe.run import Run
     from jackfield_store.journal.doubts import Doubt, Doubts
     from jackfield_store.journal.journal import Journal
 
@@ -72,9 +72,9 @@ async def plan_of(pipeline: Pipe, entry: Entry, facts: Mapping[str, Any]) -> Pla
     stored = {"invocation": given, "connectionId": (facts.get("connection") or {}).get("id")}
     how = How(pipeline.in_thread, LIBRARY)
 
-    async def work(run: Run) -> Plan:
+    async def work(call: Reached) -> Plan:
         present = await how.waiter.ask(lambda: pipeline.known.followed(stored))
-        plan = await pipeline.plans.find(pipeline.plans.parsed(present, run), run)
+        plan = (await pipeline.plans.find(pipeline.plans.parsed(present, call), call)).plan
         if not plan.is_loaded:
             await plan.load(pipeline.catalog, how.waiter)
         return plan

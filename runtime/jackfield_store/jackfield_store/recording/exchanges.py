@@ -13,7 +13,7 @@ from jackfield.redaction.redactor import Redactor
 
 if TYPE_CHECKING:
     from jackfield.invocation import Result
-    from jackfield.pipe.run import Run
+    from jackfield.pipe.reached import Reached
     from jackfield.wire.exchanges import Content, Exchange
     from jackfield.wire.head import Fields
 
@@ -23,25 +23,25 @@ _WITHHELD, _JUDGED = "secrets of the output", "withheld by a policy"
 _NOT_SENT = {Sent.NOTHING: False, Sent.REFUSED: True, Sent.UNKNOWN: True}
 
 
-def exchanges_of(run: Run, result: Result) -> Mapping[str, Any] | None:
+def exchanges_of(call: Reached, result: Result) -> Mapping[str, Any] | None:
     """Return what is kept of a call that has ended, without secrets; None if nothing is.
 
     That is what it sent and what came back, if it failed or is in doubt, or if its caller asked for a trace. A call that sends by other
     means than HTTP, or asks for credentials, has ``captured`` false.
     """
-    attempts = run.attempts
-    if attempts is None or not (run.invocation.trace or result.status in ("failed", "in_doubt")):
+    attempts, asked = call.attempts, call.asked
+    if attempts is None or asked is None or not (asked.invocation.trace or result.status in ("failed", "in_doubt")):
         return None
-    seen = [*(attempts.evidence.exchanges or ())]
+    seen = [*(attempts.tally.exchanges or ())]
     if not seen:
         return {"captured": False, "dropped": 0, "exchanges": []} if attempts.count else None
-    redactor = run.redactor or Redactor()
-    if run.inline is not None:
-        redactor = redactor.extended(leaves(run.inline))
-    shows_answers = attempts.evidence.sees_bodies and not attempts.plan.secrets[0]
+    redactor = call.redactor or Redactor()
+    if asked.inline is not None:
+        redactor = redactor.extended(leaves(asked.inline))
+    shows_answers = attempts.tally.sees_bodies and not attempts.plan.secrets[0]
     room, found = _LARGEST, []
     for exchange in reversed(seen):
-        shown = _shown(exchange, redactor, room, shows_answers=shows_answers, conceals=run.conceals)
+        shown = _shown(exchange, redactor, room, shows_answers=shows_answers, conceals=attempts.conceals)
         room -= sum(len(shown[name].get("body", "")) for name in ("request", "response") if name in shown)
         found.append(shown)
     return {"captured": True, "dropped": seen[-1].number - len(seen), "exchanges": found[::-1]}

@@ -15,20 +15,21 @@ from jackfield.kernel.clock import iso
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import InvalidConnection
 from jackfield.kernel.pointers import follow
-from jackfield.pipe.evidence import EVERY
+from jackfield.pipe.tally import EVERY
 from jackfield.redaction.marks import masked
 from jackfield_store.journal import doubts, marks
 from jackfield_store.journal.begins import Begins
 from jackfield_store.journal.marks import digest_of
 
 if TYPE_CHECKING:
-    from jackfield.connector import Action
     from jackfield.connector.evidence import Evidence
     from jackfield.connector.proofs import Canary, When
     from jackfield.invocation import Result
     from jackfield.invocation.entry import Draft
+    from jackfield.pipe.attempts import Attempts
+    from jackfield.pipe.call_records import Found
+    from jackfield.pipe.reached import Attempting, Planned
     from jackfield.pipe.record import Barred
-    from jackfield.pipe.run import Attempting, Planned, Run
     from jackfield_store.journal.journal import Journal, Unit
 
 MOST = 4096
@@ -56,8 +57,8 @@ class Expectation:
     mail would pay for a doubt that it seldom is.
     """
 
-    def __init__(self, journal: Journal, run: Run, draft: Draft, facts: Callable[[], dict[str, Any]], *, is_kept: bool) -> None:
-        self._journal, self._run, self._id, self._delivery = journal, run, draft.id, draft.delivery
+    def __init__(self, journal: Journal, attempts: Attempting, draft: Draft, facts: Callable[[], dict[str, Any]], *, is_kept: bool) -> None:
+        self._journal, self._attempts, self._id, self._delivery = journal, attempts, draft.id, draft.delivery
         self._find, self._is_kept = facts, is_kept
         self._found: dict[str, Any] | None = None
 
@@ -90,12 +91,12 @@ class Expectation:
     def ending(self, end: Unit, result: Result) -> Unit:
         """Return the unit of the end: a doubt waits for its first look, anything else needs none."""
         journal, identifier, is_kept = self._journal, self._id, self._is_kept
-        if result.status == "in_doubt" and self._run.attempts is not None:
-            evidence = self._run.attempts.evidence
+        if result.status == "in_doubt":
+            tally = self._attempts.tally
             now = journal.time.stamp()
             facts = self._facts
-            facts |= {"markers": [*evidence.markers.values()], "partial": bool(evidence.done), "until": now + MARGIN}
-            facts["one"] = facts.get("one", False) or evidence.tried == 1
+            facts |= {"markers": [*tally.markers.values()], "partial": bool(tally.done), "until": now + MARGIN}
+            facts["one"] = facts.get("one", False) or tally.tried == 1
             if not facts["markers"] and not is_kept:
                 return end
             first = min(look["looks"][0] for look in facts["looks"])
@@ -126,50 +127,42 @@ class Expectation:
         return doubts.sealed_facts(self._journal.vault, self._journal.workspace, self._id, self._facts)
 
 
-def expected(
-    journal: Journal,
-    run: Run,
-    draft: Draft,
-    code: Action,
-    inputs: Mapping[str, Any],
-    barred: Barred,
-    *,
-    is_shared: bool,
-) -> Expectation | None:
+def expected(journal: Journal, found: Found, draft: Draft, attempts: Attempts, barred: Barred, *, is_shared: bool) -> Expectation | None:
     """Return the facts of a call; None if nobody could look: over an inline connection, with too much to keep, or where the caller has set
     the marker's place himself. ``barred`` says why the caller may not make a read himself, as he gives with his own evidence; with
     ``is_shared``, all attempts have one marker."""
-    plan, marker, looks = run.plan, code.marker, code.evidence
-    if run.inline is not None or plan is None:
+    asked, plan, code, inputs = found.asked, found.plan, found.plan.code, attempts.inputs
+    marker, looks = code.marker, code.evidence
+    if asked.inline is not None:
         return None
     places = marker is not None and places_marker(marker, inputs)
     if {*map(type, looks)} == {EventEvidence}:
         by_events = partial(_facts_of_events, journal, plan, draft, looks, is_shared=is_shared)
-        return Expectation(journal, run, draft, by_events, is_kept=False) if places else None
+        return Expectation(journal, attempts, draft, by_events, is_kept=False) if places else None
     now = journal.time.stamp()
     shown = masked(plan.action.inputs, inputs) if any(isinstance(look, Look) and look.similar for look in looks) else inputs
-    key = run.invocation.idempotency_key
+    key = asked.invocation.idempotency_key
     known = {"inputs": inputs, "shown": shown, "key": key or draft.id, "byCaller": key is not None, "from": now - MARGIN, "until": None}
-    found, is_given = list[dict[str, Any]](), False
+    needs, is_given = list[dict[str, Any]](), False
     for look in looks:
         rows = [row for one in look.of(inputs) if (row := _row(one, known, places=places)) is not None]
         if isinstance(look, GivenEvidence):
             rows, is_given = [_given(row, barred, look.within) for row in rows], is_given or bool(rows)
-        found += rows
-    if not found:
+        needs += rows
+    if not needs:
         return None
-    facts = _facts(journal, plan, draft, found, now, is_shared=is_shared)
+    facts = _facts(journal, plan, draft, needs, now, is_shared=is_shared)
     if is_shared and code.idempotent_by == "key":
         facts["one"] = True  # to the provider, by its own key: one of a caller's is known to the caller alone
-    if any("absentAfter" in row for row in found):
-        facts["credentials"] = credentials_of(journal, run.attempts)
-    is_kept = any("trigger" not in row for row in found)
+    if any("absentAfter" in row for row in needs):
+        facts["credentials"] = credentials_of(journal, attempts)
+    is_kept = any("trigger" not in row for row in needs)
     if is_kept and len(json.dumps(facts, default=str).encode("utf-8", "surrogatepass")) > MOST:
         _LOG.warning("the invocation %s is not looked for if it ends in doubt: that would need more than %d bytes", draft.id, MOST)
         return None
     if is_given:
-        facts["caller"] = run.how.caller.to_json()
-    return Expectation(journal, run, draft, lambda: facts, is_kept=is_kept)
+        facts["caller"] = asked.how.caller.to_json()
+    return Expectation(journal, attempts, draft, lambda: facts, is_kept=is_kept)
 
 
 def _facts_of_events(journal: Journal, plan: Planned, draft: Draft, looks: Sequence[Evidence], *, is_shared: bool) -> dict[str, Any]:

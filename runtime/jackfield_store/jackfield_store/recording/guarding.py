@@ -31,7 +31,7 @@ async def refuse_suppressed(checked: Checked) -> None:
         raise InvalidInput("1 input is not valid", details=[fault], hint="Nothing was sent.")
     storage: Any = pipe.dependencies.files.storage
     known = Suppressions(storage.database, storage.vault, pipe.workspace, pipe.dependencies.clock)
-    found = await checked.run.how.waiter.call(partial(known.among, {name for _, name in given}))
+    found = await checked.asked.how.waiter.call(partial(known.among, {name for _, name in given}))
     faults = [Detail(path, _SAID[reason]) for path, reason in {path: found[name] for path, name in given if name in found}.items()]
     if faults:
         hint = "Nothing was sent. Send to the others only, or remove the suppression."

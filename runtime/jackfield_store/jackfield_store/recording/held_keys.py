@@ -14,7 +14,7 @@ from jackfield_store.recording.twins import FIRST_LOOK, LONGEST_LOOK
 if TYPE_CHECKING:
     from jackfield.invocation import Result
     from jackfield.invocation.entry import Entry
-    from jackfield.pipe.run import Run
+    from jackfield.pipe.reached import Reached
     from jackfield_store.journal.journal import Journal
 
 
@@ -26,7 +26,7 @@ class Claimant(Protocol):
         """Journal that it is written to."""
 
     @property
-    def run(self) -> Run:
+    def call(self) -> Reached:
         """Call that it records."""
 
     @property
@@ -43,14 +43,14 @@ async def result_of_holder(claimant: Claimant, approvals: Callable[[], Any], *, 
 
     :raises IdempotencyConflict: if the key belongs to another request, or its request still runs after the time to wait.
     """
-    run, pause = claimant.run, FIRST_LOOK
+    call, pause = claimant.call, FIRST_LOOK
     while True:
-        entry: Entry | None = await run.how.waiter.ask(claimant.holder)
+        entry: Entry | None = await call.how.waiter.ask(claimant.holder)
         if entry is None:
             return None
         if not entry.is_open:
             return replay_of(entry)
-        if entry.status == "waiting" and await approvals().frees_key(claimant.journal, entry, run):
+        if entry.status == "waiting" and await approvals().frees_key(claimant.journal, entry, call):
             continue
         left = claimant.wait_left
         if (left <= 0 and joins) or entry.status == "waiting":
@@ -63,5 +63,5 @@ async def result_of_holder(claimant: Claimant, approvals: Callable[[], Any], *, 
                 hint=NextStep("wait"),
                 retry_after=1.0,
             )
-        await run.how.waiter.pause(min(pause, left))
+        await call.how.waiter.pause(min(pause, left))
         pause = min(LONGEST_LOOK, pause * 2)

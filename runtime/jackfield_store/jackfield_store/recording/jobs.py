@@ -32,10 +32,11 @@ from jackfield.kernel.hints import NextStep
 from jackfield.pacing.turn import PostponedError
 from jackfield.pipe import endings
 from jackfield.pipe.attempts import Attempts
+from jackfield.pipe.call_records import Found
 from jackfield.pipe.errors_map import in_doubt
 from jackfield.pipe.how import Follow, How
 from jackfield.pipe.job_steps import LEAST, MOST, SOONEST, abandoned, bounded, followed_here, step, still
-from jackfield.pipe.run import Ended
+from jackfield.pipe.reached import Ended
 from jackfield.pipe.settle import recorded, settled
 from jackfield.pipe.unstored import required
 from jackfield.pipe.waiter import run_in_thread
@@ -49,8 +50,8 @@ if TYPE_CHECKING:
     from jackfield.connector import Action
     from jackfield.invocation.entry import Entry
     from jackfield.pipe.plan import Plan
+    from jackfield.pipe.reached import Reached
     from jackfield.pipe.recording import Pipe
-    from jackfield.pipe.run import Run
     from jackfield.pipe.waiter import Waiter
     from jackfield_store.database import Transaction
     from jackfield_store.journal.journal import Journal, Unit
@@ -73,28 +74,29 @@ async def followed(pipeline: Pipe, attempts: Attempts, handle: Mapping[str, Any]
 
     :raises JackfieldError: if the handle can be stored nowhere and the job has not ended in time; a ``write`` is in doubt then.
     """
-    run, how = attempts.run, attempts.run.how
-    if run.record is None or run.inline is not None:
+    asked, how = attempts.asked, attempts.asked.how
+    if asked.row is None or asked.inline is not None:
         return await followed_here(attempts, handle)
-    invocation, plan = run.invocation, attempts.plan
+    invocation, plan = asked.invocation, attempts.plan
     remembered = {"invocation": _remembered(invocation, plan, attempts.inputs), **connection_id(plan)}
     job = {"handle": handle, **remembered, "attempts": attempts.count}
     files = holding(pipeline.workspace, named_files(handle), how.meta.invocation_id)
     try:
-        stored = await run.record.store_job(job, invocation.job_timeout_seconds or DEFAULT_JOB_TIMEOUT, files)
+        stored = await asked.row.store_job(job, invocation.job_timeout_seconds or DEFAULT_JOB_TIMEOUT, files)
     except JackfieldError as error:
         raise await abandoned(attempts, handle, f"its handle could not be recorded: {error.message}") from None
     if not stored:
         raise await abandoned(attempts, handle, "another process took the invocation over while it started")
     if how.claimed is not None:
-        return Ended(run, _running(pipeline, run.ended(), None))
+        return Ended(_running(pipeline, how.ended(attempts.count), None), attempts)
     while True:
         try:
             left = how.deadline.remaining()
-            return Ended(run, await awaited(pipeline, how.meta.invocation_id, how.waiter, left, how.cancelled, how.follow))
+            result = await awaited(pipeline, how.meta.invocation_id, how.waiter, left, how.cancelled, how.follow)
+            return Ended(result, attempts)
         except Unavailable:  # the job is stored, and goes on: it has not failed
             if how.deadline.remaining() <= _LOOK:
-                return Ended(run, _running(pipeline, run.ended(), None))
+                return Ended(_running(pipeline, how.ended(attempts.count), None), attempts)
         await how.waiter.pause(_LOOK, how.cancelled)
 
 
@@ -193,13 +195,12 @@ async def polled(pipeline: Pipe, claimed: ClaimedJob, waiter: Waiter, seconds: f
     return await pipeline.step(How(waiter, LIBRARY, claimed=claimed), partial(_polled, pipeline, claimed, seconds))
 
 
-async def _polled(pipeline: Pipe, claimed: ClaimedJob, seconds: float, run: Run) -> Result | None:
-    journal, waiter = required(pipeline.journal()), run.how.waiter
-    found, run.conceals = None, pipeline.policies.is_on
+async def _polled(pipeline: Pipe, claimed: ClaimedJob, seconds: float, call: Reached) -> Result | None:
+    journal, waiter, found = required(pipeline.journal()), call.how.waiter, None
     journal.tasks[claimed.id] = 0
     try:
         entry: Entry = await waiter.ask(partial(journal.find, claimed.id))
-        found = await _Poll(pipeline, journal, claimed, entry, run, seconds).made()
+        found = await _Poll(pipeline, journal, claimed, entry, call, seconds).made()
     finally:
         if found is None:  # the process stops, or the database is gone
             _owe(journal, claimed, journal.jobs.giving_back(claimed, _MISSED, None, None, told=False, tried=False))
@@ -239,7 +240,7 @@ class _Poll:
     journal: Journal
     claimed: ClaimedJob
     entry: Entry
-    run: Run
+    call: Reached
     seconds: float
     fraction: float | None = None
     text: str | None = None
@@ -249,7 +250,7 @@ class _Poll:
     can_cancel: bool = False
     asker: Caller | None = None
     """Who has started the job, as policies are told."""
-    plan: Plan | None = None
+    found: Found | None = None
     handle: Mapping[str, Any] = field(default_factory=dict)
     undecided: Mapping[str, Any] | None = None
     """Output that no policy has decided on; None if there is none."""
@@ -275,7 +276,7 @@ class _Poll:
                 seconds = MOST
             else:
                 seconds = max(_MISSED, seconds, fault.retry_after or 0.0)
-                endings.log(self.run, fault, self.pipeline.workspace)
+                endings.log(self.call, fault, self.pipeline.workspace)
         left = (self.entry.job_until or 0.0) - self.journal.time.now()
         if ended is None and left <= 0:
             await self._stop()
@@ -286,54 +287,62 @@ class _Poll:
 
     async def _asked(self) -> Mapping[str, Any] | Result:
         """Ask the provider; return the progress, or the Result of a success."""
-        run, pipeline, journal = self.run, self.pipeline, self.journal
+        call, how, pipeline, journal = self.call, self.call.how, self.pipeline, self.journal
         stored = journal.opened_inputs(self.claimed.id, self.claimed.sealed, "job")
-        self.handle, run.how.claimed = stored["handle"], self.claimed.of(stored)
-        run.how.caller, self.asker = replace(run.how.caller, name=stored["caller"]), _caller_of(stored)
-        run.how.meta.connector, run.how.meta.action = self.entry.connector, self.entry.action
-        invocation = pipeline.plans.parsed(await run.how.waiter.ask(lambda: pipeline.known.followed(stored)), run)
-        seconds = min(invocation.timeout_seconds, self.seconds)
-        run.how.deadline = Deadline.after(seconds, pipeline.dependencies.clock)
+        self.handle, how.claimed = stored["handle"], self.claimed.of(stored)
+        how.caller, self.asker = replace(how.caller, name=stored["caller"]), _caller_of(stored)
+        how.meta.connector, how.meta.action = self.entry.connector, self.entry.action
+        asked = pipeline.plans.parsed(await how.waiter.ask(lambda: pipeline.known.followed(stored)), call)
+        seconds = min(asked.invocation.timeout_seconds, self.seconds)
+        how.deadline = Deadline.after(seconds, pipeline.dependencies.clock)
         with within(seconds):
-            plan = await pipeline.plans.find(invocation, run)
+            served = await pipeline.plans.find(asked, call)
+            plan = served.plan
+            found = Found(asked, pipeline, plan, served.terms)
             if not plan.is_loaded:
-                await plan.load(pipeline.catalog, run.how.waiter)
+                await plan.load(pipeline.catalog, how.waiter)
             steps = plan.code.job
             if steps is None:
                 raise UnknownAction(f"'{plan.code.key}' is no job any more")
-            self.can_cancel, self.plan = steps.cancel is not None, plan
+            self.can_cancel, self.found = steps.cancel is not None, found
             if self.claimed.cancel_at is not None:
-                await self._cancel(plan, steps.cancel)
-            attempts = run.attempts = await step(run, plan, steps.poll, self.handle, pipeline.dependencies)
+                await self._cancel(found, steps.cancel)
+            attempts = await self._step(found, steps.poll)
             answer = await attempts.page(cast("Any", self.handle))
         if "output" not in answer:
             return cast("Mapping[str, Any]", answer.get("progress", {}))
         try:
-            found = recorded(settled(attempts, answer["output"]).result, plan, queued=True)
-            return await self._seen(found)
+            return await self._seen(recorded(settled(attempts, answer["output"]).result, plan, queued=True))
         except InvalidOutput as fault:
             return self._judged(fault)
 
     async def _seen(self, result: Result) -> Result:
         """Return a Result as policies let the one who has started the job see it."""
-        ended = await self.pipeline.policies.judged(Ended(self.run, result), self.asker)
+        if self.found is None:  # nothing of its action was asked
+            return result
+        ended = await self.pipeline.policies.judged(self.found, Ended(result, self.call.attempts), self.asker)
         self.undecided = ended.undecided
         return ended.result
 
-    async def _cancel(self, plan: Plan, cancel: Action | None) -> None:
+    async def _step(self, found: Found, code: Action) -> Attempts:
+        conceals = self.pipeline.policies.is_on
+        attempts = await step(found.asked, found.plan, code, self.handle, self.pipeline.dependencies, conceals=conceals)
+        self.call.attempts = attempts
+        return attempts
+
+    async def _cancel(self, found: Found, cancel: Action | None) -> None:
         """Tell the provider. What refuses it is not asked again, and the poll shows what became of the job.
 
         :raises JobFailed: if that has ended it.
         """
-        run = self.run
         if cancel is not None:
-            attempts = run.attempts = await step(run, plan, cancel, self.handle, self.pipeline.dependencies)
+            attempts = await self._step(found, cancel)
             try:
                 await attempts.page(cast("Any", self.handle))
             except JobFailed:
                 raise
             except JackfieldError as error:
-                endings.log(run, error, self.pipeline.workspace)
+                endings.log(self.call, error, self.pipeline.workspace)
                 self.tried = True
                 self.told = not error.retryable
                 return
@@ -341,16 +350,16 @@ class _Poll:
 
     async def _stop(self) -> None:
         """Cancel a job whose time is over, if only its polls do its work: nothing of it may stay."""
-        plan, steps = self.plan, None if self.plan is None else self.plan.code.job
-        if plan is None or steps is None or not steps.cancels_late:
+        found, steps = self.found, None if self.found is None else self.found.plan.code.job
+        if found is None or steps is None or not steps.cancels_late:
             return
-        self.run.how.deadline = Deadline.after(_LAST, self.pipeline.dependencies.clock)
+        self.call.how.deadline = Deadline.after(_LAST, self.pipeline.dependencies.clock)
         with suppress(JobFailed), within(_LAST):
-            await self._cancel(plan, steps.cancel)
+            await self._cancel(found, steps.cancel)
 
     def _noted(self, progress: Mapping[str, Any]) -> float:
         """Note the progress, and return the seconds to the next poll."""
-        fraction, text, redactor = progress.get("fraction"), progress.get("text"), self.run.redactor
+        fraction, text, redactor = progress.get("fraction"), progress.get("text"), self.call.redactor
         if isinstance(fraction, int | float) and math.isfinite(fraction):
             self.fraction = min(1.0, max(0.0, fraction))
         if text and not self.pipeline.policies.is_on:  # no policy is asked about what a job says on its way
@@ -368,7 +377,7 @@ class _Poll:
     def _failed(self, failure: JobFailed) -> Result:
         """End a job that the provider has ended without success."""
         if failure.keeps_key or not self.can_cancel or self.entry.cancel_requested_at is None:
-            return endings.refused(self.run, failure, self.pipeline.workspace)
+            return endings.refused(self.call, failure, self.pipeline.workspace)
         stopped = Cancelled(
             f"the job was cancelled: {failure.message}",
             details=failure.details,
@@ -376,19 +385,19 @@ class _Poll:
             provider=failure.provider,
             sent=Sent.REFUSED,
         )
-        return endings.refused(self.run, stopped, self.pipeline.workspace)
+        return endings.refused(self.call, stopped, self.pipeline.workspace)
 
     def _judged(self, fault: InvalidOutput) -> Result:
         """End a job that has succeeded with an output that cannot be used."""
         error = fault if self.entry.effect == "read" else in_doubt(self.entry.action, fault, (), answered=True)
-        return endings.refused(self.run, error, self.pipeline.workspace)
+        return endings.refused(self.call, error, self.pipeline.workspace)
 
     def _lost(self, fault: JackfieldError | None) -> Result:
         """End a job whose time is over; the provider may still work on it."""
         reason = f"; the last poll failed: {fault.message}" if fault is not None else ""
         doubt = still(self.entry.action, self.entry.effect, f"it had not ended within its 'jobTimeoutSeconds'{reason}")
         doubt.hint = NextStep("resolve", id=self.entry.id) if isinstance(doubt, InDoubt) else doubt.hint
-        return endings.refused(self.run, doubt, self.pipeline.workspace)
+        return endings.refused(self.call, doubt, self.pipeline.workspace)
 
     def _dated(self, result: Result) -> Result:
         """Set the meta to that of the whole job: attempts are those of its start."""

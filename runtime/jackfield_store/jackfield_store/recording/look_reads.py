@@ -22,8 +22,8 @@ from jackfield_store.recording.answer_signs import strays
 if TYPE_CHECKING:
     from jackfield.callers import Caller
     from jackfield.pipe.plan import Plan
+    from jackfield.pipe.reached import Reached
     from jackfield.pipe.recording import Pipe
-    from jackfield.pipe.run import Run
     from jackfield.wire.exchanges import Exchange
     from jackfield_store.journal.doubts import Doubt
     from jackfield_store.journal.journal import Journal
@@ -65,7 +65,7 @@ class LookReads:
     @property
     def seen(self) -> Sequence[Exchange]:
         """Requests and answers of the last read, as far as it has used HTTP."""
-        return () if self.attempts is None else self.attempts.evidence.exchanges or ()
+        return () if self.attempts is None else self.attempts.tally.exchanges or ()
 
     def begin(self, row: Mapping[str, Any]) -> None:
         """Begin one look: all of its reads share a deadline.
@@ -109,39 +109,42 @@ class LookReads:
         how = How(self._pipeline.in_thread, self._caller)
         how.deadline, how.tries = self._deadline, min(2, most)  # a log has its own pace
 
-        async def work(run: Run) -> list[Mapping[str, Any]]:
+        async def work(call: Reached) -> list[Mapping[str, Any]]:
             how.deadline.check()
             with within(how.deadline.remaining()):
-                return await _pages(await self._allowed(run, given, needs), most)
+                return await _pages(await self._allowed(call, given, needs), most)
 
         return await self._pipeline.step(how, work)
 
-    async def _allowed(self, run: Run, given: Mapping[str, Any], needs: Mapping[str, tuple[str, ...]]) -> Attempts:
+    async def _allowed(self, call: Reached, given: Mapping[str, Any], needs: Mapping[str, tuple[str, ...]]) -> Attempts:
         """Return the attempts of a read, once the rules and policies allow it."""
         pipeline, dependencies = self._pipeline, self._pipeline.dependencies
         connection = self._doubt.facts["connection"]
         over = {} if connection is None else {"connection": connection["name"]}
         stored = {"invocation": {**given, **over}, "connectionId": (connection or {}).get("id")}
-        present = await run.how.waiter.ask(lambda: pipeline.known.followed(stored))
-        plan = await pipeline.plans.find(pipeline.plans.parsed(present, run), run)
-        if run.terms.asks is not None:
+        how = call.how
+        present = await how.waiter.ask(lambda: pipeline.known.followed(stored))
+        asked = pipeline.plans.parsed(present, call)
+        served = await pipeline.plans.find(asked, call)
+        plan = served.plan
+        if served.terms.asks is not None:
             raise ApprovalRequired(NEEDS_APPROVAL)
         self._require_same(plan)
-        inputs = await filled_inputs(plan, run, dependencies, pipeline.catalog)
+        inputs = await filled_inputs(plan, asked, dependencies, pipeline.catalog)
         if not plan.is_loaded:
-            await plan.load(pipeline.catalog, run.how.waiter)
-        values, inputs = await typed_inputs(plan, inputs, run, dependencies)
+            await plan.load(pipeline.catalog, how.waiter)
+        values, inputs = await typed_inputs(plan, inputs, asked, dependencies)
         target = plan.target
         if pipeline.policies.must_judge:
             name = None if target is None else target.name
             pipeline.policies.judge_step(
                 Step(self._caller, plan.manifest, name, action=plan.action.key), masked(plan.action.inputs, inputs)
             )
-        opening = None if target is None else await plan.resolved(target, run, dependencies) if target.refers else plan.opening()
+        opening = None if target is None else await plan.resolved(target, how, dependencies) if target.refers else plan.opening()
         if opening is not None and needs:
             opening = replace(opening, permissions=needs, narrowed=True)
-        self.attempts = attempts = run.attempts = Attempts(run, plan, values, inputs, opening, dependencies)
-        attempts.evidence.exchanges, attempts.evidence.sees_bodies = [], True
+        self.attempts = attempts = call.attempts = Attempts(asked, plan, values, inputs, opening, dependencies)
+        attempts.tally.exchanges, attempts.tally.sees_bodies = [], True
         if attempts.declared != "read" or (plan.action.rule_effect == "write" and plan.code.effect_of is None):
             raise NotAllowed(f"'{plan.action.key}' is no read, and a look changes nothing")
         return attempts

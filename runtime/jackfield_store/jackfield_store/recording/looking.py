@@ -259,7 +259,7 @@ class Looking:
     def _clean(self, item: Any) -> Any:
         """Return what was found without the secrets of the connection."""
         attempts = self._reads.attempts
-        redactor = None if attempts is None else attempts.run.redactor
+        redactor = None if attempts is None else attempts.redactor
         return item if redactor is None else redactor.clean_json(item)
 
     def _masked(self, thing: Thing) -> Any:

@@ -14,7 +14,7 @@ from jackfield_store.recording.twins import LONGEST_LOOK
 if TYPE_CHECKING:
     from jackfield.invocation import Result
     from jackfield.invocation.entry import Draft
-    from jackfield.pipe.run import Run
+    from jackfield.pipe.reached import Reached
     from jackfield_store.journal.journal import Journal
     from jackfield_store.recording.record import Record
 
@@ -34,17 +34,18 @@ async def queued(record: Record, most: float | None = None) -> Result | None:
 
     :returns: a Result to replay if another caller with the same key was faster; else None.
     """
-    journal, draft, run, replay = record.journal, record.draft, record.run, record.replay
+    journal, draft, call, replay = record.journal, record.draft, record.call, record.replay
+    how = call.how
     unknown: CommitUnknown | None = None
-    until = run.how.deadline.clock.monotonic() + min(_OUTCOME_WAIT, run.how.deadline.remaining())
+    until = how.deadline.clock.monotonic() + min(_OUTCOME_WAIT, how.deadline.remaining())
     while True:
         try:
-            if unknown is not None and await run.how.waiter.ask(lambda: journal.has(draft.id)):
+            if unknown is not None and await how.waiter.ask(lambda: journal.has(draft.id)):
                 return None
             try:
-                await run.how.waiter.record(journal.database, journal.queueing(draft, most))
+                await how.waiter.record(journal.database, journal.queueing(draft, most))
             except UniqueViolation:
-                found = await _before(journal, draft, run, replay, may_be_ours=unknown is not None)
+                found = await _before(journal, draft, call, replay, may_be_ours=unknown is not None)
                 if found is not None:
                     return found or None
                 continue
@@ -54,17 +55,17 @@ async def queued(record: Record, most: float | None = None) -> Result | None:
                 raise
         else:
             return None
-        if run.how.deadline.clock.monotonic() > until:
+        if how.deadline.clock.monotonic() > until:
             raise unknown.of_queued(draft.id, keyed=draft.idempotency_key is not None)
-        await run.how.waiter.pause(LONGEST_LOOK)  # then the same entry again: its id tells whether it is there
+        await how.waiter.pause(LONGEST_LOOK)  # then the same entry again: its id tells whether it is there
 
 
-async def _before(journal: Journal, draft: Draft, run: Run, replay: Replay, *, may_be_ours: bool) -> Result | Literal[False] | None:
+async def _before(journal: Journal, draft: Draft, call: Reached, replay: Replay, *, may_be_ours: bool) -> Result | Literal[False] | None:
     """Return the Result to replay if another caller's entry is in the way, and None if that is gone. False means that it is this entry,
     whose commit was unknown but had taken effect."""
-    if may_be_ours and (await run.how.waiter.ask(lambda: journal.has(draft.id))):
+    if may_be_ours and (await call.how.waiter.ask(lambda: journal.has(draft.id))):
         return False
     if draft.approval is not None and draft.approval.twin is not None:
-        found: Result | None = await waiting_twin(journal, draft.approval.twin, run)
+        found: Result | None = await waiting_twin(journal, draft.approval.twin, call)
         return found
     return await replay(joins=True)

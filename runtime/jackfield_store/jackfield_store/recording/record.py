@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from jackfield.kernel.clock import Clock
     from jackfield.manifest.manifest import ActionManifest, Manifest
     from jackfield.pipe.gate import Passing
-    from jackfield.pipe.run import Run
+    from jackfield.pipe.reached import Asked, Reached
     from jackfield_store.database import Transaction
     from jackfield_store.database.batches import Unit as Deferred
     from jackfield_store.journal.journal import Journal, Unit
@@ -59,22 +59,23 @@ class NotNowError(UniqueViolation):
 
 
 class Record:
-    """Journal record of one invocation. A queued one (``Run.claimed``) already has its entry and holds its key.
+    """Journal record of one invocation. A queued one (``How.claimed``) already has its entry and holds its key.
 
     - ``keeps``: True if the workspace keeps the inputs of its invocations.
     - ``sees``: returns whether the caller may see another entry, to name it in a conflict.
     """
 
-    def __init__(self, journal: Journal, draft: Draft, run: Run, clock: Clock) -> None:
-        self._journal, self._draft, self._run, self._clock = journal, draft, run, clock
-        draft.delivery = run.how.claimed.delivery if run.how.claimed is not None else 0
-        self._state = states.DRAFT if run.how.claimed is None else states.CLAIMED
+    def __init__(self, journal: Journal, draft: Draft, asked: Asked, call: Reached, clock: Clock) -> None:
+        how = asked.how
+        self._journal, self._draft, self._asked, self._call, self._how, self._clock = journal, draft, asked, call, how, clock
+        draft.delivery = how.claimed.delivery if how.claimed is not None else 0
+        self._state = states.DRAFT if how.claimed is None else states.CLAIMED
         self._reached = self._state
         """State before its end."""
         self._ending: str | None = None
         """How its end is written, once it has one."""
         self.keeps = False
-        self._wait_until = run.how.deadline.at if run.how.wait is True else min(run.how.deadline.at, clock.monotonic() + run.how.wait)
+        self._wait_until = how.deadline.at if how.wait is True else min(how.deadline.at, clock.monotonic() + how.wait)
         self._put_off: Deferred | None = None
         """Its start, if that goes with the next commit."""
         self.references: Sequence[str] = ()
@@ -96,7 +97,7 @@ class Record:
         :raises IdempotencyConflict: if the key belongs to another request, or its request still runs after the time to wait.
         """
         key = self._draft.idempotency_key
-        if key is None or self._run.how.claimed is not None:
+        if key is None or self._how.claimed is not None:
             return None
         SeenKeys.of(self._journal.database).add(self._journal.workspace, key)
         found = await result_of_holder(self, _approvals, joins=joins)
@@ -127,7 +128,7 @@ class Record:
             with within(self._patience(durable=False)):
                 return await self.replay()
         except (JackfieldError, MemoryError, RuntimeError, OSError) as error:
-            return endings.ended(self._run, error, self._journal.workspace)
+            return endings.ended(self._call, error, self._journal.workspace)
 
     def holder(self) -> Entry | None:
         """Return the entry that holds this invocation's idempotency key, of the same request; None if the key is free.
@@ -146,7 +147,7 @@ class Record:
     @property
     def may_meet_another(self) -> bool:
         """True if another call's row may be in the way of its begin: it has a key, or is a twin. A queued one has its row already."""
-        return self._draft.twin is not None or (self._draft.idempotency_key is not None and self._run.how.claimed is None)
+        return self._draft.twin is not None or (self._draft.idempotency_key is not None and self._how.claimed is None)
 
     async def begin(self) -> bool:
         """Record the invocation as running; for a ``write`` or a request with an idempotency key this is on disk before it is sent.
@@ -157,7 +158,7 @@ class Record:
         draft, database = self._draft, self._journal.database
         if self._journal.owes or self._journal.keys.services.asked:
             await self._prepare()
-        if self._run.how.claimed is not None:
+        if self._how.claimed is not None:
             await self._begin_claimed()
             return True
         if draft.effect != "write" and draft.idempotency_key is None:
@@ -167,7 +168,7 @@ class Record:
             return True
         self._on(states.BEGIN)  # before it is tried: for an interrupt, too
         try:
-            await self._run.how.waiter.record(database, self._begun(self._journal.starting(draft)))
+            await self._how.waiter.record(database, self._begun(self._journal.starting(draft)))
         except UniqueViolation as error:
             self._on(states.KEY_HELD)
             self.is_undone = isinstance(error, NotNowError)
@@ -206,15 +207,15 @@ class Record:
         return self._wait_until - self._clock.monotonic()
 
     def _begun(self, unit: Unit) -> Unit:
-        run = self._run
-        for place in run.points.begin:
-            unit = run.parts[place].begin(unit)
+        call = self._call
+        for place in call.points.begin:
+            unit = call.parts[place].begin(unit)
         return unit
 
     @property
     def _closing(self) -> Sequence[Passing]:
         """Parts of gates that take part in the transaction of its end."""
-        return [self._run.parts[place] for place in self._run.points.end]
+        return [self._call.parts[place] for place in self._call.points.end]
 
     async def _begin_claimed(self) -> None:
         """Record a claimed invocation as running, unless it runs here already. Then its claim was lost with a database that went back, and
@@ -224,24 +225,24 @@ class Record:
             self._on(states.RUNS_HERE)
             raise Cancelled("this process runs the invocation already: the database went back to before it was claimed")
         try:
-            begun = await self._run.how.waiter.record(self._journal.database, self._begun(self._journal.beginning(draft)))
+            begun = await self._how.waiter.record(self._journal.database, self._begun(self._journal.beginning(draft)))
         except JackfieldError:
             self._on(states.REFUSED)
             raise
         if not begun:
             self._on(states.TAKEN)
-            raise await self._run.how.waiter.ask(lambda: self._journal.not_begun(draft.id))
+            raise await self._how.waiter.ask(lambda: self._journal.not_begun(draft.id))
         self._on(states.WRITTEN)
 
     async def _prepare(self) -> None:
         """Record what is owed, and get the key for the Result: an outcome that cannot be recorded must not come to be."""
         if self._journal.owes:
-            await self._run.how.waiter.ask(self._journal.record_owed)
+            await self._how.waiter.ask(self._journal.record_owed)
         if self._journal.keys.services.asked and not self._journal.keys.are_ready():
             is_claimed = self._state == states.CLAIMED
             if is_claimed:
                 self._on(states.PREPARES)
-            await self._run.how.waiter.call(self._journal.keys.prepare)
+            await self._how.waiter.call(self._journal.keys.prepare)
             if is_claimed:
                 self._on(states.PREPARED)
 
@@ -249,7 +250,7 @@ class Record:
         """Wait for a commit if too many are put off."""
         if self._journal.database.is_behind:
             with suppress(JackfieldError):  # each deferred unit reports its own failure
-                await self._run.how.waiter.record(self._journal.database, _nothing)
+                await self._how.waiter.record(self._journal.database, _nothing)
 
     @property
     def journal(self) -> Journal:
@@ -257,9 +258,9 @@ class Record:
         return self._journal
 
     @property
-    def run(self) -> Run:
+    def call(self) -> Reached:
         """Call that it records."""
-        return self._run
+        return self._call
 
     @property
     def draft(self) -> Draft:
@@ -269,19 +270,19 @@ class Record:
     @property
     def remaining(self) -> float:
         """Seconds until the invocation's deadline."""
-        return self._run.how.deadline.remaining()
+        return self._how.deadline.remaining()
 
     async def store_job(self, job: Mapping[str, Any], seconds: float, in_transaction: Callable[[Transaction], None] | None) -> bool:
         """Record what the start of a job has returned, and what polls it; it waits for its first poll, and counts as lost in ``seconds``.
 
         ``in_transaction`` are statements for the same transaction. Return False if another process has taken the invocation over.
         """
-        run, draft, journal = self._run, self._draft, self._journal
-        sealed = journal.sealed_inputs(draft.id, {**job, **run.how.caller.to_json()}, "job")
+        how, draft, journal = self._how, self._draft, self._journal
+        sealed = journal.sealed_inputs(draft.id, {**job, **how.caller.to_json()}, "job")
         now, log = journal.time.now(), self._log
         facts = {
             "until": now + seconds, "due": now + FIRST_POLL, "inputs": draft.inputs, "attempts": job["attempts"],
-            "attempt_log": json.dumps(log) if log else None, "request_id": run.how.meta.request_id,
+            "attempt_log": json.dumps(log) if log else None, "request_id": how.meta.request_id,
         }  # fmt: skip
         store = journal.jobs.storing(draft.id, draft.delivery, sealed, facts)
 
@@ -290,7 +291,7 @@ class Record:
                 in_transaction(transaction)
             return store(transaction)
 
-        is_stored = bool(await run.how.waiter.record(journal.database, unit))
+        is_stored = bool(await how.waiter.record(journal.database, unit))
         if is_stored:
             self._on(states.JOB_STORED)
         journal.tasks.pop(draft.id, None)
@@ -306,11 +307,11 @@ class Record:
             if self._state != states.LEFT:
                 self._draft.undecided = undecided
                 await self._finish(result)
-            if self._run.how.settles and (is_last() or is_ending()):
+            if self._how.settles and (is_last() or is_ending()):
                 await self._settle()  # what other calls have put off, too
             is_over = True
         except Exception as error:  # noqa: BLE001 (mostly out of memory or threads, which must not cause a second send)
-            let_out_of_call(error, self._run.how.handled)
+            let_out_of_call(error, self._how.handled)
             is_over = True
             self.owe(result, error)
         finally:
@@ -318,8 +319,8 @@ class Record:
                 self.finish_now(result)
 
     async def _finish(self, result: Result) -> None:
-        if self._run.attempts is not None and (result.status != "succeeded" or self._run.invocation.trace):
-            await self._run.how.waiter.compute(partial(self._kept, result))
+        if self._call.attempts is not None and (result.status != "succeeded" or self._asked.invocation.trace):
+            await self._how.waiter.compute(partial(self._kept, result))
         database, durable = self._journal.database, self._must_be_durable(result)
         self._ends(result)
         if durable or not self._replaced(result):
@@ -327,7 +328,7 @@ class Record:
             try:
                 if durable:
                     with within(self._patience(durable=True)):
-                        await self._run.how.waiter.record(database, unit)
+                        await self._how.waiter.record(database, unit)
                 else:
                     database.defer(unit, partial(self._written, unit, result), wait=self._patience(durable=False))
                     await self._catch_up()
@@ -340,7 +341,7 @@ class Record:
         """Commit the outcome: that of a ``write``, which would be in doubt without, and any where no hook runs at the process's end."""
         database = self._journal.database
         if database.defers and (self._draft.effect == "write" or database.may_vanish or is_ending()):
-            await self._run.how.waiter.call(partial(database.settle, _SETTLING_WAIT))
+            await self._how.waiter.call(partial(database.settle, _SETTLING_WAIT))
 
     def _replaced(self, result: Result) -> bool:
         """Record the whole invocation in the place of its start, if no commit has taken that yet."""
@@ -396,15 +397,15 @@ class Record:
         """
         if self._has_begun and not durable:
             return math.inf
-        more = _REFUSAL_WAIT if not self._has_begun else _OUTCOME_WAIT if self._run.how.claimed is not None else _TOLD_WAIT
-        return max(self._run.how.deadline.remaining(), more)
+        more = _REFUSAL_WAIT if not self._has_begun else _OUTCOME_WAIT if self._how.claimed is not None else _TOLD_WAIT
+        return max(self._how.deadline.remaining(), more)
 
     def _lost(self, unit: Unit, result: Result, error: Exception) -> None:
         """Log an outcome that could not be recorded. If it has an entry, record it once the database is available again.
 
         Otherwise the entry would stay open for as long as this process lives.
         """
-        if self._reached in states.THERE or self._run.how.claimed is not None:
+        if self._reached in states.THERE or self._how.claimed is not None:
             self._journal.owe(unit)
         with suppress(MemoryError):
             _LOG.error("invocation %s ended as %s, which could not be recorded: %s", self._draft.id, result.status, error)
@@ -413,7 +414,7 @@ class Record:
         """Record the outcome of a run that is interrupted. A queued invocation of which nothing was sent returns to the queue."""
         if self._state in (states.LEFT, states.DONE):
             return
-        if self._run.how.claimed is not None and (result is None or (result.error is not None and result.error.code == "cancelled")):
+        if self._how.claimed is not None and (result is None or (result.error is not None and result.error.code == "cancelled")):
             self._ending = self._on(states.NOTHING_SENT)
             self.finish_now(Result("failed", Meta(self._draft.id)))
         elif result is not None:
@@ -449,8 +450,8 @@ class Record:
 
     def keep_inputs(self) -> None:
         """Store the inputs, redacted; the connection's secrets can be redacted only once it is open."""
-        run, plan = self._run, self._run.plan
-        shown, redactor = masked({} if plan is None else plan.action.inputs, run.inputs), run.redactor
+        plan, redactor = self._call.plan, self._call.redactor
+        shown = masked({} if plan is None else plan.action.inputs, self._asked.given.inputs)
         inputs = shown if redactor is None else redactor.clean_json(shown)
         sealed = self._journal.sealed_inputs(self._draft.id, {"inputs": inputs})
         self.keep(sealed if len(sealed) <= LARGEST_STORED else None)
@@ -466,11 +467,11 @@ class Record:
     def _ends(self, result: Result) -> None:
         """Choose how its end is written, unless that is chosen: an end that fails is tried again as it was."""
         if self._state != states.DONE:
-            is_later = self._run.how.claimed is not None and isinstance(result.error, NotYet)
+            is_later = self._how.claimed is not None and isinstance(result.error, NotYet)
             self._ending = self._on(states.NOT_YET if is_later else states.END)
 
     def _finishing(self, result: Result, closing: Sequence[Passing]) -> Unit:
-        claimed, ending = self._run.how.claimed, self._ending
+        claimed, ending = self._how.claimed, self._ending
         if claimed is not None and ending == states.GIVE_BACK:
             return _closed(self._journal.giving_back(claimed), result, closing, back=True)
         if not self._has_begun:
@@ -489,22 +490,22 @@ class Record:
 
     def _kept(self, result: Result) -> bytes | None:
         """Return what was exchanged with the provider, masked and sealed, if it is kept."""
-        if self._run.attempts is None or (result.status == "succeeded" and not self._run.invocation.trace):
+        if self._call.attempts is None or (result.status == "succeeded" and not self._asked.invocation.trace):
             return None
         if self._exchanges is None:
-            self._exchanges = (sealed_exchanges(self._run, result, self._journal),)
+            self._exchanges = (sealed_exchanges(self._call, result, self._journal),)
         return self._exchanges[0]
 
     @property
     def _log(self) -> Sequence[Mapping[str, Any]]:
-        return () if self._run.attempts is None else self._run.attempts.evidence.log
+        return () if self._call.attempts is None else self._call.attempts.tally.log
 
     def _shown(self, result: Result) -> Result:
         """Return a Result without the values of an inline connection."""
-        if result.status != "failed" or self._run.inline is None:
+        if result.status != "failed" or (inline := self._asked.inline) is None:
             return result
         body = result.to_json()
-        shown = Result.from_json({**body, "error": Redactor(leaves(self._run.inline)).clean_json(body["error"])})
+        shown = Result.from_json({**body, "error": Redactor(leaves(inline)).clean_json(body["error"])})
         if shown.error is not None and result.error is not None:
             shown.error.keeps_key = result.error.keeps_key
         return shown

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from jackfield.callers import Caller
-    from jackfield.invocation import Enqueued, Invocation, Result
+    from jackfield.invocation import Enqueued, Result
     from jackfield.invocation.claimed import ClaimedJob
     from jackfield.invocation.entry import Draft, Entry
-    from jackfield.pipe.evidence import Dependencies
     from jackfield.pipe.how import Follow
+    from jackfield.pipe.reached import Asked, Reached
     from jackfield.pipe.recording import OnQueued, Pipe, RawInvocation
-    from jackfield.pipe.run import Run
+    from jackfield.pipe.tally import Dependencies
     from jackfield.pipe.waiter import Waiter
     from jackfield_store.journal.journal import Journal
     from jackfield_store.recording.record import Record
@@ -33,18 +33,18 @@ class Recorder:
     def __init__(self, journal: Callable[[], Journal], dependencies: Dependencies) -> None:
         self._journal, self._dependencies = journal, dependencies
 
-    def drafted(self, invocation: Invocation, run: Run) -> Awaitable[Record]:
+    def drafted(self, asked: Asked, call: Reached) -> Awaitable[Record]:
         """Draft the journal's entry of a call."""
-        return drafted(invocation, run, self._journal(), self._dependencies)
+        return drafted(asked, call, self._journal(), self._dependencies)
 
-    def enqueue(self, pipeline: Pipe, given: RawInvocation, run: Run, on_queued: OnQueued | None) -> Coroutine[Any, Any, Result | str]:
+    def enqueue(self, pipeline: Pipe, given: RawInvocation, call: Reached, on_queued: OnQueued | None) -> Coroutine[Any, Any, Result | str]:
         """Admit, check and queue an invocation."""
-        found: Coroutine[Any, Any, Result | str] = _intake().enqueue(pipeline, given, run, on_queued)
+        found: Coroutine[Any, Any, Result | str] = _intake().enqueue(pipeline, given, call, on_queued)
         return found
 
-    def prepared(self, pipeline: Pipe, given: RawInvocation, run: Run) -> Coroutine[Any, Any, Draft]:
+    def prepared(self, pipeline: Pipe, given: RawInvocation, call: Reached) -> Coroutine[Any, Any, Draft]:
         """Admit and check an invocation, and return the entry that it would have in the queue."""
-        found: Coroutine[Any, Any, Draft] = _intake().prepared(pipeline, given, run)
+        found: Coroutine[Any, Any, Draft] = _intake().prepared(pipeline, given, call)
         return found
 
     def enqueue_many(self, pipeline: Pipe, given: Iterable[RawInvocation], caller: Caller, waiter: Waiter) -> list[Enqueued | Result]:

@@ -12,13 +12,14 @@ recovery, retention and a place in lists like that of any call, since it is one 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from jackfield.invocation import Invocation
+from jackfield.invocation.file_references import GivenFiles
 from jackfield.kernel.clock import Deadline
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import JackfieldError
-from jackfield.pipe.points import NO_POINTS
+from jackfield.pipe.reached import Asked, Given, Reached
 from jackfield.pipe.settle import failed
 from jackfield_store.recording.drafting import draft_of
 from jackfield_store.recording.record import Record
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from jackfield.invocation.entry import Entry
     from jackfield.kernel.clock import Clock
     from jackfield.pipe.how import How
-    from jackfield.pipe.run import Run
     from jackfield_store.journal import Journal
 
 
@@ -62,7 +62,8 @@ class Row:
         fingerprint = None if work.key is None else journal.fingerprint(request)
         draft = draft_of(given, how.meta, fingerprint, how.caller.name, journal.time.stamp())
         draft.effect = work.effect
-        self._how, self._record = how, Record(journal, draft, cast("Run", _Alone(how)), clock)
+        asked = Asked(how, given, Given(work.request, {}, GivenFiles()))
+        self._how, self._record = how, Record(journal, draft, asked, Reached(how), clock)
         self._record.sees = sees
 
     @property
@@ -100,17 +101,6 @@ class Row:
     def interrupt(self, result: Result | None) -> None:
         """Record what became of it at once, as its caller is being interrupted; nothing if nothing did."""
         self._record.finish_interrupted(result)
-
-
-class _Alone:
-    """Call of which a record reads nothing: it has no plan, no attempts and no gates."""
-
-    __slots__ = ("how",)
-    asked = attempts = inline = plan = None
-    points, parts = NO_POINTS, ()
-
-    def __init__(self, how: How) -> None:
-        self.how = how
 
 
 def _is_last() -> bool:

@@ -9,19 +9,19 @@ from jackfield.kernel.failures import Raised, attempt
 
 if TYPE_CHECKING:
     from jackfield.invocation import Result
-    from jackfield.pipe.run import Run
+    from jackfield.pipe.reached import Reached
     from jackfield_store.journal.journal import Journal
 
 _LOG = logging.getLogger("jackfield.journal")
 
 
-def sealed_exchanges(run: Run, result: Result, journal: Journal) -> bytes | None:
+def sealed_exchanges(call: Reached, result: Result, journal: Journal) -> bytes | None:
     """Return what is kept of a call that has ended, masked and sealed for its entry; None if nothing is. A fault in that loses no
     outcome."""
     from jackfield_store.recording.exchanges import exchanges_of  # most calls succeed, and need none of it
 
-    found = attempt(exchanges_of, run, result)
+    found = attempt(exchanges_of, call, result)
     if isinstance(found, Raised):
-        _LOG.error("the exchanges of the invocation %s could not be kept: %s", run.how.meta.invocation_id, type(found.error).__name__)
+        _LOG.error("the exchanges of the invocation %s could not be kept: %s", call.how.meta.invocation_id, type(found.error).__name__)
         return None
-    return None if found is None else journal.sealed_inputs(run.how.meta.invocation_id, found, "exchanges")
+    return None if found is None else journal.sealed_inputs(call.how.meta.invocation_id, found, "exchanges")

@@ -14,7 +14,7 @@ from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.frames import bordered
 from jackfield.kernel.hints import NextStep
-from jackfield.pipe.run import Ended
+from jackfield.pipe.reached import Ended
 from jackfield.pipe.unstored import required
 from jackfield.pipe.waiter import run_in_thread
 from jackfield_store.database.due_rows import OvertakenError
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
     from jackfield.invocation import Meta
     from jackfield.invocation.entry import Entry
+    from jackfield.pipe.call_records import Found
     from jackfield.pipe.how import Follow
     from jackfield.pipe.recording import Pipe
-    from jackfield.pipe.run import Run
     from jackfield.pipe.waiter import Waiter
     from jackfield_store.journal.doubts import Doubt
     from jackfield_store.journal.journal import Journal
@@ -44,54 +44,57 @@ _PAUSE = 1.0
 _NEVER = 1e9
 
 
-async def settled(pipeline: Pipe, run: Run, result: Result) -> Result:
+async def settled(found: Found, result: Result) -> Result:
     """Return the Result of a call in doubt, with what evidence has found by the time that its caller waits for. What fails meanwhile leaves
     the doubt.
 
     A worker waits for nobody: its process looks for all doubts.
     """
-    if run.how.claimed is not None:
+    how, settle = found.asked.how, found.terms.settle
+    if how.claimed is not None:
         return result
     with suppress(JackfieldError):
         if result.meta.replayed or result.meta.twin_of is not None:
-            return await _held(pipeline, run, result) if run.terms.settle == "on" else result
-        if run.invocation.on_doubt == "settle":
-            result = await _looked(pipeline, run, result)
-        if result.status == "in_doubt" and run.record is not None and run.record.marking is not None:
-            return await run.how.waiter.ask(partial(_told, pipeline, result, run.terms.settle))
+            return await _held(found, result) if settle == "on" else result
+        if found.asked.invocation.on_doubt == "settle":
+            result = await _looked(found, result)
+        if result.status == "in_doubt" and found.row is not None and found.row.marking is not None:
+            return await how.waiter.ask(partial(_told, found.pipe, result, settle))
     return result
 
 
-async def _looked(pipeline: Pipe, run: Run, result: Result) -> Result:
-    journal, identifier, waiter = required(pipeline.journal()), run.how.meta.invocation_id, run.how.waiter
+async def _looked(found: Found, result: Result) -> Result:
+    pipeline, how = found.pipe, found.asked.how
+    journal, identifier, waiter = required(pipeline.journal()), how.meta.invocation_id, how.waiter
     doubts = _doubts(pipeline, journal)
-    while not run.how.cancelled.is_set():
+    while not how.cancelled.is_set():
         doubt = await waiter.ask(partial(doubts.find, identifier))
         due = None if doubt is None else next_look(doubt, _SOON)
         seconds = _NEVER if due is None else due - doubts.time.now()
-        left, waits = run.how.deadline.remaining(), doubt is not None and waits_for_events(doubt)
+        left, waits = how.deadline.remaining(), doubt is not None and waits_for_events(doubt)
         if doubt is None or left <= 0 or (seconds >= left and not waits):
             break
-        await waiter.pause(max(0.0, min(seconds, left, _PAUSE) if waits else seconds), run.how.cancelled)
+        await waiter.pause(max(0.0, min(seconds, left, _PAUSE) if waits else seconds), how.cancelled)
         if seconds <= _PAUSE or not waits:
             with suppress(OvertakenError):  # the loop of a process looks at this moment
-                await waiter.call(partial(look, pipeline, journal, doubt, settle=run.terms.settle, absent=False))
+                await waiter.call(partial(look, pipeline, journal, doubt, settle=found.terms.settle, absent=False))
         entry = await waiter.ask(partial(journal.find, identifier))
         if entry.status != "in_doubt" and entry.result is not None:
             return Result.from_json(entry.result)
     return result
 
 
-async def _held(pipeline: Pipe, run: Run, result: Result) -> Result:
+async def _held(found: Found, result: Result) -> Result:
     """Return the Result of an earlier call that holds the key, or was joined, after the time for which the caller waits for such calls."""
-    journal, waiter = required(pipeline.journal()), run.how.waiter
-    if run.record is not None:
-        left = partial(getattr, run.record, "wait_left")
-        entry = await watched(pipeline, journal, result.meta.invocation_id, waiter, left, run.how.cancelled)
+    pipeline, how = found.pipe, found.asked.how
+    journal, waiter = required(pipeline.journal()), how.waiter
+    if found.row is not None:
+        left = partial(getattr, found.row, "wait_left")
+        entry = await watched(pipeline, journal, result.meta.invocation_id, waiter, left, how.cancelled)
         if entry is not None and entry.status != "in_doubt":
-            found = replay_of(entry, is_twin=result.meta.twin_of is not None)
-            return (await pipeline.policies.judged(Ended(run, found))).result
-    return await waiter.ask(partial(_told, pipeline, result, run.terms.settle))
+            earlier = replay_of(entry, is_twin=result.meta.twin_of is not None)
+            return (await pipeline.policies.judged(found, Ended(earlier))).result
+    return await waiter.ask(partial(_told, pipeline, result, found.terms.settle))
 
 
 async def watched(

@@ -15,8 +15,9 @@ from jackfield.kernel.hints import NextStep
 from jackfield_store.journal.begins import ENDED_TWIN
 
 if TYPE_CHECKING:
+    from jackfield.callers import Caller
     from jackfield.invocation.entry import Draft, Entry
-    from jackfield.pipe.run import Run
+    from jackfield.pipe.reached import Asked, Planned
     from jackfield_store.journal.journal import Journal
 
 FIRST_LOOK, LONGEST_LOOK = 0.01, 0.25
@@ -29,36 +30,35 @@ SELECT id FROM invocations WHERE workspace = :workspace AND twin = :twin AND twi
 _FREE = "UPDATE invocations SET twin = NULL WHERE workspace = :workspace AND id = :id AND status = 'in_doubt' AND settled_at < :before"
 
 
-def twin_digest(journal: Journal, run: Run, inputs: Mapping[str, Any]) -> str | None:
+def twin_digest(journal: Journal, plan: Planned, caller: Caller, inputs: Mapping[str, Any]) -> str | None:
     """Compute the keyed digest that equal writes share: of the same caller, the same version of connector and connection, with the same
     inputs. None for a caller behind whom many may stand."""
-    plan, caller = run.plan, run.how.caller.identity
-    if plan is None or caller is None:
+    if caller.identity is None:
         return None
     target = plan.target
     connection = None if target is None else [target.name, target.id, target.version, target.values if target.id is None else None]
     request = {
-        "caller": [*caller], "connector": plan.manifest.key, "version": plan.manifest.version, "action": plan.action.key,
+        "caller": [*caller.identity], "connector": plan.manifest.key, "version": plan.manifest.version, "action": plan.action.key,
         "connection": connection, "inputs": inputs,
     }  # fmt: skip
     return journal.fingerprint(request)
 
 
-async def joined(journal: Journal, draft: Draft, run: Run) -> Entry | None:
+async def joined(journal: Journal, draft: Draft, asked: Asked) -> Entry | None:
     """Wait for the end of the open twin, until the call's deadline, and return it. None if the call may begin: there is no twin any more,
     or the caller wants both.
 
     :raises IdempotencyConflict: if the twin still runs at the deadline.
     :raises Cancelled: if the call is cancelled meanwhile; nothing was sent.
     """
-    if run.invocation.repeat or run.invocation.on_doubt == "retry":
+    if asked.invocation.repeat or asked.invocation.on_doubt == "retry":
         draft.twin = None
         return None
-    pause = FIRST_LOOK
-    while (entry := await run.how.waiter.ask(partial(_twin_of, journal, draft))) is not None and entry.is_open:
-        if run.how.cancelled.is_set():
+    pause, how = FIRST_LOOK, asked.how
+    while (entry := await how.waiter.ask(partial(_twin_of, journal, draft))) is not None and entry.is_open:
+        if how.cancelled.is_set():
             raise Cancelled("cancelled while an equal call ran; nothing was sent by this one")
-        left = run.how.deadline.remaining()
+        left = how.deadline.remaining()
         if left <= pause:
             raise IdempotencyConflict(
                 f"an equal write of this caller is still running, as invocation {entry.id}",
@@ -66,7 +66,7 @@ async def joined(journal: Journal, draft: Draft, run: Run) -> Entry | None:
                 hint=NextStep("twin", id=entry.id),
                 retry_after=1.0,
             )
-        await run.how.waiter.pause(pause, run.how.cancelled)
+        await how.waiter.pause(pause, how.cancelled)
         pause = min(LONGEST_LOOK, pause * 2)
     return None if entry is None or entry.error_code == "cancelled" else entry
 

@@ -1,4 +1,4 @@
-"""State of the attempts of a call, and the means that those of a workspace share."""
+"""Tally of the attempts of a call, from which its verdict follows, and the means that those of a workspace share."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def done_before(error: JackfieldError) -> Mapping[str, Any]:
 
 
 @dataclass(slots=True)
-class Evidence:
+class Tally:
     """Outcome of the attempts of a call so far, from which ``Attempts.verdict`` decides how it ends."""
 
     failed: int = 0
