@@ -144,8 +144,11 @@ class Attempts(SecretHolder):
         """Wait until shortly before the slot of the next attempt, as ``Turn.take`` does; of an account's slots with the client open."""
         if self.turn.is_ready:
             return
-        budget = self.plan.code.budget
-        client = None if budget is None or self.opening is None else await self._client_of_account(budget, self.opening)
+        budget, client = self.plan.code.budget, None
+        if self.turn.account is not None and self.client is not None:  # it was found a moment ago, and has no room for a ride
+            client, self.client = self.client, None
+        elif budget is not None and self.opening is not None:
+            client = await self._client_of_account(budget, self.opening)
         is_fresh = await self.turn.take(self.values, client, last, again=last is not None or self.count > 0, always=always)
         if client is not None and is_fresh:
             self.client = client
