@@ -335,7 +335,7 @@ class Odd(Exception):
     """As what a library that traces or proxies connections raises, or a host's own guard."""
 
 
-_ODD = [ValueError("odd"), RuntimeError("odd"), MemoryError("odd"), Odd("odd"), KeyError("odd"), SystemExit("odd"), GeneratorExit("odd")]
+_ODD = [ValueError("odd"), RuntimeError("odd"), MemoryError("odd"), KeyError("odd"), SystemExit("odd"), GeneratorExit("odd")]
 _BEFORE = [("MAIL", False), ("MAIL", True), ("RCPT", False), ("RCPT", True), ("DATA", False), ("DATA", True), ("CONTENT", False)]
 
 
@@ -379,6 +379,17 @@ def test_whatever_is_raised_before_the_dot_is_not_sent(verb: str, when_read: boo
         assert (result.meta.attempts, len(it.server.received), it.server.connections) == (2, 1, 2)
 
 
+@pytest.mark.parametrize(("verb", "when_read"), _BEFORE)
+def test_what_nobody_has_named_is_not_repeated(verb: str, when_read: bool) -> None:
+    """A class of exceptions that neither Python nor a transport raises may be a time limit of the host: nothing was sent, nor is it tried
+    again."""
+    with rig() as it:
+        with _raising(Odd("odd"), verb, when_read=when_read):
+            result = it.send()
+        assert _failed(result, "unavailable")["message"]
+        assert (result.meta.attempts, len(it.server.received)) == (1, 0)
+
+
 @pytest.mark.parametrize("verb", ["RCPT", "DATA", "CONTENT"])
 def test_what_is_raised_before_the_dot_is_told_in_its_words(verb: str) -> None:
     """A caller who tries once gets what was raised, as a failure."""
@@ -389,7 +400,7 @@ def test_what_is_raised_before_the_dot_is_told_in_its_words(verb: str) -> None:
         assert it.server.received == []
 
 
-@pytest.mark.parametrize("error", _ODD, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("error", [*_ODD, Odd("odd")], ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize("when_read", [False, True])
 def test_whatever_is_raised_from_the_dot_on_is_in_doubt(when_read: bool, error: BaseException) -> None:
     """The dot may have left, and the server may have taken the message: nobody sends it again."""

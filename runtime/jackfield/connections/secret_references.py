@@ -350,6 +350,8 @@ def ask_store(kind: str, store: SecretStore, target: object, environment: Mappin
 
 def _brought_by(name: str) -> str:
     """Return the end of a sentence that names the package of ours with a secret store, for who has it not installed."""
+    if "." in name:  # a type of Dapr's
+        return ""
     try:
         package, command = package_of(_STORES, name)
     except KeyError:

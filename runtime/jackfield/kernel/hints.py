@@ -97,17 +97,18 @@ class NextStep(str):
 
         :raises KeyError: if no imported distribution has such a step.
         """
-        return cls._of(_filled(_WORDS["library"][kind], more, facts), kind, more, facts)
+        return cls.of(_filled(_WORDS["library"][kind], more, facts), kind, more, facts)
 
     @classmethod
-    def _of(cls, text: str, kind: str, more: str, facts: Mapping[str, str]) -> Self:
+    def of(cls, text: str, kind: str, more: str, facts: Mapping[str, str]) -> Self:
+        """Return a step as another process has worded it, which has imported its distribution."""
         made = super().__new__(cls, text)
         made.kind, made.more, made.facts = kind, more, facts
         return made
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the text, too: another process need not have imported the distribution whose step it is."""
-        return NextStep._of, (str(self), self.kind, self.more, self.facts)
+        return NextStep.of, (str(self), self.kind, self.more, self.facts)
 
     def said(self, words: str | None) -> str:
         """Return the hint in the ``words`` of a surface; without any, in the library's."""

@@ -87,11 +87,11 @@ def drop_frames(error: BaseException, handled: BaseException | None) -> None:
 
 
 def is_unknown(error: BaseException) -> bool:
-    """Return whether neither Python nor a transport raises an exception by itself: by its class, or as an OSError without a word, which is
-    thrown in by its class alone."""
+    """Return whether neither Python nor a transport raises an exception by itself: by its class, or as an OSError of Python's own without a
+    word, which is thrown in by its class alone."""
     package = type(error).__module__.partition(".")[0]
     is_known = package in sys.stdlib_module_names or package in _TRANSPORTS or package.partition("_")[0] == "jackfield"
-    return not is_known or (isinstance(error, OSError) and not error.args)
+    return not is_known or (package == "builtins" and isinstance(error, OSError) and not error.args)
 
 
 def is_thrown_in(error: BaseException, handled: BaseException | None) -> bool:

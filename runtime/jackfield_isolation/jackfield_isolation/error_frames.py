@@ -91,7 +91,7 @@ def dump_error(error: JackfieldError) -> Mapping[str, Any]:
         "stale": error.stale_credentials,
         "expired": error.expired,
         "details": error.details[:_MOST_DETAILS],
-        "hint": hint[:_LONGEST] if hint and step is None else None,
+        "hint": str(hint)[:_LONGEST] if hint else None,
         "next": step and {"kind": step.kind, "more": step.more, "facts": step.facts},
         "provider": error.provider,
         "sent": error.sent.value if error.tells_sent else None,
@@ -101,6 +101,19 @@ def dump_error(error: JackfieldError) -> Mapping[str, Any]:
         "doneBefore": error.done_before,
         "unexplained": isinstance(error, TimedOut) and error.unexplained,
     }
+
+
+def _next_step(step: _Next, text: str | None) -> NextStep:
+    """Return a step. Of a distribution that this process has not imported, it has the ``text`` alone.
+
+    :raises Garbage: if there is no such step, and no text.
+    """
+    try:
+        return NextStep(step.kind, more=step.more, **step.facts)
+    except (KeyError, TypeError):
+        if text is None:
+            raise Garbage("an error with a hint that there is not") from None
+        return NextStep.of(text, step.kind, step.more, step.facts)
 
 
 def load_error(data: object) -> JackfieldError:
@@ -114,10 +127,7 @@ def load_error(data: object) -> JackfieldError:
         "sent": said.sent, "repeatable": said.repeatable, "details": said.details, "provider": said.provider and said.provider.found(),
         "stale_credentials": said.stale, "retry_after": said.retry_after,
     }  # fmt: skip
-    try:
-        more["hint"] = said.hint if said.next is None else NextStep(said.next.kind, more=said.next.more, **said.next.facts)
-    except (KeyError, TypeError):
-        raise Garbage("an error with a hint that there is not") from None
+    more["hint"] = said.hint if said.next is None else _next_step(said.next, said.hint)
     if kind in {Internal, InDoubt} or (said.within is not None and said.retry_after is None):
         raise Garbage("an error that only jackfield may report")
     if said.within is not None:

@@ -253,7 +253,7 @@ class Session(smtplib.SMTP):
     def _patience(self) -> float:
         left = self._until - self.deadline.clock.monotonic()
         if left <= 0:
-            raise TimeoutError
+            raise TimeoutError("timed out")
         return left
 
     def _expect(self, reply: Reply, code: int) -> None:
