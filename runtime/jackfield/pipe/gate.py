@@ -63,7 +63,8 @@ class Passing:
         """Look at a call whose plan is found, and of whose inputs nothing was read. A Result ends the call."""
 
     async def check(self, checked: Checked) -> None:
-        """Look at a call whose inputs are valid, and refuse it if need be; dry runs, too."""
+        """Look at a call whose inputs are valid, and refuse it if need be; dry runs, too. Its code is loaded, its connection is not found
+        yet."""
 
     async def before_begin(self, checked: Checked, *, again: bool) -> Result | None:
         """Look at a call whose connection is open; ``again``, if the row of another call was in the way of its begin. A Result ends it."""
@@ -72,14 +73,20 @@ class Passing:
         """Prepare the attempts of a call that is about to begin."""
 
     def begin(self, unit: Unit) -> Unit:
-        """Return the unit that writes the begin, with statements of rows of this call alone, for the same transaction."""
+        """Return the unit that writes the begin, with statements of rows of this call alone, for the same transaction.
+
+        It is asked where a begin is on the disk before anything is sent: of a write, of a call with a key, and of one from the queue.
+        """
         return unit
 
     async def follow(self, checked: Checked, output: Any) -> Ended | None:
         """Look at what an attempt has returned. An end takes the place of settling it."""
 
     async def output(self, ended: Ended) -> Ended:
-        """Change what is recorded and shown of a call that has ended, of which nothing is recorded yet."""
+        """Change what is recorded and shown of a call that has ended, of which nothing is recorded yet.
+
+        If one raises, all are asked once more, about the failure.
+        """
         return ended
 
     def end(self, unit: Unit, result: Result, *, back: bool) -> Unit:

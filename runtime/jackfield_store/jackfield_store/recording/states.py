@@ -32,7 +32,7 @@ EVENTS: Mapping[str, str] = {
     ANSWERED: "Another row answers it: that of its key, of its twin, or its own, which waits for an approval.",
     SET_ASIDE: "It does not begin, and leaves no row.",
     BEGIN: "Its row is to be on the disk before it sends anything.",
-    BEGIN_LAZILY: "Its row may be written later: it is a read without a key.",
+    BEGIN_LAZILY: "Its row may be written later: it is no write, and has no key.",
     WRITTEN: "The database says that its row was written.",
     KEY_HELD: "Another row has its key, or is its twin; or what a gate writes with the begin has undone it.",
     REFUSED: "The database refuses the begin: nothing was written.",
