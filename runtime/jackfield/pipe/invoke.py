@@ -241,8 +241,7 @@ class Pipeline:
         checked = Checked(found, inputs)
         for place in call.points.check:
             await call.parts[place].check(checked)
-        target = plan.target
-        opening = None if target is None else await plan.resolved(target, asked.how, self.dependencies) if target.refers else plan.opening()
+        opening = None if plan.target is None else await plan.resolved(asked.how, self.dependencies)
         call.attempts = checked.attempts = Attempts(asked, plan, values, inputs, opening, self.dependencies, checked.conceals)
         if asked.invocation.job_timeout_seconds is not None:
             refuse_job_timeout(plan.action)

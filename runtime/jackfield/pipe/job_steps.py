@@ -94,8 +94,7 @@ async def step(
     asked: Asked, plan: Plan, code: Action, handle: Mapping[str, Any], dependencies: Dependencies, *, conceals: bool
 ) -> Attempts:
     """Make the attempts of one step of a job: a poll, or telling the provider to cancel it."""
-    target = plan.target
-    opening = None if target is None else await plan.resolved(target, asked.how, dependencies) if target.refers else plan.opening()
+    opening = await plan.resolved(asked.how, dependencies)
     return Attempts(asked, plan.with_code(code), cast("Any", handle), asked.given.inputs, opening, dependencies, conceals)
 
 

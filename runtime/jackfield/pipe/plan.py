@@ -304,8 +304,11 @@ class Plan(SecretHolder):
         """Return whether ``opening`` asks no other machine for a secret."""
         return self._opener.answers_locally(target)
 
-    async def resolved(self, target: Target, how: How, dependencies: Dependencies) -> OpenConnection | None:
+    async def resolved(self, how: How, dependencies: Dependencies) -> OpenConnection | None:
         """Return the connection as ``opening`` does. Secrets of another machine are read in time, beside a loop, and after an outage."""
+        target = self.target
+        if target is None or not target.refers:
+            return self.opening()
         late = Unavailable("the connection's secrets were still being read")
         until, tries = Until(how.deadline, partial(how.deadline.passed, Sent.NOTHING, late)), Tries(how.tries)
         while True:

@@ -140,7 +140,7 @@ class LookReads:
             pipeline.policies.judge_step(
                 Step(self._caller, plan.manifest, name, action=plan.action.key), masked(plan.action.inputs, inputs)
             )
-        opening = None if target is None else await plan.resolved(target, how, dependencies) if target.refers else plan.opening()
+        opening = await plan.resolved(how, dependencies)
         if opening is not None and needs:
             opening = replace(opening, permissions=needs, narrowed=True)
         self.attempts = attempts = call.attempts = Attempts(asked, plan, values, inputs, opening, dependencies)
