@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, Protocol
 
+from jackfield.catalog.loading import package_of
 from jackfield.connections.documents import DocumentError, documents, read_text
 from jackfield.connections.formats import Surroundings
 from jackfield.connections.secret_references import ask_store, read_reference, secret_store
@@ -21,7 +22,6 @@ _KUBERNETES = "kubernetes"
 _VARIABLE = "JACKFIELD_KUBERNETES_SECRETS"
 _MOUNT = "/etc/jackfield/secrets"
 _VAULT = "https://127.0.0.1:8200"
-_NEEDS_VAULT = "needs the package jackfield-vault, which is not installed: pip install 'jackfield[vault]'"
 _PREFIX = "dapr"
 _KNOWN = ("local.env", "local.file", _KUBERNETES, "hashicorp.vault")
 _KNOWN_WITH_AWS = ("aws.secretmanager", "aws.parameterstore")
@@ -69,7 +69,8 @@ def open_store(kind: str, values: Mapping[str, str], folder: str, around: Surrou
     if kind == "secretstores.hashicorp.vault":
         read = _declared(kind)
         if read is None:
-            raise ForeignError(f"spec.type: the secret store '{kind}' {_NEEDS_VAULT}")
+            package, command = package_of("jackfield.secret_stores", kind)
+            raise ForeignError(f"spec.type: the secret store '{kind}' needs the package {package}, which is not installed: {command}")
         return _VaultStore(given, around.environment, read)
     return _DeclaredStore(given, around.environment, _declared(kind) or partial(_refuse, kind))
 
