@@ -457,6 +457,12 @@ CODES: dict[str, type[JackfieldError]] = {
 """Classes by their code in the contract."""
 
 
+def brief(error: BaseException) -> str:
+    """Return the words for an error in one line of a log: its message; of what has no code the class alone, since its text may quote a
+    secret."""
+    return error.message if isinstance(error, JackfieldError) else type(error).__name__
+
+
 def missing_extra(sentence: str, extra: str, package: str | None) -> InvalidInvocation:
     """Return the error for a package of an extra that is not installed; ``sentence`` says what needs it: "the server needs"."""
     text = f"{sentence} the extra '{extra}': the package '{package}' is not installed"

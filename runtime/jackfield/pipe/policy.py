@@ -16,7 +16,7 @@ from jackfield.callers.rules import Rules
 from jackfield.invocation import Meta, Result
 from jackfield.invocation.file_references import file_places, replaced
 from jackfield.kernel.dataclass import replace
-from jackfield.kernel.errors import InvalidInput, InvalidInvocation, JackfieldError, NotAllowed, Provider, Unavailable
+from jackfield.kernel.errors import InvalidInput, InvalidInvocation, JackfieldError, NotAllowed, Provider, Unavailable, brief
 from jackfield.kernel.pointers import names
 from jackfield.manifest.manifest import WHOLE_BODY
 from jackfield.pipe.check import checked
@@ -86,7 +86,7 @@ async def judge_output(plugins: Plugins, found: Judged, ended: Ended, dependenci
         verdicts = await how.waiter.call(partial(_asked, plugins, question))
         places, names_all = [*_places(verdicts, question["output"])], any("keep" in verdict for verdict in verdicts)
     except (JackfieldError, TypeError, ValueError) as error:
-        said = error.message if isinstance(error, JackfieldError) else type(error).__name__
+        said = brief(error)
         _LOG.warning("the output of the invocation %s is withheld: %s", result.meta.invocation_id, said)
         places = [ALL]
         if known.output is not None and not known.meta.dry_run and (found.asked.row is not None or how.claimed is not None):

@@ -11,7 +11,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
-from jackfield.kernel.errors import JackfieldError, Unavailable
+from jackfield.kernel.errors import JackfieldError, Unavailable, brief
 from jackfield.kernel.fork import ProcessLocal
 from jackfield.kernel.rate_limiter import Lines
 from jackfield_celery.outbox import Message, Outbox
@@ -98,7 +98,7 @@ class Dispatcher(ProcessLocal):
                 outbox = outbox or self._open_outbox()
                 pause = self._step(outbox)
             except LOOP_FAULTS as error:  # what nobody has foreseen, too, must not end the thread
-                self._lines.error("%s: %s", _NOT_HANDED_OVER, error.message if isinstance(error, JackfieldError) else type(error).__name__)
+                self._lines.error("%s: %s", _NOT_HANDED_OVER, brief(error))
             with suppress(Empty):
                 self._woken.get(timeout=pause)
         with suppress(JackfieldError):

@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from jackfield.invocation import Result
 from jackfield.invocation.claimed import Claimed
-from jackfield.kernel.errors import JackfieldError
+from jackfield.kernel.errors import JackfieldError, brief
 from jackfield.kernel.fork import ProcessLocal
 from jackfield.kernel.rate_limiter import Lines
 from jackfield.pacing.turn import PostponedError
@@ -155,4 +155,4 @@ class CeleryEngine(ProcessLocal):
                 self._log_failure(second)
 
     def _log_failure(self, error: Exception) -> None:
-        self._lines.error("the queue cannot be read: %s", error.message if isinstance(error, JackfieldError) else type(error).__name__)
+        self._lines.error("the queue cannot be read: %s", brief(error))

@@ -18,7 +18,7 @@ from itertools import pairwise
 
 from jackfield.kernel.clock import Clock, monotonic, within
 from jackfield.kernel.dataclass import dataclass, replace
-from jackfield.kernel.errors import InvalidInvocation, JackfieldError
+from jackfield.kernel.errors import InvalidInvocation, JackfieldError, brief
 from jackfield.kernel.threads import Threads
 from jackfield.pipe.events import Event
 from jackfield.wire.guard import Guard, only_hosts
@@ -481,9 +481,7 @@ class Dispatcher:
         moment = monotonic()
         if moment >= self._log_at:
             self._log_at = moment + _LOG_EVERY
-            _LOG.error(
-                "events %scannot be delivered: %s", whose, error.message if isinstance(error, JackfieldError) else type(error).__name__
-            )
+            _LOG.error("events %scannot be delivered: %s", whose, brief(error))
 
 
 def dispatching(storage: Storage, clock: Clock, guard: Guard, environment: Mapping[str, str]) -> Dispatcher | None:

@@ -20,7 +20,7 @@ from weakref import ref
 from jackfield.kernel.clock import monotonic, within
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.ends import at_end, is_ending
-from jackfield.kernel.errors import JackfieldError, Unavailable
+from jackfield.kernel.errors import JackfieldError, Unavailable, brief
 from jackfield.kernel.failures import Raised, attempt
 from jackfield_store.database import Database, Transaction
 from jackfield_store.database.part import Part
@@ -170,7 +170,7 @@ class Instance(Part):
                 self._owed.append(unit)
                 if not isinstance(error, Exception):
                     raise
-                _LOG.warning("an outcome cannot be recorded yet: %s", _reason(error))
+                _LOG.warning("an outcome cannot be recorded yet: %s", brief(error))
                 if isinstance(error, (Unavailable, MemoryError)):  # the other units would fail in the same way
                     return
 
@@ -190,13 +190,13 @@ class Instance(Part):
                 sharing = self._sharing()
                 shared = None if sharing is None else attempt(sharing.renewed, self.id, LEASE)
                 if isinstance(shared, Raised):
-                    _LOG.warning("the shared settings cannot be read: %s", _reason(shared.error))
+                    _LOG.warning("the shared settings cannot be read: %s", brief(shared.error))
                 journal = self.watching
                 looked = None if journal is None else attempt(journal.look)
                 if isinstance(looked, Raised):  # whatever it is: without this thread the lease expires
-                    _LOG.warning("the journal cannot be searched for abandoned invocations: %s", _reason(looked.error))
+                    _LOG.warning("the journal cannot be searched for abandoned invocations: %s", brief(looked.error))
         except _SHORTAGES as error:
-            _LOG.warning("claims cannot be prolonged, or the journal searched for abandoned invocations: %s", _reason(error))
+            _LOG.warning("claims cannot be prolonged, or the journal searched for abandoned invocations: %s", brief(error))
 
     def _renew_lease(self) -> bool:
         """Renew the lease, and tell if the database went back; return whether it is renewed."""
@@ -206,7 +206,7 @@ class Instance(Part):
                 found, renewed = self._database.record(self._renewed, ahead=True)
         except _SHORTAGES as error:
             self.steady_since = None
-            _LOG.warning("the lease of this process cannot be renewed: %s", _reason(error))
+            _LOG.warning("the lease of this process cannot be renewed: %s", brief(error))
             return False
         now = monotonic()
         lately = self._renewed_at is not None and now - self._renewed_at < LEASE
@@ -259,7 +259,7 @@ class Instance(Part):
         if not isinstance(told, Raised):
             self._untold, self._since = None, told
         else:
-            _LOG.warning("the database went back, which cannot be recorded yet: %s", _reason(told.error))
+            _LOG.warning("the database went back, which cannot be recorded yet: %s", brief(told.error))
 
     def _renewal(self) -> Callable[[Transaction], int]:
         statement = sql.RENEW_INSTANCE.format(now=self._database.dialect.now)
@@ -311,7 +311,3 @@ def _renew_until_stopped(reference: ref[Instance], stop: _Stop) -> None:
         with suppress(*_SHORTAGES):  # logging may run out of memory, too, and the lease expires if this thread ends
             instance.renew()
         del instance
-
-
-def _reason(error: BaseException) -> str:
-    return error.message if isinstance(error, JackfieldError) else type(error).__name__

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from jackfield.invocation import Result
-from jackfield.kernel.errors import JackfieldError
+from jackfield.kernel.errors import brief
 from jackfield.kernel.exports import late_hints
 from jackfield.kernel.rate_limiter import Lines
 from jackfield.pacing.turn import PostponedError
@@ -133,7 +133,7 @@ class LocalEngine:
         try:
             return await asyncio.to_thread(step)
         except LOOP_FAULTS as error:  # what nobody has foreseen, too, must not end the loop
-            self._lines.error("the queue cannot be read: %s", error.message if isinstance(error, JackfieldError) else type(error).__name__)
+            self._lines.error("the queue cannot be read: %s", brief(error))
         await asyncio.sleep(_POLL)
         return None
 

@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from jackfield.kernel.clock import monotonic
-from jackfield.kernel.errors import JackfieldError, Unavailable
+from jackfield.kernel.errors import Unavailable, brief
 from jackfield.kernel.failures import Raised, attempt
 from jackfield.kernel.threads import Threads
 from jackfield_store.database.due_rows import OvertakenError
@@ -169,6 +169,5 @@ class DueLoop(Generic[D]):
         found = await asyncio.to_thread(attempt, step)
         if not isinstance(found, Raised):
             return found
-        told = found.error.message if isinstance(found.error, JackfieldError) else type(found.error).__name__
-        self._log.error("no %s can be served: %s", self.what, told)
+        self._log.error("no %s can be served: %s", self.what, brief(found.error))
         return _PAUSE

@@ -16,7 +16,7 @@ from starlette.requests import Request
 
 from jackfield.catalog.index import ActionIndex
 from jackfield.kernel.clock import Clock
-from jackfield.kernel.errors import JackfieldError, LimitReached
+from jackfield.kernel.errors import LimitReached, brief
 from jackfield.kernel.failures import Raised, attempt
 from jackfield.kernel.rate_limiter import RateLimiter, Taken
 from jackfield.kernel.threads import Threads
@@ -359,7 +359,7 @@ class ServerContext:
                 swept = await self.slowly(partial(attempt, step))
                 if isinstance(swept, Raised):  # whatever it is, the other steps go on, and this one is repeated
                     error = swept.error
-                    _LOG.warning("%s: %s", what, error.message if isinstance(error, JackfieldError) else type(error).__name__)
+                    _LOG.warning("%s: %s", what, brief(error))
             await asyncio.sleep(_SWEEP_EVERY)
 
 
