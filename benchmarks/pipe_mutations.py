@@ -36,7 +36,7 @@ class Mutation(NamedTuple):
         return self.module if self.module.startswith("jackfield_store/") else f"jackfield/{self.module}"
 
 
-_PIPE, _ACCESS = "tests/jackfield/pipe", "tests/jackfield_store/access"
+_PIPE, _ACCESS = "tests/jackfield/call", "tests/jackfield_store/access"
 _FAULTS, _KEYS, _LISTING = (f"tests/jackfield_store/journal/test_journal_{name}.py" for name in ("faults", "keys", "listing"))
 _VERDICTS = "tests/jackfield_server/http/test_http_remembered_hosts.py"
 _LEASES = "tests/jackfield_store/journal/test_journal_leases.py tests/jackfield_store/queue/test_queue_zombies.py"
@@ -52,66 +52,66 @@ MUTATIONS = (
     Mutation("retries without end", "retry.py", "return not self.is_last", "return True", _PIPE),
     Mutation("Retry-After is not waited for", "retry.py", "max(error.retry_after or 0.0, ceiling", "max(0.0, ceiling", _PIPE),
     Mutation(
-        "a write is repeated after a step that succeeded", "pipe/attempts.py", 'if done and effect == "write":', "if False:", _PIPE,
+        "a write is repeated after a step that succeeded", "call/attempts.py", 'if done and effect == "write":', "if False:", _PIPE,
     ),
     Mutation(
-        "renewed credentials repeat a request in doubt", "pipe/attempts.py",
+        "renewed credentials repeat a request in doubt", "call/attempts.py",
         "error.stale_credentials and error.sent is not Sent.UNKNOWN and", "error.stale_credentials and", _PIPE,
     ),
-    Mutation("credentials are renewed again and again", "pipe/attempts.py", "self.renewed = True", "pass", _PIPE),
+    Mutation("credentials are renewed again and again", "call/attempts.py", "self.renewed = True", "pass", _PIPE),
     Mutation(
-        "a key that ends with the call counts as the caller's", "pipe/attempts.py",
+        "a key that ends with the call counts as the caller's", "call/attempts.py",
         'effect == "write" or (effect == "idempotent" and self._has_derived_key)', 'effect == "write"', _PIPE,
     ),
     Mutation(
-        "a key that no client read makes an action idempotent", "pipe/attempts.py",
+        "a key that no client read makes an action idempotent", "call/attempts.py",
         'return "write"\n\n    def _blame(', "return self.declared\n\n    def _blame(", _PIPE,
     ),
     # doubts
     Mutation(
-        "a doubt is taken for a failure", "pipe/errors_map.py",
+        "a doubt is taken for a failure", "call/errors_map.py",
         "Sent.UNKNOWN if error.code in _NO_REFUSALS else Sent.REFUSED", "Sent.REFUSED", _PIPE,
     ),
     Mutation(
-        "an attempt that did not announce its request sent nothing", "pipe/errors_map.py",
+        "an attempt that did not announce its request sent nothing", "call/errors_map.py",
         "call.begun = call.entered and (", "call.begun = False and (", _PIPE,
     ),
     Mutation(
-        "a fault while opening is a doubt", "pipe/attempts.py",
+        "a fault while opening is a doubt", "call/attempts.py",
         "error.sent = Sent.NOTHING  # a fault while opening is never in doubt", "error.sent = Sent.UNKNOWN", _PIPE,
     ),
     Mutation(
-        "an answer that breaks its schema is a plain failure", "pipe/attempts.py",
+        "an answer that breaks its schema is a plain failure", "call/attempts.py",
         "self.tally.doubtful = True\n        judged", "pass\n        judged", _PIPE,
     ),
     Mutation(
-        "an interrupted write was not sent", "pipe/attempts.py", "if begun and leaves:", "if False:", "tests/jackfield_store/journal/test_journal_leaving.py",
+        "an interrupted write was not sent", "call/attempts.py", "if begun and leaves:", "if False:", "tests/jackfield_store/journal/test_journal_leaving.py",
     ),
     Mutation(
-        "an interrupted call is not recorded", "pipe/invoke.py",
+        "an interrupted call is not recorded", "call/invoke.py",
         "endings.interrupted(call, self.workspace)", "pass", "tests/jackfield_store/journal/test_journal_leaving.py",
     ),
     # deadlines and cancellation
-    Mutation("an attempt begins after the deadline", "pipe/attempts.py", "if began >= how.deadline.at:", "if False:", _PIPE),
+    Mutation("an attempt begins after the deadline", "call/attempts.py", "if began >= how.deadline.at:", "if False:", _PIPE),
     Mutation(
-        "an answer long after the deadline counts", "pipe/attempts.py",
+        "an answer long after the deadline counts", "call/attempts.py",
         "if self.dependencies.clock.monotonic() - how.deadline.at > GRACE:", "if False:", _PIPE,
     ),
-    Mutation("back-off outlasts the deadline", "pipe/attempts.py", "if seconds >= remaining:", "if False:", _PIPE),
+    Mutation("back-off outlasts the deadline", "call/attempts.py", "if seconds >= remaining:", "if False:", _PIPE),
     Mutation(
-        "a cancelled call tries again", "pipe/attempts.py",
+        "a cancelled call tries again", "call/attempts.py",
         "if self.asked.how.cancelled.is_set():\n            raise error if", "if False:\n            raise error if", _PIPE,
     ),
     Mutation("a try that hangs takes all the time", "kernel/clock.py", "+ (longest - now) / SHARE", "+ (longest - now) / 1", _PIPE),
-    Mutation("calls that block are begun without limit", "pipe/on_time.py", "if self.overdue >= (self._most or MOST):", "if False:", "tests/jackfield_server/surfaces/test_surfaces_overdue.py"),
-    Mutation("a dry run is sent", "pipe/invoke.py", "if asked.invocation.dry_run:\n", "if False:\n", _PIPE),
+    Mutation("calls that block are begun without limit", "call/on_time.py", "if self.overdue >= (self._most or MOST):", "if False:", "tests/jackfield_server/surfaces/test_surfaces_overdue.py"),
+    Mutation("a dry run is sent", "call/invoke.py", "if asked.invocation.dry_run:\n", "if False:\n", _PIPE),
     # the record
     Mutation(
         "the begin of a write is not on the disk", "jackfield_store/recording/record.py",
         'if draft.effect != "write" and draft.idempotency_key is None:', "if draft.idempotency_key is None:", _FAULTS,
     ),
     Mutation(
-        "the begin comes after the first byte", "pipe/invoke.py",
+        "the begin comes after the first byte", "call/invoke.py",
         """        if checked.row is not None and (result := await self._begun(checked, checked.row, call)) is not None:
             return Ended(result, attempts)
         enter("run")
@@ -167,20 +167,20 @@ MUTATIONS = (
         "tests/jackfield_server/surfaces/test_surfaces_partial.py",
     ),
     Mutation(
-        "what failed in part is a success", "pipe/settle.py", 'if asked.invocation.partial == "fail":', "if False:",
+        "what failed in part is a success", "call/settle.py", 'if asked.invocation.partial == "fail":', "if False:",
         "tests/jackfield_server/surfaces/test_surfaces_partial.py",
     ),
     # plans and rules
     Mutation(
-        "a plan is kept after an epoch", "pipe/plan.py", "served.moment == moment and", "True and", "tests/jackfield_store/access tests/jackfield/pipe tests/jackfield/connections",
+        "a plan is kept after an epoch", "call/plan.py", "served.moment == moment and", "True and", "tests/jackfield_store/access tests/jackfield/call tests/jackfield/connections",
     ),
-    Mutation("a verdict on hosts is kept after an epoch", "pipe/plan.py", "if moment != self._moment and", "if False and", _VERDICTS),
-    Mutation("a verdict of before a change is kept", "pipe/open.py", "if self._remembers and state is self._state:", "if self._remembers:", _VERDICTS),
-    Mutation("a proxy's hosts are judged once a second", "pipe/open.py", "remembers=kind.checks_addresses", "remembers=True", _VERDICTS),
-    Mutation("a verdict on hosts is kept for good", "pipe/open.py", "return self._clock.monotonic() < self._until", "return self._until > 0", _VERDICTS),
-    Mutation("a plan serves another token's rules", "pipe/plan.py", "served.rules is caller.rules and", "True and", _ACCESS),
+    Mutation("a verdict on hosts is kept after an epoch", "call/plan.py", "if moment != self._moment and", "if False and", _VERDICTS),
+    Mutation("a verdict of before a change is kept", "call/open.py", "if self._remembers and state is self._state:", "if self._remembers:", _VERDICTS),
+    Mutation("a proxy's hosts are judged once a second", "call/open.py", "remembers=kind.checks_addresses", "remembers=True", _VERDICTS),
+    Mutation("a verdict on hosts is kept for good", "call/open.py", "return self._clock.monotonic() < self._until", "return self._until > 0", _VERDICTS),
+    Mutation("a plan serves another token's rules", "call/plan.py", "served.rules is caller.rules and", "True and", _ACCESS),
     Mutation(
-        "the rules are not asked before a call", "pipe/plan.py", "require_call(invocation, manifest, action, authorizer, note)", "pass",
+        "the rules are not asked before a call", "call/plan.py", "require_call(invocation, manifest, action, authorizer, note)", "pass",
         _ACCESS,
     ),
     Mutation("an ended token may call", "callers/authorizer.py", "if self._ended is not None:", "if False:", _ACCESS),
@@ -190,15 +190,15 @@ MUTATIONS = (
         "found, fits = Rule(text, ()), False", _ACCESS,
     ),
     # secrets
-    Mutation("a secret in the output is shown", "pipe/settle.py", "shown, withheld = _shown(attempts, output)", "shown, withheld = output, ()", _PIPE),
+    Mutation("a secret in the output is shown", "call/settle.py", "shown, withheld = _shown(attempts, output)", "shown, withheld = output, ()", _PIPE),
     Mutation(
-        "a secret in an error is shown", "pipe/masking.py", "error.message = redactor.clean(error.message)", "pass", _PIPE,
+        "a secret in an error is shown", "call/masking.py", "error.message = redactor.clean(error.message)", "pass", _PIPE,
     ),
     Mutation(
-        "a secret in the provider's words is shown", "pipe/masking.py", "(text and redactor.clean(text) for text in", "(text for text in", _PIPE,
+        "a secret in the provider's words is shown", "call/masking.py", "(text and redactor.clean(text) for text in", "(text for text in", _PIPE,
     ),
     Mutation(
-        "secrets of an output are recorded", "pipe/settle.py", "recorded(result, plan, queued=asked.how.claimed is not None)", "result",
+        "secrets of an output are recorded", "call/settle.py", "recorded(result, plan, queued=asked.how.claimed is not None)", "result",
         "tests/jackfield_store/secrets/test_secrets_outputs.py",
     ),
     Mutation(
@@ -217,7 +217,7 @@ MUTATIONS = (
         "the rest of a longer secret remains", "redaction/redactor.py", "max(end, apart[-1][1])", "end", "tests/jackfield/redaction",
     ),
     Mutation(
-        "a secret of the log is not masked", "redaction/redactor.py", "if found != known:", "if False:", "tests/jackfield/redaction tests/jackfield/pipe",
+        "a secret of the log is not masked", "redaction/redactor.py", "if found != known:", "if False:", "tests/jackfield/redaction tests/jackfield/call",
     ),
     # masking of outputs (docs/reference/masking.md)
     Mutation("a public default is searched for", _OUTPUTS, "elif not is_public(half):", "else:", _MASKING),
@@ -231,19 +231,19 @@ MUTATIONS = (
     Mutation("a secret in a member's name is shown", _OUTPUTS, "if self._long.holds(name):", "if False:", _MASKING),
     Mutation("a secret is cut out of a page token", _OUTPUTS, "if tokens and id(value) in tokens:", "if False:", _MASKING),
     Mutation(
-        "a page token with a secret is handed out", "pipe/settle.py", "raise attempts.unusable(_paging().secret_token())", "pass",
-        "tests/jackfield/pipe/test_pipe_pages.py",
+        "a page token with a secret is handed out", "call/settle.py", "raise attempts.unusable(_paging().secret_token())", "pass",
+        "tests/jackfield/call/test_call_pages.py",
     ),
     Mutation(
-        "a page token with a secret fetches the next page", "pipe/paging.py", "raise attempts.unusable(secret_token())", "pass",
-        "tests/jackfield/pipe/test_pipe_pages.py",
+        "a page token with a secret fetches the next page", "call/paging.py", "raise attempts.unusable(secret_token())", "pass",
+        "tests/jackfield/call/test_call_pages.py",
     ),
     Mutation(
         "nobody is told what is withheld", _OUTPUTS, "withheld.append(path)\n        return MASK", "return MASK", _MASKING,
     ),
     Mutation(
-        "a warning of what is withheld is lost", "pipe/settle.py", "meta.warnings = _with_withheld(withheld, warnings)",
-        "meta.warnings = _with_withheld((), warnings)", "tests/jackfield/pipe/test_pipe_kinds.py",
+        "a warning of what is withheld is lost", "call/settle.py", "meta.warnings = _with_withheld(withheld, warnings)",
+        "meta.warnings = _with_withheld((), warnings)", "tests/jackfield/call/test_call_kinds.py",
     ),
     Mutation(
         "a weak secret is stored without a word", "jackfield_store/management/weak_secrets.py",
@@ -254,10 +254,10 @@ MUTATIONS = (
         "self._redactor = Redactor(one for one in secrets if one not in ('minioadmin', 'test'))", "tests/jackfield_store/secrets/test_secrets_weak.py",
     ),
     # pages and outputs
-    Mutation("an output is not judged", "pipe/settle.py", "faults = () if judge is None else judge.judge(output)", "faults = ()", _PIPE),
-    Mutation("a list that repeats its token never ends", "pipe/paging.py", "if token in self._seen:", "if False:", _PIPE),
+    Mutation("an output is not judged", "call/settle.py", "faults = () if judge is None else judge.judge(output)", "faults = ()", _PIPE),
+    Mutation("a list that repeats its token never ends", "call/paging.py", "if token in self._seen:", "if False:", _PIPE),
     Mutation(
-        "a later page's refusal passes for the end", "pipe/paging.py", "if merged is None or not (error.retryable or isinstance(error, NotFound)):",
+        "a later page's refusal passes for the end", "call/paging.py", "if merged is None or not (error.retryable or isinstance(error, NotFound)):",
         "if merged is None:", _PIPE,
     ),
     # pace
@@ -282,24 +282,24 @@ MUTATIONS = (
     # connections
     Mutation(
         "an expired credential is used", "connections/connection_cache.py", "if held is not None and now < held.renew_at:\n",
-        "if held is not None:\n", "tests/jackfield/connections tests/jackfield/faults tests/jackfield/pipe",
+        "if held is not None:\n", "tests/jackfield/connections tests/jackfield/faults tests/jackfield/call",
     ),
     Mutation(
         "each waiting call mints a credential", "connections/connection_cache.py", "return flight, False", "return _Flight(), True",
-        "tests/jackfield/connections tests/jackfield/faults tests/jackfield/pipe",
+        "tests/jackfield/connections tests/jackfield/faults tests/jackfield/call",
     ),
     Mutation(
         "a refused credential drops the one that replaced it", "connections/connection_cache.py",
-        "if held is not None and held.minted is used:", "if held is not None:", "tests/jackfield/connections tests/jackfield/faults tests/jackfield/pipe",
+        "if held is not None and held.minted is used:", "if held is not None:", "tests/jackfield/connections tests/jackfield/faults tests/jackfield/call",
     ),
     Mutation(
         "a changed connection keeps its client", "connections/connection_cache.py",
         "if found is None or (found.values is not values and found.values != values):", "if found is None:",
-        "tests/jackfield/connections tests/jackfield/pipe",
+        "tests/jackfield/connections tests/jackfield/call",
     ),
-    Mutation("hosts are not checked", "pipe/open.py", "if self.judge is not None:", "if False:", "tests/jackfield_server/http/test_http_author_guard.py"),
+    Mutation("hosts are not checked", "call/open.py", "if self.judge is not None:", "if False:", "tests/jackfield_server/http/test_http_author_guard.py"),
     Mutation(
-        "a tenant signs in as the server", "pipe/open.py",
+        "a tenant signs in as the server", "call/open.py",
         'if target.origin == "remote" and kind.reads_host and not self._access().ambient:', "if False:",
         "tests/jackfield_server/http/test_http_connections.py tests/jackfield/connections tests/jackfield_store/connections/test_store_givers.py",
     ),

@@ -29,11 +29,11 @@ _GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("Text that a pattern with look-around or back-references judges", "kernel.patterns:MAX_LOOKAROUND", "characters"),
         ("Squares of the lengths of such texts in one value", "kernel.patterns:MAX_SQUARES", ""),
         ("Text that a very large pattern judges", "kernel.patterns:MAX_LARGE", "characters"),
-        ("Pages of one paginated call", "pipe.paging:MAX_PAGES", ""),
+        ("Pages of one paginated call", "call.paging:MAX_PAGES", ""),
         ("Details of a provider's error", "kernel.errors:MAX_PROVIDER_DETAILS", "bytes"),
         ("Response that a connector reads", "connector.answers:MAX_ANSWER", "bytes"),
         ("Output, files aside", "connector.conversion:MAX_OUTPUT", "bytes"),
-        ("Calls of actions in one process and workspace that still run after their deadline", "pipe.on_time:MOST", ""),
+        ("Calls of actions in one process and workspace that still run after their deadline", "call.on_time:MOST", ""),
     ),
     "Retries": (
         ("Attempts per action, or per page of a list; throttled attempts are not counted", "retry:TRIES", ""),

@@ -9,15 +9,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
+from jackfield.call import unstored
 from jackfield.catalog.loading import PARTS, has_part, of_one, package_of, part
 from jackfield.connector.hooks import Plugins
 from jackfield.gates.unrecorded import ordered
 from jackfield.kernel.database_urls import is_none, named_url, no_database, own_file
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.failures import BrokenPart, Raised, attempt, contained
-from jackfield.pipe import unstored
 
 if TYPE_CHECKING:
+    from jackfield.call.events import Events
+    from jackfield.call.gate import Gate
+    from jackfield.call.invoke import Pipeline
+    from jackfield.call.ports import Access, Files, Journal, Storage
+    from jackfield.call.recording import Recording
+    from jackfield.call.tally import Dependencies
     from jackfield.callers import Authorizer, Caller
     from jackfield.callers.actor import Actor
     from jackfield.catalog import Catalog, EntryPoint
@@ -32,12 +38,6 @@ if TYPE_CHECKING:
     from jackfield.kernel.clock import Clock
     from jackfield.kernel.secrecy import Hidden
     from jackfield.pacing.pace import Paces
-    from jackfield.pipe.events import Events
-    from jackfield.pipe.gate import Gate
-    from jackfield.pipe.invoke import Pipeline
-    from jackfield.pipe.ports import Access, Files, Journal, Storage
-    from jackfield.pipe.recording import Recording
-    from jackfield.pipe.tally import Dependencies
     from jackfield.ports import Approvals, ManagedConnections, SeenJournal
 
 _LOG = logging.getLogger("jackfield.answers")
@@ -209,7 +209,7 @@ def plugins_of(environment: Mapping[str, str], points: Iterable[EntryPoint], giv
     :raises InvalidInvocation: if these are not valid.
     """
     if "JACKFIELD_POLICY_URL" in environment or "JACKFIELD_POLICY_SECRET" in environment:
-        from jackfield.pipe.policy_service import policy_of
+        from jackfield.call.policy_service import policy_of
 
         given = (*given, *policy_of(environment))
     return Plugins(points, given)

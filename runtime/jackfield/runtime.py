@@ -8,6 +8,18 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from jackfield.call.admit import Targets
+from jackfield.call.calls import Calls
+from jackfield.call.closing import Closing
+from jackfield.call.endings import log_queued
+from jackfield.call.how import How
+from jackfield.call.invoke import Pipeline
+from jackfield.call.on_time import OnTime
+from jackfield.call.open import Opener
+from jackfield.call.plan import Plans
+from jackfield.call.queued import Queued
+from jackfield.call.tally import Dependencies
+from jackfield.call.waiter import AtEnd, InThread, LoopThread, run_in_thread
 from jackfield.callers.authorizer import UNBOUND
 from jackfield.callers.caller import LIBRARY, Caller, seen_catalog
 from jackfield.catalog import Catalog, entry_points, of_workspace
@@ -27,18 +39,6 @@ from jackfield.kernel.interrupts import GROUP, let_out_of_calls
 from jackfield.kernel.secrecy import Hidden, SecretHolder
 from jackfield.kernel.variables import tidied
 from jackfield.pacing.pace import Paces
-from jackfield.pipe.admit import Targets
-from jackfield.pipe.calls import Calls
-from jackfield.pipe.closing import Closing
-from jackfield.pipe.endings import log_queued
-from jackfield.pipe.how import How
-from jackfield.pipe.invoke import Pipeline
-from jackfield.pipe.on_time import OnTime
-from jackfield.pipe.open import Opener
-from jackfield.pipe.plan import Plans
-from jackfield.pipe.queued import Queued
-from jackfield.pipe.tally import Dependencies
-from jackfield.pipe.waiter import AtEnd, InThread, LoopThread, run_in_thread
 from jackfield.schema.cache import Schemas
 from jackfield.wire.guard import Guard
 from jackfield.wire.guard import only_hosts as limit_of
@@ -46,6 +46,12 @@ from jackfield.wire.guard import only_hosts as limit_of
 if TYPE_CHECKING:
     import asyncio
 
+    from jackfield.call.events import Events
+    from jackfield.call.how import Follow
+    from jackfield.call.on_loop import OnLoop
+    from jackfield.call.ports import Access, Files, Journal, Storage
+    from jackfield.call.streams import Stream
+    from jackfield.call.waiter import Waiter
     from jackfield.callers.actor import Actor
     from jackfield.catalog import EntryPoint
     from jackfield.catalog.index import ActionIndex
@@ -54,12 +60,6 @@ if TYPE_CHECKING:
     from jackfield.connector.context import AskCaller
     from jackfield.connector.lending import Lent
     from jackfield.invocation.claimed import Claimed
-    from jackfield.pipe.events import Events
-    from jackfield.pipe.how import Follow
-    from jackfield.pipe.on_loop import OnLoop
-    from jackfield.pipe.ports import Access, Files, Journal, Storage
-    from jackfield.pipe.streams import Stream
-    from jackfield.pipe.waiter import Waiter
     from jackfield.ports import Approvals, ManagedConnections, SeenJournal, Turns
 
 T = TypeVar("T")
@@ -388,7 +388,7 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
 
         A caller who leaves (``break``, ``Stream.close``) ends a ``read``, as ``cancelled``; other actions run to their end.
         """
-        from jackfield.pipe.streams import Stream
+        from jackfield.call.streams import Stream
 
         how = How(self._in_time, caller, wait=wait, settles=True)
         if named is not None:
@@ -493,7 +493,7 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
             return AtEnd(self.clock, self._loop)
         with self._lock:
             if self._on_loop is None:
-                from jackfield.pipe.on_loop import OnLoop
+                from jackfield.call.on_loop import OnLoop
 
                 self._on_loop = OnLoop(self.clock, self._on_time, self._turn)
             return self._on_loop

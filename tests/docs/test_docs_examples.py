@@ -234,7 +234,7 @@ def test_the_picture_of_the_pipe_is_the_same_everywhere() -> None:
     assert len(pictures) == 1
     for stage in re.findall(r"─► (\w+) ", pictures.pop()):
         module = {"run": "attempts"}.get(stage, stage)
-        assert stage == "JSON" or (ROOT / "runtime" / "jackfield" / "pipe" / f"{module}.py").is_file()
+        assert stage == "JSON" or (ROOT / "runtime" / "jackfield" / "call" / f"{module}.py").is_file()
 
 
 REFERENCE = {

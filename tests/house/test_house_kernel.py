@@ -11,13 +11,13 @@ import pytest
 from tests.house.parsed import nodes, tree
 from tests.house.test_house_floors import ROOTS, RUNTIME, floors
 
+from jackfield.call.call_records import Checked, Found
+from jackfield.call.how import How
+from jackfield.call.reached import Asked, Ended, Given, Reached
 from jackfield.kernel.packages import DECLARED, IMPORTED
-from jackfield.pipe.call_records import Checked, Found
-from jackfield.pipe.how import How
-from jackfield.pipe.reached import Asked, Ended, Given, Reached
 
-PIPE = RUNTIME / "jackfield" / "pipe"
-PAGE = PIPE / "invoke.py"
+CALL = RUNTIME / "jackfield" / "call"
+PAGE = CALL / "invoke.py"
 FEATURES = "approv|doubt|evidence|expect|guard|job|limit|polic|queue|suppression|twin"
 """Beginnings of words that name a feature: a stage of a call that has one knows the feature."""
 MOST = {"if": 25, "reached": 2, "features": 174}
@@ -99,7 +99,7 @@ def test_a_distribution_has_no_more_floors_of_modules(name: str) -> None:
 
 def test_the_pipe_is_no_higher_tower() -> None:
     """The modules of the pipe stand on at most so many floors."""
-    found, _ = floors(graph(PIPE, "jackfield.pipe"))
+    found, _ = floors(graph(CALL, "jackfield.call"))
     assert len(found) <= TOWER
 
 
@@ -132,5 +132,5 @@ def test_a_record_of_a_call_has_few_members(record: type) -> None:
 def test_the_pipe_names_no_more_features() -> None:
     """The stages of a call have at most so many names of features."""
     feature = re.compile(rf"(?:^|_)(?:{FEATURES})", re.IGNORECASE)
-    found = [name for path in PIPE.rglob("*.py") for name in named(path) if feature.search(name)]
+    found = [name for path in CALL.rglob("*.py") for name in named(path) if feature.search(name)]
     assert len(found) <= MOST["features"]

@@ -10,7 +10,7 @@ from tests.house.parsed import nodes
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = [ROOT / "runtime" / "jackfield", *ROOT.glob("runtime/jackfield_*/jackfield_*"), *ROOT.glob("connectors/*/jackfield_*")]
-MASKS = ("jackfield.redaction", "jackfield.pipe.masking")
+MASKS = ("jackfield.redaction", "jackfield.call.masking")
 NAMES = {"redactor", "output_mask", "without_password"}
 
 

@@ -24,7 +24,7 @@ def _classes() -> dict[str, list[str]]:
 
 
 def _is_module(name: str) -> bool:
-    """Whether ``pipe/attempts`` is a module or package, or ``catalog/loading.connector_at`` a function of one."""
+    """Whether ``call/attempts`` is a module or package, or ``catalog/loading.connector_at`` a function of one."""
     place, _, function = name.partition(".")
     found = [path for path in SOURCES if str(path).endswith((f"/{place}.py", f"/{place}/__init__.py"))]
     return any(not function or re.search(rf"^(def|async def|class) {function}\b", path.read_text("utf-8"), re.MULTILINE) for path in found)

@@ -273,7 +273,7 @@ def _keeps(handler: ast.ExceptHandler) -> bool:
 
 def test_broad_excepts_are_where_strangers_code_is_called() -> None:
     """Only what calls or imports other people's code swallows every Exception; others raise it again, hand it on or log it whole."""
-    boundaries = {"catalog", "cli", "management", "pipe"}
+    boundaries = {"call", "catalog", "cli", "management"}
     assert found(r"except:", SHIPPED) == []
     handlers = [(path, node) for path in SHIPPED for node in nodes(path) if isinstance(node, ast.ExceptHandler)]
     broad = [(path, node) for path, node in handlers if isinstance(node.type, ast.Name) and node.type.id in ("Exception", "BaseException")]
@@ -306,12 +306,12 @@ OF_ONE_PROCESS = {
     "runtime/jackfield_store/jackfield_store/database/batches.py": "made anew by engine",
     "runtime/jackfield_store/jackfield_store/database/postgres.py": "made anew by engine",
     "runtime/jackfield_store/jackfield_store/database/host_names.py": "made anew by engine",
-    "runtime/jackfield/pipe/on_loop.py": "made anew by runtime",
+    "runtime/jackfield/call/on_loop.py": "made anew by runtime",
     "runtime/jackfield_store/jackfield_store/database/later_sync.py": "made anew by engine",
-    "runtime/jackfield/pipe/closing.py": "the thread that ends a runtime, which is renewed itself",
+    "runtime/jackfield/call/closing.py": "the thread that ends a runtime, which is renewed itself",
     "connectors/mcp/jackfield_mcp/listening.py": "of one call, whose thread a fork does not take along",
-    "runtime/jackfield/pipe/handing.py": "of one call, whose thread a fork does not take along",
-    "runtime/jackfield/pipe/streams.py": "of one call, whose thread a fork does not take along",
+    "runtime/jackfield/call/handing.py": "of one call, whose thread a fork does not take along",
+    "runtime/jackfield/call/streams.py": "of one call, whose thread a fork does not take along",
     "runtime/jackfield/invocation/file_readers.py": "of one call, which a fork does not take along",
     "runtime/jackfield/tracing.py": "the thread that exports the last spans of a server, at its end",
     "runtime/jackfield_isolation/jackfield_isolation/answers.py": "in a connector's own process, which cannot fork",

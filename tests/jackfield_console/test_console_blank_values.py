@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from tests.jackfield_console.console_client import Client, Place, placed, token
 
+from jackfield.call.admit import cleaned
 from jackfield.invocation import request
 from jackfield.kernel.errors import JackfieldError
-from jackfield.pipe.admit import cleaned
 from shell import Shell
 
 pytest_plugins = ["shell_fixture"]

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from jackfield.call.offered_hosts import inner_hosts
 from jackfield.connector import ANYWHERE, Guard
 from jackfield.kernel.errors import InvalidConnection
-from jackfield.pipe.offered_hosts import inner_hosts
 from jackfield_isolation.egress import Egress, hosts_named
 
 URL = {"type": "string", "format": "uri"}

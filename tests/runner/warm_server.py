@@ -33,7 +33,7 @@ _MODULES = (
     "pytest", "_pytest.assertion.rewrite", "_pytest.junitxml", "_pytest.terminal", "_pytest.tmpdir", "_pytest.capture", "pluggy", "rich",
     "jackfield.cli.main", "jackfield_market.commands.check", "jackfield_market.commands.new", "jackfield_market.testing.grading",
     "jackfield_market.testing.conformance", "jackfield_market.testing.harness", "jackfield_market.testing.plugin", "jackfield_isolation",
-    "jackfield.pipe.invoke", "jackfield.runtime",
+    "jackfield.call.invoke", "jackfield.runtime",
     "jackfield_http", "jackfield_aws", "jsonschema", "jsonschema_rs", "pydantic", "pydantic.deprecated.decorator", "yaml", "cryptography",
     "concurrent.futures.thread", "http.server", "asyncio", "importlib.metadata", "hatchling.build", "hatchling.builders.wheel", "ssl",
     "_pytest.faulthandler", "_pytest.helpconfig", "_pytest.skipping", "_pytest.threadexception", "_pytest.tracemalloc", "_pytest.unittest",

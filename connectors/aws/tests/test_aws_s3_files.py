@@ -16,8 +16,8 @@ import pytest
 
 from clocks import StillClock
 from jackfield import Jackfield, Result
+from jackfield.call.filling import Outputs
 from jackfield.connector import JobFailed
-from jackfield.pipe.filling import Outputs
 from jackfield_aws.s3 import transfers
 from jackfield_aws.s3.multipart import Upload, advance
 from jackfield_aws.s3.parts import Cut, Part, combined_crc32, combined_etag, crc32_of

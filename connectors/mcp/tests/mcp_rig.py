@@ -10,9 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from jackfield.call.how import Follow
 from jackfield.catalog import Catalog, entry_points
 from jackfield.kernel.clock import Clock
-from jackfield.pipe.how import Follow
 from jackfield_mcp.command import command
 from jackfield_store.runtime import Jackfield
 from plugboard import declare, plugged, provided

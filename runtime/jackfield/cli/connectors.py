@@ -175,7 +175,7 @@ def _schema(arguments: Namespace, output: Output) -> int:
             return 0
         action = manifest.actions.get(arguments.action)
         if action is None:
-            from jackfield.pipe.call_rules import find_action
+            from jackfield.call.call_rules import find_action
 
             action = find_action(manifest, arguments.action, catalog)
         output.value(action.output if arguments.output else action.inputs)

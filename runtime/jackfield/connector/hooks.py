@@ -59,7 +59,7 @@ class Specifications:
         """
 
     def judge(self, question: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """Judge a listing, a call before it is made, or its output (``pipe.policy``). None: no opinion.
+        """Judge a listing, a call before it is made, or its output (``call.policy``). None: no opinion.
 
         A JackfieldError means that there is no decision: a listing then has no writes, a call of another effect than ``read`` is refused,
         and an output is withheld.

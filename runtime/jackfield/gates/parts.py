@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jackfield.pipe.gate import PARTIAL, Gate, Passing
+from jackfield.call.gate import PARTIAL, Gate, Passing
 
 if TYPE_CHECKING:
-    from jackfield.pipe.plan import Plan
-    from jackfield.pipe.reached import Ended, Terms
+    from jackfield.call.plan import Plan
+    from jackfield.call.reached import Ended, Terms
 
 
 class _Part(Passing):
@@ -18,7 +18,7 @@ class _Part(Passing):
         """Show the part that was asked for."""
         if ended.result.output is None:
             return ended
-        from jackfield.pipe.part_of_output import part_of_output
+        from jackfield.call.part_of_output import part_of_output
 
         pipe = self.found.pipe
         return ended.shown(await part_of_output(self.asked, ended, pipe.dependencies.files, pipe.workspace))

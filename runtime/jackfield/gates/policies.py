@@ -1,26 +1,26 @@
-"""Policies from outside, as a workspace asks them: of calls (``Judging``), listings, choices and steps, in the words of ``pipe/policy``."""
+"""Policies from outside, as a workspace asks them: of calls (``Judging``), listings, choices and steps, in the words of ``call/policy``."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from jackfield.call.gate import Gate, Passing
 from jackfield.kernel.errors import Unavailable
 from jackfield.pacing.turn import PostponedError
-from jackfield.pipe.gate import Gate, Passing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from jackfield.call.call_records import Checked, Found
+    from jackfield.call.plan import Plan
+    from jackfield.call.policy_steps import Step
+    from jackfield.call.ports import Access
+    from jackfield.call.reached import Ended, Terms
+    from jackfield.call.recording import Judged
+    from jackfield.call.tally import Dependencies
     from jackfield.callers import Caller
     from jackfield.connector.hooks import Plugins
-    from jackfield.pipe.call_records import Checked, Found
-    from jackfield.pipe.plan import Plan
-    from jackfield.pipe.policy_steps import Step
-    from jackfield.pipe.ports import Access
-    from jackfield.pipe.reached import Ended, Terms
-    from jackfield.pipe.recording import Judged
-    from jackfield.pipe.tally import Dependencies
 
 _LATER = 5.0
 """Seconds after which a queued call is looked at again that no policy has decided on."""
@@ -170,6 +170,6 @@ def _tells(ended: Ended) -> bool:
 
 def _policy() -> Any:
     """Return the module that asks policies: most processes have none."""
-    from jackfield.pipe import policy
+    from jackfield.call import policy
 
     return policy

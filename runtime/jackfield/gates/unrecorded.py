@@ -5,21 +5,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from jackfield.call.call_rules import approval_required
+from jackfield.call.gate import APPROVED, REHEARSED, Gate, Passing
 from jackfield.connector.conversion import Handle
 from jackfield.gates.parts import Parts
 from jackfield.gates.policies import Judging
-from jackfield.pipe.call_rules import approval_required
-from jackfield.pipe.gate import APPROVED, REHEARSED, Gate, Passing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from jackfield.call.attempts import Attempts
+    from jackfield.call.call_records import Checked, Found
+    from jackfield.call.plan import Plan
+    from jackfield.call.reached import Ended, Terms
     from jackfield.gates.policies import Policies
     from jackfield.invocation import Result
-    from jackfield.pipe.attempts import Attempts
-    from jackfield.pipe.call_records import Checked, Found
-    from jackfield.pipe.plan import Plan
-    from jackfield.pipe.reached import Ended, Terms
 
 
 def ordered(policies: Policies) -> Sequence[Gate]:
@@ -65,7 +65,7 @@ class Following(Passing):
 
     async def _followed(self, attempts: Attempts, handle: Handle) -> Ended:
         """Poll it until it ends."""
-        from jackfield.pipe.job_steps import followed_here
+        from jackfield.call.job_steps import followed_here
 
         return await followed_here(attempts, handle)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from concurrent.futures import ThreadPoolExecutor
 
-_LOG = logging.getLogger("jackfield.pipe")
+_LOG = logging.getLogger("jackfield.call")
 
 
 class Threads(ThreadPoolExecutor):

@@ -7,10 +7,10 @@ from typing import Any
 
 from starlette.responses import Response
 
+from jackfield.call.events import Event
 from jackfield.kernel.errors import JackfieldError, UnknownName
 from jackfield.kernel.markup import Node, table, terms
 from jackfield.manifest.triggers import TriggerManifest, event_type
-from jackfield.pipe.events import Event
 from jackfield_console.layout.components import (
     at,
     badge,

@@ -11,6 +11,8 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
+from jackfield.call.errors_map import explained
+from jackfield.call.waiter import LoopThread
 from jackfield.connector.actions import Action, Option
 from jackfield.connector.budget import Limits, Warmup
 from jackfield.connector.connection_steps import Account, Step
@@ -24,8 +26,6 @@ from jackfield.kernel.clock import Share, SystemClock
 from jackfield.kernel.errors import Detail, Internal, InvalidConnection, InvalidInput, Sent
 from jackfield.kernel.failures import CONTAINED, Raised, attempt, attempt_foreign
 from jackfield.kernel.hints import NextStep
-from jackfield.pipe.errors_map import explained
-from jackfield.pipe.waiter import LoopThread
 from jackfield_isolation import questions
 from jackfield_isolation.child_call import ChildCall, ChildLeases, Talk
 from jackfield_isolation.child_files import ChildFiles

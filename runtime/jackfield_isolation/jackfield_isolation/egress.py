@@ -15,9 +15,9 @@ from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import urlsplit
 
+from jackfield.call.offered_hosts import is_written_out, offered
+from jackfield.call.open import hosts_of, named_hosts
 from jackfield.kernel.errors import Detail, InvalidConnection
-from jackfield.pipe.offered_hosts import is_written_out, offered
-from jackfield.pipe.open import hosts_of, named_hosts
 from jackfield.wire.guard import Guard
 from jackfield_isolation.proxies import Proxies
 

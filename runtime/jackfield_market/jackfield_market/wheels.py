@@ -25,12 +25,12 @@ from packaging.tags import parse_tag
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
+from jackfield.call.offered_hosts import inner_hosts
 from jackfield.kernel.errors import Detail, InvalidInvocation, UnknownConnector
 from jackfield.kernel.pointers import pointer
 from jackfield.manifest.manifest import Manifest
 from jackfield.manifest.parts import too_long
 from jackfield.manifest.reading import ManifestError
-from jackfield.pipe.offered_hosts import inner_hosts
 from jackfield.schema.cache import check_schemas
 from jackfield_market.names import is_host
 from jackfield_market.source_text import source_fault

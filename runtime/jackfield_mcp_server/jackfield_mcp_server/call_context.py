@@ -7,11 +7,11 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from jackfield.call.how import Follow
 from jackfield.callers import Caller
 from jackfield.catalog import Catalog
 from jackfield.catalog.index import ActionIndex
 from jackfield.invocation import Result
-from jackfield.pipe.how import Follow
 from jackfield_server.shared.process.settings import McpTools
 from jackfield_store.runtime import Jackfield
 

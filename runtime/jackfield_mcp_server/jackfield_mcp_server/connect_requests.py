@@ -24,11 +24,11 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, URL_ELICITATION_REQUIRED
 
+from jackfield.call.call_rules import find_action
 from jackfield.callers import Caller, Request
 from jackfield.callers.actor import Actor
 from jackfield.kernel.errors import InvalidConnection, InvalidInvocation, JackfieldError, UnknownConnection
 from jackfield.kernel.hints import NextStep
-from jackfield.pipe.call_rules import find_action
 from jackfield_platform.tenants.connect_session import CANCELLED, Wanted
 from jackfield_platform.tenants.connecting import PAGE, Connecting
 from jackfield_store.access.settings import theme_of

@@ -9,12 +9,12 @@ from typing import Any
 
 from mcp_types import CallToolResult, Tool
 
+from jackfield.call.call_rules import find_action
 from jackfield.callers import Caller, Request
 from jackfield.callers.searching import found_actions
 from jackfield.catalog.found import Found
 from jackfield.kernel.errors import Detail
 from jackfield.manifest.manifest import Manifest
-from jackfield.pipe.call_rules import find_action
 from jackfield_mcp_server.action_tools import Json, annotated, closed, invocation_schema, listing, refused_arguments, result_schema
 from jackfield_mcp_server.call_context import CallContext
 from jackfield_mcp_server.result_reader import READ_RESULT, read_result

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from jackfield.call.how import Follow
 from jackfield.callers import Caller, may
 from jackfield.invocation import Result, check_values
 from jackfield.kernel.errors import LimitReached, NotAllowed, Unavailable
-from jackfield.pipe.how import Follow
 from jackfield_mcp_server.call_context import DESCRIBING, CallContext
 from jackfield_mcp_server.tool_names import LOOKING
 from jackfield_server.shared.browsers.origins import check_origin

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
-from jackfield.pipe.how import Follow
+from jackfield.call.how import Follow
 
 EVERY = 5.0
 """Seconds without news after which a client is told that the call goes on, so that it does not give up."""

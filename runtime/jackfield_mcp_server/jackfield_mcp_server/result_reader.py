@@ -8,11 +8,11 @@ from typing import Any
 
 from mcp_types import Tool
 
+from jackfield.call.part_of_output import encoded
 from jackfield.invocation import decode
 from jackfield.invocation.request import MAX_OUTPUT_BYTES
 from jackfield.invocation.selection import LONGEST, SelectionError, selection
 from jackfield.kernel.errors import Detail, InvalidInput, NotFound
-from jackfield.pipe.part_of_output import encoded
 from jackfield_mcp_server.action_tools import Json, annotated, closed, refused_arguments
 from jackfield_mcp_server.call_context import CallContext
 from jackfield_mcp_server.tool_results import DEFAULT_BYTES

@@ -20,6 +20,7 @@ from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
 from mcp_types import INVALID_REQUEST, PARSE_ERROR, ErrorData, JSONRPCError, JSONRPCNotification, JSONRPCRequest, jsonrpc_message_adapter
 
+from jackfield.call.how import Follow
 from jackfield.callers import Caller
 from jackfield.catalog.index import ActionIndex
 from jackfield.cli.session import caller
@@ -27,7 +28,6 @@ from jackfield.connector.context import AskCaller
 from jackfield.invocation import Result, new_invocation_id
 from jackfield.invocation.wire import MAX_BYTES
 from jackfield.kernel.dataclass import replace
-from jackfield.pipe.how import Follow
 from jackfield_mcp_server.call_context import CallContext
 from jackfield_mcp_server.connect_requests import ConnectRequests, OpenLinks
 from jackfield_mcp_server.instructions import instructions

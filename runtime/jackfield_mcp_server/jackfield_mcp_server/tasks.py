@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 from mcp.shared.exceptions import MCPError
 from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST
 
+from jackfield.call.part_of_output import fitted, selected
 from jackfield.callers import Caller, may
 from jackfield.invocation import Result
 from jackfield.invocation.request import MAX_LABELS, parse_invocation
 from jackfield.kernel.clock import iso
 from jackfield.kernel.errors import Detail, InvalidInvocation, JackfieldError
 from jackfield.kernel.hints import restored
-from jackfield.pipe.part_of_output import fitted, selected
 from jackfield_mcp_server.call_context import CallContext
 from jackfield_mcp_server.tool_results import DEFAULT_BYTES, answered, to_members
 from jackfield_store.database import SealBroken

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from jackfield.call.call_rules import find_action
 from jackfield.kernel.errors import InvalidConnection, JackfieldError, UnknownAction, UnknownConnection, UnknownName, did_you_mean
-from jackfield.pipe.call_rules import find_action
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from jackfield.call.events import Events
 from jackfield.callers import Request, may
 from jackfield.connections.connection_types import Kinds
 from jackfield.kernel.errors import InvalidInvocation
-from jackfield.pipe.events import Events
 from jackfield_platform.events import Feed, FeedEvents
 from jackfield_platform.events.event import OWN
 

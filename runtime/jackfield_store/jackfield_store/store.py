@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
+    from jackfield.call.gate import Gate
+    from jackfield.call.invoke import Pipeline
+    from jackfield.call.recording import Recording
+    from jackfield.call.tally import Dependencies
     from jackfield.callers import Caller
     from jackfield.callers.actor import Actor
     from jackfield.catalog.live import StoredManifests
@@ -28,10 +32,6 @@ if TYPE_CHECKING:
     from jackfield.manifest.manifest import Manifest
     from jackfield.pacing.pace import Paces
     from jackfield.pacing.state import PaceRow
-    from jackfield.pipe.gate import Gate
-    from jackfield.pipe.invoke import Pipeline
-    from jackfield.pipe.recording import Recording
-    from jackfield.pipe.tally import Dependencies
     from jackfield_store.connections.connection_table import ConnectionTable
     from jackfield_store.recording.decisions import Approvals
 
@@ -110,7 +110,7 @@ class DatabaseStore(Opening):
     def recording(self, dependencies: Dependencies, paces: Paces, judge: Callable[..., Any] | None) -> Recording:
         """Return what records calls, and let all processes share the paces. ``judge`` asks the policies again about a recorded output."""
         if not self.storage.enabled:
-            from jackfield.pipe.unstored import Unrecorded
+            from jackfield.call.unstored import Unrecorded
 
             return Unrecorded()
         self._about = {**self._about, "judge": judge}

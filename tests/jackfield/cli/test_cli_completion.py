@@ -91,7 +91,7 @@ def test_completion_is_light(shell: Shell) -> None:
         call = f"main(['__complete', '--', *{words}])"
         answer = shell.python(f"import sys\nfrom jackfield.cli.main import main\n{call}\nprint(sorted(sys.modules), file=sys.stderr)")
         assert "text=" in answer.out or "hall" in answer.out or "invoke" in answer.out
-        for name in ("pydantic", "jackfield.pipe", "jackfield_echo", "rich", "jsonschema_rs"):
+        for name in ("pydantic", "jackfield.call", "jackfield_echo", "rich", "jsonschema_rs"):
             assert f"'{name}'" not in answer.err
 
 

@@ -29,10 +29,10 @@ def test_json_lines(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
     """With JACKFIELD_LOG=json each record is one JSON object, with what it carries besides."""
     shell.set(JACKFIELD_LOG="json", JACKFIELD_LOG_LEVEL="info")
     logs.configure()
-    logging.getLogger("jackfield.pipe").info("began %s", "it", extra={"workspace": "acme", "seen": {1}})
+    logging.getLogger("jackfield.call").info("began %s", "it", extra={"workspace": "acme", "seen": {1}})
     row = json.loads(capsys.readouterr().err)
     assert row.pop("ts").endswith("Z")
-    assert row == {"level": "INFO", "logger": "jackfield.pipe", "message": "began it", "workspace": "acme", "seen": "{1}"}
+    assert row == {"level": "INFO", "logger": "jackfield.call", "message": "began it", "workspace": "acme", "seen": "{1}"}
 
 
 def test_json_lines_of_exceptions(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
@@ -50,10 +50,10 @@ def test_json_lines_of_exceptions(shell: Shell, capsys: pytest.CaptureFixture[st
 def test_console_by_default(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
     """By default warnings and worse are lines of text."""
     logs.configure()
-    logging.getLogger("jackfield.pipe").info("began")
-    logging.getLogger("jackfield.pipe").warning("slow")
+    logging.getLogger("jackfield.call").info("began")
+    logging.getLogger("jackfield.call").warning("slow")
     time, _, line = capsys.readouterr().err.partition(" ")
-    assert line == "WARNING jackfield.pipe: slow\n"
+    assert line == "WARNING jackfield.call: slow\n"
     assert datetime.fromisoformat(time).utcoffset() == timedelta(0)
 
 
@@ -61,8 +61,8 @@ def test_configured_twice(shell: Shell, capsys: pytest.CaptureFixture[str]) -> N
     """A second command in one process does not double the log."""
     logs.configure()
     logs.configure()
-    logging.getLogger("jackfield.pipe").warning("once")
-    assert capsys.readouterr().err.count("WARNING jackfield.pipe: once\n") == 1
+    logging.getLogger("jackfield.call").warning("once")
+    assert capsys.readouterr().err.count("WARNING jackfield.call: once\n") == 1
 
 
 @pytest.mark.parametrize("name", ["botocore.endpoint", "urllib3", "jackfieldish"])
@@ -257,7 +257,7 @@ def test_a_message_is_cut(shell: Shell, capsys: pytest.CaptureFixture[str], form
     shell.set(JACKFIELD_LOG=form)
     logs.configure()
     for text in ("x" * 60_000, "\x1b" * 60_000, "x" * 4_000):
-        logging.getLogger("jackfield.pipe").warning(text)
+        logging.getLogger("jackfield.call").warning(text)
         said = capsys.readouterr().err
         assert (len(said.splitlines()), len(said) < 6_200) == (1, True)
         assert ("more characters" in said) == (len(text) > 4_000)
@@ -273,9 +273,9 @@ def test_a_traceback_is_indented(shell: Shell, capsys: pytest.CaptureFixture[str
     try:
         _fail("a\n2026-01-01T00:00:00Z ERROR jackfield.http: gone\x1b[2K")
     except ValueError:
-        logging.getLogger("jackfield.pipe").exception("failed")
+        logging.getLogger("jackfield.call").exception("failed")
     first, *others = capsys.readouterr().err.splitlines()
-    assert first.endswith(" ERROR jackfield.pipe: failed")
+    assert first.endswith(" ERROR jackfield.call: failed")
     assert [line for line in others if not line.startswith("  ") or "\x1b" in line] == []
     assert len(others) >= 4
 
@@ -285,10 +285,10 @@ import logging, sys
 from jackfield.cli import logs
 logs.configure()
 for number in range(15_000):
-    logging.getLogger("jackfield.pipe").warning("line %d %s", number, "x" * 100)
+    logging.getLogger("jackfield.call").warning("line %d %s", number, "x" * 100)
 print("done", flush=True)
 for line in sys.stdin:
-    logging.getLogger("jackfield.pipe").warning("line after it xxx")
+    logging.getLogger("jackfield.call").warning("line after it xxx")
     print("done", flush=True)
 """
 

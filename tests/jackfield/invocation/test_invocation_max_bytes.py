@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from inmemory import installed
 from jackfield import Result
+from jackfield.call.part_of_output import shape
 from jackfield.callers import Caller
 from jackfield.connector import Connector, Field, Inputs, Output
 from jackfield.kernel.errors import InvalidInvocation, NotFound
-from jackfield.pipe.part_of_output import shape
 from jackfield_store.runtime import Jackfield
 
 _SCHEMA = json.loads((Path(__file__).parents[3] / "schemas/result.schema.json").read_text(encoding="utf-8"))

@@ -12,7 +12,7 @@ import pytest
 import standardwebhooks
 import svix
 
-from jackfield.pipe.events import Event
+from jackfield.call.events import Event
 from jackfield.wire.signing import new_secret
 from jackfield_platform.events.message import request_of
 

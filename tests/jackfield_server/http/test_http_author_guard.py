@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from http_stand import Stand, standing
+from jackfield.call.open import judge_hosts, named_hosts
 from jackfield.connector import ANYWHERE, Guard, InvalidConnection
-from jackfield.pipe.open import judge_hosts, named_hosts
 from plugboard import make_connector, plugged
 
 PLAIN = '''

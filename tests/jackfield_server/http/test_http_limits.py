@@ -19,8 +19,8 @@ import pytest
 from clocks import FakeClock
 from gates import Gatekeeper
 from http_stand import SETTINGS, Client, Stand, say, standing
-from jackfield.pipe import check
-from jackfield.pipe.check import checked
+from jackfield.call import check
+from jackfield.call.check import checked
 from jackfield_server.http import openapi
 from jackfield_store.access.tokens import new_text
 from mcp_talk import call_of

@@ -12,12 +12,12 @@ from typing import Any, ClassVar
 import pytest
 
 from http_stand import Stand, standing
+from jackfield.call import open as opening
+from jackfield.call.open import HostsJudge
 from jackfield.callers import Rules
 from jackfield.callers.actor import Actor
 from jackfield.connector import ConnectionType, Guard, InvalidConnection
 from jackfield.kernel.clock import SystemClock
-from jackfield.pipe import open as opening
-from jackfield.pipe.open import HostsJudge
 from jackfield_aws.connection_types import ApiKeySecret
 from jackfield_aws_ses.smtp.connection_type import Smtp
 from jackfield_http.bindings.connection import BoundConnection

@@ -76,7 +76,7 @@ def test_w8_work_that_is_refused_is_not_done_later(caplog: pytest.LogCaptureFixt
     assert [record.getMessage() for record in caplog.records] == ["no more threads can be started; 'test' continues with 1 threads"]
 
 
-@pytest.mark.parametrize("place", ["jackfield.invocation.wire.check_values", "jackfield.pipe.check.checked"])
+@pytest.mark.parametrize("place", ["jackfield.invocation.wire.check_values", "jackfield.call.check.checked"])
 def test_w2_memory_that_is_used_up(tmp_path: Path, caplog: pytest.LogCaptureFixture, place: str) -> None:
     """W2: a request that finds no memory, before or in the pipe, is told to try again, without a traceback; the next one is run."""
     with standing(tmp_path) as stand:

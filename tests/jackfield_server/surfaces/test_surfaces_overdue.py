@@ -18,9 +18,9 @@ import pytest
 from gates import Gatekeeper
 from http_stand import Client, Stand, clean, say, standing
 from jackfield import Jackfield
+from jackfield.call import on_time
 from jackfield.cli.main import main
 from jackfield.connector.conversion import MAX_OUTPUT
-from jackfield.pipe import on_time
 from mcp_talk import called, remote
 from waiting import until
 

@@ -10,9 +10,9 @@ import pytest
 
 import jackfield
 import jackfield_store
+from jackfield.call.call_rules import is_guarded
 from jackfield.kernel.errors import NotAllowed
 from jackfield.manifest.manifest import ActionManifest
-from jackfield.pipe.call_rules import is_guarded
 from jackfield_store.access import Settings
 
 PAUSED = Settings(guards={"hall": {"paused": {"at": "2030-01-01T00:00:00Z", "bounces": 12, "complaints": 0, "messages": 100}}})
@@ -48,7 +48,7 @@ def test_a_paused_connection_hands_out_no_credentials(effect: str, hands_out: bo
 
 
 @pytest.mark.parametrize(
-    "path", [RUNTIME / "pipe/call_rules.py", RUNTIME / "callers", STORE / "access", RUNTIME / "catalog/offers.py", STORE / "management"]
+    "path", [RUNTIME / "call/call_rules.py", RUNTIME / "callers", STORE / "access", RUNTIME / "catalog/offers.py", STORE / "management"]
 )
 def test_access_is_judged_by_one_effect(path: Path) -> None:
     """What decides access asks an action for its ``rule_effect``: with ``effect``, handing out credentials counts as a read."""

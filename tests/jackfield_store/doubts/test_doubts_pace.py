@@ -19,8 +19,8 @@ def test_looks_rest_for_as_long_as_calls_need(tmp_path: Path, monkeypatch: pytes
     spent = threading.local()  # loops of other tests may still end in this process: each thread reads a clock of its own
 
     def thread_time() -> float:
-        spent.ticks = getattr(spent, "ticks", 0) + 1
-        return spent.ticks * 0.01
+        spent.time = getattr(spent, "time", 0.0) + 0.01
+        return float(spent.time)
 
     with doubt_stage(tmp_path, f"sqlite:///{tmp_path / 'jackfield.db'}") as stage:
         stage.script(*["cut"] * 10)

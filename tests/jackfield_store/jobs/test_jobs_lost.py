@@ -13,8 +13,8 @@ from tests.jackfield_store.jobs.job_stage import JobStage, job_stage
 
 from forking import alone
 from jackfield import Jackfield
+from jackfield.call.on_loop import OnLoop
 from jackfield.kernel.errors import Unavailable
-from jackfield.pipe.on_loop import OnLoop
 from jackfield_store.journal.instance import Instance
 from jackfield_store.journal.jobs import DueJobs
 from jackfield_store.journal.recovery import Recovery

@@ -23,8 +23,8 @@ from tests.jackfield_store.journal.truth import check_truth, entries_by_key
 from clocks import FakeClock, time_passes
 from fake_aws import FakeAws
 from jackfield import Result
+from jackfield.call import open as opening
 from jackfield.kernel.threads import Threads
-from jackfield.pipe import open as opening
 from jackfield_store.database import open_database
 from jackfield_store.database.batches import Batches
 from jackfield_store.journal import Journal, seen_keys

@@ -21,9 +21,9 @@ from tests.jackfield_store.journal.test_journal_new_keys import ask, processes, 
 from clocks import FakeClock, time_passes
 from fake_aws import FakeAws
 from jackfield import JackfieldError
+from jackfield.call import open as opening
 from jackfield.invocation.entry import Draft, Entry
 from jackfield.kernel.errors import Unavailable
-from jackfield.pipe import open as opening
 from jackfield_store.database import open_database
 from jackfield_store.database.batches import Unit, run_apart, run_together
 from jackfield_store.journal import Journal, seen_keys

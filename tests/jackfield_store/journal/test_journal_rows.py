@@ -15,11 +15,11 @@ from unittest import mock
 import pytest
 
 from jackfield import Result
+from jackfield.call.how import How
+from jackfield.call.settle import failed, succeeded
+from jackfield.call.waiter import run_in_thread
 from jackfield.callers import LIBRARY
 from jackfield.kernel.errors import IdempotencyConflict, InDoubt, Rejected, Sent, Unavailable
-from jackfield.pipe.how import How
-from jackfield.pipe.settle import failed, succeeded
-from jackfield.pipe.waiter import run_in_thread
 from jackfield_store.recording.rows import Row, Work
 from jackfield_store.runtime import Jackfield
 
@@ -178,8 +178,8 @@ _DYING = """
 import os, signal, sys
 from jackfield.callers import LIBRARY
 from jackfield.kernel.clock import SystemClock
-from jackfield.pipe.how import How
-from jackfield.pipe.waiter import InThread, LoopThread, run_in_thread
+from jackfield.call.how import How
+from jackfield.call.waiter import InThread, LoopThread, run_in_thread
 from jackfield_store.journal import Journal
 from jackfield_store.recording.rows import Row, Work
 from jackfield_store.resources.storage import Storage
@@ -190,7 +190,7 @@ journal = Journal(storage.database, storage.vault, "default", clock)
 row = Row(journal, How(InThread(clock, LoopThread()), LIBRARY), Work("host", "charge", "order-1", {"amount": 5}, sys.argv[2]), clock)
 assert run_in_thread(row.begin()) is None
 modules = {name for name in sys.modules if name.startswith("jackfield")}
-print(row.id, *sorted(name for name in modules if name == "jackfield.pipe.invoke" or ".gates." in name), flush=True)
+print(row.id, *sorted(name for name in modules if name == "jackfield.call.invoke" or ".gates." in name), flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 

@@ -18,11 +18,11 @@ import pytest
 from clocks import FakeClock
 from fake_aws import FakeAws
 from forking import alone, fork
+from jackfield.call import settle
 from jackfield.invocation import Invocation, Meta, Result
 from jackfield.invocation.claimed import Claimed
 from jackfield.invocation.entry import Draft, Entry
 from jackfield.kernel.errors import InvalidOutput, Unavailable
-from jackfield.pipe import settle
 from jackfield_aws import bounded
 from jackfield_aws.bounded import Watch
 from jackfield_store.database import Database, StatementInvalid, Transaction, open_database

@@ -12,13 +12,13 @@ from unittest import mock
 import pytest
 
 from inmemory import installed
+from jackfield.call import open as opening
+from jackfield.call.attempts import Attempts
 from jackfield.connector import Connector, Inputs, Output, Progress, current_call
 from jackfield.invocation.claimed import Claimed
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.commits import CommitUnknown
 from jackfield.kernel.errors import NotYet, Sent, Unavailable
-from jackfield.pipe import open as opening
-from jackfield.pipe.attempts import Attempts
 from jackfield_store.access import Workspaces
 from jackfield_store.database import Database, open_database
 from jackfield_store.journal import Journal, Queue, seen_keys

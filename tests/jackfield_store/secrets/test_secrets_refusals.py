@@ -13,11 +13,11 @@ from unittest import mock
 import pytest
 
 from jackfield import Jackfield
+from jackfield.call.admit import Target
+from jackfield.call.plan import Plan
 from jackfield.catalog import Catalog
 from jackfield.connections.provenance import Provenance
 from jackfield.kernel.errors import InvalidConnection, JackfieldError
-from jackfield.pipe.admit import Target
-from jackfield.pipe.plan import Plan
 from jackfield.redaction.needles import Form, Needle
 from jackfield.schema.cache import Schemas
 

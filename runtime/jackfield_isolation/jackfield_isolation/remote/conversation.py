@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from jackfield.call.errors_map import Unmapped
 from jackfield.connector.context import Minted
 from jackfield.connector.failed_entries import MAX_FAILED_ENTRIES, FailedEntry
 from jackfield.connector.grants import Grant
 from jackfield.kernel.errors import Detail, InvalidConnection, JackfieldError, Sent, Unavailable
 from jackfield.kernel.media_types import media_type
-from jackfield.pipe.errors_map import Unmapped
 from jackfield.schema.wording import escaped
 from jackfield.wire.exchanges import MOST
 from jackfield_isolation.error_frames import dump_error, load_error

@@ -11,9 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
+from jackfield.call.errors_map import Unmapped
 from jackfield.connector import Action, Guard, Sent, Step
 from jackfield.kernel.failures import Raised, attempt
-from jackfield.pipe.errors_map import Unmapped
 from jackfield.redaction.redactor import Redactor
 from jackfield_market.testing.driving import (
     PATIENCE,

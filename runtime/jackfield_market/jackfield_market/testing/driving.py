@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
+from jackfield.call.errors_map import Unmapped, explained, weigh
 from jackfield.connector import ANYWHERE, Action, Call, ConnectionType, Guard, Inputs, JackfieldError, Minted, OpenContext, Sent
 from jackfield.connector.context import IdempotencyKey, entered
 from jackfield.connector.conversion import dumped
@@ -19,7 +20,6 @@ from jackfield.connector.streamed import store_files
 from jackfield.kernel.clock import Deadline
 from jackfield.kernel.failures import Raised, attempt, attempt_foreign
 from jackfield.manifest.manifest import Manifest
-from jackfield.pipe.errors_map import Unmapped, explained, weigh
 from jackfield.schema import CompiledSchema
 from jackfield_market.testing.fake_clock import FakeClock
 from jackfield_market.testing.loopback_provider import Provider, Request, Script

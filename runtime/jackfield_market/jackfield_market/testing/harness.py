@@ -26,9 +26,9 @@ from jackfield_market.testing.recording_account import RecordingAccount
 from jackfield_market.testing.recordings import Player, Recorder, RecordingMismatch, Scrubber
 
 if TYPE_CHECKING:
+    from jackfield.call.ports import Journal
     from jackfield.invocation import Result
     from jackfield.invocation.entry import Entry
-    from jackfield.pipe.ports import Journal
 
 
 _OPTIONS = "options"

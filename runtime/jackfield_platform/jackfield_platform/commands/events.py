@@ -9,11 +9,11 @@ from itertools import islice
 from math import inf
 from typing import TYPE_CHECKING, Any
 
+from jackfield.call.events import PAUSE
 from jackfield.cli.interrupt import interruptible
 from jackfield.cli.parsing import Namespace, Parser, Verb, declare_workspace
 from jackfield.cli.quantities import count
 from jackfield.cli.session import LARGEST_LIMIT, LIMIT, Noun, declare_one
-from jackfield.pipe.events import PAUSE
 from jackfield_platform.events import Feed, FeedEvents
 from jackfield_platform.events.event import listed_types
 from jackfield_store.commands.stored import open_events

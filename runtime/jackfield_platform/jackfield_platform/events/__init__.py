@@ -9,7 +9,7 @@ in the transaction that makes it true, or a trigger where several statements do.
 
 from __future__ import annotations
 
-from jackfield.pipe.events import Event
+from jackfield.call.events import Event
 from jackfield_platform.events.event import check_types
 from jackfield_platform.events.feed import CursorExpired, Feed, FeedEvents, Page
 

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from jackfield.call.events import Event
 from jackfield.kernel.clock import iso
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInvocation
 from jackfield.kernel.pointers import pointer
 from jackfield.kernel.stored_values import parsed_object, problem_of_times
-from jackfield.pipe.events import Event
 from jackfield.wire.guard import Guard
 from jackfield.wire.urls import target_of
 from jackfield_platform.events.event import check_types, fits

@@ -7,12 +7,12 @@ import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from jackfield.call.events import Event
 from jackfield.callers.actor import Actor
 from jackfield.invocation import new_invocation_id
 from jackfield.kernel.clock import Clock, iso
 from jackfield.kernel.errors import Detail, InvalidInvocation, unknown_members
 from jackfield.kernel.hints import NextStep
-from jackfield.pipe.events import Event
 from jackfield.wire.guard import Guard, only_hosts
 from jackfield.wire.signing import PRIVATE, new_secret, public_key
 from jackfield_platform.events import positions

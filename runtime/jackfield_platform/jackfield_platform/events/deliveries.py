@@ -8,13 +8,13 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+from jackfield.call.events import Event
 from jackfield.invocation import new_invocation_id
 from jackfield.kernel.clock import Clock, iso
 from jackfield.kernel.dataclass import dataclass, replace
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.hints import NextStep
 from jackfield.kernel.stored_values import problem_of_times
-from jackfield.pipe.events import Event
 from jackfield_platform.events.callback import COLUMNS as CALLBACK_COLUMNS
 from jackfield_platform.events.callback import Callback, read_callback
 from jackfield_platform.events.callbacks import unknown_callback

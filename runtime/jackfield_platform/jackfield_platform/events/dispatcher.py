@@ -16,11 +16,11 @@ from contextlib import suppress
 from functools import partial
 from itertools import pairwise
 
+from jackfield.call.events import Event
 from jackfield.kernel.clock import Clock, monotonic, within
 from jackfield.kernel.dataclass import dataclass, replace
 from jackfield.kernel.errors import InvalidInvocation, JackfieldError, brief
 from jackfield.kernel.threads import Threads
-from jackfield.pipe.events import Event
 from jackfield.wire.guard import Guard, only_hosts
 from jackfield_platform.events import claims
 from jackfield_platform.events.callback import Callback, read_callback

@@ -6,13 +6,13 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from jackfield.call.events import Event, Events
 from jackfield.kernel.clock import monotonic
 from jackfield.kernel.dataclass import dataclass, replace
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.frames import bordered
 from jackfield.kernel.hints import NextStep
 from jackfield.kernel.stored_values import problem_of_times
-from jackfield.pipe.events import Event, Events
 from jackfield_platform.events.event import check_types
 from jackfield_platform.events.marks import EARLIER, MARK, Mark, cursor_of, first_here, read_cursor
 from jackfield_platform.events.numbering import Numbering

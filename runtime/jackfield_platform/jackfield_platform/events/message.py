@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from jackfield.call.events import Event
 from jackfield.kernel.clock import iso
 from jackfield.kernel.exact import result_json
-from jackfield.pipe.events import Event
 from jackfield.wire.signing import signatures
 from jackfield_platform.events.callback import Callback
 from jackfield_platform.events.outputs import output_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from jackfield.pipe.events import Event
+from jackfield.call.events import Event
 from jackfield_store.database import Database, SealBroken
 from jackfield_store.journal.entry import opened_result
 from jackfield_store.keys import Vault

@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from jackfield.call.admit import is_blank
 from jackfield.connections.audience import audience_of
 from jackfield.connections.host_access import generated_fields
 from jackfield.connections.oauth_clients import DESTINATIONS, SECRETS, VALUES
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInvocation
 from jackfield.manifest.manifest import OAUTH_CLIENT
-from jackfield.pipe.admit import is_blank
 from jackfield_store.connections.connection_rows import secret_places
 from jackfield_store.management.drafts import edited, refuse_redirected
 

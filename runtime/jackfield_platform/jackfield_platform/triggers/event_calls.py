@@ -11,6 +11,9 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from jackfield.call.call_rules import find_action
+from jackfield.call.policy_steps import Step
+from jackfield.call.unstored import required
 from jackfield.callers import Request
 from jackfield.connections.formats import native_inputs
 from jackfield.invocation.file_references import names_files
@@ -19,18 +22,15 @@ from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import Detail, InvalidInvocation, JackfieldError, Unavailable, did_you_mean, unknown_members
 from jackfield.kernel.placeholders import ABSENT, filled, placeholders
 from jackfield.kernel.pointers import child, cut, names
-from jackfield.pipe.call_rules import find_action
-from jackfield.pipe.policy_steps import Step
-from jackfield.pipe.unstored import required
 from jackfield_platform.triggers.arrivals import Sealer
 from jackfield_platform.triggers.event_places import place_fault
 from jackfield_store.database.outbox import record
 
 if TYPE_CHECKING:
+    from jackfield.call.plan import Plan
     from jackfield.callers import Caller
     from jackfield.manifest.manifest import ActionManifest, Manifest
     from jackfield.manifest.triggers import TriggerManifest
-    from jackfield.pipe.plan import Plan
     from jackfield_platform.triggers.arrivals import InTransaction
     from jackfield_platform.triggers.subscription import Subscription
     from jackfield_store.runtime import Jackfield

@@ -5,13 +5,13 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any
 
+from jackfield.call.call_rules import seen_connection
 from jackfield.callers import Request
 from jackfield.connections.named_connection import NamedConnection
 from jackfield.connector.grants import Grant
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import InvalidInvocation, JackfieldError, NotFound, RateLimited, Unavailable, UnknownAction, UnknownName
 from jackfield.kernel.failures import Raised, attempt, contained
-from jackfield.pipe.call_rules import seen_connection
 from jackfield_platform.references import said
 from jackfield_platform.triggers.event_calls import EventCalls
 from jackfield_platform.triggers.guards import pause_exceeding

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from jackfield.call.call_rules import seen_connection
 from jackfield.callers import Request, may
 from jackfield.kernel.clock import moment
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import Detail, InvalidInput, InvalidInvocation, NotAllowed, UnknownName, unknown_members
 from jackfield.kernel.hints import NextStep
-from jackfield.pipe.call_rules import seen_connection
 from jackfield.redaction.marks import masked
 from jackfield_platform.references import References, fault_of, find_trigger, require, said
 from jackfield_platform.triggers.event_calls import checked_then

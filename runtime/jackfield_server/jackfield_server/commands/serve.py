@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from jackfield.call.policy_service import policy_of
 from jackfield.catalog import installed_here
 from jackfield.catalog.loading import chosen
 from jackfield.cli.logs import announce, writes_json
@@ -18,7 +19,6 @@ from jackfield.cli.quantities import MOST_AT_ONCE, count, port, rate
 from jackfield.kernel.clock import SystemClock, within
 from jackfield.kernel.errors import InvalidInvocation, JackfieldError, missing_extra
 from jackfield.kernel.signals import HANGUPS
-from jackfield.pipe.policy_service import policy_of
 from jackfield.wire.guard import allowed_hosts
 from jackfield_server.shared.identity.identity_providers import Jwt, check_people
 from jackfield_store.commands.starting import (

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from jackfield.call.policy_service import policy_of
 from jackfield.cli.logs import announce
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
@@ -21,7 +22,6 @@ from jackfield.kernel.errors import InvalidInvocation, Unavailable, missing_extr
 from jackfield.kernel.notices import Notices
 from jackfield.kernel.signals import ENDS, HANGUPS, Deadline
 from jackfield.kernel.threads import Threads
-from jackfield.pipe.policy_service import policy_of
 from jackfield.tracing import configured, remarked
 from jackfield.wire.guard import allowed_hosts
 from jackfield_server.shared.process.listeners import forget, listen, place
@@ -48,7 +48,7 @@ _FIRST_CALL = (
     "cryptography.hazmat.primitives.ciphers.aead",
     "jackfield.connector.manifests",
     "jackfield_store.journal.queue",
-    "jackfield.pipe.attempts",
+    "jackfield.call.attempts",
     "jackfield_store.queue.local",
     "jackfield.schema.compiling",
     "pydantic.main",

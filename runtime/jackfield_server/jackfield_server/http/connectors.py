@@ -12,6 +12,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from jackfield.call.call_rules import find_action
 from jackfield.callers import Request as Wish
 from jackfield.callers.searching import found_actions, found_triggers, listed_connectors
 from jackfield.catalog.found import Found, FoundTrigger
@@ -21,7 +22,6 @@ from jackfield.connections.connection_types import Kind, Kinds
 from jackfield.kernel.errors import did_you_mean
 from jackfield.kernel.stored_values import is_storable
 from jackfield.manifest.manifest import Manifest
-from jackfield.pipe.call_rules import find_action
 from jackfield_server.http.accept import prefers
 from jackfield_server.http.parameters import limit_of
 from jackfield_server.shared.identity.identity import Identity

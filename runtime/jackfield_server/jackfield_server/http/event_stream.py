@@ -10,9 +10,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from jackfield.call.streams import Stream
 from jackfield.kernel.errors import LimitReached
 from jackfield.kernel.failures import OnFailure
-from jackfield.pipe.streams import Stream
 from jackfield_server.http.accept import prefers
 from jackfield_server.shared.process.server_context import ServerContext
 from jackfield_server.shared.requests.json_response import dumps

@@ -17,9 +17,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from jackfield import __version__
+from jackfield.call.admit import bringable
 from jackfield.kernel.errors import did_you_mean
 from jackfield.manifest.manifest import Manifest
-from jackfield.pipe.admit import bringable
 from jackfield_server.http.batches import JSON_LINES
 from jackfield_server.http.event_stream import KIND
 from jackfield_server.http.response_headers import LATER, components, headers_of

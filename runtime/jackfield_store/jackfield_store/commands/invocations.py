@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+from jackfield.call.unstored import required
 from jackfield.catalog import entry_points
 from jackfield.cli.batch import Following, run_one
 from jackfield.cli.interrupt import interruptible
@@ -24,7 +25,6 @@ from jackfield.invocation.wire import decode
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.local import account_key
-from jackfield.pipe.unstored import required
 from jackfield_store.access import WorkspaceAccess
 from jackfield_store.commands.stored import open_storage, selected_workspace
 from jackfield_store.journal.entry import LONGEST_NOTE

@@ -136,8 +136,8 @@ def _declare_explain(parser: Parser) -> None:
 
 
 def _explain(arguments: Namespace, output: Output) -> int:
+    from jackfield.call.call_rules import find_action
     from jackfield.catalog import installed_here
-    from jackfield.pipe.call_rules import find_action
 
     connector, slash, action = arguments.action.partition("/")
     if not slash:

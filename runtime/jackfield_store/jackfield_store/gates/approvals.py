@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from jackfield.call.gate import Passing
 from jackfield.gates import unrecorded
-from jackfield.pipe.gate import Passing
 
 if TYPE_CHECKING:
     from types import ModuleType
 
+    from jackfield.call.call_records import Found
+    from jackfield.call.gate import Unit
+    from jackfield.call.reached import Ended, Reached
     from jackfield.invocation import Result
-    from jackfield.pipe.call_records import Found
-    from jackfield.pipe.gate import Unit
-    from jackfield.pipe.reached import Ended, Reached
     from jackfield_store.recording.record import Record
 
 

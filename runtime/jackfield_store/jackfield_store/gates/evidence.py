@@ -5,16 +5,16 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from jackfield.pipe.call_rules import look_barred
-from jackfield.pipe.gate import KEYED, LOADED, RECORDED, Gate, Passing
-from jackfield.pipe.tally import shares_marker
+from jackfield.call.call_rules import look_barred
+from jackfield.call.gate import KEYED, LOADED, RECORDED, Gate, Passing
+from jackfield.call.tally import shares_marker
 
 if TYPE_CHECKING:
+    from jackfield.call.call_records import Checked
+    from jackfield.call.gate import Unit
+    from jackfield.call.plan import Plan
+    from jackfield.call.reached import Ended, Terms
     from jackfield.invocation import Result
-    from jackfield.pipe.call_records import Checked
-    from jackfield.pipe.gate import Unit
-    from jackfield.pipe.plan import Plan
-    from jackfield.pipe.reached import Ended, Terms
     from jackfield_store.recording.expectations import Expectation
     from jackfield_store.recording.record import Record
 

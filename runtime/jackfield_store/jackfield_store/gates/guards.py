@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jackfield.pipe.gate import Gate, Passing
+from jackfield.call.gate import Gate, Passing
 
 if TYPE_CHECKING:
-    from jackfield.pipe.call_records import Checked
-    from jackfield.pipe.plan import Plan
-    from jackfield.pipe.reached import Terms
+    from jackfield.call.call_records import Checked
+    from jackfield.call.plan import Plan
+    from jackfield.call.reached import Terms
 
 
 class _Guard(Passing):

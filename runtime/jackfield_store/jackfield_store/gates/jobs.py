@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from jackfield.gates import unrecorded
 
 if TYPE_CHECKING:
+    from jackfield.call.attempts import Attempts
+    from jackfield.call.reached import Ended
     from jackfield.connector.conversion import Handle
-    from jackfield.pipe.attempts import Attempts
-    from jackfield.pipe.reached import Ended
 
 
 class _Job(unrecorded.Following):

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from jackfield.pipe.calls import begins_at_once
-from jackfield.pipe.gate import KEYED, QUEUED, RECORDED, REHEARSED, Gate, Passing
-from jackfield.pipe.reached import Ended
+from jackfield.call.calls import begins_at_once
+from jackfield.call.gate import KEYED, QUEUED, RECORDED, REHEARSED, Gate, Passing
+from jackfield.call.reached import Ended
 
 if TYPE_CHECKING:
+    from jackfield.call.call_records import Checked, Found
+    from jackfield.call.plan import Plan
+    from jackfield.call.reached import Terms
+    from jackfield.call.recording import Policies
     from jackfield.invocation import Result
-    from jackfield.pipe.call_records import Checked, Found
-    from jackfield.pipe.plan import Plan
-    from jackfield.pipe.reached import Terms
-    from jackfield.pipe.recording import Policies
     from jackfield_store.recording.record import Record
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from jackfield.call.gate import Gate, Passing
 from jackfield.kernel.errors import LimitReached
 from jackfield.pacing.turn import PostponedError
-from jackfield.pipe.gate import Gate, Passing
 
 if TYPE_CHECKING:
-    from jackfield.pipe.call_records import Checked, Found
-    from jackfield.pipe.plan import Plan
-    from jackfield.pipe.reached import Terms
+    from jackfield.call.call_records import Checked, Found
+    from jackfield.call.plan import Plan
+    from jackfield.call.reached import Terms
 
 _SOON, _LATER = 1.0, 30.0
 """Seconds after which a queued call is looked at again: calls end soon, and files are deleted later."""

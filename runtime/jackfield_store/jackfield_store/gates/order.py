@@ -18,8 +18,8 @@ from jackfield_store.gates.twins import Twins
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from jackfield.call.gate import Gate
     from jackfield.gates.policies import Policies
-    from jackfield.pipe.gate import Gate
 
 
 def ordered(policies: Policies, *, rides: bool) -> Sequence[Gate]:

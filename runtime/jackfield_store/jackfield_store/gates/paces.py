@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from jackfield.pipe.gate import LOADED, QUEUED, RECORDED, REHEARSED, Gate, Passing
+from jackfield.call.gate import LOADED, QUEUED, RECORDED, REHEARSED, Gate, Passing
 from jackfield_store.recording.record import NotNowError
 
 if TYPE_CHECKING:
+    from jackfield.call.call_records import Checked
+    from jackfield.call.gate import Unit
+    from jackfield.call.plan import Plan
+    from jackfield.call.reached import Terms
     from jackfield.invocation import Result
     from jackfield.pacing.turn import Ride
-    from jackfield.pipe.call_records import Checked
-    from jackfield.pipe.gate import Unit
-    from jackfield.pipe.plan import Plan
-    from jackfield.pipe.reached import Terms
     from jackfield_store.database import Transaction
     from jackfield_store.recording.record import Record
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from jackfield.pipe.gate import KEYED, QUEUED, RECORDED, REHEARSED, Gate, Passing
+from jackfield.call.gate import KEYED, QUEUED, RECORDED, REHEARSED, Gate, Passing
 from jackfield_store.recording.replays import replay_of
 from jackfield_store.recording.twins import joined, twin_digest
 
 if TYPE_CHECKING:
+    from jackfield.call.call_records import Checked
+    from jackfield.call.plan import Plan
+    from jackfield.call.reached import Terms
     from jackfield.invocation import Result
-    from jackfield.pipe.call_records import Checked
-    from jackfield.pipe.plan import Plan
-    from jackfield.pipe.reached import Terms
     from jackfield_store.recording.record import Record
 
 

@@ -10,6 +10,8 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
+from jackfield.call.errors_map import recognised
+from jackfield.call.masking import masked_error
 from jackfield.connector.connection_steps import Account
 from jackfield.connector.context import Call, OpenContext, entered
 from jackfield.connector.grants import Grant
@@ -18,8 +20,6 @@ from jackfield.kernel.dataclass import dataclass, replace
 from jackfield.kernel.errors import Detail, Internal, InvalidConnection, InvalidInvocation, JackfieldError, Unavailable
 from jackfield.kernel.failures import Raised, attempt, attempt_foreign
 from jackfield.kernel.frames import bordered
-from jackfield.pipe.errors_map import recognised
-from jackfield.pipe.masking import masked_error
 from jackfield_store.connections.authorizations import Authorizations, Pending, state_of
 from jackfield_store.connections.grants import GrantTable, changed
 from jackfield_store.database.outbox import record
@@ -28,14 +28,14 @@ from jackfield_store.management.connection_test import serving
 from jackfield_store.management.provider_steps import UnstoredGrant
 
 if TYPE_CHECKING:
+    from jackfield.call.admit import Targets
+    from jackfield.call.open import OpenConnection, Opener
     from jackfield.callers.actor import Actor
     from jackfield.catalog import Catalog
     from jackfield.connections.named_connection import NamedConnection
     from jackfield.connector import ClientRegistrations, DeviceAuthorization
     from jackfield.connector.loaded import LoadedConnector
     from jackfield.kernel.clock import Clock
-    from jackfield.pipe.admit import Targets
-    from jackfield.pipe.open import OpenConnection, Opener
     from jackfield_store.database import Transaction
 
 T = TypeVar("T")

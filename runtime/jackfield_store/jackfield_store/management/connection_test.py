@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from jackfield.call.admit import Target
+from jackfield.call.errors_map import recognised
 from jackfield.connector.connection_steps import Account, Step
 from jackfield.connector.context import Call, OpenContext, entered
 from jackfield.kernel.dataclass import dataclass, field, replace
@@ -14,17 +16,15 @@ from jackfield.kernel.errors import Detail, Internal, InvalidConnection, Jackfie
 from jackfield.kernel.failures import Raised, attempt_foreign
 from jackfield.kernel.hints import NextStep
 from jackfield.manifest.manifest import Manifest
-from jackfield.pipe.admit import Target
-from jackfield.pipe.errors_map import recognised
 from jackfield_store.connections.connection_rows import Outcome
 from jackfield_store.management.weak_secrets import weak_secrets
 
 if TYPE_CHECKING:
+    from jackfield.call.open import OpenConnection, Opener
     from jackfield.catalog import Catalog
     from jackfield.connections.named_connection import NamedConnection
     from jackfield.connector.loaded import LoadedConnector
     from jackfield.kernel.clock import Deadline
-    from jackfield.pipe.open import OpenConnection, Opener
     from jackfield.redaction.redactor import Redactor
 
 

@@ -43,11 +43,11 @@ from jackfield_store.management.visible_connections import VisibleConnections, n
 from jackfield_store.management.weak_secrets import warned
 
 if TYPE_CHECKING:
+    from jackfield.call.admit import Targets
+    from jackfield.call.open import Opener
     from jackfield.catalog import Catalog
     from jackfield.connections.connection_lookup import Connections
     from jackfield.kernel.clock import Clock
-    from jackfield.pipe.admit import Targets
-    from jackfield.pipe.open import Opener
 
 _PAGE, _LARGEST_PAGE = 100, 1000
 _CURSOR = re.compile(r"[A-Za-z0-9._-]{1,100}\Z")  # any name, including old ones of punctuation only

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from jackfield.call.call_rules import approval_required
 from jackfield.callers import Authorizer, Request
 from jackfield.callers.actor import Actor
 from jackfield.invocation.entry import Entry
 from jackfield.kernel.clock import Clock
-from jackfield.pipe.call_rules import approval_required
 from jackfield_store.access import Audit
 from jackfield_store.database import Transaction
 from jackfield_store.journal.dead_letters import DeadLetters, Redriven

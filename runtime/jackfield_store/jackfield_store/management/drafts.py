@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from jackfield.call.admit import Target, check_values, is_blank
 from jackfield.connections.host_access import HostAccess, generate, generated_fields, refused
 from jackfield.connections.named_connection import NamedConnection, Origin
 from jackfield.connections.provenance import Provenance
@@ -17,14 +18,13 @@ from jackfield.kernel.errors import Detail, InvalidConnection
 from jackfield.kernel.pointers import child, names
 from jackfield.kernel.secrecy import SecretHolder
 from jackfield.manifest.manifest import OAUTH_CLIENT
-from jackfield.pipe.admit import Target, check_values, is_blank
 from jackfield.redaction.marks import is_reference, masked
 from jackfield_store.connections.connection_rows import PLACEHOLDER, Draft, refuse_large, secret_places
 
 if TYPE_CHECKING:
+    from jackfield.call.admit import Targets
     from jackfield.connections.connection_types import Kind
     from jackfield.manifest.manifest import Manifest
-    from jackfield.pipe.admit import Targets
 
 _HOSTS = frozenset({"uri", "uri-reference", "iri", "iri-reference", "hostname", "idn-hostname", "ipv4", "ipv6"})
 

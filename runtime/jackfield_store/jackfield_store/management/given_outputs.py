@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from jackfield.call.masking import concealed
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import InvalidInput, InvalidInvocation
-from jackfield.pipe.masking import concealed
 from jackfield.schema import compile_schema
 
 if TYPE_CHECKING:

@@ -17,11 +17,11 @@ from jackfield_store.management.connection_test import serving
 from jackfield_store.management.provider_steps import call_of, over_connection
 
 if TYPE_CHECKING:
+    from jackfield.call.invoke import Pipeline
     from jackfield.callers import Authorizer
     from jackfield.callers.actor import Actor
     from jackfield.connections.named_connection import NamedConnection
     from jackfield.manifest.manifest import Manifest
-    from jackfield.pipe.invoke import Pipeline
     from jackfield_store.access import Audit
 
 

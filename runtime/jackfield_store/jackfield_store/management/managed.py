@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from jackfield.pipe.unstored import required
+from jackfield.call.unstored import required
 from jackfield_store.access import Audit
 from jackfield_store.management.connections import ManagedConnections
 
 if TYPE_CHECKING:
+    from jackfield.call.events import Events
+    from jackfield.call.invoke import Pipeline
     from jackfield.callers import Authorizer, Caller
     from jackfield.callers.actor import Actor
     from jackfield.catalog import Catalog
@@ -18,8 +20,6 @@ if TYPE_CHECKING:
     from jackfield.connector.lending import Lent
     from jackfield.invocation import Result
     from jackfield.kernel.secrecy import Hidden
-    from jackfield.pipe.events import Events
-    from jackfield.pipe.invoke import Pipeline
     from jackfield_store.access import WorkspaceAccess
     from jackfield_store.management.visible_journal import SeenJournal
     from jackfield_store.resources.storage import Storage

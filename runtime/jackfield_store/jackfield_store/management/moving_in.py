@@ -27,12 +27,12 @@ from jackfield_store.connections.grants import Adoption
 from jackfield_store.management.drafts import destinations
 
 if TYPE_CHECKING:
+    from jackfield.call.open import Opener
     from jackfield.callers.actor import Actor
     from jackfield.catalog import Catalog
     from jackfield.connections.connection_types import Kind, Kinds
     from jackfield.connector import Grant
     from jackfield.kernel.clock import Clock
-    from jackfield.pipe.open import Opener
     from jackfield_store.connections.connection_rows import ConnectionRow
     from jackfield_store.connections.connection_table import ConnectionTable
     from jackfield_store.database import Transaction

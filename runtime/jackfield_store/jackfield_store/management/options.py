@@ -6,23 +6,23 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from jackfield.call.call_rules import seen_connection
 from jackfield.callers import seen_catalog
 from jackfield.connector.context import entered
 from jackfield.kernel.errors import Detail, InvalidInput, InvalidInvocation, UnknownAction, did_you_mean
 from jackfield.kernel.hints import NextStep
 from jackfield.kernel.pointers import pointer
 from jackfield.kernel.secrecy import Hidden
-from jackfield.pipe.call_rules import seen_connection
 from jackfield.redaction.marks import masked
 from jackfield_store.management.provider_steps import call_of, over_connection
 
 if TYPE_CHECKING:
+    from jackfield.call.invoke import Pipeline
     from jackfield.callers import Authorizer, Caller, Request
     from jackfield.catalog import Catalog
     from jackfield.connector.actions import OptionSource
     from jackfield.connector.loaded import LoadedConnector
     from jackfield.manifest.manifest import Manifest
-    from jackfield.pipe.invoke import Pipeline
 
 _SECONDS = 30.0
 """Timeout in seconds of a live source; a person is waiting in front of a form."""

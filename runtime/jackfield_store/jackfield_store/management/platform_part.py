@@ -9,12 +9,12 @@ from jackfield.catalog.loading import part
 from jackfield.kernel.errors import InvalidInvocation
 
 if TYPE_CHECKING:
+    from jackfield.call.events import Events
     from jackfield.callers import Authorizer
     from jackfield.catalog import Catalog
     from jackfield.connections.named_connection import NamedConnection
     from jackfield.connector.grants import Grant
     from jackfield.kernel.clock import Clock
-    from jackfield.pipe.events import Events
     from jackfield_store.database import Database, Transaction
     from jackfield_store.keys.vault import SealedRows, Vault
     from jackfield_store.resources.storage import Storage

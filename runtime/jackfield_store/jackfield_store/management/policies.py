@@ -18,13 +18,13 @@ from jackfield_store.management.connection_test import serving
 from jackfield_store.management.served_actions import Allows, chosen, manifests_for, meant, parts_served
 
 if TYPE_CHECKING:
+    from jackfield.call.admit import Targets
+    from jackfield.call.open import Opener
     from jackfield.catalog import Catalog
     from jackfield.connections.named_connection import NamedConnection
     from jackfield.connector import ConnectionType
     from jackfield.connector.loaded import LoadedConnector
     from jackfield.kernel.clock import Clock
-    from jackfield.pipe.admit import Targets
-    from jackfield.pipe.open import Opener
     from jackfield_store.management.connection_test import TargetSource
     from jackfield_store.management.served_actions import Part
     from jackfield_store.management.visible_connections import VisibleConnections

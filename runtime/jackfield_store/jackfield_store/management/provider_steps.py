@@ -6,20 +6,20 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from jackfield.call.errors_map import recognised
 from jackfield.connector.context import Call, entered
 from jackfield.kernel.clock import Deadline
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import JackfieldError, Unavailable
 from jackfield.kernel.failures import Raised, attempt_foreign
-from jackfield.pipe.errors_map import recognised
 from jackfield.redaction.logs import reason
 
 if TYPE_CHECKING:
+    from jackfield.call.invoke import Pipeline
     from jackfield.connections.named_connection import NamedConnection
     from jackfield.connector.grants import Grant
     from jackfield.connector.loaded import LoadedConnector
     from jackfield.manifest.manifest import Manifest
-    from jackfield.pipe.invoke import Pipeline
 
 T = TypeVar("T")
 _NO_PERMISSIONS: Mapping[str, tuple[str, ...]] = {}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from jackfield.call.masking import connection_secrets
 from jackfield.manifest.manifest import WHOLE_BODY
-from jackfield.pipe.masking import connection_secrets
 from jackfield.redaction.marks import masked
 from jackfield_store.journal.contents import sealed_inputs
 

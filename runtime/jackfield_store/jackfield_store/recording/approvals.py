@@ -12,6 +12,10 @@ from functools import partial, reduce
 from operator import getitem
 from typing import TYPE_CHECKING, Any, cast
 
+from jackfield.call.call_rules import approval_required
+from jackfield.call.open import named_hosts
+from jackfield.call.settle import failed
+from jackfield.call.unstored import required
 from jackfield.invocation import Meta, Result
 from jackfield.invocation.entry import AskedApproval
 from jackfield.invocation.file_references import file_places, named_files, replaced
@@ -20,10 +24,6 @@ from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import Cancelled, InDoubt, Internal
 from jackfield.kernel.exact import exact_json, read_float
 from jackfield.kernel.hints import NextStep
-from jackfield.pipe.call_rules import approval_required
-from jackfield.pipe.open import named_hosts
-from jackfield.pipe.settle import failed
-from jackfield.pipe.unstored import required
 from jackfield.redaction.marks import MASK, masked
 from jackfield_store.journal.abandoned import expired
 from jackfield_store.journal.approvals import LASTS, ApprovalRows
@@ -32,13 +32,13 @@ from jackfield_store.recording.replays import unended
 from jackfield_store.recording.single_use import audit_of, unusable
 
 if TYPE_CHECKING:
+    from jackfield.call.call_records import Found
+    from jackfield.call.how import How
+    from jackfield.call.reached import Planned, Reached
+    from jackfield.call.recording import Pipe
     from jackfield.callers import Caller
     from jackfield.invocation.entry import Draft, Entry
     from jackfield.kernel.errors import Detail, JackfieldError
-    from jackfield.pipe.call_records import Found
-    from jackfield.pipe.how import How
-    from jackfield.pipe.reached import Planned, Reached
-    from jackfield.pipe.recording import Pipe
     from jackfield_store.journal.journal import Journal
 
 _JSON = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)

@@ -9,6 +9,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
+from jackfield.call.how import How
+from jackfield.call.unstored import required
+from jackfield.call.waiter import run_in_thread
 from jackfield.callers import APPROVE, Caller, may
 from jackfield.callers.actor import LIBRARY as PROGRAM
 from jackfield.kernel.clock import Deadline, iso
@@ -16,9 +19,6 @@ from jackfield.kernel.errors import Detail, Internal, InvalidInvocation, Jackfie
 from jackfield.kernel.frames import bordered
 from jackfield.kernel.hints import NextStep
 from jackfield.kernel.stored_values import is_storable
-from jackfield.pipe.how import How
-from jackfield.pipe.unstored import required
-from jackfield.pipe.waiter import run_in_thread
 from jackfield_store.access import Audit
 from jackfield_store.database.cursors import cursor_after, place_after
 from jackfield_store.journal.approvals import NotWaitingError
@@ -28,11 +28,11 @@ from jackfield_store.recording.record import LARGEST_STORED
 from jackfield_store.recording.single_use import audit_of, was_decided
 
 if TYPE_CHECKING:
+    from jackfield.call.invoke import Pipeline
+    from jackfield.call.reached import Reached
     from jackfield.callers import Authorizer
     from jackfield.callers.actor import Actor
     from jackfield.invocation import Invocation
-    from jackfield.pipe.invoke import Pipeline
-    from jackfield.pipe.reached import Reached
     from jackfield_store.database import Row, Transaction
     from jackfield_store.journal.journal import Journal
     from jackfield_store.resources.storage import Storage

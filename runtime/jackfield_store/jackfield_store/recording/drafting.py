@@ -6,16 +6,16 @@ import secrets
 from functools import partial
 from typing import TYPE_CHECKING
 
+from jackfield.call.filling import compared
 from jackfield.invocation.request import DEFAULT_PRIORITY
 from jackfield.kernel.failures import Raised, attempt
-from jackfield.pipe.filling import compared
 from jackfield_store.recording.record import Record
 
 if TYPE_CHECKING:
+    from jackfield.call.reached import Asked, Reached
+    from jackfield.call.tally import Dependencies
     from jackfield.invocation import Invocation, Meta
     from jackfield.invocation.entry import Draft
-    from jackfield.pipe.reached import Asked, Reached
-    from jackfield.pipe.tally import Dependencies
     from jackfield_store.journal.journal import Journal
 
 

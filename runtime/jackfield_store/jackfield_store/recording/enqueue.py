@@ -8,6 +8,16 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from jackfield.call import endings
+from jackfield.call.call_records import Found
+from jackfield.call.call_rules import refuse_job_timeout, refuse_part
+from jackfield.call.check import checked
+from jackfield.call.filling import kept, reserve, stow
+from jackfield.call.how import How
+from jackfield.call.reached import Ended
+from jackfield.call.settle import failed
+from jackfield.call.unstored import required
+from jackfield.call.waiter import run_in_thread
 from jackfield.invocation import Enqueued, Meta, Result
 from jackfield.kernel.clock import Deadline, within
 from jackfield.kernel.commits import CommitUnknown
@@ -15,16 +25,6 @@ from jackfield.kernel.dataclass import dataclass, replace
 from jackfield.kernel.errors import Cancelled, Detail, InDoubt, InvalidInput, InvalidInvocation, JackfieldError, Unavailable
 from jackfield.kernel.failures import Raised, attempt
 from jackfield.manifest.manifest import WHOLE_BODY
-from jackfield.pipe import endings
-from jackfield.pipe.call_records import Found
-from jackfield.pipe.call_rules import refuse_job_timeout, refuse_part
-from jackfield.pipe.check import checked
-from jackfield.pipe.filling import kept, reserve, stow
-from jackfield.pipe.how import How
-from jackfield.pipe.reached import Ended
-from jackfield.pipe.settle import failed
-from jackfield.pipe.unstored import required
-from jackfield.pipe.waiter import run_in_thread
 from jackfield_store.files.table import holding
 from jackfield_store.journal.approvals import ask
 from jackfield_store.journal.room import QUEUED, WAITING, limit_of, limit_reached
@@ -37,12 +37,12 @@ from jackfield_store.recording.replays import replay_of
 from jackfield_store.recording.settling import settled
 
 if TYPE_CHECKING:
+    from jackfield.call.plan import Plan
+    from jackfield.call.reached import Reached
+    from jackfield.call.recording import OnQueued, Pipe, RawInvocation
+    from jackfield.call.waiter import Waiter
     from jackfield.callers import Caller
     from jackfield.invocation.entry import Draft
-    from jackfield.pipe.plan import Plan
-    from jackfield.pipe.reached import Reached
-    from jackfield.pipe.recording import OnQueued, Pipe, RawInvocation
-    from jackfield.pipe.waiter import Waiter
     from jackfield_store.database import Transaction
     from jackfield_store.journal.journal import Journal
 
@@ -212,7 +212,7 @@ async def put_by(found: Found, body: Any, record: Record) -> None:
 
 
 def _own_form(plan: Plan, given: Mapping[str, Any]) -> tuple[Mapping[str, Any], AbstractContextManager[None]]:
-    from jackfield.pipe.flat_bodies import pointing_into, unfolded
+    from jackfield.call.flat_bodies import pointing_into, unfolded
 
     return unfolded(plan.action, given), pointing_into(plan.action, given)
 

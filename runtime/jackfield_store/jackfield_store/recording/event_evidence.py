@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from jackfield.call.how import How
+from jackfield.call.settle import check_output
+from jackfield.call.waiter import run_in_thread
 from jackfield.callers import LIBRARY
 from jackfield.kernel.errors import InvalidOutput
-from jackfield.pipe.how import How
-from jackfield.pipe.settle import check_output
-from jackfield.pipe.waiter import run_in_thread
 from jackfield_store.journal.marks import connection_facts, digest_of, kept_events
 from jackfield_store.recording.expectations import digests_of, event_rows, marker_of
 
 if TYPE_CHECKING:
+    from jackfield.call.plan import Plan
+    from jackfield.call.reached import Reached
+    from jackfield.call.recording import Pipe
     from jackfield.invocation.entry import Entry
-    from jackfield.pipe.plan import Plan
-    from jackfield.pipe.reached import Reached
-    from jackfield.pipe.recording import Pipe
     from jackfield_store.journal.doubts import Doubt, Doubts
     from jackfield_store.journal.journal import Journal
 

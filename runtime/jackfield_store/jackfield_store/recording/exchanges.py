@@ -12,8 +12,8 @@ from jackfield.redaction.messages import masked_body, masked_fields, masked_url
 from jackfield.redaction.redactor import Redactor
 
 if TYPE_CHECKING:
+    from jackfield.call.reached import Reached
     from jackfield.invocation import Result
-    from jackfield.pipe.reached import Reached
     from jackfield.wire.exchanges import Content, Exchange
     from jackfield.wire.head import Fields
 

@@ -9,27 +9,27 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from jackfield.call.tally import EVERY
 from jackfield.connector.evidence import KEY, EventEvidence, Look, RecordEvidence, is_placeholder, placeholders, places_marker, stamped
 from jackfield.connector.given_evidence import GivenEvidence
 from jackfield.kernel.clock import iso
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import InvalidConnection
 from jackfield.kernel.pointers import follow
-from jackfield.pipe.tally import EVERY
 from jackfield.redaction.marks import masked
 from jackfield_store.journal import doubts, marks
 from jackfield_store.journal.begins import Begins
 from jackfield_store.journal.marks import digest_of
 
 if TYPE_CHECKING:
+    from jackfield.call.attempts import Attempts
+    from jackfield.call.call_records import Found
+    from jackfield.call.reached import Attempting, Planned
+    from jackfield.call.record import Barred
     from jackfield.connector.evidence import Evidence
     from jackfield.connector.proofs import Canary, When
     from jackfield.invocation import Result
     from jackfield.invocation.entry import Draft
-    from jackfield.pipe.attempts import Attempts
-    from jackfield.pipe.call_records import Found
-    from jackfield.pipe.reached import Attempting, Planned
-    from jackfield.pipe.record import Barred
     from jackfield_store.journal.journal import Journal, Unit
 
 MOST = 4096

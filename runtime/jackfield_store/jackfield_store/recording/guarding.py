@@ -13,7 +13,7 @@ from jackfield.schema.formats import split_mailboxes
 from jackfield_store.journal.suppressions import Suppressions
 
 if TYPE_CHECKING:
-    from jackfield.pipe.call_records import Checked
+    from jackfield.call.call_records import Checked
 
 _SAID = {"bounce": "is suppressed: a message to it bounced", "complaint": "is suppressed: a message to it drew a complaint"}
 

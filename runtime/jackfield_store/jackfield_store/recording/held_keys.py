@@ -12,9 +12,9 @@ from jackfield_store.recording.replays import replay_of, unended
 from jackfield_store.recording.twins import FIRST_LOOK, LONGEST_LOOK
 
 if TYPE_CHECKING:
+    from jackfield.call.reached import Reached
     from jackfield.invocation import Result
     from jackfield.invocation.entry import Entry
-    from jackfield.pipe.reached import Reached
     from jackfield_store.journal.journal import Journal
 
 

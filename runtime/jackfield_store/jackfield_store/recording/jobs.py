@@ -19,6 +19,16 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+from jackfield.call import endings
+from jackfield.call.attempts import Attempts
+from jackfield.call.call_records import Found
+from jackfield.call.errors_map import in_doubt
+from jackfield.call.how import Follow, How
+from jackfield.call.job_steps import LEAST, MOST, SOONEST, abandoned, bounded, followed_here, step, still
+from jackfield.call.reached import Ended
+from jackfield.call.settle import recorded, settled
+from jackfield.call.unstored import required
+from jackfield.call.waiter import run_in_thread
 from jackfield.callers import LIBRARY, Caller
 from jackfield.invocation import Invocation, Meta, Result
 from jackfield.invocation.claimed import ClaimedJob
@@ -30,16 +40,6 @@ from jackfield.kernel.errors import Cancelled, InDoubt, InvalidOutput, Jackfield
 from jackfield.kernel.frames import bordered
 from jackfield.kernel.hints import NextStep
 from jackfield.pacing.turn import PostponedError
-from jackfield.pipe import endings
-from jackfield.pipe.attempts import Attempts
-from jackfield.pipe.call_records import Found
-from jackfield.pipe.errors_map import in_doubt
-from jackfield.pipe.how import Follow, How
-from jackfield.pipe.job_steps import LEAST, MOST, SOONEST, abandoned, bounded, followed_here, step, still
-from jackfield.pipe.reached import Ended
-from jackfield.pipe.settle import recorded, settled
-from jackfield.pipe.unstored import required
-from jackfield.pipe.waiter import run_in_thread
 from jackfield_store.files.table import holding
 from jackfield_store.journal.jobs import DueJobs
 from jackfield_store.recording.replays import unended
@@ -47,12 +47,12 @@ from jackfield_store.recording.replays import unended
 if TYPE_CHECKING:
     import threading
 
+    from jackfield.call.plan import Plan
+    from jackfield.call.reached import Reached
+    from jackfield.call.recording import Pipe
+    from jackfield.call.waiter import Waiter
     from jackfield.connector import Action
     from jackfield.invocation.entry import Entry
-    from jackfield.pipe.plan import Plan
-    from jackfield.pipe.reached import Reached
-    from jackfield.pipe.recording import Pipe
-    from jackfield.pipe.waiter import Waiter
     from jackfield_store.database import Transaction
     from jackfield_store.journal.journal import Journal, Unit
 

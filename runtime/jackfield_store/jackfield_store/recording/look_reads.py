@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from jackfield.call.attempts import Attempts
+from jackfield.call.call_rules import NEEDS_APPROVAL
+from jackfield.call.check import filled_inputs, typed_inputs
+from jackfield.call.how import How
+from jackfield.call.policy_steps import Step
+from jackfield.call.waiter import run_in_thread
 from jackfield.callers import LIBRARY
 from jackfield.connector.proofs import PLAIN, Absent
 from jackfield.kernel.clock import Deadline, within
 from jackfield.kernel.dataclass import dataclass, replace
 from jackfield.kernel.errors import ApprovalRequired, JackfieldError, NotAllowed, NotFound, Provider, Sent, Unavailable
-from jackfield.pipe.attempts import Attempts
-from jackfield.pipe.call_rules import NEEDS_APPROVAL
-from jackfield.pipe.check import filled_inputs, typed_inputs
-from jackfield.pipe.how import How
-from jackfield.pipe.policy_steps import Step
-from jackfield.pipe.waiter import run_in_thread
 from jackfield.redaction.marks import masked
 from jackfield_store.recording.answer_signs import strays
 
 if TYPE_CHECKING:
+    from jackfield.call.plan import Plan
+    from jackfield.call.reached import Reached
+    from jackfield.call.recording import Pipe
     from jackfield.callers import Caller
-    from jackfield.pipe.plan import Plan
-    from jackfield.pipe.reached import Reached
-    from jackfield.pipe.recording import Pipe
     from jackfield.wire.exchanges import Exchange
     from jackfield_store.journal.doubts import Doubt
     from jackfield_store.journal.journal import Journal

@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, unquote_plus
 
+from jackfield.call.masking import concealed
+from jackfield.call.settle import check_output
+from jackfield.call.waiter import run_in_thread
 from jackfield.connector.evidence import PREFIX, RecordEvidence, placeholders
 from jackfield.connector.given_evidence import any_marker
 from jackfield.connector.proofs import PLAIN, Absent, When
@@ -15,9 +18,6 @@ from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import ApprovalRequired, InvalidOutput, JackfieldError
 from jackfield.kernel.failures import Raised, attempt
 from jackfield.kernel.pointers import follow
-from jackfield.pipe.masking import concealed
-from jackfield.pipe.settle import check_output
-from jackfield.pipe.waiter import run_in_thread
 from jackfield_store.journal import record_reads
 from jackfield_store.journal.doubts import Doubt
 from jackfield_store.journal.record_reads import place_of
@@ -31,9 +31,9 @@ from jackfield_store.recording.record_evidence import LoggedRequests
 from jackfield_store.recording.things import Thing, beginning, distinct, has, is_one, same, things
 
 if TYPE_CHECKING:
+    from jackfield.call.plan import Plan
+    from jackfield.call.recording import Pipe
     from jackfield.invocation.entry import Entry
-    from jackfield.pipe.plan import Plan
-    from jackfield.pipe.recording import Pipe
     from jackfield_store.journal.journal import Journal
 
 _LONGEST, _LONGEST_TEXT = 256, 2_560

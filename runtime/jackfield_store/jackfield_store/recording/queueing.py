@@ -12,9 +12,9 @@ from jackfield_store.recording.approvals import waiting_twin
 from jackfield_store.recording.twins import LONGEST_LOOK
 
 if TYPE_CHECKING:
+    from jackfield.call.reached import Reached
     from jackfield.invocation import Result
     from jackfield.invocation.entry import Draft
-    from jackfield.pipe.reached import Reached
     from jackfield_store.journal.journal import Journal
     from jackfield_store.recording.record import Record
 

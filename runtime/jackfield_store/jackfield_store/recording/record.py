@@ -11,6 +11,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from jackfield.call import endings
 from jackfield.invocation import Meta, Result
 from jackfield.invocation.request import FIRST_POLL
 from jackfield.kernel.clock import within
@@ -19,7 +20,6 @@ from jackfield.kernel.dataclass import replace
 from jackfield.kernel.ends import is_ending
 from jackfield.kernel.errors import Cancelled, IdempotencyConflict, JackfieldError, NotYet, Unavailable
 from jackfield.kernel.interrupts import let_out_of_call
-from jackfield.pipe import endings
 from jackfield.redaction.marks import leaves, masked
 from jackfield.redaction.redactor import Redactor
 from jackfield_store.database.faults import UniqueViolation
@@ -31,11 +31,11 @@ from jackfield_store.recording.sealing import sealed_exchanges
 if TYPE_CHECKING:
     from types import ModuleType
 
+    from jackfield.call.gate import Passing
+    from jackfield.call.reached import Asked, Reached
     from jackfield.invocation.entry import Draft, Entry
     from jackfield.kernel.clock import Clock
     from jackfield.manifest.manifest import ActionManifest, Manifest
-    from jackfield.pipe.gate import Passing
-    from jackfield.pipe.reached import Asked, Reached
     from jackfield_store.database import Transaction
     from jackfield_store.database.batches import Unit as Deferred
     from jackfield_store.journal.journal import Journal, Unit

@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any
 
+from jackfield.call.settle import failed
 from jackfield.invocation import Meta
 from jackfield.kernel.errors import Cancelled, JackfieldError
-from jackfield.pipe.settle import failed
 from jackfield_store.recording.drafting import drafted
 
 if TYPE_CHECKING:
     import threading
     from types import ModuleType
 
+    from jackfield.call.how import Follow
+    from jackfield.call.reached import Asked, Reached
+    from jackfield.call.recording import OnQueued, Pipe, RawInvocation
+    from jackfield.call.tally import Dependencies
+    from jackfield.call.waiter import Waiter
     from jackfield.callers import Caller
     from jackfield.invocation import Enqueued, Result
     from jackfield.invocation.claimed import ClaimedJob
     from jackfield.invocation.entry import Draft, Entry
-    from jackfield.pipe.how import Follow
-    from jackfield.pipe.reached import Asked, Reached
-    from jackfield.pipe.recording import OnQueued, Pipe, RawInvocation
-    from jackfield.pipe.tally import Dependencies
-    from jackfield.pipe.waiter import Waiter
     from jackfield_store.journal.journal import Journal
     from jackfield_store.recording.record import Record
 

@@ -14,23 +14,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from jackfield.call.reached import Asked, Given, Reached
+from jackfield.call.settle import failed
 from jackfield.invocation import Invocation
 from jackfield.invocation.file_references import GivenFiles
 from jackfield.kernel.clock import Deadline
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import JackfieldError
-from jackfield.pipe.reached import Asked, Given, Reached
-from jackfield.pipe.settle import failed
 from jackfield_store.recording.drafting import draft_of
 from jackfield_store.recording.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from jackfield.call.how import How
     from jackfield.invocation import Result
     from jackfield.invocation.entry import Entry
     from jackfield.kernel.clock import Clock
-    from jackfield.pipe.how import How
     from jackfield_store.journal import Journal
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from jackfield.kernel.failures import Raised, attempt
 
 if TYPE_CHECKING:
+    from jackfield.call.reached import Reached
     from jackfield.invocation import Result
-    from jackfield.pipe.reached import Reached
     from jackfield_store.journal.journal import Journal
 
 _LOG = logging.getLogger("jackfield.journal")

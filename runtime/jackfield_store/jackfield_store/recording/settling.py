@@ -8,15 +8,15 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from jackfield.call.reached import Ended
+from jackfield.call.unstored import required
+from jackfield.call.waiter import run_in_thread
 from jackfield.invocation import Result
 from jackfield.kernel.clock import iso
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.frames import bordered
 from jackfield.kernel.hints import NextStep
-from jackfield.pipe.reached import Ended
-from jackfield.pipe.unstored import required
-from jackfield.pipe.waiter import run_in_thread
 from jackfield_store.database.due_rows import OvertakenError
 from jackfield_store.journal.doubts import Doubts
 from jackfield_store.journal.marks import KEPT
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
+    from jackfield.call.call_records import Found
+    from jackfield.call.how import Follow
+    from jackfield.call.recording import Pipe
+    from jackfield.call.waiter import Waiter
     from jackfield.invocation import Meta
     from jackfield.invocation.entry import Entry
-    from jackfield.pipe.call_records import Found
-    from jackfield.pipe.how import Follow
-    from jackfield.pipe.recording import Pipe
-    from jackfield.pipe.waiter import Waiter
     from jackfield_store.journal.doubts import Doubt
     from jackfield_store.journal.journal import Journal
 

@@ -15,9 +15,9 @@ from jackfield.kernel.hints import NextStep
 from jackfield_store.journal.begins import ENDED_TWIN
 
 if TYPE_CHECKING:
+    from jackfield.call.reached import Asked, Planned
     from jackfield.callers import Caller
     from jackfield.invocation.entry import Draft, Entry
-    from jackfield.pipe.reached import Asked, Planned
     from jackfield_store.journal.journal import Journal
 
 FIRST_LOOK, LONGEST_LOOK = 0.01, 0.25

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from jackfield.call.unstored import required
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.exports import late_hints
-from jackfield.pipe.unstored import required
 from jackfield_store.database.due_rows import OvertakenError
 from jackfield_store.journal.doubt_reports import DoubtReports
 from jackfield_store.journal.doubts import Doubts, DueDoubts

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from pprint import pformat
 from typing import Any
 
+from jackfield.call.admit import check_serves, type_of
 from jackfield.callers import Caller, Decision, Request
 from jackfield.callers.rules import INLINE
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import InvalidConnection, UnknownConnection
 from jackfield.manifest.manifest import ActionManifest, Manifest
-from jackfield.pipe.admit import check_serves, type_of
 from jackfield_store.management.connections import ManagedConnections
 from jackfield_store.runtime import Jackfield
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from jackfield.pipe.events import PAUSE
+from jackfield.call.events import PAUSE
 from jackfield_platform.events import Feed, Page
 
 _LOOKS = round(1 / PAUSE)  # in a second

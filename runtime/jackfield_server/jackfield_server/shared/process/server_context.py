@@ -67,7 +67,7 @@ _FIRST_CALL = (
     "cryptography.hazmat.primitives.ciphers.aead",
     "jackfield.connector.manifests",
     "jackfield_store.management.connections",
-    "jackfield.pipe.attempts",
+    "jackfield.call.attempts",
     "jackfield.schema.compiling",
     "pydantic.main",
     "pydantic.type_adapter",

@@ -1,0 +1,382 @@
+"""Connection of an invocation: found by name, chosen, or inline. This reads manifests only: a refused call imports no connector code.
+
+Beside it, the parts of a plan that depend on no value of a connection: calls over inline values, each with a plan of its own, share them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from jackfield.call.call_rules import permitted, seen_connection
+from jackfield.connections.connection_lookup import Connections
+from jackfield.connections.host_access import generated_fields
+from jackfield.connections.named_connection import NamedConnection, Origin
+from jackfield.connections.secret_references import reference_paths
+from jackfield.invocation import Invocation
+from jackfield.kernel.bounded_cache import BoundedCache
+from jackfield.kernel.dataclass import dataclass, field
+from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInvocation, did_you_mean
+from jackfield.kernel.fork import ProcessLocal
+from jackfield.kernel.hidden import trimmed
+from jackfield.kernel.hints import NextStep
+from jackfield.kernel.secrecy import SecretHolder
+from jackfield.manifest.manifest import OAUTH_CLIENT, ActionManifest, ConnectionTypeManifest, Manifest
+from jackfield.redaction.marks import hidden_values
+from jackfield.redaction.redactor import Redactor
+from jackfield.schema.cache import Schemas
+
+if TYPE_CHECKING:
+    from jackfield.callers import Authorizer
+    from jackfield.connections.oauth_clients import OAuthClient
+    from jackfield.connector.actions import Action
+    from jackfield.connector.loaded import LoadedConnector
+    from jackfield.invocation.provider_ids import Places
+    from jackfield.kernel.walk import SecretPlaces
+    from jackfield.schema import CompiledSchema
+
+_BRANCHES = ("allOf", "anyOf", "oneOf")
+_VERBATIM = ("password", "passphrase")
+"""Ends of names of secrets that a person has made up, whose ends may be white space."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Target(SecretHolder):
+    """Connection of an invocation.
+
+    ``name`` is None for inline values. ``values`` are validated, with references unresolved. ``id`` is set for connections stored in the
+    database. ``origin`` is the source of the values. ``inputs`` are default inputs by connector and action, which files of other systems
+    may contain.
+    """
+
+    name: str | None
+    kind: ConnectionTypeManifest
+    values: Mapping[str, Any]
+    folder: str = "."
+    version: int = 1
+    id: str | None = None
+    origin: Origin = "operator"
+    inputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    client: OAuthClient | None = None
+    """OAuth client that the connection refers to; ``values`` have its values already."""
+    refers: bool = True
+    """True if any of the values is or contains a secret reference; if not, no invocation needs to search them."""
+    chosen: tuple[str, ...] = ()
+    """Fields with an External ID that a remote caller chose for an inline connection."""
+
+
+def find_target(
+    invocation: Invocation,
+    manifest: Manifest,
+    connections: Connections,
+    targets: Targets,
+    origin: Origin,
+    authorizer: Authorizer,
+    note: Callable[[str], object] | None,
+) -> Target | None:
+    """Find the connection of an invocation, and validate its values. ``origin`` applies to an inline connection.
+
+    ``authorizer`` limits the connections that may be chosen or suggested, and ``note`` is called with the rule that forbids all of them.
+    None where the action needs no connection, or a dry run names none and none fits.
+
+    :raises UnknownConnection: no such connection.
+    :raises InvalidInvocation: an unknown inline type, or a connection missing where it cannot be guessed.
+    :raises InvalidConnection: values that break their schema, or a type that cannot serve the connector.
+    """
+    given = invocation.connection
+    if given is None:
+        return _only_target(invocation, manifest, connections, targets, authorizer, note)
+    if not manifest.connection_types:
+        raise InvalidInvocation(
+            "1 member of the invocation is not valid",
+            details=[Detail("/connection", f"'{manifest.key}' needs no connection")],
+            hint="Leave 'connection' out.",
+        )
+    if isinstance(given, str):
+        return targets.find(seen_connection(connections, given, manifest, authorizer), manifest)
+    kind = manifest.connection_type(given["type"]) or manifest.connection_type(connections.full_name_of(given["type"]))
+    if kind is None:
+        tail = did_you_mean(given["type"], manifest.connection_types)
+        fault = Detail("/connection/type", f"'{manifest.key}' has no connection type '{given['type'][:80]}'{tail}", "enum")
+        raise InvalidInvocation("1 member of the invocation is not valid", details=[fault], hint=_accepted_types(manifest))
+    own, client = targets.joined(kind, given.get("values") or {}, None)
+    values = check_values(kind, own, manifest, targets.schemas)
+    chosen = _chosen_external_ids(kind, values) if origin == "remote" else ()
+    return Target(None, kind, values, origin=_origin(origin, client), client=client, refers=_refers(values), chosen=chosen)
+
+
+def check_serves(manifest: Manifest, kind: ConnectionTypeManifest, action: str) -> None:
+    """Check that connections of a type can serve an action.
+
+    :raises InvalidConnection: if they cannot.
+    """
+    if kind.serves is not None and not kind.can_serve(action):
+        fitting = [manifest.full_name(other) for other in manifest.connection_types.values() if other.can_serve(action)]
+        raise InvalidConnection(
+            f"connections of the type '{manifest.full_name(kind)}' cannot serve '{action}': {kind.serves.reason}",
+            hint=f"Use a connection of the type {', '.join(fitting)}." if fitting else None,
+        )
+
+
+def _chosen_external_ids(kind: ConnectionTypeManifest, values: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(field for field in generated_fields(kind.schema) if values.get(field))
+
+
+def _only_target(
+    invocation: Invocation,
+    manifest: Manifest,
+    connections: Connections,
+    targets: Targets,
+    authorizer: Authorizer,
+    note: Callable[[str], object] | None,
+) -> Target | None:
+    action = invocation.action
+    if not manifest.connection_types or not manifest.actions[action].needs_connection:
+        return None
+    fits = permitted(connections, manifest, action, authorizer, note)
+    kinds = {name: manifest.connection_type(full_name) for name, full_name in fits}
+    known = {name: kind for name, kind in kinds.items() if kind is not None and manifest.takes_unnamed(manifest.full_name(kind))}
+    # If no connection can serve the action, those that cannot still count: a single one is chosen, and its refusal says why.
+    fitting = [name for name, kind in known.items() if kind.can_serve(action)] or list(known)
+    if len(fitting) == 1:
+        return targets.find(connections.find(fitting[0]), manifest)
+    if fitting:
+        reason = f"'connection' is missing, and {len(fitting)} connections fit '{manifest.key}'"
+        hint = f"Set 'connection' to one of {', '.join(fitting[:10])}."
+    elif kinds:
+        reason = f"'connection' is missing, and '{manifest.key}' gets connections that it shares with other connectors only by name"
+        hint = f"Set 'connection' to one of {', '.join([*kinds][:10])}."
+    elif invocation.dry_run:
+        return None
+    else:
+        reason = f"'connection' is missing, and no connection of the workspace fits '{manifest.key}'"
+        more = _accepted_types(manifest)
+        if connections.problems and not authorizer.is_bound:
+            more += f" Some connections in connection files cannot be used: {'; '.join(connections.problems[:3])}."
+        first = next((manifest.full_name(kind) for kind in manifest.connection_types.values()), "TYPE")
+        hint = NextStep("add_connection", type=first, more=more)
+    raise InvalidInvocation("1 member of the invocation is not valid", details=[Detail("/connection", reason, "required")], hint=hint)
+
+
+class Targets(ProcessLocal):
+    """Cache of the targets of stored connections, so that values are validated once. An entry is valid for the same connection object, and
+    for the same OAuth client, which ``find_client`` finds."""
+
+    def __init__(self, schemas: Schemas, find_client: Callable[[object], OAuthClient], limit: int = 2000) -> None:
+        self.schemas = schemas
+        self._find_client = find_client
+        self._limit = limit
+        self._cache: OrderedDict[tuple[str, str, str], tuple[NamedConnection, Target]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def find(self, stored: NamedConnection, manifest: Manifest) -> Target:
+        """Return the target for a stored connection and a connector.
+
+        :raises InvalidConnection: if the connector does not have its type, or its values break the type's schema.
+        """
+        key = (stored.name, manifest.key, manifest.version)
+        cached = self._cache.get(key)
+        if cached is not None and cached[0] is stored and self._is_current(stored, cached[1]):
+            return cached[1]
+        target = self._judged(stored, manifest)
+        with self._lock:
+            self._cache[key] = (stored, target)
+            if len(self._cache) > self._limit:
+                self._cache.popitem(last=False)
+        return target
+
+    def joined(
+        self, kind: ConnectionTypeManifest, own: Mapping[str, Any], name: str | None
+    ) -> tuple[Mapping[str, Any], OAuthClient | None]:
+        """Return the values of a connection with those of the OAuth client that it names, and the client.
+
+        :raises InvalidConnection: if there is no such client, or the connection sets what only the client sets.
+        """
+        if own.get(OAUTH_CLIENT) is None:
+            return own, None
+        client = self._find_client(own[OAUTH_CLIENT])
+        return client.join(kind, own, name), client
+
+    def _is_current(self, stored: NamedConnection, target: Target) -> bool:
+        return target.client is None or target.client is self._find_client(stored.values[OAUTH_CLIENT])
+
+    def _judged(self, stored: NamedConnection, manifest: Manifest) -> Target:
+        kind = type_of(stored, manifest)
+        try:
+            own, client = self.joined(kind, stored.values, stored.name)
+            values = check_values(kind, own, manifest, self.schemas, name=stored.name)
+        except InvalidConnection as error:
+            raise stored.explain(error) from None
+        inputs = stored.foreign.inputs if stored.foreign is not None else {}
+        origin = _origin(stored.origin, client)
+        return Target(stored.name, kind, values, stored.folder, stored.version, stored.id, origin, inputs, client, _refers(values))
+
+
+def _origin(origin: Origin, client: OAuthClient | None) -> Origin:
+    """Return the origin of values of which a tenant's client may be a part."""
+    return origin if client is None or client.origin == "operator" else "remote"
+
+
+def type_of(stored: NamedConnection, manifest: Manifest) -> ConnectionTypeManifest:
+    """Return the connector's type of a stored connection.
+
+    :raises InvalidConnection: if the connector does not have its type.
+    """
+    kind = manifest.connection_type(stored.type)
+    if kind is None:
+        raise InvalidConnection(
+            f"the connection '{stored.name}' is of type '{stored.type[:80]}', which cannot serve '{manifest.key}'",
+            hint=_accepted_types(manifest),
+        )
+    return kind
+
+
+def _refers(values: Mapping[str, Any]) -> bool:
+    return next(reference_paths(values), None) is not None
+
+
+def check_values(
+    kind: ConnectionTypeManifest, values: Mapping[str, Any], manifest: Manifest, schemas: Schemas, *, name: str | None = None,
+    is_read: bool = False,
+) -> Mapping[str, Any]:  # fmt: skip
+    """Clean connection values, validate them against their type's schema and fill in defaults.
+
+    Referenced secrets are validated when they are read, and are as they were read (``is_read``). ``name`` is the connection's: None for an
+    inline one, empty for one that has none yet.
+
+    :raises InvalidConnection: with all faults at once.
+    """
+    schema = schemas.find((manifest.key, manifest.version, "connection", kind.key), kind.schema, noun="value")
+    values = cleaned(kind.schema, values, cuts=not is_read)
+    checked = schema.check(values)
+    if not checked.details:
+        return checked.value
+    references = tuple(f"{path}/" for path in reference_paths(values))
+    faults = [fault for fault in checked.details if not _is_unread(fault, references)] if references else checked.details
+    if not faults:
+        return values
+    secrets = hidden_values(kind.schema, values)
+    faults = _cleaned(faults, secrets)
+    number = checked.count - (len(checked.details) - len(faults))
+    count = "1 value" if number == 1 else f"{number} values"
+    which = "the inline connection" if name is None else f"the connection '{name}'" if name else "the connection"
+    raise InvalidConnection(
+        f"{count} of {which} ({kind.key}) {'is' if number == 1 else 'are'} not valid",
+        details=faults,
+        hint=NextStep("connection_schema", connector=manifest.key, type=kind.key),
+    )
+
+
+def is_blank(value: object) -> bool:
+    """Return whether a value is a text of nothing but white space and characters that are not seen."""
+    return isinstance(value, str) and not trimmed(value)
+
+
+def cleaned(schema: Mapping[str, Any], values: Mapping[str, Any], *, cuts: bool = True) -> Mapping[str, Any]:
+    """Return the values of a connection without white space and hidden characters at the ends of their texts, whichever way they came in.
+
+    A text of nothing else is no key: it is left out where the schema requires one, so that it is missing. Passwords and texts of several
+    lines keep their ends; so do all, unless it ``cuts``: secrets that a reference was read for.
+    """
+    fields, required = schema.get("properties", {}), set(_required(schema))
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        field = fields.get(name)
+        if isinstance(value, str):
+            text = trimmed(value)
+            if not text and name in required:
+                continue
+            found[name] = text if cuts and text and not _keeps_ends(name, field) else value
+        else:
+            found[name] = cleaned(field, value, cuts=cuts) if isinstance(value, Mapping) and isinstance(field, Mapping) else value
+    return found if found != values else values
+
+
+def _keeps_ends(name: object, field: object) -> bool:
+    is_of_lines = isinstance(field, Mapping) and field.get("x-jackfield", {}).get("multiline") is True
+    return is_of_lines or str(name).lower().endswith(_VERBATIM)
+
+
+def _required(schema: Mapping[str, Any]) -> Iterator[str]:
+    yield from schema.get("required", ())
+    for keyword in _BRANCHES:
+        for branch in schema.get(keyword, ()):
+            if isinstance(branch, Mapping):
+                yield from _required(branch)
+
+
+def _is_unread(fault: Detail, references: tuple[str, ...]) -> bool:
+    """Return whether a fault is one of a secret that was not read yet. That a value of this name does not exist is known before."""
+    is_name = fault.keyword == "additionalProperties" and f"{fault.path}/" in references
+    return f"{fault.path}/".startswith(references) and not is_name
+
+
+def _cleaned(faults: Sequence[Detail], secrets: frozenset[str]) -> list[Detail]:
+    """Redact the connection's secrets in the faults: a fault may quote a field that repeats a secret or contain it as a member's name."""
+    redactor = Redactor(secrets)
+    return [Detail(redactor.clean(fault.path), redactor.clean(fault.message), fault.keyword) for fault in faults]
+
+
+def _accepted_types(manifest: Manifest) -> str:
+    names = ", ".join(manifest.full_name(kind) for kind in manifest.connection_types.values())
+    return f"'{manifest.key}' supports connections of the types {names}."
+
+
+class Coded(Protocol):
+    """Plan with its code: the connector's and the action's, and that of the connector whose connection it is."""
+
+    connector: LoadedConnector
+    code: Action
+    lending: LoadedConnector
+    reports: bool
+    references: Places
+
+
+class Parts:
+    """Code and validators of an action with a connection type, each found at the first call that needs it.
+
+    - ``inputs`` and ``judge``: validators of the inputs and of the output.
+    - ``secrets``: True if the output has secrets, and their places.
+    """
+
+    __slots__ = ("_code", "inputs", "judge", "secrets")
+
+    def __init__(self) -> None:
+        self.inputs: CompiledSchema | None = None
+        self.judge: CompiledSchema | None = None
+        self.secrets: tuple[bool, SecretPlaces | None] | None = None
+        self._code: tuple[LoadedConnector, Action, LoadedConnector, bool, Places] | None = None
+
+    def keep(self, plan: Coded) -> None:
+        """Keep the code that a plan has loaded."""
+        self._code = plan.connector, plan.code, plan.lending, plan.reports, plan.references
+
+    def give(self, plan: Coded) -> bool:
+        """Give a plan the code that another one has loaded; return whether there is one."""
+        if self._code is None:
+            return False
+        plan.connector, plan.code, plan.lending, plan.reports, plan.references = self._code
+        return True
+
+
+class PartsByType:
+    """Parts of plans over inline values, by action and connection type. Limited in number: those made first are dropped first."""
+
+    def __init__(self, limit: int) -> None:
+        self._known: BoundedCache[tuple[str, str, str, str], tuple[Manifest, ConnectionTypeManifest, Parts]] = BoundedCache(limit)
+
+    def find(self, manifest: Manifest, action: ActionManifest, kind: ConnectionTypeManifest) -> Parts:
+        """Return those of an action: new ones if its manifest has been read anew."""
+        key = (manifest.key, manifest.version, action.key, kind.key)
+        found = self._known.get(key)
+        if found is None or found[0] is not manifest or found[1] is not kind:
+            found = manifest, kind, Parts()
+            self._known.put(key, found)
+        return found[2]
+
+
+def bringable(manifest: Manifest, action: ActionManifest) -> tuple[str, ...]:
+    """Return the inputs that a connection could bring, or need not have."""
+    return (*(name for name, _ in action.defaults), *(name for kind in manifest.connection_types.values() for name in kind.waives))

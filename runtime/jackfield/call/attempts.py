@@ -1,0 +1,524 @@
+"""Attempts of one call at its action, within its deadline, its rate limit and the retry policy of its effect: the only retries of a call.
+Below it, jackfield_http repeats the later requests of one attempt (``HttpClient._persist``), which nobody here can repeat alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from jackfield.call.errors_map import AUTHORS, explained, in_doubt, judged, late, log_error, quoted, unproven, weigh
+from jackfield.call.filling import Outputs
+from jackfield.call.how import Progress
+from jackfield.call.masking import concealed, left
+from jackfield.call.on_time import GRACE
+from jackfield.call.reached import joined
+from jackfield.call.tally import DONE_BEFORE, Remarks, Tally, done_before
+from jackfield.call.waiter import Until
+from jackfield.connector.context import Answered, Call, IdempotencyKey, entered, reset_current, set_current
+from jackfield.connector.conversion import dumped_or_fault
+from jackfield.connector.reading import Events
+from jackfield.connector.streamed import store_files
+from jackfield.kernel.clock import Deadline, Share
+from jackfield.kernel.dataclass import dataclass, field, replace
+from jackfield.kernel.errors import Cancelled, Detail, InDoubt, InvalidOutput, JackfieldError, NotYet, RateLimited, Sent, Unavailable
+from jackfield.kernel.failures import CONTAINED, contained
+from jackfield.kernel.secrecy import Hidden, SecretHolder
+from jackfield.pacing.pace import pace_of
+from jackfield.pacing.turn import Ride, Turn
+from jackfield.redaction.redactor import keep_in_force
+from jackfield.retry import BASE, Tries, may_repeat
+
+if TYPE_CHECKING:
+    from jackfield.call.open import OpenConnection
+    from jackfield.call.plan import Plan
+    from jackfield.call.reached import Asked
+    from jackfield.call.tally import Dependencies
+    from jackfield.connector import Inputs
+    from jackfield.connector.budget import Budget
+    from jackfield.manifest.manifest import Effect
+    from jackfield.redaction.redactor import Redactor
+
+_NOT_BEGUN = "its connection type sets 'reports_begin', but an attempt ended without 'Call.begin()', so it counts as sent"
+_UNMAPPED = (
+    "an exception that is in no error map ended an attempt without 'Call.begin()', so it counts as sent: raise InvalidInput or Rejected"
+)
+_STOPPED = "the call was interrupted, by its process, its caller or a time limit,"
+_MIN_TRY = 1.0
+"""Minimum seconds for an attempt with a share of the time, if there is that much: the first one of a process imports the SDK, too."""
+_OPEN_FOR = 1.0
+"""Seconds for which a client may wait for its attempt: it may hold credentials that expire."""
+_NOTHING: Mapping[str, Any] = {}
+
+
+@dataclass(slots=True, repr=False)
+class Attempts(SecretHolder):
+    """Attempts of one call at its action, from the first to the last."""
+
+    asked: Asked
+    plan: Plan
+    values: Inputs
+    inputs: Mapping[str, Any]
+    """Inputs as JSON, from which ``values`` was made."""
+    opening: OpenConnection | None
+    dependencies: Dependencies
+    conceals: bool = False
+    """True if a policy may withhold what the provider answers: no error quotes it, and its exchanges are kept without it."""
+    client: Any = None
+    """Client that was opened ahead of the attempt: to record its start, or to find the pace."""
+    opened_at: float = 0.0
+    """Time at which the connection was last opened."""
+    current: Call | None = None
+    since: float | None = None
+    """Start of the current attempt; None between attempts."""
+    renewed: bool = False
+    remarks: Remarks = field(default_factory=Remarks)
+    unread: Mapping[str, Any] | None = None
+    """Warning that takes the place of the output of a success whose response could not be read."""
+    tally: Tally = field(default_factory=Tally)
+    returned: list[str] = field(default_factory=list)
+    """Ids of the files that were stored of the output."""
+    key: IdempotencyKey = field(init=False)
+    declared: Effect = field(init=False)
+    """Effect of the action with these inputs, as its author declares it."""
+    turn: Turn = field(init=False)
+
+    def __post_init__(self) -> None:
+        asked, plan, tally, code = self.asked, self.plan, self.tally, self.plan.code
+        self.declared = code.effect if code.effect_of is None else contained(code.effect_of, self.values)
+        self.key = IdempotencyKey(asked.invocation.idempotency_key or asked.how.meta.invocation_id)
+        # an earlier delivery, whose process was lost, may have taken effect
+        tally.unclear = asked.how.claimed is not None and asked.how.claimed.delivery > 1 and code.effect == "idempotent"
+        tally.doubtful = tally.unclear and self._has_derived_key
+        pace, limit = None, plan.action.rate_limit
+        if self.opening is not None:
+            key, declared = (plan.manifest.key, code.key), None if limit is None else limit.per_second
+            pace = pace_of(self.opening.cache, key, self.dependencies.clock, self.inputs, plan.code.pace_by, declared)
+        if asked.row is not None and not plan.action.hands_out:
+            tally.exchanges, tally.sees_bodies = [], asked.row.keeps or asked.invocation.trace
+        self.turn = Turn(asked.how, plan.code, plan.connector.key, self.dependencies.paces, pace, self.limits_unread)
+
+    @property
+    def redactor(self) -> Redactor | None:
+        """Redactor of the secrets of the connection and the inputs; None if there are none."""
+        own = self.asked.connection_redactor(self.plan) if self.opening is None else self.opening.cache.redactor
+        return joined(own, self.plan.secrets_in(self.asked.given.inputs))
+
+    async def opened(self) -> Any:
+        """Open the connection (and lease its credentials), with retries. A dry run does nothing else.
+
+        :raises JackfieldError: if it cannot be opened; never in doubt, since nothing of the action was sent.
+        """
+        if self.opening is None:
+            return None
+        keep_in_force(self.opening.cache)
+        how = self.asked.how
+        tries, before = Tries(how.tries), (self.tally.last, self.tally.failures)
+        while True:
+            tries.made += 1
+            call = self._call_for(self._patience(tries), stores=False)
+            try:
+                how.deadline.check()
+                step, inline_ok = partial(self.opening.client, call, Hidden(self.inputs)), partial(getattr, self.opening, "is_inline_ok")
+                until = Until(how.deadline, partial(self.opening.overdue, how.meta.invocation_id, how.deadline))
+                client = await how.waiter.open(step, self.opening.slots, until, inline_ok=inline_ok, executor=self.plan.code.executor)
+            except Exception as cause:  # noqa: BLE001 (the connection-open boundary: any exception of a connection type gets a code)
+                error = judged(self.plan.connector, cause, None, None, call, self._log_error, how.handled)
+            else:
+                self.opened_at = self.dependencies.clock.monotonic()
+                self.tally.last, self.tally.failures = before  # what opening has overcome ends nothing
+                return client
+            error.sent = Sent.NOTHING  # a fault while opening is never in doubt
+            self.tally.missed(error)
+            await self._wait(tries, error)
+
+    async def next_client(self) -> Any:
+        """Return the client that was opened ahead, if its credentials are as good as new, or open one."""
+        client, self.client = self.client, None
+        if client is None or self.dependencies.clock.monotonic() - self.opened_at > _OPEN_FOR:
+            client = await self.opened()
+        return client
+
+    async def take_turn(self, last: JackfieldError | None = None, *, always: bool = False) -> None:
+        """Wait until shortly before the slot of the next attempt, as ``Turn.take`` does; of an account's slots with the client open."""
+        if self.turn.is_ready:
+            return
+        budget, client = self.plan.code.budget, None
+        if self.turn.account is not None and self.client is not None:  # it was found a moment ago, and has no room for a ride
+            client, self.client = self.client, None
+        elif budget is not None and self.opening is not None:
+            client = await self._client_of_account(budget, self.opening)
+        is_fresh = await self.turn.take(self.values, client, last, again=last is not None or self.count > 0, always=always)
+        if client is not None and is_fresh:
+            self.client = client
+
+    async def ride(self) -> Ride | None:
+        """Let the turn be taken with the begin of the call; None if it is to be taken before, or at the first attempt."""
+        budget = self.plan.code.budget
+        if budget is None or self.opening is None:
+            return None
+        self.client = await self._client_of_account(budget, self.opening)
+        return self.turn.ride(self.values, self.client)
+
+    async def _client_of_account(self, budget: Budget, opening: OpenConnection) -> Any:
+        """Find the account whose slots the call takes; return the client by which it was found."""
+        client = await self.next_client()
+        await self.turn.find_account(budget, self.values, client, opening.cache)
+        if self.turn.account is not None:
+            self.turn.account.connection = opening.connection
+        return client
+
+    async def page(self, values: Inputs) -> Mapping[str, Any]:
+        """Call the action for one page (or its whole output), with retries.
+
+        :raises JackfieldError: the error of the last attempt.
+        """
+        tries, client = Tries(self.asked.how.tries), None
+        error: JackfieldError | None = None
+        while True:
+            tries.made += 1
+            try:
+                if self.opening is not None:
+                    await self.take_turn(error)
+                    client = await self.next_client()
+                if self.turn.account is not None and self.plan.code.is_async:
+                    await self.turn.wait_for_slot()
+            except JackfieldError as closed:
+                raise self.verdict(closed) from None
+            shares = self.declared != "idempotent" or tries.made - tries.throttled == 1
+            repeats = self.asked.how.channel is None and (self.declared != "write" or self.asked.invocation.on_doubt == "retry")
+            call = self.current = self._call_for(self._patience(tries) if shares and repeats else self.asked.how.deadline)
+            sent, code = values, self.plan.code
+            if code.marker is not None and code.marker.code is None:  # else the action places it itself
+                sent = code.marker.filled(code.inputs.model_validate, self.inputs, self.asked.given.sources, call.marker) or values
+            output, error = await self._attempt(sent, client, call)
+            if error is None:
+                return output
+            await self._retry_or_raise(tries, error, client)
+
+    async def _attempt(self, values: Inputs, client: Any, call: Call) -> tuple[Mapping[str, Any], JackfieldError | None]:
+        """Call the action once, and record the outcome; return its output, or the error.
+
+        :raises JackfieldError: if the output cannot be used: nothing repeats the action.
+        """
+        turn, code, clock, tally = self.turn, self.plan.code, self.dependencies.clock, self.tally
+        if turn.account is not None and not code.is_async:
+            call.gate = turn.hold
+        turn.is_ready = False
+        self.since, began = clock.time(), clock.monotonic()
+        started = self.since
+        try:
+            output = await self._acted(values, client, call, began)
+        except Exception as cause:  # noqa: BLE001 (the action boundary: any exception of an action gets a code)
+            error = judged(self.plan.connector, cause, client, values, call, self._log_error, self.asked.how.handled)
+        else:
+            tally.last, tally.failures = None, 0
+            if self.asked.how.channel is not None:
+                call.events.finished(None, call.warn)
+            return self._succeeded(call, started, output), None
+        error = call.events.finished(error, call.warn) or error
+        self._weigh(error, call)
+        if error.sent is not Sent.UNKNOWN:
+            tally.markers.pop(tally.tried, None)
+        tally.missed(error)
+        await turn.failed(error, began)
+        if tally.unclear and error.code in code.repeat_ok:
+            call.warn(DONE_BEFORE[error.code])
+            return self._succeeded(call, started, dumped_or_fault(code.output())), None
+        if tally.unclear and error.done_before and call.takes_unread:
+            self.unread = done_before(error)
+            return self._succeeded(call, started, _NOTHING), None
+        tally.failed += call.begun
+        self._note(call, started, error.code)
+        return _NOTHING, error
+
+    async def _retry_or_raise(self, tries: Tries, error: JackfieldError, client: Any) -> None:
+        """Wait for another attempt, if one is allowed.
+
+        :raises JackfieldError: if this failure is the last.
+        """
+        effect, done = self.effect, self._done()
+        self.current = None  # this attempt is over and recorded
+        if isinstance(error, NotYet) and self.asked.how.claimed is not None and effect == "idempotent":
+            raise error  # the queue runs it again, under the same key
+        self.tally.done = done or self.tally.done
+        self.tally.doubtful = self.tally.doubtful or bool(done) or (error.sent is Sent.UNKNOWN and self._ends_in_doubt(effect))
+        if done and effect == "write":
+            raise self.verdict(error)
+        self.tally.unclear = self.tally.unclear or (error.sent is Sent.UNKNOWN and effect != "read")
+        if error.stale_credentials and error.sent is not Sent.UNKNOWN and not self.renewed and hasattr(client, "renew"):
+            self.renewed = True
+            client.renew()
+            return
+        if may_repeat(effect, error, on_doubt=self.asked.invocation.on_doubt):
+            try:
+                await self._wait(tries, error)
+            except JackfieldError as last:
+                raise self.verdict(last) from None
+            return
+        raise self.verdict(error)
+
+    async def _wait(self, tries: Tries, error: JackfieldError) -> None:
+        if not (error.retryable or error.sent is Sent.UNKNOWN) or not error.repeatable or not tries.allow_another(error):
+            raise error
+        if isinstance(error, NotYet) and self.asked.how.claimed is not None:
+            raise error  # the queue waits, and no thread
+        seconds, remaining = self.dependencies.backoff.wait(tries.made, error), self.asked.how.deadline.remaining()
+        if isinstance(error, NotYet):
+            seconds = min(seconds, max(_MIN_TRY, remaining / 2))  # ask once more shortly before the deadline
+        if isinstance(error, RateLimited) and self.turn.account is not None:
+            seconds = error.retry_after or 0.0  # the next slot is the back-off
+        elif isinstance(error, RateLimited) and remaining > BASE:  # back-off must not end the retries before the deadline does
+            slot = self.turn.pace.earliest() if self.turn.pace is not None else 0.0
+            seconds = max(min(seconds, remaining / 2), error.retry_after or 0.0, slot)
+        if seconds >= remaining:
+            raise error
+        if (seconds > 0 or self.turn.account is None) and not self.asked.how.cancelled.is_set():
+            await self.asked.how.pause(seconds, error.code)
+        if self.asked.how.cancelled.is_set():
+            raise error if self.tally.unclear else Cancelled("the invocation was cancelled while it waited for its next attempt")
+
+    def verdict(self, error: JackfieldError) -> JackfieldError:
+        """Return the error that ends the run: in doubt if an attempt may have taken effect and nobody may repeat it, else ``error``.
+
+        The only place that decides this. It asks: was anything sent that was not clearly refused, may it be repeated (its effect), and
+        under whose key? A key that was derived from the invocation ends with it: another invocation would take effect again.
+        ``unusable`` adds: was it answered, but not in a way that can be used?
+        """
+        error = self.ended(error)
+        if not self.tally.doubtful:
+            return error
+        quotes = not self.conceals
+        done = [replace(step, returned=concealed(step.returned, self.plan.secrets) if quotes else None) for step in self.tally.done]
+        doubt = in_doubt(self.plan.code.key, error, done, answered=self.tally.fetched)
+        if self._has_derived_key and self.key.used:
+            doubt.details = (*doubt.details, Detail("", f"the idempotency key sent to the provider was '{self.key.value}'"))
+        return doubt
+
+    def final(self, error: JackfieldError) -> JackfieldError:
+        """Return the error that ends the call. One before the first attempt leaves the doubt of an earlier delivery."""
+        return self.verdict(error) if self.count == 0 and not isinstance(error, InDoubt | NotYet) else self.ended(error)
+
+    def ended(self, error: JackfieldError) -> JackfieldError:
+        """Return the error that ends the run, with its cause: if ``error`` says only that the deadline passed before the next attempt, that
+        is the failure before. It tells of an attempt that may have taken effect."""
+        return self.tally.ended(error, has_key=self.plan.code.idempotent_by == "key" and not self._has_derived_key)
+
+    def limits_unread(self, fault: Exception, client: Any, deadline: Deadline) -> None:
+        """Note why the provider's limits could not be read. That ends no run, unless no time is left after it."""
+        self.tally.missed(explained(self.plan.connector, fault, client, None, Call(deadline), self._log_error))
+
+    def unusable(self, error: JackfieldError, output: Mapping[str, Any] | None = None) -> JackfieldError:
+        """Return the error that ends a run whose answer cannot be used: an action that may have changed something has not just failed.
+
+        ``output`` is the answer, with secrets redacted.
+        """
+        if self.declared != "read" and (self.tally.fetched or (self.current is not None and self.current.begun)):
+            if self.tally.unannounced:
+                self._blame("begin", _NOT_BEGUN)
+            self.tally.doubtful = True
+        judged = self.verdict(error)
+        if self.tally.doubtful and output is not None and not self.conceals:
+            judged.details = (*judged.details, Detail("", f"the action returned {quoted(output)}"))
+        return judged
+
+    def lost_credentials(self, error: JackfieldError) -> bool:
+        """Return whether the provider refuses the credentials, and only a person can replace them. Those of an approval, and of the server
+        itself, are renewed."""
+        if self.opening is not None and self.opening.grants is not None:
+            return error.expired or (self.renewed and error.stale_credentials)
+        return error.expired or (error.code == "unauthenticated" and not error.stale_credentials)
+
+    @property
+    def _has_derived_key(self) -> bool:
+        return self.plan.code.idempotent_by == "key" and self.asked.invocation.idempotency_key is None
+
+    def _ends_in_doubt(self, effect: Effect) -> bool:
+        return effect == "write" or (effect == "idempotent" and self._has_derived_key)
+
+    @property
+    def ends_in_doubt(self) -> bool:
+        """True if an attempt with an unknown outcome leaves the invocation in doubt, if it is the last one."""
+        return self._ends_in_doubt(self.declared)
+
+    @property
+    def count(self) -> int:
+        """Number of attempts started at the provider's operation. Successful pages after the first are not counted."""
+        return self.tally.failed + self.tally.fetched
+
+    def interrupted(self) -> JackfieldError:
+        """End the run because its process or caller stops in the middle of it; the current attempt counts. Return the error."""
+        is_begun, leaves = self.current is not None and self.current.begun, self._ends_in_doubt(self.effect)
+        begun, sent = self.tally.doubtful or is_begun, Sent.UNKNOWN if is_begun else Sent.NOTHING
+        if self.current is not None and is_begun and self.since is not None:
+            self.tally.failed += 1
+            self._note(self.current, self.since, "in_doubt" if leaves else "cancelled")
+        if begun and leaves:
+            self.tally.doubtful = True
+            return self.verdict(Unavailable(f"{_STOPPED} before the response was recorded", sent=sent))
+        self.tally.unclear = self.tally.unclear or (is_begun and self.declared != "read")
+        return Cancelled(f"{_STOPPED} before it ended", sent=sent)
+
+    def _note(self, call: Call, started: float, outcome: str) -> None:
+        """Store the request id, and a line about this attempt for the journal (for the first hundred attempts)."""
+        self.since = None
+        if call.request_id is not None:
+            redactor = self.redactor
+            if redactor is not None and redactor.holds(call.request_id):  # a provider may send back what it was sent
+                call.request_id = redactor.clean(call.request_id)
+            self.asked.how.meta.request_id = call.request_id
+        if self.asked.row is not None and call.begun:
+            self.tally.note(call, self.plan.code.key, started, self.dependencies.clock.time(), outcome)
+
+    def _patience(self, tries: Tries) -> Deadline:
+        """Return the deadline of an attempt that may be repeated: a share of the time left, and all of it for the last one.
+
+        For an idempotent action only the first attempt gets a share, as ``page`` decides. A provider that is slow rather than hung would
+        otherwise carry out each attempt, and answer none in time.
+        """
+        whole = self.asked.how.deadline
+        return whole if tries.is_last else Share.of(whole, _MIN_TRY)
+
+    async def _acted(self, values: Inputs, client: Any, call: Call, began: float) -> Any:
+        """Call the action's function, in time."""
+        how, code = self.asked.how, self.plan.code
+        if began >= how.deadline.at:
+            raise how.deadline.passed(Sent.NOTHING)
+        arguments = (values, client) if code.takes_client else (values,)
+        until = Until(how.deadline, partial(late, how, (self.plan.code.key, self.plan.connector.key), call))
+        if code.is_async:
+            output = await how.waiter.finished(partial(self._await, arguments, call), until)
+        else:
+            output = await how.waiter.call(partial(self._call, arguments, call), executor=code.executor, until=until)
+        if self.dependencies.clock.monotonic() - how.deadline.at > GRACE:
+            raise self._returned_late()
+        if call.unproven:
+            raise unproven(call)
+        return output
+
+    def _returned_late(self) -> JackfieldError:
+        """Return the error for an answer that came too late: whoever waits at a deadline has been told that there is none."""
+        late = self.dependencies.clock.monotonic() - self.asked.how.deadline.at
+        self._blame("late", f"the action '{self.plan.code.key}' returned {late:.1f} s after its deadline: it blocks")
+        return self.asked.how.deadline.passed(Sent.UNKNOWN)
+
+    def _enter(self, call: Call) -> None:
+        """Enter the action. This counts as sent unless the client announces its requests."""
+        if not self.plan.reports:
+            if call.gate is not None:
+                call.wait_for_slot()
+            call.check()
+            call.begun = True
+        call.entered = True
+
+    def _call(self, arguments: tuple[Any, ...], call: Call) -> Any:
+        before, failed = set_current(call), True
+        try:
+            self._enter(call)
+            output = self._ended(self.plan.code.function(*arguments), call)
+            failed = False
+            return output
+        finally:
+            call.ended = True
+            if failed:
+                call.drop_answers()
+            reset_current(before)
+
+    def _ended(self, output: Any, call: Call) -> Any:
+        """Return an action's output as JSON, and store its files; none for a success whose response could not be read."""
+        if call.unread is not None:
+            is_secret = self.conceals or self.plan.secrets[0]
+            self.unread = left(output, call, self.plan.action.inputs, self.inputs, self.redactor, is_secret=is_secret)
+            return _NOTHING
+        if self.plan.code.returns_files:
+            store_files(output, call.files)
+        return dumped_or_fault(output)
+
+    async def _await(self, arguments: tuple[Any, ...], call: Call) -> Any:
+        import asyncio
+
+        try:
+            with entered(call):
+                self._enter(call)
+                async with asyncio.timeout(max(0.0, call.deadline.remaining())):
+                    with CONTAINED:
+                        output = await self.plan.code.function(*arguments)
+                if self.plan.code.returns_files or call.unread is not None:
+                    with CONTAINED:
+                        return await asyncio.to_thread(self._ended, output, call)
+        finally:
+            call.ended = True
+        return dumped_or_fault(output)
+
+    def _succeeded(self, call: Call, started: float, output: Mapping[str, Any] | InvalidOutput) -> Mapping[str, Any]:
+        """Record a successful attempt, which counts as begun, and return its output. An answer may need no request: that is no fault."""
+        if not call.begun:
+            self.tally.unannounced = call.begun = True
+        self.tally.fetched = True
+        self.remarks.take(call)
+        self._note(call, started, "succeeded")
+        if isinstance(output, InvalidOutput):
+            raise self.unusable(output) from None
+        return output
+
+    def _weigh(self, error: JackfieldError, call: Call) -> None:
+        silent = not call.begun
+        weigh(error, call, reports=self.plan.reports)
+        if silent and call.begun and self.declared != "read":  # what a read has sent decides nothing
+            self._blame("begin", _UNMAPPED if error.code == "internal" else _NOT_BEGUN)
+
+    def _call_for(self, deadline: Deadline, *, stores: bool = True) -> Call:
+        """Create the call of one attempt, which ``stores`` files; all attempts of an invocation share one idempotency key."""
+        shared, row, how, code = self.dependencies, self.asked.row, self.asked.how, self.plan.code
+        channel, reads = how.channel if stores else None, self.declared == "read"
+        self.tally.tried += stores
+        marking = row.marking if stores and code.marker is not None and row is not None else None
+        keeps = stores and shared.files.enabled
+        return Call(
+            deadline,
+            how.cancelled,
+            permissions=code.permissions,
+            invocation_id=how.meta.invocation_id,
+            key=self.key,
+            workspace=shared.workspace,
+            files=Outputs(shared.files, shared.workspace, how.caller.name, how.claimed, self.returned) if keeps else None,
+            observe=shared.observe,
+            takes_unread=not reads and code.job is None,
+            follows=self.tally.fetched,
+            only_hosts=shared.only_hosts,
+            events=Events() if channel is None else channel.reader(self.opening, how.deadline, reads=reads, in_loop=code.is_async),
+            exchanges=self.tally.exchanges if stores else None,
+            sees_bodies=self.tally.sees_bodies,
+            progress=None if how.follow is None or not stores or self.conceals else Progress(how.follow, lambda: self.redactor),
+            answer=shared.answers.get(self.plan.manifest.key),
+            ask_caller=how.ask_caller,
+            mark=None if marking is None else self.tally.marking(marking),
+        )
+
+    def _done(self) -> tuple[Answered, ...]:
+        """Return the requests of the current attempt that have succeeded and that no other invocation may repeat."""
+        return tuple(self.current.done) if self.current is not None and self._ends_in_doubt(self.effect) else ()
+
+    @property
+    def effect(self) -> Effect:
+        """Effect of the action; ``write`` if it is idempotent by a key that its client did not use."""
+        begun = self.current is not None and self.current.begun  # without a request, no key was needed
+        if self.plan.code.idempotent_by != "key" or self.key.used or not begun:
+            return self.declared
+        text = f"the action '{self.plan.code.key}' is idempotent by its key, but its client did not read 'Call.idempotency_key'"
+        self._blame("key", text)
+        return "write"
+
+    def _blame(self, what: str, text: str) -> None:
+        """Log an author's mistake, once per open connection."""
+
+        def log() -> bool:
+            AUTHORS.error("the connector '%s' has a bug: %s", self.plan.connector.key, text)
+            return True
+
+        once = log if self.opening is None else partial(self.opening.cache.cached, ("blamed", self.plan.connector.key, what), log)
+        once()
+
+    def _log_error(self, text: str, fault: Exception) -> None:
+        log_error(self.asked.how.meta.invocation_id, text, fault, self.redactor, self.asked.invocation.inputs)

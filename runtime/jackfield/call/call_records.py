@@ -1,0 +1,39 @@
+"""Records of a call between its plan and its begin, each made by one stage from the ones before. ``reached`` has those that ends read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jackfield.call.attempts import Attempts
+    from jackfield.call.plan import Plan
+    from jackfield.call.reached import Asked, Terms
+    from jackfield.call.recording import Pipe
+    from jackfield.redaction.redactor import Redactor
+
+
+class Found:
+    """A call whose plan is found. Its ``terms`` change where a policy lets it wait for a person's approval."""
+
+    __slots__ = ("asked", "pipe", "plan", "row", "terms")
+
+    def __init__(self, asked: Asked, pipe: Pipe, plan: Plan, terms: Terms) -> None:
+        self.asked, self.pipe, self.plan, self.terms, self.row = asked, pipe, plan, terms, asked.row
+
+    @property
+    def redactor(self) -> Redactor | None:
+        """Redactor of the secrets of the connection and the inputs; None if there are none."""
+        return self.asked.redactor(self.plan)
+
+
+class Checked:
+    """A call whose ``inputs`` are valid, as they take effect. ``conceals``: a policy may withhold what the provider answers. Its
+    ``attempts`` have its connection, which is found after the checks."""
+
+    __slots__ = ("asked", "attempts", "conceals", "found", "inputs", "row")
+    attempts: Attempts
+
+    def __init__(self, found: Found, inputs: Mapping[str, Any]) -> None:
+        self.asked, self.found, self.row, self.inputs, self.conceals = found.asked, found, found.row, inputs, False

@@ -1,0 +1,117 @@
+"""Calls of one runtime that run in this process: its end waits for them. Beside it, which calls wait for nothing until they begin."""
+
+from __future__ import annotations
+
+import math
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+from jackfield.call.on_time import GRACE
+from jackfield.call.waiter import running_loop
+from jackfield.kernel.clock import monotonic
+from jackfield.kernel.ends import no_modules
+from jackfield.kernel.errors import Sent, Unavailable
+from jackfield.kernel.fork import ProcessLocal
+from jackfield.pacing.pace import pace_of
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from jackfield.call.plan import Plan
+    from jackfield.call.reached import Asked, Reached, Terms
+    from jackfield.kernel.clock import Clock
+
+LOOK = 0.1
+"""Seconds after which an end looks again at calls whose loops may have stopped."""
+
+
+class Calls(ProcessLocal):
+    """Calls of one runtime that run in this process."""
+
+    def __init__(self) -> None:
+        self.is_closed = False
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._running: dict[Reached, tuple[int, asyncio.AbstractEventLoop | None]] = {}
+        """Each call's thread and loop."""
+        self._unrecorded: set[Reached] = set()
+        """Calls whose outcomes are not recorded yet: they share the commit of those that are put off."""
+        self._ended = threading.Event()
+
+    def begin(self, call: Reached) -> None:
+        """Note that a call runs."""
+        self._unrecorded.add(call)
+        self._running[call] = threading.get_ident(), running_loop()
+
+    def check(self) -> None:
+        """Refuse a call that begins too late.
+
+        :raises Unavailable: if the runtime is closed, or Python imports nothing any more.
+        """
+        if sys.is_finalizing():
+            raise no_modules(Sent.NOTHING)
+        if self.is_closed:
+            raise Unavailable("the runtime is closed", hint="Make a new Jackfield, or close this one later.", sent=Sent.NOTHING)
+
+    def end(self, call: Reached) -> None:
+        """Note that a call has ended."""
+        self._unrecorded.discard(call)
+        self._running.pop(call, None)
+        if self.is_closed:
+            self._ended.set()
+
+    def is_last(self, call: Reached) -> bool:
+        """Note that the outcome of a call is recorded or put off; return whether no other one is to come.
+
+        Of calls that end at the same time one is the last, and the others have put off theirs before.
+        """
+        self._unrecorded.discard(call)
+        return not self._unrecorded or all(other.row is None for other in [*self._unrecorded])
+
+    def any_others(self) -> bool:
+        """Return whether calls run that end by themselves: not this thread's own, not those of loops that have stopped, and not those that
+        go on after their deadlines."""
+        own = threading.get_ident()
+        return any(
+            (thread != own if loop is None else loop.is_running()) and _is_in_time(call)
+            for call, (thread, loop) in [*self._running.items()]
+        )
+
+    def wait_for_others(self, within: float = math.inf) -> bool:
+        """Wait up to ``within`` seconds until no other call runs; return whether none does."""
+        end = monotonic() + within
+        while self.any_others():
+            left = end - monotonic()
+            if left <= 0:
+                return False
+            self._ended.wait(min(LOOK, left))
+            self._ended.clear()
+        return True
+
+
+def _is_in_time(call: Reached) -> bool:
+    deadline = getattr(call.how, "deadline", None)
+    return deadline is None or bool(deadline.clock.monotonic() < deadline.at + GRACE)
+
+
+def begins_at_once(plan: Plan, terms: Terms, asked: Asked, clock: Clock) -> bool:
+    """Return whether a call most likely waits for nothing between its admission and its begin, and opens its connection from memory.
+
+    A second call with its key may come as far as that: it has asked nobody for credentials, and neither waited nor counted at the provider.
+    """
+    opening = plan.kept
+    if (
+        terms.asks is not None
+        or asked.how.claimed is not None
+        or opening is None
+        or not plan.is_loaded
+        or plan.loan is not None
+        or not opening.is_inline_ok
+    ):
+        return False
+    code = plan.code
+    if code.returns_files or code.pace_by or plan.action.rate_limit is not None:
+        return False
+    return code.budget is not None or pace_of(opening.cache, (plan.manifest.key, code.key), clock, {}, (), None).is_free

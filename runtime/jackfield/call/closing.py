@@ -1,0 +1,131 @@
+"""End of a runtime: nothing begins any more, what runs ends by itself, and then threads and connections are closed."""
+
+from __future__ import annotations
+
+import math
+import threading
+import warnings
+from _tracemalloc import is_tracing  # tracemalloc itself imports much
+from functools import partial
+from typing import TYPE_CHECKING, Self
+
+from jackfield.call.calls import LOOK
+from jackfield.call.waiter import running_loop
+from jackfield.kernel.clock import monotonic
+from jackfield.kernel.clock import within as within_seconds
+from jackfield.kernel.ends import is_ending
+from jackfield.kernel.frames import bordered
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from jackfield.call.invoke import Pipeline
+    from jackfield.call.on_loop import OnLoop
+    from jackfield.call.on_time import OnTime
+    from jackfield.call.ports import Kept, Storage
+    from jackfield.call.waiter import LoopThread
+    from jackfield.catalog.loading import Isolated
+    from jackfield.invocation import Result
+
+_OUTSTANDING_WAIT = 2.0  # seconds to wait at the end for a locked database, to record outstanding outcomes
+
+
+@bordered
+class Closing:
+    """Base of ``Jackfield``: its end, for threads and for tasks."""
+
+    pipeline: Pipeline
+    storage: Storage
+    _loop: LoopThread
+    _on_loop: OnLoop | None
+    _on_time: OnTime
+    _children: Isolated
+    _tasks: set[asyncio.Task[Result]]
+    _kept: Kept
+    _owns_storage: bool
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_exception: object) -> None:
+        self.close(0.0 if kind is KeyboardInterrupt else math.inf)  # who presses Ctrl-C waits for no other thread's call
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.aclose()
+
+    def close(self, within: float = math.inf) -> None:
+        """Refuse new calls (``unavailable``), wait for those that run, then stop the threads and close the connections.
+
+        If calls still run after ``within`` seconds, return: a daemon thread waits for them and closes the rest, so that they are recorded
+        if the process lives on.
+
+        In a running event loop, which it must not block, what runs ends by itself: a thread waits for it and closes the rest. To wait for
+        that, ``await aclose()``.
+        """
+        calls = self.pipeline.calls
+        calls.is_closed = True
+        if running_loop() is not None and calls.any_others() and not is_ending():
+            threading.Thread(target=self._end, args=(within,), name="jackfield-closing").start()
+        else:
+            self._end(within)
+
+    def __del__(self) -> None:
+        """Say that nobody has closed the runtime; what it holds ends by itself. A program that ends needs to close nothing."""
+        if getattr(self, "_owns_storage", False) and self.storage.is_open and not (self.pipeline.calls.is_closed or is_ending()):
+            source = self if is_tracing() else None  # what records the warning keeps it, and with it the database
+            warnings.warn(f"unclosed {self!r}: use 'with', or close it", ResourceWarning, stacklevel=1, source=source)
+
+    async def aclose(self, within: float = math.inf) -> None:
+        """Close as ``close`` does, and wait for it without blocking the event loop: its tasks have their Results then."""
+        self.pipeline.calls.is_closed = True
+        loop = running_loop()
+        if loop is None:
+            return
+        if not is_ending():
+            await loop.run_in_executor(None, partial(self._end, within))
+            return
+        end = monotonic() + within
+        while self.pipeline.calls.any_others() and monotonic() < end:  # no thread can wait for their event
+            pause = loop.create_future()
+            loop.call_later(LOOK, pause.set_result, None)
+            await pause
+        self._end(0.0)
+
+    def _end(self, within: float) -> None:
+        if not self.pipeline.calls.wait_for_others(within):
+            if not is_ending():
+                threading.Thread(target=self._end, args=(math.inf,), name="jackfield-closing", daemon=True).start()
+            return
+        self._loop.close()
+        if self._on_loop is not None:
+            self._on_loop.close(wait=not self._on_time.overdue)
+        self._on_time.close()
+        self.pipeline.plans.opener.release()
+        self._children.close()
+        if self._kept.current is not None:
+            with within_seconds(_OUTSTANDING_WAIT):
+                self._kept.current.record_owed()
+        if self._owns_storage:
+            self.storage.close()
+
+    async def drained(self, within: float) -> int:
+        """Wait up to ``within`` seconds for tasks of ``ainvoke``, ``begin`` and ``arun``, then cancel the rest and record their state.
+
+        Return how many were cancelled; their threads may still run.
+        """
+        import asyncio
+
+        left: set[asyncio.Task[Result]] = set()
+        if self._tasks:
+            _, left = await asyncio.wait(self._tasks, timeout=within)
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
+        journal = self._kept.current
+        if journal is not None and journal.owes:
+            with within_seconds(_OUTSTANDING_WAIT):
+                await asyncio.to_thread(journal.record_owed)
+        return len(left)

@@ -1,0 +1,139 @@
+"""The port by which a feature takes part in calls. A ``Gate`` says which calls pass it, a ``Passing`` is its part in one of them.
+
+Gates are chosen once per plan, terms and shape of a call (``Chosen``), in one order for all points. A call enters no function of a gate
+that does not apply to it, and no point that its part does not define.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from jackfield.call.points import POINTS, Points
+
+if TYPE_CHECKING:
+    from jackfield.call.call_records import Checked, Found
+    from jackfield.call.plan import Plan
+    from jackfield.call.reached import Asked, Ended, Reached, Terms
+    from jackfield.invocation import Result
+
+    Unit = Callable[[Any], int]
+    """Statements of one transaction; returns how many rows they changed."""
+
+KEYED, PARTIAL, QUEUED, APPROVED, REHEARSED, RECORDED, LOADED = 1, 2, 4, 8, 16, 32, 64
+"""Shape of a call: what of its own members decides about gates, beside plan and terms. It has a key, wants a part of its output, comes from
+the queue, was approved, is a dry run, is recorded. And the code of its action is loaded, which may say more than the manifest."""
+
+
+def shape_of(asked: Asked, plan: Plan) -> int:
+    """Return the shape of a call."""
+    invocation, claimed = asked.invocation, asked.how.claimed
+    shape = RECORDED if asked.row is not None else 0
+    if plan.is_loaded:
+        shape |= LOADED
+    if invocation.idempotency_key is not None:
+        shape |= KEYED
+    if invocation.select is not None or invocation.max_bytes is not None:
+        shape |= PARTIAL
+    if claimed is not None:
+        shape |= QUEUED if claimed.approval is None else QUEUED | APPROVED
+    return shape | REHEARSED if invocation.dry_run else shape
+
+
+class Passing:
+    """Part of a gate in one call. A subclass defines the points at which it acts, and no others: it is asked at none else. What it
+    remembers has its first value in the class."""
+
+    __slots__ = ("asked", "found", "row")
+
+    def __init__(self, found: Found) -> None:
+        self.asked, self.found, self.row = found.asked, found, found.row
+
+    def __init_subclass__(cls) -> None:
+        """Refuse a misspelt point, which would never be asked.
+
+        :raises TypeError: for a public method that is no point.
+        """
+        unknown = [name for name in vars(cls) if not name.startswith("_") and name not in POINTS and callable(getattr(cls, name))]
+        if unknown:
+            raise TypeError(f"'{unknown[0]}' is no point of a call; known are {', '.join(POINTS)}")
+
+    async def admit(self, found: Found) -> Result | None:
+        """Look at a call whose plan is found, and of whose inputs nothing was read. A Result ends the call."""
+
+    async def check(self, checked: Checked) -> None:
+        """Look at a call whose inputs are valid, and refuse it if need be; dry runs, too. Its code is loaded, its connection is not found
+        yet."""
+
+    async def before_begin(self, checked: Checked, *, again: bool) -> Result | None:
+        """Look at a call whose connection is open; ``again``, if the row of another call was in the way of its begin. A Result ends it."""
+
+    def attempt(self, checked: Checked) -> None:
+        """Prepare the attempts of a call that is about to begin."""
+
+    def begin(self, unit: Unit) -> Unit:
+        """Return the unit that writes the begin, with statements of rows of this call alone, for the same transaction.
+
+        It is asked where a begin is on the disk before anything is sent: of a write, of a call with a key, and of one from the queue.
+        """
+        return unit
+
+    async def follow(self, checked: Checked, output: Any) -> Ended | None:
+        """Look at what an attempt has returned. An end takes the place of settling it."""
+
+    async def output(self, ended: Ended) -> Ended:
+        """Change what is recorded and shown of a call that has ended, of which nothing is recorded yet.
+
+        If one raises, all are asked once more, about the failure.
+        """
+        return ended
+
+    def end(self, unit: Unit, result: Result, *, back: bool) -> Unit:
+        """Return the unit that writes the end of a row that has begun, with statements for the same transaction; ``back``, if the row goes
+        back to the queue."""
+        del result, back
+        return unit
+
+    async def answer(self, ended: Ended) -> Ended:
+        """Change what the caller is shown of a call whose end is recorded."""
+        return ended
+
+    def leave(self) -> None:
+        """Take note that the call is over, however. It raises nothing."""
+
+
+class Gate:
+    """Feature that may take part in calls. It has no state of one call."""
+
+    part: ClassVar[type[Passing]]
+
+    def applies(self, plan: Plan, terms: Terms, shape: int) -> bool:
+        """Return whether calls of this plan, terms and shape pass it."""
+        raise NotImplementedError
+
+    def of(self, found: Found) -> Passing:
+        """Return its part in a call."""
+        return self.part(found)
+
+    def refuse(self, call: Reached, error: Exception) -> Exception:
+        """Return the error that ends a call that has failed, perhaps before its gates were chosen."""
+        del call
+        return error
+
+
+@cache
+def _points(parts: tuple[type[Passing], ...]) -> Points:
+    """Return the points of these parts: a call over inline values has a plan of its own, and so chooses its gates anew."""
+    return Points(parts, Passing)
+
+
+class Chosen:
+    """Gates that calls of one plan, terms and shape pass: makers of their parts, in order, and the points at which these act."""
+
+    __slots__ = ("makers", "points")
+
+    def __init__(self, gates: Sequence[Gate], plan: Plan, terms: Terms, shape: int) -> None:
+        found = [gate for gate in gates if gate.applies(plan, terms, shape)]
+        self.makers: Sequence[Callable[[Found], Passing]] = [gate.part if type(gate).of is Gate.of else gate.of for gate in found]
+        self.points = _points(tuple([gate.part for gate in found]))

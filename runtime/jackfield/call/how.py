@@ -1,0 +1,122 @@
+"""How a call is made: who asks, how he waits, until when, and what he is told meanwhile."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from jackfield.invocation import Meta, new_invocation_id
+from jackfield.kernel.clock import arrived as _arrived
+from jackfield.kernel.clock import monotonic
+from jackfield.kernel.failures import attempt
+
+if TYPE_CHECKING:
+    from jackfield.call.waiter import Waiter
+    from jackfield.callers import Caller
+    from jackfield.connector.context import AskCaller
+    from jackfield.connector.reading import Events
+    from jackfield.invocation.claimed import Claimed
+    from jackfield.kernel.clock import Deadline
+    from jackfield.redaction.redactor import Redactor
+
+Follow = Callable[[Mapping[str, Any]], object]
+"""Takes a call's progress. Of a job that is ``fraction``, from 0 to 1, and ``text``; of a list ``step``, the pages read, and ``text``; of a
+wait ``text``. Where no fraction is known, it is 0."""
+_BETWEEN = 0.1
+"""Seconds between two reports of an action's own progress, at least."""
+_TOLD = 1.0
+"""Seconds of a wait from which on a caller who follows the call is told of it."""
+
+
+class Listener(Protocol):
+    """Taker of the events of a call."""
+
+    def reader(self, opening: Any, deadline: Deadline, *, reads: bool, in_loop: bool) -> Events:
+        """Return what hands on the events of one attempt."""
+
+
+class How:
+    """How a call is made, as a surface says it. Of what a call consists of, its ``meta`` is filled in as it goes on.
+
+    - ``wait``: if a call with the same idempotency key runs, wait for it up to the deadline (True) or for that many seconds.
+    - ``cancelled``: set once the caller has left: then nothing more is sent.
+    - ``claimed``: the delivery of a queued call.
+    - ``handled``: what the caller was handling when he called, the context of all that is raised since.
+    - ``tries``: the caller's limit of attempts of a page.
+    - ``follow``: is told the progress of the call while the caller waits.
+    - ``settles``: the outcome is committed before the caller gets it, unless other calls run; until a process of ours ends, it may wait.
+    - ``arrived``: when its request arrived, by the runtime's monotonic clock; None: when it is run. Its ``deadline`` begins then: there is
+      none before it is parsed.
+    - ``channel``: takes the events that the action hands on, if the caller asked for them.
+    - ``ask_caller``: gets from the caller what a provider asks a person; None if the caller cannot be asked.
+    """
+
+    __slots__ = (
+        "arrived", "ask_caller", "caller", "cancelled", "channel", "claimed", "deadline", "follow", "handled", "meta", "settles", "started",
+        "tries", "wait", "waiter",
+    )  # fmt: skip
+    deadline: Deadline
+
+    def __init__(
+        self,
+        waiter: Waiter,
+        caller: Caller,
+        cancelled: threading.Event | None = None,
+        *,
+        wait: bool | float = False,
+        claimed: Claimed | None = None,
+        follow: Follow | None = None,
+        arrived: float | None = None,
+        settles: bool = False,
+    ) -> None:
+        self.arrived = _arrived() if arrived is None and claimed is None else arrived
+        self.waiter, self.caller, self.wait, self.claimed, self.follow = waiter, caller, wait, claimed, follow
+        self.settles = settles
+        self.tries: int | None = None
+        self.ask_caller: AskCaller | None = None
+        self.channel: Listener | None = None
+        self.meta = Meta(claimed.id if claimed is not None else new_invocation_id())
+        self.handled = sys.exception()
+        self.cancelled = cancelled or threading.Event()
+        self.started = time.perf_counter()
+
+    def ended(self, attempts: int = 0) -> Meta:
+        """Complete and return the meta of a call that ends now, after so many ``attempts``."""
+        self.meta.attempts = attempts
+        self.meta.duration_ms = round((time.perf_counter() - self.started) * 1000, 3)
+        return self.meta
+
+    def tell(self, text: str, **more: int) -> None:
+        """Tell a caller who follows the call how far it is."""
+        if self.follow is not None:
+            self.follow({"fraction": 0.0, "text": text, **more})
+
+    async def pause(self, seconds: float, code: str) -> None:
+        """Wait before the call tries again after an error with this code."""
+        if seconds >= _TOLD:
+            self.tell(f"It waits {seconds:.0f} s before it tries again ({code}).")
+        await self.waiter.pause(seconds, self.cancelled)
+
+
+class Progress:
+    """Words of an action about its progress, for who follows the call: without secrets, never less than before, ten times a second at most.
+    A follower that fails changes nothing. ``redactor`` returns the redactor of the call's secrets."""
+
+    __slots__ = ("_follow", "_fraction", "_last", "_redactor")
+
+    def __init__(self, follow: Follow, redactor: Callable[[], Redactor | None]) -> None:
+        self._follow, self._redactor = follow, redactor
+        self._fraction, self._last = 0.0, -_BETWEEN
+
+    def __call__(self, fraction: float | None, text: str) -> None:
+        """Tell them."""
+        now = monotonic()
+        if now - self._last < _BETWEEN and (fraction or 0.0) < 1:
+            return
+        redactor, self._last = self._redactor(), now
+        self._fraction = max(self._fraction, min(1.0, fraction or 0.0))
+        shown = text if redactor is None else redactor.clean(text)
+        attempt(self._follow, {"fraction": self._fraction, "text": shown})

@@ -1,0 +1,242 @@
+"""Records of a call that its ends read, wherever it ends: what was asked, how far it has come, and its end.
+
+In order: ``How``, which a surface makes; ``Asked``, once it is parsed; ``call_records.Found``, once its plan is found; ``Checked``, once
+its inputs are valid; and ``Ended``. ``Reached`` is the page's note of how far it has come. All are plain classes, which are made fastest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from jackfield.call.masking import covering
+from jackfield.call.points import NO_POINTS
+from jackfield.invocation.file_references import GivenFiles
+from jackfield.kernel.dataclass import dataclass, field
+from jackfield.redaction.marks import hidden_values, leaves
+from jackfield.redaction.redactor import Redactor
+
+if TYPE_CHECKING:
+    from jackfield.call.admit import Target
+    from jackfield.call.how import How
+    from jackfield.call.open import OpenConnection
+    from jackfield.call.points import Points
+    from jackfield.call.record import Record
+    from jackfield.call.tally import Tally
+    from jackfield.connector import Call
+    from jackfield.connector.reading import FileSource
+    from jackfield.invocation import Invocation, Meta, Result
+    from jackfield.kernel.errors import JackfieldError
+    from jackfield.kernel.walk import SecretPlaces
+    from jackfield.manifest.manifest import ActionManifest, Manifest
+    from jackfield.pacing.turn import Turn
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Terms:
+    """Terms of one call. Calls with the same plan and caller share them while catalog, connections, rules and settings are as they were."""
+
+    keeps: bool = False
+    """True if the workspace keeps the inputs of its invocations."""
+    is_guarded: bool = False
+    """True if suppressed recipients are refused."""
+    joins: bool = False
+    """True if an equal write of the same caller that is open answers it, unless it has a key."""
+    limits: Mapping[str, float] = field(default_factory=dict)
+    """Limits of the workspace."""
+    asks: str | None = None
+    """Rule that lets the call wait for a person's approval; None if there is none."""
+    settle: str = "off"
+    """What becomes of evidence about a doubt of the workspace: ``off``, ``show`` or ``on``."""
+
+
+NO_TERMS = Terms()
+"""Terms of a call in a workspace without settings."""
+
+
+class Planned(Protocol):
+    """Plan of a call, as those see it who end the call: the manifest of its action, and its target."""
+
+    manifest: Manifest
+    action: ActionManifest
+    target: Target | None
+
+    @property
+    def secrets(self) -> tuple[bool, SecretPlaces | None]:
+        """Return whether the action's output has secrets, and where."""
+
+    def secrets_in(self, inputs: Mapping[str, Any]) -> Redactor | None:
+        """Return a redactor of the inputs that the action marks as secret; None if it marks none, or none is given."""
+
+
+class Attempting(Protocol):
+    """Attempts of a call, as those see them who end the call.
+
+    - ``conceals``: a policy may withhold what the provider answered: no error quotes it, and its exchanges are kept without it.
+    - ``returned``: the ids of the files that they have stored of its output.
+    """
+
+    asked: Asked
+    turn: Turn
+    current: Call | None
+    opening: OpenConnection | None
+    tally: Tally
+    conceals: bool
+    returned: list[str]
+
+    @property
+    def plan(self) -> Planned:
+        """Plan of the call."""
+
+    @property
+    def redactor(self) -> Redactor | None:
+        """Redactor of the secrets of the connection and the inputs; None if there are none."""
+
+    @property
+    def count(self) -> int:
+        """Number of attempts started at the provider's operation."""
+
+    def ended(self, error: JackfieldError) -> JackfieldError:
+        """Return the error that ends the run, with its cause."""
+
+    def final(self, error: JackfieldError) -> JackfieldError:
+        """Return the error that ends the call, also before its first attempt."""
+
+    def interrupted(self) -> JackfieldError:
+        """Return the error of a run that its caller or process stops."""
+
+    def unusable(self, error: JackfieldError) -> JackfieldError:
+        """Return the error that ends a run whose answer cannot be used."""
+
+    def lost_credentials(self, error: JackfieldError) -> bool:
+        """Return whether the provider refuses the credentials, and only a person can replace them."""
+
+
+class Given:
+    """Content of a call, as far as it has been read. It changes: its inputs are unfolded and filled in.
+
+    - ``body``: the invocation as JSON, as it was received.
+    - ``inputs``: those of the invocation, with stored files once these have been read.
+    - ``files``: files that the caller passed as objects of Python, by the ids that stand for them in ``inputs``.
+    - ``sources``: files that the action reads as streams, by id.
+    """
+
+    __slots__ = ("body", "files", "inputs", "sources")
+
+    def __init__(self, body: Any, inputs: Mapping[str, Any], files: GivenFiles) -> None:
+        self.body, self.inputs, self.files = body, inputs, files
+        self.sources: Mapping[str, FileSource] = {}
+
+
+class Asked:
+    """A call as it was asked for.
+
+    - ``row``: what is recorded of it, once that is drafted; None without a journal.
+    - ``unfound``: returns the redactor of the named connection's secrets; set until connector and action are found.
+    """
+
+    __slots__ = ("given", "how", "invocation", "row", "unfound")
+
+    def __init__(self, how: How, invocation: Invocation, given: Given) -> None:
+        self.how, self.invocation, self.given = how, invocation, given
+        self.row: Record | None = None
+        self.unfound: Callable[[], Redactor | None] | None = None
+
+    @property
+    def inline(self) -> object:
+        """Values of an inline connection as received; None without one."""
+        connection = self.invocation.connection
+        return None if connection is None or isinstance(connection, str) else connection.get("values")
+
+    def redactor(self, plan: Planned | None) -> Redactor | None:
+        """Return a redactor of the secrets of the connection and the inputs, before the connection is open; None if there are none. They
+        are needed even for a refusal, which may quote another value or an input that contains the secret."""
+        return joined(self.connection_redactor(plan), None if plan is None else plan.secrets_in(self.given.inputs))
+
+    def connection_redactor(self, plan: Planned | None) -> Redactor | None:
+        """Return a redactor of what is known of the connection before it is open."""
+        target = None if plan is None else plan.target
+        if target is not None:
+            return Redactor(hidden_values(target.kind.schema, target.values))
+        return None if self.inline is None else Redactor(leaves(self.inline))
+
+
+class Reached:
+    """How far a call has come. The page notes it, and whoever ends the call reads it.
+
+    - ``asked``: once it is parsed.
+    - ``plan``: once it is found.
+    - ``attempts``: once its connection is found.
+    - ``parts``: of gates in the call, once they are chosen, and at which ``points`` they act.
+    """
+
+    __slots__ = ("asked", "attempts", "how", "parts", "plan", "points")
+    points: Points
+    parts: Sequence[Any]
+
+    def __init__(self, how: How) -> None:
+        self.how = how
+        self.asked: Asked | None = None
+        self.plan: Planned | None = None
+        self.attempts: Attempting | None = None
+        self.points, self.parts = NO_POINTS, ()
+
+    @property
+    def row(self) -> Record | None:
+        """Record of it; None if nothing is recorded."""
+        return None if self.asked is None else self.asked.row
+
+    @property
+    def redactor(self) -> Redactor | None:
+        """Redactor of the secrets of the connection and the inputs, as far as these are known; None if there are none."""
+        if self.attempts is not None:
+            return self.attempts.redactor
+        asked = self.asked
+        if asked is None:
+            return None
+        if asked.unfound is None:
+            return asked.redactor(self.plan)
+        known = asked.redactor(None) or asked.unfound()
+        return None if known is None else covering(known, asked.invocation)
+
+    def ended(self) -> Meta:
+        """Complete and return the meta of a call that ends now."""
+        return self.how.ended(self.how.meta.attempts if self.attempts is None else self.attempts.count)
+
+    def release(self) -> None:
+        """Release what refers back to this call once it has ended: cycles would keep its inputs and output until a garbage collection."""
+        attempts, self.parts, self.points = self.attempts, (), NO_POINTS
+        if self.asked is not None:
+            self.asked.row = None
+        if attempts is not None:
+            del attempts.turn
+            attempts.current = None
+
+
+class Ended:
+    """End of a call: the Result that its caller is shown, and the one that is recorded.
+
+    - ``attempts``: those that were made; None if none was.
+    - ``undecided``: an output that no policy has decided on, for the journal, with what goes with it; None if there is none.
+    """
+
+    __slots__ = ("attempts", "recorded", "result", "undecided")
+
+    def __init__(
+        self,
+        result: Result,
+        attempts: Attempting | None = None,
+        recorded: Result | None = None,
+        undecided: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.result, self.attempts, self.undecided = result, attempts, undecided
+        self.recorded = result if recorded is None else recorded
+
+    def shown(self, result: Result) -> Ended:
+        """Return the end of a call whose caller is shown another Result than what was recorded."""
+        return Ended(result, self.attempts, self.recorded, self.undecided)
+
+
+def joined(own: Redactor | None, given: Redactor | None) -> Redactor | None:
+    """Return one redactor of the secrets of two; None if both are."""
+    return own if given is None else given if own is None else own.joined(given)

@@ -1,0 +1,180 @@
+"""Tally of the attempts of a call, from which its verdict follows, and the means that those of a workspace share."""
+
+from __future__ import annotations
+
+import random
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from jackfield.connector.context import MAX_WARNINGS
+from jackfield.kernel.dataclass import dataclass, field
+from jackfield.kernel.errors import Cancelled, Detail, InDoubt, JackfieldError, NotYet, Sent, TimedOut
+from jackfield.kernel.hints import NextStep
+from jackfield.retry import Backoff
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from jackfield.call.ports import Files
+    from jackfield.connector.context import Answer, Answered, Call, Observe
+    from jackfield.connector.evidence import Marker
+    from jackfield.kernel.clock import Clock
+    from jackfield.manifest.manifest import Effect
+    from jackfield.pacing.pace import Paces
+    from jackfield.wire.exchanges import Exchange
+    from jackfield.wire.guard import OnlyHosts
+
+DONE_BEFORE = {
+    "not_found": "nothing was found: an earlier attempt of this call may have removed it, or it has never existed",
+    "conflict": "it exists already: an earlier attempt of this call may have made it, or somebody else has",
+}
+"""Warnings of a success that a refusal of a repeated request stands for."""
+_EARLIER = Detail("", "an earlier attempt had an unclear outcome and may have taken effect; this is the outcome of its retry")
+_LAST = Detail("", "the outcome of the last attempt is unknown: it may have taken effect")
+EVERY = 0
+"""Number of the marker that all attempts of a call carry whose repeats the provider knows by their key: their requests must be equal."""
+_MAX_LOGGED = 100
+"""Limit of attempts of one invocation recorded in the journal."""
+
+
+def shares_marker(marker: Marker | None, declared: Effect, inputs: Mapping[str, Any]) -> bool:
+    """Return whether all attempts of a call carry one marker: a provider compares the requests of one key."""
+    return declared != "write" or (marker is not None and marker.is_shared(inputs))
+
+
+def counted(error: JackfieldError, attempts: int) -> JackfieldError:
+    """Return a copy of ``error`` that says after how many attempts it ended the run. Callers who wait for one lease share its error."""
+    return _copied(error, f"{error.message}, {attempts} attempts")
+
+
+def _copied(error: JackfieldError, message: str) -> JackfieldError:
+    found = type(error).__new__(type(error))
+    found.__dict__.update(error.__dict__)
+    found.message = message
+    found.args, found.__cause__ = (message,), error.__cause__
+    return found
+
+
+def repeated(error: JackfieldError, *, is_doubt: bool = False, has_key: bool = False) -> JackfieldError:
+    """Return a copy of ``error`` that says that an attempt may have taken effect: the one that it ended, if its outcome is unknown, or one
+    before. A refusal of a repeat is often due to that effect, whatever its code.
+
+    ``is_doubt``: a doubt is made of it, which says so of the last attempt itself. ``has_key``: the provider knows a key of the caller's.
+    """
+    is_last = error.sent is Sent.UNKNOWN
+    if isinstance(error, InDoubt) or (is_last and is_doubt) or {_EARLIER, _LAST} & {*error.details}:
+        return error
+    found = _copied(error, error.message + (" (it may have taken effect)" if is_last else " (an earlier attempt may have taken effect)"))
+    found.details = (*error.details, _LAST if is_last else _EARLIER)
+    if error.retryable or isinstance(error, Cancelled):
+        found.hint = NextStep("send_again_keyed" if has_key else "send_again")
+    else:
+        found.hint = f"{error.hint or ''} Check with the provider whether {'it' if is_last else 'the earlier attempt'} took effect.".strip()
+    return found
+
+
+def done_before(error: JackfieldError) -> Mapping[str, Any]:
+    """Return the warning of a success without output: an earlier attempt may have taken effect, and a later one was told that it had."""
+    text = f"an earlier attempt of this call had an unclear outcome, and its repeat was told that it had been done before: {error.message}"
+    return {"path": "", "message": f"{text}. The output is missing; somebody else may have done the same, or nothing was there."}
+
+
+@dataclass(slots=True)
+class Tally:
+    """Outcome of the attempts of a call so far, from which ``Attempts.verdict`` decides how it ends."""
+
+    failed: int = 0
+    """Attempts that failed after they had begun."""
+    fetched: bool = False
+    """True once an attempt, or the one for a page, has succeeded."""
+    doubtful: bool = False
+    """True if an attempt may have taken effect that nobody may repeat."""
+    unclear: bool = False
+    """True if an attempt that changes something may have taken effect, whatever is answered to a later one: that may be told so."""
+    unannounced: bool = False
+    """True once an attempt has succeeded without announcing a request: it may have needed none."""
+    done: tuple[Answered, ...] = ()
+    """Requests that succeeded and that no other invocation may repeat."""
+    last: JackfieldError | None = None
+    """Last failure of an attempt, of opening the connection or of reading the provider's limits: the cause, if the deadline then ends a
+    wait."""
+    failures: int = 0
+    """Number of such failures in a row."""
+    log: list[dict[str, Any]] = field(default_factory=list)
+    """A line for each of the first hundred attempts, for the journal."""
+    exchanges: list[Exchange] | None = None
+    """Last requests and responses of the action; None where none is kept."""
+    sees_bodies: bool = False
+    """True if their bodies are kept, too."""
+    tried: int = 0
+    """Attempts that were prepared, begun or not."""
+    markers: dict[int, str] = field(default_factory=dict)
+    """Markers of attempts that may have taken effect, by number; each carried its own, unless all carried that of ``EVERY``."""
+    shares_marker: bool = False
+    """True if all attempts carry one marker, if they carry any."""
+
+    def marking(self, make: Callable[[int], str]) -> Callable[[], str]:
+        """Return the function that returns the marker of the attempt that is prepared now."""
+        return partial(self._marker, make, EVERY if self.shares_marker else self.tried)
+
+    def _marker(self, marking: Callable[[int], str], number: int) -> str:
+        """Return the marker of an attempt, which is made when its client first asks for it."""
+        found = self.markers.get(number)
+        if found is None:
+            found = self.markers[number] = marking(number)
+        return found
+
+    def missed(self, error: JackfieldError) -> None:
+        """Note a failure that may end the run later."""
+        if error.retryable and not (isinstance(error, TimedOut) and error.unexplained):
+            self.last, self.failures = error, self.failures + 1
+
+    def ended(self, error: JackfieldError, *, has_key: bool) -> JackfieldError:
+        """Return the error that ends the run, as ``Attempts.ended`` says. ``has_key``: the provider knows a key of the caller's."""
+        if self.last is not None and isinstance(error, TimedOut) and error.unexplained and error.sent is Sent.NOTHING:
+            error = self.last
+        if error is self.last and self.failures > 1 and not isinstance(error, NotYet):
+            error = counted(error, self.failures)
+        return repeated(error, is_doubt=self.doubtful, has_key=has_key) if self.unclear and not self.fetched else error
+
+    def note(self, call: Call, step: str, started: float, ended: float, outcome: str) -> None:
+        """Add the line of an attempt that had begun to the log."""
+        if len(self.log) < _MAX_LOGGED:
+            times = {"startedAt": round(started, 3), "endedAt": round(ended, 3)}
+            self.log.append({**times, "step": step, "outcome": outcome, "requestId": call.request_id})
+
+
+@dataclass(slots=True)
+class Remarks:
+    """Remarks about a success: the warnings of the action's calls and of the runtime, and what the last page left open."""
+
+    warnings: tuple[Detail, ...] = ()
+    open_end: bool = False
+    """True if the action could not tell whether the last page that it fetched is the list's last one."""
+    handed: int = 0
+    """Number of events that the action has handed on."""
+
+    def take(self, call: Call) -> None:
+        """Add what an attempt that succeeded had to say."""
+        self.open_end = call.open_end
+        self.handed += call.events.count
+        if call.warnings:
+            self.warnings = (*self.warnings, *call.warnings)[:MAX_WARNINGS]
+
+    def warn(self, message: str) -> None:
+        """Add a warning of the runtime itself."""
+        self.warnings = (*self.warnings, Detail("", message))[:MAX_WARNINGS]
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """Dependencies of attempts that all calls of a workspace share."""
+
+    workspace: str
+    clock: Clock
+    files: Files
+    paces: Paces | None = None
+    observe: Observe | None = None
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+    only_hosts: OnlyHosts | None = None
+    backoff: Backoff = field(default_factory=lambda: Backoff(random.Random()))  # noqa: S311 (jitter, not a secret)
