@@ -160,6 +160,17 @@ _VARIABLES = {
         ("Internal hosts that connections may use. The setting [`allowHosts`](cli-serve.md#settings) is for all processes."),
         "none",
     ),
+    "JACKFIELD_OUTBOUND_PROXY": (
+        (
+            "The proxy of all that leaves by HTTP, unless a connection names its own: `environment` (`HTTPS_PROXY`, `NO_PROXY` and so on), "
+            "a URL, or `none`: [behind a proxy](../tutorial/proxies.md#out-of-your-network)."
+        ),
+        "each path as the table there says",
+    ),
+    "JACKFIELD_RESOLVE_AT_PROXY": (
+        "`1`: names that have no address here are left to the proxy, also those of tenants, which nobody judges then.",
+        "`0`",
+    ),
     "JACKFIELD_OFFERS": (
         "The file in which the operator offers connectors of catalog sources to workspaces, such as all services of AWS.",
         "`offers.json` in the data folder; without it, tenants and MCP clients are offered nothing. `jackfield offers` changes it",

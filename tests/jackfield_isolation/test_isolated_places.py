@@ -22,8 +22,9 @@ from forking import alone, fork
 from isolated import install, install_from, isolating, write_index
 from jackfield import Result
 from jackfield.catalog import Catalog
+from jackfield.wire.head import Target
+from jackfield.wire.outbound import ENVIRONMENT, outbound
 from jackfield_isolation.children import Children
-from jackfield_isolation.proxies import Proxies
 from jackfield_server.shared.process.metrics import Metrics
 from jackfield_store.runtime import Jackfield
 from jackfield_store.runtime.runtime_pool import RuntimePool
@@ -150,16 +151,18 @@ def _until_blank_line(connection: socket.socket) -> bytes:
 @pytest.mark.parametrize(
     ("host", "direct"),
     [
-        ("api.acme.example", False), ("acme.example", True), ("deep.acme.example", True), ("10.1.2.3", True), ("11.1.2.3", False),
+        ("api.acme.example", True), ("acme.example.org", False), ("acme.example", True),
+            ("deep.acme.example", True), ("10.1.2.3", True), ("11.1.2.3", False),
         ("localhost", True), ("127.0.0.1", True), ("::1", True), ("other.example", True), ("not-acme.example", False),
     ],
 )  # fmt: skip
 def test_exceptions_of_a_proxy(host: str, direct: bool) -> None:
     """NO_PROXY names hosts, domains with their subdomains, networks and hosts with a port; this machine needs no proxy."""
-    proxies = Proxies(
-        {"https_proxy": "proxy.example:3128", "NO_PROXY": ".deep.acme.example, acme.example:443,10.0.0.0/8,other.example:443"}
+    route = outbound(
+        {"https_proxy": "proxy.example:3128", "NO_PROXY": ".deep.acme.example, acme.example:443,10.0.0.0/8,other.example:443"},
+        ENVIRONMENT,
     )
-    assert (proxies.find(host, 443) is None) == direct
+    assert (route(Target("https", host, 443)) is None) == direct
 
 
 def test_a_thread_outside_of_a_call(runtime: Jackfield, server: http.server.ThreadingHTTPServer) -> None:

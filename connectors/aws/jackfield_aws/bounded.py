@@ -27,6 +27,7 @@ from jackfield.kernel.fork import ProcessLocal
 from jackfield.kernel.interrupts import let_out
 from jackfield.wire.guard import OnlyHosts, require_reachable
 from jackfield_aws.limits import current_deadline
+from jackfield_aws.proxies import Proxies
 
 
 class Watch(ProcessLocal):
@@ -148,7 +149,9 @@ def bound(client: Any, guard: Guard = ANYWHERE, path: str = "", only_hosts: Only
     test with a slow response detects a change.
     """
     pools = POOLS if guard.internal and only_hosts is None else _guarded(guard, path, only_hosts)
-    client._endpoint.http_session._pool_classes_by_scheme.update(pools)  # noqa: SLF001 (see above)
+    session = client._endpoint.http_session  # noqa: SLF001 (see above)
+    session._pool_classes_by_scheme.update(pools)  # noqa: SLF001 (see above)
+    session._proxy_config = Proxies(guard, path)  # noqa: SLF001 (see above; it is asked for each request)
 
 
 class _Head:

@@ -142,7 +142,7 @@ def _sent(context: OpenContext, request: SessionRequest) -> tuple[int, bytes]:
     fields = {"Host": host, **request.signer.headers(host, place.path, body, request.region, now), "Content-Length": str(len(body))}
     guard = ANYWHERE if request.endpoint is None else context.guard
     try:
-        wire, proxied = reach_by_environment(guard, ENDPOINT_AT, READ_TIMEOUT).wire(request.url)
+        wire = reach_by_environment(guard, ENDPOINT_AT, READ_TIMEOUT).wire(request.url)
     except LookupError:  # a proxy over TLS, which the wire does not speak
         raise unusable_proxy() from None
     target = Target(place.scheme.lower(), place.hostname or "", place.port or PORTS[place.scheme.lower()])
@@ -156,7 +156,7 @@ def _sent(context: OpenContext, request: SessionRequest) -> tuple[int, bytes]:
         finally:
             reply.close()
     except WireFault as fault:
-        raise raised_by_wire(fault, request.url, proxied=proxied) from fault
+        raise raised_by_wire(fault, request.url) from fault
 
 
 def _begin() -> None:

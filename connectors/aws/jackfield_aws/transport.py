@@ -5,6 +5,7 @@ from __future__ import annotations
 import binascii
 import re
 import socket
+import ssl
 from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import cast
@@ -26,6 +27,7 @@ from jackfield.connector import (
     exhausted,
 )
 from jackfield.kernel.dataclass import dataclass, replace
+from jackfield.wire.faults import no_handshake
 from jackfield_aws.limits import current_deadline
 
 
@@ -53,18 +55,24 @@ _LOGIN = "Sign in again on this machine: aws sso login, or aws login."
 _CERTIFICATE = _Fault(
     Unavailable,
     "the TLS certificate of {host} could not be verified",
-    "If a proxy or a private endpoint uses its own certificate authority, set AWS_CA_BUNDLE to its bundle. Check this machine's clock too.",
+    "Look at the server's certificate.",
     repeatable=False,
 )
 _UNREACHABLE = _Fault(Unavailable, "{host} could not be reached", _NETWORK)
 _REFUSED = _Fault(Unavailable, "{host} refused the connection", _NETWORK)
 _NO_ADDRESS = _Fault(Unavailable, "the host '{name}' does not resolve to an address", _NETWORK)
+_NO_RESOLVER = _Fault(
+    Unavailable,
+    "the host '{name}' could not be looked up: the resolver did not answer",
+    "Check the resolver of this machine (/etc/resolv.conf). The name may well exist.",
+)
 _NOT_MADE: Mapping[type[OSError], _Fault] = {socket.gaierror: _NO_ADDRESS, ConnectionRefusedError: _REFUSED}
 _LATE = _Fault(Unavailable, "{host} could not be reached in time", _NETWORK, ended=True)
 _HANDSHAKE = _Fault(
     Unavailable, "{host} refused the TLS connection", "Check the endpoint's scheme and port, and any proxy in between.", ended=True
 )
 _TUNNEL = _Fault(Unavailable, "the proxy refused to connect to {host}", "Check HTTPS_PROXY, NO_PROXY and the proxy's own log.", ended=True)
+_AT_PROXY = replace(_TUNNEL, hint="AWS was not asked. Check HTTPS_PROXY, NO_PROXY and the proxy's own log.")
 _PROXY_LOGIN = _Fault(
     Unavailable,
     "the proxy refused the login, and passes nothing on to {host}",
@@ -194,7 +202,10 @@ _WIRE_FAULTS: Mapping[str, tuple[str, _Fault]] = {
     "certificate": ("SSLError", _CERTIFICATE),
     "tls": ("SSLError", _HANDSHAKE),
     "client-certificate": ("SSLError", _HANDSHAKE),
-    "proxy": ("ProxyConnectionError", _TUNNEL),
+    "resolver": ("EndpointConnectionError", _NO_RESOLVER),
+    "proxy": ("ProxyConnectionError", _AT_PROXY),
+    "proxy-late": ("ProxyConnectionError", _AT_PROXY),
+    "proxy-denied": ("ProxyConnectionError", replace(_AT_PROXY, repeatable=False, ended=False)),
     "proxy-login": ("ProxyConnectionError", _PROXY_LOGIN),
     "unsendable": ("HTTPClientError", _UNWRITABLE),
     "exhausted": ("HTTPClientError", _CUT),
@@ -204,7 +215,6 @@ _WIRE_FAULTS: Mapping[str, tuple[str, _Fault]] = {
     "large": ("HTTPClientError", _GARBLED),
 }
 """What a failure of the wire means, and the class that botocore gives it. What has been sent, the wire says itself."""
-_NO_CONNECTION = ("EndpointConnectionError", "ConnectTimeoutError")
 _LIBRARIES = ("botocore.", "urllib3.")
 """Where these exceptions come from."""
 
@@ -233,18 +243,16 @@ def explain_transport(error: Exception) -> JackfieldError | None:
     return _late(seen, fault.sent, place) or _error_from(seen, place)
 
 
-def raised_by_wire(fault: WireFault | JackfieldError, url: str, *, proxied: bool) -> Exception:
-    """Return the exception that botocore's client would raise for a failed request, with the error to report inside.
-
-    ``proxied`` means that a proxy passes the request on: connections are made to it. Call it while the attempt's deadline is set.
-    """
+def raised_by_wire(fault: WireFault | JackfieldError, url: str) -> Exception:
+    """Return the exception that botocore's client would raise for a failed request, with the error to report inside. Call it while the
+    attempt's deadline is set."""
     if isinstance(fault, JackfieldError):
         return cast("Exception", botocore.exceptions.HTTPClientError(error=fault))
     name, meaning = _WIRE_FAULTS[fault.kind]
-    if proxied and name in _NO_CONNECTION:
-        name, meaning = "ProxyConnectionError", _PROXY
-    if meaning is _PROXY_LOGIN:
-        meaning = _login_refused(fault.reason)
+    if name == "ProxyConnectionError":
+        meaning = _refused_by_proxy(meaning, fault.reason)
+    if meaning is _CERTIFICATE:
+        meaning = _refused_certificate(fault)
     meaning, place = replace(meaning, sent=fault.sent), urlsplit(url)
     short = exhausted(fault.__cause__, fault.sent) if fault.__cause__ is not None else None
     found = short or _late(meaning, fault.sent, place) or _error_from(meaning, place)
@@ -298,13 +306,14 @@ def _sharpened(fault: _Fault, error: Exception) -> _Fault:
     causes = list(_causes(error))
     if fault in (_PROXY, _TUNNEL, _CUT) and any(str(cause).startswith(_NO_TUNNEL) for cause in causes if isinstance(cause, OSError)):
         at = urlsplit(str(getattr(error, "kwargs", {}).get("proxy_url") or ""))
-        return _login_refused(f"'{at.netloc.rpartition('@')[2]}' answered 407")
+        return _refused_by_proxy(_PROXY_LOGIN, f"'{at.netloc.rpartition('@')[2]}' answered 407")
     if fault is _UNREACHABLE:
         return next((reason for kind, reason in _NOT_MADE.items() if any(isinstance(cause, kind) for cause in causes)), fault)
     if fault is not _CUT:
         return fault
-    if any(type(cause).__name__ == "SSLCertVerificationError" for cause in causes):
-        return _CERTIFICATE
+    refused = next((cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)), None)
+    if refused is not None:
+        return _refused_certificate(no_handshake(refused))
     if any(isinstance(cause, _UNREADABLE) or getattr(cause, "library", None) == _CERTIFICATES for cause in causes):
         return _BAD_BUNDLE
     steps = {name for cause in causes for name in _functions(cause.__traceback__)}
@@ -312,9 +321,16 @@ def _sharpened(fault: _Fault, error: Exception) -> _Fault:
     return next((found for step, found in _STEPS.items() if step in steps), _SLOW if slow else fault)
 
 
-def _login_refused(reason: str) -> _Fault:
-    text = reason.replace("{", "{{").replace("}", "}}")
-    return replace(_PROXY_LOGIN, says=f"the proxy {text}: it passes nothing on to {{host}}")
+def _refused_certificate(fault: WireFault) -> _Fault:
+    return replace(_CERTIFICATE, says=f"{_CERTIFICATE.says}: {_written(fault.reason)}", hint=fault.hint_for("AWS_CA_BUNDLE"))
+
+
+def _written(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+def _refused_by_proxy(fault: _Fault, reason: str) -> _Fault:
+    return replace(fault, says=f"the proxy {_written(reason)}: it passes nothing on to {{host}}")
 
 
 def _unreadable(error: Exception) -> _Fault | None:

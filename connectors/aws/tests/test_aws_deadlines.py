@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from urllib3.util import connection as urllib3_connection
 
+from authority import Authority
 from aws_opening import KEY_ID, MAIL, SECRET, Opener
 from fake_aws import FakeAws
 from jackfield.connector import JackfieldError, Sent, TimedOut, Unavailable
@@ -261,24 +262,25 @@ def test_a_proxy_that_drips_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch
     assert isinstance(error, TimedOut)
 
 
-def test_a_proxy_that_lets_through_is_used(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_that_lets_through_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Through a proxy's tunnel a message is sent as without one."""
-    asked: list[bytes] = []
+    asked, authority = list[bytes](), Authority(tmp_path)
+    serves = authority.serving("ses.example")
 
     def proxy(connection: socket.socket) -> None:
         asked.append(read_request(connection).partition(b"\r\n")[0])
         connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        with with_tls(certificate, connection) as tls:
+        with serves.wrap_socket(connection, server_side=True) as tls:
             read_request(tls)
             tls.sendall(ANSWER % b"Content-Length: 20\r\nConnection: close\r\n")
 
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(authority.bundle))
     with serving(proxy) as port, Opener() as opener:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
-        assert _sent(opener, endpoint="https://localhost:8443") == "m-1"
-    assert [line.partition(b" HTTP/")[0] for line in asked] == [b"CONNECT localhost:8443"]
+        assert _sent(opener, endpoint="https://ses.example:8443") == "m-1"
+    assert [line.partition(b" HTTP/")[0] for line in asked] == [b"CONNECT ses.example:8443"]
     assert len(bounded._WATCH) == 0
 
 

@@ -18,7 +18,6 @@ from jackfield.connector import (
     OpenContext,
     Rejected,
     Sent,
-    Target,
     TimedOut,
     Unauthenticated,
     Unavailable,
@@ -29,6 +28,7 @@ from jackfield.connector import (
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.secrecy import SecretHolder
 from jackfield.retry import Backoff, Tries
+from jackfield.wire.outbound import way_out
 from jackfield_http.answers import Answer, StreamedAnswer, body_of, header_of, media_type, noted
 from jackfield_http.bodies import Body, Content, content_body, form_body, json_body, multipart_body
 from jackfield_http.decoding import ACCEPTED, acceptable
@@ -341,10 +341,8 @@ class HttpClient(SecretHolder):
             raise not_allowed("another server, to which it was redirected")
 
         def make() -> Sender:
-            proxy = None if settings.proxy is None else Target(*settings.proxy.origin)
-            context = settings.tls()
-            login, fresh = settings.proxy_login, settings.fresh_writes
-            wired = WireSettings(guard, settings.guard_path, lambda: context, proxy, login, fresh_writes=fresh)
+            context, route = settings.tls(), way_out(self._context.environment, settings.proxy)
+            wired = WireSettings(guard, settings.guard_path, lambda: context, route, fresh_writes=settings.fresh_writes)
             return open_wire(wired, http2=settings.http2)
 
         place = "" if guard.internal else settings.guard_path  # a refused host is reported at the value that names it

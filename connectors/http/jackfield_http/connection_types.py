@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from jackfield.connector import MAX_ANSWER, Account, ConnectionType, Detail, Field, InvalidConnection, OpenContext, Step
+from jackfield.connector import MAX_ANSWER, Account, ConnectionType, Detail, Field, InvalidConnection, OpenContext, Proxy, Step, Target
 from jackfield_http import connection_fields as fields
 from jackfield_http.accounts import account_of, body_of, usual_account
 from jackfield_http.client import HttpClient
@@ -111,12 +111,6 @@ class HttpConnection(ConnectionType):
             raise _without("/proxy", "is missing: 'proxyUsername' is for it")
         if self.proxy_password is not None and self.proxy_username is None:
             raise _without("/proxyUsername", "is missing: 'proxyPassword' is for it")
-        proxy = None
-        if self.proxy is not None:
-            proxy = server_url(self.proxy, "/proxy")
-            if proxy.scheme != "http":
-                text = "must begin with http://; connections to https servers are encrypted through it all the same"
-                raise InvalidConnection("the connection's proxy is not valid", details=[Detail("/proxy", text)])
         login = None if self.proxy_username is None else (self.proxy_username, self.proxy_password or "")
         certificate, key = self.client_certificate()
         return ClientSettings(
@@ -126,8 +120,7 @@ class HttpConnection(ConnectionType):
             self.idempotency_header,
             tls=lambda: tls_context(self.ca_certificate, certificate, key),
             has_certificate=certificate is not None,
-            proxy=proxy,
-            proxy_login=login,
+            proxy=None if self.proxy is None else Proxy(_proxy_at(self.proxy), login, guarded=True),
             http2=self.http2,
             fresh_writes=self.fresh_writes,
             largest=self.largest,
@@ -200,6 +193,25 @@ class MutualTls(HttpConnection):
     def client_certificate(self) -> tuple[str | None, str | None]:
         """Return both."""
         return self.certificate, self.private_key
+
+
+def _proxy_at(text: str) -> Target:
+    """Return where the connection's proxy is.
+
+    :raises InvalidConnection: if it is not the URL of one.
+    """
+    hint = "Enter a URL such as http://proxy.example.com:3128, and its login as 'proxyUsername' and 'proxyPassword'."
+    try:
+        found = parse_url(text.strip())
+    except UrlError as error:
+        reason = f"the URL {error}"
+    else:
+        if found.scheme == "http":
+            return Target(*found.origin)
+        reason = "must begin with http://; connections to https servers are encrypted through it all the same"
+    if text.strip().lower().startswith("socks"):
+        reason = "is a SOCKS proxy, which is not spoken: it must begin with http://"
+    raise InvalidConnection("the connection's proxy is not valid", details=[Detail("/proxy", reason)], hint=hint)
 
 
 def _without(path: str, reason: str) -> InvalidConnection:

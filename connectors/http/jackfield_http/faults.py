@@ -10,6 +10,7 @@ from jackfield.connector import (
     TimedOut,
     Unauthenticated,
     Unavailable,
+    WireFault,
     current_call,
     exhausted,
 )
@@ -19,31 +20,38 @@ from jackfield.kernel.interrupts import is_unknown
 _NETWORK = "Check the server's URL, and whether this machine may reach it: DNS, proxy, firewall."
 _CLIENT_CERTIFICATE = "Check 'certificate' and 'privateKey' of the connection, and whether the server knows their authority."
 _SENT = "The server was reached. Try again later; if it goes on, find out whether it or a proxy before it is slow, or ends connections."
-_CERTIFICATE = "Check the server's URL. If the server has a private certificate authority, set 'caCertificate'."
+_CERTIFICATE = "Check the server's certificate."
+_AUTHORITY = "the connection's 'caCertificate', or SSL_CERT_FILE for all"
 _LOST = ("the connection to {server} was lost before the whole response had arrived", _NETWORK)
+_AT_PROXY = "the proxy {reason}: it passes nothing on to {server}"
+_PROXY = "The server was not asked. Check the connection's 'proxy', or JACKFIELD_OUTBOUND_PROXY where it has none, and the proxy's log."
 _TEXTS = {
-    "certificate": ("the certificate of {server} could not be verified", _CERTIFICATE),
-    "proxy": ("the proxy refused to connect to {server}: {reason}", "Check 'proxy', with its user name and password."),
+    "certificate": ("the certificate of {server} could not be verified: {reason}", _CERTIFICATE),
+    "proxy": (_AT_PROXY, _PROXY),
+    "proxy-late": (_AT_PROXY, _PROXY),
+    "proxy-denied": (_AT_PROXY, "Ask whoever runs the proxy whether it lets this machine, and its login, through to the server."),
     "proxy-login": (
-        "the proxy {reason}: it passes nothing on to {server}",
-        "Check 'proxyUsername' and 'proxyPassword' of the connection. Only Basic is spoken: the proxy has to offer it.",
+        _AT_PROXY,
+        "Check 'proxyUsername' and 'proxyPassword', or the login in JACKFIELD_OUTBOUND_PROXY. Of all schemes, only Basic is spoken.",
     ),
     "tls": (
         "the TLS handshake with {server} failed",
         "Check the server's URL: scheme, port, and a client certificate if it wants one.",
     ),
     "resolve": ("the host '{host}' does not resolve to an address", _NETWORK),
+    "resolver": (
+        "the host '{host}' could not be looked up: the resolver did not answer",
+        "Check the resolver of this machine (/etc/resolv.conf). The name may well exist.",
+    ),
     "busy": ("all connections to {server} are in use", "Try again later."),
     "refused": ("{server} refused the connection", _NETWORK),
     "unreachable": ("{server} could not be reached", _NETWORK),
     "connect-late": ("{server} did not accept a connection in time", _NETWORK),
     "late": ("{server} did not respond in time", _NETWORK),
 }
-_FINAL = frozenset({"certificate", "proxy-login"})
+_FINAL = frozenset({"certificate", "proxy-denied", "proxy-login"})
 """Failures that another attempt cannot change; a login that is tried again locks its account."""
-_DENIED = ("401", "403")
-"""Beginnings of a proxy's reason that are about who asks, or for what: another attempt cannot change them either."""
-_NEVER_LATE = frozenset({"certificate", "proxy", "proxy-login", "tls", "resolve", "refused", "unreachable"})
+_NEVER_LATE = frozenset({"certificate", "proxy", "proxy-denied", "proxy-login", "tls", "resolve", "refused", "unreachable"})
 """Failures that are what they are, however late."""
 
 
@@ -58,11 +66,18 @@ class Fault:
     late: bool
     reason: str = ""
     cause: BaseException | None = None
+    hint: str = ""
 
     @property
     def server(self) -> str:
         """Name of the server in messages."""
         return f"'{self.host}:{self.port}'"
+
+
+def explain_wire_fault(fault: WireFault, host: str, port: int, *, late: bool) -> JackfieldError:
+    """Return the error for a failure of jackfield's wire. ``late``: the request's deadline has passed."""
+    hint = fault.hint_for(_AUTHORITY)
+    return explain_fault(Fault(fault.kind, fault.sent, host, port, late=late, reason=fault.reason, cause=fault.__cause__, hint=hint))
 
 
 def explain_fault(fault: Fault) -> JackfieldError:
@@ -75,13 +90,16 @@ def explain_fault(fault: Fault) -> JackfieldError:
     if fault.kind == "client-certificate":
         return Unauthenticated(f"{fault.server} refused the client certificate", hint=_CLIENT_CERTIFICATE, sent=fault.sent)
     text, hint = _TEXTS.get(fault.kind, _LOST)
+    if text is _AT_PROXY and fault.sent is Sent.UNKNOWN:
+        text = "the proxy {reason} in the place of {server}"
+    hint = fault.hint or hint
     if hint is _NETWORK and fault.sent is Sent.UNKNOWN:
         hint = _SENT
     reason = _printable(fault.reason) or "it did not say why"
     message = text.format(server=fault.server, host=fault.host, reason=reason)
     if fault.kind == "unreachable" and fault.reason and not isinstance(fault.cause, OSError):
         message += f": {reason}"  # somebody's guard has refused it
-    is_final = fault.kind in _FINAL or (fault.kind == "proxy" and reason.startswith(_DENIED)) or _is_thrown_in(fault.cause)
+    is_final = fault.kind in _FINAL or _is_thrown_in(fault.cause)
     found = Unavailable(message, hint=hint, sent=fault.sent, repeatable=not is_final)
     return _late(fault.sent, found) if fault.late and fault.kind not in _NEVER_LATE else found
 

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 import httpcore2
 
-from jackfield.connector import Guard, JackfieldError, Sent, Target, WireSettings, exhausted, seen_exchange
+from jackfield.connector import JackfieldError, Sent, Target, WireFault, WireSettings, exhausted, seen_exchange
 from jackfield.kernel.clock import elapsed, monotonic
 from jackfield.kernel.failures import Raised, attempt
 from jackfield.kernel.fork import ProcessLocal
 from jackfield.kernel.secrecy import SecretHolder
-from jackfield.wire.connection import LOGIN_WANTED
-from jackfield.wire.faults import login_refused, refuses_client
-from jackfield.wire.guard import connected, require_reachable
-from jackfield_http.faults import Fault, explain_fault, unprocessed
+from jackfield.wire.connection import reached
+from jackfield.wire.faults import no_handshake, refuses_client
+from jackfield.wire.guard import require_reachable
+from jackfield_http.faults import Fault, explain_fault, explain_wire_fault, unprocessed
 
 if TYPE_CHECKING:
     from jackfield_http.urls import Url
@@ -49,7 +49,6 @@ _FAULTS: tuple[type[Exception], ...] = (
 )
 
 _KINDS: Mapping[str, tuple[type[Exception], ...]] = {
-    "certificate": (ssl.SSLCertVerificationError,),
     "tls": (ssl.SSLError,),
     "resolve": (socket.gaierror, UnicodeError),
     "refused": (ConnectionRefusedError,),
@@ -92,11 +91,13 @@ class Http2Reply:
 
 
 class Http2Wire(ProcessLocal, SecretHolder):
-    """Pool of connections that offer HTTP/2 to servers over TLS. Thread-safe; closed with its last reference."""
+    """Pool of connections that offer HTTP/2 to servers over TLS. ``plain`` sends requests in clear text, which have no HTTP/2, where a
+    proxy may take them. Thread-safe; closed with its last reference."""
 
-    def __init__(self, settings: WireSettings) -> None:
+    def __init__(self, settings: WireSettings, plain: Any) -> None:
         self._settings = settings
         self._pool = _pool(settings)
+        self._plain = plain
         self._starting = threading.Lock()
         """Held by the request that is about to leave: httpcore2 lets two threads take the same stream, and one table of headers."""
         weakref.finalize(self, _close, self._pool, os.getpid()).atexit = False
@@ -109,15 +110,15 @@ class Http2Wire(ProcessLocal, SecretHolder):
         body: bytes | Iterable[bytes] | None,
         limit: Limit,
         begin: Callable[[], None],
-    ) -> Http2Reply:
+    ) -> Any:
         """Send a request and return the response once its header has arrived. ``begin`` is called at most once, before the first byte.
 
         :raises JackfieldError: if there is no response; its ``sent`` says how far the request got.
         """
         settings = self._settings
+        if url.scheme == "http" and settings.route is not None:
+            return self._plain.send(method, url, fields, body, limit, begin)
         require_reachable(url.host, settings.guard_path)
-        if settings.proxy is not None and not settings.guard.internal:
-            settings.guard.check(url.host, settings.guard_path)  # the proxy resolves the name, so this is all that can be checked
         if not self._starting.acquire(timeout=max(0.001, limit())):
             raise _explained(httpcore2.PoolTimeout("another request is about to leave"), url, limit, begun=False)
         self._drop_stale()
@@ -145,11 +146,9 @@ class Http2Wire(ProcessLocal, SecretHolder):
                 seen.ended(type(error).__name__)
             if is_unread:
                 raise unprocessed(url.host, url.port) from error
-            found = _explained(error, url, limit, begun=start.begun, written=start.written)
-            raise _refused_by(settings.proxy, error, url) or found from error
+            raise _explained(error, url, limit, begun=start.begun, written=start.written) from error
         finally:
             start.leave()
-        _check_passed_on(settings.proxy, response, url)
         pieces: Any = response.stream
         if seen is not None:
             seen.answered(response.status, response.headers)
@@ -194,17 +193,12 @@ class _Start:
 
 
 def _pool(settings: WireSettings) -> httpcore2.ConnectionPool:
-    proxy = None
-    if settings.proxy is not None:
-        at = settings.proxy
-        proxy = httpcore2.Proxy(httpcore2.URL(scheme=at.scheme, host=at.host, port=at.port, target=b"/"), auth=settings.proxy_login)
     return httpcore2.ConnectionPool(
         ssl_context=settings.tls(),
-        proxy=proxy,
         max_connections=_CONNECTIONS,
         keepalive_expiry=settings.idle,
         http2=True,
-        network_backend=_Backend(settings.guard, settings.guard_path, settings.connect_timeout),
+        network_backend=_Backend(settings),
     )
 
 
@@ -230,29 +224,14 @@ def _is_unprocessed(error: Exception, stream: int) -> bool:
     return isinstance(error, httpcore2.PoolTimeout) or refused or (last is not None and stream > last)
 
 
-def _refused_by(proxy: Target | None, error: Exception, url: Url) -> JackfieldError | None:
-    """Return the error for a proxy that wants a login before it connects; httpcore2 tells its status alone."""
-    wants = proxy is not None and isinstance(error, httpcore2.ProxyError) and str(error).startswith(f"{LOGIN_WANTED} ")
-    return _login_refused(proxy, None, url) if proxy is not None and wants else None
-
-
-def _check_passed_on(proxy: Target | None, response: Any, url: Url) -> None:
-    """Refuse the answer of a proxy that wants a login, and has passed nothing on."""
-    if proxy is not None and response.status == LOGIN_WANTED and url.scheme == "http":
-        response.close()
-        raise _login_refused(proxy, response.headers, url)
-
-
-def _login_refused(proxy: Target, fields: list[tuple[bytes, bytes]] | None, url: Url) -> JackfieldError:
-    fault = login_refused(proxy.authority.decode("ascii"), fields)
-    return explain_fault(Fault(fault.kind, fault.sent, url.host, url.port, late=False, reason=fault.reason))
-
-
 def _explained(error: Exception, url: Url, limit: Limit, *, begun: bool, written: bool = True) -> JackfieldError:
     found = list(_causes(error))
     refusal = next((cause for cause in found if isinstance(cause, JackfieldError)), None)
     if refusal is not None:  # the guard's
         return refusal
+    fault = next((cause for cause in found if isinstance(cause, WireFault)), None)
+    if fault is not None:  # of the connection; nothing was sent
+        return explain_wire_fault(fault, url.host, url.port, late=limit() <= 0)
     names = {kind.__name__ for kind in type(error).__mro__ if kind.__module__.startswith("httpcore2")}
     if written:
         names.discard("LocalProtocolError")  # the request was right: the server has said what its protocol does not allow now
@@ -264,6 +243,9 @@ def _explained(error: Exception, url: Url, limit: Limit, *, begun: bool, written
     else:
         kind = _kind_in_flight(names, found) if begun else _kind_before(names, found)
     sent = Sent.REFUSED if kind == "client-certificate" else Sent.UNKNOWN if begun else Sent.NOTHING
+    refused = next((cause for cause in found if isinstance(cause, ssl.SSLCertVerificationError)), None)
+    if refused is not None and not begun:
+        return explain_wire_fault(no_handshake(refused), url.host, url.port, late=limit() <= 0)
     reason = type(error).__name__ if kind == "unsendable" else str(error)
     if kind == "unreachable" and any(isinstance(cause, OSError) for cause in found):
         reason = ""  # the operating system's number says no more than the kind
@@ -274,8 +256,6 @@ def _kind_before(names: set[str], found: list[BaseException]) -> str:
     """Return the kind of a failure to connect; no byte of the request has left."""
     if "PoolTimeout" in names:
         return "busy"
-    if "ProxyError" in names:
-        return "proxy"
     for kind, classes in _KINDS.items():
         if any(isinstance(cause, classes) for cause in found):
             return kind
@@ -300,43 +280,22 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 class _Backend(httpcore2.NetworkBackend):
-    """Opens TCP connections to addresses that the guard has checked, and resolves each name once."""
+    """Opens TCP connections as jackfield's wire does: to addresses that the guard has checked, or through a proxy. All are for TLS."""
 
-    def __init__(self, guard: Guard, path: str, seconds: float) -> None:
-        self._guard = guard
-        self._path = path
-        self._seconds = seconds
+    def __init__(self, settings: WireSettings) -> None:
+        self._settings = settings
 
     def connect_tcp(
         self, host: str, port: int, timeout: Any = None, local_address: str | None = None, socket_options: Any = None
     ) -> _Stream:
         """Connect to the first address that accepts. Whatever is raised by whoever, nothing was sent."""
-        found = attempt(self._connected, host, port, timeout)
+        found = attempt(reached, Target("https", host, port), self._settings, timeout)
         if not isinstance(found, Raised):
-            return found
-        if isinstance(found.error, (httpcore2.ConnectError, httpcore2.ConnectTimeout, JackfieldError)):
+            return _Stream(found, self._settings.connect_timeout)
+        if isinstance(found.error, JackfieldError):
             raise found.error
         raised = httpcore2.ConnectError(f"{type(found.error).__name__}: {found.error}")
-        raised.__context__ = found.error  # as below
-        raise raised
-
-    def _connected(self, host: str, port: int, timeout: Any) -> _Stream:
-        try:
-            addresses = self._guard.addresses(host, port, self._path)
-        except (OSError, UnicodeError) as error:
-            raise httpcore2.ConnectError(str(error)) from error
-        failure: OSError = OSError("the name has no address")
-        for number, (family, address) in enumerate(addresses):
-            left = min(self._seconds, timeout()) / (len(addresses) - number)  # an address that swallows packets leaves time for the next
-            if left <= 0:
-                raise httpcore2.ConnectTimeout("the deadline passed")
-            try:
-                return _Stream(connected(family, address, left), self._seconds)
-            except OSError as error:
-                failure = error
-        late = isinstance(failure, TimeoutError)
-        raised = httpcore2.ConnectTimeout(str(failure)) if late else httpcore2.ConnectError(str(failure))
-        raised.__context__ = failure  # the pool clears the cause of what passes through it
+        raised.__context__ = found.error  # the pool clears the cause of what passes through it
         raise raised
 
 

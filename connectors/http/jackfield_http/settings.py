@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Mapping
 
-from jackfield.connector import MAX_ANSWER, Guard
+from jackfield.connector import MAX_ANSWER, Guard, Proxy
 from jackfield.kernel.dataclass import dataclass, field
 from jackfield.wire.tls import client_context
 from jackfield_http.errors import HTTP_ERRORS, HttpErrors
@@ -20,7 +20,7 @@ class ClientSettings:
     - ``errors``: meaning of error responses. ``headers``: fields of every request.
     - ``idempotency_header``: name of the field for the invocation's idempotency key.
     - ``tls``: makes the TLS context, once. ``has_certificate``: it has a client certificate, so other servers are not connected to.
-    - ``proxy``, ``proxy_login``: an HTTP proxy. The proxy variables of the environment are not read.
+    - ``proxy``: the connection's own HTTP proxy. Without one, the operator's setting decides (``JACKFIELD_OUTBOUND_PROXY``).
     - ``http2``: offer HTTP/2 to servers over TLS.
     - ``fresh_writes``: send each request that may change something over a new connection (HTTP/1.1).
     - ``largest``: maximum size of a response in bytes.
@@ -36,8 +36,7 @@ class ClientSettings:
     idempotency_header: str = "Idempotency-Key"
     tls: Callable[[], ssl.SSLContext] = client_context
     has_certificate: bool = False
-    proxy: Url | None = None
-    proxy_login: tuple[str, str] | None = None
+    proxy: Proxy | None = None
     http2: bool = False
     fresh_writes: bool = False
     largest: int = MAX_ANSWER

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from jackfield.connector import InvalidConnection, JackfieldError, Sent, Target, WireFault, WireSettings
 from jackfield.connector import Reply as WireReply
 from jackfield.connector import Wire as ConnectorWire
-from jackfield_http.faults import Fault, explain_fault
+from jackfield_http.faults import explain_wire_fault
 
 if TYPE_CHECKING:
     from jackfield_http.urls import Url
@@ -69,7 +69,7 @@ def open_wire(settings: WireSettings, *, http2: bool) -> Sender:
             hint="Install it: pip install 'jackfield-http[http2]'.",
             sent=Sent.NOTHING,
         ) from None
-    return Http2Wire(settings)
+    return Http2Wire(settings, Wire(settings))
 
 
 class Wire:
@@ -119,4 +119,4 @@ class Http1Reply:
 
 
 def _explained(fault: WireFault, url: Url, limit: Limit) -> JackfieldError:
-    return explain_fault(Fault(fault.kind, fault.sent, url.host, url.port, late=limit() <= 0, reason=fault.reason, cause=fault.__cause__))
+    return explain_wire_fault(fault, url.host, url.port, late=limit() <= 0)

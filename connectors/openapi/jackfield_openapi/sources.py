@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from http.client import HTTPException
+from functools import cache
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
-from jackfield.connector import ANYWHERE, Guard, InvalidConnection, InvalidInput, pointer
+from jackfield.connector import ANYWHERE, Guard, InvalidConnection, InvalidInput, Wire, WireFault, WireSettings, pointer
+from jackfield.wire.fetching import fetched as fetched_by
+from jackfield.wire.outbound import ENVIRONMENT, way_out
+from jackfield.wire.tls import client_context
 from jackfield_openapi.composition import BUNDLED
 from jackfield_openapi.discovery import is_discovery, openapi_of
-from jackfield_openapi.fetching import opener
 from jackfield_openapi.reading import MAX_BYTES, parsed
 
 _MOST = 200
@@ -67,14 +69,26 @@ def fetched(url: str, guard: Guard) -> bytes:
 
     :raises InvalidInput: if it cannot be fetched.
     """
+    wire = Wire(WireSettings(guard=guard, tls=cache(client_context), route=way_out(os.environ, usual=ENVIRONMENT)))
     try:
-        with opener(guard, _TIMEOUT).open(url, timeout=_TIMEOUT) as answer:
-            content: bytes = answer.read(MAX_BYTES + 1)
-    except InvalidConnection:
-        raise InvalidInput(f"'{url[:200]}' is inside this network, and a public document refers to it", hint=_DOWNLOAD) from None
-    except (OSError, HTTPException, ValueError) as error:
-        raise InvalidInput(f"'{url[:200]}' cannot be fetched: {error}", hint=_DOWNLOAD) from None
-    return content
+        return fetched_by(wire, url, "*/*", _TIMEOUT, MAX_BYTES, _stay)
+    except InvalidConnection as error:
+        refused = error.details[0].message if error.details else error.message
+        reason = refused if guard.internal else f"a public document refers to it, and {refused}"
+    except WireFault as fault:
+        reason = fault.words
+    except ValueError as error:
+        reason = str(error)
+    raise InvalidInput(f"'{url[:200]}' cannot be fetched: {reason}", hint=_DOWNLOAD)
+
+
+def _stay(old: str, new: str) -> None:
+    """Refuse a redirect that leads to another origin; one from http to https of the same host is none."""
+    here, there = urlsplit(old), urlsplit(new)
+    if here[:2] != there[:2] and not ((here.scheme, there.scheme) == ("http", "https") and here.netloc == there.netloc):
+        shown = "".join(letter for letter in new[:200] if letter.isprintable())
+        text = f"'{old[:200]}' redirects to another origin, '{shown}'"
+        raise InvalidInput(text, hint="Give that address if you trust it, or download the document.")
 
 
 _SAMPLES = frozenset({"x-codeSamples", "x-code-samples"})

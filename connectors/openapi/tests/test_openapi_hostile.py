@@ -68,7 +68,7 @@ def test_a_public_document_reaches_no_inner_address(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     with serving("/moved") as server:
-        with pytest.raises(InvalidInput, match="is inside this network"):
+        with pytest.raises(InvalidInput, match="is inside the operator's network"):
             read(f"http://docs.example:{server.url.rpartition(':')[2]}/doc")
         assert [item.path for item in server.requests] == ["/doc"]
 

@@ -21,8 +21,10 @@ from jackfield.kernel.errors import InvalidConnection, InvalidInvocation, NotAll
 from jackfield.kernel.exact import exact_json
 from jackfield.wire.client import Wire
 from jackfield.wire.connection import WireSettings
-from jackfield.wire.faults import Kind, WireFault
+from jackfield.wire.faults import WireFault
 from jackfield.wire.guard import ANYWHERE
+from jackfield.wire.head import Route
+from jackfield.wire.outbound import way_out
 from jackfield.wire.signing import SYMMETRIC, signatures
 from jackfield.wire.tls import client_context
 from jackfield.wire.urls import target_of
@@ -55,16 +57,16 @@ def policy_of(environment: Mapping[str, str]) -> tuple[object, ...]:
     if not _is_secret(secret):
         text = f"{SECRET} must be set beside {URL}: 'whsec_' and at least 24 bytes in Base64"
         raise InvalidInvocation(text, hint="Make one: echo whsec_$(openssl rand -base64 32)")
-    return (PolicyService(url, secret),)
+    return (PolicyService(url, secret, way_out(environment)),)
 
 
 class PolicyService:
-    """Plugin that asks one policy service. It keeps connections, follows no redirect and uses no proxy. Thread-safe."""
+    """Plugin that asks one policy service. It keeps connections and follows no redirect; ``route`` is the way to it. Thread-safe."""
 
-    def __init__(self, url: str, secret: str) -> None:
+    def __init__(self, url: str, secret: str, route: Route | None = None) -> None:
         self._target, self._path, self._host = target_of(url)
         self._secret = secret
-        self._wire = Wire(WireSettings(guard=ANYWHERE, guard_path="/url", tls=cache(client_context), kept=8))
+        self._wire = Wire(WireSettings(guard=ANYWHERE, guard_path="/url", tls=cache(client_context), route=route, kept=8))
 
     @hookimpl
     def judge(self, question: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -81,7 +83,7 @@ class PolicyService:
         try:
             answer = self._answer(body, lambda: until - monotonic())
         except WireFault as fault:
-            raise _undecided("its answer is too large" if fault.kind is Kind.LARGE else fault.kind.value) from None
+            raise _undecided(fault.words) from None
         except InvalidConnection as fault:
             raise _undecided(fault.message) from None
         try:

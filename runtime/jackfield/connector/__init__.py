@@ -80,7 +80,7 @@ if TYPE_CHECKING:
     from jackfield.wire.faults import WireFault
     from jackfield.wire.file_names import file_name
     from jackfield.wire.guard import ANYWHERE, Guard, unseen
-    from jackfield.wire.head import Target
+    from jackfield.wire.head import Proxy, Target
     from jackfield.wire.reply import Reply
 
 __all__ = [
@@ -149,6 +149,7 @@ __all__ = [
     "Polled",
     "Progress",
     "Provider",
+    "Proxy",
     "QuotaExceeded",
     "RateLimit",
     "RateLimited",
@@ -239,7 +240,7 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
             "jackfield.wire.faults": "WireFault",
             "jackfield.wire.file_names": "file_name",
             "jackfield.wire.guard": "ANYWHERE Guard unseen",
-            "jackfield.wire.head": "Target",
+            "jackfield.wire.head": "Proxy Target",
             "jackfield.wire.reply": "Reply",
             "jackfield.kernel.failures": "exhausted",
         },

@@ -45,6 +45,9 @@ _WORDS: dict[str, dict[str, str]] = {
         "host_access": "Connections of remote callers need the operator's permission for this: the workspace's setting '{setting}'.",
         "only_hosts": "Nothing was sent. Add the host to 'only_hosts' of Jackfield(…), or to JACKFIELD_ONLY_HOSTS.",
         "allow_host": "Use a public host. The operator can allow an internal one: the shared setting allowHosts, or JACKFIELD_ALLOW_HOSTS.",
+        "resolve_at_proxy": (
+            "Check the name. If only the proxy can resolve it, the operator can leave it to that: JACKFIELD_RESOLVE_AT_PROXY=1."
+        ),
     },
     "cli": {
         "action_schema": "'jackfield schema {connector} {action}' shows the schema of its inputs.",

@@ -38,6 +38,8 @@ NAMES = _LISTS | frozenset(
         "WORKSPACE",
         "ONLY_HOSTS",
         "ALLOW_HOSTS",
+        "OUTBOUND_PROXY",
+        "RESOLVE_AT_PROXY",
         "TWINS",
         "SETTLE",
         "MCP_SERVERS",

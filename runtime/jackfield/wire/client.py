@@ -15,11 +15,11 @@ from jackfield.kernel.clock import monotonic
 from jackfield.kernel.errors import JackfieldError, Sent
 from jackfield.kernel.fork import ProcessLocal
 from jackfield.kernel.secrecy import SecretHolder
-from jackfield.wire.connection import LOGIN_WANTED, Connection, Limit, WireSettings, connect, proxy_fields
+from jackfield.wire.connection import Connection, Limit, WireSettings, connect
 from jackfield.wire.exchanges import Exchange, seen_exchange
-from jackfield.wire.faults import Kind, WireFault, garbled, login_refused
+from jackfield.wire.faults import Kind, WireFault, answered_by_proxy, garbled
 from jackfield.wire.guard import require_reachable
-from jackfield.wire.head import Fields, Target, values_of, write_head
+from jackfield.wire.head import Fields, Proxy, Target, values_of, write_head
 from jackfield.wire.reply import Reply
 
 _AT_ONCE = 65_536
@@ -107,7 +107,6 @@ class Wire(SecretHolder):
     def __init__(self, settings: WireSettings) -> None:
         self._settings = settings
         self._pool = Pool(settings.kept, settings.idle)
-        self._login = proxy_fields(settings.proxy_login)
 
     @staticmethod
     def stand_in(_target: Target) -> str | None:
@@ -167,8 +166,9 @@ class Wire(SecretHolder):
         begin: Callable[[], None],
         seen: Exchange | None,
     ) -> Reply:
-        if self._settings.proxy is not None and target.scheme == "http":
-            path, fields = b"http://%b%b" % (target.authority, path), [*fields, *self._login]
+        proxy = None if self._settings.route is None else self._settings.forwarder(target)
+        if proxy is not None:
+            path, fields = b"http://%b%b" % (target.authority, path), [*fields, *proxy.fields()]
         first = write_head(method, path, fields)
         rest: Iterable[bytes] | None = None
         if isinstance(body, bytes) and len(body) <= _AT_ONCE:
@@ -186,7 +186,7 @@ class Wire(SecretHolder):
             whole = self._started(connection, target, first, limit)
             if rest is not None:
                 whole = whole and all(connection.write_on(piece, limit) for piece in rest)
-            reply = self._reply(connection, target, method, limit, whole)
+            reply = self._reply(connection, target, method, limit, whole, proxy)
         finally:
             if reply is None:
                 connection.close()
@@ -207,14 +207,13 @@ class Wire(SecretHolder):
         connection.buffer.clear()
         connection.sock, connection.used = connect(target, self._settings, limit).sock, False
 
-    def _reply(self, connection: Connection, target: Target, method: str, limit: Limit, whole: bool) -> Reply:
+    def _reply(self, connection: Connection, target: Target, method: str, limit: Limit, whole: bool, proxy: Proxy | None) -> Reply:
         """Read the head of the response. A server may refuse a request before it has read it, but its success would say nothing."""
         reply = Reply(connection.head(limit), method, connection, limit, partial(self._pool.put, target) if whole else None)
         if reply.status < _FIRST_FINAL:
             raise garbled("it speaks another protocol than was asked for")
-        proxy = self._settings.proxy
-        if reply.status == LOGIN_WANTED and proxy is not None and target.scheme == "http":
-            raise login_refused(proxy.authority.decode("ascii"), reply.fields)
+        if proxy is not None and (fault := answered_by_proxy(proxy.place, reply.status, reply.fields)) is not None:
+            raise fault
         if not whole and reply.status < _REDIRECTION:
             raise WireFault(Kind.CUT, Sent.UNKNOWN, "it answered before it had read the request")
         return reply

@@ -7,18 +7,28 @@ import select
 import socket
 import ssl
 import sys
-from base64 import b64encode
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
 from jackfield.kernel.clock import monotonic
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import JackfieldError, Sent
 from jackfield.kernel.failures import OnFailure, Raised, attempt
 from jackfield.kernel.interrupts import let_out
-from jackfield.wire.faults import Kind, WireFault, broken, garbled, login_refused, no_handshake, not_connected, printable, refuses_client
+from jackfield.wire.faults import (
+    Kind,
+    WireFault,
+    broken,
+    garbled,
+    no_handshake,
+    not_connected,
+    printable,
+    proxy_refused,
+    proxy_unreached,
+    refuses_client,
+)
 from jackfield.wire.guard import ANYWHERE, Guard, connected
-from jackfield.wire.head import Target, framing_of, head_end, read_head, write_head
+from jackfield.wire.head import Proxy, Route, Target, framing_of, head_end, read_head, write_head
 from jackfield.wire.tls import client_context
 
 Limit = Callable[[], float]
@@ -30,8 +40,6 @@ _READ = 65_536
 _RECORD = 16_384
 """Longest piece that TLS seals in one record (RFC 8446 §5.1). Of a longer one, records may have left when it reports a failure."""
 _SUCCESS = range(200, 300)
-LOGIN_WANTED = 407
-"""Status of a proxy that does not take the login, or wants one."""
 _INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)")
 """Beginning of a response that another one follows; 101 would end HTTP, which no request asks for."""
 _MOST_INTERIM = 1_000
@@ -48,19 +56,23 @@ _MOST_EARLY = 1_048_576
 @dataclass(frozen=True, slots=True, eq=False)
 class WireSettings:
     """Settings of a wire: what a server may be (``guard``; ``guard_path`` points at the connection value that names it), how it is reached
-    (``tls`` returns the context; ``proxy`` is an HTTP proxy), and which connections are kept: ``kept`` at most, each for ``idle``
-    seconds. ``connect_timeout`` bounds a TCP connection and a TLS handshake each, in seconds; a deadline may be shorter. With
-    ``fresh_writes``, a request that may change something is never sent over a kept connection."""
+    (``tls`` returns the context; ``route`` the proxy, always the same for a server; without one, no proxy is used), and which connections
+    are kept: ``kept`` at most, each for ``idle`` seconds. ``connect_timeout`` bounds a TCP connection and a TLS handshake each, in seconds;
+    a deadline may be shorter. With ``fresh_writes``, a request that may change something is never sent over a kept connection."""
 
     guard: Guard = ANYWHERE
     guard_path: str = ""
     tls: Callable[[], ssl.SSLContext] = client_context
-    proxy: Target | None = None
-    proxy_login: tuple[str, str] | None = None
+    route: Route | None = None
     connect_timeout: float = 10.0
     idle: float = 20.0
     kept: int = 100
     fresh_writes: bool = False
+
+    def forwarder(self, target: Target) -> Proxy | None:
+        """Return the proxy that takes the requests for a server themselves: in clear text, where every address is permitted. All others
+        pass a tunnel, whose end is an address that was checked; a request in clear text would be forwarded by its name."""
+        return self.route(target) if self.route is not None and target.scheme == "http" and self.guard.internal else None
 
 
 class Connection:
@@ -250,28 +262,33 @@ def connect(target: Target, settings: WireSettings, limit: Limit) -> Connection:
 
 
 def _connection(target: Target, settings: WireSettings, limit: Limit) -> Connection:
-    proxy = settings.proxy
-    if proxy is None:
-        connection = Connection(_tcp(target, settings.guard.resolve, settings, limit))
-    else:
-        settings.guard.check(target.host, settings.guard_path)  # the proxy resolves the name, so this is all that can be checked
-        connection = Connection(_through_proxy(_tcp(proxy, ANYWHERE.addresses, settings, limit), proxy, target, settings, limit))
+    connection = Connection(reached(target, settings, limit))
     if target.scheme == "https":
         connection.sock = _tls(connection.sock, target.host, settings, limit)
     return connection
 
 
-def proxy_fields(login: tuple[str, str] | None) -> list[tuple[bytes, bytes]]:
-    """Return the header field that signs in to a proxy."""
-    if login is None:
-        return []
-    return [(b"Proxy-Authorization", b"Basic " + b64encode(f"{login[0]}:{login[1]}".encode()))]
+def reached(target: Target, settings: WireSettings, limit: Limit) -> socket.socket:
+    """Open a TCP connection to ``target``, or to the proxy on the way to it: a tunnel, unless that takes the requests themselves.
+
+    :raises WireFault: if it cannot be opened.
+    :raises InvalidConnection: if the guard does not permit the server or the proxy.
+    """
+    proxy = None if settings.route is None else settings.route(target)
+    if proxy is None:
+        return _tcp(target, settings.guard.resolve, settings.guard_path, settings, limit)
+    onward = Target(target.scheme, settings.guard.at_proxy(target.host, settings.guard_path, resolves=proxy.resolves), target.port)
+    try:
+        sock = _tcp(proxy.at, (settings.guard if proxy.guarded else ANYWHERE).addresses, "/proxy", settings, limit)
+    except WireFault as fault:
+        raise proxy_unreached(proxy.place, fault) from fault.__cause__
+    return sock if settings.forwarder(target) is not None else _tunnel(sock, proxy, onward.authority, settings, limit)
 
 
-def _tcp(target: Target, resolve: Resolve, settings: WireSettings, limit: Limit) -> socket.socket:
+def _tcp(target: Target, resolve: Resolve, path: str, settings: WireSettings, limit: Limit) -> socket.socket:
     """Connect to the first address that accepts. One that swallows packets leaves time for the next."""
     try:
-        addresses = resolve(target.host, target.port, settings.guard_path)
+        addresses = resolve(target.host, target.port, path)
         failure: OSError = socket.gaierror(socket.EAI_NONAME, "the name has no address")
         for number, (family, address) in enumerate(addresses):
             seconds = min(settings.connect_timeout, _seconds_left(limit)) / (len(addresses) - number)
@@ -285,38 +302,26 @@ def _tcp(target: Target, resolve: Resolve, settings: WireSettings, limit: Limit)
         raise not_connected(error) from error
 
 
-def _through_proxy(sock: socket.socket, proxy: Target, target: Target, settings: WireSettings, limit: Limit) -> socket.socket:
-    """Ask the proxy for a tunnel to a TLS server (RFC 9110 §9.3.6); a request in clear text goes to the proxy itself."""
-    if target.scheme != "https":
-        return sock
+def _tunnel(sock: socket.socket, proxy: Proxy, place: bytes, settings: WireSettings, limit: Limit) -> socket.socket:
+    """Ask the proxy for a tunnel to a server (RFC 9110 §9.3.6)."""
     connection = Connection(sock)
-    place = target.authority
     deadline = monotonic() + settings.connect_timeout
 
     def within() -> float:
         return min(limit(), deadline - monotonic())
 
-    try:
-        connection.write(write_head("CONNECT", place, [(b"Host", place), *proxy_fields(settings.proxy_login)]), within)
-        head = connection.head(within)
-        _, status, fields = read_head(head)
-    except WireFault as error:
-        sock.close()
-        late = error.kind is Kind.LATE
-        raise WireFault(Kind.CONNECT_LATE if late else Kind.PROXY, Sent.NOTHING, error.reason) from error
-    if status == LOGIN_WANTED:
-        sock.close()
-        raise login_refused(proxy.authority.decode("ascii"), fields)
-    if status not in _SUCCESS:
-        _refused(sock, printable(head.split(b"\n", 1)[0][9:].strip()))
-    if connection.buffer:
-        _refused(sock, "it sent bytes before the server could")
+    with OnFailure(sock.close):
+        try:
+            connection.write(write_head("CONNECT", place, [(b"Host", place), *proxy.fields()]), within)
+            head = connection.head(within)
+            _, status, fields = read_head(head)
+        except WireFault as fault:
+            raise proxy_unreached(proxy.place, fault) from fault
+        if status not in _SUCCESS:
+            raise proxy_refused(proxy.place, status, head.split(b"\n", 1)[0][9:].strip(), fields)
+        if connection.buffer:
+            raise WireFault(Kind.PROXY, Sent.NOTHING, f"'{printable(proxy.place)}' sent bytes before the server could")
     return sock
-
-
-def _refused(sock: socket.socket, reason: str) -> NoReturn:
-    sock.close()
-    raise WireFault(Kind.PROXY, Sent.NOTHING, reason)
 
 
 def _tls(sock: socket.socket, host: str, settings: WireSettings, limit: Limit) -> socket.socket:

@@ -43,7 +43,8 @@ _GLOBAL_UNICAST = ip_network("2000::/3")
 """RFC 4291 §2.4: the IPv6 addresses of the public internet. ``is_global`` is also true of others, such as site-local ``fec0::/10``."""
 _LOCAL_NAT64 = ip_network("64:ff9b:1::/48")
 """RFC 8215: NAT64 inside the operator's network. The translator decides where the IPv4 address is embedded (RFC 6052 §2.2)."""
-
+_INNER = frozenset(["corp", "home", "internal", "intranet", "lan", "local", "localdomain", "localhost", "private", "test", "arpa", "onion"])
+"""Last labels of names that no public resolver has (RFC 6761, RFC 6762, RFC 8375, ICANN's list of collisions)."""
 
 VARIABLE, _ALLOWED = "JACKFIELD_ONLY_HOSTS", "JACKFIELD_ALLOW_HOSTS"
 _NONE = "none"
@@ -221,6 +222,39 @@ class Guard:
             self.check_address(host, str(entry[4][0]), path)
         return [(int(entry[0]), entry[4]) for entry in found]
 
+    def at_proxy(self, host: str, path: str = "", *, resolves: bool = False) -> str:
+        """Return where a proxy is to connect to: ``host`` itself if every address is permitted, else an address of it, which is checked.
+
+        ``resolves``: a name that has no address here may be left to the proxy, unless it looks like one of an inner network.
+
+        :raises InvalidConnection: if one of the addresses is not permitted, or there is none to judge.
+        """
+        require_reachable(host, path)
+        if self.internal:
+            return host
+        try:
+            found = [str(entry[4][0]) for entry in socket.getaddrinfo(host.strip("[]"), None, type=socket.SOCK_STREAM)]
+        except (OSError, UnicodeError):
+            found = []
+        for address in found:
+            self.check_address(host, address, path)
+        if found:
+            return found[0].partition("%")[0]
+        self._check_unresolved(host.strip("[]").rstrip(".").lower(), path, resolves=resolves)
+        return host
+
+    def _check_unresolved(self, host: str, path: str, *, resolves: bool) -> None:
+        """Refuse a name that only a proxy can resolve, unless the operator has named it, or lets such names go to the proxy."""
+        if any(_matches(pattern, host, None) for pattern in (*self.allowed, *(self.shared or tuple)())):
+            return
+        if not resolves:
+            text, hint = f"'{host[:200]}' has no address here, so nobody can judge where a proxy would lead", NextStep("resolve_at_proxy")
+        elif _is_inner(host):
+            text, hint = f"'{host[:200]}' is a name of an inner network, which is out of reach from here", NextStep("allow_host")
+        else:
+            return
+        raise InvalidConnection("the connection is not allowed to reach this host", details=[Detail(path, text)], hint=hint)
+
     def connect(self, host: str, port: int, timeout: float | None = None, path: str = "") -> socket.socket:
         """Open a TCP connection to ``host`` via ``resolve``: a checked ``socket.create_connection``.
 
@@ -283,6 +317,12 @@ def _nat64_targets(address: IPv4Address | IPv6Address) -> tuple[IPv4Address, ...
     bits = int(address)
     squeezed = bits >> 64 << 56 | bits & (1 << 56) - 1  # drop bits 64 to 71, the zero octet
     return IPv4Address(bits & 0xFFFFFFFF), *(IPv4Address(squeezed >> shift & 0xFFFFFFFF) for shift in (40, 32, 24))
+
+
+def _is_inner(host: str) -> bool:
+    """Return whether a name looks like one of an inner network: it has one label, ends as such names do, or is a number."""
+    *before, last = host.split(".")
+    return not before or last in _INNER or not last.strip("0123456789") or last.startswith("0x")
 
 
 def _matches(pattern: str, host: str, address: IPv4Address | IPv6Address | None) -> bool:

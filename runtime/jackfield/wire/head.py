@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from base64 import b64encode
+from collections.abc import Callable, Iterable
 
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import Sent
+from jackfield.kernel.secrecy import SecretHolder
 from jackfield.wire.faults import Kind, WireFault, garbled
 
 Fields = list[tuple[bytes, bytes]]
@@ -41,6 +43,39 @@ class Target:
         """Host and port, as in a CONNECT request."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}".encode("ascii", "replace")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Proxy(SecretHolder):
+    """HTTP proxy, and the login for it. It is also the route that takes it for every server.
+
+    ``guarded``: a connection's value names it, so it must be where the connection's guard permits; the operator's may be anywhere.
+    ``resolves``: it may be given names that have no address here, although a guard cannot judge what they lead to.
+    """
+
+    at: Target
+    login: tuple[str, str] | None = None
+    guarded: bool = False
+    resolves: bool = False
+
+    def __call__(self, _target: Target) -> Proxy:
+        """Return itself."""
+        return self
+
+    @property
+    def place(self) -> str:
+        """Host and port, for messages."""
+        return self.at.authority.decode("ascii")
+
+    def fields(self) -> list[tuple[bytes, bytes]]:
+        """Return the header field that signs in to the proxy."""
+        if self.login is None:
+            return []
+        return [(b"Proxy-Authorization", b"Basic " + b64encode(f"{self.login[0]}:{self.login[1]}".encode()))]
+
+
+Route = Callable[[Target], Proxy | None]
+"""Returns the proxy that a server is reached through; None if it is connected to directly."""
 
 
 def head_end(buffer: bytes | bytearray, seen: int) -> int:

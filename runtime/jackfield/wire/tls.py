@@ -1,8 +1,17 @@
-"""TLS contexts of clients."""
+"""TLS contexts of clients, and why a server's certificate is refused."""
 
 from __future__ import annotations
 
+import os
 import ssl
+import time
+
+_FILE, _FOLDER = "SSL_CERT_FILE", "SSL_CERT_DIR"
+_DATES = frozenset({9, 10, 11, 12, 13, 14})
+_NAMES = frozenset({62, 63, 64})
+_ISSUERS = frozenset({2, 18, 19, 20, 21, 27, 33})
+_STRICT = range(80, 94)
+"""Codes of OpenSSL's x509_vfy.h: dates, names, chains without an authority that is trusted, and what only its strict rules refuse."""
 
 
 def client_context(cafile: str | None = None, capath: str | None = None, cadata: str | None = None) -> ssl.SSLContext:
@@ -15,3 +24,36 @@ def client_context(cafile: str | None = None, capath: str | None = None, cadata:
     context = ssl.create_default_context(cafile=cafile, capath=capath, cadata=cadata)
     context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
     return context
+
+
+def certificate_refusal(error: ssl.SSLCertVerificationError) -> tuple[str, str]:
+    """Return why a certificate is refused, and the hint that fits: about the clock, the name, the authority, or Python's strict rules. In
+    the hint, ``{authority}`` stands for the setting that names a private authority."""
+    reason, code = (error.verify_message or "it is not valid").rstrip("."), error.verify_code
+    if code in _DATES:
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        return reason, f"Compare the dates of the server's certificate with the clock of this machine, which says {now}."
+    if code in _NAMES:
+        return reason, "Check the server's name in its URL: the certificate is for another one, or a proxy answers in its place."
+    if code in _STRICT:
+        return reason, "Python 3.13 and newer refuse certificates that RFC 5280 does not allow. Have its authority issue it again."
+    if code in _ISSUERS:
+        private = "If its authority, or that of a proxy which opens TLS, is a private one, set {authority}."
+        broken = broken_authorities()
+        return reason, f"{f'{broken}. ' if broken else ''}{private} Otherwise the server leaves out an intermediate certificate."
+    return reason, "Look at the server's certificate, and at those of its authorities."
+
+
+def broken_authorities() -> str | None:
+    """Return what is wrong with the certificate authorities that OpenSSL's variables name, which it ignores without a word; None if they
+    are in order."""
+    file, folder = os.environ.get(_FILE), os.environ.get(_FOLDER)
+    if file:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=file)
+        except OSError as error:
+            reason = "has no certificate in PEM form" if isinstance(error, ssl.SSLError) else f"cannot be read: {error.strerror}"
+            return f"The authorities of {_FILE} are missing: '{file[:200]}' {reason}"
+    elif folder and folder != os.devnull and not any(os.path.isdir(one) for one in folder.split(os.pathsep)):
+        return f"The authorities of {_FOLDER} are missing: '{folder[:200]}' is no folder"
+    return None

@@ -47,9 +47,9 @@ class Children(ProcessLocal):
         :raises ImportError: if it cannot run.
         :raises Unavailable: if it cannot be started now.
         """
+        from jackfield.wire.outbound import ENVIRONMENT, way_out
         from jackfield_isolation.process import Broken, Ended
         from jackfield_isolation.program import Policy, Program, authorities
-        from jackfield_isolation.proxies import Proxies
         from jackfield_isolation.remote.channel import Channel
         from jackfield_isolation.remote.remote import RemoteConnector
 
@@ -66,8 +66,8 @@ class Children(ProcessLocal):
             raise ImportError(f"its process {fault}") from None
         except Ended as end:
             raise Unavailable(f"the process of the connector '{manifest.key}' {end}", hint="Try again later.", sent=Sent.NOTHING) from None
-        proxies = Proxies(self._environment)
-        channel = Channel(manifest, partial(self._supervisor_for, program), first.sessions, proxies)
+        route = way_out(self._environment, usual=ENVIRONMENT)
+        channel = Channel(manifest, partial(self._supervisor_for, program), first.sessions, route)
         self._threads.append(channel.threads)
         return RemoteConnector(manifest, channel, hello)
 

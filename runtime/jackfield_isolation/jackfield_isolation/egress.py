@@ -17,16 +17,18 @@ from urllib.parse import urlsplit
 
 from jackfield.call.offered_hosts import is_written_out, offered
 from jackfield.call.open import hosts_of, named_hosts
+from jackfield.kernel.clock import monotonic
 from jackfield.kernel.errors import Detail, InvalidConnection
-from jackfield.wire.guard import Guard
-from jackfield_isolation.proxies import Proxies
+from jackfield.wire.connection import WireSettings, reached
+from jackfield.wire.faults import WireFault
+from jackfield.wire.guard import ANYWHERE, Guard
+from jackfield.wire.head import Route, Target
 
 _LOG = logging.getLogger("jackfield.isolation")
 _PUBLIC = Guard()
 _INTRANET = Guard(allowed=("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"))
 """Guard of the operator's own connections for names: public and private addresses (RFC 1918, RFC 6598, RFC 4193), but not this machine."""
 _WEB_PORTS = frozenset({80, 443})
-_NONE = Proxies({})
 _MOST_TOLD = 100
 
 
@@ -51,7 +53,7 @@ class Egress:
     declared: tuple[str, ...]
     named: Mapping[str, NamedHost] = field(default_factory=dict)
     guard: Guard = _PUBLIC
-    proxies: Proxies = _NONE
+    route: Route | None = None
     told: set[str] = field(default_factory=set)
     """Hosts that were refused, and logged, before."""
 
@@ -69,13 +71,16 @@ class Egress:
             guard = _PUBLIC
         else:
             raise self._refused(wanted if named is None else f"{wanted}:{port}")
-        proxy = self.proxies.find(wanted, port)
-        if proxy is None:
-            connection = guard.connect(wanted, port, seconds)
-        else:
-            guard.check(wanted)
-            connection = proxy.connect(wanted, port, seconds)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        end, target = monotonic() + seconds, Target("https", wanted, port)  # whatever is spoken: a proxy passes it on by a tunnel
+        if guard is _INTRANET and self.route is not None and self.route(target) is not None:
+            guard.check(wanted)  # the operator names the host, which may have an address for the proxy alone
+            guard = ANYWHERE
+        try:
+            connection = reached(target, WireSettings(guard, route=self.route), lambda: end - monotonic())
+        except WireFault as fault:
+            if isinstance(fault.__cause__, OSError) and not fault.reason:
+                raise fault.__cause__ from None
+            raise OSError(fault.words) from fault
         connection.settimeout(None)
         return connection
 

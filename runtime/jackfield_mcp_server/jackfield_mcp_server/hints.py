@@ -50,4 +50,5 @@ WORDS: Mapping[str, str] = {
     "host_access": "Connections created over HTTP or MCP need the operator's permission for this: the workspace's setting '{setting}'.",
     "only_hosts": "Tell the person that nothing was sent: the operator of jackfield has limited the hosts that it reaches.",
     "allow_host": "Tell the person that the host must be public, unless the operator of jackfield allows it.",
+    "resolve_at_proxy": "Tell the person that the name has no address here, and only jackfield's operator can leave it to the proxy.",
 }

@@ -6,19 +6,23 @@ They are ``VAULT_ADDR``, ``VAULT_TOKEN`` or ``VAULT_TOKEN_FILE`` (written by Vau
 
 from __future__ import annotations
 
-import http.client
 import json
-import os
-import socket
 import ssl
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from jackfield.kernel.clock import monotonic
+from jackfield.kernel.errors import InvalidConnection
+from jackfield.wire.client import Wire
+from jackfield.wire.connection import WireSettings
+from jackfield.wire.faults import Kind, WireFault
+from jackfield.wire.guard import unseen
+from jackfield.wire.outbound import way_out
+from jackfield.wire.reply import Reply
 from jackfield.wire.tls import client_context
+from jackfield.wire.urls import target_of
 
 HOSTS = "JACKFIELD_VAULT_HOSTS"
 """Variable with further hosts of Vault, to which the one in ``VAULT_ADDR`` may redirect."""
@@ -71,9 +75,9 @@ def ask_vault(
     headers = {"X-Vault-Token": _token(environment), "X-Vault-Request": "true", "Accept": "application/json"}
     if environment.get("VAULT_NAMESPACE"):
         headers["X-Vault-Namespace"] = environment["VAULT_NAMESPACE"]
-    content = None if body is None else json.dumps(body)
+    content = None if body is None else json.dumps(body).encode()
     status, found = _answer(base.rstrip("/") + path, headers, content, environment, timeout)
-    if status != http.HTTPStatus.OK:
+    if status != HTTPStatus.OK:
         raise VaultFault(statuses.get(status, f"Vault returned HTTP status {status}"), status, _errors(found))
     if found is None:
         raise VaultFault("Vault's response is not JSON: check VAULT_ADDR", status)
@@ -97,17 +101,19 @@ def _token(environment: Mapping[str, str]) -> str:
     return token
 
 
-def _answer(url: str, headers: Mapping[str, str], content: str | None, environment: Mapping[str, str], timeout: float) -> tuple[int, Any]:
+def _answer(url: str, headers: Mapping[str, str], content: bytes | None, environment: Mapping[str, str], timeout: float) -> tuple[int, Any]:
     ends = monotonic() + timeout
     for _ in range(_REDIRECTS + 1):
         try:
             status, location, body = _request(url, headers, content, environment, max(_SHORTEST, ends - monotonic()))
-        except ssl.SSLCertVerificationError as error:
-            raise VaultFault(f"Vault's certificate cannot be verified: {error.verify_message}") from None
-        except (OSError, http.client.HTTPException) as error:
-            unreached = VaultFault(f"Vault cannot be reached: {getattr(error, 'strerror', None) or type(error).__name__}")
+        except WireFault as fault:
+            if fault.kind is Kind.CERTIFICATE:
+                raise VaultFault(f"Vault's certificate cannot be verified: {fault.reason}. {fault.hint_for('VAULT_CACERT')}") from None
+            unreached = VaultFault(f"Vault cannot be reached: {fault.words}")
             unreached.is_outage = True
             raise unreached from None
+        except InvalidConnection as refusal:
+            raise VaultFault(f"Vault cannot be reached: {refusal.message}") from None
         if status not in {301, 302, 303, 307, 308}:
             break
         url = _next(url, location, environment.get(HOSTS, ""))
@@ -135,51 +141,22 @@ def _next(url: str, location: str | None, known: str) -> str:
 
 
 def _request(
-    url: str, headers: Mapping[str, str], content: str | None, environment: Mapping[str, str], timeout: float
+    url: str, headers: Mapping[str, str], content: bytes | None, environment: Mapping[str, str], timeout: float
 ) -> tuple[int, str | None, bytes]:
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    connection: http.client.HTTPConnection
-    if parts.scheme == "https":
+    def trusted() -> ssl.SSLContext:
         pem, file, path = (environment.get(name) or None for name in ("VAULT_CACERT_BYTES", "VAULT_CACERT", "VAULT_CAPATH"))
-        context = client_context(cadata=pem, cafile=None if pem else file, capath=None if pem or file else path)
-        connection = http.client.HTTPSConnection(host, parts.port, timeout=timeout, context=context)
-    else:
-        connection = http.client.HTTPConnection(host, parts.port, timeout=timeout)
-    try:
-        connection.connect()
-        with _cut_after(timeout, connection.sock):
-            method = "GET" if content is None else "POST"
-            connection.request(method, parts.path + (f"?{parts.query}" if parts.query else ""), content, dict(headers))
-            with connection.getresponse() as answer:
-                return answer.status, answer.getheader("Location"), answer.read(_LARGEST)
-    finally:
-        connection.close()
+        return client_context(cadata=pem, cafile=None if pem else file, capath=None if pem or file else path)
+
+    end = monotonic() + timeout
+    target, path, host = target_of(url)
+    fields = [(b"Host", host), *((name.encode(), value.encode()) for name, value in headers.items())]
+    if content is not None:
+        fields.append((b"Content-Length", b"%d" % len(content)))
+    wire = Wire(WireSettings(tls=trusted, route=way_out(environment)))
+    with unseen():
+        reply = wire.send("GET" if content is None else "POST", target, path, fields, content, lambda: end - monotonic(), lambda: None)
+        return reply.status, _field(reply, b"location"), reply.read(_LARGEST)
 
 
-@contextmanager
-def _cut_after(seconds: float, sock: socket.socket) -> Iterator[None]:
-    """Shut a connection down after ``seconds``: its own timeout is that of each read, and an answer may come byte by byte.
-
-    :raises TimeoutError: if it was.
-    """
-    with socket.socket(fileno=os.dup(sock.fileno())) as twin:  # the connection may let go of its socket before the answer has ended
-        cut = threading.Event()
-
-        def end() -> None:
-            cut.set()
-            with suppress(OSError):
-                twin.shutdown(socket.SHUT_RDWR)
-
-        timer = threading.Timer(seconds, end)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        except (OSError, http.client.HTTPException):
-            if not cut.is_set():
-                raise
-        finally:
-            timer.cancel()
-    if cut.is_set():
-        raise TimeoutError
+def _field(reply: Reply, name: bytes) -> str | None:
+    return next((value.decode("latin-1") for field, value in reply.fields if field.lower() == name), None)

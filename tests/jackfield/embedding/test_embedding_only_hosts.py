@@ -115,7 +115,7 @@ def test_the_environment_names_them_for_every_runtime(asked: list[str], tmp_path
         assert jackfield.invoke({**request(), **inline}).status == "succeeded"
     assert only_hosts(None, {"JACKFIELD_ONLY_HOSTS": "none"}) == OnlyHosts(())
     assert only_hosts(None, {"JACKFIELD_ONLY_HOSTS": ""}) is None
-    attempt = Sender(None, OnlyHosts(())).send("https://hooks.example.com/x", "operator", [], b"{}", 0.0)
+    attempt = Sender(None, {"JACKFIELD_ONLY_HOSTS": "none"}).send("https://hooks.example.com/x", "operator", [], b"{}", 0.0)
     assert "'hooks.example.com' is not among the only hosts" in str(attempt.error)
     assert asked == []
 

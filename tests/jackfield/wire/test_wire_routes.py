@@ -34,7 +34,7 @@ from tests.jackfield.wire.wire_stage import (
 )
 
 from authority import Authority
-from jackfield.connector import Guard, InvalidConnection, Target, Wire, WireFault, WireSettings
+from jackfield.connector import Guard, InvalidConnection, Proxy, Target, Wire, WireFault, WireSettings
 from jackfield.wire.tls import client_context
 from ports import free_port
 from raw_server import serving
@@ -231,7 +231,7 @@ def test_a_body_up_to_the_end_of_tls(keys: Keys) -> None:
 
 
 PROXIES: Sequence[tuple[str, Sequence[Step], str]] = [
-    ("refuses", (HEAD, b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"), "proxy nothing"),
+    ("refuses", (HEAD, b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"), "proxy-denied nothing"),
     ("wants a login", (HEAD, b"HTTP/1.1 407 Login\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n"), "proxy-login nothing"),
     ("refuses with a body", (HEAD, b"HTTP/1.1 502 Bad\r\nContent-Length: 5\r\n\r\nhello"), "proxy nothing"),
     ("refuses with a body without an end", (HEAD, b"HTTP/1.1 502 Bad\r\n\r\n", Endless(b"x" * 99)), "proxy nothing"),
@@ -261,7 +261,7 @@ def test_proxies_that_do_not_connect(keys: Keys) -> None:
     wrong = []
     for what, script, verdict in PROXIES:
         with staged(Stage(script)) as stage:
-            settings = keys.settings(proxy=Target("http", "127.0.0.1", stage.port), proxy_login=("ada", "pw"))
+            settings = keys.settings(route=Proxy(Target("http", "127.0.0.1", stage.port), ("ada", "pw")))
             found = ask(Wire(settings), Target("https", "localhost", 9), b"/secret")
             stage.at_gate.set()
         asked = b"".join(text for _, text in stage.requests)
@@ -273,10 +273,10 @@ def test_proxies_that_do_not_connect(keys: Keys) -> None:
 def test_the_reason_of_a_proxy(keys: Keys) -> None:
     """What a proxy says is in the reason, without control characters, its beginning only."""
     with staged(Stage((HEAD, b"HTTP/1.1 403 Log\xe9 in\tnow " + b"x" * 999 + b"\r\n\r\n"))) as stage:
-        wire = Wire(keys.settings(proxy=Target("http", "127.0.0.1", stage.port)))
+        wire = Wire(keys.settings(route=Proxy(Target("http", "127.0.0.1", stage.port))))
         with pytest.raises(WireFault) as found:
             wire.send("GET", Target("https", "localhost", 9), b"/", [(b"Host", b"x")], None, lambda: 30.0, lambda: None)
-    assert found.value.reason.startswith("403 Logé in now xxx")
+    assert found.value.reason.startswith(f"'127.0.0.1:{stage.port}' answered 403 Logé in now xxx")
     assert len(found.value.reason) <= 200
     assert found.value.reason.isprintable()
 
@@ -299,7 +299,7 @@ def test_a_tunnel(keys: Keys, greeting: bytes) -> None:
             pump(connection, onward)
 
     with staged(Stage((), tls=keys.trusted.serving("localhost"))) as stage, serving(tunnel) as port:
-        wire = Wire(keys.settings(proxy=Target("http", "127.0.0.1", port), proxy_login=("ada", "pw:ü")))
+        wire = Wire(keys.settings(route=Proxy(Target("http", "127.0.0.1", port), ("ada", "pw:ü"))))
         target = Target("https", "localhost", stage.port)
         assert [ask(wire, target, path).verdict for path in (b"/first", b"/second")] == ["200 next", "200 next"]
         del wire
@@ -312,7 +312,7 @@ def test_a_tunnel(keys: Keys, greeting: bytes) -> None:
 def test_a_request_in_clear_text_by_a_proxy() -> None:
     """Without TLS the proxy gets the request itself, with the whole URL and its login; its connection serves the next one."""
     with staged(Stage(())) as stage:
-        wire = Wire(WireSettings(proxy=Target("http", "127.0.0.1", stage.port), proxy_login=("ada", "pw")))
+        wire = Wire(WireSettings(route=Proxy(Target("http", "127.0.0.1", stage.port), ("ada", "pw"))))
         for host in ("a.example", "a.example", "::1"):
             assert ask(wire, Target("http", host, 80), b"/x?y").verdict == "200 next"
     lines = [text.split(b"\r\n")[0] for _, text in stage.requests]
@@ -320,14 +320,14 @@ def test_a_request_in_clear_text_by_a_proxy() -> None:
     assert all(text.count(b"Proxy-Authorization: Basic YWRhOnB3\r\n") == 1 for _, text in stage.requests)
 
 
-SLOW: Sequence[tuple[str, Sequence[Step], bool]] = [
-    ("a handshake", (HANG,), False),
-    ("half a handshake", (b"\x16\x03\x03", HANG), False),
-    ("a trickled handshake", (b"\x16\x03\x03\x40\x00", Endless(b"x")), False),
-    ("a proxy", (HEAD, HANG), True),
-    ("half an answer of a proxy", (HEAD, b"HTTP/1.1 200 OK\r\n", HANG), True),
-    ("a trickling proxy", (HEAD, b"HTTP/1.1 200 OK\r\n", Endless(b"A: b\r\n")), True),
-    ("a proxy before the handshake", (HEAD, ESTABLISHED, HANG), True),
+SLOW: Sequence[tuple[str, Sequence[Step], str]] = [
+    ("a handshake", (HANG,), ""),
+    ("half a handshake", (b"\x16\x03\x03", HANG), ""),
+    ("a trickled handshake", (b"\x16\x03\x03\x40\x00", Endless(b"x")), ""),
+    ("a proxy", (HEAD, HANG), "proxy-late nothing"),
+    ("half an answer of a proxy", (HEAD, b"HTTP/1.1 200 OK\r\n", HANG), "proxy-late nothing"),
+    ("a trickling proxy", (HEAD, b"HTTP/1.1 200 OK\r\n", Endless(b"A: b\r\n")), "proxy-late nothing"),
+    ("a proxy before the handshake", (HEAD, ESTABLISHED, HANG), "connect-late nothing"),
 ]
 
 
@@ -341,10 +341,10 @@ def test_a_way_that_takes_its_time(keys: Keys, bound: str) -> None:
             end = time.monotonic() + 0.3
             limit: Callable[[], float] = (lambda end=end: end - time.monotonic()) if bound == "deadline" else lambda: 30.0  # type: ignore[misc]
             options: dict[str, Any] = {} if bound == "deadline" else {"connect_timeout": 0.3}
-            wire = Wire(keys.settings(proxy=here if by_proxy else None, **options))
+            wire = Wire(keys.settings(route=Proxy(here) if by_proxy else None, **options))
             found = ask(wire, Target("https", "localhost", stage.port), b"/first", limit=limit)
             stage.at_gate.set()
-        wrong += [] if found == Heard("connect-late nothing", [], 0) else [f"{what}: {found}"]
+        wrong += [] if found == Heard(by_proxy or "connect-late nothing", [], 0) else [f"{what}: {found}"]
     assert "\n".join(wrong) == ""
 
 
@@ -445,8 +445,8 @@ def test_the_guard_refuses_one_address(monkeypatch: pytest.MonkeyPatch, addresse
     """One address that is not permitted is enough: a name that resolves to it is not connected to at all."""
     begun: list[int] = []
     with staged(Stage(())) as stage:
-        proxy = Target("http", "127.0.0.1", stage.port) if by_proxy else None
-        wire = Wire(WireSettings(guard=Guard(loopback=True), guard_path="/server", proxy=proxy))
+        route = Proxy(Target("http", "127.0.0.1", stage.port)) if by_proxy else None
+        wire = Wire(WireSettings(guard=Guard(loopback=True), guard_path="/server", route=route))
         resolving(monkeypatch, *addresses)
         with pytest.raises(InvalidConnection) as found:
             wire.send("GET", Target("http", "x.example", stage.port), b"/", [(b"Host", b"x")], None, lambda: 30.0, lambda: begun.append(1))

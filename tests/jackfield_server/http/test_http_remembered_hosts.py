@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from company import company
 from http_stand import Stand, standing
 from jackfield.call import open as opening
 from jackfield.call.open import HostsJudge
@@ -161,10 +162,12 @@ def test_another_host_under_the_name_is_judged(stand: Stand, names: Names, port:
     assert called(stand) == ("failed", "invalid_connection")
 
 
-def test_through_a_proxy_each_call_is_judged(stand: Stand, names: Names, port: int) -> None:
-    """A proxy resolves the name itself, so that its addresses are judged at each call, and nowhere else."""
-    add(stand, port, proxy=f"http://127.0.0.1:{port}")
-    assert [called(stand)[0] for _ in range(3)] == ["succeeded"] * 3
+def test_through_a_proxy_each_call_is_judged(stand: Stand, names: Names, port: int, tmp_path: Path) -> None:
+    """A proxy that is on the way gets an address that was judged at each call, and nowhere else."""
+    with company(tmp_path) as place:
+        add(stand, port, proxy=f"http://127.0.0.1:{place.port}")
+        assert [called(stand)[0] for _ in range(3)] == ["succeeded"] * 3
+    assert set(place.asked) == {f"127.0.0.1:{port}"}
     before = names.asked
     names.address = INTERNAL
     assert called(stand) == ("failed", "invalid_connection")

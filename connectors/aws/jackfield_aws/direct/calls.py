@@ -176,4 +176,4 @@ def _media_type(fields: list[tuple[bytes, bytes]]) -> str:
 
 
 def _fail(fault: WireFault | JackfieldError, request: Request) -> NoReturn:
-    raise raised_by_wire(fault, request.url, proxied=request.proxied) from fault
+    raise raised_by_wire(fault, request.url) from fault

@@ -13,13 +13,12 @@ from typing import Any, NamedTuple
 
 import botocore
 from botocore.exceptions import BotoCoreError
-from botocore.httpsession import ProxyConfiguration
 from botocore.model import ServiceModel
 from botocore.parsers import ResponseParserFactory
 from botocore.regions import EndpointResolverBuiltins as Names
 from botocore.regions import EndpointRulesetResolver
 from botocore.serialize import create_serializer
-from botocore.utils import get_environ_proxies, is_valid_endpoint_url, is_valid_ipv6_endpoint_url
+from botocore.utils import is_valid_endpoint_url, is_valid_ipv6_endpoint_url
 
 from jackfield.connector import Guard
 from jackfield_aws.agents import user_agent
@@ -60,15 +59,6 @@ class _Fixed(NamedTuple):
 
     def __repr__(self) -> str:
         return "_Fixed(…)"
-
-
-class _Proxies:
-    """Choice of a proxy by the environment."""
-
-    def proxy_url_for(self, url: str) -> str | None:
-        """Return the proxy for a URL, as botocore chooses it."""
-        found: str | None = ProxyConfiguration(get_environ_proxies(url)).proxy_url_for(url)
-        return found
 
 
 class _Silent:
@@ -116,7 +106,7 @@ def light_service(spec: ClientSpec, read_timeout: float) -> tuple[Service, froze
 
 def reach_by_environment(guard: Guard, guard_path: str, read_timeout: float) -> Reach:
     """Return how requests reach AWS by this machine's variables for proxies and certificate authorities alone."""
-    return Reach(_Proxies(), os.environ.get("AWS_CA_BUNDLE") or os.environ.get("REQUESTS_CA_BUNDLE"), guard, guard_path, read_timeout)
+    return Reach(os.environ.get("AWS_CA_BUNDLE") or os.environ.get("REQUESTS_CA_BUNDLE"), guard, guard_path, read_timeout)
 
 
 def _rules(model: Any, spec: ClientSpec) -> Any:

@@ -29,9 +29,8 @@ def read_public_file(client: Any, guard: Guard, url: str, most: int) -> bytes:
         left = end - monotonic()
         return left if deadline is None else min(left, deadline.remaining())
 
-    proxied = False
     try:
-        wire, proxied = reach_of(client, guard, "/endpoint", _SECONDS).wire(url)
+        wire = reach_of(client, guard, "/endpoint", _SECONDS).wire(url)
         reply = wire.send("GET", target, place.path.encode(), fields, None, limit, lambda: None)
         if reply.status != _OK:
             reply.close()
@@ -40,5 +39,5 @@ def read_public_file(client: Any, guard: Guard, url: str, most: int) -> bytes:
     except LookupError:
         raise Unavailable("files of AWS cannot be fetched over a proxy that is spoken to over TLS", sent=Sent.NOTHING) from None
     except WireFault as fault:
-        inner = getattr(raised_by_wire(fault, url, proxied=proxied), "kwargs", {}).get("error")
+        inner = getattr(raised_by_wire(fault, url), "kwargs", {}).get("error")
         raise (inner if isinstance(inner, JackfieldError) else Unavailable(f"{place.netloc} gave no answer")) from None

@@ -65,7 +65,6 @@ class Endpoint:
     target: Target
     host: str
     wire: Wire
-    proxied: bool
 
     def at(self, prefix: str) -> tuple[Target, str]:
         """Return the server and the Host field for a name that an input's value may begin."""
@@ -83,7 +82,6 @@ class Request:
     headers: Mapping[str, str]
     body: bytes
     wire: Wire
-    proxied: bool
 
     @property
     def url(self) -> str:
@@ -135,7 +133,7 @@ class Requests:
         headers["User-Agent"] = service.user_agent if operation.is_safe else marked_agent(service.user_agent, call)
         if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
             _add_trace(headers)
-        return Request(found["method"], target, host, f"{path}?{query}" if query else path, headers, body, endpoint.wire, endpoint.proxied)
+        return Request(found["method"], target, host, f"{path}?{query}" if query else path, headers, body, endpoint.wire)
 
     def _endpoint(self, operation: Operation, parameters: Mapping[str, Any]) -> Endpoint:
         key = (operation.model.name, *[value if type(value) is str else f"{type(value)} {value!r}"
@@ -166,14 +164,13 @@ class Requests:
         if kind == _V4 and scope.name in _S3:
             raise Unfit("signature of S3")
         try:
-            wire, proxied = service.reach.wire(found.url)
+            wire = service.reach.wire(found.url)
         except LookupError as error:
             raise Unfit(str(error)) from None
         parts = urlsplit(found.url)
         target, host = _server(parts.scheme, parts.hostname or "", parts.port)
-        return Endpoint(
-            parts.scheme, parts.hostname or "", parts.port, parts.path, parts.query, dict(found.headers), scope, target, host, wire, proxied
-        )
+        headers = dict(found.headers)
+        return Endpoint(parts.scheme, parts.hostname or "", parts.port, parts.path, parts.query, headers, scope, target, host, wire)
 
 
 def _server(scheme: str, name: str, port: int | None) -> tuple[Target, str]:

@@ -6,15 +6,15 @@ from __future__ import annotations
 import functools
 import ssl
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from botocore.httpsession import get_cert_path
 
-from jackfield.connector import Guard, Target, Wire, WireSettings
+from jackfield.connector import Guard, Proxy, Wire, WireSettings
 from jackfield.kernel.dataclass import dataclass
 from jackfield.wire.tls import client_context
 from jackfield_aws.limits import CONNECT_TIMEOUT
-from jackfield_aws.transport import unusable_bundle, unusable_proxy
+from jackfield_aws.proxies import machine_route, url_target
+from jackfield_aws.transport import unusable_bundle
 
 PORTS = {"http": 80, "https": 443}
 """Default ports."""
@@ -22,53 +22,42 @@ PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Reach:
-    """Settings of a client that decide how its requests are sent. ``proxies`` is botocore's choice of a proxy for a URL, made from the
-    environment. ``bundle`` is a file of certificate authorities, None for botocore's own. ``guard_path`` points at the connection's value
-    that names the endpoint. ``read_timeout`` bounds a request without a deadline, in seconds."""
+    """Settings of a client that decide how its requests are sent. ``bundle`` is a file of certificate authorities, None for botocore's own.
+    ``guard_path`` points at the connection's value that names the endpoint. ``read_timeout`` bounds a request without a deadline, in
+    seconds."""
 
-    proxies: Any
     bundle: str | None
     guard: Guard
     guard_path: str
     read_timeout: float
 
-    def wire(self, url: str) -> tuple[Wire, bool]:
-        """Return the wire for requests to ``url``, and whether a proxy passes them on.
+    def wire(self, url: str) -> Wire:
+        """Return the wire for requests to ``url``.
 
         :raises LookupError: if there is none: the proxy is one that is spoken to over TLS.
-        :raises InvalidConnection: if the environment names a proxy that is no URL.
+        :raises InvalidConnection: if the environment names a proxy that cannot be used.
         """
-        proxy = self.proxies.proxy_url_for(url)
-        if proxy is not None and not proxy.lower().startswith("http://"):
+        route, target = machine_route(), url_target(url)
+        named = route.named(target)
+        if named is not None and named[1].lower().startswith("https://"):
             raise LookupError("a proxy over TLS")
         path = "" if self.guard.internal else self.guard_path
-        return _wire(proxy, self.bundle, self.guard, path), proxy is not None
+        return _wire(None if named is None else route(target), self.bundle, self.guard, path)
 
 
 def reach_of(client: Any, guard: Guard, guard_path: str, read_timeout: float) -> Reach:
     """Return the settings that botocore has found for a client."""
     session = client._endpoint.http_session
     bundle = session._verify if isinstance(session._verify, str) and session._verify else None
-    return Reach(session._proxy_config, bundle, guard, guard_path, read_timeout)
+    return Reach(bundle, guard, guard_path, read_timeout)
 
 
 @functools.lru_cache(maxsize=64)
-def _wire(proxy: str | None, bundle: str | None, guard: Guard, guard_path: str) -> Wire:
+def _wire(proxy: Proxy | None, bundle: str | None, guard: Guard, guard_path: str) -> Wire:
     # It holds connections but nobody's credentials: each request brings its own signature.
-    try:
-        parts = urlsplit(proxy or "")
-        target = Target("http", parts.hostname or "", parts.port or PORTS["http"]) if proxy else None
-    except ValueError:
-        raise unusable_proxy() from None
-    login = (unquote(parts.username), unquote(parts.password)) if parts.username and parts.password else None
     return Wire(
         WireSettings(
-            guard=guard,
-            guard_path=guard_path,
-            tls=functools.partial(_context, bundle),
-            proxy=target,
-            proxy_login=login,
-            connect_timeout=CONNECT_TIMEOUT,
+            guard=guard, guard_path=guard_path, tls=functools.partial(_context, bundle), route=proxy, connect_timeout=CONNECT_TIMEOUT
         )
     )
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from jackfield.kernel.clock import Deadline, Share, SystemClock
 from jackfield.kernel.errors import InvalidInput
 from jackfield.wire.guard import Guard
+from jackfield.wire.head import Route
 from jackfield_isolation.egress import Egress, NamedHost
 from jackfield_isolation.lazy_threads import LazyThreads
-from jackfield_isolation.proxies import Proxies
 from jackfield_isolation.questions import ACTS, Asked, CallFacts, ConnectionFacts, Question
 from jackfield_isolation.remote.conversation import Conversation
 from jackfield_isolation.sessions import Session, Sessions
@@ -56,9 +56,9 @@ _SECONDS = 30.0
 class Channel:
     """Way to the children of one connector version. ``find`` returns the supervisor for a workspace."""
 
-    def __init__(self, manifest: Manifest, find: Callable[[str], Supervisor], sessions: Sessions, proxies: Proxies) -> None:
+    def __init__(self, manifest: Manifest, find: Callable[[str], Supervisor], sessions: Sessions, route: Route | None) -> None:
         self.manifest = manifest
-        self._proxies = proxies
+        self._route = route
         self._told: set[str] = set()
         self._find = find
         self._sessions = sessions
@@ -105,9 +105,9 @@ class Channel:
 
     def _egress(self, kind: Kind | None, context: OpenContext | None) -> Egress:
         if kind is None:
-            return Egress(self.manifest.key, self.manifest.hosts, proxies=self._proxies, told=self._told)
+            return Egress(self.manifest.key, self.manifest.hosts, route=self._route, told=self._told)
         guard = Guard() if context is None else context.guard
-        return Egress(self.manifest.key, self.manifest.hosts, kind.hosts(), guard, self._proxies, self._told)
+        return Egress(self.manifest.key, self.manifest.hosts, kind.hosts(), guard, self._route, self._told)
 
 
 def _call(call: Call | None, deadline: Deadline) -> CallFacts:

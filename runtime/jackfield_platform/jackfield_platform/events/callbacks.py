@@ -13,7 +13,7 @@ from jackfield.invocation import new_invocation_id
 from jackfield.kernel.clock import Clock, iso
 from jackfield.kernel.errors import Detail, InvalidInvocation, unknown_members
 from jackfield.kernel.hints import NextStep
-from jackfield.wire.guard import Guard, only_hosts
+from jackfield.wire.guard import Guard
 from jackfield.wire.signing import PRIVATE, new_secret, public_key
 from jackfield_platform.events import positions
 from jackfield_platform.events.callback import COLUMNS, MEMBERS, Callback, Options, Origin, check_url, invalid, read_callback, stored
@@ -224,7 +224,7 @@ class Callbacks:
         now = self._time.now()
         event = Event(new_invocation_id(), 0, "callback.test", identifier, now, {"callback": identifier})
         fields, body = request_of(event, opened_secrets(self._vault, self._workspace, row, now), now)
-        return (sender or Sender(self._guard, only_hosts(None, os.environ))).send(row.url, row.origin, fields, body, now)
+        return (sender or Sender(self._guard, os.environ)).send(row.url, row.origin, fields, body, now)
 
     def _number_all(self) -> None:
         """Number what has happened: many events wait where no server or worker runs."""

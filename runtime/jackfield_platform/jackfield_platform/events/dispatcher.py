@@ -21,7 +21,7 @@ from jackfield.kernel.clock import Clock, monotonic, within
 from jackfield.kernel.dataclass import dataclass, replace
 from jackfield.kernel.errors import InvalidInvocation, JackfieldError, brief
 from jackfield.kernel.threads import Threads
-from jackfield.wire.guard import Guard, only_hosts
+from jackfield.wire.guard import Guard
 from jackfield_platform.events import claims
 from jackfield_platform.events.callback import Callback, read_callback
 from jackfield_platform.events.callbacks import opened_secrets
@@ -488,6 +488,6 @@ def dispatching(storage: Storage, clock: Clock, guard: Guard, environment: Mappi
     """Start to deliver events to callbacks, in a thread; None without a database. ``guard`` is for callbacks made over HTTP."""
     if not storage.enabled:
         return None
-    found = Dispatcher(lambda: storage.database, lambda: storage.vault, clock, Sender(guard, only_hosts(None, environment)))
+    found = Dispatcher(lambda: storage.database, lambda: storage.vault, clock, Sender(guard, environment))
     found.start()
     return found

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 from jackfield.kernel.clock import iso, monotonic
@@ -13,7 +15,8 @@ from jackfield.kernel.errors import InvalidConnection
 from jackfield.wire.client import Wire
 from jackfield.wire.connection import WireSettings
 from jackfield.wire.faults import Kind, WireFault
-from jackfield.wire.guard import ANYWHERE, Guard, OnlyHosts
+from jackfield.wire.guard import ANYWHERE, Guard, only_hosts
+from jackfield.wire.outbound import way_out
 from jackfield.wire.tls import client_context
 from jackfield.wire.urls import target_of
 
@@ -24,12 +27,6 @@ MAX_ANSWER = 16 * 1024
 _SHOWN = 400
 """Characters of an answer that are kept."""
 _LONGEST_WAIT = 24 * 3600.0
-_FAULTS = {
-    Kind.RESOLVE: "its name does not resolve", Kind.REFUSED: "it refuses connections", Kind.UNREACHABLE: "it cannot be reached",
-    Kind.CONNECT_LATE: "it does not accept connections in time", Kind.CERTIFICATE: "its certificate cannot be verified",
-    Kind.TLS: "TLS failed", Kind.CUT: "it closed the connection before it answered", Kind.LATE: f"it did not answer within {WITHIN:g} s",
-    Kind.GARBLED: "its answer is not HTTP",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +57,15 @@ class Attempt:
 
 
 class Sender:
-    """Sender of a process. It keeps connections, follows no redirect and uses no proxy. Callbacks that were not made by the operator reach
-    only what ``guard`` permits, at each resolution of their names; none reaches others than ``only_hosts``. Thread-safe."""
+    """Sender of a process. It keeps connections and follows no redirect. Callbacks that were not made by the operator reach only what
+    ``guard`` permits, at each resolution of their names. None reaches others than those of ``JACKFIELD_ONLY_HOSTS``.
+    The environment also says whether they pass a proxy. Thread-safe."""
 
-    def __init__(self, guard: Guard | None = None, only_hosts: OnlyHosts | None = None) -> None:
-        self._only_hosts = only_hosts
-        tls = cache(client_context)
-        self._own = Wire(WireSettings(guard=ANYWHERE, guard_path="/url", tls=tls, kept=200))
-        self._foreign = Wire(WireSettings(guard=guard or Guard(), guard_path="/url", tls=tls, kept=200))
+    def __init__(self, guard: Guard | None = None, environment: Mapping[str, str] = MappingProxyType({})) -> None:
+        self._only_hosts = only_hosts(None, environment)
+        tls, route = cache(client_context), way_out(environment)
+        self._own = Wire(WireSettings(guard=ANYWHERE, guard_path="/url", tls=tls, route=route, kept=200))
+        self._foreign = Wire(WireSettings(guard=guard or Guard(), guard_path="/url", tls=tls, route=route, kept=200))
 
     def send(self, url: str, origin: str, fields: list[tuple[bytes, bytes]], body: bytes, at: float) -> Attempt:
         """POST a body. Whatever happens is an attempt; nothing is raised."""
@@ -91,8 +89,8 @@ class Sender:
             finally:
                 reply.close()
         except WireFault as fault:
-            reason = _FAULTS.get(fault.kind, fault.kind.value)
-            return Attempt(at, monotonic() - begun, error=reason)
+            late = f"it did not answer within {WITHIN:g} s" if fault.kind is Kind.LATE else ""
+            return Attempt(at, monotonic() - begun, error=late or fault.words)
         except (InvalidConnection, ValueError) as error:
             text = error.details[0].message if isinstance(error, InvalidConnection) and error.details else str(error)
             return Attempt(at, monotonic() - begun, error=text)

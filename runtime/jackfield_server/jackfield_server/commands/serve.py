@@ -24,7 +24,7 @@ from jackfield_server.shared.identity.identity_providers import Jwt, check_peopl
 from jackfield_store.commands.starting import (
     check_connection_files,
     check_key,
-    check_tracing,
+    check_surroundings,
     declare_migrate,
     declare_stop_within,
     prepare_database,
@@ -180,7 +180,7 @@ def _serve(arguments: Namespace, _output: Output) -> int:
     bindings = _bindings(arguments, settings)
     require_connection_files(os.environ)
     check_queue(os.environ)
-    check_tracing(os.environ)
+    check_surroundings(os.environ)
     policy_of(os.environ)
     if not (settings.local or settings.public_url or _stored_url()):
         announce("jackfield: without --public-url there are no links for connect pages and approvals, and no webhooks")

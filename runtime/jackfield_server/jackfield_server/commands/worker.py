@@ -28,7 +28,7 @@ from jackfield_server.shared.process.listeners import forget, listen, place
 from jackfield_server.shared.process.metrics_folder import shared
 from jackfield_store.commands.starting import (
     check_connection_files,
-    check_tracing,
+    check_surroundings,
     declare_migrate,
     declare_stop_within,
     prepare_database,
@@ -90,7 +90,7 @@ def _work(arguments: Namespace, _output: Output) -> int:
     save_memory()
     ANSWERS.size = room_within(memory_limit(arguments.processes), ANSWERS_ROOM)
     require_connection_files(os.environ)
-    check_tracing(os.environ)
+    check_surroundings(os.environ)
     policy_of(os.environ)
     runtimes = RuntimePool(os.environ, plugins=remarked(os.environ))
     runtimes.storage.shared.take(ALLOW_HOSTS, " ".join(allowed_hosts(arguments.allow_host, os.environ)))

@@ -13,6 +13,8 @@ from jackfield.connections.connection_lookup import Connections, sources_from
 from jackfield.kernel.errors import InvalidInvocation, Unavailable
 from jackfield.kernel.local import keep_memory_private
 from jackfield.kernel.tracing_variables import remarks
+from jackfield.wire.outbound import check_outbound, ignored_proxy
+from jackfield.wire.tls import broken_authorities
 from jackfield_store.access import DEFAULT
 from jackfield_store.database.faults import DatabaseUnfit, KeyServiceRefused
 
@@ -30,10 +32,17 @@ def prepare_process() -> None:
     keep_memory_private()
 
 
-def check_tracing(environment: Mapping[str, str]) -> None:
-    """Log what an operator should know about OpenTelemetry's variables."""
+def check_surroundings(environment: Mapping[str, str]) -> None:
+    """Log what an operator should know about the variables of other software: OpenTelemetry's, proxies and certificate authorities.
+
+    :raises InvalidInvocation: if the operator's setting for proxies is not valid.
+    """
+    check_outbound(environment)
     for text in remarks(environment):
         logging.getLogger("jackfield.tracing").warning("%s", text)
+    for found in (ignored_proxy(environment), broken_authorities()):
+        if found is not None:
+            logging.getLogger("jackfield.network").warning("%s", found)
 
 
 def declare_migrate(parser: Parser) -> None:

@@ -15,6 +15,7 @@ from jackfield.callers import APPROVE, SCOPES, Caller, Rules, Scope, may, united
 from jackfield.callers.actor import Actor
 from jackfield.kernel.clock import Clock, within
 from jackfield.kernel.stored_values import is_storable
+from jackfield.wire.outbound import ENVIRONMENT, way_out
 from jackfield_server.shared.identity.identity_providers import Jwt
 from jackfield_server.shared.identity.jwts import Jwts
 from jackfield_server.shared.requests.problem import Problem
@@ -145,7 +146,8 @@ class Identities:
         self._jwt = jwt
         self._known: EpochCache[str, _Known] = EpochCache(storage.epoch, _KEPT)
         self._running: dict[str, asyncio.Future[Identity]] = {}
-        self._jwts = Jwts(jwt, clock, lambda: resource() or jwt.audience) if jwt is not None else None
+        route = way_out(storage.environment, usual=ENVIRONMENT)
+        self._jwts = Jwts(jwt, clock, lambda: resource() or jwt.audience, route=route) if jwt is not None else None
         self._most: Scope = most
 
     async def prepare(self, text: str) -> None:

@@ -6,20 +6,26 @@ import asyncio
 import json
 import logging
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from http.client import HTTPException
+from functools import cache
 from typing import Any
-from urllib.request import Request, urlopen
+from urllib.parse import urlsplit
 
 import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
 from jackfield.kernel.clock import Clock
+from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.fork import ProcessLocal
 from jackfield.kernel.hidden import has_hidden
+from jackfield.wire.client import Wire
+from jackfield.wire.connection import WireSettings
+from jackfield.wire.faults import WireFault
+from jackfield.wire.fetching import fetched
+from jackfield.wire.head import Route
+from jackfield.wire.tls import client_context
 from jackfield_server.shared.identity.identity_providers import Jwt
 from jackfield_server.shared.requests.problem import Problem
 
@@ -55,8 +61,8 @@ _FOREIGN = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError,
 
 class Jwts(ProcessLocal):
     """JWT validator. One thread at a time fetches the keys; tokens with a known key never wait for it. ``audience`` returns the audience
-    that a token must name, and ``fetch`` the document with the keys at a URL. Where ``lone``, a token that names no key is verified with
-    the provider's only one (OpenID Connect Core §10.1)."""
+    that a token must name, and ``fetch`` the document with the keys at a URL; without it, they are fetched by ``route``. Where ``lone``, a
+    token that names no key is verified with the provider's only one (OpenID Connect Core §10.1)."""
 
     def __init__(
         self,
@@ -66,8 +72,9 @@ class Jwts(ProcessLocal):
         fetch: Callable[[str], Any] | None = None,
         *,
         lone: bool = False,
+        route: Route | None = None,
     ) -> None:
-        self._fetched_by, self._lone = fetch, lone
+        self._fetched_by, self._lone = fetch or _document(route), lone
         self._settings = settings
         self._audience = audience
         self._clock = clock
@@ -193,12 +200,14 @@ class Jwts(ProcessLocal):
         self._fetching = None
 
 
-def _found(url: str, fetch: Callable[[str], Any] | None = None) -> tuple[dict[str, Any], str]:
+def _found(url: str, fetch: Callable[[str], Any]) -> tuple[dict[str, Any], str]:
     """Fetch the provider's keys, or return the reason for a failure. PyJWT's cache is unused: Jwts has its own cache and fetch
     intervals."""
     try:
-        keys = jwt.PyJWKSet.from_dict((fetch or _document)(url)).keys
-    except (jwt.PyJWTError, UnsupportedAlgorithm, HTTPException, OSError, *_FOREIGN) as error:
+        keys = jwt.PyJWKSet.from_dict(fetch(url)).keys
+    except WireFault as fault:
+        return {}, f"{urlsplit(url).netloc}: {fault.words}"
+    except (jwt.PyJWTError, UnsupportedAlgorithm, OSError, JackfieldError, *_FOREIGN) as error:
         return {}, f"{type(error).__name__}: {error}"[:300]
     return {item.key_id: item for item in keys if item.key_id and item.public_key_use in {"sig", None} and _verifies(item)}, ""
 
@@ -215,24 +224,11 @@ def _is_weak(key: RSAPublicKey | RSAPrivateKey) -> bool:
     return key.key_size < _LEAST or all(modulus % prime in left for prime, left in _ROCA)
 
 
-def _document(url: str) -> Any:
-    """Fetch the provider's keys as JSON. PyJWT's own client reads without a size limit, and without a total timeout.
-
-    :raises OSError: if they cannot be fetched in time.
-    :raises ValueError: if they are too large, compressed or not JSON.
-    """
-    ends, text = time.monotonic() + _TIMEOUT, bytearray()
-    asked = Request(url, headers={"Accept": "application/json", "Accept-Encoding": "identity"})  # noqa: S310 (the operator's URL)
-    with urlopen(asked, timeout=_TIMEOUT) as answer:  # noqa: S310 (as above)
-        if answer.headers.get("Content-Encoding", "identity") != "identity":
-            raise ValueError("they are compressed, which was not requested")
-        while piece := answer.read1(65_536):
-            text += piece
-            if len(text) > _LARGEST:
-                raise ValueError(f"they have more than {_LARGEST:,} bytes")
-            if time.monotonic() > ends:
-                raise TimeoutError(f"they did not arrive within {_TIMEOUT:g} seconds")
-    return json.loads(text)
+def _document(route: Route | None) -> Callable[[str], Any]:
+    """Return the function that fetches the provider's keys as JSON, over the proxy of ``route``. PyJWT's own client reads without a size
+    limit, and without a total timeout."""
+    wire = Wire(WireSettings(tls=cache(client_context), route=route))
+    return lambda url: json.loads(fetched(wire, url, "application/json", _TIMEOUT, _LARGEST))
 
 
 def _is_fit(claims: Mapping[str, Any]) -> bool:

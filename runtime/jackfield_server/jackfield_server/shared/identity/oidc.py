@@ -26,6 +26,7 @@ from jackfield.wire.client import Wire
 from jackfield.wire.connection import WireSettings
 from jackfield.wire.faults import WireFault, printable
 from jackfield.wire.guard import Guard, unseen
+from jackfield.wire.head import Route
 from jackfield.wire.tls import client_context
 from jackfield.wire.urls import target_of
 from jackfield_server.shared.identity.identity_providers import Jwt, Oidc
@@ -88,15 +89,15 @@ class _Described:
 class OidcProvider:
     """The operator's identity provider. Thread-safe; every method may wait for the provider.
 
-    ``guard`` is that of tenants' connections; the issuer's own host is permitted beside what it permits.
+    ``guard`` is that of tenants' connections; the issuer's own host is permitted beside what it permits. ``route`` is the way there.
     """
 
-    def __init__(self, settings: Oidc, clock: Clock, guard: Guard) -> None:
+    def __init__(self, settings: Oidc, clock: Clock, guard: Guard, route: Route | None = None) -> None:
         self._settings = settings
         self._clock = clock
         host = (urlsplit(settings.issuer).hostname or "").rstrip(".").lower()
         self._wire = Wire(
-            WireSettings(guard=replace(guard, allowed=(*guard.allowed, host)), guard_path="/issuer", tls=cache(client_context))
+            WireSettings(guard=replace(guard, allowed=(*guard.allowed, host)), guard_path="/issuer", tls=cache(client_context), route=route)
         )
         self._lock = threading.Lock()
         self._known: _Described | None = None
@@ -335,7 +336,7 @@ def _reason(error: Exception) -> str:
     """Return why a request has no usable answer."""
     if isinstance(error, JackfieldError):
         return error.message
-    return f"{error.kind} {error.reason}".strip() if isinstance(error, WireFault) else "its answer is no JSON"
+    return error.words if isinstance(error, WireFault) else "its answer is no JSON"
 
 
 def _challenge(verifier: str) -> str:

@@ -11,6 +11,7 @@ from jackfield.callers.roles import Grant, Rights, made_grant, read_grants, righ
 from jackfield.kernel.clock import Clock
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.wire.guard import Guard
+from jackfield.wire.outbound import way_out
 from jackfield_server.shared.identity.identity_providers import Oidc
 from jackfield_server.shared.identity.oidc import OidcProvider, ProviderAway, Refused
 from jackfield_store.access import DEFAULT, Audit, UnknownWorkspace, Workspaces
@@ -35,7 +36,7 @@ class People:
     """People of one server. Thread-safe; ``current`` may wait for the provider."""
 
     def __init__(self, settings: Oidc, storage: Storage, clock: Clock, guard: Guard) -> None:
-        self.provider = OidcProvider(settings, clock, guard)
+        self.provider = OidcProvider(settings, clock, guard, way_out(storage.environment))
         self._storage = storage
         self._clock = clock
         self._away_until = 0.0

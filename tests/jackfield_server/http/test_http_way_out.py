@@ -1,0 +1,245 @@
+"""Every path that leaves, through a company's proxy and by its authority: what the operator's setting and the environment decide."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from company import Company, company
+from jackfield.call.policy_service import policy_of
+from jackfield.catalog import installed_here
+from jackfield.kernel.clock import SystemClock
+from jackfield.kernel.errors import InvalidInvocation
+from jackfield.wire.guard import Guard
+from jackfield.wire.head import Target
+from jackfield.wire.outbound import ENVIRONMENT, check_outbound, ignored_proxy, outbound, variables
+from jackfield_openapi.sources import read
+from jackfield_platform.events.sending import Sender
+from jackfield_server.shared.identity.identity import Identities
+from jackfield_server.shared.identity.identity_providers import Jwt, Oidc
+from jackfield_server.shared.identity.people import People
+from jackfield_store.resources.storage import Storage
+from jackfield_store.runtime import Jackfield
+from jackfield_vault.wire import ask_vault
+
+SETTING = "JACKFIELD_OUTBOUND_PROXY"
+KEYS = {"region": "eu-west-1", "accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "wJalrXUtnFEMI-K7MDENG-bPxRfiCYEXAMPLEKEY"}
+TOKEN = ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in ({"alg": "RS256", "kid": "k"}, {}, 1))
+
+
+def _invoke(environment: dict[str, str], connector: str, action: str, connection: dict[str, Any], inputs: dict[str, Any]) -> None:
+    with Jackfield(catalog=installed_here({}), database_url="none", environment=environment) as jackfield:
+        jackfield.invoke({"connector": connector, "action": action, "connection": connection, "inputs": inputs, "timeoutSeconds": 30})
+
+
+def _request(environment: dict[str, str]) -> None:
+    _invoke(environment, "http", "request", {"type": "http/anonymous", "values": {"server": "https://far.example"}}, {"url": "/x"})
+
+
+def _token(environment: dict[str, str]) -> None:
+    values = {"server": "https://x.example", "tokenUrl": "https://far.example/token", "clientId": "c", "clientSecret": "s"}
+    _invoke(environment, "http", "request", {"type": "http/oauth2ClientCredentials", "values": values}, {"url": "/x"})
+
+
+def _aws(environment: dict[str, str]) -> None:
+    values = {**KEYS, "endpoint": "https://far.example"}
+    _invoke(environment, "aws-ses", "getAccount", {"type": "aws/apiKeySecret", "values": values}, {})
+
+
+def _aws_role(environment: dict[str, str]) -> None:
+    values = {**KEYS, "roleARN": "arn:aws:iam::123456789012:role/x", "stsEndpoint": "https://far.example"}
+    _invoke(environment, "aws-ses", "getAccount", {"type": "aws/awsAssumeRole", "values": values}, {})
+
+
+def _callback(environment: dict[str, str]) -> None:
+    Sender(None, environment).send("https://far.example/hook", "operator", [], b"{}", 0.0)
+
+
+def _tenants_callback(environment: dict[str, str]) -> None:
+    Sender(Guard(), {**environment, "JACKFIELD_RESOLVE_AT_PROXY": "1"}).send("https://far.example/hook", "remote", [], b"{}", 0.0)
+
+
+def _policy(environment: dict[str, str]) -> None:
+    secret = "whsec_" + base64.b64encode(bytes(32)).decode()
+    (service,) = policy_of({**environment, "JACKFIELD_POLICY_URL": "https://far.example/v1", "JACKFIELD_POLICY_SECRET": secret})
+    service.judge({})  # type: ignore[attr-defined]
+
+
+def _sign_in(environment: dict[str, str]) -> None:
+    storage = Storage("none", environment, SystemClock())
+    People(Oidc("https://far.example", "console"), storage, SystemClock(), Guard()).provider.begin("https://x.example/back")
+
+
+def _keys(environment: dict[str, str]) -> None:
+    jwt = Jwt("https://far.example/keys", "https://far.example", "api")
+    jwts = Identities(Storage("none", environment, SystemClock()), SystemClock(), jwt)._jwts
+    assert jwts is not None
+    jwts.wait(TOKEN)
+
+
+def _document(_environment: dict[str, str]) -> None:
+    read("https://far.example/openapi.json")
+
+
+def _vault(environment: dict[str, str]) -> None:
+    ask_vault("/v1/secret/data/a", {**environment, "VAULT_ADDR": "https://far.example", "VAULT_TOKEN": "t"}, timeout=30)
+
+
+Path_ = Callable[[dict[str, str]], None]
+PATHS: dict[str, tuple[Path_, bool]] = {
+    "http.request": (_request, False), "token endpoint": (_token, False), "aws": (_aws, True), "aws role": (_aws_role, True),
+    "callback": (_callback, False), "tenant's callback": (_tenants_callback, False), "policy service": (_policy, False),
+    "sign-in": (_sign_in, False), "keys of a provider": (_keys, True), "document": (_document, True), "vault": (_vault, False),
+}  # fmt: skip
+"""Each path, and whether it takes the environment's proxy while the operator says nothing."""
+BY_ENVIRONMENT = {SETTING: ENVIRONMENT}
+VARIABLES: dict[str, tuple[dict[str, str], bool | None]] = {
+    "setting": ({SETTING: "URL"}, True),
+    "setting before the environment": ({SETTING: "URL", "HTTPS_PROXY": "http://127.0.0.1:9"}, True),
+    "none": ({SETTING: "none", "HTTPS_PROXY": "URL"}, False),
+    "HTTPS_PROXY": ({**BY_ENVIRONMENT, "HTTPS_PROXY": "URL"}, True),
+    "https_proxy": ({**BY_ENVIRONMENT, "https_proxy": "URL", "HTTPS_PROXY": "http://127.0.0.1:9"}, True),
+    "ALL_PROXY": ({**BY_ENVIRONMENT, "ALL_PROXY": "URL"}, True),
+    "HTTP_PROXY alone": ({**BY_ENVIRONMENT, "HTTP_PROXY": "URL"}, False),
+    "unset": ({"HTTPS_PROXY": "URL"}, None),
+    "NO_PROXY of a name": ({SETTING: "URL", "NO_PROXY": "x.test, far.example"}, False),
+    "no_proxy of a domain": ({**BY_ENVIRONMENT, "HTTPS_PROXY": "URL", "no_proxy": ".example"}, False),
+    "NO_PROXY of what is below": ({SETTING: "URL", "NO_PROXY": "*.example"}, False),
+    "NO_PROXY with the port": ({SETTING: "URL", "NO_PROXY": "far.example:443"}, False),
+    "NO_PROXY with another port": ({SETTING: "URL", "NO_PROXY": "far.example:8443"}, True),
+    "NO_PROXY of everything": ({SETTING: "URL", "NO_PROXY": "*"}, False),
+    "NO_PROXY of others": ({SETTING: "URL", "NO_PROXY": "ar.example,10.0.0.0/8,far.example.org"}, True),
+}
+"""Variables, and whether a path passes the proxy then; None: as the path is used to."""
+
+
+@pytest.fixture(name="place")
+def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Company]:
+    for name in (*variables(), "AWS_PROFILE", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    with company(tmp_path) as found:
+        for name in ("SSL_CERT_FILE", "AWS_CA_BUNDLE"):
+            monkeypatch.setenv(name, str(found.authority.bundle))
+        yield found
+
+
+@pytest.mark.parametrize("variable", VARIABLES)
+@pytest.mark.parametrize("path", PATHS)
+def test_each_path_by_each_variable(place: Company, path: str, variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One request, by a tunnel, with the proxy's login, and believed by the company's authority; or the proxy is not asked."""
+    send, is_usual = PATHS[path]
+    given, expected = VARIABLES[variable]
+    for name, value in given.items():
+        monkeypatch.setenv(name, place.url if value == "URL" else value)
+    with suppress(Exception):  # nobody expects that a server which answers {} is of any use
+        send(dict(os.environ))
+    if not (is_usual if expected is None else expected):
+        assert place.asked == []
+        return
+    assert set(place.wait()) == {"far.example:443"}
+    assert set(place.logins) == {b"Basic YWRhOnBhc3NAd29yZA=="}
+
+
+@pytest.mark.parametrize("login", [True, False])
+def test_a_request_in_clear_text(place: Company, login: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An operator's request without TLS is the proxy's own, with its login if there is one; one to this machine goes to no proxy."""
+    monkeypatch.setenv(SETTING, place.url if login else f"127.0.0.1:{place.port}")
+    sender = Sender(None, dict(os.environ))
+    assert sender.send("http://far.example/hook", "operator", [], b"{}", 0.0).status == 200
+    for name in ("localhost", "127.0.0.1", "[::1]", "x.localhost"):
+        sender.send(f"http://{name}:9/hook", "operator", [], b"{}", 0.0)
+    assert (place.asked, bool(place.logins[0])) == (["http://far.example:80/hook"], login)
+    assert place.passed[0].startswith(b"POST http://far.example:80/hook HTTP/1.1\r\nHost: far.example\r\n")
+
+
+INNER = ["metadata.internal", "crm", "printer.local", "db.corp", "127.1.", "0x7f.0x1", "2130706433", "localhost.localdomain"]
+
+
+@pytest.mark.parametrize("resolves", ["", "1"])
+@pytest.mark.parametrize("host", ["10.0.0.1", "169.254.169.254", "[fd00:ec2::254]", "[::ffff:10.0.0.1]", *INNER])
+def test_a_guard_holds_through_a_proxy(place: Company, host: str, resolves: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Addresses and names of inner networks are refused as they are written, and the proxy is not asked; the operator may go there."""
+    monkeypatch.setenv("JACKFIELD_RESOLVE_AT_PROXY", resolves)
+    sender = Sender(Guard(), {**os.environ, SETTING: place.url})
+    for scheme in ("https", "http"):
+        attempt = sender.send(f"{scheme}://{host}/hook", "remote", [], b"{}", 0.0)
+        assert (attempt.status, place.asked) == (None, [])
+    assert sender.send(f"https://{host}/hook", "operator", [], b"{}", 0.0).status == 200
+    assert len(place.asked) == 1
+
+
+@pytest.mark.parametrize("scheme", ["https", "http"])
+def test_a_name_is_handed_over_by_its_address(place: Company, scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was judged is what the proxy connects to, by a tunnel: another look-up there could lead elsewhere. The server sees its name."""
+    before = socket.getaddrinfo
+
+    def found(host: str, port: int | None, *given: Any, **named: Any) -> Any:
+        if host == "far.example":
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("93.184.215.14", port or 0))]
+        return before(host, port, *given, **named)
+
+    monkeypatch.setattr("socket.getaddrinfo", found)
+    place.name_of["93.184.215.14"] = "far.example"
+    attempt = Sender(Guard(), {**os.environ, SETTING: place.url}).send(f"{scheme}://far.example/hook", "remote", [], b"{}", 0.0)
+    assert (attempt.status, place.asked) == (200, [f"93.184.215.14:{443 if scheme == 'https' else 80}"])
+    assert b"\r\nHost: far.example\r\n" in place.passed[0]
+
+
+def test_a_name_that_only_the_proxy_can_resolve(place: Company) -> None:
+    """It goes to the proxy by its name if the operator says so, and is refused with the variable's name else."""
+    for resolves, status in (("", None), ("1", 200)):
+        environment = {**os.environ, SETTING: place.url, "JACKFIELD_RESOLVE_AT_PROXY": resolves}
+        attempt = Sender(Guard(), environment).send("https://far.example/hook", "remote", [], b"{}", 0.0)
+        assert attempt.status == status
+    assert place.asked == ["far.example:443"]
+    named = Sender(Guard(allowed=("*.corp",)), {**os.environ, SETTING: place.url})
+    assert named.send("https://crm.corp/hook", "remote", [], b"{}", 0.0).status == 200
+
+
+@pytest.mark.parametrize(
+    ("exceptions", "host", "direct"),
+    [
+        ("10.0.0.0/8", "10.1.2.3", True), ("10.0.0.0/8", "11.1.2.3", False), ("fd00::/8", "fd00::1", True),
+        ("[fd00::1]:443", "fd00::1", True),
+        ("[fd00::1]:80", "fd00::1", False), ("10.1.2.3", "::ffff:10.1.2.3", True), ("10.1.2.3:443", "10.1.2.3", True),
+        ("10.1.2.3", "10.1.2.30", False), ("EXAMPLE.com", "a.example.COM", True), ("example.com.", "example.com", True),
+        ("example.com", "example.com.", True), (".example.com", "example.com", True), ("*.example.com", "example.com", False),
+        ("*.example.com", "a.b.example.com", True), ("ample.com", "example.com", False), ("a b,c\texample.com", "example.com", True),
+        ("*:443", "x.test", True), ("*:80", "x.test", False), (", ,.,:,", "x.test", False),
+    ],
+)  # fmt: skip
+def test_the_grammar_of_exceptions(exceptions: str, host: str, direct: bool) -> None:
+    """Names with what is below them, ``*.`` for that alone, ports, addresses, networks and ``*``, separated by commas or spaces."""
+    route = outbound({SETTING: "http://p.example:3128", "NO_PROXY": exceptions})
+    assert (route(Target("https", host, 443)) is None) == direct
+
+
+@pytest.mark.parametrize(
+    "value", ["socks5://p.example:1080", "https://p.example", "ftp://p.example", "http://", "http://[", "http://p:99999"]
+)
+def test_a_proxy_that_cannot_be_used(value: str, place: Company) -> None:
+    """The setting is refused at the start; a variable is named where it would be taken, with what it is, and nowhere else."""
+    with pytest.raises(InvalidInvocation) as refused:
+        check_outbound({SETTING: value})
+    assert SETTING in refused.value.message
+    sender = Sender(None, {**os.environ, **BY_ENVIRONMENT, "HTTPS_PROXY": value, "HTTP_PROXY": place.url, "NO_PROXY": "near.example"})
+    attempt = sender.send("https://far.example/hook", "operator", [], b"{}", 0.0)
+    assert "the proxy that HTTPS_PROXY names" in (attempt.error or "")
+    assert ("SOCKS" in (attempt.error or "")) == value.startswith("socks")
+    assert "resolve" in (sender.send("https://near.example/hook", "operator", [], b"{}", 0.0).error or "")
+    assert sender.send("http://far.example/hook", "operator", [], b"{}", 0.0).status == 200
+
+
+def test_a_start_says_which_paths_ignore_a_proxy() -> None:
+    """One sentence while the operator has not chosen; none if there is nothing to ignore, or it was chosen."""
+    assert "HTTPS_PROXY" in (ignored_proxy({"HTTPS_PROXY": "http://p.example"}) or "")
+    for environment in ({}, {"NO_PROXY": "x"}, {"HTTPS_PROXY": "http://p.example", SETTING: "none"}):
+        assert ignored_proxy(environment) is None
