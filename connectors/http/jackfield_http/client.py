@@ -40,7 +40,7 @@ from jackfield_http.outcomes import Refused
 from jackfield_http.parsing import error_body
 from jackfield_http.settings import ClientSettings
 from jackfield_http.sign_in import ANONYMOUS, SignIn
-from jackfield_http.signing import Outgoing, signatures
+from jackfield_http.signing import signatures
 from jackfield_http.unread import Unreadable
 from jackfield_http.urls import Url, fill, owned_query, query_string, without
 from jackfield_http.version import VERSION
@@ -55,6 +55,8 @@ _AGENT = f"jackfield/{VERSION}"
 _ERROR_BODY = 256 * 1024
 """Maximum size of an error's body that is read for its message."""
 _USUAL = {"User-Agent": _AGENT, "Accept-Encoding": ACCEPTED, "Accept": "application/json, */*;q=0.5"}
+_WRITTEN = {(name, value): field(name, value) for name, value in _USUAL.items()}
+"""The usual header fields as they are sent: most requests leave them as they are."""
 _NO_VALUES: Mapping[str, Any] = {}
 
 
@@ -289,7 +291,7 @@ class HttpClient(SecretHolder):
             if query := self._sign_in.query():
                 url = url.with_query(query)
             fields = together(fields, self._sign_in.fields(), exchange.given)
-            fields += signatures(self._sign_in, Outgoing(exchange.method, url, fields, exchange.body))
+            fields += signatures(self._sign_in, exchange.method, url, fields, exchange.body)
         body, call, connected = exchange.body, current_call(), False
 
         def begin() -> None:
@@ -320,6 +322,9 @@ class HttpClient(SecretHolder):
         fields = [(b"Host", exchange.url.authority.encode("ascii"))]
         body, is_typed = exchange.body, False
         for name, value in exchange.headers.items():
+            if (written := _WRITTEN.get((name, value))) is not None:
+                fields.append(written)
+                continue
             known = folded(name)
             is_typed = is_typed or name.lower() == "content-type"
             if known not in FRAMING:
@@ -363,9 +368,12 @@ class HttpClient(SecretHolder):
 
     def _judge(self, exchange: Exchange, headers: Headers) -> Failed | None:
         """Return the function that judges a success; None if there is none, or the response is not JSON."""
+        errors = self._settings.errors
+        failed = exchange.failed or errors.failed
+        if failed is None or errors.read is not None:
+            return failed
         media = media_type(headers)
-        readable = self._settings.errors.read is not None or "json" in media or not media
-        return (exchange.failed or self._settings.errors.failed) if readable else None
+        return failed if "json" in media or not media else None
 
     def _is_clear(self, exchange: Exchange, status: int) -> bool:
         """Return whether a status proves that a change was made, whatever the body is: no rule looks for errors there."""

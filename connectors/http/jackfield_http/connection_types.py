@@ -11,7 +11,7 @@ from jackfield_http.accounts import account_of, body_of, usual_account
 from jackfield_http.client import HttpClient
 from jackfield_http.errors import HTTP_ERRORS, HttpErrors
 from jackfield_http.settings import ClientSettings
-from jackfield_http.sign_in import ANONYMOUS, SignIn, basic, in_cookie, in_header, in_query
+from jackfield_http.sign_in import ANONYMOUS, SignIn, basic, in_cookie, in_header, in_query, kept
 from jackfield_http.tls import tls_context
 from jackfield_http.urls import UrlError, parse_url, server_url
 
@@ -145,8 +145,8 @@ class ApiKey(HttpConnection):
     def sign_in(self, context: OpenContext) -> SignIn:
         """Return the key at its place."""
         if self.location == "query":
-            return in_query(self.name, self.api_key)
-        return (in_cookie if self.location == "cookie" else in_header)(self.name, self.api_key, "/apiKey")
+            return kept(context, in_query, self.name, self.api_key)
+        return kept(context, in_cookie if self.location == "cookie" else in_header, self.name, self.api_key, "/apiKey")
 
 
 class BasicLogin(HttpConnection):
@@ -161,7 +161,7 @@ class BasicLogin(HttpConnection):
 
     def sign_in(self, context: OpenContext) -> SignIn:
         """Return the header field with both."""
-        return basic(self.username, self.password, "/password")
+        return kept(context, basic, self.username, self.password, "/password")
 
 
 class BearerToken(HttpConnection):
@@ -175,7 +175,7 @@ class BearerToken(HttpConnection):
 
     def sign_in(self, context: OpenContext) -> SignIn:
         """Return the header field with the token."""
-        return in_header("Authorization", f"Bearer {self.token.strip()}", "/token")
+        return kept(context, in_header, "Authorization", f"Bearer {self.token.strip()}", "/token")
 
 
 class MutualTls(HttpConnection):

@@ -99,6 +99,11 @@ def basic(username: str, password: str, path: str = "") -> Fixed:
     return in_header("Authorization", f"Basic {b64encode(f'{username}:{password}'.encode()).decode()}", path)
 
 
+def kept(context: OpenContext, make: Callable[..., Fixed], *given: str) -> Fixed:
+    """Return the credentials that ``make`` makes of what it is given: once for the connection."""
+    return context.cached((make, *given), lambda: make(*given))
+
+
 class LeasedToken(SecretHolder):
     """Token that expires, leased by the runtime: threads and processes share it, and one of them renews it for all. ``outlasts``: see
     ``OpenContext.lease``. ``prefix`` stands before the token in the header field."""

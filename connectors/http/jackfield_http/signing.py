@@ -90,11 +90,13 @@ class SignedRequests(SecretHolder):
         self._signer.renew()
 
 
-def signatures(sign_in: SignIn, request: Outgoing) -> list[tuple[bytes, bytes]]:
+def signatures(
+    sign_in: SignIn, method: str, url: Url, fields: Sequence[tuple[bytes, bytes]], body: Body | None
+) -> list[tuple[bytes, bytes]]:
     """Return the header fields of all signatures of a sign-in; the request has its other credentials already."""
     if isinstance(sign_in, Together):
-        return [one for part in sign_in.parts for one in signatures(part, request)]
-    return sign_in.sign(request) if isinstance(sign_in, SignedRequests) else []
+        return [one for part in sign_in.parts for one in signatures(part, method, url, fields, body)]
+    return sign_in.sign(Outgoing(method, url, fields, body)) if isinstance(sign_in, SignedRequests) else []
 
 
 def find_signer(name: str, package: str) -> Callable[[OpenContext, Mapping[str, Any]], Signer]:

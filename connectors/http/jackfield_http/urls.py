@@ -68,7 +68,8 @@ class Url:
 
     def under(self, path: str, query: str = "") -> Url:
         """Return the URL of ``path`` below this one, whose own path is a prefix and whose own query is kept."""
-        return Url(self.scheme, self.host, self.port, self.path.rstrip("/") + path, self.query).with_query(query)
+        whole = f"{self.query}&{query}" if self.query and query else self.query or query
+        return Url(self.scheme, self.host, self.port, self.path.rstrip("/") + path, whole)
 
     def with_query(self, query: str) -> Url:
         """Return this URL with more parameters at the end of its query."""
@@ -98,8 +99,7 @@ def parse_url(text: str) -> Url:
 
     :raises UrlError: if it is not one, has a user name, or contains spaces, backslashes, control characters or dot segments.
     """
-    if _UNFIT.search(text):
-        raise UrlError("contains a space, a backslash, a control character or text that is not Unicode")
+    _check_characters(text)
     try:
         parts = urlsplit(text)
         port = parts.port
@@ -110,12 +110,32 @@ def parse_url(text: str) -> Url:
     if parts.username is not None or parts.password is not None:
         raise UrlError("must not contain a user name or a password")
     host = _host(parts.hostname or "", "[" in parts.netloc)
-    path, query = _encoded(parts.path) or "/", _encoded(parts.query)
+    path, query = _encoded_target(parts.path, parts.query)
+    return Url(parts.scheme, host, port if port is not None else _DEFAULT_PORTS[parts.scheme], path, query)
+
+
+def parse_target(text: str) -> tuple[str, str]:
+    """Parse a path, which begins with one slash, and perhaps a query, as strictly as ``parse_url`` does. Return both, encoded.
+
+    :raises UrlError: if it has spaces, backslashes, control characters or dot segments.
+    """
+    _check_characters(text)
+    path, _, query = text.partition("?")
+    return _encoded_target(path, query)
+
+
+def _check_characters(text: str) -> None:
+    if _UNFIT.search(text):
+        raise UrlError("contains a space, a backslash, a control character or text that is not Unicode")
+
+
+def _encoded_target(path: str, query: str) -> tuple[str, str]:
+    path, query = _encoded(path) or "/", _encoded(query)
     if not _PATH.fullmatch(path) or not _QUERY.fullmatch(query) or len(path) + len(query) > _LONGEST:
         raise UrlError("has a path or a query that is too long or not encoded")
     if climbs(path):
         raise UrlError("contains '.' or '..' as a path segment")
-    return Url(parts.scheme, host, port if port is not None else _DEFAULT_PORTS[parts.scheme], path, query)
+    return path, query
 
 
 def server_url(text: str, path: str = "/server") -> Url:

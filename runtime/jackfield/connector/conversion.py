@@ -65,6 +65,8 @@ def weight(value: object, most: int) -> int:
                 found += len(one)
             elif isinstance(one, dict):
                 waiting += (one, one.values())
+            elif isinstance(one, list) and {*map(type, one)} <= _SCALARS:  # a provider's response may be long, and most of it is numbers
+                found += 4 * len(one)
             elif isinstance(one, list):
                 waiting.append(one)
     return found

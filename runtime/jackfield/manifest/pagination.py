@@ -80,7 +80,8 @@ class Pagination:
         number 0 is neither a token nor an absence."""
         if self.more is not None:
             return self._more(output) is False
-        return self.following(output) is None and {int, float}.isdisjoint([type(find(output, path)) for _, path in self.tokens])
+        tokens = [find(output, path) for _, path in self.tokens]
+        return not any(tokens) and {int, float}.isdisjoint(map(type, tokens))
 
     def _more(self, output: Json) -> bool | None:
         return None if self.more is None else yes_or_no(find(output, self.more))

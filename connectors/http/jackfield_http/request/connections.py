@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from jackfield.connector import Account, Detail, Field, Guard, InvalidInput, OpenContext, Sent, Step
 from jackfield.kernel.dataclass import replace
@@ -15,12 +15,13 @@ from jackfield_http.connection_types import ApiKey, BasicLogin, BearerToken, Cer
 from jackfield_http.oauth2 import ClientAuthentication, OAuth2ClientCredentials, TokenClient
 from jackfield_http.oauth2_grants import OAuth2AuthorizationCode, OpenIdConnect
 from jackfield_http.settings import ClientSettings
-from jackfield_http.sign_in import SignIn, Together, in_cookie, in_header, in_query
-from jackfield_http.urls import Url, UrlError, parse_url
+from jackfield_http.sign_in import SignIn, Together, in_cookie, in_header, in_query, kept
+from jackfield_http.urls import Url, UrlError, parse_target, parse_url
 
 if TYPE_CHECKING:
     from jackfield_http.answers import Answer
 
+T = TypeVar("T")
 _SERVER = "Enter the URL that the paths of all requests are appended to. Credentials are sent to this server only.\n\n"
 _NAME = {"pattern": "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", "maxLength": 200}
 _VALUE = {"minLength": 1, "maxLength": 2000}
@@ -104,7 +105,7 @@ class _Headed(_Tested):
         found = super().sign_in(context)
         if self.header_name is None or self.header_value is None:
             return found
-        return Together((found, in_header(self.header_name, self.header_value, "/headerValue")))
+        return Together((found, kept(context, in_header, self.header_name, self.header_value, "/headerValue")))
 
 
 class _PlacedKey(ApiKey):
@@ -124,8 +125,8 @@ class _PlacedKey(ApiKey):
     def sign_in(self, context: OpenContext) -> SignIn:
         """Return the key at its place."""
         if self.place == "query":
-            return in_query(self.key_name, self.api_key)
-        return (in_cookie if self.place == "cookie" else in_header)(self.key_name, self.api_key, "/apiKey")
+            return kept(context, in_query, self.key_name, self.api_key)
+        return kept(context, in_cookie if self.place == "cookie" else in_header, self.key_name, self.api_key, "/apiKey")
 
 
 class AnyApiKey(_Headed, Certified, _PlacedKey, json_schema_extra=_BOTH):
@@ -279,20 +280,19 @@ def target(api: HttpClient, text: str) -> Url:
     """
     server = api.server
     if server is None:
-        return _parsed(text)
+        return _parsed(text, parse_url)
     if not text.startswith("/") or text.startswith("//"):
-        url = _parsed(text)
+        url = _parsed(text, parse_url)
         inside = url.path == server.path or url.path.startswith(server.path.rstrip("/") + "/")
         if url.origin != server.origin or not inside:
             raise _refused("is not on the connection's server")
         return url
-    found = _parsed(f"{server.scheme}://{server.authority}{text}")
-    return server.under(found.path, found.query)
+    return server.under(*_parsed(text, parse_target))
 
 
-def _parsed(text: str) -> Url:
+def _parsed(text: str, parse: Callable[[str], T]) -> T:
     try:
-        return parse_url(text.partition("#")[0])
+        return parse(text.partition("#")[0])
     except UrlError as error:
         raise _refused(str(error)) from None
 

@@ -150,7 +150,8 @@ def request(asked: RequestInputs, api: HttpClient) -> Response:
             found = content
     answer = streamed.whole(found, str(options["step"]), fault)
     if asked.response == "auto" and fault is None:
-        kind = "none" if not found else kind if answer.media_type else "json" if shape_of(answer) == "json" else kind
+        is_untyped = kind == "file" and not answer.media_type
+        kind = "none" if not found else "json" if is_untyped and shape_of(answer) == "json" else kind
     return _response(kind, answer, by_type=asked.response == "auto")
 
 
@@ -244,10 +245,10 @@ def _shaped(kind: str, answer: Answer) -> Response:
 
 def _kind(headers: Headers) -> str:
     kind = media_type(headers)
-    if stream_reading(kind) is not None:
-        return "items"
     if is_json(kind):
         return "json"
+    if stream_reading(kind) is not None:
+        return "items"
     textual = kind.startswith("text/") or kind.endswith(("/xml", "+xml", "/javascript", "x-www-form-urlencoded"))
     return "text" if textual else "file"
 
