@@ -96,6 +96,15 @@ def find_target(
         )
     if isinstance(given, str):
         return targets.find(seen_connection(connections, given, manifest, authorizer), manifest)
+    return inline_target(given, manifest, connections, targets, origin)
+
+
+def inline_target(given: Mapping[str, Any], manifest: Manifest, connections: Connections, targets: Targets, origin: Origin) -> Target:
+    """Return the target of a connection whose values the call brings, validated.
+
+    :raises InvalidInvocation: an unknown type.
+    :raises InvalidConnection: values that break their schema.
+    """
     kind = manifest.connection_type(given["type"]) or manifest.connection_type(connections.full_name_of(given["type"]))
     if kind is None:
         tail = did_you_mean(given["type"], manifest.connection_types)

@@ -7,7 +7,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from jackfield.call.admit import Parts, PartsByType, bringable, check_serves, find_target
+from jackfield.call.admit import Parts, PartsByType, bringable, check_serves, find_target, inline_target
 from jackfield.call.call_rules import (
     asked_for,
     find_called,
@@ -61,9 +61,9 @@ if TYPE_CHECKING:
 
     Moment = tuple[int, int, int]
     """Generations of the catalog, the rules and settings, and the connections."""
-    Wanted = tuple[Audience, Scope | None, bool, bool, str, str | None, str, str | None]
+    Wanted = tuple[Audience, Scope | None, bool, bool, str, str | None, str, str | tuple[str] | None]
     """Audience, scope and remoteness of a caller; True if nothing is recorded, as of a look; connector and its version, action and
-    connection, as a call names them."""
+    connection, as a call names them: of one whose values the call brings, its type."""
 
 _NOTHING: Mapping[str, Any] = {}
 _UNJUDGED = 8_000
@@ -333,6 +333,12 @@ class Served:
         self.plan, self.moment, self.rules, self.terms = plan, moment, rules, terms
         self.gates: dict[int, Any] = {}
 
+    def over(self, plan: Plan) -> Served:
+        """Return the same, terms and gates, with another plan: each call over inline values has its own."""
+        made = Served(plan, self.moment, self.rules, self.terms)
+        made.gates = self.gates
+        return made
+
 
 class Plans(ProcessLocal):
     """Plans of one workspace: what a caller may call, over which connection. Limited in number: the one made first is dropped first."""
@@ -423,7 +429,7 @@ class Plans(ProcessLocal):
         await how.waiter.fix_state(self._access.storage)
         # equal as long as the catalog, the connections, the rules and the settings are as they were
         moment = self._catalog.generation, 0 if self._epoch is None else self._epoch(), self._known.generation
-        over = name if isinstance(name, str | None) else ""
+        over = name if isinstance(name, str | None) else (name["type"],)
         wanted = (invocation.connector, invocation.connector_version, invocation.action, over)
         key = (caller.audience, caller.scope, caller.remote, row is None, *wanted)
         if row is not None:
@@ -431,6 +437,8 @@ class Plans(ProcessLocal):
         served = self._served.get(key)
         if served is not None and served.moment == moment and served.rules is caller.rules and caller.ended is None:
             how.meta.connector_version = served.plan.manifest.version
+            if not isinstance(name, str | None):
+                served = self._over_inline(served, name, asked)
         else:
             plan, terms = await self._find_plan(asked)
             plan.found_at(moment)
@@ -438,8 +446,9 @@ class Plans(ProcessLocal):
                 row.fingerprints()
                 terms = self._terms_in_workspace(plan, caller, terms.asks)
             served = Served(plan, moment, caller.rules, terms)
-            if isinstance(name, str | None) and caller.ended is None and not plan.is_unconnected and plan.loan is None:
-                self._served.put(key, served)
+            if caller.ended is None and not plan.is_unconnected and plan.loan is None:
+                is_inline = not isinstance(name, str | None)  # whose values are not kept
+                self._served.put(key, served.over(self._of(plan.manifest, plan.action, None)) if is_inline else served)
         plan = served.plan
         if invocation.trace:
             require_trace(caller, None if row is None else row.rule)
@@ -449,6 +458,16 @@ class Plans(ProcessLocal):
         if row is not None:
             row.describe(plan.manifest, plan.action, None if plan.target is None else plan.target.name, keeps=served.terms.keeps)
         return served
+
+    def _over_inline(self, served: Served, given: Mapping[str, Any], asked: Asked) -> Served:
+        """Return what serves a call over inline values as it has served others over such a connection.
+
+        :raises InvalidConnection: if the values break their schema.
+        """
+        manifest, action = served.plan.manifest, served.plan.action
+        if asked.row is not None:
+            asked.row.found(manifest, action)
+        return served.over(self._of(manifest, action, inline_target(given, manifest, self._known, self.targets, asked.how.caller.origin)))
 
     def _terms_in_workspace(self, plan: Plan, caller: Caller, asks: str | None) -> Terms:
         """Return the terms of a call that the journal records.

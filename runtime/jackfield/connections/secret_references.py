@@ -13,7 +13,7 @@ import os
 import stat
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from jackfield.catalog.loading import declared, package_of
@@ -211,9 +211,10 @@ def reference_paths(values: object, path: str = "") -> Iterator[str]:
 
 def references(values: object, path: str = "") -> Iterator[tuple[str, str, Any]]:
     """Yield all references in ``values``: their place, their kind (``$env``) and their target."""
-    for here, value in _members(values, path):
-        if isinstance(value, str):  # as most values are
+    for name, value in _members(values):
+        if type(value) in _SCALARS:  # as most values are
             continue
+        here = child(path, name)
         if _is_reference(value):
             ((kind, target),) = value.items()
             yield here, kind, target
@@ -221,14 +222,14 @@ def references(values: object, path: str = "") -> Iterator[tuple[str, str, Any]]
             yield from references(value, here)
 
 
-def _members(values: object, path: str) -> Iterator[tuple[str, Any]]:
-    """Yield the members of an object or an array by JSON Pointer; other values have none."""
+_SCALARS = frozenset({str, bool, int, float, type(None)})
+
+
+def _members(values: object) -> Iterable[tuple[Any, Any]]:
+    """Return the members of an object or an array; other values have none."""
     if isinstance(values, (dict, Mapping)):  # dict first: isinstance with an abstract class is slow
-        for name, value in values.items():
-            yield child(path, name), value
-    elif isinstance(values, list | tuple):
-        for index, value in enumerate(values):
-            yield child(path, index), value
+        return values.items()
+    return enumerate(values) if isinstance(values, list | tuple) else ()
 
 
 _CURES = {
@@ -279,7 +280,7 @@ class Secrets:
         return resolved
 
     def _resolved(self, values: Any, origin: _Origin, path: str, faults: list[Detail]) -> Any:
-        read = [self._resolve_value(value, origin, here, faults) for here, value in _members(values, path)]
+        read = [self._resolve_value(value, origin, child(path, name), faults) for name, value in _members(values)]
         members = list(values.values()) if isinstance(values, Mapping) else values
         if all(new is old for new, old in zip(read, members, strict=True)):
             return values

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from http_stand import SETTINGS, standing
+from http_stand import SETTINGS, say, standing
 from jackfield import Result
 from jackfield.callers import Caller, Rules
 from jackfield.connector import Connector
@@ -90,3 +90,21 @@ def test_h_a_draft_is_an_inline_connection(tmp_path: Path) -> None:
             assert (answer.status, "not_allowed" in answer.body.decode()) == (status, status == 403)
         stand.host.runtime("default").access.workspaces.set("default", {"rules": {"block": ["connection:@inline"]}})
         assert free.post("/v1/connections:test", draft).status == 403
+
+
+def test_each_call_over_inline_values_is_judged(tmp_path: Path) -> None:
+    """What has served a call over inline values serves another caller, or other rules, as little as one over a connection with a name; and
+    wrong values are refused and recorded as of a first call."""
+    with standing(tmp_path, SETTINGS) as stand:
+        free, barred = stand.client(), stand.client(rules=Rules(block=("connection:@inline",)))
+        wrong = {**say("say", text="hi"), "connection": {"type": "token", "values": {"token": 4711}}}
+        refused = [free.post("/v1/invocations", body).json for body in (wrong, say("say", text="hi"), say("say", text="hi"), wrong)]
+        assert [found["status"] for found in refused] == ["failed", "succeeded", "succeeded", "failed"]
+        entries = [free.get(f"/v1/invocations/{found['meta']['invocationId']}").json for found in (refused[0], refused[3])]
+        assert {(entry["error"]["code"], entry["effect"], entry["connectorVersion"]) for entry in entries} == {
+            ("invalid_connection", "read", entries[0]["connectorVersion"])
+        }
+        assert barred.post("/v1/invocations", say("say", text="hi")).status == 403
+        assert free.post("/v1/invocations", say("say", text="hi")).status == 200
+        stand.host.runtime("default").access.workspaces.set("default", {"rules": {"block": ["connection:@inline"]}})
+        assert free.post("/v1/invocations", say("say", text="hi")).status == 403
