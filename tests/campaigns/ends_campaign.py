@@ -43,7 +43,8 @@ def decides(campaign: Campaign, client: Client) -> None:
     """Decide some doubts, rightly or wrongly, before their outcome arrives."""
     for _ in range(int(campaign.seconds)):
         threading.Event().wait(1.0)
-        for item in client.get(_DOUBTS).json["items"]:
+        page = client.get(_DOUBTS)
+        for item in page.json["items"] if page.status != 503 else ():  # 503 while its tables are locked
             if (kind := item["invocationId"][-1]) in _DECIDED:
                 client.post(f"/v1/invocations/{item['invocationId']}/resolve", {"as": _DECIDED[kind]})
 

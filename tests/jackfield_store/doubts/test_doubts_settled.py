@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from tests.jackfield_store.doubts.doubt_stage import DoubtStage, doubt_stage
 
 from forking import alone
-from jackfield.kernel.errors import InvalidInvocation
+from jackfield.kernel.commits import CommitUnknown
+from jackfield.kernel.errors import InvalidInvocation, Unavailable
+from jackfield_store.journal import Queue
 from jackfield_store.runtime.evidence_loop import EvidenceLoop
 from policy_stub import ALLOW, policy_service
 
@@ -306,6 +309,62 @@ def test_a_success_leaves_nothing_behind(stage: DoubtStage) -> None:
     stage.journal.database.settle(5.0)
     with stage.journal.database.read() as transaction:
         assert transaction.execute("SELECT COUNT(*) AS rows FROM doubts", {})[0].rows == 0
+
+
+def _rows(stage: DoubtStage) -> int:
+    stage.journal.record_owed()
+    stage.database.settle(5.0)
+    with stage.database.read() as transaction:
+        return int(transaction.execute("SELECT COUNT(*) AS rows FROM doubts", {})[0].rows)
+
+
+@contextmanager
+def _unacknowledged(stage: DoubtStage) -> Iterator[None]:
+    """Let the next commit that somebody waits for take effect, and nobody say so."""
+    database, record, left = type(stage.database), type(stage.database).record, [CommitUnknown("the database went away")]
+
+    def once(self: Any, unit: Any, *given: Any, **more: Any) -> Any:
+        done = record(self, unit, *given, **more)
+        if left:
+            raise left.pop()
+        return done
+
+    with mock.patch.object(database, "record", once):
+        yield
+
+
+def test_a_begin_that_nobody_has_acknowledged_leaves_nothing_behind(stage: DoubtStage) -> None:
+    """Nothing was sent, so there is nothing to look for: neither of a call that fails for it, nor of one that goes back to the queue."""
+    assert stage.invoke().status == "succeeded"
+    with _unacknowledged(stage):
+        failed = stage.invoke()
+    assert (failed.status, failed.error and failed.error.code, _rows(stage)) == ("failed", "unavailable", 0)
+    stage.runtime.enqueue({"connector": "bureau", "action": "createTicket", "connection": "desk", "inputs": {}})
+    (claimed,) = Queue(stage.database, stage.clock).claim(1)
+    with _unacknowledged(stage):
+        stage.runtime.run(claimed)
+    assert (stage.entry(claimed.id).status, _rows(stage)) == ("queued", 0)
+    assert [result.status for result in stage.work()] == ["succeeded"]
+    assert (len(stage.noted("requests")), _rows(stage)) == (2, 0)
+
+
+def test_a_call_that_goes_back_twice_takes_nothing_from_its_next_begin(stage: DoubtStage) -> None:
+    """Nobody has acknowledged that either: its process writes it once more, when another one has begun the call."""
+    stage.runtime.enqueue({"connector": "bureau", "action": "createTicket", "connection": "desk", "inputs": {}})
+    (claimed,) = Queue(stage.database, stage.clock).claim(1)
+    database, first, found = type(stage.database), stage.journal, list[int]()
+
+    def defer(self: Any, unit: Any, *_given: Any, **_more: Any) -> None:
+        self.record(unit)
+        raise Unavailable("the database went away")
+
+    with _unacknowledged(stage), mock.patch.object(database, "defer", defer):
+        stage.runtime.run(claimed)
+    assert first.owes
+    stage.begin()
+    stage.script("late")
+    stage.meanwhile(first.record_owed, lambda: found.append(_rows(stage)))
+    assert ([result.status for result in stage.work()], first.owes, found, _rows(stage)) == (["succeeded"], False, [1], 0)
 
 
 def test_many_processes_settle_once(stage: DoubtStage) -> None:

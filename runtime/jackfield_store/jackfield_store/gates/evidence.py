@@ -42,8 +42,9 @@ class _Evidence(Passing):
         return unit if self._expected is None else self._expected.beginning(unit)
 
     def end(self, unit: Unit, result: Result, *, back: bool) -> Unit:
-        """Let a doubt wait for its first look."""
-        return unit if self._expected is None or back else self._expected.ending(unit, result)
+        """Let a doubt wait for its first look. What goes back to the queue is none: its next begin keeps the facts anew."""
+        del back
+        return unit if self._expected is None else self._expected.ending(unit, result)
 
     async def answer(self, ended: Ended) -> Ended:
         """Tell whether evidence may still settle a doubt, or what it has found by the time that the caller waits for."""

@@ -118,7 +118,8 @@ class Expectation:
 
         def dropped(transaction: Any) -> int:
             ended = end(transaction)
-            doubts.dropped(transaction, journal.workspace, identifier)
+            if ended:  # else it may be another process's, which has begun it since
+                doubts.dropped(transaction, journal.workspace, identifier)
             return ended
 
         return dropped

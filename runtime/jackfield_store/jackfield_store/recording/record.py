@@ -477,7 +477,8 @@ class Record:
         if not self._has_begun:
             self._draft.started_at = None  # a run whose start could not be recorded did not begin
         if ending == states.WHOLE:
-            return self._recording(result)
+            unit = self._recording(result)  # what a gate keeps with the begin may be there, too
+            return _closed(unit, result, closing, back=False) if self._reached in states.THERE else unit
         draft, shown = self._draft, self._shown(result)
         unit = self._journal.finishing(draft, shown, self._log, draft.inputs, draft.delivery, self.references, self._kept(result))
         unit = _closed(unit, result, closing, back=False)
