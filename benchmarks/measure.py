@@ -292,7 +292,9 @@ def _before(ours: Side, stack: ExitStack) -> list[Turn]:
     try:
         return [stack.enter_context(ours.opened(tree))] if tree is not None else []
     except Failed as error:
-        print(f"not against the baseline: {error}", file=sys.stderr)
+        last = str(error).rpartition("\n")[2]
+        is_older = last.startswith(("ModuleNotFoundError: ", "ImportError: "))
+        print(f"not against the baseline: {f'it has no such part ({last})' if is_older else error}", file=sys.stderr)
         return []
 
 

@@ -1,11 +1,12 @@
-"""The benchmarks of a large journal work: they are run in campaigns only, and the tables under them change."""
+"""The benchmarks of a large journal work: they are run in campaigns only, and the tables under them change. So does the baseline."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
-from benchmarks import journal_size
+from benchmarks import journal_size, measure
 from benchmarks.large_journal import fill
 
 from jackfield_store.runtime import Jackfield
@@ -34,3 +35,15 @@ def test_a_journal_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     for is_before in (False, True):
         with journal_size.record(is_before) as record:
             record()
+
+
+def test_a_baseline_without_a_part_is_named_in_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A part that is younger than the baseline is measured alone; any other fault of its code is shown whole."""
+    monkeypatch.setattr(measure, "baseline", lambda: tmp_path)
+    for fault, is_whole in (("import jackfield.nowhere", False), ("1 / 0", True)):
+        side = measure.Command([sys.executable, "-c", f"import os\nif os.environ['BENCH_TREE'] == {str(tmp_path)!r}:\n {fault}"])
+        assert measure.compared(side, rounds=1).change is None
+        said = capsys.readouterr().err
+        assert (said.startswith("not against the baseline: "), "Traceback" in said, said.count("\n") > 1) == (True, is_whole, is_whole)
