@@ -20,9 +20,8 @@ from jackfield.kernel.failures import BrokenPart, Raised, attempt, contained
 if TYPE_CHECKING:
     from jackfield.call.events import Events
     from jackfield.call.gate import Gate
-    from jackfield.call.invoke import Pipeline
+    from jackfield.call.pipe import Pipe, Recording
     from jackfield.call.ports import Access, Files, Journal, Storage
-    from jackfield.call.recording import Recording
     from jackfield.call.tally import Dependencies
     from jackfield.callers import Authorizer, Caller
     from jackfield.callers.actor import Actor
@@ -134,13 +133,13 @@ class Store(Protocol):
     def refuse_foreign(self, schema: Mapping[str, Any], values: Mapping[str, Any]) -> None:
         """Refuse values that contain the External ID of another workspace."""
 
-    def approvals(self, pipeline: Pipeline, caller: Caller, actor: Actor | None) -> Approvals:
+    def approvals(self, pipeline: Pipe, caller: Caller, actor: Actor | None) -> Approvals:
         """Return the calls that wait for an approval, limited to what a caller may see.
 
         :raises InvalidInvocation: if there is no journal.
         """
 
-    def management(self, pipeline: Pipeline) -> Management:
+    def management(self, pipeline: Pipe) -> Management:
         """Return the management of the workspace.
 
         :raises InvalidInvocation: if no installed package manages anything.
@@ -262,7 +261,7 @@ class NoStore:
     def refuse_foreign(self, schema: Mapping[str, Any], values: Mapping[str, Any]) -> None:
         """Refuse nothing: no other workspace has an External ID."""
 
-    def approvals(self, pipeline: Pipeline, caller: Caller, actor: Actor | None) -> NoReturn:
+    def approvals(self, pipeline: Pipe, caller: Caller, actor: Actor | None) -> NoReturn:
         """Refuse: nothing waits.
 
         :raises InvalidInvocation: always.
@@ -270,7 +269,7 @@ class NoStore:
         del pipeline, caller, actor
         raise no_database()
 
-    def management(self, pipeline: Pipeline) -> Management:
+    def management(self, pipeline: Pipe) -> Management:
         """Return the management of the connections of files.
 
         :raises InvalidInvocation: if no installed package manages anything.

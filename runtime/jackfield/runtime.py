@@ -201,6 +201,7 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
     With ``turns``, calls of ``ainvoke``, ``begin`` and ``on_time`` that compute for long do so one at a time.
     """
 
+    pipeline: Pipeline
     storage: Storage
     """Database and vault of the process; without a database, an object that refuses both."""
 

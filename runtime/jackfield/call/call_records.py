@@ -8,9 +8,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from jackfield.call.attempts import Attempts
+    from jackfield.call.pipe import Pipe
     from jackfield.call.plan import Plan
     from jackfield.call.reached import Asked, Terms
-    from jackfield.call.recording import Pipe
     from jackfield.redaction.redactor import Redactor
 
 

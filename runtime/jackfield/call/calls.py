@@ -1,4 +1,4 @@
-"""Calls of one runtime that run in this process: its end waits for them. Beside it, which calls wait for nothing until they begin."""
+"""Calls of one runtime that run in this process: its end waits for them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,11 @@ from jackfield.kernel.clock import monotonic
 from jackfield.kernel.ends import no_modules
 from jackfield.kernel.errors import Sent, Unavailable
 from jackfield.kernel.fork import ProcessLocal
-from jackfield.pacing.pace import pace_of
 
 if TYPE_CHECKING:
     import asyncio
 
-    from jackfield.call.plan import Plan
-    from jackfield.call.reached import Asked, Reached, Terms
-    from jackfield.kernel.clock import Clock
+    from jackfield.call.reached import Reached
 
 LOOK = 0.1
 """Seconds after which an end looks again at calls whose loops may have stopped."""
@@ -94,24 +91,3 @@ class Calls(ProcessLocal):
 def _is_in_time(call: Reached) -> bool:
     deadline = getattr(call.how, "deadline", None)
     return deadline is None or bool(deadline.clock.monotonic() < deadline.at + GRACE)
-
-
-def begins_at_once(plan: Plan, terms: Terms, asked: Asked, clock: Clock) -> bool:
-    """Return whether a call most likely waits for nothing between its admission and its begin, and opens its connection from memory.
-
-    A second call with its key may come as far as that: it has asked nobody for credentials, and neither waited nor counted at the provider.
-    """
-    opening = plan.kept
-    if (
-        terms.asks is not None
-        or asked.how.claimed is not None
-        or opening is None
-        or not plan.is_loaded
-        or plan.loan is not None
-        or not opening.is_inline_ok
-    ):
-        return False
-    code = plan.code
-    if code.returns_files or code.pace_by or plan.action.rate_limit is not None:
-        return False
-    return code.budget is not None or pace_of(opening.cache, (plan.manifest.key, code.key), clock, {}, (), None).is_free

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from jackfield.call.call_rules import refuse_job_timeout
 from jackfield.call.filling import by_value, fill
 from jackfield.connector.models import model_faults
 from jackfield.invocation.file_references import names_files
@@ -66,6 +67,7 @@ async def typed_inputs(plan: Plan, inputs: Mapping[str, Any], asked: Asked, depe
     """Apply the author's rules to valid inputs; return the typed model, and the inputs that it was made from.
 
     :raises InvalidInput: if the rules refuse them, or a preview is asked for that nobody would see.
+    :raises InvalidInvocation: if a limit is set of what the action does not have.
     """
     if not plan.code.takes_streams and names_files(inputs):
         how, files = asked.how, asked.given.files
@@ -78,6 +80,8 @@ async def typed_inputs(plan: Plan, inputs: Mapping[str, Any], asked: Asked, depe
     if plan.code.preview is not None and wants_preview(values) and not asked.invocation.dry_run:
         fault = Detail("/preview", "a preview is the output of a dry run: set 'dryRun', or omit 'preview'")
         raise InvalidInput("1 input is not valid", details=[fault], hint="Nothing was sent. Set 'dryRun' to true for the preview.")
+    if asked.invocation.job_timeout_seconds is not None:
+        refuse_job_timeout(plan.action)
     return values, inputs
 
 

@@ -19,9 +19,9 @@ from jackfield.kernel.frames import bordered
 if TYPE_CHECKING:
     import asyncio
 
-    from jackfield.call.invoke import Pipeline
     from jackfield.call.on_loop import OnLoop
     from jackfield.call.on_time import OnTime
+    from jackfield.call.pipe import Pipe
     from jackfield.call.ports import Kept, Storage
     from jackfield.call.waiter import LoopThread
     from jackfield.catalog.loading import Isolated
@@ -34,7 +34,7 @@ _OUTSTANDING_WAIT = 2.0  # seconds to wait at the end for a locked database, to 
 class Closing:
     """Base of ``Jackfield``: its end, for threads and for tasks."""
 
-    pipeline: Pipeline
+    pipeline: Pipe
     storage: Storage
     _loop: LoopThread
     _on_loop: OnLoop | None

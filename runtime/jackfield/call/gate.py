@@ -14,7 +14,7 @@ from jackfield.call.points import POINTS, Points
 
 if TYPE_CHECKING:
     from jackfield.call.call_records import Checked, Found
-    from jackfield.call.plan import Plan
+    from jackfield.call.plan import Plan, Served
     from jackfield.call.reached import Asked, Ended, Reached, Terms
     from jackfield.invocation import Result
 
@@ -24,21 +24,6 @@ if TYPE_CHECKING:
 KEYED, PARTIAL, QUEUED, APPROVED, REHEARSED, RECORDED, LOADED = 1, 2, 4, 8, 16, 32, 64
 """Shape of a call: what of its own members decides about gates, beside plan and terms. It has a key, wants a part of its output, comes from
 the queue, was approved, is a dry run, is recorded. And the code of its action is loaded, which may say more than the manifest."""
-
-
-def shape_of(asked: Asked, plan: Plan) -> int:
-    """Return the shape of a call."""
-    invocation, claimed = asked.invocation, asked.how.claimed
-    shape = RECORDED if asked.row is not None else 0
-    if plan.is_loaded:
-        shape |= LOADED
-    if invocation.idempotency_key is not None:
-        shape |= KEYED
-    if invocation.select is not None or invocation.max_bytes is not None:
-        shape |= PARTIAL
-    if claimed is not None:
-        shape |= QUEUED if claimed.approval is None else QUEUED | APPROVED
-    return shape | REHEARSED if invocation.dry_run else shape
 
 
 class Passing:
@@ -137,3 +122,23 @@ class Chosen:
         found = [gate for gate in gates if gate.applies(plan, terms, shape)]
         self.makers: Sequence[Callable[[Found], Passing]] = [gate.part if type(gate).of is Gate.of else gate.of for gate in found]
         self.points = _points(tuple([gate.part for gate in found]))
+
+
+def chosen(gates: Sequence[Gate], served: Served, asked: Asked) -> Chosen:
+    """Return those of the gates that a call passes: as they were chosen for the first call of its plan, terms and shape."""
+    invocation, claimed, plan = asked.invocation, asked.how.claimed, served.plan
+    shape = RECORDED if asked.row is not None else 0
+    if plan.is_loaded:
+        shape |= LOADED
+    if invocation.idempotency_key is not None:
+        shape |= KEYED
+    if invocation.select is not None or invocation.max_bytes is not None:
+        shape |= PARTIAL
+    if claimed is not None:
+        shape |= QUEUED if claimed.approval is None else QUEUED | APPROVED
+    if invocation.dry_run:
+        shape |= REHEARSED
+    found: Chosen | None = served.gates.get(shape)
+    if found is None:
+        found = served.gates[shape] = Chosen(gates, plan, served.terms, shape)
+    return found

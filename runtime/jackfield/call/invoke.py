@@ -23,91 +23,46 @@ Masked: outputs in ``settle``, errors by ``masking`` and what is logged of them 
 
 from __future__ import annotations
 
-import threading
-from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING
 
 from jackfield.call import endings
 from jackfield.call.attempts import Attempts
 from jackfield.call.call_records import Checked, Found
-from jackfield.call.call_rules import refuse_job_timeout, refuse_queue_members
-from jackfield.call.calls import Calls
+from jackfield.call.call_rules import refuse_queue_members
 from jackfield.call.check import filled_inputs, typed_inputs
-from jackfield.call.connection_notes import note_expired, settled_and_noted
-from jackfield.call.gate import Chosen, shape_of
-from jackfield.call.masking import masked_error
+from jackfield.call.gate import chosen
+from jackfield.call.pipe import Pipe
 from jackfield.call.reached import Ended, Reached
-from jackfield.call.settle import rehearsed
+from jackfield.call.settle import rehearsed, settled
 from jackfield.connector.hooks import Wrapping
 from jackfield.kernel.clock import Deadline, within
-from jackfield.kernel.dataclass import dataclass, field
+from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.interrupts import let_out_of_call
-from jackfield.kernel.secrecy import Hidden
 from jackfield.pacing.turn import PostponedError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+
     from jackfield.call.gate import Gate, Passing
     from jackfield.call.how import How
-    from jackfield.call.plan import Plans
-    from jackfield.call.ports import Access
     from jackfield.call.reached import Asked
     from jackfield.call.record import Record
-    from jackfield.call.recording import Policies, Recording
-    from jackfield.call.tally import Dependencies
-    from jackfield.call.waiter import InThread
-    from jackfield.catalog import Catalog
-    from jackfield.connections.connection_lookup import Connections
-    from jackfield.connector.hooks import Plugins
-    from jackfield.invocation import Invocation, Result
+    from jackfield.invocation import Result
+    from jackfield.kernel.secrecy import Hidden
 
-T = TypeVar("T")
-RawInvocation = Mapping[str, Any] | str | bytes
+_UNWRAPPED = nullcontext()
+"""Context of a call that no plugin wraps."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Pipeline:
-    """Pipe of one workspace. ``journal`` returns its journal, or None, and ``recording`` writes to it. ``live`` maps running invocations to
-    their cancel events."""
+class Pipeline(Pipe):
+    """Runs the calls of one workspace."""
 
-    catalog: Catalog
-    known: Connections
-    plans: Plans
-    plugins: Plugins
-    access: Access
-    journal: Callable[[], Any]
-    recording: Recording
-    dependencies: Dependencies
     gates: Sequence[Gate]
-    """Features that take part in calls, in order."""
-    policies: Policies
-    """Policies of the calls, and of steps that are no calls."""
-    in_thread: InThread
-    """How a thread waits for the end of an invocation, for ``Result.wait``."""
-    live: dict[str, threading.Event] = field(default_factory=dict)
-    calls: Calls = field(default_factory=Calls)
-    wraps: bool = field(init=False)
-    """True if a plugin wraps calls."""
-    opener: Callable[[str], BinaryIO] = field(init=False)
-    """Opens a stored file of the workspace, for ``Result.files``."""
-    enter: Callable[[str], None] = field(init=False)
-    """Tells the plugins that observe stages which one a call enters."""
-    is_observed: bool = field(init=False)
-    """True if a plugin observes stages."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "opener", partial(self.dependencies.files.open_by_id, self.dependencies.workspace))
-        object.__setattr__(self, "wraps", self.plugins.has("around"))
-        object.__setattr__(self, "is_observed", self.plugins.has("stage"))
-        object.__setattr__(self, "enter", self.plugins.stage if self.is_observed else _ignore_stage)
-
-    @property
-    def workspace(self) -> str:
-        """Workspace whose calls it runs."""
-        return self.dependencies.workspace
 
     async def call(self, given: Hidden, how: How) -> Result:
         """Run one call. An exception becomes a Result, which is recorded like every other, once the call has a record.
@@ -131,17 +86,6 @@ class Pipeline:
         object.__setattr__(ended.result, "opener", self.opener)
         return ended.result
 
-    async def step(self, how: How, work: Callable[[Reached], Awaitable[T]]) -> T:
-        """Do what consists of a part of a call's stages, and is none: an invocation is put by for later, a job polled, a doubt looked for.
-
-        :raises JackfieldError: as the work does, without secrets.
-        """
-        call = Reached(how)
-        try:
-            return await work(call)
-        except JackfieldError as error:
-            raise masked_error(error, call.redactor) from None
-
     async def _outcome(self, given: Hidden, call: Reached) -> Ended:
         identifier, is_over = call.how.meta.invocation_id, False
         self.live[identifier] = call.how.cancelled
@@ -149,16 +93,14 @@ class Pipeline:
             try:
                 self.calls.check()
                 ended = await self._run(given, call)
-                for place in call.points.output:
-                    ended = await call.parts[place].output(ended)
+                if call.points.output:
+                    ended = await _told(ended, call)
             except PostponedError:
                 is_over = True
                 raise
             except Exception as error:  # noqa: BLE001 (each exception of a call becomes a Result, but for those of the host)
                 let_out_of_call(error, call.how.handled)
-                ended = self._failed(call, error)
-                for place in call.points.output:
-                    ended = await call.parts[place].output(ended)
+                ended = await _told(self._failed(call, error), call)
             is_over = True
         finally:
             self.live.pop(identifier, None)
@@ -172,7 +114,8 @@ class Pipeline:
         for gate in self.gates:  # also of a call that has failed before its gates were chosen
             error = gate.refuse(call, error)
         result = endings.ended(call, error, self.workspace)
-        note_expired(self.known, self.dependencies.clock, call.attempts, error)
+        if call.attempts is not None and isinstance(error, JackfieldError):
+            self.note_expired(call.attempts, error)
         return Ended(result, call.attempts)
 
     async def _run(self, given: Hidden, call: Reached) -> Ended:
@@ -181,14 +124,13 @@ class Pipeline:
         invocation = asked.invocation
         if how.claimed is None and (invocation.not_before, invocation.not_after, invocation.priority) != (None, None, None):
             refuse_queue_members(invocation)
-        how.meta.connector, how.meta.action, how.meta.dry_run = invocation.connector, invocation.action, invocation.dry_run
         how.deadline = Deadline.after(invocation.timeout_seconds, self.dependencies.clock, how.arrived)
-        with within(how.deadline.remaining()), self._around(call, invocation) if self.wraps else _UNWRAPPED:
+        around: AbstractContextManager[None] = _UNWRAPPED
+        if self.wraps:
+            wrappers = self.plugins.around(invocation, self.workspace, how.meta)
+            around = Wrapping(wrappers, partial(endings.log, call, workspace=self.workspace))
+        with within(how.deadline.remaining()), around:
             return await self._called(asked, call)
-
-    def _around(self, call: Reached, invocation: Invocation) -> Wrapping:
-        around = self.plugins.around(invocation, self.workspace, call.how.meta)
-        return Wrapping(around, lambda error: endings.log(call, error, self.workspace))
 
     async def _called(self, asked: Asked, call: Reached) -> Ended:
         """Admit, check, open, run and settle."""
@@ -197,20 +139,14 @@ class Pipeline:
         asked.row = await self.recording.drafted(asked, call)
         how.deadline.check()  # it began when the request arrived
         served = await self.plans.find(asked, call)
-        plan, terms, shape = served.plan, served.terms, shape_of(asked, served.plan)
-        if (chosen := served.gates.get(shape)) is None:
-            chosen = served.gates[shape] = Chosen(self.gates, plan, terms, shape)
-        found, points = Found(asked, self, plan, terms), chosen.points
-        parts: Sequence[Passing] = [make(found) for make in chosen.makers]
+        plan, passed = served.plan, chosen(self.gates, served, asked)
+        found, points = Found(asked, self, plan, served.terms), passed.points
+        parts: Sequence[Passing] = [make(found) for make in passed.makers]
         call.points, call.parts = points, parts
         for place in points.admit:
             if (result := await parts[place].admit(found)) is not None:
                 return Ended(result)
-        enter("check")
-        inputs = await filled_inputs(plan, asked, self.dependencies, self.catalog)
-        enter("open")
-        checked = await self._opened(found, inputs, call)
-        del inputs
+        checked = await self._checked(found, call)
         attempts = checked.attempts
         if asked.invocation.dry_run:
             return Ended(await rehearsed(attempts), attempts)
@@ -229,12 +165,18 @@ class Pipeline:
             if (ended := await parts[place].follow(checked, output)) is not None:
                 return ended
         enter("settle")
-        settle = partial(settled_and_noted, self.known, attempts, output)
-        return await how.waiter.compute(settle) if how.waiter.suspends and plan.settles_long(output) else settle()
+        settle = partial(settled, attempts, output)
+        ended = await how.waiter.compute(settle) if how.waiter.suspends and plan.settles_long(output) else settle()
+        if plan.target is not None and attempts.opening is not None:
+            self.note_used(attempts.opening, plan.target, attempts.opened_at)
+        return ended
 
-    async def _opened(self, found: Found, inputs: Mapping[str, Any], call: Reached) -> Checked:
-        """Load the code, type the inputs, and find the connection with its secrets."""
+    async def _checked(self, found: Found, call: Reached) -> Checked:
+        """Check the inputs, load the code, type the inputs, and find the connection with its secrets."""
         asked, plan = found.asked, found.plan
+        self.enter("check")
+        inputs = await filled_inputs(plan, asked, self.dependencies, self.catalog)
+        self.enter("open")
         if not plan.is_loaded:
             await plan.load(self.catalog, asked.how.waiter)
         values, inputs = await typed_inputs(plan, inputs, asked, self.dependencies)
@@ -243,8 +185,6 @@ class Pipeline:
             await call.parts[place].check(checked)
         opening = None if plan.target is None else await plan.resolved(asked.how, self.dependencies)
         call.attempts = checked.attempts = Attempts(asked, plan, values, inputs, opening, self.dependencies, checked.conceals)
-        if asked.invocation.job_timeout_seconds is not None:
-            refuse_job_timeout(plan.action)
         return checked
 
     async def _begun(self, checked: Checked, row: Record, call: Reached) -> Result | None:
@@ -274,7 +214,8 @@ class Pipeline:
         return None
 
 
-_UNWRAPPED = nullcontext()
-"""Context of a call that no plugin wraps."""
-_ignore_stage: Callable[[str], None] = deque[str](maxlen=0).append
-"""Do nothing: no plugin observes stages. It is written in C, since a call enters five."""
+async def _told(ended: Ended, call: Reached) -> Ended:
+    """Ask the parts what is recorded and shown of the end."""
+    for place in call.points.output:
+        ended = await call.parts[place].output(ended)
+    return ended

@@ -413,7 +413,9 @@ class Plans(ProcessLocal):
         files = GivenFiles()
         if has_objects:
             found = replace(found, inputs=files.lift(found.inputs))
-        asked = call.asked = Asked(call.how, found, Given(body, found.inputs, files))
+        meta, asked = call.how.meta, Asked(call.how, found, Given(body, found.inputs, files))
+        meta.connector, meta.action, meta.dry_run = found.connector, found.action, found.dry_run
+        call.asked = asked
         return asked
 
     async def find(self, asked: Asked, call: Reached) -> Served:

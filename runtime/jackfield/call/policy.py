@@ -30,9 +30,9 @@ from jackfield.redaction.messages import masked_members
 
 if TYPE_CHECKING:
     from jackfield.call.how import How
+    from jackfield.call.pipe import Judged
     from jackfield.call.policy_steps import Step
     from jackfield.call.reached import Attempting
-    from jackfield.call.recording import Judged
     from jackfield.call.tally import Dependencies
     from jackfield.callers import Caller
     from jackfield.connector.hooks import Plugins

@@ -16,10 +16,9 @@ if TYPE_CHECKING:
     import threading
 
     from jackfield.call.how import Follow
-    from jackfield.call.invoke import Pipeline, RawInvocation
+    from jackfield.call.pipe import OnQueued, Pipe, RawInvocation
     from jackfield.call.ports import Storage
     from jackfield.call.reached import Reached
-    from jackfield.call.recording import OnQueued
     from jackfield.call.waiter import InThread, Waiter
     from jackfield.invocation import Enqueued
     from jackfield.invocation.claimed import ClaimedJob
@@ -32,7 +31,7 @@ T = TypeVar("T")
 class Queued:
     """Base of ``Jackfield``, which has the pipe and what waits. All of it is the recording's: without a journal, nothing is queued."""
 
-    pipeline: Pipeline
+    pipeline: Pipe
     storage: Storage
     _in_thread: InThread
     _in_time: InThread

@@ -18,9 +18,9 @@ from jackfield.kernel.errors import Detail, InvalidInvocation
 from jackfield.wire.guard import allowed_hosts
 
 if TYPE_CHECKING:
+    from jackfield.call.pipe import Pipe, RawInvocation
     from jackfield.call.ports import Storage
     from jackfield.call.reached import Asked, Reached
-    from jackfield.call.recording import Pipe, RawInvocation
     from jackfield.call.waiter import Waiter
     from jackfield.invocation import Enqueued, Result
 

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from jackfield.call.call_records import Checked, Found
+    from jackfield.call.pipe import Judged
     from jackfield.call.plan import Plan
     from jackfield.call.policy_steps import Step
     from jackfield.call.ports import Access
     from jackfield.call.reached import Ended, Terms
-    from jackfield.call.recording import Judged
     from jackfield.call.tally import Dependencies
     from jackfield.callers import Caller
     from jackfield.connector.hooks import Plugins

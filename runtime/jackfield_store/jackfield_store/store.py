@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from jackfield.call.gate import Gate
-    from jackfield.call.invoke import Pipeline
-    from jackfield.call.recording import Recording
+    from jackfield.call.pipe import Pipe, Recording
     from jackfield.call.tally import Dependencies
     from jackfield.callers import Caller
     from jackfield.callers.actor import Actor
@@ -126,13 +125,13 @@ class DatabaseStore(Opening):
 
         return shared_row(self._workspace, lambda: self.storage.database, self._clock, key, about)
 
-    def approvals(self, pipeline: Pipeline, caller: Caller, actor: Actor | None) -> Approvals:
+    def approvals(self, pipeline: Pipe, caller: Caller, actor: Actor | None) -> Approvals:
         """Return the calls that wait for an approval, limited to what a caller may see."""
         from jackfield_store.recording.decisions import Approvals
 
         self.opened()
         return Approvals(self.storage, pipeline, caller, actor)
 
-    def management(self, pipeline: Pipeline) -> WorkspaceManagement:
+    def management(self, pipeline: Pipe) -> WorkspaceManagement:
         """Return the management of the workspace."""
         return WorkspaceManagement(self.storage, pipeline)

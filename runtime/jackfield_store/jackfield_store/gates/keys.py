@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from jackfield.call.calls import begins_at_once
 from jackfield.call.gate import KEYED, QUEUED, RECORDED, REHEARSED, Gate, Passing
 from jackfield.call.reached import Ended
+from jackfield.pacing.pace import pace_of
 
 if TYPE_CHECKING:
     from jackfield.call.call_records import Checked, Found
+    from jackfield.call.pipe import Policies
     from jackfield.call.plan import Plan
-    from jackfield.call.reached import Terms
-    from jackfield.call.recording import Policies
+    from jackfield.call.reached import Asked, Terms
     from jackfield.invocation import Result
+    from jackfield.kernel.clock import Clock
     from jackfield_store.recording.record import Record
 
 
@@ -29,7 +30,7 @@ class _Key(Passing):
     async def admit(self, found: Found) -> Result | None:
         """Answer a repeat. A key that is most likely new is looked for only where the call begins or ends."""
         may_wait = not self._policies.must_judge and not found.pipe.is_observed
-        if may_wait and begins_at_once(found.plan, found.terms, self.asked, found.pipe.dependencies.clock) and self._record.put_off_key():
+        if may_wait and _begins_at_once(found.plan, found.terms, self.asked, found.pipe.dependencies.clock) and self._record.put_off_key():
             return None
         return await self._held()
 
@@ -85,3 +86,24 @@ class Keys(Gate):
     def of(self, found: Found) -> Passing:
         """Return its part in a call."""
         return _Key(found, self._policies)
+
+
+def _begins_at_once(plan: Plan, terms: Terms, asked: Asked, clock: Clock) -> bool:
+    """Return whether a call most likely waits for nothing between its admission and its begin, and opens its connection from memory.
+
+    A second call with its key may come as far as that: it has asked nobody for credentials, and neither waited nor counted at the provider.
+    """
+    opening = plan.kept
+    if (
+        terms.asks is not None
+        or asked.how.claimed is not None
+        or opening is None
+        or not plan.is_loaded
+        or plan.loan is not None
+        or not opening.is_inline_ok
+    ):
+        return False
+    code = plan.code
+    if code.returns_files or code.pace_by or plan.action.rate_limit is not None:
+        return False
+    return code.budget is not None or pace_of(opening.cache, (plan.manifest.key, code.key), clock, {}, (), None).is_free

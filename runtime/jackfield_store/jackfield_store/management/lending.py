@@ -17,7 +17,7 @@ from jackfield_store.management.connection_test import serving
 from jackfield_store.management.provider_steps import call_of, over_connection
 
 if TYPE_CHECKING:
-    from jackfield.call.invoke import Pipeline
+    from jackfield.call.pipe import Pipe
     from jackfield.callers import Authorizer
     from jackfield.callers.actor import Actor
     from jackfield.connections.named_connection import NamedConnection
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from jackfield_store.access import Audit
 
 
-def lend(stages: Pipeline, name: str, connector: str | None, audit: Callable[[Actor], Audit] | None) -> LentConnection:
+def lend(stages: Pipe, name: str, connector: str | None, audit: Callable[[Actor], Audit] | None) -> LentConnection:
     """Open a connection, record that in the audit log, and return it for a program's own use.
 
     :raises UnknownConnection: if there is none of that name.
@@ -44,7 +44,7 @@ def lend(stages: Pipeline, name: str, connector: str | None, audit: Callable[[Ac
 class LentConnection(SecretHolder):
     """A connection that the operator's program uses. Each opening looks it up and asks the rules anew: a change of either holds at once."""
 
-    def __init__(self, stages: Pipeline, name: str, connector: str | None) -> None:
+    def __init__(self, stages: Pipe, name: str, connector: str | None) -> None:
         self.name = name
         self._stages = stages
         self._connector = connector

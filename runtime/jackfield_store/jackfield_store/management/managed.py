@@ -12,7 +12,7 @@ from jackfield_store.management.connections import ManagedConnections
 
 if TYPE_CHECKING:
     from jackfield.call.events import Events
-    from jackfield.call.invoke import Pipeline
+    from jackfield.call.pipe import Pipe
     from jackfield.callers import Authorizer, Caller
     from jackfield.callers.actor import Actor
     from jackfield.catalog import Catalog
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class WorkspaceManagement:
     """Management of the workspace whose pipe is ``pipeline``, with or without a database."""
 
-    def __init__(self, storage: Storage, pipeline: Pipeline) -> None:
+    def __init__(self, storage: Storage, pipeline: Pipe) -> None:
         self._storage, self._pipeline = storage, pipeline
         self._connections: dict[Audience, ManagedConnections] = {}
 
@@ -97,5 +97,5 @@ class WorkspaceManagement:
         return choices(self._pipeline, connector, source, connection, caller, given)
 
 
-def _audit(storage: Storage, pipeline: Pipeline, actor: Actor) -> Audit:
+def _audit(storage: Storage, pipeline: Pipe, actor: Actor) -> Audit:
     return Audit(storage.database, lambda: storage.vault, pipeline.workspace, pipeline.dependencies.clock, actor)

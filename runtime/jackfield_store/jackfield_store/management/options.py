@@ -17,7 +17,7 @@ from jackfield.redaction.marks import masked
 from jackfield_store.management.provider_steps import call_of, over_connection
 
 if TYPE_CHECKING:
-    from jackfield.call.invoke import Pipeline
+    from jackfield.call.pipe import Pipe
     from jackfield.callers import Authorizer, Caller, Request
     from jackfield.catalog import Catalog
     from jackfield.connector.actions import OptionSource
@@ -28,9 +28,7 @@ _SECONDS = 30.0
 """Timeout in seconds of a live source; a person is waiting in front of a form."""
 
 
-def choices(
-    stages: Pipeline, connector_key: str, source: str, connection: str | None, caller: Caller, given: Hidden
-) -> list[dict[str, str]]:
+def choices(stages: Pipe, connector_key: str, source: str, connection: str | None, caller: Caller, given: Hidden) -> list[dict[str, str]]:
     """Return the choices of the option source for ``caller``. A source that queries the provider uses ``connection``; ``given`` are the
     inputs that the form has so far.
 

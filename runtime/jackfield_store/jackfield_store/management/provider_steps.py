@@ -15,7 +15,7 @@ from jackfield.kernel.failures import Raised, attempt_foreign
 from jackfield.redaction.logs import reason
 
 if TYPE_CHECKING:
-    from jackfield.call.invoke import Pipeline
+    from jackfield.call.pipe import Pipe
     from jackfield.connections.named_connection import NamedConnection
     from jackfield.connector.grants import Grant
     from jackfield.connector.loaded import LoadedConnector
@@ -53,13 +53,13 @@ class UnstoredGrant:
         return self.grant.scopes
 
 
-def call_of(stages: Pipeline, seconds: float, permissions: Mapping[str, tuple[str, ...]] = _NO_PERMISSIONS) -> Call:
+def call_of(stages: Pipe, seconds: float, permissions: Mapping[str, tuple[str, ...]] = _NO_PERMISSIONS) -> Call:
     """Return a call with a deadline in ``seconds``; ``permissions`` are those of the trigger that works."""
     return Call(Deadline.after(seconds, stages.dependencies.clock), threading.Event(), workspace=stages.workspace, permissions=permissions)
 
 
 def over_connection(
-    stages: Pipeline,
+    stages: Pipe,
     manifest: Manifest,
     connector: LoadedConnector,
     stored: NamedConnection,

@@ -34,8 +34,8 @@ from jackfield_store.recording.single_use import audit_of, unusable
 if TYPE_CHECKING:
     from jackfield.call.call_records import Found
     from jackfield.call.how import How
+    from jackfield.call.pipe import Pipe
     from jackfield.call.reached import Planned, Reached
-    from jackfield.call.recording import Pipe
     from jackfield.callers import Caller
     from jackfield.invocation.entry import Draft, Entry
     from jackfield.kernel.errors import Detail, JackfieldError

@@ -28,7 +28,7 @@ from jackfield_store.recording.record import LARGEST_STORED
 from jackfield_store.recording.single_use import audit_of, was_decided
 
 if TYPE_CHECKING:
-    from jackfield.call.invoke import Pipeline
+    from jackfield.call.pipe import Pipe
     from jackfield.call.reached import Reached
     from jackfield.callers import Authorizer
     from jackfield.callers.actor import Actor
@@ -85,7 +85,7 @@ class Approvals:
     """Calls of one workspace that wait for an approval, or waited for one, as far as ``caller`` may see them. The audit log names
     ``actor``."""
 
-    def __init__(self, storage: Storage, pipeline: Pipeline, caller: Caller, actor: Actor | None = None) -> None:
+    def __init__(self, storage: Storage, pipeline: Pipe, caller: Caller, actor: Actor | None = None) -> None:
         self._storage, self._pipeline, self._caller, self._actor = storage, pipeline, caller, actor or PROGRAM
 
     def list(self, *, status: str | None = None, cursor: str | None = None, limit: int = 50) -> tuple[list[dict[str, Any]], str | None]:

@@ -37,9 +37,9 @@ from jackfield_store.recording.replays import replay_of
 from jackfield_store.recording.settling import settled
 
 if TYPE_CHECKING:
+    from jackfield.call.pipe import OnQueued, Pipe, RawInvocation
     from jackfield.call.plan import Plan
     from jackfield.call.reached import Reached
-    from jackfield.call.recording import OnQueued, Pipe, RawInvocation
     from jackfield.call.waiter import Waiter
     from jackfield.callers import Caller
     from jackfield.invocation.entry import Draft
@@ -148,7 +148,7 @@ async def _prepared(
     """
     journal, how = required(pipeline.journal()), call.how
     asked = pipeline.plans.parsed(given, call)
-    invocation, meta = asked.invocation, how.meta
+    invocation = asked.invocation
     if isinstance(invocation.connection, Mapping):
         raise InvalidInvocation(
             "1 member of the invocation is not valid",
@@ -156,7 +156,6 @@ async def _prepared(
             hint="Store the connection and name it, or invoke without 'respond-async'.",
         )
     refuse_part(invocation)
-    meta.connector, meta.action = invocation.connector, invocation.action
     how.deadline = Deadline.after(invocation.timeout_seconds, pipeline.dependencies.clock, how.arrived)
     with within(how.deadline.remaining()):
         asked.row = record = await drafted(asked, call, journal, pipeline.dependencies)

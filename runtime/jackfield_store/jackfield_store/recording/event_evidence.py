@@ -14,9 +14,9 @@ from jackfield_store.journal.marks import connection_facts, digest_of, kept_even
 from jackfield_store.recording.expectations import digests_of, event_rows, marker_of
 
 if TYPE_CHECKING:
+    from jackfield.call.pipe import Pipe
     from jackfield.call.plan import Plan
     from jackfield.call.reached import Reached
-    from jackfield.call.recording import Pipe
     from jackfield.invocation.entry import Entry
     from jackfield_store.journal.doubts import Doubt, Doubts
     from jackfield_store.journal.journal import Journal

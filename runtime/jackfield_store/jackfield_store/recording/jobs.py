@@ -47,9 +47,9 @@ from jackfield_store.recording.replays import unended
 if TYPE_CHECKING:
     import threading
 
+    from jackfield.call.pipe import Pipe
     from jackfield.call.plan import Plan
     from jackfield.call.reached import Reached
-    from jackfield.call.recording import Pipe
     from jackfield.call.waiter import Waiter
     from jackfield.connector import Action
     from jackfield.invocation.entry import Entry

@@ -20,9 +20,9 @@ from jackfield.redaction.marks import masked
 from jackfield_store.recording.answer_signs import strays
 
 if TYPE_CHECKING:
+    from jackfield.call.pipe import Pipe
     from jackfield.call.plan import Plan
     from jackfield.call.reached import Reached
-    from jackfield.call.recording import Pipe
     from jackfield.callers import Caller
     from jackfield.wire.exchanges import Exchange
     from jackfield_store.journal.doubts import Doubt

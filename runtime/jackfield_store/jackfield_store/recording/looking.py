@@ -31,8 +31,8 @@ from jackfield_store.recording.record_evidence import LoggedRequests
 from jackfield_store.recording.things import Thing, beginning, distinct, has, is_one, same, things
 
 if TYPE_CHECKING:
+    from jackfield.call.pipe import Pipe
     from jackfield.call.plan import Plan
-    from jackfield.call.recording import Pipe
     from jackfield.invocation.entry import Entry
     from jackfield_store.journal.journal import Journal
 

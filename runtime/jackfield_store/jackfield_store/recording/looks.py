@@ -23,7 +23,7 @@ from jackfield_store.recording.look_log import LookLog
 from jackfield_store.recording.looking import Looking
 
 if TYPE_CHECKING:
-    from jackfield.call.recording import Pipe
+    from jackfield.call.pipe import Pipe
     from jackfield.invocation.entry import Entry
     from jackfield_store.database import Transaction
     from jackfield_store.journal.journal import Journal

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from jackfield.call.how import Follow
+    from jackfield.call.pipe import OnQueued, Pipe, RawInvocation
     from jackfield.call.reached import Asked, Reached
-    from jackfield.call.recording import OnQueued, Pipe, RawInvocation
     from jackfield.call.tally import Dependencies
     from jackfield.call.waiter import Waiter
     from jackfield.callers import Caller

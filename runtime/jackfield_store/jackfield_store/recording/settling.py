@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from jackfield.call.call_records import Found
     from jackfield.call.how import Follow
-    from jackfield.call.recording import Pipe
+    from jackfield.call.pipe import Pipe
     from jackfield.call.waiter import Waiter
     from jackfield.invocation import Meta
     from jackfield.invocation.entry import Entry

@@ -1,24 +1,34 @@
-"""Port to what records calls: a journal, or nothing. Types alone, as in ``call.ports``."""
+"""Pipe of a workspace, which its calls share, and the port to what records them: a journal, or nothing (``Recording``)."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+import threading
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
 
-if TYPE_CHECKING:
-    import threading
+from jackfield.call.calls import Calls
+from jackfield.call.masking import masked_error
+from jackfield.call.reached import Reached
+from jackfield.kernel.dataclass import dataclass, field
+from jackfield.kernel.errors import JackfieldError
 
+if TYPE_CHECKING:
+    from jackfield.call.admit import Target
     from jackfield.call.how import Follow, How
+    from jackfield.call.open import OpenConnection
     from jackfield.call.plan import Plan, Plans
     from jackfield.call.policy_steps import Step
     from jackfield.call.ports import Access
-    from jackfield.call.reached import Asked, Ended, Reached, Terms
+    from jackfield.call.reached import Asked, Attempting, Ended, Terms
     from jackfield.call.record import Record
     from jackfield.call.tally import Dependencies
     from jackfield.call.waiter import InThread, Waiter
     from jackfield.callers import Caller
     from jackfield.catalog.installed import Catalog
     from jackfield.connections.connection_lookup import Connections
+    from jackfield.connector.hooks import Plugins
     from jackfield.invocation import Enqueued, Result
     from jackfield.invocation.claimed import ClaimedJob
     from jackfield.invocation.entry import Draft
@@ -29,65 +39,82 @@ if TYPE_CHECKING:
     """Statements for the transaction that queues an invocation, of which they get the id."""
 
 T = TypeVar("T")
+_USED_EVERY, _EXPIRED_EVERY = 600.0, 60.0
+"""Seconds within which a process notes once that a connection works, or that its credentials are refused: both may go on in turns."""
+_ignore_stage: Callable[[str], None] = deque[str](maxlen=0).append
+"""Do nothing: no plugin observes stages. It is written in C, since a call enters five."""
 
 
-class Pipe(Protocol):
-    """Part of a workspace's pipe that polls need."""
+@dataclass(frozen=True, slots=True, repr=False)
+class Pipe:
+    """Shared by the calls of one workspace, and by its steps that are no calls. ``journal`` returns its journal, or None, and ``recording``
+    writes to it. ``live`` maps running invocations to their cancel events."""
+
+    catalog: Catalog
+    known: Connections
+    plans: Plans
+    plugins: Plugins
+    access: Access
+    journal: Callable[[], Any]
+    recording: Recording
+    dependencies: Dependencies
+    gates: Sequence[Any]
+    """Features that take part in calls, in order; the page has their type."""
+    policies: Policies
+    """Policies of the calls, and of steps that are no calls."""
+    in_thread: InThread
+    """How a thread waits for the end of an invocation, for ``Result.wait``."""
+    live: dict[str, threading.Event] = field(default_factory=dict)
+    calls: Calls = field(default_factory=Calls)
+    wraps: bool = field(init=False)
+    """True if a plugin wraps calls."""
+    opener: Callable[[str], BinaryIO] = field(init=False)
+    """Opens a stored file of the workspace, for ``Result.files``."""
+    enter: Callable[[str], None] = field(init=False)
+    """Tells the plugins that observe stages which one a call enters."""
+    is_observed: bool = field(init=False)
+    """True if a plugin observes stages."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "opener", partial(self.dependencies.files.open_by_id, self.dependencies.workspace))
+        object.__setattr__(self, "wraps", self.plugins.has("around"))
+        object.__setattr__(self, "is_observed", self.plugins.has("stage"))
+        object.__setattr__(self, "enter", self.plugins.stage if self.is_observed else _ignore_stage)
 
     @property
     def workspace(self) -> str:
         """Workspace whose calls it runs."""
+        return self.dependencies.workspace
 
-    @property
-    def catalog(self) -> Catalog:
-        """Source of connectors."""
+    async def step(self, how: How, work: Callable[[Reached], Awaitable[T]]) -> T:
+        """Do what consists of a part of a call's stages, and is none: an invocation is put by for later, a job polled, a doubt looked for.
 
-    @property
-    def known(self) -> Connections:
-        """Connections of the workspace."""
+        :raises JackfieldError: as the work does, without secrets.
+        """
+        call = Reached(how)
+        try:
+            return await work(call)
+        except JackfieldError as error:
+            raise masked_error(error, call.redactor) from None
 
-    @property
-    def access(self) -> Access:
-        """Settings and access decisions."""
+    def note_used(self, opening: OpenConnection, target: Target, moment: float) -> None:
+        """Note from time to time that a named connection works: another process may not know."""
+        if target.name is not None:
+            name, identifier, version = target.name, target.id, target.version
+            opening.cache.cached(("used", moment // _USED_EVERY), lambda: self.known.note_used(name, identifier, version))
 
-    @property
-    def plans(self) -> Plans:
-        """Plans of calls."""
+    def note_expired(self, attempts: Attempting, error: JackfieldError) -> None:
+        """Mark the stored connection of a call whose credentials the provider refuses, and note the next success over it again."""
+        target, opening, moment = attempts.plan.target, attempts.opening, self.dependencies.clock.monotonic()
+        if target is not None and target.id is not None and opening is not None and attempts.lost_credentials(error):
+            identifier, version = target.id, target.version
 
-    @property
-    def journal(self) -> Callable[[], Any]:
-        """Returns the journal, of the package's class that keeps one, or None."""
+            def note() -> bool:
+                self.known.note_expired(identifier, version)
+                opening.cache.forget(("used", moment // _USED_EVERY))
+                return True
 
-    @property
-    def dependencies(self) -> Dependencies:
-        """Clock, files and paces."""
-
-    @property
-    def recording(self) -> Recording:
-        """Records its calls."""
-
-    def step(self, how: How, work: Callable[[Reached], Awaitable[T]]) -> Coroutine[Any, Any, T]:
-        """Do what consists of a part of a call's stages, and is none."""
-
-    @property
-    def opener(self) -> Callable[[str], BinaryIO]:
-        """Opens a stored file, for ``Result.files``."""
-
-    @property
-    def policies(self) -> Policies:
-        """Policies of the calls, and of steps that are no calls."""
-
-    @property
-    def enter(self) -> Callable[[str], None]:
-        """Tells the plugins that observe stages which one a call enters."""
-
-    @property
-    def is_observed(self) -> bool:
-        """True if a plugin observes stages."""
-
-    @property
-    def in_thread(self) -> InThread:
-        """How a thread waits for the end of an invocation, for ``Result.wait``."""
+            opening.cache.cached(("expired", moment // _EXPIRED_EVERY), note)
 
 
 class Judged(Protocol):
