@@ -23,16 +23,17 @@ if TYPE_CHECKING:
 
 
 def ordered(policies: Policies, *, rides: bool) -> Sequence[Gate]:
-    """Return the gates in order; ``rides``: the database has one writer at a time."""
+    """Return the gates in order, each with the points at which it acts and why it stands there; ``rides``: the database has one writer at a
+    time."""
     return (
-        Limits(),  # first, since it costs nothing: what does not begin is counted nowhere
-        Judging(policies),  # nothing of the workspace is looked up for who may not call
-        Keys(policies),  # a repeat is answered before a person is asked
-        Approvals(policies),  # nothing is opened before
-        Guards(),  # they look at inputs
-        Twins(),  # the digest of the inputs, before the begin
-        Evidence(),  # the marker goes with the begin
-        Jobs(),  # in the place of settling
-        Parts(),  # the caller's own view
-        Paces(rides=rides),  # the outermost statements: what does not come due undoes all others
+        Limits(),  # admit, before_begin, leave: first, since it costs nothing: what does not begin is counted nowhere
+        Judging(policies),  # admit, check, output: nothing of the workspace is looked up for who may not call
+        Keys(policies),  # admit, before_begin, output: a repeat is answered before a person is asked
+        Approvals(policies),  # admit, begin, end, answer: nothing is opened before
+        Guards(),  # check: they look at inputs
+        Twins(),  # before_begin: the digest of the inputs, before the begin
+        Evidence(),  # attempt, begin, end, answer: the marker goes with the begin
+        Jobs(),  # follow: in the place of settling
+        Parts(),  # answer: the caller's own view
+        Paces(rides=rides),  # before_begin, begin, end: the outermost statements: what does not come due undoes all others
     )
