@@ -119,7 +119,8 @@ def _json(content: bytes) -> Any:
         raise ValueError("nested too deeply") from None
     if _is_deep(content, found):
         raise ValueError("nested too deeply")
-    return _mended(found) if _HALF_IN_JSON.search(content) and _HALF_IN_JSON.search(_PAIR.sub(b"", content)) else found
+    may_have_halves = b"\\u" in content or not content.isascii()  # a hundred times as fast as the pattern
+    return _mended(found) if may_have_halves and _HALF_IN_JSON.search(content) and _HALF_IN_JSON.search(_PAIR.sub(b"", content)) else found
 
 
 def _mended(found: Any) -> Any:

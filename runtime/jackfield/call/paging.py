@@ -26,14 +26,13 @@ def wants_all(paging: Pagination | None, values: Mapping[str, Any]) -> bool:
     return paging is not None and paging.all_input is not None and values.get(paging.all_input) is True
 
 
-def next_inputs(paging: Pagination, values: Mapping[str, Any], output: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the inputs to merge into the next call, for the pages that ``output`` lacks; None if it has the last one.
+def next_inputs(paging: Pagination, values: Mapping[str, Any], following: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the inputs to merge into the next call, for the pages that ``following``, the inputs of the one after it, leads to.
 
     After fetching all pages they keep its page size, because the token belongs to it, and switch fetching all off: it would begin at the
     first page.
     """
-    following = paging.following(output)
-    if following is None or paging.all_input is None or not wants_all(paging, values):
+    if paging.all_input is None or not wants_all(paging, values):
         return following
     added = {name: value for name, value in _first(values, paging).items() if name not in values}
     return {**added, **following, paging.all_input: False}

@@ -161,7 +161,8 @@ def settled(attempts: Attempts, output: Mapping[str, Any]) -> Ended:
     if attempts.unread is not None:
         meta.complete = None
     elif paging is not None:
-        meta.next = _paging().next_inputs(paging, attempts.inputs, shown)
+        following = paging.following(shown)
+        meta.next = following and _paging().next_inputs(paging, attempts.inputs, following)
     if asked.invocation.partial == "fail":
         _refuse_part(attempts, output)
     result = Result("succeeded", asked.how.ended(attempts.count), output=shown if attempts.unread is None else None)

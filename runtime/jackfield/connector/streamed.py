@@ -218,7 +218,7 @@ def _files(value: object) -> Iterator[OutputFile]:
     elif isinstance(value, OutputFile):
         yield value
     elif isinstance(value, BaseModel):
-        parts = [getattr(value, name) for name in type(value).model_fields]
+        parts = [*vars(value).values()]
     elif isinstance(value, Mapping):
         parts = value.values()
     for part in parts:
