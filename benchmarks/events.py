@@ -87,9 +87,9 @@ def delivered(kind: str, callbacks: int) -> Iterator[Callable[[], object]]:
     from events_campaign import receivers
     from jackfield.callers.actor import Actor
     from jackfield.kernel.clock import SystemClock
-    from jackfield_platform.events.callbacks import Callbacks
-    from jackfield_platform.events.dispatcher import Dispatcher
-    from jackfield_platform.events.sending import Sender
+    from jackfield_service.subjects.callbacks.callbacks import Callbacks
+    from jackfield_service.subjects.callbacks.dispatcher import Dispatcher
+    from jackfield_service.subjects.callbacks.sending import Sender
     from jackfield_store.database.outbox import record
     from jackfield_store.resources.storage import Storage
 
@@ -147,7 +147,7 @@ def _client(origin: str) -> Iterator[Callable[..., object]]:
 def idle_schedules(kind: str) -> Iterator[Callable[[], object]]:
     """Look for what is due among many schedules, none of which is."""
     from jackfield.kernel.clock import SystemClock
-    from jackfield_platform.schedules import DueSchedules
+    from jackfield_service.subjects.schedules import DueSchedules
 
     with database(kind) as (url, home), Jackfield(database_url=url, environment={"JACKFIELD_HOME": str(home)}) as jackfield:
         opened = jackfield.storage.database

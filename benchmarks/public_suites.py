@@ -25,8 +25,8 @@ from benchmarks.public_sources import IS_EMAIL, SKIPPED, TUF, WYCHEPROOF, Missin
 from jackfield.kernel.clock import SystemClock
 from jackfield.schema.formats import email_fault
 from jackfield_aws_ses.addresses import AddressError, parse_mailbox
-from jackfield_server.shared.identity import jwts
-from jackfield_server.shared.identity.identity_providers import Jwt
+from jackfield_service.shell.identity import jwts
+from jackfield_service.shell.identity.identity_providers import Jwt
 
 _AT_ANOTHER_TIME = ("test_faketime", "test_expired_local", "test_static_repository")
 """Tests of TUF's suite that run the client at another time."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from jackfield import __version__
-from jackfield_console.layout.assets import content_of
+from jackfield_service.shell.pages.layout.assets import content_of
 
 _DESCRIPTION = "Open the page of a jackfield connect session in a modal or a window, and learn how it ended."
 _MODULE = """// The same functions for `import`.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from generated.markdown import NOTICE
-from jackfield_server.http.table import OPERATIONS
-from jackfield_server.shared.operations.operation import Operation
+from jackfield_service.shell.http.table import OPERATIONS
+from jackfield_service.shell.operations.operation import Operation
 
 _TEXT = """# HTTP operations
 

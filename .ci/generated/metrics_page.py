@@ -7,7 +7,7 @@ from typing import Any
 
 from generated.markdown import NOTICE
 from jackfield.catalog import Catalog
-from jackfield_server.shared.process.metrics import Metrics
+from jackfield_service.shell.process.metrics import Metrics
 
 _TEXT = """# Metrics
 

@@ -28,7 +28,9 @@ def module(root: Path) -> str:
     about = {name: text for table in projects.values() for name, text in _own(table).get("commands", {}).items()}
     if {*about} != {*declared["jackfield.commands"]}:
         raise SystemExit("each entry point of jackfield.commands needs its summary in tool.jackfield.commands")
-    imported = sorted(package.replace("-", "_") for package, table in projects.items() if _is_ours(package, table, extras))
+    ours = [table for package, table in projects.items() if _is_ours(package, table, extras)]
+    imported = sorted(name for table in ours for name in table["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"])
+    needs = {extra: name for table in ours for extra, name in _own(table).get("needs", {}).items()}
     audiences = sorted({own["audience"] for own in (_own(table) for table in projects.values()) if "audience" in own})
     parts = [
         f'"""{_DOCSTRING}"""',
@@ -45,6 +47,8 @@ def module(root: Path) -> str:
         *(line for group, points in sorted(declared.items()) for line in _group(group, points)),
         "}",
         '"""Package and extra of each entry point, by group and name."""',
+        f"NEEDS = {{{', '.join(f'{_text(extra)}: {_text(needs[extra])}' for extra in sorted(needs))}}}",
+        '"""A module of another project that an extra brings, where the extra adds requirements to a package and no package."""',
         "SUMMARIES = {",
         *(f"    {_text(name)}: {_text(about[name])}," for name in sorted(about)),
         "}",

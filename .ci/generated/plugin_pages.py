@@ -116,14 +116,10 @@ def packages() -> str:
 _CONNECTORS = """`runtime/jackfield_market` (`jackfield_market`) makes, checks, packs, signs, publishes and installs connectors; its
 `testing` is the conformance suite, which tests import as `jackfield.testing`. A platform that only runs connectors does not install it.
 `runtime/jackfield_celery` (`jackfield_celery`) is the engine of queued invocations on RabbitMQ or Redis.
-`runtime/jackfield_store` (`jackfield_store`) keeps what lasts: database, journal, access, stored connections, files, their management,
-and the queue.
-`runtime/jackfield_platform` (`jackfield_platform`) has what a platform needs beside calls: `tenants/`, `events/`, `schedules/` and
-`triggers/`.
-`runtime/jackfield_server` (`jackfield_server`) has the HTTP API (`http/`), what the console, MCP and Dapr share with it (`shared/`: problem
-documents, bodies, files, identity, the context of a server process), and the commands `serve` and `worker`.
-`runtime/jackfield_console` (`jackfield_console`) has the web console and the page on which a customer connects.
-`runtime/jackfield_mcp_server` (`jackfield_mcp_server`) is the Model Context Protocol: language-model clients find actions and run them.
+`runtime/jackfield_store` holds two packages. `jackfield_store` is the engine, which keeps what lasts: database, journal, access, stored
+connections, files, their management, and the queue. `jackfield_service` is the service on it: `subjects/` (tenants, connect sessions,
+events, callbacks, schedules, triggers, the audit log) and `shell/` (the HTTP API, the console with the page on which a customer connects,
+MCP, what they share, and the commands `serve` and `worker`).
 `runtime/jackfield_dapr` (`jackfield_dapr`) serves Dapr's bindings API and runs Thand's workflow files.
 `runtime/jackfield_isolation` (`jackfield_isolation`) runs connectors from a marketplace in child processes.
 `runtime/jackfield_formats` (`jackfield_formats`) reads connections from the files of Dapr, Thand, SAP BTP and Prismatic.

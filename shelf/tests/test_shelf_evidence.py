@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from http_stand import Client, standing
 from jackfield.testing import Answer, Provider, Request
-from jackfield_server.shared.process.settings import Settings
+from jackfield_service.shell.process.settings import Settings
 from plugboard import plugged
 from shelved import manifest_of, shelve
 from waiting import until

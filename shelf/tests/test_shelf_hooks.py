@@ -13,7 +13,7 @@ from http_stand import Client, Stand, standing
 from jackfield_http.bindings.connector import bound
 from jackfield_market.testing.fake_hooks import FakeHooks, HookCall, hook_faults
 from jackfield_openapi.shelf.services import read_shelf
-from jackfield_server.shared.process.settings import Settings
+from jackfield_service.shell.process.settings import Settings
 from plugboard import plugged
 from shelved import SHELF, manifest_of, shelve
 from waiting import until

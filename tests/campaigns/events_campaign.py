@@ -30,7 +30,7 @@ from pathlib import Path
 
 from jackfield.callers.actor import Actor
 from jackfield.kernel.clock import SystemClock
-from jackfield_platform.events.callbacks import Callbacks
+from jackfield_service.subjects.callbacks.callbacks import Callbacks
 from jackfield_store.database import Database
 from jackfield_store.database.outbox import record
 from jackfield_store.resources.storage import Storage
@@ -38,8 +38,8 @@ from jackfield_store.resources.storage import Storage
 _DISPATCH = """
 import os, sys, threading
 from jackfield.kernel.clock import SystemClock
-from jackfield_platform.events.dispatcher import Dispatcher
-from jackfield_platform.events.sending import Sender
+from jackfield_service.subjects.callbacks.dispatcher import Dispatcher
+from jackfield_service.subjects.callbacks.sending import Sender
 from jackfield_store.resources.storage import Storage
 storage = Storage(sys.argv[1], os.environ, SystemClock())
 Dispatcher(lambda: storage.database, lambda: storage.vault, SystemClock(), Sender()).start()

@@ -29,9 +29,9 @@ from tests.jackfield_vault.vault_server import VaultServer
 from jackfield.callers import LIBRARY
 from jackfield.callers.actor import Actor
 from jackfield.kernel.clock import SystemClock
-from jackfield_platform.events.callbacks import Callbacks
-from jackfield_platform.schedules.schedules import WorkspaceSchedules
-from jackfield_platform.triggers.subscriptions import WorkspaceSubscriptions
+from jackfield_service.subjects.callbacks.callbacks import Callbacks
+from jackfield_service.subjects.schedules.schedules import WorkspaceSchedules
+from jackfield_service.subjects.triggers.subscriptions import WorkspaceSubscriptions
 from jackfield_store.access import Workspaces
 from jackfield_store.database import open_database
 from jackfield_store.database.blocked import blocked_workspaces

@@ -31,7 +31,7 @@ from tests.jackfield_store.jobs.job_stage import Folder, furnace
 from database_proxy import DatabaseProxy
 from http_stand import Client
 from jackfield.callers.actor import Actor
-from jackfield_platform.events.callbacks import Callbacks
+from jackfield_service.subjects.callbacks.callbacks import Callbacks
 from jackfield_store.access.platform_tokens import PlatformTokens
 from jackfield_store.database import open_database
 from noted_calls import Noted, noting

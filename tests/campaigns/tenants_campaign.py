@@ -29,8 +29,8 @@ from jackfield.callers.actor import Actor
 from jackfield.connector import Connector, Forbidden, Inputs, Output
 from jackfield.kernel.clock import SystemClock
 from jackfield.runtime import Jackfield
-from jackfield_platform.events.numbering import Numbering
-from jackfield_platform.tenants import Tenants, usage
+from jackfield_service.subjects.events.numbering import Numbering
+from jackfield_service.subjects.tenants import Tenants, usage
 from jackfield_store.database.migrations import declared, known_migrations
 from jackfield_store.database.table_shapes import shape_of
 from jackfield_store.files import FileLimits, Files

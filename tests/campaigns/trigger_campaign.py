@@ -26,9 +26,9 @@ from unittest import mock
 from tests.jackfield_platform.triggers.trigger_stage import TriggerStage, trigger_stage
 
 from jackfield.connector import TriggerEvent
-from jackfield_platform.triggers.arrivals import ArrivalUnit, Sealer
-from jackfield_platform.triggers.subscription import Subscription
-from jackfield_platform.triggers.table import SubscriptionTable
+from jackfield_service.subjects.triggers.arrivals import ArrivalUnit, Sealer
+from jackfield_service.subjects.triggers.subscription import Subscription
+from jackfield_service.subjects.triggers.table import SubscriptionTable
 from polled_source import missed
 
 EVERY = 300.0

@@ -33,7 +33,7 @@ Functions = dict[str, int]
 """Calls by function, as ``module:qualified name``."""
 Scene = Callable[[Path], Functions]
 """Counter of one invocation, with an empty folder."""
-_PARTS = ("aws", "aws_ses", "http", "mcp_server", "platform", "server", "store")
+_PARTS = ("aws", "aws_ses", "http", "service", "store")
 _PACKAGES = frozenset({"jackfield", *(f"jackfield_{name}" for name in _PARTS)})
 _INLINE = frozenset({"<listcomp>", "<dictcomp>", "<setcomp>"})
 _UPKEEP = frozenset({"jackfield-lease", "aws-deadlines"})
@@ -227,9 +227,9 @@ async def _idle(_upkeep: object) -> None:
 
 def main(folder: Path) -> None:
     """Count all scenes and print them."""
-    import jackfield_mcp_server.sdk_server  # noqa: F401 (here, where imports are not slowed down by the counter)
-    from jackfield_server.http.upkeep import Upkeep
-    from jackfield_server.shared.requests import disconnect
+    import jackfield_service.shell.mcp.sdk_server  # noqa: F401 (here, where imports are not slowed down by the counter)
+    from jackfield_service.shell.http.upkeep import Upkeep
+    from jackfield_service.shell.requests import disconnect
     from jackfield_store.database import batches
     from jackfield_store.queue import local
     from jackfield_store.runtime import due_loop, poller

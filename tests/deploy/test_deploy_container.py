@@ -66,7 +66,7 @@ def test_it_serves_and_stops_by_signal() -> None:
     assert json.loads(_last("ENTRYPOINT").text) == ["env", "--block-signal=TERM", "jackfield"]
     assert (options.host, options.behind_proxy, str(options.port)) == ("::", True, _last("EXPOSE").text)
     assert _last("STOPSIGNAL").text == "SIGTERM"
-    assert json.loads(_last("HEALTHCHECK").text.partition(" CMD ")[2]) == ["python", "-m", "jackfield_server.health"]
+    assert json.loads(_last("HEALTHCHECK").text.partition(" CMD ")[2]) == ["python", "-m", "jackfield_service.health"]
 
 
 def test_labels_say_what_it_is() -> None:

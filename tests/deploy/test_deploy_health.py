@@ -12,7 +12,7 @@ from tests.deploy.deployment import parsed
 
 from authority import Authority
 from http_stand import clean
-from jackfield_server.health import main, place
+from jackfield_service.health import main, place
 from ports import free_port
 from waiting import until
 
@@ -54,7 +54,7 @@ def test_it_asks_where_the_command_listens(words: str, environment: dict[str, st
 def test_a_command_that_listens_nowhere_is_healthy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With an init or without; a container without jackfield is not, and says why."""
     assert main(_processes(tmp_path / "a", (*INIT, "db", "upgrade"), (*PYTHON, "db", "upgrade")), {}) == 0
-    assert main(_processes(tmp_path / "b", (*PYTHON, "worker"), ("python", "-m", "jackfield_server.health")), {}) == 0
+    assert main(_processes(tmp_path / "b", (*PYTHON, "worker"), ("python", "-m", "jackfield_service.health")), {}) == 0
     assert main(_processes(tmp_path / "c", ("sh", "-c", "sleep 9")), {}) == 1
     assert capsys.readouterr().err == "no jackfield runs here\n"
 
@@ -100,7 +100,8 @@ def test_it_tells_a_server_that_lives_from_one_that_does_not(
 def test_it_runs_as_the_image_runs_it() -> None:
     """As a module, it looks at this machine's processes and imports no command of jackfield."""
     code = (
-        "import sys, jackfield_server.health; print([name for name in sys.modules if name.startswith(('jackfield.', 'jackfield_server.'))])"
+        "import sys, jackfield_service.health\n"
+        "print([name for name in sys.modules if name.startswith(('jackfield.', 'jackfield_service.'))])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "['jackfield_server.health']"
+    assert done.stdout.strip() == "['jackfield_service.health']"

@@ -15,7 +15,7 @@ import pytest
 
 from jackfield.callers.actor import Actor
 from jackfield.kernel.clock import SystemClock
-from jackfield_platform.events.callbacks import Callbacks
+from jackfield_service.subjects.callbacks.callbacks import Callbacks
 from jackfield_store.resources.storage import Storage
 from ports import free_port
 

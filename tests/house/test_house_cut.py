@@ -21,22 +21,18 @@ PARTS = (
 )
 """Part of each module of ``jackfield`` by its name; the first that matches counts. A command belongs to the part that it shows."""
 _STORE = ("framework", "jackfield_store")
-_PLATFORM = (*_STORE, "jackfield_platform", "search")
-_SERVER = (*_PLATFORM, "jackfield_server")
+_SERVICE = (*_STORE, "jackfield_service", "search")
 ALLOWED = {
     "framework": ("framework",),
     "search": ("framework", "search"),
     "jackfield_store": ("framework",),
-    "jackfield_console": _SERVER,
-    "jackfield_mcp_server": _SERVER,
     "jackfield_formats": ("framework",),
     "jackfield_market": ("framework",),
     "jackfield_vault": ("framework",),
     "jackfield_isolation": ("framework",),
     "jackfield_celery": _STORE,
-    "jackfield_dapr": (*_SERVER, "jackfield_formats"),
-    "jackfield_platform": _STORE,
-    "jackfield_server": _PLATFORM,
+    "jackfield_dapr": (*_SERVICE, "jackfield_formats"),
+    "jackfield_service": _SERVICE,
 }
 """Parts and distributions that each of them may import, besides itself."""
 
@@ -80,9 +76,9 @@ def part_imported(name: str) -> str:
 def counted() -> Counter[tuple[str, str]]:
     """The imports against the arrows, by the importing part and the imported one."""
     sources = [(part_of(module), path) for module, path in modules().items()]
-    for folder in RUNTIME.glob("jackfield_*"):
-        sources += [(folder.name, path) for path in (folder / folder.name).rglob("*.py")]
-    known = modules().keys() | {folder.name for folder in RUNTIME.glob("jackfield_*")}
+    packages = [folder for folder in RUNTIME.glob("jackfield_*/jackfield_*") if folder.is_dir()]
+    sources += [(folder.name, path) for folder in packages for path in folder.rglob("*.py")]
+    known = modules().keys() | {folder.name for folder in packages}
     edges = ((part, part_imported(name)) for part, path in sources for name in imported(tree(path)) if name in known)
     return Counter((part, other) for part, other in edges if other not in {part, *ALLOWED[part]})
 

@@ -17,7 +17,7 @@ RUNTIME = Path(__file__).parents[2] / "runtime"
 def modules() -> dict[str, ast.Module]:
     """Each module of the distributions in ``runtime``, by its dotted name."""
     found = {}
-    for base, package in ((RUNTIME, "jackfield"), *((path, path.name) for path in sorted(RUNTIME.glob("jackfield_*")))):
+    for base, package in ((RUNTIME, "jackfield"), *((path.parent, path.name) for path in sorted(RUNTIME.glob("jackfield_*/jackfield_*")))):
         for path in sorted((base / package).rglob("*.py")):
             parts = path.relative_to(base).with_suffix("").parts
             found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = tree(path)

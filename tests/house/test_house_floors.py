@@ -10,7 +10,7 @@ import pytest
 from tests.house.parsed import nodes
 
 RUNTIME = Path(__file__).parents[2] / "runtime"
-ROOTS = {"jackfield": RUNTIME / "jackfield", **{path.name: path / path.name for path in sorted(RUNTIME.glob("jackfield_*"))}}
+ROOTS = {"jackfield": RUNTIME / "jackfield", **{path.name: path for path in sorted(RUNTIME.glob("jackfield_*/jackfield_*"))}}
 MOST = 10
 ENTRIES = {"__main__", "__init__"}
 """Modules that run or export the others, and belong to no floor."""

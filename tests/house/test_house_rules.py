@@ -322,13 +322,15 @@ OF_ONE_PROCESS = {
     "runtime/jackfield_isolation/jackfield_isolation/lines.py": "made anew by supervisor",
     "runtime/jackfield_isolation/jackfield_isolation/process.py": "left to the parent by supervisor",
     "runtime/jackfield_isolation/jackfield_isolation/wire.py": "part of a process, left to the parent by supervisor",
-    "runtime/jackfield_platform/jackfield_platform/events/dispatcher.py": "started by a server or worker itself, for itself",
+    "runtime/jackfield_store/jackfield_service/subjects/callbacks/dispatcher.py": "started by a server or worker itself, for itself",
     "runtime/jackfield_store/jackfield_store/queue/prefork.py": "started by the child itself, for itself",
     "runtime/jackfield_store/jackfield_store/journal/instance.py": "attached to the database, made anew by engine",
     "runtime/jackfield/wire/sessions.py": "dropped with the connection by leases",
 }
 """Modules with locks or threads whose objects a forked child never uses."""
-_OF_ENDS = re.compile(r"runtime/jackfield/cli/|runtime/jackfield_(dapr|mcp_server|server)/|jackfield_market/(commands|testing)/|/demo/")
+_OF_ENDS = re.compile(
+    r"runtime/jackfield/cli/|runtime/jackfield_dapr/|jackfield_service/shell/|jackfield_market/(commands|testing)/|/demo/"
+)
 """Commands, servers and tests: a forked child goes on with none of them."""
 
 

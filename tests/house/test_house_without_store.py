@@ -108,5 +108,5 @@ def test_each_extra_that_a_message_names_exists() -> None:
     texts = [path.read_text(encoding="utf-8") for folder in folders for path in folder.rglob("*.py")]
     named = {name for text in texts for words in re.findall(r"jackfield\[([a-z,]+)\]", text) for name in words.split(",")}
     named |= {extra for points in DECLARED.values() for _, extra in points.values() if extra}
-    assert {"store", "platform", "search", "console", "vault"} <= named
+    assert {"store", "server", "mcp", "search", "vault"} <= named
     assert named <= extras

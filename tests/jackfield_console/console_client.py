@@ -21,11 +21,11 @@ from starlette.types import ASGIApp
 from hosted import Hosted
 from jackfield.callers import Rules
 from jackfield.kernel.clock import Clock, SystemClock
-from jackfield_console.sign_in import one_time_link
-from jackfield_server.commands.serve import mounts
-from jackfield_server.http.app import build_app
-from jackfield_server.shared.process.server_context import ServerContext
-from jackfield_server.shared.process.settings import Settings
+from jackfield_service.shell.commands.serve import mounts
+from jackfield_service.shell.http.app import build_app
+from jackfield_service.shell.pages.sign_in import one_time_link
+from jackfield_service.shell.process.server_context import ServerContext
+from jackfield_service.shell.process.settings import Settings
 from plugboard import ECHO, declare, plugged
 
 _CSRF = re.compile(r'name="csrf" value="([^"]+)"')

@@ -11,7 +11,7 @@ from tests.jackfield_console.console_client import Place, placed
 from tests.jackfield_console.identity_provider import CLIENT, SECRET, Provider, grant, providing
 
 from clocks import FakeClock
-from jackfield_server.shared.identity.identity_providers import Oidc
+from jackfield_service.shell.identity.identity_providers import Oidc
 
 
 @pytest.fixture

@@ -16,11 +16,11 @@ from jackfield.callers import LIBRARY
 from jackfield.callers.actor import Actor
 from jackfield.connector import Outcome
 from jackfield.invocation.provider_ids import reference_of
-from jackfield_platform.events import callbacks
-from jackfield_platform.events.numbering import Numbering
-from jackfield_platform.schedules.schedules import WorkspaceSchedules
-from jackfield_platform.tenants.connecting import open_sessions
-from jackfield_platform.triggers.subscriptions import WorkspaceSubscriptions
+from jackfield_service.subjects.callbacks import callbacks
+from jackfield_service.subjects.connect.connecting import open_sessions
+from jackfield_service.subjects.events.numbering import Numbering
+from jackfield_service.subjects.schedules.schedules import WorkspaceSchedules
+from jackfield_service.subjects.triggers.subscriptions import WorkspaceSubscriptions
 from jackfield_store.access.audit import Audit
 from jackfield_store.connections.manifest_table import ManifestTable
 from jackfield_store.connections.oauth_client_table import OAuthClientTable

@@ -15,7 +15,7 @@ from tests.jackfield_console.console_client import Answer, Client, Place, placed
 
 from browsing import Visitor
 from console_rig import served
-from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_service.shell.process.server_context import ServerContext
 from oauth2_site import ASK, make_people
 from oidc_provider import AuthorizationServer, authorization_server
 

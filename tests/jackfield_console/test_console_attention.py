@@ -14,10 +14,10 @@ from browsing import Visitor
 from console_rig import Console
 from jackfield.callers import LIBRARY, Rules
 from jackfield.callers.actor import Actor
-from jackfield_platform.events.callbacks import Callbacks
-from jackfield_platform.schedules.schedules import WorkspaceSchedules
-from jackfield_platform.triggers.subscriptions import WorkspaceSubscriptions
-from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_service.shell.process.server_context import ServerContext
+from jackfield_service.subjects.callbacks.callbacks import Callbacks
+from jackfield_service.subjects.schedules.schedules import WorkspaceSchedules
+from jackfield_service.subjects.triggers.subscriptions import WorkspaceSubscriptions
 from jackfield_store.access import Workspaces
 from jackfield_store.management.oauth_clients import oauth_clients
 

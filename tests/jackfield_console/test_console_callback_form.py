@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from browsing import Visitor
-from jackfield_console.callback_form import EXPLAINED
-from jackfield_platform.events.event import TYPES
+from jackfield_service.shell.pages.callback_form import EXPLAINED
+from jackfield_service.subjects.events.event import TYPES
 from receiver import Receiver, receiving
 
 pytest_plugins = ["browser"]

@@ -13,8 +13,8 @@ from tests.jackfield_console.console_client import Client, Place, placed, token
 from jackfield.callers import Rules
 from jackfield.callers.actor import Actor
 from jackfield.kernel.clock import SystemClock
-from jackfield_platform.events.dispatcher import Dispatcher
-from jackfield_platform.events.sending import Sender
+from jackfield_service.subjects.callbacks.dispatcher import Dispatcher
+from jackfield_service.subjects.callbacks.sending import Sender
 from jackfield_store.access import Workspaces
 from jackfield_store.access.platform_tokens import PlatformTokens
 from jackfield_store.database.outbox import record

@@ -50,7 +50,7 @@ def test_every_change_needs_the_token_of_its_form(place: Place) -> None:
 
 def test_all_changes_are_tried() -> None:
     """The test above knows every route that changes something."""
-    from jackfield_console.app import _PAGES
+    from jackfield_service.shell.pages.app import _PAGES
 
     assert len([path for path, _, method in _PAGES if method == "POST"]) == len(CHANGES)
 

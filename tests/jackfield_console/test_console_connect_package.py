@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from jackfield import __version__
-from jackfield_console.layout.assets import content_of
+from jackfield_service.shell.pages.layout.assets import content_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "clients" / "connect"

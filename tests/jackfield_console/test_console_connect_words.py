@@ -19,7 +19,7 @@ from jackfield.connections.locales import Texts, texts_of
 from jackfield.kernel.clock import SystemClock
 from jackfield.schema.formats import FORMATS
 from jackfield.testing import Answer, Provider
-from jackfield_platform.tenants.connect_session import account_named, told_apart
+from jackfield_service.subjects.connect.session import account_named, told_apart
 
 BASE = "/v1/workspaces/acme-1/connect-sessions"
 FILES = sorted(path for part in ("connectors", "runtime") for path in (ROOT / part).glob("*/*/locales/*.json")) + sorted(

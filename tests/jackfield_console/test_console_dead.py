@@ -13,7 +13,7 @@ from browsing import Visitor
 from console_rig import Console
 from dead_letters import give_up
 from jackfield.callers import Rules
-from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_service.shell.process.server_context import ServerContext
 from jackfield_store.access import Audit
 
 pytest_plugins = ["browser"]

@@ -77,7 +77,7 @@ def test_a_database_that_is_away(place: Place, client: Client, monkeypatch: pyte
     csrf = client.get("/login").csrf
     monkeypatch.setattr("jackfield_store.access.sessions.Sessions.find", away)
     monkeypatch.setattr("jackfield_store.access.sessions.Sessions.spend_link", away)
-    monkeypatch.setattr("jackfield_console.sign_in.ConsoleSessions.by_token", away)
+    monkeypatch.setattr("jackfield_service.shell.pages.sign_in.ConsoleSessions.by_token", away)
     answers = [client.get("/"), place.client().get("/login?once=x"), client.post("/login", {"csrf": csrf, "token": "x"})]
     for answer in answers:
         assert answer.status == 503

@@ -16,7 +16,7 @@ from browsing import Visitor
 from console_rig import Console
 from jackfield.callers import LIBRARY
 from jackfield.callers.actor import Actor
-from jackfield_platform.triggers.subscriptions import WorkspaceSubscriptions
+from jackfield_service.subjects.triggers.subscriptions import WorkspaceSubscriptions
 
 pytest_plugins = ["browser"]
 HALL = {"name": "hall", "type": "echo/token", "values": '{"token": "secret-4711"}', "how": "untested"}

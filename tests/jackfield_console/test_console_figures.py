@@ -12,11 +12,11 @@ from tests.jackfield_console.console_client import Place, placed
 
 from jackfield.invocation import new_invocation_id
 from jackfield.manifest.manifest import ActionManifest
-from jackfield_console.charts import failure_chart, latency_chart, rate_chart
-from jackfield_console.layout.components import ago, span_text
-from jackfield_console.results import result_shown
-from jackfield_console.statistics import SPANS, Figures, figures, percentile
-from jackfield_console.timeline import timeline
+from jackfield_service.shell.pages.charts import failure_chart, latency_chart, rate_chart
+from jackfield_service.shell.pages.layout.components import ago, span_text
+from jackfield_service.shell.pages.results import result_shown
+from jackfield_service.shell.pages.statistics import SPANS, Figures, figures, percentile
+from jackfield_service.shell.pages.timeline import timeline
 from jackfield_store.journal.counts import Sample, open_counts, samples
 from jackfield_store.journal.entry import read_entry
 

@@ -13,8 +13,8 @@ from tests.jackfield_console.console_client import Client, Place, placed, token
 from jackfield.callers import LIBRARY
 from jackfield.callers.actor import Actor
 from jackfield.kernel.errors import UnknownConnection
-from jackfield_platform.schedules.schedules import WorkspaceSchedules
-from jackfield_platform.triggers.subscriptions import WorkspaceSubscriptions
+from jackfield_service.subjects.schedules.schedules import WorkspaceSchedules
+from jackfield_service.subjects.triggers.subscriptions import WorkspaceSubscriptions
 
 SAY: dict[str, Any] = {"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": "Hello"}}
 HOOK: dict[str, Any] = {"trigger": "http/webhook", "inputs": {"signature": "secretPath"}}

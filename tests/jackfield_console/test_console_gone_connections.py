@@ -16,8 +16,8 @@ from tests.jackfield_console.test_console_selection import sent
 from browsing import Visitor
 from jackfield.callers import LIBRARY, Rules
 from jackfield.callers.actor import Actor
-from jackfield_platform.schedules.schedules import WorkspaceSchedules
-from jackfield_platform.triggers.subscriptions import WorkspaceSubscriptions
+from jackfield_service.subjects.schedules.schedules import WorkspaceSchedules
+from jackfield_service.subjects.triggers.subscriptions import WorkspaceSubscriptions
 from jackfield_store.runtime import Jackfield
 
 pytest_plugins = ["browser"]

@@ -16,9 +16,9 @@ from tests.jackfield_console.console_client import Answer, Place, placed
 
 from jackfield.kernel.hidden import escape_of, hidden_parts, visible
 from jackfield.kernel.markup import h
-from jackfield_console.layout.assets import FORM_SCRIPTS
-from jackfield_console.layout.components import guide, line
-from jackfield_console.layout.shell import POLICY
+from jackfield_service.shell.pages.layout.assets import FORM_SCRIPTS
+from jackfield_service.shell.pages.layout.components import guide, line
+from jackfield_service.shell.pages.layout.shell import POLICY
 from plugboard import make_connector, plugged
 
 EVIL = "<script>alert(1)</script>"

@@ -14,8 +14,8 @@ from dead_letters import give_up
 from jackfield.callers.actor import Actor
 from jackfield.callers.caller import Caller
 from jackfield.kernel.clock import iso
-from jackfield_platform.schedules.schedules import WorkspaceSchedules
-from jackfield_platform.triggers.subscriptions import WorkspaceSubscriptions
+from jackfield_service.subjects.schedules.schedules import WorkspaceSchedules
+from jackfield_service.subjects.triggers.subscriptions import WorkspaceSubscriptions
 from jackfield_store.management.oauth_clients import oauth_clients
 
 ANEW = "This has changed since its page was opened, perhaps in another tab. Nothing was done."

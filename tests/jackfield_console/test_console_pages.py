@@ -17,11 +17,11 @@ from jackfield.invocation import Meta, Result, new_invocation_id
 from jackfield.invocation.entry import Draft
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import RateLimited
-from jackfield_platform.events.callbacks import Callbacks
-from jackfield_platform.events.deliveries import Deliveries, Delivery
-from jackfield_platform.events.dispatcher import Dispatcher
-from jackfield_platform.events.sending import Sender
-from jackfield_platform.triggers.subscriptions import WorkspaceSubscriptions
+from jackfield_service.subjects.callbacks.callbacks import Callbacks
+from jackfield_service.subjects.callbacks.deliveries import Deliveries, Delivery
+from jackfield_service.subjects.callbacks.dispatcher import Dispatcher
+from jackfield_service.subjects.callbacks.sending import Sender
+from jackfield_service.subjects.triggers.subscriptions import WorkspaceSubscriptions
 from jackfield_store.database.outbox import record
 
 pytest_plugins = ["browser"]

@@ -19,7 +19,7 @@ from tests.jackfield_console.console_client import Client, Place, is_in, placed
 from tests.jackfield_console.identity_provider import CLIENT, LOGOUT, SECRET, Provider, is_in_after, key_of, led_back, signed_in_at
 
 from clocks import FakeClock
-from jackfield_server.shared.identity.identity_providers import Oidc
+from jackfield_service.shell.identity.identity_providers import Oidc
 from jackfield_store.access import Audit
 from waiting import until
 

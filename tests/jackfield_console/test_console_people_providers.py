@@ -20,9 +20,9 @@ from clocks import FakeClock
 from console_rig import served
 from jackfield.callers.actor import LIBRARY
 from jackfield.callers.roles import made_grant
-from jackfield_server.shared.identity.identity_providers import Oidc
-from jackfield_server.shared.identity.people import LASTS
-from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_service.shell.identity.identity_providers import Oidc
+from jackfield_service.shell.identity.people import LASTS
+from jackfield_service.shell.process.server_context import ServerContext
 from jackfield_store.management.roles import Roles
 from oidc_provider import Browser as ProvidersBrowser
 from oidc_provider import Stay, authorization_server

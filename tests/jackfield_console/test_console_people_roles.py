@@ -27,9 +27,9 @@ from tests.jackfield_console.identity_provider import (
 from clocks import FakeClock
 from jackfield.callers.roles import made_grant
 from jackfield.kernel.errors import InvalidInvocation
-from jackfield_console.sign_in import ConsoleSessions
-from jackfield_server.shared.identity.identity_providers import Oidc, check_people
-from jackfield_server.shared.identity.people import LASTS
+from jackfield_service.shell.identity.identity_providers import Oidc, check_people
+from jackfield_service.shell.identity.people import LASTS
+from jackfield_service.shell.pages.sign_in import ConsoleSessions
 from jackfield_store.access import Audit, Workspaces
 from postgres import postgres_database, postgres_server, postgres_url
 

@@ -9,7 +9,7 @@ import pytest
 from tests.jackfield_console.console_client import placed
 
 from jackfield.kernel.markup import document, line
-from jackfield_console.layout.components import summary
+from jackfield_service.shell.pages.layout.components import summary
 from plugboard import declare
 
 _STRIPE = '<p>Creates a <code>PaymentIntent</code> object, see <a href="https://docs.example.com/x">the guide</a>.</p>'

@@ -16,9 +16,9 @@ from browsing import Visitor
 from console_rig import Console
 from jackfield.callers import Caller
 from jackfield.callers.actor import Actor
-from jackfield_console.schedule_times import Times
-from jackfield_platform.schedules import Timing
-from jackfield_platform.schedules.schedules import WorkspaceSchedules
+from jackfield_service.shell.pages.schedule_times import Times
+from jackfield_service.subjects.schedules import Timing
+from jackfield_service.subjects.schedules.schedules import WorkspaceSchedules
 
 pytest_plugins = ["browser"]
 

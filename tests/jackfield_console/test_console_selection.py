@@ -18,7 +18,7 @@ from browsing import Visitor
 from console_rig import Console
 from dead_letters import give_up
 from jackfield.callers import Rules
-from jackfield_console.layout.drawn import digest_of
+from jackfield_service.shell.pages.layout.drawn import digest_of
 from jackfield_store.journal import Journal
 
 pytest_plugins = ["browser"]

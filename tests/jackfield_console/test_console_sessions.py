@@ -16,10 +16,10 @@ from tests.jackfield_console.console_client import Client, Place, is_in, placed,
 
 from clocks import FakeClock, StillClock
 from jackfield.callers import Rules
-from jackfield_server.commands.serve import _announce, mounts
-from jackfield_server.http.app import build_app
-from jackfield_server.shared.identity.identity import Identity
-from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_service.shell.commands.serve import _announce, mounts
+from jackfield_service.shell.http.app import build_app
+from jackfield_service.shell.identity.identity import Identity
+from jackfield_service.shell.process.server_context import ServerContext
 from jackfield_store.access import Workspaces
 from jackfield_store.access.sessions import IDLE, LASTS, LINK_LASTS, Sessions
 

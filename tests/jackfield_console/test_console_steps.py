@@ -12,7 +12,7 @@ from playwright.sync_api import Route
 from tests.jackfield_console.console_client import Place, placed
 
 from browsing import Visitor
-from jackfield_console.app import _PAGES
+from jackfield_service.shell.pages.app import _PAGES
 
 pytest_plugins = ["browser"]
 _QUERIES = {

@@ -73,7 +73,7 @@ def test_events_and_samples_of_a_webhook_are_shown(place: Place) -> None:
     found = place.host.runtime("default")
     row = found.storage.database.look_up("SELECT id FROM subscriptions WHERE workspace = :workspace", {"workspace": "default"})
     assert row is not None
-    from jackfield_platform.triggers.table import by_path
+    from jackfield_service.subjects.triggers.table import by_path
 
     stored = by_path(found.storage.database, path.rpartition("/")[2])
     assert stored is not None

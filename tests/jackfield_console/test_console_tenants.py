@@ -14,7 +14,7 @@ from tests.jackfield_console.console_client import Place, placed
 from browsing import Visitor
 from console_rig import Console
 from jackfield.callers.actor import Actor
-from jackfield_server.shared.process.readiness import Readiness
+from jackfield_service.shell.process.readiness import Readiness
 from jackfield_store.access import Tokens, Workspaces
 from jackfield_store.management.conditions import Condition, Finding
 from jackfield_store.management.shared_settings import SharedSettings

@@ -7,8 +7,8 @@ import json
 from browsing import Visitor
 from jackfield.callers import Caller
 from jackfield.callers.actor import Actor
-from jackfield_platform.schedules.schedules import WorkspaceSchedules
-from jackfield_platform.triggers.subscriptions import WorkspaceSubscriptions
+from jackfield_service.subjects.schedules.schedules import WorkspaceSchedules
+from jackfield_service.subjects.triggers.subscriptions import WorkspaceSubscriptions
 from jackfield_store.runtime import Jackfield
 
 pytest_plugins = ["browser"]

@@ -212,7 +212,7 @@ def test_without_the_server_the_extra_is_told(folder: Path, monkeypatch: pytest.
     """HTTP is served by uvicorn: without it the command says what to install."""
     write(folder, "a.yaml", component())
     monkeypatch.setitem(sys.modules, "uvicorn", None)
-    for name in [name for name in sys.modules if name.startswith(("uvicorn.", "jackfield_server.http.protocol"))]:
+    for name in [name for name in sys.modules if name.startswith(("uvicorn.", "jackfield_service.shell.http.protocol"))]:
         monkeypatch.delitem(sys.modules, name)
     code, error = refused(capsys, "--components", ".")
     assert code == 2

@@ -25,7 +25,7 @@ from jackfield.catalog import Catalog
 from jackfield.wire.head import Target
 from jackfield.wire.outbound import ENVIRONMENT, outbound
 from jackfield_isolation.children import Children
-from jackfield_server.shared.process.metrics import Metrics
+from jackfield_service.shell.process.metrics import Metrics
 from jackfield_store.runtime import Jackfield
 from jackfield_store.runtime.runtime_pool import RuntimePool
 from plugboard import plugged

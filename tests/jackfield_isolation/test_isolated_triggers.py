@@ -13,7 +13,7 @@ from isolated import both_ways
 from jackfield.connector import Forged, Gone, Hook, HookRequest, Malformed, Needs, Since
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import InvalidInvocation
-from jackfield_platform.triggers.subscriptions import check_inputs
+from jackfield_service.subjects.triggers.subscriptions import check_inputs
 from jackfield_store.management.provider_steps import call_of, over_connection
 from jackfield_store.runtime import Jackfield
 

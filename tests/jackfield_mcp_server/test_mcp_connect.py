@@ -23,9 +23,9 @@ from tests.jackfield_console.identity_provider import CLIENT, SECRET, Provider, 
 
 from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.callers.roles import made_grant
-from jackfield_server.commands.serve import mounts
-from jackfield_server.http.app import build_app
-from jackfield_server.shared.identity.identity_providers import Jwt, Oidc
+from jackfield_service.shell.commands.serve import mounts
+from jackfield_service.shell.http.app import build_app
+from jackfield_service.shell.identity.identity_providers import Jwt, Oidc
 from jackfield_store.access import Workspaces
 from mcp_talk import local, remote
 from mcp_tasks import LEGACY, MODERN, WITH_LINKS, executed, modern

@@ -306,10 +306,11 @@ def test_calls_are_counted(client: Client, server: Server) -> None:
 def test_serving_does_not_import_the_sdk(client: Client) -> None:
     """The application is built without it; only a request to ``/mcp`` imports it."""
     code = (
-        "import sys, os\nfrom jackfield_server.commands.serve import mounts\nfrom jackfield_server.http.app import build_app\n"
-        "from jackfield_server.shared.process.server_context import ServerContext\n"
-        "from jackfield_server.shared.process.settings import Settings\n"
-        "import jackfield_server.commands.serve, jackfield_mcp_server.command\n"
+        "import sys, os\nfrom jackfield_service.shell.commands.serve import mounts\n"
+        "from jackfield_service.shell.http.app import build_app\n"
+        "from jackfield_service.shell.process.server_context import ServerContext\n"
+        "from jackfield_service.shell.process.settings import Settings\n"
+        "import jackfield_service.shell.commands.serve, jackfield_service.shell.mcp.command\n"
         "build_app(ServerContext(Settings(), os.environ), mounts())\n"
         "print(*sorted({'mcp', 'mcp_types', 'sse_starlette', 'httpx2'} & set(sys.modules)))"
     )
@@ -319,9 +320,9 @@ def test_serving_does_not_import_the_sdk(client: Client) -> None:
 
 def test_a_server_without_the_extra_says_what_to_install(stand: Stand, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """501, as a problem, with a token; 401 without."""
-    from jackfield_mcp_server import http_route
-    from jackfield_server.commands.serve import mounts
-    from jackfield_server.http.app import build_app
+    from jackfield_service.shell.commands.serve import mounts
+    from jackfield_service.shell.http.app import build_app
+    from jackfield_service.shell.mcp import http_route
 
     def missing() -> Any:
         raise ModuleNotFoundError("gone", name="mcp")

@@ -23,7 +23,7 @@ from mcp.shared.auth import AuthorizationCodeResult, OAuthClientInformationFull,
 from pydantic import AnyUrl
 
 from http_stand import SETTINGS, Stand, say, standing
-from jackfield_server.shared.identity.identity_providers import Jwt
+from jackfield_service.shell.identity.identity_providers import Jwt
 from oidc_provider import AuthorizationServer, authorization_server
 from ports import free_port
 

@@ -14,7 +14,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from http_stand import SETTINGS, Client, Stand, say, standing
-from jackfield_server.shared.identity.identity_providers import Jwt
+from jackfield_service.shell.identity.identity_providers import Jwt
 from jackfield_store.access import Workspaces
 from mcp_talk import call_of, message
 from mcp_tasks import legacy

@@ -6,10 +6,10 @@ import re
 from collections.abc import Sequence
 from functools import cache
 
-from jackfield_server.http.response_headers import HEADERS, PACES, headers_of
-from jackfield_server.http.table import OPERATIONS
-from jackfield_server.shared.operations.operation import Operation
-from jackfield_server.shared.requests.problem import explained
+from jackfield_service.shell.http.response_headers import HEADERS, PACES, headers_of
+from jackfield_service.shell.http.table import OPERATIONS
+from jackfield_service.shell.operations.operation import Operation
+from jackfield_service.shell.requests.problem import explained
 from replies import Reply
 
 _NAME = re.compile(r"\\\{\w+\\\}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jackfield.callers.actor import Actor
-from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_service.shell.process.server_context import ServerContext
 from jackfield_store.access import Tokens, Workspaces
 from jackfield_store.access.platform_tokens import PlatformTokens
 

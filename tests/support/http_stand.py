@@ -29,11 +29,11 @@ from jackfield.callers import Rules, Scope
 from jackfield.kernel.clock import Clock
 from jackfield_dapr.sidecar import Components
 from jackfield_dapr.sidecar.mounted import dapr_routes
-from jackfield_server.commands.serve import mounts
-from jackfield_server.http.app import build_app
-from jackfield_server.http.server_process import config
-from jackfield_server.shared.process.server_context import ServerContext
-from jackfield_server.shared.process.settings import Settings
+from jackfield_service.shell.commands.serve import mounts
+from jackfield_service.shell.http.app import build_app
+from jackfield_service.shell.http.server_process import config
+from jackfield_service.shell.process.server_context import ServerContext
+from jackfield_service.shell.process.settings import Settings
 from jackfield_store.access import Tokens, Workspaces
 from jackfield_store.resources.storage import Storage
 from plugboard import make_echo, plugged
@@ -42,8 +42,8 @@ from replies import Reply
 _SERVE = """
 import ast, sys
 from jackfield.cli.logs import configure
-from jackfield_server.http.server_process import run
-from jackfield_server.shared.process.settings import Settings
+from jackfield_service.shell.http.server_process import run
+from jackfield_service.shell.process.settings import Settings
 say = lambda origin: print("jackfield listens on", origin, file=sys.stderr, flush=True)
 sys.exit(run(Settings(**{"port": 0, **ast.literal_eval(sys.argv[1])}), configure, say))
 """

@@ -56,8 +56,8 @@ def declare(folder: Path, distribution: str, group: str, points: Mapping[str, st
 
 
 _KEPT = {
-    "jackfield", "jackfield-celery", "jackfield-console", "jackfield-dapr", "jackfield-echo", "jackfield-formats", "jackfield-isolation",
-    "jackfield-market", "jackfield-mcp-server", "jackfield-platform", "jackfield-server", "jackfield-store", "jackfield-vault",
+    "jackfield", "jackfield-celery", "jackfield-dapr", "jackfield-echo", "jackfield-formats", "jackfield-isolation", "jackfield-market",
+    "jackfield-store", "jackfield-vault",
 }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 import psycopg
 
 from event_view import EventView
-from jackfield_platform.events.feed import CursorExpired, Feed
+from jackfield_service.subjects.events.feed import CursorExpired, Feed
 from jackfield_store.database import Database, open_database
 from jackfield_store.database.outbox import record
 from jackfield_store.journal.instance import Instance

@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from http_stand import Stand, standing
-from jackfield_server.shared.process.settings import Settings
+from jackfield_service.shell.process.settings import Settings
 from moto_server import moto_server
 from replies import Reply
 from smtp_rig import authority

@@ -14,7 +14,7 @@ import pytest
 from jackfield.invocation import decode
 from jackfield.kernel.exact import exact_json
 from jackfield.testing import Answer, Provider, Request
-from jackfield_server.shared.requests.json_response import dumps
+from jackfield_service.shell.requests.json_response import dumps
 from jackfield_store.database import open_database
 from jackfield_store.journal import Queue
 from jackfield_store.runtime import Jackfield

@@ -17,7 +17,7 @@ from jackfield.kernel.dataclass import replace
 from jackfield_http.bindings.webhooks import webhook_of
 from jackfield_http.challenges import challenge_of
 from jackfield_http.request.webhooks import WebhookInputs
-from jackfield_server.shared.process.settings import Settings
+from jackfield_service.shell.process.settings import Settings
 from replies import Reply
 
 _SECRET = "8f742231b10e8888abcd99"

@@ -23,7 +23,7 @@ from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield_http import OAuth2AuthorizationCode, OAuth2ClientCredentials
 from jackfield_market.testing.loopback_provider import Answer, Provider, Request
-from jackfield_platform.sealed_rows import SEALED_ROWS
+from jackfield_service.subjects.sealed_rows import SEALED_ROWS
 from jackfield_store.access import Audit, Workspaces
 from jackfield_store.database import open_database
 from jackfield_store.management.oauth_clients import ClientInUse, OAuthClients, oauth_clients

@@ -1,1 +1,1 @@
-"""MCP servers as connectors: the binding of actions to tools, and the generator. The own MCP endpoint is ``jackfield_mcp_server``."""
+"""MCP servers as connectors: the binding of actions to tools, and the generator. Our own endpoint is in ``jackfield_service``."""

@@ -16,7 +16,7 @@ import pytest
 
 from http_stand import Client, standing
 from jackfield.testing import Answer, Provider, Request
-from jackfield_server.shared.process.settings import Settings
+from jackfield_service.shell.process.settings import Settings
 from waiting import until
 
 SECRET = "signing-secret-of-the-app"

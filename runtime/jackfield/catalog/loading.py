@@ -150,24 +150,35 @@ def _declared(group: str, name: str, groups: Mapping[str, Sequence[EntryPoint]])
     return of_one(points, f"{group.removeprefix('jackfield.')} entry point")
 
 
+def lacks_extra(group: str, name: str) -> bool:
+    """Return whether what an installed package of ours declares needs an extra that is not installed."""
+    _, extra = _above().DECLARED.get(group, {}).get(name, ("", ""))
+    needed = _above().NEEDS.get(extra)
+    return needed is not None and _find_spec(needed) is None
+
+
+def _above() -> Any:
+    from jackfield.kernel import packages
+
+    return packages
+
+
 def package_of(group: str, name: str | None = None) -> tuple[str, str]:
     """Return the package of ours that declares an entry point, by default any of a group, and the command that installs it.
 
     :raises KeyError: if none does.
     """
-    from jackfield.kernel.packages import DECLARED
-
-    points = DECLARED[group]
+    points = _above().DECLARED[group]
     package, extra = points[next(iter(points)) if name is None else name]
     return package, f"pip install 'jackfield[{extra}]'" if extra else f"pip install {package}"
 
 
 def chosen(group: str, name: str) -> Any:
-    """Import what the operator has chosen, as ``declared`` does.
+    """Import what the operator has chosen, as ``declared`` does; return None, too, if it needs an extra that is not installed.
 
     :raises InvalidInvocation: if it cannot be imported, or two packages declare it.
     """
-    return _chosen(group, name, entry_points())
+    return None if lacks_extra(group, name) else _chosen(group, name, entry_points())
 
 
 def _chosen(group: str, name: str, groups: Mapping[str, Sequence[EntryPoint]]) -> Any:
@@ -210,6 +221,8 @@ def broken_parts(groups: Mapping[str, Sequence[EntryPoint]]) -> Iterator[str]:
     """Import all parts of the host that installed packages declare; yield those that cannot be loaded, each with its distribution."""
     for group, points in groups.items():
         for name in dict.fromkeys(point.name for point in points) if group not in _APART else ():
+            if lacks_extra(group, name):
+                continue
             try:
                 of_one([point for point in points if point.name == name], f"{group.removeprefix('jackfield.')} entry point")
             except BrokenPart as error:

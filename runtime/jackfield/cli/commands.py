@@ -44,6 +44,13 @@ def of_packages() -> tuple[Mapping[str, tuple[str, str]], Mapping[str, str]]:
     return DECLARED[_GROUP], SUMMARIES
 
 
+def lacks_extra(name: str) -> bool:
+    """Return whether a command's package is installed without the requirements that the command needs."""
+    from jackfield.catalog.loading import lacks_extra as lacks
+
+    return lacks(_GROUP, name)
+
+
 def module_of(name: str) -> str:
     """Return the module of ``jackfield.cli`` that has a built-in command."""
     return _TABLES.get(name, (name, ""))[0]

@@ -10,7 +10,7 @@ import os
 import sys
 
 import jackfield
-from jackfield.cli.commands import BUILT_IN, built_in, load_plugged, of_packages, plugged
+from jackfield.cli.commands import BUILT_IN, built_in, lacks_extra, load_plugged, of_packages, plugged
 
 TYPE_CHECKING = False  # importing typing would double the time of a cold --help
 if TYPE_CHECKING:
@@ -92,15 +92,15 @@ def _dispatch(words: list[str], output: Output) -> int:
     if name in BUILT_IN:
         return _of_table(name, BUILT_IN[name], built_in(name), rest, output)
     found = plugged()
-    if name in found:
+    if name in found and not lacks_extra(name):
         command = load_plugged(found[name])
         return command(rest) or 0 if callable(command) else _of_table(name, _about(name, found[name]), command, rest, output)
     verbs = {verb.partition(".")[2]: points for verb, points in found.items() if verb.startswith(f"{name}.")}
     if verbs:
         return _plugged_verb(name, rest, verbs)
-    package, extra = of_packages()[0].get(name, ("", ""))
+    _, extra = of_packages()[0].get(name, ("", ""))
     if extra:
-        text = f"the command '{name}' is part of {package}, which is not installed"
+        text = f"the command '{name}' needs the extra '{extra}', which is not installed"
         raise _misuse(text, usage=_USAGE, hint=f"Install it: pip install 'jackfield[{extra}]'.")
     message = f"unknown command '{name[:80]}'{did_you_mean(name, [*BUILT_IN, *found])}"
     raise _misuse(message, usage=_USAGE, hint="See 'jackfield --help'.")

@@ -26,10 +26,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 _LOG = logging.getLogger("jackfield.frames")
-_PARTS = (
-    "aws", "celery", "console", "dapr", "formats", "http", "isolation", "market", "mcp", "mcp_server", "openapi", "platform", "server",
-    "store", "vault",
-)  # fmt: skip
+_PARTS = ("aws", "celery", "dapr", "formats", "http", "isolation", "market", "mcp", "openapi", "service", "store", "vault")
 _OURS = frozenset({"jackfield", *(f"jackfield_{name}" for name in _PARTS)})
 _LIBRARIES = sys.stdlib_module_names | {
     "boto3", "botocore", "cryptography", "httpcore2", "httpx2", "jsonschema", "jsonschema_rs", "obstore", "orjson", "pluggy", "psycopg",

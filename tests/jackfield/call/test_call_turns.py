@@ -18,7 +18,7 @@ from http_stand import standing
 from jackfield import Jackfield
 from jackfield.invocation import decode
 from jackfield.schema import CompiledSchema
-from jackfield_server.shared.requests import body
+from jackfield_service.shell.requests import body
 from jackfield_store.resources.turns import Turns
 from plugboard import make_connector, plugged
 

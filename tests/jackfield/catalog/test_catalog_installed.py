@@ -22,7 +22,7 @@ from jackfield.catalog import Catalog, EntryPoint, entry_points
 from jackfield.connector import Connector
 from jackfield.kernel.errors import UnknownConnector
 from jackfield.manifest.reading import RESERVED
-from jackfield_platform.events.event import OWN
+from jackfield_service.subjects.events.event import OWN
 from plugboard import declare, make_connector, plugged
 from together import at_once
 

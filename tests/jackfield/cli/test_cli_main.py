@@ -200,7 +200,7 @@ def test_a_foreign_surface_of_a_package_that_is_not_there_says_what_to_install(s
     (shell.plugs / "jackfield_dapr-0.dist-info").mkdir()
     answer = shell.run(*words)
     assert answer.code == 2
-    assert answer.json["error"]["message"] == f"the command '{words[0]}' is part of jackfield-dapr, which is not installed"
+    assert answer.json["error"]["message"] == f"the command '{words[0]}' needs the extra '{extra}', which is not installed"
     assert answer.json["error"]["hint"] == f"Install it: pip install 'jackfield[{extra}]'."
     served = shell.run("serve", "--port", "0", "--components", ".")
     assert (served.code, served.json["error"]["hint"]) == (2, "pip install 'jackfield[dapr]'")

@@ -18,7 +18,7 @@ from jackfield_aws import boto3_session
 from jackfield_market.testing import Answer
 from jackfield_market.testing import Provider as Scripted
 from jackfield_market.testing.offline import offline
-from jackfield_platform.events.sending import Sender
+from jackfield_service.subjects.callbacks.sending import Sender
 from jackfield_store.runtime.runtime_pool import RuntimePool
 
 _KEYS = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "s" * 40, "region": "eu-west-1"}

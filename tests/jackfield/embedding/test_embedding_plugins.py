@@ -31,7 +31,7 @@ from jackfield.connections.secret_references import Secrets
 from jackfield.connector import hookimpl
 from jackfield.kernel.errors import InvalidConnection, InvalidInvocation, Unavailable
 from jackfield.kernel.failures import BrokenPart
-from jackfield_console.sign_in import one_time_link
+from jackfield_service.shell.pages.sign_in import one_time_link
 from jackfield_store.database.faults import DatabaseUnfit
 from jackfield_store.keys.key_wrappers import KeyServices
 from jackfield_store.queue.engine import check_queue

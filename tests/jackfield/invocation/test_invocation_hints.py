@@ -21,9 +21,9 @@ COMMAND = re.compile(r"'jackfield (schema|search|connectors|connections list|inv
 
 
 SURFACES = {
-    "http": ("jackfield_server", "shared.requests.hints"),
-    "mcp": ("jackfield_mcp_server", "hints"),
-    "console": ("jackfield_console", "hints"),
+    "http": ("jackfield_service.shell", "shared.requests.hints"),
+    "mcp": ("jackfield_service.shell.mcp", "hints"),
+    "console": ("jackfield_service.shell.pages", "hints"),
 }
 """Distribution of a surface, and its module of words."""
 
@@ -32,7 +32,7 @@ SURFACES = {
 def test_m15_every_surface_has_words_of_its_own(surface: str) -> None:
     """Each surface words steps that there are; commands are the command line's only, requests HTTP's only, and none names a file of the
     repository. Without words of its own it has the library's."""
-    for distribution in ("jackfield_platform", "jackfield_store"):
+    for distribution in ("jackfield_service.subjects", "jackfield_store"):
         importlib.import_module(distribution)
     package, place = SURFACES.get(surface, ("", ""))
     words = importlib.import_module(f"{package}.{place}").WORDS if package else _WORDS[surface]
@@ -64,7 +64,7 @@ def test_a_step_is_text_that_each_surface_words() -> None:
     error = InvalidInput("1 input is not valid", hint=step)
     assert str(error).endswith("See the schema of notes/add for its inputs. Then try again.")
     assert error.to_json("cli")["hint"] == "'jackfield schema notes add' shows the schema of its inputs. Then try again."
-    importlib.import_module("jackfield_mcp_server")
+    importlib.import_module("jackfield_service.shell.mcp")
     result = Result("failed", Meta("x"), error=error)
     assert result.to_json("mcp")["error"]["hint"].startswith("Call get_action_guide with connector 'notes' and action 'add'")
     assert worded("Ask Ada.", "http") == "Ask Ada."

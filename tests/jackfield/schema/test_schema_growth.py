@@ -22,16 +22,13 @@ import jackfield
 import jackfield_aws
 import jackfield_aws_ses
 import jackfield_celery
-import jackfield_console
 import jackfield_dapr
 import jackfield_formats
 import jackfield_http
 import jackfield_isolation
 import jackfield_market
-import jackfield_mcp_server
 import jackfield_openapi
-import jackfield_platform
-import jackfield_server
+import jackfield_service
 import jackfield_store
 import jackfield_vault
 from growth import grows_faster_than_linear
@@ -40,9 +37,8 @@ from jackfield_aws_ses.addresses import AddressError, parse_mailboxes
 from jackfield_dapr.workflow.notifying import recipients
 
 _PACKAGES = (
-    jackfield, jackfield_aws, jackfield_aws_ses, jackfield_celery, jackfield_console, jackfield_dapr, jackfield_formats, jackfield_http,
-    jackfield_isolation, jackfield_market, jackfield_mcp_server, jackfield_openapi, jackfield_platform, jackfield_server, jackfield_store,
-    jackfield_vault,
+    jackfield, jackfield_aws, jackfield_aws_ses, jackfield_celery, jackfield_dapr, jackfield_formats, jackfield_http, jackfield_isolation,
+    jackfield_market, jackfield_openapi, jackfield_service, jackfield_store, jackfield_vault,
 )  # fmt: skip
 _SCANNING = frozenset({"search", "finditer", "findall", "sub", "subn", "split"})
 _USES = re.compile(rf"\bre\.|\.(?:{'|'.join(sorted(_SCANNING - {'split'}))})\b|\b[A-Z_]+\.split\b")

@@ -13,11 +13,11 @@ import pytest
 from fake_aws import FakeAws
 from jackfield.callers.actor import Actor
 from jackfield.kernel.clock import SystemClock
-from jackfield_platform.events import Event
-from jackfield_platform.events.callbacks import Callbacks, Created
-from jackfield_platform.events.deliveries import Deliveries, Delivery
-from jackfield_platform.events.dispatcher import Dispatcher
-from jackfield_platform.events.sending import Sender
+from jackfield_service.subjects.callbacks.callbacks import Callbacks, Created
+from jackfield_service.subjects.callbacks.deliveries import Deliveries, Delivery
+from jackfield_service.subjects.callbacks.dispatcher import Dispatcher
+from jackfield_service.subjects.callbacks.sending import Sender
+from jackfield_service.subjects.events import Event
 from jackfield_store.database import open_database
 from jackfield_store.database.outbox import record
 from jackfield_store.journal import Queue

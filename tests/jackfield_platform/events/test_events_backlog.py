@@ -12,9 +12,9 @@ import pytest
 
 from jackfield.callers.actor import Actor
 from jackfield.kernel.clock import SystemClock
-from jackfield_platform.events.callbacks import Callbacks
-from jackfield_platform.events.dispatcher import Dispatcher
-from jackfield_platform.events.sending import Sender
+from jackfield_service.subjects.callbacks.callbacks import Callbacks
+from jackfield_service.subjects.callbacks.dispatcher import Dispatcher
+from jackfield_service.subjects.callbacks.sending import Sender
 from jackfield_store.database import Transaction, open_database
 from jackfield_store.database.outbox import record
 from jackfield_store.resources.storage import Storage

@@ -16,11 +16,11 @@ from jackfield.callers.actor import Actor
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.wire.guard import Guard
-from jackfield_platform.events import numbering
-from jackfield_platform.events.callbacks import Callbacks, failing_callbacks
-from jackfield_platform.events.retention import Retention
-from jackfield_platform.events.retries import PAUSES, pause_before
-from jackfield_platform.events.sending import Attempt, Sender
+from jackfield_service.subjects.callbacks.callbacks import Callbacks, failing_callbacks
+from jackfield_service.subjects.callbacks.retries import PAUSES, pause_before
+from jackfield_service.subjects.callbacks.sending import Attempt, Sender
+from jackfield_service.subjects.events import numbering
+from jackfield_service.subjects.events.retention import Retention
 from jackfield_store.access import Audit, Workspaces
 from receiver import Receiver, receiving
 

@@ -23,7 +23,7 @@ from jackfield.callers.actor import Actor
 from jackfield.invocation import Meta, Result
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import InvalidInvocation
-from jackfield_platform.events import CursorExpired, Event, Feed, check_types
+from jackfield_service.subjects.events import CursorExpired, Event, Feed, check_types
 from jackfield_store.access import Audit, Workspaces
 from jackfield_store.database import open_database
 from jackfield_store.database.faults import KeyServiceRefused

@@ -1,13 +1,16 @@
-"""Where jackfield-platform is not installed: its commands name the extra, and so does what the library would ask of it."""
+"""Where the engine is installed without the service: calls and connections work, and what the service does is refused by name."""
 
 from __future__ import annotations
-
-import pytest
 
 from shell import Shell
 
 pytest_plugins = ["shell_fixture"]
-COMMANDS = ("audit", "callbacks", "connect-sessions", "deliveries", "events", "schedules", "subscriptions", "triggers", "workspaces")
+ENGINE = """
+[jackfield.parts]
+management = jackfield_store.management.managed:WorkspaceManagement
+store = jackfield_store.store:DatabaseStore
+stored-manifests = jackfield_store.connections.manifest_table:ManifestTable
+"""
 EVENTS = """
 from jackfield import Jackfield, JackfieldError
 
@@ -23,22 +26,13 @@ with Jackfield() as jackfield:
 """
 
 
-@pytest.fixture(autouse=True)
-def _without_the_platform(shell: Shell) -> None:
-    (shell.plugs / "jackfield_platform-0.dist-info").mkdir()
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_its_commands_name_the_extra(shell: Shell, command: str) -> None:
-    """Who types one learns which package has it."""
-    answer = shell.run(command, "list")
-    assert answer.code == 2
-    assert answer.json["error"]["hint"] == "Install it: pip install 'jackfield[platform]'."
-
-
 def test_calls_and_connections_need_none(shell: Shell) -> None:
     """A call is kept in the journal, a connection is stored and removed; only events are refused."""
+    engine = shell.plugs / "jackfield_store-0.dist-info"
+    engine.mkdir()
+    (engine / "METADATA").write_text("Metadata-Version: 2.1\nName: jackfield-store\nVersion: 0\n")
+    (engine / "entry_points.txt").write_text(ENGINE)
     shell.set(JACKFIELD_DATABASE_URL=f"sqlite:///{shell.folder}/kept.db")
     answer = shell.python(EVENTS)
     assert answer.out.splitlines()[0] == "succeeded 1", answer.err
-    assert "jackfield-platform, which is not installed" in answer.out
+    assert "events need the package jackfield_service" in answer.out

@@ -15,12 +15,12 @@ from jackfield.callers.actor import Actor
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.wire.guard import Guard
-from jackfield_platform.events.callbacks import Callbacks
-from jackfield_platform.events.deliveries import Deliveries
-from jackfield_platform.events.dispatcher import Dispatcher
-from jackfield_platform.events.sending import Sender
-from jackfield_platform.sealed_rows import SEALED_ROWS
-from jackfield_platform.tenants.purge import purge
+from jackfield_service.subjects.callbacks.callbacks import Callbacks
+from jackfield_service.subjects.callbacks.deliveries import Deliveries
+from jackfield_service.subjects.callbacks.dispatcher import Dispatcher
+from jackfield_service.subjects.callbacks.sending import Sender
+from jackfield_service.subjects.sealed_rows import SEALED_ROWS
+from jackfield_service.subjects.tenants.purge import purge
 from jackfield_store.access import Audit, Workspaces
 from jackfield_store.access.platform_tokens import PlatformTokens, home_of
 from jackfield_store.database import Transaction

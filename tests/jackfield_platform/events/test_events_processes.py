@@ -14,8 +14,8 @@ import pytest
 
 from jackfield.callers.actor import Actor
 from jackfield.kernel.clock import SystemClock
-from jackfield_platform.events.callbacks import Callbacks
-from jackfield_platform.events.dispatcher import IN_FLIGHT
+from jackfield_service.subjects.callbacks.callbacks import Callbacks
+from jackfield_service.subjects.callbacks.dispatcher import IN_FLIGHT
 from jackfield_store.database.outbox import record
 from jackfield_store.resources.storage import Storage
 from receiver import receiving
@@ -25,8 +25,8 @@ pytest_plugins = ["warm"]
 _DISPATCH = """
 import os, sys, threading
 from jackfield.kernel.clock import SystemClock
-from jackfield_platform.events.dispatcher import Dispatcher
-from jackfield_platform.events.sending import Sender
+from jackfield_service.subjects.callbacks.dispatcher import Dispatcher
+from jackfield_service.subjects.callbacks.sending import Sender
 from jackfield_store.resources.storage import Storage
 storage = Storage(sys.argv[1], os.environ, SystemClock())
 Dispatcher(lambda: storage.database, lambda: storage.vault, SystemClock(), Sender()).start()

@@ -12,13 +12,13 @@ import pytest
 
 from jackfield.callers.actor import Actor
 from jackfield.kernel.clock import SystemClock
-from jackfield_platform.events import CursorExpired, Feed
-from jackfield_platform.events.counts import count_deliveries
-from jackfield_platform.events.dispatcher import Dispatcher
-from jackfield_platform.events.numbering import Numbering
-from jackfield_platform.events.retention import DELIVERED_KEPT, KEPT, Retention
-from jackfield_platform.events.sending import Sender
-from jackfield_platform.tenants import purge
+from jackfield_service.subjects.callbacks.dispatcher import Dispatcher
+from jackfield_service.subjects.callbacks.sending import Sender
+from jackfield_service.subjects.events import CursorExpired, Feed
+from jackfield_service.subjects.events.counts import count_deliveries
+from jackfield_service.subjects.events.numbering import Numbering
+from jackfield_service.subjects.events.retention import DELIVERED_KEPT, KEPT, Retention
+from jackfield_service.subjects.tenants import purge
 from jackfield_store.database.outbox import record
 from jackfield_store.resources.storage import Storage
 

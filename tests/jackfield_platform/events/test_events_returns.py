@@ -15,11 +15,11 @@ from event_view import EventView
 from jackfield.callers.actor import Actor
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import InvalidInvocation
-from jackfield_platform.events.callbacks import Callbacks
-from jackfield_platform.events.dispatcher import Dispatcher
-from jackfield_platform.events.feed import CursorExpired
-from jackfield_platform.events.retention import Retention
-from jackfield_platform.events.sending import Sender
+from jackfield_service.subjects.callbacks.callbacks import Callbacks
+from jackfield_service.subjects.callbacks.dispatcher import Dispatcher
+from jackfield_service.subjects.callbacks.sending import Sender
+from jackfield_service.subjects.events.feed import CursorExpired
+from jackfield_service.subjects.events.retention import Retention
 from jackfield_store.database import open_database
 from jackfield_store.database.backup import backup, restore
 from jackfield_store.database.moving import move

@@ -13,7 +13,7 @@ from jackfield.connector import Limits
 from jackfield.kernel.clock import Deadline, SystemClock
 from jackfield.pacing.pace import Paces
 from jackfield.pacing.state import Quota, Request
-from jackfield_platform.events import Event
+from jackfield_service.subjects.events import Event
 from jackfield_store.database import open_database
 from jackfield_store.runtime import Jackfield
 from jackfield_store.shared_paces import shared_row

@@ -14,7 +14,7 @@ import svix
 
 from jackfield.call.events import Event
 from jackfield.wire.signing import new_secret
-from jackfield_platform.events.message import request_of
+from jackfield_service.subjects.callbacks.message import request_of
 
 NODE = Path(__file__).resolve().parents[3] / ".venv" / "node"
 _VERIFY = """

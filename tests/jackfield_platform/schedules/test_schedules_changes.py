@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from tests.jackfield_platform.schedules.schedule_stage import ScheduleStage
 
-from jackfield_platform.schedules import Timing
+from jackfield_service.subjects.schedules import Timing
 
 HOUR, DAY, EPOCH = 3600, 86_400, datetime(1970, 1, 1, tzinfo=UTC)
 CRON: dict[str, Callable[[datetime], bool]] = {

@@ -16,8 +16,8 @@ from tests.jackfield_platform.schedules.schedule_stage import schedule_stage
 from http_stand import Client, Stand, standing
 from jackfield.callers import LIBRARY, Rules
 from jackfield.callers.actor import Actor
-from jackfield_platform.schedules.schedules import WorkspaceSchedules
-from jackfield_server.shared.process.metrics import Metrics
+from jackfield_service.shell.process.metrics import Metrics
+from jackfield_service.subjects.schedules.schedules import WorkspaceSchedules
 from shell import Shell
 
 pytest_plugins = ["shell_fixture", "operating"]

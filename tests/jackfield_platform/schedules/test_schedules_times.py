@@ -14,10 +14,10 @@ from http_stand import Stand, say, standing
 from jackfield.callers import LIBRARY
 from jackfield.callers.actor import Actor
 from jackfield.kernel.errors import InvalidInvocation
-from jackfield_platform.schedules.due import DueSchedules
-from jackfield_platform.schedules.schedules import WorkspaceSchedules
-from jackfield_platform.schedules.table import ScheduleTable
-from jackfield_platform.schedules.timing import Timing
+from jackfield_service.subjects.schedules.due import DueSchedules
+from jackfield_service.subjects.schedules.schedules import WorkspaceSchedules
+from jackfield_service.subjects.schedules.table import ScheduleTable
+from jackfield_service.subjects.schedules.timing import Timing
 from shell import Shell
 from waiting import until
 
@@ -164,7 +164,7 @@ def _store(stand: Stand, name: str, timing: Timing) -> None:
     WorkspaceSchedules(runtime, LIBRARY, Actor("library")).add(given)
     table = ScheduleTable(stand.host.storage.database, stand.host.storage.vault, "default", stand.host.clock)
     found = table.find(name)
-    from jackfield_platform.schedules.table import _place, _text
+    from jackfield_service.subjects.schedules.table import _place, _text
 
     content = found.content(stand.host.storage.vault)
     text = json.dumps({"invocation": content.invocation, "caller": content.caller}).encode()

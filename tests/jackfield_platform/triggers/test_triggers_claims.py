@@ -18,8 +18,8 @@ from forking import alone, fork
 from jackfield.callers import Caller
 from jackfield.connector import Hook
 from jackfield.kernel.errors import Unavailable
-from jackfield_platform.triggers.due import DueSubscriptions
-from jackfield_platform.triggers.subscription import Subscription
+from jackfield_service.subjects.triggers.due import DueSubscriptions
+from jackfield_service.subjects.triggers.subscription import Subscription
 from jackfield_store.access import Tokens
 from jackfield_store.journal.instance import CLAIM, Instance
 from waiting import until

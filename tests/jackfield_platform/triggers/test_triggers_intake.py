@@ -15,8 +15,8 @@ from jackfield.callers import LIBRARY
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import InvalidInvocation, Unavailable
-from jackfield_platform import Answer, Hook, Intake
-from jackfield_platform.triggers.intake import RefusedError
+from jackfield_service.subjects import Answer, Hook, Intake
+from jackfield_service.subjects.triggers.intake import RefusedError
 from jackfield_store.access import Workspaces
 from jackfield_store.database import Database
 

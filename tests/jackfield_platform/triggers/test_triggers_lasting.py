@@ -12,10 +12,10 @@ import pytest
 from tests.jackfield_platform.triggers.trigger_stage import TriggerStage
 
 from jackfield.connector import Hook
-from jackfield_platform.triggers.due import DueSubscriptions
-from jackfield_platform.triggers.subscription import Subscription
-from jackfield_platform.triggers.table import SubscriptionTable
-from jackfield_platform.triggers.trigger_loop import TriggerLoop
+from jackfield_service.subjects.triggers.due import DueSubscriptions
+from jackfield_service.subjects.triggers.subscription import Subscription
+from jackfield_service.subjects.triggers.table import SubscriptionTable
+from jackfield_service.subjects.triggers.trigger_loop import TriggerLoop
 from jackfield_store.connections.connection_rows import Outcome
 from jackfield_store.database.due_rows import OvertakenError
 from jackfield_store.management.visible_connections import table_of
@@ -74,7 +74,7 @@ def _found(stage: TriggerStage) -> Subscription:
 def test_a_webhook_brings_the_poll_forward(stage: TriggerStage) -> None:
     """Of both kinds together, an event is told once; a hint during a poll is another poll after it, and never one too soon."""
     from jackfield.connector import TriggerEvent
-    from jackfield_platform.triggers.arrivals import ArrivalUnit, Sealer
+    from jackfield_service.subjects.triggers.arrivals import ArrivalUnit, Sealer
 
     stage.add("kept", every=3600)
     stage.look()

@@ -11,7 +11,7 @@ from tests.jackfield_platform.triggers.trigger_stage import TriggerStage
 
 from jackfield.callers import Caller, Rules
 from jackfield.kernel.errors import JackfieldError
-from jackfield_platform.triggers.due import DueSubscriptions
+from jackfield_service.subjects.triggers.due import DueSubscriptions
 from jackfield_store.access import Tokens, Workspaces
 from jackfield_store.database.due_rows import OvertakenError
 

@@ -15,11 +15,11 @@ from jackfield.connector.context import Minted
 from jackfield.connector.grants import Grant
 from jackfield.invocation.entry import AskedApproval, Draft
 from jackfield.kernel.clock import Deadline
-from jackfield_platform.events.callbacks import Callbacks
-from jackfield_platform.schedules.schedules import WorkspaceSchedules
-from jackfield_platform.sealed_rows import SEALED_ROWS as PLATFORM_ROWS
-from jackfield_platform.tenants.connect_records import ConnectRecord, ConnectRecords
-from jackfield_platform.tenants.connecting import open_sessions
+from jackfield_service.subjects.callbacks.callbacks import Callbacks
+from jackfield_service.subjects.connect.connecting import open_sessions
+from jackfield_service.subjects.connect.records import ConnectRecord, ConnectRecords
+from jackfield_service.subjects.schedules.schedules import WorkspaceSchedules
+from jackfield_service.subjects.sealed_rows import SEALED_ROWS as PLATFORM_ROWS
 from jackfield_store.access import Workspaces
 from jackfield_store.connections.authorizations import Authorizations
 from jackfield_store.connections.grants import GrantTable

@@ -14,7 +14,7 @@ from jackfield.callers.actor import Actor
 from jackfield.invocation.entry import Entry
 from jackfield.kernel.errors import JackfieldError
 from jackfield.manifest.triggers import TriggerManifest
-from jackfield_platform.triggers.event_places import place_fault
+from jackfield_service.subjects.triggers.event_places import place_fault
 from jackfield_store.access import Tokens
 from jackfield_store.journal import Queue
 

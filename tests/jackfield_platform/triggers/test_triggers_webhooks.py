@@ -29,11 +29,11 @@ from jackfield.kernel.rate_limiter import RateLimiter
 from jackfield.testing import Provider
 from jackfield_http.bindings.webhooks import webhook_of
 from jackfield_market.testing.registrations import Registry
-from jackfield_platform.triggers import intake
-from jackfield_platform.triggers.subscription import Subscription
-from jackfield_platform.triggers.table import SubscriptionTable, by_path
-from jackfield_platform.webhook_samples import replay
-from jackfield_server.shared.process.settings import Settings
+from jackfield_service.shell.process.settings import Settings
+from jackfield_service.subjects.triggers import intake
+from jackfield_service.subjects.triggers.subscription import Subscription
+from jackfield_service.subjects.triggers.table import SubscriptionTable, by_path
+from jackfield_service.subjects.triggers.webhook_samples import replay
 from jackfield_store.access import Tokens, WorkspaceAccess
 from replies import Reply
 from shell import Shell

@@ -17,8 +17,8 @@ from tests.jackfield_server.http.connect_browser import Person
 from clocks import FakeClock
 from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.callers.actor import Actor
-from jackfield_console.layout.theme import ENOUGH, accents, backgrounds, contrast, source_of
-from jackfield_platform.tenants.connect_table import session_place
+from jackfield_service.shell.pages.layout.theme import ENOUGH, accents, backgrounds, contrast, source_of
+from jackfield_service.subjects.connect.table import session_place
 from jackfield_store.access import Audit
 from jackfield_store.access.platform_tokens import PlatformTokens
 from replies import Reply

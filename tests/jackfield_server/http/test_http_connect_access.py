@@ -19,7 +19,7 @@ from tests.jackfield_server.http.connect_browser import Person
 from fake_aws import FakeAws, Role, User
 from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.kernel.clock import SystemClock
-from jackfield_platform.tenants.connect_access import role_name, stack_name
+from jackfield_service.subjects.connect.access import role_name, stack_name
 from moto_quiet import quiet
 from moto_rig import offer
 

@@ -16,12 +16,12 @@ from tests.jackfield_server.http.connect_browser import Person
 
 from http_stand import SETTINGS, Client, clean
 from jackfield.kernel.errors import Unavailable
-from jackfield_console.layout.drawn import drawn_from
-from jackfield_platform.tenants.connect_session import ConnectSession
-from jackfield_platform.tenants.connecting import Connecting
-from jackfield_server.shared.browsers.cookies import csrf_token
-from jackfield_server.shared.operations.connect import connecting, sweep
-from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_service.shell.browsers.cookies import csrf_token
+from jackfield_service.shell.operations.connect import connecting, sweep
+from jackfield_service.shell.pages.layout.drawn import drawn_from
+from jackfield_service.shell.process.server_context import ServerContext
+from jackfield_service.subjects.connect.connecting import Connecting
+from jackfield_service.subjects.connect.session import ConnectSession
 from jackfield_store.access.platform_tokens import PlatformTokens
 from jackfield_store.management.authorizing import Authorizing
 

@@ -17,9 +17,9 @@ from jackfield.callers.actor import Actor
 from jackfield.connections.audience import OPERATORS, PLATFORMS, audience_of
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import InvalidInvocation
-from jackfield_platform.tenants.connect_session import MEMBERS
-from jackfield_server.http.shapes import shapes
-from jackfield_server.shared.operations.connect import connecting
+from jackfield_service.shell.http.shapes import shapes
+from jackfield_service.shell.operations.connect import connecting
+from jackfield_service.subjects.connect.session import MEMBERS
 from jackfield_store.management.oauth_clients import oauth_clients
 
 SERVER = {"server": "https://a.example"}

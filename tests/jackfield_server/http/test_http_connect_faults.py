@@ -20,9 +20,9 @@ from fake_aws import FakeAws, Role, User
 from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.kernel.errors import JackfieldError, Unavailable
 from jackfield.testing import Answer, Provider, Request
-from jackfield_platform.tenants.connect_principals import lets_in
-from jackfield_platform.tenants.connecting import Connecting
-from jackfield_server.shared.operations.connect import connecting
+from jackfield_service.shell.operations.connect import connecting
+from jackfield_service.subjects.connect.connecting import Connecting
+from jackfield_service.subjects.connect.principals import lets_in
 from plugboard import make_connector, plugged
 
 BASE = "/v1/workspaces/acme-1/connect-sessions"

@@ -6,7 +6,7 @@ import pytest
 from tests.jackfield_server.http.connect_attacked import BASE, TYPE, Attacked
 
 from http_stand import Client
-from jackfield_platform.tenants.connecting import Connecting
+from jackfield_service.subjects.connect.connecting import Connecting
 
 pytest_plugins = ["tests.jackfield_server.http.connect_place"]
 CALL = {"connector": "people", "action": "whoAmI", "inputs": {}}

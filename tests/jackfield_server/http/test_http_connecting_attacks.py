@@ -15,7 +15,7 @@ import pytest
 from clocks import FakeClock
 from http_stand import SETTINGS, Client, Stand, clean, standing
 from jackfield.testing import Answer, Provider, Request
-from jackfield_server.shared.process.server_context import ServerContext
+from jackfield_service.shell.process.server_context import ServerContext
 from jackfield_store.access import Tokens, Workspaces
 from jackfield_store.connections.authorizations import WITHIN
 from oauth2_site import ASK, make_people

@@ -10,7 +10,7 @@ import socket
 import pytest
 
 from http_stand import Stand, say
-from jackfield_server.http import direct
+from jackfield_service.shell.http import direct
 
 CALLERS, EACH = 64, 6
 _LONGEST = 4

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from http_stand import Client
-from jackfield_server.http.endpoints import filtered
+from jackfield_service.shell.http.endpoints import filtered
 
 LISTS: Mapping[str, Sequence[str]] = {
     "/v1/schedules": ("status", "connector", "action", "connection"),

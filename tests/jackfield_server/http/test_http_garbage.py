@@ -17,7 +17,7 @@ from tests.jackfield_server.http.two_ways import PAST, THROUGH, WAYS
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from http_stand import Stand, process, say
-from jackfield_server.http.exchange import Exchange
+from jackfield_service.shell.http.exchange import Exchange
 from mcp_talk import call_of
 from plugboard import make_connector
 

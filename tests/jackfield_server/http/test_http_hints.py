@@ -13,9 +13,9 @@ from jackfield.callers import Scope, may
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import CODES
 from jackfield.kernel.hints import _WORDS, OF_PROVIDERS, NextStep, restored, worded
-from jackfield_platform.tenants.health import connection_health
-from jackfield_server.http.table import OPERATIONS
-from jackfield_server.shared.requests.hints import WORDS
+from jackfield_service.shell.http.table import OPERATIONS
+from jackfield_service.shell.requests.hints import WORDS
+from jackfield_service.subjects.tenants.health import connection_health
 from jackfield_store.access.platform_tokens import PlatformTokens
 
 _STEPS = _WORDS["library"]

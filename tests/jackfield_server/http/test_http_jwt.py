@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from authority import Authority
 from clocks import FakeClock
 from http_stand import SETTINGS, Client, Stand, say, standing
-from jackfield_server.shared.identity.identity_providers import Jwt
+from jackfield_service.shell.identity.identity_providers import Jwt
 from waiting import until
 
 ISSUER, AUDIENCE = "https://id.example.com", "jackfield"
@@ -287,7 +287,7 @@ def test_a_provider_that_hangs_stalls_nobody_else(
     tmp_path: Path, provider: Provider, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """While 60 JWTs wait for keys our own tokens are answered; the keys are asked for once, the 60 are 503, and the log has one warning."""
-    monkeypatch.setattr("jackfield_server.shared.identity.jwts._TIMEOUT", 1.5)
+    monkeypatch.setattr("jackfield_service.shell.identity.jwts._TIMEOUT", 1.5)
     with hanging() as (url, taken), standing(tmp_path, replace(SETTINGS, jwt=Jwt(url, ISSUER, AUDIENCE))) as stand:
         with ThreadPoolExecutor(60) as pool:
             asked = [pool.submit(Client(stand.port, provider.token(sub=f"s{n}")).get, "/v1/connectors") for n in range(60)]
@@ -373,8 +373,8 @@ def test_a_provider_that_does_not_end_holds_nobody_up(
 ) -> None:
     """Keys that come a byte at a time, or never: given up after a time, with one warning; others are served meanwhile, and such a provider
     is asked three times at most as long as it goes on."""
-    monkeypatch.setattr("jackfield_server.shared.identity.jwts._PATIENCE", 0.5)
-    monkeypatch.setattr("jackfield_server.shared.identity.jwts._TIMEOUT", 30.0)
+    monkeypatch.setattr("jackfield_service.shell.identity.jwts._PATIENCE", 0.5)
+    monkeypatch.setattr("jackfield_service.shell.identity.jwts._TIMEOUT", 30.0)
     clock = FakeClock()
     with evil(EVIL[name]) as (url, asked), standing(tmp_path, replace(SETTINGS, jwt=Jwt(url, ISSUER, AUDIENCE)), clock=clock) as stand:
         for _ in range(5):
@@ -396,7 +396,7 @@ def test_key_documents_are_bounded(
 ) -> None:
     """Keys of more than 1 MiB, compressed ones, and those that are not there in time are not read on: 503, and the log says why."""
     send, reason = UNFIT[name]
-    monkeypatch.setattr("jackfield_server.shared.identity.jwts._TIMEOUT", 0.5 if "in time" in reason else 30.0)
+    monkeypatch.setattr("jackfield_service.shell.identity.jwts._TIMEOUT", 0.5 if "in time" in reason else 30.0)
     with evil(send) as (url, _), standing(tmp_path, replace(SETTINGS, jwt=Jwt(url, ISSUER, AUDIENCE))) as stand:
         assert Client(stand.port, provider.token()).get("/v1/connectors").status == 503
     assert [reason in record.getMessage() for record in caplog.records if "identity provider" in record.getMessage()] == [True]

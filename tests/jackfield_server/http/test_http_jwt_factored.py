@@ -8,7 +8,7 @@ from math import prod
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
-from jackfield_server.shared.identity.jwts import _PRIMES, _found
+from jackfield_service.shell.identity.jwts import _PRIMES, _found
 
 
 def test_a_key_of_the_faulty_generator_verifies_nothing() -> None:

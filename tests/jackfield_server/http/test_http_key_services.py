@@ -9,7 +9,7 @@ import pytest
 from tests.jackfield_vault.vault_server import VaultServer
 
 from http_stand import Client, mint, standing
-from jackfield_server.shared.process import readiness
+from jackfield_service.shell.process import readiness
 from waiting import until
 
 INLINE = {"type": "echo/token", "values": {"token": "s3cret-token", "greeting": "Hi"}}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from http_stand import Stand
-from jackfield_server.shared.process.lanes import Lanes
+from jackfield_service.shell.process.lanes import Lanes
 from jackfield_store.management.connections import ManagedConnections
 
 PATIENCE = 60.0

@@ -21,7 +21,7 @@ from gates import Gatekeeper
 from http_stand import SETTINGS, Client, Stand, say, standing
 from jackfield.call import check
 from jackfield.call.check import checked
-from jackfield_server.http import openapi
+from jackfield_service.shell.http import openapi
 from jackfield_store.access.tokens import new_text
 from mcp_talk import call_of
 from replies import Reply

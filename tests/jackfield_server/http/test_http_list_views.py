@@ -9,10 +9,10 @@ from urllib.parse import quote
 import pytest
 
 from http_stand import Client, say
-from jackfield_server.http import list_views
-from jackfield_server.http.list_views import ListView
-from jackfield_server.http.shapes import shapes
-from jackfield_server.http.table import OPERATIONS
+from jackfield_service.shell.http import list_views
+from jackfield_service.shell.http.list_views import ListView
+from jackfield_service.shell.http.shapes import shapes
+from jackfield_service.shell.http.table import OPERATIONS
 
 LISTS = {one.path: one for one in OPERATIONS if one.method == "GET" and one.answers.get(200, "").endswith("List")}
 OPEN = [path for path, one in LISTS.items() if "{" not in path and one.scope in ("read", "invoke", "manage") and "platform" not in path]

@@ -17,7 +17,7 @@ import pytest
 
 from http_stand import clean
 from jackfield.kernel.errors import InvalidInvocation
-from jackfield_server.shared.process.listeners import forget, listen, origin, port_of
+from jackfield_service.shell.process.listeners import forget, listen, origin, port_of
 from ports import free_port
 from waiting import until
 

@@ -21,8 +21,8 @@ from jackfield_market.catalogue import build
 from jackfield_market.repository import create
 from jackfield_market.role_keys import default_keys
 from jackfield_market.server_installer import ServerInstaller
-from jackfield_server.http.table import OPERATIONS
-from jackfield_server.shared.operations.operation import Operation
+from jackfield_service.shell.http.table import OPERATIONS
+from jackfield_service.shell.operations.operation import Operation
 from jackfield_store.access import Tokens, Workspaces
 from jackfield_store.access.platform_tokens import PlatformTokens
 from jackfield_store.access.tokens import new_text

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from http_stand import Client, Stand, standing
-from jackfield_server.http.table import OPERATIONS
-from jackfield_server.shared.operations.operation import Operation
+from jackfield_service.shell.http.table import OPERATIONS
+from jackfield_service.shell.operations.operation import Operation
 
 _VERB = re.compile(r"([:/])([A-Za-z-]+)\Z")
 

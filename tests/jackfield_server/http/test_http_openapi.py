@@ -13,10 +13,10 @@ import pytest
 from starlette.routing import Route
 
 from http_stand import Client, Stand
-from jackfield_server.commands.serve import mounts
-from jackfield_server.http.app import build_app
-from jackfield_server.http.response_headers import PACES
-from jackfield_server.http.table import OPERATIONS
+from jackfield_service.shell.commands.serve import mounts
+from jackfield_service.shell.http.app import build_app
+from jackfield_service.shell.http.response_headers import PACES
+from jackfield_service.shell.http.table import OPERATIONS
 
 ROOT = Path(__file__).resolve().parents[3]
 CONFIG = """

@@ -19,9 +19,9 @@ import pytest
 
 from http_stand import clean, mint, standing
 from jackfield.kernel.errors import InvalidInvocation
-from jackfield_server.http import protocol
-from jackfield_server.http.protocol import Bounded
-from jackfield_server.shared.process.listeners import adopt, host_of, passed_on
+from jackfield_service.shell.http import protocol
+from jackfield_service.shell.http.protocol import Bounded
+from jackfield_service.shell.process.listeners import adopt, host_of, passed_on
 from waiting import until
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="descriptors are passed on by POSIX systems")

@@ -18,7 +18,7 @@ from http_stand import Client, Stand, clean, say, standing
 from jackfield.callers import LIBRARY
 from jackfield.callers.actor import Actor
 from jackfield.kernel.errors import NotAllowed
-from jackfield_platform.schedules.schedules import WorkspaceSchedules
+from jackfield_service.subjects.schedules.schedules import WorkspaceSchedules
 from mcp_talk import called, remote, talked
 from policy_stub import ALLOW, Policy, policy_service
 

@@ -23,7 +23,7 @@ import pytest
 from http_stand import SETTINGS, Client, Stand, clean, say, standing
 from jackfield.callers.actor import Actor
 from jackfield.kernel.errors import InvalidInvocation
-from jackfield_server.http.server_process import check_settings
+from jackfield_service.shell.http.server_process import check_settings
 from jackfield_store.access.platform_tokens import PlatformTokens
 from jackfield_store.database.shared_settings import checked_public_url
 from shell import Shell

@@ -28,7 +28,7 @@ from fake_aws import FakeAws, FakeAwsProcess
 from gates import Gatekeeper
 from http_stand import SETTINGS, Client, Process, process, say, standing
 from jackfield.kernel.local import CORES
-from jackfield_server.shared.process import metrics
+from jackfield_service.shell.process import metrics
 from jackfield_store.database import open_database
 from mcp_talk import call_of, message
 from plugboard import make_connector

@@ -22,8 +22,8 @@ from tests.jackfield_store.database.pgbouncer import MISSING, pooled
 from database_proxy import DatabaseProxy
 from http_stand import Client, clean, mint, process, say, standing
 from jackfield.callers import Rules
-from jackfield_server.commands.worker_probes import Figures
-from jackfield_server.shared.process import readiness
+from jackfield_service.shell.commands.worker_probes import Figures
+from jackfield_service.shell.process import readiness
 from jackfield_store.database import open_database
 from jackfield_store.management import conditions
 from jackfield_store.management.conditions import SAID
@@ -209,7 +209,7 @@ def test_a_broker_is_a_warning_of_a_server_and_a_fault_of_a_worker(tmp_path: Pat
     """A server without its broker takes calls and what is to be queued; a worker without it runs nothing."""
     with standing(tmp_path) as stand:
         gone = "the broker is unavailable (ConnectionRefusedError)"
-        monkeypatch.setattr("jackfield_server.commands.worker_probes.broker_warning", lambda _environment: gone)
+        monkeypatch.setattr("jackfield_service.shell.commands.worker_probes.broker_warning", lambda _environment: gone)
         monkeypatch.setattr(stand.host.readiness, "_broker", lambda: gone)
         monkeypatch.setattr(readiness, "_FRESH", 0.0)
         found = stand.client().get("/readyz")

@@ -30,10 +30,10 @@ from jackfield.catalog.index import ActionIndex
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.threads import Threads
-from jackfield_server.commands.worker_probes import Figures
-from jackfield_server.http import server_process
-from jackfield_server.http.protocol import Bounded
-from jackfield_server.shared.process import readiness, server_context
+from jackfield_service.shell.commands.worker_probes import Figures
+from jackfield_service.shell.http import server_process
+from jackfield_service.shell.http.protocol import Bounded
+from jackfield_service.shell.process import readiness, server_context
 from jackfield_store.database import open_database
 from jackfield_store.management import conditions
 from jackfield_store.queue.prefork import State

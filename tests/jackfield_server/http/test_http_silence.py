@@ -12,8 +12,8 @@ import pytest
 
 from gates import Gatekeeper
 from http_stand import SETTINGS, say, standing
-from jackfield_mcp_server import http_route
-from jackfield_server.http import event_stream
+from jackfield_service.shell.http import event_stream
+from jackfield_service.shell.mcp import http_route
 
 SILENCE = 0.05
 

@@ -20,11 +20,11 @@ from database_proxy import DatabaseProxy
 from http_stand import Client, standing
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import Unavailable
-from jackfield_console import sign_in
-from jackfield_console.layout.assets import asset
-from jackfield_console.sign_in import ConsoleSessions
-from jackfield_server.shared.browsers.cookies import CookieJar
-from jackfield_server.shared.identity import identity
+from jackfield_service.shell.browsers.cookies import CookieJar
+from jackfield_service.shell.identity import identity
+from jackfield_service.shell.pages import sign_in
+from jackfield_service.shell.pages.layout.assets import asset
+from jackfield_service.shell.pages.sign_in import ConsoleSessions
 from jackfield_store.runtime import Jackfield
 from noted_calls import Noted, noting
 from postgres import Server

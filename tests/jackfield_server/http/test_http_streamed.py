@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from jackfield_server.shared.requests.streamed import Streamed
+from jackfield_service.shell.requests.streamed import Streamed
 
 _FRESH = """
 import asyncio, sys
-from jackfield_server.shared.requests.streamed import Streamed
+from jackfield_service.shell.requests.streamed import Streamed
 async def pieces():
     yield b"one"
 async def receive():

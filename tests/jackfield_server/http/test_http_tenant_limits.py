@@ -24,7 +24,7 @@ from http_stand import SETTINGS, Client, Stand, say, standing
 from jackfield.callers.actor import Actor
 from jackfield.kernel.clock import iso
 from jackfield_dapr.sidecar import Components
-from jackfield_server.shared.process.request_shares import READERS, TOKEN_READERS
+from jackfield_service.shell.process.request_shares import READERS, TOKEN_READERS
 from jackfield_store.access.platform_tokens import PlatformTokens
 from mcp_talk import call_of
 from replies import Reply

@@ -19,7 +19,7 @@ from tests.jackfield_server.http.two_ways import PAST, THROUGH, WAYS, going
 
 from gates import Gatekeeper
 from http_stand import SETTINGS, Client, Stand, say, standing
-from jackfield_server.http.middleware import Limits
+from jackfield_service.shell.http.middleware import Limits
 from jackfield_store.database.shared_looks import SharedLooks
 from mcp_talk import call_of, message
 from replies import Reply

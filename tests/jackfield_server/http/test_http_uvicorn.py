@@ -15,9 +15,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 from uvicorn.supervisors import Multiprocess
 
-from jackfield_server.http import server_process
-from jackfield_server.http.exchange import Exchange
-from jackfield_server.http.protocol import Bounded
+from jackfield_service.shell.http import server_process
+from jackfield_service.shell.http.exchange import Exchange
+from jackfield_service.shell.http.protocol import Bounded
 
 OWN = {"close_politely", "send_whole"}
 OF_THE_PROTOCOL = {"connections", "cycle", "flow", "headers", "loop", "parser", "scope", "server_state", "tasks", "transport", "url"}

@@ -22,10 +22,10 @@ from jackfield.wire.guard import Guard
 from jackfield.wire.head import Target
 from jackfield.wire.outbound import ENVIRONMENT, check_outbound, ignored_proxy, outbound, variables
 from jackfield_openapi.sources import read
-from jackfield_platform.events.sending import Sender
-from jackfield_server.shared.identity.identity import Identities
-from jackfield_server.shared.identity.identity_providers import Jwt, Oidc
-from jackfield_server.shared.identity.people import People
+from jackfield_service.shell.identity.identity import Identities
+from jackfield_service.shell.identity.identity_providers import Jwt, Oidc
+from jackfield_service.shell.identity.people import People
+from jackfield_service.subjects.callbacks.sending import Sender
 from jackfield_store.resources.storage import Storage
 from jackfield_store.runtime import Jackfield
 from jackfield_vault.wire import ask_vault

@@ -14,7 +14,7 @@ import pytest
 
 from gates import Gatekeeper
 from http_stand import Client, standing
-from jackfield_server.shared.process import readiness
+from jackfield_service.shell.process import readiness
 from jackfield_store.database import open_database
 from jackfield_store.database.backup import backup, restore
 from postgres import Server, use_programs

@@ -13,7 +13,7 @@ from http_stand import Client, Stand, say
 from jackfield.callers.actor import Actor
 from jackfield.kernel.clock import iso
 from jackfield.kernel.errors import NotAllowed
-from jackfield_platform.tenants.tenants import Tenants
+from jackfield_service.subjects.tenants.tenants import Tenants
 from jackfield_store.access import Audit, UnknownWorkspace, Workspaces
 from jackfield_store.access.kept_rules import forget_rules
 from jackfield_store.access.platform_tokens import PlatformTokens

@@ -16,12 +16,12 @@ from corpus import Vector
 from jackfield.callers import Rules
 from jackfield.invocation import MAX_BYTES
 from jackfield.kernel.errors import CODES
-from jackfield_server.commands.serve import mounts
-from jackfield_server.http.app import build_app
-from jackfield_server.http.server_process import config
-from jackfield_server.shared.identity.identity import Identity
-from jackfield_server.shared.process.server_context import ServerContext
-from jackfield_server.shared.process.settings import Settings
+from jackfield_service.shell.commands.serve import mounts
+from jackfield_service.shell.http.app import build_app
+from jackfield_service.shell.http.server_process import config
+from jackfield_service.shell.identity.identity import Identity
+from jackfield_service.shell.process.server_context import ServerContext
+from jackfield_service.shell.process.settings import Settings
 from stage import Place
 
 _CALLER = Identity("default", "vectors", "manage", Rules())

@@ -9,7 +9,7 @@ import pytest
 
 from jackfield.callers.actor import Actor
 from jackfield.kernel.clock import SystemClock
-from jackfield_platform.tenants.health import troubles
+from jackfield_service.subjects.tenants.health import troubles
 from jackfield_store.access import Workspaces
 from jackfield_store.database import Transaction, open_database
 from jackfield_store.management.oauth_clients import OAuthClients, oauth_clients

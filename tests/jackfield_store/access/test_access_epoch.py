@@ -15,7 +15,7 @@ import pytest
 from tests.jackfield_store.database.changing import Changer, changing
 
 from jackfield.kernel.clock import SystemClock
-from jackfield_server.shared.identity.identity import Identities
+from jackfield_service.shell.identity.identity import Identities
 from jackfield_store.access import Tokens, Workspaces
 from jackfield_store.management.visible_connections import table_of
 from jackfield_store.resources.storage import Storage

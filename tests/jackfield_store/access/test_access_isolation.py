@@ -15,14 +15,14 @@ from typing import Any
 
 import pytest
 
-import jackfield_platform.tenants
-import jackfield_platform.triggers
+import jackfield_service.subjects.tenants
+import jackfield_service.subjects.triggers
 import jackfield_store.access
 import jackfield_store.connections
 import jackfield_store.database
 import jackfield_store.journal
 import jackfield_store.keys
-from jackfield_platform.triggers.due import DueSubscriptions
+from jackfield_service.subjects.triggers.due import DueSubscriptions
 from jackfield_store.access import Tokens, Workspaces
 from jackfield_store.access.platform_tokens import PlatformTokens
 from jackfield_store.access.sign_ins import SignIns
@@ -43,8 +43,8 @@ STORES = (
     jackfield_store.access,
     jackfield_store.connections,
     jackfield_store.journal,
-    jackfield_platform.tenants,
-    jackfield_platform.triggers,
+    jackfield_service.subjects.tenants,
+    jackfield_service.subjects.triggers,
 )
 _TABLE = re.compile(r"CREATE TABLE (\w+) \((.*?)\n\) ", re.DOTALL)
 _USED = re.compile(r"\b(?:FROM|INTO|UPDATE|JOIN)\s+(\w+)")

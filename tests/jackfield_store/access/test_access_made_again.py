@@ -11,8 +11,8 @@ import pytest
 
 from jackfield.callers.actor import Actor
 from jackfield.kernel.clock import SystemClock
-from jackfield_platform.events.numbering import Numbering
-from jackfield_platform.tenants import Tenants
+from jackfield_service.subjects.events.numbering import Numbering
+from jackfield_service.subjects.tenants import Tenants
 from jackfield_store.access import Tokens
 from jackfield_store.database.faults import RowDamaged
 from jackfield_store.files import FileLimits, Files

@@ -17,10 +17,10 @@ from tests.jackfield_console.console_client import Client as Browser
 
 from http_stand import SETTINGS, Client, Stand, say, standing
 from jackfield.callers import Rules
-from jackfield_console.app import routes
-from jackfield_server.commands.serve import mounts
-from jackfield_server.http.app import build_app
-from jackfield_server.http.table import OPERATIONS
+from jackfield_service.shell.commands.serve import mounts
+from jackfield_service.shell.http.app import build_app
+from jackfield_service.shell.http.table import OPERATIONS
+from jackfield_service.shell.pages.app import routes
 from mcp_talk import call_of, message
 
 _CONNECTORS = ("echo_", *(f"{path.name}_" for path in (Path(__file__).parents[3] / "connectors").iterdir()))

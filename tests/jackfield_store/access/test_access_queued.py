@@ -13,7 +13,7 @@ import pytest
 from gates import Gatekeeper
 from http_stand import SETTINGS, Client, Stand, say, standing
 from jackfield.callers import Rules
-from jackfield_server.shared.identity.identity import Identities
+from jackfield_service.shell.identity.identity import Identities
 from sealed_rows import set_token
 
 

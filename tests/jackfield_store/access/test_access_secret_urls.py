@@ -14,10 +14,10 @@ from tests.jackfield_console.console_client import Client as Browser
 
 from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.callers import Rules, Scope
-from jackfield_server.commands.serve import mounts
-from jackfield_server.http.app import build_app
-from jackfield_server.http.table import OPERATIONS
-from jackfield_server.shared.operations.operation import Operation
+from jackfield_service.shell.commands.serve import mounts
+from jackfield_service.shell.http.app import build_app
+from jackfield_service.shell.http.table import OPERATIONS
+from jackfield_service.shell.operations.operation import Operation
 from jackfield_store.access import Tokens
 from jackfield_store.access.platform_tokens import PlatformTokens
 from mcp_talk import call_of, message

@@ -15,7 +15,7 @@ import pytest
 from database_proxy import DatabaseProxy
 from event_view import EventView
 from jackfield.kernel.errors import Unavailable
-from jackfield_platform.events.feed import CursorExpired, Feed
+from jackfield_service.subjects.events.feed import CursorExpired, Feed
 from jackfield_store.database import open_database
 from jackfield_store.database.outbox import record
 from jackfield_store.database.timelines import Timelines

@@ -14,7 +14,7 @@ import pytest
 
 import jackfield
 from http_stand import Client, say, standing
-from jackfield_server.shared.process import readiness
+from jackfield_service.shell.process import readiness
 from jackfield_store.database import Database, open_database
 from jackfield_store.database.backup import backup, check, restore
 from jackfield_store.database.faults import DatabaseUnfit

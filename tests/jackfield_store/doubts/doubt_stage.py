@@ -15,7 +15,7 @@ from clocks import look_while_due
 from jackfield import Result
 from jackfield.catalog import Catalog
 from jackfield.invocation.provider_ids import reference_of
-from jackfield_server.shared.process.metrics import Metrics
+from jackfield_service.shell.process.metrics import Metrics
 from jackfield_store.journal.doubts import Doubts
 from jackfield_store.journal.marks import connection_facts, digest_of, keep, sealed_mark
 from jackfield_store.runtime.evidence_loop import EvidenceLoop, look_once

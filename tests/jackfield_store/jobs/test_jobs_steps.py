@@ -11,7 +11,7 @@ from tests.jackfield_store.jobs.job_stage import JobStage
 
 from jackfield import InvocationFailed, Result
 from jackfield.callers.actor import Actor
-from jackfield_platform.tenants.tenants import Tenants
+from jackfield_service.subjects.tenants.tenants import Tenants
 from jackfield_store.access import Workspaces
 from jackfield_store.files import FileLimits, Files
 from jackfield_store.journal import Journal

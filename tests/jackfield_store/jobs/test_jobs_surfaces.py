@@ -19,10 +19,10 @@ from clocks import FakeClock
 from http_stand import Stand, standing
 from jackfield.cli.main import main
 from jackfield.invocation import Meta, Result
-from jackfield_mcp_server import progress
-from jackfield_mcp_server.action_tools import result_schema
-from jackfield_server.commands.serve import mounts
-from jackfield_server.http.app import build_app
+from jackfield_service.shell.commands.serve import mounts
+from jackfield_service.shell.http.app import build_app
+from jackfield_service.shell.mcp import progress
+from jackfield_service.shell.mcp.action_tools import result_schema
 from mcp_talk import Pipes, message
 from waiting import until
 

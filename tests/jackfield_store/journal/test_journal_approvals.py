@@ -18,7 +18,7 @@ from jackfield.callers import Caller, Rules
 from jackfield.callers.actor import Actor
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import ApprovalRequired, InvalidInvocation, JackfieldError, NotAllowed
-from jackfield_platform.tenants.tenants import Tenants
+from jackfield_service.subjects.tenants.tenants import Tenants
 from jackfield_store.access import Tokens
 from jackfield_store.journal import Queue
 from jackfield_store.management.dead_letters import refuse_unapproved

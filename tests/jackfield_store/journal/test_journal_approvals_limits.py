@@ -11,7 +11,7 @@ from fake_aws import FakeAws
 from jackfield.callers import Caller
 from jackfield.invocation import Enqueued
 from jackfield.kernel.errors import LimitReached
-from jackfield_platform.tenants.usage import in_use
+from jackfield_service.subjects.tenants.usage import in_use
 from nursery import mail
 
 _READ: dict[str, Any] = {"connector": "aws-ses", "action": "getAccount", "connection": "acme-ses", "inputs": {}}

@@ -17,9 +17,9 @@ from jackfield.invocation import Enqueued
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import NotAllowed
-from jackfield_platform.schedules.schedules import WorkspaceSchedules
-from jackfield_platform.triggers.subscriptions import WorkspaceSubscriptions
-from jackfield_platform.triggers.table import SubscriptionTable
+from jackfield_service.subjects.schedules.schedules import WorkspaceSchedules
+from jackfield_service.subjects.triggers.subscriptions import WorkspaceSubscriptions
+from jackfield_service.subjects.triggers.table import SubscriptionTable
 from jackfield_store.access import Tokens
 from jackfield_store.access.platform_tokens import PlatformTokens
 from jackfield_store.access.token_seals import SET_SEAL, token_seal

@@ -13,7 +13,7 @@ from tests.jackfield_store.journal.judging import AGENT, MANAGER, NUMBER, call, 
 from jackfield import Result
 from jackfield.callers import Caller
 from jackfield.callers.rules import Rules
-from jackfield_platform.events.outputs import output_of
+from jackfield_service.subjects.callbacks.outputs import output_of
 from jackfield_store.journal import Queue
 from jackfield_store.journal.exchanges import exchanges_of
 from jackfield_store.runtime import Jackfield

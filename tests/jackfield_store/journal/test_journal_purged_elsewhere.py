@@ -6,7 +6,7 @@ import pytest
 
 from fake_aws import FakeAws
 from jackfield.callers.actor import Actor
-from jackfield_platform.tenants.tenants import Tenants
+from jackfield_service.subjects.tenants.tenants import Tenants
 from jackfield_store.runtime import Jackfield
 from nursery import connection, mail
 

@@ -20,11 +20,11 @@ from jackfield.callers import LIBRARY
 from jackfield.callers.actor import Actor
 from jackfield.connector.grants import Grant
 from jackfield.kernel.clock import SystemClock, iso
-from jackfield_platform.events.callbacks import Callbacks
-from jackfield_platform.events.numbering import Numbering
-from jackfield_platform.schedules.schedules import WorkspaceSchedules
-from jackfield_platform.tenants.connecting import open_sessions
-from jackfield_platform.triggers.subscriptions import WorkspaceSubscriptions
+from jackfield_service.subjects.callbacks.callbacks import Callbacks
+from jackfield_service.subjects.connect.connecting import open_sessions
+from jackfield_service.subjects.events.numbering import Numbering
+from jackfield_service.subjects.schedules.schedules import WorkspaceSchedules
+from jackfield_service.subjects.triggers.subscriptions import WorkspaceSubscriptions
 from jackfield_store.access import Tokens, Workspaces
 from jackfield_store.connections.revocations import Revocations
 from jackfield_store.database import Database, Transaction

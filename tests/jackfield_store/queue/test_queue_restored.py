@@ -22,11 +22,11 @@ from jackfield.callers import LIBRARY
 from jackfield.callers.actor import Actor
 from jackfield.cli.main import main
 from jackfield.kernel.clock import SystemClock, iso
-from jackfield_platform.events.callbacks import Callbacks
-from jackfield_platform.events.dispatcher import Dispatcher
-from jackfield_platform.events.sending import Sender
-from jackfield_platform.schedules.scheduler import Scheduler
-from jackfield_platform.schedules.schedules import WorkspaceSchedules
+from jackfield_service.subjects.callbacks.callbacks import Callbacks
+from jackfield_service.subjects.callbacks.dispatcher import Dispatcher
+from jackfield_service.subjects.callbacks.sending import Sender
+from jackfield_service.subjects.schedules.scheduler import Scheduler
+from jackfield_service.subjects.schedules.schedules import WorkspaceSchedules
 from jackfield_store.journal import Queue
 from plugboard import make_connector, plugged
 from postgres import Server, use_programs

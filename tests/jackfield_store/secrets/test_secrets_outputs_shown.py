@@ -21,9 +21,9 @@ from tests.jackfield_console.console_client import Client as Browser
 from http_stand import SETTINGS, standing
 from jackfield.cli.logs import JsonLines
 from jackfield.tracing import Tracing
-from jackfield_console.sign_in import one_time_link
-from jackfield_server.commands.serve import mounts
-from jackfield_server.http.app import build_app
+from jackfield_service.shell.commands.serve import mounts
+from jackfield_service.shell.http.app import build_app
+from jackfield_service.shell.pages.sign_in import one_time_link
 from plugboard import make_connector
 
 _SECRET = "whsec_abcdef-4711"

@@ -18,13 +18,13 @@ from jackfield.kernel.signals import HANGUPS
 from jackfield_dapr.commands.child_command import run_command, stop_signal
 from jackfield_dapr.commands.run_file import read_apps, run_apps
 from jackfield_dapr.sidecar import Bindings, Components, Sidecar, has_grpc, served_api
-from jackfield_server.commands.serve import declare_components
-from jackfield_server.shared.requests.web_pages import LOOPBACK
+from jackfield_service.shell.commands.serve import declare_components
+from jackfield_service.shell.requests.web_pages import LOOPBACK
 from jackfield_store.commands.starting import prepare_process
 from jackfield_store.resources.renewal import renew
 
 if TYPE_CHECKING:
-    from jackfield_server.shared.operations.operation import Mount
+    from jackfield_service.shell.operations.operation import Mount
     from jackfield_store.runtime import Jackfield
 
 _HTTP_PORT, _GRPC_PORT = 3500, 50001

@@ -11,7 +11,7 @@ from typing import Any
 from jackfield.invocation import Result
 from jackfield_dapr.sidecar.bindings import Binding
 from jackfield_dapr.sidecar.calls import BindingError, ReadFile, Request, Response
-from jackfield_server.shared.requests.web_pages import page_fault
+from jackfield_service.shell.requests.web_pages import page_fault
 
 MAX_BODY = 64 * 1024 * 1024
 """Maximum size of a request in bytes, as for invocations (docs/reference/invocation.md)."""

@@ -17,10 +17,10 @@ from starlette.responses import Response
 from jackfield_dapr.sidecar.api import DaprApi
 from jackfield_dapr.sidecar.http_api import Answer, stopped
 from jackfield_dapr.sidecar.routes import dapr_route
-from jackfield_server.shared.process.lanes import Lanes
+from jackfield_service.shell.process.lanes import Lanes
 
 if TYPE_CHECKING:
-    from jackfield_server.http.protocol import Bounded
+    from jackfield_service.shell.http.protocol import Bounded
 
 _BACKLOG = 128
 _AT_ONCE = 1000

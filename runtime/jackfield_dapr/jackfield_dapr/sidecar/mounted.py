@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from starlette.routing import Route
 
     from jackfield_dapr.sidecar.loading import Components
-    from jackfield_server.shared.process.server_context import ServerContext
+    from jackfield_service.shell.process.server_context import ServerContext
 
 _LOG = logging.getLogger("jackfield.dapr")
 

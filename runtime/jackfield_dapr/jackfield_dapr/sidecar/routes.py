@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from jackfield_dapr.sidecar.api import MAX_BODY, DaprApi
 from jackfield_dapr.sidecar.http_api import Answer, answer, answer_to_head
-from jackfield_server.shared.requests.body import TooLarge, read_body
+from jackfield_service.shell.requests.body import TooLarge, read_body
 
 Slowly: TypeAlias = Callable[[str, Callable[[], Answer]], Awaitable[Answer]]
 """Runs a step that calls a provider outside the event loop, in one of the few threads of its path, which names a binding."""

@@ -83,7 +83,7 @@ class Sidecar:
 def _http_server(api: DaprApi, host: str, port: int, threads: Threads) -> HttpServer:
     try:
         from jackfield_dapr.sidecar.http_server import HttpServer
-        from jackfield_server.http.protocol import Bounded
+        from jackfield_service.shell.http.protocol import Bounded
     except ImportError as error:
         raise InvalidInvocation(
             f"the server needs the extra 'server': the package '{error.name}' is not installed", hint="pip install 'jackfield[server]'"

@@ -21,7 +21,7 @@ def main(key: str, port: int) -> None:
             return
         replay = part("webhook-samples")
         if replay is None:
-            announce("jackfield: trying webhooks needs the package jackfield-platform: pip install 'jackfield[platform]'")
+            announce("jackfield: trying webhooks needs the package jackfield-store: pip install 'jackfield[store]'")
             return
         try:
             replay(jackfield, key, port, announce)

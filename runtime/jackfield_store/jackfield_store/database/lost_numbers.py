@@ -2,7 +2,7 @@
 
 Each head of events says where they were last numbered: on which server, in which of its databases, and after which return. A process has
 noticed that return, or a backup has brought it. If that is another place now, others may have been given in what was lost, and the next one
-is far above. No reader depends on it: a cursor is known by its mark (``jackfield_platform.events.marks``).
+is far above. No reader depends on it: a cursor is known by its mark (``jackfield_service.subjects.events.marks``).
 """
 
 from __future__ import annotations

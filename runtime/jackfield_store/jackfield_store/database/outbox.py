@@ -2,7 +2,7 @@
 
 Events of invocations, connections and the audit log are recorded by triggers (``migrations/0026_events.sql``), others by ``record``, and
 what providers send by ``record_sealed``.
-``jackfield_platform.events`` takes them from here.
+``jackfield_service.subjects.events`` takes them from here.
 """
 
 from __future__ import annotations

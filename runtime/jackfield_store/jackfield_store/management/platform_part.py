@@ -75,8 +75,8 @@ class _NoPlatform:
 
         :raises InvalidInvocation: always.
         """
-        text = "events need the package jackfield-platform, which is not installed"
-        raise InvalidInvocation(text, hint="Install it: pip install 'jackfield[platform]'.")
+        text = "events need the package jackfield_service, which is not there"
+        raise InvalidInvocation(text, hint="Install it again: pip install 'jackfield[store]'.")
 
 
 def platform_part() -> Platform:

@@ -1,4 +1,4 @@
--- What needs a person's attention is counted by small indexes (jackfield_platform.tenants.health). ``lost`` is the name of a connection that a
+-- What needs a person's attention is counted by small indexes (jackfield_service.subjects.tenants.health). ``lost`` is the name of a connection that a
 -- subscription works over, or that its events start invocations over, and that was removed; NULL once it is resumed or starts others.
 ALTER TABLE subscriptions ADD COLUMN lost {text};
 CREATE INDEX subscriptions_lost ON subscriptions (workspace, lost) WHERE lost IS NOT NULL;

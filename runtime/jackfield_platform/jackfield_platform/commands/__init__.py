@@ -1,1 +1,0 @@
-"""Commands of the platform: each module has ``VERBS``, as those of ``jackfield.cli``."""

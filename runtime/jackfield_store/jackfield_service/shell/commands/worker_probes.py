@@ -1,0 +1,151 @@
+"""Probes and metrics of ``jackfield worker``, served by a process of its own: ``/healthz``, ``/readyz`` and ``/metrics``."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+from jackfield.kernel.clock import within
+from jackfield.kernel.errors import JackfieldError
+from jackfield.kernel.failures import ClientsLeave
+from jackfield.kernel.signals import HANGUPS
+from jackfield_service.shell.identity.identity import Identities, token_of
+from jackfield_service.shell.process.metrics import Metrics
+from jackfield_service.shell.process.readiness import Readiness
+from jackfield_service.shell.requests.problem import Problem
+from jackfield_store.management.conditions import Condition, Finding, answer_of, of_packages
+from jackfield_store.queue import broker_warning
+from jackfield_store.queue.prefork import Board, State
+from jackfield_store.resources.renewal import renew
+
+if TYPE_CHECKING:
+    from jackfield_store.runtime.runtime_pool import RuntimePool
+
+_PATIENCE = 2.0
+"""Seconds to wait for the database, and for a client."""
+_MOMENT = 0.3
+"""Seconds that a probe waits for the look-up of its token."""
+
+
+def serve(listeners: Sequence[socket.socket], board: Board, runtimes: RuntimePool) -> int:
+    """Serve probes until this process ends."""
+    answers = partial(_Probe, Figures(board, runtimes, Metrics(runtimes.catalog)))
+    HANGUPS.listen()
+    threading.Thread(target=_follow, args=(runtimes,), name="jackfield-renewal", daemon=True).start()
+    for listener in listeners[1:]:
+        threading.Thread(target=_serve, args=(listener, answers), name="jackfield-probes", daemon=True).start()
+    _serve(listeners[0], answers)
+    return 0
+
+
+def _serve(listener: socket.socket, answers: Callable[..., _Probe]) -> None:
+    server = _Server(listener.getsockname(), answers, bind_and_activate=False)
+    server.socket.close()
+    server.socket = listener
+    server.serve_forever()
+
+
+def _follow(runtimes: RuntimePool) -> None:
+    """Renew what SIGHUP asks for, in this process."""
+    while True:
+        time.sleep(1.0)
+        if HANGUPS.take():
+            renew(runtimes.storage)
+
+
+class _Server(ClientsLeave, ThreadingHTTPServer):
+    daemon_threads = True
+
+
+class Figures:
+    """Answers to probes: a status, a media type and a body."""
+
+    def __init__(self, board: Board, runtimes: RuntimePool, metrics: Metrics) -> None:
+        self._board = board
+        self._runtimes = runtimes
+        self._metrics = metrics
+        self._readiness = Readiness(
+            runtimes.storage, runtimes.clock, lambda: broker_warning(runtimes.environment), needs_broker=True
+        )  # fmt: skip
+        self._identities = Identities(runtimes.storage, runtimes.clock, None)
+
+    def answer(self, path: str, authorization: str = "") -> tuple[int, str, bytes]:
+        """Answer a request for ``path``. ``authorization`` is the header field: the operator's token gets the full text."""
+        if path == "/healthz":
+            return _json(200, {"status": "ok"})
+        if path == "/readyz":
+            found = self._condition()
+            full = self._is_operator(token_of(authorization))
+            if found.fault is not None:
+                return _problem(503, found.fault.shown(full=full), **found.fault.members(full=full))
+            return _json(200, answer_of([*found.warnings, *of_packages(self._runtimes.warnings())], full=full))
+        if path == "/metrics":
+            return 200, "text/plain; version=0.0.4; charset=utf-8", self._text()
+        return _problem(404, "no such resource: there are /healthz, /readyz and /metrics")
+
+    def _condition(self) -> Condition:
+        """Return the condition of the worker: it stops, a process is starting, or what each call needs is missing."""
+        states = self._board.states()
+        if State.STOPPING in states:
+            return Condition(Finding("stopping", "the worker is stopping"))
+        ready = states.count(State.READY)
+        if ready < len(states):
+            return Condition(Finding("starting", f"{ready} of {len(states)} processes are ready"))
+        return self._readiness.look()
+
+    def _is_operator(self, text: str) -> bool:
+        if not text:
+            return False
+        try:
+            with within(_MOMENT):
+                found = self._identities.find(text)
+        except (JackfieldError, Problem):
+            found = self._identities.outlasting(text)
+        return found is not None and found.is_operator
+
+    def _text(self) -> bytes:
+        try:
+            with within(_PATIENCE):
+                self._metrics.note_queue(self._runtimes.storage.database, self._runtimes.clock)
+        except JackfieldError:  # the counters are needed most while the database is away
+            pass
+        return self._metrics.text()
+
+
+class _Probe(BaseHTTPRequestHandler):
+    """Connection of one client."""
+
+    timeout = _PATIENCE
+    server_version, sys_version = "jackfield", ""
+
+    def __init__(self, figures: Figures, *rest: Any) -> None:
+        self._figures = figures
+        super().__init__(*rest)
+
+    def do_GET(self) -> None:
+        """Answer a request."""
+        status, kind, body = self._figures.answer(self.path.partition("?")[0], self.headers.get("Authorization", ""))
+        self.send_response(status)
+        for name, value in (("Content-Type", kind), ("Content-Length", str(len(body))), ("Cache-Control", "no-store")):
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_arguments: object) -> None:
+        """Log nothing: probes come every few seconds."""
+
+
+def _json(status: int, body: dict[str, Any]) -> tuple[int, str, bytes]:
+    return status, "application/json", json.dumps(body).encode()
+
+
+def _problem(status: int, detail: str, **more: str) -> tuple[int, str, bytes]:
+    title, code = ("Not Found", "not_found") if status == 404 else ("Service Unavailable", "unavailable")
+    body = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail, **more}
+    return status, "application/problem+json", json.dumps(body).encode()

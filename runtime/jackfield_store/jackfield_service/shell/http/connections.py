@@ -1,0 +1,171 @@
+"""``/v1/connections``: manage connections. Secrets are accepted but never returned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from jackfield.connections.connection_types import UnknownType
+from jackfield.connections.provenance import Provenance
+from jackfield_service.shell.http.endpoints import filtered
+from jackfield_service.shell.http.parameters import flag
+from jackfield_service.shell.identity.identity import Identity
+from jackfield_service.shell.process.server_context import ServerContext
+from jackfield_service.shell.requests.body import members_of
+from jackfield_service.shell.requests.json_response import answer
+from jackfield_service.shell.requests.problem import Problem, of_error
+from jackfield_service.shell.requests.wording import reworded
+from jackfield_store.connections.connection_table import VersionConflict
+from jackfield_store.management.connections import ManagedConnections
+
+_REMOTE = Provenance("remote")
+FILTERS = ("status",)
+"""Members by which the list is filtered, beside its type and a text."""
+
+
+async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``GET /v1/connections``."""
+    given = request.query_params
+
+    def step(known: ManagedConnections) -> Any:
+        def fetch(cursor: str | None, limit: int) -> tuple[Sequence[dict[str, Any]], str | None]:
+            found = known.list(cursor, limit, type=given.get("type"), text=given.get("q"))
+            return found.items, found.next_cursor
+
+        try:
+            return filtered(fetch, dict, request, FILTERS)
+        except UnknownType:
+            return {"items": [], "nextCursor": None}
+
+    return answer(await _done(server, identity, step))
+
+
+async def created(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``POST /v1/connections``; ``?force=true`` stores a connection whose test fails, ``?test=false`` skips the test. One that
+    comes with a ``grant`` is not tested."""
+    body = await _members(request, {"name", "type", "values"}, {"grant"})
+    how = {"force": flag(request, "force"), "test": flag(request, "test", default=True)}
+
+    def step(known: ManagedConnections) -> dict[str, Any]:
+        if "grant" not in body:
+            return known.add(body["name"], body["type"], body["values"], provenance=_REMOTE, **how)
+        known.moving_in().add(body["name"], body["type"], body["values"], body["grant"], _REMOTE)
+        return known.show(body["name"])
+
+    made = await _done(server, identity, step)
+    return _with_version(made, 201, {"Location": f"/v1/connections/{made['name']}"})
+
+
+async def shown(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``GET /v1/connections/{name}``."""
+    found = await _done(server, identity, lambda known: known.show(request.path_params["name"]))
+    if {_etag(found), "*"} & _tags(request.headers.get("if-none-match", ""), weak=True):
+        return Response(status_code=304, headers={"ETag": _etag(found)})
+    return _with_version(found)
+
+
+async def replaced(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``PUT /v1/connections/{name}``; ``If-Match`` carries the version that the caller read."""
+    name = request.path_params["name"]
+    body = await _members(request, {"values"}, {"name", "type"})
+    how = {"force": flag(request, "force"), "test": flag(request, "test", default=True)}
+
+    def step(known: ManagedConnections) -> Any:
+        known.require(name)
+        found = known.show(name)
+        if body.get("name", name) != name or body.get("type", found["type"]) != found["type"]:
+            raise Problem(409, "a connection's name and type cannot be changed: create another connection")
+        version = _matched(request, found)
+        return known.replace(name, body["values"], version, provenance=_REMOTE, **how)
+
+    return _with_version(await _done(server, identity, step, stale=412 if "if-match" in request.headers else 409))
+
+
+async def removed(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``DELETE /v1/connections/{name}``."""
+    name = request.path_params["name"]
+
+    def step(known: ManagedConnections) -> None:
+        known.require(name)
+        if "if-match" in request.headers:
+            _matched(request, known.show(name))
+        known.remove(name)
+
+    await _done(server, identity, step)
+    return Response(status_code=204)
+
+
+async def tested(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``POST /v1/connections/{name}/test``."""
+    return answer(await _done(server, identity, lambda known: known.test(request.path_params["name"])))
+
+
+async def drafted(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``POST /v1/connections:test``: test a draft without storing it."""
+    body = await _members(request, {"type", "values"}, {"name"})
+    return answer(
+        await _done(
+            server, identity, lambda known: known.test_draft(body["type"], body["values"], name=body.get("name"), provenance=_REMOTE)
+        )
+    )
+
+
+async def policy(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``GET /v1/connections/{name}/policy``; ``?actions=`` lists action names separated by commas, ``?connector=`` names one
+    connector."""
+    given, name = request.query_params, request.path_params["name"]
+    wanted, connector = given["actions"].split(",") if given.get("actions") else None, given.get("connector") or None
+    sender, principal = given.get("from") or None, given.get("principal")
+    return answer(await _done(server, identity, lambda known: known.policy(name, wanted, principal, sender, connector)))
+
+
+async def _done(server: ServerContext, identity: Identity, step: Callable[[ManagedConnections], Any], stale: int = 409) -> Any:
+    """Run a step in a thread of the workspace; ``stale`` is the status if somebody has changed the connection meanwhile."""
+    try:
+        found = await server.asking(
+            identity.workspace, lambda: step(server.runtime(identity.workspace).connections_of(identity.caller).acting_as(identity.actor))
+        )
+        return reworded(found, identity.surface)
+    except VersionConflict as error:
+        raise of_error(error, stale) from None
+
+
+async def _members(request: Request, needed: set[str], optional: frozenset[str] | set[str] = frozenset()) -> dict[str, Any]:
+    body = await members_of(request, needed, optional)
+    if not isinstance(body["values"], dict) or not all(isinstance(body.get(name, ""), str) for name in ("name", "type")):
+        raise Problem(400, "'name' and 'type' must be strings, 'values' an object")
+    if "" in (body.get("name"), body.get("type")):
+        raise Problem(400, "'name' and 'type' must not be empty")
+    return body
+
+
+def _etag(found: dict[str, Any]) -> str:
+    return f'"{found.get("version", 1)}"'
+
+
+def _tags(header: str, *, weak: bool = False) -> set[str]:
+    """Return the entity tags of a header (RFC 9110 §13.1). Weak tags count only in a weak comparison."""
+    tags = {part.strip() for part in header.split(",")}
+    return {tag.removeprefix("W/") for tag in tags} if weak else tags
+
+
+def _matched(request: Request, found: dict[str, Any]) -> int | None:
+    """Return the version that the caller read; None if any version is accepted.
+
+    :raises Problem: 412 if the connection has another version now, 400 if the header is empty.
+    """
+    if not request.headers.get("if-match", "*").strip():
+        raise Problem(400, "the header 'If-Match' is empty: send the ETag you last received, or omit the header")
+    tags = _tags(request.headers.get("if-match", "*"))
+    if "*" in tags:
+        return None
+    if _etag(found) not in tags:
+        raise Problem(412, f"the connection has changed: its version is now {_etag(found)}", {"ETag": _etag(found)})
+    return int(found["version"])
+
+
+def _with_version(found: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return answer(found, status, {"ETag": _etag(found), **(headers or {})})

@@ -1,0 +1,49 @@
+"""Shapes of what the HTTP API shows of calls in doubt, and of the settings about doubts and twins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from jackfield_service.shell.http.shape_parts import MOMENT, STRING, Json, closed_with, object_of
+from jackfield_store.database.shared_settings import SETTLE_RULES, TWIN_RULES
+from jackfield_store.journal.doubts import LOOK_RESULTS
+from jackfield_store.journal.entry import LONGEST_NOTE
+
+LOOKS: Json = {
+    "type": "array",
+    "description": "Looks for evidence of what became of a call in doubt, the newest last.",
+    "items": object_of(
+        ("number", "at", "source", "result"),
+        number={"type": "integer", "minimum": 1},
+        at=MOMENT,
+        source=STRING,
+        result={"enum": [*LOOK_RESULTS]},
+        text=STRING,
+        link={**STRING, "description": "Where people see at the provider what was found."},
+        sent={
+            "type": "object",
+            "description": "Of something similar: what was sent of it, by JSON Pointers.",
+            "additionalProperties": STRING,
+        },
+    ),
+}
+RESOLUTION: Json = closed_with(
+    ("as",),
+    {
+        "as": {"enum": ["succeeded", "failed"]},
+        "note": {"type": "string", "maxLength": LONGEST_NOTE, "description": "How you know it."},
+        "because": {"type": "integer", "minimum": 1, "description": "The number of the look that shows it."},
+        "output": {"type": "object", "description": "The output of a success, by the action's schema; it is replayed from then on."},
+    },
+)
+CHOICES: Mapping[str, Json] = {
+    "twins": {
+        "enum": [*TWIN_RULES, None],
+        "description": "Whether a write without a key joins an equal one that is open; null: as the server.",
+    },
+    "settle": {
+        "enum": [*SETTLE_RULES, None],
+        "description": "What becomes of evidence about a call in doubt; null: as the server. The stricter of the two holds.",
+    },
+    "settleAbsent": {"type": "boolean", "description": "A provider that has no trace of a call settles its doubt, too."},
+}

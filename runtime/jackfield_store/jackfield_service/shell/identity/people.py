@@ -1,0 +1,153 @@
+"""People who sign in to the console at the operator's identity provider: what they may do now, and for how long that is known."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from jackfield.callers.actor import Actor
+from jackfield.callers.roles import Grant, Rights, made_grant, read_grants, rights_in, workspaces_of
+from jackfield.kernel.clock import Clock
+from jackfield.kernel.errors import InvalidInvocation
+from jackfield.wire.guard import Guard
+from jackfield.wire.outbound import way_out
+from jackfield_service.shell.identity.identity_providers import Oidc
+from jackfield_service.shell.identity.oidc import OidcProvider, ProviderAway, Refused
+from jackfield_store.access import DEFAULT, Audit, UnknownWorkspace, Workspaces
+from jackfield_store.access.sign_ins import Person, SignIns
+from jackfield_store.database.shared_settings import ROLES
+from jackfield_store.management.roles import Roles
+
+if TYPE_CHECKING:
+    from jackfield.callers.caller import PersonKey
+    from jackfield_store.resources.storage import Storage
+
+_LOG = logging.getLogger("jackfield.http")
+LASTS = 900.0
+"""Seconds for which what the provider says of a person holds: whoever loses a group there loses its roles by then."""
+_AWAY = 10.0
+"""Seconds after a failure before the provider is asked again to renew: requests must not fill the threads while it is away."""
+_LOOKS, _LOOK = 50, 0.1
+"""How often, and after how many seconds each, a request looks for the renewal that another one makes."""
+
+
+class People:
+    """People of one server. Thread-safe; ``current`` may wait for the provider."""
+
+    def __init__(self, settings: Oidc, storage: Storage, clock: Clock, guard: Guard) -> None:
+        self.provider = OidcProvider(settings, clock, guard, way_out(storage.environment))
+        self._storage = storage
+        self._clock = clock
+        self._away_until = 0.0
+        self._read: tuple[str, tuple[Grant, ...]] = ("", ())
+
+    @property
+    def sign_ins(self) -> SignIns:
+        """Sign-ins in the database."""
+        return SignIns(self._storage.database, self._storage.vault, self._clock)
+
+    @property
+    def grants(self) -> tuple[Grant, ...]:
+        """Grants that hold now; none if the setting cannot be read."""
+        text = self._storage.shared_setting(ROLES)
+        if text != self._read[0]:
+            try:
+                self._read = text, read_grants(text)
+            except InvalidInvocation as error:
+                _LOG.warning("nobody has a role: %s", error.message)
+                self._read = text, ()
+        return self._read[1]
+
+    def current(self, identifier: str) -> Person | None:
+        """Return a person who is signed in, renewed at the provider if that is due; None if the sign-in has ended, or is not renewed."""
+        person = self.sign_ins.find(identifier)
+        if person is None or self._holds(person):
+            return person
+        if not person.refresh or self._clock.monotonic() < self._away_until:
+            return None
+        return self._renewed(identifier) if self.sign_ins.take_turn(identifier) else self._awaited(identifier)
+
+    def rights(self, person: Person, workspace: str) -> Rights | None:
+        """Return what a person may do in a workspace; None for nothing."""
+        return rights_in(self.grants, workspace, person.issuer, person.subject, person.groups)
+
+    def rights_of(self, key: PersonKey, workspace: str) -> Rights | None:
+        """Return what a person may do in a workspace, by what ``key_of`` has returned; None for nothing."""
+        return rights_in(self.grants, workspace, *key)
+
+    def key_of(self, person: Person) -> PersonKey:
+        """Return by what a call of a person is checked again later: issuer, subject, and those of the groups that roles name."""
+        named = {one.group for one in self.grants}
+        return person.issuer, person.subject, tuple(group for group in person.groups if group in named)
+
+    def workspaces(self, person: Person) -> tuple[str, ...]:
+        """Return the workspaces that a person may enter, the operator's first for who is one."""
+        found = workspaces_of(self.grants, person.issuer, person.subject, person.groups)
+        every = (DEFAULT,) if "*" in found else ()
+        return tuple(dict.fromkeys((*every, *(name for name in found if name != "*"))))
+
+    def landing(self, person: Person, before: str = "") -> str | None:
+        """Return the workspace that a person enters first: the one that he was in ``before``, if he may. None if there is none that goes
+        on."""
+        workspaces = Workspaces(self._storage.database, self._storage.vault, self._clock)
+        first: tuple[str, ...] = (before,) if before and self.rights(person, before) is not None else ()
+        for name in (*first, *self.workspaces(person)):
+            try:
+                if not workspaces.settings(name).suspended or name == DEFAULT:
+                    return name
+            except UnknownWorkspace:
+                continue
+        return None
+
+    def accept(self, person: Person, secret: str) -> bool:
+        """Give a person the role of an invitation, which is used up; return False if it is not valid any more."""
+        found = self.sign_ins.invited(secret, spend=True)
+        if found is None:
+            return False
+        roles = Roles(self._storage, self._clock, Actor("user", person.id, person.name))
+        roles.add(made_grant(found[0], found[1], issuer=person.issuer, subject=person.subject))
+        return True
+
+    def log_out(self, subject: str, session: str) -> None:
+        """End the sign-ins that the provider says have ended: of a session there, or of a person."""
+        for person in self.sign_ins.end_at(self.provider.issuer, subject, session):
+            self._note_end(person, "the identity provider ended the session")
+
+    def _note_end(self, person: Person, reason: str) -> None:
+        storage = self._storage
+        log = Audit(storage.database, lambda: storage.vault, DEFAULT, self._clock, Actor("user", person.id, person.name))
+        log.record("session.ended", "console", {"reason": reason})
+
+    def _holds(self, person: Person) -> bool:
+        return self._clock.time() - person.verified_at < LASTS
+
+    def _renewed(self, identifier: str) -> Person | None:
+        """Renew a sign-in, whose turn this request has: a refresh token is used once."""
+        person = self.sign_ins.find(identifier)
+        if person is None or self._holds(person):  # another has renewed it before this request had the turn
+            self.sign_ins.give_back(identifier)
+            return person
+        try:
+            found = self.provider.renewed(person)
+        except Refused as refusal:
+            _LOG.info("a session of the console ends: %s", refusal)
+            self.sign_ins.end(identifier)
+            self._note_end(person, "the identity provider refused to renew the session")
+            return None
+        except ProviderAway as fault:
+            _LOG.warning("sessions of the console cannot be renewed: %s", fault)
+            self._away_until = self._clock.monotonic() + _AWAY
+            self.sign_ins.give_back(identifier)
+            return None
+        self.sign_ins.renew(identifier, found)
+        return found
+
+    def _awaited(self, identifier: str) -> Person | None:
+        """Wait for the renewal that another request makes."""
+        for _ in range(_LOOKS):
+            time.sleep(_LOOK)
+            person = self.sign_ins.find(identifier)
+            if person is None or self._holds(person):
+                return person
+        return None

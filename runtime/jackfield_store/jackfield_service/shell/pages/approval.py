@@ -1,0 +1,241 @@
+"""Decision of a person on a call that waits for an approval, on its invocation's page and on the list of approvals. A GET decides
+nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from starlette.responses import Response
+
+from jackfield.invocation.entry import Entry
+from jackfield.kernel.errors import InvalidInvocation, JackfieldError, NotAllowed
+from jackfield.kernel.hidden import has_hidden
+from jackfield.kernel.markup import Markup, Node, terms
+from jackfield.kernel.scripts import mixed_words
+from jackfield_service.shell.pages.layout.components import at, card, code_block, form, h, json_text, notice, text_field
+from jackfield_service.shell.pages.layout.drawn import decides
+from jackfield_service.shell.pages.layout.page_request import PageRequest
+from jackfield_service.shell.pages.layout.shell import redirect
+from jackfield_service.shell.requests.problem import Problem
+from jackfield_store.recording.decisions import LONGEST_WHY, ApprovalClosed, Approvals, ApprovalSpoiled, UnknownApproval
+
+LIST = "/approvals"
+"""Address of the list of approvals."""
+DONE = {
+    "approved": "Approved. A worker makes the call.",
+    "declined": "Declined. Nothing was sent.",
+    "closed": "Not decided: somebody else was faster, or its time was over.",
+    "spoiled": "Not approved, but cancelled: it is not what was shown any more. Its result says what has changed. Nothing was sent.",
+}
+"""Outcomes of a decision."""
+WARNINGS = ("closed", "spoiled")
+"""Outcomes that are not what the person chose."""
+_OPTIONS = (
+    "timeoutSeconds", "jobTimeoutSeconds", "onDoubt", "partial", "repeat", "trace", "context", "notBefore", "notAfter",
+)  # fmt: skip
+"""Members of an approval that change what happens."""
+_MOST_WORDS = 10
+_CHOICES = {"approved": ("Approve", "primary"), "declined": ("Decline", "danger")}
+
+
+def _place(request: PageRequest) -> str:
+    """Return the page on which a call is decided."""
+    identifier = request.path("id")
+    return f"{LIST}?decide={identifier}#decide" if "list" in request.form else f"/invocations/{identifier}#decide"
+
+
+def _state(request: PageRequest) -> Any:
+    """Return what is shown of a call that waits: all of it, and why it cannot be approved any more; None if it does not wait."""
+    request.require("approve")
+    approvals, identifier = approvals_of(request), request.entry().id
+    try:
+        found = approvals.show(identifier)
+        return [found, approvals.spoiled_reason(identifier)] if found["status"] == "waiting" else None
+    except JackfieldError:  # which the decision says
+        return None
+
+
+@decides(_state, _place)
+def decided(request: PageRequest) -> Response:
+    """``POST /invocations/{id}/approval``; ``as`` is ``approved`` or ``declined``, ``why`` the reason, ``list`` sent where it was decided on
+    the list."""
+    request.require("approve")
+    entry, outcome, why = request.entry(), request.form.get("as"), request.form.get("why", "").strip()
+    if outcome not in _CHOICES:
+        raise Problem(400, "'as' must be approved or declined")
+    approvals = approvals_of(request)
+    try:
+        (approvals.approve if outcome == "approved" else approvals.decline)(entry.id, why)
+    except NotAllowed as error:
+        raise Problem(403, error.message, code="not_allowed") from None
+    except ApprovalSpoiled:
+        outcome = "spoiled"
+    except (ApprovalClosed, UnknownApproval):
+        outcome = "closed"
+    except InvalidInvocation as error:
+        raise Problem(error.http_status, error.message, hint=error.hint) from None
+    return redirect(request, f"{LIST if 'list' in request.form else f'/invocations/{entry.id}'}?done={outcome}")
+
+
+def approval_shown(request: PageRequest, identifier: str, *, from_list: bool = False) -> Markup | None:
+    """Render what would be sent and the form for a decision, or the decision; None if the call needed none, or the visitor may not decide.
+
+    ``from_list``: the decision leads back to the list of approvals.
+    """
+    if not request.may("approve"):
+        return None
+    approvals = approvals_of(request)
+    try:
+        found = approvals.show(identifier)
+    except UnknownApproval:
+        return None
+    except JackfieldError as error:
+        return notice(error.message, tone="warn")
+    if found["status"] != "waiting":
+        return _told(request, found)
+    why = text_field("why", "Reason", hint="Kept with the approval and in the audit log.", maxlength=LONGEST_WHY)
+    back = h.input(type="hidden", name="list", value="on") if from_list else None
+    own, spoiled = approvals.own_reason(identifier), approvals.spoiled_reason(identifier)
+    choices = {outcome: look for outcome, look in _CHOICES.items() if (own is None and spoiled is None) or outcome != "approved"}
+    buttons = [h.button(word, name="as", value=outcome, class_=look) for outcome, (word, look) in choices.items()]
+    return card(
+        "Waiting for approval",
+        h.p("Nothing was sent. If you approve, a worker makes exactly this call, once.") if spoiled is None else _past(spoiled),
+        _oddities(found),
+        terms(_facts(request, found, is_linked=spoiled is None)),
+        h.h3("Inputs"),
+        code_block(json_text(found.get("inputs", {})), "Inputs"),
+        h.h3("Options"),
+        code_block(json_text({name: found[name] for name in _OPTIONS if name in found}), "Options"),
+        [h.h3("Files"), code_block(json_text(found["files"]), "Files")] if found.get("files") else None,
+        None if own is None else notice(h.p("You may not approve it: ", own.removeprefix("not allowed: "), ".")),
+        form(
+            request,
+            f"/invocations/{identifier}/approval",
+            back,
+            why,
+            h.div(buttons, class_="actions"),
+            class_="stack",
+            state=[found, spoiled],
+        ),
+        class_="card stack",
+        id="decide",
+    )
+
+
+def _oddities(found: Any) -> list[Markup]:
+    """Render what a reader cannot see of a call: hidden characters, and letters that look like others."""
+    texts = list(_texts(found))
+    mixed = [word for text in texts for word in mixed_words(text)][:_MOST_WORDS]
+    hidden = "It has characters that are not seen or that reorder others. Here each is an escape, such as \\u202e; what is sent has the character."
+    scripts = "It has words with letters of several alphabets that look alike: "
+    return [
+        *([notice(hidden, tone="warn")] if any(has_hidden(text, kept="\n\r\t") for text in texts) else []),
+        *([notice(scripts, h.strong(", ".join(mixed)), ".", tone="warn")] if mixed else []),
+    ]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from (str(name), *_texts(item))
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _texts(item)
+
+
+def _past(reason: str) -> Markup:
+    """Render why nobody can approve a call any more."""
+    next_ = "Nothing was sent. Decline it; whoever asked can call again."
+    return notice(h.p(h.strong("It cannot be approved any more: "), reason, "."), h.p(next_), tone="warn")
+
+
+def approval_told(request: PageRequest, entry: Entry) -> Markup | None:
+    """Render that a call waits, or what was decided on it, to a visitor who may not decide. A token with rules reads no decision, which names
+    people and reasons of others."""
+    if request.may("approve"):
+        return None
+    if entry.status != "waiting":
+        found = None if request.identity.rules else approvals_of(request).decision(entry.id)
+        return None if found is None else _told(request, found)
+    needs = ["A person has to approve this call before it is made. Deciding requires the scope ", h.code("approve")]
+    token = h.a("a token of that scope", href="/tokens")
+    by_link = [", which a one-time link does not have: it creates tokens, and nobody approves a call by a token that he created. Give ", token,
+               " to whoever decides"]  # fmt: skip
+    return notice(h.p(needs, by_link if request.identity.kind == "link" else None, "."))
+
+
+def decider(found: Mapping[str, Any]) -> Node:
+    """Render who has decided on a call; None if nobody has."""
+    by: Mapping[str, Any] | None = found.get("decidedBy")
+    return None if by is None else h.strong(str(by.get("name") or by.get("id") or by.get("kind", "")))
+
+
+def _told(request: PageRequest, found: Mapping[str, Any]) -> Markup:
+    """Render what was decided, by whom, when and why."""
+    facts: list[tuple[str, Node]] = [
+        ("Decision", str(found["status"]).capitalize()),
+        ("By", decider(found)),
+        ("When", at(str(found["decidedAt"]), request.now, whole=True) if "decidedAt" in found else None),
+        ("Reason", found.get("why")),
+        ("Asked by", asker(request, found["requestedBy"])),
+        ("Changed in the database", found.get("damage")),
+    ]
+    return card("Approval", terms([(name, value) for name, value in facts if value]))
+
+
+def asker(request: PageRequest, asked: Mapping[str, Any]) -> Node:
+    """Render who asked for a call."""
+    if asked.get("how"):
+        return str(asked["how"]).removeprefix("asked ")
+    return person(request, str(asked["caller"])) if asked.get("caller") else "the process's own code"
+
+
+def person(request: PageRequest, identifier: str) -> Node:
+    """Render a caller's id, with the token's name if the workspace has that token."""
+    if identifier == "console":
+        return "the operator, signed in with a one-time link"
+    if request.identity.rules and identifier != request.identity.id:
+        return h.code(identifier)  # hide names of other tokens from a token with rules
+    try:
+        token = request.tokens.find(identifier)
+    except JackfieldError:
+        return h.code(identifier)
+    return [h.strong(token.name), " ", h.code(identifier, class_="small")]
+
+
+def _facts(request: PageRequest, found: Mapping[str, Any], *, is_linked: bool) -> list[tuple[str, Node]]:
+    asked: Mapping[str, Any] = found["requestedBy"]
+    over = found.get("connection")
+    facts: list[tuple[str, Node]] = [
+        ("Action", h.code(f"{found['connector']}/{found['action']}")),
+        ("Version", str(found.get("connectorVersion", ""))),
+        ("Connection", h.a(over, href=f"/connections/{over}") if over and is_linked else over),
+        ("Goes to", _hosts(found)),
+        ("Account", found.get("account")),
+        *_values(found),
+        ("Asked by", asker(request, asked)),
+        ("Expires", at(str(found["expiresAt"]), request.now, whole=True)),
+        ("Digest", h.code(str(found.get("digest", "")), class_="small")),
+    ]
+    return [(name, value) for name, value in facts if value]
+
+
+def _hosts(found: Mapping[str, Any]) -> Node:
+    """Render the hosts that would be called."""
+    hosts = found.get("destination", {}).get("hosts", ())
+    return [[h.code(host), " "] for host in hosts] or None
+
+
+def _values(found: Mapping[str, Any]) -> list[tuple[str, Node]]:
+    """Return the connection's values that are no hosts, such as its region and role, as they were when it was asked for."""
+    about: Mapping[str, Any] = found.get("destination", {})
+    return [(name, h.code(str(value))) for name, value in about.get("connection", {}).items() if value not in about["hosts"]]
+
+
+def approvals_of(request: PageRequest) -> Approvals:
+    """Return the approvals that the visitor may decide."""
+    return request.runtime.approvals_of(request.identity.caller, request.identity.actor)

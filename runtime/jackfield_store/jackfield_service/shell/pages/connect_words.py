@@ -1,0 +1,178 @@
+"""The words of a connect session's pages: those of the pages themselves, of connection types, of tests and of errors, in one language."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+
+from jackfield.connections.connection_types import Kind
+from jackfield.connections.locales import LOCALES, texts_of
+from jackfield.kernel.errors import JackfieldError
+from jackfield.kernel.hints import worded
+from jackfield.kernel.markup import Markup, Node
+from jackfield_service.shell.pages.layout.components import h
+from jackfield_service.subjects.connect.labels import in_language
+from jackfield_service.subjects.connect.records import ConnectRecord
+from jackfield_service.subjects.connect.session import ConnectSession
+
+_TITLE = "title"
+
+
+def locale_of(request: Request, wanted: str) -> str:
+    """Return the session's language: the platform's choice, or the first one of the browser's that there is."""
+    accepted = [part.partition(";")[0].strip().lower()[:2] for part in request.headers.get("accept-language", "").split(",")]
+    return next((one for one in (wanted, *accepted) if one in LOCALES), LOCALES[0])
+
+
+@cache
+def _texts(locale: str) -> Mapping[str, str]:
+    found: dict[str, str] = json.loads((Path(__file__).parent / "texts" / f"{locale}.json").read_text(encoding="utf-8"))
+    return found
+
+
+class Words:
+    """Words of one session in one language. ``found`` is None where there is no session."""
+
+    def __init__(self, locale: str, found: ConnectSession | None = None) -> None:
+        self.locale = locale
+        self._own = _texts(locale)
+        self._texts = texts_of(locale)
+        self._labels: Mapping[str, Any] = found.wanted.labels if found is not None else {}
+        self._brought: Mapping[str, Any] = found.wanted.values if found is not None else {}
+        self._kept: Mapping[str, Any] = found.record.labels if found is not None else {}
+
+    def say(self, key: str, **values: object) -> str:
+        """Return a text of the pages, filled in."""
+        return self._own[key].format(**values)
+
+    def of(self, text: str) -> str:
+        """Return a text of a connector or of an error, or the text itself."""
+        return self._texts.of(text)
+
+    def fault_of_value(self, message: str) -> str:
+        """Return what is wrong with a value: what has no text in the reader's language is said in general, with its wording after it."""
+        found = self._texts.find(message)
+        general = self._texts.find("code#value") if found is None else None
+        return f"{general} ({self.say('in_english')}: {message})" if general is not None else found or message
+
+    def hint(self, hint: str | None, code: str = "") -> str:
+        """Return what a customer can do next; empty if that is nothing. A hint without a text in the reader's language is said by the code of
+        its error."""
+        text = (worded(hint, "console") or "").strip()
+        general = self._texts.find(f"code#{code}#hint") if text and self._texts.find(text) is None else None
+        return self._texts.hint(text) if general is None else general
+
+    def kept_title(self, record: ConnectRecord) -> str:
+        """Return the title that a session has left with a connection; empty if none has."""
+        return str(in_language(record.labels, self.locale).get(_TITLE) or "")
+
+    def connector(self, name: str, kind: Kind) -> str:
+        """Return the name of a type's connector: the one that the platform named, since a family serves several."""
+        key = name.partition("/")[0]
+        connector = next((one for one in kind.manifests if one.key == key), None)
+        return self.of(connector.title) if connector is not None else self._texts.about(key, _TITLE, kind.manifests[0].title)
+
+    def labelled(self, name: str, kind: Kind, record: ConnectRecord | None = None) -> str:
+        """Return the title that the session gives to a type, or an earlier one to its connection (``record``); empty if none does."""
+        return str(self._label(name, kind, record).get(_TITLE) or "")
+
+    def title(self, name: str, kind: Kind) -> str:
+        """Return the title of a type, as the platform or its author has it."""
+        return self.labelled(name, kind) or self._texts.about(kind.full_name, _TITLE, kind.about.title)
+
+    def whole_title(self, name: str, kind: Kind) -> str:
+        """Return the title of a type with its connector, unless it says that."""
+        return self.listed_title(name, kind, {})
+
+    def provider(self, name: str, kind: Kind, values: Mapping[str, Any], record: ConnectRecord | None = None) -> str:
+        """Return what a person calls the provider of a connection with these values: by the platform's word, by its server, or by its
+        connector."""
+        return self._server_named(name, kind, values, record) or self.connector(name, kind)
+
+    def listed_title(self, name: str, kind: Kind, values: Mapping[str, Any], record: ConnectRecord | None = None) -> str:
+        """Return the title of a connection with these values. Where a type is for any server, and the platform has named one, the person
+        knows its name."""
+        if named := self._server_named(name, kind, values, record):
+            return named
+        title, connector = self.title(name, kind), self.connector(name, kind)
+        return title if connector.casefold() in title.casefold() else f"{connector}: {title}"
+
+    def _server_named(self, name: str, kind: Kind, values: Mapping[str, Any], record: ConnectRecord | None = None) -> str:
+        if labelled := self.labelled(name, kind, record):
+            return labelled
+        server = self._brought.get("server", values.get("server"))
+        return urlsplit(server).hostname or "" if "server" in kind.schema.get("required", ()) and isinstance(server, str) else ""
+
+    def description(self, name: str, kind: Kind) -> str:
+        """Return what a type is."""
+        labelled = self._label(name, kind).get("description")
+        return (
+            self._texts.about(kind.full_name, "description", " ".join(kind.about.description.split()))
+            if labelled is None
+            else str(labelled)
+        )
+
+    def setup(self, name: str, kind: Kind) -> str:
+        """Return where a person finds the values of a type, in Markdown: the platform's own text, else the type's."""
+        labelled = self._label(name, kind).get("setup")
+        return self._texts.about(kind.full_name, "setup", kind.about.setup) if labelled is None else str(labelled)
+
+    def schema(self, name: str, kind: Kind, schema: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a form's schema with the labels and descriptions of its fields."""
+        labels = self._label(name, kind).get("fields", {})
+        found = self._texts.schema(schema)
+        return {**found, "properties": {key: {**field, **labels.get(key, {})} for key, field in found["properties"].items()}}
+
+    def _label(self, name: str, kind: Kind, record: ConnectRecord | None = None) -> Mapping[str, Any]:
+        kept = self._kept if record is None else record.labels
+        return in_language(self._labels.get(name) or self._labels.get(kind.full_name) or kept, self.locale)
+
+    def advice(self, hint: str | None, code: str = "") -> Markup | None:
+        """Render what to do next."""
+        found = self.hint(hint, code)
+        return h.p(self.say("cure", hint=found), class_="hint-next") if found else None
+
+    def told(self, step: Mapping[str, Any]) -> Node:
+        """Render what a step of a test says. The provider's own words are marked as such. A text of ours that has none in the reader's
+        language is said by the error's code, with its wording below."""
+        message, said = str(step["message"]), (step.get("provider") or {}).get("message") or ""
+        return self._told(message, self.of(message), str(step.get("code") or ""), said)
+
+    def summary(self, step: Mapping[str, Any]) -> str:
+        """Return what a failed step of a test says in one text of the reader's language, without the provider's own words."""
+        message, said = str(step["message"]), (step.get("provider") or {}).get("message") or ""
+        text = self._general(message, str(step.get("code") or "")) or self.of(message)
+        before, found, _ = text.partition(f": {said}") if said else (text, "", "")
+        return f"{before}." if found else text
+
+    def _general(self, message: str, code: str) -> str | None:
+        """Return the text of an error's code in place of a message of ours that has none in the reader's language."""
+        return self._texts.find(f"code#{code}") if self._texts.find(message) is None else None
+
+    def _told(self, message: str, known: str, code: str, said: str, class_: str | None = None) -> Node:
+        general = self._general(message, code)
+        if general is None:
+            return h.p(_quoted(known, said), class_=class_)
+        wording = h.details(h.summary(self.say("in_english")), h.p(_quoted(message, said), lang="en"))
+        return [h.p(general, class_=class_), wording]
+
+    def fault(self, error: JackfieldError, connection: str = "") -> Markup:
+        """Render an error: what is wrong, and what to do next. The name of a ``connection`` is the platform's, and says nothing here."""
+        message = self.of(error.message)
+        for quoted in (f" '{connection}'", f" „{connection}“") if connection else ():
+            message = message.replace(quoted, "")
+        said = error.provider.message if error.provider is not None else None
+        told = self._told(error.message, message[:1].upper() + message[1:], error.code, said or "", "message")
+        return h.div(told, self.advice(error.hint, error.code), class_="notice bad", role="alert", tabindex="-1")
+
+
+def _quoted(text: str, said: str) -> Node:
+    """Mark the provider's own words within a text."""
+    before, found, after = text.partition(said) if said else (text, "", "")
+    return [before, h.q(found, translate="no"), after] if found else text

@@ -1,0 +1,26 @@
+"""State of a connection that forms of its page are drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from jackfield.kernel.errors import JackfieldError
+from jackfield_service.shell.pages.layout.page_request import PageRequest
+from jackfield_service.subjects.connect.drawn import row_state
+
+
+def connection_state(request: PageRequest, row: Mapping[str, Any]) -> Any:
+    """Return what is shown of a connection, and which one it is: another one may have its name by now."""
+    with suppress(JackfieldError):
+        return [row_state(row), request.connections.find(str(row["name"])).id]
+    return [row_state(row)]
+
+
+def present_connection(request: PageRequest) -> Any:
+    """Return the state of the connection that the path names; None if there is none, which the step says."""
+    request.require("manage")
+    with suppress(JackfieldError):
+        return connection_state(request, request.connections.show(request.path("name")))
+    return None

@@ -1,0 +1,356 @@
+"""Building blocks of pages: headings, badges, cards, notices, forms and their fields, filters, tabs, code to copy.
+
+Tables and lists of facts are ``jackfield.kernel.markup``'s, which the pages of catalogues use, too.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from jackfield.kernel import markup
+from jackfield.kernel.clock import iso
+from jackfield.kernel.errors import JackfieldError
+from jackfield.kernel.hidden import visible
+from jackfield.kernel.hints import worded
+from jackfield.kernel.markup import Attribute, Markup, Node, Tags
+from jackfield.kernel.stored_values import problem_of_times
+from jackfield_service.shell.pages.layout.drawn import drawn_from
+from jackfield_service.shell.pages.layout.page_request import PageRequest
+from jackfield_service.shell.requests.prefix import below_prefix
+
+h = Tags(below_prefix)
+"""Elements whose addresses are right below a path of another host, too."""
+
+_TONES = {
+    "succeeded": "good", "connected": "good", "delivered": "good", "ok": "good", "active": "good", "passed": "good", "allowed": "good",
+    "error": "bad", "failed": "bad", "failing": "bad", "expired": "bad", "broken": "bad", "refused": "bad",
+    "dead": "bad", "must be reconnected": "bad", "not connected": "warn", "in_doubt": "warn", "warning": "warn", "paused": "warn", "suspended": "warn", "revoked": "warn", "write": "warn",
+    "granted": "good", "damaged": "bad", "opened": "busy", "testing": "busy", "saved": "busy", "running": "busy", "queued": "busy", "waiting": "warn", "approved": "good", "declined": "bad",
+    "pending": "busy", "disabling": "busy", "degraded": "warn",
+}  # fmt: skip
+_WORDS = {
+    "granted": "connected", "saved": "to be confirmed", "in_doubt": "in doubt", "ok": "working", "dead": "dead letter", "disabling": "pausing", "waiting": "waiting for approval",
+}  # fmt: skip
+_WORD = re.compile("[a-z]+")
+FILTERS = "filters"
+"""ID of the form of a list's filters."""
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+_BELOW_TITLE = 2
+_BELOW_FIELD = 4
+_SHOWN_AT_ONCE = 280
+"""Characters of a description that are shown without a click."""
+_SENTENCE = re.compile(r"([.:!?])(?=\s|\Z)")
+_ITEM = re.compile(r"^-\n\n", re.MULTILINE)
+"""Item of a list as service models write it: its text is a paragraph of its own."""
+
+
+def badge(word: str, text: str | None = None) -> Markup:
+    """Render a state as one word, or as ``text``; the colour adds nothing that the word does not say."""
+    return h.span(text or _WORDS.get(word, word), class_=f"badge {_TONES.get(word, 'plain')}")
+
+
+def heading(title: Node, *beside: Node, lead: Node = None, anew: bool = False) -> Markup:
+    """Render the title of a page, with buttons on the right and a sentence below. ``anew`` replaces the current title in an htmx swap."""
+    top = h.div(h.h1(title), h.div(*beside, class_="beside"), class_="row")
+    below = h.p(lead, class_="lead") if lead else None
+    return h.div(top, below, class_="heading", id="heading", hx_swap_oob="true" if anew else None)
+
+
+def notice(*content: Node, tone: str = "plain") -> Markup:
+    """Render a message about what was done or is to be done."""
+    return h.div(*content, class_=f"notice {tone}", role="status")
+
+
+def fault_of(message: str, hint: str | None = None, details: Iterable[Mapping[str, Any]] = ()) -> Markup:
+    """Render an error: what is wrong, where, what to do next. Details carry their pointer, so that the form shows them at its fields.
+
+    A message that begins with a word gets a capital letter; one that begins with a quoted name, a number or an identifier stays as it is.
+    """
+    rows = [
+        h.li(h.code(item["path"] or "/", class_="pointer"), " ", item["message"], data_pointer=item["path"], data_message=item["message"])
+        for item in details
+    ]
+    advice = h.p("What to do: ", worded(hint, "console"), class_="hint-next") if hint else None
+    return h.div(
+        h.p(_sentence(message), class_="message"), h.ul(rows, class_="faults") if rows else None, advice, class_="notice bad", role="alert"
+    )
+
+
+def fault(error: JackfieldError) -> Markup:
+    """Render an error with its details."""
+    return fault_of(error.message, error.hint, [item.to_json() for item in error.details])
+
+
+def done_notice(request: PageRequest, texts: Mapping[str, str], *warnings: str) -> Markup | None:
+    """Render the outcome of the previous request; ``?done=`` only selects one of ``texts``, so a link cannot inject text."""
+    done = request.query.get("done", "")
+    return notice(texts[done], tone="warn" if done in warnings else "good") if done in texts else None
+
+
+def problem_notice(found: Mapping[str, Any]) -> Markup | None:
+    """Render what is wrong with the row of what is shown; None if nothing is."""
+    return notice(f"Something is wrong: {found['problem']}.", tone="bad") if "problem" in found else None
+
+
+def _sentence(message: str) -> str:
+    word = message.partition(" ")[0]
+    return message[0].upper() + message[1:] if _WORD.fullmatch(word) and word != "jackfield" else message
+
+
+def at(moment: float | str | None, now: float, *, whole: bool = False) -> Markup:
+    """Show a time, given in seconds since 1970 or in ISO 8601, relative to now, with the absolute time as its title; ``whole`` shows both.
+
+    The time is in UTC until the page's script converts it to the reader's time zone, as in charts and their tables.
+    """
+    if moment is None:
+        return h.span("never", class_="muted")
+    when = datetime.fromisoformat(moment if isinstance(moment, str) else str(iso(moment)))
+    if problem_of_times(when.timestamp()):
+        return badge("damaged")
+    span = ago(when.timestamp(), now)
+    shown = f"{when.day} {when:%b %Y, %H:%M:%S} UTC"
+    stamp = when.isoformat(timespec="milliseconds")
+    if whole:
+        return h.time(f"{shown} ({span})", datetime=stamp, data_moment="text", data_ago=span)
+    return h.time(span, datetime=stamp, title=shown, data_moment="title")
+
+
+def local_time(moment: float) -> Markup:
+    """Show day and time in UTC; the page's script converts them to the reader's time zone."""
+    when = datetime.fromisoformat(str(iso(moment)))
+    return h.time(f"{when.day} {when:%b, %H:%M}", datetime=when.isoformat(timespec="seconds"), data_local="both")
+
+
+def ago(moment: float, now: float) -> str:
+    """Format the time between two moments in one unit: "5 min ago", "in 3 days"."""
+    seconds = abs(now - moment)
+    if seconds < _MINUTE:
+        text = f"{int(seconds)} s"
+    elif seconds < _HOUR:
+        text = f"{int(seconds // _MINUTE)} min"
+    elif seconds < 2 * _DAY:
+        text = f"{int(seconds // _HOUR)} h"
+    else:
+        text = f"{int(seconds // _DAY)} days"
+    return f"{text} ago" if moment <= now else f"in {text}"
+
+
+def span_text(seconds: float | None) -> str:
+    """Format a duration in a suitable unit."""
+    if seconds is None:
+        return "no data"
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    return f"{seconds:.1f} s" if seconds < _MINUTE else f"{seconds / _MINUTE:.1f} min"
+
+
+def json_text(value: Any) -> str:
+    """Format a value as indented JSON, in which hidden characters are escapes: what is read of it is equal."""
+    return visible(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def code_block(text: str, label: str, *, short: bool = False) -> Markup:
+    """Render verbatim text with a copy button; ``short`` is for a single line."""
+    copy = h.button("Copy", type="button", class_="quiet copy", aria_label=f"Copy: {label}")
+    return h.div(copy, h.pre(h.code(text), tabindex="0", role="region", aria_label=label), class_="code short" if short else "code")
+
+
+def tabs(name: str, panels: Sequence[tuple[str, Node]]) -> Markup:
+    """Render tabs, one panel visible at a time; without scripts, all of them."""
+    buttons = [
+        h.button(
+            title, type="button", role="tab", id=f"{name}-tab-{place}", aria_controls=f"{name}-panel-{place}",
+            aria_selected="true" if place == 0 else "false", tabindex="0" if place == 0 else "-1",
+        )
+        for place, (title, _) in enumerate(panels)
+    ]  # fmt: skip
+    bodies = [
+        h.div(content, role="tabpanel", id=f"{name}-panel-{place}", aria_labelledby=f"{name}-tab-{place}")
+        for place, (_, content) in enumerate(panels)
+    ]
+    return h.div(h.div(buttons, role="tablist", aria_label=name.replace("-", " ")), bodies, class_="tabs", id=f"{name}-tabs")
+
+
+def card(title: Node, *content: Node, class_: str = "card", **attributes: Attribute) -> Markup:
+    """Render a section of a page."""
+    return h.section(h.h2(title), *content, class_=class_, **attributes)
+
+
+def folded(title: str, *content: Node, **attributes: Attribute) -> Markup:
+    """Render a section that shows its content on request."""
+    return h.details(h.summary(h.h2(title)), *content, class_="card", **attributes)
+
+
+def guide(text: str) -> Markup:
+    """Render a connector's Markdown document, with its headings below that of the page."""
+    return h.div(markup.document(text, _BELOW_TITLE, new_window=True), class_="prose")
+
+
+def line(text: str) -> Markup:
+    """Render a connector's inline Markdown, such as the description of a field."""
+    return markup.line(text, new_window=True)
+
+
+def parted(text: str) -> tuple[Markup, Markup | None]:
+    """Render a description as what is shown at once, and the rest, which a reader opens: descriptions of APIs have up to 3,000 words.
+
+    A text is parted at the end of a sentence, outside of code and links.
+    """
+    if len(text) <= _SHOWN_AT_ONCE:
+        return line(text), None
+    first, _, others = text.strip().partition("\n\n")
+    ends = [found.end(1) for found in _SENTENCE.finditer(first) if _is_whole(first[: found.end(1)])]
+    end = max((end for end in ends if end <= _SHOWN_AT_ONCE), default=min(ends, default=len(first)))
+    rest = f"{first[end:].strip()}\n\n{others}".strip()
+    return line(first[:end]), markup.document(_ITEM.sub("- ", rest), _BELOW_FIELD, new_window=True) if rest else None
+
+
+def _is_whole(text: str) -> bool:
+    return text.count("`") % 2 == 0 and text.count("[") == text.count("]") and text.count("(") == text.count(")")
+
+
+def summary(text: str) -> Markup:
+    """Render the first paragraph of a connector's description."""
+    return line(text.strip().partition("\n\n")[0].replace("\n", " "))
+
+
+def outside(address: object, text: str | None = None) -> Markup | None:
+    """Render a link to another site, by default with its address as text; None unless it is one of the web."""
+    if not isinstance(address, str) or not address.startswith(("https://", "http://")):
+        return None
+    return h.a(text or address, href=address, rel="noreferrer noopener", target="_blank")
+
+
+def csrf_field(token: str) -> Markup:
+    """Render the hidden CSRF field that every form with side effects needs."""
+    return h.input(type="hidden", name="csrf", value=token)
+
+
+def form(
+    request: PageRequest, address: str, *content: Node, into: str | None = None, swap: str = "innerHTML", state: Any = None,
+    **attributes: Attribute,
+) -> Markup:  # fmt: skip
+    """Render a form with side effects. ``into`` selects the element in which its answer is shown without loading the page anew. ``state`` is
+    what its page shows of what it decides on (``drawn.decides``)."""
+    partly: dict[str, Attribute] = {"hx_post": address, "hx_target": into, "hx_swap": swap} if into else {}
+    token = request.csrf if state is None else drawn_from(request.csrf, state)
+    return h.form(csrf_field(token), *content, method="post", action=address, **partly, **attributes)
+
+
+def steps(request: PageRequest, address: str, offered: Iterable[tuple[str, str]], *more: Node, state: Any = None) -> Markup:
+    """Render a button for each step that can be taken at ``address``, by its path and its title; and ``more`` beside them."""
+    buttons = [form(request, f"{address}/{step}", h.button(title, class_="quiet"), state=state) for step, title in offered]
+    return h.div(buttons, *more, class_="actions")
+
+
+def final(request: PageRequest, address: str, title: str, told: Node, *content: Node, of: str = "", state: Any = None) -> Markup:
+    """Render a step that cannot be taken back: what is pressed first says what will happen, the button below it takes the step. ``of`` names
+    what it is about, for readers who hear a list of equal buttons."""
+    name = f"{title} {of}" if of else None
+    sure = form(request, address, *content, h.button(title, class_="danger", aria_label=name), state=state)
+    return h.details(
+        h.summary(f"{title}…", aria_label=f"{name}…" if name else None), h.div(h.p(told), sure, class_="asked"), class_="final"
+    )
+
+
+def field(name: str, label: str, control: Node, hint: Node = None) -> Markup:
+    """Render a labelled control, which must have the id ``name`` and, with a hint, be described by ``name-hint``."""
+    below = h.p(hint, class_="hint", id=f"{name}-hint") if hint is not None else None
+    return h.div(h.label(label, for_=name), below, control, class_="field")
+
+
+def text_field(name: str, label: str, /, value: Attribute = None, hint: Node = None, **attributes: Attribute) -> Markup:
+    """Render a labelled field for a line of text."""
+    given: dict[str, Attribute] = {"type": "text", "name": name, "autocomplete": "off", "spellcheck": "false", **attributes}
+    return field(name, label, h.input(id=name, value=value, aria_describedby=_described(name, hint), **given), hint)
+
+
+def lines_field(name: str, label: str, lines: Iterable[str], hint: Node = None, **attributes: Attribute) -> Markup:
+    """Render a labelled field for a list, one item per line."""
+    area = h.textarea("\n".join(lines), id=name, name=name, spellcheck="false", aria_describedby=_described(name, hint), **attributes)
+    return field(name, label, area, hint)
+
+
+def choice_field(name: str, label: str, choices: Iterable[tuple[str, str]], chosen: str, hint: str | None = None) -> Markup:
+    """Render a labelled field for one of several values; ``choices`` are values with their titles."""
+    options = [h.option(text, value=value, selected=value == chosen) for value, text in choices]
+    return field(name, label, h.select(options, id=name, name=name, aria_describedby=_described(name, hint)), hint)
+
+
+def check_field(name: str, label: str, on: bool, hint: str | None = None, *, changes: bool = True, asks: bool = False) -> Markup:
+    """Render a box to tick with its label; one that the visitor may not change is disabled. One that ``asks`` confirms what is shown."""
+    given: dict[str, Attribute] = {"checked": on, "disabled": not changes, "data_asks": asks}
+    box = h.input(type="checkbox", id=name, name=name, aria_describedby=_described(name, hint), **given)
+    return h.div(h.label(box, " ", label, for_=name), h.p(hint, class_="hint", id=f"{name}-hint") if hint else None, class_="field check")
+
+
+def _described(name: str, hint: Node) -> str | None:
+    return f"{name}-hint" if hint is not None else None
+
+
+def filters(address: str, *fields: Node, further: Node = None, live: bool = True, asks: str | None = None) -> Markup:
+    """Render the filters of a list, with ``further`` ones below. A live list shows what is found while they are changed.
+    ``asks`` is sent only where somebody presses the button, or Enter: for what is too much work while they type."""
+    partly = {**_found(address, "input delay:250ms, submit"), "hx_replace_url": "true"} if live else {}
+    return h.form(
+        fields, h.button("Filter", name=asks, value="1" if asks else None), further, action=address, class_="filters", id=FILTERS, **partly
+    )
+
+
+def search(address: str, label: str, words: str, *content: Node, live: bool = False) -> Markup:
+    """Render a search box. A live list shows what is found while typing."""
+    partly = _found(address, "input changed delay:200ms, search") if live else {}
+    box = h.input(type="search", id="q", name="q", value=words, placeholder=label, autocomplete="off", **partly)
+    hidden = h.label(label, for_="q", class_="unseen")
+    return h.form(hidden, box, *content, h.button("Search"), role="search", action=address, class_="searching")
+
+
+def offering(address: str, label: str, button: str) -> Markup:
+    """Render the search by which something new is made: what is found stands below it and leads to its form. ``address`` is the page of
+    the same search, which is opened without scripts. The button without words shows all that it offers there."""
+    box = h.input(type="search", id="offered-words", name="q", placeholder=label, autocomplete="off")
+    asked = h.form(
+        h.label(label, for_="offered-words", class_="unseen"), box, h.button(button, class_="primary"),
+        role="search", aria_label=button, action=address, class_="searching", **_found(address, "input delay:250ms, submit", "#offered"),
+    )  # fmt: skip
+    return h.div(asked, h.div(id="offered", aria_live="polite"), class_="stack")
+
+
+def _found(address: str, trigger: str, target: str = "#found") -> dict[str, Attribute]:
+    return {"hx_get": address, "hx_trigger": trigger, "hx_target": target, "hx_sync": "this:replace"}
+
+
+def choices(label: str, links: Iterable[tuple[str, str, bool]]) -> Markup:
+    """Render links of which one is current: title, address, and whether it is."""
+    return h.nav(
+        [h.a(title, href=address, class_="choice", aria_current="true" if is_current else None) for title, address, is_current in links],
+        class_="choices", aria_label=label,
+    )  # fmt: skip
+
+
+def live(address: str, seconds: int, identifier: str, *content: Node) -> Markup:
+    """Render a part of a page that is refreshed every ``seconds`` while somebody looks at it; the focused element keeps the focus.
+
+    The page's script asks: not while the page is hidden, and at the pace of ``paced``, where an answer has one.
+    """
+    return h.div(
+        *content, id=identifier, hx_get=address, hx_trigger="refresh", hx_swap="innerMorph", hx_target="this", data_live=str(seconds)
+    )
+
+
+def paced(seconds: int | None) -> Markup:
+    """Render when the live part around it is refreshed next, in seconds; None: no more."""
+    return h.span(hidden=True, data_live_next="never" if seconds is None else str(seconds))
+
+
+def more(address: str, text: str = "Older", /, **query: str | int | None) -> Markup | None:
+    """Render the link to the next page of a list; None if the last item of the query, its place in the list, is None."""
+    if next(reversed(query.values())) is None:
+        return None
+    kept = {name: value for name, value in query.items() if value is not None}
+    return h.p(h.a(text, href=f"{address}?{urlencode(kept)}", class_="button"), class_="more")

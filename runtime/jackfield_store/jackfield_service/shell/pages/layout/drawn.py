@@ -1,0 +1,74 @@
+"""States that forms are drawn from: a page says what a button will do, and for another state than that nothing is done.
+
+A form carries the digest of its state beside its session's token. ``drawn_from`` draws and ``is_current`` judges, ``decides`` for a route of
+the console. Whoever can write the token is the page itself; a new sign-in replaces the token and leaves the digest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar, cast
+
+from jackfield_service.shell.pages.layout.page_request import PageRequest
+from jackfield_service.shell.requests.problem import Problem
+
+_SHORT = 32
+ANEW = "anew"
+"""Parameter of a page that is shown in place of what was asked for."""
+MOVED = "This has changed since its page was opened, perhaps in another tab. Nothing was done. This is how it is now."
+State = Callable[[PageRequest], Any]
+Decision = TypeVar("Decision", bound=Callable[[PageRequest], Any])
+
+
+class Moved(Problem):
+    """A form was drawn from another state than the present one."""
+
+    def __init__(self, back: str = "") -> None:
+        super().__init__(409, MOVED)
+        self.back = back
+
+
+def drawn_from(token: str, *state: Any) -> str:
+    """Return the token of a form that is drawn from a state, from that of its session."""
+    return f"{token}.{digest_of(*state)}"
+
+
+def digest_of(*state: Any) -> str:
+    """Return the digest of a state."""
+    text = json.dumps(state, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:_SHORT]
+
+
+def parted(given: str) -> tuple[str, str]:
+    """Return the session's token that a form carries, and the digest of the state that it was drawn from."""
+    token, _, digest = given.partition(".")
+    return token, digest
+
+
+def is_current(drawn: str, *state: Any) -> bool:
+    """Return whether a form with this digest was drawn from a state."""
+    return drawn == digest_of(*state)
+
+
+def decides(state: State, back: Callable[[PageRequest], str] = lambda _: "") -> Callable[[Decision], Decision]:
+    """Make a POST of the console one that decides on what its page has shown.
+
+    ``state`` returns what the form was drawn from (``form``, ``final``), as it is now; None where there is nothing to decide on any more,
+    which the function says itself. Of a form that was drawn from another state the page is shown anew: at ``back``, or where the form stands.
+    """
+
+    def decorated(function: Decision) -> Decision:
+        @wraps(function)
+        def judged(request: PageRequest) -> Any:
+            now = state(request)
+            if now is not None and not is_current(request.drawn, now):
+                raise Moved(back(request))
+            return function(request)
+
+        judged.drawn_from = state  # type: ignore[attr-defined]
+        return cast("Decision", judged)
+
+    return decorated

@@ -1,0 +1,249 @@
+"""Pages of MCP servers, which are connectors of the workspace: added, compared with what was accepted, accepted and removed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.responses import Response
+
+from jackfield.connections.named_connection import Origin
+from jackfield.kernel.errors import JackfieldError
+from jackfield.kernel.markup import Markup, Node, table, terms
+from jackfield_service.shell.pages.layout.components import (
+    at,
+    badge,
+    card,
+    check_field,
+    choice_field,
+    code_block,
+    done_notice,
+    fault,
+    folded,
+    form,
+    h,
+    heading,
+    json_text,
+    more,
+    notice,
+    text_field,
+)
+from jackfield_service.shell.pages.layout.drawn import decides
+from jackfield_service.shell.pages.layout.page_request import PageRequest
+from jackfield_service.shell.pages.layout.shell import fragment, outcome, page, redirect
+from jackfield_service.shell.requests.problem import Problem
+from jackfield_store.access import DEFAULT
+from jackfield_store.management.mcp_servers import TRUST, McpServers, ServerWish, mcp_servers
+
+_PAGE = 50
+_AT = "/mcp-servers"
+_DONE = {
+    "created": "Added. Its tools are actions of the workspace now.",
+    "signin": "Added. It lists its tools for those who sign in only: make a connection, then accept them over it.",
+    "accepted": "Accepted. Calls go to the tools as they are now.",
+    "overlaid": "Saved. Calls have this effect from now on.",
+    "removed": "MCP server removed.",
+}
+_TRUST_TEXTS = {"none": "No: every tool is a write", "annotations": "Yes: the server says which tools only read"}
+
+_EFFECT_TEXTS = {
+    "read": "read: it changes nothing", "idempotent": "idempotent: twice is as good as once", "write": "write: never repeat it",
+    "": "What follows from the server's annotations, if they are believed",
+}  # fmt: skip
+
+
+def listed(request: PageRequest) -> Response:
+    """``GET /mcp-servers``: by name, shared ones among them."""
+    found, cursor = _servers(request).page(request.query.get("cursor") or None, _PAGE)
+    rows = [
+        (
+            h.a(h.strong(item["name"]), href=f"{_AT}/{item['name']}"), h.code(item["url"]), item["actions"],
+            "all workspaces" if item["shared"] else "this workspace", at(item["acceptedAt"], request.now),
+        )
+        for item in found
+    ]  # fmt: skip
+    lead = "Each tool of a server is an action, exactly as it was accepted. A tool that the server changes is refused until somebody accepts it."
+    shown = table("MCP servers", ("Name", "Server", "Tools", "For", "Accepted"), rows, empty="No MCP servers yet.")
+    done = done_notice(request, _DONE)
+    return page(request, "connectors", "MCP servers", done, card("Servers", shown, more(_AT, cursor=cursor)), _new(request), lead=lead)
+
+
+def created(request: PageRequest) -> Response:
+    """``POST /mcp-servers``."""
+    given = {name: request.form.get(name, "").strip() for name in ("name", "url", "title", "trust", "token")}
+    credentials = ("Authorization", f"Bearer {given['token']}") if given["token"] else None
+    shared = request.form.get("shared") == "on"
+    wish = ServerWish(given["name"], given["url"], given["title"], given["trust"] or TRUST[0], shared, credentials)
+    try:
+        made = _servers(request).add(wish)
+    except JackfieldError as error:
+        return outcome(request, "connectors", "MCP servers", fault(error), status=error.http_status)
+    return redirect(request, f"{_AT}/{made['name']}?done={'signin' if made.get('needsSignIn') else 'created'}")
+
+
+def shown(request: PageRequest) -> Response:
+    """``GET /mcp-servers/{server}``: its tools as they were accepted, and what can be done."""
+    found = _found(request)
+    about: list[tuple[str, Node]] = [
+        ("Server", h.code(found["url"])),
+        ("Connector", h.a(h.code(found["connector"]), href=f"/connectors/{found['connector']}")),
+        ("For", "all workspaces" if found["shared"] else "this workspace"),
+        ("Its annotations are believed", "yes" if found["trust"] == "annotations" else "no"),
+        ("Accepted", at(found["acceptedAt"], request.now)),
+    ]
+    rows = [(h.code(tool["tool"]), h.code(tool["action"]), tool["title"], badge(tool["effect"])) for tool in found["tools"]]
+    tools = table("Tools", ("Tool", "Action", "Title", "Effect"), rows, empty="No tool was accepted yet.")
+    own = None if found["inherited"] else [_effects(request, found), _review(request, found), _removal(request, found)]
+    head = heading(found["name"], badge("inherited") if found["inherited"] else None, lead="MCP server")
+    done = done_notice(request, _DONE)
+    return page(request, "connectors", str(found["name"]), done, card("MCP server", terms(about)), card("Tools", tools), own, head=head)
+
+
+def reviewed(request: PageRequest) -> Response:
+    """``POST /mcp-servers/{server}/review``: ask the server, and show what differs, each with a box that accepts it."""
+    found, connection = _found(request), request.form.get("connection", "").strip() or None
+    try:
+        review = _servers(request).review(found["name"], connection=connection)
+    except JackfieldError as error:
+        return outcome(request, "connectors", str(found["name"]), fault(error), status=error.http_status)
+    return fragment(_differences(request, found["name"], review, connection))
+
+
+def accepted(request: PageRequest) -> Response:
+    """``POST /mcp-servers/{server}/acceptance``: accept the ticked tools, as they were reviewed."""
+    name, connection = str(_found(request)["name"]), request.form.get("connection", "").strip() or None
+    ticked = [field.partition(":")[2] for field, value in request.form.items() if field.startswith("accept:") and value == "on"]
+    digests = {tool: digest for tool in ticked if (digest := request.form.get(f"digest:{tool}"))}
+    if not ticked:
+        return outcome(request, "connectors", name, notice("Tick what to accept.", tone="bad"), status=400)
+    gone = [tool for tool in ticked if tool not in digests]
+    try:
+        _servers(request).accept(name, gone, connection=connection, digests=digests)
+    except JackfieldError as error:
+        return outcome(request, "connectors", name, fault(error), status=error.http_status)
+    return redirect(request, f"{_AT}/{name}?done=accepted")
+
+
+def _state(found: Mapping[str, Any]) -> Any:
+    """Return what is shown of one of the workspace's own."""
+    return None if found["inherited"] else [found.get(member) for member in ("name", "url", "createdAt", "acceptedAt", "tools")]
+
+
+def _present_state(request: PageRequest) -> Any:
+    return _state(_found(request))
+
+
+@decides(_present_state)
+def overlaid(request: PageRequest) -> Response:
+    """``POST /mcp-servers/{server}/overlay``: the effect of one tool, as the operator says."""
+    name, effect = str(_found(request)["name"]), request.form.get("effect", "")
+    try:
+        _servers(request).overlay(name, {request.form.get("tool", ""): {"effect": effect or None}})
+    except JackfieldError as error:
+        return outcome(request, "connectors", name, fault(error), status=error.http_status)
+    return redirect(request, f"{_AT}/{name}?done=overlaid")
+
+
+@decides(_present_state)
+def removed(request: PageRequest) -> Response:
+    """``POST /mcp-servers/{server}/removal``: refused while there are connections of it."""
+    name = str(_found(request)["name"])
+    try:
+        _servers(request).remove(name)
+    except JackfieldError as error:
+        return outcome(request, "connectors", name, fault(error), status=error.http_status)
+    return redirect(request, f"{_AT}?done=removed")
+
+
+def _servers(request: PageRequest) -> McpServers:
+    """Return the workspace's servers.
+
+    :raises Problem: 403 without the scope ``manage``, or for a token with rules; 503 without a database or jackfield-mcp.
+    """
+    request.require("manage")
+    if request.identity.rules:
+        raise Problem(403, "a token with rules cannot manage MCP servers, of which it may see a part only", code="not_allowed")
+    request.server.require_database("MCP servers")
+    origin: Origin = "operator" if request.operator else "remote"
+    try:
+        return mcp_servers(request.runtime, request.identity.actor, origin, request.server.runtimes.guard)
+    except JackfieldError as error:
+        raise Problem(503, error.message) from None
+
+
+def _found(request: PageRequest) -> dict[str, Any]:
+    try:
+        return _servers(request).show(request.path("server"))
+    except JackfieldError as error:
+        raise Problem(404, error.message) from None
+
+
+def _new(request: PageRequest) -> Markup:
+    fields = [
+        text_field("name", "Name", hint="In kebab-case, such as acme-notes. The connector is mcp.NAME.", required=True, maxlength=40),
+        text_field("url", "URL", hint="Of Streamable HTTP, such as https://mcp.example.com/mcp.", required=True, maxlength=2000),
+        choice_field("trust", "Believe its annotations", _TRUST_TEXTS.items(), TRUST[0]),
+        text_field("token", "Access token", hint="Lists its tools now, and is not kept.", type="password", autocomplete="off"),
+    ]
+    if request.identity.workspace == DEFAULT:
+        fields.append(check_field("shared", "All workspaces see it", on=False))
+    button = h.div(h.button("Add", class_="primary"), class_="actions")
+    return folded("Add a server", form(request, _AT, *fields, h.div(id="made", aria_live="polite"), button, into="#made"))
+
+
+def _effects(request: PageRequest, found: Mapping[str, Any]) -> Markup | None:
+    """Render the form for the effect of one tool; None where there is no tool."""
+    tools = [(tool["action"], f"{tool['title']} ({tool['effect']})") for tool in found["tools"]]
+    if not tools:
+        return None
+    text = h.p(
+        "What a tool does decides whether a call may be repeated. Yours beats what the server says, also after it was accepted anew."
+    )
+    fields = [choice_field("tool", "Tool", tools, tools[0][0]), choice_field("effect", "Effect", _EFFECT_TEXTS.items(), "read")]
+    button = h.div(h.button("Save", class_="primary"), class_="actions")
+    told = h.div(id="overlaid", aria_live="polite")
+    said = form(request, f"{_AT}/{found['name']}/overlay", text, *fields, told, button, into="#overlaid", state=_state(found))
+    return folded("Say what a tool does", said)
+
+
+def _review(request: PageRequest, found: Mapping[str, Any]) -> Markup:
+    text = h.p("Asks the server for its tools, and shows what differs from what was accepted. Nothing is called.", class_="muted")
+    over = text_field("connection", "Connection", hint="Over which to ask it, if it wants a sign-in.", maxlength=100)
+    button = h.div(h.button("Review now", class_="primary"), class_="actions")
+    told = h.div(id="review", aria_live="polite")
+    return card("Review", form(request, f"{_AT}/{found['name']}/review", text, over, button, into="#review"), told)
+
+
+def _differences(request: PageRequest, name: str, review: Mapping[str, Any], connection: str | None) -> Node:
+    left = [notice(f"Left out: '{row['tool']}', as {row['reason']}.") for row in review["leftOut"]]
+    if review.get("needsSignIn"):
+        return notice("The server lists its tools for those who sign in only: name a connection.", tone="bad")
+    parts: list[Node] = []
+    for group, title in (("changed", "Changed"), ("new", "New"), ("gone", "Gone")):
+        for row in review[group]:
+            parts += [_box(title, row), *_details(row)]
+    if not parts:
+        return [notice("Its tools are the accepted ones.", tone="good"), *left]
+    hidden = h.input(type="hidden", name="connection", value=connection or "")
+    button = h.div(h.button("Accept", class_="primary"), class_="actions")
+    told = h.div(id="acceptance", aria_live="polite")
+    return [form(request, f"{_AT}/{name}/acceptance", hidden, *parts, told, button, into="#acceptance"), *left]
+
+
+def _box(title: str, row: Mapping[str, Any]) -> Markup:
+    box = check_field(f"accept:{row['tool']}", f"{title}: {row['tool']}", on=False)
+    pin = h.input(type="hidden", name=f"digest:{row['tool']}", value=row["digest"]) if "digest" in row else None
+    return h.div(box, pin)
+
+
+def _details(row: Mapping[str, Any]) -> list[Node]:
+    """Render what has changed of a tool; a server's texts are shown as text."""
+    shown = {member: row[member] for member in ("title", "description", "inputs", "output") if isinstance(row.get(member), Mapping)}
+    return [code_block(json_text(shown), f"What has changed of {row['tool']}")] if shown else []
+
+
+def _removal(request: PageRequest, found: Mapping[str, Any]) -> Markup:
+    text = h.p("Its actions are gone then. It is refused while there are connections of it.")
+    told = h.div(id="removing", aria_live="polite")
+    button = h.button(f"Remove {found['name']}", class_="danger")
+    return folded("Remove", form(request, f"{_AT}/{found['name']}/removal", text, told, button, into="#removing", state=_state(found)))

@@ -1,0 +1,151 @@
+"""Rows of a list that a person ticks, and steps that are taken for all of them: each step asks once more, then says what became of each row."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.responses import Response
+
+from jackfield.callers import Scope
+from jackfield.kernel.errors import JackfieldError
+from jackfield.kernel.markup import Markup, Node, table
+from jackfield_service.shell.pages.layout.components import badge, form, h, heading, notice
+from jackfield_service.shell.pages.layout.drawn import digest_of
+from jackfield_service.shell.pages.layout.page_request import PageRequest
+from jackfield_service.shell.pages.layout.shell import page, redirect
+from jackfield_service.shell.requests.problem import Problem
+
+_FORM = "selection"
+_TICK = "pick-"
+ONCE = re.compile("[0-9a-f]{16}")
+"""Form of the text that tells whether a form is sent again."""
+_WORDS = {"passed": "done", "refused": "not done"}
+_CHANGED = "It has changed since the step was asked for."
+_MOST = 100
+"""Rows of one step; a page of a list has 50."""
+
+
+class NotDone(Exception):
+    """A step that was not taken for a row; ``why`` is shown."""
+
+    def __init__(self, *why: Node) -> None:
+        super().__init__()
+        self.why = why
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step that can be taken for several rows: ``Redrive`` of dead letters.
+
+    ``take`` gets the request, the ID of a row and a text that is the same whenever this form is sent, and returns what became of the row.
+    ``warn`` returns what a person has to know of the rows before the step is taken, ``follow`` where it is seen what becomes of them.
+    """
+
+    key: str
+    title: str
+    scope: Scope
+    what: str
+    take: Callable[[PageRequest, str, str], Node]
+    warn: Callable[[PageRequest, Sequence[str]], Node] = lambda _request, _picked: None
+    tone: str = "primary"
+    follow: Callable[[str], Node] = lambda _once: None
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Steps for the rows of the list at ``address``, whose section and title pages of it have.
+
+    ``named`` renders a row's name by its ID, ``state`` returns what is shown of it. A step is not taken for a row of which that has changed
+    since it was asked for.
+    """
+
+    address: str
+    section: str
+    title: str
+    steps: tuple[Step, ...]
+    named: Callable[[PageRequest, str], Node]
+    state: Callable[[PageRequest, str], Any]
+
+    def bar(self, request: PageRequest) -> Markup | None:
+        """Render the buttons of the steps that the caller may take; None if there are none."""
+        offered = [step for step in self.steps if request.may(step.scope)]
+        if not offered:
+            return None
+        every = h.label(h.input(type="checkbox", data_pick_all=True), " All on this page", hidden=True, class_="all")
+        buttons = [h.button(f"{step.title}…", name="step", value=step.key, class_="quiet") for step in offered]
+        count = h.span(role="status", class_="muted", data_picked=True)
+        lead = h.span("Selected rows:", class_="muted")
+        return form(request, f"{self.address}/selection", every, lead, buttons, count, id=_FORM, class_="selection")
+
+    def taken(self, request: PageRequest) -> Response:
+        """Serve ``POST {address}/selection``: ask once more, or take the step where ``sure`` is sent."""
+        step = next((step for step in self.steps if step.key == request.form.get("step")), None)
+        if step is None:
+            raise Problem(400, "'step' must be one of " + ", ".join(step.key for step in self.steps))
+        request.require(step.scope)
+        picked = [name.removeprefix(_TICK) for name in request.form if name.startswith(_TICK)]
+        if len(picked) > _MOST:
+            raise Problem(400, f"a step is taken for at most {_MOST} rows at once")
+        if not picked:
+            return redirect(request, f"{self.address}?done=none")
+        once = request.form.get("sure", "")
+        if once and not ONCE.fullmatch(once):
+            raise Problem(400, "'sure' is not what the form has")
+        return self._done(request, step, picked, once) if once else self._asked(request, step, picked)
+
+    def _asked(self, request: PageRequest, step: Step, picked: Sequence[str]) -> Response:
+        rows = [h.li(self.named(request, identifier)) for identifier in picked]
+        drawn = [(f"{_TICK}{identifier}", digest_of(self.state(request, identifier))) for identifier in picked]
+        hidden = [h.input(type="hidden", name=name, value=digest) for name, digest in drawn]
+        tone = {"class_": step.tone} if step.tone else {}
+        sure = form(
+            request, f"{self.address}/selection", hidden, h.input(type="hidden", name="step", value=step.key),
+            h.input(type="hidden", name="sure", value=secrets.token_hex(8)),
+            h.div(h.button(f"{step.title}: {len(picked)}", **tone), h.a("Cancel", href=self.address, class_="button"), class_="actions"),
+        )  # fmt: skip
+        title = f"{step.title} {len(picked)}?"
+        listed = h.section(h.h2("Selected"), h.ul(rows, class_="picked"), sure, class_="card stack")
+        return page(request, self.section, title, step.warn(request, picked), listed, head=heading(title, lead=step.what))
+
+    def _done(self, request: PageRequest, step: Step, picked: Sequence[str], once: str) -> Response:
+        rows = []
+        failed = 0
+        for identifier in picked:
+            name = self.named(request, identifier)
+            is_shown = request.form[f"{_TICK}{identifier}"] == digest_of(self.state(request, identifier))
+            word, what = _outcome(step, request, identifier, once) if is_shown else ("refused", _CHANGED)
+            failed += word == "refused"
+            rows.append((name, badge(word, _WORDS[word]), what))
+        done = len(picked) - failed
+        told = notice(
+            f"{step.title}: {done} done, {failed} not done." if failed else f"{step.title}: {done} done.", tone="warn" if failed else "good"
+        )
+        back = h.p(step.follow(once) if done else None, " ", h.a("Back to the list", href=self.address, class_="button"))
+        shown = h.div(table(f"{step.title}: outcomes", (self.title, "Outcome", "What happened"), rows), id="found")
+        return page(request, self.section, step.title, told, shown, back, head=heading(step.title))
+
+
+def tick(identifier: str, label: str) -> Markup:
+    """Render the box that selects a row."""
+    name = f"{_TICK}{identifier}"
+    return h.input(type="checkbox", name=name, id=name, form=_FORM, class_="pick", aria_label=f"Select {label}")
+
+
+NONE = {"none": "Nothing is selected. Tick rows first."}
+"""What ``?done=none`` means."""
+
+
+def _outcome(step: Step, request: PageRequest, identifier: str, once: str) -> tuple[str, Node]:
+    try:
+        return "passed", step.take(request, identifier, once)
+    except NotDone as refused:
+        return "refused", list(refused.why)
+    except Problem as problem:
+        return "refused", problem.detail
+    except JackfieldError as error:
+        faults = [h.li(h.code(item.path or "/"), " ", item.message) for item in error.details]
+        return "refused", [error.message, h.ul(faults, class_="faults") if faults else None]

@@ -1,0 +1,117 @@
+"""Settings that all processes on a database share: shown to the operator, and changed, each in a form that has its present value."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.responses import Response
+
+from jackfield.kernel.errors import JackfieldError
+from jackfield.kernel.markup import Markup, Node, table
+from jackfield_service.shell.pages.layout.components import at, card, fault, field, folded, form, h, json_text, notice
+from jackfield_service.shell.pages.layout.page_request import PageRequest
+from jackfield_service.shell.pages.layout.shell import outcome, redirect
+from jackfield_store.access import DEFAULT, Audit
+from jackfield_store.database.shared_settings import (
+    ALLOW_HOSTS,
+    MCP_RULES,
+    MCP_SERVERS,
+    ROLES,
+    SETTLE,
+    SETTLE_RULES,
+    SHARED,
+    TWIN_RULES,
+    TWINS,
+)
+from jackfield_store.management.shared_settings import SharedSettings
+
+_CHOICES: Mapping[str, tuple[str, ...]] = {TWINS: TWIN_RULES, SETTLE: SETTLE_RULES, MCP_SERVERS: MCP_RULES}
+"""Values of settings that have few."""
+_MOST = 20_000
+"""Characters of a value."""
+
+
+def shared_card(request: PageRequest) -> Markup:
+    """Render the settings, and a form for each."""
+    settings = _settings(request).list()
+    rows = [
+        (h.code(one["name"]), one["value"] or "not set", one.get("problem") or one.get("differs") or "no process", one["description"])
+        for one in settings
+    ]
+    lead = h.p("What all processes on this database share.", class_="muted")
+    shown = table("Shared settings", ("Setting", "Value", "Who differs", "Meaning"), rows, empty="")
+    forms = [folded(f"Change {one['name']}", _form(request, one)) for one in settings]
+    return card("Shared settings", lead, shown, h.div(forms, class_="stack"))
+
+
+def changed(request: PageRequest) -> Response:
+    """``POST /tenants/settings``: store a value, or remove the stored one. ``before`` is the value that the form was made with: if another
+    is stored meanwhile, nothing is changed."""
+    request.require_operator()
+    name, value, before = request.form.get("setting", ""), request.form.get("value", "").strip(), request.form.get("before")
+    try:
+        if value:
+            _settings(request).set(name, value, before)
+        else:
+            _settings(request).unset(name, before)
+    except JackfieldError as error:
+        return outcome(request, "tenants", "Shared settings", fault(error), status=error.http_status)
+    return redirect(request, f"/tenants?done={'set' if value else 'unset'}&setting={name}")
+
+
+def overwritten(request: PageRequest) -> Markup | None:
+    """Render what the last change has overwritten; None if the page is not shown after one. A link selects a setting's name at most."""
+    name = request.query.get("setting", "")
+    if request.query.get("done") not in ("set", "unset") or name not in SHARED:
+        return None
+    storage = request.server.storage
+    log = Audit(storage.database, lambda: storage.vault, DEFAULT, request.server.clock)
+    last = log.list(target=f"setting:{name}", limit=1)[0]
+    about: Mapping[str, Any] = {} if not last else last[0].about.get("details") or {}
+    before, after = (h.code(about[key]) if about.get(key) else "not set" for key in ("before", "after"))
+    told = h.p(h.code(name), " was ", before, ", and is ", after, " now. Running processes take it within seconds.")
+    return notice(told, tone="good")
+
+
+def _form(request: PageRequest, one: Mapping[str, Any]) -> Markup:
+    """Render the form of a setting, with its present value."""
+    name, value = str(one["name"]), str(one["value"] or "")
+    since = ["Stored ", at(one["changedAt"], request.now), ". "] if "changedAt" in one else "Not stored. "
+    hint = [since, "If empty, the stored value is removed", f"; {SHARED[name].default} holds then." if SHARED[name].default else "."]
+    control, how = _control(name, value)
+    return form(
+        request,
+        "/tenants/settings",
+        h.input(type="hidden", name="setting", value=name),
+        h.input(type="hidden", name="before", value=value),
+        field(f"value-{name}", f"Value of {name}", control, [how, hint]),
+        h.div(h.button("Store for all processes", class_="primary"), class_="actions"),
+        h.div(id=f"outcome-{name}", aria_live="polite"),
+        into=f"#outcome-{name}",
+        class_="stack",
+    )
+
+
+def _control(name: str, value: str) -> tuple[Markup, Node]:
+    """Return the control that has a setting's value, and how it is written."""
+    given = {"id": f"value-{name}", "name": "value", "aria_describedby": f"value-{name}-hint"}
+    if name in _CHOICES:
+        options = [("", "not set"), *((word, word) for word in _CHOICES[name])]
+        return h.select([h.option(text, value=word, selected=word == value) for word, text in options], **given), None
+    if name in (ALLOW_HOSTS, ROLES):
+        text, how = ("\n".join(value.split()), "One in each line. ") if name == ALLOW_HOSTS else (_indented(value), "As JSON. ")
+        return h.textarea(text, spellcheck="false", maxlength=_MOST, **given), how
+    return h.input(type="text", value=value, autocomplete="off", spellcheck="false", maxlength=_MOST, **given), None
+
+
+def _indented(text: str) -> str:
+    try:
+        return json_text(json.loads(text)) if text else ""
+    except ValueError:
+        return text
+
+
+def _settings(request: PageRequest) -> SharedSettings:
+    return SharedSettings(request.server.storage, request.server.clock, request.identity.actor)

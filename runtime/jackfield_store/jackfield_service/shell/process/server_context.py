@@ -1,0 +1,392 @@
+"""State of one server process: runtimes of all workspaces, authentication, files, metrics and workers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import logging
+from collections.abc import Callable, Hashable, Iterable, Mapping, MutableMapping
+from contextvars import copy_context
+from functools import partial
+from operator import attrgetter
+from typing import Any, TypeVar
+
+from starlette.requests import Request
+
+from jackfield.catalog.index import ActionIndex
+from jackfield.kernel.clock import Clock
+from jackfield.kernel.errors import LimitReached, brief
+from jackfield.kernel.failures import Raised, attempt
+from jackfield.kernel.rate_limiter import RateLimiter, Taken
+from jackfield.kernel.threads import Threads
+from jackfield.tracing import Tracing
+from jackfield.wire.guard import Guard
+from jackfield_service.shell.identity.guesses import Guesses
+from jackfield_service.shell.identity.identity import Identities, Identity
+from jackfield_service.shell.identity.people import People
+from jackfield_service.shell.process.lanes import Lanes
+from jackfield_service.shell.process.metrics import Metrics
+from jackfield_service.shell.process.readiness import Readiness
+from jackfield_service.shell.process.request_shares import RequestShares
+from jackfield_service.shell.process.settings import Settings
+from jackfield_service.shell.process.stopping import Stopping
+from jackfield_service.shell.requests.body import BodyQuota
+from jackfield_service.shell.requests.problem import Problem
+from jackfield_service.shell.requests.web_pages import page_fault
+from jackfield_service.subjects.callbacks.dispatcher import Dispatcher, dispatching
+from jackfield_service.subjects.schedules.scheduler import Scheduler
+from jackfield_service.subjects.tenants.purge import sweep
+from jackfield_service.subjects.triggers.intake import Intake
+from jackfield_service.subjects.triggers.trigger_loop import TriggerLoop
+from jackfield_store.database.shared_settings import ALLOW_HOSTS, PUBLIC_URL
+from jackfield_store.files import FileLimits
+from jackfield_store.management.revoking import revoke_due
+from jackfield_store.queue import Engine, broker_warning, open_engine, queue_url
+from jackfield_store.resources.turns import Turns
+from jackfield_store.runtime import Jackfield
+from jackfield_store.runtime.evidence_loop import EvidenceLoop
+from jackfield_store.runtime.poller import Poller
+from jackfield_store.runtime.runtime_pool import RuntimePool
+
+T = TypeVar("T")
+
+_LOG = logging.getLogger("jackfield.http")
+_BRIEF, _SLOW = 32, 64
+_ASKING, _OF_ONE = 256, 16
+"""Threads of steps that may call providers, and of those the threads of one workspace or binding."""
+"""Thread counts for database look-ups and for provider calls, kept apart so that a slow provider does not block authentication."""
+PACED = "jackfield.pace"
+"""Name, in a request's scope, of the header fields about its caller's rate budget."""
+_PACES = (b"ratelimit-limit", b"ratelimit-remaining", b"ratelimit-reset")
+_SWEEP_EVERY = 600.0
+_QUEUE_WORKERS = 16
+_INDEX_WAIT = 30.0
+"""Seconds that a request waits for the search index."""
+_FIRST_CALL = (
+    "cryptography.hazmat.primitives.ciphers.aead",
+    "jackfield.connector.manifests",
+    "jackfield_store.management.connections",
+    "jackfield.call.attempts",
+    "jackfield.schema.compiling",
+    "pydantic.main",
+    "pydantic.type_adapter",
+)
+"""Modules that take a first call 80 ms to import."""
+_SHORTAGES = 1 / 60
+"""Log entries per second about exhausted memory or threads."""
+
+
+class ServerContext:
+    """State shared by all requests of a process. ``imported`` is called whenever much was imported for good."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        environment: Mapping[str, str],
+        clock: Clock | None = None,
+        plugins: Iterable[object] = (),
+        stopping: Stopping | None = None,
+        imported: Callable[[], object] = lambda: None,
+    ) -> None:
+        self.settings = settings
+        self.imported = imported
+        plugins = tuple(plugins)
+        self._tracing = [plugin for plugin in plugins if isinstance(plugin, Tracing)]
+        limits = FileLimits(settings.max_file, settings.files_kept, settings.files_cap, settings.files_count, settings.max_body)
+        self.runtimes = RuntimePool(environment, clock, guard=Guard(loopback=settings.local), plugins=plugins, file_limits=limits)
+        self.storage = self.runtimes.storage
+        self.storage.shared.take(ALLOW_HOSTS, " ".join(settings.allowed_hosts))
+        self.storage.shared.take(PUBLIC_URL, settings.public_url)
+        self.storage.bar(*filter(None, (settings.certificate, settings.key)))  # the certificate's file may hold the key
+        self.catalog = self.runtimes.catalog
+        self.clock = self.runtimes.clock
+        self.metrics = Metrics(self.catalog)
+        self.search = ActionIndex(self.catalog)
+        self.operator_search = ActionIndex(self.catalog, for_operator=True)
+        """Index that is made when a session of the operator first searches: it has all that a source describes."""
+        self.catalog.learn = self.search.build
+        self.identities = Identities(self.storage, self.clock, settings.jwt)
+        self.mcp_identities = self._over_mcp(settings)
+        """Those of callers over MCP: a JWT for it is for nothing else (RFC 8707), where the server has a public URL."""
+        self.people = self._people(settings)
+        """People who sign in at the operator's identity provider; None without one, or without a database."""
+        self.readiness = Readiness(self.storage, self.clock, lambda: broker_warning(self.runtimes.environment))
+        self.room = BodyQuota(settings.max_bodies)
+        self.files = self.runtimes.files
+        unknown = RateLimiter(settings.guesses, self.clock)
+        self.intake = Intake(runtimes=self.runtimes, rate=settings.hook_rate, unknown=unknown, wake=self.wake)
+        self.guesses, self.forged = Guesses(unknown), Guesses(self.intake.forged)
+        """Turns of addresses that send unknown tokens and paths, or forged requests of webhooks."""
+        self.shortages = RateLimiter(_SHORTAGES, self.clock)
+        self._rates = RateLimiter(settings.rate, self.clock)
+        self._workspace_rates = RateLimiter(0, self.clock)
+        self._stopping = stopping or Stopping(settings.stop_within, self.clock)
+        self.requests = RequestShares(settings.concurrency, settings.max_connections, self.clock)
+        """Requests in progress, connections and readers that wait for events, and the shares of workspaces in them."""
+        self.installer = settings.installer() if settings.installer is not None else None
+        self.document: bytes | None = None
+        """The OpenAPI document, cached by the endpoint that builds it."""
+        self.sweeps = self._own_sweeps()
+        """Steps that are repeated every ten minutes, by what is said if one fails. Surfaces add theirs."""
+        self._engine: Engine | None = None
+        self._scheduler = Scheduler(self.runtimes, self.wake, lambda: self.stopping)
+        self._poller, self._evidence = self._polling()
+        self._triggers = TriggerLoop(self.runtimes, lambda: self.public_url, self.wake, lambda: self.stopping)
+        self._dispatcher: Dispatcher | None = None
+        self._sweeper: asyncio.Task[None] | None = None
+        self._index: asyncio.Future[None] | None = None
+        self._brief, self._slow = Threads(_BRIEF, "jackfield-http"), Threads(_SLOW, "jackfield-slow")
+        self._lanes = Lanes(Threads(_ASKING, "jackfield-asking"), _OF_ONE)
+
+    def _over_mcp(self, settings: Settings) -> Identities:
+        if settings.jwt is None:
+            return self.identities
+        return Identities(self.storage, self.clock, settings.jwt, lambda: self.mcp_url, "invoke")
+
+    def _people(self, settings: Settings) -> People | None:
+        storage, oidc = self.storage, settings.oidc
+        return People(oidc, storage, self.clock, self.runtimes.guard) if oidc is not None and storage.enabled else None
+
+    def _polling(self) -> tuple[Poller, EvidenceLoop]:
+        """Create what polls jobs, and what looks for evidence of calls in doubt."""
+        poller = Poller(self.runtimes, self.metrics.note, lambda: self.stopping)
+        return poller, EvidenceLoop(self.runtimes, self.metrics.note_doubts, stopping=lambda: self.stopping)
+
+    def _own_sweeps(self) -> dict[str, Callable[[], object]]:
+        found: dict[str, Callable[[], object]] = {}
+        if self.storage.enabled:
+            found |= {
+                "expired files cannot be deleted": self.files.sweep,
+                "approvals of removed connections cannot be revoked": self.revoke_approvals,
+                "rows of purged workspaces cannot be deleted": lambda: sweep(self.storage.database, self.files),
+            }
+        if self.installer is not None:
+            found["revocations of installed connectors cannot be looked for"] = self.installer.revoked
+        return found
+
+    @property
+    def running(self) -> int:
+        """Number of requests in progress."""
+        return self.requests.total
+
+    @property
+    def stopping(self) -> bool:
+        """True once this process has been asked to stop."""
+        return self._stopping.begun
+
+    def runtime(self, workspace: str) -> Jackfield:
+        """Return the runtime of one workspace."""
+        return self.runtimes.find(workspace)
+
+    def revoke_approvals(self, within: float = 10.0) -> dict[str, bool]:
+        """Tell providers of the approvals of removed connections, as ``revoke_due`` does."""
+        storage = self.storage
+        return revoke_due(storage.database, self.clock, lambda name: self.runtime(name).connections.revoking(), storage.blocked, within)
+
+    def require_database(self, kept: str) -> None:
+        """Require the database.
+
+        :raises Problem: 503 if there is none, so that this server has no such things as ``kept``.
+        """
+        if not self.storage.enabled:
+            raise Problem(503, f"this server has no {kept}, because no database is configured")
+
+    @property
+    def public_url(self) -> str:
+        """Address of the server as browsers see it: that of this process, else the shared one; empty if nobody has named it."""
+        return self.storage.shared.known(PUBLIC_URL)
+
+    @property
+    def mcp_url(self) -> str:
+        """Address of the endpoint of MCP, which is the resource that clients ask a token for; empty without a public URL."""
+        return f"{self.public_url}/mcp" if self.public_url else ""
+
+    def identities_for(self, *, over_mcp: bool) -> Identities:
+        """Return the authenticator of callers."""
+        return self.mcp_identities if over_mcp else self.identities
+
+    def base(self, request: Request) -> str:
+        """Return the server's own address: the operator's public URL, else what this machine calls a server that only it can reach. An
+        empty string if nobody has named it: a request's ``Host`` decides no link."""
+        named = self.settings.local and page_fault((), "", request.headers.get("host", ""), allowed=(), local=True) is None
+        return self.public_url or (str(request.base_url).rstrip("/") if named else "")
+
+    def link(self, request: Request, path: str) -> str:
+        """Return a link that others follow, or a redirect URI.
+
+        :raises Problem: 503 if nobody has named the server's address.
+        """
+        base = self.base(request)
+        if not base:
+            raise Problem(
+                503,
+                "this server does not know its own address: name it with --public-url or 'jackfield settings set publicUrl'",
+            )
+        return f"{base}{path}"
+
+    def seen(self, request: Request) -> str:
+        """Return the server's address for examples that only the caller reads: its own, else the one that the request names."""
+        return self.base(request) or str(request.base_url).rstrip("/")
+
+    def pace(self, identity: Identity, scope: MutableMapping[str, Any]) -> None:
+        """Take one request from the caller's rate budget. All requests of a token share it, including those of sessions started with it.
+
+        The scope of the request gets the header fields about the budget that is nearer to its end, the token's or the workspace's:
+        ``RateLimit-Limit``, ``-Remaining``, ``-Reset`` (draft-ietf-httpapi-ratelimit-headers-03).
+
+        :raises Problem: 429 if it is used up.
+        :raises LimitReached: if that of the workspace is.
+        """
+        rate, most, taken = self.settings.rate, identity.limits.get("requestsPerSecond"), list[Taken]()
+        if rate:
+            taken.append(self._rates.taken(f"{identity.workspace}/{identity.id}".encode(), rate))
+            if not taken[0].is_granted:
+                scope[PACED] = _told(taken)
+                raise Problem(429, f"rate limit exceeded: {rate:g} requests per second per token", {"Retry-After": "1"})
+        if most is not None:
+            taken.append(self._workspace_rates.taken(identity.workspace.encode(), most))
+        if taken:
+            scope[PACED] = _told(taken)
+        if most is not None and not taken[-1].is_granted:
+            raise LimitReached("requestsPerSecond", most)
+
+    async def opened(self, workspace: str) -> Jackfield:
+        """Return the workspace's runtime with its journal open; a slow first opening runs in a thread."""
+        known = self.runtimes.known(workspace)
+        return known if known is not None and known.is_open else await self.briefly(lambda: _opened(self.runtimes.find(workspace)))
+
+    async def briefly(self, step: Callable[[], T]) -> T:
+        """Run a step that waits only for the database in a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._brief, copy_context().run, step)
+
+    async def slowly(self, step: Callable[[], T]) -> T:
+        """Run a step that may take long in a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._slow, copy_context().run, step)
+
+    async def asking(self, lane: Hashable, step: Callable[[], T]) -> T:
+        """Run a step that may call a provider in one of the few threads of its lane: a workspace, or a binding of Dapr."""
+        return await self._lanes.run(lane, step)
+
+    async def computed(self, workspace: str, step: Callable[[], T]) -> T:
+        """Run a step that computes for long in a thread, once it is the workspace's turn."""
+        return await self.slowly(partial(_in_turn, self.runtimes.turns, workspace, step))
+
+    def start(self) -> None:
+        """Start the engine of the queue; call it in the event loop."""
+        asyncio.get_running_loop().set_default_executor(self._brief)
+        self.readiness.warm_up = asyncio.ensure_future(self._warm_up())
+        self._engine = open_engine(self.runtimes, self._slots, self.metrics.note, lambda: self.stopping)
+        self._engine.start()
+        self._scheduler.start()
+        self._poller.start()
+        self._evidence.start()
+        self._triggers.start()
+        runtimes = self.runtimes
+        self._dispatcher = dispatching(runtimes.storage, runtimes.clock, runtimes.outgoing, runtimes.environment)
+        self._sweeper = asyncio.ensure_future(self._sweep())
+
+    @property
+    def _slots(self) -> int:
+        """Queued invocations that this process runs at once. With a broker, a server leaves them to the workers unless told otherwise."""
+        given = self.settings.queue_workers
+        return given if given is not None else 0 if queue_url(self.runtimes.environment) else _QUEUE_WORKERS
+
+    async def _warm_up(self) -> None:
+        """Read the catalog and import what the first call needs. An index that another process has to make is not waited for: calls do not
+        need it."""
+        begun, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        def begin() -> None:
+            loop.call_soon_threadsafe(begun.set)
+
+        self.search.on_wait = begin
+        self._index = asyncio.ensure_future(self.slowly(lambda: _warm(self.search.build)))
+        waits = asyncio.ensure_future(begun.wait())
+        try:
+            await self.slowly(lambda: _warm(_import_first))
+            await asyncio.wait({self._index, waits}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self.search.on_wait = lambda: None
+            waits.cancel()
+            self.imported()
+
+    @property
+    def is_indexed(self) -> bool:
+        """True unless requests have to wait for the search index."""
+        return self._index is None or self._index.done()
+
+    async def indexed(self) -> None:
+        """Wait for the search index, which a server that has just started may still be making, without taking a thread.
+
+        :raises Problem: 503 if it takes long.
+        """
+        if self._index is not None and not self.is_indexed:
+            done, _ = await asyncio.wait({self._index}, timeout=_INDEX_WAIT)
+            if not done:
+                raise Problem(503, "the search index is being made", {"Retry-After": "1"})
+
+    def wake(self) -> None:
+        """Notify the engine of a queued invocation."""
+        if self._engine is not None:
+            self._engine.submit()
+
+    async def stop(self) -> None:
+        """Let running invocations finish in the remaining time, record the rest in the journal, and close the database."""
+        self._stopping.begin()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._sweeper
+        await self._scheduler.stop()
+        await self._poller.stop()
+        await self._evidence.stop()
+        await self._triggers.stop()
+        if self._dispatcher is not None:
+            await self.slowly(self._dispatcher.stop)
+        if self._engine is not None:
+            await self._engine.stop(self._stopping.left)
+        await self.runtimes.drained(self._stopping.left)
+        await self.slowly(self.storage.close)
+        for tracing in self._tracing:
+            await self.slowly(tracing.close)
+        self._slow.shutdown(wait=False, cancel_futures=True)
+        self._lanes.close()
+
+    async def _sweep(self) -> None:
+        while True:
+            for what, step in self.sweeps.items():
+                swept = await self.slowly(partial(attempt, step))
+                if isinstance(swept, Raised):  # whatever it is, the other steps go on, and this one is repeated
+                    error = swept.error
+                    _LOG.warning("%s: %s", what, brief(error))
+            await asyncio.sleep(_SWEEP_EVERY)
+
+
+def _in_turn(turns: Turns, workspace: str, step: Callable[[], T]) -> T:
+    with turns.turn(workspace):
+        return step()
+
+
+def _told(taken: Iterable[Taken]) -> list[tuple[bytes, bytes]]:
+    """Return the header fields about the budget that is nearest to its end."""
+    _, *counts = min(taken, key=attrgetter("left"))
+    return [*zip(_PACES, (b"%d" % count for count in counts), strict=True)]
+
+
+def _opened(runtime: Jackfield) -> Jackfield:
+    runtime.open()
+    return runtime
+
+
+def _warm(step: Callable[[], None]) -> None:
+    """Run a step so that no caller waits for it."""
+    try:
+        step()
+    except MemoryError as error:  # the calls that need it will say so
+        _LOG.warning("the warm-up for the first call failed in part: %s", error)
+
+
+def _import_first() -> None:
+    for name in _FIRST_CALL:
+        importlib.import_module(name)

@@ -1,0 +1,164 @@
+"""Approvals of connect sessions at a provider: which browser may go there, and which one came back.
+
+The link to an approval can be sent on as the session's own can. So it opens for the browser that began the session. A window that a framed
+page opens has no cookie of it, and brings a nonce. On another device a person types a code. The browser that comes back gets a secret, and
+only it finishes: what another person approves is never finished by whoever sent the link.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+import secrets
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from jackfield.kernel.errors import Forbidden, InvalidInvocation, JackfieldError
+from jackfield_service.subjects.connect.session import ConnectSession, is_another
+from jackfield_service.subjects.connect.table import ConnectTable, SessionMoved, unknown
+from jackfield_store.keys.sealing import digest, new_secret
+
+if TYPE_CHECKING:
+    from jackfield_service.subjects.connect.trials import Trials
+    from jackfield_store.management.authorizing import Authorizing, Completed
+
+OTHER_ACCOUNT = "the person has signed in with another account"
+"""Reason of an approval that was ended for its account."""
+_TRIES = 3
+_DIGITS = 6
+
+
+class WrongCode(InvalidInvocation):
+    """The nonce or the code is not the approval's."""
+
+    http_status = 403
+
+
+class Approvals:
+    """Approvals of one workspace's connect sessions. ``authorizing`` returns the authorizations that a session has begun, ``account`` the
+    account that its connection is for."""
+
+    def __init__(
+        self, table: ConnectTable, authorizing: Callable[[ConnectSession], Authorizing],
+        account: Callable[[ConnectSession], Mapping[str, Any]], trials: Trials,
+    ) -> None:  # fmt: skip
+        self._table = table
+        self._authorizing = authorizing
+        self._account = account
+        self._trials = trials
+
+    def begin(self, found: ConnectSession, redirect_uri: str, return_to: str) -> ConnectSession:
+        """Begin the approval of a stored connection.
+
+        :raises JackfieldError: if the provider cannot be asked.
+        """
+        begun = self._authorizing(found).begin(found.connection, redirect_uri, return_to=return_to, browser=found.key)
+        fresh: dict[str, Any] = {"nonce": new_secret() if found.wanted.origins else "", "code": "", "tries": 0, "status": "testing"}
+        fresh |= {"met": {}, "blocked": {}}
+        return self._table.change(found, authorization=begun["id"], start=begun["link"], host=begun["url"], **fresh)
+
+    def state(self, found: ConnectSession) -> dict[str, Any]:
+        """Return the state of the approval at the provider: ``pending``, ``answered`` or ``failed``."""
+        if not found.authorization:
+            return {"status": "none"}
+        try:
+            return self._authorizing(found).poll(found.authorization)
+        except JackfieldError as error:
+            return {"status": "failed", "reason": error.message}
+
+    def leads(self, found: ConnectSession, start: str) -> bool:
+        """Return whether a link leads to the approval that the session waits for."""
+        return bool(found.start) and hmac.compare_digest(found.start.encode(), start.encode("utf-8", "surrogatepass"))
+
+    def came_back(self, found: ConnectSession, secret: str) -> bool:
+        """Return whether the browser with this secret came back from the provider with the answer that the session waits for."""
+        if not found.authorization or not secret:
+            return False
+        try:
+            return self._authorizing(found).came_back(found.authorization, secret)
+        except JackfieldError:
+            return False
+
+    def led_from(self, found: ConnectSession, *, framed: bool) -> ConnectSession:
+        """Note whether the window that leads is a frame: of two that show the session, the one in which it was opened last does."""
+        if found.framed == framed or found.is_over:
+            return found
+        with contextlib.suppress(SessionMoved):
+            return self._table.change(found, framed=framed)
+        return self._table.find(found.id)
+
+    def note_back(self, identifier: str, secret: str) -> None:
+        """Note which browser came back from the provider: it may see how the session goes on, also after a "no", and can do nothing."""
+        for _ in range(_TRIES):
+            found = self._table.find(identifier)
+            if found.is_over:
+                return
+            with contextlib.suppress(SessionMoved):  # another request has changed the session at the same moment
+                self._table.change(found, apart=digest(secret))
+                return
+
+    def answered(self, identifier: str, answer: Completed) -> None:
+        """Note which browser came back from the provider, and with what. It is found out now with which account: the person sees it, and
+        learns of another one than the connection's, before anything is finished."""
+        if not answer.proof:
+            return
+        self.note_back(identifier, answer.proof)
+        found = self._table.find(identifier)
+        if answer.declined:
+            error = Forbidden(f"the provider refused the approval ({answer.declined})")
+            if self._trials.is_platforms(found, error, answer.declined):
+                self._trials.note(found, error)
+        elif found.task == "authorize" and not found.is_over:
+            self._meet(found)
+
+    def _meet(self, found: ConnectSession) -> None:
+        """Find out with which account a person has signed in; another one ends the approval, unless the platform allows it."""
+        try:
+            account = self._authorizing(found).exchange(found.authorization, browser=found.key)
+        except JackfieldError as error:
+            self._trials.noted(found, error)
+            return
+        if account is None:
+            return
+        met = {"id": account.id, "label": account.label}
+        if not found.wanted.other_account and is_another(self._account(found), met):
+            self._authorizing(found).abandon(found.authorization, OTHER_ACCOUNT)
+        for _ in range(_TRIES):
+            now = self._table.find(found.id)
+            if now.is_over or now.authorization != found.authorization:
+                return
+            with contextlib.suppress(SessionMoved):  # another request has changed the session at the same moment
+                self._table.change(now, met=met)
+                return
+
+    def take_code(self, found: ConnectSession) -> ConnectSession:
+        """Make a code, with which a browser on another device goes to the provider.
+
+        :raises SessionMoved: if the session does not allow it, or waits for no approval.
+        """
+        if not found.start or not found.allows_devices:
+            raise SessionMoved("no other device can approve here", hint="Approve in the browser in which you began.")
+        return self._table.change(found, code=f"{secrets.randbelow(10**_DIGITS):0{_DIGITS}}", tries=_TRIES)
+
+    def open(self, found: ConnectSession, start: str, visitor: str, *, nonce: str = "", code: str = "") -> str:
+        """Return the provider's address for the browser ``visitor``, which is not the session's; from then on no other one's answer counts.
+
+        :raises UnknownSession: if the link leads nowhere any more.
+        :raises WrongCode: if neither the nonce nor the code is right; the third wrong code ends the code.
+        :raises JackfieldError: if a browser has opened the link before.
+        """
+        if found.is_over or not self.leads(found, start):
+            raise unknown()
+        if not (found.nonce and hmac.compare_digest(found.nonce.encode(), nonce.encode("utf-8", "surrogatepass"))):
+            found = self._spent(found, code)
+        return self._authorizing(found).open_link(found.authorization, start, visitor)
+
+    def _spent(self, found: ConnectSession, code: str) -> ConnectSession:
+        """Spend the code, or one of its tries. Of several at once, one counts."""
+        given = "".join(code.split())
+        if found.code and hmac.compare_digest(found.code.encode(), given.encode("utf-8", "surrogatepass")):
+            return self._table.change(found, code="", tries=0, nonce="")
+        if found.code:
+            left = found.tries - 1
+            self._table.change(found, tries=left, code=found.code if left > 0 else "")
+        raise WrongCode("the code is not the one that is shown where the session was begun", hint="Ask for another code there.")

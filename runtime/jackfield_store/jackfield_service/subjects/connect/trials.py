@@ -1,0 +1,144 @@
+"""Tests of what a person has entered in a connect session: one at a time, and whoever can mend a failure is told of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from jackfield.connections.host_access import generated_fields
+from jackfield.kernel.errors import JackfieldError
+from jackfield_service.subjects.connect.access import REMOTE, guarded
+from jackfield_service.subjects.connect.faults import Asked, Blocked, Failure, failed_step, is_platforms, side_of
+from jackfield_service.subjects.connect.principals import another_key
+from jackfield_service.subjects.connect.session import ConnectSession
+from jackfield_service.subjects.connect.table import SessionMoved
+from jackfield_service.subjects.connect.values import UnaskedValues, asked
+
+if TYPE_CHECKING:
+    from jackfield.connections.connection_types import Kind, Kinds
+    from jackfield.kernel.clock import Clock
+    from jackfield_service.subjects.connect.table import ConnectTable
+    from jackfield_store.management.connections import ManagedConnections
+
+SECONDS = 30.0
+"""Deadline of a connection's test."""
+_LONGEST = 3 * SECONDS
+"""Seconds after which a test is taken to have ended with its process."""
+_LOG = logging.getLogger("jackfield.connect")
+
+
+class TestRunning(SessionMoved):
+    """A test of the session runs already."""
+
+    __test__ = False
+
+
+class Trials:
+    """Tests of one workspace's connect sessions."""
+
+    def __init__(self, table: ConnectTable, kinds: Kinds, clock: Clock) -> None:
+        self._table = table
+        self._kinds = kinds
+        self._clock = clock
+
+    def is_busy(self, found: ConnectSession) -> bool:
+        """Return whether a test of the session runs."""
+        return found.busy_until > self._clock.time()
+
+    def held(self, found: ConnectSession, **members: Any) -> ConnectSession:
+        """Change members of a session, and hold it for one test.
+
+        :raises TestRunning: if a test runs.
+        """
+        if self.is_busy(found):
+            raise TestRunning("a test of these values runs already", hint="Wait until it has ended.")
+        return self._table.change(found, busy_until=self._clock.time() + _LONGEST, **members)
+
+    @contextmanager
+    def alone(self, found: ConnectSession, **members: Any) -> Iterator[tuple[ConnectSession, dict[str, Any]]]:
+        """Change members of a session, and hold it for one test. Yield it, and a dictionary for the members that change at the end.
+
+        :raises TestRunning: if another test runs.
+        :raises SessionMoved: if another request has changed the session meanwhile.
+        """
+        held, after = self.held(found, **members), dict[str, Any]()
+        try:
+            yield held, after
+        finally:
+            self._table.change(held, busy_until=0.0, **after)
+
+    def run(
+        self, found: ConnectSession, kind: Kind, values: Mapping[str, Any], acting: ManagedConnections,
+        accept: Callable[[Mapping[str, Any] | None], None],
+    ) -> ConnectSession:  # fmt: skip
+        """Test values, and keep what was found out. ``accept`` refuses an account.
+
+        :raises TestRunning: if another test runs.
+        :raises InvalidConnection: if a value is not valid, or the account is refused.
+        """
+        with self.alone(found, values=values, trial={}, status="testing") as (held, after):
+            tried = acting.test_draft(kind.full_name, values, name=found.connection, provenance=REMOTE, timeout_seconds=SECONDS)
+            trial = guarded(tried, generated_fields(kind.schema))
+            if trial["status"] != "failing":
+                accept(trial.get("account"))
+            after.update(trial=trial, blocked=self._blocked_by(held, kind, trial))
+        tested = self._table.find(found.id)
+        if tested.blocked and tested.blocked != found.blocked:
+            _report(tested)
+        elif tested.passed and (other := another_key(tested.asked.principal, tested.trial)) is not None:
+            _LOG.warning("connect session %s: %s", found.id, other.message)
+        return tested
+
+    def _blocked_by(self, found: ConnectSession, kind: Kind, trial: Mapping[str, Any]) -> dict[str, Any]:
+        step = failed_step((trial.get("lastTest") or {}).get("steps", ()))
+        if step is None:
+            return {}
+        other = another_key(found.asked.principal, trial)
+        if other is not None:  # the person has followed a trust policy that cannot let the key in
+            return self._known(found, Blocked.of_error(other, self._clock.time()))
+        if side_of(Failure.of_step(step), _asked(found, kind)) != "platform":
+            return {}
+        return self._known(found, Blocked.of_step(step, self._clock.time()))
+
+    def is_platforms(self, found: ConnectSession, error: JackfieldError, provider_code: str = "") -> bool:
+        """Return whether an error of a session is the platform's to mend. ``provider_code`` is the provider's, if the error lacks it."""
+        kind = self._kinds.known(found.type) if found.type else None
+        return not isinstance(error, UnaskedValues) and is_platforms(error, Asked() if kind is None else _asked(found, kind), provider_code)
+
+    def noted(self, found: ConnectSession, error: JackfieldError) -> ConnectSession:
+        """Note an error, if it is the platform's to mend, and return the session."""
+        return self.note(found, error) if self.is_platforms(found, error) else found
+
+    def note(self, found: ConnectSession, error: JackfieldError, **members: Any) -> ConnectSession:
+        """Note an error at the platform's side, once, with further members of the session; return the session."""
+        known = self._known(found, Blocked.of_error(error, self._clock.time()))
+        if known == found.blocked and not members:
+            return found
+        with suppress(SessionMoved):
+            noted = self._table.change(found, blocked=known, **members)
+            if known != found.blocked:
+                _report(noted)
+            return noted
+        return self._table.find(found.id)
+
+    @staticmethod
+    def _known(found: ConnectSession, made: Blocked) -> dict[str, Any]:
+        before = Blocked.from_json(found.blocked)
+        return dict(found.blocked) if made.is_like(before) else made.to_json()
+
+
+def _asked(found: ConnectSession, kind: Kind) -> Asked:
+    """Return the fields that a person was asked for: none if a connection is only approved again."""
+    fills = found.task in ("add", "replace") or found.created
+    return Asked.of(asked(found, kind)) if fills else Asked()
+
+
+def _report(found: ConnectSession) -> None:
+    """Write the failure to the log, by its reference; its words are those of the error, masked."""
+    blocked = found.blocked
+    _LOG.warning(
+        "connect session %s waits for the platform: %s (%s), reference %s",
+        found.id, blocked["message"], blocked["code"], blocked["reference"],
+    )  # fmt: skip

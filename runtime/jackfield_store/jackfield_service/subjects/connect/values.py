@@ -1,0 +1,211 @@
+"""Values of a connect session: which fields the page shows, and how entries join the platform's values and stored ones."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from jackfield.call.admit import is_blank
+from jackfield.connections.audience import audience_of
+from jackfield.connections.host_access import generated_fields
+from jackfield.connections.oauth_clients import DESTINATIONS, SECRETS, VALUES
+from jackfield.kernel.dataclass import replace
+from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInvocation
+from jackfield.manifest.manifest import OAUTH_CLIENT
+from jackfield_store.connections.connection_rows import secret_places
+from jackfield_store.management.drafts import edited, refuse_redirected
+
+if TYPE_CHECKING:
+    from jackfield.connections.connection_types import Kind
+    from jackfield.manifest.manifest import ActionManifest
+    from jackfield_service.subjects.connect.session import ConnectSession, Wanted
+
+Check = Callable[[Mapping[str, Any]], None]
+"""Validation of values of a new connection."""
+_BRING = "Give it in 'defaults.values', or name the field in 'fields' for the person to fill it in."
+_NOT_ASKED = "is not asked for here"
+
+
+class UnaskedValues(InvalidConnection):
+    """There are values of fields that the page has not shown."""
+
+
+def platforms_values(wanted: Wanted, kind: Kind) -> dict[str, Any]:
+    """Return the platform's values for a type, without External IDs, which are a session's own."""
+    known = kind.schema.get("properties", {}).keys() - set(generated_fields(kind.schema))
+    return {name: value for name, value in wanted.values.items() if name in known}
+
+
+def can_be_filled(wanted: Wanted, kind: Kind) -> bool:
+    """Return whether a person who knows only his own account can connect one of a type. There is something of his, and what else the type
+    requires, the platform has given."""
+    own, names = platforms_values(wanted, kind), kind.schema.get("properties", {})
+    if OAUTH_CLIENT in own:  # it has all that is not the person's
+        return bool(kind.about.authorizes) or any(_audience(kind, name) == "user" and name not in VALUES for name in names)
+    has_own = bool(kind.about.authorizes) or any(_audience(kind, name) == "user" or name in wanted.fields for name in names)
+    return has_own and all(
+        name in own or name in wanted.fields or _audience(kind, name) == "user" for name in kind.schema.get("required", ())
+    )
+
+
+def asked(found: ConnectSession, kind: Kind) -> dict[str, Any]:
+    """Return the fields that the page shows: the person's own, and of the platform's those that the session names. The operator's are never
+    among them."""
+    return _asked(found.wanted, kind, found.closed(kind.schema))
+
+
+def _asked(wanted: Wanted, kind: Kind, closed: Collection[str]) -> dict[str, Any]:
+    hidden = {*closed, *generated_fields(kind.schema)}
+    if OAUTH_CLIENT in platforms_values(wanted, kind):  # the OAuth client's values are not asked for
+        hidden |= {OAUTH_CLIENT} | VALUES - {*wanted.fields} | DESTINATIONS - {"server"} | SECRETS
+    shown = {"user": True, "operator": False}
+    fields = kind.schema.get("properties", {}).items()
+    return {name: field for name, field in fields if name not in hidden and shown.get(_audience(kind, name), name in wanted.fields)}
+
+
+def form_schema_of(found: ConnectSession, kind: Kind) -> dict[str, Any]:
+    """Return the schema of what the person enters."""
+    fields, required = asked(found, kind), {*kind.schema.get("required", ()), *filling(found, kind)}
+    return {**kind.schema, "properties": fields, "required": [name for name in fields if name in required]}
+
+
+def filling(found: ConnectSession, kind: Kind) -> set[str]:
+    """Return the values that most actions of the named connector take an input from, such as a region, and that have no default."""
+    key = found.type.partition("/")[0]
+    connector = next((one for one in kind.manifests if one.key == key), None)
+    if connector is None:  # the type of a family, for any of its connectors
+        return set()
+    counts = Counter(source for action in connector.actions.values() for source in _required_sources(action))
+    usual = {name for name, field in kind.schema.get("properties", {}).items() if "default" in field}
+    own = platforms_values(found.wanted, kind)
+    return {source for source, count in counts.items() if 2 * count > len(connector.actions)} - usual - own.keys()
+
+
+def _required_sources(action: ActionManifest) -> set[str]:
+    required = action.inputs.get("required", ())
+    return {source for name, source in action.defaults if name in required}
+
+
+def refuse_missing(found: ConnectSession, kind: Kind, values: Mapping[str, Any], check: Check) -> None:
+    """Refuse values without those that the connector's actions need; ``check`` validates the values.
+
+    :raises InvalidConnection: with each that is missing, and what else is wrong.
+    """
+    missing = sorted(filling(found, kind) & asked(found, kind).keys() - {name for name, value in values.items() if not is_blank(value)})
+    if not missing:
+        return
+    faults = [Detail(f"/{name}", "is required", "required") for name in missing]
+    try:
+        check(values)
+    except InvalidConnection as error:
+        raise InvalidConnection(error.message, details=[*error.details, *faults], hint=error.hint) from None
+    raise InvalidConnection("a value is missing", details=faults, hint="Enter it.")
+
+
+def refuse_unasked(schema: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    """Refuse values of fields that the page has not shown.
+
+    :raises UnaskedValues: with each of them.
+    """
+    faults = [Detail(f"/{name[:100]}", _NOT_ASKED, "additionalProperties") for name in given if name not in schema["properties"]]
+    if faults:
+        raise UnaskedValues("there are values that nobody has asked for", details=faults, hint="Reload the page, and enter them again.")
+
+
+def merged(found: ConnectSession, kind: Kind, entered: Mapping[str, Any], stored: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what is tested: the platform's values, what the person entered, secrets entered before, and the External ID. ``stored`` are
+    the values of a connection that is connected again; of those, what the person is not shown stays.
+
+    :raises InvalidConnection: if secrets would go elsewhere than they were stored for.
+    """
+    own, shown = platforms_values(found.wanted, kind), asked(found, kind)
+    if stored is not None:
+        own = {**{name: value for name, value in stored.items() if name not in shown}, **own}
+        after = dict(edited(kind.schema, stored, {**own, **entered, **found.generated}))
+        refuse_redirected(kind.schema, stored, entered, after)
+        return after
+    secret = {path[1:] for path in secret_places(kind.schema, found.values)}
+    kept = {name: value for name, value in found.values.items() if name in secret and name in shown}
+    after = {**own, **kept, **entered}
+    if secret_places(kind.schema, own):
+        refuse_redirected(kind.schema, own, {**kept, **entered}, after)
+    return {**after, **found.generated}
+
+
+def check_defaults(wanted: Wanted, kind: Kind) -> None:
+    """Check the platform's values and fields against the type, as far as that is known.
+
+    :raises InvalidInvocation: if one is not a value of it, a field is the operator's, or an External ID is not a text.
+    """
+    known = kind.schema.get("properties", {})
+    made = generated_fields(kind.schema)
+    given = [name for name in made if not isinstance(wanted.values.get(name, ""), str)]
+    faults = [Detail(f"/defaults/values/{name}", "must be a string") for name in given]
+    if len(wanted.types) == 1:
+        names = {**dict.fromkeys(wanted.values, "values"), **dict.fromkeys(wanted.locked, "locked")}
+        faults += [
+            Detail(f"/defaults/{part}/{name}", f"is not a value of '{kind.full_name}'") for name, part in names.items() if name not in known
+        ]
+        faults += [
+            Detail(f"/fields/{place}", f"'{name}' is not a value of '{kind.full_name}' that a person may enter: {_reason(kind, name)}")
+            for place, name in enumerate(wanted.fields)
+            if name not in known or _audience(kind, name) == "operator"
+        ]
+    if wanted.mode == "connect":  # nobody could enter it
+        required = set[str]() if OAUTH_CLIENT in wanted.values else {*kind.schema.get("required", ())}
+        unseen = {name for name in required if _audience(kind, name) == "operator"}
+        lacking = sorted(({*wanted.locked} & required | unseen) - wanted.values.keys() - {*made})
+        faults += [Detail(f"/defaults/locked/{name}", "is locked, required, and has no value in 'defaults.values'") for name in lacking]
+    if faults:
+        text = "; ".join(f"{fault.path[1:]} {fault.message}" for fault in faults[:3])
+        raise InvalidInvocation(f"the connect session is not valid: {text}", details=faults)
+
+
+def widened(wanted: Wanted, kinds: Iterable[Kind]) -> Wanted:
+    """Return a request that asks the person for what the types require and it brings no value for. So an operator's own link does, who has
+    no other way to say it; a platform says which fields its users know."""
+    if OAUTH_CLIENT in wanted.values:
+        return wanted
+    lacking = [
+        name
+        for kind in kinds
+        for name in kind.schema.get("required", ())
+        if _audience(kind, name) == "platform" and name not in wanted.values
+    ]
+    return replace(wanted, fields=tuple(dict.fromkeys((*wanted.fields, *lacking))))
+
+
+def check_brought(wanted: Wanted, kind: Kind, place: int, check: Check) -> None:
+    """Check that what the platform brings is valid, and that with what the person enters nothing is missing. ``place`` is the type's in the
+    session, ``check`` validates values of a new connection of it. What the person gets wrong is no fault yet.
+
+    :raises InvalidInvocation: if the person could not finish, whatever he enters.
+    """
+    persons = {*_asked(wanted, kind, wanted.locked), *generated_fields(kind.schema)}
+    try:
+        check(platforms_values(wanted, kind))
+    except InvalidConnection as error:
+        theirs = [(fault, fault.path.split("/")[1]) for fault in error.details if fault.path]
+        faults = [_brought(fault, name, kind, place) for fault, name in theirs if name not in persons]
+        if faults:
+            text = "; ".join(f"{fault.path[1:]} {fault.message}" for fault in faults[:3])
+            raise InvalidInvocation(f"the connect session is not valid: {text}", details=faults, hint=_BRING) from None
+
+
+def _brought(fault: Detail, name: str, kind: Kind, place: int) -> Detail:
+    known = name in kind.schema.get("properties", {})
+    return Detail(f"/defaults/values{fault.path}" if known else f"/types/{place}", fault.message, fault.keyword)
+
+
+def is_persons(kind: Kind, path: str) -> bool:
+    """Return whether a pointer into a type's values leads to a field that the person fills in."""
+    return _audience(kind, path.split("/")[1] if path else "") == "user"
+
+
+def _audience(kind: Kind, name: str) -> str:
+    return audience_of(kind.schema, name, authorizes=bool(kind.about.authorizes))
+
+
+def _reason(kind: Kind, name: str) -> str:
+    return "it is the operator's" if name in kind.schema.get("properties", {}) else "there is none of this name"

@@ -1,0 +1,16 @@
+"""Events of a workspace: numbered, and read by cursor; callbacks deliver them.
+
+A change records its event in the outbox (``jackfield_store.database.outbox``). ``Numbering`` moves what is committed there to the table
+``events``, in order; ``Feed`` reads it.
+
+To add a kind of event: its name in ``event.TYPES``, and a row of the table in docs/reference/events.md. ``database.outbox.record`` stands
+in the transaction that makes it true, or a trigger where several statements do.
+"""
+
+from __future__ import annotations
+
+from jackfield.call.events import Event
+from jackfield_service.subjects.events.event import check_types
+from jackfield_service.subjects.events.feed import CursorExpired, Feed, FeedEvents, Page
+
+__all__ = ["CursorExpired", "Event", "Feed", "FeedEvents", "Page", "check_types"]

@@ -1,0 +1,75 @@
+"""Policy for slots that are due: which are still on time, and which were missed because no scheduler ran."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Literal
+
+from jackfield.kernel.dataclass import dataclass
+from jackfield_service.subjects.schedules.timing import Timing
+
+Missed = Literal["skip", "latest", "all"]
+Overlap = Literal["skip", "queue", "allow"]
+MISSED: tuple[Missed, ...] = ("skip", "latest", "all")
+OVERLAP: tuple[Overlap, ...] = ("skip", "queue", "allow")
+
+GRACE = 60.0
+"""Seconds after its time for which the newest slot counts as on time."""
+KEPT = 1000
+"""Limit of missed slots that are run (``all``) or recorded one by one; earlier ones are recorded together."""
+_WALKED = 20_000
+"""Limit of slots looked at in one transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """Slots that are past: the newest ``slots``, how many there were before them, and the slot that follows, None if there is none.
+
+    If ``cut``, more are past than were looked at: ``slots`` are to be looked at again.
+    """
+
+    slots: tuple[float, ...]
+    earlier: int
+    first: float
+    last_earlier: float
+    following: float | None
+    cut: bool = False
+
+
+def passed(timing: Timing, first: float, now: float) -> Passed:
+    """Find the slots from ``first``, which is one, up to ``now``."""
+    found: deque[float] = deque(maxlen=KEPT)
+    count, last_earlier, slot = 0, first, first
+    walk = timing.slots(first)
+    following: float | None = first
+    while following is not None and following <= now:
+        if count == _WALKED:
+            return Passed(tuple(found), count - len(found), first, last_earlier, following, cut=True)
+        if len(found) == KEPT:
+            last_earlier = found[0]
+        slot = following
+        found.append(slot)
+        count += 1
+        following = next(walk, None)
+    return Passed(tuple(found), count - len(found), first, last_earlier, following)
+
+
+def counted(timing: Timing, first: float, now: float) -> tuple[float, int]:
+    """Return the last of the slots from ``first``, which is one, up to ``now``, and how many there are."""
+    if timing.every is not None:
+        count = int((now - first) // timing.every)
+        return first + count * timing.every, count + 1
+    last, number = first, 1
+    for slot in timing.slots(first):
+        if slot > now:
+            break
+        last, number = slot, number + 1
+    return last, number
+
+
+def chosen(slots: tuple[float, ...], missed: Missed, late: float) -> tuple[float, ...]:
+    """Choose the slots to run among those that are due, which were all missed but for the newest if that is on time at ``late``."""
+    if missed == "all" or not slots:
+        return slots
+    newest = slots[-1:]
+    return newest if missed == "latest" or late - newest[0] <= GRACE else ()

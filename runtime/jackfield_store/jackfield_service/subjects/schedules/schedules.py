@@ -1,0 +1,247 @@
+"""The schedules of a workspace as one caller sees and changes them; what runs is checked with that caller's rights, and runs with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any, cast
+
+from jackfield.invocation import Result, new_invocation_id
+from jackfield.kernel.clock import iso
+from jackfield.kernel.dataclass import replace
+from jackfield.kernel.errors import Detail, InvalidInvocation, UnknownName, unknown_members
+from jackfield.kernel.hints import NextStep
+from jackfield.redaction.marks import masked
+from jackfield_service.subjects.references import References, fault_of, require, said
+from jackfield_service.subjects.schedules import Content, Schedule, ScheduleConflict, ScheduleTable, Timing, check_slot_values, with_slot
+from jackfield_service.subjects.schedules.policy import MISSED, OVERLAP, Missed, Overlap
+from jackfield_service.subjects.schedules.slot_runs import invocation_of
+from jackfield_service.subjects.schedules.table import unknown_schedule
+from jackfield_service.subjects.schedules.timing import MEMBERS, invalid
+from jackfield_store.access.visible_pages import by_name, visible_page
+from jackfield_store.database.cursors import invalid_cursor
+from jackfield_store.database.faults import SealBroken
+from jackfield_store.recording.own_calls import joined
+
+if TYPE_CHECKING:
+    from jackfield.callers import Caller
+    from jackfield.callers.actor import Actor
+    from jackfield_store.runtime import Jackfield
+
+_MEMBERS = ("name", "invocation", *MEMBERS, "missed", "overlap")
+_HINT = NextStep("schedule_members")
+_invalid = partial(invalid, hint=_HINT)
+_SHOWN = 20
+"""Slots shown with a schedule."""
+_TOLD = 5
+"""Next slots shown with a schedule that is added or changed."""
+_NOT_HERE = {
+    "idempotencyKey": "each slot has a key of its own",
+    "notBefore": "the schedule says when it begins",
+    "notAfter": "the schedule says when it begins",
+}
+
+
+class WorkspaceSchedules:
+    """Schedules of the runtime's workspace, limited to those whose calls the rules of the caller's token would allow.
+
+    :raises InvalidInvocation: from the constructor, if there is no database.
+    :raises UnknownSchedule: from whatever names a schedule, if there is no visible one of this name.
+    """
+
+    def __init__(self, runtime: Jackfield, caller: Caller, actor: Actor) -> None:
+        storage = runtime.storage
+        if not storage.enabled:
+            raise InvalidInvocation("schedules need a database, and JACKFIELD_DATABASE_URL is 'none'", hint="Configure a database.")
+        storage.require(runtime.workspace)
+        self._runtime = runtime
+        self._caller = caller
+        self._table = ScheduleTable(storage.database, storage.vault, runtime.workspace, runtime.clock, actor)
+        self._authorizer = runtime.access.authorizer(caller)
+
+    def add(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        """Store a schedule: ``name``, ``invocation``, when it runs, ``missed`` and ``overlap``. It runs with the caller's rights.
+
+        :raises JackfieldError: if it is not valid, or its invocation would be refused now.
+        """
+        _check_members(document, ("name", "invocation"))
+        timing = Timing.parse(document, self._table.time.now())
+        missed, overlap = _policies(document)
+        content = self._content(document["invocation"], timing)
+        return self._told(self._table.add(_name(document), content, timing, missed, overlap))
+
+    def change(self, name: str, document: Mapping[str, Any]) -> dict[str, Any]:
+        """Replace members of a schedule; it runs with the caller's rights from then on. A new time replaces the old one as a whole.
+
+        :raises JackfieldError: as ``add`` does.
+        """
+        schedule = self._find(name)
+        _check_members(document, ())
+        if "name" in document and document["name"] != name:
+            raise _invalid("/name", "cannot be changed: add another schedule")
+        own = {"missed": schedule.missed, "overlap": schedule.overlap}
+        timing = schedule.timing
+        if any(document.get(member) is not None for member in MEMBERS):
+            timing = Timing.parse(document, self._table.time.now())
+        missed, overlap = _policies({**own, **document})
+        is_given = "invocation" in document
+        content = self._content(document["invocation"], timing) if is_given else self._taken_over(schedule, timing)
+        return self._told(self._table.change(schedule, content, timing, missed, overlap))
+
+    def page(self, after: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
+        """Return a page of visible schedules by name, and the cursor of the next page."""
+        found, more = visible_page(by_name(self._table.page), self._sees, after, limit)
+        references = References(self._runtime)
+        return [{**schedule.to_json(), **self._standing(schedule, references)} for schedule in found], more
+
+    def show(self, name: str) -> dict[str, Any]:
+        """Return a schedule with its invocation, secrets masked, and its last slots."""
+        return self._shown(self._find(name))
+
+    def slots(self, name: str, before: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
+        """Return a page of a schedule's slots that are past, newest first, and the cursor of the next page."""
+        try:
+            found = self._table.slots(self._find(name), None if before is None else float(before), limit + 1)
+        except ValueError:
+            raise invalid_cursor() from None
+        more = repr(found[limit - 1].slot) if len(found) > limit else None
+        return [slot.to_json() for slot in found[:limit]], more
+
+    def next(self, name: str, count: int) -> list[dict[str, Any]]:
+        """Return the next slots of a schedule, as if it were active: in UTC, and in its time zone."""
+        return self._next(self._sound(name), count)
+
+    def _next(self, schedule: Schedule, count: int) -> list[dict[str, Any]]:
+        slots = islice(schedule.timing.slots(self._table.time.now()), count)
+        return [{"slot": iso(slot), "local": schedule.timing.local(slot).isoformat()} for slot in slots]
+
+    def pause(self, name: str) -> dict[str, Any]:
+        """Run no slots until the schedule is resumed.
+
+        :raises ScheduleConflict: if it does not run any more.
+        """
+        return self._shown(self._table.pause(self._find(name)))
+
+    def resume(self, name: str) -> dict[str, Any]:
+        """Run the slots that follow. A schedule that was stopped runs with the caller's rights from then on.
+
+        :raises JackfieldError: if it has ended, what it runs or the connection is gone, or the caller may not run its invocation.
+        """
+        schedule = self._sound(name)
+        require(self._missing(schedule, References(self._runtime)))
+        if schedule.status != "stopped":
+            return self._shown(self._table.resume(schedule))
+        if schedule.timing.after(self._table.time.now()) is None:
+            raise ScheduleConflict(f"the schedule '{name}' has ended: no slot follows", hint="Add another one, or change its times.")
+        content = self._taken_over(schedule, schedule.timing)
+        return self._shown(self._table.change(schedule, content, schedule.timing, schedule.missed, schedule.overlap))
+
+    def remove(self, name: str) -> None:
+        """Delete a schedule. What it has queued stays."""
+        self._table.remove(self._find(name))
+
+    def run(self, name: str) -> Result | str:
+        """Queue the invocation of a schedule now, with the caller's rights; return its id. The schedule's times stay as they are.
+
+        :raises JackfieldError: if the invocation is refused.
+        """
+        schedule, slot = self._sound(name), self._table.time.now()
+        content = schedule.content(self._runtime.storage.vault)
+        invocation = invocation_of(schedule, content, slot, f":{new_invocation_id()}")
+        caller = joined(self._caller, content.caller)
+        return self._runtime.enqueue(invocation, caller=caller, on_queued=self._table.running(schedule, slot))
+
+    def _taken_over(self, schedule: Schedule, timing: Timing) -> Content:
+        """Return what a schedule runs, with this caller's rights from now on; who has written it stays one of its authors."""
+        before = schedule.content(self._runtime.storage.vault)
+        return replace(self._content(before.invocation, timing), caller=joined(self._caller, before.caller).to_json())
+
+    def _content(self, invocation: Any, timing: Timing) -> Content:
+        """Check an invocation as if the next slot ran now."""
+        if not isinstance(invocation, Mapping):
+            raise _invalid("/invocation", "must be an object: an invocation")
+        faults = [Detail(f"/invocation/{name}", f"must be left out: {why}") for name, why in _NOT_HERE.items() if name in invocation]
+        if faults:
+            number = "1 member is" if len(faults) == 1 else f"{len(faults)} members are"
+            raise InvalidInvocation(f"{number} not allowed in a schedule's invocation", details=faults, hint="Leave them out.")
+        given, now = invocation.get("inputs"), self._table.time.now()
+        if isinstance(given, Mapping):
+            check_slot_values(given)
+        filled = {**invocation, "inputs": with_slot(given, timing, timing.after(now) or now)} if "inputs" in invocation else invocation
+        draft = self._runtime.prepare(filled, caller=self._caller)
+        return Content(invocation, self._caller.to_json(), draft.effect, draft.connection)
+
+    def _find(self, name: str) -> Schedule:
+        schedule = self._table.find(name)
+        if not self._sees(schedule):
+            raise unknown_schedule(name)
+        return schedule
+
+    def _sound(self, name: str) -> Schedule:
+        """Return a schedule that can be run.
+
+        :raises ScheduleConflict: if its row cannot be used.
+        """
+        schedule = self._find(name)
+        if (fault := schedule.fault) is not None:
+            raise ScheduleConflict(f"the schedule '{name}' is paused: {fault}", hint="Change its times, or remove it.")
+        return schedule
+
+    @staticmethod
+    def _missing(schedule: Schedule, references: References) -> UnknownName | None:
+        """Return the fault of what a schedule refers to and is gone; None if all is there."""
+        return references.of_call(schedule.connector, schedule.action, schedule.connection)
+
+    def _standing(self, schedule: Schedule, references: References) -> dict[str, Any]:
+        """Return the members that say that something is gone: no slot can run. It runs again by itself once that is back."""
+        fault = None if schedule.status == "ended" else self._missing(schedule, references)
+        if fault is None or schedule.status != "active":
+            return fault_of(fault)
+        return {"status": "stopped", "reason": said(fault), "nextAt": None, **fault_of(fault)}
+
+    def _sees(self, schedule: Schedule) -> bool:
+        manifest = self._runtime.catalog.look(schedule.connector)[1]
+        return self._authorizer.sees_entry(manifest, schedule.connector, schedule.action, schedule.effect, schedule.connection)
+
+    def _told(self, schedule: Schedule) -> dict[str, Any]:
+        """Return a schedule whose times may be new, with the next slots: what an expression means is seen best there."""
+        return {**self._shown(schedule), "next": self._next(schedule, _TOLD)}
+
+    def _shown(self, schedule: Schedule) -> dict[str, Any]:
+        try:
+            invocation = dict(schedule.content(self._runtime.storage.vault).invocation)
+        except SealBroken:
+            return {"problem": "its row in the database was changed: nobody can read what it runs", **schedule.to_json()}
+        manifest = self._runtime.catalog.look(schedule.connector)[1]
+        action = None if manifest is None else manifest.actions.get(schedule.action)
+        if "inputs" in invocation:  # without the action's schema nobody knows which inputs are secret
+            invocation["inputs"] = "***" if action is None else masked(action.inputs, invocation["inputs"] or {})
+        slots = [slot.to_json() for slot in self._table.slots(schedule, None, _SHOWN)]
+        about = {**schedule.to_json(), **self._standing(schedule, References(self._runtime)), **self._table.silence(schedule)}
+        return {**about, "invocation": invocation, "slots": slots}
+
+
+def _check_members(document: Mapping[str, Any], required: tuple[str, ...]) -> None:
+    for fault in unknown_members(document, _MEMBERS, "a schedule"):
+        raise _invalid(fault.path, fault.message)
+    for name in required:
+        if document.get(name) is None:
+            raise _invalid(f"/{name}", f"'{name}' is missing")
+
+
+def _name(document: Mapping[str, Any]) -> str:
+    name = document["name"]
+    if not isinstance(name, str):
+        raise _invalid("/name", "must be a string")
+    return name
+
+
+def _policies(document: Mapping[str, Any]) -> tuple[Missed, Overlap]:
+    """Read the policies; all missed slots can only be run if they may wait for each other."""
+    missed = document.get("missed") or "latest"
+    overlap = document.get("overlap") or ("queue" if missed == "all" else "skip")
+    for name, value, known in (("missed", missed, MISSED), ("overlap", overlap, OVERLAP)):
+        if value not in known:
+            raise _invalid(f"/{name}", f"must be one of {', '.join(known)}")
+    return cast("tuple[Missed, Overlap]", (missed, overlap))

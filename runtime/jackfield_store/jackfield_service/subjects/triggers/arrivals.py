@@ -1,0 +1,299 @@
+"""Arrival of events: each is stored once, with its key, in a commit that comes no later than the checkpoint of the poll that found it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, TypeVar
+
+from jackfield.connector.conversion import payload
+from jackfield.connector.evidence import marker_in
+from jackfield.invocation import new_invocation_id
+from jackfield.invocation.provider_ids import reference_of
+from jackfield.kernel.clock import iso
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import JackfieldError, Unavailable
+from jackfield.kernel.failures import Raised, attempt
+from jackfield.kernel.hidden import trimmed
+from jackfield.manifest.triggers import WINDOW, event_type
+from jackfield_service.subjects.triggers.subscription import Subscription
+from jackfield_store.database import Database, Transaction
+from jackfield_store.database.batches import JointUnit
+from jackfield_store.database.due_rows import held as claimed
+from jackfield_store.database.outbox import record_sealed, sealed_place
+from jackfield_store.database.slices import slice_of
+from jackfield_store.journal.marks import NewMark, connection_facts, digest_of, invocation_of_marker, keep, sealed_mark
+from jackfield_store.journal.outcomes import NewOutcome, invocation_of, note, purge, sealed_outcome
+from jackfield_store.keys import Vault
+
+_PURGE = slice_of(
+    "event_keys", "workspace, subscription_id, digest", "workspace = :workspace AND at < :before AND subscription_id = :subscription"
+)
+_ARRIVED = """
+UPDATE subscriptions SET last_event_at = :at
+WHERE workspace = :workspace AND id = :subscription AND (last_event_at IS NULL OR last_event_at < :at - 1)
+"""
+_HINT = """
+UPDATE subscriptions SET held = CASE WHEN held = 0 THEN 0 ELSE 2 END, wake_at = CASE WHEN held = 0 THEN :soon ELSE wake_at END
+WHERE workspace = :workspace AND id = :subscription AND status = 'active' AND (held = 1 OR (held = 0 AND wake_at > :soon))
+"""
+_KNOWN = "SELECT at FROM event_keys WHERE workspace = :workspace AND subscription_id = :subscription AND digest = :digest"
+LISTENING = ("pending", "active", "degraded", "failing")
+"""States in which a webhook is received."""
+_LISTENS = f"SELECT sealed FROM subscriptions WHERE workspace = :workspace AND id = :subscription AND status IN {LISTENING!r}"
+_KEY = """
+INSERT INTO event_keys (workspace, subscription_id, digest, at) VALUES (:workspace, :subscription, :digest, :at) ON CONFLICT DO NOTHING
+"""
+_AGAIN = """
+UPDATE event_keys SET at = :at WHERE workspace = :workspace AND subscription_id = :subscription AND digest = :digest AND at < :stale
+"""
+"""A poll reads the last events again for as long as nothing is new, which may be longer than keys are kept. Once a day is enough."""
+_ARRIVED_EVERY = 1.0
+"""Seconds between two records of an arrival, with which keys that are old enough are deleted."""
+_LEARN = """
+UPDATE subscriptions SET sealed = :sealed, status = 'pending', claim = claim + 1, held = 0, wake_at = 0
+WHERE workspace = :workspace AND id = :subscription AND sealed = :before
+"""
+_SEEN = """
+UPDATE subscriptions SET status = CASE WHEN wake_at IS NULL THEN 'active' ELSE status END, last_success_at = :at
+WHERE workspace = :workspace AND id = :subscription AND status = 'pending'
+"""
+"""The provider sends for the first time. Nothing else is to be done for a webhook that a person has registered."""
+_AT_ONCE = 200
+"""Events of one commit: each takes half a millisecond, for which others wait."""
+_DAY = 86_400.0
+_LONGEST_REFERENCE = 1_000
+"""Characters of a provider's ID. It becomes output of the call in doubt that it settles; a longer one is none."""
+_LATEST = 1e11
+"""Time from which no date is believed: it is in milliseconds, or made up."""
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+T = TypeVar("T")
+InTransaction = Callable[[Transaction], object]
+"""What the transaction that stores an event does beside."""
+Then = Callable[[Mapping[str, Any], float], InTransaction]
+"""Takes an event as a reader sees it, and its time, and returns the statements for the transaction that stores it."""
+Judge = Callable[[Any, str], Any]
+"""Takes the payload of an event and its type, and returns what policies leave of it; None: nothing."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Arrival:
+    """Event that is ready to be stored: its key, its data, sealed, and what else the transaction does that stores it."""
+
+    id: str
+    type: str
+    at: float
+    digest: str
+    sealed: bytes
+    in_transaction: InTransaction | None = None
+    outcome: NewOutcome | None = None
+    mark: NewMark | None = None
+
+
+class NotReceivingError(Exception):
+    """Nothing is received: the subscription's token has ``ended`` (how), its workspace is ``suspended``, or it was disabled or removed."""
+
+    def __init__(self, ended: str | None = None, *, suspended: bool = False) -> None:
+        self.ended, self.suspended = ended, suspended
+
+
+def require_receiving(found: Subscription, ended: str | None = None, *, suspended: bool = False) -> None:
+    """Decide whether a request is received, with how the token of who added the subscription has ``ended``.
+
+    :raises NotReceivingError: if it is not.
+    """
+    if suspended or ended is not None or found.status not in LISTENING:
+        raise NotReceivingError(ended, suspended=suspended)
+
+
+class Sealer:
+    """Makes events ready to be stored, so that the transaction that stores them is short. ``then`` says what else the transaction does for
+    each event that is new. ``types`` are the trigger's types of events (default: its key). An event that names no type has the first of
+    them."""
+
+    def __init__(
+        self, database: Database, vault: Vault, workspace: str, subscription: Subscription, then: Then | None = None,
+        types: Sequence[str] = (), judge: Judge | None = None,
+    ) -> None:  # fmt: skip
+        self._database = database
+        self._workspace = workspace
+        self._vault = vault
+        self._subscription = subscription
+        self._then = then
+        self._judge = judge
+        self._types = tuple(types) or (subscription.trigger_key,)
+        self.suppressing: set[str] = set()
+        """References of messages of which an event says that nothing more is to be sent to their recipient."""
+
+    def arrivals(self, events: Iterable[Any], received: float) -> list[Arrival]:
+        """Seal the events (``TriggerEvent``) of a webhook's request or a poll's page.
+
+        :raises Unavailable: if one has no key or a type that the trigger does not have, or cannot be JSON.
+        """
+        found = attempt(lambda: [self._arrival(event, received) for event in events])
+        if not isinstance(found, Raised):
+            return found
+        if isinstance(found.error, JackfieldError):
+            raise found.error
+        raise Unavailable(f"the connector's code failed: it returned an event that cannot be stored ({type(found.error).__name__})")
+
+    def _arrival(self, event: Any, received: float) -> Arrival:
+        found = self._subscription
+        named = event.type or self._types[0]
+        kind, identifier = event_type(found.connector, named), new_invocation_id()
+        at = event.at if _is_time(event.at) else received
+        if not isinstance(event.key, str) or not trimmed(event.key):
+            raise Unavailable("the connector's code failed: it returned an event without a key")
+        if named not in self._types:
+            raise Unavailable("the connector's code failed: it returned an event of a type that its trigger does not have")
+        invocation, outcome = self._referred(event, at)
+        mark = None
+        if event.marker is not None:
+            invocation, mark = self._marked(event, named, at, received, invocation)
+        digest = hashlib.sha256(f"{kind}\0{event.key}".encode("utf-8", "surrogatepass")).hexdigest()
+        about = found.facts({"receivedAt": iso(received), "invocationId": invocation, "payload": self._shown(event.data, kind, digest)})
+        text = _JSON.encode(about).encode("utf-8", "surrogatepass")
+        sealed = self._vault.seal(self._workspace, sealed_place(identifier, kind, found.name), text)
+        in_transaction = None
+        if self._then is not None and not self._is_known(digest):
+            in_transaction = self._then({"id": identifier, "type": kind, "subject": found.name, "timestamp": iso(at), "data": about}, at)
+        return Arrival(identifier, kind, at, digest, sealed, in_transaction, outcome, mark)
+
+    def _shown(self, data: Any, kind: str, digest: str) -> Any:
+        """Return an event's payload as the policies leave it: what they withhold is stored nowhere.
+
+        :raises Unavailable: if they have not decided: the provider is asked again, or sends it again.
+        """
+        found = payload(data)
+        if self._judge is None or self._is_known(digest):
+            return found
+        left = self._judge(found, kind)
+        return {} if left is None else left
+
+    def _referred(self, event: Any, at: float) -> tuple[str | None, NewOutcome | None]:
+        """Return the invocation that an event is about, if it has ended, and what the event says of it."""
+        if event.reference is None:
+            return None, None
+        reference = reference_of(self._subscription.connector, event.reference)
+        outcome = None if event.outcome is None else sealed_outcome(self._vault, self._workspace, reference, at, event.outcome)
+        if outcome is not None and outcome.blocks:
+            self.suppressing.add(reference)
+        return invocation_of(self._database, self._workspace, reference), outcome
+
+    def _marked(self, event: Any, kind: str, at: float, received: float, referred: str | None) -> tuple[str | None, NewMark | None]:
+        """Return the invocation in doubt whose marker an event carries, if there is one, and what its evidence needs of the event.
+
+        ``referred`` is the invocation that the event's reference names. The marker knows better: some providers' IDs are unique within one
+        channel, account or day only.
+        """
+        found, marker = self._subscription, marker_in(event.marker)
+        if marker is None or not (event.reference is None or _is_reference(event.reference)):
+            return referred, None
+        digest = digest_of(found.connector, marker)
+        marked = invocation_of_marker(self._database, self._workspace, digest)
+        if referred is not None and marked in (None, referred):
+            return referred, None
+        over = connection_facts(self._database, self._workspace, found.connection)
+        account = event.account if isinstance(event.account, str) else None
+        about = {"trigger": found.trigger_key, "type": kind, "at": iso(at), "subscription": found.name, "reference": event.reference,
+                 "account": account, "connection": {"name": found.connection, **over}}  # fmt: skip
+        whose = reference_of(found.connector, json.dumps([found.id, account]))
+        reference = reference_of(found.connector, json.dumps([whose, event.reference or event.key]))
+        return marked, sealed_mark(self._vault, self._workspace, digest, reference, received, about, found.id, whose)
+
+    def _is_known(self, digest: str) -> bool:
+        own = {"workspace": self._workspace, "subscription": self._subscription.id, "digest": digest}
+        return self._database.look_up(_KNOWN, own) is not None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ArrivalUnit(JointUnit):
+    """Events of one subscription that came together; of a webhook's request, it is a unit of ``Database.record``.
+
+    If a poll closes the gaps of the webhook, it is brought forward: to ``least`` seconds after the last one. ``learnt`` is the
+    subscription's content with what the request has brought for ``enable``, which is due at once; a process that runs it is overtaken.
+    """
+
+    subscription: Subscription
+    found: Sequence[Arrival]
+    now: float
+    least: float | None = None
+    learnt: bytes | None = None
+
+    def run_all(self, units: Sequence[ArrivalUnit], transaction: Transaction) -> None:
+        """Store receipts of webhooks.
+
+        :raises NotReceivingError: if a subscription listens no more.
+        :raises OvertakenError: if the content of one has changed meanwhile.
+        """
+        for found in {unit.subscription.sealed: unit.subscription for unit in units}.values():
+            row = transaction.find(_LISTENS, _own(found))
+            if row is None:
+                raise NotReceivingError
+            claimed(row.sealed == found.sealed)
+        store(transaction, units)
+        for unit in units:
+            if unit.subscription.status == "pending":
+                transaction.change(_SEEN, {**_own(unit.subscription), "at": unit.now})
+            if unit.learnt is not None:
+                claimed(transaction.change(_LEARN, {**_own(unit.subscription), "sealed": unit.learnt, "before": unit.subscription.sealed}))
+            if unit.least is not None and unit.subscription.polls:
+                soon = max(unit.now, (unit.subscription.last_success_at or 0.0) + unit.least)
+                transaction.change(_HINT, {**_own(unit.subscription), "soon": soon})
+
+
+def in_parts(events: Iterable[T]) -> Iterator[tuple[list[T], bool]]:
+    """Yield what came together in parts, at least one, each with whether it is the last. Each is one commit: a commit that takes long keeps
+    all other workspaces waiting."""
+    following = iter(events)
+    part = list(islice(following, _AT_ONCE))
+    while True:
+        after = list(islice(following, _AT_ONCE)) if len(part) == _AT_ONCE else []
+        yield part, not after
+        if not after:
+            return
+        part = after
+
+
+def store(transaction: Transaction, receipts: Sequence[ArrivalUnit]) -> None:
+    """Store the events that are new."""
+    rows: list[Mapping[str, Any]] = []
+    keys = [{**_own(one.subscription), "digest": event.digest, "at": one.now} for one in receipts for event in one.found]
+    is_new = iter(transaction.change_all([(_KEY, [key]) for key in keys]))
+    for one in receipts:
+        own = _own(one.subscription)
+        new = [event for event in one.found if next(is_new)]
+        if len(new) < len(one.found) and (one.subscription.last_success_at or 0.0) // _DAY < one.now // _DAY:
+            again, told = {**own, "at": one.now, "stale": one.now - WINDOW / 2}, {event.id for event in new}
+            transaction.change_many(_AGAIN, [{**again, "digest": event.digest} for event in one.found if event.id not in told])
+        about = {"workspace": one.subscription.workspace, "subject": one.subscription.name}
+        for event in new:
+            rows.append({**about, "id": event.id, "type": event.type, "at": event.at, "sealed": event.sealed})
+            if event.in_transaction is not None:
+                event.in_transaction(transaction)
+            if event.outcome is not None:
+                note(transaction, one.subscription.workspace, event.outcome)
+        keep(transaction, one.subscription.workspace, [event.mark for event in new if event.mark is not None], one.now)
+        if new and (one.subscription.last_event_at or 0.0) < one.now - _ARRIVED_EVERY:
+            transaction.change(_ARRIVED, {**own, "at": one.now})
+            transaction.change(_PURGE, {**own, "before": one.now - WINDOW})
+            if any(event.outcome is not None for event in one.found):
+                purge(transaction, one.subscription.workspace, one.now)
+    if rows:
+        record_sealed(transaction, rows)
+
+
+def _is_time(at: object) -> bool:
+    """Return whether the time of an event can be shown: one that cannot would end every reader of the feed."""
+    return isinstance(at, int | float) and not isinstance(at, bool) and 0 < at < _LATEST
+
+
+def _is_reference(given: object) -> bool:
+    """Return whether a value can be the ID by which a provider names what a call has made."""
+    return isinstance(given, str) and 0 < len(given) <= _LONGEST_REFERENCE
+
+
+def _own(found: Subscription) -> dict[str, Any]:
+    return {"workspace": found.workspace, "subscription": found.id}

@@ -1,0 +1,231 @@
+"""Invocations that events start: ``then`` of a subscription says which, with places of the event among the inputs.
+
+``{"$event": "/data/payload/id"}`` is a value of the event, as its readers see it. One that the event does not have is left out, and the
+label ``absent`` of the invocation says so. A place that no event of the trigger has is refused when the subscription is made.
+``{"$text": ["Ticket ", {"$event": "/data/payload/id"}]}`` is a text made of several.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from jackfield.call.call_rules import find_action
+from jackfield.call.policy_steps import Step
+from jackfield.call.unstored import required
+from jackfield.callers import Request
+from jackfield.connections.formats import native_inputs
+from jackfield.invocation.file_references import names_files
+from jackfield.invocation.request import Invocation
+from jackfield.kernel.dataclass import replace
+from jackfield.kernel.errors import Detail, InvalidInvocation, JackfieldError, Unavailable, did_you_mean, unknown_members
+from jackfield.kernel.placeholders import ABSENT, filled, placeholders
+from jackfield.kernel.pointers import child, cut, names
+from jackfield_service.subjects.triggers.arrivals import Sealer
+from jackfield_service.subjects.triggers.event_places import place_fault
+from jackfield_store.database.outbox import record
+
+if TYPE_CHECKING:
+    from jackfield.call.plan import Plan
+    from jackfield.callers import Caller
+    from jackfield.manifest.manifest import ActionManifest, Manifest
+    from jackfield.manifest.triggers import TriggerManifest
+    from jackfield_service.subjects.triggers.arrivals import InTransaction
+    from jackfield_service.subjects.triggers.subscription import Subscription
+    from jackfield_store.runtime import Jackfield
+
+_MEMBERS = ("connector", "action", "connection", "inputs")
+_EVENT, _TEXT = "$event", "$text"
+_MOST_PARTS = 100
+_LABEL = 200
+"""Characters of the label that names absent places."""
+
+
+class EventCalls:
+    """The invocations that the events of one subscription start, if it says so: ``then``. ``caller`` is who added it, with their present
+    rights. ``queued`` is true once one was prepared: the engine is to be notified after the commit."""
+
+    def __init__(self, runtime: Jackfield, found: Subscription, then: Mapping[str, Any] | None, caller: Caller) -> None:
+        self._runtime = runtime
+        self._found = found
+        self._then = then or {}
+        self._caller = caller
+        self.queued = False
+
+    def sealer(self, types: Sequence[str]) -> Sealer:
+        """Return what makes the subscription's events, of these ``types``, ready to be stored, with these invocations."""
+        storage, then = self._runtime.storage, self._prepare if self._then else None
+        judge = self._left if self._runtime.pipeline.policies.must_judge else None
+        return Sealer(storage.database, storage.vault, self._found.workspace, self._found, then, types, judge)
+
+    def judge(self, inputs: Mapping[str, Any]) -> None:
+        """Ask the policies whether the provider may be asked for events.
+
+        :raises NotAllowed: if they refuse it.
+        """
+        if self._runtime.pipeline.policies.must_judge:
+            self._runtime.pipeline.policies.judge_step(self._step(), inputs)
+
+    def _left(self, payload: Any, _kind: str) -> Any:
+        return self._runtime.pipeline.policies.left_of(self._step(), payload)
+
+    def _step(self) -> Step:
+        found = self._found
+        return Step(self._caller, self._runtime.catalog.find(found.connector), found.connection, trigger=found.trigger_key)
+
+    def _prepare(self, event: Mapping[str, Any], at: float) -> InTransaction:
+        """Prepare the invocation of an event; return the statements that queue it, or that tell why it was refused.
+
+        :raises Unavailable: if it cannot be prepared now.
+        """
+        try:
+            draft = self._runtime.prepare(self._invocation(event), caller=self._caller)
+        except Unavailable:
+            raise
+        except JackfieldError as error:
+            return self._refused(event, at, error)
+        self.queued = True
+        return required(self._runtime.journal).queueing(draft)
+
+    def _invocation(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        given = self._then.get("inputs") or {}
+        inputs = filled(given, lambda name, content: _value(event, name, content), _EVENT, _TEXT)
+        inputs = {} if inputs is ABSENT else inputs
+        absent = [path for path in dict.fromkeys(_places(given)) if _followed(event, path) is ABSENT]
+        labels = {"subscription": self._found.name, **({"absent": cut(" ".join(absent), _LABEL)} if absent else {})}
+        context = {"labels": labels}
+        return {**self._then, "inputs": inputs, "idempotencyKey": event["id"], "context": context}
+
+    def _refused(self, event: Mapping[str, Any], at: float, error: JackfieldError) -> InTransaction:
+        """Tell that an event started nothing. What inputs were wrong is said, and no value."""
+        found = self._found
+        paths = [detail.path for detail in error.details][:20]
+        facts = found.facts({"eventId": event["id"], "errorCode": error.code, "paths": paths})
+        return lambda transaction: record(transaction, found.workspace, "subscription.refused", found.name, at, facts)
+
+
+def checked_then(runtime: Jackfield, caller: Caller, given: Any, trigger: TriggerManifest) -> Mapping[str, Any]:
+    """Check what the events of a subscription are to start, as far as that is possible without an event: its places must be those of events
+    of the ``trigger``.
+
+    :raises JackfieldError: if it is not valid, or the rules do not allow the call.
+    """
+    if not isinstance(given, Mapping):
+        raise _invalid([Detail("/then", "must be an object: connector, action, connection, inputs")])
+    faults = [*_shape(given)]
+    if faults:
+        raise _invalid(faults)
+    catalog, authorizer = runtime.catalog_of(caller), runtime.access.authorizer(caller)
+    manifest = catalog.find(given["connector"])
+    action = find_action(manifest, given["action"], catalog)
+    connection = given.get("connection")
+    authorizer.require(Request(manifest.key, action.key, action.rule_effect, connection))
+    inputs = given.get("inputs") or {}
+    plan = runtime.pipeline.plans.over(Invocation(manifest.key, action.key, inputs, connection), manifest, caller)
+    faults = [*_inputs(inputs, plan)] or [*_literal_faults(runtime, manifest, action, inputs)]
+    faults += _absent(inputs, trigger)
+    if action.hands_out:
+        faults.append(Detail("/then/action", "its output is credentials, which are shown to a caller that waits and to nobody later"))
+    if faults:
+        raise _invalid(faults)
+    return given
+
+
+def _shape(given: Mapping[str, Any]) -> Iterator[Detail]:
+    yield from unknown_members(given, _MEMBERS, "'then'", "/then")
+    for name in _MEMBERS[:3]:
+        if not isinstance(given.get(name), str) and not (name == "connection" and given.get(name) is None):
+            yield Detail(f"/then/{name}", "must be a string", "type")
+    if not isinstance(given.get("inputs", {}), Mapping):
+        yield Detail("/then/inputs", "must be an object", "type")
+
+
+def _inputs(inputs: Mapping[str, Any], plan: Plan) -> Iterator[Detail]:
+    known = plan.action.inputs.get("properties", {})
+    for name in map(str, inputs):
+        if name not in known and plan.action.inputs.get("additionalProperties") is False:
+            text = f"'{name[:80]}' is not an input{did_you_mean(name, known)}"
+            yield Detail(child("/then/inputs", name), text, "additionalProperties")
+    yield from (Detail(child("/then/inputs", name), "is required", "required") for name in plan.lacking(inputs))
+    for path, name, content in placeholders(inputs, "/then/inputs", _EVENT, _TEXT):
+        fault = _pointer_fault(content) if name == _EVENT else _text_fault(content)
+        if fault is not None:
+            yield Detail(path, fault)
+
+
+def _absent(inputs: Mapping[str, Any], trigger: TriggerManifest) -> Iterator[Detail]:
+    """Yield the places that no event of the trigger has."""
+    for path, name, content in placeholders(inputs, "/then/inputs", _EVENT, _TEXT):
+        for place in _places({name: content}):
+            fault = place_fault(trigger, place)
+            if fault is not None:
+                yield Detail(path, fault)
+
+
+def _places(inputs: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the pointers into an event among inputs whose placeholders are well-formed."""
+    for _, name, content in placeholders(inputs, "", _EVENT, _TEXT):
+        found = [content] if name == _EVENT else [part.get(_EVENT) for part in _list(content) if isinstance(part, Mapping)]
+        yield from (path for path in found if isinstance(path, str) and path.startswith("/"))
+
+
+def _list(content: object) -> list[Any]:
+    return content if isinstance(content, list) else []
+
+
+def _literal_faults(runtime: Jackfield, manifest: Manifest, action: ActionManifest, inputs: Mapping[str, Any]) -> Iterator[Detail]:
+    """Judge the inputs that are the same for each event, one by one: rules that concern several are judged with the event. So are files,
+    and inputs in another system's form."""
+    literal = {
+        name: value for name, value in inputs.items() if not any(placeholders(value, "", _EVENT, _TEXT)) and not names_files({name: value})
+    }
+    schema = {name: action.inputs[name] for name in ("properties", "$defs") if name in action.inputs}
+    faults = runtime.schemas.find((manifest.key, manifest.version, "then", action.key), schema).check(literal).details
+    if faults and native_inputs(literal, {*literal}, manifest, action.key) is None:
+        yield from (replace(fault, path=f"/then/inputs{fault.path}") for fault in faults)
+
+
+def _pointer_fault(content: object) -> str | None:
+    fits = isinstance(content, str) and (content == "" or content.startswith("/"))
+    return None if fits else "must be a JSON Pointer into the event, such as /data/payload/id"
+
+
+def _text_fault(parts: object) -> str | None:
+    if not isinstance(parts, list) or len(parts) > _MOST_PARTS:
+        return f"must be a list of at most {_MOST_PARTS} texts and places of the event"
+    for part in parts:
+        if isinstance(part, str):
+            continue
+        if not isinstance(part, Mapping) or part.keys() != {_EVENT} or _pointer_fault(part[_EVENT]):
+            return 'has parts that are neither texts nor {"$event": "/data/payload/id"}'
+    return None
+
+
+def _value(event: Mapping[str, Any], name: str, content: Any) -> Any:
+    if name == _EVENT:
+        return _followed(event, content)
+    parts = [part if isinstance(part, str) else _followed(event, part[_EVENT]) for part in content]
+    return "".join("" if part is ABSENT or part is None else part if isinstance(part, str) else _text(part) for part in parts)
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _followed(event: Any, path: str) -> Any:
+    """Return a value of an event; ``ABSENT`` if it has none there."""
+    found = event
+    for name in names(path) if path else ():
+        if isinstance(found, Mapping) and name in found:
+            found = found[name]
+        elif isinstance(found, list) and name.isascii() and name.isdecimal() and int(name) < len(found):
+            found = found[int(name)]
+        else:
+            return ABSENT
+    return found
+
+
+def _invalid(faults: list[Detail]) -> InvalidInvocation:
+    number = "1 member of 'then' is not valid" if len(faults) == 1 else f"{len(faults)} members of 'then' are not valid"
+    return InvalidInvocation(number, details=faults, hint="'then' is an invocation: connector, action, connection and inputs.")

@@ -1,0 +1,108 @@
+"""``jackfield subscriptions``: triggers that are switched on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from jackfield.cli.arguments import read_inputs
+from jackfield.cli.local_files import Files, read_document
+from jackfield.cli.parsing import Namespace, Parser, Verb
+from jackfield.cli.quantities import duration
+from jackfield.cli.session import Noun, caller, declare_name, declare_pages, open_jackfield, pages, remove_named
+from jackfield_store.commands.stored import actor
+from jackfield_store.runtime import stored
+
+if TYPE_CHECKING:
+    from jackfield_service.subjects.triggers.subscriptions import WorkspaceSubscriptions
+
+_COLUMNS = ("name", "status", "trigger", "connection", "lastEventAt", "reason")
+_DAY = 86_400.0
+
+
+def _declare_add(parser: Parser) -> None:
+    declare_name(parser)
+    parser.add_argument("--trigger", required=True, metavar="CONNECTOR/TRIGGER", help="what to watch: see 'jackfield triggers list'")
+    parser.add_argument("--connection", metavar="NAME", help="the connection whose account is watched")
+    parser.add_argument("words", nargs="*", metavar="key=value", help="an input; also a.b=value, key:=JSON, key=@file; repeat for a list")
+    parser.add_argument("--inputs", metavar="FILE", help="its inputs as JSON, to which key=value adds; - = stdin")
+    parser.add_argument("--then", metavar="FILE", help="the invocation that each event starts, as JSON; - = stdin")
+    parser.add_argument("--every", type=duration(_DAY, zero=False), metavar="DURATION", help="interval of a poll, such as 1m")
+    parser.add_argument("--from", dest="since", metavar="TIME", help="when a poll begins, such as 2d for two days ago (default: now)")
+    parser.add_argument(
+        "--guard", nargs="?", const=True, type=_guard, metavar="JSON",
+        help="let the connection's guard refuse recipients that events suppress; JSON is a guard as 'workspaces set --guard' takes it",
+    )  # fmt: skip
+
+
+def _guard(text: str) -> Any:
+    """Read the guard of ``--guard``.
+
+    :raises ValueError: if it is not JSON.
+    """
+    return json.loads(text)
+
+
+def _declare_update(parser: Parser) -> None:
+    declare_name(parser)
+    parser.add_argument("words", nargs="*", metavar="key=value", help="an input of a webhook that no provider has registered, as of add")
+    parser.add_argument("--inputs", metavar="FILE", help="its inputs as JSON, to which key=value adds; - = stdin")
+    parser.add_argument("--then", metavar="FILE", help="the invocation that each event starts, as JSON; null: none any more; - = stdin")
+    parser.add_argument("--every", type=duration(_DAY, zero=False), metavar="DURATION", help="interval of a poll, such as 1m")
+
+
+def _declare_reset(parser: Parser) -> None:
+    declare_name(parser)
+    parser.add_argument(
+        "--from", dest="since", required=True, metavar="TIME", help="when the poll begins again, such as 2d for two days ago"
+    )
+
+
+@contextmanager
+def _open_subscriptions(_arguments: Namespace) -> Iterator[WorkspaceSubscriptions]:
+    from jackfield_service.subjects.triggers.subscriptions import WorkspaceSubscriptions
+
+    with stored(open_jackfield()) as jackfield:
+        yield WorkspaceSubscriptions(jackfield, caller(), actor(), jackfield.storage.shared.value("publicUrl"))
+
+
+def _add(subscriptions: WorkspaceSubscriptions, arguments: Namespace) -> dict[str, Any]:
+    document = {
+        "name": arguments.name, "trigger": arguments.trigger, "connection": arguments.connection, "every": arguments.every,
+        "from": arguments.since, "guard": arguments.guard,
+        **{name: read_document(arguments, name) for name in ("inputs", "then") if getattr(arguments, name)},
+    }  # fmt: skip
+    if arguments.words:
+        document["inputs"] = read_inputs(arguments.words, subscriptions.inputs_of(arguments.trigger), Files(), document.get("inputs", {}))
+    return subscriptions.add({name: value for name, value in document.items() if value is not None})
+
+
+def _update(subscriptions: WorkspaceSubscriptions, arguments: Namespace) -> dict[str, Any]:
+    document = {name: read_document(arguments, name) for name in ("inputs", "then") if getattr(arguments, name)}
+    if arguments.words:
+        found = subscriptions.show(arguments.name)
+        begun = document.get("inputs", found["inputs"])
+        document["inputs"] = read_inputs(arguments.words, subscriptions.inputs_of(found["trigger"]), Files(), begun)
+    if arguments.every is not None:
+        document["every"] = arguments.every
+    return subscriptions.change(arguments.name, document)
+
+
+_NOUN = Noun(_open_subscriptions)
+VERBS = {
+    "add": Verb("Switch a trigger on; servers and workers serve it.", _declare_add, _NOUN.value(_add)),
+    "update": Verb("Change what its events start, its interval or its inputs; URL and secret stay.", _declare_update, _NOUN.value(_update)),
+    "list": Verb("List the subscriptions.", declare_pages, _NOUN.rows(lambda all_, given: pages(given, all_.page), _COLUMNS)),
+    "show": Verb("Show a subscription, its URL and its checkpoint.", declare_name, _NOUN.value(lambda all_, given: all_.show(given.name))),
+    "test": Verb("Show samples of its events.", declare_name, _NOUN.value(lambda all_, given: {"items": all_.samples(given.name)})),
+    "pause": Verb("Receive and poll nothing more, at once.", declare_name, _NOUN.value(lambda all_, given: all_.disable(given.name))),
+    "resume": Verb(
+        "Receive or poll again; a poll goes on where it was.", declare_name, _NOUN.value(lambda all_, given: all_.enable(given.name))
+    ),
+    "reset": Verb(
+        "Let a poll begin again at a time.", _declare_reset, _NOUN.value(lambda all_, given: all_.reset(given.name, given.since))
+    ),
+    "remove": Verb("Remove a subscription, and its registration at the provider.", declare_name, _NOUN.value(remove_named)),
+}
