@@ -65,7 +65,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@bordered
 class Managed:
     """Management by a runtime: connections, and what a caller may see of catalog, journal and events. The work is the management's."""
 

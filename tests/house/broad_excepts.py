@@ -14,6 +14,7 @@ BROAD = {
         1,
         "the outcome exists nowhere else, whatever keeps it from being recorded",
     ),
+    "runtime/jackfield/kernel/frames.py": (3, "the border to the host: whatever leaves goes on, its frames cleared"),
     "runtime/jackfield/call/attempts.py": (2, "the boundaries to a connection type and to an action"),
     "runtime/jackfield/call/invoke.py": (1, "a bug becomes a Result"),
     "runtime/jackfield_store/jackfield_store/recording/record.py": (

@@ -27,9 +27,9 @@ TOWER = 12
 """Floors of the modules of the pipe."""
 GENERATED = RUNTIME / "jackfield" / "kernel" / "packages.py"
 """The one module of the framework that names what stands above it."""
-ABOVE = 6
-"""Names in the framework's texts of what stands above it: an uninstaller's command, a variable, two packages in ``frames``, two
-docstrings of the pipe."""
+ABOVE = 4
+"""Names in the framework's texts of what stands above it: an uninstaller's command, a variable, two docstrings of the
+pipe."""
 
 
 def modules(root: Path, name: str) -> dict[str, Path]:

@@ -10,14 +10,12 @@ import boto3
 from botocore.config import Config
 
 from jackfield.connector import InvalidConnection, Lender, Lent
-from jackfield.kernel.frames import bordered
 from jackfield.kernel.secrecy import SecretHolder
 from jackfield_aws.boto3_parts import BotocoreSession, Session, config_at
 from jackfield_aws.bounded import bound
 from jackfield_aws.clients import AwsClients
 
 
-@bordered
 def boto3_session(jackfield: Lender, connection: str, region_name: str | None = None, *, connector: str | None = None) -> boto3.Session:
     """Return a boto3 Session over a stored connection, for a program of the operator's, beside invocations.
 

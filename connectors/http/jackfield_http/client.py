@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, TypeVar, Unpack
+from functools import partial
+from typing import TYPE_CHECKING, Any, Unpack
 
 from jackfield.connector import (
     ANYWHERE,
@@ -26,8 +27,10 @@ from jackfield.connector import (
     whole_answer,
 )
 from jackfield.kernel.dataclass import replace
+from jackfield.kernel.frames import bordered
 from jackfield.kernel.secrecy import SecretHolder
 from jackfield.retry import Backoff, Tries
+from jackfield.wire.guard import CURRENT
 from jackfield.wire.outbound import way_out
 from jackfield_http.answers import Answer, StreamedAnswer, body_of, header_of, media_type, noted
 from jackfield_http.bodies import Body, Content, content_body, form_body, json_body, multipart_body
@@ -49,7 +52,6 @@ from jackfield_http.wire import open_wire
 if TYPE_CHECKING:
     from jackfield_http.wire import Reply, Sender
 
-T = TypeVar("T")
 _LOG = logging.getLogger("jackfield.http_client")
 _AGENT = f"jackfield/{VERSION}"
 _ERROR_BODY = 256 * 1024
@@ -58,6 +60,8 @@ _USUAL = {"User-Agent": _AGENT, "Accept-Encoding": ACCEPTED, "Accept": "applicat
 _WRITTEN = {(name, value): field(name, value) for name, value in _USUAL.items()}
 """The usual header fields as they are sent: most requests leave them as they are."""
 _NO_VALUES: Mapping[str, Any] = {}
+_to_programs = partial(bordered, unless=CURRENT.get)
+"""A program may have been lent the client: what its requests raise, outside of a call, has no variable of ours."""
 
 
 class HttpClient(SecretHolder):
@@ -85,26 +89,32 @@ class HttpClient(SecretHolder):
         """Return itself: the client of the only server."""
         return self
 
+    @_to_programs
     def get(self, path: str, values: Mapping[str, Any] = _NO_VALUES, **options: Unpack[RequestOptions]) -> Answer:
         """Send a GET. ``values`` fill the path's parameters; for ``options`` see ``request``."""
-        return self.request("GET", path, values, **options)
+        return self._persist(self._exchange("GET", path, values, **options))
 
+    @_to_programs
     def post(self, path: str, values: Mapping[str, Any] = _NO_VALUES, **options: Unpack[RequestOptions]) -> Answer:
         """Send a POST."""
-        return self.request("POST", path, values, **options)
+        return self._persist(self._exchange("POST", path, values, **options))
 
+    @_to_programs
     def put(self, path: str, values: Mapping[str, Any] = _NO_VALUES, **options: Unpack[RequestOptions]) -> Answer:
         """Send a PUT."""
-        return self.request("PUT", path, values, **options)
+        return self._persist(self._exchange("PUT", path, values, **options))
 
+    @_to_programs
     def patch(self, path: str, values: Mapping[str, Any] = _NO_VALUES, **options: Unpack[RequestOptions]) -> Answer:
         """Send a PATCH."""
-        return self.request("PATCH", path, values, **options)
+        return self._persist(self._exchange("PATCH", path, values, **options))
 
+    @_to_programs
     def delete(self, path: str, values: Mapping[str, Any] = _NO_VALUES, **options: Unpack[RequestOptions]) -> Answer:
         """Send a DELETE."""
-        return self.request("DELETE", path, values, **options)
+        return self._persist(self._exchange("DELETE", path, values, **options))
 
+    @_to_programs
     def request(self, method: str, path: str | Url, values: Mapping[str, Any] = _NO_VALUES, **options: Unpack[RequestOptions]) -> Answer:
         """Send a request and read the whole response.
 
@@ -121,28 +131,10 @@ class HttpClient(SecretHolder):
 
         :raises JackfieldError: for every other outcome; its ``sent`` says how far the request got.
         """
-        exchange = self._exchange(method, path, values, **options)
-
-        def once() -> Answer:
-            content, fault = b"", None
-            reply, headers, url = self._replied(exchange)
-            is_clear = self._is_clear(exchange, reply.status)
-            try:
-                chunks, largest = body_of(reply, headers, self._limit, self._settings.largest), self._settings.largest
-                content = whole_answer(chunks, limit=largest, media_type=headers.get("content-type", ""))
-            except Unreadable as error:
-                if not is_clear:
-                    raise
-                fault = error  # of no concern to an action that does not read the body
-            finally:
-                reply.close()
-            answer = Answer(reply.status, headers, content, url, exchange.step, fault=fault, is_clear=is_clear)
-            self._accept(exchange, answer)
-            return answer
-
-        return self._persist(exchange, once)
+        return self._persist(self._exchange(method, path, values, **options))
 
     @contextmanager
+    @_to_programs
     def stream(
         self,
         method: str,
@@ -175,11 +167,15 @@ class HttpClient(SecretHolder):
         finally:
             reply.close()
 
+    @_to_programs
     def url(self, path: str, values: Mapping[str, Any] = _NO_VALUES, query: Mapping[str, Any] | None = None) -> Url:
         """Return the URL of a path on the connection's server."""
+        return self._url(path, values, query or {})
+
+    def _url(self, path: str, values: Mapping[str, Any], query: Mapping[str, Any]) -> Url:
         if self._settings.server is None:
             raise ValueError("this connection has no server: pass a Url")
-        return self._settings.server.under(fill(path, values), query_string(query or {}))
+        return self._settings.server.under(fill(path, values), query_string(query))
 
     @property
     def server(self) -> Url | None:
@@ -191,6 +187,7 @@ class HttpClient(SecretHolder):
         """The connection's error map."""
         return self._settings.errors
 
+    @_to_programs
     def elsewhere(self, url: Url) -> HttpClient:
         """Return a client for a server that the provider named, such as its storage for uploads.
 
@@ -209,6 +206,7 @@ class HttpClient(SecretHolder):
         server = replace(url, path="/", query="")
         return HttpClient(self._context, replace(settings, server=server, headers={}, guard=guard, guard_path=""))
 
+    @_to_programs
     def unsigned(self, url: Url) -> Url:
         """Return a URL without the credentials that a request to it adds to the query."""
         return replace(url, query=without(url.query, self._sign_in.query()))
@@ -218,6 +216,7 @@ class HttpClient(SecretHolder):
         """True if ``renew`` has an effect."""
         return self._sign_in.renewable
 
+    @_to_programs
     def renew(self) -> None:
         """Drop leased credentials that the provider reported as expired."""
         if self._sign_in.renewable:
@@ -242,7 +241,7 @@ class HttpClient(SecretHolder):
         step: str | None = None,
         failed: Failed | None = None,
     ) -> Exchange:
-        url = self.url(path, values, query) if isinstance(path, str) else path.with_query(query_string(query or {}))
+        url = self._url(path, values, query or {}) if isinstance(path, str) else path.with_query(query_string(query or {}))
         signed = self._settings.server is None or url.origin == self._settings.server.origin
         if not signed:
             raise not_allowed(url.host)
@@ -426,14 +425,32 @@ class HttpClient(SecretHolder):
             error.sent = Sent.NOTHING
         return error
 
-    def _persist(self, exchange: Exchange, once: Callable[[], T]) -> T:
+    def _once(self, exchange: Exchange) -> Answer:
+        """Perform a request, and read the whole response."""
+        content, fault = b"", None
+        reply, headers, url = self._replied(exchange)
+        is_clear = self._is_clear(exchange, reply.status)
+        try:
+            chunks, largest = body_of(reply, headers, self._limit, self._settings.largest), self._settings.largest
+            content = whole_answer(chunks, limit=largest, media_type=headers.get("content-type", ""))
+        except Unreadable as error:
+            if not is_clear:
+                raise
+            fault = error  # of no concern to an action that does not read the body
+        finally:
+            reply.close()
+        answer = Answer(reply.status, headers, content, url, exchange.step, fault=fault, is_clear=is_clear)
+        self._accept(exchange, answer)
+        return answer
+
+    def _persist(self, exchange: Exchange) -> Answer:
         """Perform a request, and repeat it if the runtime cannot: it would repeat the earlier requests of the attempt, too."""
         call = current_call()
         is_first, tries, renewed = call is None or not call.requests, Tries(), False
         while True:
             tries.made += 1
             try:
-                return once()
+                return self._once(exchange)
             except JackfieldError as error:
                 if call is not None and error.sent is Sent.REFUSED:
                     call.refused()

@@ -14,7 +14,6 @@ from jackfield.call.waiter import running_loop
 from jackfield.kernel.clock import monotonic
 from jackfield.kernel.clock import within as within_seconds
 from jackfield.kernel.ends import is_ending
-from jackfield.kernel.frames import bordered
 
 if TYPE_CHECKING:
     import asyncio
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 _OUTSTANDING_WAIT = 2.0  # seconds to wait at the end for a locked database, to record outstanding outcomes
 
 
-@bordered
 class Closing:
     """Base of ``Jackfield``: its end, for threads and for tasks."""
 

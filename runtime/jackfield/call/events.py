@@ -8,7 +8,6 @@ from typing import Any
 
 from jackfield.kernel.clock import iso
 from jackfield.kernel.dataclass import dataclass, field
-from jackfield.kernel.frames import bordered
 
 PAUSE = 0.2
 """Seconds between two looks of a reader that waits."""
@@ -39,7 +38,6 @@ class Event:
         }  # fmt: skip
 
 
-@bordered
 class Events:
     """Iterable of a workspace's events, for ``for`` and for ``async for``. It ends when no event has come for ``wait`` seconds."""
 

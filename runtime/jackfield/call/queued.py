@@ -10,7 +10,6 @@ from jackfield.call.waiter import run_in_thread
 from jackfield.callers.caller import LIBRARY, Caller
 from jackfield.invocation import Result
 from jackfield.kernel.errors import InvalidInvocation
-from jackfield.kernel.frames import bordered
 
 if TYPE_CHECKING:
     import threading
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@bordered
 class Queued:
     """Base of ``Jackfield``, which has the pipe and what waits. All of it is the recording's: without a journal, nothing is queued."""
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Self
 from jackfield.call.handing import Channel
 from jackfield.kernel.ends import is_ending, no_thread
 from jackfield.kernel.errors import Internal
-from jackfield.kernel.frames import bordered
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 Event = Mapping[str, Any]
 
 
-@bordered
 class Stream:
     """Events of a call that runs in a thread of its own, for ``for`` or ``async for``; ``result`` is its Result.
 

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from jackfield.kernel.dataclass import dataclass
-from jackfield.kernel.frames import bordered
 from jackfield.kernel.secrecy import SecretHolder
 
 if TYPE_CHECKING:
@@ -71,7 +70,6 @@ class NamedConnection(SecretHolder):
         return {name: getattr(self, name) for name in _STORED}
 
     @classmethod
-    @bordered
     def from_json(cls, kept: Mapping[str, Any]) -> NamedConnection:
         """Read what ``to_json`` has returned."""
         return cls(source=STORE, **{name: kept[name] for name in _STORED})

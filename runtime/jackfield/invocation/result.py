@@ -225,6 +225,7 @@ class Result(_Origin):
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         Result.__init__(self, *state)
 
+    @bordered
     def wait(self, timeout: float | None = None) -> Result:
         """Wait for the end of a job, of a call that waits for an approval, or of a doubt that evidence may settle (``meta.settling``).
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,22 +67,17 @@ def test_a_coroutine_that_is_cancelled_before_its_first_step_shows_no_secret(jac
 
 
 def test_a_generator_that_is_ended_before_its_first_step_shows_no_secret() -> None:
-    """Whether it is asynchronous or not."""
+    """It has run no line of ours by then, and is named after its function."""
 
     @bordered
     def one(token: str) -> Iterator[str]:
         yield token
 
-    @bordered
-    async def other(token: str) -> AsyncIterator[str]:
-        yield token
-
-    made: Any
-    for made in (one(SECRET), other(SECRET)):
-        assert made.__name__ in ("one", "other")
-        with pytest.raises(_Held) as raised:
-            made.throw(_Held()) if hasattr(made, "throw") else made.athrow(_Held()).send(None)
-        assert _in_variables(raised.value) == set()
+    made: Any = one(SECRET)
+    assert made.__name__ == "one"
+    with pytest.raises(_Held) as raised:
+        made.throw(_Held())
+    assert _in_variables(raised.value) == set()
 
 
 @pytest.mark.parametrize("path", ["/x", "//nowhere.invalid/x", 5])

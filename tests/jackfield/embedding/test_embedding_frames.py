@@ -17,10 +17,8 @@ import pytest
 from tests.jackfield.embedding.shown_frames import TOOLS, injected, spellings, tools_that_show, variables
 
 from jackfield import Invocation, JackfieldError, Result
-from jackfield.connections.named_connection import NamedConnection
 from jackfield.connector import ConnectionType, Field
 from jackfield.invocation import Meta, decode
-from jackfield.kernel import frames
 from jackfield.kernel.frames import clear
 from jackfield_store.journal import Queue
 from jackfield_store.management.policies import PolicyRequest
@@ -255,7 +253,6 @@ METHODS: dict[str, Callable[[Jackfield], object]] = {
     "Result": lambda jf: jf.invoke(_call(action="nothing", connection=INLINE)).unwrap(),
     "Result.from_json": lambda _: Result.from_json({"status": "succeeded", "output": VALUES, "meta": {}}),
     "Result, of a job": lambda _: Result("running", Meta("x"), output=VALUES).wait(),
-    "NamedConnection": lambda _: NamedConnection.from_json({"name": "m", "values": VALUES}),
     "files": lambda _: Result("succeeded", Meta("x"), output={"x": _FILE}).files[0].save("/nowhere/x"),
     "decode": lambda _: decode(json.dumps(_call(connection=INLINE)) + "}"),
     "async with": lambda jf: asyncio.run(_within(jf)),
@@ -482,11 +479,3 @@ def test_the_trace_is_in_the_log_at_debug(jackfield: Jackfield, caplog: pytest.L
     assert "InvalidConnection" in found[0]
     assert "drafts.py" in found[0]
     assert not any(needle in found[0] for needle in NEEDLES)
-
-
-def test_frames_of_every_distribution_are_ours() -> None:
-    """Each package of the runtime, and the libraries of connectors, lose their variables; a connector's author keeps theirs."""
-    root = Path(__file__).parents[3]
-    packages = {path.parent.name for path in root.glob("runtime/jackfield_*/*/__init__.py")}
-    libraries = {f"jackfield_{name}" for name in ("aws", "http", "mcp", "openapi")}
-    assert {"jackfield", *packages, *libraries} == frames._OURS

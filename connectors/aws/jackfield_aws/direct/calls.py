@@ -13,8 +13,8 @@ from botocore import xform_name
 from jackfield.connector import Call, Deadline, JackfieldError, WireFault, current_call, unseen, whole_answer
 from jackfield.kernel.clock import monotonic
 from jackfield.kernel.fork import ProcessLocal
-from jackfield.kernel.frames import BORDER
-from jackfield.kernel.secrecy import Hidden
+from jackfield.kernel.frames import bordered
+from jackfield.wire.guard import CURRENT
 from jackfield_aws.direct.answers import Answers
 from jackfield_aws.direct.parts import Service
 from jackfield_aws.direct.qualify import PLAIN, judge, registrations
@@ -76,18 +76,10 @@ class Calls(ProcessLocal):
         if self._client is not None:
             self._client.close()
 
+    @partial(bordered, unless=CURRENT.get)  # a program may have been lent the client
     def call(self, name: str, /, **parameters: Any) -> Any:
         """Call an operation, as the client's method does."""
-        call = current_call()
-        if call is not None:
-            return self._called(name, parameters, call)
-        given = Hidden(parameters)
-        del parameters
-        with BORDER:  # a program has been lent the client, and may show what it catches
-            return self._called(name, given.value, call)
-
-    def _called(self, name: str, parameters: Mapping[str, Any], call: Call | None) -> Any:
-        operation = self._operation(name)
+        operation, call = self._operation(name), current_call()
         if operation.verdict.reasons:
             return self.client()._make_api_call(name, parameters)
         try:

@@ -9,10 +9,9 @@ from jackfield.callers import LIBRARY
 from jackfield.callers.actor import LIBRARY as PROGRAM
 from jackfield.invocation import DEFAULT_TIMEOUT
 from jackfield.kernel.errors import InvalidConnection, NotAllowed, UnknownConnector
-from jackfield.kernel.frames import bordered, bordered_object
+from jackfield.kernel.frames import bordered
 from jackfield.kernel.hints import NextStep
 from jackfield.kernel.secrecy import SecretHolder
-from jackfield.wire.guard import CURRENT
 from jackfield_store.management.connection_test import serving
 from jackfield_store.management.provider_steps import call_of, over_connection
 
@@ -60,7 +59,7 @@ class LentConnection(SecretHolder):
         manifest = self.manifest(stored)
         call = call_of(stages, DEFAULT_TIMEOUT)
         return over_connection(
-            stages, manifest, stages.catalog.load(manifest.key), stored, call, _bordered, "the connection could not be opened"
+            stages, manifest, stages.catalog.load(manifest.key), stored, call, lambda client: client, "the connection could not be opened"
         )
 
     def manifest(self, stored: NamedConnection | None = None) -> Manifest:
@@ -98,8 +97,3 @@ class LentConnection(SecretHolder):
         if guard is not None and "paused" in guard:
             hint = "Find out why; who controls the workspace resumes the connection by setting its guard again."
             raise NotAllowed(f"not allowed: the workspace's guard has paused the connection '{stored.name}'", hint=hint)
-
-
-def _bordered(client: Any) -> Any:
-    """Let no variable of ours stand in what a client raises to the program that has it. Below a call, it is the call that has a border."""
-    return bordered_object(client, CURRENT.get)

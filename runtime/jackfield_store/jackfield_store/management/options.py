@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from jackfield.call.call_rules import seen_connection
-from jackfield.callers import seen_catalog
+from jackfield.callers import Request, seen_catalog
 from jackfield.connector.context import entered
 from jackfield.kernel.errors import Detail, InvalidInput, InvalidInvocation, UnknownAction, did_you_mean
 from jackfield.kernel.hints import NextStep
@@ -18,7 +18,7 @@ from jackfield_store.management.provider_steps import call_of, over_connection
 
 if TYPE_CHECKING:
     from jackfield.call.pipe import Pipe
-    from jackfield.callers import Authorizer, Caller, Request
+    from jackfield.callers import Authorizer, Caller
     from jackfield.catalog import Catalog
     from jackfield.connector.actions import OptionSource
     from jackfield.connector.loaded import LoadedConnector
@@ -40,15 +40,13 @@ def choices(stages: Pipe, connector_key: str, source: str, connection: str | Non
     :raises NotAllowed: if the rules forbid the caller this source over this connection.
     :raises JackfieldError: if the provider refuses or fails.
     """
-    from jackfield.callers import Request as Wish
-
     authorizer = stages.access.authorizer(caller)
-    wish = Wish(connector_key, source, "read", connection)  # same rule as for a reading action
+    wish = Request(connector_key, source, "read", connection)  # same rule as for a reading action
     manifest = _manifest(stages.catalog.for_audience(caller.audience), connector_key, authorizer, wish)
     connector: LoadedConnector = stages.catalog.load(manifest.key)
     found = _source(connector, manifest, source)
     if found.action is not None:
-        wish = Wish(connector_key, found.action, "read", connection)
+        wish = Request(connector_key, found.action, "read", connection)
     missing = _missing(manifest, source, given.value)
     if found.takes_client and connection is None:
         _refuse(connector_key, source, missing, needs_connection=True)

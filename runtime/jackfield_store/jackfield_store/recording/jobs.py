@@ -37,7 +37,6 @@ from jackfield.invocation.request import DEFAULT_JOB_TIMEOUT
 from jackfield.kernel.clock import Deadline, within
 from jackfield.kernel.dataclass import dataclass, field, replace
 from jackfield.kernel.errors import Cancelled, InDoubt, InvalidOutput, JackfieldError, JobFailed, NotYet, Sent, Unavailable, UnknownAction
-from jackfield.kernel.frames import bordered
 from jackfield.kernel.hints import NextStep
 from jackfield.pacing.turn import PostponedError
 from jackfield_store.files.table import holding
@@ -165,7 +164,6 @@ def waited_by(pipeline: Pipe, result: Result) -> Result:
     return result
 
 
-@bordered
 class _Ending:
     """End of an invocation, for ``Result.wait``."""
 

@@ -15,7 +15,6 @@ from jackfield.invocation import Result
 from jackfield.kernel.clock import iso
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import JackfieldError
-from jackfield.kernel.frames import bordered
 from jackfield.kernel.hints import NextStep
 from jackfield_store.database.due_rows import OvertakenError
 from jackfield_store.journal.doubts import Doubts
@@ -167,7 +166,6 @@ def _told(pipeline: Pipe, result: Result, settle: str) -> Result:
     return found
 
 
-@bordered
 class _Settlement:
     """End of a doubt, for ``Result.wait``."""
 
