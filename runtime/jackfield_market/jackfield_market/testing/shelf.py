@@ -18,6 +18,7 @@ _PLACEHOLDER = "CHANGE ME"
 _TOKENS = frozenset({"cursor", "nextcursor", "nexttoken", "nextpagetoken", "pagetoken", "continuationtoken", "marker", "nextmarker"})
 _INTERNAL = (
     "access",
+    "call",
     "catalog",
     "cli",
     "connections",
@@ -26,7 +27,6 @@ _INTERNAL = (
     "invocation",
     "journal",
     "management",
-    "pipe",
     "queue",
     "redaction",
     "resources",
