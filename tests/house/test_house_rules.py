@@ -291,7 +291,7 @@ def test_broad_excepts_are_listed() -> None:
     handlers = [(path, node) for path in SHIPPED for node in nodes(path) if isinstance(node, ast.ExceptHandler)]
     broad = Counter(name(path) for path, node in handlers if _is_broad(node.type))
     assert broad == {path: count for path, (count, _) in BROAD.items()}
-    assert broad.total() <= 13
+    assert broad.total() <= 16
     assert {line.partition(":")[0] for line in found(r"failures import .*\battempt(_foreign)?\b", SHIPPED)} == set(FOREIGN)
     assert found(r"suppress\((Base)?Exception\)", SHIPPED) == []
 

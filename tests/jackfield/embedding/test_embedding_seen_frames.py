@@ -155,5 +155,5 @@ def test_what_the_tools_see(jackfield: Jackfield, monkeypatch: pytest.MonkeyPatc
                     seen[cleared] += Counter({"errors": 1, **{name: _shows(show(error)) for name, show in TOOLS.items()}})
     for name in TOOLS:
         before, after = (f"{counts[name]} of {counts['errors']} errors" for counts in (seen[False], seen[True]))
-        print(f"\n{name} shows a secret in {before} without borders, in {after} with them", end="")  # noqa: T201  # what the campaign is for
+        print(f"\n{name} shows a secret in {before} without borders, in {after} with them", end="")  # noqa: T201 (the campaign prints it)
     assert all(seen[False][name] > 0 == seen[True][name] for name in TOOLS)
