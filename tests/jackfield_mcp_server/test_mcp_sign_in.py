@@ -12,6 +12,7 @@ from typing import Any
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from tests.jackfield_server.http.test_http_jwt import Provider
 
 from http_stand import SETTINGS, Client, Stand, say, standing
 from jackfield_service.shell.identity.identity_providers import Jwt
@@ -26,12 +27,13 @@ _KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 @pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> str:
+def keys() -> Iterator[str]:
     """URL of the provider's keys."""
-    published = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(_KEY.public_key())) | {"kid": "one", "use": "sig", "alg": "RS256"}
-    path = tmp_path_factory.mktemp("keys") / "keys.json"
-    path.write_text(json.dumps({"keys": [published]}), encoding="utf-8")
-    return path.as_uri()
+    provider = Provider()
+    provider.published = [json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(_KEY.public_key())) | {"kid": "one", "use": "sig", "alg": "RS256"}]
+    yield provider.url
+    provider.server.shutdown()
+    provider.server.server_close()
 
 
 @pytest.fixture(scope="module")

@@ -382,7 +382,8 @@ def test_a_confirmation_that_is_lost_is_asked_for_again(client: Client, aws: Pub
         return bool(client.get("/v1/subscriptions/mail").json["status"] == "active")
 
     until(is_active)
-    assert [name for name in aws.asked[before:] if "Subscri" in name] == ["Subscribe", "Subscribe", "ConfirmSubscription"]
+    asked = [name for name in aws.asked[before:] if "Subscri" in name]  # once more for each test before the confirmation has come
+    assert (asked[:2], "ConfirmSubscription" in asked[2:]) == (["Subscribe", "Subscribe"], True)
 
 
 def test_a_subscription_that_somebody_ends_at_sns_fails_and_says_so(client: Client, aws: PublishingAws) -> None:

@@ -52,7 +52,9 @@ def late_hints(module: str) -> None:
     for found in [*namespace.values()]:
         _note(found, module)
         for member in [*vars(found).values()] if isinstance(found, type) and found.__module__ == module else ():
-            _note(getattr(member, "fget", None) or getattr(member, "__func__", member), module)
+            function = getattr(member, "fget", None) or getattr(member, "__func__", member)
+            inner = getattr(function, "__wrapped__", None)  # of a base in another module, which a decorator of the class has wrapped here
+            _note(function, module if inner is None else inner.__module__)
     namespace[_NOTED] = True
 
 

@@ -21,7 +21,7 @@ COMMAND = re.compile(r"'jackfield (schema|search|connectors|connections list|inv
 
 
 SURFACES = {
-    "http": ("jackfield_service.shell", "shared.requests.hints"),
+    "http": ("jackfield_service.shell", "requests.hints"),
     "mcp": ("jackfield_service.shell.mcp", "hints"),
     "console": ("jackfield_service.shell.pages", "hints"),
 }

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+import jackfield_service.subjects.connect
 import jackfield_service.subjects.tenants
 import jackfield_service.subjects.triggers
 import jackfield_store.access
@@ -43,6 +44,7 @@ STORES = (
     jackfield_store.access,
     jackfield_store.connections,
     jackfield_store.journal,
+    jackfield_service.subjects.connect,
     jackfield_service.subjects.tenants,
     jackfield_service.subjects.triggers,
 )
