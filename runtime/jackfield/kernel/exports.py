@@ -138,6 +138,13 @@ def _complete(module: str) -> None:
         namespace.setdefault(name, value)
         late_hints_of(value)
     namespace[_COMPLETED] = True
+    for base in {
+        base.__module__ for kind in known.values() if getattr(kind, "__module__", "") == module for base in getattr(kind, "__mro__", ())
+    }:
+        if base != module and base.startswith("jackfield") and base in sys.modules:  # fields of a base are members of ``__init__`` here
+            _complete(base)
+            for name, value in vars(sys.modules[base]).items():
+                namespace.setdefault(name, value)
 
 
 def _parsed(ast: Any, text: str) -> Any:
