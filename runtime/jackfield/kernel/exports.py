@@ -144,7 +144,8 @@ def _complete(module: str) -> None:
         if base != module and base.startswith("jackfield") and base in sys.modules:  # fields of a base are members of ``__init__`` here
             _complete(base)
             for name, value in vars(sys.modules[base]).items():
-                namespace.setdefault(name, value)
+                if not name.startswith("__"):  # what a module is, and how far this has come with it, is its own
+                    namespace.setdefault(name, value)
 
 
 def _parsed(ast: Any, text: str) -> Any:
