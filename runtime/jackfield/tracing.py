@@ -12,8 +12,11 @@ from jackfield.connector.hooks import hookimpl
 from jackfield.invocation import Invocation, Meta
 from jackfield.kernel.errors import JackfieldError, UnknownAction
 from jackfield.kernel.tracing_variables import exports_spans, remarks
+from jackfield.wire.outbound import VARIABLE, outbound
+from jackfield.wire.urls import target_of
 
 if TYPE_CHECKING:
+    import requests
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import Span, Tracer
 
@@ -33,8 +36,29 @@ def configured(environment: Mapping[str, str]) -> Sequence[Tracing]:
 
     resource = Resource.create({"service.name": "jackfield", **OTELResourceDetector().detect().attributes})
     provider = Provider(resource=resource, shutdown_on_exit=False)  # a signal ends the process before exit handlers run
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(session=_session(environment))))
     return (Tracing(provider),)
+
+
+def _session(environment: Mapping[str, str]) -> requests.Session | None:
+    """Return the session of an exporter that takes the operator's way out; None leaves that to the environment, as it is used to."""
+    if not environment.get(VARIABLE):
+        return None
+    from requests import Session
+    from requests.adapters import HTTPAdapter
+
+    route = outbound(environment)
+
+    class Routed(HTTPAdapter):
+        def send(self, request: requests.PreparedRequest, *given: Any, **named: Any) -> requests.Response:
+            target, *_ = target_of(request.url or "")
+            found = route.named(target)
+            return super().send(request, *given, **{**named, "proxies": {} if found is None else {target.scheme: found[1]}})
+
+    made = Session()
+    for scheme in ("http://", "https://"):
+        made.mount(scheme, Routed())
+    return made
 
 
 def remarked(environment: Mapping[str, str]) -> Sequence[Remarks]:

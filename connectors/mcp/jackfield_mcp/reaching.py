@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
@@ -43,7 +44,7 @@ def client_for(url: Url, sign_in: SignIn = ANONYMOUS, *, seconds: float = _SECON
     allowed = guard or (Guard() if Guard().permits(url.host) else ANYWHERE)
     call = Call(Deadline.after(seconds, clock))
     with closing(_NoLeases()) as made:
-        context = OpenContext("default", None, "mcp", {}, {}, call, clock, {}, made, allowed)
+        context = OpenContext("default", None, "mcp", {}, {}, call, clock, os.environ, made, allowed)
         yield McpClient(context, ClientSettings(url, MCP_ERRORS, guard=allowed), sign_in, Peer())
 
 

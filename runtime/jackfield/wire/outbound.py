@@ -106,6 +106,16 @@ def variables() -> tuple[str, ...]:
     return _VARIABLES
 
 
+def proxy_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that lead another program by the way out of this one."""
+    chosen = environment.get(VARIABLE) or ENVIRONMENT
+    given = {name: environment[name] for name in _VARIABLES if name.lower().endswith("_proxy") and name in environment and name != VARIABLE}
+    if chosen == ENVIRONMENT:
+        return given
+    kept = {name: value for name, value in given.items() if name.lower() == "no_proxy"}
+    return kept if chosen == NONE else {**kept, "HTTPS_PROXY": chosen, "HTTP_PROXY": chosen}
+
+
 def resolves_at_proxy(environment: Mapping[str, str]) -> bool:
     """Return whether names that have no address here may be left to a proxy."""
     return environment.get(RESOLVE, "").lower() in _YES

@@ -10,22 +10,30 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from company import Company, company
 from jackfield.call.policy_service import policy_of
+from jackfield.callers.actor import Actor
 from jackfield.catalog import installed_here
+from jackfield.cli.main import main
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import InvalidInvocation
+from jackfield.tracing import configured
 from jackfield.wire.guard import Guard
 from jackfield.wire.head import Target
-from jackfield.wire.outbound import ENVIRONMENT, check_outbound, ignored_proxy, outbound, variables
+from jackfield.wire.outbound import ENVIRONMENT, check_outbound, ignored_proxy, outbound, proxy_variables, variables, way_out
+from jackfield_aws.key_wrapper import SCHEME, KmsKey
+from jackfield_isolation.egress import Egress
 from jackfield_openapi.sources import read
 from jackfield_service.shell.identity.identity import Identities
 from jackfield_service.shell.identity.identity_providers import Jwt, Oidc
 from jackfield_service.shell.identity.people import People
 from jackfield_service.subjects.callbacks.sending import Sender
+from jackfield_store.files.blobs import blobs_from
+from jackfield_store.management.mcp_servers import ServerWish, mcp_servers
 from jackfield_store.resources.storage import Storage
 from jackfield_store.runtime import Jackfield
 from jackfield_vault.wire import ask_vault
@@ -93,10 +101,53 @@ def _vault(environment: dict[str, str]) -> None:
     ask_vault("/v1/secret/data/a", {**environment, "VAULT_ADDR": "https://far.example", "VAULT_TOKEN": "t"}, timeout=30)
 
 
+def _openapi(environment: dict[str, str]) -> None:
+    connection = {"type": "github/accessToken", "values": {"token": "ghp_x", "server": "https://far.example"}}
+    _invoke(environment, "github", "listIssues", connection, {"owner": "o", "repo": "r"})
+
+
+def _mcp(environment: dict[str, str]) -> None:
+    found = Jackfield(database_url="sqlite:///way-out.db", catalog=installed_here({}), environment=environment)
+    with found as jackfield, mock.patch.dict(os.environ, {"JACKFIELD_RESOLVE_AT_PROXY": "1"}):
+        mcp_servers(jackfield, Actor("cli", "ada"), "operator").add(ServerWish("notes", "https://far.example/mcp"))
+
+
+def _key_service(environment: dict[str, str]) -> None:
+    keys = {"AWS_ACCESS_KEY_ID": KEYS["accessKeyId"], "AWS_SECRET_ACCESS_KEY": KEYS["secretAccessKey"]}
+    with mock.patch.dict(os.environ, {**keys, "AWS_ENDPOINT_URL_KMS": "https://far.example"}):
+        settings = {**environment, "JACKFIELD_KEY_SERVICE_SECONDS": "30"}
+        KmsKey(f"{SCHEME}arn:aws:kms:eu-west-1:123456789012:key/x", settings).wrap({}, bytes(32))
+
+
+def _catalogue(environment: dict[str, str]) -> None:
+    assert main(["install", "acme", "--from", "https://far.example"]) != 0
+
+
+def _spans(environment: dict[str, str]) -> None:
+    with mock.patch.dict(os.environ, {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://far.example", "OTEL_EXPORTER_OTLP_TIMEOUT": "2"}):
+        (tracing,) = configured(dict(os.environ))
+        assert tracing._provider is not None
+        tracing._provider.get_tracer("x").start_span("x").end()
+        tracing._provider.shutdown()
+
+
+def _files(environment: dict[str, str]) -> None:
+    url = "s3://bucket/files?endpoint=https://far.example&region=eu-west-1"
+    keys = {"AWS_ACCESS_KEY_ID": KEYS["accessKeyId"], "AWS_SECRET_ACCESS_KEY": KEYS["secretAccessKey"]}
+    blobs_from({**environment, **keys, "JACKFIELD_FILES_URL": url}).read("a", 0, 1, 1)
+
+
+def _isolated(environment: dict[str, str]) -> None:
+    route = way_out({**environment, "JACKFIELD_RESOLVE_AT_PROXY": "1"}, usual=ENVIRONMENT)
+    Egress("acme", ("far.example",), route=route).connect("far.example", 443, 30).close()
+
+
 Path_ = Callable[[dict[str, str]], None]
 PATHS: dict[str, tuple[Path_, bool]] = {
     "http.request": (_request, False), "token endpoint": (_token, False), "aws": (_aws, True), "aws role": (_aws_role, True),
     "callback": (_callback, False), "tenant's callback": (_tenants_callback, False), "policy service": (_policy, False),
+    "OpenAPI": (_openapi, False), "MCP": (_mcp, False), "KMS": (_key_service, True), "catalogue": (_catalogue, True),
+    "OpenTelemetry": (_spans, True), "files in S3": (_files, True), "isolated": (_isolated, True),
     "sign-in": (_sign_in, False), "keys of a provider": (_keys, True), "document": (_document, True), "vault": (_vault, False),
 }  # fmt: skip
 """Each path, and whether it takes the environment's proxy while the operator says nothing."""
@@ -125,8 +176,10 @@ VARIABLES: dict[str, tuple[dict[str, str], bool | None]] = {
 def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Company]:
     for name in (*variables(), "AWS_PROFILE", "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JACKFIELD_HOME", str(tmp_path / "home"))
     with company(tmp_path) as found:
-        for name in ("SSL_CERT_FILE", "AWS_CA_BUNDLE"):
+        for name in ("SSL_CERT_FILE", "AWS_CA_BUNDLE", "OTEL_EXPORTER_OTLP_CERTIFICATE"):
             monkeypatch.setenv(name, str(found.authority.bundle))
         yield found
 
@@ -236,6 +289,25 @@ def test_a_proxy_that_cannot_be_used(value: str, place: Company) -> None:
     assert ("SOCKS" in (attempt.error or "")) == value.startswith("socks")
     assert "resolve" in (sender.send("https://near.example/hook", "operator", [], b"{}", 0.0).error or "")
     assert sender.send("http://far.example/hook", "operator", [], b"{}", 0.0).status == 200
+
+
+def test_what_another_program_is_given() -> None:
+    """uv, which fetches dependencies, reads variables: the setting is put into them, with the exceptions that the environment names."""
+    given = {"HTTPS_PROXY": "http://a.example", "no_proxy": "x", "OTHER": "y"}
+    assert (
+        proxy_variables(given) == {"HTTPS_PROXY": "http://a.example", "no_proxy": "x"} == proxy_variables({**given, SETTING: ENVIRONMENT})
+    )
+    assert proxy_variables({**given, SETTING: "none"}) == {"no_proxy": "x"}
+    own = {"HTTPS_PROXY": "http://b.example", "HTTP_PROXY": "http://b.example", "no_proxy": "x"}
+    assert proxy_variables({**given, SETTING: "http://b.example"}) == own
+
+
+def test_the_metadata_of_this_machine_is_asked_directly(place: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy would answer with its own machine's credentials."""
+    for name, value in (("HTTP_PROXY", place.url), (SETTING, place.url), ("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://far.example")):
+        monkeypatch.setenv(name, value)
+    _invoke(dict(os.environ), "aws-ses", "getAccount", {"type": "aws/awsDefault", "values": {"region": "eu-west-1"}}, {})
+    assert place.asked == []
 
 
 def test_a_start_says_which_paths_ignore_a_proxy() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.httpsession import ProxyConfiguration
 
 from jackfield.connector import Deadline
 from jackfield.kernel.dataclass import dataclass
@@ -210,6 +211,7 @@ class Sources:
 
 def _metadata(session: Any) -> Metadata:
     session._pool_classes_by_scheme.update(POOLS)
+    session._proxy_config = ProxyConfiguration()  # of this machine: a proxy would ask its own
     return Metadata(session)
 
 

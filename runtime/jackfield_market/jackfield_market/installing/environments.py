@@ -26,6 +26,7 @@ from uv import find_uv_bin
 
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.local import OnAllCores
+from jackfield.wire.outbound import proxy_variables
 from jackfield_market.dependency_rules import Dependency, check_dependencies
 from jackfield_market.installing.policy import Policy
 from jackfield_market.refusals import NotInstalled
@@ -237,7 +238,7 @@ def _index_of(folders: Iterable[str], target: str) -> str:
 
 def _uv(words: Sequence[str], folder: str, wheel: Wheel) -> str:
     """Run uv without the user's settings, and return what it prints."""
-    passed = {name: value for name, value in os.environ.items() if name in _PASSED_ON or name.lower().endswith("_proxy")}
+    passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | proxy_variables(os.environ)
     command = [_uv_path(), *words, "--no-config", "--no-progress", "--color", "never"]
     try:
         with OnAllCores():

@@ -10,25 +10,31 @@ import hashlib
 import json
 import os
 import shutil
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 from tuf.api import exceptions
-from tuf.api.exceptions import DownloadHTTPError, SlowRetrievalError
+from tuf.api.exceptions import DownloadHTTPError
 from tuf.api.metadata import Metadata, Root
 from tuf.api.serialization import DeserializationError
 from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
-from tuf.ngclient.urllib3_fetcher import Urllib3Fetcher
-from urllib3.exceptions import HTTPError
 
+from jackfield.kernel.clock import monotonic
 from jackfield.kernel.errors import InvalidInvocation, Unavailable
 from jackfield.kernel.failures import OnFailure
 from jackfield.kernel.price import TooCostly, check_json
+from jackfield.wire.client import Wire
+from jackfield.wire.connection import WireSettings
+from jackfield.wire.faults import WireFault
+from jackfield.wire.fetching import opened
+from jackfield.wire.outbound import ENVIRONMENT, way_out
+from jackfield.wire.reply import Reply
+from jackfield.wire.tls import client_context
 from jackfield_market.attestations import SUFFIX
 from jackfield_market.files import write_file
 from jackfield_market.installing.receipts import one_writer
@@ -59,6 +65,8 @@ CACHE_BYTES = 512 * 1024 * 1024
 """Largest sum of the downloads that are kept of a source."""
 DOWNLOAD_SECONDS = 600
 """Time after which a single download is given up."""
+_SILENCE = 30.0
+_FAILURE = 400
 _ANEW = "If the catalogue was set up anew, and its operator confirms it, delete '{}' and install with --root FILE."
 
 
@@ -389,22 +397,31 @@ class _JudgedFetcher(FetcherInterface):
         return content
 
 
+class _HttpFetcher(_JudgedFetcher):
+    """Reader over HTTP, by the way out of all of jackfield, that gives up on a server which sends forever, however slowly."""
+
+    def __init__(self) -> None:
+        self._wire = Wire(WireSettings(tls=cache(client_context), route=way_out(os.environ, usual=ENVIRONMENT)))
+
+    def _fetch(self, url: str) -> Iterator[bytes]:
+        end = monotonic() + DOWNLOAD_SECONDS
+        reply = opened(self._wire, url, "*/*", lambda: min(_SILENCE, end - monotonic()))
+        if reply.status >= _FAILURE:
+            reply.close()
+            raise DownloadHTTPError(f"it answered {reply.status}", reply.status)
+        return self._pieces(reply)
+
+    @staticmethod
+    def _pieces(reply: Reply) -> Iterator[bytes]:
+        try:
+            yield from reply.raw()
+        finally:
+            reply.close()
+
+
 def _fetcher(source: Source) -> FetcherInterface:
-    class TimedFetcher(_JudgedFetcher, Urllib3Fetcher):
-        """Reader over HTTP that gives up on a server which sends forever, however slowly."""
-
-        def _fetch(self, url: str) -> Iterator[bytes]:
-            return self._until(super()._fetch(url), time.monotonic() + DOWNLOAD_SECONDS, url)
-
-        @staticmethod
-        def _until(chunks: Iterator[bytes], deadline: float, url: str) -> Iterator[bytes]:
-            for chunk in chunks:
-                yield chunk
-                if time.monotonic() > deadline:
-                    raise SlowRetrievalError(f"{url} took longer than {DOWNLOAD_SECONDS} seconds")
-
     if not source.url.startswith("file:"):
-        return TimedFetcher(app_user_agent="jackfield")
+        return _HttpFetcher()
 
     class FolderFetcher(_JudgedFetcher):
         """Reader of a site that lies in a folder."""
@@ -448,6 +465,7 @@ def _translating(source: Source, folder: str) -> Iterator[None]:
         raise Unavailable(
             f"{source.url} is no complete catalogue: {error}", hint="Check --from: it is the URL or folder of 'jackfield catalogue build'."
         ) from None
-    except (exceptions.DownloadError, HTTPError, OSError) as error:
-        reason = error.__cause__ or error
+    except (exceptions.DownloadError, WireFault, OSError) as error:
+        cause = error.__cause__ or error
+        reason = cause.words if isinstance(cause, WireFault) else cause
         raise Unavailable(f"the catalogue {source.url} cannot be read: {reason}", hint="Check the address and the network.") from None

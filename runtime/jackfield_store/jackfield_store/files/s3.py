@@ -21,6 +21,8 @@ from obstore.store import S3Store
 from jackfield.invocation.file_refusals import FileDamaged
 from jackfield.kernel.errors import InvalidInvocation, JackfieldError, Unavailable
 from jackfield.kernel.fork import ProcessLocal
+from jackfield.wire.outbound import ENVIRONMENT, Outbound, outbound
+from jackfield.wire.urls import target_of
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]\Z")
 _PART = re.compile(r"[A-Za-z0-9!_.*'()=-]{1,200}\Z")
@@ -33,6 +35,10 @@ _CREDENTIALS = (
 )  # fmt: skip
 _FORM = "Write it as s3://bucket/prefix, optionally with ?endpoint=https://HOST and &region=REGION."
 _CLIENT = {"timeout": "30s", "connect_timeout": "5s", "pool_max_idle_per_host": "8", "pool_idle_timeout": "30s"}
+_DIRECT = {"proxy_url": "http://127.0.0.1:9", "proxy_excludes": "*,0.0.0.0/0,::/0"}
+_BESIDE = "localhost,127.0.0.0/8,::1,169.254.0.0/16,fd00:ec2::254"
+"""Where the credentials of a machine come from, which no proxy reaches."""
+_REGION = "us-east-1"
 _RETRY = {
     "max_retries": 3,
     "retry_timeout": timedelta(seconds=20),
@@ -45,11 +51,12 @@ class S3Blobs(ProcessLocal):
 
     is_shared = True
 
-    def __init__(self, bucket: str, prefix: str, config: Mapping[str, str]) -> None:
+    def __init__(self, bucket: str, prefix: str, config: Mapping[str, str], route: Outbound | None = None) -> None:
         self.location = f"s3://{bucket}/{prefix}".rstrip("/")
         self._bucket = bucket
         self._prefix = prefix
         self._config = config
+        self._route = route
         self._store: S3Store | None = None
         self._inherited = False
 
@@ -68,7 +75,7 @@ class S3Blobs(ProcessLocal):
             "region": options.get("region") or _first(environment, _REGIONS),
         }
         found |= {name.lower(): environment.get(name) for name in _CREDENTIALS}
-        return cls(bucket, prefix, {name: text for name, text in found.items() if text})
+        return cls(bucket, prefix, {name: text for name, text in found.items() if text}, outbound(environment, ENVIRONMENT))
 
     def writer(self, key: str, segment: int) -> _S3Writer:
         """Begin with the first segment."""
@@ -107,13 +114,21 @@ class S3Blobs(ProcessLocal):
                 repeatable=False,
             )
         if self._store is None:
-            insecure = self._config.get("endpoint", "").startswith("http://")
-            client = cast("Any", _CLIENT | ({"allow_http": True} if insecure else {}))
+            endpoint = self._config.get("endpoint") or f"https://s3.{self._config.get('region', _REGION)}.amazonaws.com"
+            client = cast("Any", _CLIENT | {"allow_http": endpoint.startswith("http://")} | self._proxy(endpoint))
             self._store = S3Store(
                 self._bucket, prefix=self._prefix or None, config=cast("Any", dict(self._config)), client_options=client,
                 retry_config=cast("Any", _RETRY),
             )  # fmt: skip
         return self._store
+
+    def _proxy(self, endpoint: str) -> dict[str, str]:
+        """Return the client's options for the way to the store. One without a proxy has one for no host: it would ask the environment."""
+        try:
+            found = None if self._route is None else self._route.named(target_of(endpoint)[0])
+        except ValueError:  # the store says it
+            return {}
+        return _DIRECT if found is None else {"proxy_url": found[1], "proxy_excludes": _BESIDE}
 
     def _leave_to_parent(self) -> None:
         """Refuse to go on with a client whose threads exist in the parent only: a call would never return."""
