@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 from jackfield.connector import (
     Internal,
     InvalidConnection,
@@ -18,6 +21,13 @@ from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.interrupts import is_unknown
 
 _NETWORK = "Check the server's URL, and whether this machine may reach it: DNS, proxy, firewall."
+_NOBODY = "Check the port in the server's URL, and whether the server runs: nothing listens there, or a firewall refuses in its place."
+_SILENT = "The server is down, or a firewall on the way drops what is sent to it: try from another machine. Or its URL has another address."
+_ROUTE = "Look at the network of this machine first: its interface, VPN and routes."
+_OTHER = (
+    "Check host, port and scheme in the server's URL: another service listens there, or one that speaks TLS. Trying again does not help."
+)
+_HANDSHAKE = "Check scheme and port in the server's URL: perhaps it does not speak TLS there. Otherwise the server hangs."
 _CLIENT_CERTIFICATE = "Check 'certificate' and 'privateKey' of the connection, and whether the server knows their authority."
 _SENT = "The server was reached. Try again later; if it goes on, find out whether it or a proxy before it is slow, or ends connections."
 _CERTIFICATE = "Check the server's certificate."
@@ -25,6 +35,15 @@ _AUTHORITY = "the connection's 'caCertificate', or SSL_CERT_FILE for all"
 _LOST = ("the connection to {server} was lost before the whole response had arrived", _NETWORK)
 _AT_PROXY = "the proxy {reason}: it passes nothing on to {server}"
 _PROXY = "The server was not asked. Check the connection's 'proxy', or JACKFIELD_OUTBOUND_PROXY where it has none, and the proxy's log."
+_PROXY_WORKS = (
+    "The proxy answers: look at the server, and at name servers and network between the proxy and it; the proxy's log says which."
+)
+_NO_BASIC = (
+    "No 'proxyUsername' and 'proxyPassword' help: of all schemes, only Basic is spoken. Ask whoever runs the proxy to offer it, or to let "
+    "this machine through without."
+)
+_ANSWERED = " answered "
+_UNROUTED = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN)
 _TEXTS = {
     "certificate": ("the certificate of {server} could not be verified: {reason}", _CERTIFICATE),
     "proxy": (_AT_PROXY, _PROXY),
@@ -44,9 +63,10 @@ _TEXTS = {
         "Check the resolver of this machine (/etc/resolv.conf). The name may well exist.",
     ),
     "busy": ("all connections to {server} are in use", "Try again later."),
-    "refused": ("{server} refused the connection", _NETWORK),
+    "refused": ("{server} refused the connection", _NOBODY),
     "unreachable": ("{server} could not be reached", _NETWORK),
-    "connect-late": ("{server} did not accept a connection in time", _NETWORK),
+    "connect-late": ("{server} did not accept a connection in time", _SILENT),
+    "garbled": ("{server} answered, but not in HTTP: {reason}", _OTHER),
     "late": ("{server} did not respond in time", _NETWORK),
 }
 _FINAL = frozenset({"certificate", "proxy-denied", "proxy-login"})
@@ -92,6 +112,7 @@ def explain_fault(fault: Fault) -> JackfieldError:
     text, hint = _TEXTS.get(fault.kind, _LOST)
     if text is _AT_PROXY and fault.sent is Sent.UNKNOWN:
         text = "the proxy {reason} in the place of {server}"
+    text, hint = _nearer(fault, text, hint)
     hint = fault.hint or hint
     if hint is _NETWORK and fault.sent is Sent.UNKNOWN:
         hint = _SENT
@@ -102,6 +123,17 @@ def explain_fault(fault: Fault) -> JackfieldError:
     is_final = fault.kind in _FINAL or _is_thrown_in(fault.cause)
     found = Unavailable(message, hint=hint, sent=fault.sent, repeatable=not is_final)
     return _late(fault.sent, found) if fault.late and fault.kind not in _NEVER_LATE else found
+
+
+def _nearer(fault: Fault, text: str, hint: str) -> tuple[str, str]:
+    """Return message and hint, as what is known beside the kind of a failure tells more about whose it is."""
+    if fault.kind == "connect-late" and fault.reason:
+        return "{server} accepted the connection, but {reason}", _HANDSHAKE
+    if fault.kind == "unreachable" and isinstance(fault.cause, OSError) and fault.cause.errno in _UNROUTED:
+        return f"{text}: {os.strerror(fault.cause.errno).lower()}", _ROUTE
+    if fault.kind == "proxy-login" and "basic" not in fault.reason.rpartition(" offers ")[2].lower():
+        return text, _NO_BASIC
+    return text, _PROXY_WORKS if fault.kind == "proxy" and _ANSWERED in fault.reason else hint
 
 
 def _is_thrown_in(cause: BaseException | None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import struct
 import threading
@@ -39,6 +40,7 @@ def test_nobody_listens() -> None:
     error = failure(f"http://127.0.0.1:{port}")
     assert outcome(error) == ("unavailable", Sent.NOTHING, True, True)
     assert error.message == f"'127.0.0.1:{port}' refused the connection"
+    assert "whether the server runs" in str(error.hint)
 
 
 def test_a_connect_that_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,6 +54,21 @@ def test_a_connect_that_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     error = failure("http://127.0.0.1:9")
     assert outcome(error) == ("unavailable", Sent.NOTHING, True, True)
     assert error.message == "'127.0.0.1:9' did not accept a connection in time"
+    assert "The server is down, or a firewall" in str(error.hint)
+
+
+def test_no_way_leads_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system's reason is told, and whose network it is about."""
+
+    class Unrouted(socket.socket):
+        def connect(self, _: object) -> None:
+            raise OSError(errno.ENETUNREACH, "a text of the system's language")
+
+    monkeypatch.setattr("socket.socket", Unrouted)
+    error = failure("http://127.0.0.1:9")
+    assert outcome(error) == ("unavailable", Sent.NOTHING, True, True)
+    assert error.message == "'127.0.0.1:9' could not be reached: network is unreachable"
+    assert "this machine" in str(error.hint)
 
 
 def test_a_name_without_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +104,9 @@ def test_no_tls_at_all() -> None:
 def test_a_handshake_that_hangs() -> None:
     """A TLS handshake ends with the deadline; nothing was sent."""
     with serving(lambda connection: connection.recv(9999) and connection.recv(9999)) as port:
-        assert outcome(failure(f"https://localhost:{port}", seconds=0.3)) == ("timeout", Sent.NOTHING, True, True)
+        error = failure(f"https://localhost:{port}", seconds=0.3)
+    assert outcome(error) == ("timeout", Sent.NOTHING, True, True)
+    assert "accepted the connection, but did not answer the TLS handshake in time" in error.message
 
 
 def test_the_deadline_has_passed() -> None:
@@ -123,6 +142,19 @@ def test_garbled_answers(answer: bytes) -> None:
 
     with serving(talk) as port:
         assert outcome(failure(f"http://127.0.0.1:{port}")) == ("unavailable", Sent.UNKNOWN, True, True)
+
+
+def test_an_answer_that_is_no_http() -> None:
+    """It is told as one, not as a lost connection, and to try again is not advised."""
+
+    def talk(connection: socket.socket) -> None:
+        read_request(connection)
+        connection.sendall(b"220 mail.example.com ESMTP\r\n\r\n")
+
+    with serving(talk) as port:
+        error = failure(f"http://127.0.0.1:{port}")
+    assert f"'127.0.0.1:{port}' answered, but not in HTTP" in error.message
+    assert "another service listens there" in str(error.hint)
 
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", b"HTTP/1.1 200 OK\r\nX"])
@@ -258,6 +290,20 @@ def test_a_proxy_that_refuses() -> None:
         error = failure("https://api.example.com", proxy=f"http://127.0.0.1:{port}")
     assert outcome(error) == ("unavailable", Sent.NOTHING, True, True)
     assert "502" in error.message
+    assert "The proxy answers: look at the server" in str(error.hint)
+
+
+def test_a_proxy_whose_logins_are_not_spoken() -> None:
+    """The hint does not ask for a login where none would help."""
+
+    def talk(connection: socket.socket) -> None:
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 407 no\r\nProxy-Authenticate: NTLM\r\nContent-Length: 0\r\n\r\n")
+
+    with serving(talk) as port:
+        error = failure("https://api.example.com", proxy=f"http://127.0.0.1:{port}")
+    assert "offers NTLM" in error.message
+    assert "of all schemes, only Basic is spoken. Ask whoever runs the proxy" in str(error.hint)
 
 
 def test_a_proxy_passes_on() -> None:

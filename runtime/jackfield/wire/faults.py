@@ -158,7 +158,9 @@ def no_handshake(error: BaseException) -> WireFault:
     if isinstance(error, ssl.SSLCertVerificationError):
         reason, hint = certificate_refusal(error)
         return WireFault(Kind.CERTIFICATE, Sent.NOTHING, printable(reason), hint)
-    if isinstance(error, TimeoutError) or exhausted(error) is not None:
+    if isinstance(error, TimeoutError):
+        return WireFault(Kind.CONNECT_LATE, Sent.NOTHING, "did not answer the TLS handshake in time")
+    if exhausted(error) is not None:
         return not_connected(error)
     return WireFault(Kind.TLS, Sent.NOTHING)
 
