@@ -126,7 +126,8 @@ MCP, what they share, and the commands `serve` and `worker`).
 `runtime/jackfield_vault` (`jackfield_vault`) is the secret store and the key service of HashiCorp Vault.
 
 `connectors/aws` (`jackfield_aws`) is the library that all AWS connectors share: sign-in, leases, clients, error map.
-`connectors/aws-ses` (`jackfield_aws_ses`) is the connector for Amazon SES.
+`connectors/aws-ses` (`jackfield_aws_ses`) is the connector for Amazon SES, `connectors/aws-ses-simulator`
+(`jackfield_aws_ses_simulator`) an AWS account inside a process, with the tour `jackfield demo` on it: no connector.
 `connectors/http` (`jackfield_http`) is the library that all HTTP connectors share (client, connection types, error map, paging),
 and the connector `http`, for any request. `connectors/openapi` (`jackfield_openapi`) makes connectors from OpenAPI documents, for their
 authors.

@@ -12,7 +12,7 @@ import pytest
 
 from doc_pages import ROOT, blocks
 from jackfield.cli.main import main
-from jackfield_aws_ses.demo.embedded import EmbeddedAws
+from jackfield_aws_ses_simulator.embedded import EmbeddedAws
 
 PAGE = ROOT / "docs" / "tutorial" / "watch-ses.md"
 CONNECTION = {

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from boto_client import boto_client
 from fake_aws import FakeAws, refused_url
-from jackfield_aws_ses.demo.aws import sending
+from jackfield_aws_ses_simulator.aws import sending
 
 RAW = (
     b"From: Ada <ada@example.com>\r\nTo: Bob <bob@example.org>, c@example.org\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n"

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fake_aws import FakeAws
-from jackfield_aws_ses.demo.aws.mailboxes import split_mailboxes
-from jackfield_aws_ses.demo.aws.query import parse_form
-from jackfield_aws_ses.demo.aws.refusals import Refusal
-from jackfield_aws_ses.demo.aws.sending import check_mailboxes
+from jackfield_aws_ses_simulator.aws.mailboxes import split_mailboxes
+from jackfield_aws_ses_simulator.aws.query import parse_form
+from jackfield_aws_ses_simulator.aws.refusals import Refusal
+from jackfield_aws_ses_simulator.aws.sending import check_mailboxes
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from boto_client import boto_client
 from fake_aws import FakeAws, FakeAwsProcess
-from jackfield_aws_ses.demo.aws import sending
+from jackfield_aws_ses_simulator.aws import sending
 from together import at_once
 
 _client = partial(boto_client, timeout=20, connections=60)

@@ -20,7 +20,7 @@ MODULES = {path.relative_to(folder.parent).as_posix(): path for folder in PACKAG
 
 LIBRARIES = {
     "boto3": {f"jackfield_aws/{name}.py" for name in ("boto3_calls", "boto3_parts", "boto3_sessions", "clients", "direct/switch")},
-    "botocore": {"jackfield_aws", "jackfield_aws_ses"},
+    "botocore": {"jackfield_aws", "jackfield_aws_ses", "jackfield_aws_ses_simulator"},
     "celery": {"jackfield_celery"},
     "grpc": {"jackfield_dapr"},
     "httpcore2": {"jackfield_http/http2.py"},
@@ -40,7 +40,7 @@ LIBRARIES = {
     "psycopg": {"jackfield_store/database", "jackfield_postgresql"},
     "pymysql": {"jackfield_mysql/session.py", "jackfield_mysql/values.py"},
     "redis": {"jackfield_redis/session.py"},
-    "rich": {"jackfield/cli/drawn.py", "jackfield/cli/lines.py", "jackfield_aws_ses/demo/show.py"},
+    "rich": {"jackfield/cli/drawn.py", "jackfield/cli/lines.py", "jackfield_aws_ses_simulator/show.py"},
     "smtplib": {"jackfield_aws_ses/smtp"},
     "sqlite3": {"jackfield_store/database"},
     "starlette": {"jackfield_dapr/sidecar", "jackfield_service/shell"},
@@ -63,7 +63,7 @@ MECHANISMS = {
             "jackfield_isolation",
             "jackfield_market",
             "jackfield_service/shell",
-            "jackfield_aws_ses/demo",
+            "jackfield_aws_ses_simulator",
         ),
     },
     "uvicorn.Server": {"jackfield_service/shell", "jackfield_dapr/sidecar"},

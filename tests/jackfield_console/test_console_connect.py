@@ -16,8 +16,8 @@ from browsing import Visitor
 from console_rig import Console
 from http_stand import Client
 from jackfield.testing import Answer, Provider
-from jackfield_aws_ses.demo.embedded import EmbeddedAws
-from jackfield_aws_ses.demo.serving import GENERATED
+from jackfield_aws_ses_simulator.embedded import EmbeddedAws
+from jackfield_aws_ses_simulator.serving import GENERATED
 from jackfield_store.access.platform_tokens import PlatformTokens
 
 pytest_plugins = ["browser"]

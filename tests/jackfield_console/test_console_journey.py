@@ -10,7 +10,7 @@ import pytest
 
 from browsing import Visitor
 from jackfield_aws.policies import trust_policy
-from jackfield_aws_ses.demo.embedded import EmbeddedAws
+from jackfield_aws_ses_simulator.embedded import EmbeddedAws
 
 pytest_plugins = ["browser"]
 

@@ -19,8 +19,8 @@ from playwright.sync_api import Browser, Page
 
 from console_rig import Console, served
 from jackfield.testing import Answer, Provider
-from jackfield_aws_ses.demo.embedded import EmbeddedAws
-from jackfield_aws_ses.demo.serving import GENERATED
+from jackfield_aws_ses_simulator.embedded import EmbeddedAws
+from jackfield_aws_ses_simulator.serving import GENERATED
 from jackfield_store.access.platform_tokens import PlatformTokens
 from oauth2_authority import Codes
 from plugboard import declare, plugged

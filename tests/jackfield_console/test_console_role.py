@@ -10,8 +10,8 @@ from playwright.sync_api import Browser
 
 from browsing import Visitor
 from console_rig import served
-from jackfield_aws_ses.demo.embedded import EmbeddedAws
-from jackfield_aws_ses.demo.serving import GENERATED
+from jackfield_aws_ses_simulator.embedded import EmbeddedAws
+from jackfield_aws_ses_simulator.serving import GENERATED
 
 pytest_plugins = ["browser"]
 

@@ -33,7 +33,7 @@ from jackfield_aws.direct.light import light_service
 from jackfield_aws.keys import Keys
 from jackfield_aws.limits import READ_TIMEOUT
 from jackfield_aws.sessions import Ambient, ClientSpec, make_client
-from jackfield_aws_ses.demo.aws.exchange import Answer
+from jackfield_aws_ses_simulator.aws.exchange import Answer
 from plugboard import make_echo, plugged
 
 _HOSTS = ("AWS_", "JACKFIELD_", "NO_COLOR", "FORCE_COLOR")

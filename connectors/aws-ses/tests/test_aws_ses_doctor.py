@@ -17,11 +17,11 @@ from dns_server import DnsServer
 from fake_aws import FakeAws
 from jackfield import Jackfield
 from jackfield.cli.main import main
-from jackfield_aws_ses.demo.aws.refusals import missing
 from jackfield_aws_ses.doctor import KINDS, Records, examine
 from jackfield_aws_ses.doctor.records import DnsUnavailable, system_records
 from jackfield_aws_ses.smtp.client import SmtpClient
 from jackfield_aws_ses.smtp.server import Server
+from jackfield_aws_ses_simulator.aws.refusals import missing
 
 REGION = "eu-west-1"
 SENDER = "Shop <orders@example.com>"

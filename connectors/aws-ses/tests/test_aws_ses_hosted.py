@@ -13,7 +13,7 @@ import pytest
 from clocks import FakeClock
 from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.callers.actor import Actor
-from jackfield_aws_ses.demo.embedded import EmbeddedAws
+from jackfield_aws_ses_simulator.embedded import EmbeddedAws
 from jackfield_store.access.platform_tokens import PlatformTokens
 from ports import free_port
 from waiting import until

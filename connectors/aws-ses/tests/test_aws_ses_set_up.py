@@ -11,8 +11,8 @@ import pytest
 
 from boto_client import boto_client
 from jackfield import Jackfield
-from jackfield_aws_ses.demo.aws.account import NUMBER
-from jackfield_aws_ses.demo.embedded import EmbeddedAws
+from jackfield_aws_ses_simulator.aws.account import NUMBER
+from jackfield_aws_ses_simulator.embedded import EmbeddedAws
 
 _MANIFEST_ACTION = "setUpAccount"
 _WANTED = {"identity": "shop.example.com", "configurationSetName": "receipts"}

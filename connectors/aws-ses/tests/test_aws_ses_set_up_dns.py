@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jackfield import Jackfield
-from jackfield_aws_ses.demo.embedded import EmbeddedAws
+from jackfield_aws_ses_simulator.embedded import EmbeddedAws
 
 _WRITES = ("ChangeResourceRecordSets",)
 

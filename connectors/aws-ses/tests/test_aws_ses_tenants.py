@@ -13,7 +13,7 @@ from tests.jackfield_platform.triggers.trigger_stage import TriggerStage, trigge
 
 from fake_aws import FakeAws
 from jackfield import Jackfield, Result
-from jackfield_aws_ses.demo.embedded import EmbeddedAws
+from jackfield_aws_ses_simulator.embedded import EmbeddedAws
 
 ARN = "arn:aws:ses:eu-west-1:123456789012:"
 MAIL: dict[str, Any] = {"to": "ada@example.com", "sender": "noreply@example.com", "subject": "Hello", "text": "Hello"}

@@ -41,7 +41,7 @@ DECLARED = {
         "dapr": ("jackfield-dapr", "dapr"),
         "db": ("jackfield-store", "store"),
         "deliveries": ("jackfield-store", "store"),
-        "demo": ("jackfield-aws-ses", ""),
+        "demo": ("jackfield-aws-ses-simulator", ""),
         "dev": ("jackfield-market", "market"),
         "diff": ("jackfield-market", "market"),
         "doctor": ("jackfield-store", "store"),

@@ -1,4 +1,4 @@
-"""A scripted AWS on loopback: the account that the demo models (``jackfield_aws_ses.demo.aws``), with faults, a log and latency.
+"""A scripted AWS on loopback: the account that the demo models (``jackfield_aws_ses_simulator.aws``), with faults, a log and latency.
 
 It runs inside the test process, in threads of its own, or as a process of its own::
 
@@ -76,7 +76,7 @@ The state
 Secrets, tokens, headers of requests and raw bytes are left out; an attachment has ``size`` and ``sha256`` instead of its bytes.
 """
 
-from jackfield_aws_ses.demo.aws.account import Role, User
+from jackfield_aws_ses_simulator.aws.account import Role, User
 
 from .fake import FakeAws
 from .faults import Fault

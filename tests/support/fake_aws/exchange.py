@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from jackfield_aws_ses.demo.aws import answers, ses
-from jackfield_aws_ses.demo.aws.call import Call
-from jackfield_aws_ses.demo.aws.exchange import JSON, Answer
-from jackfield_aws_ses.demo.aws.refusals import Refusal
+from jackfield_aws_ses_simulator.aws import answers, ses
+from jackfield_aws_ses_simulator.aws.call import Call
+from jackfield_aws_ses_simulator.aws.exchange import JSON, Answer
+from jackfield_aws_ses_simulator.aws.refusals import Refusal
 
 from .faults import Fault, raw_body
 from .line import Line

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from jackfield_aws_ses.demo.aws.ledger import Session
-from jackfield_aws_ses.demo.aws.messages import SentMessage
+from jackfield_aws_ses_simulator.aws.ledger import Session
+from jackfield_aws_ses_simulator.aws.messages import SentMessage
 
 from .faults import Fault
 from .options import parse

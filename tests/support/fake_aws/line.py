@@ -8,8 +8,8 @@ import struct
 import threading
 import time
 
-from jackfield_aws_ses.demo.aws.exchange import Answer
-from jackfield_aws_ses.demo.aws.wire import head, sent_whole
+from jackfield_aws_ses_simulator.aws.exchange import Answer
+from jackfield_aws_ses_simulator.aws.wire import head, sent_whole
 
 _SHORT = 0.25
 

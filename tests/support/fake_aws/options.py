@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from jackfield_aws_ses.demo.aws.account import Account, Identity, Quota, Role, User
+from jackfield_aws_ses_simulator.aws.account import Account, Identity, Quota, Role, User
 
 from .faults import Fault
 

@@ -6,11 +6,11 @@ import socket
 import threading
 import time
 
-from jackfield_aws_ses.demo.aws.call import read_call
-from jackfield_aws_ses.demo.aws.exchange import Answer, HttpRequest
-from jackfield_aws_ses.demo.aws.model import SEND_PATH
-from jackfield_aws_ses.demo.aws.server import Server
-from jackfield_aws_ses.demo.aws.wire import Reader
+from jackfield_aws_ses_simulator.aws.call import read_call
+from jackfield_aws_ses_simulator.aws.exchange import Answer, HttpRequest
+from jackfield_aws_ses_simulator.aws.model import SEND_PATH
+from jackfield_aws_ses_simulator.aws.server import Server
+from jackfield_aws_ses_simulator.aws.wire import Reader
 
 from .exchange import Exchange, honest, misbehave
 from .line import Line

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from jackfield_aws_ses.demo.aws.call import Call
-from jackfield_aws_ses.demo.aws.ledger import Ledger
-from jackfield_aws_ses.demo.aws.messages import SentMessage
+from jackfield_aws_ses_simulator.aws.call import Call
+from jackfield_aws_ses_simulator.aws.ledger import Ledger
+from jackfield_aws_ses_simulator.aws.messages import SentMessage
 
 from .faults import Script
 from .options import Settings
