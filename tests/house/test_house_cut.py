@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+import pytest
+from packaging.requirements import Requirement
 from tests.house.parsed import tree
 
 from jackfield.cli import commands
 
 ROOT = Path(__file__).parents[2]
 RUNTIME = ROOT / "runtime"
+PROJECTS = sorted(path for place in ("runtime", "connectors") for path in ROOT.glob(f"{place}/*/pyproject.toml"))
 PARTS = (
     ("search", r"callers\.searching$"),
     ("search", r"catalog\.(words|found_triggers|postings|index|index_file|query_words|places|found|synonyms|index_program)$"),
@@ -95,3 +101,32 @@ def test_the_page_says_which_distribution_has_which_command() -> None:
 def test_nothing_imports_what_stands_above_it() -> None:
     """No part and no distribution imports another against the arrows, at its head or in a function; annotations alone may."""
     assert counted() == {}
+
+
+@cache
+def _about(project: Path) -> dict[str, Any]:
+    return tomllib.loads(project.read_text(encoding="utf-8"))
+
+
+def _packages(project: Path) -> set[str]:
+    """The packages of a project's wheel."""
+    return {path.rpartition("/")[2] for path in _about(project)["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]}
+
+
+def _asked(needs: Iterable[str]) -> Iterator[str]:
+    """The distributions of ours that requirements name; an extra of the framework's names others."""
+    extras = _about(ROOT / "pyproject.toml")["project"]["optional-dependencies"]
+    for need in map(Requirement, needs):
+        yield need.name
+        yield from _asked(other for extra in need.extras if need.name == "jackfield" for other in extras[extra])
+
+
+@pytest.mark.parametrize("project", PROJECTS, ids=lambda path: path.parent.name)
+def test_a_project_asks_for_what_it_imports(project: Path) -> None:
+    """The packages of ours that a project's modules import are its own, or of projects that it asks for: so a connector imports neither
+    another connector by chance nor what simulates its provider."""
+    owned = {_about(path)["project"]["name"]: _packages(path) for path in PROJECTS}
+    asked = set().union(*(owned.get(name, ()) for name in _asked(_about(project)["project"]["dependencies"])))
+    paths = [path for package in _packages(project) for path in (project.parent / package).rglob("*.py")]
+    used = {name for path in paths for name in imported(tree(path)) if name.startswith("jackfield_")}
+    assert used <= asked | _packages(project)

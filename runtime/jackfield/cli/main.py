@@ -98,10 +98,11 @@ def _dispatch(words: list[str], output: Output) -> int:
     verbs = {verb.partition(".")[2]: points for verb, points in found.items() if verb.startswith(f"{name}.")}
     if verbs:
         return _plugged_verb(name, rest, verbs)
-    _, extra = of_packages()[0].get(name, ("", ""))
-    if extra:
-        text = f"the command '{name}' needs the extra '{extra}', which is not installed"
-        raise _misuse(text, usage=_USAGE, hint=f"Install it: pip install 'jackfield[{extra}]'.")
+    package, extra = of_packages()[0].get(name, ("", ""))
+    if package:
+        needed, named = (f"extra '{extra}'", f"'jackfield[{extra}]'") if extra else (f"package '{package}'", package)
+        text = f"the command '{name}' needs the {needed}, which is not installed"
+        raise _misuse(text, usage=_USAGE, hint=f"Install it: pip install {named}.")
     message = f"unknown command '{name[:80]}'{did_you_mean(name, [*BUILT_IN, *found])}"
     raise _misuse(message, usage=_USAGE, hint="See 'jackfield --help'.")
 

@@ -194,6 +194,12 @@ def test_a_command_of_a_package_that_is_not_there_says_what_to_install(shell: Sh
     assert shell.run("connectors", "list").code == 0
 
 
+def test_a_command_of_a_package_that_no_extra_installs_names_the_package(shell: Shell) -> None:
+    """Without the simulator of Amazon SES, ``demo`` says whose it is."""
+    answer = shell.run("demo")
+    assert (answer.code, answer.json["error"]["hint"]) == (2, "Install it: pip install jackfield-aws-ses-simulator.")
+
+
 @pytest.mark.parametrize(("words", "extra"), [(("dapr", "--components", "."), "dapr"), (("run", "flow.yaml"), "workflow")])
 def test_a_foreign_surface_of_a_package_that_is_not_there_says_what_to_install(shell: Shell, words: tuple[str, ...], extra: str) -> None:
     """Without jackfield-dapr, its commands name the extra that installs each, and so does ``serve --components``."""
