@@ -11,7 +11,7 @@ from typing import Any
 
 _DOCSTRING = """The packages that stand above the framework, which names them nowhere else: written by ``make generate`` from their
 ``pyproject.toml``."""
-_LEFT_OUT = frozenset({"jackfield.connectors", "jackfield.plugins", "jackfield.templates"})
+_LEFT_OUT = frozenset({"jackfield.connectors", "jackfield.plugins"})
 """Groups of which nobody looks for one by its name."""
 
 

@@ -26,29 +26,32 @@ jackfield finds packages by entry points and does not import them before they ar
   connector's key. See [Questions](#questions).
 - `jackfield.commands`: a command of `jackfield`, a function that takes the list of arguments and returns the exit code. A name with a dot
   is a command of two words: `generate.openapi` is `jackfield generate openapi`.
-- `jackfield.bindings`: a function that takes a manifest and returns a connector whose actions are bound to requests instead of code. The
-  name is the attribute of the connector's entry point: a package without code declares `acme = "jackfield_acme:http"`.
-- `jackfield.catalog_sources`: a function without parameters that returns a family of virtual connectors, which are described on demand.
-  The name is the prefix of their keys (`aws` of `aws.s3`). See [Call any AWS service](../tutorial/any-aws-service.md).
+- `jackfield.bindings`: what a library of connectors does for those that have no code of their own.
+  - `http`: a function that takes a manifest and returns a connector whose actions are bound to requests instead of code. The name is the
+    attribute of the connector's entry point: a package without code declares `acme = "jackfield_acme:http"`.
+  - `aws.source`: a function without parameters that returns a family of virtual connectors, which are described on demand. Before the dot
+    stands the prefix of their keys (`aws` of `aws.s3`). See [Call any AWS service](../tutorial/any-aws-service.md).
+  - `mcp.live`: what makes connectors of servers that describe themselves. See [MCP servers](../tutorial/mcp-servers.md).
+  - `awsSigV4.signer`: a function that takes the context and the values of a connection of jackfield-http, and returns an object that signs
+    its requests. Before the dot stands the key of the connection type.
 - `jackfield.connection_formats`: a `Format` of `jackfield.connections.formats`: how documents of another system are recognised, and what
   reads their connections. The name is the one under which connectors' aliases translate: `dapr` is of jackfield-formats.
-- `jackfield.grant_formats`: a function that takes the text of another system's export and yields `ForeignGrant` rows of
-  `jackfield.connections.grant_formats`. The name is that of `connections import --from`.
-- `jackfield.engines`, `jackfield.key_wrappers`, `jackfield.isolation`: a queue's engine, a [key service](../tutorial/key-services.md),
-  and what runs connectors of a marketplace in processes of their own.
+  - `csv.grants`: a function that takes the text of another system's export and yields `ForeignGrant` rows of
+    `jackfield.connections.grant_formats`. Before the dot stands the name for `connections import --from`.
+- `jackfield.engines`, `jackfield.key_wrappers`: a queue's engine, and a [key service](../tutorial/key-services.md).
+- `jackfield.lets_out`: an exception that a host raises into calls. The name is the host's, and nothing is imported for it. See
+  [Embed it](../tutorial/embed.md).
 - `jackfield.parts`: what a runtime is composed of beside the framework, one of each name: `store`, `management`, `platform`, `search`,
-  `testing` (what `jackfield.testing` has), `trying` (a first read at a fake) and `webhook-samples`. They are jackfield's own packages';
-  without `store`, nothing is kept.
-- `jackfield.surfaces`: what `jackfield serve` mounts, one of each name: `console`, `dapr`, `market` (installing over HTTP) and `mcp`.
-- `jackfield.request_signers`: a function that takes the context and the values of a connection of jackfield-http, and returns an object
-  that signs its requests. The name is the key of the connection type: `awsSigV4` is from jackfield-aws.
+  `isolation` (what runs connectors of a marketplace in processes of their own), `testing` (what `jackfield.testing` has), `trying` (a
+  first read at a fake), `webhook-samples`, and what `jackfield serve` mounts: `console`, `dapr`, `market` (installing over HTTP) and `mcp`.
+  They are jackfield's own packages'; without `store`, nothing is kept.
 - `jackfield.secret_stores`: a function that takes a reference and the environment variables, and returns the secret of
   `{"$name": reference}`. The name is the one after `$`: `vault` is of jackfield-vault. See [References](connections.md#references). It may
   also be the type of a Dapr secret store (`secretstores.acme.vault`), for a component's `secretKeyRef`. The reference is then
   `{"store": {…}, "name": …, "key": …}`, with the store's metadata under names in lower case.
-- `jackfield.templates`: a folder of templates for `jackfield new`, as `package:folder.in.it`. The name is the option.
 
-What one package does by name is an entry point; what many may do at once is a hook.
+What one package does by name is an entry point; what many may do at once is a hook. Packages with entry points may also have data in
+folders: `locales/de.json` (texts of connectors in German) and `templates/http` (templates for `jackfield new --http`).
 
 A hook is a function with `@hookimpl` from `jackfield.connector`. It may leave out parameters that it does not need, and the hooks of all
 plugins are called. `Jackfield(plugins=[…])` takes plugin objects that are not installed.

@@ -11,6 +11,8 @@ from pathlib import Path
 from benchmarks.pipe_mutations import MUTATIONS
 from tests.house.parsed import nodes
 
+from jackfield.connector.hooks import HOOKS
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = {
     folder.name: folder
@@ -79,6 +81,12 @@ DEFINITIONS = {
         "jackfield/kernel/exact.py",
     }
 }
+PROJECTS = [ROOT / "pyproject.toml", *ROOT.glob("runtime/*/pyproject.toml"), *ROOT.glob("connectors/*/pyproject.toml")]
+MOST_GROUPS, MOST_HOOKS = 11, 5
+"""Ways to extend jackfield (decision 0121)."""
+LOOK_UP = ("groups.get", "entry_points", "self._groups.get", "declared", "chosen", "of_role")
+_GROUP = re.compile(r"(?:entry-points\.\"|`)(jackfield\.[a-z_]+)[\"`]")
+_NAME = re.compile(r"jackfield\.[a-z_]+")
 MOST_PARAMETERS = 8
 WIDE = {"Connector", "Jackfield", "Opener"}
 """An author's declarations and the public façade, whose parameters are keywords; and the stage of the pipe that needs its whole process."""
@@ -110,6 +118,28 @@ def test_a_mechanism_has_one_place() -> None:
     calls = [(ast.unparse(node.func), name) for name, path in MODULES.items() for node in nodes(path) if isinstance(node, ast.Call)]
     known = {call: _outside(places, (name for found, name in calls if found == call)) for call, places in MECHANISMS.items()}
     assert {call: places for call, places in known.items() if places} == {}
+
+
+def test_ways_to_extend_are_few_and_documented() -> None:
+    """Each group of entry points that a project declares or a module reads is in the reference; groups and hooks become fewer only."""
+    page = (ROOT / "docs" / "reference" / "hooks.md").read_text(encoding="utf-8")
+    listed = {group for line in page.splitlines() if line.startswith("- `jackfield.") for group in _GROUP.findall(line.partition(": ")[0])}
+    declared = {group for path in PROJECTS for group in _GROUP.findall(path.read_text(encoding="utf-8"))}
+    read = {group for path in MODULES.values() for group in _groups_read(path)}
+    assert (declared | read) - listed == set()
+    assert listed - (declared | read) == set()
+    assert len(listed) <= MOST_GROUPS
+    assert len(HOOKS) <= MOST_HOOKS
+
+
+def _groups_read(path: Path) -> Iterator[str]:
+    """The groups that a module looks up: texts, or names of texts, that it gives to a function which looks entry points up."""
+    texts = {ast.unparse(node.targets[0]): node.value for node in nodes(path) if isinstance(node, ast.Assign)}
+    for node in nodes(path):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith(LOOK_UP):
+            given = [*node.args[:1], *(one.value for one in node.keywords if one.arg == "group")]
+            found = [texts.get(ast.unparse(one), one) for one in given]
+            yield from (str(text.value) for text in found if isinstance(text, ast.Constant) and _NAME.fullmatch(str(text.value)))
 
 
 def test_secrets_are_kept_from_pickles_in_one_place() -> None:

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("warm_python")
 @pytest.fixture
 def aws_shell(shell: Shell) -> Shell:
     """A shell in which this package's templates are installed."""
-    declare(shell.plugs, "jackfield-aws-templates", "jackfield.templates", {"aws": "jackfield_aws:templates.aws"})
+    declare(shell.plugs, "jackfield-aws-bindings", "jackfield.bindings", {"aws": "jackfield_aws.virtual.bound:bound"})
     return shell
 
 

@@ -16,8 +16,8 @@ from jackfield_http.headers import field
 from jackfield_http.sign_in import SignIn, Together
 from jackfield_http.urls import Url
 
-GROUP = "jackfield.request_signers"
-"""Entry points of signers: functions that take the context and the connection's values, and return a ``Signer``."""
+GROUP = "jackfield.bindings"
+"""Entry points of signers, as ``TYPE.signer``: functions that take the context and the connection's values, and return a ``Signer``."""
 
 
 class Signer(Protocol):
@@ -113,5 +113,5 @@ def find_signer(name: str, package: str) -> Callable[[OpenContext, Mapping[str, 
 
 @cache
 def _load(name: str) -> Callable[[OpenContext, Mapping[str, Any]], Signer] | None:
-    point = next(iter(entry_points(group=GROUP, name=name)), None)
+    point = next(iter(entry_points(group=GROUP, name=f"{name}.signer")), None)
     return None if point is None else point.load()

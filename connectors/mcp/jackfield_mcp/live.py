@@ -1,4 +1,5 @@
-"""Live connectors: what a server says of itself now, beside what was accepted (the entry point ``mcp`` of ``jackfield.live``)."""
+"""Live connectors: what a server says of itself now, beside what was accepted (``mcp.live`` of the entry points
+``jackfield.bindings``)."""
 
 from __future__ import annotations
 

@@ -15,14 +15,17 @@ from jackfield.catalog.discovery import EntryPoint, entry_points, in_archive
 from jackfield.catalog.indexed import read_manifest
 from jackfield.catalog.installations import InstallationFolder
 from jackfield.catalog.loading import (
+    BINDINGS,
     LIVE,
     REINSTALL,
+    SOURCE,
     Loader,
     broken_connector,
     choose,
     declared_twice,
     load_in_process,
     log_broken,
+    of_role,
     refuse_installed,
     unknown_connector,
 )
@@ -43,7 +46,6 @@ if TYPE_CHECKING:
     from jackfield.kernel.errors import UnknownAction
 
 _GROUP = "jackfield.connectors"
-_SOURCES = "jackfield.catalog_sources"
 _LOOK_EVERY = 0.1
 """Seconds between two looks at the data folder."""
 _WHOLE = ""
@@ -128,8 +130,8 @@ class Catalog(ProcessLocal):
         environment = os.environ if environment is None else environment
         folder = home(environment)
         found = cls(groups.get(_GROUP, ()), loader, InstallationFolder(folder))
-        found.home, found.takes_stored = folder, bool(groups.get(LIVE))
-        sources = groups.get(_SOURCES, ())
+        found.home, found.takes_stored = folder, bool(of_role(BINDINGS, LIVE, groups))
+        sources = of_role(BINDINGS, SOURCE, groups)
         if sources or environment.get("JACKFIELD_OFFERS") or os.path.exists(os.path.join(folder, "offers.json")):
             from jackfield.catalog.offering import Offering
 

@@ -1,7 +1,7 @@
 """Ports of live connectors: servers that describe themselves, whose manifests a workspace stores as it has accepted them.
 
 Types alone: no call imports this. The rows are the store's; what a server's description means is that of the package that declares its kind
-(entry-point group ``jackfield.live``).
+(as ``live`` in the entry points ``jackfield.bindings``).
 """
 
 from __future__ import annotations

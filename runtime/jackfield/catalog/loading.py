@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from jackfield.manifest.manifest import Manifest
 
     class Children(Protocol):
-        """Object that the package's ``children``, in the entry points ``jackfield.isolation``, makes from an environment."""
+        """Object that the part ``isolation`` makes from an environment."""
 
         def load(self, manifest: Manifest, point: EntryPoint) -> Any:
             """Return a stand-in for the connector that ``point`` names."""
@@ -44,20 +44,24 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
 
 
-LIVE = "jackfield.live"
-"""Group of entry points of packages that make connectors of servers, whose manifests workspaces store. The key of such a connector begins
-with the entry point's name and a dot."""
 REINSTALL = "Reinstall or upgrade the connector's package, or report it to its author."
 _NAME = re.compile("[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 _KEEP = "Install it with pip or uv, or keep the folder '*.dist-info' beside it: tools that make archives small leave it out."
-_BINDINGS = "jackfield.bindings"
-_ISOLATION = "jackfield.isolation"
+BINDINGS = "jackfield.bindings"
+"""Group of what libraries of connectors bring for their kind. A name ``KIND`` makes connectors from manifests without code; one with a role
+(``aws.source``) is looked up by ``of_role``."""
+LIVE = "live"
+"""Role of a package that makes connectors of servers, whose manifests workspaces store. The keys of such connectors begin with the kind and
+a dot."""
+SOURCE = "source"
+"""Role of a package that describes a family of connectors on demand, whose keys begin with the kind and a dot."""
 PARTS = "jackfield.parts"
 """Group of what a runtime is composed of beside the framework."""
+_ISOLATION = "isolation"
 _FOUND: dict[str, Any] = {}
 """Parts of this process's runtimes."""
-_APART = frozenset({"jackfield.connectors", "jackfield.plugins", "jackfield.templates"})
-"""Groups of entry points that have their own way to be examined, or name no module."""
+_APART = frozenset({"jackfield.connectors", "jackfield.plugins"})
+"""Groups of entry points that have their own way to be examined."""
 _SLOW = 2.0
 """Seconds."""
 _DEBUG = 10
@@ -129,7 +133,7 @@ def bound(attribute: str, raw: Any) -> Any:
 
 
 def _binding(attribute: str, *, isolated: bool) -> Callable[..., Any]:
-    found: Callable[..., Any] | None = declared(_BINDINGS, attribute, isolated=isolated)
+    found: Callable[..., Any] | None = declared(BINDINGS, attribute, isolated=isolated)
     if found is None:
         raise ImportError(f"no installed package binds actions to '{attribute[:80]}'; the package jackfield-{attribute[:80]} may do so")
     return found
@@ -193,6 +197,7 @@ def part(name: str, groups: Mapping[str, Sequence[EntryPoint]] | None = None) ->
 
     Parts are ``store`` and ``management`` (what lasts, and the work on it), ``platform`` (events, schedules, subscriptions), ``search`` and
     ``search-listing``, ``stored-manifests`` and ``webhook-samples``, ``testing`` (of ``jackfield.testing``) and ``trying`` (a first read).
+    ``isolation`` starts child processes. What a server mounts is a part, too.
     ``groups`` are the entry points, if they have been read already.
 
     :raises InvalidInvocation: if it cannot be imported, or two packages bring it.
@@ -200,6 +205,20 @@ def part(name: str, groups: Mapping[str, Sequence[EntryPoint]] | None = None) ->
     if name not in _FOUND:
         _FOUND[name] = _chosen(PARTS, name, entry_points() if groups is None else groups)
     return _FOUND[name]
+
+
+def of_role(group: str, role: str, groups: Mapping[str, Sequence[EntryPoint]] | None = None) -> list[EntryPoint]:
+    """Return the entry points of a group whose names end in a dot and ``role``, under the rest of their names."""
+    points, ending = (entry_points() if groups is None else groups).get(group, ()), f".{role}"
+    return [EntryPoint(point.name[: -len(ending)], point.value, point.distribution) for point in points if point.name.endswith(ending)]
+
+
+def package_folders() -> Iterator[str]:
+    """Yield the folders of the packages with entry points of jackfield, and the framework's own last. Nothing is imported."""
+    packages = {point.module.partition(".")[0] for points in entry_points().values() for point in points}
+    for package in (*sorted(packages - {"jackfield"}), "jackfield"):
+        spec = _find_spec(package)
+        yield from (spec.submodule_search_locations or ()) if spec is not None else ()
 
 
 def has_part(name: str) -> bool:
@@ -313,9 +332,9 @@ class Isolated:
     def _children(self, manifest: Manifest) -> Children:
         found = self._made.get("")
         if found is None:
-            make = declared(_ISOLATION, "children")
+            make = declared(PARTS, _ISOLATION)
             if make is None:
-                package, command = package_of(_ISOLATION, "children")
+                package, command = package_of(PARTS, _ISOLATION)
                 text = f"runs in a process of its own, which needs the package {package}: {command}"
                 raise ImportError(f"'{manifest.key}' {manifest.version} {text}")
             found = self._made.setdefault("", make(self._environment))  # of two threads, the first one's

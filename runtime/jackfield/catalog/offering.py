@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     (``kernel.packages.AUDIENCES``)."""
 
     class Source(Protocol):
-        """Family of connectors that a package describes on demand (entry-point group ``jackfield.catalog_sources``). All have the same
-        connection types."""
+        """Family of connectors that a package describes on demand (a ``source`` of the entry points ``jackfield.bindings``). All have the
+        same connection types."""
 
         def keys(self) -> Sequence[str]:
             """Return the keys of all connectors, sorted; each begins with the source's name and a dot."""

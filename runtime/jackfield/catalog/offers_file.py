@@ -68,7 +68,8 @@ class Pattern:
 
 def sources_hint() -> str:
     """Return the hint for who has installed no catalog source."""
-    return " ".join(f"For {name.upper()}, install {package}." for name, (package, _) in DECLARED["jackfield.catalog_sources"].items())
+    declared = ((name.partition("."), package) for name, (package, _) in DECLARED["jackfield.bindings"].items())
+    return " ".join(f"For {kind.upper()}, install {package}." for (kind, _, role), package in declared if role == "source")
 
 
 def rows(workspace: str, offers: Named) -> Iterator[dict[str, Any]]:

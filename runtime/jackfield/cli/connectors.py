@@ -10,9 +10,8 @@ import sys
 from contextlib import closing, contextmanager
 
 from jackfield.catalog import Catalog, Entry, installed_here
-from jackfield.catalog.discovery import entry_points
 from jackfield.catalog.installations import revocations
-from jackfield.catalog.loading import LIVE, Isolated, part
+from jackfield.catalog.loading import BINDINGS, LIVE, Isolated, of_role, part
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb, collect_seldom, declare_workspace
 from jackfield.kernel.dataclass import replace
@@ -134,7 +133,7 @@ def _opened(arguments: Namespace) -> Iterator[Catalog]:
 
 
 def _is_live(key: str) -> bool:
-    return any(key.startswith(f"{point.name}.") for point in entry_points().get(LIVE, ()))
+    return any(key.startswith(f"{point.name}.") for point in of_role(BINDINGS, LIVE))
 
 
 def _runtime(arguments: Namespace) -> Jackfield:

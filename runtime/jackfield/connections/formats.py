@@ -139,7 +139,7 @@ def _installed() -> tuple[Format, ...]:
 def _installed_on(paths: tuple[str, ...]) -> tuple[Format, ...]:
     """Return the formats of packages that are installed on ``paths``. One that cannot be loaded is logged and left out."""
     points, found = entry_points(paths).get(_GROUP, ()), list[Format]()
-    for name in dict.fromkeys(point.name for point in points):
+    for name in dict.fromkeys(point.name for point in points if "." not in point.name):
         try:
             found.append(of_one([point for point in points if point.name == name], "connection_formats entry point"))
         except BrokenPart as error:

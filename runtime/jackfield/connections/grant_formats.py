@@ -1,4 +1,5 @@
-"""Other systems' exports of grants, found by entry points in the group ``jackfield.grant_formats``; rows as their readers return them.
+"""Other systems' exports of grants, found as ``grants`` in the entry points ``jackfield.connection_formats``; rows as their
+readers return them.
 
 An entry point names a function that gets the text of an export and yields its rows. A row says whose tokens they are. It never decides
 where they are sent: that is for the connection type, or for a registered OAuth client.
@@ -9,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from jackfield.catalog.discovery import entry_points
-from jackfield.catalog.loading import of_one, package_of
+from jackfield.catalog.loading import declared, of_role, package_of
 from jackfield.kernel.dataclass import dataclass, field
 from jackfield.kernel.errors import Detail, InvalidInvocation
 from jackfield.kernel.failures import BrokenPart
 from jackfield.kernel.secrecy import SecretHolder
 
-_GROUP = "jackfield.grant_formats"
+_GROUP = "jackfield.connection_formats"
+_ROLE = "grants"
 MEMBERS = frozenset({"refreshToken", "accessToken", "expiresAt", "scopes", "user", "metadata"})
 """Members of a grant. ``user`` is the id of its owner in the caller's product; ``metadata`` is any object."""
 
@@ -41,7 +42,7 @@ Reader = Callable[[str], Iterator[ForeignGrant]]
 
 def grant_formats() -> list[str]:
     """Return the names of the installed formats."""
-    return sorted({point.name for point in entry_points().get(_GROUP, ())})
+    return sorted({point.name for point in of_role(_GROUP, _ROLE)})
 
 
 def grant_reader(name: str) -> Reader:
@@ -50,9 +51,7 @@ def grant_reader(name: str) -> Reader:
     :raises InvalidInvocation: if none of that name is installed, or it cannot be loaded.
     """
     try:
-        found: Reader | None = of_one(
-            [point for point in entry_points().get(_GROUP, ()) if point.name == name], "grant_formats entry point"
-        )
+        found: Reader | None = declared(_GROUP, f"{name}.{_ROLE}")
     except BrokenPart as error:
         raise InvalidInvocation(str(error), hint="Reinstall the package.") from None
     if found is None:

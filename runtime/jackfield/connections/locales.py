@@ -8,16 +8,15 @@ customers what is worded for engineers. An empty text leaves one out.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from jackfield.catalog.discovery import entry_points
+from jackfield.catalog.loading import package_folders
 
 LOCALES = ("en", "de")
 """Languages of the connect page; the first is that of readers who want another one."""
@@ -95,18 +94,7 @@ def texts_of(locale: str) -> Texts:
 
 @lru_cache(maxsize=8)
 def _texts(locale: str, _paths: tuple[str, ...]) -> Texts:
-    return Texts(filter(None, (_load_texts(os.path.join(folder, "locales", f"{locale}.json")) for folder in _folders())), locale)
-
-
-def _folders() -> Iterator[str]:
-    """Return the folders of the packages with entry points of jackfield, and the framework's own last. Nothing is imported."""
-    packages = {point.module.partition(".")[0] for points in entry_points().values() for point in points}
-    for package in (*sorted(packages - {"jackfield"}), "jackfield"):
-        try:
-            spec = importlib.util.find_spec(package)
-        except (ImportError, ValueError, AttributeError):
-            continue
-        yield from (spec.submodule_search_locations or ()) if spec is not None else ()
+    return Texts(filter(None, (_load_texts(os.path.join(folder, "locales", f"{locale}.json")) for folder in package_folders())), locale)
 
 
 def _load_texts(path: str) -> Mapping[str, str]:

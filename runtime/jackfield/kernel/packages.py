@@ -23,11 +23,11 @@ AUDIENCES = ("mcp",)
 DECLARED = {
     "jackfield.bindings": {
         "aws": ("jackfield-aws", ""),
+        "aws.source": ("jackfield-aws", ""),
+        "awsSigV4.signer": ("jackfield-aws", ""),
         "http": ("jackfield-http", ""),
         "mcp": ("jackfield-mcp", ""),
-    },
-    "jackfield.catalog_sources": {
-        "aws": ("jackfield-aws", ""),
+        "mcp.live": ("jackfield-mcp", ""),
     },
     "jackfield.commands": {
         "approvals": ("jackfield-store", "store"),
@@ -82,7 +82,11 @@ DECLARED = {
         "workspaces": ("jackfield-store", "store"),
     },
     "jackfield.connection_formats": {
+        "apideck.grants": ("jackfield-formats", "formats"),
+        "csv.grants": ("jackfield-formats", "formats"),
         "dapr": ("jackfield-formats", "formats"),
+        "jsonl.grants": ("jackfield-formats", "formats"),
+        "nango.grants": ("jackfield-formats", "formats"),
         "prismatic": ("jackfield-formats", "formats"),
         "thand": ("jackfield-formats", "formats"),
         "vcap": ("jackfield-formats", "formats"),
@@ -90,33 +94,23 @@ DECLARED = {
     "jackfield.engines": {
         "celery": ("jackfield-celery", "celery"),
     },
-    "jackfield.grant_formats": {
-        "apideck": ("jackfield-formats", "formats"),
-        "csv": ("jackfield-formats", "formats"),
-        "jsonl": ("jackfield-formats", "formats"),
-        "nango": ("jackfield-formats", "formats"),
-    },
-    "jackfield.isolation": {
-        "children": ("jackfield-isolation", "isolation"),
-    },
     "jackfield.key_wrappers": {
         "aws-kms": ("jackfield-aws", ""),
         "vault-transit": ("jackfield-vault", "vault"),
     },
-    "jackfield.live": {
-        "mcp": ("jackfield-mcp", ""),
-    },
     "jackfield.parts": {
+        "console": ("jackfield-store", "server"),
+        "dapr": ("jackfield-dapr", "dapr"),
+        "isolation": ("jackfield-isolation", "isolation"),
         "management": ("jackfield-store", "store"),
+        "market": ("jackfield-market", "market"),
+        "mcp": ("jackfield-store", "mcp"),
         "platform": ("jackfield-store", "store"),
         "store": ("jackfield-store", "store"),
         "stored-manifests": ("jackfield-store", "store"),
         "testing": ("jackfield-market", "testing"),
         "trying": ("jackfield-market", "market"),
         "webhook-samples": ("jackfield-store", "store"),
-    },
-    "jackfield.request_signers": {
-        "awsSigV4": ("jackfield-aws", ""),
     },
     "jackfield.secret_stores": {
         "awsParameterStore": ("jackfield-aws", ""),
@@ -126,12 +120,6 @@ DECLARED = {
         "secretstores.hashicorp.vault": ("jackfield-vault", "vault"),
         "secretstores.kubernetes": ("jackfield-dapr", "dapr"),
         "vault": ("jackfield-vault", "vault"),
-    },
-    "jackfield.surfaces": {
-        "console": ("jackfield-store", "server"),
-        "dapr": ("jackfield-dapr", "dapr"),
-        "market": ("jackfield-market", "market"),
-        "mcp": ("jackfield-store", "mcp"),
     },
 }
 """Package and extra of each entry point, by group and name."""

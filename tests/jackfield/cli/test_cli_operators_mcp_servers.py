@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.usefixtures("warm_python"), pytest.mark.above_sql]
 @pytest.fixture(autouse=True)
 def shown(operator: Shell) -> None:
     """The shell hides all packages but the echo; this one is for MCP servers."""
-    declare(operator.plugs, "jackfield-mcp-shown", "jackfield.live", {"mcp": "jackfield_mcp.live:LIVE"})
+    declare(operator.plugs, "jackfield-mcp-shown", "jackfield.bindings", {"mcp.live": "jackfield_mcp.live:LIVE"})
 
 
 @pytest.fixture

@@ -89,5 +89,5 @@ class AwsSource(ProcessLocal):
 
 
 def source() -> AwsSource:
-    """Return the source: the entry point of the group ``jackfield.catalog_sources``."""
+    """Return the source: ``aws.source`` of the entry points ``jackfield.bindings``."""
     return AwsSource()

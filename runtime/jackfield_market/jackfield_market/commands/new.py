@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from jackfield.catalog.discovery import entry_points
+from jackfield.catalog.loading import package_folders
 from jackfield.cli.commands import load_plugged, plugged
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
@@ -21,8 +20,6 @@ _SUFFIX = ".tmpl"
 _SAMPLE = "lambda"
 """AWS service that the sample action calls."""
 _CHECKED = "[tool.jackfield.check]"
-_GROUP = "jackfield.templates"
-"""Entry points of packages with templates: ``aws = "jackfield_aws:templates"``, a folder of that package."""
 
 
 def _declare(parser: Parser) -> None:
@@ -89,10 +86,9 @@ def _templates(kind: str) -> Path:
     """
     if kind == "python":
         return Path(__file__).parent / "templates" / kind
-    for point in entry_points().get(_GROUP, ()):
-        spec = importlib.util.find_spec(point.module) if point.name == kind else None
-        if spec is not None and spec.submodule_search_locations:
-            return Path(spec.submodule_search_locations[0], *point.attribute.split("."))
+    found = next((folder for package in package_folders() if (folder := Path(package, "templates", kind)).is_dir()), None)
+    if found is not None:
+        return found
     raise InvalidInvocation(f"no installed package has templates for '{kind}'", hint=f"Install jackfield-{kind}.")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from jackfield.catalog.loading import LIVE, chosen
+from jackfield.catalog.loading import BINDINGS, LIVE, chosen
 from jackfield.kernel.bounded_cache import BoundedCache
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import InvalidInvocation, UnknownConnector
@@ -78,7 +78,7 @@ def kind() -> LiveKind:
 
     :raises InvalidInvocation: if no installed package has it.
     """
-    found: LiveKind | None = chosen(LIVE, "mcp")
+    found: LiveKind | None = chosen(BINDINGS, f"mcp.{LIVE}")
     if found is None:
         raise InvalidInvocation(
             "MCP servers need the package jackfield-mcp, which is not installed", hint="Install it: pip install jackfield-mcp."

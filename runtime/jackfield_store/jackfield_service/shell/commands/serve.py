@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from jackfield.call.policy_service import policy_of
 from jackfield.catalog import installed_here
-from jackfield.catalog.loading import chosen
+from jackfield.catalog.loading import PARTS, chosen
 from jackfield.cli.logs import announce, writes_json
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
@@ -49,7 +49,6 @@ _PORT = 8080
 _LOOPBACK = "127.0.0.1"
 _PATIENCE = 3.0
 """Seconds that the start waits for the database: probes are answered after that."""
-_SURFACES = "jackfield.surfaces"
 
 
 def _declare(parser: Parser) -> None:
@@ -205,7 +204,7 @@ def _bindings(arguments: Namespace, settings: Settings) -> tuple[Mount, ...]:
     """
     if arguments.components is None:
         return ()
-    mount: Callable[..., Mount] | None = chosen(_SURFACES, "dapr")
+    mount: Callable[..., Mount] | None = chosen(PARTS, "dapr")
     if mount is None:
         raise missing_extra("--components needs", "dapr", "jackfield-dapr")
     return (mount(arguments, local=settings.local),)
@@ -223,7 +222,7 @@ def _installer(sources: Sequence[str], roots: Sequence[str]) -> Callable[[], Ins
         )
     if not sources:
         return None
-    make: Callable[[Sequence[str], Sequence[str]], Callable[[], Installer]] | None = chosen(_SURFACES, "market")
+    make: Callable[[Sequence[str], Sequence[str]], Callable[[], Installer]] | None = chosen(PARTS, "market")
     if make is None:
         raise missing_extra("installing from a catalogue needs", "market", "jackfield-market")
     return make(sources, roots)
@@ -332,7 +331,7 @@ def _storage() -> Storage:
 
 def _invitation(storage: Storage, origin: str) -> str:
     """Return the startup line with a one-time link to the console, or the reason why there is none."""
-    console = chosen(_SURFACES, "console")
+    console = chosen(PARTS, "console")
     if console is None:
         return "no sign-in to the console: it is not installed; install it: pip install 'jackfield[server]'"
     try:
@@ -350,11 +349,11 @@ def mounts(*added: Mount) -> tuple[Mount, ...]:
 
 
 def _mcp(server: ServerContext) -> Sequence[Operation | Route]:
-    mount: Callable[[ServerContext], Sequence[Operation]] | None = chosen(_SURFACES, "mcp")
+    mount: Callable[[ServerContext], Sequence[Operation]] | None = chosen(PARTS, "mcp")
     return () if mount is None else mount(server)
 
 
 def _console(server: ServerContext) -> Sequence[Operation | Route]:
-    console = chosen(_SURFACES, "console")
+    console = chosen(PARTS, "console")
     routes: Sequence[Route] = () if console is None else console.routes(server)
     return routes
