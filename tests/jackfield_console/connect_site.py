@@ -13,7 +13,7 @@ from http_stand import Stand
 from jackfield.callers.actor import Actor
 from jackfield.kernel.clock import SystemClock
 from jackfield.testing import Answer, Provider, Request
-from jackfield_service.shell.operations.connect import connecting
+from jackfield_service.subjects.connect.operations import connecting
 from oauth2_authority import Codes
 
 

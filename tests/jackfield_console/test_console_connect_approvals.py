@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
 from tests.jackfield_console.connect_site import OPEN, Place, Platform, embedding, framed, in_modal, result_of
 
-from jackfield_service.shell.operations.connect import connecting
+from jackfield_service.subjects.connect.operations import connecting
 
 pytest_plugins = ["browser", "tests.jackfield_console.connect_fixtures"]
 

@@ -12,8 +12,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page
 from tests.jackfield_console.connect_site import OPEN, Place, Platform, result_of
 
-from jackfield_service.shell.operations.connect import connecting
-from jackfield_service.shell.pages.connect_approval import ApprovalPages
+from jackfield_service.subjects.connect.operations import connecting
+from jackfield_service.subjects.connect.page.approval import ApprovalPages
 
 pytest_plugins = ["browser", "tests.jackfield_console.connect_fixtures"]
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jackfield_service.shell.pages.form_schema import form_schema
+from jackfield_service.shell.pages.layout.form_schema import form_schema
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = {"anyOf": [{"type": "string"}, {"type": "object", "properties": {"data": {"type": "string"}}, "required": ["data"]}]}

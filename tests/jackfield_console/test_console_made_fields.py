@@ -11,7 +11,7 @@ from playwright.sync_api import Browser
 
 from browsing import Visitor
 from console_rig import served
-from jackfield_service.shell.pages.form_schema import form_schema
+from jackfield_service.shell.pages.layout.form_schema import form_schema
 
 pytest_plugins = ["browser"]
 

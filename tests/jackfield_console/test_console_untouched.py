@@ -21,7 +21,7 @@ from jackfield.manifest.manifest import Manifest
 from jackfield_aws.virtual.freeze import frozen
 from jackfield_openapi.conversion import Choices, converted
 from jackfield_openapi.instances import Instances
-from jackfield_service.shell.pages.form_schema import form_schema
+from jackfield_service.shell.pages.layout.form_schema import form_schema
 
 pytest_plugins = ["browser"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import jsonschema_rs
 
-from jackfield_service.shell.http.asyncapi import document
+from jackfield_service.subjects.events.asyncapi import document
 from jackfield_service.subjects.events.event import TYPES
 
 OFFICIAL = Path(__file__).resolve().parents[2] / "support" / "vendor" / "asyncapi-3.0.0.schema.json"

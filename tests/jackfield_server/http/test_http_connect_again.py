@@ -16,7 +16,7 @@ from fake_aws import FakeAws, Role, User
 from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.kernel.clock import SystemClock
 from jackfield.testing import Answer, Provider
-from jackfield_service.shell.operations.connect import connecting
+from jackfield_service.subjects.connect.operations import connecting
 
 BASE = "/v1/workspaces/acme-1/connect-sessions"
 ROLE = {

@@ -18,7 +18,7 @@ from jackfield.connections.audience import OPERATORS, PLATFORMS, audience_of
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield_service.shell.http.shapes import shapes
-from jackfield_service.shell.operations.connect import connecting
+from jackfield_service.subjects.connect.operations import connecting
 from jackfield_service.subjects.connect.session import MEMBERS
 from jackfield_store.management.oauth_clients import oauth_clients
 

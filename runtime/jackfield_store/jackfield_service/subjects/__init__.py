@@ -13,7 +13,7 @@ from jackfield_service.subjects.hints import COMMANDS, STEPS
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from jackfield_service.subjects.connect.principals import findings
-    from jackfield_service.subjects.connection_uses import look_again, part
+    from jackfield_service.subjects.connections.uses import look_again, part
     from jackfield_service.subjects.events.visible import events_of
     from jackfield_service.subjects.sealed_rows import SEALED_ROWS
     from jackfield_service.subjects.triggers.intake import Answer, Hook, Intake
@@ -27,7 +27,7 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
     __getattr__, __dir__ = exports(
         __name__,
         {
-            ".connection_uses": "look_again part",
+            "jackfield_service.subjects.connections.uses": "look_again part",
             ".sealed_rows": "SEALED_ROWS",
             "jackfield_service.subjects.events.visible": "events_of",
             "jackfield_service.subjects.connect.principals": "findings",

@@ -20,7 +20,7 @@ from jackfield import __version__
 from jackfield.call.admit import bringable
 from jackfield.kernel.errors import did_you_mean
 from jackfield.manifest.manifest import Manifest
-from jackfield_service.shell.http.batches import JSON_LINES
+from jackfield_service.subjects.batches.http import JSON_LINES
 from jackfield_service.shell.http.event_stream import KIND
 from jackfield_service.shell.http.response_headers import LATER, components, headers_of
 from jackfield_service.shell.http.shapes import shapes

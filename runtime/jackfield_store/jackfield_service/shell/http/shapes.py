@@ -7,11 +7,11 @@ from typing import Any, Literal
 
 from jackfield.callers import TOKEN_SCOPES
 from jackfield.invocation.published import published_schema
-from jackfield_service.shell.http.approval_shapes import APPROVALS
-from jackfield_service.shell.http.catalogue_shapes import CATALOGUE
-from jackfield_service.shell.http.connect_shapes import CONNECT, THEME
-from jackfield_service.shell.http.doubt_shapes import CHOICES, LOOKS, RESOLUTION
-from jackfield_service.shell.http.mcp_server_shapes import MCP_SERVER_SHAPES
+from jackfield_service.subjects.approvals.shapes import APPROVALS
+from jackfield_service.subjects.connectors.shapes import CATALOGUE
+from jackfield_service.subjects.connect.shapes import CONNECT, THEME
+from jackfield_service.subjects.doubts.shapes import CHOICES, LOOKS, RESOLUTION
+from jackfield_service.subjects.mcp_servers.shapes import MCP_SERVER_SHAPES
 from jackfield_service.shell.http.shape_parts import (
     ANY,
     COUNT,

@@ -5,32 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from jackfield.callers import TOKEN_SCOPES
-from jackfield_service.shell.http import (
-    approvals,
-    asyncapi,
-    audit,
-    authorizations,
-    batches,
-    connect_sessions,
-    connections,
-    events,
-    hooks,
-    invocations,
-    mcp_servers,
-    oauth_clients,
-    openapi,
-    probes,
-    schedules,
-    subscriptions,
-    suppressions,
-    tokens,
-    workspaces,
-)
-from jackfield_service.shell.http.callbacks_table import CALLBACKS, PLATFORM_CALLBACKS
-from jackfield_service.shell.http.catalogue_table import CATALOGUE
+from jackfield_service.shell.http import openapi, probes
+from jackfield_service.subjects.approvals import http as approvals
+from jackfield_service.subjects.events import asyncapi, http as events
+from jackfield_service.subjects.audit import http as audit
+from jackfield_service.subjects.connections.http import authorizations, connections
+from jackfield_service.subjects.batches import http as batches
+from jackfield_service.subjects.connect import http as connect_sessions
+from jackfield_service.subjects.triggers.http import hooks, subscriptions
+from jackfield_service.subjects.invocations import http as invocations
+from jackfield_service.subjects.mcp_servers import http as mcp_servers
+from jackfield_service.subjects.oauth_clients import http as oauth_clients
+from jackfield_service.subjects.schedules import http as schedules
+from jackfield_service.subjects.suppressions import http as suppressions
+from jackfield_service.subjects.tokens import http as tokens
+from jackfield_service.subjects.tenants import http as workspaces
+from jackfield_service.subjects.callbacks.callbacks_table import CALLBACKS, PLATFORM_CALLBACKS
+from jackfield_service.subjects.connectors.http.catalogue_table import CATALOGUE
 from jackfield_service.shell.http.list_views import with_views
 from jackfield_service.shell.http.query_parts import BY_KEY, BY_NUMBER, FLAG, LIMIT, TEXT, Schema, filters, page
-from jackfield_service.shell.operations import files, uploads
+from jackfield_service.subjects.files import http as files, uploads
 from jackfield_service.shell.operations.operation import Operation
 from jackfield_service.shell.requests.prefix import START
 from jackfield_service.subjects.events.marks import PATTERN

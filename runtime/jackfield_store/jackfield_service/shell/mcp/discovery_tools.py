@@ -19,8 +19,8 @@ from jackfield_service.shell.mcp.action_tools import Json, annotated, closed, in
 from jackfield_service.shell.mcp.call_context import CallContext
 from jackfield_service.shell.mcp.result_reader import READ_RESULT, read_result
 from jackfield_service.shell.mcp.tool_results import described
-from jackfield_service.shell.operations.action_guides import Over, guide, verdict_of
-from jackfield_service.shell.operations.event_reader import EventReader
+from jackfield_service.subjects.connectors.action_guides import Over, guide, verdict_of
+from jackfield_service.subjects.events.reader import EventReader
 from jackfield_service.subjects.events import Feed
 from jackfield_service.subjects.events.visible import feed_of
 from jackfield_store.management.connections import ManagedConnections

@@ -28,8 +28,8 @@ from jackfield_service.shell.identity.identity import Identity, bearer
 from jackfield_service.shell.mcp.call_context import DESCRIBING, CallContext
 from jackfield_service.shell.mcp.tool_names import LOOKING
 from jackfield_service.shell.operations.challenges import METADATA, resource_metadata
-from jackfield_service.shell.operations.connect import connecting
-from jackfield_service.shell.operations.files import weight_of
+from jackfield_service.subjects.connect.operations import connecting
+from jackfield_service.subjects.files.http import weight_of
 from jackfield_service.shell.operations.operation import READING, Operation
 from jackfield_service.shell.process.server_context import ServerContext
 from jackfield_service.shell.requests.body import LARGE, computed, crowded, read_body, take_room

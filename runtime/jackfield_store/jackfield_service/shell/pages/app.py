@@ -17,50 +17,31 @@ from starlette.routing import Route, compile_path
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup
 from jackfield_service.shell.browsers.cookies import csrf_token, same_token
-from jackfield_service.shell.operations.files import download
-from jackfield_service.shell.operations.uploads import upload
-from jackfield_service.shell.pages import (
-    action,
-    approval,
-    approvals,
-    audit,
-    authorization,
-    batch_form,
-    callbacks,
-    connect,
-    connect_sessions,
-    connection,
-    connection_form,
-    connections,
-    connectors,
-    deliveries,
-    doctor,
-    doubts,
-    files,
-    guards,
-    invocation,
-    invocations,
-    marketplace,
-    mcp_servers,
-    oauth_clients,
-    overview,
-    own_workspaces,
-    people,
-    queue,
-    schedule_form,
-    schedule_times,
-    schedules,
-    shared_settings,
-    sign_in,
-    subscription_form,
-    subscriptions,
-    tenant,
-    tenants,
-    tokens,
-    trial,
-    workspace,
-)
-from jackfield_service.shell.pages.invocation_steps import CALLS, LETTERS
+from jackfield_service.subjects.files.http import download
+from jackfield_service.subjects.files.uploads import upload
+from jackfield_service.shell.pages import sign_in
+from jackfield_service.subjects.invocations.page import action, invocation, invocations
+from jackfield_service.subjects.approvals.page import approval, approvals
+from jackfield_service.subjects.audit import page as audit
+from jackfield_service.subjects.connections.page import authorization, connection, form as connection_form, connections, doctor
+from jackfield_service.subjects.batches.page import form as batch_form
+from jackfield_service.subjects.callbacks.page import callbacks, deliveries
+from jackfield_service.subjects.connect.page import routes as connect, sessions as connect_sessions
+from jackfield_service.subjects.connectors.page import connectors, marketplace, trial
+from jackfield_service.subjects.doubts import page as doubts
+from jackfield_service.subjects.files import page as files
+from jackfield_service.subjects.suppressions import page as guards
+from jackfield_service.subjects.mcp_servers import page as mcp_servers
+from jackfield_service.subjects.oauth_clients import page as oauth_clients
+from jackfield_service.subjects.overview.page import overview
+from jackfield_service.subjects.tenants.page import own_workspaces, shared_settings, tenant, tenants
+from jackfield_service.subjects.people import page as people
+from jackfield_service.subjects.queue import page as queue
+from jackfield_service.subjects.schedules.page import form as schedule_form, times as schedule_times, schedules
+from jackfield_service.subjects.triggers.page import form as subscription_form, subscriptions
+from jackfield_service.subjects.tokens import page as tokens
+from jackfield_service.subjects.policies import page as workspace
+from jackfield_service.subjects.invocations.page.steps import CALLS, LETTERS
 from jackfield_service.shell.pages.layout.assets import assets_route
 from jackfield_service.shell.pages.layout.components import fault_of, h, heading
 from jackfield_service.shell.pages.layout.drawn import ANEW, Moved, parted

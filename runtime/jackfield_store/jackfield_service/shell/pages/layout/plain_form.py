@@ -1,0 +1,146 @@
+"""A form of a connection type's values in plain HTML, which works without scripts; and what a browser sends of it, read back as values.
+
+The fields are those of ``form_schema``, which the console's scripts draw. What HTML has no control for is entered as JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from jackfield.invocation import decode
+from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInvocation
+from jackfield.kernel.markup import Markup, Node
+from jackfield_service.shell.pages.layout.form_schema import form_schema
+from jackfield_service.shell.pages.layout.components import h, json_text
+
+Choices = Mapping[str, Sequence[tuple[str, str]]]
+"""Values and their labels, by the key of an option source."""
+_PREFIX = "value."
+_TEXTS = ("text", "textarea", "password", "integer", "number", "choice")
+_LINES = 4
+
+
+def fields(
+    schema: Mapping[str, Any], values: Mapping[str, Any], stored: frozenset[str], faults: Mapping[str, str], say: Callable[..., str],
+    choices: Choices = MappingProxyType({}),
+) -> Markup:  # fmt: skip
+    """Render the fields of an object's schema; ``faults`` are sentences by JSON Pointer, ``stored`` the secrets that are there already,
+    ``say`` translates. ``choices`` are suggestions by the source that a field names."""
+    drawn = form_schema(schema, stored=stored)["properties"]
+    shown = [_field(item, values, faults, say, choices, kept=item[0] in stored) for item in drawn.items() if not item[1]["options"]["more"]]
+    rest = [item for item in drawn.items() if item[1]["options"]["more"]]
+    if not rest:
+        return h.join(shown)
+    opened = any(_pointer(item[0]) in faults for item in rest)
+    more = h.details(
+        h.summary(say("more")),
+        [_field(item, values, faults, say, choices, kept=item[0] in stored) for item in rest],
+        class_="more",
+        open=opened,
+    )
+    return h.join([*shown, more])
+
+
+def read(schema: Mapping[str, Any], form: Mapping[str, str]) -> dict[str, Any]:
+    """Read the values that a browser has sent; empty fields are left out. What the form has no field for comes as it was sent.
+
+    :raises InvalidConnection: if a field that takes JSON has something else.
+    """
+    drawn = form_schema(schema)["properties"]
+    sent = (name.removeprefix(_PREFIX) for name in form if name.startswith(_PREFIX))
+    found: dict[str, Any] = {name: form[f"{_PREFIX}{name}"] for name in sent if name not in drawn}
+    for name, member in drawn.items():
+        text = form.get(f"{_PREFIX}{name}", "")
+        kind = member["options"]["kind"]
+        if kind == "boolean":
+            if text or member["options"].get("default") is True:
+                found[name] = text == "on"
+        elif text.strip() or (kind == "password" and text):
+            found[name] = text if kind in _TEXTS else _parsed(name, kind, text)
+    return found
+
+
+def sent(form: Mapping[str, str]) -> dict[str, str]:
+    """Return the values as a browser has sent them, by name, without those that are empty: what is not valid is shown again."""
+    return {name.removeprefix(_PREFIX): text for name, text in form.items() if name.startswith(_PREFIX) and text.strip()}
+
+
+def _parsed(name: str, kind: str, text: str) -> Any:
+    if kind in ("list", "choices"):
+        return [line.strip() for line in text.splitlines() if line.strip()]
+    if kind == "mixed" and not text.lstrip().startswith(("{", "[")):
+        return text
+    try:
+        return decode(text)
+    except InvalidInvocation:
+        fault = Detail(_pointer(name), "must be JSON")
+        raise InvalidConnection("a value is not valid", details=[fault], hint="Write it as JSON.") from None
+
+
+def _pointer(name: str) -> str:
+    return f"/{name}"
+
+
+def _field(
+    item: tuple[str, Mapping[str, Any]], values: Mapping[str, Any], faults: Mapping[str, str], say: Callable[..., str], choices: Choices,
+    *, kept: bool,
+) -> Markup:  # fmt: skip
+    name, member = item
+    options: Mapping[str, Any] = member["options"]
+    identifier = f"field-{name}"
+    wrong = next((text for pointer, text in faults.items() if (pointer + "/").startswith(f"{_pointer(name)}/")), None)
+    hint = options.get("hint")
+    described = " ".join(filter(None, (f"{identifier}-hint" if hint else "", f"{identifier}-fault" if wrong else ""))) or None
+    about: dict[str, Any] = {
+        "id": identifier, "name": f"{_PREFIX}{name}", "aria_describedby": described, "aria_invalid": "true" if wrong else None,
+        "required": bool(options.get("required")) and not kept and options["kind"] != "boolean", "autocomplete": "off", "spellcheck": "false",
+    }  # fmt: skip
+    suggested = choices.get(options.get("optionsFrom", ""), ()) if options["kind"] == "text" else ()
+    about.update({"list": f"{identifier}-choices"} if suggested else {})
+    control = _control(options, values.get(name), about, say("kept") if kept else _placeholder(options, say))
+    optional = None if options.get("required") or kept else h.span(" ", say("optional"), class_="muted small")
+    label = h.label(member["title"], optional, for_=identifier)
+    notes: list[Node] = [
+        h.p(hint, class_="hint", id=f"{identifier}-hint") if hint else None,
+        h.details(h.summary("…", aria_label=member["title"]), h.div(options["rest"], class_="prose"), class_="rest")
+        if "rest" in options
+        else None,
+        h.p(wrong, class_="field-error", id=f"{identifier}-fault") if wrong else None,
+    ]
+    if options["kind"] == "boolean":
+        return h.div(h.label(control, " ", member["title"], for_=identifier), notes, class_="field check")
+    listed = h.datalist([h.option(text, value=value) for value, text in suggested], id=f"{identifier}-choices") if suggested else None
+    return h.div(label, notes, control, listed, class_="field")
+
+
+def _placeholder(options: Mapping[str, Any], say: Callable[..., str]) -> str | None:
+    if "placeholder" not in options:
+        return None
+    return say("example", value=options["example"]) if "example" in options else say("usual", value=options["default"])
+
+
+def _control(options: Mapping[str, Any], value: Any, about: dict[str, Any], placeholder: str | None) -> Markup:
+    kind = options["kind"]
+    if kind == "boolean":
+        on = value is True or value == "on" or (value is None and options.get("default") is True)
+        return h.input(type="checkbox", value="on", checked=on, **{key: item for key, item in about.items() if key != "autocomplete"})
+    if kind == "choice":
+        return h.select(list(_options(options, value)), **about)
+    if kind == "password":
+        return h.input(type="password", placeholder=placeholder, **{**about, "autocomplete": "new-password"})
+    if kind in ("text", "integer", "number"):
+        mode = None if kind == "text" else "decimal"
+        return h.input(type="text", value="" if value is None else str(value), placeholder=placeholder, inputmode=mode, **about)
+    text = "\n".join(map(str, value)) if isinstance(value, list) and kind in ("list", "choices") else value
+    shown = text if isinstance(text, str) else "" if text is None else json_text(text)
+    return h.textarea(shown, rows=_LINES, placeholder=placeholder, **about)
+
+
+def _options(options: Mapping[str, Any], value: Any) -> Iterator[Markup]:
+    chosen = options.get("default") if value is None else value
+    if not options.get("required"):
+        yield h.option("", value="", selected=chosen is None)
+    for choice in options.get("choices", ()):
+        yield h.option(str(choice), value=str(choice), selected=choice == chosen)

@@ -1,0 +1,195 @@
+"""Rows of a CSV file as inputs of an action: which column goes to which input, and what is wrong with the file itself."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
+from typing import Any
+
+from jackfield.invocation import decode
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import Detail, InvalidInvocation
+from jackfield.kernel.pointers import child, names
+from jackfield.kernel.walk import extension, is_secret, nodes
+from jackfield.manifest.manifest import ActionManifest
+from jackfield_service.shell.pages.layout.form_schema import call_schema
+
+MOST_ROWS = 10_000
+"""Limit of the rows of one file, as of a batch over HTTP."""
+MOST_COLUMNS = 100
+_DELIMITERS = ",;\t|"
+_EQUAL = re.compile(r"[\W_]+")
+_TEXTS = frozenset({"text", "textarea", "password", "choice", "boolean", "integer", "number"})
+"""Kinds of fields whose value is the text of a cell: a call reads numbers and booleans from texts without loss."""
+_SEVERAL = frozenset({"list", "choices"})
+_WORD = re.compile(r"[A-Z]?[^\W_A-Z]+|[A-Z]+(?![a-z])")
+_MAIL = frozenset({"email", "emails", "mail", "mails", "recipient", "recipients"})
+_BESIDE_MAIL = frozenset({"e", "address", "addresses", "to", "customer", "contact", "user", "person"})
+"""Words beside which a column with an address of a person still is whom a message goes to; others, such as 'from', say what else it is."""
+_MAIL_FORMATS = frozenset({"email", "idn-email", "mailbox", "mailbox-list"})
+_ALIKE = (
+    {"text", "body", "message", "content"}, {"subject", "title", "headline"}, {"phone", "telephone", "mobile", "cell"},
+    {"url", "link", "website"}, {"amount", "price", "total"}, {"quantity", "count"}, {"description", "summary", "details"},
+)  # fmt: skip
+"""Words that name the same in spreadsheets and in APIs."""
+_IDLE = frozenset({"the", "of", "a", "line", "field", "value", "column"})
+"""Words that tell no two inputs apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An input that a column may fill: its JSON Pointer, its title and the kind of its field. ``takes_text`` tells whether it takes a text as
+    it is, ``gets_message`` whether it has the addresses to which the action sends, ``is_mail`` whether it is an email address."""
+
+    pointer: str
+    title: str
+    kind: str
+    takes_text: bool = False
+    is_secret: bool = False
+    gets_message: bool = False
+    is_mail: bool = False
+
+    def value(self, text: str) -> Any:
+        """Read a cell. What is neither a text nor a list is JSON; a text that is no JSON stays one, and the call refuses it."""
+        if self.kind in _TEXTS or (self.takes_text and not text.lstrip().startswith(("{", "["))):
+            return text
+        if self.kind in _SEVERAL and not text.lstrip().startswith("["):
+            separator = ";" if ";" in text else ","
+            return [item.strip() for item in text.split(separator) if item.strip()]
+        try:
+            return decode(text)
+        except InvalidInvocation:
+            return text
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row: its number in the file, as spreadsheets count, and its values by column."""
+
+    number: int
+    cells: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Content of a file: the names of its columns, and its rows without those that are blank."""
+
+    columns: Sequence[str]
+    rows: Sequence[Row]
+
+
+def read_rows(text: str) -> Rows:
+    """Read CSV whose first row names the columns; values are separated by commas, semicolons, tabs or bars, as the first row shows.
+
+    :raises InvalidInvocation: if it is none, or has too much.
+    """
+    lines = text.removeprefix("\ufeff")
+    head = lines.lstrip("\r\n").partition("\n")[0]
+    delimiter = max(_DELIMITERS, key=lambda one: len(next(csv.reader([head], delimiter=one), [])))
+    try:
+        found = [Row(number, cells) for number, cells in enumerate(csv.reader(io.StringIO(lines), delimiter=delimiter, strict=True), 1)]
+    except csv.Error as error:
+        raise _invalid(f"is not CSV: {error}", "Put values with quotes or line breaks into double quotes.") from None
+    found = [row for row in found if any(cell.strip() for cell in row.cells)]
+    if len(found) < 2:
+        raise _invalid("has no rows below its first one", "The first row names the columns, each further row is one call.")
+    columns, rows = [cell.strip() for cell in found[0].cells], found[1:]
+    if len(rows) > MOST_ROWS or len(columns) > MOST_COLUMNS:
+        raise _invalid(f"has more than {MOST_ROWS:,} rows or {MOST_COLUMNS} columns", "Part it into several files.")
+    twice = next((name for name in columns if name and columns.count(name) > 1), None)
+    if twice is not None:
+        raise _invalid(f"has two columns named '{twice[:80]}'", "Give each column a name of its own.")
+    return Rows(columns, rows)
+
+
+def _invalid(what: str, hint: str) -> InvalidInvocation:
+    return InvalidInvocation(f"the file {what}", hint=hint)
+
+
+def targets(action: ActionManifest) -> list[Target]:
+    """Return the inputs that columns may fill: those of the action, and the members of objects among them, as the form has them: last those
+    behind 'More fields'."""
+    drawn = call_schema(action)
+    return list(_targets(drawn["properties"], action.inputs, action.inputs, "", ""))
+
+
+def _targets(drawn: Mapping[str, Any], root: Mapping[str, Any], schema: Any, path: str, before: str) -> Iterator[Target]:
+    declared = {name: given for node in nodes(root, schema) for name, given in node.get("properties", {}).items()}
+    for name, member in sorted(drawn.items(), key=lambda item: bool(item[1]["options"].get("more"))):
+        pointer, title, kind = child(path, name), f"{before}{member['title']}", member["options"]["kind"]
+        if kind == "object":
+            yield from _targets(member["properties"], root, declared.get(name), pointer, f"{title}: ")
+            continue
+        found = nodes(root, declared.get(name))
+        yield Target(
+            pointer, title, kind, any(node.get("type") == "string" for node in found), any(map(is_secret, found)),
+            kind in _TEXTS | _SEVERAL and any(extension(node).get("recipient") for node in found),
+            any(node.get("format") in _MAIL_FORMATS for node in found),
+        )  # fmt: skip
+
+
+def guessed(columns: Sequence[str], known: Sequence[Target]) -> list[str]:
+    """Return the pointer of the input to which each column goes that has its name or title; empty texts for the others."""
+    named: dict[str, str] = {}
+    for target in known:
+        for name in (target.pointer.removeprefix("/"), target.title):
+            named.setdefault(_plain(name), target.pointer)
+    return [named.get(_plain(column), "") for column in columns]
+
+
+def alike(columns: Sequence[str], known: Sequence[Target], sure: Sequence[str]) -> list[str]:
+    """Return the pointer of the input that each column probably means for which ``guessed`` has none (``sure``); empty texts for the others.
+
+    It is whom a message goes to for 'Email', and for others the only input whose name or title has the same words, or words for the same. A
+    secret is no guess.
+    """
+    found: list[str] = []
+    for column, pointer in zip(columns, sure, strict=True):
+        free = [target for target in known if target.pointer not in (*sure, *found) and not target.is_secret]
+        found.append("" if pointer else _meant(_words(column), known, free))
+    return found
+
+
+def _meant(words: frozenset[str], known: Sequence[Target], free: Sequence[Target]) -> str:
+    if words & _MAIL and words <= _MAIL | _BESIDE_MAIL:
+        first = [target for target in known if target.gets_message][:1] or [target for target in known if target.is_mail]
+        meant = [target for target in first if target in free]  # a copy is for others than whom the message goes to
+    else:
+        meant = [target for target in free if words in (_words(target.pointer), _words(target.title))] if words else []
+    return meant[0].pointer if len(meant) == 1 else ""
+
+
+def _words(name: str) -> frozenset[str]:
+    """Return the words of a name that tell it apart, the first one of those for the same."""
+    words = {word.casefold() for word in _WORD.findall(name)} - _IDLE
+    return frozenset(next((min(group) for group in _ALIKE if word in group), word) for word in words)
+
+
+def _plain(name: str) -> str:
+    return _EQUAL.sub("", name.casefold())
+
+
+def row_inputs(row: Row, columns: Sequence[str], chosen: Sequence[Target | None], usual: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the inputs of a row: those of all rows, and over them the values of its columns. Empty cells are left out.
+
+    :raises InvalidInvocation: if it has more values than there are columns.
+    """
+    if len(row.cells) > len(columns):
+        wrong = f"has {len(row.cells)} values for {len(columns)} columns"
+        raise InvalidInvocation(f"the row {wrong}", details=[Detail("", wrong)], hint="Put values with separators into double quotes.")
+    inputs = deepcopy(dict(usual))
+    for cell, target in zip(row.cells, chosen, strict=False):
+        if target is None or not cell.strip():
+            continue
+        *above, last = names(target.pointer)
+        place = inputs
+        for name in above:
+            place = place.setdefault(name, {})
+            if not isinstance(place, dict):
+                break
+        if isinstance(place, dict):
+            place[last] = target.value(cell)
+    return inputs

@@ -1,0 +1,102 @@
+"""``/v1/workspaces/{w}/connect-sessions``: a platform has its user connect an account on this server's page, and confirms who it was."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from jackfield.callers.actor import Actor
+from jackfield.kernel.clock import Deadline, SystemClock, iso
+from jackfield.kernel.errors import InvalidConnection, JackfieldError
+from jackfield_service.shell.http.endpoints import Endpoints
+from jackfield_service.subjects.tenants.http import done, object_of
+from jackfield_service.shell.identity.identity import Identity
+from jackfield_service.subjects.connect.operations import connecting
+from jackfield_service.shell.process.server_context import ServerContext
+from jackfield_service.shell.requests.json_response import answer
+from jackfield_service.shell.requests.problem import Problem, of_error
+from jackfield_service.subjects.connect.confirmation import being_confirmed
+from jackfield_service.subjects.connect.connecting import PAGE, Connecting
+from jackfield_service.subjects.connect.session import ConnectSession
+from jackfield_service.subjects.connect.table import UnknownSession
+from jackfield_service.subjects.connect.trials import SECONDS
+
+T = TypeVar("T")
+_REFUSED = 422
+"""Status of a connection that does not fit."""
+_PAUSE = 0.1
+"""Seconds between two looks at a confirmation that another request performs, on this process or another."""
+
+
+async def created(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``POST /v1/workspaces/{w}/connect-sessions``. Only this response contains the link."""
+    body, actor, page = await object_of(request), _actor(request, identity), server.link(request, PAGE)
+    session, link = await _run(request, server, identity, lambda sessions: sessions.create(body, actor))
+    headers = {"Location": f"/v1/workspaces/{request.path_params['w']}/connect-sessions/{session.id}", "Cache-Control": "no-store"}
+    shown = {"id": session.id, "url": f"{page}/{link}", "expiresAt": iso(session.expires_at), **session.warnings}
+    return answer(shown, 201, headers)
+
+
+async def confirmed(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``POST /v1/workspaces/{w}/connect-sessions/{id}:confirm``."""
+    body, actor = await object_of(request), _actor(request, identity)
+    proof, user, state = body.get("proof"), body.get("user"), body.get("digest")
+    is_known = body.keys() <= {"proof", "user", "digest"} and ("digest" not in body or isinstance(state, str))
+    if not is_known or not isinstance(proof, str) or not isinstance(user, str):
+        raise Problem(400, "the body must be a JSON object with the strings 'proof' and 'user', and 'digest' if it is to be compared")
+    identifier = request.path_params["id"]
+
+    def confirm(sessions: Connecting) -> dict[str, Any] | None:
+        try:
+            return sessions.confirm(identifier, proof, user, actor, state)
+        except JackfieldError as error:
+            raise _referred(sessions, identifier, error) from None
+
+    deadline = Deadline.after(SECONDS, SystemClock())
+    while (found := await _run(request, server, identity, confirm)) is None:
+        if deadline.remaining() <= 0:
+            raise being_confirmed()
+        await asyncio.sleep(_PAUSE)
+    return answer(found)
+
+
+def _referred(sessions: Connecting, identifier: str, error: JackfieldError) -> Exception:
+    """Return what refuses a confirmation: with the reference that the person's page shows, if the platform has to mend it."""
+    with suppress(UnknownSession):
+        blocked = sessions.find(identifier).blocked
+        if blocked.get("message") == error.message:
+            found = of_error(error, _REFUSED if isinstance(error, InvalidConnection) else None)
+            found.members["reference"] = blocked["reference"]
+            return found
+    return error
+
+
+async def _run(request: Request, server: ServerContext, identity: Identity, step: Callable[[Connecting], T]) -> T:
+    """Run a step that may call a provider, in a workspace that the platform manages.
+
+    :raises Problem: 422 if a connection does not fit.
+    """
+    name = request.path_params["w"]
+    await done(request, server, identity, lambda tenants: tenants.find(name))
+    await server.indexed()
+    try:
+        return await server.asking(name, lambda: step(connecting(server, name)))
+    except InvalidConnection as error:
+        raise of_error(error, _REFUSED) from None
+
+
+_SESSIONS = Endpoints(_run, "id")
+FILTERS = ("status", "user", "connection")
+"""Members by which the list is filtered."""
+listed = _SESSIONS.page(Connecting.page, ConnectSession.to_json, FILTERS)
+shown = _SESSIONS.one(Connecting.show)
+cancelled = _SESSIONS.removal(Connecting.cancel)
+
+
+def _actor(request: Request, identity: Identity) -> Actor:
+    return Actor("platform", identity.id, identity.name, request.headers.get("jackfield-on-behalf-of", ""))

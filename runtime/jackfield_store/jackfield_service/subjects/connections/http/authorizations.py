@@ -1,0 +1,183 @@
+"""``/v1/connections/{name}/authorize`` and the provider's answer: a person connects a connection in a browser or on another device."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError
+from jackfield_service.shell.browsers.cookies import CookieJar
+from jackfield_service.subjects.connections.http.approval_pages import HEADERS, handed_over, page
+from jackfield_service.shell.identity.identity import Identity
+from jackfield_service.subjects.connect.operations import SESSION, session_of
+from jackfield_service.shell.process.server_context import ServerContext
+from jackfield_service.shell.requests.body import members_of
+from jackfield_service.shell.requests.json_response import answer
+from jackfield_service.shell.requests.prefix import START, below_prefix
+from jackfield_service.shell.requests.problem import Problem, of_error
+from jackfield_service.subjects.connect.connecting import open_sessions
+from jackfield_service.subjects.connect.table import UnknownSession
+from jackfield_store.connections.authorizations import find_workspace, state_of, unknown
+from jackfield_store.connections.client_registrations import CALLBACK, client_document
+from jackfield_store.keys.sealing import new_secret
+from jackfield_store.management.authorizing import Authorizing, Completed
+
+_MEMBERS = frozenset({"flow", "redirectUri", "returnTo"})
+
+
+async def authorize(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``POST /v1/connections/{name}/authorize``."""
+    body = await members_of(request, set(), _MEMBERS)
+    if not all(isinstance(value, str) for value in body.values()) or body.get("flow", "redirect") not in ("redirect", "device"):
+        raise Problem(400, "'flow' must be redirect or device, and the other members strings")
+    name, authorizing = request.path_params["name"], await _authorizing(server, identity)
+    try:
+        if body.get("flow") == "device":
+            return answer(await server.asking(identity.workspace, lambda: authorizing.begin_device(name)))
+        base = server.base(request)
+        redirect_uri = body["redirectUri"] if "redirectUri" in body else server.link(request, CALLBACK)
+        return_to = _checked_return(body.get("returnTo", ""), server)
+        begun = await server.asking(identity.workspace, lambda: authorizing.begin(name, redirect_uri, return_to=return_to))
+        link = begun.pop("link")
+        return answer({**begun, "startUrl": f"{base}{START}/{link}"} if redirect_uri == f"{base}{CALLBACK}" else begun)
+    except InvalidConnection as error:
+        raise of_error(error, 422) from None
+
+
+async def shown(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``GET /v1/authorizations/{id}``."""
+    authorizing = await _authorizing(server, identity)
+    return answer(await server.asking(identity.workspace, lambda: authorizing.poll(request.path_params["id"])))
+
+
+async def completed(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``POST /v1/authorizations/{id}:complete``: with the stored answer of the provider and the proof of the browser that brought
+    it, or with an answer in the body, for callers whose own page is the redirect URI."""
+    body = await members_of(request, set(), {"state", "code", "error", "error_description", "iss", "proof"})
+    if not all(isinstance(value, str) for value in body.values()):
+        raise Problem(400, "all members must be strings")
+    proof = body.pop("proof", "")
+    if body and "state" not in body:
+        raise Problem(400, "'state' is missing; without it, the answer that has arrived at the callback completes")
+    authorizing, identifier = await _authorizing(server, identity), request.path_params["id"]
+    try:
+        await server.asking(identity.workspace, lambda: authorizing.complete(identifier, body or None, proof=proof))
+        return answer(await server.asking(identity.workspace, lambda: authorizing.poll(identifier)))
+    except InvalidConnection as error:
+        raise of_error(error, 422) from None
+
+
+async def started(request: Request, server: ServerContext, _identity: Identity) -> Response:
+    """Serve ``GET /oauth2/start/{link}``: bind this browser to an authorization, and send it to the provider. The link of a connect session
+    asks for the browser that began the session; others are asked to prove that they belong to it."""
+    if request.method == "HEAD" or any(word in request.headers.get("sec-purpose", "") for word in ("prefetch", "prerender")):
+        return Response(status_code=503, headers=HEADERS)  # link previews and prefetching browsers must not spend the link
+    jar = CookieJar(server.settings)
+    visitor = jar.approver(request) or new_secret()
+    try:
+        url = await server.slowly(lambda: _provider_address(request, server, jar, visitor))
+    except JackfieldError:
+        return page(request, "stale", 400)
+    response = RedirectResponse(url, 303, HEADERS)
+    if not url.startswith("/"):
+        jar.mark(response, visitor)
+    return response
+
+
+async def answered(request: Request, server: ServerContext, _identity: Identity) -> Response:
+    """Serve ``GET /oauth2/callback``: the person's browser comes back from the provider. The answer is stored for who began; nothing is
+    exchanged yet, since nobody knows whose browser this is."""
+    jar, given = CookieJar(server.settings), dict(request.query_params)
+    visitor = jar.approver(request)
+    try:
+        found = await server.slowly(lambda: _answered(server, given, visitor))
+    except JackfieldError:
+        return page(request, "stale", 400)
+    if isinstance(found, str):
+        return handed_over(request, f"{below_prefix(found)}?{urlencode(given)}")
+    if found.return_to.startswith(SESSION):  # only this browser finishes
+        return jar.note_returned(handed_over(request, below_prefix(found.return_to)), _session_in(found.return_to), found.proof)
+    if not found.return_to and found.declined:
+        return page(request, "declined")
+    if not found.return_to:
+        return page(request, "answered")
+    parts = urlsplit(found.return_to)
+    more = {"proof": found.proof, "error": found.declined}
+    about = {"connection": found.connection, **{name: value for name, value in more.items() if value}}
+    query = "&".join(filter(None, (parts.query, urlencode(about))))
+    return RedirectResponse(urlunsplit(parts._replace(query=query)), 303, HEADERS)
+
+
+async def document(_request: Request, server: ServerContext, _identity: Identity) -> Response:
+    """Serve ``GET /oauth2/client-metadata.json``, from the public URL and never from what the request names."""
+    found = client_document(server.public_url)
+    if found is None:
+        raise Problem(404, "this installation has no public address by https, so no provider can read its client's metadata")
+    return answer(found, 200, {"Cache-Control": "max-age=3600"})
+
+
+def _provider_address(request: Request, server: ServerContext, jar: CookieJar, visitor: str) -> str:
+    """Return the provider's address; or the page of a connect session, for a browser that did not begin it."""
+    link = request.path_params["link"]
+    _, authorizing, identifier = _begun(server, state_of(link))
+    own = authorizing.page_of(identifier)
+    if own.startswith(SESSION):
+        session = _session_in(own)
+        try:
+            sessions, found = session_of(server, identifier=session, browser=jar.connecting(request, session))
+        except UnknownSession:
+            return f"{own}/start/{link}"
+        if found.is_over or not sessions.approvals.leads(found, link):
+            raise unknown()
+    return authorizing.open_link(identifier, link, visitor)
+
+
+def _session_in(page: str) -> str:
+    return page.removeprefix(f"{SESSION}/")
+
+
+def _answered(server: ServerContext, given: dict[str, str], visitor: str) -> Completed | str:
+    """Store the answer; or return the page of this server that completes, since it knows the session that began."""
+    workspace, authorizing, identifier = _begun(server, given.get("state", ""))
+    own = authorizing.page_of(identifier)
+    if own.startswith("/") and not own.startswith(SESSION):
+        return own
+    done = authorizing.note_answer(identifier, given, visitor)
+    if own.startswith(SESSION):
+        open_sessions(server.runtime(workspace), server.clock).approvals.answered(_session_in(own), done)
+    return done
+
+
+def _begun(server: ServerContext, state: str) -> tuple[str, Authorizing, str]:
+    """Return the workspace in which an authorization has this state, its authorizations, and its id.
+
+    :raises UnknownAuthorizationError: if there is none.
+    """
+    place = find_workspace(server.storage.database, state)
+    if place is None:
+        raise unknown()
+    return place[0], server.runtime(place[0]).connections.authorizing(), place[1]
+
+
+async def _authorizing(server: ServerContext, identity: Identity) -> Authorizing:
+    return await server.slowly(
+        lambda: server.runtime(identity.workspace).connections_of(identity.caller).acting_as(identity.actor).authorizing()
+    )
+
+
+def _checked_return(text: str, server: ServerContext) -> str:
+    """Check the page to which the browser goes afterwards: it must belong to an origin that may call this server.
+
+    :raises InvalidInvocation: if it does not.
+    """
+    try:
+        parts = urlsplit(text)
+        origin = f"{parts.scheme}://{parts.netloc}"
+    except ValueError:
+        origin = "?"
+    if text and (origin not in server.settings.origins or not text.isprintable() or "\\" in text):
+        fault = Detail("/returnTo", "is not a page of an origin that the operator allows")
+        raise InvalidInvocation("'returnTo' is not allowed", details=[fault], hint="The operator allows origins with '--origin'.")
+    return text

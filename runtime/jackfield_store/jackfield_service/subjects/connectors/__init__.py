@@ -1,0 +1,1 @@
+"""Installed connectors, their actions, triggers and connection types; and those of catalogues, to be installed."""

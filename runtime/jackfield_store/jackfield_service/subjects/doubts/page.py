@@ -1,0 +1,308 @@
+"""Doubts: what was looked for at the provider and found, the decision of a person, and the list of those that are open."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Literal, cast
+from urllib.parse import urlsplit
+
+from starlette.responses import Response
+
+from jackfield.invocation import decode
+from jackfield.invocation.entry import Entry
+from jackfield.kernel.errors import InvalidInvocation, JackfieldError
+from jackfield.kernel.markup import Markup, Node, table, terms
+from jackfield_service.subjects.approvals.page.approval import person
+from jackfield_service.subjects.invocations.page.gist import gists
+from jackfield_service.shell.pages.layout.components import at, badge, card, choice_field, field, form, h, notice, outside, text_field
+from jackfield_service.shell.pages.layout.drawn import decides
+from jackfield_service.shell.pages.layout.page_request import PageRequest
+from jackfield_service.shell.pages.layout.shell import outcome as result_of
+from jackfield_service.shell.pages.layout.shell import redirect
+from jackfield_service.subjects.invocations.page.results import error_shown
+from jackfield_service.shell.requests.problem import Problem
+from jackfield_store.journal.entry import EVIDENCE, LONGEST_NOTE
+from jackfield_store.runtime.evidence_loop import look_now
+
+DONE = {
+    "resolved": "Marked as resolved.",
+    "settled": "It was no longer in doubt, so nothing was changed.",
+    "looked": "The provider was asked. What was found is below.",
+    "unlookable": "Nothing can be looked up: the action declares no evidence, its connection was given inline, or looks are switched off.",
+}
+"""What a step came to; the page says so."""
+_OUTPUT_ROWS = 4
+_OPEN = 6
+"""Open doubts that the overview lists."""
+_WORDS = {
+    "nothing": ("plain", "nothing found"), "matched": ("ok", "found"), "refused": ("failed", "was refused"), "similar": ("warning", "similar"),
+    "pending": ("plain", "neither success nor failure"), "ambiguous": ("warning", "ambiguous"), "failed": ("failed", "could not look"),
+}  # fmt: skip
+_MEANS = {
+    "nothing": "That nothing was found proves nothing by itself: what providers list may lag.",
+    "matched": "It took effect: exactly one thing at the provider has the marker of this call.",
+    "refused": "It has failed: the provider's own log says that it refused the call, or what the call has made says that it failed.",
+    "pending": "What the call has made is there, and says neither success nor failure yet: look again, or open it and compare.",
+    "similar": "There is something similar without the marker of this call. It may be older, or somebody else's: compare it with what was sent.",
+    "ambiguous": "Several things have the same marker, which somebody may have copied. A person has to tell which is this call's.",
+    "failed": "The last look failed, which says nothing about the call.",
+}
+"""What the newest look says to whoever decides."""
+_DECISIONS = {
+    "succeeded": ("It took effect", "Its idempotency key is kept: the same request is not sent again."),
+    "failed": ("It did not take effect", "Its idempotency key is freed: whoever repeats the request sends it again."),
+}
+"""What a person can find out about a doubt, and what that does."""
+
+
+def _state(entry: Entry) -> Any:
+    """Return what is shown of a doubt: which looks there were, and what they have found."""
+    return [entry.id, [[look.get("number"), look["result"]] for look in entry.looks]]
+
+
+def _open_state(request: PageRequest) -> Any:
+    request.require("manage")
+    entry = request.entry()
+    return _state(entry) if entry.status == "in_doubt" else None
+
+
+@decides(_open_state)
+def resolved(request: PageRequest) -> Response:
+    """``POST /invocations/{id}/resolve``; ``as`` is ``succeeded`` or ``failed``."""
+    request.require("manage")
+    entry, outcome = request.entry(), request.form.get("as")
+    if outcome not in _DECISIONS:
+        raise Problem(400, "'as' must be succeeded or failed")
+    because, output = request.form.get(f"because-{outcome}", ""), request.form.get(f"output-{outcome}", "").strip()
+    try:
+        request.journal.resolve(
+            entry.id,
+            cast("Literal['succeeded', 'failed']", outcome),
+            request.identity.id,
+            request.form.get(f"note-{outcome}", "").strip()[:LONGEST_NOTE],
+            int(because) if because.isdecimal() else None,
+            _decoded(output) if output else None,
+        )
+    except JackfieldError as error:
+        if request.entry().status == "in_doubt":
+            asked = _sure(request, entry, outcome, error)
+            return result_of(request, "invocations", f"{entry.connector} {entry.action}", asked, status=error.http_status)
+        return redirect(request, f"/invocations/{entry.id}?done=settled")  # another tab, evidence, or the late answer, was faster
+    return redirect(request, f"/invocations/{entry.id}?done=resolved")
+
+
+def _decoded(text: str) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = decode(text)
+    except InvalidInvocation as error:
+        raise InvalidInvocation(error.message.replace("the invocation", "the output"), hint="Write it as a JSON object.") from None
+    return found
+
+
+def looked(request: PageRequest) -> Response:
+    """``POST /invocations/{id}/look``: look for evidence now."""
+    request.require("manage")
+    entry = request.entry()
+    try:
+        look_now(request.runtime, entry.id)
+    except InvalidInvocation:
+        return redirect(request, f"/invocations/{entry.id}?done=unlookable")
+    return redirect(request, f"/invocations/{entry.id}?done=looked")
+
+
+def looks_shown(request: PageRequest, entry: Entry) -> Markup | None:
+    """Render the looks for evidence of an invocation that is or was in doubt, and the button that looks now."""
+    if not entry.looks and entry.next_look_at is None:
+        return None
+    rows = [
+        (f"Look {one.get('number', place)}", at(str(one["at"]), request.now), h.code(one["source"]), _result(one), _found(one))
+        for place, one in enumerate(entry.looks, 1)
+    ]
+    look = form(request, f"/invocations/{entry.id}/look", h.button("Look now")) if request.may("manage") else None
+    means = _MEANS.get(str(entry.looks[-1]["result"])) if entry.looks else None
+    return card(
+        "What was looked for",
+        h.p(means) if means else None,
+        table(
+            "Looks at the provider", ("Look", "When", "Asked", "Result", "Found"), reversed(rows), empty="The provider was not asked yet."
+        ),
+        h.p(_next(request, entry), class_="muted") if entry.status == "in_doubt" else None,
+        look,
+        class_="card stack",
+        id="looks",
+    )
+
+
+def _next(request: PageRequest, entry: Entry) -> Node:
+    if entry.next_look_at is None:
+        return "Nobody looks by himself any more; an event of the provider may still come."
+    return ["The next look is due ", at(max(entry.next_look_at, request.now), request.now), "."]
+
+
+def _result(look: Mapping[str, Any]) -> Markup:
+    tone, word = _WORDS.get(str(look["result"]), ("plain", str(look["result"])))
+    return badge(tone, word)
+
+
+def _found(look: Mapping[str, Any]) -> Node:
+    """Render what a look has found; something similar beside what was sent, with a link to its page at the provider."""
+    try:
+        known = json.loads(look.get("text", ""))
+    except ValueError:
+        known = None
+    link = outside(look.get("link"), f"Open at {urlsplit(str(look.get('link'))).hostname}")
+    if not isinstance(known, dict):
+        return [look.get("text", ""), " ", link]
+    sent = {pointer.removeprefix("/"): value for pointer, value in look.get("sent", {}).items()}
+    if not sent:
+        return [terms([(name, str(value)) for name, value in known.items()]), link]
+    names = [*sent, *(name for name in known if name not in sent)]
+    missing = h.span("not compared", class_="muted")
+    rows = [(name, sent.get(name, missing), str(known[name]) if name in known else missing) for name in names]
+    return [table("What was sent, and what is there", ("Member", "Sent", "There"), rows), link]
+
+
+def resolution_shown(request: PageRequest, entry: Entry) -> list[Node]:
+    """Show who resolved the doubt and how, with the error that had caused it, and the evidence that says otherwise."""
+    settled: Any = (entry.result or {}).get("meta", {}).get("resolution")
+    if not settled:
+        return []
+    decision = "it took effect" if entry.status == "succeeded" else "it did not take effect"
+    is_unknown = entry.status == "succeeded" and not (entry.result or {}).get("output")
+    because, evidence = settled.get("because"), settled.get("evidence")
+    shown = card(
+        "Settled by evidence" if settled["by"] == EVIDENCE else "Resolved manually",
+        terms(
+            [
+                ("Resolution", decision),
+                ("Resolved by", person(request, str(settled["by"]))),
+                ("Resolved", at(str(settled["at"]), request.now, whole=True)),
+                ("Note", str(settled["note"]) if "note" in settled else None),
+                ("Because of", f"look {because.get('number')}" if because else None),
+                ("Evidence", _evidence(evidence) if evidence else None),
+                ("Overruled", f"evidence, {at_text(settled['overruled'])}" if "overruled" in settled else None),
+                ("Request ID", h.code(entry.request_id) if entry.request_id else None),
+                ("Output", "unknown: it was not received from the provider" if is_unknown else None),
+            ]
+        ),
+        h.div(h.h3("Original error"), error_shown(entry.doubt)) if entry.doubt else None,
+        class_="card stack",
+    )
+    return [_contradiction(settled.get("contradictedBy")), shown]
+
+
+def at_text(overruled: Mapping[str, Any]) -> str:
+    """Return what evidence had decided before a person did."""
+    return f"which had said '{overruled.get('evidence', {}).get('verdict', 'took')}'"
+
+
+def _evidence(evidence: Mapping[str, Any]) -> Node:
+    found = evidence.get("matched") or {}
+    return [h.code(evidence.get("source", "")), terms([(name, str(value)) for name, value in found.items()]) if found else None]
+
+
+def _contradiction(evidence: Mapping[str, Any] | None) -> Markup | None:
+    if evidence is None:
+        return None
+    said = "took effect" if evidence["verdict"] == "took" else "did not take effect"
+    text = f"Evidence says otherwise: that it {said}. Nothing was changed by that. If its key was used again, it may have happened twice."
+    return notice(h.p(text), h.p("Source: ", _evidence(evidence)), tone="bad")
+
+
+def _decision(request: PageRequest, entry: Entry, outcome: str) -> Markup:
+    """Render a decision on a doubt, which asks once more before it is one: the wrong one makes a caller send a second time."""
+    finding, what = _DECISIONS[outcome]
+    return h.details(h.summary(f"{finding}…"), h.p(what), _sure(request, entry, outcome), class_="further")
+
+
+def _sure(request: PageRequest, entry: Entry, outcome: str, refused: JackfieldError | None = None) -> Markup:
+    """Render the form of a decision; after one that was refused, with what it had."""
+    given, place = request.form if refused is not None else {}, f"resolve-{outcome}"
+    note = text_field(
+        f"note-{outcome}", "How do you know?", given.get(f"note-{outcome}"), "Kept with the invocation.", maxlength=LONGEST_NOTE
+    )
+    chosen = given.get(f"because-{outcome}", "")
+    numbered = [(str(one["number"]), f"Look {one['number']}: {_WORDS[one['result']][1]}") for one in entry.looks if "number" in one]
+    because = (
+        choice_field(f"because-{outcome}", "The look that shows it", [("", "None"), *reversed(numbered)], chosen) if numbered else None
+    )
+    button = h.button(f"Mark as {outcome}", name="as", value=outcome, class_="danger" if outcome == "failed" else None)
+    output = _output_field(given.get(f"output-{outcome}", ""), refused) if outcome == "succeeded" else None
+    address = f"/invocations/{entry.id}/resolve"
+    return form(
+        request, address, note, because, output, button,
+        into=f"#{place}", swap="outerHTML", id=place, class_="stack", state=_state(entry),
+    )  # fmt: skip
+
+
+def _output_field(text: str, refused: JackfieldError | None) -> Markup:
+    """Render the field of the output, with what is wrong with it."""
+    name, hint = "output-succeeded", "The action's output as JSON, if the provider shows it. The same request is answered with it."
+    wrong = [] if refused is None else [f"{item.path}: {item.message}" for item in refused.details] or [refused.message]
+    area = h.textarea(
+        text, id=name, name=name, spellcheck="false", rows=_OUTPUT_ROWS, aria_invalid="true" if wrong else None,
+        aria_describedby=f"{name}-hint {name}-fault" if wrong else f"{name}-hint",
+    )  # fmt: skip
+    told = h.div([h.p(fault, class_="field-error") for fault in wrong], id=f"{name}-fault", role="alert") if wrong else None
+    return h.join([field(name, "Output", area, hint), told])
+
+
+def doubt_shown(request: PageRequest, entry: Entry, marks: list[tuple[str, Node]], again: Markup | None) -> Markup | None:
+    """Render the form that resolves an invocation in doubt. ``marks`` are the caller's own IDs of it, ``again`` the link that runs it
+    again."""
+    if entry.status != "in_doubt":
+        return None
+    if not request.may("manage"):
+        return notice(
+            "It is not known whether this invocation took effect. Resolving it requires the scope ", h.code("manage"), ".", tone="warn"
+        )
+    lookup = [" Look for request ID ", h.code(entry.request_id), "."] if entry.request_id else None
+    known = [(name, value) for name, value in marks if value is not None]
+    anew = h.details(
+        h.summary("Run again without resolving it"),
+        h.p("If it took effect, running it again repeats it. Resolve the doubt first if you can."),
+        again,
+        class_="further",
+    )  # fmt: skip
+    return card(
+        "In doubt",
+        h.p(
+            "It is not known whether this invocation took full effect, partial effect or none. Check with the provider, then resolve it.",
+            lookup,
+        ),
+        terms(known) if known else None,
+        _decision(request, entry, "succeeded"),
+        _decision(request, entry, "failed"),
+        anew if again is not None else None,
+        class_="card doubt",
+    )
+
+
+def open_doubts(request: PageRequest) -> Markup | None:
+    """Render the newest doubts that are open, with what was found so far and when the provider is asked next; None if there are none."""
+    listed, cursor = request.journal.entries(status="in_doubt", limit=_OPEN)
+    entries = [entry for one in listed if (entry := _find(request, one)) is not None]
+    if not entries:
+        return None
+    told = gists(request, entries)
+    rows = [
+        (
+            [h.a(f"{entry.connector} ", h.strong(entry.action), href=f"/invocations/{entry.id}"), told.get(entry.id)],
+            at(entry.settled_at, request.now),
+            _result(entry.looks[-1]) if entry.looks else h.span("not looked for", class_="muted"),
+            at(max(entry.next_look_at, request.now), request.now) if entry.next_look_at is not None else "a person resolves it",
+        )
+        for entry in entries
+    ]
+    shown = table("Open doubts", ("Action", "In doubt", "Last look", "Next look"), rows)
+    every = h.a("All in doubt", href="/invocations?status=in_doubt")
+    more = h.p(f"The newest {_OPEN}.", class_="muted") if cursor is not None else None
+    return h.section(h.div(h.h2("In doubt"), every, class_="row"), shown, more, class_="card")
+
+
+def _find(request: PageRequest, entry: Entry) -> Entry | None:
+    try:
+        return request.journal.find(entry.id)
+    except JackfieldError:  # it was purged, or its row cannot be read
+        return None

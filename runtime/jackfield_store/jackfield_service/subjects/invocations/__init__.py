@@ -1,0 +1,1 @@
+"""Invocations: run or queued, listed, shown with their exchanges, cancelled."""

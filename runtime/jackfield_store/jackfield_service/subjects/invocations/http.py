@@ -1,0 +1,332 @@
+"""``/v1/invocations`` and ``/v1/queue``: run, queue, look up, cancel, resolve, redrive."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from jackfield.invocation import Enqueued, Result
+from jackfield.invocation.entry import Entry
+from jackfield.kernel.clock import arrived, moment, note_arrival
+from jackfield.kernel.errors import Detail, IdempotencyConflict, InvalidInvocation, JackfieldError, LimitReached
+from jackfield_service.shell.http.accept import prefers
+from jackfield_service.shell.http.event_stream import events_response, takes_events
+from jackfield_service.shell.http.outlasting import outlasting, patiently, queues
+from jackfield_service.shell.http.parameters import limit_of
+from jackfield_service.shell.identity.identity import Identity
+from jackfield_service.shell.operations.entry_export import CSV, LINES, MOST, exported
+from jackfield_service.subjects.files.http import weight_of
+from jackfield_service.shell.process.server_context import ServerContext
+from jackfield_service.shell.requests.body import LARGE, crowded, decoded_call, members_of, read_body, take_room
+from jackfield_service.shell.requests.correlation import correlated, traced
+from jackfield_service.shell.requests.disconnect import cancelling
+from jackfield_service.shell.requests.json_response import answer, dumps
+from jackfield_service.shell.requests.prefix import below_prefix
+from jackfield_service.shell.requests.problem import Problem, of_error
+from jackfield_service.shell.requests.refusals import refused
+from jackfield_service.shell.requests.wording import reworded
+from jackfield_store.journal.entry import LONGEST_NOTE
+from jackfield_store.journal.listing import FILTERS
+from jackfield_store.journal.queue_stats import NAMES, queue_stats
+from jackfield_store.management.dead_letters import audited_dead_letters, refuse_unapproved
+from jackfield_store.management.visible_journal import SeenJournal
+from jackfield_store.runtime import Jackfield
+from jackfield_store.runtime.evidence_loop import look_now
+
+_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?:[,;]|$)", re.IGNORECASE)
+
+
+def to_answer(result: Result, surface: str, headers: dict[str, str] | None = None) -> Response:
+    """Build the response of a Result, with the HTTP status of its error code; ``surface`` is the caller's.
+
+    :raises Problem: 429 if it never began, since a limit of the workspace is reached.
+    """
+    status, more, body = outcome(result, surface)
+    return Response(body, status, {**(headers or {}), **more}, "application/json")
+
+
+def outcome(result: Result, surface: str) -> tuple[int, dict[str, str], bytes]:
+    """Return the HTTP status of a Result, its headers, and its JSON.
+
+    :raises Problem: 429 if it never began, since a limit of the workspace is reached.
+    """
+    error, headers = result.error, {}
+    if isinstance(error, LimitReached):
+        raise of_error(error)
+    if result.status in ("running", "waiting"):
+        headers["Location"] = f"/v1/invocations/{result.meta.invocation_id}"
+    if result.meta.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    if error is not None and error.retryable and error.http_status in (409, 503, 504):
+        headers["Retry-After"] = str(max(1, round(error.retry_after or 1)))
+    return (202 if "Location" in headers else 200) if error is None else error.http_status, headers, dumps(result.to_json(surface))
+
+
+async def invoke(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``POST /v1/invocations``."""
+    runtime = await patiently(request, lambda: server.opened(identity.workspace))
+    prefer = ",".join(request.headers.getlist("prefer"))
+    text = await _whole(request, server)
+    body: Any = None
+    files, large = 0, False
+    queued = queues(request)
+    try:
+        body = await decoded_call(text, request)
+        if isinstance(body, dict):
+            given = request.headers
+            body = completed(body, given.get("idempotency-key"), given.get("traceparent"), given.get("x-request-id"))
+            large = len(text) >= LARGE or crowded(body)
+            files = 0 if queued else await weight_of(body, server, identity, large=large)
+            take_room(request, files, files)
+        else:
+            body = text  # pass the bytes on: a string would be parsed as JSON
+    except JackfieldError as error:
+        return to_answer(refused(error, body), identity.surface)
+    waited = _WAIT.search(prefer)
+    wait = float(waited[1]) if waited is not None else 0.0
+    if queued:
+        return await _queued(body, server, runtime, identity, wait)
+    if takes_events(request.headers.get("accept", "")):
+        stream = runtime.stream(body, wait=wait, caller=identity.caller, named=partial(_name, request))
+        return await events_response(stream, request, server, identity.surface)
+    server.metrics.running.inc()
+    try:
+        large = large or len(text) + files >= LARGE
+        result = await _run(request, server, runtime, body, identity, wait=wait, large=large)
+    finally:
+        server.metrics.running.dec()
+    server.metrics.note(result)
+    if not isinstance(result.error, LimitReached):
+        request.scope["jackfield.invocation_id"] = result.meta.invocation_id
+    if result.error is not None:
+        request.scope["jackfield.error_code"] = result.error.code
+    return to_answer(result, identity.surface, {"Preference-Applied": f"wait={waited[1]}"} if waited is not None else None)
+
+
+async def _whole(request: Request, server: ServerContext) -> bytes:
+    """Read the body. Until it is there, the request has not arrived, and the deadline of its call has not begun."""
+    before = server.clock.monotonic()
+    text = await read_body(request, server.settings.max_body)
+    note_arrival((arrived() or before) + server.clock.monotonic() - before)
+    return text
+
+
+def completed(body: Mapping[str, Any], key: str | None, trace: str | None, identifier: str | None) -> Mapping[str, Any]:
+    """Add the idempotency key, the trace (W3C Trace Context) and the request's ID from the headers to the body.
+
+    :raises InvalidInvocation: if the body has another key.
+    """
+    if key is not None:
+        if body.get("idempotencyKey", key) != key:
+            text = "differs from the header 'Idempotency-Key'"
+            fault = Detail("/idempotencyKey", text)
+            raise InvalidInvocation(
+                "1 member of the invocation is not valid", details=[fault], hint="Send only one of them, or the same value in both."
+            )
+        body = {**body, "idempotencyKey": key}
+    body = body if identifier is None else correlated(body, identifier)
+    return body if trace is None else traced(body, trace)
+
+
+async def _run(
+    request: Request,
+    server: ServerContext,
+    runtime: Jackfield,
+    body: Any,
+    identity: Identity,
+    *,
+    wait: float,
+    large: bool,
+) -> Result:
+    """Run the invocation. Cancel it if the caller disconnects before it was sent; after that it runs to its end. A large body is handled
+    entirely in a thread, so that its validation does not block the event loop."""
+    cancelled = threading.Event()
+    how: dict[str, Any] = {"wait": wait, "cancelled": cancelled, "caller": identity.caller, "named": partial(_name, request)}
+    running = server.slowly(partial(runtime.invoke, body, **how, on_time=True)) if large else runtime.begin(body, **how)
+    with cancelling(request, cancelled):
+        return await asyncio.shield(running)
+
+
+def _name(request: Request, identifier: str) -> None:
+    """Record the invocation's id while it runs: a server that stops before the Result exists answers with this id."""
+    request.scope["jackfield.invocation_id"] = identifier
+
+
+async def _queued(body: Any, server: ServerContext, runtime: Jackfield, identity: Identity, wait: float) -> Response:
+    try:
+        found = await outlasting(lambda: server.slowly(lambda: runtime.enqueue(body, caller=identity.caller)))
+    except LimitReached as error:
+        raise of_error(error) from None
+    except JackfieldError as error:
+        return to_answer(refused(error, body), identity.surface)
+    if isinstance(found, Result) and found.status == "waiting" and not found.meta.replayed:
+        return to_answer(found, identity.surface, {"Preference-Applied": "respond-async"})
+    if isinstance(found, Result):
+        return await _earlier(found, runtime, wait, identity.surface)
+    server.wake()
+    return _accepted(Enqueued(found))
+
+
+async def _earlier(found: Result, runtime: Jackfield, wait: float, surface: str) -> Response:
+    """Answer a repeat of a request that was queued: with its Result if it has ended within ``wait`` seconds, and its doubt, if evidence may
+    settle that. Else as the first one."""
+    if wait and (Enqueued.of(found) is not None or found.meta.settling is not None):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait):
+                found = await runtime.await_(found.meta.invocation_id, settles=True)
+                found.meta.replayed = True
+    queued = Enqueued.of(found)
+    return to_answer(found, surface) if queued is None else _accepted(queued)
+
+
+def _accepted(queued: Enqueued) -> Response:
+    headers = {"Location": f"/v1/invocations/{queued.invocation_id}", "Preference-Applied": "respond-async"}
+    return answer(queued.to_json(), 202, headers | ({"Idempotency-Replayed": "true"} if queued.replayed else {}))
+
+
+async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``GET /v1/invocations``; for ``Accept: text/csv`` or ``application/jsonl``, an export of many at once."""
+    journal = await _journal(server, identity)
+    given: dict[str, Any] = {name: request.query_params.get(name) for name in (*FILTERS, "cursor")}
+    limit, now = limit_of(request), server.clock.time()
+    try:
+        for name in ("since", "until"):
+            given[name] = None if given[name] is None else moment(given[name], now, -1, f"the parameter '{name}'", ends=name == "until")
+        kind = next((kind for kind in (CSV, LINES) if prefers(request.headers.get("accept", ""), kind)), None)
+        if kind is not None:
+            return await _export(request, server, journal, kind, given)
+        entries, cursor = await server.briefly(lambda: journal.entries(**given, limit=limit))
+    except InvalidInvocation as error:
+        raise of_error(error, 400) from None
+    return answer(
+        {"items": [reworded(entry.to_json(), identity.surface) for entry in entries], "nextCursor": cursor}, headers={"Vary": "Accept"}
+    )
+
+
+async def _export(request: Request, server: ServerContext, journal: SeenJournal, kind: str, given: Mapping[str, Any]) -> Response:
+    """Answer with all that match, up to the limits of an export; the header ``Link`` has the address of the rest."""
+    filters = {name: value for name, value in given.items() if name != "cursor"}
+
+    def fetch(cursor: str | None, limit: int) -> tuple[Sequence[Entry], str | None]:
+        return journal.entries(**filters, cursor=cursor, limit=limit)
+
+    text, _, cursor = await server.slowly(partial(exported, fetch, kind, given["cursor"], limit_of(request, MOST)))
+    headers = {"Vary": "Accept"}
+    if cursor is not None:
+        query = urlencode({**request.query_params, "cursor": cursor})
+        headers["Link"] = f'<{below_prefix("/v1/invocations")}?{query}>; rel="next"'
+    return Response(text, 200, headers, f"{kind}; charset=utf-8")
+
+
+async def shown(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``GET /v1/invocations/{id}``."""
+    return answer(reworded((await _visible_entry(request, server, identity)).to_json(), identity.surface))
+
+
+async def exchanges(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``GET /v1/invocations/{id}/exchanges``."""
+    entry, journal = await _visible_entry(request, server, identity), await _journal(server, identity)
+    try:
+        return answer(await server.briefly(lambda: journal.exchanges(entry.id)))
+    except InvalidInvocation as error:
+        raise of_error(error, 404) from None
+
+
+async def cancel(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``POST /v1/invocations/{id}/cancel``."""
+    await _visible_entry(request, server, identity)
+    runtime, identifier = server.runtime(identity.workspace), request.path_params["id"]
+    done = await server.briefly(lambda: runtime.cancel(identifier))
+    entry = await _visible_entry(request, server, identity)
+    if not done:
+        raise Problem(409, f"it is too late to cancel: the invocation is {entry.status}")
+    return answer(reworded(entry.to_json(), identity.surface), 202)
+
+
+async def resolve(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``POST /v1/invocations/{id}/resolve`` with ``{"as": "succeeded" | "failed", "note": text, "because": number of a look,
+    "output": object}``."""
+    body = await members_of(request, {"as"}, {"note", "because", "output"})
+    outcome, note, because = body["as"], body.get("note", ""), body.get("because")
+    if outcome not in ("succeeded", "failed"):
+        raise Problem(400, "'as' must be succeeded or failed")
+    if not isinstance(note, str) or len(note) > LONGEST_NOTE:
+        raise Problem(400, f"'note' must be a text of at most {LONGEST_NOTE:,} characters")
+    if "because" in body and type(because) is not int:
+        raise Problem(400, "'because' must be the number of a look")
+    output = body.get("output")
+    if "output" in body and not isinstance(output, dict):
+        raise Problem(400, "'output' must be an object")
+    await _visible_entry(request, server, identity)
+    journal = await _journal(server, identity)
+    try:
+        entry = await server.briefly(lambda: journal.resolve(request.path_params["id"], outcome, identity.id, note, because, output))
+    except InvalidInvocation as error:
+        raise of_error(error, 409) from None
+    return answer(reworded(entry.to_json(), identity.surface))
+
+
+async def look(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``POST /v1/invocations/{id}/look``."""
+    entry = await _visible_entry(request, server, identity)
+    runtime = await server.opened(identity.workspace)
+    try:
+        await server.asking(identity.workspace, lambda: look_now(runtime, entry.id))
+    except InvalidInvocation as error:
+        raise of_error(error, 409) from None
+    return answer(reworded((await _visible_entry(request, server, identity)).to_json(), identity.surface))
+
+
+async def stats(_request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``GET /v1/queue``: the figures of the token's workspace. They cover all actions, so a token with rules cannot read them."""
+    if identity.rules:
+        raise Problem(403, "this needs a token without rules", code="not_allowed")
+    await _journal(server, identity)
+    found = await server.briefly(lambda: queue_stats(server.storage.database, server.clock))
+    return answer(found.get(identity.workspace, {**dict.fromkeys(NAMES, 0), "oldestSeconds": None}))
+
+
+async def redrive(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``POST /v1/invocations/{id}/redrive``."""
+    entry = await _visible_entry(request, server, identity)
+    letters = audited_dead_letters(server.storage, identity.workspace, server.clock, identity.actor)
+    runtime = await server.opened(identity.workspace)
+
+    def step() -> None:
+        refuse_unapproved(runtime.access.authorizer(identity.caller), entry)
+        letters.redrive(entry.id)
+
+    try:
+        await server.briefly(step)
+    except (InvalidInvocation, IdempotencyConflict) as error:
+        raise of_error(error, 409) from None
+    server.wake()
+    return answer(reworded((await _visible_entry(request, server, identity)).to_json(), identity.surface), 202)
+
+
+async def _journal(server: ServerContext, identity: Identity) -> SeenJournal:
+    runtime = await server.opened(identity.workspace)
+    if runtime.journal is None:
+        raise Problem(503, "this server has no journal")
+    return await server.briefly(lambda: runtime.journal_of(identity.caller))
+
+
+async def _visible_entry(request: Request, server: ServerContext, identity: Identity) -> Entry:
+    """Return the entry that the path names.
+
+    :raises Problem: 404 if there is none that the caller may see.
+    """
+    journal = await _journal(server, identity)
+    try:
+        return await server.briefly(lambda: journal.find(request.path_params["id"]))
+    except InvalidInvocation:
+        raise Problem(404, f"no invocation has the ID '{request.path_params['id'][:80]}'") from None

@@ -1,0 +1,1 @@
+"""MCP servers that are connectors of a workspace: reviewed, accepted, changed, removed."""

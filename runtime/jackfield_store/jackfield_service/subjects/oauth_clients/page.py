@@ -1,0 +1,228 @@
+"""Pages of OAuth clients, to which connections refer by name: registered, rotated and removed in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.responses import Response
+
+from jackfield.connections.named_connection import Origin
+from jackfield.connections.oauth_clients import SECRETS, VALUES
+from jackfield.invocation import decode
+from jackfield.kernel.errors import JackfieldError
+from jackfield.kernel.markup import Markup, Node, codes, terms
+from jackfield_service.shell.pages.layout.components import (
+    at,
+    badge,
+    card,
+    check_field,
+    done_notice,
+    fault,
+    folded,
+    form,
+    h,
+    heading,
+    json_text,
+    lines_field,
+    text_field,
+)
+from jackfield_service.shell.pages.layout.drawn import decides
+from jackfield_service.shell.pages.layout.page_request import PageRequest
+from jackfield_service.shell.pages.layout.shell import outcome, page, redirect
+from jackfield_service.shell.pages.layout.sorted_list import Sorts
+from jackfield_service.shell.requests.problem import Problem
+from jackfield_store.access import DEFAULT
+from jackfield_store.connections.connection_rows import PLACEHOLDER
+from jackfield_store.management.oauth_clients import ClientInUse, OAuthClients, oauth_clients
+
+_PAGE = 50
+_AT = "/oauth-clients"
+_FIELDS = {
+    "clientId": ("Client ID", "As the provider shows it."),
+    "clientSecret": ("Client secret", "Stored encrypted, never shown."),
+    "authorizationUrl": ("Authorization URL", "Where people approve."),
+    "tokenUrl": ("Token URL", "Where the secret is sent."),
+    "issuer": ("Issuer", "Of an OpenID provider, in place of the URLs."),
+    "revocationUrl": ("Revocation URL", None),
+    "deviceUrl": ("Device authorization URL", None),
+}
+"""Values with a field of their own; the others are given as JSON."""
+_FIRST = 4
+_REST = VALUES - {*_FIELDS, "scopes"}
+_SORTS = Sorts({"Name": "name", "Changed": "updatedAt"}, names="name")
+_DONE = {
+    "created": "Registered. Connections name it as their OAuth client.",
+    "changed": "Saved. Each process uses it from its next call on; approvals stay.",
+    "removed": "OAuth client removed, with its secrets.",
+}
+
+
+def listed(request: PageRequest) -> Response:
+    """``GET /oauth-clients``: by name, the server's among them."""
+    found = _SORTS.read(request, _clients(request).page, _PAGE)
+    rows = [
+        (
+            h.a(h.strong(item["name"]), href=f"{_AT}/{item['name']}"), ["the server" if item["inherited"] else "this workspace", badge("damaged") if "problem" in item else None],
+            codes(item["server"]) or h.span("those of its URLs" if not item["inherited"] else "not shown", class_="muted"),
+            at(item.get("updatedAt"), request.now) if "updatedAt" in item else h.span("not shown", class_="muted"),
+        )
+        for item in found.rows
+    ]  # fmt: skip
+    serves = "every workspace" if request.identity.workspace == DEFAULT else "this workspace, in place of the server's of the same name"
+    lead = f"Clients of authorization servers, registered once. One that is made here serves {serves}. Its secret goes nowhere but to its own endpoints."
+    shown = found.table(_AT, "OAuth clients", ("Name", "Of", "Further hosts", "Changed"), rows, empty="No OAuth clients yet.")
+    done = done_notice(request, _DONE)
+    return page(request, "connections", "OAuth clients", done, card("Clients", shown), _new(request), lead=lead)
+
+
+def created(request: PageRequest) -> Response:
+    """``POST /oauth-clients``."""
+    name = request.form.get("name", "").strip()
+    try:
+        made = _clients(request).add(name, _hosts(request), {key: item for key, item in _values(request).items() if item is not None})
+    except JackfieldError as error:
+        return outcome(request, "connections", "OAuth clients", fault(error), status=error.http_status)
+    return redirect(request, f"{_AT}/{made['name']}?done=created")
+
+
+def shown(request: PageRequest) -> Response:
+    """``GET /oauth-clients/{client}``: its values without secrets, and the form that changes them."""
+    found = _find_client(request)
+    about: list[tuple[str, Node]] = [
+        ("Of", "the server" if found["inherited"] else "this workspace"),
+        ("Further hosts", codes(found["server"]) or "none: those of its URLs only"),
+        *((name, _value(value)) for name, value in found["values"].items()),
+        ("Changed", at(found["updatedAt"], request.now) if "updatedAt" in found else None),
+    ]
+    example = json_text({"oauthClient": found["name"]})
+    use = h.p("A connection refers to it by the value ", h.code(example.replace("\n", " ").replace("  ", "")), ".", class_="muted")
+    own = None if found["inherited"] else [_edit(request, found), _removal(request, found)]
+    head = heading(found["name"], badge("active" if not found["inherited"] else "inherited"), lead="OAuth client")
+    return page(
+        request, "connections", str(found["name"]), done_notice(request, _DONE), card("OAuth client", terms(about), use), own, head=head
+    )
+
+
+def _state(found: Mapping[str, Any]) -> Any:
+    """Return what is shown of one of the workspace's own."""
+    return None if found["inherited"] else [found.get(member) for member in ("name", "version", "createdAt")]
+
+
+def _present_state(request: PageRequest) -> Any:
+    return _state(_find_client(request))
+
+
+@decides(_present_state)
+def changed(request: PageRequest) -> Response:
+    """``POST /oauth-clients/{client}``: change values; a secret that is left empty stays."""
+    found = _find_client(request)
+    given, present = _values(request), found["values"]
+    names = {*given, *present} - (SECRETS - {*given})
+    values = {name: given.get(name) for name in names if given.get(name) != present.get(name)}
+    try:
+        _clients(request).change(found["name"], {"server": _hosts(request), "values": values})
+    except JackfieldError as error:
+        return outcome(request, "connections", str(found["name"]), fault(error), status=error.http_status)
+    return redirect(request, f"{_AT}/{found['name']}?done=changed")
+
+
+@decides(_present_state)
+def removed(request: PageRequest) -> Response:
+    """``POST /oauth-clients/{client}/removal``: refused while connections refer to it, unless ``force`` is ticked."""
+    name = str(_find_client(request)["name"])
+    try:
+        _clients(request).remove(name, force=request.form.get("force") == "on")
+    except ClientInUse as error:
+        return outcome(request, "connections", name, fault(error), status=error.http_status)
+    return redirect(request, f"{_AT}?done=removed")
+
+
+def _clients(request: PageRequest) -> OAuthClients:
+    """Return the workspace's clients.
+
+    :raises Problem: 403 without the scope ``manage``, or for a token with rules.
+    """
+    request.require("manage")
+    if request.identity.rules:
+        raise Problem(403, "a token with rules cannot manage OAuth clients, to which all connections may refer", code="not_allowed")
+    request.server.require_database("OAuth clients")
+    origin: Origin = "operator" if request.operator else "remote"
+    return oauth_clients(request.server.storage, request.identity.workspace, request.server.clock, request.identity.actor, origin)
+
+
+def _find_client(request: PageRequest) -> dict[str, Any]:
+    try:
+        return _clients(request).show(request.path("client"))
+    except JackfieldError as error:
+        raise Problem(404, error.message) from None
+
+
+def _value(value: Any) -> Node:
+    if value == PLACEHOLDER:
+        return h.span("stored", class_="muted")
+    return codes(value) if isinstance(value, list) else h.code(value if isinstance(value, str) else json_text(value))
+
+
+def _new(request: PageRequest) -> Markup:
+    name = text_field("name", "Name", hint="Connections refer to it by this name.", required=True, maxlength=100)
+    button = h.div(h.button("Register", class_="primary"), class_="actions")
+    return folded(
+        "Register a client", form(request, _AT, name, _fields({}, []), h.div(id="made", aria_live="polite"), button, into="#made")
+    )
+
+
+def _edit(request: PageRequest, found: Mapping[str, Any]) -> Markup:
+    fields = _fields(found["values"], found["server"])
+    button = h.div(h.button("Save", class_="primary"), class_="actions")
+    at_ = f"{_AT}/{found['name']}"
+    return folded("Change it", form(request, at_, fields, h.div(id="made", aria_live="polite"), button, into="#made", state=_state(found)))
+
+
+def _removal(request: PageRequest, found: Mapping[str, Any]) -> Markup:
+    text = h.p("Connections that refer to it cannot be used any more, and their approvals have ended. This cannot be undone.")
+    force = check_field("force", "Although connections refer to it", on=False, asks=True)
+    button = h.button(f"Remove {found['name']}", class_="danger")
+    told = h.div(id="removing", aria_live="polite")
+    return folded(
+        "Remove", form(request, f"{_AT}/{found['name']}/removal", text, force, told, button, into="#removing", state=_state(found))
+    )
+
+
+def _fields(values: Mapping[str, Any], hosts: list[str]) -> list[Node]:
+    drawn: list[Markup] = []
+    for name, (title, hint) in _FIELDS.items():
+        is_kept = values.get(name) == PLACEHOLDER
+        shown: Any = {"type": "password", "autocomplete": "new-password"} if name in SECRETS else {"maxlength": 2000}
+        note = "Stored; leave it empty to keep it." if is_kept else hint
+        drawn.append(text_field(name, title, "" if is_kept else values.get(name), note, **shown))
+    rest = {name: value for name, value in values.items() if name in _REST}
+    scopes = lines_field("scopes", "Scopes", values.get("scopes", ()), "One per line. Connections may ask for fewer.", rows=2)
+    server = lines_field("server", "Further hosts", hosts, "One per line, such as *.example.com, beside those of the URLs.", rows=2)
+    known, masked = ["As JSON: ", ", ".join(sorted(_REST)), "."], " ".join(sorted(SECRETS))
+    other = lines_field("rest", "Further values", [json_text(rest)] if rest else (), known, rows=3, data_secrets=masked)
+    further = h.details(h.summary("More fields"), *drawn[_FIRST:], other, class_="further")
+    return [*drawn[:_FIRST], scopes, server, further]
+
+
+def _hosts(request: PageRequest) -> list[str]:
+    return request.form.get("server", "").split()
+
+
+def _values(request: PageRequest) -> dict[str, Any]:
+    """Return the values that the form has; None for an empty field, but for a secret, which stays.
+
+    :raises Problem: 400 if what is given as JSON is none.
+    """
+    text = request.form.get("rest", "").strip()
+    try:
+        rest = decode(text) if text else {}
+    except JackfieldError as error:
+        raise Problem(400, f"the further values: {error.message}") from None
+    if not isinstance(rest, dict):
+        raise Problem(400, "the further values must be a JSON object")
+    if unknown := sorted(rest.keys() - _REST):
+        raise Problem(400, f"'{unknown[0][:80]}' is none of the further values: {', '.join(sorted(_REST))}")
+    given = {name: request.form.get(name, "").strip() or None for name in _FIELDS}
+    kept = {name: value for name, value in given.items() if value is not None or name not in SECRETS}
+    return {**rest, **kept, "scopes": request.form.get("scopes", "").split() or None}

@@ -1,0 +1,1 @@
+"""What needs attention in a workspace, on one page, and figures of its calls."""

@@ -1,0 +1,160 @@
+"""``/v1/workspaces``: a platform manages its tenants, with a token of the kind ``platform``. No secret, input or output is shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from jackfield.callers.actor import Actor
+from jackfield.kernel.clock import moment
+from jackfield.kernel.errors import InvalidInvocation
+from jackfield_service.shell.http.endpoints import Endpoints, Row, filtered
+from jackfield_service.shell.http.parameters import flag, limit_of
+from jackfield_service.subjects.tokens.http import creation, page
+from jackfield_service.shell.identity.identity import Identity
+from jackfield_service.shell.process.server_context import ServerContext
+from jackfield_service.shell.requests.body import decoded, read_body
+from jackfield_service.shell.requests.json_response import answer
+from jackfield_service.shell.requests.problem import Problem
+from jackfield_service.subjects.connect.connecting import open_sessions
+from jackfield_service.subjects.tenants import Tenants, usage
+from jackfield_service.subjects.tenants.health import connection_health
+from jackfield_store.access.settings import IMAGES
+
+T = TypeVar("T")
+
+_LARGEST = 1024 * 1024
+_PRINTABLE = re.compile(r"[\x20-\x7e]{1,200}")
+
+
+async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``GET /v1/workspaces``: by name."""
+    given, limit = request.query_params, limit_of(request)
+    found, after = await done(
+        request, server, identity, lambda tenants: tenants.list(given.get("prefix", ""), given.get("cursor", ""), limit)
+    )
+    items = [workspace.to_json() for workspace in found]
+    for item in (one for one in items if "theme" in one):  # the logos of a page would be megabytes
+        item["theme"] = {name: value for name, value in item["theme"].items() if name not in IMAGES}
+    return answer({"items": items, "nextCursor": after})
+
+
+async def put(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``PUT /v1/workspaces/{w}``: create a workspace, or change the given settings of one that exists."""
+    changes, name = await object_of(request), request.path_params["w"]
+    found, is_new = await done(request, server, identity, lambda tenants: tenants.put(name, changes))
+    return answer(found.to_json(), 201 if is_new else 200, {"Location": f"/v1/workspaces/{name}"} if is_new else {})
+
+
+async def changed(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``PATCH /v1/workspaces/{w}``: change the given settings."""
+    changes = await object_of(request)
+    found = await done(request, server, identity, lambda tenants: tenants.change(request.path_params["w"], changes))
+    return answer(found.to_json())
+
+
+async def deleted(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``DELETE /v1/workspaces/{w}``: suspend it; with ``purge=true`` delete it for good."""
+    name, purges = request.path_params["w"], flag(request, "purge")
+    step = Tenants.purge if purges else Tenants.suspend
+    return answer(await done(request, server, identity, lambda tenants: step(tenants, name), slowly=purges))
+
+
+async def token_created(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``POST /v1/workspaces/{w}/tokens``. Only this response contains the token's text."""
+    step, now = await creation(request), server.clock.time()
+    made = await done(request, server, identity, lambda tenants: step(tenants.tokens(request.path_params["w"]), now))
+    return answer(made, 201, {"Cache-Control": "no-store"})
+
+
+async def tokens(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``GET /v1/workspaces/{w}/tokens``: newest first, without their texts."""
+
+    def step(tenants: Tenants) -> Row:
+        return page(tenants.tokens(request.path_params["w"]), request, server.clock.time())
+
+    return answer(await done(request, server, identity, step))
+
+
+async def token_revoked(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``DELETE /v1/workspaces/{w}/tokens/{id}``."""
+    params = request.path_params
+    await done(request, server, identity, lambda tenants: tenants.tokens(params["w"]).revoke(params["id"]))
+    return Response(status_code=204)
+
+
+FILTERS = ("status", "type", "user")
+"""Members by which the list of connections is filtered."""
+
+
+async def connections(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``GET /v1/workspaces/{w}/connections``: names, types, accounts and status, with the cure of one that fails. No values."""
+    name = request.path_params["w"]
+    await done(request, server, identity, lambda tenants: tenants.find(name))
+
+    def listed() -> Mapping[str, Any]:
+        runtime = server.runtime(name)
+        users = open_sessions(runtime, server.clock).users()
+
+        def fetch(cursor: str | None, limit: int) -> tuple[Sequence[dict[str, Any]], str | None]:
+            found = runtime.connections.list(cursor, limit)
+            return [{**row, "user": users.get(row["name"])} for row in found.items], found.next_cursor
+
+        return filtered(fetch, connection_health, request, FILTERS)
+
+    return answer(await server.briefly(listed))
+
+
+async def used(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``GET /v1/workspaces/{w}/usage``."""
+    name, given = request.path_params["w"], request.query_params
+
+    def step(tenants: Tenants) -> dict[str, Any]:
+        tenants.find(name)
+        now = server.clock.time()
+        since, until = (
+            moment(given[at], now, -1, f"'{at}'") if at in given else usual for at, usual in (("from", now - 30 * 86_400), ("to", now))
+        )
+        if since >= until:
+            raise InvalidInvocation("'from' is not before 'to'")
+        return usage(server.storage.database, name, since, until, given.get("by"))
+
+    return answer(await done(request, server, identity, step))
+
+
+async def done(request: Request, server: ServerContext, identity: Identity, step: Callable[[Tenants], T], *, slowly: bool = False) -> T:
+    """Run a step in a thread, in the name of the platform and of the user whom it names; ``slowly`` is for one that may call providers.
+
+    :raises Problem: 503 if there is no database.
+    """
+    server.require_database("workspaces")
+    actor = platform_actor(request, identity)
+    tenants = Tenants(server.storage, server.files, server.clock, identity.workspaces, actor, server.revoke_approvals)
+    return await (server.slowly if slowly else server.briefly)(lambda: step(tenants))
+
+
+def platform_actor(request: Request, identity: Identity) -> Actor:
+    """Return a platform as the audit log names it, with the user whom it names.
+
+    :raises Problem: 400 if that is no name.
+    """
+    behalf = request.headers.get("jackfield-on-behalf-of", "")
+    if behalf and not _PRINTABLE.fullmatch(behalf):
+        raise Problem(400, "the header 'Jackfield-On-Behalf-Of' must have at most 200 printable ASCII characters")
+    return Actor("platform", identity.id, identity.name, behalf)
+
+
+async def object_of(request: Request) -> dict[str, Any]:
+    """Read a body that is an object; none is an empty one."""
+    raw = await read_body(request, _LARGEST)
+    body = await decoded(raw, request) if raw else {}
+    if not isinstance(body, dict):
+        raise Problem(400, "the body must be a JSON object")
+    return body
+
+
+shown = Endpoints(done, "w").one(lambda tenants, name: tenants.find(name).to_json())

@@ -1,0 +1,1 @@
+"""Tokens of a workspace: made, listed, revoked."""
