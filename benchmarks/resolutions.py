@@ -16,7 +16,7 @@ from benchmarks.public_sources import SKIPPED
 HOSTS = ("fastapi", "crewai", "langchain", "apache-airflow", "dagster", "prefect", "dbt-core", "litellm", "snowflake-connector-python")
 PYTHONS = ("3.11", "3.13")
 APART: Mapping[str, tuple[str, str]] = {
-    "crewai": ("jackfield_service.shell.mcp", "CrewAI asks for mcp<2, and our MCP endpoint is made of the low-level server of mcp 2"),
+    "crewai": ("jackfield_service.subjects.mcp", "CrewAI asks for mcp<2, and our MCP endpoint is made of the low-level server of mcp 2"),
 }
 """By host, a folder of ours that cannot stand beside its newest release, and the reason."""
 

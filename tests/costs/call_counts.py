@@ -227,7 +227,7 @@ async def _idle(_upkeep: object) -> None:
 
 def main(folder: Path) -> None:
     """Count all scenes and print them."""
-    import jackfield_service.shell.mcp.sdk_server  # noqa: F401 (here, where imports are not slowed down by the counter)
+    import jackfield_service.subjects.mcp.sdk_server  # noqa: F401 (here, where imports are not slowed down by the counter)
     from jackfield_service.shell.http.upkeep import Upkeep
     from jackfield_service.shell.requests import disconnect
     from jackfield_store.database import batches

@@ -22,7 +22,7 @@ BROAD = {
         "an outcome that cannot be recorded is owed, and causes no second send",
     ),
     "runtime/jackfield/wire/connection.py": (1, "a host's guard or tracer in the place of a socket's function"),
-    "runtime/jackfield_store/jackfield_service/shell/mcp/tool_run.py": (1, "a bug becomes a protocol error"),
+    "runtime/jackfield_store/jackfield_service/subjects/mcp/tool_run.py": (1, "a bug becomes a protocol error"),
 }
 """Modules with a broad ``except``: how many, and why."""
 FOREIGN = {

@@ -329,7 +329,7 @@ OF_ONE_PROCESS = {
 }
 """Modules with locks or threads whose objects a forked child never uses."""
 _OF_ENDS = re.compile(
-    r"runtime/jackfield/cli/|runtime/jackfield_dapr/|jackfield_service/shell/|jackfield_market/(commands|testing)/|/jackfield_aws_ses_simulator/"
+    r"runtime/jackfield/cli/|runtime/jackfield_dapr/|jackfield_service/(shell|subjects/mcp)/|jackfield_market/(commands|testing)/|/jackfield_aws_ses_simulator/"
 )
 """Commands, servers and tests: a forked child goes on with none of them."""
 

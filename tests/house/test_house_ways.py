@@ -20,6 +20,9 @@ PACKAGES = {
 }
 MODULES = {path.relative_to(folder.parent).as_posix(): path for folder in PACKAGES.values() for path in sorted(folder.rglob("*.py"))}
 
+_SERVED = re.compile(r"(jackfield_service/subjects/(?:[a-z_]+/(?:http|page|pages|operations|sweeps)|mcp)(?:\.py)?)(?:/|\Z)")
+SERVED = {match[1] for match in map(_SERVED.match, MODULES) if match}
+"""What of a subject serves requests, by its fixed names; and the MCP endpoint."""
 LIBRARIES = {
     "boto3": {f"jackfield_aws/{name}.py" for name in ("boto3_calls", "boto3_parts", "boto3_sessions", "clients", "direct/switch")},
     "botocore": {"jackfield_aws", "jackfield_aws_ses", "jackfield_aws_ses_simulator"},
@@ -32,7 +35,7 @@ LIBRARIES = {
     "jsonschema_rs": {"jackfield/schema/engine.py", "jackfield/kernel/patterns.py", "jackfield_openapi"},
     "jwt": {"jackfield_service/shell/identity/jwts.py"},
     "markdown_it": {"jackfield/kernel/markup.py"},
-    "mcp": {"jackfield_service/shell/mcp"},
+    "mcp": {"jackfield_service/subjects/mcp"},
     "obstore": {"jackfield_store/files/s3.py"},
     "opentelemetry": {"jackfield/tracing.py"},
     "paramiko": {"jackfield_sftp/session.py"},
@@ -45,7 +48,7 @@ LIBRARIES = {
     "rich": {"jackfield/cli/drawn.py", "jackfield/cli/lines.py", "jackfield_aws_ses_simulator/show.py"},
     "smtplib": {"jackfield_aws_ses/smtp"},
     "sqlite3": {"jackfield_store/database"},
-    "starlette": {"jackfield_dapr/sidecar", "jackfield_service/shell"},
+    "starlette": {"jackfield_dapr/sidecar", "jackfield_service/shell", *SERVED},
     "tuf": {"jackfield_market"},
     "yaml": {"jackfield/connections/yaml_documents.py", "jackfield_openapi/reading.py"},
 }
@@ -66,6 +69,7 @@ MECHANISMS = {
             "jackfield_market",
             "jackfield_service/shell",
             "jackfield_aws_ses_simulator",
+            "jackfield_service/subjects/events/reader.py",
         ),
     },
     "uvicorn.Server": {"jackfield_service/shell", "jackfield_dapr/sidecar"},

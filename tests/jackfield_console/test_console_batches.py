@@ -15,7 +15,7 @@ from tests.jackfield_console.console_client import Answer, Client, Place, placed
 from browsing import Visitor
 from console_rig import Console
 from jackfield.invocation.entry import Entry
-from jackfield_service.subjects.batches.page.file import targets
+from jackfield_service.subjects.batches.pages.file import targets
 
 pytest_plugins = ["browser"]
 

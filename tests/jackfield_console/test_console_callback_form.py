@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from browsing import Visitor
-from jackfield_service.subjects.callbacks.page.form import EXPLAINED
+from jackfield_service.subjects.callbacks.pages.form import EXPLAINED
 from jackfield_service.subjects.events.event import TYPES
 from receiver import Receiver, receiving
 

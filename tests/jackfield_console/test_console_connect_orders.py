@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page
 from tests.jackfield_console.connect_site import OPEN, Place, Platform, result_of
 
 from jackfield_service.subjects.connect.operations import connecting
-from jackfield_service.subjects.connect.page.approval import ApprovalPages
+from jackfield_service.subjects.connect.pages.approval import ApprovalPages
 
 pytest_plugins = ["browser", "tests.jackfield_console.connect_fixtures"]
 

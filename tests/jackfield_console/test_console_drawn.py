@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from tests.jackfield_console.console_client import Client, Place, placed_asking, token
 
-from jackfield_service.subjects.connect.page import routes as connect
 from jackfield_service.shell.pages.app import _PAGES, routes
 from jackfield_service.shell.pages.sign_in import ConsoleSessions
+from jackfield_service.subjects.connect.pages import routes as connect
 from jackfield_store.recording.decisions import ApprovalChanged
 
 POST = {"connector": "echo", "action": "post", "connection": "hall"}

@@ -12,11 +12,11 @@ from tests.jackfield_console.console_client import Place, placed
 
 from jackfield.invocation import new_invocation_id
 from jackfield.manifest.manifest import ActionManifest
-from jackfield_service.subjects.overview.page.charts import failure_chart, latency_chart, rate_chart
 from jackfield_service.shell.pages.layout.components import ago, span_text
-from jackfield_service.subjects.invocations.page.results import result_shown
-from jackfield_service.subjects.overview.page.statistics import SPANS, Figures, figures, percentile
-from jackfield_service.subjects.invocations.page.timeline import timeline
+from jackfield_service.subjects.invocations.pages.results import result_shown
+from jackfield_service.subjects.invocations.pages.timeline import timeline
+from jackfield_service.subjects.overview.pages.charts import failure_chart, latency_chart, rate_chart
+from jackfield_service.subjects.overview.pages.statistics import SPANS, Figures, figures, percentile
 from jackfield_store.journal.counts import Sample, open_counts, samples
 from jackfield_store.journal.entry import read_entry
 

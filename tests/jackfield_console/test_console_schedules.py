@@ -16,8 +16,8 @@ from browsing import Visitor
 from console_rig import Console
 from jackfield.callers import Caller
 from jackfield.callers.actor import Actor
-from jackfield_service.subjects.schedules.page.times import Times
 from jackfield_service.subjects.schedules import Timing
+from jackfield_service.subjects.schedules.pages.times import Times
 from jackfield_service.subjects.schedules.schedules import WorkspaceSchedules
 
 pytest_plugins = ["browser"]

@@ -13,8 +13,8 @@ from tests.jackfield_console.console_client import Client, Place, placed
 
 from browsing import LOOKS, Visitor
 from console_rig import Console
-from jackfield_service.subjects.connections.page import connections
 from jackfield_service.shell.pages.layout import sorted_list
+from jackfield_service.subjects.connections.pages import connections
 
 pytest_plugins = ["browser"]
 

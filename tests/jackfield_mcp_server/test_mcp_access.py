@@ -12,9 +12,9 @@ import pytest
 from http_stand import SETTINGS, Client, Stand, say, standing
 from jackfield.callers import Rules
 from jackfield_service.shell.browsers.origins import check_origin
-from jackfield_service.shell.mcp.tool_names import RESERVED
 from jackfield_service.shell.process.settings import Settings
 from jackfield_service.shell.requests.problem import Problem
+from jackfield_service.subjects.mcp.tool_names import RESERVED
 from jackfield_store.access import Tokens, Workspaces
 from jackfield_store.access.tokens import new_text
 from mcp_talk import Server, call_of, called, message, remote, tool_names

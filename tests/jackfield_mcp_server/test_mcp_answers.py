@@ -9,7 +9,7 @@ import pytest
 
 from jackfield.invocation import Meta, Result, new_invocation_id
 from jackfield.kernel.errors import Detail, InDoubt, InvalidInput
-from jackfield_service.shell.mcp.tool_results import answered, described, failed
+from jackfield_service.subjects.mcp.tool_results import answered, described, failed
 
 
 def meta(**more: Any) -> Meta:

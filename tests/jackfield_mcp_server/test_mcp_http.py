@@ -310,7 +310,7 @@ def test_serving_does_not_import_the_sdk(client: Client) -> None:
         "from jackfield_service.shell.http.app import build_app\n"
         "from jackfield_service.shell.process.server_context import ServerContext\n"
         "from jackfield_service.shell.process.settings import Settings\n"
-        "import jackfield_service.shell.commands.serve, jackfield_service.shell.mcp.command\n"
+        "import jackfield_service.shell.commands.serve, jackfield_service.subjects.mcp.command\n"
         "build_app(ServerContext(Settings(), os.environ), mounts())\n"
         "print(*sorted({'mcp', 'mcp_types', 'sse_starlette', 'httpx2'} & set(sys.modules)))"
     )
@@ -322,7 +322,7 @@ def test_a_server_without_the_extra_says_what_to_install(stand: Stand, client: C
     """501, as a problem, with a token; 401 without."""
     from jackfield_service.shell.commands.serve import mounts
     from jackfield_service.shell.http.app import build_app
-    from jackfield_service.shell.mcp import http_route
+    from jackfield_service.subjects.mcp import http_route
 
     def missing() -> Any:
         raise ModuleNotFoundError("gone", name="mcp")

@@ -12,7 +12,7 @@ from mcp_types import CallToolResult, TextContent
 
 from http_stand import Stand, standing
 from jackfield.callers import Rules
-from jackfield_service.shell.mcp.instructions import instructions
+from jackfield_service.subjects.mcp.instructions import instructions
 from mcp_talk import called, message, remote
 
 HELLO = message("initialize", protocolVersion="2025-06-18", capabilities={}, clientInfo={"name": "x", "version": "1"})

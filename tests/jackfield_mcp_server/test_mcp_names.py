@@ -11,9 +11,9 @@ import pytest
 from jackfield.catalog import Catalog
 from jackfield.kernel.errors import UnknownName
 from jackfield.manifest.manifest import Manifest
-from jackfield_service.shell.mcp.action_tools import action_tools, invocation_of
-from jackfield_service.shell.mcp.discovery_tools import DISCOVERY
-from jackfield_service.shell.mcp.tool_names import RESERVED, tool_name
+from jackfield_service.subjects.mcp.action_tools import action_tools, invocation_of
+from jackfield_service.subjects.mcp.discovery_tools import DISCOVERY
+from jackfield_service.subjects.mcp.tool_names import RESERVED, tool_name
 
 _FORM = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _LONG = "postManagementCompaniesCompanyIdApiCredentialsApiCredentialIdAllowedOriginsOriginId"

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from jackfield_service.shell.mcp.command import VERBS
+from jackfield_service.subjects.mcp.command import VERBS
 
 ROOT = Path(__file__).parents[2]
 

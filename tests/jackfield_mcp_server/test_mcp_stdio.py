@@ -16,7 +16,7 @@ from http_stand import clean, say, standing
 from jackfield import Jackfield
 from jackfield.cli.main import main
 from jackfield.invocation.entry import Entry
-from jackfield_service.shell.mcp import progress
+from jackfield_service.subjects.mcp import progress
 from mcp_talk import MODES, Conversation, Lines, Pipes, call_of, called, local, message, refusal, talked, tool_names, trying
 from plugboard import make_connector, make_echo, plugged
 

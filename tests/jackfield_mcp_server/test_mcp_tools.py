@@ -17,7 +17,7 @@ from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.callers import Authorizer, Rules
 from jackfield.catalog import Catalog
 from jackfield.manifest.manifest import Manifest
-from jackfield_service.shell.mcp.action_tools import action_tools, invocation_of
+from jackfield_service.subjects.mcp.action_tools import action_tools, invocation_of
 from mcp_talk import MODES, Server, called, remote, talked, tool_names
 from plugboard import make_connector, plugged
 
@@ -211,7 +211,7 @@ def test_definitions_of_an_output_are_found(tmp_path: Path) -> None:
 
 def test_a_bug_of_ours_is_not_told(server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """What nobody foresaw is an error of the protocol without its words, which go to our log."""
-    from jackfield_service.shell.mcp import sdk_server as module
+    from jackfield_service.subjects.mcp import sdk_server as module
 
     def broken(*_given: object) -> Any:
         raise RuntimeError("a secret of the runtime")

@@ -15,10 +15,10 @@ from mcp.server import streamable_http_manager
 from http_stand import Client, Stand, say, standing
 from jackfield.invocation import Result
 from jackfield.kernel.exact import Exact
-from jackfield_service.shell.mcp import stateless_http
-from jackfield_service.shell.mcp.tool_call import tool_call
-from jackfield_service.shell.mcp.tool_results import answered
 from jackfield_service.shell.requests.json_response import dumps
+from jackfield_service.subjects.mcp import stateless_http
+from jackfield_service.subjects.mcp.tool_call import tool_call
+from jackfield_service.subjects.mcp.tool_results import answered
 from mcp_talk import call_of, message
 from replies import Reply
 

@@ -39,7 +39,7 @@ _MODULES = (
     "_pytest.faulthandler", "_pytest.helpconfig", "_pytest.skipping", "_pytest.threadexception", "_pytest.tracemalloc", "_pytest.unittest",
     "_pytest.unraisableexception", "_pytest.warnings", "_pytest.pastebin", "_pytest.setuponly", "_pytest.setupplan", "xdist.plugin",
     "xdist.workermanage", "execnet.gateway", "pytest_timeout", "pytest_cov.plugin",
-    "multiprocessing.spawn", "jackfield_service.shell.http.app", "jackfield_service.shell.mcp.sdk_server",
+    "multiprocessing.spawn", "jackfield_service.shell.http.app", "jackfield_service.subjects.mcp.sdk_server",
     "jackfield_service.shell.commands.serve", "uvicorn",
     "jackfield.schema.compiling", "jackfield_store.database.sqlite",
     "jackfield.cli.connectors", "jackfield.cli.offers", "jackfield.cli.session",

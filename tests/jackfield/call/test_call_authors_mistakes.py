@@ -394,7 +394,7 @@ def test_n1_what_the_author_says_is_believed(tmp_path: Path, kind: str, refusal:
 def test_m15_a_doubt_names_the_surfaces_own_way_out(tmp_path: Path, surface: str, words: str) -> None:
     """M15: the hint of a doubt speaks of the command line's option there, and of the page on the console; all of them name the member."""
     import_module(
-        {"mcp": "jackfield_service.shell.mcp", "console": "jackfield_service.shell.pages"}.get(surface, "jackfield")
+        {"mcp": "jackfield_service.subjects.mcp", "console": "jackfield_service.shell.pages"}.get(surface, "jackfield")
     )  # a surface brings its words
     with runtime(tmp_path, scripted(Script(ConnectionResetError("reset")))) as board:
         hint = board.ask().to_json(surface)["error"]["hint"]

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from jackfield.cli.output import Output
 from jackfield.kernel.hidden import has_hidden, hidden_parts, trimmed, visible, without_hidden
 from jackfield.kernel.scripts import mixed_words
-from jackfield_service.shell.mcp.tool_results import _encoded
 from jackfield_service.shell.pages.layout.components import json_text
+from jackfield_service.subjects.mcp.tool_results import _encoded
 
 pytest_plugins = ["shell_fixture"]
 

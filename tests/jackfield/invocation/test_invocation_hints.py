@@ -22,7 +22,7 @@ COMMAND = re.compile(r"'jackfield (schema|search|connectors|connections list|inv
 
 SURFACES = {
     "http": ("jackfield_service.shell", "requests.hints"),
-    "mcp": ("jackfield_service.shell.mcp", "hints"),
+    "mcp": ("jackfield_service.subjects.mcp", "hints"),
     "console": ("jackfield_service.shell.pages", "hints"),
 }
 """Distribution of a surface, and its module of words."""
@@ -64,7 +64,7 @@ def test_a_step_is_text_that_each_surface_words() -> None:
     error = InvalidInput("1 input is not valid", hint=step)
     assert str(error).endswith("See the schema of notes/add for its inputs. Then try again.")
     assert error.to_json("cli")["hint"] == "'jackfield schema notes add' shows the schema of its inputs. Then try again."
-    importlib.import_module("jackfield_service.shell.mcp")
+    importlib.import_module("jackfield_service.subjects.mcp")
     result = Result("failed", Meta("x"), error=error)
     assert result.to_json("mcp")["error"]["hint"].startswith("Call get_action_guide with connector 'notes' and action 'add'")
     assert worded("Ask Ada.", "http") == "Ask Ada."

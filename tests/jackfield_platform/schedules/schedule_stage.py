@@ -13,7 +13,7 @@ from clocks import StillClock
 from jackfield.callers import LIBRARY, Caller
 from jackfield.callers.actor import Actor
 from jackfield.invocation.entry import Entry
-from jackfield_service.subjects.schedules.scheduler import Scheduler
+from jackfield_service.subjects.schedules.loop import Scheduler
 from jackfield_service.subjects.schedules.schedules import WorkspaceSchedules
 from plugboard import make_connector, plugged
 from processes import Processes, variables

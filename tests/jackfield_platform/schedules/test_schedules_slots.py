@@ -15,9 +15,9 @@ from tests.jackfield_platform.schedules.schedule_stage import TICK, ScheduleStag
 
 from jackfield.callers import Caller, Rules
 from jackfield.kernel.errors import InvalidInput, InvalidInvocation, JackfieldError, NotAllowed
-from jackfield_service.shell.process.readiness import silence_warning
 from jackfield_service.subjects.schedules import DueSchedules, OvertakenError, ScheduleConflict
 from jackfield_service.subjects.schedules.slot_runs import SlotRuns
+from jackfield_service.subjects.schedules.warnings import silence_warning
 from jackfield_store.access import Tokens
 
 DAY = 86_400.0

@@ -15,9 +15,9 @@ from jackfield.connector import Gone, Item, Listed, Polled, Registered, TriggerE
 from jackfield.connector.triggers import Trigger
 from jackfield.kernel.errors import Unavailable
 from jackfield_service.subjects.triggers.arrivals import ArrivalUnit, Sealer
+from jackfield_service.subjects.triggers.loop import TriggerLoop
 from jackfield_service.subjects.triggers.subscription import Subscription
 from jackfield_service.subjects.triggers.table import SubscriptionTable
-from jackfield_service.subjects.triggers.trigger_loop import TriggerLoop
 from jackfield_store.connections.connection_rows import Outcome
 from jackfield_store.database import Transaction
 from jackfield_store.management.visible_connections import table_of

@@ -13,9 +13,9 @@ from tests.jackfield_platform.triggers.trigger_stage import TriggerStage
 
 from jackfield.connector import Hook
 from jackfield_service.subjects.triggers.due import DueSubscriptions
+from jackfield_service.subjects.triggers.loop import TriggerLoop
 from jackfield_service.subjects.triggers.subscription import Subscription
 from jackfield_service.subjects.triggers.table import SubscriptionTable
-from jackfield_service.subjects.triggers.trigger_loop import TriggerLoop
 from jackfield_store.connections.connection_rows import Outcome
 from jackfield_store.database.due_rows import OvertakenError
 from jackfield_store.management.visible_connections import table_of

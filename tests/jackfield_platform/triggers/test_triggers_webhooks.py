@@ -31,6 +31,7 @@ from jackfield_http.bindings.webhooks import webhook_of
 from jackfield_market.testing.registrations import Registry
 from jackfield_service.shell.process.settings import Settings
 from jackfield_service.subjects.triggers import intake
+from jackfield_service.subjects.triggers.http.hooks import intake_of
 from jackfield_service.subjects.triggers.subscription import Subscription
 from jackfield_service.subjects.triggers.table import SubscriptionTable, by_path
 from jackfield_service.subjects.triggers.webhook_samples import replay
@@ -308,10 +309,10 @@ def test_a_provider_that_stays_down_is_asked_less_and_less_to_remove_a_webhook(s
 def test_a_path_has_a_rate_of_its_own(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond it, 429 says when to come again. Forged requests use up a smaller one of their address, and shut out nobody who signs."""
     sender, other = Sender(stand, "busy"), Sender(stand, "calm")
-    monkeypatch.setattr(stand.host.intake, "rates", RateLimiter(1.0, StillClock()))
+    monkeypatch.setattr(intake_of(stand.host), "rates", RateLimiter(1.0, StillClock()))
     assert [sender.send({"notes": []}).status for _ in range(2)] == [200, 429]
     assert sender.send({"notes": []}).headers["retry-after"] == "1"
-    monkeypatch.setattr(stand.host.intake, "forged", RateLimiter(1.0, StillClock()))
+    monkeypatch.setattr(intake_of(stand.host), "forged", RateLimiter(1.0, StillClock()))
     assert [other.send(_NOTE, secret="guess").status for _ in range(4)] == [401, 429, 429, 429]
     assert other.send(_NOTE).status == 200
 

@@ -15,8 +15,8 @@ from clocks import StillClock
 from jackfield.callers import LIBRARY, Caller
 from jackfield.callers.actor import Actor
 from jackfield_service.subjects.events import Event
+from jackfield_service.subjects.triggers.loop import TriggerLoop
 from jackfield_service.subjects.triggers.subscriptions import WorkspaceSubscriptions
-from jackfield_service.subjects.triggers.trigger_loop import TriggerLoop
 from jackfield_store.database.shared_clock import SharedClock
 from plugboard import make_echo, plugged
 from processes import Processes, variables

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import jsonschema_rs
 
-from jackfield_service.subjects.events.asyncapi import document
 from jackfield_service.subjects.events.event import TYPES
+from jackfield_service.subjects.events.http.asyncapi import document
 
 OFFICIAL = Path(__file__).resolve().parents[2] / "support" / "vendor" / "asyncapi-3.0.0.schema.json"
 """The schema that the AsyncAPI Initiative publishes (@asyncapi/specs 6.11.1, Apache-2.0), without texts and bindings of other protocols."""

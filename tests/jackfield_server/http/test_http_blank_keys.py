@@ -17,7 +17,7 @@ from jackfield.callers import LIBRARY, Caller
 from jackfield.callers.actor import Actor
 from jackfield.invocation import request
 from jackfield.kernel.errors import InvalidInvocation
-from jackfield_service.shell.mcp.tool_names import tool_name
+from jackfield_service.subjects.mcp.tool_names import tool_name
 from jackfield_store.recording.decisions import ApprovalSpoiled
 from mcp_talk import call_of
 

@@ -18,6 +18,7 @@ from jackfield.connections.audience import OPERATORS, PLATFORMS, audience_of
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield_service.shell.http.shapes import shapes
+from jackfield_service.shell.http.table import OPERATIONS
 from jackfield_service.subjects.connect.operations import connecting
 from jackfield_service.subjects.connect.session import MEMBERS
 from jackfield_store.management.oauth_clients import oauth_clients
@@ -253,4 +254,4 @@ def test_the_page_of_the_docs_has_all_names() -> None:
 
 def test_the_document_has_every_member_of_a_session() -> None:
     """What the page takes, typed clients can write: the document is as wide as what is checked."""
-    assert set(shapes()["NewConnectSession"]["properties"]) == MEMBERS
+    assert set(shapes(OPERATIONS)["NewConnectSession"]["properties"]) == MEMBERS

@@ -20,8 +20,8 @@ from fake_aws import FakeAws, Role, User
 from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.kernel.errors import JackfieldError, Unavailable
 from jackfield.testing import Answer, Provider, Request
-from jackfield_service.subjects.connect.operations import connecting
 from jackfield_service.subjects.connect.connecting import Connecting
+from jackfield_service.subjects.connect.operations import connecting
 from jackfield_service.subjects.connect.principals import lets_in
 from plugboard import make_connector, plugged
 

@@ -15,7 +15,7 @@ from tests.jackfield_server.http.connect_browser import Person
 from http_stand import Client, Stand, standing
 from jackfield.callers import Rules
 from jackfield.callers.actor import Actor
-from jackfield_service.shell.mcp.tool_names import named, tool_name
+from jackfield_service.subjects.mcp.tool_names import named, tool_name
 from jackfield_store.access.platform_tokens import PlatformTokens
 from mcp_rig import Talk, ToolServer, said, serving, tool
 from mcp_talk import message

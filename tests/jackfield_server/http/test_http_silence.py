@@ -13,7 +13,7 @@ import pytest
 from gates import Gatekeeper
 from http_stand import SETTINGS, say, standing
 from jackfield_service.shell.http import event_stream
-from jackfield_service.shell.mcp import http_route
+from jackfield_service.subjects.mcp import http_route
 
 SILENCE = 0.05
 

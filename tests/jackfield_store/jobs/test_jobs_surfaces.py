@@ -21,8 +21,8 @@ from jackfield.cli.main import main
 from jackfield.invocation import Meta, Result
 from jackfield_service.shell.commands.serve import mounts
 from jackfield_service.shell.http.app import build_app
-from jackfield_service.shell.mcp import progress
-from jackfield_service.shell.mcp.action_tools import result_schema
+from jackfield_service.subjects.mcp import progress
+from jackfield_service.subjects.mcp.action_tools import result_schema
 from mcp_talk import Pipes, message
 from waiting import until
 

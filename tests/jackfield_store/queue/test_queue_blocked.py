@@ -23,10 +23,10 @@ from jackfield_service.shell.process.metrics import Metrics
 from jackfield_service.subjects.callbacks.callbacks import Callbacks
 from jackfield_service.subjects.callbacks.dispatcher import Dispatcher
 from jackfield_service.subjects.callbacks.sending import Sender
-from jackfield_service.subjects.schedules.scheduler import Scheduler
+from jackfield_service.subjects.schedules.loop import Scheduler
 from jackfield_service.subjects.schedules.schedules import WorkspaceSchedules
+from jackfield_service.subjects.triggers.loop import TriggerLoop
 from jackfield_service.subjects.triggers.subscriptions import WorkspaceSubscriptions
-from jackfield_service.subjects.triggers.trigger_loop import TriggerLoop
 from jackfield_store.access import Workspaces
 from jackfield_store.connections.revocations import DueRevocations
 from jackfield_store.database.blocked import blocked_workspaces

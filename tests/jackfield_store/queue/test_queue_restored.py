@@ -25,7 +25,7 @@ from jackfield.kernel.clock import SystemClock, iso
 from jackfield_service.subjects.callbacks.callbacks import Callbacks
 from jackfield_service.subjects.callbacks.dispatcher import Dispatcher
 from jackfield_service.subjects.callbacks.sending import Sender
-from jackfield_service.subjects.schedules.scheduler import Scheduler
+from jackfield_service.subjects.schedules.loop import Scheduler
 from jackfield_service.subjects.schedules.schedules import WorkspaceSchedules
 from jackfield_store.journal import Queue
 from plugboard import make_connector, plugged

@@ -13,7 +13,6 @@ from starlette.responses import Response
 
 from jackfield_service.shell.process.settings import Settings
 from jackfield_service.shell.requests.prefix import current_prefix
-from jackfield_service.subjects.connect.session import ConnectSession
 
 _LONGEST = 1000
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -124,12 +123,12 @@ class CookieJar:
         """Return the secret of a browser on the page of a connect session; an empty string if it has none."""
         return _own(request, self._connect(session))
 
-    def note_connecting(self, response: Response, session: ConnectSession, secret: str) -> Response:
-        """Set the secret of a browser on the page of a connect session. A page that other sites may frame needs it there, too: Secure, and
-        apart for each of these sites (CHIPS)."""
-        own = f"{self._connect(session.id)}={secret}; Path={current_prefix() or '/'}; HttpOnly; Max-Age={session.wanted.lasts + _OUTLASTS}"
+    def note_connecting(self, response: Response, session: str, secret: str, *, lasts: int, framed: bool) -> Response:
+        """Set the secret of a browser on the page of a connect session, which lasts so many seconds. A page that other sites may frame
+        needs it there, too: Secure, and apart for each of these sites (CHIPS)."""
+        own = f"{self._connect(session)}={secret}; Path={current_prefix() or '/'}; HttpOnly; Max-Age={lasts + _OUTLASTS}"
         secure = "; Secure" if self._secure else ""
-        across = "; SameSite=None; Partitioned" if session.wanted.origins and self._secure else "; SameSite=Lax"
+        across = "; SameSite=None; Partitioned" if framed and self._secure else "; SameSite=Lax"
         response.headers.append("set-cookie", f"{own}{secure}{across}")
         return response
 

@@ -201,9 +201,7 @@ async def _run_until_signal(
     forked: bool,
 ) -> None:
     """Run the queue's engine until SIGTERM, SIGQUIT or Ctrl-C. A second signal ends a process at once that was not forked by a master."""
-    from jackfield_service.subjects.callbacks.dispatcher import dispatching
-    from jackfield_service.subjects.schedules.scheduler import Scheduler
-    from jackfield_service.subjects.triggers.trigger_loop import TriggerLoop
+    from jackfield_service.shell.process.loops import Loop, Process, loops
     from jackfield_store.queue import look_each_second, open_engine, run
     from jackfield_store.runtime.evidence_loop import EvidenceLoop
     from jackfield_store.runtime.poller import Poller
@@ -223,25 +221,18 @@ async def _run_until_signal(
     runtimes.add(tracing)
     ended, settled = (_ignore, None) if metrics is None else (metrics.note, metrics.note_doubts)
     engine = open_engine(runtimes, concurrency, ended)
-    dispatcher = dispatching(runtimes.storage, runtimes.clock, runtimes.outgoing, runtimes.environment)
-    scheduler = Scheduler(runtimes, engine.submit, stop.is_set)
     poller = Poller(runtimes, ended, stop.is_set)
     evidence = EvidenceLoop(runtimes, settled, stopping=stop.is_set)
-    triggers = TriggerLoop(runtimes, lambda: runtimes.storage.shared.known(PUBLIC_URL), engine.submit, stop.is_set)
-    scheduler.start()
-    poller.start()
-    evidence.start()
-    triggers.start()
+    process = Process(runtimes, engine.submit, lambda: runtimes.storage.shared.known(PUBLIC_URL), stop.is_set)
+    running: tuple[Loop, ...] = (poller, evidence, *loops(process))
+    for each in running:
+        each.start()
     ready()
     upkeep = asyncio.ensure_future(look_each_second(runtimes, Notices({} if forked else os.environ)))
     await run(engine, stop, within)
     upkeep.cancel()
-    await scheduler.stop()
-    await poller.stop()
-    await evidence.stop()
-    await triggers.stop()
-    if dispatcher is not None:
-        await asyncio.to_thread(dispatcher.stop)
+    for each in running:
+        await each.stop()
     await runtimes.drained(0.0)
     await asyncio.to_thread(runtimes.storage.close)
     for one in tracing:

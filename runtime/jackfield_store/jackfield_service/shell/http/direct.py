@@ -26,8 +26,8 @@ from jackfield.kernel.failures import Raised, attempt
 from jackfield_service.shell.http.error_responses import error_response
 from jackfield_service.shell.http.event_stream import takes_events
 from jackfield_service.shell.http.exchange import Exchange
-from jackfield_service.subjects.invocations.http import completed, outcome
 from jackfield_service.shell.http.middleware import COMPRESS_FROM, SAFE, accepts_gzip, compressed, note_response, stopped
+from jackfield_service.shell.http.results import completed, outcome
 from jackfield_service.shell.identity.identity import token_of
 from jackfield_service.shell.operations.challenges import challenged
 from jackfield_service.shell.operations.operation import READING, SURFACE

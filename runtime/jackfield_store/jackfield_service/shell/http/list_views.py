@@ -114,7 +114,7 @@ class ListView:
 
 def with_views(operations: Sequence[Operation]) -> tuple[Operation, ...]:
     """Return the operations of which each list can be sorted, and its members chosen."""
-    known = shapes()
+    known = shapes(operations)
     return tuple(_viewed(one, known) for one in operations)
 
 

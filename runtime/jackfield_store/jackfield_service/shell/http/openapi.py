@@ -20,7 +20,6 @@ from jackfield import __version__
 from jackfield.call.admit import bringable
 from jackfield.kernel.errors import did_you_mean
 from jackfield.manifest.manifest import Manifest
-from jackfield_service.subjects.batches.http import JSON_LINES
 from jackfield_service.shell.http.event_stream import KIND
 from jackfield_service.shell.http.response_headers import LATER, components, headers_of
 from jackfield_service.shell.http.shapes import shapes
@@ -100,8 +99,9 @@ def document(version: str, operations: Iterable[Operation], manifests: Iterable[
     known = [*operations]
     for operation in known:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, known)
-    schemas = shapes()
-    schemas["Invocation"]["properties"]["inputs"] = {**_CHOICE}
+    schemas = shapes(known)
+    invocation = schemas["Invocation"]
+    schemas["Invocation"] = {**invocation, "properties": {**invocation["properties"], "inputs": _CHOICE}}
     for manifest in manifests:
         schemas.update(_actions(manifest))
     refusals = {_refusal(status, headers): _refused(status, headers) for status, headers in _refusals(known)}
@@ -184,7 +184,7 @@ def _body(name: str) -> Json:
         return {"content": {"application/octet-stream": {"schema": binary}, "multipart/form-data": multipart}}
     if name == "Batch":
         refused: Json = {"description": "Anything else is refused in its own outcome."}
-        about = f"An array, or one Invocation per line as {JSON_LINES}."  # not in `content`: client generators refuse types they don't know
+        about = f"An array, or one Invocation per line as {LINES}."  # not in `content`: client generators refuse types they don't know
         return {"description": about, "required": True, "content": {"application/json": _array("Invocation", refused)}}
     return {"required": name != "OptionsOver", "content": {"application/json": {"schema": {"$ref": _COMPONENTS + name}}}}
 
@@ -215,7 +215,7 @@ def _responses(operation: Operation, operations: Sequence[Operation]) -> Iterato
 def _phrase(operation: Operation, status: int) -> str:
     """Describe an answer, with the other media types that it has for who accepts them."""
     phrase, name = HTTPStatus(status).phrase, operation.answers.get(status, "")
-    also = [JSON_LINES] if operation.body == "Batch" and name else _ALSO.get(operation.name, {}).get(name, ())
+    also = [LINES] if operation.body == "Batch" and name else _ALSO.get(operation.name, {}).get(name, ())
     return f"{phrase}. With a header Accept that names it: {' or '.join(also)}." if also else phrase
 
 

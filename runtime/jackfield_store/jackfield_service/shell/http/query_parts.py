@@ -12,9 +12,18 @@ _PLAIN = f"^[^{_CONTROL}]*$"
 TEXT: Schema = {"type": "string", "maxLength": 200, "pattern": _PLAIN}
 FLAG: Schema = {"type": "boolean"}
 LIMIT: Schema = {"type": "integer", "minimum": 1, "maximum": 200}
+LONG: Schema = {**TEXT, "maxLength": 10_000}
+WHEN: Schema = {
+    "type": "string",
+    "maxLength": 40,
+    "description": "An RFC 3339 time, a date, or a duration before now: 2031-01-31T12:00:00Z, 2031-01-31, 7d.",
+}
 EFFECT: Schema = {"type": "string", "enum": ["read", "idempotent", "write"]}
 BY_NUMBER, BY_KEY, BY_ID = "[0-9]{1,9}", f"[^{_CONTROL}]{{0,100}}", f"[^s{_CONTROL}][^{_CONTROL}]{{0,99}}"
 """Patterns of cursors. Keys are any text: a list goes on after a row whose key somebody has changed. An ID is no sorted list's cursor."""
+BY_SLOT = "-?[0-9]{1,19}([.][0-9]{1,20})?(e[+][0-9]{1,3})?"
+"""Numbers of a damaged row, too: its list goes on after it."""
+BY_MOMENT = f"{BY_SLOT}~{BY_KEY}"
 
 
 def filters(names: Sequence[str], **choices: Sequence[str]) -> Mapping[str, Schema]:
@@ -22,6 +31,6 @@ def filters(names: Sequence[str], **choices: Sequence[str]) -> Mapping[str, Sche
     return {name: {"type": "string", "enum": [*choices[name]]} if name in choices else TEXT for name in names}
 
 
-def page(cursor: str) -> Mapping[str, Schema]:
+def paged(cursor: str) -> Mapping[str, Schema]:
     """Return the query parameters of a list, with the pattern of its cursors."""
     return {"limit": LIMIT, "cursor": {"type": "string", "pattern": f"^{cursor}$", "description": "The nextCursor of the previous page."}}

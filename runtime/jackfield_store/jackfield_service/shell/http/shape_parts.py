@@ -44,3 +44,12 @@ GRANT: Json = {
     }),
     "description": "A grant that a person approved elsewhere. It is not tested; a refresh token is used at the first call.",
 }  # fmt: skip
+GONE: Json = {
+    **object_of(("code", "message", "hint"), code=STRING, message=STRING, hint=STRING),
+    "description": "What it refers to and is gone: a connector, an action, a trigger or a connection. It does nothing until that is back.",
+}  # fmt: skip
+GAPS: Json = {
+    "type": "array", "items": closed_with(("path", "message"), {"path": STRING, "message": STRING}),
+    "description": "Patterns that guard 'effect:write' alone, with the number of changes that they leave out; where rules were made.",
+}  # fmt: skip
+RULES: Json = {"$ref": "#/components/schemas/Rules"}

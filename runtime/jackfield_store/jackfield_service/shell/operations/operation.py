@@ -26,6 +26,10 @@ SURFACE = "jackfield.surface"
 """Members of a request's scope; ``SURFACE`` is the caller's, for whom hints are worded."""
 
 
+ON_BEHALF = "Jackfield-On-Behalf-Of"
+"""Header with the person for whom a platform does something: the audit log has it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One method of one path. ``scope`` is the scope a token needs, None for no authentication. ``answers`` maps success statuses to the

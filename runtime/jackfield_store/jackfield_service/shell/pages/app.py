@@ -17,35 +17,13 @@ from starlette.routing import Route, compile_path
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup
 from jackfield_service.shell.browsers.cookies import csrf_token, same_token
-from jackfield_service.subjects.files.http import download
-from jackfield_service.subjects.files.uploads import upload
+from jackfield_service.shell.finding import surfaces
 from jackfield_service.shell.pages import sign_in
-from jackfield_service.subjects.invocations.page import action, invocation, invocations
-from jackfield_service.subjects.approvals.page import approval, approvals
-from jackfield_service.subjects.audit import page as audit
-from jackfield_service.subjects.connections.page import authorization, connection, form as connection_form, connections, doctor
-from jackfield_service.subjects.batches.page import form as batch_form
-from jackfield_service.subjects.callbacks.page import callbacks, deliveries
-from jackfield_service.subjects.connect.page import routes as connect, sessions as connect_sessions
-from jackfield_service.subjects.connectors.page import connectors, marketplace, trial
-from jackfield_service.subjects.doubts import page as doubts
-from jackfield_service.subjects.files import page as files
-from jackfield_service.subjects.suppressions import page as guards
-from jackfield_service.subjects.mcp_servers import page as mcp_servers
-from jackfield_service.subjects.oauth_clients import page as oauth_clients
-from jackfield_service.subjects.overview.page import overview
-from jackfield_service.subjects.tenants.page import own_workspaces, shared_settings, tenant, tenants
-from jackfield_service.subjects.people import page as people
-from jackfield_service.subjects.queue import page as queue
-from jackfield_service.subjects.schedules.page import form as schedule_form, times as schedule_times, schedules
-from jackfield_service.subjects.triggers.page import form as subscription_form, subscriptions
-from jackfield_service.subjects.tokens import page as tokens
-from jackfield_service.subjects.policies import page as workspace
-from jackfield_service.subjects.invocations.page.steps import CALLS, LETTERS
 from jackfield_service.shell.pages.layout.assets import assets_route
 from jackfield_service.shell.pages.layout.components import fault_of, h, heading
 from jackfield_service.shell.pages.layout.drawn import ANEW, Moved, parted
 from jackfield_service.shell.pages.layout.page_request import PageRequest
+from jackfield_service.shell.pages.layout.pages import Page
 from jackfield_service.shell.pages.layout.shell import document, fragment, page, redirect, secured
 from jackfield_service.shell.pages.layout.typed import filled_again
 from jackfield_service.shell.pages.sign_in import ConsoleSessions, Found
@@ -54,178 +32,47 @@ from jackfield_service.shell.requests.body import read_form
 from jackfield_service.shell.requests.prefix import below_prefix
 from jackfield_service.shell.requests.problem import Problem
 
-Endpoint = Callable[[PageRequest], Any]
-
-
-async def _uploaded(page_request: PageRequest) -> Response:
-    """Serve ``POST /uploads``, like ``POST /v1/files``: a form's file is uploaded on selection, and the invocation refers to it by id."""
-    return await upload(page_request.http, page_request.server, page_request.identity)
-
-
-async def _download(page_request: PageRequest) -> Response:
-    """Serve ``GET /files/{file}``, like ``GET /v1/files/{file}``."""
-    return await download(page_request.http, page_request.server, page_request.identity)
-
-
-_EVENT_PAGES: tuple[tuple[str, Endpoint, str], ...] = (
-    ("/callbacks", callbacks.listed, "GET"),
-    ("/callbacks", callbacks.created, "POST"),
-    ("/callbacks/{id}", callbacks.shown, "GET"),
-    ("/callbacks/{id}/{step}", callbacks.changed, "POST"),
-    ("/deliveries", deliveries.listed, "GET"),
-    ("/deliveries/{id}", deliveries.shown, "GET"),
-    ("/deliveries/dead/resend", deliveries.all_resent, "POST"),
-    ("/deliveries/{id}/resend", deliveries.resent, "POST"),
-)
-"""Pages of callbacks, of a workspace and of a platform."""
-_PAGES: tuple[tuple[str, Endpoint, str], ...] = (
-    ("/", overview.shown, "GET"),
-    ("/connectors", connectors.listed, "GET"),
-    ("/connectors/{key}", connectors.shown, "GET"),
-    ("/connectors/{key}/actions/{action}", action.shown, "GET"),
-    ("/connectors/{key}/actions/{action}/code", action.code, "POST"),
-    ("/connectors/{key}/actions/{action}/output", action.output, "GET"),
-    ("/connectors/{key}/actions/{action}/run", action.run, "POST"),
-    ("/connectors/{key}/options/{source}", action.options, "GET"),
-    ("/connectors/{key}/trial", trial.tried, "POST"),
-    ("/marketplace", marketplace.listed, "GET"),
-    ("/marketplace/{key}", marketplace.shown, "GET"),
-    ("/marketplace/{key}/installation", marketplace.installed, "POST"),
-    ("/marketplace/{key}/upgrade", marketplace.upgraded, "POST"),
-    ("/marketplace/{key}/version", marketplace.pinned, "POST"),
-    ("/marketplace/{key}/removal", marketplace.removed, "POST"),
-    ("/connections", connections.listed, "GET"),
-    ("/connections", connection_form.created, "POST"),
-    ("/connections/selection", connections.SELECTION.taken, "POST"),
-    ("/new-connection", connection_form.shown, "GET"),
-    ("/connections/{name}", connection.shown, "GET"),
-    ("/connections/{name}/authorization", authorization.begun, "POST"),
-    ("/connections/{name}/authorization/{id}", authorization.polled, "GET"),
-    (authorization.ANSWERED, authorization.answered, "GET"),
-    ("/connections/{name}/values", connection_form.changed, "POST"),
-    ("/connections/{name}/test", connection.tested, "POST"),
-    ("/connections/{name}/guard", guards.resumed, "POST"),
-    ("/oauth-clients", oauth_clients.listed, "GET"),
-    ("/oauth-clients", oauth_clients.created, "POST"),
-    ("/oauth-clients/{client}", oauth_clients.shown, "GET"),
-    ("/oauth-clients/{client}", oauth_clients.changed, "POST"),
-    ("/oauth-clients/{client}/removal", oauth_clients.removed, "POST"),
-    ("/mcp-servers", mcp_servers.listed, "GET"),
-    ("/mcp-servers", mcp_servers.created, "POST"),
-    ("/mcp-servers/{server}", mcp_servers.shown, "GET"),
-    ("/mcp-servers/{server}/review", mcp_servers.reviewed, "POST"),
-    ("/mcp-servers/{server}/acceptance", mcp_servers.accepted, "POST"),
-    ("/mcp-servers/{server}/overlay", mcp_servers.overlaid, "POST"),
-    ("/mcp-servers/{server}/removal", mcp_servers.removed, "POST"),
-    ("/suppressions", guards.suppressed, "GET"),
-    ("/suppressions/removal", guards.removed, "POST"),
-    ("/connections/{name}/doctor", doctor.shown, "GET"),
-    ("/connections/{name}/doctor", doctor.examined, "POST"),
-    ("/connections/{name}/name", connection.renamed, "POST"),
-    ("/connections/{name}/removal", connection.removed, "POST"),
-    ("/invocations", invocations.listed, "GET"),
-    ("/invocations/selection", CALLS.taken, "POST"),
-    ("/invocations/export", invocations.saved, "GET"),
-    ("/new-batch", batch_form.shown, "GET"),
-    ("/new-batch", batch_form.sent, "POST"),
-    ("/audit/export", audit.saved, "GET"),
-    ("/invocations/{id}", invocation.shown, "GET"),
-    ("/invocations/{id}/cancel", invocation.cancelled, "POST"),
-    ("/invocations/{id}/resolve", doubts.resolved, "POST"),
-    ("/invocations/{id}/look", doubts.looked, "POST"),
-    ("/invocations/{id}/redrive", queue.redriven, "POST"),
-    ("/invocations/{id}/approval", approval.decided, "POST"),
-    ("/approvals", approvals.listed, "GET"),
-    ("/schedules", schedules.listed, "GET"),
-    ("/schedules", schedule_form.created, "POST"),
-    ("/new-schedule", schedule_form.shown, "GET"),
-    ("/new-schedule", schedule_form.begun, "POST"),
-    ("/schedule-times", schedule_times.shown, "GET"),
-    ("/schedules/{name}", schedules.shown, "GET"),
-    ("/schedules/{name}/edit", schedule_form.edited, "GET"),
-    ("/schedules/{name}/edit", schedule_form.saved, "POST"),
-    ("/schedules/{name}/{step}", schedules.changed, "POST"),
-    ("/subscriptions", subscriptions.listed, "GET"),
-    ("/subscriptions", subscription_form.created, "POST"),
-    ("/new-subscription", subscription_form.shown, "GET"),
-    ("/subscriptions/{name}", subscriptions.shown, "GET"),
-    ("/subscriptions/{name}/events", subscriptions.events, "GET"),
-    ("/subscriptions/{name}/edit", subscription_form.edited, "GET"),
-    ("/subscriptions/{name}/edit", subscription_form.saved, "POST"),
-    ("/subscriptions/{name}/{step}", subscriptions.changed, "POST"),
-    *_EVENT_PAGES,
-    *((f"/platforms/{{platform}}{path}", endpoint, method) for path, endpoint, method in _EVENT_PAGES),
-    ("/queue", queue.shown, "GET"),
-    ("/queue/dead-letters", queue.dead, "GET"),
-    ("/queue/dead-letters/selection", LETTERS.taken, "POST"),
-    ("/uploads", _uploaded, "POST"),
-    ("/files", files.listed, "GET"),
-    ("/files/{file}", _download, "GET"),
-    ("/files/{file}/removal", files.deleted, "POST"),
-    ("/tokens", tokens.listed, "GET"),
-    ("/tokens", tokens.created, "POST"),
-    ("/tokens/selection", tokens.SELECTION.taken, "POST"),
-    ("/tokens/{id}/revocation", tokens.revoked, "POST"),
-    ("/audit", audit.listed, "GET"),
-    ("/tenants", tenants.listed, "GET"),
-    ("/tenants", tenants.created, "POST"),
-    ("/tenants/settings", shared_settings.changed, "POST"),
-    ("/tenants/{w}", tenant.shown, "GET"),
-    ("/tenants/{w}/usage", tenant.usage_saved, "GET"),
-    ("/tenants/{w}/switch", tenants.switched, "POST"),
-    ("/tenants/{w}/connect-sessions", connect_sessions.listed, "GET"),
-    ("/tenants/{w}/connect-sessions", connect_sessions.created, "POST"),
-    ("/tenants/{w}/connect-sessions/{id}/revocation", connect_sessions.revoked, "POST"),
-    ("/tenants/{w}/tokens/{id}/revocation", tenant.token_revoked, "POST"),
-    ("/tenants/{w}/{step}", tenant.changed, "POST"),
-    ("/workspaces", own_workspaces.listed, "GET"),
-    ("/workspaces/{w}", own_workspaces.entered, "POST"),
-    ("/workspace", workspace.shown, "GET"),
-    ("/workspace", workspace.changed, "POST"),
-    ("/workspace/verdict", workspace.explained, "GET"),
-    ("/workspace/actions", workspace.suggested, "GET"),
-)
-_SHOWN = [(compile_path(path)[0], function) for path, function, method in _PAGES if method == "GET"]
+_MODULES = tuple(surfaces("page"))
+_PAGES = sorted((page for module in _MODULES for page in getattr(module, "PAGES", ())), key=lambda page: page.place)
+_SHOWN = [(compile_path(page.path)[0], page.endpoint) for page in _PAGES if page.method == "GET"]
 """Pages, by the patterns of their addresses."""
-_DESCRIBING = (connectors.listed, connectors.shown, action.shown, action.output)
-"""Pages that go on while the database does not answer, without what it has stored."""
-_STREAMED = (_uploaded,)
-"""Handlers that read the body themselves; they get the CSRF token in a header."""
 _MOST_FIELDS = 200
 
 
 def routes(server: ServerContext) -> list[Route]:
     """Return the routes of the console, to be mounted at ``/``."""
     sessions = ConsoleSessions(server)
-    pages = [Route(path, _page(server, sessions, function), methods=[method]) for path, function, method in _PAGES]
-    return [*pages, *sign_in.routes(server, sessions), *people.routes(server, sessions), *connect.routes(server, sessions), assets_route()]
+    pages = [Route(page.path, _page(server, sessions, page), methods=[page.method]) for page in _PAGES]
+    own = [route for module in (sign_in, *_MODULES) if hasattr(module, "routes") for route in module.routes(server, sessions)]
+    return [*pages, *own, assets_route()]
 
 
-def _page(server: ServerContext, sessions: ConsoleSessions, function: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+def _page(server: ServerContext, sessions: ConsoleSessions, page: Page) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
-        remembered = await sessions.remembered(request) if function in _DESCRIBING else None
+        remembered = await sessions.remembered(request) if page.describes else None
         if remembered is not None:
             with server.storage.held(remembered[1]):
-                return await _answered(server, function, request, remembered[0], is_silent=True)
+                return await _answered(server, page, request, remembered[0], is_silent=True)
         touch = request.query_params.get("live") != "1"  # polling does not count as user activity
         try:
             found = await asyncio.to_thread(sessions.find, request, touch=touch)
         except JackfieldError as error:
             return _unavailable(error)
-        return _to_sign_in(request) if found is None else await _answered(server, function, request, found)
+        return _to_sign_in(request) if found is None else await _answered(server, page, request, found)
 
     return endpoint
 
 
-async def _answered(server: ServerContext, function: Endpoint, request: Request, found: Found, *, is_silent: bool = False) -> Response:
+async def _answered(server: ServerContext, page: Page, request: Request, found: Found, *, is_silent: bool = False) -> Response:
     """Answer the request of a session; while the database ``is_silent``, in a thread in which nothing waits for it."""
     identity, secret, operator = found
+    function = page.endpoint
     page_request = PageRequest(request, server, identity, csrf_token(secret), operator, is_silent=is_silent)
     try:
         if not operator:
             server.pace(identity, request.scope)
         if request.method == "POST":
-            page_request = await _with_form(page_request, secret, function)
+            page_request = await _with_form(page_request, secret, page)
         await server.indexed()
         if inspect.iscoroutinefunction(function):
             answer: Response = await function(page_request)
@@ -243,14 +90,14 @@ async def _answered(server: ServerContext, function: Endpoint, request: Request,
     return answer
 
 
-async def _with_form(page_request: PageRequest, secret: str, function: Endpoint) -> PageRequest:
+async def _with_form(page_request: PageRequest, secret: str, page: Page) -> PageRequest:
     """Add the form's fields to the request, after checking its CSRF token.
 
     :raises Problem: if the form belongs to another session, or is too large.
     """
     request = page_request.http
     form: dict[str, str] = {}
-    if function not in _STREAMED:
+    if not page.streams:
         try:
             form = await read_form(request, page_request.server.settings.max_body, _MOST_FIELDS)
         except ValueError:

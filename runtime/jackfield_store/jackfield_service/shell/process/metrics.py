@@ -19,9 +19,8 @@ from jackfield.catalog.installations import revocations
 from jackfield.invocation import Result
 from jackfield.kernel.clock import Clock
 from jackfield.kernel.errors import UnknownConnector
+from jackfield_service.shell.finding import surfaces
 from jackfield_service.shell.process.metrics_folder import FOLDER
-from jackfield_service.subjects.callbacks.callbacks import failing_callbacks
-from jackfield_service.subjects.schedules import DueSchedules
 from jackfield_store.database import Database
 from jackfield_store.database.blocked import blocked_workspaces
 from jackfield_store.database.shared_clock import SharedClock
@@ -88,22 +87,17 @@ class Metrics:
             "jackfield_workspaces_blocked", "Workspaces of which nothing is begun at present: their key service or settings cannot be used."
         )
         self.went_back = latest("jackfield_database_went_back", "1 for an hour after the database went back to an earlier state, else 0.")
-        self.schedules_late = latest(
-            "jackfield_schedules_overdue_seconds", "Seconds by which the schedule is late that no scheduler has looked at for longest."
-        )
-        self.callbacks_failing = latest(
-            "jackfield_callbacks_failing", "Callbacks to which no delivery has succeeded since one failed an hour ago or earlier."
-        )
+        self._of_subjects = [(latest(name, about), read) for module in surfaces("gauges") for name, (about, read) in module.GAUGES.items()]
         self.revoked = latest(
             "jackfield_connectors_revoked", "Installed connectors of which the publisher's key or the release was revoked."
         )
 
     def note_queue(self, database: Database, clock: Clock) -> None:
-        """Read the figures of the queue, the schedules and the callbacks of all workspaces from the database, and set them."""
-        self.callbacks_failing.set(failing_callbacks(database, clock.time()))
+        """Read the figures of the queue and the subjects, of all workspaces, from the database, and set them."""
+        for gauge, read in self._of_subjects:
+            gauge.set(read(database, clock))
         self.blocked.set(len(blocked_workspaces(database, clock.time())))
         self.went_back.set(return_warning(database) is not None)
-        self.schedules_late.set(DueSchedules(database, clock).overdue())
         stats = queue_stats(database, clock)
         self.queued.set(sum(item["queued"] + item["delayed"] + item["released"] for item in stats.values()))
         self.oldest.set(max((item["oldestSeconds"] or 0.0 for item in stats.values()), default=0.0))

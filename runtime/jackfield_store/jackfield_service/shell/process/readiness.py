@@ -9,10 +9,10 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-from jackfield.kernel.clock import Clock, iso
+from jackfield.kernel.clock import Clock
 from jackfield.kernel.failures import exhausted
 from jackfield.kernel.threads import Threads
-from jackfield_service.subjects.schedules import DueSchedules
+from jackfield_service.shell.finding import surfaces
 from jackfield_store.database import Database
 from jackfield_store.management.conditions import SAID, Condition, Finding, examine
 from jackfield_store.resources.storage import Storage
@@ -98,7 +98,7 @@ class Readiness:
             self._storage,
             self._clock,
             self._broker,
-            {"schedules": silence_warning, "settings": lambda *_: self._storage.shared.warning()},
+            {**_of_subjects(), "settings": lambda *_: self._storage.shared.warning()},
             self._enter,
         )
         broken = next((one for one in found.warnings if one.kind == "broker"), None) if self._needs_broker else None
@@ -131,10 +131,5 @@ def _report(before: Condition, now: Condition) -> None:
             _LOG.warning("ready, but (%s): %s", one.kind, one.text)
 
 
-def silence_warning(database: Database, clock: Clock) -> str | None:
-    """Return how many schedules are silent since the clock went back, and until when; None if none is."""
-    found = DueSchedules(database, clock).silent()
-    if found is None:
-        return None
-    noun = "1 schedule is" if found[0] == 1 else f"{found[0]:,} schedules are"
-    return f"{noun} silent until {iso(found[1])}: the clock went back, and no slot runs twice ('jackfield schedules show' says which)"
+def _of_subjects() -> dict[str, Callable[[Database, Clock], str | None]]:
+    return {kind: warning for module in surfaces("warnings") for kind, warning in module.WARNINGS.items()}

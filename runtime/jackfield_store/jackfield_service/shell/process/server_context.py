@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, MutableMappin
 from contextvars import copy_context
 from functools import partial
 from operator import attrgetter
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from starlette.requests import Request
 
@@ -22,10 +22,12 @@ from jackfield.kernel.rate_limiter import RateLimiter, Taken
 from jackfield.kernel.threads import Threads
 from jackfield.tracing import Tracing
 from jackfield.wire.guard import Guard
+from jackfield_service.shell.finding import surfaces
 from jackfield_service.shell.identity.guesses import Guesses
 from jackfield_service.shell.identity.identity import Identities, Identity
 from jackfield_service.shell.identity.people import People
 from jackfield_service.shell.process.lanes import Lanes
+from jackfield_service.shell.process.loops import Loop, Process, loops
 from jackfield_service.shell.process.metrics import Metrics
 from jackfield_service.shell.process.readiness import Readiness
 from jackfield_service.shell.process.request_shares import RequestShares
@@ -34,11 +36,6 @@ from jackfield_service.shell.process.stopping import Stopping
 from jackfield_service.shell.requests.body import BodyQuota
 from jackfield_service.shell.requests.problem import Problem
 from jackfield_service.shell.requests.web_pages import page_fault
-from jackfield_service.subjects.callbacks.dispatcher import Dispatcher, dispatching
-from jackfield_service.subjects.schedules.scheduler import Scheduler
-from jackfield_service.subjects.tenants.purge import sweep
-from jackfield_service.subjects.triggers.intake import Intake
-from jackfield_service.subjects.triggers.trigger_loop import TriggerLoop
 from jackfield_store.database.shared_settings import ALLOW_HOSTS, PUBLIC_URL
 from jackfield_store.files import FileLimits
 from jackfield_store.management.revoking import revoke_due
@@ -114,10 +111,10 @@ class ServerContext:
         self.readiness = Readiness(self.storage, self.clock, lambda: broker_warning(self.runtimes.environment))
         self.room = BodyQuota(settings.max_bodies)
         self.files = self.runtimes.files
-        unknown = RateLimiter(settings.guesses, self.clock)
-        self.intake = Intake(runtimes=self.runtimes, rate=settings.hook_rate, unknown=unknown, wake=self.wake)
-        self.guesses, self.forged = Guesses(unknown), Guesses(self.intake.forged)
-        """Turns of addresses that send unknown tokens and paths, or forged requests of webhooks."""
+        self.unknown = RateLimiter(settings.guesses, self.clock)
+        self.guesses = Guesses(self.unknown)
+        """Turns of addresses that send unknown tokens and paths."""
+        self._own: dict[type, Any] = {}
         self.shortages = RateLimiter(_SHORTAGES, self.clock)
         self._rates = RateLimiter(settings.rate, self.clock)
         self._workspace_rates = RateLimiter(0, self.clock)
@@ -130,10 +127,7 @@ class ServerContext:
         self.sweeps = self._own_sweeps()
         """Steps that are repeated every ten minutes, by what is said if one fails. Surfaces add theirs."""
         self._engine: Engine | None = None
-        self._scheduler = Scheduler(self.runtimes, self.wake, lambda: self.stopping)
-        self._poller, self._evidence = self._polling()
-        self._triggers = TriggerLoop(self.runtimes, lambda: self.public_url, self.wake, lambda: self.stopping)
-        self._dispatcher: Dispatcher | None = None
+        self._loops = self._all_loops()
         self._sweeper: asyncio.Task[None] | None = None
         self._index: asyncio.Future[None] | None = None
         self._brief, self._slow = Threads(_BRIEF, "jackfield-http"), Threads(_SLOW, "jackfield-slow")
@@ -148,10 +142,11 @@ class ServerContext:
         storage, oidc = self.storage, settings.oidc
         return People(oidc, storage, self.clock, self.runtimes.guard) if oidc is not None and storage.enabled else None
 
-    def _polling(self) -> tuple[Poller, EvidenceLoop]:
-        """Create what polls jobs, and what looks for evidence of calls in doubt."""
+    def _all_loops(self) -> tuple[Loop, ...]:
+        """Create what polls jobs, what looks for evidence of calls in doubt, and the loops of the subjects."""
         poller = Poller(self.runtimes, self.metrics.note, lambda: self.stopping)
-        return poller, EvidenceLoop(self.runtimes, self.metrics.note_doubts, stopping=lambda: self.stopping)
+        evidence = EvidenceLoop(self.runtimes, self.metrics.note_doubts, stopping=lambda: self.stopping)
+        return poller, evidence, *loops(Process(self.runtimes, self.wake, lambda: self.public_url, lambda: self.stopping))
 
     def _own_sweeps(self) -> dict[str, Callable[[], object]]:
         found: dict[str, Callable[[], object]] = {}
@@ -159,8 +154,9 @@ class ServerContext:
             found |= {
                 "expired files cannot be deleted": self.files.sweep,
                 "approvals of removed connections cannot be revoked": self.revoke_approvals,
-                "rows of purged workspaces cannot be deleted": lambda: sweep(self.storage.database, self.files),
             }
+            for module in surfaces("sweeps"):
+                found |= module.sweeps(self)
         if self.installer is not None:
             found["revocations of installed connectors cannot be looked for"] = self.installer.revoked
         return found
@@ -268,6 +264,13 @@ class ServerContext:
         """Run a step that may call a provider in one of the few threads of its lane: a workspace, or a binding of Dapr."""
         return await self._lanes.run(lane, step)
 
+    def own(self, kind: type[T], make: Callable[[], T]) -> T:
+        """Return the object of a subject that this server has one of, made at first need."""
+        found = self._own.get(kind)
+        if found is None:
+            found = self._own.setdefault(kind, make())
+        return cast("T", found)
+
     async def computed(self, workspace: str, step: Callable[[], T]) -> T:
         """Run a step that computes for long in a thread, once it is the workspace's turn."""
         return await self.slowly(partial(_in_turn, self.runtimes.turns, workspace, step))
@@ -278,12 +281,8 @@ class ServerContext:
         self.readiness.warm_up = asyncio.ensure_future(self._warm_up())
         self._engine = open_engine(self.runtimes, self._slots, self.metrics.note, lambda: self.stopping)
         self._engine.start()
-        self._scheduler.start()
-        self._poller.start()
-        self._evidence.start()
-        self._triggers.start()
-        runtimes = self.runtimes
-        self._dispatcher = dispatching(runtimes.storage, runtimes.clock, runtimes.outgoing, runtimes.environment)
+        for loop in self._loops:
+            loop.start()
         self._sweeper = asyncio.ensure_future(self._sweep())
 
     @property
@@ -338,12 +337,8 @@ class ServerContext:
             self._sweeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._sweeper
-        await self._scheduler.stop()
-        await self._poller.stop()
-        await self._evidence.stop()
-        await self._triggers.stop()
-        if self._dispatcher is not None:
-            await self.slowly(self._dispatcher.stop)
+        for loop in self._loops:
+            await loop.stop()
         if self._engine is not None:
             await self._engine.stop(self._stopping.left)
         await self.runtimes.drained(self._stopping.left)

@@ -10,12 +10,14 @@ from starlette.responses import Response
 
 from jackfield.kernel.hidden import visible_json
 from jackfield_service.shell.http.parameters import limit_of
+from jackfield_service.shell.http.query_parts import BY_MOMENT, filters, paged
 from jackfield_service.shell.identity.identity import Identity
+from jackfield_service.shell.operations.operation import Operation
 from jackfield_service.shell.process.server_context import ServerContext
 from jackfield_service.shell.requests.body import members_of
 from jackfield_service.shell.requests.json_response import dumps
 from jackfield_service.shell.requests.problem import Problem
-from jackfield_store.recording.decisions import Approvals
+from jackfield_store.recording.decisions import STATUSES, Approvals
 
 T = TypeVar("T")
 
@@ -65,3 +67,24 @@ async def _given(request: Request) -> dict[str, str]:
         if not isinstance(value, str):
             raise Problem(400, f"'{name}' must be a text")
     return dict(given)
+
+
+OPERATIONS: tuple[Operation, ...] = (
+    Operation(
+        "GET", "/v1/approvals", listed, "approve", "listApprovals",
+        "List calls that wait until a person approves them, or waited for one, the newest first, without inputs.",
+        {200: "ApprovalList"}, query={**filters(("status",), status=STATUSES), **paged(BY_MOMENT)}, problems=(503,),
+    ),
+    Operation(
+        "GET", "/v1/approvals/{id}", shown, "approve", "showApproval",
+        "Show an approval: while the call waits, with what would be sent, secrets masked.", {200: "Approval"}, problems=(404, 503),
+    ),
+    Operation(
+        "POST", "/v1/approvals/{id}:approve", approved, "approve", "approveCall", "Approve a call: the workers begin it.",
+        {200: "Approval"}, body="Decision", problems=(404, 409, 412, 413, 415, 503),
+    ),
+    Operation(
+        "POST", "/v1/approvals/{id}:decline", declined, "approve", "declineCall", "Decline a call: nothing is sent.",
+        {200: "Approval"}, body="Decision", problems=(404, 409, 412, 413, 415, 503),
+    ),
+)  # fmt: skip

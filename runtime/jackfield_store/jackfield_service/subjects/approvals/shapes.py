@@ -8,7 +8,7 @@ from jackfield_store.recording.decisions import LONGEST_WHY, STATUSES
 _ACTOR: Json = {"type": "object", "description": "A token, a user of the identity provider, or an account of the command line."}
 _HOW: Json = {"type": "string", "description": "Of who has asked on the server itself: how, and with which account."}
 _ON_DOUBT: Json = {"enum": ["report", "settle", "retry"]}
-APPROVALS: dict[str, Json] = {
+SHAPES: dict[str, Json] = {
     "Approval": object_of(
         ("id", "status", "connector", "action", "reason", "requestedBy", "requestedAt", "expiresAt"),
         id=STRING, status={"enum": [*STATUSES]}, connector=STRING, connectorVersion=STRING, action=STRING,

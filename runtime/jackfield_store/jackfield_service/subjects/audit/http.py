@@ -10,7 +10,9 @@ from starlette.responses import Response
 from jackfield.kernel.clock import moment
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield_service.shell.http.parameters import limit_of
+from jackfield_service.shell.http.query_parts import BY_NUMBER, TEXT, WHEN, paged
 from jackfield_service.shell.identity.identity import Identity
+from jackfield_service.shell.operations.operation import Operation
 from jackfield_service.shell.process.server_context import ServerContext
 from jackfield_service.shell.requests.json_response import answer
 from jackfield_service.shell.requests.problem import Problem, of_error
@@ -38,3 +40,12 @@ async def listed(request: Request, server: ServerContext, identity: Identity) ->
         raise of_error(error, 400) from None
     found, cursor = await server.briefly(lambda: log.list(**wanted, cursor=given.get("cursor"), limit=limit_of(request)))
     return answer({"items": [entry.to_json() for entry in found], "nextCursor": cursor})
+
+
+OPERATIONS: tuple[Operation, ...] = (
+    Operation(
+        "GET", "/v1/audit", listed, "manage", "listAudit", "List audit entries (changes, tests, exports, sign-ins), newest first.",
+        {200: "AuditEntryList"}, problems=(503,),
+        query={**dict.fromkeys(("actor", "object", "event"), TEXT), "since": WHEN, "until": WHEN, **paged(BY_NUMBER)},
+    ),
+)  # fmt: skip

@@ -15,6 +15,7 @@ from jackfield_service.shell.operations.entry_export import KINDS, rows_exported
 from jackfield_service.shell.pages.layout.components import at, filters, h, text_field
 from jackfield_service.shell.pages.layout.export import export_kind, export_links, exported_file
 from jackfield_service.shell.pages.layout.page_request import PageRequest
+from jackfield_service.shell.pages.layout.pages import Page
 from jackfield_service.shell.pages.layout.shell import page
 from jackfield_service.shell.pages.layout.sorted_list import Sorts
 from jackfield_service.shell.requests.problem import Problem
@@ -162,3 +163,9 @@ def _key(actor: Mapping[str, str]) -> str:
 
 def _actor(actor: Mapping[str, str]) -> Node:
     return [h.strong(actor["name"]), h.br(), h.code(_key(actor), class_="small")] if "name" in actor else h.code(_key(actor))
+
+
+PAGES: tuple[Page, ...] = (
+    Page("/audit/export", saved),
+    Page("/audit", listed),
+)

@@ -14,6 +14,8 @@ from jackfield.invocation import Enqueued, Result
 from jackfield.kernel.commits import CommitUnknown
 from jackfield.kernel.errors import JackfieldError, LimitReached, Unavailable
 from jackfield_service.shell.identity.identity import Identity
+from jackfield_service.shell.operations.entry_export import LINES
+from jackfield_service.shell.operations.operation import Operation
 from jackfield_service.shell.process.server_context import ServerContext
 from jackfield_service.shell.requests.body import LARGE, computed, decoded, decoded_call, read_body
 from jackfield_service.shell.requests.correlation import traced
@@ -21,7 +23,6 @@ from jackfield_service.shell.requests.json_response import dumps
 from jackfield_service.shell.requests.problem import Problem, of_error
 from jackfield_service.shell.requests.refusals import refused
 
-JSON_LINES = "application/jsonl"
 MOST_LINES = 10_000
 """Limit of invocations in one batch."""
 _AT_ONCE, _AT_ONCE_BYTES = 250, 4 * 1024 * 1024
@@ -57,7 +58,7 @@ async def batch(request: Request, server: ServerContext, identity: Identity) -> 
     outage.refuse()
     if not in_lines:
         return Response(b"[" + b",".join(written) + b"]", 202, media_type="application/json")
-    return Response(b"".join(line + b"\n" for line in written), 202, media_type=JSON_LINES)
+    return Response(b"".join(line + b"\n" for line in written), 202, media_type=LINES)
 
 
 def _content_type(request: Request) -> str | None:
@@ -69,7 +70,7 @@ def _content_type(request: Request) -> str | None:
     if _LINES.match(kind):
         return "lines"
     if kind and not _JSON.match(kind):
-        raise Problem(415, f"a batch must be JSON Lines ('Content-Type: {JSON_LINES}') or a JSON array ('application/json')")
+        raise Problem(415, f"a batch must be JSON Lines ('Content-Type: {LINES}') or a JSON array ('application/json')")
     return "array" if kind else None
 
 
@@ -109,7 +110,7 @@ async def _array(text: bytes, request: Request) -> list[Any]:
     except JackfieldError as error:
         raise of_error(error, 400) from None
     if not isinstance(found, list):
-        raise Problem(400, f"the body must be an array of invocations; send one per line as 'Content-Type: {JSON_LINES}'")
+        raise Problem(400, f"the body must be an array of invocations; send one per line as 'Content-Type: {LINES}'")
     if len(found) > MOST_LINES:
         raise _too_many()
     if not found:
@@ -179,3 +180,12 @@ def _outcome(result: Result, surface: str) -> dict[str, Any]:
     if not result.meta.replayed:
         return result.to_json(surface)
     return Enqueued(result.meta.invocation_id, result.status, replayed=True).to_json()
+
+
+OPERATIONS: tuple[Operation, ...] = (
+    Operation(
+        "POST", "/v1/invocations:batch", batch, "invoke", "batch",
+        "Queue up to 10,000 invocations for the workers: JSON Lines, or an array. The response has one outcome each, in order.",
+        {202: "BatchOutcome"}, body="Batch", problems=(413, 415),
+    ),
+)  # fmt: skip

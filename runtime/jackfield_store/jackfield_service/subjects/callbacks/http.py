@@ -9,13 +9,14 @@ from typing import Any, TypeVar
 from starlette.requests import Request
 from starlette.responses import Response
 
+from jackfield.callers import Scope
 from jackfield.kernel.clock import moment
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield_service.shell.http.endpoints import Endpoints, filtered
 from jackfield_service.shell.http.parameters import limit_of
-from jackfield_service.subjects.tenants.http import platform_actor
+from jackfield_service.shell.http.query_parts import BY_ID, TEXT, Schema, filters, paged
 from jackfield_service.shell.identity.identity import Identity
-from jackfield_service.subjects.callbacks.operations import callbacks_of, deliveries_of
+from jackfield_service.shell.operations.operation import ON_BEHALF, Operation
 from jackfield_service.shell.process.server_context import ServerContext
 from jackfield_service.shell.requests.body import members_of
 from jackfield_service.shell.requests.json_response import answer
@@ -23,6 +24,8 @@ from jackfield_service.shell.requests.problem import Problem, of_error
 from jackfield_service.subjects.callbacks.callback import MEMBERS, Callback
 from jackfield_service.subjects.callbacks.callbacks import OVERLAP, Callbacks
 from jackfield_service.subjects.callbacks.deliveries import Deliveries
+from jackfield_service.subjects.callbacks.operations import callbacks_of, deliveries_of
+from jackfield_service.subjects.tenants.http import platform_actor
 
 T = TypeVar("T")
 
@@ -142,3 +145,68 @@ async def _or_not_found(server: ServerContext, step: Callable[[], T]) -> T:
         return await server.briefly(step)
     except InvalidInvocation as error:
         raise of_error(error, 404) from None
+
+
+_STATUS: Schema = {"type": "string", "enum": ["pending", "delivered", "dead"]}
+
+
+def _operations(at: str, scope: Scope, of: str, behalf: tuple[str, ...]) -> tuple[Operation, ...]:
+    whose = ", in all workspaces of the platform," if of else ""
+    return (
+        Operation(
+            "GET", f"{at}/callbacks", listed, scope, f"list{of}Callbacks", "List the callbacks, without their secrets.",
+            {200: "CallbackList"}, query={**filters(FILTERS), **paged(BY_ID)}, problems=(503,),
+        ),
+        Operation(
+            "POST", f"{at}/callbacks", created, scope, f"create{of}Callback",
+            f"Send the events that happen from now on{whose} to a URL. Only this response contains the secret.",
+            {201: "CreatedCallback"}, headers=behalf, body="NewCallback", problems=(413, 415, 422, 503),
+        ),
+        Operation(
+            "GET", f"{at}/callbacks/{{id}}", shown, scope, f"show{of}Callback", "Show a callback.",
+            {200: "Callback"}, problems=(404, 503),
+        ),
+        Operation(
+            "PATCH", f"{at}/callbacks/{{id}}", changed, scope, f"change{of}Callback",
+            "Change the members given; 'status' pauses and resumes it.",
+            {200: "Callback"}, headers=behalf, body="CallbackUpdate", problems=(404, 413, 415, 422, 503),
+        ),
+        Operation(
+            "DELETE", f"{at}/callbacks/{{id}}", removed, scope, f"remove{of}Callback", "Delete a callback and its deliveries.",
+            {204: ""}, headers=behalf, problems=(404, 503),
+        ),
+        Operation(
+            "POST", f"{at}/callbacks/{{id}}:rotate", rotated, scope, f"rotate{of}Callback",
+            "Make a new secret; the present one stays valid for a day, or for 'overlapSeconds'.",
+            {200: "RotatedCallback"}, headers=behalf, body="CallbackRotation", problems=(404, 413, 415, 422, 503),
+        ),
+        Operation(
+            "POST", f"{at}/callbacks/{{id}}:test", tested, scope, f"test{of}Callback",
+            "Send a test event now, once, and return what became of it.", {200: "CallbackTest"}, headers=behalf, problems=(404, 409, 503),
+        ),
+        Operation(
+            "POST", f"{at}/callbacks/{{id}}:recover", recovered, scope, f"recover{of}Callback",
+            "Send all events since a time that were not delivered.",
+            {202: "Recovery"}, headers=behalf, body="CallbackRecovery", problems=(404, 413, 415, 503),
+        ),
+        Operation(
+            "GET", f"{at}/deliveries", listed_deliveries, scope, f"list{of}Deliveries",
+            "List deliveries to callbacks, newest first.",
+            {200: "DeliveryList"}, query={"callback": TEXT, "status": _STATUS, **paged(BY_ID)}, problems=(503,),
+        ),
+        Operation(
+            "GET", f"{at}/deliveries/{{id}}", shown_delivery, scope, f"show{of}Delivery",
+            "Show a delivery with its last attempts.",
+            {200: "Delivery"}, problems=(404, 503),
+        ),
+        Operation(
+            "POST", f"{at}/deliveries/{{id}}:resend", resent, scope, f"resend{of}Delivery",
+            "Send a delivery again, with a fresh count of attempts.", {202: "Delivery"}, headers=behalf, problems=(404, 503),
+        ),
+    )  # fmt: skip
+
+
+OPERATIONS = (
+    *_operations("/v1", "manage", "", ()),
+    *_operations("/v1/platform", "platform", "Platform", (ON_BEHALF,)),
+)

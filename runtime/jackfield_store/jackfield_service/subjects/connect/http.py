@@ -14,17 +14,19 @@ from jackfield.callers.actor import Actor
 from jackfield.kernel.clock import Deadline, SystemClock, iso
 from jackfield.kernel.errors import InvalidConnection, JackfieldError
 from jackfield_service.shell.http.endpoints import Endpoints
-from jackfield_service.subjects.tenants.http import done, object_of
+from jackfield_service.shell.http.query_parts import BY_MOMENT, filters, paged
 from jackfield_service.shell.identity.identity import Identity
-from jackfield_service.subjects.connect.operations import connecting
+from jackfield_service.shell.operations.operation import ON_BEHALF, Operation
 from jackfield_service.shell.process.server_context import ServerContext
 from jackfield_service.shell.requests.json_response import answer
 from jackfield_service.shell.requests.problem import Problem, of_error
 from jackfield_service.subjects.connect.confirmation import being_confirmed
 from jackfield_service.subjects.connect.connecting import PAGE, Connecting
+from jackfield_service.subjects.connect.operations import connecting
 from jackfield_service.subjects.connect.session import ConnectSession
 from jackfield_service.subjects.connect.table import UnknownSession
 from jackfield_service.subjects.connect.trials import SECONDS
+from jackfield_service.subjects.tenants.http import done, object_of
 
 T = TypeVar("T")
 _REFUSED = 422
@@ -100,3 +102,32 @@ cancelled = _SESSIONS.removal(Connecting.cancel)
 
 def _actor(request: Request, identity: Identity) -> Actor:
     return Actor("platform", identity.id, identity.name, request.headers.get("jackfield-on-behalf-of", ""))
+
+
+_SESSION_STATUS = ("pending", "opened", "testing", "saved", "granted", "failed", "expired")
+_LISTED = {**filters(FILTERS, status=_SESSION_STATUS), **paged(BY_MOMENT)}
+OPERATIONS: tuple[Operation, ...] = (
+    Operation(
+        "POST", "/v1/workspaces/{w}/connect-sessions", created, "platform", "createConnectSession",
+        "Begin a connect session: a user of the platform opens its link and connects an account. Only this response contains the link.",
+        {201: "CreatedConnectSession"}, headers=(ON_BEHALF,), body="NewConnectSession", problems=(404, 409, 413, 415, 422, 503),
+    ),
+    Operation(
+        "GET", "/v1/workspaces/{w}/connect-sessions", listed, "platform", "listConnectSessions",
+        "List the connect sessions of the last week, those that last longest first.",
+        {200: "ConnectSessionList"}, query=_LISTED, problems=(404, 503),
+    ),
+    Operation(
+        "GET", "/v1/workspaces/{w}/connect-sessions/{id}", shown, "platform", "showConnectSession",
+        "Show how far a connect session has come.", {200: "ConnectSession"}, problems=(404, 503),
+    ),
+    Operation(
+        "DELETE", "/v1/workspaces/{w}/connect-sessions/{id}", cancelled, "platform", "cancelConnectSession",
+        "End a connect session.", {204: ""}, headers=(ON_BEHALF,), problems=(404, 409, 503),
+    ),
+    Operation(
+        "POST", "/v1/workspaces/{w}/connect-sessions/{id}:confirm", confirmed, "platform", "confirmConnectSession",
+        "Confirm which user came back with a session's proof. Only now the connection is made, and a provider's code is exchanged.",
+        {200: "ConnectSession"}, headers=(ON_BEHALF,), body="ConnectConfirmation", problems=(404, 409, 412, 413, 415, 422, 502, 503, 504),
+    ),
+)  # fmt: skip

@@ -33,7 +33,7 @@ BLOCKED: Json = object_of(
     ("reference", "code", "message", "at"), at=MOMENT, code=STRING, message=STRING, hint=STRING, step=STRING,
     reference={"type": "string", "description": "What the user's page asks to quote."},
 )  # fmt: skip
-CONNECT: dict[str, Json] = {
+SHAPES: dict[str, Json] = {
     "NewConnectSession": object_of(
         (), mode={"enum": ["connect", "reauth", "manage"]}, verify={"enum": ["confirm", "browser", "link"]},
         user={"type": "string", "maxLength": 200, "description": "Your own ID of the user; ':confirm' names it again."},

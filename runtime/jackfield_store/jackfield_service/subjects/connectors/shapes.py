@@ -2,9 +2,35 @@
 
 from __future__ import annotations
 
-from jackfield_service.shell.http.shape_parts import ANY, COUNT, EFFECT, NULLABLE, STRING, STRINGS, Json, object_of
+from collections.abc import Mapping
 
-CATALOGUE: dict[str, Json] = {
+from jackfield_service.shell.http.shape_parts import (
+    ANY,
+    COUNT,
+    EFFECT,
+    MOMENT,
+    NULLABLE,
+    STRING,
+    STRINGS,
+    Json,
+    closed_with,
+    list_of,
+    object_of,
+)
+
+_LABELLED: Json = {"type": "object", "additionalProperties": {"type": "array", "items": STRING}}
+_KEY_AND_VERSION = object_of(("connector", "version"), connector=STRING, version=STRING)
+_RELEASE: Mapping[str, Json] = {
+    "connector": STRING, "name": STRING, "version": STRING, "publisher": ANY, "grade": STRING, "permissions": _LABELLED,
+    "hosts": {"type": "array", "items": STRING, "description": "Hosts that it connects to besides those of its connections."},
+}  # fmt: skip
+_STEPS: Json = {"type": "array", "items": ANY}
+_FOUND_ACTIONS = list_of("#/components/schemas/FoundAction")
+_TRIGGERS: Json = {
+    "type": "array", "items": {"$ref": "#/components/schemas/FoundTrigger"},
+    "description": "Triggers that match, of the first page of a search by words; absent if none does.",
+}  # fmt: skip
+SHAPES: dict[str, Json] = {
     "Schema": {"type": "object", "description": "A JSON Schema, or an OpenAPI document."},
     "Manifest": object_of(
         ("manifestVersion", "key", "title", "version"), closed=False, manifestVersion={"enum": [1, 2]}, key=STRING, title=STRING,
@@ -34,4 +60,41 @@ CATALOGUE: dict[str, Json] = {
         verdict=object_of(("allowed", "rule"), closed=False, allowed={"type": "boolean"}, rule=STRING),
     ),
     "Option": object_of(("value",), closed=False, value=STRING),
+    "NewInstallation": closed_with(
+        ("name",),
+        {
+            "name": {"type": "string", "maxLength": 300, "description": "A connector, with a version if wanted: acme, acme==1.2.0."},
+            "from": {"type": "string", "maxLength": 300, "description": "One of the server's catalogues; needed if it has several."},
+            "pin": {"type": "boolean", "default": False, "description": "Make this version the default one, installed or not."},
+        },
+    ),
+    "Installation": closed_with(
+        ("connector", "name", "version"),
+        {
+            **_RELEASE, "sha256": STRING, "source": ANY, "installedAt": MOMENT,
+            "default": {"type": "boolean", "description": "True if calls without 'connectorVersion' use this version."},
+            "changed": {"type": "boolean", "description": "False if exactly this release was installed already."},
+        },
+    ),
+    "Available": closed_with(
+        ("connector", "name", "version", "title", "description", "versions", "source"),
+        {
+            **_RELEASE, "title": STRING, "description": STRING, "versions": {"type": "array", "items": STRING}, "source": STRING,
+            "licence": STRING, "installed": STRING,
+        },
+    ),
+    "Outdated": object_of(
+        ("connector", "version", "source", "status"),
+        connector=STRING, version=STRING, source=STRING, latest=STRING, error=STRING,
+        status={"enum": ["outdated", "revoked", "refused"]},
+    ),
+    "UpgradeOptions": object_of((), allowBreaking={"type": "boolean"}, dryRun={"type": "boolean"}),
+    "Upgrade": object_of(
+        ("upgraded", "refused", "current", "dryRun"),
+        upgraded=_STEPS, refused=_STEPS, current=_STEPS, dryRun={"type": "boolean"},
+    ),
+    "Removal": object_of(("removed",), removed={"type": "array", "items": _KEY_AND_VERSION}),
+    "OptionsOver": object_of((), connection=NULLABLE, inputs={"type": "object", "description": "The values that the form has so far."}),
+    "ActionList": {**_FOUND_ACTIONS, "properties": {**_FOUND_ACTIONS["properties"], "triggers": _TRIGGERS}},
+    "TriggerList": list_of("#/components/schemas/FoundTrigger"),
 }  # fmt: skip

@@ -13,15 +13,16 @@ from jackfield.invocation import decode
 from jackfield.invocation.entry import Entry
 from jackfield.kernel.errors import InvalidInvocation, JackfieldError
 from jackfield.kernel.markup import Markup, Node, table, terms
-from jackfield_service.subjects.approvals.page.approval import person
-from jackfield_service.subjects.invocations.page.gist import gists
 from jackfield_service.shell.pages.layout.components import at, badge, card, choice_field, field, form, h, notice, outside, text_field
 from jackfield_service.shell.pages.layout.drawn import decides
 from jackfield_service.shell.pages.layout.page_request import PageRequest
+from jackfield_service.shell.pages.layout.pages import Page
 from jackfield_service.shell.pages.layout.shell import outcome as result_of
 from jackfield_service.shell.pages.layout.shell import redirect
-from jackfield_service.subjects.invocations.page.results import error_shown
 from jackfield_service.shell.requests.problem import Problem
+from jackfield_service.subjects.approvals.pages.approval import person
+from jackfield_service.subjects.invocations.pages.gist import gists
+from jackfield_service.subjects.invocations.pages.results import error_shown
 from jackfield_store.journal.entry import EVIDENCE, LONGEST_NOTE
 from jackfield_store.runtime.evidence_loop import look_now
 
@@ -306,3 +307,9 @@ def _find(request: PageRequest, entry: Entry) -> Entry | None:
         return request.journal.find(entry.id)
     except JackfieldError:  # it was purged, or its row cannot be read
         return None
+
+
+PAGES: tuple[Page, ...] = (
+    Page("/invocations/{id}/resolve", resolved, "POST"),
+    Page("/invocations/{id}/look", looked, "POST"),
+)

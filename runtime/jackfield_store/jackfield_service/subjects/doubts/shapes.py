@@ -47,3 +47,4 @@ CHOICES: Mapping[str, Json] = {
     },
     "settleAbsent": {"type": "boolean", "description": "A provider that has no trace of a call settles its doubt, too."},
 }
+SHAPES: dict[str, Json] = {"Resolution": RESOLUTION}

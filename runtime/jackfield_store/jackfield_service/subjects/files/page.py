@@ -8,9 +8,12 @@ from jackfield.invocation.stored_file import StoredFile
 from jackfield.kernel.markup import Markup, Node
 from jackfield_service.shell.pages.layout.components import at, done_notice, final, h
 from jackfield_service.shell.pages.layout.page_request import PageRequest
+from jackfield_service.shell.pages.layout.pages import Page
 from jackfield_service.shell.pages.layout.shell import page, redirect
 from jackfield_service.shell.pages.layout.sorted_list import Sorts
 from jackfield_service.shell.requests.problem import Problem
+from jackfield_service.subjects.files.http.files import download
+from jackfield_service.subjects.files.http.uploads import upload
 
 _PAGE = 50
 _DONE = {"deleted": "File deleted.", "gone": "The file had been deleted, or had expired."}
@@ -71,3 +74,21 @@ def _delete(request: PageRequest, file: StoredFile) -> Markup | None:
         return None
     told = "Its content is deleted. Results that refer to it stay, and lead to nothing."
     return final(request, f"/files/{file.id}/removal", "Delete", told, of=file.name or file.id)
+
+
+async def uploaded(request: PageRequest) -> Response:
+    """Serve ``POST /uploads``, like ``POST /v1/files``: a form's file is uploaded on selection, and the invocation refers to it by id."""
+    return await upload(request.http, request.server, request.identity)
+
+
+async def downloaded(request: PageRequest) -> Response:
+    """Serve ``GET /files/{file}``, like ``GET /v1/files/{file}``."""
+    return await download(request.http, request.server, request.identity)
+
+
+PAGES: tuple[Page, ...] = (
+    Page("/uploads", uploaded, "POST", streams=True),
+    Page("/files", listed),
+    Page("/files/{file}", downloaded),
+    Page("/files/{file}/removal", deleted, "POST"),
+)

@@ -17,58 +17,30 @@ from starlette.responses import Response
 from jackfield.invocation import Enqueued, Result
 from jackfield.invocation.entry import Entry
 from jackfield.kernel.clock import arrived, moment, note_arrival
-from jackfield.kernel.errors import Detail, IdempotencyConflict, InvalidInvocation, JackfieldError, LimitReached
+from jackfield.kernel.errors import InvalidInvocation, JackfieldError, LimitReached
 from jackfield_service.shell.http.accept import prefers
 from jackfield_service.shell.http.event_stream import events_response, takes_events
 from jackfield_service.shell.http.outlasting import outlasting, patiently, queues
 from jackfield_service.shell.http.parameters import limit_of
+from jackfield_service.shell.http.query_parts import BY_MOMENT, TEXT, WHEN, Schema, paged
+from jackfield_service.shell.http.results import completed, to_answer
 from jackfield_service.shell.identity.identity import Identity
 from jackfield_service.shell.operations.entry_export import CSV, LINES, MOST, exported
-from jackfield_service.subjects.files.http import weight_of
+from jackfield_service.shell.operations.file_weight import weight_of
+from jackfield_service.shell.operations.operation import Operation
 from jackfield_service.shell.process.server_context import ServerContext
-from jackfield_service.shell.requests.body import LARGE, crowded, decoded_call, members_of, read_body, take_room
-from jackfield_service.shell.requests.correlation import correlated, traced
+from jackfield_service.shell.requests.body import LARGE, crowded, decoded_call, read_body, take_room
 from jackfield_service.shell.requests.disconnect import cancelling
-from jackfield_service.shell.requests.json_response import answer, dumps
+from jackfield_service.shell.requests.json_response import answer
 from jackfield_service.shell.requests.prefix import below_prefix
 from jackfield_service.shell.requests.problem import Problem, of_error
 from jackfield_service.shell.requests.refusals import refused
 from jackfield_service.shell.requests.wording import reworded
-from jackfield_store.journal.entry import LONGEST_NOTE
 from jackfield_store.journal.listing import FILTERS
-from jackfield_store.journal.queue_stats import NAMES, queue_stats
-from jackfield_store.management.dead_letters import audited_dead_letters, refuse_unapproved
 from jackfield_store.management.visible_journal import SeenJournal
 from jackfield_store.runtime import Jackfield
-from jackfield_store.runtime.evidence_loop import look_now
 
 _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?:[,;]|$)", re.IGNORECASE)
-
-
-def to_answer(result: Result, surface: str, headers: dict[str, str] | None = None) -> Response:
-    """Build the response of a Result, with the HTTP status of its error code; ``surface`` is the caller's.
-
-    :raises Problem: 429 if it never began, since a limit of the workspace is reached.
-    """
-    status, more, body = outcome(result, surface)
-    return Response(body, status, {**(headers or {}), **more}, "application/json")
-
-
-def outcome(result: Result, surface: str) -> tuple[int, dict[str, str], bytes]:
-    """Return the HTTP status of a Result, its headers, and its JSON.
-
-    :raises Problem: 429 if it never began, since a limit of the workspace is reached.
-    """
-    error, headers = result.error, {}
-    if isinstance(error, LimitReached):
-        raise of_error(error)
-    if result.status in ("running", "waiting"):
-        headers["Location"] = f"/v1/invocations/{result.meta.invocation_id}"
-    if result.meta.replayed:
-        headers["Idempotency-Replayed"] = "true"
-    if error is not None and error.retryable and error.http_status in (409, 503, 504):
-        headers["Retry-After"] = str(max(1, round(error.retry_after or 1)))
-    return (202 if "Location" in headers else 200) if error is None else error.http_status, headers, dumps(result.to_json(surface))
 
 
 async def invoke(request: Request, server: ServerContext, identity: Identity) -> Response:
@@ -118,23 +90,6 @@ async def _whole(request: Request, server: ServerContext) -> bytes:
     text = await read_body(request, server.settings.max_body)
     note_arrival((arrived() or before) + server.clock.monotonic() - before)
     return text
-
-
-def completed(body: Mapping[str, Any], key: str | None, trace: str | None, identifier: str | None) -> Mapping[str, Any]:
-    """Add the idempotency key, the trace (W3C Trace Context) and the request's ID from the headers to the body.
-
-    :raises InvalidInvocation: if the body has another key.
-    """
-    if key is not None:
-        if body.get("idempotencyKey", key) != key:
-            text = "differs from the header 'Idempotency-Key'"
-            fault = Detail("/idempotencyKey", text)
-            raise InvalidInvocation(
-                "1 member of the invocation is not valid", details=[fault], hint="Send only one of them, or the same value in both."
-            )
-        body = {**body, "idempotencyKey": key}
-    body = body if identifier is None else correlated(body, identifier)
-    return body if trace is None else traced(body, trace)
 
 
 async def _run(
@@ -195,7 +150,7 @@ def _accepted(queued: Enqueued) -> Response:
 
 async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``GET /v1/invocations``; for ``Accept: text/csv`` or ``application/jsonl``, an export of many at once."""
-    journal = await _journal(server, identity)
+    journal = await journal_of(server, identity)
     given: dict[str, Any] = {name: request.query_params.get(name) for name in (*FILTERS, "cursor")}
     limit, now = limit_of(request), server.clock.time()
     try:
@@ -229,12 +184,12 @@ async def _export(request: Request, server: ServerContext, journal: SeenJournal,
 
 async def shown(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``GET /v1/invocations/{id}``."""
-    return answer(reworded((await _visible_entry(request, server, identity)).to_json(), identity.surface))
+    return answer(reworded((await visible_entry(request, server, identity)).to_json(), identity.surface))
 
 
 async def exchanges(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``GET /v1/invocations/{id}/exchanges``."""
-    entry, journal = await _visible_entry(request, server, identity), await _journal(server, identity)
+    entry, journal = await visible_entry(request, server, identity), await journal_of(server, identity)
     try:
         return answer(await server.briefly(lambda: journal.exchanges(entry.id)))
     except InvalidInvocation as error:
@@ -243,90 +198,71 @@ async def exchanges(request: Request, server: ServerContext, identity: Identity)
 
 async def cancel(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/invocations/{id}/cancel``."""
-    await _visible_entry(request, server, identity)
+    await visible_entry(request, server, identity)
     runtime, identifier = server.runtime(identity.workspace), request.path_params["id"]
     done = await server.briefly(lambda: runtime.cancel(identifier))
-    entry = await _visible_entry(request, server, identity)
+    entry = await visible_entry(request, server, identity)
     if not done:
         raise Problem(409, f"it is too late to cancel: the invocation is {entry.status}")
     return answer(reworded(entry.to_json(), identity.surface), 202)
 
 
-async def resolve(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``POST /v1/invocations/{id}/resolve`` with ``{"as": "succeeded" | "failed", "note": text, "because": number of a look,
-    "output": object}``."""
-    body = await members_of(request, {"as"}, {"note", "because", "output"})
-    outcome, note, because = body["as"], body.get("note", ""), body.get("because")
-    if outcome not in ("succeeded", "failed"):
-        raise Problem(400, "'as' must be succeeded or failed")
-    if not isinstance(note, str) or len(note) > LONGEST_NOTE:
-        raise Problem(400, f"'note' must be a text of at most {LONGEST_NOTE:,} characters")
-    if "because" in body and type(because) is not int:
-        raise Problem(400, "'because' must be the number of a look")
-    output = body.get("output")
-    if "output" in body and not isinstance(output, dict):
-        raise Problem(400, "'output' must be an object")
-    await _visible_entry(request, server, identity)
-    journal = await _journal(server, identity)
-    try:
-        entry = await server.briefly(lambda: journal.resolve(request.path_params["id"], outcome, identity.id, note, because, output))
-    except InvalidInvocation as error:
-        raise of_error(error, 409) from None
-    return answer(reworded(entry.to_json(), identity.surface))
+async def journal_of(server: ServerContext, identity: Identity) -> SeenJournal:
+    """Return the journal of a caller's workspace, as far as the caller may see it.
 
-
-async def look(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``POST /v1/invocations/{id}/look``."""
-    entry = await _visible_entry(request, server, identity)
-    runtime = await server.opened(identity.workspace)
-    try:
-        await server.asking(identity.workspace, lambda: look_now(runtime, entry.id))
-    except InvalidInvocation as error:
-        raise of_error(error, 409) from None
-    return answer(reworded((await _visible_entry(request, server, identity)).to_json(), identity.surface))
-
-
-async def stats(_request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``GET /v1/queue``: the figures of the token's workspace. They cover all actions, so a token with rules cannot read them."""
-    if identity.rules:
-        raise Problem(403, "this needs a token without rules", code="not_allowed")
-    await _journal(server, identity)
-    found = await server.briefly(lambda: queue_stats(server.storage.database, server.clock))
-    return answer(found.get(identity.workspace, {**dict.fromkeys(NAMES, 0), "oldestSeconds": None}))
-
-
-async def redrive(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``POST /v1/invocations/{id}/redrive``."""
-    entry = await _visible_entry(request, server, identity)
-    letters = audited_dead_letters(server.storage, identity.workspace, server.clock, identity.actor)
-    runtime = await server.opened(identity.workspace)
-
-    def step() -> None:
-        refuse_unapproved(runtime.access.authorizer(identity.caller), entry)
-        letters.redrive(entry.id)
-
-    try:
-        await server.briefly(step)
-    except (InvalidInvocation, IdempotencyConflict) as error:
-        raise of_error(error, 409) from None
-    server.wake()
-    return answer(reworded((await _visible_entry(request, server, identity)).to_json(), identity.surface), 202)
-
-
-async def _journal(server: ServerContext, identity: Identity) -> SeenJournal:
+    :raises Problem: 503 if there is none.
+    """
     runtime = await server.opened(identity.workspace)
     if runtime.journal is None:
         raise Problem(503, "this server has no journal")
     return await server.briefly(lambda: runtime.journal_of(identity.caller))
 
 
-async def _visible_entry(request: Request, server: ServerContext, identity: Identity) -> Entry:
+async def visible_entry(request: Request, server: ServerContext, identity: Identity) -> Entry:
     """Return the entry that the path names.
 
     :raises Problem: 404 if there is none that the caller may see.
     """
-    journal = await _journal(server, identity)
+    journal = await journal_of(server, identity)
     try:
         return await server.briefly(lambda: journal.find(request.path_params["id"]))
     except InvalidInvocation:
         raise Problem(404, f"no invocation has the ID '{request.path_params['id'][:80]}'") from None
+
+
+_STATUS: Schema = {"type": "string", "enum": ["waiting", "queued", "running", "succeeded", "failed", "in_doubt", "cancelled", "dead"]}
+_SEALED = "[A-Za-z0-9_-]{150,250}"
+"""Journal cursors for tokens with rules are encrypted."""
+_ENTRY_FILTERS: Mapping[str, Schema] = {
+    "status": _STATUS, "connector": TEXT, "action": TEXT, "connection": TEXT, "since": WHEN, "until": WHEN, "caller": TEXT,
+    "idempotencyKey": {**TEXT, "maxLength": 255}, "correlationId": TEXT, "errorCode": TEXT,
+    "label": {**TEXT, "description": "A label's name, or name=value."},
+    "q": {**TEXT, "description": "Text to find in the ID, connector, action, connection, caller, key, error code, request ID or context."},
+}  # fmt: skip
+OPERATIONS: tuple[Operation, ...] = (
+    Operation(
+        "POST", "/v1/invocations", invoke, "invoke", "invoke",
+        "Run an action, or queue it for the workers. 'Accept: text/event-stream' returns its events, then its Result.",
+        {200: "Result", 202: "Queued"}, headers=("Idempotency-Key", "Prefer"), body="Invocation",
+        results=(400, 403, 404, 409, 422, 500, 502, 503, 504), problems=(413, 415),
+    ),
+    Operation(
+        "GET", "/v1/invocations", listed, "read", "listInvocations",
+        "List invocations, newest first. 'Accept: text/csv' or 'application/jsonl' exports up to 10,000.", {200: "EntryList"},
+        query={**_ENTRY_FILTERS, **paged(f"({BY_MOMENT}|{_SEALED})")},
+    ),
+    Operation(
+        "GET", "/v1/invocations/{id}", shown, "read", "showInvocation", "Show an invocation and its Result.",
+        {200: "Entry"}, problems=(404,),
+    ),
+    Operation(
+        "GET", "/v1/invocations/{id}/exchanges", exchanges, "manage", "showExchanges",
+        "Show what was sent to the provider and what came back, without secrets: of a call that failed, is in doubt, or was traced.",
+        {200: "Exchanges"}, problems=(404,),
+    ),
+    Operation(
+        "POST", "/v1/invocations/{id}/cancel", cancel, "invoke", "cancelInvocation",
+        "Cancel an invocation that was not sent yet, or a job that its provider can cancel.",
+        {202: "Entry"}, problems=(404, 409),
+    ),
+)  # fmt: skip

@@ -10,7 +10,9 @@ from starlette.responses import Response
 
 from jackfield.kernel.errors import InvalidInvocation, JackfieldError, NotAllowed
 from jackfield_service.shell.http.endpoints import Endpoints
+from jackfield_service.shell.http.query_parts import BY_KEY, LONG, paged
 from jackfield_service.shell.identity.identity import Identity
+from jackfield_service.shell.operations.operation import Operation
 from jackfield_service.shell.process.server_context import ServerContext
 from jackfield_service.shell.requests.body import members_of
 from jackfield_service.shell.requests.json_response import answer
@@ -99,3 +101,40 @@ def _credentials(given: object) -> tuple[str, str] | None:
     if not isinstance(given, dict) or len(given) != 1 or not all(isinstance(value, str) and value for value in given.values()):
         raise Problem(422, "'headers' must be an object with one header field")
     return next(iter(given.items()))
+
+
+OPERATIONS: tuple[Operation, ...] = (
+    Operation(
+        "GET", "/v1/mcp-servers", listed, "manage", "listMcpServers",
+        "List the MCP servers that are connectors of the workspace, those that all workspaces share among them.",
+        {200: "McpServerList"}, query=paged(BY_KEY), problems=(404, 503),
+    ),
+    Operation(
+        "POST", "/v1/mcp-servers", created, "manage", "addMcpServer",
+        "Ask an MCP server for its tools, accept them as they are, and make it a connector of the workspace.",
+        {201: "McpServerDetail"}, body="NewMcpServer", problems=(404, 409, 413, 415, 422, 503),
+    ),
+    Operation(
+        "GET", "/v1/mcp-servers/{server}", shown, "manage", "showMcpServer", "Show an MCP server and its accepted tools.",
+        {200: "McpServerDetail"}, problems=(404, 503),
+    ),
+    Operation(
+        "GET", "/v1/mcp-servers/{server}/review", reviewed, "manage", "reviewMcpServer",
+        "Ask an MCP server for its tools, and compare them with the accepted ones.",
+        {200: "McpServerReview"}, query={"connection": LONG}, problems=(404, 422, 503),
+    ),
+    Operation(
+        "POST", "/v1/mcp-servers/{server}:accept", accepted, "manage", "acceptMcpTools",
+        "Accept tools as the server has them now: those that were reviewed, by their digests, or all.",
+        {200: "McpServerDetail"}, body="McpAcceptance", problems=(404, 409, 413, 415, 422, 503),
+    ),
+    Operation(
+        "POST", "/v1/mcp-servers/{server}:overlay", overlaid, "manage", "overlayMcpTools",
+        "Say what accepted tools do, such as their effects: that beats what the server says of itself.",
+        {200: "McpServerDetail"}, body="McpOverlay", problems=(404, 409, 413, 415, 422, 503),
+    ),
+    Operation(
+        "DELETE", "/v1/mcp-servers/{server}", removed, "manage", "removeMcpServer",
+        "Delete an MCP server that no connection is for.", {200: "McpServerEnd"}, problems=(404, 409, 503),
+    ),
+)  # fmt: skip

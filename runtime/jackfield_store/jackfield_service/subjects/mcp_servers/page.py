@@ -30,6 +30,7 @@ from jackfield_service.shell.pages.layout.components import (
 )
 from jackfield_service.shell.pages.layout.drawn import decides
 from jackfield_service.shell.pages.layout.page_request import PageRequest
+from jackfield_service.shell.pages.layout.pages import Page
 from jackfield_service.shell.pages.layout.shell import fragment, outcome, page, redirect
 from jackfield_service.shell.requests.problem import Problem
 from jackfield_store.access import DEFAULT
@@ -247,3 +248,14 @@ def _removal(request: PageRequest, found: Mapping[str, Any]) -> Markup:
     told = h.div(id="removing", aria_live="polite")
     button = h.button(f"Remove {found['name']}", class_="danger")
     return folded("Remove", form(request, f"{_AT}/{found['name']}/removal", text, told, button, into="#removing", state=_state(found)))
+
+
+PAGES: tuple[Page, ...] = (
+    Page("/mcp-servers", listed),
+    Page("/mcp-servers", created, "POST"),
+    Page("/mcp-servers/{server}", shown),
+    Page("/mcp-servers/{server}/review", reviewed, "POST"),
+    Page("/mcp-servers/{server}/acceptance", accepted, "POST"),
+    Page("/mcp-servers/{server}/overlay", overlaid, "POST"),
+    Page("/mcp-servers/{server}/removal", removed, "POST"),
+)

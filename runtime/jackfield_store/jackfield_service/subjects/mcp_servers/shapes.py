@@ -43,7 +43,7 @@ _CLIENT: Mapping[str, Json] = {
 }
 _TOOLS: Json = {"type": "array", "items": closed_with((*_TOOL,), {**_TOOL, "overlay": _SAID})}
 
-MCP_SERVER_SHAPES: Mapping[str, Json] = {
+SHAPES: Mapping[str, Json] = {
     "McpServer": closed_with((*_SERVER,), _SHOWN),
     "McpServerDetail": closed_with((*_SERVER, "tools"), {**_SHOWN, "tools": _TOOLS, "leftOut": _LEFT_OUT, "needsSignIn": _SIGN_IN}),
     "NewMcpServer": object_of(

@@ -11,7 +11,9 @@ from starlette.responses import Response
 from jackfield.kernel.errors import InvalidInvocation, NotAllowed
 from jackfield_service.shell.http.endpoints import Endpoints
 from jackfield_service.shell.http.parameters import flag
+from jackfield_service.shell.http.query_parts import BY_KEY, FLAG, paged
 from jackfield_service.shell.identity.identity import Identity
+from jackfield_service.shell.operations.operation import Operation
 from jackfield_service.shell.process.server_context import ServerContext
 from jackfield_service.shell.requests.body import members_of
 from jackfield_service.shell.requests.json_response import answer
@@ -59,3 +61,31 @@ async def removed(request: Request, server: ServerContext, identity: Identity) -
     """Serve ``DELETE /v1/oauth-clients/{client}``."""
     name, force = request.path_params["client"], flag(request, "force")
     return answer(await _done(request, server, identity, lambda clients: clients.remove(name, force=force)))
+
+
+OPERATIONS: tuple[Operation, ...] = (
+    Operation(
+        "GET", "/v1/oauth-clients", listed, "manage", "listOAuthClients",
+        "List the OAuth clients that connections may refer to, the server's among them, without secrets.",
+        {200: "OAuthClientList"}, query=paged(BY_KEY), problems=(503,),
+    ),
+    Operation(
+        "POST", "/v1/oauth-clients", created, "manage", "createOAuthClient",
+        "Register an OAuth client of the workspace; the operator's own workspace has those of the server.",
+        {201: "OAuthClient"}, body="NewOAuthClient", problems=(409, 413, 415, 422, 503),
+    ),
+    Operation(
+        "GET", "/v1/oauth-clients/{client}", shown, "manage", "showOAuthClient", "Show an OAuth client without its secrets.",
+        {200: "OAuthClient"}, problems=(404, 503),
+    ),
+    Operation(
+        "PATCH", "/v1/oauth-clients/{client}", changed, "manage", "changeOAuthClient",
+        "Change the values given, such as the secret; others stay.",
+        {200: "OAuthClient"}, body="OAuthClientUpdate", problems=(404, 409, 413, 415, 422, 503),
+    ),
+    Operation(
+        "DELETE", "/v1/oauth-clients/{client}", removed, "manage", "removeOAuthClient",
+        "Delete an OAuth client to which no connection refers.",
+        {200: "OAuthClientEnd"}, query={"force": FLAG}, problems=(404, 409, 503),
+    ),
+)  # fmt: skip

@@ -29,6 +29,7 @@ from jackfield_service.shell.pages.layout.components import (
 )
 from jackfield_service.shell.pages.layout.drawn import decides
 from jackfield_service.shell.pages.layout.page_request import PageRequest
+from jackfield_service.shell.pages.layout.pages import Page
 from jackfield_service.shell.pages.layout.shell import outcome, page, redirect
 from jackfield_service.shell.pages.layout.sorted_list import Sorts
 from jackfield_service.shell.requests.problem import Problem
@@ -226,3 +227,12 @@ def _values(request: PageRequest) -> dict[str, Any]:
     given = {name: request.form.get(name, "").strip() or None for name in _FIELDS}
     kept = {name: value for name, value in given.items() if value is not None or name not in SECRETS}
     return {**rest, **kept, "scopes": request.form.get("scopes", "").split() or None}
+
+
+PAGES: tuple[Page, ...] = (
+    Page("/oauth-clients", listed),
+    Page("/oauth-clients", created, "POST"),
+    Page("/oauth-clients/{client}", shown),
+    Page("/oauth-clients/{client}", changed, "POST"),
+    Page("/oauth-clients/{client}/removal", removed, "POST"),
+)

@@ -1,1 +1,1 @@
-"""What needs attention in a workspace, on one page, and figures of its calls."""
+"""Overview of a workspace: figures of its calls, and what needs attention."""

@@ -12,7 +12,6 @@ from jackfield.callers.rules import LISTS
 from jackfield.callers.searching import found_actions
 from jackfield.kernel.errors import JackfieldError, did_you_mean
 from jackfield.kernel.markup import Markup, Node, table, terms
-from jackfield_service.subjects.connectors.action_guides import missing
 from jackfield_service.shell.pages.layout.components import (
     badge,
     card,
@@ -29,9 +28,11 @@ from jackfield_service.shell.pages.layout.components import (
 )
 from jackfield_service.shell.pages.layout.drawn import decides
 from jackfield_service.shell.pages.layout.page_request import PageRequest
+from jackfield_service.shell.pages.layout.pages import Page
 from jackfield_service.shell.pages.layout.shell import fragment, outcome, page, redirect
-from jackfield_service.subjects.tokens.page import gaps_told, pattern_lines, rule_fields, rules_shown
 from jackfield_service.shell.requests.problem import Problem
+from jackfield_service.subjects.connectors.action_guides import missing
+from jackfield_service.subjects.tokens.page import gaps_told, pattern_lines, rule_fields, rules_shown
 from jackfield_store.access import RETENTION_DAYS, Settings
 
 _OPERATOR_SWITCHES = (
@@ -237,3 +238,11 @@ def _verdict(decision: Decision) -> Markup:
     trail = table("Patterns evaluated", ("Source", "List", "Pattern", "Match"), rows) if rows else None
     reason = decision.rule.removeprefix("allowed: ")
     return h.div(h.p(badge("allowed" if decision.allowed else "refused"), " ", reason), trail, class_="notice plain", role="status")
+
+
+PAGES: tuple[Page, ...] = (
+    Page("/workspace", shown),
+    Page("/workspace", changed, "POST"),
+    Page("/workspace/verdict", explained),
+    Page("/workspace/actions", suggested),
+)

@@ -10,15 +10,16 @@ from starlette.responses import Response
 from jackfield.invocation.entry import Entry
 from jackfield.kernel.errors import InvalidInvocation, LimitReached
 from jackfield.kernel.markup import Markup, Node, table
-from jackfield_service.subjects.invocations.page.gist import gists
-from jackfield_service.subjects.invocations.page.steps import LETTERS, redrive
-from jackfield_service.subjects.invocations.page.invocations import entries_table
 from jackfield_service.shell.pages.layout.components import at, card, done_notice, form, h, live, more, notice, span_text
 from jackfield_service.shell.pages.layout.drawn import decides
 from jackfield_service.shell.pages.layout.page_request import PageRequest
-from jackfield_service.shell.pages.layout.shell import fragment, page, redirect
+from jackfield_service.shell.pages.layout.pages import Page
 from jackfield_service.shell.pages.layout.selection import NONE, tick
+from jackfield_service.shell.pages.layout.shell import fragment, page, redirect
 from jackfield_service.shell.requests.problem import Problem, of_error
+from jackfield_service.subjects.invocations.pages.gist import gists
+from jackfield_service.subjects.invocations.pages.invocations import entries_table
+from jackfield_service.subjects.invocations.pages.steps import LETTERS, redrive
 from jackfield_store.journal.queue_stats import NAMES, queue_stats
 
 _EVERY = 5
@@ -145,3 +146,10 @@ def _letter(request: PageRequest, entry: Entry, gist: Node) -> tuple[Node, ...]:
         at(entry.dead_at, request.now),
         redrive,
     )
+
+
+PAGES: tuple[Page, ...] = (
+    Page("/invocations/{id}/redrive", redriven, "POST"),
+    Page("/queue", shown),
+    Page("/queue/dead-letters", dead),
+)

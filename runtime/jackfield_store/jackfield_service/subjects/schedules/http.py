@@ -10,9 +10,11 @@ from starlette.responses import Response
 
 from jackfield.invocation import Result
 from jackfield_service.shell.http.endpoints import Endpoints
-from jackfield_service.subjects.invocations.http import to_answer
 from jackfield_service.shell.http.parameters import limit_of
+from jackfield_service.shell.http.query_parts import BY_KEY, BY_SLOT, LIMIT, filters, paged
+from jackfield_service.shell.http.results import to_answer
 from jackfield_service.shell.identity.identity import Identity
+from jackfield_service.shell.operations.operation import Operation
 from jackfield_service.shell.process.server_context import ServerContext
 from jackfield_service.shell.requests.body import members_of
 from jackfield_service.shell.requests.json_response import answer
@@ -79,3 +81,52 @@ async def slots(request: Request, server: ServerContext, identity: Identity) -> 
     cursor, limit = request.query_params.get("cursor"), limit_of(request)
     items, after = await _done(request, server, identity, lambda schedules: schedules.slots(request.path_params[_NAME], cursor, limit))
     return answer({"items": items, "nextCursor": after})
+
+
+_SCHEDULE_STATUS = ("active", "paused", "ended", "stopped")
+OPERATIONS: tuple[Operation, ...] = (
+    Operation(
+        "GET", "/v1/schedules", listed, "read", "listSchedules", "List the schedules by name.",
+        {200: "ScheduleList"}, query={**filters(FILTERS, status=_SCHEDULE_STATUS), **paged(BY_KEY)}, problems=(503,),
+    ),
+    Operation(
+        "POST", "/v1/schedules", created, "manage", "createSchedule",
+        "Run an invocation at given times, with the rights of this token.",
+        {201: "Schedule"}, body="NewSchedule", problems=(404, 409, 413, 415, 422, 503),
+    ),
+    Operation(
+        "POST", "/v1/schedules/{name}:pause", paused, "manage", "pauseSchedule", "Run no slots until it is resumed.",
+        {200: "Schedule"}, problems=(404, 409, 503),
+    ),
+    Operation(
+        "POST", "/v1/schedules/{name}:resume", resumed, "manage", "resumeSchedule",
+        "Run the slots that follow. One that was stopped runs with the rights of this token.",
+        {200: "Schedule"}, problems=(404, 409, 422, 503),
+    ),
+    Operation(
+        "POST", "/v1/schedules/{name}:run", run, "invoke", "runSchedule",
+        "Queue the invocation now, with the rights of this token.",
+        {200: "Result", 202: "Queued"}, problems=(404, 409, 422, 503),
+    ),
+    Operation(
+        "GET", "/v1/schedules/{name}/next", following, "read", "nextSlots", "Show the next slots.",
+        {200: "NextSlotList"}, query={"limit": LIMIT}, problems=(404, 503),
+    ),
+    Operation(
+        "GET", "/v1/schedules/{name}/slots", slots, "read", "listSlots", "List the slots that are past, newest first.",
+        {200: "SlotList"}, query=paged(BY_SLOT), problems=(404, 503),
+    ),
+    Operation(
+        "GET", "/v1/schedules/{name}", shown, "read", "showSchedule", "Show a schedule and its last slots.",
+        {200: "Schedule"}, problems=(404, 503),
+    ),
+    Operation(
+        "PATCH", "/v1/schedules/{name}", changed, "manage", "changeSchedule",
+        "Change a schedule. It runs with the rights of this token from then on.",
+        {200: "Schedule"}, body="ScheduleChange", problems=(404, 409, 413, 415, 422, 503),
+    ),
+    Operation(
+        "DELETE", "/v1/schedules/{name}", removed, "manage", "removeSchedule", "Delete a schedule.",
+        {204: ""}, problems=(404, 503),
+    ),
+)  # fmt: skip

@@ -8,7 +8,9 @@ from typing import TypeVar
 from starlette.requests import Request
 
 from jackfield_service.shell.http.endpoints import Endpoints
+from jackfield_service.shell.http.query_parts import BY_KEY, BY_MOMENT, filters, paged
 from jackfield_service.shell.identity.identity import Identity
+from jackfield_service.shell.operations.operation import Operation
 from jackfield_service.shell.process.server_context import ServerContext
 from jackfield_service.shell.requests.problem import Problem
 from jackfield_store.journal.suppressions import Suppressions
@@ -33,3 +35,17 @@ FILTERS = ("reason",)
 """Members by which the list is filtered."""
 listed = _SUPPRESSIONS.page(Suppressions.page, dict, FILTERS)
 removed = _SUPPRESSIONS.removal(Suppressions.remove)
+
+
+_BY_OUTCOME = f"{BY_MOMENT}~{BY_KEY}"
+OPERATIONS: tuple[Operation, ...] = (
+    Operation(
+        "GET", "/v1/suppressions", listed, "read", "listSuppressions",
+        "List the recipients to whom nothing more is sent, the latest first.", {200: "SuppressionList"},
+        query={**filters(FILTERS, reason=("bounce", "complaint")), **paged(_BY_OUTCOME)}, problems=(503,),
+    ),
+    Operation(
+        "DELETE", "/v1/suppressions/{recipient}", removed, "manage", "removeSuppression", "Let a recipient be sent to again.",
+        {204: ""}, problems=(404, 503),
+    ),
+)  # fmt: skip

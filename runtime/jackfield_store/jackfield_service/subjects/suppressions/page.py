@@ -12,6 +12,7 @@ from jackfield.kernel.markup import Markup, Node, terms
 from jackfield_service.shell.pages.layout.components import at, card, done_notice, final, form, h, notice
 from jackfield_service.shell.pages.layout.drawn import decides
 from jackfield_service.shell.pages.layout.page_request import PageRequest
+from jackfield_service.shell.pages.layout.pages import Page
 from jackfield_service.shell.pages.layout.shell import page, redirect
 from jackfield_service.shell.pages.layout.sorted_list import Sorts
 from jackfield_service.shell.requests.problem import Problem
@@ -128,3 +129,10 @@ def _removal(request: PageRequest, item: Mapping[str, Any]) -> Markup | None:
     recipient, told = item["recipient"], "Mail to this recipient is sent again."
     field = h.input(type="hidden", name="recipient", value=recipient)
     return final(request, "/suppressions/removal", "Remove", told, field, of=recipient, state=[recipient, item["reason"]])
+
+
+PAGES: tuple[Page, ...] = (
+    Page("/connections/{name}/guard", resumed, "POST"),
+    Page("/suppressions", suppressed),
+    Page("/suppressions/removal", removed, "POST"),
+)

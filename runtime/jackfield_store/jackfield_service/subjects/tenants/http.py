@@ -14,15 +14,19 @@ from jackfield.kernel.clock import moment
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield_service.shell.http.endpoints import Endpoints, Row, filtered
 from jackfield_service.shell.http.parameters import flag, limit_of
-from jackfield_service.subjects.tokens.http import creation, page
+from jackfield_service.shell.http.query_parts import BY_KEY, FLAG, TEXT, WHEN, paged
 from jackfield_service.shell.identity.identity import Identity
+from jackfield_service.shell.operations.operation import ON_BEHALF, Operation
 from jackfield_service.shell.process.server_context import ServerContext
 from jackfield_service.shell.requests.body import decoded, read_body
 from jackfield_service.shell.requests.json_response import answer
 from jackfield_service.shell.requests.problem import Problem
 from jackfield_service.subjects.connect.connecting import open_sessions
+from jackfield_service.subjects.connections.http.connections import STATUS_FILTER
 from jackfield_service.subjects.tenants import Tenants, usage
 from jackfield_service.subjects.tenants.health import connection_health
+from jackfield_service.subjects.tenants.usage import BY
+from jackfield_service.subjects.tokens.http import TOKENS, creation, page
 from jackfield_store.access.settings import IMAGES
 
 T = TypeVar("T")
@@ -158,3 +162,55 @@ async def object_of(request: Request) -> dict[str, Any]:
 
 
 shown = Endpoints(done, "w").one(lambda tenants, name: tenants.find(name).to_json())
+
+
+OPERATIONS: tuple[Operation, ...] = (
+    Operation(
+        "GET", "/v1/workspaces", listed, "platform", "listWorkspaces", "List the platform's workspaces by name.",
+        {200: "WorkspaceList"}, query={"prefix": TEXT, **paged(BY_KEY)}, problems=(503,),
+    ),
+    Operation(
+        "GET", "/v1/workspaces/{w}", shown, "platform", "showWorkspace", "Show a workspace and its settings.",
+        {200: "Workspace"}, problems=(404, 503),
+    ),
+    Operation(
+        "PUT", "/v1/workspaces/{w}", put, "platform", "putWorkspace",
+        "Create a workspace, or change the given settings of one that exists.",
+        {200: "Workspace", 201: "Workspace"}, headers=(ON_BEHALF,), body="WorkspaceSettings", problems=(404, 413, 415, 503),
+    ),
+    Operation(
+        "PATCH", "/v1/workspaces/{w}", changed, "platform", "changeWorkspace",
+        "Change the given settings of a workspace. A suspended one refuses all calls at once.",
+        {200: "Workspace"}, headers=(ON_BEHALF,), body="WorkspaceSettings", problems=(404, 413, 415, 503),
+    ),
+    Operation(
+        "DELETE", "/v1/workspaces/{w}", deleted, "platform", "deleteWorkspace",
+        "Suspend a workspace and revoke its tokens; then, with 'purge', delete everything that it has.",
+        {200: "WorkspaceEnd"}, query={"purge": FLAG}, headers=(ON_BEHALF,), problems=(404, 409, 503),
+    ),
+    Operation(
+        "GET", "/v1/workspaces/{w}/tokens", tokens, "platform", "listWorkspaceTokens",
+        "List a workspace's tokens, newest first.",
+        {200: "TokenList"}, query=TOKENS, problems=(404, 503),
+    ),
+    Operation(
+        "POST", "/v1/workspaces/{w}/tokens", token_created, "platform", "createWorkspaceToken",
+        "Create a token of a workspace. Only this response contains its text.",
+        {201: "CreatedToken"}, headers=(ON_BEHALF,), body="NewToken", problems=(404, 413, 415, 503),
+    ),
+    Operation(
+        "DELETE", "/v1/workspaces/{w}/tokens/{id}", token_revoked, "platform", "revokeWorkspaceToken",
+        "Revoke a token of a workspace.",
+        {204: ""}, headers=(ON_BEHALF,), problems=(404, 503),
+    ),
+    Operation(
+        "GET", "/v1/workspaces/{w}/connections", connections, "platform", "listWorkspaceConnections",
+        "List a workspace's connections with their status, and the cure of those that fail.",
+        {200: "ConnectionHealthList"}, query={**STATUS_FILTER, "type": TEXT, "user": TEXT, **paged(BY_KEY)}, problems=(404, 503),
+    ),
+    Operation(
+        "GET", "/v1/workspaces/{w}/usage", used, "platform", "showWorkspaceUsage",
+        "Show the calls, attempts, failures and refusals of a workspace, equal to its journal.",
+        {200: "Usage"}, query={"from": WHEN, "to": WHEN, "by": {"type": "string", "enum": [*BY]}}, problems=(404, 503),
+    ),
+)  # fmt: skip

@@ -8,11 +8,13 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield.callers import Rules
+from jackfield.callers import TOKEN_SCOPES, Rules
 from jackfield.callers.rules import LISTS
 from jackfield.kernel.clock import moment
 from jackfield_service.shell.http.endpoints import Row, filtered
+from jackfield_service.shell.http.query_parts import BY_MOMENT, filters, paged
 from jackfield_service.shell.identity.identity import Identity
+from jackfield_service.shell.operations.operation import Operation
 from jackfield_service.shell.process.server_context import ServerContext
 from jackfield_service.shell.requests.body import members_of
 from jackfield_service.shell.requests.json_response import answer
@@ -101,3 +103,22 @@ def _patterns(rules: Any) -> list[list[str]]:
     if not all(isinstance(text, str) for patterns in found for text in patterns or ()):
         raise Problem(400, "the patterns of 'rules' must be strings")
     return [patterns or [] for patterns in found]
+
+
+_TOKEN_STATUS = ("active", "expired", "revoked")
+TOKENS = {**filters(FILTERS, status=_TOKEN_STATUS, scope=TOKEN_SCOPES), **paged(BY_MOMENT)}
+"""Query parameters of a list of tokens."""
+OPERATIONS: tuple[Operation, ...] = (
+    Operation(
+        "GET", "/v1/tokens", listed, "manage", "listTokens", "List the workspace's tokens, newest first.",
+        {200: "TokenList"}, query=TOKENS, problems=(503,),
+    ),
+    Operation(
+        "POST", "/v1/tokens", created, "manage", "createToken", "Create a token. Only this response contains its text.",
+        {201: "CreatedToken"}, body="NewToken", problems=(413, 415, 503),
+    ),
+    Operation(
+        "DELETE", "/v1/tokens/{id}", revoked, "manage", "revokeToken", "Revoke a token.",
+        {204: ""}, problems=(404, 409, 503),
+    ),
+)  # fmt: skip

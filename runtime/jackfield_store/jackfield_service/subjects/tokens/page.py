@@ -28,8 +28,9 @@ from jackfield_service.shell.pages.layout.components import (
     text_field,
 )
 from jackfield_service.shell.pages.layout.page_request import PageRequest
-from jackfield_service.shell.pages.layout.shell import outcome, page, redirect
+from jackfield_service.shell.pages.layout.pages import Page
 from jackfield_service.shell.pages.layout.selection import NONE, Selection, Step, tick
+from jackfield_service.shell.pages.layout.shell import outcome, page, redirect
 from jackfield_service.shell.pages.layout.sorted_list import Sorts
 from jackfield_service.shell.requests.problem import Problem
 from jackfield_store.access import Token
@@ -209,3 +210,11 @@ def token_row(request: PageRequest, token: Token, address: str = "/tokens", *, t
     used = at(token.last_used_at, request.now)
     expires = at(token.expires_at, request.now) if token.expires_at is not None else "never"
     return name, badge(status), token.scope, rules_shown(token.rules) or "none", expires, used, revoke
+
+
+PAGES: tuple[Page, ...] = (
+    Page("/tokens", listed),
+    Page("/tokens", created, "POST"),
+    Page("/tokens/selection", SELECTION.taken, "POST"),
+    Page("/tokens/{id}/revocation", revoked, "POST"),
+)

@@ -12,8 +12,8 @@ from typing import Any
 from jackfield.invocation import decode
 from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInvocation
 from jackfield.kernel.markup import Markup, Node
-from jackfield_service.shell.pages.layout.form_schema import form_schema
 from jackfield_service.shell.pages.layout.components import h, json_text
+from jackfield_service.shell.pages.layout.form_schema import form_schema
 
 Choices = Mapping[str, Sequence[tuple[str, str]]]
 """Values and their labels, by the key of an option source."""

@@ -9,18 +9,20 @@ from starlette.responses import RedirectResponse, Response
 
 from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError
 from jackfield_service.shell.browsers.cookies import CookieJar
-from jackfield_service.subjects.connections.http.approval_pages import HEADERS, handed_over, page
+from jackfield_service.shell.http.query_parts import LONG
 from jackfield_service.shell.identity.identity import Identity
-from jackfield_service.subjects.connect.operations import SESSION, session_of
+from jackfield_service.shell.operations.operation import Operation
 from jackfield_service.shell.process.server_context import ServerContext
 from jackfield_service.shell.requests.body import members_of
 from jackfield_service.shell.requests.json_response import answer
 from jackfield_service.shell.requests.prefix import START, below_prefix
 from jackfield_service.shell.requests.problem import Problem, of_error
 from jackfield_service.subjects.connect.connecting import open_sessions
+from jackfield_service.subjects.connect.operations import SESSION, session_of
 from jackfield_service.subjects.connect.table import UnknownSession
+from jackfield_service.subjects.connections.http.approval_pages import HEADERS, handed_over, page
 from jackfield_store.connections.authorizations import find_workspace, state_of, unknown
-from jackfield_store.connections.client_registrations import CALLBACK, client_document
+from jackfield_store.connections.client_registrations import CALLBACK, DOCUMENT, client_document
 from jackfield_store.keys.sealing import new_secret
 from jackfield_store.management.authorizing import Authorizing, Completed
 
@@ -181,3 +183,38 @@ def _checked_return(text: str, server: ServerContext) -> str:
         fault = Detail("/returnTo", "is not a page of an origin that the operator allows")
         raise InvalidInvocation("'returnTo' is not allowed", details=[fault], hint="The operator allows origins with '--origin'.")
     return text
+
+
+OPERATIONS: tuple[Operation, ...] = (
+    Operation(
+        "POST", "/v1/connections/{name}/authorize", authorize, "manage", "authorizeConnection",
+        "Begin to connect a connection: a person approves it at the provider.",
+        {200: "Authorization"}, body="AuthorizationRequest", problems=(404, 409, 413, 415, 422, 502, 503, 504),
+    ),
+    Operation(
+        "GET", "/v1/authorizations/{id}", shown, "manage", "showAuthorization",
+        "Show whether the person has approved; for a device, asks the provider.",
+        {200: "AuthorizationStatus"}, problems=(404, 502, 503, 504),
+    ),
+    Operation(
+        "POST", "/v1/authorizations/{id}:complete", completed, "manage", "completeAuthorization",
+        "Finish an authorization with the token that began it, once it is answered. Callers whose own page is the redirect URI pass on the "
+        "provider's answer.",
+        {200: "AuthorizationStatus"}, body="ProviderAnswer", problems=(403, 404, 409, 413, 415, 422, 502, 503, 504),
+    ),
+    Operation(
+        "GET", f"{START}/{{link}}", started, None, "startAuthorization",
+        "Bind this browser to an authorization, and send it to the provider. The link works once.",
+        {303: "", 400: "text/html"}, problems=(404,),
+    ),
+    Operation(
+        "GET", CALLBACK, answered, None, "authorizationCallback",
+        "Take the browser that comes back from the provider.", {200: "text/html", 303: "", 400: "text/html"},
+        query=dict.fromkeys(("state", "code", "error", "error_description", "error_uri", "iss", "scope", "session_state"), LONG),
+    ),
+    Operation(
+        "GET", DOCUMENT, document, None, "showClientMetadata",
+        "Show what this installation is as a client of OAuth providers; its address is its client ID there.", {200: "ClientMetadata"},
+        problems=(404,),
+    ),
+)  # fmt: skip

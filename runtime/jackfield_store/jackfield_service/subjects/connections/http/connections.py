@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -12,7 +12,9 @@ from jackfield.connections.connection_types import UnknownType
 from jackfield.connections.provenance import Provenance
 from jackfield_service.shell.http.endpoints import filtered
 from jackfield_service.shell.http.parameters import flag
+from jackfield_service.shell.http.query_parts import BY_KEY, FLAG, LONG, TEXT, Schema, filters, paged
 from jackfield_service.shell.identity.identity import Identity
+from jackfield_service.shell.operations.operation import Operation
 from jackfield_service.shell.process.server_context import ServerContext
 from jackfield_service.shell.requests.body import members_of
 from jackfield_service.shell.requests.json_response import answer
@@ -169,3 +171,44 @@ def _matched(request: Request, found: dict[str, Any]) -> int | None:
 
 def _with_version(found: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
     return answer(found, status, {"ETag": _etag(found), **(headers or {})})
+
+
+_FORCE: Mapping[str, Schema] = {"force": {**FLAG, "description": "Save the connection even if its test fails."}, "test": FLAG}
+STATUS_FILTER = filters(("status",), status=("untested", "ok", "failing", "expired"))
+"""Query parameter by which a list of connections is filtered."""
+OPERATIONS: tuple[Operation, ...] = (
+    Operation(
+        "GET", "/v1/connections", listed, "read", "listConnections", "List the connections by name, secrets masked.",
+        {200: "ConnectionList"}, query={"type": TEXT, "q": TEXT, **STATUS_FILTER, **paged(BY_KEY)}, problems=(422,),
+    ),
+    Operation(
+        "POST", "/v1/connections", created, "manage", "createConnection", "Test a connection and save it.",
+        {201: "Connection"}, query=_FORCE, body="NewConnection", problems=(409, 413, 415, 422),
+    ),
+    Operation(
+        "POST", "/v1/connections:test", drafted, "manage", "testDraft", "Test connection values without saving them.",
+        {200: "Trial"}, body="DraftConnection", problems=(413, 415, 422),
+    ),
+    Operation(
+        "GET", "/v1/connections/{name}", shown, "read", "showConnection", "Show a connection, secrets masked.",
+        {200: "Connection", 304: ""}, headers=("If-None-Match",), problems=(404, 422),
+    ),
+    Operation(
+        "PUT", "/v1/connections/{name}", replaced, "manage", "replaceConnection",
+        "Replace the values of a connection. Omitted or masked secrets are kept.",
+        {200: "Connection"}, query=_FORCE, headers=("If-Match",), body="ConnectionUpdate", problems=(404, 409, 412, 413, 415, 422),
+    ),
+    Operation(
+        "DELETE", "/v1/connections/{name}", removed, "manage", "removeConnection", "Delete a connection and its secrets.",
+        {204: ""}, headers=("If-Match",), problems=(404, 409, 412, 422),
+    ),
+    Operation(
+        "POST", "/v1/connections/{name}/test", tested, "invoke", "testConnection", "Test a connection step by step.",
+        {200: "Connection"}, problems=(404, 422),
+    ),
+    Operation(
+        "GET", "/v1/connections/{name}/policy", policy, "read", "showPolicy",
+        "Show the policies that the connection needs at the provider.",
+        {200: "Policies"}, query={"actions": LONG, "connector": LONG, "principal": LONG, "from": LONG}, problems=(400, 404, 422),
+    ),
+)  # fmt: skip

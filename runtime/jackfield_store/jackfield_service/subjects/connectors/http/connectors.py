@@ -25,11 +25,11 @@ from jackfield.manifest.manifest import Manifest
 from jackfield_service.shell.http.accept import prefers
 from jackfield_service.shell.http.parameters import limit_of
 from jackfield_service.shell.identity.identity import Identity
-from jackfield_service.subjects.connectors.action_guides import Over, guide, verdict_of
 from jackfield_service.shell.process.server_context import ServerContext
 from jackfield_service.shell.requests.body import decoded, read_body
 from jackfield_service.shell.requests.json_response import answer, tagged
 from jackfield_service.shell.requests.problem import Problem
+from jackfield_service.subjects.connectors.action_guides import Over, guide, verdict_of
 
 _LARGEST = 64 * 1024
 _ROW = (

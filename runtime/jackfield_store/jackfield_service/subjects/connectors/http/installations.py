@@ -10,11 +10,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from jackfield_service.shell.identity.identity import Identity
-from jackfield_service.subjects.connectors.installing import changed, exactly, find_installer, key_of
 from jackfield_service.shell.process.server_context import ServerContext
 from jackfield_service.shell.requests.body import members_of
 from jackfield_service.shell.requests.json_response import answer
 from jackfield_service.shell.requests.problem import Problem
+from jackfield_service.subjects.connectors.operations import changed, exactly, find_installer, key_of
 
 _LONGEST = 300
 

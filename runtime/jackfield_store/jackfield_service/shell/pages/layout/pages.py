@@ -1,0 +1,29 @@
+"""Pages, as subjects declare them in ``page.PAGES``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from jackfield_service.shell.pages.layout.page_request import PageRequest
+
+Endpoint = Callable[[PageRequest], Any]
+"""Returns a response, or an awaitable of one. One that is no coroutine function runs in a thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page, or what a form of one does (``POST``). One that ``describes`` shows what is installed, and goes on while the database does not answer,
+    without what it has stored. One that ``streams`` reads the body itself, and gets the CSRF token in a header."""
+
+    path: str
+    endpoint: Endpoint
+    method: Literal["GET", "POST"] = "GET"
+    describes: bool = False
+    streams: bool = False
+
+    @property
+    def place(self) -> tuple[bool, ...]:
+        """Place among the routes: at each segment of a path, a word comes before a parameter, which would take it, too."""
+        return tuple(segment.startswith("{") for segment in self.path.split("/"))

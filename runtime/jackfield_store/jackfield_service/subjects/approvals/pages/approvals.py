@@ -1,0 +1,81 @@
+"""Page of the calls that wait until a person approves them, and of those that were decided."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from starlette.responses import Response
+
+from jackfield.kernel.errors import InvalidInvocation
+from jackfield.kernel.markup import Markup, Node
+from jackfield_service.shell.pages.layout.components import at, badge, choice_field, done_notice, h, notice
+from jackfield_service.shell.pages.layout.page_request import PageRequest
+from jackfield_service.shell.pages.layout.shell import page
+from jackfield_service.shell.pages.layout.sorted_list import Sorts
+from jackfield_service.shell.requests.problem import Problem
+from jackfield_service.subjects.approvals.pages.approval import DONE, LIST, WARNINGS, approval_shown, approvals_of, asker, decider
+from jackfield_service.subjects.invocations.pages.gist import gists
+from jackfield_store.recording.decisions import STATUSES
+
+_PAGE = 50
+_WAITING = "waiting"
+_SORTS = Sorts({"Status": "status", "Connection": "connection", "Expires, or decided": "expiresAt"}, names="id")
+COLUMNS = ("Asked", "Status", "Action", "Connection", "Asked by", "Expires, or decided", "Decision")
+
+
+class _Call(NamedTuple):
+    """Call of an approval, as the line needs it that tells calls apart."""
+
+    id: str
+    status: str
+    connector: str
+    action: str
+    context: Mapping[str, Any] = MappingProxyType({})
+
+
+def listed(request: PageRequest) -> Response:
+    """``GET /approvals``: those that wait, or with ``?status=`` others; the newest first. ``?decide=`` shows one above them, to be decided."""
+    request.require("approve")
+    status = request.query.get("status", _WAITING)
+    try:
+        listed_ = approvals_of(request).list
+        found = _SORTS.read(request, lambda cursor, limit: listed_(status=status or None, cursor=cursor, limit=limit), _PAGE)
+    except InvalidInvocation as error:
+        raise Problem(error.http_status, error.message, hint=error.hint) from None
+    empty = "No call waits for an approval." if status == _WAITING else "There are none."
+    if found.cursor is not None:
+        empty = "None of these that you may see. Select Older to keep searching."
+    calls = [_Call(item["id"], item["status"], item["connector"], item["action"]) for item in found.rows]
+    told = gists(request, calls)
+    rows = [_row(request, item, told.get(item["id"])) for item in found.rows]
+    shown = found.table(LIST, "Approvals", COLUMNS, rows, empty=empty, kept={"status": None if status == _WAITING else status})
+    choices = [("", "All"), *((one, one.capitalize()) for one in STATUSES)]
+    chosen = h.form(
+        choice_field("status", "Status", choices, status), h.div(h.button("Show"), class_="actions"), action=LIST, class_="filters"
+    )
+    lead = "Calls that a rule lets wait. Decide shows exactly what would be sent."
+    done = done_notice(request, DONE, *WARNINGS)
+    return page(request, "approvals", "Approvals", done, _asked(request), chosen, shown, lead=lead)
+
+
+def _asked(request: PageRequest) -> Markup | None:
+    """Render the call that the visitor has chosen to decide on, as its own page shows it."""
+    identifier = request.query.get("decide")
+    if not identifier:
+        return None
+    return approval_shown(request, identifier, from_list=True) or notice("No approval that you may see has this ID.", tone="warn")
+
+
+def _row(request: PageRequest, item: Mapping[str, Any], gist: Node) -> tuple[Node, ...]:
+    call, waits = f"{item['connector']}/{item['action']}", item["status"] == _WAITING
+    said = f"Decide on the call asked for at {item['requestedAt']}"
+    asked: Mapping[str, Any] = item["requestedBy"]
+    return (
+        at(str(item["requestedAt"]), request.now), (badge(str(item["status"])), " changed in the database" if "damage" in item else None),
+        [h.a(h.strong(call), href=f"/invocations/{item['id']}"), gist], item.get("connection", "none"),
+        asker(request, asked),
+        [at(item.get("decidedAt"), request.now), " by ", decider(item)] if "decidedBy" in item else at(str(item["expiresAt"]), request.now),
+        h.a("Decide", href=f"{LIST}?decide={item['id']}#decide", class_="button", aria_label=said) if waits else None,
+    )  # fmt: skip

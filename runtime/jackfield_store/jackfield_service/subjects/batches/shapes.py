@@ -1,0 +1,13 @@
+"""Shapes of what the HTTP API takes and shows of batches."""
+
+from __future__ import annotations
+
+from jackfield_service.shell.http.shape_parts import ANY, STRING, Json, object_of
+
+SHAPES: dict[str, Json] = {
+    "BatchOutcome": object_of(
+        (), invocationId=STRING, status={"enum": ["waiting", "queued", "running", "succeeded", "failed", "in_doubt"]},
+        replayed={"type": "boolean", "description": "True if an earlier request with its idempotency key had queued it."},
+        error=ANY, meta=ANY,
+    ),
+}  # fmt: skip

@@ -1,0 +1,63 @@
+"""Cards of what a connect session offers: one for each connector, with its icon and the ways to sign in to it."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+
+from jackfield.connections.connection_types import Kind
+from jackfield.kernel.markup import Markup
+from jackfield_service.shell.pages.layout.components import h, line
+from jackfield_service.subjects.connect.pages.words import Words
+
+Offered = Sequence[tuple[str, Kind]]
+_HUES = 8
+"""Colours of letters in the style sheet."""
+
+
+def grouped(words: Words, offered: Offered, wanted: str) -> list[list[tuple[str, Kind]]]:
+    """Return the types of each connector that have all words of a search, in the order in which they are offered."""
+    parts, found = wanted.casefold().split(), dict[str, list[tuple[str, Kind]]]()
+    for name, kind in offered:
+        searched = f"{kind.full_name} {words.connector(name, kind)} {words.title(name, kind)} {words.description(name, kind)}".casefold()
+        if all(part in searched for part in parts):
+            found.setdefault(_connector(name, kind), []).append((name, kind))
+    return [sorted(types, key=lambda pair: _is_connectors(*pair)) for types in found.values()]
+
+
+def _connector(name: str, kind: Kind) -> str:
+    """Return the key of the connector that a type is for. Of a type of a family, that is the one to name, if there is one only."""
+    return kind.chosen[0].key if len(kind.chosen) == 1 else name.partition("/")[0]
+
+
+def _is_connectors(name: str, kind: Kind) -> bool:
+    """Return whether a connector, not its family, is named: the family's types come first, and give the card its title."""
+    return any(manifest.key == name.partition("/")[0] for manifest in kind.manifests)
+
+
+def card(words: Words, types: Offered, icons: Mapping[str, str]) -> Markup:
+    """Render a connector: the whole card is the button of its only way to sign in, or has a button for each."""
+    name, kind = types[0]
+    title = words.connector(name, kind)
+    labelled = words.labelled(name, kind) if len(types) == 1 else ""
+    picture = icon(name, labelled or title, icons)
+    if len(types) == 1:
+        button = h.button(labelled or title, name="type", value=name, class_="whole")
+        return h.li(h.h2(picture, button), h.p(line(words.description(name, kind))), class_="card")
+    ways = [_way(words, title, name, kind) for name, kind in types]
+    return h.li(h.h2(picture, title), h.ul(ways, class_="ways"), class_="card")
+
+
+def icon(name: str, title: str, icons: Mapping[str, str]) -> Markup:
+    """Render a connector's picture: the platform's own, or the first letter of its title in a colour that stays the same."""
+    key = name.partition("/")[0]
+    if key in icons:
+        return h.img(src=icons[key], alt="", class_="icon", width=32, height=32)
+    letter = next((character for character in title if character.isalnum()), "?").upper()
+    return h.span(letter, class_=f"icon letters hue-{zlib.crc32(key.encode()) % _HUES}", aria_hidden="true")
+
+
+def _way(words: Words, connector: str, name: str, kind: Kind) -> Markup:
+    title = words.title(name, kind)
+    button = h.button(title, name="type", value=name, aria_label=f"{connector}: {title}")
+    return h.li(button, h.p(line(words.description(name, kind)), class_="muted small"))

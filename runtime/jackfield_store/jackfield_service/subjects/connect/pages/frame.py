@@ -1,0 +1,192 @@
+"""One page of a connect session: its head, its look, who may frame it, and what its script follows and tells.
+
+Every page but those for strangers follows its session until that is over, and tells the platform's page that frames or has opened it. The
+script has no other task; the forms work without it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from typing import Literal
+
+from starlette.responses import HTMLResponse, Response
+
+from jackfield.kernel.dataclass import replace
+from jackfield.kernel.errors import JackfieldError
+from jackfield.kernel.markup import Markup, Node
+from jackfield_service.shell.pages.layout.assets import asset
+from jackfield_service.shell.pages.layout.components import csrf_field, h
+from jackfield_service.shell.pages.layout.drawn import drawn_from, is_current
+from jackfield_service.shell.pages.layout.theme import source_of, style_of
+from jackfield_service.shell.requests.prefix import below_prefix
+from jackfield_service.subjects.connect.connecting import Connecting
+from jackfield_service.subjects.connect.faults import UNREACHED, Asked, is_platforms
+from jackfield_service.subjects.connect.operations import SESSION
+from jackfield_service.subjects.connect.pages.words import Words
+from jackfield_service.subjects.connect.session import ConnectSession
+
+_LOG = logging.getLogger("jackfield.connect")
+Follows = Literal["all", "end"]
+"""After which changes of its session a page goes on: after all, or, where a person types or decides, after the end only. No
+question is replaced by another one under the finger that answers it."""
+_POLICY = (
+    "default-src 'none'; style-src 'self' {style}; img-src 'self' data:; script-src 'self'; connect-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors {frames}"
+)
+
+
+def _brand(theme: Mapping[str, str]) -> list[Node]:
+    """Render who asks: a logo and the name, or a logo that shows the name, which is its text for whoever does not see it."""
+    if "wordmark" in theme:
+        return [h.img(src=theme["wordmark"], alt=theme.get("name", ""), class_="theirs")]
+    return [h.img(src=theme["logo"], alt="", class_="theirs") if "logo" in theme else None, theme.get("name")]
+
+
+class Pages:
+    """Pages of one session for one browser, whose forms carry ``csrf``. ``address`` is the page to which the browser goes on when the state
+    has changed, which is ``state`` now; there is none for a browser that may not read it. The session lasts ``lasts`` seconds more."""
+
+    def __init__(
+        self, locale: str, found: ConnectSession | None = None, csrf: str = "", *, address: str = "", state: str = "", lasts: float = 0.0
+    ) -> None:  # fmt: skip
+        self._words = Words(locale, found)
+        self.say = self._words.say
+        self._found = found
+        self._csrf = csrf
+        self._address = address
+        self._state = state
+        self._lasts = lasts
+        self._drawn: tuple[object, ...] = ()
+        self._anew = False
+
+    def token(self, *state: object) -> Markup:
+        """Render the token of a form, which says what its page was drawn from, and the further ``state`` that the form is about."""
+        return csrf_field(drawn_from(self._csrf, *self._drawn, *state))
+
+    def is_current(self, digest: str, *state: object) -> bool:
+        """Return whether a form with a digest was drawn from the state of this page, and from the further ``state``."""
+        return is_current(digest, *self._drawn, *state)
+
+    def page(
+        self, title: str, *content: Node, status: int = 200, onward: str = "", framed: bool = True, picture: Node = None,
+        tells: Mapping[str, str] | None = None, follows: Follows = "all", patience: float = 0.0,
+    ) -> Response:  # fmt: skip
+        """Render a page, which leads to the address ``onward`` by itself. Only the session's own origins may frame it, if it is ``framed``.
+        A page of the platform that frames or has opened this one is told what it ``tells``, and is left to go on. After ``patience``
+        seconds it is told that the confirmation is pending."""
+        wanted = self._found.wanted if self._found is not None else None
+        origins = wanted.origins if wanted is not None and framed else ()
+        about = self._about(origins, onward, tells, follows, patience)
+        metas = [h.meta(charset="utf-8"), h.meta(name="viewport", content="width=device-width, initial-scale=1")]
+        metas += [h.meta(name="color-scheme", content="light dark")]
+        if onward:
+            leads = h.meta(http_equiv="refresh", content=f"0;url={below_prefix(onward)}")
+            metas.append(h.noscript(leads) if "data_onward" in about else leads)
+        theme: Mapping[str, str] = wanted.theme if wanted is not None else {}
+        style = style_of(theme.get("color", "").lower(), theme.get("scheme", ""))
+        links = [h.link(rel="stylesheet", href=asset("console.css")), h.style(Markup(style)) if style else None]
+        links.append(h.script(src=asset("connect.js"), defer=True))
+        anew = h.p(self.say("moved"), class_="notice warn", role="alert", tabindex="-1") if self._anew else None
+        brand = _brand(theme)
+        head = h.head(metas, h.title(title), links)
+        above = h.p(brand, class_="brand") if any(brand) else None
+        lost = h.p(self._again("lost"), id="lost", class_="notice bad", role="alert", hidden=True) if "data_page" in about else None
+        below = h.p(self.say("more_below"), id="below", aria_hidden="true", hidden=True) if origins else None
+        body = h.body(h.main(above, h.h1(picture, title), anew, lost, *content, class_="alone connect stack", id="content", **about), below)
+        response = HTMLResponse(h.join([Markup("<!doctype html>"), h.html(head, body, lang=self._words.locale)]), status)
+        frames = " ".join(origins) or "'none'"
+        policy = _POLICY.format(frames=frames, style=source_of(style) if style else "").replace(" ;", ";")
+        response.headers.update({"Content-Security-Policy": policy, "Referrer-Policy": "no-referrer", "Cache-Control": "no-store"})
+        if not origins:
+            response.headers["X-Frame-Options"] = "DENY"
+        return response
+
+    def _about(
+        self, origins: tuple[str, ...], onward: str, tells: Mapping[str, str] | None, follows: Follows, patience: float
+    ) -> dict[str, str]:
+        """Return what the script knows of a page."""
+        found, about = self._found, dict[str, str]()
+        if found is None:
+            return about
+        about["data_session"] = found.id
+        if origins:
+            about["data_origins"] = " ".join(origins)
+            if tells:
+                about["data_told"] = json.dumps({"session": found.id, **tells})
+                about.update({"data_onward": onward} if onward else {})
+        if self._address and not found.is_over:
+            lasts = str(round(max(self._lasts, 0.0), 1))
+            about.update(
+                {"data_page": below_prefix(self._address), "data_state": self._state, "data_follows": follows, "data_lasts": lasts}
+            )
+        if patience:
+            about["data_patience"] = str(patience)
+        return about
+
+    def refusal(self, key: str, status: int, *content: Node, tells: str = "", framed: bool = True, follows: Follows = "end") -> Response:
+        """Render why there is nothing to do here, and what to do next."""
+        told = {"status": tells} if tells else None
+        lead = h.p(self._again(key), role="alert", class_="notice bad")
+        return self.page(self.say("over_title"), lead, *content, status=status, tells=told, framed=framed, follows=follows)
+
+    def fault(self, error: JackfieldError) -> Response:
+        """Render an error at which the session cannot go on. The person of a known session quotes its ID, if the error is nothing of his."""
+        if self._found is None or not is_platforms(error, Asked()):
+            return self.page(self.say("over_title"), self._fault(error), h.p(self._again("over_next")), status=error.http_status)
+        _LOG.warning("connect session %s cannot be shown: %s (%s)", self._found.id, error.message, error.code)
+        return self.page(self.say("over_title"), self._blocked(replace(self._found, blocked={})), status=error.http_status)
+
+    def onward(self, address: str, title: str, label: str) -> Response:
+        """Lead a browser to the provider: a redirect after a form would be refused, since forms lead to this server only."""
+        link = h.a(label, href=address, class_="button primary", rel="noreferrer")
+        return self.page(title, h.p(link), onward=address, framed=False)
+
+    def _again(self, key: str) -> str:
+        """Return a text that says at the end where a person starts again."""
+        platform = self._platform
+        return self.say(key, again=self.say("again_at", platform=platform) if platform else self.say("again_there"))
+
+    @property
+    def _platform(self) -> str:
+        """Name of who asks: as the look of the page has it, or the platform's token. Empty for the operator, who has signed in by a link."""
+        if self._found is None:
+            return ""
+        asked = self._found.asked_by
+        name: str = self._found.wanted.theme.get("name") or (asked.get("name", "") if asked.get("kind") != "link" else "")
+        return name
+
+    def _fault(self, error: JackfieldError) -> Markup:
+        """Render an error; a customer does not know the name of a connection."""
+        return self._words.fault(error, self._found.connection if self._found is not None else "")
+
+    def _blocked(self, found: ConnectSession) -> Markup:
+        """Render that the platform has to mend something: a person can do nothing but wait, and quote a reference."""
+        platform = self._platform or self.say("somebody")
+        told = self.say("blocked_unreached" if found.blocked.get("code") in UNREACHED else "blocked", platform=platform)
+        reference = h.strong(str(found.blocked.get("reference") or found.id), class_="reference", translate="no")
+        label = [self.say("blocked_reference"), ": ", reference]
+        next_ = h.p(self.say("blocked_next", platform=platform))
+        return h.div(
+            h.p(told[:1].upper() + told[1:], class_="message"), next_, h.p(label), class_="notice bad", role="alert", tabindex="-1"
+        )
+
+    def _failed(self, sessions: Connecting, found: ConnectSession, error: JackfieldError) -> Markup:
+        """Render an error for whoever can mend it."""
+        return self._blocked(found) if sessions.trials.is_platforms(found, error) else self._fault(error)
+
+    def _formed(self, step: str, *content: Node, of: object = None) -> Markup:
+        """Render a form that takes a step; ``of`` is the state of a connection that it names."""
+        own = h.input(type="hidden", name="step", value=step) if step else None
+        address = f"{SESSION}/{self._found.id}" if self._found is not None else ""
+        works = self.say("testing" if step == "submit" else "working")
+        told = h.p(class_="working", role="status", data_working=works)
+        return h.form(self.token(of), own, *content, told, method="post", action=address, novalidate=True, class_="stack")
+
+    def _step(self, step: str, label: str, *, plain: bool = False, danger: bool = False) -> Markup:
+        button = h.button(label, class_="quiet" if plain else "danger" if danger else "primary")
+        return self._formed(step, h.div(button, class_="actions"))
+
+    def _cancel(self) -> Markup:
+        return self._step("cancel", self.say("cancel"), plain=True)

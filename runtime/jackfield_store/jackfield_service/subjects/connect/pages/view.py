@@ -1,0 +1,415 @@
+"""The pages of a connect session in one language: what a person sees at each step, and where the steps lead."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from textwrap import indent
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+from starlette.responses import Response
+
+from jackfield.connections.connection_types import Kind
+from jackfield.kernel.errors import Detail, InvalidConnection, JackfieldError
+from jackfield.kernel.markup import Markup, Node
+from jackfield_service.shell.pages.layout.components import badge, guide, h, json_text, line
+from jackfield_service.shell.pages.layout.drawn import parted
+from jackfield_service.shell.pages.layout.plain_form import Choices, fields
+from jackfield_service.subjects.connect.access import role_of, stack_of
+from jackfield_service.subjects.connect.connecting import Connecting
+from jackfield_service.subjects.connect.drawn import named_state, row_state, session_state
+from jackfield_service.subjects.connect.faults import concerns, failed_step, refused
+from jackfield_service.subjects.connect.operations import SESSION
+from jackfield_service.subjects.connect.pages.approval import ApprovalPages, progress, titled
+from jackfield_service.subjects.connect.pages.cards import card, grouped
+from jackfield_service.subjects.connect.records import ConnectRecord
+from jackfield_service.subjects.connect.session import CANCELLED, ConnectSession, Wanted, account_in_full, account_named
+from jackfield_service.subjects.connections.pages.connection import cure
+from jackfield_store.connections.connection_rows import secret_places
+
+_MOST, _FEW = 40, 8
+"""Types or connections that are offered at once, so that a page with a logo has less than 60 kB; from which on they can be searched."""
+
+_SHORT_ADVICE = 120
+"""Characters of what to do next that stand at a field, too: longer ones, such as a trust policy, stand above alone."""
+_GUIDES_POLICY = re.compile(r"^( *)```json$.*?^ *```$", re.MULTILINE | re.DOTALL)
+"""Policy in a guide, for what most platforms call."""
+_REGION = re.compile(r"[a-z]{2}[a-z0-9-]{1,30}")
+_ROLE = re.compile(r"(arn:[a-z-]+:iam::\d{12}:role/).*")
+_STACKS = {"aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
+"""Regions of stacks by the partition of an ARN; a role is of no region, so that any serves."""
+
+
+def _region(wanted: Wanted) -> str:
+    """Return the region in which a stack makes the role: the platform's, or a usual one of the principal's partition."""
+    given = wanted.values.get("region")
+    if isinstance(given, str) and _REGION.fullmatch(given):
+        return given
+    return _STACKS.get(wanted.principal.split(":")[1] if wanted.principal.startswith("arn:") else "", "us-east-1")
+
+
+def _with_role(schema: Mapping[str, Any], documents: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the schema of a form in which the example of a role has the name of the one that the template makes."""
+    if "cloudFormation" not in documents:
+        return schema
+    name = role_of(documents)
+    named = {
+        key: {**field, "examples": [_ROLE.sub(lambda found: f"{found[1]}{name}", str(one)) for one in field["examples"]]}
+        for key, field in schema["properties"].items()
+        if any(_ROLE.match(str(one)) for one in field.get("examples", ()))
+    }
+    return {**schema, "properties": {**schema["properties"], **named}}
+
+
+def returning(found: ConnectSession, **members: str) -> str:
+    """Return the address of the platform's page to which the browser goes."""
+    parts = urlsplit(found.wanted.return_to)
+    query = "&".join(filter(None, (parts.query, urlencode({"session": found.id, **members}))))
+    return urlunsplit(parts._replace(query=query))
+
+
+class View(ApprovalPages):
+    """All pages of one session for one browser."""
+
+    _typed: Mapping[str, str] = MappingProxyType({})
+
+    def __init__(self, *about: Any, suggest: Callable[[str, Kind], Choices] | None = None, **more: Any) -> None:
+        super().__init__(*about, **more)
+        self._suggest = suggest or (lambda _name, _kind: {})
+
+    def begin(
+        self, found: ConnectSession, address: str, only: tuple[str, Kind] | None = None, *, leads: bool = False, is_led: bool = False
+    ) -> Response:  # fmt: skip
+        """Render what a link shows: opening it changes nothing, a press on the button does. It names the type if that is the ``only`` one;
+        if the button ``leads`` to the provider, it says so, and a person presses it. Else the script does for whoever ``is_led`` here by the
+        platform's own page."""
+        platform, user = self._platform, found.wanted.user_name or found.wanted.user
+        asked = h.p(self.say("begin_asked", platform=platform)) if platform else None
+        who = h.p(self.say("begin_user", user=user), class_="muted") if user and found.wanted.verify == "link" else None
+        lead = None if is_led and asked else h.p(self.say("begin_lead"))
+        label = self.say("approve", provider=self._words.provider(*only, {})) if leads and only else self.say("begin")
+        button = h.div(h.button(label, class_="primary"), class_="actions")
+        form = h.form(self.token(found.id), button, method="post", action=address, data_begins=is_led and not leads)
+        key = "form_title" if found.wanted.mode == "connect" else "again_title"
+        title = self.say(key, type=self._words.whole_title(*only)) if only else self.say("title")
+        picture = self._icon(*only, found) if only else None
+        return self.page(title, asked, who, lead, form, picture=picture)
+
+    def no_cookie(self, address: str) -> Response:
+        """Render in a frame whose browser keeps no cookie there that a window of its own does; the frame follows it."""
+        link = h.a(self.say("own_window"), href=address, class_="button primary", target="_blank", rel="noopener")
+        return self.page(self.say("title"), h.p(self.say("no_cookie"), role="alert"), h.p(link), status=403, follows="end")
+
+    def stale(self, address: str) -> Response:
+        """Render that a form is not of this browser's page any more, and lead to the page as it is now."""
+        link = h.a(self.say("go_on"), href=address, class_="button primary")
+        return self.refusal("foreign", 403, h.p(link))
+
+    def shown(
+        self, sessions: Connecting, found: ConnectSession, words: str = "", error: JackfieldError | None = None, *, at_once: bool = False,
+        typed: Mapping[str, str] | None = None, anew: bool = False,
+    ) -> Response:  # fmt: skip
+        """Render where the session is, ``anew`` in place of what was asked for; ``at_once``, the browser goes to the provider by itself. What was ``typed``, and refused with an
+        ``error``, is still in the form."""
+        self._now(sessions, found)
+        self._typed, self._anew = typed or {}, anew
+        if sessions.trials.is_busy(found) and not found.is_over:
+            return self._busy(found)
+        if found.is_over:
+            return self.ended(found, sessions.show(found.id).get("account"), self._title(sessions, found))
+        if found.task == "authorize" and not (found.status == "saved" and self._returned and self._place != "frame"):
+            return self._approval(sessions, found, error, at_once=at_once)
+        if found.status == "saved":
+            back, late = self._step("finish", self.say("return")), self._late(plain=True)
+            return self.page(self.say("return_title"), h.p(self.say("return_lead")), back, late, patience=self.patience)
+        if self._place == "window":
+            return self._window_is_done()
+        return self._at_task(sessions, found, words, error)
+
+    def _busy(self, found: ConnectSession) -> Response:
+        """Render that a test runs, whoever has begun it: another one would only take longer."""
+        check = h.noscript(h.p(h.a(self.say("busy_check"), href=f"{SESSION}/{found.id}", class_="button")))
+        return self.page(self.say("busy_title"), h.p(self.say("busy_lead"), class_="notice running", role="status"), check, self._cancel())
+
+    def _at_task(self, sessions: Connecting, found: ConnectSession, words: str, error: JackfieldError | None) -> Response:
+        failed = self._failed(sessions, found, error) if error is not None else None
+        if not found.task:
+            listed = self._choose if found.wanted.mode == "connect" else self._manage
+            return listed(sessions, found, words, failed)
+        if found.task == "remove":
+            title, remove = (
+                self.say("remove_title", type=self._listed_title(sessions, found)),
+                self._step("finish", self.say("remove"), danger=True),
+            )
+            account, lead = self._same_account(sessions, found), h.p(self.say("remove_lead"))
+            return self.page(title, failed, account, lead, remove, self._cancel(), follows="end")
+        return self._account(sessions, found) if found.passed and error is None else self._form(sessions, found, error)
+
+    def _now(self, sessions: Connecting, found: ConnectSession) -> None:
+        """Take what a step has made of the session: the page follows what changes from then on."""
+        self._found, self._state = found, progress(sessions, found)
+        self._drawn = (session_state(sessions, found),)
+
+    def still(self, sessions: Connecting, found: ConnectSession, form: Mapping[str, str]) -> bool:
+        """Return whether a form was drawn from what the session is about now, and of the connection that it names."""
+        self._now(sessions, found)
+        named = form.get("connection")
+        return self.is_current(parted(form.get("csrf", ""))[1], None if named is None else named_state(sessions, found, named))
+
+    def leaving(self, sessions: Connecting, found: ConnectSession, proof: str) -> Response:
+        """Render the last page, which leads back to the platform, or waits in its frame until the platform has confirmed."""
+        self._now(sessions, found)
+        members = {"proof": proof} if proof else {}
+        address = returning(found, **members) if found.wanted.return_to else ""
+        if not address:
+            return self.shown(sessions, found)
+        back = h.p(h.a(self.say("return"), href=address, class_="button primary"))
+        tells = {"status": found.status, **members}
+        late, patience = (None, 0.0) if found.is_over else (self._late(plain=True), self.patience)
+        lead = h.p(self.say("return_lead"))
+        return self.page(self.say("return_title"), lead, back, late, onward=address, tells=tells, patience=patience)
+
+    def ended(self, found: ConnectSession, account: Mapping[str, Any] | None = None, title: str = "") -> Response:
+        """Render how a session has ended; without a ``title``, for a browser that has not begun it."""
+        status = 200 if title else 403
+        back = self._way_back(found) if title else None
+        if found.unchanged:
+            leaves, lead = self._leaves() if title else None, h.p(self.say("unchanged_lead"))
+            return self.page(self.say("unchanged_title"), lead, back, leaves, tells={"status": found.status}, status=status)
+        if found.status == "granted":
+            removed = found.task == "remove"
+            named = title or self.say("account_title")
+            lead = h.p(self.say("removed_lead" if removed else "done_lead", type=named[:1].upper() + named[1:]))
+            told = self.say("done_account", account=account_named(account))
+            whose = h.p(told, title=titled(account)) if account and title and not removed else None
+            heading = self.say("removed_title" if removed else "done_title")
+            return self.page(heading, lead, whose, back, tells={"status": found.status}, status=status)
+        if found.blocked and found.status == "failed" and title:
+            tells = {"status": found.status, "reason": found.reason}
+            return self.page(self.say("over_title"), self._blocked(found), h.p(self._again("over_next")), back, tells=tells, status=status)
+        own = "over_expired" if found.status == "expired" else "over_cancelled" if found.reason == CANCELLED else ""
+        reason = self.say(own) if own else self._words.of(found.reason)
+        lead = h.p(self.say("over_lead", reason=reason), " ", self._again("over_next"), class_="notice bad", role="alert")
+        leaves = self._leaves() if found.reason == CANCELLED else None
+        tells = {"status": found.status, "reason": found.reason}
+        return self.page(self.say("over_title"), lead, back, leaves, tells=tells, status=status)
+
+    def _leaves(self) -> Markup:
+        """Return what lets the script leave by itself: a window that was at the provider closes, the rest is the platform's to close."""
+        return h.p(data_closes=True, hidden=True) if self._place == "window" else h.p(data_leaves=True, hidden=True)
+
+    def _way_back(self, found: ConnectSession) -> Markup | None:
+        """Return what leads back to the platform: a frame is on its page already, and is closed."""
+        if self._place == "frame":
+            return h.p(h.button(self.say("close"), type="button", data_leaves=True, class_="primary"))
+        return h.p(h.a(self.say("return"), href=returning(found), class_="button")) if found.wanted.return_to else None
+
+    def _choose(self, sessions: Connecting, found: ConnectSession, words: str, failed: Markup | None) -> Response:
+        offered = sessions.offered(found)
+        groups = grouped(self._words, offered, words)
+        cards = [card(self._words, types, found.wanted.icons) for types in groups[:_MOST]]
+        box = self._search(found, words, len({name.partition("/")[0] for name, _ in offered}))
+        more = self._rest(len(groups))
+        if not offered:
+            return self.page(self.say("choose_title"), h.p(self.say("choose_empty"), class_="empty"), self._way_back(found), self._cancel())
+        listed = self._formed("choose", h.ul(cards, class_="cards")) if cards else self._unfound(found)
+        return self.page(self.say("choose_title"), failed, h.p(self.say("choose_lead")), box, listed, more, self._cancel())
+
+    def _unfound(self, found: ConnectSession) -> list[Markup]:
+        """Render that a search has found nothing, with the way back to all."""
+        all_ = h.a(self.say("choose_all"), href=f"{SESSION}/{found.id}", class_="button")
+        return [h.p(self.say("choose_none"), class_="empty"), h.p(all_)]
+
+    def _done(self) -> Markup:
+        """Return the button of whoever has seen the list, and changes nothing more."""
+        return self._step("cancel", self.say("manage_done"), plain=True)
+
+    def _search(self, found: ConnectSession, words: str, count: int) -> Markup | None:
+        field = h.input(type="search", id="q", name="q", value=words)
+        asked = [h.label(self.say("choose_search"), for_="q"), field, h.button(self.say("choose_search"))]
+        return h.form(asked, action=f"{SESSION}/{found.id}", class_="searching") if count > _FEW else None
+
+    def _rest(self, count: int) -> Markup | None:
+        return h.p(self.say("choose_more", count=count - _MOST), class_="muted") if count > _MOST else None
+
+    def _manage(self, sessions: Connecting, found: ConnectSession, words: str, failed: Markup | None) -> Response:
+        managed, wanted = list(self._named(sessions, found)), words.casefold().split()
+        fitting = [one for one in managed if all(word in f"{one[1]} {one[2]}".casefold() for word in wanted)]
+        labels = Counter(label for label, _ in {(account, account_in_full(row.get("account"))) for row, _, account in managed})
+        rows = [self._managed_card(found, *one, several=labels[one[2]] > 1) for one in fitting[:_MOST]]
+        if not managed:
+            lead = self.say("manage_empty", platform=self._platform or self.say("somebody"))
+            return self.page(self.say("manage_title"), failed, h.p(lead[:1].upper() + lead[1:], class_="empty"), self._done())
+        listed = h.ul(rows, class_="cards") if rows else self._unfound(found)
+        box, more = self._search(found, words, len(managed)), self._rest(len(fitting))
+        return self.page(self.say("manage_title"), failed, box, listed, more, self._done())
+
+    def _named(self, sessions: Connecting, found: ConnectSession) -> Iterator[tuple[Mapping[str, Any], str, str]]:
+        """Return each connection with what a customer calls it, and its account: its own name is the platform's. Equal ones are counted."""
+        seen, records, none = Counter[tuple[str, str]](), sessions.records(), ConnectRecord()
+        for row in sessions.managed(found):
+            kind, account = sessions.known_kind(str(row["type"])), account_named(row.get("account"))
+            record = records.get(str(row["name"]), none)
+            title = self._row_title(found, row, kind, record) if kind is not None else self.say("account_title")
+            same = title, account_in_full(row.get("account"))
+            seen[same] += 1
+            count = seen[same]
+            yield row, title if count == 1 else f"{title} ({count})", account
+
+    def _listed_title(self, sessions: Connecting, found: ConnectSession) -> str:
+        """Name the connection that is there already as the list does, with its number."""
+        titles = (title for row, title, _ in self._named(sessions, found) if row["name"] == found.connection)
+        return next(titles, None) or self._title(sessions, found)
+
+    def _managed_card(self, found: ConnectSession, row: Mapping[str, Any], title: str, account: str, *, several: bool) -> Markup:
+        """Render a connection; an account has its ID where ``several`` have its label."""
+        whose = row.get("account")
+        account = account_in_full(whose) if several else account
+        name = ", ".join(filter(None, (title, account)))
+        again = h.button(self.say("again"), name="step", value="again", aria_label=f"{self.say('again')}: {name}")
+        remove = h.button(self.say("remove"), name="step", value="remove", class_="danger", aria_label=f"{self.say('remove')}: {name}")
+        buttons = h.div(again, remove if found.wanted.mode == "manage" else None, class_="actions")
+        form = self._formed("", h.input(type="hidden", name="connection", value=str(row["name"])), buttons, of=row_state(row))
+        heading = h.h2(title, " ", self._status(str(row.get("status", "untested"))))
+        return h.li(heading, h.p(account, title=titled(whose)) if account else None, form, class_="card")
+
+    def _form(self, sessions: Connecting, found: ConnectSession, error: JackfieldError | None) -> Response:
+        kind = sessions.kind(found)
+        schema, values, stored = sessions.form(found)
+        values = {**values, **self._shown_again(kind, schema)}
+        schema = self._words.schema(found.type, kind, schema)
+        faults = {item.path: self._fault_of(item) for item in error.details if item.path} if isinstance(error, InvalidConnection) else {}
+        marked = faults or self._refused(found, schema["properties"], {*values, *stored})
+        again = found.task == "replace"
+        title = self.say("again_title" if again else "form_title", type=self._title(sessions, found))
+        button, external = self.say("approve_begin"), sessions.external_id(found)
+        schema = schema if external is None else _with_role(schema, sessions.documents(found))
+        form = self._formed(
+            "submit",
+            fields(schema, values, stored, marked, self.say, self._suggest(found.type, kind)),
+            h.div(h.button(button, class_="primary"), class_="actions"),
+        )
+        before = self._access(sessions, found, external)
+        then = h.h2(self.say("external_then")) if external is not None else None
+        about = self._words.setup(found.type, kind) if schema["properties"] else ""
+        if external is None and (policy := self._needed(sessions, found)):
+            about = _GUIDES_POLICY.sub(lambda block: indent(f"```json\n{policy}\n```", block[1]), about, count=1)
+        setup = h.details(h.summary(self.say("guide")), guide(about)) if about else None
+        several = not again and not found.wanted.connection and len(sessions.offered(found)) > 1
+        back = self._step("back", self.say("back"), plain=True) if several else None
+        return self.page(
+            title, h.p(line(self._words.description(found.type, kind))), self._same_account(sessions, found), before, then,
+            self._faults(sessions, found, error, faults), self._trial(found, schema["properties"], external), form, setup,
+            back, self._cancel(), picture=self._picture(sessions, found), follows="end",
+        )  # fmt: skip
+
+    def _shown_again(self, kind: Kind, schema: Mapping[str, Any]) -> dict[str, str]:
+        """Return what the person has typed into the fields of a form, but no secret."""
+        hidden = {path.split("/")[1] for path in secret_places(kind.schema, self._typed)}
+        return {name: text for name, text in self._typed.items() if name in schema["properties"] and name not in hidden}
+
+    def _refused(self, found: ConnectSession, fields: Mapping[str, Any], filled: Collection[str]) -> dict[str, str]:
+        """Return what the test has refused of what the person has ``filled`` in, by JSON Pointer."""
+        step = None if found.passed or found.blocked else failed_step((found.trial.get("lastTest") or {}).get("steps", ()))
+        names = refused(step, {name: field for name, field in fields.items() if name in filled}) if step is not None else ()
+        if step is None or not names:
+            return {}
+        advice = self._advice(step)
+        told = self._words.summary(step) + (f" {advice}" if 0 < len(advice) <= _SHORT_ADVICE else "")
+        return {f"/{name}": told for name in names}
+
+    def _fault_of(self, item: Detail) -> str:
+        return self.say("needs_value") if item.keyword == "required" else self._words.fault_of_value(item.message)
+
+    def _faults(self, sessions: Connecting, found: ConnectSession, error: JackfieldError | None, faults: Mapping[str, str]) -> Node:
+        """Render what is wrong: at the fields, or, of what the page does not ask for, by its name; or that it is the platform's."""
+        if error is None:
+            return None
+        if not faults or sessions.trials.is_platforms(found, error):
+            return self._failed(sessions, found, error)
+        entered = sessions.form(found)[0]["properties"]
+        hidden = [f"{path[1:]}: {text}" for path, text in faults.items() if path.split("/")[1] not in entered]
+        return h.p(self.say("wrong"), [[h.br(), text] for text in hidden], class_="notice bad", role="alert", tabindex="-1")
+
+    def _access(self, sessions: Connecting, found: ConnectSession, external: str | None) -> Markup | None:
+        """Render what the owner of an account does first: the External ID, and the documents that create the role."""
+        if external is None:
+            policy = self._needed(sessions, found)
+            return h.details(h.summary(self.say("needed")), self._code(policy, self.say("needed"))) if policy else None
+        made, again = sessions.documents(found), "_again" if found.task == "replace" else ""
+        template = self._template(found, stack_of(made), made["cloudFormation"], again) if "cloudFormation" in made else []
+        policies = [
+            h.details(h.summary(self.say(key)), self._code(json_text(made[name]), self.say(key)))
+            for name, key in (("trustPolicy", "external_trust"), ("identityPolicy", "external_permissions"))
+            if name in made
+        ]
+        title, lead = self.say("external_title", platform=self._platform or self.say("external_us")), h.p(self.say(f"external_lead{again}"))
+        by_hand: Node = [self._code(external, self.say("external_id"), whole=True), policies]
+        if template:
+            by_hand = h.details(h.summary(self.say(f"external_by_hand{again}")), h.div(by_hand, class_="stack"))
+        return h.section(h.h2(title), lead, template, by_hand, class_="card stack")
+
+    def _template(self, found: ConnectSession, stack: str, document: Mapping[str, Any], again: str) -> list[Markup]:
+        """Offer the template of the role, which is the quickest way, and the command that makes the role, or changes one that the template
+        has made."""
+        where = f"--region {_region(found.wanted)} --stack-name {stack} --template-file {stack}.json"
+        command = f"aws cloudformation deploy {where} --capabilities CAPABILITY_NAMED_IAM"
+        return [
+            h.h3(self.say("external_quickest")), h.p(self.say(f"external_use{again}")),
+            h.p(h.a(self.say("external_template"), href=f"{SESSION}/{found.id}/template", class_="button", download=f"{stack}.json")),
+            h.details(h.summary(self.say("external_document")), self._code(json_text(document), self.say("external_document"))),
+            h.details(h.summary(self.say("external_command")), self._code(command, "AWS CLI")),
+        ]  # fmt: skip
+
+    def _needed(self, sessions: Connecting, found: ConnectSession) -> str:
+        """Return the policy for whoever has the key that is entered, if the platform says what it will call."""
+        asked = found.asked
+        made = sessions.documents(found) if asked.actions or asked.calls else {}
+        return json_text(made["identityPolicy"]) if "identityPolicy" in made else ""
+
+    def _trial(self, found: ConnectSession, fields: Collection[str], external: str | None) -> Markup | None:
+        """Render what the test has found out, of what the person can see: ``fields`` are those of the form."""
+        if not found.trial:
+            return None
+        if found.blocked and not found.passed:
+            return self._blocked(found)
+        steps = [step for step in (found.trial.get("lastTest") or {}).get("steps", ()) if concerns(step, fields)]
+
+        def needed(text: str) -> Markup:
+            return self._code(text, self.say("cure_needed"))
+
+        rows = [
+            h.li(
+                h.p(h.strong(self._words.of(str(item["title"]))), ": ", self.say(self._outcome(item))),
+                self._words.told(item),
+                cure(advice, external, self.say("cure", hint="{}"), needed) if (advice := self._advice(item)) else None,
+            )
+            for item in steps
+        ]
+        if all(step["passed"] for step in steps):
+            return h.details(h.summary(self.say("tested_title")), h.ul(rows, class_="stack")) if rows else None
+        lead = None if found.passed else h.p(self.say("failed_lead"), class_="notice bad", role="alert", tabindex="-1")
+        return h.section(h.h2(self.say("tested_title")), lead, h.ul(rows, class_="stack"), class_="card stack")
+
+    @staticmethod
+    def _outcome(step: Mapping[str, Any]) -> str:
+        return "passed" if step["passed"] else "not_passed" if step.get("mandatory", True) else "noted"
+
+    def _advice(self, step: Mapping[str, Any]) -> str:
+        return "" if step["passed"] else self._words.hint(str(step.get("hint") or ""), str(step.get("code") or ""))
+
+    def _status(self, status: str) -> Markup:
+        return badge(status, self.say(f"status_{status}"))
+
+    def _account(self, sessions: Connecting, found: ConnectSession) -> Response:
+        key, tone = ("no_account", "good") if found.trial.get("status") == "ok" else ("not_checked", "")
+        told = self._connecting(found.trial.get("account")) or h.p(self.say(key), class_=f"notice {tone}".strip(), role="status")
+        again = self._step("change", self.say("change"), plain=True)
+        title = self.say("again_title" if found.task == "replace" else "form_title", type=self._title(sessions, found))
+        return self.page(
+            title, told, self._step("finish", self.say("connect")), self._trial(found, sessions.form(found)[0]["properties"], None), again, self._cancel(),
+            picture=self._picture(sessions, found), follows="end",
+        )  # fmt: skip

@@ -1,0 +1,13 @@
+"""Connect sessions that are over, ended from time to time by each server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from jackfield_service.shell.process.server_context import ServerContext
+from jackfield_service.subjects.connect.operations import sweep
+
+
+def sweeps(server: ServerContext) -> Mapping[str, Callable[[], object]]:
+    """Return the steps, by what is said if one fails."""
+    return {"connect sessions cannot be ended": lambda: sweep(server)}

@@ -1,0 +1,111 @@
+"""Choice of a connection in the forms that start calls: of the account that they use.
+
+A form that begins with something stored, such as a schedule or an earlier call, chooses no other connection for one that is gone: that would
+move it to another account.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jackfield.kernel.errors import Detail, InvalidInput, JackfieldError
+from jackfield.kernel.markup import Markup, Node
+from jackfield.manifest.manifest import ActionManifest, Manifest
+from jackfield_service.shell.pages.layout.components import field, h
+from jackfield_service.shell.pages.layout.page_request import PageRequest
+from jackfield_service.subjects.connectors.pages.action_choice import dialog
+
+_MOST = 1000
+_SHORT = 30
+_FIELD = "connection"
+_PLACE = "call:connection"
+"""Name of the choice where faults are shown, beside those of the inputs."""
+
+
+def fitting_connections(request: PageRequest, manifest: Manifest, action: ActionManifest, stored: str = "") -> list[dict[str, Any]]:
+    """List the connections whose type can serve the action: the first ones by name, and the ``stored`` one."""
+    if not manifest.connection_types:
+        return []
+    rows = request.stored_connections(_MOST)
+    if stored and not request.is_silent and all(row["name"] != stored for row in rows):
+        rows += _shown(request, stored)
+    found = []
+    for row in rows:
+        kind = manifest.connection_type(row["type"])
+        if kind is not None and kind.can_serve(action.key):
+            found.append(row)
+    return found
+
+
+def connection_field(
+    request: PageRequest, connector: str, rows: Sequence[Mapping[str, Any]], stored: str = "", name: str = _FIELD,
+    label: str = "Connection", hint: str | None = None,
+) -> Markup:  # fmt: skip
+    """Render a choice among connections, with the button of the dialog that adds one.
+
+    The ``stored`` one is chosen. If it is not among them, none is, and a note names it. A form that begins with none has the only one chosen.
+    """
+    gone = bool(stored) and not request.is_silent and all(row["name"] != stored for row in rows)
+    chosen = "" if gone else stored if any(row["name"] == stored for row in rows) else rows[0]["name"] if len(rows) == 1 else ""
+    unchosen = "Choose a connection" if rows else "Not known now" if request.is_silent else "No connections yet"
+    options = [] if chosen else [h.option(unchosen, value="", selected=True)]
+    options += [
+        h.option(_label(row), value=row["name"], selected=row["name"] == chosen, data_values=json.dumps(row["values"])) for row in rows
+    ]
+    described = " ".join(filter(None, (f"{name}-hint" if hint else "", f"{name}-gone" if gone else ""))) or None
+    picker = h.select(options, id=name, name=name, required=gone, data_gone=stored if gone else None, aria_describedby=described)
+    create = h.button(
+        "New connection", type="button", data_dialog="new-connection", data_picker=name, hx_get=f"/new-connection?connector={connector}&inside=1",
+        hx_target="#new-connection-body", disabled=not request.may("manage"),
+    )  # fmt: skip
+    return field(name, label, h.join([_gone(stored, f"{name}-gone") if gone else None, h.div(picker, create, class_="joined")]), hint)
+
+
+def call_connection(request: PageRequest, manifest: Manifest, rows: Sequence[Mapping[str, Any]], stored: str) -> Node:
+    """Render the choice of a call's connection, where ``refuse_unchosen`` shows its fault; None if its connector has no connections."""
+    if not manifest.connection_types:
+        return None
+    choice = connection_field(request, manifest.key, rows, stored, hint="The account that the action uses.")
+    return h.div(choice, data_schemapath=f"inputs.{_PLACE}")
+
+
+def refuse_unchosen(form: Mapping[str, str], call: Mapping[str, Any]) -> None:
+    """Refuse a call whose connection is gone and for which no other was chosen: the page's script sends the name of the one that is gone.
+
+    :raises InvalidInput: if it is such a call; the fault is at the choice.
+    """
+    gone = call.get("connection")
+    if gone and form.get(_FIELD) == "":
+        fault = Detail(f"/{_PLACE}", f"is missing: “{str(gone)[:100]}” cannot be used any more")
+        raise InvalidInput("no connection is chosen", details=[fault], hint="Choose the connection that the action is to use.")
+
+
+def shown_at_choice(path: str) -> str | None:
+    """Return where the form shows a fault of an invocation's connection; None for a fault of something else."""
+    return f"/{_PLACE}" if path == "/connection" else None
+
+
+def connection_dialog() -> Markup:
+    """Render the dialog that adds a connection, beside a form with such a choice."""
+    return dialog("new-connection", "New connection")
+
+
+def _gone(name: str, identifier: str) -> Markup:
+    text = f"“{name}” is not there any more, or cannot be used here. Choose the connection to use instead."
+    return h.p(text, class_="notice warn", id=identifier)
+
+
+def _shown(request: PageRequest, name: str) -> list[dict[str, Any]]:
+    try:
+        return [request.connections.show(name)]
+    except JackfieldError:
+        return []
+
+
+def _label(row: Mapping[str, Any]) -> str:
+    account = row.get("account") or {}
+    known = [str(account[name]) for name in ("label", "id") if account.get(name)]
+    account_text = next((text for text in known if len(text) <= _SHORT), row["type"])  # an ARN would not fit
+    return f"{row['name']}, {account_text}" + (" (failing)" if row.get("status") == "failing" else "")

@@ -1,0 +1,13 @@
+"""Shapes of what the HTTP API takes and shows of stored files."""
+
+from __future__ import annotations
+
+from jackfield_service.shell.http.shape_parts import MOMENT, STRING, Json, list_of, object_of
+
+SHAPES: dict[str, Json] = {
+    "StoredFile": object_of(  # generators of clients have a type File of their own
+        ("file", "size", "contentType", "expiresAt"),
+        file={"type": "string", "pattern": "^file_"}, size={"type": "integer"}, contentType=STRING, expiresAt=MOMENT, name=STRING,
+    ),
+    "FileList": list_of("#/components/schemas/StoredFile"),
+}  # fmt: skip

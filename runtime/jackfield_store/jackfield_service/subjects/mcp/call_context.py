@@ -1,0 +1,61 @@
+"""Context of an MCP call: the caller, and the runtime as the caller sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from jackfield.call.how import Follow
+from jackfield.callers import Caller
+from jackfield.catalog import Catalog
+from jackfield.catalog.index import ActionIndex
+from jackfield.invocation import Result
+from jackfield_service.shell.process.settings import McpTools
+from jackfield_store.runtime import Jackfield
+
+if TYPE_CHECKING:
+    from jackfield.connector.context import AskCaller
+    from jackfield_service.subjects.mcp.connect_requests import ConnectRequests
+
+Briefly = Callable[[Callable[[], Any]], Awaitable[Any]]
+"""Runs a step that waits for the database in a thread."""
+Run = Callable[[Mapping[str, Any], str | int | None, Follow | None, "AskCaller | None"], Awaitable["Result"]]
+"""Runs an invocation. The second argument is the id of the request, by which the client may cancel it; the third is told the progress of a
+job. The fourth gets what a provider asks a person. Cancelling the awaiting task means
+that the client has left: what was not sent is then not sent (docs/concepts.md)."""
+Queue = Callable[[Mapping[str, Any]], Awaitable["Result | str"]]
+"""Queues an invocation, and returns its id, or the Result that its key replays."""
+DESCRIBING = ("search_actions", "get_action_guide")
+"""Tools that go on while the database does not answer, without what it has stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallContext:
+    """Caller of a tool, and the runtime of their workspace. ``current`` returns the caller with the rights they have now, and raises when
+    these have ended; ``left`` returns whether nobody waits for the answer any more; ``waits`` counts a reader that waits for
+    events; ``origin`` returns the URL of the HTTP API, None if there is none. ``is_silent``: the database does not answer,
+    and the caller is known as of the last minute: no connections are looked for. ``queue`` is None without a database, and then there are
+    no tasks; ``go_on`` sees to it that a queued invocation goes on, where no other part of the process does. ``connects`` returns how the
+    person behind the client is asked to connect an account; None if nobody is."""
+
+    runtime: Jackfield
+    caller: Caller
+    index: ActionIndex
+    run: Run
+    briefly: Briefly
+    current: Callable[[], Caller]
+    left: Callable[[], Awaitable[bool]]
+    tools: McpTools = "discovery"
+    waits: Callable[[], AbstractContextManager[object]] = nullcontext
+    origin: Callable[[], str] | None = None
+    is_silent: bool = False
+    queue: Queue | None = None
+    go_on: Callable[[str], None] = lambda _identifier: None
+    connects: Callable[[], ConnectRequests | None] = lambda: None
+
+    @property
+    def catalog(self) -> Catalog:
+        """Connectors and actions visible to the caller over MCP; reads the rules from the database."""
+        return self.runtime.catalog_of(self.caller)

@@ -1,0 +1,107 @@
+"""The tool ``read_result``: what an output has that was too large for an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mcp_types import Tool
+
+from jackfield.call.part_of_output import encoded
+from jackfield.invocation import decode
+from jackfield.invocation.request import MAX_OUTPUT_BYTES
+from jackfield.invocation.selection import LONGEST, SelectionError, selection
+from jackfield.kernel.errors import Detail, InvalidInput, NotFound
+from jackfield_service.subjects.mcp.action_tools import Json, annotated, closed, refused_arguments
+from jackfield_service.subjects.mcp.call_context import CallContext
+from jackfield_service.subjects.mcp.tool_results import DEFAULT_BYTES
+
+_LARGEST = 64 * 1024 * 1024
+"""Bytes of an output that is selected from, all of which is in memory for it."""
+_SHOWN = 80
+
+READ_RESULT = Tool(
+    name="read_result",
+    title="Read a large result",
+    description="Read an output that execute_action has put into a file, since it had more than maxBytes: a part of its JSON text, or what "
+    "a JMESPath expression selects of it. Go on from nextOffset.",
+    input_schema=closed(
+        ("file",),
+        file={"type": "string", "minLength": 1, "maxLength": 200, "description": "The member file of the output's truncated."},
+        select={
+            "type": "string", "minLength": 1, "maxLength": LONGEST,
+            "description": "JMESPath: only what it selects of the whole output, such as items[?status == 'open'].id.",
+        },
+        offset={"type": "integer", "minimum": 0, "default": 0, "description": "The nextOffset of the previous part."},
+        maxBytes={"type": "integer", "minimum": 4, "maximum": MAX_OUTPUT_BYTES, "default": DEFAULT_BYTES},
+    ),
+    output_schema=closed(
+        bytes={"type": "integer", "description": "Bytes of the whole text."},
+        offset={"type": "integer"},
+        text={"type": "string", "description": "JSON text, from offset on."},
+        nextOffset={"type": ["integer", "null"], "description": "Where the next part begins; null at the end."},
+        error={"type": "object"},
+    ),
+    annotations=annotated("read", open_world=False),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    total: int
+    offset: int
+    content: bytes
+    """The bytes asked for, and the one that follows, if there is one."""
+    most: int
+
+    @property
+    def body(self) -> Json:
+        """Content of the answer. A part never ends within a character of UTF-8."""
+        end = min(self.most, len(self.content))
+        while 0 < end < len(self.content) and self.content[end] & 0xC0 == 0x80:
+            end -= 1
+        after = self.offset + end
+        text = self.content[:end].decode("utf-8", "replace")
+        return {"bytes": self.total, "offset": self.offset, "text": text, "nextOffset": after if after < self.total else None}
+
+
+async def read_result(call: CallContext, given: Mapping[str, Any]) -> tuple[Json, str]:
+    """Return a part of an output, and words about it.
+
+    :raises NotFound: if the caller has no such file, or it has expired.
+    :raises InvalidInput: if the file has no output, or the expression cannot be applied to it.
+    """
+    part = await call.briefly(lambda: _part(call, given))
+    body = part.body
+    return body, body["text"]
+
+
+def _part(call: CallContext, given: Mapping[str, Any]) -> _Part:
+    offset, most = int(given["offset"]), int(given["maxBytes"])
+    files = call.runtime.files
+    file = files.find(call.runtime.workspace, given["file"])
+    if file is None or file.caller != call.caller.name:  # an ID is known to models and logs: it is no right to the output of another caller
+        raise NotFound(f"no file has the ID '{given['file'][:_SHOWN]}', or it has expired", hint="Run the action again.")
+    if file.content_type != "application/json":
+        raise _refused("/file", "has no output: it is a file of another kind")
+    with files.open(file) as reader:
+        if "select" not in given:
+            reader.seek(min(offset, file.size))
+            return _Part(file.size, min(offset, file.size), reader.read(most + 1), most)
+        if file.size > _LARGEST:
+            raise _refused("/select", f"is for outputs of at most {_LARGEST:,} bytes: read it by 'offset'")
+        text = _selected(given["select"], reader.read())
+    return _Part(len(text), min(offset, len(text)), text[offset : offset + most + 1], most)
+
+
+def _selected(expression: str, content: bytes) -> bytes:
+    try:
+        found = selection(expression, decode(content))
+    except SelectionError as error:
+        raise _refused("/select", f"'select' {error}") from None
+    return encoded(found)
+
+
+def _refused(path: str, message: str) -> InvalidInput:
+    return refused_arguments((Detail(path, message),), 1)

@@ -1,0 +1,110 @@
+"""Streamable HTTP, one request at a time: the SDK receives a body that has been read and returns a response to send. No request leaves a
+session, stream or task behind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+
+from jackfield.callers import Caller
+from jackfield.callers.actor import Actor
+from jackfield_service.subjects.connect.connecting import Connecting
+from jackfield_service.subjects.mcp.call_context import CallContext
+from jackfield_service.subjects.mcp.connect_requests import ConnectRequests, OpenLinks
+from jackfield_service.subjects.mcp.instructions import instructions
+from jackfield_service.subjects.mcp.sdk_server import build_server
+from jackfield_service.subjects.mcp.tool_call import Send, tool_answer, tool_call
+from jackfield_store.runtime import Jackfield
+
+_CALL = "jackfield.call"
+_JSON = (b"content-type", b"application/json")
+"""The API has already checked the body's type."""
+_ANYTHING = (b"accept", b"*/*")
+_BAD, _INVALID_PARAMS = 400, -32602
+_NO_MESSAGE = (
+    b'{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"the body is no message of JSON-RPC 2.0: one object with \'jsonrpc\', '
+    b"'method' and, in a request, 'id'\"}}"
+)
+"""Replaces responses in which the SDK would quote unreadable input, which may hold a secret."""
+_PASSED = (b"accept", b"mcp-")
+"""Prefixes of the headers passed to the SDK; the token is not among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Response to send."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Exchange:
+    """Answers requests through the SDK, which is imported with this module."""
+
+    def __init__(self, *, has_tasks: bool) -> None:
+        self._has_tasks = has_tasks
+        self._links = OpenLinks()
+        self._server = build_server(_call_of, has_tasks=has_tasks)
+
+    def connect_requests(
+        self, runtime: Jackfield, caller: Caller, person: str, base: str, actor: Actor, sessions: Callable[[], Connecting]
+    ) -> ConnectRequests:
+        """Return how a person who has signed in is asked to connect an account."""
+        return ConnectRequests(runtime, caller, person, "oidc", base, actor, sessions, self._links)
+
+    async def answer(self, call: CallContext, headers: list[tuple[bytes, bytes]], body: bytes, tell: Send | None = None) -> Answer:
+        """Answer one POST with JSON; ``tell`` gets what is said before. May run in any event loop, since it shares no state with another
+        one."""
+        asked = tool_call(_passed(headers), body)
+        if asked is not None:
+            status, answer = await tool_answer(self._server, call, asked, tell)
+            return Answer(status, {"content-type": "application/json"}, answer)
+        scope = {
+            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http", "path": "/mcp",
+            "raw_path": b"/mcp", "root_path": "", "query_string": b"", "headers": _passed(headers), _CALL: call,
+        }  # fmt: skip
+        sent: list[dict[str, Any]] = []
+        unread = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def receive() -> dict[str, Any]:
+            if unread:
+                return unread.pop()
+            await asyncio.get_running_loop().create_future()  # disconnects are handled by the caller of this method
+            raise AssertionError
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        server = self._server
+        if b'"initialize"' in body:  # each caller sees what the rules allow
+            server = build_server(_call_of, await call.briefly(lambda: instructions(call)), has_tasks=self._has_tasks)
+        manager = StreamableHTTPSessionManager(server, json_response=True, stateless=True, max_request_body_size=len(body) + 1)
+        async with manager.run():
+            await manager.handle_request(scope, receive, send)
+        return _answer(sent)
+
+
+def _call_of(context: Any) -> CallContext:
+    found: CallContext = context.request.scope[_CALL]
+    return found
+
+
+def _passed(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Select the headers for the SDK, without the blanks that may surround a value. A client without ``Accept`` accepts anything (RFC
+    9110)."""
+    found = [(name, value.strip(b" \t")) for name, value in headers if name.startswith(_PASSED)]
+    return [_JSON, *found] if any(name == b"accept" for name, _ in found) else [_JSON, _ANYTHING, *found]
+
+
+def _answer(sent: list[dict[str, Any]]) -> Answer:
+    start = next(message for message in sent if message["type"] == "http.response.start")
+    body = b"".join(message.get("body", b"") for message in sent if message["type"] == "http.response.body")
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in start["headers"]}
+    if start["status"] == _BAD and b'"id":null' in body and b'"code":%d' % _INVALID_PARAMS in body:
+        body = _NO_MESSAGE
+    return Answer(start["status"], {name: value for name, value in headers.items() if name != "content-length"}, body)

@@ -1,0 +1,194 @@
+"""Pages of schedules: when each runs, what became of its slots, and buttons to pause, resume, run and remove it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from starlette.responses import Response
+
+from jackfield.invocation import Result
+from jackfield.kernel.errors import UnknownName
+from jackfield.kernel.markup import Node, table, terms
+from jackfield_service.shell.pages.layout.components import (
+    at,
+    badge,
+    card,
+    code_block,
+    done_notice,
+    fault,
+    final,
+    h,
+    json_text,
+    more,
+    offering,
+    problem_notice,
+    steps,
+)
+from jackfield_service.shell.pages.layout.drawn import decides
+from jackfield_service.shell.pages.layout.page_request import PageRequest
+from jackfield_service.shell.pages.layout.shell import page, redirect
+from jackfield_service.shell.pages.layout.sorted_list import Sorts
+from jackfield_service.shell.requests.problem import Problem
+from jackfield_service.subjects.schedules.pages.times import MISSED, NEXT, OVERLAP, Times, slot_text
+from jackfield_service.subjects.schedules.schedules import WorkspaceSchedules
+
+_PAGE = 50
+_DONE = {
+    "paused": "Paused: no slots run until it is resumed.",
+    "resumed": "Resumed: the slots that follow run.",
+    "run": "Queued now.",
+    "removed": "Schedule removed.",
+    "added": "Schedule added: it is active.",
+    "saved": "Schedule saved.",
+}
+_SORTS = Sorts({"Name": "name", "Status": "status", "Action": "action", "Next": "nextAt"}, names="name")
+_STEPS: Mapping[str, tuple[str, Callable[[WorkspaceSchedules, str], Any]]] = {
+    "pause": ("paused", WorkspaceSchedules.pause),
+    "resume": ("resumed", WorkspaceSchedules.resume),
+    "run": ("run", WorkspaceSchedules.run),
+    "removal": ("removed", WorkspaceSchedules.remove),
+}
+
+
+def listed(request: PageRequest) -> Response:
+    """``GET /schedules``: all of them by name."""
+    request.require("read")
+    found = _SORTS.read(request, schedules_of(request).page, _PAGE)
+    rows = [
+        (
+            h.a(h.strong(item["name"]), href=f"/schedules/{item['name']}"), _status(item), h.code(f"{item['connector']}/{item['action']}"),
+            _when(item), at(item["nextAt"], request.now) if item["nextAt"] else _reason(item) or "never",
+            h.a("Edit", href=f"/schedules/{item['name']}/edit", aria_label=f"Edit {item['name']}") if request.may("manage") else None,
+        )
+        for item in found.rows
+    ]  # fmt: skip
+    shown = found.table("/schedules", "Schedules", ("Name", "Status", "Action", "Runs", "Next", "Actions"), rows, empty="No schedules yet.")
+    new = offering("/new-schedule", "Schedule an action…", "New schedule") if request.may("manage") else None
+    lead = "Invocations that run at given times."
+    return page(request, "schedules", "Schedules", done_notice(request, _DONE), new, shown, lead=lead)
+
+
+def shown(request: PageRequest) -> Response:
+    """``GET /schedules/{name}``: its times, its invocation and its slots, newest first."""
+    request.require("read")
+    return _shown(request)
+
+
+def _shown(request: PageRequest, refused: UnknownName | None = None) -> Response:
+    """Render the page of a schedule; ``refused``: it was not resumed, since something that it refers to is gone."""
+    name, schedules = request.path("name"), schedules_of(request)
+    found = schedules.show(name)
+    slots, cursor = schedules.slots(name, request.query.get("cursor") or None, _PAGE)
+    times = [slot_text(datetime.fromisoformat(item["local"])) for item in schedules.next(name, NEXT)] if found["status"] == "active" else []
+    about: list[tuple[str, Node]] = [
+        ("Status", [_status(found), " ", _reason(found)]), ("Runs", _when(found)), ("Next", [h.div(text) for text in times] or "none"),
+        ("Missed runs", dict(MISSED).get(found["missed"], found["missed"])), ("If the one before still runs", dict(OVERLAP).get(found["overlap"], found["overlap"])), ("Runs as", found["runsAs"]["caller"] or "the operator"),
+    ]  # fmt: skip
+    rows = [_slot(request, item) for item in slots]
+    return page(
+        request,
+        "schedules",
+        name,
+        problem_notice(found),
+        fault(refused) if refused else done_notice(request, _DONE),
+        card("Schedule", terms(about), _buttons(request, found), _edit(request, name)),
+        card("Slots", table("Slots", ("Slot", "Outcome", "Invocation"), rows, empty="No slot is past yet.")),
+        more(f"/schedules/{name}", cursor=cursor),
+        card("Invocation", code_block(json_text(found.get("invocation", {})), "The invocation")),
+        status=refused.http_status if refused else 200,
+    )
+
+
+def schedule_state(found: Mapping[str, Any]) -> Any:
+    """Return what is shown of a schedule but for what time does to it."""
+    return [found.get(member) for member in ("id", "status", "changedAt", "connection", "invocation")]
+
+
+def present_schedule(request: PageRequest) -> Any:
+    """Return the state of the schedule that the path names."""
+    step = request.http.path_params.get("step", "edit")
+    if step not in (*_STEPS, "edit"):
+        raise Problem(404, "no such page")
+    request.require("invoke" if step == "run" else "manage")
+    return schedule_state(schedules_of(request).show(request.path("name")))
+
+
+@decides(present_schedule)
+def changed(request: PageRequest) -> Response:
+    """``POST /schedules/{name}/{step}``: pause, resume, run or remove it."""
+    name, step = request.path("name"), request.path("step")
+    done, act = _STEPS[step]
+    try:
+        outcome = act(schedules_of(request), name)
+    except UnknownName as refused:
+        if step != "resume":
+            raise
+        return _shown(request, refused)
+    if isinstance(outcome, str | Result):
+        request.server.wake()
+    return redirect(request, f"/schedules?done={done}" if step == "removal" else f"/schedules/{name}?done={done}")
+
+
+def schedules_of(request: PageRequest) -> WorkspaceSchedules:
+    """Return the workspace's schedules, as the caller sees them."""
+    identity = request.identity
+    return WorkspaceSchedules(request.runtime, identity.caller, identity.actor)
+
+
+def _status(found: Mapping[str, Any]) -> Node:
+    """Render whether it runs: not if what it runs, or its connection, is no longer there."""
+    gone: Mapping[str, Any] | None = found.get("fault")
+    if gone is None or found["status"] != "stopped":
+        return badge(found["status"])
+    name = found.get("connection") if gone["code"] == "unknown_connection" else None
+    return [badge("broken"), f" no connection is named “{name}”." if name else f" {gone['message']}."]
+
+
+def _reason(found: Mapping[str, Any]) -> str:
+    """Return why it does not run, beside its status, and what to do."""
+    gone, reason = found.get("fault", {}), str(found.get("reason", ""))
+    own = "" if gone and reason.startswith(gone["message"]) else reason
+    return " ".join(text for text in (f"{own}." if own and gone else own, gone.get("hint", "")) if text)
+
+
+def _buttons(request: PageRequest, found: Mapping[str, Any]) -> Node:
+    address, offered, removal = f"/schedules/{found['name']}", list[tuple[str, str]](), None
+    if request.may("invoke"):
+        offered.append(("run", "Run now"))
+    if request.may("manage"):
+        if found["status"] == "active":
+            offered.append(("pause", "Pause"))
+        elif found["status"] in ("paused", "stopped"):
+            offered.append(("resume", "Resume"))
+        removal = final(
+            request,
+            f"{address}/removal",
+            "Remove",
+            "It starts nothing more, and its list of past runs is deleted. Invocations stay.",
+            state=schedule_state(found),
+        )
+    return steps(request, address, offered, removal, state=schedule_state(found)) if offered else None
+
+
+def _edit(request: PageRequest, name: str) -> Node:
+    return h.p(h.a("Change times or invocation", href=f"/schedules/{name}/edit")) if request.may("manage") else None
+
+
+def _when(item: Mapping[str, Any]) -> Node:
+    """Say when a schedule runs in the words of its form, with the cron expression beside them."""
+    times = Times.of(item)
+    return [
+        times.words(),
+        None if "every" in item else f", {times.timezone}",
+        [" ", h.code(item["cron"], class_="small")] if "cron" in item else None,
+    ]
+
+
+def _slot(request: PageRequest, item: Mapping[str, Any]) -> tuple[Node, ...]:
+    several = f" and {item['slots'] - 1:,} more" if "slots" in item else ""
+    reason = [h.br(), h.span(item["reason"], class_="small")] if "reason" in item else None
+    identifier = item.get("invocationId")
+    link = h.a(h.code(identifier, class_="small"), href=f"/invocations/{identifier}") if identifier else "none"
+    return [at(item["slot"], request.now), several], [badge(item.get("status", item["outcome"])), reason], link

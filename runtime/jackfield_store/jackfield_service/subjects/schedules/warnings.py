@@ -1,0 +1,19 @@
+"""Warning of a server or worker that is ready, but whose schedules are silent."""
+
+from __future__ import annotations
+
+from jackfield.kernel.clock import Clock, iso
+from jackfield_service.subjects.schedules import DueSchedules
+from jackfield_store.database import Database
+
+
+def silence_warning(database: Database, clock: Clock) -> str | None:
+    """Return how many schedules are silent since the clock went back, and until when; None if none is."""
+    found = DueSchedules(database, clock).silent()
+    if found is None:
+        return None
+    noun = "1 schedule is" if found[0] == 1 else f"{found[0]:,} schedules are"
+    return f"{noun} silent until {iso(found[1])}: the clock went back, and no slot runs twice ('jackfield schedules show' says which)"
+
+
+WARNINGS = {"schedules": silence_warning}

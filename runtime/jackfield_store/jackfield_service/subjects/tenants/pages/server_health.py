@@ -1,0 +1,29 @@
+"""Condition of this server, as its probe tells it to the operator: whether it takes calls, and what he should know although it does."""
+
+from __future__ import annotations
+
+from jackfield.kernel.markup import Markup, Node
+from jackfield_service.shell.pages.layout.components import badge, card, h
+from jackfield_service.shell.pages.layout.page_request import PageRequest
+from jackfield_service.subjects.overview.pages.attention import attention_card, workspaces_card
+from jackfield_store.management.conditions import Finding, of_packages
+
+
+def server_cards(request: PageRequest) -> list[Node]:
+    """Render what ``GET /readyz`` says to the operator, and the workspaces in which something needs a person."""
+    condition = request.server.readiness.look()
+    ready = badge("ok", "takes calls") if condition.fault is None else badge("failing", "takes no calls")
+    found = [*([condition.fault] if condition.fault else []), *condition.warnings, *of_packages(request.server.runtimes.warnings())]
+    rows = [_finding(one) for one in dict.fromkeys(found)]
+    probe = h.p("Monitoring asks ", h.code("GET /readyz"), " for it.", class_="muted small")
+    workspaces = workspaces_card(request) if request.server.storage.enabled and condition.fault is None else None
+    fine = h.p("Nothing is wrong.")
+    if workspaces is None and condition.fault is None and attention_card(request) is not None:  # what nothing has stumbled over yet
+        fine = h.p("The server has no fault; ", h.a("this workspace needs attention", href="/"), ".")
+    if workspaces is not None:
+        fine = h.p("The server has no fault; ", h.a("some workspaces need attention", href="#workspaces-attention"), ".")
+    return [card("This server", h.p(ready), h.ul(rows, class_="faults") if rows else fine, probe), workspaces]
+
+
+def _finding(found: Finding) -> Markup:
+    return h.li(h.code(found.kind), " ", found.text, [" ", found.hint] if found.hint else None)

@@ -1,0 +1,156 @@
+"""Pages of the tenants, for the operator: the list of workspaces with their health, and the switch from one to another."""
+
+from __future__ import annotations
+
+from collections import Counter
+from urllib.parse import quote
+
+from starlette.responses import Response
+
+from jackfield.kernel.errors import JackfieldError
+from jackfield.kernel.markup import Markup, Node, table
+from jackfield_service.shell.pages.layout.components import at, badge, card, done_notice, fault, filters, form, h, text_field
+from jackfield_service.shell.pages.layout.page_request import PageRequest
+from jackfield_service.shell.pages.layout.shell import fragment, outcome, page, redirect
+from jackfield_service.shell.pages.layout.sorted_list import Sorts
+from jackfield_service.shell.pages.sign_in import ConsoleSessions
+from jackfield_service.subjects.tenants.health import health
+from jackfield_service.subjects.tenants.pages.server_health import server_cards
+from jackfield_service.subjects.tenants.pages.shared_settings import overwritten, shared_card
+from jackfield_store.access import Workspace, Workspaces
+from jackfield_store.access.platform_tokens import PlatformTokens
+
+_PAGE = 50
+_COLUMNS = ("Workspace", "Status", "Connections", "Calls, 24 h", "Failures, 24 h", "Limits", "Created")
+_SORTS = Sorts({"Workspace": "name", "Created": "createdAt"}, names="name")
+_DONE = {
+    "created": "Workspace created.",
+}
+
+
+def workspaces_of(request: PageRequest) -> Workspaces:
+    """Return all workspaces; changes are audited in the operator's name."""
+    storage = request.server.storage
+    return Workspaces(storage.database, storage.vault, request.server.clock, request.identity.actor)
+
+
+def listed(request: PageRequest) -> Response:
+    """``GET /tenants``: ``?text=`` and ``?cursor=``."""
+    request.require_operator()
+    found = _render_results(request)
+    if request.partial:
+        return fragment(found)
+    beginning = text_field("text", "Names that begin with", request.query.get("text", ""), type="search")
+    lead = "Each tenant is a workspace, with connections, tokens, invocations and keys of its own."
+    shown = h.div(found, id="found", aria_live="polite")
+    return page(
+        request,
+        "tenants",
+        "Tenants",
+        done_notice(request, _DONE),
+        overwritten(request),
+        filters("/tenants", beginning),
+        shown,
+        _new(request),
+        *server_cards(request),
+        _platforms(request),
+        shared_card(request),
+        lead=lead,
+    )
+
+
+def created(request: PageRequest) -> Response:
+    """``POST /tenants``."""
+    request.require_operator()
+    name = request.form.get("name", "").strip()
+    try:
+        workspaces_of(request).create(name)
+    except JackfieldError as error:
+        return outcome(request, "tenants", "Tenants", fault(error), status=error.http_status)
+    return redirect(request, f"/tenants/{name}?done=created")
+
+
+def switched(request: PageRequest) -> Response:
+    """``POST /tenants/{w}/switch``: go on in another workspace, in a session of its own that ends when this one would have."""
+    request.require_operator()
+    workspace = workspaces_of(request).find(request.path("w")).name
+    sessions = ConsoleSessions(request.server)
+    secret = sessions.move(request.http, workspace)
+    response = redirect(request, "/")
+    sessions.jar.begin(response, workspace, secret)
+    return response
+
+
+def switch_form(request: PageRequest, workspace: str) -> Markup:
+    """Render the button that switches to a workspace, or says that this is the one."""
+    if workspace == request.identity.workspace:
+        return h.span("You are in this workspace.", class_="muted")
+    return form(request, f"/tenants/{workspace}/switch", h.button(f"Switch to {workspace}"))
+
+
+def status_of(workspace: Workspace) -> str:
+    """Return the state of a workspace as one word."""
+    return "damaged" if workspace.damage is not None else "suspended" if workspace.settings.suspended else "active"
+
+
+def _render_results(request: PageRequest) -> Markup:
+    text = request.query.get("text", "").strip()
+
+    def listed(cursor: str | None, limit: int) -> tuple[list[Workspace], str | None]:
+        page_ = workspaces_of(request).list(after=cursor or "", limit=limit + 1, begin=text)
+        page_ = [workspace for workspace in page_ if workspace.name.startswith(text)]
+        return page_[:limit], page_[limit - 1].name if len(page_) > limit else None
+
+    found = _SORTS.read(request, listed, _PAGE)
+    rows = [_row(request, workspace) for workspace in found.rows]
+    empty = "No workspace has a name that begins so." if text else "No workspaces yet."
+    return found.table("/tenants", "Tenants", _COLUMNS, rows, empty=empty, older="More", whole=False, kept={"text": text or None})
+
+
+def _row(request: PageRequest, workspace: Workspace) -> tuple[Node, ...]:
+    name = [h.a(workspace.name, href=f"/tenants/{workspace.name}")]
+    if workspace.name == request.identity.workspace:
+        name.append(h.span(" (you are here)", class_="muted"))
+    if workspace.damage is not None:
+        return name, badge("damaged"), workspace.damage, "", "", "", at(workspace.created_at, request.now)
+    found = health(request.server.storage.database, workspace.name, request.now)
+    failing = badge("failing") if found.failing else None
+    connections = [f"{found.connections:,} ", failing, f" {found.failing:,}" if found.failing else None]
+    limits = ", ".join(f"{limit} {number:,.0f}" for limit, number in workspace.settings.limits.items()) or "none"
+    counts = (f"{found.calls:,}", f"{found.failures:,}")
+    connect = h.a("Connect", href=f"/tenants/{workspace.name}/connect-sessions", aria_label=f"Connect an account for {workspace.name}")
+    created = at(workspace.created_at, request.now) if workspace.created_at is not None else "with the database"
+    last = [created, h.br(), connect] if status_of(workspace) == "active" else created
+    return name, badge(status_of(workspace)), connections, *counts, limits, last
+
+
+def _new(request: PageRequest) -> Markup:
+    hint = "Letters, digits, dots, underscores and hyphens, such as your own ID of the customer."
+    made = form(
+        request,
+        "/tenants",
+        text_field("name", "Name", hint=hint, maxlength=100, required=True),
+        h.div(h.button("Create workspace", class_="primary"), class_="actions"),
+        h.div(id="outcome", aria_live="polite"),
+        into="#outcome",
+    )
+    return card("New workspace", made)
+
+
+def _platforms(request: PageRequest) -> Markup:
+    """Render the platforms that have tokens, with their callbacks, which get the events of all their workspaces."""
+    storage = request.server.storage
+    tokens = PlatformTokens(storage.database, storage.vault, request.server.clock).list()
+    active = Counter(token.workspaces for token in tokens if token.status(request.now) == "active")
+    rows = [
+        (h.code(pattern), active[pattern], h.a("Callbacks", href=f"/platforms/{quote(pattern, safe='*')}/callbacks"))
+        for pattern in sorted({token.workspaces for token in tokens})
+    ]
+    empty = ["No platform has a token. ", h.code("jackfield tokens create --kind platform"), " makes one."]
+    lead = h.p(
+        "Programs that manage the workspaces whose names fit. ",
+        h.a("OAuth clients", href="/oauth-clients"),
+        " serve them all.",
+        class_="muted",
+    )
+    return card("Platforms", lead, table("Platforms", ("Workspaces", "Active tokens", "Events"), rows, empty=empty))

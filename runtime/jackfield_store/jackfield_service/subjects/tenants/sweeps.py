@@ -1,0 +1,13 @@
+"""Rest of purged workspaces, deleted from time to time by each server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from jackfield_service.shell.process.server_context import ServerContext
+from jackfield_service.subjects.tenants.purge import sweep
+
+
+def sweeps(server: ServerContext) -> Mapping[str, Callable[[], object]]:
+    """Return the steps, by what is said if one fails."""
+    return {"rows of purged workspaces cannot be deleted": lambda: sweep(server.storage.database, server.files)}
