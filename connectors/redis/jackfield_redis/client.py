@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from secrets import token_hex
 from typing import Any, TypeVar
 
-from jackfield.connector import Detail, InvalidInput, JackfieldError
-from jackfield.connector.session_client import SessionClient
-from jackfield_redis import answers
-from jackfield_redis.faults import Refusal, refused
+from jackfield.connector import Detail, InvalidInput
+from jackfield.connector.sessions import SessionClient
+from jackfield_redis.faults import MEANINGS
 from jackfield_redis.session import Argument, Session
 
 T = TypeVar("T")
@@ -19,16 +17,7 @@ class RedisClient(SessionClient[Session]):
     """Client that sends commands over a pool's sessions."""
 
     __slots__ = ()
-    refusal = Refusal
-
-    def stands(self, session: Session) -> bool:
-        """Return True if an idle session echoes a text of this moment: no late answer is taken for the next one then."""
-        nonce = token_hex(8)
-        return session.is_quiet and session.ask(answers.value, "PING", nonce, safe=True) == nonce.encode()
-
-    def refused(self, refusal: Refusal) -> JackfieldError:
-        """Return the error for a refusal."""
-        return refused(refusal)
+    meanings = MEANINGS
 
     def read(self, answered: Callable[[Any], T], *command: Argument) -> T:
         """Send a command that changes nothing, and return its answer, which is of the type that ``answered`` takes.
@@ -46,7 +35,7 @@ class RedisClient(SessionClient[Session]):
 
     def _ask(self, answered: Callable[[Any], T], command: tuple[Argument, ...], *, safe: bool) -> T:
         words = [_bytes(word) for word in command]
-        return self.used(str(command[0]), lambda session: session.ask(answered, *words, safe=safe), safe=safe)
+        return self.used(str(command[0]), lambda session: session.ask(answered, *words), safe=safe)
 
 
 def _bytes(word: Argument) -> Argument:

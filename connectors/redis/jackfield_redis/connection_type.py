@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import ClassVar, Literal
 
-from jackfield.connector import Account, ConnectionType, Deadline, Field, Guard, JackfieldError, OpenContext, Step
-from jackfield.connector.servers import Address, authority_field, hostname_field, password_field, port_field, tls_field
-from jackfield.connector.session_client import session_pool
+from jackfield.connector import Account, Deadline, Field, Guard, JackfieldError, Rejected, Sent, Unauthenticated
+from jackfield.connector.servers import authority_field, hostname_field, password_field, port_field, tls_field
+from jackfield.connector.sessions import Login, Refusal, ServerLogin
 from jackfield.kernel.exports import late_hints
 from jackfield_redis import answers
 from jackfield_redis.client import RedisClient
-from jackfield_redis.session import Login, Session, connect
+from jackfield_redis.faults import LOGIN, MEANINGS
+from jackfield_redis.session import Session
 
 _GUIDE = """
 1. Make a user for jackfield with the least rights, such as
@@ -24,14 +24,13 @@ _GUIDE = """
 _USER = {"minLength": 1, "maxLength": 1000, "pattern": "^[^\\u0000-\\u0020]+$"}
 
 
-class LoginType(ConnectionType):
+class LoginType(ServerLogin):
     """A Redis server, and a user with a password."""
 
     key: ClassVar[str] = "login"
     title: ClassVar[str] = "Redis User"
-    auth: ClassVar[str] = "basic"
     setup: ClassVar[str] = _GUIDE
-    reports_begin: ClassVar[bool] = True
+    client: ClassVar[type[RedisClient]] = RedisClient
 
     hostname: str = hostname_field("redis.example.com")
     port: int = port_field(6379)
@@ -47,29 +46,24 @@ class LoginType(ConnectionType):
     tls: Literal["verify", "encrypt", "disable"] = tls_field()
     ca_certificate: str | None = authority_field()
 
-    @property
-    def address(self) -> Address:
-        """Server that the values describe."""
-        return Address(self.hostname.strip("[]"), self.port, self.tls, self.ca_certificate)
+    def session(self, guard: Guard, deadline: Deadline) -> Session:
+        """Connect."""
+        return Session(self.address, Login(self.username or "", self.password or "", str(self.database)), guard, deadline)
 
-    def open(self, context: OpenContext) -> RedisClient:
-        """Open a client with the connection's pool; no connection is opened yet."""
-        return RedisClient(session_pool(context, self._connect), context.call)
-
-    def test(self, context: OpenContext) -> Iterable[Step | Account]:
-        """Sign in, and ask who we are; nothing is changed."""
-        client = self.open(context)
-        try:
-            client.read(answers.anything, "PING")
-        except JackfieldError as error:
-            yield Step.failed("signIn", "Sign in", error)
-            return
-        yield Step("signIn", "Sign in", passed=True, message="The server accepted the login.")
+    def account(self, client: RedisClient) -> tuple[str, Account]:
+        """Ask whether the server is there; it does not tell who we are."""
+        client.read(answers.anything, "PING")
         who, place = self.username or "default", self.address.place
-        yield Account(f"{who}@{place}/{self.database}", f"{who} at {self.hostname}, database {self.database}")
+        return "The server", Account(f"{who}@{place}/{self.database}", f"{who} at {self.hostname}, database {self.database}")
 
-    def _connect(self, guard: Guard, deadline: Deadline) -> Session:
-        return connect(self.address, Login(self.username, self.password, self.database), guard, deadline)
+    def refused_login(self, refusal: Refusal) -> JackfieldError:
+        """Return the error for a refused login. A server that does not know the command repeats it with the password, so nothing of an
+        unknown refusal is shown."""
+        if refusal.key in MEANINGS.rows:
+            return MEANINGS.explain(refusal)
+        if "DB index" in refusal.text:
+            return Rejected("the server has no database of this number", sent=Sent.REFUSED, hint="Check the connection's 'database'.")
+        return Unauthenticated("the server refused the login", sent=Sent.REFUSED, hint=LOGIN)
 
 
 late_hints(__name__)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from jackfield.connector import Forbidden, JackfieldError, Provider, Rejected, Sent, Unauthenticated, Unavailable
+from jackfield.connector import Forbidden, Rejected, Unauthenticated, Unavailable
+from jackfield.connector.sessions import Meaning, Meanings
 
-_LOGIN = "Check user name and password of the connection."
+LOGIN = "Check user name and password of the connection."
 _CLUSTER = "Connect to the node that has the key. Clusters are not followed."
 _LATER = "Send it again later."
-_CODES: dict[str, tuple[type[JackfieldError], str, str]] = {
-    "WRONGPASS": (Unauthenticated, "the server refused the login", _LOGIN),
-    "NOAUTH": (Unauthenticated, "the server wants a login", _LOGIN),
+FULL = "full"
+_ROWS: dict[str, Meaning] = {
+    FULL: (Unavailable, "the server has no connection left", _LATER),
+    "WRONGPASS": (Unauthenticated, "the server refused the login", LOGIN),
+    "NOAUTH": (Unauthenticated, "the server wants a login", LOGIN),
     "NOPERM": (
         Forbidden,
         "the user is not allowed to do this",
@@ -30,31 +33,4 @@ _CODES: dict[str, tuple[type[JackfieldError], str, str]] = {
     "MISCONF": (Unavailable, "the server cannot store its data, and changes none", "Look at the server's log."),
 }
 """Error, message and hint. A refused command has done nothing."""
-_MOST_CLIENTS = "max number of clients reached"
-
-
-class Refusal(Exception):
-    """The server refused a command: the first word of its error, and the others."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code, self.message = code, message
-
-
-def refused(refusal: Refusal) -> JackfieldError:
-    """Return the error for a refusal."""
-    said = Provider(code=refusal.code or None, message=refusal.message[:1000])
-    if _MOST_CLIENTS in refusal.message:
-        return Unavailable("the server has no connection left", sent=Sent.REFUSED, provider=said, hint=_LATER)
-    kind, message, hint = _CODES.get(refusal.code) or (Rejected, "the server refused the command", "Check the inputs.")
-    return kind(f"{message}: {refusal.message[:500]}", sent=Sent.REFUSED, provider=said, hint=hint)
-
-
-def refused_login(refusal: Refusal) -> JackfieldError:
-    """Return the error for a refused login. A server that does not know the command repeats it with the password, so nothing of an unknown
-    refusal is shown."""
-    if refusal.code in _CODES or _MOST_CLIENTS in refusal.message:
-        return refused(refusal)
-    if "DB index" in refusal.message:
-        return Rejected("the server has no database of this number", sent=Sent.REFUSED, hint="Check the connection's 'database'.")
-    return Unauthenticated("the server refused the login", sent=Sent.REFUSED, hint=_LOGIN)
+MEANINGS = Meanings(_ROWS, (Rejected, "the server refused the command", "Check the inputs."))

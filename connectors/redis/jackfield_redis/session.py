@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from secrets import token_hex
 from typing import Any, NoReturn, TypeVar
 
 from redis._parsers.resp2 import _RESP2Parser
@@ -12,28 +12,18 @@ from redis.connection import Connection
 from redis.exceptions import RedisError, ResponseError
 
 from jackfield.connector import Deadline, Guard, Sent
-from jackfield.connector.servers import Address, Reading, tried_once
-from jackfield.connector.timed_socket import SocketSession, TimedSocket
-from jackfield.kernel.dataclass import dataclass, field
-from jackfield.kernel.failures import OnFailure
-from jackfield.kernel.secrecy import SecretHolder
+from jackfield.connector.servers import Address
+from jackfield.connector.sessions import Login, Refusal, ServerSession
+from jackfield.connector.timed_socket import TimedSocket
 from jackfield_redis import answers
-from jackfield_redis.faults import Refusal, refused_login
+from jackfield_redis.faults import FULL
 
 Argument = str | bytes | int
 T = TypeVar("T")
 MOST_VALUES = 1_000_000
 """Values of an answer that a call takes: each is an object, however short it is sent."""
 _CLIENT = "jackfield"
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Login(SecretHolder):
-    """User, password and number of the database."""
-
-    username: str | None
-    password: str | None = field(repr=False)
-    database: int
+_MOST_CLIENTS = "max number of clients reached"
 
 
 def _refuse_values(sock: TimedSocket) -> NoReturn:
@@ -95,7 +85,7 @@ class _Link(Connection):
 
     def __init__(self, sock: TimedSocket, address: Address, login: Login) -> None:
         super().__init__(
-            host=address.hostname, port=address.port, db=login.database, username=login.username, password=login.password, protocol=2,
+            host=address.hostname, port=address.port, db=int(login.database), username=login.username, password=login.password, protocol=2,
             client_name=_CLIENT, driver_info=None, socket_timeout=None, parser_class=_Parser,
         )  # fmt: skip
         self._open = sock
@@ -112,80 +102,59 @@ class _Link(Connection):
         super().send_command(*command, **named)
 
 
-class Session(SocketSession):
+class Session(ServerSession):
     """Connection to one server, signed in."""
 
-    def __init__(self, sock: TimedSocket, address: Address, login: Login) -> None:
-        self._sock = sock
-        self._place = address.place
-        self._link = _Link(sock, address, login)
+    def __init__(self, address: Address, login: Login, guard: Guard, deadline: Deadline) -> None:
+        super().__init__(address, guard, deadline)
+        self._link = _Link(self._sock, address, login)
 
     @property
     def worn(self) -> bool:
         """True if it is closed, as redis-py does after any failure: a late answer would be taken for that of another command."""
         return not self._link.is_connected
 
+    @property
+    def login_sent(self) -> bool:
+        """True from the login to the command after it."""
+        return self._link.login_sent
+
     def sign_in(self) -> None:
         """Sign in and choose the database.
 
-        :raises JackfieldError: if the server refuses that, or the connection ends.
+        :raises Refusal: if the server refuses that; JackfieldError if the connection ends.
         """
-        try:
-            with tried_once(lambda: self._link.login_sent), self._reading(Sent.NOTHING):
-                self._link.connect()
-            self.ask(answers.value, "PING", safe=True, sent=Sent.NOTHING)
-        except Refusal as refusal:
-            raise refused_login(refusal) from None
+        with self.reading(Sent.NOTHING):
+            self._link.connect()
+        self.ask(answers.value, "PING", sent=Sent.NOTHING)
 
-    def ask(self, answered: Callable[[Any], T], *command: Argument, safe: bool, sent: Sent = Sent.UNKNOWN) -> T:
-        """Send a command and return its answer, as ``answered`` takes it. A wait for the answer to a command that is not ``safe`` does not
-        end when the caller leaves.
+    def stands(self) -> bool:
+        """Return True if it echoes a text of this moment: no late answer is taken for the next one then."""
+        nonce = token_hex(8)
+        return self.is_quiet and self.ask(answers.value, "PING", nonce) == nonce.encode()
+
+    def ask(self, answered: Callable[[Any], T], *command: Argument, sent: Sent = Sent.UNKNOWN) -> T:
+        """Send a command and return its answer, as ``answered`` takes it.
 
         :raises Refusal: if the server refuses it.
         :raises JackfieldError: with ``sent``, if the connection ends, the deadline passes or the answer cannot be read.
         """
-        self.obeys = safe
-        with self._reading(sent):
+        with self.reading(sent):
             self._link.send_command(*command, check_health=False)
             return answered(self._link.read_response(disable_decoding=True))
 
-    @contextmanager
-    def _reading(self, sent: Sent) -> Iterator[None]:
-        with Reading(self._sock, self._place, sent, passes=(Refusal,)):
-            try:
-                yield
-            except RedisError as error:
-                if _is_refusal(error):
-                    raise _refusal(error) from None
-                raise
+    def refusal(self, error: Exception) -> Refusal | None:
+        """Return the refusal that the server sent. Some are redis-py's errors for connections, with a code."""
+        code = error.status_code if isinstance(error, RedisError) else None
+        if code is None and not isinstance(error, ResponseError):
+            return None
+        text = str(error)
+        word, _, rest = text.partition(" ")
+        if code is None:
+            code, text = (word, rest) if word.isupper() else ("", text)
+        return Refusal(code, text, FULL if _MOST_CLIENTS in text else "")
 
     def close(self) -> None:
         """Close it."""
         self._link.disconnect()
-        self._sock.close()
-
-    leave = close
-
-
-def _is_refusal(error: RedisError) -> bool:
-    """Return True for an error that the server sent. Some of its errors are redis-py's for connections, with a code."""
-    return isinstance(error, ResponseError) or error.status_code is not None
-
-
-def _refusal(error: RedisError) -> Refusal:
-    text = str(error)
-    word, _, rest = text.partition(" ")
-    if error.status_code is not None:
-        return Refusal(error.status_code, text)
-    return Refusal(word, rest) if word.isupper() else Refusal("", text)
-
-
-def connect(address: Address, login: Login, guard: Guard, deadline: Deadline) -> Session:
-    """Open a session, signed in, to an address that the guard has checked.
-
-    :raises JackfieldError: if the server is not reached or refuses the login.
-    """
-    session = Session(address.reach(guard, deadline), address, login)
-    with OnFailure(session.close):
-        session.sign_in()
-    return session
+        super().close()

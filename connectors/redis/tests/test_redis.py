@@ -21,7 +21,6 @@ from jackfield.kernel.clock import SystemClock
 from jackfield.wire.sessions import SessionPool
 from jackfield_redis.client import RedisClient
 from jackfield_redis.connection_type import LoginType
-from jackfield_redis.session import Login, connect
 from jackfield_redis.watching import Watched, new_entries
 from redis_server import Redis, redis, redis_process
 from tls_front import fronting
@@ -321,9 +320,9 @@ def _sessions(rig: Rig) -> list[Any]:
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "169.254.169.254", "::ffff:127.0.0.1"])
 def test_only_allowed_addresses_are_reached(rig: Rig, host: str) -> None:
     """A connection of somebody who may not reach the operator's network does not, by name or address."""
-    address = LoginType.model_validate(rig.values(hostname=host)).address
+    login = LoginType.model_validate(rig.values(hostname=host))
     with pytest.raises(InvalidConnection):
-        connect(address, Login(None, None, 0), Guard(), Deadline.after(30.0, CLOCK))
+        login.connect(Guard(), Deadline.after(30.0, CLOCK))
 
 
 def test_a_certificate_is_checked_by_authority_and_name(rig: Rig, tmp_path: Path) -> None:
@@ -342,8 +341,7 @@ def test_a_certificate_is_checked_by_authority_and_name(rig: Rig, tmp_path: Path
 
 def _polled(rig: Rig, mark: dict[str, Any]) -> Polled:
     """Poll the stream once, as the runtime does."""
-    login = Login("ada", "s3cret-of-ada", 0)
-    pool = SessionPool(partial(connect, LoginType.model_validate(rig.values()).address, login, ANYWHERE), CLOCK)
+    pool = SessionPool(partial(LoginType.model_validate(rig.values()).connect, ANYWHERE), CLOCK)
     try:
         client = RedisClient(pool, Call(Deadline.after(30.0, CLOCK)))
         return new_entries(Watched.model_validate({"key": "events"}), client, Since(0, mark))

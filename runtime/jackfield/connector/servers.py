@@ -174,15 +174,17 @@ class Reading:
     or failed, or else that the answer cannot be read: a hostile server may make a parser raise anything, even a ``MemoryError``.
 
     Errors that have a code already go on, and those of ``passes``. By those of ``ends``, the library says that the connection has ended.
+    ``refusal`` returns what is raised instead, for one by which the library says that the server has refused the request.
     ``sent`` may be changed within the block, of several requests.
     """
 
-    __slots__ = ("_ends", "_passes", "_place", "_sock", "sent")
+    __slots__ = ("_ends", "_passes", "_place", "_refusal", "_sock", "sent")
 
     def __init__(
-        self, sock: Wire | None, place: str, sent: Sent, passes: tuple[type[Exception], ...] = (), ends: tuple[type[Exception], ...] = ()
-    ) -> None:
-        self._sock, self._place, self.sent = sock, place, sent
+        self, sock: Wire | None, place: str, sent: Sent, passes: tuple[type[Exception], ...] = (), ends: tuple[type[Exception], ...] = (),
+        refusal: Callable[[Exception], Exception | None] | None = None,
+    ) -> None:  # fmt: skip
+        self._sock, self._place, self.sent, self._refusal = sock, place, sent, refusal
         self._passes: tuple[type[Exception], ...] = (JackfieldError, *passes)
         self._ends: tuple[type[Exception], ...] = (OSError, EOFError, *ends)
 
@@ -194,6 +196,8 @@ class Reading:
             return
         let_out(error)
         error.__traceback__ = None  # its frames hold what has arrived
+        if self._refusal is not None and (refusal := self._refusal(error)) is not None:
+            raise refusal from None
         sock = self._sock
         if sock is None or (sock.failure is None and not sock.ended and not isinstance(error, self._ends)):
             raise unreadable(self._place, self.sent) from None
