@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 
 from pika import BasicProperties, spec
 
-from jackfield.connector import JackfieldError, NotFound, Sent, Unavailable, current_call
-from jackfield.connector.session_client import SessionClient
-from jackfield_rabbitmq.faults import CLEAR, Refusal, refused
+from jackfield.connector import JackfieldError, NotFound, Sent, Unavailable
+from jackfield.connector.sessions import Refusal, SessionClient
+from jackfield_rabbitmq.faults import CLEAR, MEANINGS
 from jackfield_rabbitmq.session import Message, Session, Unfit
 
 MOST_BYTES = 4 * 1024 * 1024
@@ -23,20 +23,16 @@ class RabbitClient(SessionClient[Session]):
     """Client that sends and takes messages over a pool's sessions."""
 
     __slots__ = ()
-    refusal = Refusal
+    meanings = MEANINGS
 
-    def stands(self, session: Session) -> bool:
-        """Return True if an idle session answers a question that changes nothing."""
-        return session.is_quiet and session.ask(spec.Basic.Qos(), spec.Basic.QosOk, sent=Sent.NOTHING) is not None
-
-    def refused(self, refusal: Refusal) -> JackfieldError:
+    def refused(self, refusal: Refusal, _session: Session) -> JackfieldError:
         """Return the error for a refusal: the channel is closed, and what it was asked for was not done."""
-        return refused(refusal, Sent.REFUSED if refusal.code in CLEAR else Sent.UNKNOWN)
+        return MEANINGS.explain(refusal, Sent.REFUSED if refusal.code in CLEAR else Sent.UNKNOWN)
 
     @property
     def invocation_id(self) -> str:
         """ID of the invocation; empty outside of one."""
-        return (current_call() or self._call).invocation_id
+        return self.call.invocation_id
 
     def ask(self, method: Any, answer: Any, *, safe: bool) -> Any:
         """Send a method, and return its answer.
@@ -44,7 +40,7 @@ class RabbitClient(SessionClient[Session]):
         :raises JackfieldError: if the broker refuses it or is not reached.
         """
         sent = Sent.NOTHING if safe else Sent.UNKNOWN
-        return self._with_session(type(method).__name__, safe, lambda session: session.ask(method, answer, sent=sent))
+        return self.used(type(method).__name__, lambda session: session.ask(method, answer, sent=sent), safe=safe)
 
     def publish(self, exchange: str, key: str, properties: BasicProperties, body: bytes, *, mandatory: bool) -> bool:
         """Publish a message, wait until the broker has confirmed it, and return whether a queue has taken it.
@@ -52,8 +48,7 @@ class RabbitClient(SessionClient[Session]):
         :raises JackfieldError: with ``sent``: unknown if it is not confirmed, since one of several queues may have taken it.
         """
         method = spec.Basic.Publish(exchange=exchange, routing_key=key, mandatory=mandatory)
-
-        taken, routed = self._with_session("publish", False, lambda session: session.publish(method, properties, body))
+        taken, routed = self.used("publish", lambda session: session.publish(method, properties, body), safe=False)
         if not taken:
             raise Unavailable("the broker did not take the message for all queues", sent=Sent.UNKNOWN, hint="A queue may be full.")
         if not routed:
@@ -85,16 +80,9 @@ class RabbitClient(SessionClient[Session]):
                 session.close()  # it has none of them then
                 raise unfit[0].error
             if found:
-                (current_call() or self._call).check()
+                self.call.check()
                 session.obeys = False
                 session.acknowledge(tag, [one.method.delivery_tag for one in unfit])
             return found, unfit
 
-        return self._with_session("take", False, run, obeys=True)
-
-    def _with_session(self, step: str, safe: bool, run: Callable[[Session], T], *, obeys: bool | None = None) -> T:
-        def work(session: Session) -> T:
-            session.obeys = safe if obeys is None else obeys
-            return run(session)
-
-        return self.used(step, work, safe=safe)
+        return self.used("take", run, safe=False, obeys=True)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import ClassVar, Literal
 
 from pika import spec
 
-from jackfield.connector import Account, ConnectionType, Deadline, Field, Guard, JackfieldError, OpenContext, Step
-from jackfield.connector.servers import Address, authority_field, hostname_field, password_field, port_field, tls_field
-from jackfield.connector.session_client import session_pool
+from jackfield.connector import Account, Deadline, Field, Guard, JackfieldError, Provider, Sent, Unauthenticated
+from jackfield.connector.servers import authority_field, hostname_field, password_field, port_field, tls_field
+from jackfield.connector.sessions import Login, Refusal, ServerLogin
 from jackfield.kernel.exports import late_hints
 from jackfield_rabbitmq.client import RabbitClient
-from jackfield_rabbitmq.session import Login, Session, connect
+from jackfield_rabbitmq.faults import MEANINGS
+from jackfield_rabbitmq.session import Session
 
 _GUIDE = """
 1. Make a user for jackfield with a password: `rabbitmqctl add_user jackfield`. `guest` may sign in on the broker's machine alone.
@@ -25,14 +25,13 @@ _GUIDE = """
 _NAME = {"minLength": 1, "maxLength": 255, "pattern": "^[^\\u0000]+$"}
 
 
-class LoginType(ConnectionType):
+class LoginType(ServerLogin):
     """A RabbitMQ broker, and a user with a password."""
 
     key: ClassVar[str] = "login"
     title: ClassVar[str] = "RabbitMQ User"
-    auth: ClassVar[str] = "basic"
     setup: ClassVar[str] = _GUIDE
-    reports_begin: ClassVar[bool] = True
+    client: ClassVar[type[RabbitClient]] = RabbitClient
 
     hostname: str = hostname_field("broker.example.com")
     port: int = port_field(5671, "The broker's port: usually 5671 with TLS, 5672 without.")
@@ -44,29 +43,22 @@ class LoginType(ConnectionType):
     tls: Literal["verify", "encrypt", "disable"] = tls_field()
     ca_certificate: str | None = authority_field()
 
-    @property
-    def address(self) -> Address:
-        """Broker that the values describe."""
-        return Address(self.hostname.strip("[]"), self.port, self.tls, self.ca_certificate)
+    def session(self, guard: Guard, deadline: Deadline) -> Session:
+        """Connect."""
+        return Session(self.address, Login(self.username, self.password, self.virtual_host), guard, deadline)
 
-    def open(self, context: OpenContext) -> RabbitClient:
-        """Open a client with the connection's pool; no connection is opened yet."""
-        return RabbitClient(session_pool(context, self._connect), context.call)
-
-    def test(self, context: OpenContext) -> Iterable[Step | Account]:
-        """Sign in and open a channel; nothing is changed."""
-        client = self.open(context)
-        try:
-            client.ask(spec.Basic.Qos(), spec.Basic.QosOk, safe=True)
-        except JackfieldError as error:
-            yield Step.failed("signIn", "Sign in", error)
-            return
-        yield Step("signIn", "Sign in", passed=True, message="The server accepted the login.")
+    def account(self, client: RabbitClient) -> tuple[str, Account]:
+        """Ask whether the channel is open."""
+        client.ask(spec.Basic.Qos(), spec.Basic.QosOk, safe=True)
         place, host = self.address.place, self.virtual_host
-        yield Account(f"{self.username}@{place}{host}", f"{self.username} at {self.hostname}, virtual host {host}")
+        return "The server", Account(f"{self.username}@{place}{host}", f"{self.username} at {self.hostname}, virtual host {host}")
 
-    def _connect(self, guard: Guard, deadline: Deadline) -> Session:
-        return connect(self.address, Login(self.username, self.password, self.virtual_host), guard, deadline)
+    def refused_login(self, refusal: Refusal) -> JackfieldError:
+        """Return the error for a refusal while signing in."""
+        if refusal.code == "403":
+            hint = "Check user name and password of the connection."
+            return Unauthenticated("the broker refused the login", sent=Sent.REFUSED, hint=hint, provider=Provider(code="403"))
+        return MEANINGS.explain(refusal)
 
 
 late_hints(__name__)

@@ -5,20 +5,18 @@ pika writes and reads frames and methods. Its connections wait in loops of their
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TypeVar
 
 from pika import BasicProperties, spec
 from pika.frame import Body, Header, Method, ProtocolHeader, decode_frame
 
 from jackfield.connector import Deadline, Guard, JackfieldError, Sent
-from jackfield.connector.servers import Address, Reading, tried_once
-from jackfield.connector.timed_socket import SocketSession
-from jackfield.kernel.dataclass import dataclass, field
-from jackfield.kernel.failures import OnFailure, Raised, attempt
-from jackfield.kernel.secrecy import SecretHolder
-from jackfield_rabbitmq.faults import Refusal, refused_login, unfit
+from jackfield.connector.servers import Address
+from jackfield.connector.sessions import Login, Refusal, ServerSession
+from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.failures import Raised, attempt
+from jackfield_rabbitmq.faults import unfit
 
 T = TypeVar("T")
 _CHANNEL = 1
@@ -31,15 +29,6 @@ _HEAD = 7
 """Bytes of a frame before its payload."""
 _SIZE = slice(4, 12)
 """Bytes of a header's payload that tell the length of the body."""
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Login(SecretHolder):
-    """User, password and virtual host."""
-
-    username: str
-    password: str = field(repr=False)
-    virtual_host: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +49,16 @@ class Unfit:
     error: JackfieldError
 
 
-class Session(SocketSession):
+class Session(ServerSession):
     """Connection to one broker, signed in, with a channel that confirms what is published."""
 
+    login_sent = False
+
     def __init__(self, address: Address, login: Login, guard: Guard, deadline: Deadline) -> None:
-        self._place = address.place
+        super().__init__(address, guard, deadline)
         self._login = login
-        self._sock = address.reach(guard, deadline)
         self._file = self._sock.makefile()
-        self._closed = self._login_sent = False
+        self._closed = False
         self._longest = _FRAME
         self._published = 0
 
@@ -77,38 +67,37 @@ class Session(SocketSession):
         """True if it is closed."""
         return self._closed
 
-    def sign_in(self) -> str:
-        """Sign in, and open a channel; return the broker's name and version.
+    def sign_in(self) -> None:
+        """Sign in, and open a channel.
 
-        :raises JackfieldError: if the broker refuses that, or the connection ends.
+        :raises Refusal: if the broker refuses that; JackfieldError if the connection ends.
         """
         login = self._login
-        try:
-            with tried_once(lambda: self._login_sent), self._failing(Sent.NOTHING):
-                self._sock.sendall(ProtocolHeader().marshal())
-                start = self._wait_for(0, spec.Connection.Start)
-                response = f"\0{login.username}\0{login.password}".encode()
-                properties = {"product": "jackfield", "capabilities": _CAPABILITIES}
-                self._send(0, spec.Connection.StartOk(properties, "PLAIN", response, "en_US"))
-                self._login_sent = True
-                tune = self._wait_for(0, spec.Connection.Tune)
-                self._login_sent = False
-                self._longest = min(tune.frame_max or _FRAME, _FRAME)
-                self._send(0, spec.Connection.TuneOk(channel_max=_CHANNEL, frame_max=self._longest, heartbeat=0))
-                self._ask(0, spec.Connection.Open(login.virtual_host), spec.Connection.OpenOk)
-                self._ask(_CHANNEL, spec.Channel.Open(), spec.Channel.OpenOk)
-                self._ask(_CHANNEL, spec.Confirm.Select(), spec.Confirm.SelectOk)
-        except Refusal as refusal:
-            raise refused_login(refusal) from None
-        told = start.server_properties
-        return " ".join(str(told.get(name, "")) for name in ("product", "version")).strip()
+        with self.reading(Sent.NOTHING):
+            self._sock.sendall(ProtocolHeader().marshal())
+            self._wait_for(0, spec.Connection.Start)
+            response = f"\0{login.username}\0{login.password}".encode()
+            properties = {"product": "jackfield", "capabilities": _CAPABILITIES}
+            self._send(0, spec.Connection.StartOk(properties, "PLAIN", response, "en_US"))
+            self.login_sent = True
+            tune = self._wait_for(0, spec.Connection.Tune)
+            self.login_sent = False
+            self._longest = min(tune.frame_max or _FRAME, _FRAME)
+            self._send(0, spec.Connection.TuneOk(channel_max=_CHANNEL, frame_max=self._longest, heartbeat=0))
+            self._ask(0, spec.Connection.Open(login.database), spec.Connection.OpenOk)
+            self._ask(_CHANNEL, spec.Channel.Open(), spec.Channel.OpenOk)
+            self._ask(_CHANNEL, spec.Confirm.Select(), spec.Confirm.SelectOk)
+
+    def stands(self) -> bool:
+        """Return True if it answers a question that changes nothing."""
+        return self.is_quiet and self.ask(spec.Basic.Qos(), spec.Basic.QosOk, sent=Sent.NOTHING) is not None
 
     def ask(self, method: Any, *answers: Any, sent: Sent) -> Any:
         """Send a method, and return its answer, which is one of ``answers``. ``sent`` is what a lost answer means.
 
         :raises Refusal: if the broker closes the channel instead; JackfieldError if the connection ends or the deadline passes.
         """
-        with self._failing(sent):
+        with self.reading(sent):
             return self._ask(_CHANNEL, method, *answers)
 
     def publish(self, method: Any, properties: BasicProperties, body: bytes) -> tuple[bool, bool]:
@@ -116,7 +105,7 @@ class Session(SocketSession):
 
         :raises Refusal: as ``ask`` does.
         """
-        with self._failing(Sent.UNKNOWN):
+        with self.reading(Sent.UNKNOWN):
             self._published += 1
             room = self._longest - _HEAD - 1
             pieces = (Body(_CHANNEL, body[at : at + room]) for at in range(0, len(body), room))
@@ -138,7 +127,7 @@ class Session(SocketSession):
 
         :raises Refusal: as ``ask`` does.
         """
-        with self._failing(Sent.NOTHING):
+        with self.reading(Sent.NOTHING):
             answer = self._ask(_CHANNEL, spec.Basic.Get(queue=queue), spec.Basic.GetOk, spec.Basic.GetEmpty)
             if not isinstance(answer, spec.Basic.GetOk):
                 return None
@@ -159,7 +148,7 @@ class Session(SocketSession):
 
         :raises JackfieldError: if that is not answered: whether the messages are gone is unknown.
         """
-        with self._failing(Sent.UNKNOWN):
+        with self.reading(Sent.UNKNOWN):
             for one in left:
                 self._send(_CHANNEL, spec.Basic.Nack(one, requeue=True))
             self._send(_CHANNEL, spec.Basic.Ack(tag, multiple=True))
@@ -168,13 +157,12 @@ class Session(SocketSession):
     def close(self) -> None:
         """Close it. Messages that are not acknowledged are the queue's again."""
         self._closed = True
-        self._sock.close()
+        super().close()
 
     def leave(self) -> None:
         """Tell the broker that the connection ends, and close it."""
         if not self._closed:
-            with self._leaving():
-                self._send(0, spec.Connection.Close(200, "", 0, 0))
+            self._send(0, spec.Connection.Close(200, "", 0, 0))
         self.close()
 
     def _ask(self, channel: int, method: Any, *answers: Any) -> Any:
@@ -205,7 +193,7 @@ class Session(SocketSession):
 
     def _refuse(self, method: Any) -> NoReturn:
         self.close()
-        raise Refusal(method.reply_code, str(method.reply_text))
+        raise Refusal(str(method.reply_code), str(method.reply_text))
 
     def _content(self) -> tuple[BasicProperties | None, bytes]:
         """Read a message: its properties, None if they cannot be read, and its body."""
@@ -245,26 +233,3 @@ class Session(SocketSession):
         if len(found) < size:
             raise EOFError
         return found
-
-    @contextmanager
-    def _failing(self, sent: Sent) -> Iterator[None]:
-        with Reading(self._sock, self._place, sent, passes=(Refusal,)), OnFailure(self.close):
-            yield
-
-    @contextmanager
-    def _leaving(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError:  # the broker had closed it
-            return
-
-
-def connect(address: Address, login: Login, guard: Guard, deadline: Deadline) -> Session:
-    """Open a session, signed in, to an address that the guard has checked.
-
-    :raises JackfieldError: if the broker is not reached or refuses the login.
-    """
-    session = Session(address, login, guard, deadline)
-    with OnFailure(session.close):
-        session.sign_in()
-    return session
