@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import ClassVar, Literal
 
-from jackfield.connector import Account, ConnectionType, Deadline, Field, Guard, JackfieldError, OpenContext, Step
-from jackfield.connector.servers import Address, authority_field, hostname_field, password_field, port_field, tls_field
-from jackfield.connector.session_client import session_pool
+from jackfield.connector import Account, Deadline, Field, Guard, JackfieldError, Sent, Unauthenticated
+from jackfield.connector.servers import authority_field, hostname_field, password_field, port_field, tls_field
+from jackfield.connector.sessions import Login, Refusal, ServerLogin
 from jackfield.kernel.exports import late_hints
 from jackfield_imap.client import ImapClient
-from jackfield_imap.session import Login, Session, connect
+from jackfield_imap.faults import LOGIN, MEANINGS
+from jackfield_imap.session import Session
 
 _GUIDE = """
 1. Find host name and port of the IMAP server in your provider's help pages. Most answer at port 993.
@@ -21,14 +21,13 @@ _GUIDE = """
 _USER = {"minLength": 1, "maxLength": 1000, "pattern": "^[^\\u0000-\\u001f\\u007f]+$"}
 
 
-class LoginType(ConnectionType):
+class LoginType(ServerLogin):
     """A mailbox of an IMAP server, by user name and password."""
 
     key: ClassVar[str] = "login"
     title: ClassVar[str] = "Mailbox"
-    auth: ClassVar[str] = "basic"
     setup: ClassVar[str] = _GUIDE
-    reports_begin: ClassVar[bool] = True
+    client: ClassVar[type[ImapClient]] = ImapClient
 
     hostname: str = hostname_field("imap.example.com")
     port: int = port_field(993)
@@ -44,28 +43,20 @@ class LoginType(ConnectionType):
     )  # fmt: skip
     ca_certificate: str | None = authority_field()
 
-    @property
-    def address(self) -> Address:
-        """Server that the values describe."""
-        return Address(self.hostname.strip("[]"), self.port, self.tls, self.ca_certificate)
+    def session(self, guard: Guard, deadline: Deadline) -> Session:
+        """Connect."""
+        return Session(self.address, Login(self.username, self.password), guard, deadline, starts_clear=self.start_tls)
 
-    def open(self, context: OpenContext) -> ImapClient:
-        """Open a client with the connection's pool; no connection is opened yet."""
-        return ImapClient(session_pool(context, self._connect), context.call)
+    def account(self, client: ImapClient) -> tuple[str, Account]:
+        """Ask whether the server is there; nothing is read or changed."""
+        client.read("NOOP", lambda server: server.noop())
+        return "The server", Account(f"{self.username}@{self.address.place}", f"{self.username} at {self.hostname}")
 
-    def test(self, context: OpenContext) -> Iterable[Step | Account]:
-        """Sign in; nothing is read or changed."""
-        client = self.open(context)
-        try:
-            client.read("NOOP", lambda server: server.noop())
-        except JackfieldError as error:
-            yield Step.failed("signIn", "Sign in", error)
-            return
-        yield Step("signIn", "Sign in", passed=True, message="The server accepted the login.")
-        yield Account(f"{self.username}@{self.address.place}", f"{self.username} at {self.hostname}")
-
-    def _connect(self, guard: Guard, deadline: Deadline) -> Session:
-        return connect(self.address, Login(self.username, self.password, self.start_tls), guard, deadline)
+    def refused_login(self, refusal: Refusal) -> JackfieldError:
+        """Return the error for a refused login. A server may repeat the command, so nothing of an unknown refusal is shown."""
+        if refusal.code in MEANINGS.rows:
+            return MEANINGS.explain(Refusal(refusal.code, f"[{refusal.code}]"))
+        return Unauthenticated("the server refused the login", sent=Sent.REFUSED, hint=LOGIN)
 
 
 late_hints(__name__)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 
-from jackfield.connector import Forbidden, JackfieldError, NotFound, Provider, Rejected, Sent, Unauthenticated, Unavailable
+from jackfield.connector import Forbidden, NotFound, Rejected, Unauthenticated, Unavailable
+from jackfield.connector.sessions import Meaning, Meanings, Refusal
 
-_LOGIN = "Check user name and password of the connection. Many providers want a password of its own for each program."
+LOGIN = "Check user name and password of the connection. Many providers want a password of its own for each program."
 _LATER = "Send it again later."
 _MAILBOX = "List the mailboxes ('listMailboxes'): names are as the server writes them."
-_CODES: dict[str, tuple[type[JackfieldError], str, str]] = {
-    "AUTHENTICATIONFAILED": (Unauthenticated, "the server refused the login", _LOGIN),
-    "AUTHORIZATIONFAILED": (Unauthenticated, "the server refused the login", _LOGIN),
-    "EXPIRED": (Unauthenticated, "the password has expired", _LOGIN),
+_ROWS: dict[str, Meaning] = {
+    "AUTHENTICATIONFAILED": (Unauthenticated, "the server refused the login", LOGIN),
+    "AUTHORIZATIONFAILED": (Unauthenticated, "the server refused the login", LOGIN),
+    "EXPIRED": (Unauthenticated, "the password has expired", LOGIN),
     "PRIVACYREQUIRED": (Rejected, "the server wants TLS", "Set the connection's 'tls' to verify, or 'startTls'."),
     "CONTACTADMIN": (Forbidden, "the server asks the user to contact its administrator", "Ask the administrator of the mailbox."),
     "NOPERM": (Forbidden, "the user may not do this", "Give the user the right to it, or use another mailbox."),
@@ -25,28 +26,11 @@ _CODES: dict[str, tuple[type[JackfieldError], str, str]] = {
     "SERVERBUG": (Unavailable, "the server failed", _LATER),
 }
 """Error, message and hint. A refused command has done nothing."""
+MEANINGS = Meanings(_ROWS, (Rejected, "the server refused the command", "Check the inputs."))
 _CODE = re.compile(r"\[([A-Z]+)[ \]]")
 
 
-class Refusal(Exception):
-    """The server refused a command: its text."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.text = text
-        found = _CODE.search(text)
-        self.code = "" if found is None else found[1]
-
-
-def refused(refusal: Refusal) -> JackfieldError:
-    """Return the error for a refusal."""
-    said = Provider(code=refusal.code or None, message=refusal.text[:1000])
-    kind, message, hint = _CODES.get(refusal.code) or (Rejected, "the server refused the command", "Check the inputs.")
-    return kind(f"{message}: {refusal.text[:500]}", sent=Sent.REFUSED, provider=said, hint=hint)
-
-
-def refused_login(refusal: Refusal) -> JackfieldError:
-    """Return the error for a refused login. A server may repeat the command, so nothing of an unknown refusal is shown."""
-    if refusal.code in _CODES:
-        return refused(Refusal(f"[{refusal.code}]"))
-    return Unauthenticated("the server refused the login", sent=Sent.REFUSED, hint=_LOGIN)
+def refusal_of(text: str) -> Refusal:
+    """Return the refusal that an answer tells."""
+    found = _CODE.search(text)
+    return Refusal("" if found is None else found[1], text)

@@ -6,34 +6,23 @@ import imaplib
 import re
 import ssl
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, TypeVar
 
 from imapclient import IMAPClient
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError
 
-from jackfield.connector import Deadline, Guard, JackfieldError, NotFound, Sent, Unauthenticated
-from jackfield.connector.servers import DISABLE, Address, Reading, no_tls, tried_once
-from jackfield.connector.timed_socket import SocketSession, TimedSocket
-from jackfield.kernel.dataclass import dataclass, field
+from jackfield.connector import Deadline, Guard, NotFound, Sent, Unauthenticated
+from jackfield.connector.servers import DISABLE, Address, Reading, no_tls
+from jackfield.connector.sessions import Login, Refusal, ServerSession
+from jackfield.connector.timed_socket import TimedSocket
 from jackfield.kernel.failures import OnFailure
-from jackfield.kernel.secrecy import SecretHolder
-from jackfield_imap.faults import Refusal, refused_login
+from jackfield_imap.faults import refusal_of
 
 T = TypeVar("T")
 _LEAVING_SECONDS = 2.0
 _REFUSES = frozenset({"NO", "BAD"})
 _CHANGES = re.compile(rb"[A-Z0-9]+ (?:UID )?(?:APPEND|STORE|MOVE|EXPUNGE)\b")
 """Commands of actions that change something. All others may be sent again."""
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Login(SecretHolder):
-    """User and password; ``starts_clear``: TLS begins after the server's greeting."""
-
-    username: str
-    password: str = field(repr=False)
-    starts_clear: bool = False
 
 
 class Value(bytes):
@@ -160,67 +149,70 @@ class Server(IMAPClient):
         self._cached_capabilities = None
 
 
-class Session(SocketSession):
-    """Connection to one server, signed in."""
+class Session(ServerSession):
+    """Connection to one server, signed in. ``starts_clear``: TLS begins after the server's greeting."""
 
-    def __init__(self, sock: TimedSocket, address: Address) -> None:
-        self._sock, self._address = sock, address
+    ends = (IMAPClientAbortError,)
+    login_sent = False
+
+    def __init__(self, address: Address, login: Login, guard: Guard, deadline: Deadline, *, starts_clear: bool) -> None:
+        super().__init__(address, guard, deadline, encrypted=not starts_clear)
+        self._login, self._starts_clear = login, starts_clear
         self._server: Server | None = None
-        self.worn = False
-        """True once a command has failed in the middle: what the server would say next is unknown."""
+        self._is_closed = False
 
-    def sign_in(self, login: Login) -> None:
+    @property
+    def worn(self) -> bool:
+        """True if it is closed, as it is once a command has failed in the middle: what the server would say next is unknown."""
+        return self._is_closed
+
+    def sign_in(self) -> None:
         """Begin TLS where it is still to begin, and sign in.
 
-        :raises JackfieldError: if the server refuses that, or the connection ends.
+        :raises Refusal: if the server refuses that; JackfieldError if the connection ends.
         """
-        try:
-            if login.starts_clear and self._address.tls != DISABLE:
-                self.ask(self._encrypted, safe=True, sent=Sent.NOTHING)
-            self.ask(_greeted, safe=True, sent=Sent.NOTHING)
-            with tried_once():
-                self.ask(lambda server: server.sign_in(login), safe=True, sent=Sent.NOTHING)
-        except Refusal as refusal:
-            raise refused_login(refusal) from None
+        if self._starts_clear and self.address.tls != DISABLE:
+            self.ask(self._encrypted, sent=Sent.NOTHING)
+        self.ask(_greeted, sent=Sent.NOTHING)
+        self.login_sent = True
+        self.ask(lambda server: server.sign_in(self._login), sent=Sent.NOTHING)
+
+    def stands(self) -> bool:
+        """Return True if it answers. Answers name their commands, so a late one is taken for no other."""
+        self.ask(lambda server: server.noop())
+        return True
 
     def _encrypted(self, server: Server) -> None:
         if not server.has_capability("STARTTLS"):
-            raise no_tls("the server does not offer it", self._address.place)
+            raise no_tls("the server does not offer it", self.address.place)
         try:
-            server.begin_tls(lambda: self._sock.encrypt(self._address.trust(), self._address.hostname))
+            server.begin_tls(lambda: self._sock.encrypt(self.address.trust(), self.address.hostname))
         except ssl.SSLError as error:
-            raise no_tls(str(error), self._address.place) from None
+            raise no_tls(str(error), self.address.place) from None
 
-    def ask(self, work: Callable[[Server], T], *, safe: bool, sent: Sent = Sent.UNKNOWN) -> T:
-        """Let ``work`` send commands, and return what it returns. A wait for the answer to what is not ``safe`` goes on when the caller
-        leaves.
+    def ask(self, work: Callable[[Server], T], *, sent: Sent = Sent.UNKNOWN) -> T:
+        """Let ``work`` send commands, and return what it returns.
 
         :raises Refusal: if the server refuses one of them.
         :raises JackfieldError: with ``sent``, if the connection ends or the deadline passes.
         """
-        self.obeys = safe
         if self._server is not None:
             self._server.changing = False
-        reading = Reading(self._sock, self._address.place, sent, passes=(Refusal,), ends=(IMAPClientAbortError,))
-        with reading:
-            try:
-                with OnFailure(self._wear, reading):
-                    if self._server is None:
-                        self._server = Server(self._sock, self._address.hostname)
-                    return work(self._server)
-            except IMAPClientAbortError:
-                raise
-            except IMAPClientError as error:
-                if self._sock.failure is not None or not self._refuses(error):
-                    raise
-                self.worn = False  # a refusal is an answer
-                raise Refusal(str(error)) from None
+        reading = self.reading(sent)
+        with reading, OnFailure(self._weigh, reading):
+            if self._server is None:
+                self._server = Server(self._sock, self.address.hostname)
+            return work(self._server)
 
-    def _refuses(self, error: IMAPClientError) -> bool:
-        return _says_goodbye(error) if self._server is None else self._server.refuses
+    def refusal(self, error: Exception) -> Refusal | None:
+        """Return the refusal that the server's last answer tells."""
+        if not isinstance(error, IMAPClientError) or isinstance(error, IMAPClientAbortError) or self._sock.failure is not None:
+            return None
+        refuses = _says_goodbye(error) if self._server is None else self._server.refuses
+        return refusal_of(str(error)) if refuses else None
 
-    def _wear(self, reading: Reading) -> None:
-        self.worn = True
+    def _weigh(self, reading: Reading) -> None:
+        """Note that nothing was changed if no command was begun that changes something."""
         if self._server is None or not self._server.changing:
             reading.sent = Sent.NOTHING
 
@@ -228,14 +220,14 @@ class Session(SocketSession):
         """Say goodbye, and close it."""
         if self._server is not None and not self.worn:
             self.deadline = Deadline.after(min(_LEAVING_SECONDS, self.deadline.remaining()), self.deadline.clock)
-            with suppress(JackfieldError, Refusal):
-                self.ask(lambda server: server.logout(), safe=False)
+            self.obeys = False
+            self.ask(lambda server: server.logout())
         self.close()
 
     def close(self) -> None:
         """Close it."""
-        self.worn = True
-        self._sock.close()
+        self._is_closed = True
+        super().close()
 
 
 def _greeted(_server: Server) -> None:
@@ -245,14 +237,3 @@ def _greeted(_server: Server) -> None:
 def _says_goodbye(error: IMAPClientError) -> bool:
     """Return True for the error of a greeting that lets nobody in."""
     return any(isinstance(said, bytes) and said.startswith(b"* BYE") for said in error.args)
-
-
-def connect(address: Address, login: Login, guard: Guard, deadline: Deadline) -> Session:
-    """Open a session, signed in, to an address that the guard has checked.
-
-    :raises JackfieldError: if the server is not reached or refuses the login.
-    """
-    session = Session(address.reach(guard, deadline, encrypted=not login.starts_clear), address)
-    with OnFailure(session.close):
-        session.sign_in(login)
-    return session

@@ -28,7 +28,6 @@ from jackfield_imap.bodies import attachments_of, texts_of
 from jackfield_imap.client import ImapClient
 from jackfield_imap.connection_type import LoginType
 from jackfield_imap.headers import addresses_of, date_of, text_of
-from jackfield_imap.session import Login, connect
 from jackfield_imap.watching import Watched, new_messages
 from jackfield_store.database import open_database
 from jackfield_store.runtime.evidence_loop import EvidenceLoop
@@ -308,9 +307,9 @@ def test_connections_are_kept_and_closed(rig: Rig) -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "169.254.169.254", "::ffff:127.0.0.1"])
 def test_only_allowed_addresses_are_reached(rig: Rig, host: str) -> None:
     """A connection of somebody who may not reach the operator's network does not, by name or address."""
-    address = LoginType.model_validate(rig.values(hostname=host)).address
+    login = LoginType.model_validate(rig.values(hostname=host))
     with pytest.raises(InvalidConnection):
-        connect(address, Login("ada", PASSWORD), Guard(), Deadline.after(30.0, CLOCK))
+        login.connect(Guard(), Deadline.after(30.0, CLOCK))
 
 
 def test_a_certificate_is_checked_by_authority_and_name(rig: Rig, tmp_path: Path) -> None:
@@ -364,7 +363,7 @@ def test_a_server_that_has_only_login_gets_what_it_can_take(rig: Rig) -> None:
 
 def _polled(rig: Rig, mark: dict[str, Any]) -> Polled:
     """Poll the mailbox once, as the runtime does."""
-    pool = SessionPool(partial(connect, LoginType.model_validate(rig.values()).address, Login("ada", PASSWORD), ANYWHERE), CLOCK)
+    pool = SessionPool(partial(LoginType.model_validate(rig.values()).connect, ANYWHERE), CLOCK)
     try:
         return new_messages(Watched.model_validate({}), ImapClient(pool, Call(Deadline.after(30.0, CLOCK))), Since(0, mark))
     finally:
