@@ -9,10 +9,10 @@ from functools import partial
 from itertools import chain
 from typing import Any, BinaryIO, TypeVar
 
-from jackfield.connector import JackfieldError, Rejected, Sent, Unavailable, current_call
-from jackfield.connector.session_client import SessionClient
+from jackfield.connector import JackfieldError, Rejected, Sent, Unavailable
+from jackfield.connector.sessions import SessionClient
 from jackfield.kernel.failures import OnFailure
-from jackfield_sftp.faults import Refusal, refused
+from jackfield_sftp.faults import MEANINGS
 from jackfield_sftp.session import Session
 
 MOST_BYTES = 8 * 1024 * 1024
@@ -28,30 +28,21 @@ class SftpClient(SessionClient[Session]):
     """Client that works with files over a pool's sessions."""
 
     __slots__ = ()
-    refusal = Refusal
-
-    def stands(self, session: Session) -> bool:
-        """Return True if an idle session answers. Answers have the numbers of their requests, so a late one is taken for no other."""
-        session.ask(lambda server: server.normalize("."), safe=True)
-        return True
-
-    def refused(self, refusal: Refusal) -> JackfieldError:
-        """Return the error for a refusal."""
-        return refused(refusal)
+    meanings = MEANINGS
 
     def read(self, step: str, work: Callable[[Any], T]) -> T:
         """Return what ``work`` reads with paramiko's client.
 
         :raises JackfieldError: if the server refuses it or is not reached, or the deadline passes.
         """
-        return self._ask(step, work, safe=True)
+        return self.used(step, lambda session: session.ask(work), safe=True)
 
     def change(self, step: str, work: Callable[[Any], T]) -> T:
         """Return what ``work`` changes with paramiko's client.
 
         :raises JackfieldError: with ``sent``: refused if the server says so, unknown if the answer is lost, otherwise nothing.
         """
-        return self._ask(step, work, safe=False)
+        return self.used(step, lambda session: session.ask(work), safe=False)
 
     def content(self, path: str) -> bytes:
         """Return a file's content.
@@ -90,8 +81,7 @@ class SftpClient(SessionClient[Session]):
     def replace(self, path: str, source: BinaryIO) -> int:
         """Write a file beside its place, and move it there in one step: who reads sees the old one or the new one, whole. Returns its
         length."""
-        call = current_call() or self._call
-        part = posixpath.join(posixpath.dirname(path), f".{posixpath.basename(path)[:100]}.{call.invocation_id[-12:]}.part")
+        part = posixpath.join(posixpath.dirname(path), f".{posixpath.basename(path)[:100]}.{self.call.invocation_id[-12:]}.part")
         at, read = 0, partial(source.read, _PIECE)
         with OnFailure(lambda: self._forget(part)):
             for piece in chain([read()], iter(read, b"")):
@@ -103,9 +93,6 @@ class SftpClient(SessionClient[Session]):
     def _forget(self, part: str) -> None:
         with suppress(JackfieldError):
             self.change("remove", lambda server: server.remove(part))
-
-    def _ask(self, step: str, work: Callable[[Any], T], *, safe: bool) -> T:
-        return self.used(step, lambda session: session.ask(work, safe=safe), safe=safe)
 
 
 def _parts(file: Any) -> Iterator[bytes]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from jackfield.connector import Account, ConnectionType, Deadline, Field, Guard, JackfieldError, OpenContext, Step
+from jackfield.connector import Account, Deadline, Field, Guard
 from jackfield.connector.servers import DISABLE, Address, hostname_field, password_field, port_field
-from jackfield.connector.session_client import session_pool
+from jackfield.connector.sessions import ServerLogin
 from jackfield.kernel.exports import late_hints
 from jackfield_sftp.client import SftpClient
-from jackfield_sftp.session import Login, Session, connect
+from jackfield_sftp.session import Login, Session
 
 _GUIDE = """
 1. Make a user for jackfield on the server that can reach only the files that the actions may use, such as one in a folder of its own
@@ -24,14 +23,13 @@ _USER = {"minLength": 1, "maxLength": 255, "pattern": "^[^\\u0000]+$"}
 _ONE: dict[str, Any] = {"oneOf": [{"required": ["password"]}, {"required": ["privateKey"]}]}
 
 
-class LoginType(ConnectionType, json_schema_extra=_ONE):
+class LoginType(ServerLogin, json_schema_extra=_ONE):
     """An SFTP server, and a user with a password or a private key."""
 
     key: ClassVar[str] = "login"
     title: ClassVar[str] = "SFTP User"
-    auth: ClassVar[str] = "basic"
     setup: ClassVar[str] = _GUIDE
-    reports_begin: ClassVar[bool] = True
+    client: ClassVar[type[SftpClient]] = SftpClient
 
     hostname: str = hostname_field("files.example.com")
     port: int = port_field(22)
@@ -57,28 +55,16 @@ class LoginType(ConnectionType, json_schema_extra=_ONE):
         """Server that the values describe."""
         return Address(self.hostname.strip("[]"), self.port, DISABLE)
 
-    @property
-    def login(self) -> Login:
-        """Login that the values describe."""
-        return Login(self.username, self.host_key, self.password, self.private_key, self.passphrase)
+    def session(self, guard: Guard, deadline: Deadline) -> Session:
+        """Connect."""
+        login = Login(self.username, self.host_key, self.password, self.private_key, self.passphrase)
+        return Session(self.address, login, guard, deadline)
 
-    def open(self, context: OpenContext) -> SftpClient:
-        """Open a client with the connection's pool; no connection is opened yet."""
-        return SftpClient(session_pool(context, self._connect), context.call)
-
-    def test(self, context: OpenContext) -> Iterable[Step | Account]:
-        """Check the server's key, sign in, and look where we are; nothing is changed."""
-        client = self.open(context)
-        try:
-            folder = client.read("realpath", lambda server: str(server.normalize(".")))
-        except JackfieldError as error:
-            yield Step.failed("signIn", "Sign in", error)
-            return
-        yield Step("signIn", "Sign in", passed=True, message="The server accepted the login.")
-        yield Account(f"{self.username}@{self.address.place}{folder}", f"{self.username} at {self.hostname}, folder {folder}")
-
-    def _connect(self, guard: Guard, deadline: Deadline) -> Session:
-        return connect(self.address, self.login, guard, deadline)
+    def account(self, client: SftpClient) -> tuple[str, Account]:
+        """Ask for the user's folder."""
+        folder = client.read("realpath", lambda server: str(server.normalize(".")))
+        place = self.address.place
+        return "The server", Account(f"{self.username}@{place}{folder}", f"{self.username} at {self.hostname}, folder {folder}")
 
 
 late_hints(__name__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
 import io
 import struct
@@ -38,12 +39,11 @@ from paramiko.sftp import (
 )
 
 from jackfield.connector import Deadline, Detail, Guard, InvalidConnection, JackfieldError, Sent, Unauthenticated, Unavailable
-from jackfield.connector.servers import Address, Reading, broken, lost, unreadable
+from jackfield.connector.servers import Address, Reading, Wire, broken, lost, unreadable
+from jackfield.connector.sessions import Refusal, ServerSession
 from jackfield.connector.timed_socket import CountedSocket, TimedSocket, TooMuchError
 from jackfield.kernel.dataclass import dataclass, field
-from jackfield.kernel.failures import OnFailure
 from jackfield.kernel.secrecy import SecretHolder
-from jackfield_sftp.faults import Refusal
 
 T = TypeVar("T")
 _KINDS: tuple[type[PKey], ...] = (Ed25519Key, ECDSAKey, RSAKey)
@@ -55,6 +55,8 @@ _MOST_MISSING = 64
 """Members that a packet may lack at its end, as those of some servers do, and bytes of one of them."""
 _TOLD = frozenset({CMD_FSTAT, CMD_LSTAT, CMD_OPEN, CMD_OPENDIR, CMD_READ, CMD_READDIR, CMD_READLINK, CMD_REALPATH, CMD_STAT})
 """Requests that are answered with more than a status."""
+_ENDED = (SSHException, EOFError, OSError)
+"""Errors of paramiko by which the connection has ended; of its client, an OSError may be a refusal."""
 _CODE_BYTES = 4
 _STEP_SECONDS = 15.0
 """Longest time for signing in."""
@@ -226,30 +228,35 @@ class _Transport(Transport):
         """Log nothing."""
 
 
-class Session:
+class Session(ServerSession):
     """Connection to one server, signed in."""
 
+    ends = (SSHException,)
+    login_sent = True
+    """paramiko does not tell when it sends the login."""
+
     def __init__(self, address: Address, login: Login, guard: Guard, deadline: Deadline) -> None:
-        self._place = address.place
-        self._key = login.key
-        self._wire = address.connect(guard, deadline)
-        self._transport = _Transport(self._wire, packetizer_class=_Packets)
+        self.address, self._login, self._key = address, login, login.key
+        self._counted = address.connect(guard, deadline)
+        self._transport = _Transport(self._counted, packetizer_class=_Packets)
         self._transport.daemon = True
-        self._channel: TimedSocket | None = None
         self._client: _Files | None = None
-        self._deadline = deadline
+
+    @property
+    def wire(self) -> Wire:
+        """Channel for files; the connection until it is open."""
+        return self._counted if self._client is None else self._sock
 
     @property
     def deadline(self) -> Deadline:
         """Deadline of the current attempt."""
-        return self._deadline
+        return self._counted.deadline
 
     @deadline.setter
     def deadline(self, deadline: Deadline) -> None:
-        self._deadline = deadline
-        self._wire.serve(deadline)
-        if self._channel is not None and self._client is not None:
-            self._channel.serve(deadline)
+        self._counted.serve(deadline)
+        if self._client is not None:
+            self._sock.serve(deadline)
             self._client.names = 0
 
     @property
@@ -257,7 +264,12 @@ class Session:
         """True if it has ended."""
         return not self._transport.is_active() or self._client is None
 
-    def sign_in(self, login: Login) -> None:
+    def stands(self) -> bool:
+        """Return True if it answers. Answers have the numbers of their requests, so a late one is taken for no other."""
+        self.ask(lambda server: server.normalize("."))
+        return True
+
+    def sign_in(self) -> None:
         """Agree on keys, check the server's, sign in and open the channel.
 
         :raises JackfieldError: if the server is another one, refuses the login, or the connection ends; nothing was done.
@@ -266,18 +278,18 @@ class Session:
         watch.daemon = True
         watch.start()
         try:
-            with Reading(self._wire, self._place, Sent.NOTHING, passes=(AuthenticationException, SSHException, EOFError, OSError)):
-                self._sign_in(login)
+            with Reading(self._counted, self.address.place, Sent.NOTHING, passes=_ENDED):
+                self._sign_in()
         except AuthenticationException:
             raise self._refused() from None
-        except (SSHException, EOFError, OSError) as error:
+        except _ENDED as error:
             error.__traceback__ = None  # its frames hold what has arrived
             raise self._ended("it ended while signing in, or is no SSH server") from None
         finally:
             watch.cancel()
 
-    def _sign_in(self, login: Login) -> None:
-        transport = self._transport
+    def _sign_in(self) -> None:
+        transport, login = self._transport, self._login
         transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = self._left()
         transport.start_client(timeout=self._left())
         self._check(transport.get_remote_server_key(), login.host_key)
@@ -288,8 +300,8 @@ class Session:
         channel = transport.open_session(timeout=self._left())
         channel.settimeout(self._left())
         channel.invoke_subsystem("sftp")
-        self._channel = TimedSocket(channel, self._deadline)
-        self._client = _Files(self._channel)
+        self._sock = TimedSocket(channel, self.deadline)
+        self._client = _Files(self._sock)
 
     def _refused(self) -> JackfieldError:
         if not self._transport.is_active():  # paramiko takes that for a refusal, and a server may end so what it refuses
@@ -298,49 +310,42 @@ class Session:
         return Unauthenticated("the server refused the login", sent=Sent.REFUSED, hint=hint)
 
     def _ended(self, said: str) -> JackfieldError:
-        if self._deadline.remaining() <= 0:
-            return self._deadline.passed(Sent.NOTHING)
-        if isinstance(self._wire.failure, TooMuchError):
-            return broken(self._wire, self._place, Sent.NOTHING)
-        if self._is_unread:
-            return unreadable(self._place, Sent.NOTHING)
-        error = lost(said, self._place)
-        error.repeatable = False  # logins that are tried again may lock the user out
-        return error
+        if self.deadline.remaining() <= 0:
+            return self.deadline.passed(Sent.NOTHING)
+        if isinstance(self._counted.failure, TooMuchError):
+            return broken(self._counted, self.address.place, Sent.NOTHING)
+        return unreadable(self.address.place, Sent.NOTHING) if self._is_unread else lost(said, self.address.place)
 
-    def ask(self, work: Callable[[Any], T], *, safe: bool) -> T:
-        """Return what ``work`` returns of paramiko's client. A wait for the answer to what is not ``safe`` does not end when the caller
-        leaves.
+    def ask(self, work: Callable[[Any], T]) -> T:
+        """Return what ``work`` returns of paramiko's client.
 
         :raises Refusal: if the server refuses it.
         :raises JackfieldError: if the connection ends or the deadline passes; whether it was done is unknown.
         """
-        channel = self._channel
-        if channel is None:
-            raise lost("it is not open", self._place)
-        channel.obeys = safe
-        reading = Reading(channel, self._place, Sent.UNKNOWN, passes=(Refusal,), ends=(SSHException,))
-        with reading, OnFailure(self._note, channel):
-            try:
-                return work(self._client)
-            except (SSHException, EOFError, OSError) as error:
-                if self._is_unread:
-                    raise unreadable(self._place, Sent.UNKNOWN) from None
-                if not isinstance(error, OSError) or channel.failure is not None or self._wire.failure is not None:
-                    raise
-                raise Refusal(error.errno or 0, error.strerror or str(error)) from None
+        if self._client is None:
+            raise lost("it is not open", self.address.place)
+        with self.reading(Sent.UNKNOWN):
+            return work(self._client)
+
+    def refusal(self, error: Exception) -> Refusal | None:
+        """Return the refusal that an error of paramiko's client tells.
+
+        :raises JackfieldError: if the server's answer could not be read.
+        """
+        self._sock.failure = self._sock.failure or self._counted.failure  # it has failed under paramiko's thread
+        if not isinstance(error, _ENDED):
+            return None
+        if self._is_unread:
+            raise unreadable(self.address.place, Sent.UNKNOWN)
+        if not isinstance(error, OSError) or self._sock.failure is not None:
+            return None
+        return Refusal("", error.strerror or str(error), errno.errorcode.get(error.errno or 0, ""))
 
     @property
     def _is_unread(self) -> bool:
         """True if paramiko's thread has ended the connection over something that it cannot read: others only see that it has ended."""
         met = self._transport.saved_exception
-        return met is not None and not isinstance(met, (SSHException, EOFError, OSError))
-
-    def _note(self, channel: TimedSocket) -> None:
-        """Note why the connection has failed under paramiko's thread; what that keeps of it holds what has arrived."""
-        channel.failure = channel.failure or self._wire.failure
-        if not self._transport.is_active():
-            self._transport.saved_exception = None
+        return met is not None and not isinstance(met, _ENDED)
 
     def close(self) -> None:
         """Close it."""
@@ -348,25 +353,12 @@ class Session:
         self._transport.close()
         self._transport.saved_exception = None
 
-    leave = close
-
     def _left(self) -> float:
-        return max(0.001, min(self._deadline.remaining(), _STEP_SECONDS))
+        return max(0.001, min(self.deadline.remaining(), _STEP_SECONDS))
 
     def _check(self, key: PKey, expected: str) -> None:
         found = fingerprint(key)
         if found != expected.strip().rstrip("="):
             hint = "Compare it with the server's, and correct 'hostKey'. If the server has not changed, somebody may be in between."
-            text = f"{self._place} has the host key {found} ({key.get_name()}), which is not the connection's"
+            text = f"{self.address.place} has the host key {found} ({key.get_name()}), which is not the connection's"
             raise Unavailable(text, sent=Sent.NOTHING, hint=hint, repeatable=False)
-
-
-def connect(address: Address, login: Login, guard: Guard, deadline: Deadline) -> Session:
-    """Open a session, signed in, to an address that the guard has checked.
-
-    :raises JackfieldError: if the server is not reached, is another one, or refuses the login.
-    """
-    session = Session(address, login, guard, deadline)
-    with OnFailure(session.close):
-        session.sign_in(login)
-    return session

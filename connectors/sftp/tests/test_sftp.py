@@ -23,7 +23,7 @@ from jackfield.kernel.clock import SystemClock
 from jackfield.wire.sessions import SessionPool
 from jackfield_sftp.client import SftpClient
 from jackfield_sftp.connection_type import LoginType
-from jackfield_sftp.session import connect, fingerprint
+from jackfield_sftp.session import fingerprint
 from jackfield_sftp.watching import Watched, files
 from sshd import Sshd, sshd
 from waiting import until
@@ -137,8 +137,7 @@ def test_a_disk_that_is_full_is_told_and_leaves_nothing(rig: Rig, monkeypatch: p
 
 def _listed(rig: Rig, after: str | None = None) -> Listed:
     """Read the folder once, as the runtime does for the trigger."""
-    connection = LoginType.model_validate(rig.values())
-    pool = SessionPool(partial(connect, connection.address, connection.login, ANYWHERE), CLOCK)
+    pool = SessionPool(partial(LoginType.model_validate(rig.values()).connect, ANYWHERE), CLOCK)
     try:
         return files(Watched.model_validate({}), SftpClient(pool, Call(Deadline.after(30.0, CLOCK))), after)
     finally:
@@ -378,4 +377,4 @@ def test_only_allowed_addresses_are_reached(rig: Rig, host: str) -> None:
     """A connection of somebody who may not reach the operator's network does not, by name or address."""
     connection = LoginType.model_validate(rig.values(hostname=host))
     with pytest.raises(InvalidConnection):
-        connect(connection.address, connection.login, Guard(), Deadline.after(30.0, CLOCK))
+        connection.connect(Guard(), Deadline.after(30.0, CLOCK))
