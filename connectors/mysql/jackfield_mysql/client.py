@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
-from jackfield.connector import Call, Deadline, JackfieldError, Sent, current_call
+from jackfield.connector import JackfieldError, Sent
+from jackfield.connector.sessions import Refusal, SessionClient
 from jackfield.kernel.dataclass import dataclass
-from jackfield.kernel.failures import OnFailure
-from jackfield.kernel.secrecy import SecretHolder
-from jackfield.wire.sessions import SessionPool
-from jackfield_mysql.faults import ENDS, Refusal, refused
+from jackfield_mysql.faults import ENDS, MEANINGS, refused
 from jackfield_mysql.reading import check_reads, check_stays
 from jackfield_mysql.session import Row, Session
-from jackfield_mysql.values import Unfit, json_value, literal, size_of, text_literal
+from jackfield_mysql.values import json_value, literal, size_of, text_literal
 from jackfield_sql.rows import MOST_ROWS, Collected, Rows, unique_names
-from jackfield_sql.statements import bad_parameter, check_statement
+from jackfield_sql.statements import Unfit, bad_parameter, check_statement
 
 _MODE = "STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 """Strict, as both servers are by default: a value that does not fit is refused instead of changed."""
@@ -36,17 +33,11 @@ class Changed:
     last_id: int
 
 
-class MysqlClient(SecretHolder):
-    """Client that runs statements over a pool's sessions. Created for each attempt, so it only references shared objects."""
+class MysqlClient(SessionClient[Session]):
+    """Client that runs statements over a pool's sessions."""
 
-    __slots__ = ("_call", "_pool")
-
-    def __init__(self, pool: SessionPool[Session], call: Call) -> None:
-        self._pool = pool
-        self._call = call
-
-    def __repr__(self) -> str:
-        return "MysqlClient()"
+    __slots__ = ()
+    meanings = MEANINGS
 
     def read(self, statement: str, parameters: Sequence[Any] = (), most: int = MOST_ROWS) -> Rows:
         """Run a statement in a transaction that cannot change data, and return its rows.
@@ -56,22 +47,15 @@ class MysqlClient(SecretHolder):
         check_statement(statement)
         check_reads(statement)
         variables = _variables(statement, parameters)
-        call = current_call() or self._call
-        call.begin("read", safe=True)
-        session = self._ready(call.deadline, "READ ONLY")
-        failure: JackfieldError | None = None
-        found = Rows()
-        with OnFailure(session.close):
-            try:
-                found = _run(session, variables, len(parameters), most, drains=False)
-                if not session.worn:
-                    session.run("ROLLBACK")
-            except Refusal as refusal:
-                failure = _undone(session, refusal)
-        self._pool.give(session)
-        if failure is not None:
-            raise failure
-        return found
+
+        def run(session: Session) -> Rows:
+            _begin(session, "READ ONLY")
+            found = _run(session, variables, len(parameters), most, drains=False)
+            if not session.worn:
+                session.run("ROLLBACK")
+            return found
+
+        return self.used("read", run, safe=True)
 
     def change(self, statement: str, parameters: Sequence[Any] = (), most: int = MOST_ROWS) -> Changed:
         """Run a statement in a transaction of its own, and commit it.
@@ -82,62 +66,41 @@ class MysqlClient(SecretHolder):
         check_statement(statement)
         check_stays(statement)
         variables = _variables(statement, parameters)
-        call = current_call() or self._call
-        call.begin("statement")
-        session = self._ready(call.deadline, "READ WRITE")
-        failure: JackfieldError | None = None
-        changed = Changed(Rows(), 0)
-        with OnFailure(session.close):
-            call.check()
-            try:
-                changed = Changed(_run(session, variables, len(parameters), most, drains=True), session.last_id)
-            except Refusal as refusal:
-                failure = _undone(session, refusal)
-            else:
-                _commit(session)
-        self._pool.give(session)
-        if failure is not None:
-            raise failure
-        return changed
 
-    def _ready(self, deadline: Deadline, mode: str) -> Session:
-        """Return a session in a new transaction: an idle one, without what the call before has left, or a new one."""
-        session = self._pool.proven(deadline, _is_reset)
-        with OnFailure(session.close):
-            try:
-                return _begun(session, mode)
-            except Refusal as refusal:
-                raise refused(refusal) from None
+        def run(session: Session) -> Changed:
+            _begin(session, "READ WRITE")
+            changed = Changed(_run(session, variables, len(parameters), most, drains=True), session.last_id)
+            _commit(session)
+            return changed
+
+        return self.used("statement", run, safe=False, obeys=True)
+
+    def refused(self, refusal: Refusal, session: Session) -> JackfieldError:
+        """Roll back what was refused, and return the error: with ``sent`` unknown if a part stays, or that cannot be told."""
+        try:
+            with session.reading(Sent.UNKNOWN):
+                session.run("ROLLBACK", Sent.UNKNOWN)
+                left = session.warnings and any(row[1] == _NOT_ROLLED_BACK for row in session.run("SHOW WARNINGS", Sent.UNKNOWN))
+        except (Refusal, JackfieldError):
+            session.close()
+            return refused(refusal, Sent.UNKNOWN)
+        refusal.more = _KEPT if left else ""
+        return refused(refusal, Sent.UNKNOWN if left else Sent.REFUSED)
 
 
-def _is_reset(session: Session) -> bool:
-    """Return True once an idle session has forgotten what the call before has left."""
-    with suppress(Refusal):
-        if session.is_quiet:
-            session.reset()
-            return True
-    return False
+def _begin(session: Session, mode: str) -> None:
+    """Begin a transaction.
 
-
-def _undone(session: Session, refusal: Refusal) -> JackfieldError:
-    """Roll back what was refused, and return the error: with ``sent`` unknown if a part stays, or that cannot be told."""
-    try:
-        with session.reading(Sent.UNKNOWN):
-            session.run("ROLLBACK", Sent.UNKNOWN)
-            left = session.warnings and any(row[1] == _NOT_ROLLED_BACK for row in session.run("SHOW WARNINGS", Sent.UNKNOWN))
-    except (Refusal, JackfieldError):
-        session.close()
-        return refused(refusal, Sent.UNKNOWN)
-    return refused(refusal, Sent.UNKNOWN, _KEPT) if left else refused(refusal)
-
-
-def _begun(session: Session, mode: str) -> Session:
+    :raises JackfieldError: if the server refuses it; nothing was done.
+    """
     left = session.deadline.remaining()
     left = max(0.001, left - min(left * _AHEAD, _MOST_AHEAD))
     limit = f"max_statement_time = {left:.3f}" if session.is_mariadb else f"max_execution_time = {int(left * 1000) or 1}"
-    session.run(f"SET NAMES utf8mb4, time_zone = '+00:00', sql_mode = '{_MODE}', {limit}")
-    session.run(f"START TRANSACTION {mode}")
-    return session
+    try:
+        session.run(f"SET NAMES utf8mb4, time_zone = '+00:00', sql_mode = '{_MODE}', {limit}")
+        session.run(f"START TRANSACTION {mode}")
+    except Refusal as refusal:
+        raise refused(refusal) from None
 
 
 def _variables(statement: str, parameters: Sequence[Any]) -> str:
@@ -150,7 +113,7 @@ def _variables(statement: str, parameters: Sequence[Any]) -> str:
         try:
             found.append(f"@jackfield{place} = {literal(value)}")
         except Unfit as unfit:
-            raise bad_parameter(place, str(unfit)) from None
+            raise bad_parameter(place, unfit) from None
     return f"SET {', '.join(found)}"
 
 
@@ -182,4 +145,4 @@ def _commit(session: Session) -> None:
     try:
         session.commit()
     except Refusal as refusal:
-        raise refused(refusal, Sent.UNKNOWN if refusal.number in ENDS else Sent.REFUSED) from None
+        raise refused(refusal, Sent.UNKNOWN if refusal.code in ENDS else Sent.REFUSED) from None

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import ClassVar, Literal
 
-from jackfield.connector import Account, ConnectionType, Deadline, Field, Guard, JackfieldError, OpenContext, Sent, Step
-from jackfield.connector.servers import Address, Reading, authority_field, hostname_field, password_field, port_field, tls_field
-from jackfield.connector.session_client import session_pool
+from jackfield.connector import Account, Deadline, Field, Guard
+from jackfield.connector.servers import authority_field, hostname_field, password_field, port_field, tls_field
+from jackfield.connector.sessions import Login, ServerLogin
 from jackfield.kernel.exports import late_hints
 from jackfield_mysql.client import MysqlClient
-from jackfield_mysql.session import Login, Session, connect
+from jackfield_mysql.session import Session
 
 _GUIDE = """
 1. Make a user for jackfield, with a password and the least rights: `CREATE USER jackfield@'%' IDENTIFIED BY '…'`.
@@ -23,14 +22,13 @@ _GUIDE = """
 _NAME = {"minLength": 1, "maxLength": 80, "pattern": "^[^\\u0000]+$"}
 
 
-class Password(ConnectionType):
+class Password(ServerLogin):
     """A MySQL or MariaDB server, and a user with a password."""
 
     key: ClassVar[str] = "password"
     title: ClassVar[str] = "MySQL or MariaDB User"
-    auth: ClassVar[str] = "basic"
     setup: ClassVar[str] = _GUIDE
-    reports_begin: ClassVar[bool] = True
+    client: ClassVar[type[MysqlClient]] = MysqlClient
 
     hostname: str = hostname_field("db.example.com")
     port: int = port_field(3306)
@@ -40,31 +38,16 @@ class Password(ConnectionType):
     tls: Literal["verify", "encrypt", "disable"] = tls_field()
     ca_certificate: str | None = authority_field()
 
-    @property
-    def address(self) -> Address:
-        """Server that the values describe."""
-        return Address(self.hostname.strip("[]"), self.port, self.tls, self.ca_certificate)
+    def session(self, guard: Guard, deadline: Deadline) -> Session:
+        """Connect."""
+        return Session(self.address, Login(self.username, self.password, self.database), guard, deadline)
 
-    def open(self, context: OpenContext) -> MysqlClient:
-        """Open a client with the connection's pool; no connection is opened yet."""
-        return MysqlClient(session_pool(context, self._connect), context.call)
-
-    def test(self, context: OpenContext) -> Iterable[Step | Account]:
-        """Sign in, and ask who and where we are; nothing is changed."""
-        client = self.open(context)
-        try:
-            with Reading(None, self.address.place, Sent.NOTHING):
-                (row,) = client.read("SELECT CURRENT_USER() AS who, DATABASE() AS db, VERSION() AS version").rows
-                who, database, version = (str(row[name]) for name in ("who", "db", "version"))
-        except JackfieldError as error:
-            yield Step.failed("signIn", "Sign in", error)
-            return
-        yield Step("signIn", "Sign in", passed=True, message=f"The server, version {version}, accepted the login.")
-        user = who.partition("@")[0]
-        yield Account(f"{who} {self.address.place}/{database}", f"{user} at {self.hostname}, database {database}")
-
-    def _connect(self, guard: Guard, deadline: Deadline) -> Session:
-        return connect(self.address, Login(self.username, self.password, self.database), guard, deadline)
+    def account(self, client: MysqlClient) -> tuple[str, Account]:
+        """Ask who and where we are."""
+        (row,) = client.read("SELECT CURRENT_USER() AS who, DATABASE() AS db, VERSION() AS version").rows
+        who, database, version = (str(row[name]) for name in ("who", "db", "version"))
+        account = Account(f"{who} {self.address.place}/{database}", f"{who.partition('@')[0]} at {self.hostname}, database {database}")
+        return f"The server, version {version},", account
 
 
 late_hints(__name__)

@@ -9,29 +9,19 @@ from jackfield.connector import (
     InvalidInput,
     JackfieldError,
     NotFound,
-    Provider,
     Rejected,
     Sent,
     TimedOut,
     Unauthenticated,
     Unavailable,
 )
+from jackfield.connector.sessions import Meaning, Meanings, Refusal
 
-
-class Refusal(Exception):
-    """The server refused: its error number and its words."""
-
-    def __init__(self, number: int, message: str) -> None:
-        super().__init__(message)
-        self.number, self.message = number, message
-
-
-_Meaning = tuple[type[JackfieldError], str, str]
 _LOGIN = "Check user name and password, and the hosts that the user may connect from."
 _GRANT = "Grant the user of the connection what the statement needs."
 _AGAIN = "Send it again."
 _DEADLINE = "Raise 'timeoutSeconds', or find out what is slow."
-_MEANINGS: dict[tuple[int, ...], _Meaning] = {
+_ROWS: dict[tuple[int, ...], Meaning] = {
     (1045, 1698, 1130, 1251, 4151): (Unauthenticated, "the server refused the login", _LOGIN),
     (1044, 1142, 1143, 1227, 1370, 1410): (Forbidden, "the user is not allowed to do this", _GRANT),
     (1049,): (NotFound, "the database does not exist", "Check the connection's database, and that its user may use it."),
@@ -51,23 +41,21 @@ _MEANINGS: dict[tuple[int, ...], _Meaning] = {
     (1064, 1065, 1149): (Rejected, "the server cannot read the statement", "Check the statement. It may only be one."),
 }
 """Error, message and hint, by error numbers."""
-_BY_NUMBER = {number: meaning for numbers, meaning in _MEANINGS.items() for number in numbers}
-ENDS = frozenset({1053, 1317, 1927, 1077})
+MEANINGS = Meanings(
+    {str(number): meaning for numbers, meaning in _ROWS.items() for number in numbers},
+    (Rejected, "the server refused the statement", "Check the statement and the values."),
+)
+ENDS = frozenset({"1053", "1317", "1927", "1077"})
 """Refusals by which a connection ends: after a COMMIT, they do not say what became of it."""
-_WRONG_COUNT = 1210
+_WRONG_COUNT = "1210"
 
 
-def refused(refusal: Refusal, sent: Sent = Sent.REFUSED, more: str = "") -> JackfieldError:
-    """Return the error for a refusal. ``sent`` is unknown where a part of the statement may stay; ``more`` says why."""
-    said = Provider(code=str(refusal.number), message=refusal.message[:1000])
-    if refusal.number == _WRONG_COUNT:
+def refused(refusal: Refusal, sent: Sent = Sent.REFUSED) -> JackfieldError:
+    """Return the error for a refusal. ``sent`` is unknown where a part of the statement may stay."""
+    if refusal.code == _WRONG_COUNT:
         text = "must be one for each ? of the statement"
         return InvalidInput("the parameters do not fit the statement", details=[Detail("/parameters", text)], sent=Sent.REFUSED)
-    default: _Meaning = (Rejected, "the server refused the statement", "Check the statement and the values.")
-    kind, message, hint = _BY_NUMBER.get(refusal.number, default)
-    return kind(
-        f"{message}: {refusal.message[:500]}{more}", sent=sent, provider=said, hint=hint, repeatable=kind is not TimedOut
-    )  # what is left of the time is for this answer
+    return MEANINGS.explain(refusal, sent)
 
 
 def not_reading(text: str) -> JackfieldError:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from pymysql._auth import scramble_caching_sha2
@@ -12,12 +11,9 @@ from pymysql.connections import Connection, MySQLResult
 from pymysql.err import Error
 
 from jackfield.connector import Deadline, Guard, Sent
-from jackfield.connector.servers import DISABLE, VERIFY, Address, Reading, no_tls, tried_once
-from jackfield.connector.timed_socket import SocketSession, TimedSocket
-from jackfield.kernel.dataclass import dataclass, field
-from jackfield.kernel.failures import OnFailure
-from jackfield.kernel.secrecy import SecretHolder
-from jackfield_mysql.faults import Refusal, refused
+from jackfield.connector.servers import DISABLE, VERIFY, Address, no_tls
+from jackfield.connector.sessions import Login, Refusal, ServerSession
+from jackfield.connector.timed_socket import TimedSocket
 from jackfield_mysql.values import READERS
 
 _CLIENT_ERRORS = range(2000, 3000)
@@ -37,15 +33,6 @@ _UNNAMED = ""
 """Login of a greeting that names none: PyMySQL answers it as it does ``mysql_native_password``."""
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Login(SecretHolder):
-    """User, password and database."""
-
-    username: str
-    password: str = field(repr=False)
-    database: str
-
-
 class _Refuse:
     """Login that may show the password to a server that was not verified."""
 
@@ -57,7 +44,7 @@ class _Refuse:
 
         :raises Refusal: always.
         """
-        raise Refusal(1251, "it asks for the password itself, which only a server with a checked certificate gets (tls: verify)")
+        raise Refusal("1251", "it asks for the password itself, which only a server with a checked certificate gets (tls: verify)")
 
 
 class _Quick(_Refuse):
@@ -153,13 +140,12 @@ class _Link(Connection):
         self._asked = False
 
 
-class Session(SocketSession):
+class Session(ServerSession):
     """Connection to one server. ``warnings`` are those of the last statement."""
 
     def __init__(self, address: Address, login: Login, guard: Guard, deadline: Deadline) -> None:
-        self._place = address.place
         self._link = _Link(address, login)
-        self._sock = address.reach(guard, deadline, encrypted=False)
+        super().__init__(address, guard, deadline, encrypted=False)
         self.warnings = 0
         self.affected = 0
         self.last_id = 0
@@ -174,25 +160,41 @@ class Session(SocketSession):
         """True for MariaDB, whose variables have other names."""
         return "mariadb" in str(self._link.server_version).lower()
 
+    @property
+    def login_sent(self) -> bool:
+        """True from the login to the answer that ends it."""
+        return self._link.login_sent
+
     def sign_in(self) -> None:
         """Encrypt and sign in.
 
-        :raises JackfieldError: if the server refuses the login, or is lost.
+        :raises Refusal: if the server refuses the login; JackfieldError if it is lost.
         """
-        try:
-            with tried_once(lambda: self._link.login_sent), self.reading(Sent.NOTHING):
-                self._link.connect(self._sock)
-        except Refusal as refusal:
-            raise refused(refusal) from None
+        with self.reading(Sent.NOTHING):
+            self._link.connect(self._sock)
 
-    def reset(self) -> None:
-        """Forget what the call before has left: variables, locks, temporary tables.
-
-        :raises JackfieldError: if the connection has ended.
-        """
+    def stands(self) -> bool:
+        """Return True once it has forgotten what the call before has left: variables, locks, temporary tables."""
+        if not self.is_quiet:
+            return False
         with self.reading(Sent.NOTHING):
             self._link._execute_command(_RESET, "")
             self._link._read_ok_packet()
+        return True
+
+    def refusal(self, error: Exception) -> Refusal | None:
+        """Return the refusal that an error of the server tells; after all others the connection is of no use.
+
+        :raises JackfieldError: if the server does not speak TLS.
+        """
+        if not isinstance(error, Error):
+            return None
+        number, text = (*error.args, 0, "")[:2]
+        if isinstance(number, int) and number and number not in _CLIENT_ERRORS:
+            return Refusal(str(number), str(text))
+        if _NO_TLS in str(text):
+            raise no_tls("the server does not speak it", self.address.place)
+        return None
 
     def run(self, statement: str, sent: Sent = Sent.NOTHING) -> list[Row]:
         """Run a statement of our own, and return its rows. ``sent`` is what a lost answer means.
@@ -242,7 +244,7 @@ class Session(SocketSession):
         if self._link._result is not None:
             self._link._result.unbuffered_active = False  # it would read the rest of its rows when it is deleted
         self._link._force_close()  # ``close`` says goodbye first, which may wait
-        self._sock.close()
+        super().close()
 
     def leave(self) -> None:
         """Tell the server that the session ends, and close it."""
@@ -250,31 +252,6 @@ class Session(SocketSession):
             self._link.close()
         self.close()
 
-    @contextmanager
-    def reading(self, sent: Sent) -> Iterator[None]:
-        """Convert PyMySQL's errors: those that a server sends are refusals, after all others the connection is of no use."""
-        with Reading(self._sock, self._place, sent, passes=(Refusal,)):
-            try:
-                yield
-            except Error as error:
-                number, text = (*error.args, 0, "")[:2]
-                if isinstance(number, int) and number and number not in _CLIENT_ERRORS:
-                    raise Refusal(number, str(text)) from None
-                if _NO_TLS in str(text):
-                    raise no_tls("the server does not speak it", self._place) from None
-                raise
-
 
 def _ignored(_row: Row) -> None:
     """Take a row that nobody has asked for."""
-
-
-def connect(address: Address, login: Login, guard: Guard, deadline: Deadline) -> Session:
-    """Open a session, signed in, to an address that the guard has checked.
-
-    :raises JackfieldError: if the server is not reached or refuses the login.
-    """
-    session = Session(address, login, guard, deadline)
-    with OnFailure(session.close):
-        session.sign_in()
-    return session

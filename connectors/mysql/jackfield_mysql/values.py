@@ -7,18 +7,16 @@ cannot hold as a number without loss (DECIMAL) is text; dates and times are ISO 
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from pymysql.constants import FIELD_TYPE
 
+from jackfield_sql.rows import json_of
+from jackfield_sql.statements import bytes_of, sendable
+
 _BYTES = "base64"
-
-
-class Unfit(ValueError):
-    """A value that cannot be sent; the text completes "…/parameters/0 …"."""
 
 
 def literal(value: Any) -> str:
@@ -35,7 +33,7 @@ def literal(value: Any) -> str:
     if isinstance(value, float):
         return repr(value) if "e" in repr(value) else f"{value!r}e0"  # a number without exponent is a DECIMAL
     if isinstance(value, dict) and value.keys() == {_BYTES}:
-        return f"X'{_raw(value[_BYTES]).hex()}'"
+        return f"X'{bytes_of(value[_BYTES]).hex()}'"
     return text_literal(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
@@ -44,17 +42,7 @@ def text_literal(text: str) -> str:
 
     :raises Unfit: if it is none.
     """
-    try:
-        return f"CONVERT(X'{text.encode().hex()}' USING utf8mb4)"
-    except UnicodeEncodeError:
-        raise Unfit("has half of a surrogate pair, which is no character") from None
-
-
-def _raw(value: Any) -> bytes:
-    try:
-        return base64.b64decode(value, validate=True)
-    except (binascii.Error, ValueError, TypeError):
-        raise Unfit("is not base64, as bytes are written") from None
+    return f"CONVERT(X'{sendable(text).hex()}' USING utf8mb4)"
 
 
 def json_value(value: Any) -> Any:
@@ -67,14 +55,6 @@ def size_of(value: Any) -> int:
     return len(value) if isinstance(value, str | bytes) else 8
 
 
-def _json(text: str) -> Any:
-    """Read JSON; what Python cannot hold (too deep, a number of too many digits) stays text."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-
-
 def _moment(text: str) -> str:
     return text.replace(" ", "T", 1)
 
@@ -83,6 +63,6 @@ READERS: Mapping[int, Callable[[Any], Any]] = {
     FIELD_TYPE.TINY: int, FIELD_TYPE.SHORT: int, FIELD_TYPE.LONG: int, FIELD_TYPE.LONGLONG: int, FIELD_TYPE.INT24: int,
     FIELD_TYPE.YEAR: int, FIELD_TYPE.FLOAT: float, FIELD_TYPE.DOUBLE: float, FIELD_TYPE.DATETIME: _moment,
     FIELD_TYPE.TIMESTAMP: lambda text: f"{_moment(text)}Z",
-    FIELD_TYPE.JSON: _json, FIELD_TYPE.BIT: lambda raw: int.from_bytes(raw, "big"),
+    FIELD_TYPE.JSON: json_of, FIELD_TYPE.BIT: lambda raw: int.from_bytes(raw, "big"),
 }  # fmt: skip
 """Readers of a column's text, by its type; all others stay as they are."""

@@ -19,7 +19,6 @@ from jackfield.connector import Deadline, Guard, InvalidConnection, JackfieldErr
 from jackfield.kernel.clock import SystemClock
 from jackfield_mysql.connection_type import Password
 from jackfield_mysql.reading import check_reads, check_stays
-from jackfield_mysql.session import Login, connect
 from jackfield_mysql.values import json_value, literal
 from mariadb import MariaDb, mariadb
 from tls_trials import only_the_known_server, trials
@@ -325,9 +324,9 @@ def test_a_connection_test_tells_whose_account_it_is(rig: Rig) -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "169.254.169.254", "::ffff:127.0.0.1"])
 def test_only_allowed_addresses_are_reached(rig: Rig, host: str) -> None:
     """A connection of somebody who may not reach the operator's network does not, by name or address."""
-    address = Password.model_validate(rig.values(hostname=host)).address
+    login = Password.model_validate(rig.values(hostname=host))
     with pytest.raises(InvalidConnection):
-        connect(address, Login("a", "b", "c"), Guard(), Deadline.after(30.0, CLOCK))
+        login.connect(Guard(), Deadline.after(30.0, CLOCK))
 
 
 def test_a_certificate_is_checked_by_authority_and_name(rig: Rig, tmp_path: Path) -> None:

@@ -4,18 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from jackfield.connector import Field, Inputs, Output
+from jackfield.connector import Field, Inputs
 from jackfield_postgresql.client import PostgresClient
 from jackfield_postgresql.connector import connector
-from jackfield_sql.statements import (
-    columns_output,
-    found,
-    max_rows_field,
-    parameters_field,
-    rows_output,
-    sql_field,
-    truncated_output,
-)
+from jackfield_sql.statements import FoundRows, found, max_rows_field, parameters_field, rows_output, sql_field
 
 
 class Statement(Inputs):
@@ -31,14 +23,12 @@ class Statement(Inputs):
     max_rows: int = max_rows_field()
 
 
-class Found(Output):
+class Found(FoundRows):
     """Rows that a statement returned."""
 
     rows: tuple[dict[str, Any], ...] = rows_output(
         "The rows, by column. Numerics are text, times are ISO 8601, bytes are base64, json is JSON."
     )
-    columns: tuple[str, ...] = columns_output()
-    truncated: bool = truncated_output()
 
 
 class Changed(Found):

@@ -7,12 +7,14 @@ OIDs are those of ``pg_type.dat`` in PostgreSQL's source; they never change.
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from jackfield_sql.rows import json_of
+from jackfield_sql.statements import Unfit, bytes_of, sendable
 
 _BOOL, _BYTEA, _INT8, _INT2, _INT4, _OID, _JSON, _FLOAT4, _FLOAT8, _JSONB = 16, 17, 20, 21, 23, 26, 114, 700, 701, 3802
 _DATE, _TIME, _TIMESTAMP, _TIMESTAMPTZ, _TIMETZ = 1082, 1083, 1114, 1184, 1266
@@ -30,10 +32,6 @@ _BARE = re.compile(r'[^\s"\\{},]+')
 _NULL = "NULL"
 
 
-class Unfit(ValueError):
-    """A value that has no text of the type; the text completes "…/parameters/0 …"."""
-
-
 def encoded(value: Any, oid: int, elements: int | None) -> bytes | None:
     """Return the text of a JSON value for a parameter of a type; ``elements`` is the type of its elements if it is an array's.
 
@@ -44,10 +42,7 @@ def encoded(value: Any, oid: int, elements: int | None) -> bytes | None:
     text = _array(value, elements) if elements is not None and isinstance(value, list) else _text(value, oid)
     if "\0" in text:
         raise Unfit("has a NUL character, which PostgreSQL cannot store")
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        raise Unfit("has half of a surrogate pair, which is no character") from None
+    return sendable(text)
 
 
 def _text(value: Any, oid: int) -> str:
@@ -58,10 +53,7 @@ def _text(value: Any, oid: int) -> str:
     if isinstance(value, int | float):
         return json.dumps(value)
     if oid == _BYTEA:
-        try:
-            return "\\x" + base64.b64decode(value, validate=True).hex()
-        except (binascii.Error, ValueError):
-            raise Unfit("is not base64, as bytes are written") from None
+        return "\\x" + bytes_of(value).hex()
     return str(value)
 
 
@@ -96,18 +88,6 @@ def _float(text: str) -> Any:
     return number if math.isfinite(number) else text
 
 
-def _json(text: str) -> Any:
-    """Read JSON; what Python cannot hold (too deep, a number of too many digits) stays text."""
-    try:
-        return json.loads(text, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        return text
-
-
-def _refuse(name: str) -> float:
-    raise ValueError(name)
-
-
 def _bytes(text: str) -> str:
     return base64.b64encode(bytes.fromhex(text.removeprefix("\\x"))).decode()
 
@@ -122,8 +102,8 @@ def _stamp(text: str) -> str:
 
 
 _READERS: Mapping[int, Callable[[str], Any]] = {
-    _BOOL: lambda text: text == "t", _INT2: int, _INT4: int, _INT8: int, _OID: int, _FLOAT4: _float, _FLOAT8: _float, _JSON: _json,
-    _JSONB: _json, _BYTEA: _bytes, _TIMESTAMP: _stamp, _TIMESTAMPTZ: _moment,
+    _BOOL: lambda text: text == "t", _INT2: int, _INT4: int, _INT8: int, _OID: int, _FLOAT4: _float, _FLOAT8: _float, _JSON: json_of,
+    _JSONB: json_of, _BYTEA: _bytes, _TIMESTAMP: _stamp, _TIMESTAMPTZ: _moment,
 }  # fmt: skip
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 from jackfield.kernel.dataclass import dataclass, field
 
@@ -58,3 +59,15 @@ def unique_names(names: Sequence[str]) -> list[str]:
         found[name] = number  # where the next one of this name goes on: the columns may all have one name
         found.setdefault(taken, 1)
     return [*found]
+
+
+def json_of(text: str) -> Any:
+    """Read a column's JSON; what JSON or Python cannot hold (NaN, too deep, a number of too many digits) stays text."""
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from typing import Any
 
 from jackfield.connector import Detail, Field, InvalidInput, Output
@@ -33,27 +35,43 @@ def rows_output(description: str) -> Any:
     return Field(title="Rows", description=description)
 
 
-def columns_output() -> Any:
-    """Declare the names of the columns."""
-    return Field(title="Columns", description="Names of the columns, in their order. One that comes again is numbered.")
-
-
-def truncated_output() -> Any:
-    """Declare whether rows are left out."""
-    return Field(title="Truncated", description="True if there are more rows than were asked for, or than 4 MiB hold.")
-
-
 class FoundRows(Output):
     """Rows that a statement returned."""
 
     rows: tuple[dict[str, Any], ...] = rows_output("The rows, by column.")
-    columns: tuple[str, ...] = columns_output()
-    truncated: bool = truncated_output()
+    columns: tuple[str, ...] = Field(title="Columns", description="Names of the columns, in their order. One that comes again is numbered.")
+    truncated: bool = Field(title="Truncated", description="True if there are more rows than were asked for, or than 4 MiB hold.")
 
 
 def found(rows: Rows) -> dict[str, Any]:
     """Return the members of ``FoundRows``."""
     return {"rows": tuple(dict(row) for row in rows.rows), "columns": rows.columns, "truncated": rows.truncated}
+
+
+class Unfit(ValueError):
+    """A parameter that cannot be sent; the text completes "…/parameters/0 …"."""
+
+
+def bytes_of(value: Any) -> bytes:
+    """Return the bytes that base64 stands for.
+
+    :raises Unfit: if it is none.
+    """
+    try:
+        return base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError, TypeError):
+        raise Unfit("is not base64, as bytes are written") from None
+
+
+def sendable(text: str) -> bytes:
+    """Return the bytes of a text.
+
+    :raises Unfit: if it is none.
+    """
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise Unfit("has half of a surrogate pair, which is no character") from None
 
 
 def check_statement(statement: str) -> None:
@@ -71,6 +89,6 @@ def check_statement(statement: str) -> None:
         ) from None
 
 
-def bad_parameter(place: int, text: str) -> InvalidInput:
+def bad_parameter(place: int, unfit: Unfit) -> InvalidInput:
     """Return the error for a parameter that cannot be sent, counted from 0."""
-    return InvalidInput("a parameter cannot be sent", details=[Detail(f"/parameters/{place}", text)], hint="Change the parameter.")
+    return InvalidInput("a parameter cannot be sent", details=[Detail(f"/parameters/{place}", str(unfit))], hint="Change the parameter.")
