@@ -2,7 +2,7 @@
 
 It keeps bytes and delivers them later, or resets what it kept; delays each answer; drops bytes; lets a COMMIT (or what ``commit`` says)
 reach the server and keeps its acknowledgement; does each of these in one direction only; and points elsewhere, as a name does after a
-failover. ``turns`` counts what a client waits for: how often one wrote after its server had answered.
+failover. ``accepted`` counts connections, and ``turns`` what a client waits for: how often one wrote after its server had answered.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class DatabaseProxy:
         self._pairs: set[_Pair] = set()
         self._server: asyncio.Server | None = None
         self.port = 0
-        self.turns = 0
+        self.turns = self.accepted = 0
         self.swallowed = 0
         """Acknowledgements of a COMMIT that were kept from the client."""
 
@@ -158,6 +158,7 @@ class DatabaseProxy:
         await asyncio.gather(*left, return_exceptions=True)
 
     async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.accepted += 1
         pair = _Pair({"client": writer})
         self._pairs.add(pair)
         try:

@@ -2,42 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from functools import partial
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
-from jackfield.connector import Call, Deadline, Detail, InvalidInput, JackfieldError, Sent, Unavailable, current_call
-from jackfield.kernel.failures import OnFailure
-from jackfield.kernel.secrecy import SecretHolder
-from jackfield.wire.sessions import SessionPool
-from jackfield_postgresql.faults import Lost, Refusal, explained, lost, reading, refused
+from jackfield.connector import Deadline, Detail, InvalidInput, JackfieldError, Sent, Unavailable
+from jackfield.connector.sessions import Refusal, SessionClient
+from jackfield_postgresql.faults import ENDS, MEANINGS, refusal_of
 from jackfield_postgresql.session import Column, Row, Session
-from jackfield_postgresql.values import ARRAYS, BUILT_IN, Unfit, decoded, encoded
+from jackfield_postgresql.values import ARRAYS, BUILT_IN, decoded, encoded
 from jackfield_sql.rows import MOST_ROWS, Collected, Rows, unique_names
-from jackfield_sql.statements import bad_parameter, check_statement
+from jackfield_sql.statements import Unfit, bad_parameter, check_statement
 
 _SETTINGS = (
     "SET LOCAL DateStyle = 'ISO, YMD'; SET LOCAL IntervalStyle = 'iso_8601'; SET LOCAL TimeZone = 'UTC'; SET LOCAL bytea_output = 'hex'; "
     "SET LOCAL extra_float_digits = 1; "
 )
 """In each transaction, since a pooler between us and the server keeps none that outlast it."""
+T = TypeVar("T")
 _PAUSE_SECONDS = 0.2
 """Pause between two questions whether a transaction has ended."""
 
 
-class PostgresClient(SecretHolder):
-    """Client that runs statements over a pool's sessions. Created for each attempt, so it only references shared objects."""
+class PostgresClient(SessionClient[Session]):
+    """Client that runs statements over a pool's sessions."""
 
-    __slots__ = ("_call", "_place", "_pool")
-
-    def __init__(self, pool: SessionPool[Session], call: Call, place: str) -> None:
-        self._pool = pool
-        self._call = call
-        self._place = place
-
-    def __repr__(self) -> str:
-        return "PostgresClient()"
+    __slots__ = ()
+    meanings = MEANINGS
 
     def read(self, statement: str, parameters: Sequence[Any] = (), most: int = MOST_ROWS) -> Rows:
         """Run a statement in a transaction that cannot change data, and return its rows.
@@ -45,15 +35,17 @@ class PostgresClient(SecretHolder):
         :raises JackfieldError: if the server refuses it or is not reached; nothing was changed.
         """
         check_statement(statement)
-        call = current_call() or self._call
-        call.begin("read", safe=True)
-        with self._in_transaction(call, "READ ONLY", "SELECT 1") as (session, _):  # with a snapshot, it can no longer be made writable
+
+        def run(session: Session, _first: str) -> Rows:
             found = self._run(session, statement, parameters, most, drains=False)
             if found.truncated:
                 session.close()  # the rest of the rows is not worth reading
             else:
                 session.run("ROLLBACK")
-        return found
+            return found
+
+        # with a snapshot, it can no longer be made writable
+        return self._in_transaction("read", "READ ONLY", "SELECT 1", run)
 
     def change(self, statement: str, parameters: Sequence[Any] = (), most: int = MOST_ROWS) -> Rows:
         """Run a statement in a transaction and commit it; return the rows of its RETURNING clause.
@@ -63,32 +55,27 @@ class PostgresClient(SecretHolder):
         :raises JackfieldError: with ``sent``: nothing before the commit, unknown if neither the commit nor the question was answered.
         """
         check_statement(statement)
-        call = current_call() or self._call
-        call.begin("commit")
-        with self._in_transaction(call, "READ WRITE", "SELECT txid_current()") as (session, answers):
+
+        def run(session: Session, transaction: str) -> Rows:
             found = self._run(session, statement, parameters, most, drains=True)
             if not session.in_transaction:
-                raise refused(Refusal("25000", "the statement ends the transaction, which only the action may", ""))
-            call.check()
-            self._commit(session, str(answers[0]), call.deadline)
-        return found
+                raise refusal_of("25000", "the statement ends the transaction, which only the action may")
+            self.call.check()
+            self._commit(session, transaction)
+            return found
 
-    def _commit(self, session: Session, transaction: str, deadline: Deadline) -> None:
+        return self._in_transaction("commit", "READ WRITE", "SELECT txid_current()", run)
+
+    def _commit(self, session: Session, transaction: str) -> None:
         session.obeys = False
         try:
-            with reading(self._place, Sent.UNKNOWN):
-                session.commit()
+            session.commit()
         except Refusal as refusal:
-            if refusal.state[:2] in {"57", "08", "XX"}:  # the connection ends: what became of the transaction is not said
-                self._settle(transaction, deadline, refused(refusal, Sent.UNKNOWN))
-            else:
-                raise refused(refusal) from None
-        except Lost as error:
-            self._settle(transaction, deadline, lost(error, self._place, Sent.UNKNOWN))
-        except TimeoutError:
-            raise deadline.passed(Sent.UNKNOWN) from None
-        except JackfieldError as doubt:  # the answer cannot be read
-            self._settle(transaction, deadline, doubt)
+            if refusal.code[:2] not in ENDS:
+                raise MEANINGS.explain(refusal) from None
+            self._settle(transaction, session.deadline, MEANINGS.explain(refusal, Sent.UNKNOWN))
+        except JackfieldError as doubt:
+            self._settle(transaction, session.deadline, doubt)
 
     def _settle(self, transaction: str, deadline: Deadline, doubt: JackfieldError) -> None:
         """Return if a transaction was committed whose commit was not answered.
@@ -101,62 +88,52 @@ class PostgresClient(SecretHolder):
         if state != "committed":
             raise doubt
 
-    def _outcome(self, transaction: str, deadline: Deadline) -> str | None:
+    def _outcome(self, transaction: str, deadline: Deadline) -> str:
+        """Ask what became of a transaction; return an empty text if the server does not know it, or cannot be asked in time."""
+        state = ""
         try:
-            while True:
+            while deadline.remaining() > 0:
                 session = self._pool.fresh(deadline)
                 session.obeys = False
                 try:
-                    with reading(self._place, Sent.UNKNOWN):
-                        rows = session.run(f"SELECT txid_status({transaction})")
-                        state = (rows[0][0] or b"").decode() if rows else ""
+                    with session.reading(Sent.UNKNOWN):
+                        (state,) = _texts(session.run(f"SELECT txid_status({transaction})")) or ("",)
                 finally:
                     session.close()
                 if state != "in progress":
-                    return state or None
+                    break
                 deadline.clock.sleep(min(_PAUSE_SECONDS, deadline.remaining()))
-        except (JackfieldError, Refusal, Lost, TimeoutError):  # cannot be asked in time, or the server does not know it: it stays in doubt
-            return None
+        except (JackfieldError, Refusal):
+            return ""
+        return state
 
-    @contextmanager
-    def _in_transaction(self, call: Call, mode: str, first: str) -> Iterator[tuple[Session, tuple[str, ...]]]:
-        """Begin a transaction, over an idle session if there is one that still stands, and give the session back afterwards."""
-        begin = f"BEGIN {mode}; {_SETTINGS}SET LOCAL statement_timeout = {max(1, int(call.remaining() * 1000))}; {first}"
-        session, answers = self._begun(call.deadline, begin)
-        with explained(self._place, call.deadline), ExitStack() as undo:
-            undo.push(partial(self._put_back, session))
-            yield session, answers
+    def _in_transaction(self, step: str, mode: str, first: str, work: Callable[[Session, str], T]) -> T:
+        """Let ``work`` run in a transaction, with what ``first`` returns. To begin it is the question whether an idle session stands."""
+        begun: list[str] = []
 
-    def _put_back(self, session: Session, _: object, error: BaseException | None, _trace: object) -> None:
-        """Return a session to the pool after a success or a refusal; after any other failure it is closed, and the server rolls back."""
-        if error is None:
-            self._pool.give(session)
-        elif isinstance(error, Refusal):
-            self._undo(session)
-        else:
-            session.close()
+        def begin(session: Session) -> bool:
+            limit = f"SET LOCAL statement_timeout = {max(1, int(self.call.remaining() * 1000))}; "
+            with session.reading(Sent.NOTHING):
+                begun[:] = _texts(session.run(f"BEGIN {mode}; {_SETTINGS}{limit}{first}"))
+            return True
 
-    def _begun(self, deadline: Deadline, begin: str) -> tuple[Session, tuple[str, ...]]:
-        idle = self._pool.take(deadline)
-        if idle is not None:
-            idle.obeys = True
-            with suppress(Lost, Refusal, TimeoutError), reading(self._place, Sent.NOTHING), OnFailure(idle.close):
-                if idle.is_quiet:
-                    return idle, _texts(idle.run(begin))
-            idle.close()
-        session = self._pool.fresh(deadline)
-        with explained(self._place, deadline), OnFailure(session.close):
-            return session, _texts(session.run(begin))
+        def run(session: Session) -> T:
+            with session.reading(Sent.NOTHING):
+                if not session.in_transaction:
+                    begin(session)
+                return work(session, begun[0])
 
-    def _undo(self, session: Session) -> None:
+        return self.used(step, run, safe=mode == "READ ONLY", obeys=True, stands=lambda session: session.is_quiet and begin(session))
+
+    def refused(self, refusal: Refusal, session: Session) -> JackfieldError:
+        """Roll back what was refused, and return the error. Nothing of the transaction takes effect."""
         session.obeys = False
         try:
-            with reading(self._place, Sent.NOTHING):
+            with session.reading(Sent.NOTHING):
                 session.run("ROLLBACK")
-        except (JackfieldError, Lost, Refusal, TimeoutError):
+        except (JackfieldError, Refusal):
             session.close()
-            return
-        self._pool.give(session)
+        return MEANINGS.explain(refusal)
 
     def _run(self, session: Session, statement: str, parameters: Sequence[Any], most: int, *, drains: bool) -> Rows:
         prepared = session.prepare(statement)
@@ -209,7 +186,7 @@ def _encoded(place: int, value: Any, oid: int, elements: int | None) -> bytes | 
     try:
         return encoded(value, oid, elements)
     except Unfit as unfit:
-        raise bad_parameter(place, str(unfit)) from None
+        raise bad_parameter(place, unfit) from None
 
 
 def _texts(rows: Sequence[Row]) -> tuple[str, ...]:

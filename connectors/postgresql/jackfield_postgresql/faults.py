@@ -1,24 +1,9 @@
-"""Meaning of the server's refusals, by SQLSTATE (PostgreSQL's documentation, appendix A), and of lost connections."""
+"""Meaning of the server's refusals, by SQLSTATE (PostgreSQL's documentation, appendix A)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-from jackfield.connector import (
-    Conflict,
-    Deadline,
-    Forbidden,
-    JackfieldError,
-    NotFound,
-    Provider,
-    Rejected,
-    Sent,
-    TimedOut,
-    Unauthenticated,
-    Unavailable,
-    servers,
-)
+from jackfield.connector import Conflict, Forbidden, NotFound, Rejected, TimedOut, Unauthenticated, Unavailable
+from jackfield.connector.sessions import Meaning, Meanings, Refusal
 
 _LOGIN = (
     ("the database system is", "57P03"),
@@ -29,33 +14,7 @@ _LOGIN = (
     ('database "', "3D000"),
 )
 """Words in which a refused login is told, as libpq passes on no SQLSTATE for it."""
-
-
-class Lost(Exception):
-    """The connection failed or ended; the text is libpq's."""
-
-
-class Flooded(Lost):
-    """The connection was given up, since the server sent more than one call may take."""
-
-
-class Refusal(Exception):
-    """The server refused: its SQLSTATE, its words, its hint, and the place in the statement, from 1."""
-
-    def __init__(self, state: str, message: str, hint: str, position: int | None = None) -> None:
-        super().__init__(message)
-        self.state, self.message, self.hint, self.position = state, message, hint, position
-
-    @classmethod
-    def of_login(cls, said: str) -> Refusal | None:
-        """Return the refusal of a login that libpq's message tells; None if it tells none."""
-        if "FATAL:" not in said and "authentication method requirement" not in said:
-            return None
-        state = next((state for words, state in _LOGIN if words in said), "28000")
-        return cls(state, said.rpartition("FATAL:")[2].strip(), "")
-
-
-_STATES: dict[str, tuple[type[JackfieldError], str, str]] = {
+_ROWS: dict[str, Meaning] = {
     "28": (Unauthenticated, "the server refused the login", "Check user name, password and database, and the server's pg_hba.conf."),
     "3D": (NotFound, "the database does not exist", "Check the connection's database."),
     "42501": (Forbidden, "the user is not allowed to do this", "Grant the user of the connection what the statement needs."),
@@ -77,44 +36,20 @@ _STATES: dict[str, tuple[type[JackfieldError], str, str]] = {
     "42": (Rejected, "the server cannot read the statement", "Check the statement."),
 }
 """Error, message and hint by SQLSTATE or its class; the longer one counts."""
+MEANINGS = Meanings(_ROWS, (Rejected, "the server refused the statement", "Check the statement."))
+ENDS = frozenset({"57", "08", "XX"})
+"""Classes of refusals by which a connection ends: after a COMMIT, they do not say what became of it."""
 
 
-def refused(refusal: Refusal, sent: Sent = Sent.REFUSED) -> JackfieldError:
-    """Return the error for a refusal. Nothing of the transaction has taken effect then."""
-    state = refusal.state
-    kind, message, hint = (
-        _STATES.get(state) or _STATES.get(state[:2]) or (Rejected, "the server refused the statement", "Check the statement.")
-    )
-    where = f" (character {refusal.position} of the statement)" if refusal.position else ""
-    said = Provider(code=state or None, message=refusal.message[:1000])
-    return kind(f"{message}: {refusal.message[:500]}{where}", sent=sent, provider=said, hint=refusal.hint[:500] or hint)
+def refusal_of(state: str, message: str, hint: str = "", position: str = "") -> Refusal:
+    """Return a refusal by its SQLSTATE; ``position`` is the place in the statement, from 1. Nothing of the transaction takes effect."""
+    where = f" (character {position} of the statement)" if position.isdigit() and int(position) else ""
+    return Refusal(state, message, state if state in _ROWS else state[:2], hint=hint[:500], more=where)
 
 
-def lost(error: Lost, place: str, sent: Sent) -> JackfieldError:
-    """Return the error for a connection that failed or ended. ``place`` is host and port."""
-    if isinstance(error, Flooded):
-        return Rejected(f"{place}: {error}", sent=sent, hint="Ask for less at a time.")
-    said = (str(error).strip().splitlines()[-1:] or ["it ended"])[0]
-    return (servers.no_tls if "certificate" in str(error) or "SSL" in str(error) else servers.lost)(said, place, sent)
-
-
-def reading(place: str, sent: Sent) -> servers.Reading:
-    """Return the context manager around what reads answers, which become errors with ``sent`` if they cannot be read."""
-    return servers.Reading(None, place, sent, passes=(Refusal, Lost, TimeoutError))
-
-
-@contextmanager
-def explained(place: str, deadline: Deadline) -> Iterator[None]:
-    """Convert what fails before a commit to errors with a code: nothing has taken effect.
-
-    :raises JackfieldError: instead of ``Refusal``, ``Lost`` and TimeoutError.
-    """
-    try:
-        with reading(place, Sent.NOTHING):
-            yield
-    except Refusal as refusal:
-        raise refused(refusal) from None
-    except Lost as error:
-        raise lost(error, place, Sent.NOTHING) from None
-    except TimeoutError:
-        raise deadline.passed(Sent.NOTHING) from None
+def refused_login(said: str) -> Refusal | None:
+    """Return the refusal of a login that libpq's message tells; None if it tells none."""
+    if "FATAL:" not in said and "authentication method requirement" not in said:
+        return None
+    state = next((state for words, state in _LOGIN if words in said), "28000")
+    return refusal_of(state, said.rpartition("FATAL:")[2].strip())

@@ -7,15 +7,20 @@ a server that is silent keeps none.
 from __future__ import annotations
 
 import select
-import socket
+import ssl
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 
 from psycopg import OperationalError, pq
 
-from jackfield.connector import Deadline, current_call
+from jackfield.connector import Deadline, Guard, Sent, current_call
+from jackfield.connector.servers import Address, Wire
+from jackfield.connector.sessions import Login, Refusal, ServerSession
 from jackfield.connector.timed_socket import TooMuchError
 from jackfield.kernel.dataclass import dataclass
-from jackfield_postgresql.faults import Flooded, Lost, Refusal
+from jackfield.kernel.failures import OnFailure
+from jackfield_postgresql.conninfo import authority_file, settings
+from jackfield_postgresql.faults import refusal_of, refused_login
 from jackfield_postgresql.relay import Relay, is_connected
 
 _LOOK_SECONDS = 0.25
@@ -48,23 +53,32 @@ class Prepared:
 Row = tuple[bytes | None, ...]
 
 
-class Session:
-    """Connection to one server. ``deadline`` is that of the current attempt."""
+class Session(ServerSession):
+    """Connection to one server, which is libpq's wire, too. What sends and reads is called within ``reading``."""
 
-    def __init__(self, settings: bytes, deadline: Deadline) -> None:
-        self._deadline = deadline
-        self._relay: Relay | None = None
-        self.obeys = True
-        """True if a wait ends when the caller leaves: not while an outcome is asked for."""
-        self.login_sent = False
-        """True from the login to a clear answer."""
+    obeys = True
+    login_sent = False
+    failure: OSError | None = None
+    ended = False
+    _relay: Relay | None = None
+
+    def __init__(self, address: Address, login: Login, guard: Guard, deadline: Deadline) -> None:
+        self.address, self._deadline = address, deadline
         self.affected = 0
         """Rows that the last statement has changed or found."""
         self._tag: bytes | None = None
         self.types: dict[int, tuple[str, int]] = {}
         """Category and type of elements of types that are not built in, by OID; kept by those who look them up."""
-        self._connection = pq.PGconn.connect_start(settings)
+        self._files = ExitStack()
+        with self.reading(Sent.NOTHING), OnFailure(self._files.close):
+            authority = self._files.enter_context(authority_file(address))
+            self._connection = pq.PGconn.connect_start(settings(address, login, guard, authority))
         self._connection.notice_handler = _ignore
+
+    @property
+    def wire(self) -> Wire:
+        """Connection on which libpq works."""
+        return self
 
     @property
     def deadline(self) -> Deadline:
@@ -73,7 +87,7 @@ class Session:
 
     @deadline.setter
     def deadline(self, deadline: Deadline) -> None:
-        self._deadline = deadline
+        self._deadline, self.obeys = deadline, True
         if self._relay is not None:
             self._relay.renew()
 
@@ -95,27 +109,28 @@ class Session:
     def sign_in(self) -> None:
         """Connect, encrypt and sign in.
 
-        :raises Refusal: if the server refuses the login; ``Lost`` if it is not reached; TimeoutError at the deadline.
+        :raises Refusal: if the server refuses the login; JackfieldError if it is not reached.
         """
-        connection = self._connection
-        if connection.status == pq.ConnStatus.BAD:
-            raise self._failed()
-        state = int(pq.PollingStatus.WRITING)
-        while state not in _READY:
-            self._wait(write=state == pq.PollingStatus.WRITING)
-            if connection.status == pq.ConnStatus.STARTED and is_connected(connection.socket):
-                self._part()
-                self._relay = Relay(connection.socket)
-            state = connection.connect_poll()
-            self.login_sent = connection.used_password and connection.status != pq.ConnStatus.AUTH_OK
-        if state == pq.PollingStatus.FAILED:
-            raise self._failed()
-        connection.nonblocking = 1
+        with self.reading(Sent.NOTHING), self._files:
+            connection = self._connection
+            if connection.status == pq.ConnStatus.BAD:
+                raise self._failed()
+            state = int(pq.PollingStatus.WRITING)
+            while state not in _READY:
+                self._wait(write=state == pq.PollingStatus.WRITING)
+                if connection.status == pq.ConnStatus.STARTED and is_connected(connection.socket):
+                    self._part()
+                    self._relay = Relay(connection.socket)
+                state = connection.connect_poll()
+                self.login_sent = connection.used_password and connection.status != pq.ConnStatus.AUTH_OK
+            if state == pq.PollingStatus.FAILED:
+                raise self._failed()
+            connection.nonblocking = 1
 
     def run(self, statements: str) -> list[Row]:
         """Run statements of our own, without parameters; return the rows of all of them.
 
-        :raises Refusal: if the server refuses one; ``Lost`` if the connection ends; TimeoutError at the deadline.
+        :raises Refusal: if the server refuses one; OSError if the connection ends, or at the deadline.
         """
         self._do(lambda: self._connection.send_query(statements.encode()))
         return [*self._rows()]
@@ -146,24 +161,20 @@ class Session:
     def commit(self) -> None:
         """Commit. The server's tag is the confirmation: of a transaction that has failed, the same command says ROLLBACK.
 
-        :raises Refusal: if the server has rolled the transaction back; ValueError if it says something else; otherwise as ``run`` does.
+        :raises Refusal: if the server has rolled the transaction back; JackfieldError if it does not say that it is committed.
         """
-        tag = self._tagged("COMMIT")
-        if tag == b"ROLLBACK":
-            raise Refusal("40000", "the server has rolled the transaction back", "")
-        if tag != b"COMMIT" or self.worn:
-            raise ValueError(tag)
+        with self.reading(Sent.UNKNOWN):
+            self.run("COMMIT")
+            if self._tag == b"ROLLBACK":
+                raise refusal_of("40000", "the server has rolled the transaction back")
+            if self._tag != b"COMMIT" or self.worn:
+                raise ValueError(self._tag)
 
-    def _tagged(self, statements: str) -> bytes | None:
-        self.run(statements)
-        return self._tag
-
-    def leave(self) -> None:
+    def close(self) -> None:
         """Tell the server that the session ends, and close it."""
+        self._files.close()
         self._connection.finish()
         self._part()
-
-    close = leave
 
     def _part(self) -> None:
         """Close the way to the server."""
@@ -181,7 +192,7 @@ class Session:
         self._tag = None
         while (result := self._result()) is not None:
             if theirs and (untaken := _UNTAKEN.get(result.status)):
-                raise Refusal(*untaken, "")
+                raise refusal_of(*untaken)
             if result.status not in (_ROW, _TUPLES, _DONE):
                 self._drain_after(result)
             self.affected, self._tag = result.command_tuples or 0, result.command_status
@@ -207,14 +218,14 @@ class Session:
         state, message, hint = ((refused.error_field(one) or b"").decode("utf-8", "replace") for one in fields)
         position = (refused.error_field(pq.DiagnosticField.STATEMENT_POSITION) or b"").decode()
         if self._connection.status != pq.ConnStatus.OK and not state:
-            raise Lost(message or self._said())
+            raise self._lost(message or self._said())
         while self._connection.status == pq.ConnStatus.OK and self._result() is not None:
             pass
         if not state:
             raise ValueError(
                 message
             )  # the error is libpq's: what the server says is no answer, whether or not it has done what it was told
-        raise Refusal(state, message or self._said(), hint, int(position) if position.isdigit() else None)
+        raise refusal_of(state, message or self._said(), hint, position)
 
     def _result(self) -> pq.abc.PGresult | None:
         connection = self._connection
@@ -230,20 +241,22 @@ class Session:
         except OperationalError as error:
             if self._connection.status == pq.ConnStatus.OK and (found := self._connection.get_result()) is not None:
                 self._drain_after(found)  # the reason that the server gave before it closed the connection
-            raise Lost(str(error)) from None
+            raise self._lost(str(error)) from None
 
     def _wait(self, *, write: bool = False) -> None:
         while True:
             left = self.deadline.remaining()
             if left <= 0:
-                raise TimeoutError
+                self.failure = TimeoutError("the deadline passed")
+                raise self.failure
             if self.obeys and (call := current_call()) is not None and call.cancelled.is_set():
                 call.check()
             try:
                 if self._is_ready(min(left, _LOOK_SECONDS), write=write):
                     return
             except TooMuchError as error:
-                raise Flooded(str(error)) from None
+                self.failure = error
+                raise
 
     def _is_ready(self, seconds: float, *, write: bool) -> bool:
         if self._relay is not None:
@@ -252,12 +265,18 @@ class Session:
         poll.register(self._connection.socket, select.POLLOUT if write else select.POLLIN)
         return bool(poll.poll(seconds * 1000))
 
-    def _failed(self) -> Lost | Refusal:
+    def _failed(self) -> OSError | Refusal:
         """Return why no connection was made. libpq has no SQLSTATE for it, so the server's words say what it refused."""
         said = self._said()
-        refusal = Refusal.of_login(said)
+        refusal = refused_login(said)
         self.login_sent = self.login_sent and refusal is None
-        return refusal or Lost(said)
+        return refusal or self._lost(said)
+
+    def _lost(self, said: str) -> OSError:
+        """Note why the connection is of no use, in libpq's words, and return the error for it."""
+        text = (said.strip().splitlines()[-1:] or ["it ended"])[0]
+        self.failure = ssl.SSLError(0, text) if "certificate" in said or "SSL" in said else ConnectionError(text)
+        return self.failure
 
     def _said(self) -> str:
         return self._connection.get_error_message("utf-8").strip()
@@ -265,10 +284,3 @@ class Session:
 
 def _ignore(_result: object) -> None:
     """Take a notice of the server's, which would go to the standard error otherwise."""
-
-
-def numeric(address: Sequence[object]) -> str:
-    """Return the address that ``Guard.resolve`` has checked, for ``hostaddr``."""
-    host = str(address[0])
-    scope = address[3] if len(address) == 4 and address[3] else None
-    return f"{host}%{socket.if_indextoname(int(str(scope)))}" if scope and "%" not in host else host

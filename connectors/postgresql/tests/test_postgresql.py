@@ -6,6 +6,7 @@ import base64
 import math
 import socket
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,13 @@ from jackfield.connector import ANYWHERE, Call, Deadline, Guard, InvalidConnecti
 from jackfield.kernel.clock import SystemClock
 from jackfield.wire.sessions import SessionPool
 from jackfield_postgresql.client import PostgresClient
-from jackfield_postgresql.connection_type import Password, connect
+from jackfield_postgresql.connection_type import Password
 from jackfield_postgresql.values import decoded, encoded
 from jackfield_postgresql.watching import Watched, new_rows
 from postgres import Server
 from tls_front import fronting
 from tls_trials import only_the_known_server, trials
+from waiting import until
 
 pytest_plugins = ("postgres",)
 
@@ -259,6 +261,20 @@ def test_a_server_that_dies_before_the_commit_has_done_nothing(rig: Rig) -> None
     assert rig.rows("SELECT count(*) FROM orders") == [(1,)]
 
 
+def test_an_idle_connection_that_is_silent_does_not_use_up_the_deadline(rig: Rig) -> None:
+    """The change goes over a new one, once."""
+    with DatabaseProxy(rig.server.port) as proxy, ThreadPoolExecutor(1) as pool:
+        rig.port = proxy.port
+        rig.call("runQuery", sql="SELECT 1").unwrap()
+        proxy.hold("client")
+        late = pool.submit(rig.call, "executeStatement", sql="INSERT INTO orders (customer) VALUES (1)", timeout=60.0)
+        until(lambda: proxy.accepted > 1)
+        proxy.deliver()
+        result = late.result(60)
+    assert (result.status, result.meta.attempts) == ("succeeded", 1), result.error
+    assert rig.rows("SELECT count(*) FROM orders") == [(1,)]
+
+
 @pytest.mark.parametrize(
     ("changed", "code"),
     [
@@ -292,9 +308,9 @@ def test_a_connection_test_tells_whose_account_it_is(rig: Rig) -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "169.254.169.254", "::ffff:127.0.0.1"])
 def test_only_allowed_addresses_are_reached(rig: Rig, host: str) -> None:
     """A connection of somebody who may not reach the operator's network does not, by name or address."""
-    server = Password.model_validate(rig.values(hostname=host)).server
+    login = Password.model_validate(rig.values(hostname=host))
     with pytest.raises(InvalidConnection):
-        connect(server, Guard(), Deadline.after(30.0, CLOCK))
+        login.connect(Guard(), Deadline.after(30.0, CLOCK))
 
 
 def _agreed(connection: socket.socket) -> None:
@@ -317,12 +333,10 @@ def test_a_certificate_is_checked_by_authority_and_name(rig: Rig, tmp_path: Path
 
 def _polled(rig: Rig, mark: dict[str, Any]) -> Polled:
     """Poll the orders once, as the runtime does."""
-    server, call = Password.model_validate(rig.values()).server, Call(Deadline.after(30.0, CLOCK))
-    pool = SessionPool(partial(connect, server, ANYWHERE), CLOCK)
+    pool = SessionPool(partial(Password.model_validate(rig.values()).connect, ANYWHERE), CLOCK)
+    client = PostgresClient(pool, Call(Deadline.after(30.0, CLOCK)))
     try:
-        return new_rows(
-            Watched.model_validate({"table": "orders", "column": "id"}), PostgresClient(pool, call, server.place), Since(0, mark)
-        )
+        return new_rows(Watched.model_validate({"table": "orders", "column": "id"}), client, Since(0, mark))
     finally:
         pool.close()
 

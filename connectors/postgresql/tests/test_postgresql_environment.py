@@ -9,7 +9,9 @@ from psycopg import pq
 
 import flooding
 from jackfield.connector import ANYWHERE
-from jackfield_postgresql.connection_type import Server, _settings
+from jackfield.connector.servers import Address
+from jackfield.connector.sessions import Login
+from jackfield_postgresql.conninfo import settings
 from raw_server import serving
 
 _SERVICE = "service"
@@ -20,8 +22,9 @@ _KNOWN = {one.keyword.decode(): one.envvar.decode() for one in pq.Conninfo.get_d
 @pytest.mark.parametrize("tls", ["verify", "encrypt", "disable"])
 def test_every_setting_that_has_a_variable_is_given(tls: str) -> None:
     """A setting that a newer libpq brings is given, too, whatever a connection's values are."""
-    server = Server("127.0.0.1", 5432, "shop", "ada", tls, "secret")
-    given = {one.keyword.decode() for one in pq.Conninfo.parse(_settings(server, ANYWHERE, "/dev/null/none")) if one.val is not None}
+    server, login = Address("127.0.0.1", 5432, tls), Login("ada", "secret", "shop")
+    written = settings(server, login, ANYWHERE, "/dev/null/none")
+    given = {one.keyword.decode() for one in pq.Conninfo.parse(written) if one.val is not None}
     assert {*_KNOWN} - given == {_SERVICE}
 
 

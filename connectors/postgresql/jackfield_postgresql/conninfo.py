@@ -1,0 +1,98 @@
+"""libpq's settings for one server and login, with nothing that this machine has for itself."""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+from psycopg import pq
+from psycopg.conninfo import make_conninfo
+
+from jackfield.connector import Guard
+from jackfield.connector.servers import Address, lost, trusting
+from jackfield.connector.sessions import Login
+
+_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
+"""Where Linux distributions and BSDs keep the authorities that they trust, in one file."""
+_NO_FILE = os.path.join(os.devnull, "none")
+"""With a file that exists, ``require`` would check certificates, too ("SSL Support")."""
+_MODES = {"verify": "verify-full", "encrypt": "require", "disable": "disable"}
+_LOGINS = {"verify": "password,md5,scram-sha-256,none", "encrypt": "scram-sha-256,none", "disable": "scram-sha-256,none"}
+"""Without a verified server the password itself never leaves, whatever a server asks for (SCRAM proves that it is known)."""
+
+
+_UNSET = {"connect_timeout": "0", "min_protocol_version": "3.0", "max_protocol_version": "3.0"}
+"""Values of settings that have no default of their own, and may not be empty."""
+_SERVICE = "service"
+"""It names a part of a file of this machine, which fills in what has no variable and is not given. It cannot be turned off."""
+
+
+@cache
+def _unset() -> dict[str, str]:
+    """Return all of libpq's settings that it would read from variables of the environment, as if there were none."""
+    known = ((one.keyword.decode(), one) for one in pq.Conninfo.get_defaults() if one.envvar)
+    return {name: _UNSET.get(name, (one.compiled or b"").decode()) for name, one in known if name != _SERVICE}
+
+
+def settings(address: Address, login: Login, guard: Guard, authority: str) -> bytes:
+    """Return libpq's settings. What it would take from this machine's files and environment for itself is turned off.
+
+    :raises JackfieldError: if the guard does not permit the server, or its name cannot be found.
+    """
+    try:
+        addresses = [*dict.fromkeys(_numeric(one) for _, one in guard.resolve(address.hostname, address.port, "/hostname"))]
+    except socket.gaierror as error:
+        raise lost(f"the host name '{address.hostname}' cannot be found: {error.strerror}", address.place) from None
+    given = {
+        "host": ",".join([address.hostname] * len(addresses)),
+        "hostaddr": ",".join(addresses),
+        "port": str(address.port),
+        "dbname": login.database,
+        "user": login.username,
+        "password": login.password,
+        "sslmode": _MODES[address.tls],
+        "sslrootcert": authority,
+        "require_auth": _LOGINS[address.tls],
+        "sslcertmode": "disable",
+        "gssencmode": "disable",
+        "passfile": os.devnull,
+        "options": "",
+        "client_encoding": "UTF8",
+        "application_name": "jackfield",
+        "keepalives": "1",
+    }
+    return make_conninfo(**{**_unset(), **given}).encode()
+
+
+@contextmanager
+def authority_file(address: Address) -> Iterator[str]:
+    """Return the path of a file with the authorities that may have signed the server's certificate.
+
+    :raises InvalidConnection: if the connection's own is none.
+    """
+    if address.tls != "verify" or address.authority is None:
+        yield _NO_FILE if address.tls != "verify" else _machine_authorities()
+        return
+    trusting(address.authority)
+    with tempfile.TemporaryDirectory(prefix="jackfield-") as folder:
+        file = Path(folder) / "authority.pem"
+        file.write_text(address.authority, encoding="utf-8")
+        yield str(file)
+
+
+def _machine_authorities() -> str:
+    known = (os.environ.get("SSL_CERT_FILE"), ssl.get_default_verify_paths().cafile, *_BUNDLES)
+    return next((path for path in known if path and Path(path).is_file()), "system")
+
+
+def _numeric(address: Sequence[object]) -> str:
+    """Return the address that ``Guard.resolve`` has checked, for ``hostaddr``."""
+    host = str(address[0])
+    scope = address[3] if len(address) == 4 and address[3] else None
+    return f"{host}%{socket.if_indextoname(int(str(scope)))}" if scope and "%" not in host else host
