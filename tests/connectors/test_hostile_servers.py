@@ -23,7 +23,7 @@ from raw_server import serving
 _MOST_MB = 100
 _CONNECTORS = Path(__file__).parents[2] / "connectors"
 _SESSIONS = re.compile(
-    r"^\s*(?:from|import) (?:jackfield\.wire\.sessions|jackfield\.connector\.(?:servers|session_client|sessions|timed_socket))\b", re.MULTILINE
+    r"^\s*(?:from|import) (?:jackfield\.wire\.sessions|jackfield\.connector\.(?:servers|sessions|timed_socket))\b", re.MULTILINE
 )
 _NO_PROTOCOL = frozenset({"boto3", "dnspython", "idna", "jsonschema-rs", "python-jsonpath", "pyyaml"})
 """Libraries of connectors that read no answers of a connection's server by themselves; boto3's come over the socket of HTTP connectors."""

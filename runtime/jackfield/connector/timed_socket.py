@@ -238,35 +238,6 @@ class TimedSocket(Intake, SecretHolder):
         return left
 
 
-class SocketSession:
-    """Base of a session of a ``SessionPool`` over one ``TimedSocket``, which a subclass sets."""
-
-    _sock: TimedSocket
-
-    @property
-    def deadline(self) -> Deadline:
-        """Deadline of the current attempt."""
-        return self._sock.deadline
-
-    @deadline.setter
-    def deadline(self, deadline: Deadline) -> None:
-        self._sock.serve(deadline)
-
-    @property
-    def obeys(self) -> bool:
-        """True if a wait ends when the caller leaves: not once something may have changed."""
-        return self._sock.obeys
-
-    @obeys.setter
-    def obeys(self, obeys: bool) -> None:
-        self._sock.obeys = obeys
-
-    @property
-    def is_quiet(self) -> bool:
-        """True if nothing has arrived that nobody has asked for, such as the server's farewell."""
-        return self._sock.is_quiet
-
-
 class _Incoming(io.RawIOBase):
     """Bytes that arrive at a socket, as a file."""
 
