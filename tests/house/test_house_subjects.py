@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 
 import pytest
-
 from tests.house.parsed import nodes
 from tests.house.test_house_paths import ROOT, SOURCES, is_member, is_module
 
@@ -27,7 +26,7 @@ def serves(path: Path) -> bool:
 
 
 def is_named(name: str, subject: Path) -> bool:
-    """Whether a README's `http.approved`, `table.py`, `Tokens.create`, `events/feed` or `tests/…` exists, in the subject before elsewhere."""
+    """Whether a README's `http.approved`, `table.py` or `Tokens.create` exists in the subject or, named with its path, elsewhere."""
     if name.endswith(".py"):
         return (ROOT / name if name.startswith("tests/") else subject / name).is_file()
     if re.match("_?[A-Z]", name):
@@ -47,6 +46,6 @@ def test_a_subjects_readme_leads_through_its_main_case(subject: Path) -> None:
 
 
 def test_what_serves_requests_has_a_fixed_name() -> None:
-    """Who opens one subject knows the others: HTTP, pages, commands and loops have the same names in each, and nothing else needs a server."""
+    """Who opens one subject knows the others: HTTP, pages, commands and loops have the same names; nothing else needs a server."""
     modules = [path for subject in SUBJECTS if subject.name not in PROTOCOLS for path in subject.rglob("*.py") if serves(path)]
     assert [str(path.relative_to(FOLDER)) for path in modules if path.relative_to(FOLDER).with_suffix("").parts[1] not in SURFACES] == []
