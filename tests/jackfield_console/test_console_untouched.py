@@ -17,6 +17,7 @@ from playwright.sync_api import Browser
 
 from browsing import Visitor
 from console_rig import Console
+from jackfield.kernel.walk import extension
 from jackfield.manifest.manifest import Manifest
 from jackfield_aws.virtual.freeze import frozen
 from jackfield_openapi.conversion import Choices, converted
@@ -77,11 +78,12 @@ def drawn(
 
 
 def made(schema: Mapping[str, Any]) -> Any:
-    """Inputs that fit a schema; none if there are no such without large integers."""
+    """Inputs that fit a schema, without those that no form offers; none if there are no such without large integers."""
+    offered = {key: member for key, member in schema.get("properties", {}).items() if not extension(member).get("hidden")}
     for seed in range(5):
         value = Instances(schema.get("$defs", {}), Random(seed)).value(schema)
         if _LARGE.search(json.dumps(value)) is None and jsonschema_rs.validator_for(dict(schema)).is_valid(value):
-            return {key: item for key, item in value.items() if item != schema["properties"].get(key, {}).get("default")}
+            return {key: item for key, item in value.items() if key in offered and item != offered[key].get("default")}
     return {}
 
 
