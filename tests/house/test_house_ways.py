@@ -69,7 +69,7 @@ MECHANISMS = {
             "jackfield_market",
             "jackfield_service/shell",
             "jackfield_aws_ses_simulator",
-            "jackfield_service/subjects/events/reader.py",
+            *(f"jackfield_service/subjects/{name}" for name in ("connections/command", "events/reader.py")),
         ),
     },
     "uvicorn.Server": {"jackfield_service/shell", "jackfield_dapr/sidecar"},

@@ -12,7 +12,7 @@ from socketserver import BaseServer
 import pytest
 
 from jackfield_market.site.serving import server
-from jackfield_store.commands.loopback import listening
+from jackfield_service.subjects.connections.command.loopback import listening
 
 
 @pytest.mark.parametrize("opened", [lambda folder: server(str(folder), "127.0.0.1", 0), lambda _folder: listening(0)])

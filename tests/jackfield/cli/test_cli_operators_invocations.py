@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from jackfield_store.commands.invocations import _shortened
+from jackfield_service.subjects.invocations.command import _shortened
 from operating import journalled, storage
 from shell import Shell
 

@@ -9,7 +9,7 @@ from typing import Any
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.session import Noun, declare_name, declare_pages, in_workspace, pages
 from jackfield.kernel.clock import SystemClock
-from jackfield_store.commands.connections import values_in
+from jackfield_service.subjects.connections.command.connections import values_in
 from jackfield_store.commands.stored import actor, open_storage, selected_workspace
 from jackfield_store.management.oauth_clients import OAuthClients, oauth_clients
 

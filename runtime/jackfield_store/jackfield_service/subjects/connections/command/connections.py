@@ -18,7 +18,7 @@ from jackfield.cli.quantities import count
 from jackfield.cli.session import Noun, declare_name, declare_pages, in_workspace, open_jackfield, pages
 from jackfield.connections.documents import DocumentError, documents
 from jackfield.kernel.errors import Cancelled, Detail, InvalidConnection, InvalidInvocation, TimedOut
-from jackfield_store.commands import grants
+from jackfield_service.subjects.connections.command import grants
 from jackfield_store.commands.stored import actor
 from jackfield_store.connections.authorizations import UnknownAuthorizationError
 from jackfield_store.runtime import stored
@@ -173,7 +173,7 @@ def _missing(jackfield: Jackfield, item: NamedConnection) -> Mapping[str, Any]:
 
 
 def _asking() -> Any:
-    from jackfield_store.commands import asking
+    from jackfield_service.subjects.connections.command import asking
 
     return asking
 
@@ -247,7 +247,7 @@ def _on_device(authorizing: Authorizing, name: str) -> None:
 
 def _in_browser(authorizing: Authorizing, name: str, port: int, *, opens: bool) -> None:
     """Wait at a free port of this machine for the provider's answer (RFC 8252 §7.3)."""
-    from jackfield_store.commands.loopback import listening
+    from jackfield_service.subjects.connections.command.loopback import listening
 
     with listening(port) as server:
         begun = authorizing.begin(name, f"http://127.0.0.1:{server.server_port}/callback")

@@ -1,0 +1,1 @@
+"""Commands on callbacks and their deliveries."""

@@ -1,0 +1,1 @@
+"""Commands on connections: managed, connected by people, and examined."""
