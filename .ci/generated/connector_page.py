@@ -9,7 +9,7 @@ from typing import Any
 
 from generated.kinds import kind_of
 from generated.markdown import NOTICE, block, demoted
-from jackfield_service.subjects.invocations.pages.snippets import as_command
+from jackfield_service.shell.pages.layout.snippets import as_command
 
 Json = Mapping[str, Any]
 

@@ -21,8 +21,8 @@ from jackfield.invocation import Meta, Result, new_invocation_id
 from jackfield.invocation.entry import Draft
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import InDoubt
+from jackfield_service.shell.pages.layout.results import error_shown
 from jackfield_service.subjects.callbacks.callbacks import Callbacks
-from jackfield_service.subjects.invocations.pages.results import error_shown
 from jackfield_store.journal import Journal
 from jackfield_store.journal.doubts import Doubts
 from jackfield_store.journal.entry import EVIDENCE

@@ -13,7 +13,7 @@ from tests.jackfield_console.console_client import Place, placed
 from jackfield.invocation import new_invocation_id
 from jackfield.manifest.manifest import ActionManifest
 from jackfield_service.shell.pages.layout.components import ago, span_text
-from jackfield_service.subjects.invocations.pages.results import result_shown
+from jackfield_service.shell.pages.layout.results import result_shown
 from jackfield_service.subjects.invocations.pages.timeline import timeline
 from jackfield_service.subjects.overview.pages.charts import failure_chart, latency_chart, rate_chart
 from jackfield_service.subjects.overview.pages.statistics import SPANS, Figures, figures, percentile

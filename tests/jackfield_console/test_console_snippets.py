@@ -17,7 +17,7 @@ from jackfield.cli.arguments import read_inputs
 from jackfield.cli.local_files import Files
 from jackfield.invocation import Invocation
 from jackfield_service.shell.pages.layout.components import json_text
-from jackfield_service.subjects.invocations.pages.snippets import as_command, as_curl, as_python
+from jackfield_service.shell.pages.layout.snippets import as_command, as_curl, as_python
 
 SCALARS = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20)
 VALUES = st.recursive(

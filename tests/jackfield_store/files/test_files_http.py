@@ -18,8 +18,8 @@ from courier import SOURCE
 from file_places import IN_A_FOLDER, Place, bucket
 from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.callers import Rules
+from jackfield_service.shell.pages.layout.results import output_shown
 from jackfield_service.shell.process.settings import Settings
-from jackfield_service.subjects.invocations.pages.results import output_shown
 from jackfield_store.files import Files
 from plugboard import make_connector, plugged
 

@@ -15,14 +15,14 @@ from jackfield.kernel.errors import InvalidInvocation, JackfieldError
 from jackfield.kernel.markup import Markup, Node, table, terms
 from jackfield_service.shell.pages.layout.components import at, badge, card, choice_field, field, form, h, notice, outside, text_field
 from jackfield_service.shell.pages.layout.drawn import decides
+from jackfield_service.shell.pages.layout.gist import gists
 from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_service.shell.pages.layout.pages import Page
+from jackfield_service.shell.pages.layout.person import person
+from jackfield_service.shell.pages.layout.results import error_shown
 from jackfield_service.shell.pages.layout.shell import outcome as result_of
 from jackfield_service.shell.pages.layout.shell import redirect
 from jackfield_service.shell.requests.problem import Problem
-from jackfield_service.subjects.approvals.pages.approval import person
-from jackfield_service.subjects.invocations.pages.gist import gists
-from jackfield_service.subjects.invocations.pages.results import error_shown
 from jackfield_store.journal.entry import EVIDENCE, LONGEST_NOTE
 from jackfield_store.runtime.evidence_loop import look_now
 

@@ -12,12 +12,12 @@ from jackfield.kernel.errors import InvalidInvocation, LimitReached
 from jackfield.kernel.markup import Markup, Node, table
 from jackfield_service.shell.pages.layout.components import at, card, done_notice, form, h, live, more, notice, span_text
 from jackfield_service.shell.pages.layout.drawn import decides
+from jackfield_service.shell.pages.layout.gist import gists
 from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_service.shell.pages.layout.pages import Page
 from jackfield_service.shell.pages.layout.selection import NONE, tick
 from jackfield_service.shell.pages.layout.shell import fragment, page, redirect
 from jackfield_service.shell.requests.problem import Problem, of_error
-from jackfield_service.subjects.invocations.pages.gist import gists
 from jackfield_service.subjects.invocations.pages.invocations import entries_table
 from jackfield_service.subjects.invocations.pages.steps import LETTERS, redrive
 from jackfield_store.journal.queue_stats import NAMES, queue_stats

@@ -16,6 +16,7 @@ from jackfield.kernel.scripts import mixed_words
 from jackfield_service.shell.pages.layout.components import at, card, code_block, form, h, json_text, notice, text_field
 from jackfield_service.shell.pages.layout.drawn import decides
 from jackfield_service.shell.pages.layout.page_request import PageRequest
+from jackfield_service.shell.pages.layout.person import person
 from jackfield_service.shell.pages.layout.shell import redirect
 from jackfield_service.shell.requests.problem import Problem
 from jackfield_store.recording.decisions import LONGEST_WHY, ApprovalClosed, Approvals, ApprovalSpoiled, UnknownApproval
@@ -192,19 +193,6 @@ def asker(request: PageRequest, asked: Mapping[str, Any]) -> Node:
     if asked.get("how"):
         return str(asked["how"]).removeprefix("asked ")
     return person(request, str(asked["caller"])) if asked.get("caller") else "the process's own code"
-
-
-def person(request: PageRequest, identifier: str) -> Node:
-    """Render a caller's id, with the token's name if the workspace has that token."""
-    if identifier == "console":
-        return "the operator, signed in with a one-time link"
-    if request.identity.rules and identifier != request.identity.id:
-        return h.code(identifier)  # hide names of other tokens from a token with rules
-    try:
-        token = request.tokens.find(identifier)
-    except JackfieldError:
-        return h.code(identifier)
-    return [h.strong(token.name), " ", h.code(identifier, class_="small")]
 
 
 def _facts(request: PageRequest, found: Mapping[str, Any], *, is_linked: bool) -> list[tuple[str, Node]]:

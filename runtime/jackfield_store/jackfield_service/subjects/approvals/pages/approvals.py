@@ -11,12 +11,12 @@ from starlette.responses import Response
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.markup import Markup, Node
 from jackfield_service.shell.pages.layout.components import at, badge, choice_field, done_notice, h, notice
+from jackfield_service.shell.pages.layout.gist import gists
 from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_service.shell.pages.layout.shell import page
 from jackfield_service.shell.pages.layout.sorted_list import Sorts
 from jackfield_service.shell.requests.problem import Problem
 from jackfield_service.subjects.approvals.pages.approval import DONE, LIST, WARNINGS, approval_shown, approvals_of, asker, decider
-from jackfield_service.subjects.invocations.pages.gist import gists
 from jackfield_store.recording.decisions import STATUSES
 
 _PAGE = 50

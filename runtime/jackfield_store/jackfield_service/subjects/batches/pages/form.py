@@ -24,15 +24,15 @@ from jackfield.kernel.markup import Markup, Node, table
 from jackfield.kernel.pointers import cut
 from jackfield.manifest.manifest import ActionManifest, Manifest
 from jackfield.redaction.marks import MASK
+from jackfield_service.shell.pages.layout.action_choice import actions_offered, choosing, chosen_action
 from jackfield_service.shell.pages.layout.assets import FORM_SCRIPTS
 from jackfield_service.shell.pages.layout.components import check_field, choice_field, fault, fault_of, field, form, h, notice
+from jackfield_service.shell.pages.layout.connection_choice import connection_dialog, fitting_connections, refuse_unchosen
 from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_service.shell.pages.layout.selection import ONCE
 from jackfield_service.shell.pages.layout.shell import outcome, page
 from jackfield_service.shell.requests.problem import Problem
 from jackfield_service.subjects.batches.pages.file import MOST_ROWS, Row, Rows, Target, alike, guessed, read_rows, row_inputs, targets
-from jackfield_service.subjects.connections.pages.choice import connection_dialog, fitting_connections, refuse_unchosen
-from jackfield_service.subjects.connectors.pages.action_choice import actions_offered, choosing, chosen_action
 from jackfield_service.subjects.invocations.pages.action import call_fields, read_invocation
 
 BATCH = "batch"

@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 
 from jackfield.kernel.markup import Node
 from jackfield_service.shell.pages.layout.components import at, h
+from jackfield_service.shell.pages.layout.entry_connection import CallConnections
 from jackfield_service.shell.pages.layout.page_request import PageRequest
-from jackfield_service.subjects.connections.pages.entry import CallConnections
 
 _MOST = 100
 """Calls by one name that are counted."""

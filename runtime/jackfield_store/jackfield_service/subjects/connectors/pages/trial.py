@@ -11,13 +11,13 @@ from jackfield.catalog.loading import part
 from jackfield.kernel.errors import JackfieldError
 from jackfield.kernel.markup import Markup
 from jackfield.manifest.manifest import Manifest
+from jackfield_service.shell.pages.layout.code_tabs import call_as_code
 from jackfield_service.shell.pages.layout.components import badge, card, fault, h, notice
 from jackfield_service.shell.pages.layout.page_request import PageRequest
+from jackfield_service.shell.pages.layout.results import error_shown, output_shown
 from jackfield_service.shell.pages.layout.shell import page
 from jackfield_service.shell.requests.problem import Problem
 from jackfield_service.subjects.connectors.pages.connectors import TRIAL
-from jackfield_service.subjects.invocations.pages.code_tabs import call_as_code
-from jackfield_service.subjects.invocations.pages.results import error_shown, output_shown
 
 
 def tried(request: PageRequest) -> Response:

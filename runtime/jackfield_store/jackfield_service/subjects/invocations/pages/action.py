@@ -18,6 +18,7 @@ from jackfield.kernel.markup import Attribute, Markup, Node, terms
 from jackfield.manifest.manifest import ActionManifest, Manifest
 from jackfield_service.shell.operations.file_weight import weight_of
 from jackfield_service.shell.pages.layout.assets import FORM_SCRIPTS
+from jackfield_service.shell.pages.layout.code_tabs import call_as_code
 from jackfield_service.shell.pages.layout.components import (
     badge,
     card,
@@ -34,18 +35,17 @@ from jackfield_service.shell.pages.layout.components import (
     summary,
     text_field,
 )
+from jackfield_service.shell.pages.layout.connection_choice import call_connection, connection_dialog, fitting_connections, refuse_unchosen
+from jackfield_service.shell.pages.layout.entry_connection import connection_to_begin
 from jackfield_service.shell.pages.layout.form_schema import call_schema
 from jackfield_service.shell.pages.layout.page_request import PageRequest
+from jackfield_service.shell.pages.layout.results import result_shown
 from jackfield_service.shell.pages.layout.shell import fragment, outcome, page
 from jackfield_service.shell.requests.body import crowded, take_room
 from jackfield_service.shell.requests.disconnect import cancelling
 from jackfield_service.shell.requests.json_response import answer
 from jackfield_service.shell.requests.problem import Problem
-from jackfield_service.subjects.connections.pages.choice import call_connection, connection_dialog, fitting_connections, refuse_unchosen
-from jackfield_service.subjects.connections.pages.entry import connection_to_begin
 from jackfield_service.subjects.connectors.pages.connectors import icon_of
-from jackfield_service.subjects.invocations.pages.code_tabs import call_as_code
-from jackfield_service.subjects.invocations.pages.results import result_shown
 
 _SCHEDULING, _BATCHING = "scheduling", "batching"
 EMPTY: Mapping[str, Any] = MappingProxyType({})

@@ -25,18 +25,19 @@ from jackfield_service.shell.pages.layout.components import (
     span_text,
 )
 from jackfield_service.shell.pages.layout.drawn import decides
+from jackfield_service.shell.pages.layout.entry_connection import connection_links
+from jackfield_service.shell.pages.layout.gist import readable_inputs
 from jackfield_service.shell.pages.layout.page_request import PageRequest
+from jackfield_service.shell.pages.layout.person import person
+from jackfield_service.shell.pages.layout.results import error_shown, output_shown, progress_shown
 from jackfield_service.shell.pages.layout.shell import fragment, page, redirect
 from jackfield_service.subjects.approvals.pages.approval import DONE as DECIDED
 from jackfield_service.subjects.approvals.pages.approval import WARNINGS as UNDECIDED
-from jackfield_service.subjects.approvals.pages.approval import approval_shown, approval_told, person
-from jackfield_service.subjects.connections.pages.entry import connection_links
+from jackfield_service.subjects.approvals.pages.approval import approval_shown, approval_told
 from jackfield_service.subjects.doubts.page import DONE as RESOLVED
 from jackfield_service.subjects.doubts.page import doubt_shown, looks_shown, resolution_shown
 from jackfield_service.subjects.invocations.pages.exchanges import exchanges_shown
-from jackfield_service.subjects.invocations.pages.gist import readable_inputs
 from jackfield_service.subjects.invocations.pages.invocations import status_of
-from jackfield_service.subjects.invocations.pages.results import error_shown, output_shown, progress_shown
 from jackfield_service.subjects.invocations.pages.timeline import timeline, timeline_title
 from jackfield_service.subjects.queue.page import dead_state, redrive_done
 

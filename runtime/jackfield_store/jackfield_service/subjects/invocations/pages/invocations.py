@@ -26,14 +26,14 @@ from jackfield_service.shell.pages.layout.components import (
     span_text,
     text_field,
 )
+from jackfield_service.shell.pages.layout.entry_connection import connection_links
 from jackfield_service.shell.pages.layout.export import export_kind, export_links, exported_file
+from jackfield_service.shell.pages.layout.gist import gists
 from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_service.shell.pages.layout.selection import NONE, tick
 from jackfield_service.shell.pages.layout.shell import fragment, page
 from jackfield_service.shell.pages.layout.sorted_list import Sorts, member_of
 from jackfield_service.shell.requests.problem import Problem
-from jackfield_service.subjects.connections.pages.entry import connection_links
-from jackfield_service.subjects.invocations.pages.gist import gists
 from jackfield_service.subjects.invocations.pages.steps import CALLS
 from jackfield_service.subjects.schedules.timing import zone
 from jackfield_store.access import Token

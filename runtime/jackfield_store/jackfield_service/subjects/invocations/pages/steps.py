@@ -13,10 +13,10 @@ from jackfield.kernel.markup import Markup, Node
 from jackfield.manifest.manifest import ActionManifest
 from jackfield.redaction.marks import MASK
 from jackfield_service.shell.pages.layout.components import badge, h, notice
+from jackfield_service.shell.pages.layout.entry_connection import present_connection
+from jackfield_service.shell.pages.layout.gist import gists
 from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_service.shell.pages.layout.selection import NotDone, Selection, Step
-from jackfield_service.subjects.connections.pages.entry import present_connection
-from jackfield_service.subjects.invocations.pages.gist import gists
 from jackfield_store.management.dead_letters import audited_dead_letters, refuse_unapproved
 
 RERUN_OF = "rerunOf"

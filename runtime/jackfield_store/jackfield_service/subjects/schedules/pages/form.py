@@ -14,14 +14,7 @@ from jackfield.kernel.errors import Detail, InvalidInvocation, JackfieldError
 from jackfield.kernel.markup import Markup, Node
 from jackfield.kernel.placeholders import placeholders
 from jackfield.manifest.manifest import ActionManifest
-from jackfield_service.shell.pages.layout.assets import FORM_SCRIPTS
-from jackfield_service.shell.pages.layout.components import check_field, choice_field, fault_of, form, h, json_text, lines_field, text_field
-from jackfield_service.shell.pages.layout.drawn import decides
-from jackfield_service.shell.pages.layout.page_request import PageRequest
-from jackfield_service.shell.pages.layout.shell import fragment, outcome, page, redirect
-from jackfield_service.shell.requests.problem import Problem
-from jackfield_service.subjects.connections.pages.choice import connection_dialog, fitting_connections, refuse_unchosen, shown_at_choice
-from jackfield_service.subjects.connectors.pages.action_choice import (
+from jackfield_service.shell.pages.layout.action_choice import (
     STARTED,
     actions_offered,
     choice_dialog,
@@ -29,8 +22,15 @@ from jackfield_service.subjects.connectors.pages.action_choice import (
     choosing,
     chosen_action,
 )
+from jackfield_service.shell.pages.layout.assets import FORM_SCRIPTS
+from jackfield_service.shell.pages.layout.components import check_field, choice_field, fault_of, form, h, json_text, lines_field, text_field
+from jackfield_service.shell.pages.layout.connection_choice import connection_dialog, fitting_connections, refuse_unchosen, shown_at_choice
+from jackfield_service.shell.pages.layout.drawn import decides
+from jackfield_service.shell.pages.layout.masked_inputs import refuse_masks
+from jackfield_service.shell.pages.layout.page_request import PageRequest
+from jackfield_service.shell.pages.layout.shell import fragment, outcome, page, redirect
+from jackfield_service.shell.requests.problem import Problem
 from jackfield_service.subjects.invocations.pages.action import call_fields
-from jackfield_service.subjects.invocations.pages.masked_inputs import refuse_masks
 from jackfield_service.subjects.schedules.pages.schedules import present_schedule, schedule_state, schedules_of
 from jackfield_service.subjects.schedules.pages.times import MISSED, OVERLAP, Times, placed
 

@@ -16,6 +16,7 @@ from jackfield.kernel.errors import InvalidInvocation, JackfieldError
 from jackfield.kernel.markup import Markup, Node
 from jackfield.manifest.manifest import Manifest
 from jackfield.manifest.triggers import TriggerManifest
+from jackfield_service.shell.pages.layout.action_choice import STARTED, action_search, actions_offered, choice_dialog, choosing
 from jackfield_service.shell.pages.layout.assets import FORM_SCRIPTS
 from jackfield_service.shell.pages.layout.components import (
     badge,
@@ -30,15 +31,14 @@ from jackfield_service.shell.pages.layout.components import (
     summary,
     text_field,
 )
+from jackfield_service.shell.pages.layout.connection_choice import connection_dialog, connection_field
 from jackfield_service.shell.pages.layout.drawn import decides
 from jackfield_service.shell.pages.layout.form_schema import form_schema
+from jackfield_service.shell.pages.layout.masked_inputs import refuse_masks
 from jackfield_service.shell.pages.layout.page_request import PageRequest
 from jackfield_service.shell.pages.layout.shell import fragment, outcome, page, redirect
 from jackfield_service.shell.requests.problem import Problem
-from jackfield_service.subjects.connections.pages.choice import connection_dialog, connection_field
-from jackfield_service.subjects.connectors.pages.action_choice import STARTED, action_search, actions_offered, choice_dialog, choosing
 from jackfield_service.subjects.connectors.pages.connectors import icon_of
-from jackfield_service.subjects.invocations.pages.masked_inputs import refuse_masks
 from jackfield_service.subjects.triggers.event_places import known_places
 from jackfield_service.subjects.triggers.pages.start import read_start, start_fields
 from jackfield_service.subjects.triggers.pages.subscriptions import (

@@ -14,11 +14,11 @@ from jackfield.kernel.errors import Detail, InvalidInvocation
 from jackfield.kernel.markup import Markup, Node, terms
 from jackfield.kernel.pointers import cut
 from jackfield.manifest.manifest import ActionManifest, Manifest
+from jackfield_service.shell.pages.layout.action_choice import action_field, chooser, chosen_action
 from jackfield_service.shell.pages.layout.components import card, check_field, code_block, h, json_text, lines_field
+from jackfield_service.shell.pages.layout.connection_choice import connection_field, fitting_connections
 from jackfield_service.shell.pages.layout.form_schema import call_schema
 from jackfield_service.shell.pages.layout.page_request import PageRequest
-from jackfield_service.subjects.connections.pages.choice import connection_field, fitting_connections
-from jackfield_service.subjects.connectors.pages.action_choice import action_field, chooser, chosen_action
 from jackfield_service.subjects.invocations.pages.action import EMPTY
 
 _PLACES = 60

@@ -13,9 +13,9 @@ from typing import Any
 from jackfield.kernel.errors import Detail, InvalidInput, JackfieldError
 from jackfield.kernel.markup import Markup, Node
 from jackfield.manifest.manifest import ActionManifest, Manifest
+from jackfield_service.shell.pages.layout.action_choice import dialog
 from jackfield_service.shell.pages.layout.components import field, h
 from jackfield_service.shell.pages.layout.page_request import PageRequest
-from jackfield_service.subjects.connectors.pages.action_choice import dialog
 
 _MOST = 1000
 _SHORT = 30

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from jackfield.kernel.markup import Markup, Node
+from jackfield_service.shell.pages.layout import snippets
 from jackfield_service.shell.pages.layout.components import code_block, json_text, tabs
 from jackfield_service.shell.pages.layout.page_request import PageRequest
-from jackfield_service.subjects.invocations.pages import snippets
 
 
 def call_as_code(request: PageRequest, invocation: Mapping[str, Any], name: str = "code") -> Markup:
