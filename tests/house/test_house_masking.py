@@ -1,4 +1,4 @@
-"""The places that mask secrets, or know what is masked: docs/paths-events.md lists all of them."""
+"""The places that mask secrets, or know what is masked: docs/paths-secrets.md lists all of them."""
 
 from __future__ import annotations
 
@@ -36,6 +36,6 @@ def places() -> set[str]:
 
 def test_the_page_lists_all_places_that_mask() -> None:
     """A reader of the list can trust that it is complete: each module that masks is in it, and none that does not."""
-    text = (ROOT / "docs" / "paths-events.md").read_text(encoding="utf-8").partition("\n## A masked secret\n")[2].partition("\n## ")[0]
+    text = (ROOT / "docs" / "paths-secrets.md").read_text(encoding="utf-8").partition("\n## A masked secret\n")[2].partition("\n## ")[0]
     listed = {name for row in re.findall(r"^\| (`[^|]*) \|", text, re.MULTILINE) for name in re.findall(r"`([^`]+)`", row)}
     assert listed == places()

@@ -40,7 +40,7 @@ def is_member(name: str) -> bool:
     return any(re.search(rf"\b(def {member}\b|{member}[,:])", body) for body in _classes().get(owner, ()))
 
 
-@pytest.mark.parametrize("page", ["architecture.md", "paths-events.md", "paths.md"])
+@pytest.mark.parametrize("page", ["architecture.md", "paths-secrets.md", "paths.md"])
 def test_pages_that_lead_through_the_code_name_what_exists(page: str) -> None:
     """A reader who follows a path finds each module and each method that it names."""
     words = set(re.findall(r"`([A-Za-z_./]+)`", (ROOT / "docs" / page).read_text("utf-8")))
