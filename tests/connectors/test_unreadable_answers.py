@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pkgutil
 import struct
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from psycopg import pq
 
 import flooding
 from jackfield import Jackfield, Result
-from jackfield.connector import Sent
+from jackfield.connector import Deadline, Sent
 from polite_servers import CHANGE, COMMIT, FIRST, GREETING, SIGN_IN, polite
 
 _SAID, _UNREAD = "said-by-a-stranger", "the server's answer cannot be read"
@@ -246,3 +247,30 @@ def test_a_connection_is_tested_by_answers_that_no_parser_takes(connector: str, 
                     assert _UNREAD in told["lastTest"]["steps"][-1]["message"], (place, told)
                 else:
                     assert (connector, place[1]) == ("aws-ses", FIRST)
+
+
+_LOOKS = 4
+
+
+@pytest.mark.parametrize("name", [name for name in _CALLS if not name.startswith("aws-ses")])
+def test_a_change_that_was_sent_is_waited_for(name: str) -> None:
+    """Whoever leaves once the server has the change gets its outcome: the wait for it does not end, which would leave it in doubt."""
+    connector, _, action = name.partition(" ")
+    left, looked, remaining = threading.Event(), threading.Semaphore(0), Deadline.remaining
+
+    def counted(deadline: Deadline) -> float:
+        if left.is_set():
+            looked.release()
+        return remaining(deadline)
+
+    def told(step: str) -> None:
+        if step == _CALLS[name][0] and not left.is_set():
+            left.set()
+            for _ in range(_LOOKS):  # an answer at once would end each wait, also one that ends when the caller leaves
+                looked.acquire(timeout=60)
+
+    with polite(connector, told) as port, flooding.runtime() as jackfield, mock.patch.object(Deadline, "remaining", counted):
+        given = {"type": flooding.CALLS[connector][2], "values": flooding.values_for(connector, port)}
+        asked = {"connector": connector, "action": action, "inputs": _CALLS[name][1], "timeoutSeconds": 60, "connection": given}
+        result = jackfield.invoke(asked, cancelled=left)
+    assert (result.status, left.is_set()) == ("succeeded", True), result.error
