@@ -261,6 +261,14 @@ def test_a_server_that_dies_before_the_commit_has_done_nothing(rig: Rig) -> None
     assert rig.rows("SELECT count(*) FROM orders") == [(1,)]
 
 
+def test_a_refusal_has_the_servers_hint_and_place(rig: Rig) -> None:
+    """What the server says of its refusal helps more than what is known of its code."""
+    error = rig.call("runQuery", sql="SELECT nothing(1)").error
+    assert error is not None
+    assert (error.code, error.message[-30:]) == ("not_found", "(character 8 of the statement)")
+    assert "No function matches" in (error.hint or "")
+
+
 def test_an_idle_connection_that_is_silent_does_not_use_up_the_deadline(rig: Rig) -> None:
     """The change goes over a new one, once."""
     with DatabaseProxy(rig.server.port) as proxy, ThreadPoolExecutor(1) as pool:
