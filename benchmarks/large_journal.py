@@ -17,7 +17,8 @@ from typing import Any
 
 from jackfield.kernel.clock import SystemClock
 from jackfield_store.database import Database, Transaction, open_database
-from jackfield_store.database.migrations import Migrations, known_migrations
+from jackfield_store.database.statements import split
+from jackfield_store.database.table_shapes import without_triggers
 from jackfield_store.journal import Journal
 from jackfield_store.journal.upkeep import Upkeep
 from jackfield_store.resources.storage import Storage
@@ -38,8 +39,6 @@ _COLUMNS = (
 )  # fmt: skip
 _BLOCK = 100_000
 """Rows made in Python. The others are copies of them in SQL, with times, ids and keys of their own."""
-_BEFORE = "journal_at_size"
-"""The migration that counts existing entries: the rows are inserted before it, so that making the database tries it, too."""
 _COPIED = {
     "id": "substr({hex}, 1, 8) || '-' || substr({hex}, 9, 4) || substr(id, 14)",
     "created_at": "created_at - {shift}", "started_at": "started_at - {shift}", "settled_at": "settled_at - {shift}",
@@ -57,18 +56,58 @@ _LABELS = {
 _CORRELATION = {"sqlite": "json_extract(i.context, '$.correlationId')", "postgresql": "(i.context::jsonb ->> 'correlationId')"}
 
 
+_COUNTED = """
+INSERT INTO invocation_kinds (workspace, connector, action, status, effect, connection, caller, error_code)
+SELECT DISTINCT workspace, connector, action, status, COALESCE(effect, ''), COALESCE(connection, ''), COALESCE(caller, ''),
+    COALESCE(error_code, '')
+FROM invocations WHERE status <> 'running';
+INSERT INTO invocation_counts (workspace, width, slot, connector, action, status, error_code, bucket, shard, invocations, attempts,
+    timed, seconds, longest)
+SELECT workspace, 3600, slot, connector, action, status, error_code, -1, 0, COUNT(*), SUM(attempts), COUNT(settled_at),
+    SUM(COALESCE(settled_at - created_at, 0.0)), MAX(COALESCE(settled_at - created_at, 0.0))
+FROM (
+    SELECT i.workspace,
+        CASE WHEN i.created_at BETWEEN 0 AND 1e11 THEN CAST({floor}(i.created_at / 3600) AS BIGINT) * 3600 ELSE 0 END AS slot,
+        i.connector, i.action, i.status, COALESCE(i.error_code, '') AS error_code, i.attempts, i.settled_at, i.created_at
+    FROM invocations i WHERE i.status <> 'running'
+) each_one
+GROUP BY workspace, slot, connector, action, status, error_code;
+INSERT INTO invocation_counts (workspace, width, slot, connector, action, status, error_code, bucket, shard, invocations, attempts,
+    timed, seconds, longest)
+SELECT workspace, 3600, slot, connector, '', '', '', bucket, 0, COUNT(*), 0, 0, 0.0, 0.0
+FROM (
+    SELECT i.workspace,
+        CASE WHEN i.created_at BETWEEN 0 AND 1e11 THEN CAST({floor}(i.created_at / 3600) AS BIGINT) * 3600 ELSE 0 END AS slot,
+        i.connector, COALESCE((SELECT MIN(bucket) FROM duration_limits
+            WHERE upper_limit > i.settled_at - i.created_at), 37) AS bucket
+    FROM invocations i WHERE i.status <> 'running' AND i.settled_at IS NOT NULL
+) each_one
+GROUP BY workspace, slot, connector, bucket;
+INSERT INTO invocation_counts (workspace, width, slot, connector, action, status, error_code, bucket, shard, invocations, attempts,
+    timed, seconds, longest)
+SELECT workspace, 0, 0, '', '', status, '', -1, 0, COUNT(*), 0, 0, 0.0, 0.0
+FROM invocations WHERE status IN ('queued', 'in_doubt') GROUP BY workspace, status;
+"""
+"""What the triggers would have counted of each entry, by the hour."""
+
+
 def fill(url: str, environment: Mapping[str, str], count: int, *, seed: int = 1) -> None:
     """Make a database at ``url``, which must be empty, with ``count`` invocations; their master key is that of the environment."""
     from jackfield_store.runtime import Jackfield
 
-    with open_database(url, migrate=None, wait=3600.0) as database, open_database("sqlite://") as sealing:
-        fill_older(database, sealing, environment, count, seed=seed)
-        said = time.perf_counter()
-        database.migrate()
-        print(f"upgraded in {time.perf_counter() - said:.0f} s", flush=True)
-        _take_keys(sealing, database)
+    with open_database(url, wait=3600.0) as database:
+        vault = Storage(url, environment, SystemClock())._vault_on(database)
+        chance, now = random.Random(seed), time.time()
+        journals = {name: Journal(database, vault, name, SystemClock()) for name in WORKSPACES}
+        block = min(count, _BLOCK)
+        period = PERIOD * block / count
+        rows = [_row(chance, now - period + period * number / block, now, journals) for number in range(block)]
+        _insert(database, rows, -(-count // block), period)
         with database.write() as transaction:
-            transaction.change("UPDATE schema_migrations SET applied_at = 0 WHERE name = :name", {"name": _BEFORE})
+            if database.dialect.name == "postgresql":
+                transaction.execute("SET LOCAL statement_timeout = 0")
+            for statement in split(_COUNTED.replace("{floor}", database.dialect.types["floor"])):
+                transaction.change(statement)
             _add_terms(transaction, database.dialect.name)
     with Jackfield(connections=[], database_url=url, environment=environment) as jackfield:
         upkeep = Upkeep(jackfield.storage.database, jackfield.clock)
@@ -77,32 +116,8 @@ def fill(url: str, environment: Mapping[str, str], count: int, *, seed: int = 1)
                 pass
 
 
-def fill_older(database: Database, sealing: Database, environment: Mapping[str, str], count: int, *, seed: int = 1) -> None:
-    """Make the tables as an older jackfield had them, without sums, and insert the invocations; ``sealing`` holds the keys of their Results."""
-    known = known_migrations()
-    Migrations(database.dialect, database._process.begin, lambda: known[: [one.name for one in known].index(_BEFORE)]).apply()
-    vault = Storage("sqlite://", environment, SystemClock())._vault_on(sealing)  # the code seals with tables of the newest version only
-    chance, now = random.Random(seed), time.time()
-    journals = {name: Journal(sealing, vault, name, SystemClock()) for name in WORKSPACES}
-    block = min(count, _BLOCK)
-    period = PERIOD * block / count
-    rows = [_row(chance, now - period + period * number / block, now, journals) for number in range(block)]
-    _insert(database, rows, -(-count // block), period)
-
-
-def _take_keys(source: Database, target: Database) -> None:
-    """Copy the data keys, and the id that they are bound to, once the target has the tables that they are made for."""
-    with source.read() as reading:
-        rows = [row.as_dict() for row in reading.execute("SELECT * FROM data_keys")]
-        installation = reading.execute("SELECT id FROM installation")[0].id
-    with target.write() as transaction:
-        transaction.change("UPDATE installation SET id = :id", {"id": installation})
-        for row in rows:
-            transaction.change(f"INSERT INTO data_keys ({', '.join(row)}) VALUES ({', '.join(f':{name}' for name in row)})", row)
-
-
 def _insert(database: Database, rows: Sequence[Sequence[Any]], copies: int, period: float) -> None:
-    """Insert copies of the rows, oldest first, without the indexes, which are then made again."""
+    """Insert copies of the rows, oldest first, without the triggers, and without the indexes, which are then made again."""
     sqlite = database.dialect.name == "sqlite"
     with database.write() as transaction:
         if sqlite:
@@ -121,7 +136,10 @@ def _insert(database: Database, rows: Sequence[Sequence[Any]], copies: int, peri
             values = dict(zip(_COLUMNS, row, strict=True))
             transaction.change(f"INSERT INTO block ({names}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)})", values)
     for copy in reversed(range(copies)):
-        with database.write() as transaction:  # its own: the WAL must not hold them all
+        with (
+            database.write() as transaction,
+            without_triggers(transaction, database.dialect, "invocations"),
+        ):  # its own: the WAL must not hold all
             _copy(transaction, _HEX[database.dialect.name], copy, copy * period)
     with database.write() as transaction:
         if not sqlite:
@@ -142,8 +160,6 @@ def _copy(transaction: Transaction, digits: str, copy: int, shift: float) -> Non
 
 def _add_terms(transaction: Transaction, dialect: str) -> None:
     """Add what the journal itself would have added for each context."""
-    if dialect == "postgresql":
-        transaction.execute("SET LOCAL statement_timeout = 0")
     parts = [
         f"SELECT i.workspace, {chosen}, i.created_at, i.id FROM invocations i {joined} WHERE i.context IS NOT NULL"
         for chosen, joined in (

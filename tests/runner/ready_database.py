@@ -10,7 +10,7 @@ import fcntl
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from unittest import mock
@@ -20,12 +20,10 @@ import pytest
 from jackfield_store.database.engine import open_database
 from jackfield_store.database.migrations import Migrations, known_migrations
 from jackfield_store.database.sqlite import SqliteDialect
-from jackfield_store.database.transaction import Mode, Transaction
 
 _REAL = Migrations.apply
 _FIRST_PAGE = 4096
 """Bytes of a file that only was read: SQLite notes there that it has a WAL."""
-Then = Callable[[Transaction, list[str]], None]
 
 
 class _Template:
@@ -78,15 +76,11 @@ def databases_copied(folder: Path) -> Iterator[None]:
     """Let migrations of empty SQLite databases be copies."""
     template = _Template(folder)
 
-    def apply(self: Migrations, then: Then | None = None) -> list[int]:
+    def apply(self: Migrations) -> list[int]:
         dialect = self._dialect
         if not isinstance(dialect, SqliteDialect) or self._known is not known_migrations or not template.copy_to(dialect.path):
-            return _REAL(self, then)
-        known = known_migrations()
-        if then is not None:
-            with self._begin(Mode.MIGRATE) as transaction:
-                then(transaction, [migration.name for migration in known])
-        return [migration.version for migration in known]
+            return _REAL(self)
+        return [migration.version for migration in known_migrations()]
 
     with closing(template), mock.patch.object(Migrations, "apply", apply):
         yield

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from jackfield_store.database.migrations import BASELINE
 from operating import storage
 from shell import Shell
 
@@ -19,59 +20,27 @@ def test_upgrade(shell: Shell, database_url: str, tmp_path: Path) -> None:
     shell.set(JACKFIELD_HOME=str(tmp_path / "home"), JACKFIELD_DATABASE_URL=database_url)
     first = shell.run("db", "upgrade")
     assert first.code == 0
-    assert first.json["applied"] == list(range(1, first.json["version"] + 1))
+    assert first.json["applied"] == list(range(BASELINE, first.json["version"] + 1))
     again = shell.run("db", "upgrade")
     assert (again.json["version"], again.json["applied"]) == (first.json["version"], [])
 
 
-def test_h2_an_upgrade_seals_stored_connections(operator: Shell, tmp_path: Path) -> None:
-    """An upgrade seals the connections of an older database, without a question; where the master key is missing it changes nothing and
-    says so. A seal that is removed afterwards is not made again by anything: the connection is refused, and ``check`` names it."""
-    operator.run("connections", "add", "sealed", "--type", "echo/token", "--values", "-", "--no-test", stdin='{"token": "secret-4711"}')
-    with storage() as opened, opened.database.write() as transaction:
-        transaction.execute("ALTER TABLE connections DROP COLUMN seal")
-        transaction.change("DELETE FROM schema_migrations WHERE name = 'connection_seals'")
-    key = tmp_path / "home" / "master.key"
-    key.rename(tmp_path / "away.key")
-    refused = operator.run("db", "upgrade")
-    assert (refused.code, refused.json["error"]["code"]) == (1, "unavailable")
-    assert "master.key' is missing" in refused.json["error"]["message"]
-    (tmp_path / "away.key").rename(key)
-    answer = operator.run("db", "upgrade")
-    assert (answer.code, len(answer.json["applied"]), answer.json["sealed"]) == (0, 1, 1)
-    assert operator.run("db", "check").json["problems"] == []
-    tested = operator.run("connections", "test", "sealed")
-    assert tested.code == 0, tested.out
-    with storage() as opened, opened.database.write() as transaction:
+def test_h2_a_seal_that_was_removed_is_not_made_again(operator: Shell) -> None:
+    """No command makes the removed seal of a connection again: the connection is refused, and ``check`` names it, until it is removed and
+    added again."""
+    values = ("--type", "echo/token", "--values", "-", "--no-test")
+    operator.run("connections", "add", "sealed", *values, stdin='{"token": "secret-4711"}')
+    _make_older()
+    with storage() as opened, opened.opened(migrate=None) as database, database.write() as transaction:
         transaction.change("UPDATE connections SET seal = NULL WHERE name = 'sealed'")
+    assert operator.run("db", "upgrade").json["applied"] == [BASELINE]
     assert operator.run("keys", "rotate").code == 0
-    assert operator.run("db", "upgrade").json["applied"] == []
     error = operator.run("connections", "test", "sealed").json["error"]
     assert (error["code"], "'sealed' cannot be opened" in error["message"]) == ("invalid_connection", True)
     assert any("of the connection 'sealed'" in text for text in operator.run("db", "check").json["problems"])
     assert operator.run("connections", "remove", "sealed").code == 0
-    values = ("--values", "-", "--no-test")
-    assert operator.run("connections", "add", "sealed", "--type", "echo/token", *values, stdin='{"token": "secret-4711"}').code == 0
+    assert operator.run("connections", "add", "sealed", *values, stdin='{"token": "secret-4711"}').code == 0
     assert operator.run("connections", "test", "sealed").code == 0
-
-
-def test_h2_an_upgrade_seals_a_database_that_never_had_a_key(operator: Shell, tmp_path: Path) -> None:
-    """A database whose connections hold no secret, and that never sealed anything: the upgrade makes the master key and seals them."""
-    with storage() as opened, opened.database.write() as transaction:
-        transaction.execute("ALTER TABLE connections DROP COLUMN seal")
-        transaction.change("DELETE FROM schema_migrations WHERE name = 'connection_seals'")
-        transaction.change("DELETE FROM data_keys")
-        document = '{"origin": "operator", "sealed": [], "values": {"region": "eu-west-1"}}'
-        transaction.change(
-            "INSERT INTO connections (workspace, id, name, type, version, public_values, status, created_at, updated_at) "
-            "VALUES ('default', 'id', 'open', 'aws/awsDefault', 1, :document, 'untested', 0, 0)",
-            {"document": document},
-        )
-    (tmp_path / "home" / "master.key").unlink(missing_ok=True)
-    assert operator.run("db", "upgrade").json["sealed"] == 1
-    assert operator.run("db", "check").json["problems"] == []
-    with storage() as opened:
-        assert dict(opened.connections((), "default").find("open").values) == {"region": "eu-west-1"}
 
 
 @pytest.mark.parametrize(
@@ -112,10 +81,9 @@ def test_w1_invoke_upgrades_sqlite(shell: Shell, tmp_path: Path, words: tuple[st
 
 
 def _make_older() -> None:
-    """Undo a migration."""
+    """Make the database one of the version before the baseline, which has the same tables."""
     with storage() as opened, opened.database.write() as transaction:
-        transaction.execute("ALTER TABLE connections DROP COLUMN seal")
-        transaction.change("DELETE FROM schema_migrations WHERE name = 'connection_seals'")
+        transaction.change("UPDATE schema_migrations SET version = version - 1")
 
 
 def test_check(operator: Shell) -> None:

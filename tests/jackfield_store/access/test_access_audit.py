@@ -13,7 +13,6 @@ from jackfield.callers import Rules
 from jackfield.callers.actor import Actor
 from jackfield.kernel.errors import InvalidInvocation, Unavailable
 from jackfield_store.access import Audit, Tokens, Workspaces
-from jackfield_store.access.audit_seals import seal_all_heads
 from jackfield_store.database import Database, WrongMasterKey
 from jackfield_store.keys import MasterKey, Vault
 
@@ -213,20 +212,6 @@ def test_a_kept_head_vouches_for_what_is_before_it(database: Database, vault: Va
     _cut(database, "acme", 3)
     log.record("connection.created", "connection:after the cut")
     assert "entry 4 follows" in str(log.verify(kept).fault)
-
-
-def test_logs_of_an_older_jackfield_are_sealed_once(database: Database, vault: Vault, clock: FakeClock) -> None:
-    """The upgrade seals each head as it is, and gives a workspace without entries the head of an empty log."""
-    log = _log(database, vault, clock)
-    with database.write() as transaction:
-        transaction.change("UPDATE audit_heads SET seal = NULL")
-        transaction.change("INSERT INTO workspaces (name, created_at) VALUES ('silent', 1)")
-        seal_all_heads(transaction, vault)
-    silent = Audit(database, lambda: vault, "silent", clock)
-    assert [one.verify().fault for one in (log, silent)] == [None, None]
-    silent.record("connection.created", "connection:c")
-    assert silent.verify().to_json()["entries"] == 1
-    assert silent.verify().fault is None
 
 
 def test_a_log_is_verified_without_the_master_key_as_far_as_it_goes(database: Database, vault: Vault, clock: FakeClock) -> None:

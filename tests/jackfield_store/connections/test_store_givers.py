@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -159,27 +158,6 @@ def test_workspaces_cannot_take_anothers(open_runtime: Callable[..., Jackfield])
     with pytest.raises(InvalidConnection, match="External ID cannot be used") as caught:
         open_runtime("other").connections.add("one", "aws/awsAssumeRole", {**ROLE, "externalId": "acme-4711"}, test=False)
     assert paths(caught.value) == ["/externalId"]
-
-
-def test_an_upgrade_keys_the_digests_of_external_ids(open_runtime: Callable[..., Jackfield]) -> None:
-    """An older database has plain digests: who read it could try out External IDs. After the upgrade they are keyed, and compared."""
-    acme, other, values = open_runtime("acme"), open_runtime("other"), {**ROLE, "externalId": "acme-4711"}
-    for name in ("one", "two"):
-        acme.connections.add(name, "aws/awsAssumeRole", values, test=False)
-    plain = sha256(b"jackfield external id\0acme-4711").hexdigest()
-    database = acme.storage.database
-    with database.write() as transaction:
-        keyed = [row.digest for row in transaction.execute("SELECT digest FROM external_ids ORDER BY digest")]
-        assert not any(plain in digest for digest in keyed)
-        for digest in keyed:
-            older = plain + digest[len(plain) :]
-            transaction.change("UPDATE external_ids SET digest = :older WHERE digest = :digest", {"older": older, "digest": digest})
-        transaction.change("DELETE FROM schema_migrations WHERE name = 'keyed_external_ids'")
-    assert len(acme.storage.migrate(database).versions) == 1
-    with database.read() as reading:
-        assert [row.digest for row in reading.execute("SELECT digest FROM external_ids ORDER BY digest")] == keyed
-    with pytest.raises(InvalidConnection, match="External ID cannot be used"):
-        other.connections.add("one", "aws/awsAssumeRole", values, test=False)
 
 
 def test_a_refused_external_id_tells_nothing_of_other_workspaces(open_runtime: Callable[..., Jackfield]) -> None:

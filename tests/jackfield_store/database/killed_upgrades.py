@@ -9,51 +9,63 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from jackfield_store.database import open_database
 from jackfield_store.database.migrations import Migrations
-from jackfield_store.database.transaction import Transaction
+from jackfield_store.database.transaction import Mode, Transaction
 
 _NONE = 10**6
 """A statement that no upgrade has: it is left before its commit by an exception."""
-_run = Migrations._run
-
-
-def _method(run: Callable[..., None]) -> Callable[..., None]:
-    """Return a function, which a class binds, of a bound method, which it does not."""
-
-    def bound(*given: Any) -> None:
-        run(*given)
-
-    return bound
 
 
 class _Upgrade:
-    """One upgrade, which is killed at a statement."""
+    """One upgrade, which is killed at a statement. It stands for its transaction, too."""
 
     def __init__(self, number: int) -> None:
-        self._number, self.done = number, 0
+        self._number, self._done = number, 0
 
     def start(self, url: str) -> NoReturn:
-        """Upgrade until the statement; the exit code is the number of statements."""
-        changed: Any = Migrations
-        changed._run = _method(self._ran)
+        """Upgrade until the statement, or print how many there were."""
         with open_database(url, migrate=None) as database:
-            database.migrate(lambda _transaction, _names: self._last())
+            process = database._process
+            begin = process.begin
+
+            @contextmanager
+            def begun(mode: Mode) -> Iterator[Any]:
+                with begin(mode) as transaction:
+                    if mode is not Mode.MIGRATE:
+                        yield transaction
+                        return
+                    self._transaction: Transaction = transaction
+                    yield self
+                    self._last()
+
+            Migrations(process.dialect, begun).apply()
         os._exit(1)
 
-    def _ran(self, migrations: Migrations, transaction: Transaction, statement: str) -> None:
-        self.done += 1
-        if self.done == self._number:
+    def execute(self, sql: str) -> Any:
+        """Run a statement of the transaction; reads count for nothing."""
+        if not sql.startswith("SELECT"):
+            self._count()
+        return self._transaction.execute(sql)
+
+    def change(self, sql: str, values: Any) -> int:
+        """Run the statement that records a version."""
+        self._count()
+        return self._transaction.change(sql, values)
+
+    def _count(self) -> None:
+        self._done += 1
+        if self._done == self._number:
             os.kill(os.getpid(), signal.SIGKILL)
-        _run(migrations, transaction, statement)
 
     def _last(self) -> None:
         if self._number == 0:
             os.kill(os.getpid(), signal.SIGKILL)
-        sys.stdout.write(f"{self.done}\n")
+        sys.stdout.write(f"{self._done}\n")
         sys.stdout.flush()
         os._exit(0)
 
@@ -71,7 +83,7 @@ def main(url: str, wanted: str, count: str = "") -> None:
         _ended(url, _NONE)
         return
     last = int(count)
-    numbers = range(last + 1) if wanted == "all" else (0, 1, 2, last // 2, last - 1, last)
+    numbers = range(last + 1) if wanted == "all" else {0, 1, 2, last // 2, last - 1, last} & {*range(last + 1)}
     sys.stdout.write(" ".join(sorted({str(_ended(url, number)) for number in numbers})))
 
 

@@ -13,10 +13,12 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.jackfield_store.database.carried import carried
 
 from forking import alone, fork
 from jackfield_store.database import open_database
 from jackfield_store.database.check import check
+from jackfield_store.database.migrations import BASELINE
 from ready_database import migrated_for_real
 
 __all__ = ["migrated_for_real"]
@@ -88,13 +90,16 @@ def _eight(url: str) -> list[object]:
     return [child.answer() for child in [fork(lambda: _migrated(url)) for _ in range(8)]]
 
 
-def test_eight_processes_migrate_at_once(database_url: str) -> None:
-    """Processes that open a new database in the same moment all find it whole, and each migration was applied once."""
+@pytest.mark.parametrize("first", [BASELINE, 1])
+def test_eight_processes_migrate_at_once(database_url: str, first: int) -> None:
+    """Processes that open a new database, or one of d8093255, in the same moment all find it whole, and each version was applied once."""
+    if first < BASELINE:
+        carried(database_url)
     answers = alone(_eight, database_url)
     assert all(answer == answers[0] for answer in answers)
     version, pending, rows = answers[0]
     assert pending == []
-    assert [row[0] for row in rows] == list(range(1, version + 1))
+    assert [row[0] for row in rows] == list(range(first, version + 1))
 
 
 def _dies_migrating(url: str, seconds: float) -> None:

@@ -1,15 +1,19 @@
-"""Versions of the tables: applied once, in order, all or nothing."""
+"""Versions of the tables: applied once, in order, all or nothing. The texts of the subjects, and which refer to those of others."""
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
+from tests.jackfield_store.database.carried import carried
 
-from jackfield_store.database import ConstraintViolation, Database, DatabaseUnfit, StatementInvalid, open_database
-from jackfield_store.database.backup import check
-from jackfield_store.database.migrations import Migration, Migrations, declared, known_migrations
+from jackfield_store.database import ConstraintViolation, Database, DatabaseUnfit, StatementInvalid, migrations, open_database
+from jackfield_store.database.migrations import BASELINE, Migration, Migrations, declared, known_migrations
+from jackfield_store.database.table_shapes import shape_of
 from ready_database import migrated_for_real
 
 __all__ = ["migrated_for_real"]
@@ -80,6 +84,11 @@ TABLES = {
     "workspace_wrappers",
 }
 LAST = known_migrations()[-1].version
+SCHEMA = Path(migrations.__file__).with_name("schema")
+SUBJECTS = {
+    table: path.stem for path in SCHEMA.glob("*.sql") for table in re.findall(r"CREATE TABLE (\w+)", path.read_text(encoding="utf-8"))
+}
+_NAMED = re.compile(r"\b(?:FROM|JOIN|INTO|UPDATE|REFERENCES)\s+(\w+)")
 SECOND = Migration(
     LAST + 1, "second", "CREATE TABLE second (a {bigint_identity}, b {boolean} NOT NULL) {table}; CREATE INDEX second_b ON second (b);"
 )
@@ -116,7 +125,7 @@ def test_an_empty_database_is_brought_up_to_date(database: Database) -> None:
 
 def test_what_is_pending_is_refused_unless_told(database_url: str) -> None:
     """A server that must not change tables says what to run, and starts once it has been run."""
-    with pytest.raises(DatabaseUnfit, match=f"{LAST} migrations are pending") as caught:
+    with pytest.raises(DatabaseUnfit, match="1 migration is pending") as caught:
         open_database(database_url, migrate=False)
     assert "jackfield db upgrade" in str(caught.value)
     assert not caught.value.retryable
@@ -139,40 +148,6 @@ def test_a_later_migration_keeps_the_data(database: Database) -> None:
         assert [row.name for row in transaction.execute("SELECT name FROM workspaces")] == ["a"]
 
 
-UPGRADES = [
-    # from version 1 on, all migrations run: that later versions keep their rows, too, is shown by some of them
-    pytest.param(kind, version, marks=() if version == 1 or (LAST - version) % every == 1 else pytest.mark.campaign)
-    for kind, every in (("sqlite", 5), ("postgresql", 15))
-    for version in range(1, LAST)
-]
-
-
-@pytest.mark.parametrize(("database_url", "version"), UPGRADES, indirect=["database_url"])
-def test_each_version_is_upgraded_with_its_data(database: Database, version: int) -> None:
-    """Invocations of every status that an older jackfield has recorded are there as they were, and in the lists that are asked for."""
-    process = database._process
-    Migrations(process.dialect, process.begin, lambda: known_migrations()[:version]).apply()
-    rows = [
-        {"id": f"i{place}", "status": status, "created": place, "owner": "host/1/2" if status == "running" else None}
-        for place, status in enumerate(("queued", "running", "succeeded", "failed", "in_doubt"))
-    ]
-    with database.write() as transaction:
-        transaction.change("INSERT INTO workspaces (name, created_at) VALUES ('a', 1)")
-        for row in rows:
-            transaction.change(
-                "INSERT INTO invocations (workspace, id, status, connector, action, created_at, owner, purge_after) "
-                "VALUES ('a', :id, :status, 'echo', 'post', :created, :owner, 9)",
-                row,
-            )
-    assert database.migrate() == list(range(version + 1, LAST + 1))
-    assert check(database).problems == ()
-    with database.read() as transaction:
-        found = transaction.execute("SELECT id, status, created_at, owner FROM invocations ORDER BY id")
-        waiting = transaction.execute("SELECT id FROM invocations WHERE status = 'queued' AND owner IS NULL ORDER BY created_at, id")
-    assert [tuple(row) for row in found] == [tuple(row.values()) for row in rows]
-    assert [row.id for row in waiting] == ["i0"]
-
-
 def test_a_newer_database_is_refused(database_url: str) -> None:
     """An older jackfield does not touch a database that a newer one has upgraded."""
     with open_database(database_url) as database:
@@ -185,38 +160,112 @@ def test_a_newer_database_is_refused(database_url: str) -> None:
             open_database(database_url, migrate=migrate)
 
 
-def test_a_failing_migration_changes_nothing(database: Database) -> None:
+@pytest.mark.parametrize("before", [0, BASELINE - 1])
+def test_a_failing_migration_changes_nothing(database: Database, database_url: str, before: int) -> None:
     """Where one statement of an upgrade fails, none of it is done: not its tables, not those of the versions before it."""
+    if before:
+        carried(database_url)
+    present = tables(database)
     broken = Migration(LAST + 2, "broken", "CREATE TABLE third (a {integer}); INSERT INTO third VALUES (1); SELECT nothing FROM nowhere;")
     with pytest.raises(StatementInvalid):
         with_more(database, SECOND, broken).apply()
-    assert tables(database) == set()
-    assert database.version() == 0
-    assert database.migrate() == list(range(1, LAST + 1))
+    assert (tables(database), database.version()) == (present, before)
+    assert database.migrate() == [one.version for one in known_migrations()]
 
 
 def test_an_altered_migration_is_known(database: Database) -> None:
-    """A migration whose text was another when it was applied is named."""
+    """A version whose statements were others when it was applied is named; comments may change."""
     database.migrate()
-    assert database.migrations.altered() == []
-    with database.write() as transaction:
-        transaction.change("UPDATE schema_migrations SET checksum = 'x' WHERE version = 1")
-    assert database.migrations.altered() == [1]
+    process, (first, *others) = database._process, known_migrations()
+
+    def altered(text: str) -> list[int]:
+        known = (Migration(first.version, first.name, text), *others)
+        return Migrations(process.dialect, process.begin, lambda: known).altered()
+
+    assert (altered(first.text), altered(f"-- Another comment.\n{first.text}\n\n")) == ([], [])
+    assert altered(first.text.replace("status {text} NOT NULL", "status {text}", 1)) == [BASELINE]
 
 
-def test_files_are_numbered_without_gaps() -> None:
-    """The migrations that are shipped are 1, 2, 3, … and their names say what they are."""
-    known = known_migrations()
-    assert [migration.version for migration in known] == list(range(1, len(known) + 1))
-    assert known[0].name == "first"
-    assert len(known[0].checksum) == 64
+def test_changes_follow_the_baseline_without_gaps(tmp_path: Path) -> None:
+    """The numbers of the changes that are shipped follow that of the baseline; other files than SQL are none."""
+    assert [one.version for one in known_migrations()] == list(range(BASELINE, LAST + 1))
+    for name in ("b.sql", "engine.sql", "0067_b_more.sql", "a.sql", "0068_a_note.sql", "README.md"):
+        (tmp_path / name).write_text(f"SELECT '{name}';", encoding="utf-8")
+    first, *changes = known_migrations(str(tmp_path))
+    assert first.text.split("'")[1::2] == ["engine.sql", "a.sql", "b.sql"]
+    assert [(one.version, one.name) for one in changes] == [(67, "b_more"), (68, "a_note")]
 
 
-def test_other_files_in_the_folder_are_no_migrations(tmp_path: Path) -> None:
-    """Only files that are numbered count."""
-    (tmp_path / "0001_first.sql").write_text("SELECT 1;", encoding="utf-8")
-    (tmp_path / "notes.sql").write_text("SELECT 2;", encoding="utf-8")
-    assert [migration.name for migration in known_migrations(str(tmp_path))] == ["first"]
+def test_what_stands_on_a_table_stands_in_its_file() -> None:
+    """Indexes, triggers and settings of a table are in the file of its subject, so that the order of the files does not matter."""
+    for path in SCHEMA.glob("*.sql"):
+        text = re.sub(r"--[^\n]*", "", path.read_text(encoding="utf-8"))
+        own = {table for table, subject in SUBJECTS.items() if subject == path.stem}
+        assert own, path
+        named = re.findall(r"ALTER TABLE (\w+)|CREATE (?:UNIQUE )?INDEX \w+\s+ON (\w+)|\bON (\w+)(?: REFERENCING| FOR| DEFER|\n|;)", text)
+        assert {name for names in named for name in names if name} <= own, path
+
+
+def _listed(header: str) -> list[list[str]]:
+    """The cells of a table of the README."""
+    lines = (SCHEMA / "README.md").read_text(encoding="utf-8").partition(header)[2].splitlines()[2:]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in takewhile(lambda line: line.startswith("|"), lines)]
+
+
+def test_references_of_the_tables_are_listed() -> None:
+    """Triggers, functions and foreign keys use the tables of those subjects that the README lists for theirs; its columns exist."""
+    used: dict[str, set[str]] = {}
+    for path in SCHEMA.glob("*.sql"):
+        text = path.read_text(encoding="utf-8").replace("epoch_raised()", "UPDATE epoch")
+        others = {SUBJECTS[table] for table in _NAMED.findall(text) if table in SUBJECTS} - {path.stem}
+        used |= {path.stem: others} if others else {}
+    listed: dict[str, set[str]] = {}
+    for subjects, other, _ in _listed("| subject | uses | for |"):
+        for subject in subjects.split(", "):
+            listed.setdefault(subject, set()).add(other)
+    assert used == listed
+    columns = re.findall(r"`(\w+)\.(\w+)`", str(_listed("| column | is |")))
+    assert len(columns) > 20
+    with open_database("sqlite://") as database, database.read() as transaction:
+        for table, column in columns:
+            assert column in shape_of(transaction, database.dialect, table).columns, (table, column)
+
+
+class _Statements:
+    """The SQL of the code, with the texts that f-strings take from constants."""
+
+    def __init__(self, folder: Path) -> None:
+        self._trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in folder.rglob("*.py")}
+        self._constants = {
+            (path if name.id.startswith("_") else None, name.id): node.value
+            for path, tree in self._trees.items()
+            for node in tree.body
+            if isinstance(node, ast.Assign) and isinstance(name := node.targets[0], ast.Name)
+        }
+
+    def __iter__(self) -> Iterator[str]:
+        for path, tree in self._trees.items():
+            inner = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+            inner |= {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}  # docstrings
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Constant | ast.JoinedStr) and id(node) not in inner:
+                    yield self._text(path, node)
+
+    def _text(self, path: Path, node: ast.expr | None) -> str:
+        if isinstance(node, ast.JoinedStr):
+            return "".join(self._text(path, part) for part in node.values)
+        if isinstance(node, ast.FormattedValue):
+            return self._text(path, node.value)
+        if isinstance(node, ast.Name):
+            return self._text(path, self._constants.get((path if node.id.startswith("_") else None, node.id)))
+        return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else " "
+
+
+@pytest.mark.tree_only
+def test_statements_over_several_subjects_are_listed() -> None:
+    """The README lists each set of subjects whose tables one statement of the code names."""
+    found = {frozenset(SUBJECTS[table] for table in _NAMED.findall(text) if table in SUBJECTS) for text in _Statements(SCHEMA.parents[2])}
+    assert {one for one in found if len(one) > 1} == {frozenset(row[0].split(", ")) for row in _listed("| subjects | for |")}
 
 
 def test_what_migrations_leave_behind() -> None:

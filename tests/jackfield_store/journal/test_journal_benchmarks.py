@@ -15,7 +15,7 @@ _ROWS = 100
 
 
 def test_a_journal_is_filled(tmp_path: Path, database_url: str, no_tables: None) -> None:
-    """Rows are made before the upgrade that counts them, and the journal can open those that are sealed."""
+    """Rows are made without triggers and then counted, and the journal can open those that are sealed."""
     environment = {"JACKFIELD_HOME": str(tmp_path)}
     fill(database_url, environment, _ROWS)
     with Jackfield(connections=[], database_url=database_url, environment=environment) as jackfield:

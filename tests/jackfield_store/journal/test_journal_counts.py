@@ -20,9 +20,8 @@ from jackfield.invocation import Meta, Result, new_invocation_id
 from jackfield.invocation.entry import Draft
 from jackfield.kernel.errors import Unavailable
 from jackfield_store.database import Transaction, open_database
-from jackfield_store.database.migrations import Migrations, known_migrations
 from jackfield_store.journal import Journal, Queue
-from jackfield_store.journal.counts import LIMITS, estimated, histogram, open_now, parts
+from jackfield_store.journal.counts import LIMITS, estimated, open_now, parts
 from jackfield_store.journal.upkeep import Upkeep
 from jackfield_store.runtime import Jackfield
 
@@ -198,31 +197,6 @@ def test_sums_are_those_of_a_full_count(jackfield: Jackfield, clock: FakeClock, 
     with database.read() as transaction:
         assert {row.width for row in transaction.execute("SELECT DISTINCT width FROM invocation_counts")} == {0, 86_400}
         assert transaction.execute("SELECT COUNT(*) AS shards FROM invocation_counts WHERE shard <> 0")[0].shards == 0
-
-
-@pytest.mark.usefixtures("no_tables")
-def test_existing_entries_are_counted_by_the_upgrade(database_url: str, clock: FakeClock) -> None:
-    """A database of the version before has the same statistics and lists after its upgrade."""
-    before = [one.name for one in known_migrations()].index("journal_at_size")
-    with open_database(database_url, migrate=None) as database:
-        Migrations(database.dialect, database._process.begin, lambda: known_migrations()[:before]).apply()
-        with database.write() as transaction:
-            for number, status in enumerate(("queued", "running", "succeeded", "succeeded", "failed", "in_doubt") * 3):
-                at = 1_700_000_000.0 + number * 1000
-                about = {"id": f"i{number}", "status": status, "at": at}
-                about["end"] = None if status in ("queued", "running") else at + number / 10
-                transaction.change(
-                    "INSERT INTO invocations (workspace, id, status, connector, action, created_at, settled_at, attempts) "
-                    "VALUES ('default', :id, :status, 'echo', 'say', :at, :end, 1)",
-                    about,
-                )
-        database.migrate()
-    with Jackfield(connections=[], database_url=database_url, clock=clock) as jackfield:
-        journal = journal_of(jackfield)
-        assert known(journal) == counted(journal)
-        assert open_now(journal.database, "default") == {"queued": 3, "running": 3, "in_doubt": 3, "dead": 0}
-        assert [entry.id for entry in journal.entries(status="failed")[0]] == ["i16", "i10", "i4"]
-        assert sum(histogram(parts(journal.database, "default", 0.0, 3600)).values()) == 12
 
 
 _WRITER = """

@@ -127,29 +127,6 @@ def test_a_text_is_found_everywhere_in_the_newest_entries(journal: Journal, monk
     assert robots <= set(listed(journal, 50, q="ROBO")[0])
 
 
-def test_entries_that_seem_older_than_the_index_are_listed_once(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a move to another database its migrations are later than all entries, whose labels are in the index all the same."""
-    reds = [entry.id for entry in journal.entries(limit=100)[0] if entry.caller == "clerk"]
-    with journal.database.write() as transaction:
-        transaction.change("UPDATE schema_migrations SET applied_at = :now", {"now": MADE + 100})
-    monkeypatch.setattr(pages, "LOOKED_AT", 4)
-    monkeypatch.setattr(pages, "SCANNED", 4)
-    for filters in ({"label": "team=red"}, {"label": "team", "caller": "clerk"}, {"label": "team=red", "q": "clerk"}):
-        for limit in (1, 3, 50):
-            assert list(chain.from_iterable(listed(journal, limit, **filters))) == reds, filters
-
-
-def test_entries_of_older_versions_are_found_by_their_labels(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Their labels are in no index: bounded scans find them, on short pages with a cursor."""
-    reds = [entry.id for entry in journal.entries(limit=100)[0] if entry.caller == "clerk"]
-    with journal.database.write() as transaction:
-        transaction.change("DELETE FROM invocation_terms")
-        transaction.change("UPDATE schema_migrations SET applied_at = :now", {"now": MADE + 100})
-    monkeypatch.setattr(pages, "SCANNED", 4)
-    assert list(chain.from_iterable(listed(journal, 50, label="team=red"))) == reds
-    assert list(chain.from_iterable(listed(journal, 50, correlationId="z-7"))) != []
-
-
 _PLANNED: tuple[dict[str, Any], ...] = (
     {}, {"status": "failed"}, {"status": "running"}, {"connector": "echo", "since": 1.0}, {"caller": "x", "until": 9.0},
     {"errorCode": "x"}, {"connection": "x", "status": "in_doubt"}, {"idempotencyKey": "x"}, {"correlationId": "x"}, {"label": "x=y"},

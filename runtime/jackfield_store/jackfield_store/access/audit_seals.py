@@ -17,21 +17,11 @@ if TYPE_CHECKING:
     from jackfield_store.database import Row, Transaction
     from jackfield_store.keys.vault import Vault
 
-MIGRATION = "audit_seals"
-"""Migration in whose transaction the heads of an older jackfield are sealed."""
 FIRST = "0" * 64
 """Predecessor digest of the first entry."""
 BEGUN = "workspace.created"
 """First event of a workspace; the log of ``default`` may begin with any."""
 _TROUBLE = (DataKeyDamaged, KeyServiceRefused, KeyServiceUnavailable)
-_PAGE = 500
-_WITHOUT = """
-SELECT name FROM (SELECT name FROM workspaces UNION SELECT workspace AS name FROM tokens) seen
-WHERE name > :after AND NOT EXISTS (SELECT 1 FROM audit_heads WHERE workspace = name) ORDER BY name LIMIT :page
-"""
-_EMPTY = "INSERT INTO audit_heads (workspace, sequence, digest) VALUES (:workspace, 0, :first)"
-_HEADS = "SELECT workspace, sequence, digest FROM audit_heads WHERE workspace > :after ORDER BY workspace LIMIT :page"
-_SEAL = "UPDATE audit_heads SET seal = :seal WHERE workspace = :workspace"
 _EXISTS = """
 SELECT 1 AS one FROM workspaces WHERE name = :workspace UNION SELECT 1 FROM tokens WHERE workspace = :workspace LIMIT 1
 """
@@ -72,20 +62,6 @@ def follows_a_seal(vault: Vault, workspace: str, row: Row | Any, event: str) -> 
 def must_have_a_head(transaction: Transaction, workspace: str) -> bool:
     """Return whether a workspace has what cannot be made without an entry in its log."""
     return transaction.find(_EXISTS, {"workspace": workspace}) is not None
-
-
-def seal_all_heads(transaction: Transaction, vault: Vault) -> None:
-    """Seal all heads as they are. A workspace without entries gets the head of an empty log."""
-    after = ""
-    while rows := transaction.execute(_WITHOUT, {"after": after, "page": _PAGE}):
-        transaction.change_many(_EMPTY, [{"workspace": row.name, "first": FIRST} for row in rows])
-        after = rows[-1].name
-    after = ""
-    while rows := transaction.execute(_HEADS, {"after": after, "page": _PAGE}):
-        for row in rows:
-            seal = head_seal(vault, row.workspace, row.sequence, row.digest)
-            transaction.change(_SEAL, {"workspace": row.workspace, "seal": seal})
-        after = rows[-1].workspace
 
 
 def _place(workspace: str, sequence: int, digest: str) -> tuple[str, ...]:

@@ -26,24 +26,22 @@ from jackfield_store.resources.verify import with_contents
 if TYPE_CHECKING:
     from jackfield_store.database import Database
     from jackfield_store.keys.vault import SealedRows
-    from jackfield_store.resources.storage import Storage
 
 _FAILED = 1
 
 
 @contextmanager
-def _unmigrated() -> Iterator[tuple[Storage, Database]]:
+def _unmigrated() -> Iterator[Database]:
     """Open the configured database without migrating it."""
-    storage = open_storage()
-    with storage.opened(migrate=None, most=UPKEEP) as database:
-        yield storage, database
+    with open_storage().opened(migrate=None, most=UPKEEP) as database:
+        yield database
 
 
 def _upgrade(_arguments: Namespace, output: Output) -> int:
-    with _unmigrated() as (storage, database):
-        applied, sealed = storage.migrate(database)
+    with _unmigrated() as database:
+        applied = database.migrate()
         made = {"database": database.location, "version": database.version(), "applied": applied}
-    output.value({**made, "sealed": sealed} if sealed else made)
+    output.value(made)
     return 0
 
 
@@ -52,7 +50,7 @@ def _sealed_rows() -> Sequence[SealedRows]:
 
 
 def _check(_arguments: Namespace, output: Output) -> int:
-    with _unmigrated() as (_, database):
+    with _unmigrated() as database:
         report = check(database)
     if report.sound:
         with open_storage() as storage:
@@ -68,7 +66,7 @@ def _declare_path(parser: Parser) -> None:
 def _backup(arguments: Namespace, output: Output) -> int:
     from jackfield_store.database.backup import backup
 
-    with _unmigrated() as (_, database), ending_programs():
+    with _unmigrated() as database, ending_programs():
         made = backup(database, arguments.path)
     output.value({"path": made.path, "size": made.size, "version": made.version})
     return 0
@@ -84,8 +82,8 @@ def _restore(arguments: Namespace, output: Output) -> int:
     from jackfield_store.database.backup import restore
 
     hold = Hold(time.time(), account_key(), f"restored from {os.path.basename(arguments.path)}") if arguments.hold_queue else None
-    with _unmigrated() as (storage, database), ending_programs():
-        applied = restore(database, arguments.path, lambda restored: storage.migrate(restored).versions, hold)
+    with _unmigrated() as database, ending_programs():
+        applied = restore(database, arguments.path, hold=hold)
         made = {"database": database.location, "version": database.version(), "applied": applied}
     output.value(made if hold is None else {**made, "held": hold.to_json()})
     return 0

@@ -5,8 +5,7 @@ binds the name, the type, the origin and all open values (``endpoint``, ``hostna
 destinations. A schema changes with its connector, and a newly marked value must not prevent opening a secret.
 
 Each connection also has a seal over its open values and the list of its secrets; otherwise nothing would bind a connection without
-secrets, or reveal a removed secret. A connection without a seal is refused. Connections that predate seals get theirs in the
-transaction that adds the column (``bind_all``), never later: a seal missing after that was removed.
+secrets, or reveal a removed secret. A connection without a seal is refused: the seal was removed.
 """
 
 from __future__ import annotations
@@ -16,12 +15,9 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from jackfield_store.connections.connection_rows import COLUMNS, ConnectionRow
-from jackfield_store.database import Row, SealBroken, Transaction
+from jackfield_store.connections.connection_rows import ConnectionRow
+from jackfield_store.database import SealBroken, Transaction
 from jackfield_store.keys.vault import Vault
-
-MIGRATION = "connection_seals"
-"""Migration in whose transaction ``bind_all`` runs."""
 
 _SECRETS = """
 SELECT field, sealed FROM connection_secrets
@@ -32,7 +28,6 @@ UPDATE connection_secrets SET sealed = :sealed
 WHERE workspace = :workspace AND connection_id = :id AND version = :version AND field = :field
 """
 _SET_SEAL = "UPDATE connections SET seal = :seal WHERE workspace = :workspace AND id = :id AND version = :version"
-_PAGE = 200
 
 
 def binding(name: str, type: str, origin: str, public: Mapping[str, Any]) -> str:
@@ -43,7 +38,7 @@ def binding(name: str, type: str, origin: str, public: Mapping[str, Any]) -> str
 
 def sealed_place(identifier: str, field: str, version: int, bound: str) -> tuple[str, ...]:
     """Return the parts that a secret is sealed with; the vault adds the workspace."""
-    return (*_old_place(identifier, field, version), bound)
+    return ("connection", identifier, field, str(version), bound)
 
 
 def sealed_whole(vault: Vault, workspace: str, identifier: str, version: int, bound: str, fields: Iterable[str]) -> bytes:
@@ -86,49 +81,11 @@ def rebound(transaction: Transaction, vault: Vault, workspace: str, stored: Conn
     place = {"workspace": workspace, "id": stored.id, "version": stored.version}
     found = stored_secrets(transaction, workspace, stored)
     for field in stored.sealed:
-        text = _opened_in_any_form(vault, workspace, stored, field, found.get(field, b""))
+        text = opened_secret(vault, workspace, stored, field, found.get(field, b""))
         anew = vault.seal(workspace, sealed_place(stored.id, field, stored.version, bound), text)
         transaction.change(_RESEAL, {**place, "field": field, "sealed": anew})
     transaction.change(_SET_SEAL, {**place, "seal": sealed_whole(vault, workspace, stored.id, stored.version, bound, stored.sealed)})
 
 
-def bind_all(transaction: Transaction, vault: Vault) -> int:
-    """Seal all connections in their current state and return their number; damaged ones stay without a seal, and are refused."""
-    count, after = 0, ("", "")
-    while True:
-        rows = transaction.execute(
-            f"SELECT workspace, {COLUMNS} FROM connections WHERE workspace > :workspace OR (workspace = :workspace AND id > :id) "
-            "ORDER BY workspace, id LIMIT :page",
-            {"workspace": after[0], "id": after[1], "page": _PAGE},
-        )
-        count += sum(_bound(transaction, vault, row) for row in rows)
-        if len(rows) < _PAGE:
-            return count
-        after = (rows[-1].workspace, rows[-1].id)
-
-
-def _bound(transaction: Transaction, vault: Vault, row: Row) -> bool:
-    stored = ConnectionRow.from_row(row)
-    if stored.damage is not None:
-        return False
-    try:
-        rebound(transaction, vault, row.workspace, stored, stored.name)
-    except SealBroken:  # 'db check' reports it
-        return False
-    return True
-
-
-def _opened_in_any_form(vault: Vault, workspace: str, stored: ConnectionRow, field: str, sealed: bytes) -> bytes:
-    """Open a secret that may have the older form of seal, which binds no destinations."""
-    try:
-        return opened_secret(vault, workspace, stored, field, sealed)
-    except SealBroken:
-        return vault.open(workspace, _old_place(stored.id, field, stored.version), sealed)
-
-
 def _whole(identifier: str, version: int, bound: str, fields: Iterable[str]) -> tuple[str, ...]:
     return (*sealed_place(identifier, "", version, bound), json.dumps(sorted(fields)))
-
-
-def _old_place(identifier: str, field: str, version: int) -> tuple[str, ...]:
-    return ("connection", identifier, field, str(version))

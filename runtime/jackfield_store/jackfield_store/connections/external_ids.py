@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 _BYTES = 24
 """Bytes of an External ID that is derived: 192 bits, as many as a generated one has."""
-MIGRATION = "keyed_external_ids"
-"""Migration after which digests are keyed."""
 _KEYS_OF = "default"
 """Workspace whose key digests are made with: those of all workspaces must be comparable."""
 _HEIR = "SELECT digest FROM external_ids WHERE digest > :after AND digest < :before AND workspace = :workspace ORDER BY digest LIMIT 1"
@@ -84,14 +82,6 @@ def release(transaction: Transaction, workspace: str, connection_id: str) -> Non
 
 def _owned(digests: Iterable[str]) -> list[str]:
     return [digest for digest in digests if ":" not in digest]
-
-
-def key_all(transaction: Transaction, vault: Vault) -> None:
-    """Replace the digests of an older jackfield, which had no key."""
-    for row in transaction.execute("SELECT digest FROM external_ids ORDER BY digest"):
-        plain, separator, connection_id = row.digest.partition(":")
-        keyed = _keyed(vault, plain) + separator + connection_id
-        transaction.change("UPDATE external_ids SET digest = :keyed WHERE digest = :plain", {"keyed": keyed, "plain": row.digest})
 
 
 def _digest(vault: Vault, value: str) -> str:

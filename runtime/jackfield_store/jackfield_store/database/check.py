@@ -61,7 +61,7 @@ def check(database: Database) -> Report:
     if not problems:
         for look in (_migrations, _missing, _inside):
             problems += _problems(look, database)
-    return Report(database.dialect.name, database.location, version, tuple(problems[:_SHOWN]))
+    return Report(database.dialect.name, database.location, version, tuple(dict.fromkeys(problems))[:_SHOWN])
 
 
 def _problems(look: Callable[[Database], Iterable[str]], database: Database) -> list[str]:

@@ -299,14 +299,12 @@ class Database:
         """True if so much is deferred that callers should wait for a commit before they defer more."""
         return (self._renewed() if self._forked else self._process).batches.is_behind
 
-    def migrate(self, then: Callable[[Transaction, list[str]], None] | None = None) -> list[int]:
+    def migrate(self) -> list[int]:
         """Bring the tables up to date and return the applied versions. Safe to run in several processes at once.
 
-        ``then`` is called within the transaction, with the names of the applied migrations.
-
-        :raises DatabaseUnfit: if a newer jackfield has migrated the database.
+        :raises DatabaseUnfit: if a newer jackfield has migrated the database, or it is older than can be upgraded.
         """
-        return self.migrations.apply(then)
+        return self.migrations.apply()
 
     def version(self) -> int:
         """Return the newest applied migration; 0 for an empty database."""

@@ -1,6 +1,6 @@
 """Copy of all rows from one database to another of the same version, of either kind: in order, resumable, verified by digest.
 
-The tables come from the migrations, so that a new table is moved without a change here. Rows are copied in the order of their primary key,
+The tables come from the schema, so that a new table is moved without a change here. Rows are copied in the order of their primary key,
 some thousand per commit, without triggers, whose work the source has done already. An interrupted move goes on at the last key that the
 target has. Until the target is verified, its table ``unfinished_move`` keeps every other process out of it.
 """

@@ -1,6 +1,6 @@
 """The outbox of events: whoever changes something records its event in the same transaction, so that neither exists without the other.
 
-Events of invocations, connections and the audit log are recorded by triggers (``migrations/0026_events.sql``), others by ``record``, and
+Events of invocations, connections and the audit log are recorded by triggers (in ``schema``), others by ``record``, and
 what providers send by ``record_sealed``.
 ``jackfield_service.subjects.events`` takes them from here.
 """

@@ -60,11 +60,12 @@ def split(script: str) -> Iterator[str]:
 
 
 def _statement(piece: str) -> Iterator[str]:
-    if _code(piece):
+    if without_comments(piece):
         yield piece.strip()
 
 
-def _code(piece: str) -> str:
+def without_comments(piece: str) -> str:
+    """Return a statement without its comments, and without spaces around it."""
     return re.sub(r"--[^\n]*|/\*.*?\*/", "", piece, flags=re.DOTALL).strip()
 
 

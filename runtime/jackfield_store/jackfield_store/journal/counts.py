@@ -1,7 +1,7 @@
 """Statistics of a workspace from sums that the database keeps in the commit that changes an entry.
 
-Triggers add each entry that is not running to ``invocation_counts`` (0015_journal_at_size.sql), whichever statement changed it; ``Upkeep``
-merges the sums of minutes into hours and days. Purged entries stay counted. Running entries are few, and are counted on demand.
+Triggers add each entry that is not running to ``invocation_counts`` (``schema/invocations.sql``), whatever changed it. ``Upkeep`` merges
+the sums of minutes into hours and days. Purged entries stay counted. Running entries are few, and are counted on demand.
 
 For a caller who sees a part of the journal, whose invocations no sum counts, there are the newest invocations, without their Results.
 """

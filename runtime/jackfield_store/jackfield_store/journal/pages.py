@@ -78,8 +78,6 @@ ORDER BY i.created_at DESC, i.id DESC
 _BY_KEY = "LATERAL (SELECT * FROM invocations WHERE workspace = :workspace AND id = t.id LIMIT 1)"
 _TERMS = "SELECT id FROM invocation_terms WHERE workspace = :workspace AND term >= :low AND term < :high LIMIT :limit"
 _FLOOR = f"SELECT created_at, id FROM invocations WHERE workspace = :workspace{{bounds}} {_ORDER} LIMIT 1 OFFSET :skipped"
-_OLDEST = "SELECT created_at FROM invocations WHERE workspace = :workspace ORDER BY created_at, id LIMIT 1"
-_INDEXED_SINCE = "SELECT applied_at FROM schema_migrations WHERE name = 'journal_at_size'"
 _END = "\U0010ffff"
 
 
@@ -241,16 +239,7 @@ class _Search:
 
     def _by_term(self, term: str) -> Found:
         entries = _BY_KEY if self._dialect.lateral else "invocations"
-        rows = self._rows(_BY_TERM.format(bounds=self._bounds, entries=entries), {"term": term, "limit": LOOKED_AT})
-        found = self._filtered(rows)
-        if len(found.places) >= self._limit or found.cut is not None:
-            return found
-        (indexed,), oldest = self._rows(_INDEXED_SINCE, {}), self._rows(_OLDEST, {})
-        if not oldest or oldest[0].created_at >= indexed.applied_at:
-            return found
-        older = self._scan(SCANNED, before=indexed.applied_at)  # entries of older versions have no terms
-        reached = [place for place in found.places if older.cut is None or place >= older.cut]  # further ones come on the next page
-        return Found(_newest([*reached, *older.places], self._limit), older.cut)
+        return self._filtered(self._rows(_BY_TERM.format(bounds=self._bounds, entries=entries), {"term": term, "limit": LOOKED_AT}))
 
     def _filtered(self, rows: Sequence[Row]) -> Found:
         cut = _place(rows[-1]) if len(rows) == LOOKED_AT else None
@@ -284,15 +273,11 @@ class _Search:
         rows = self._rows(f"{_SELECT} AND id IN ({', '.join(f':{name}' for name in names)}){self._bounds}", names)
         return _newest(_places(row for row in self._visible(rows) if fits(row, self._given)), self._limit)
 
-    def _scan(
-        self, count: int, given: Mapping[str, Any] | None = None, *, since: float | None = None, before: float | None = None
-    ) -> Found:
+    def _scan(self, count: int, given: Mapping[str, Any] | None = None, *, since: float | None = None) -> Found:
         """Scan up to ``count`` rows in the order of the list."""
         bounds, values = self._bounds, dict[str, Any]()
         if since is not None:
             bounds, values = f"{bounds} AND created_at >= :floor_since", {"floor_since": since}
-        if before is not None:
-            bounds, values = f"{bounds} AND created_at < :before", {"before": before}
         floor = self._rows(_FLOOR.format(bounds=bounds), {**values, "skipped": count - 1})
         if floor:
             bounds += " AND (created_at, id) >= (:floor_at, :floor_id)"

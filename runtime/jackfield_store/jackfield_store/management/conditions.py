@@ -32,7 +32,7 @@ _ROOM = 256 * 1024
 """Free bytes required on the disk: SQLite needs them for the next commits."""
 _NO_KEYS = "the key service of JACKFIELD_KEY_WRAPPERS cannot be used"
 _CACHED = "workspaces whose keys are cached are served"
-_PROBE = "UPDATE schema_migrations SET applied_at = applied_at WHERE version = 1"
+_PROBE = "UPDATE schema_migrations SET applied_at = applied_at WHERE version = (SELECT MAX(version) FROM schema_migrations)"
 _SHOWN = 5
 """Names of tables that a text lists at most."""
 

@@ -96,7 +96,7 @@ def move(
         source, target = (stack.enter_context(Storage(url, os.environ, SystemClock())) for url in (source_url, target_url))
         reading, writing = (stack.enter_context(storage.opened(migrate=None, most=UPKEEP)) for storage in (source, target))
         if not writing.version():
-            target.migrate(writing)
+            writing.migrate()
         for database in (reading, writing):
             _require_unused(database)
         source.migrates = False

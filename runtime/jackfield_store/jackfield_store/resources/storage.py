@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from jackfield.connections.connection_lookup import Connections, barred_paths
 from jackfield.connections.named_connection import Source
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.kernel.clock import Clock
     from jackfield_store.connections.connection_table import ConnectionTable
-    from jackfield_store.database import Database, Transaction
+    from jackfield_store.database import Database
     from jackfield_store.database.blocked import BlockedWorkspaces
     from jackfield_store.database.epoch import Epoch
     from jackfield_store.keys.vault import Vault
@@ -118,13 +118,6 @@ def _connections(environment: Mapping[str, str]) -> int:
             f"{_CONNECTIONS} is '{text[:80]}', and must be a number from {_FEWEST} to {_MOST}", hint=f"Unset it for {_USUAL} connections."
         )
     return int(text)
-
-
-class Migrated(NamedTuple):
-    """Versions applied by an upgrade, and the number of connections that it sealed."""
-
-    versions: list[int]
-    sealed: int
 
 
 class Storage(ProcessLocal):
@@ -293,61 +286,7 @@ class Storage(ProcessLocal):
             _syncs(self.environment),
             _connections(self.environment),
         )
-        database = open_database(self.url, migrate=None if migrate else migrate, wait=wait, most=most, syncs=syncs, connections=most_open)
-        with OnFailure(database.close):
-            if migrate:
-                self.migrate(database)
-        return database
-
-    def migrate(self, database: Database) -> Migrated:
-        """Migrate the tables of ``database``, which was opened from this storage. Connections of an older jackfield are sealed unchanged.
-
-        :raises DatabaseUnfit: if the database belongs to a newer jackfield, or has connections to seal and the master key is not
-            available; nothing was changed.
-        """
-        sealed = 0
-
-        def seal(transaction: Transaction, names: list[str]) -> None:
-            from jackfield_store.access import audit_seals
-            from jackfield_store.access.token_seals import MIGRATION as ACCESS
-            from jackfield_store.connections import external_ids
-            from jackfield_store.connections.connection_seals import MIGRATION, bind_all
-
-            nonlocal sealed
-            if ACCESS in names:
-                self._seal_access(transaction, database)
-            if audit_seals.MIGRATION in names:
-                self._seal_logs(transaction, database, audit_seals.seal_all_heads)
-            if external_ids.MIGRATION in names and transaction.find("SELECT 1 AS one FROM external_ids LIMIT 1", {}) is not None:
-                vault = self._vault_on(database)
-                vault.verify()
-                external_ids.key_all(transaction, vault)
-            if MIGRATION in names and transaction.find("SELECT 1 AS one FROM connections LIMIT 1", {}) is not None:
-                vault = self._vault_on(database)
-                vault.verify()
-                sealed = bind_all(transaction, vault)
-
-        return Migrated(database.migrate(seal), sealed)
-
-    def _seal_access(self, transaction: Transaction, database: Database) -> None:
-        """Seal the tokens and settings of an older jackfield."""
-        from jackfield_store.access.token_seals import seal_all_tokens
-        from jackfield_store.keys.settings_seals import seal_all_settings
-
-        tables = ("tokens", "workspaces")
-        if any(transaction.find(f"SELECT 1 AS one FROM {table} LIMIT 1", {}) is not None for table in tables):
-            vault = self._vault_on(database)
-            vault.verify()
-            seal_all_tokens(transaction, vault)
-            seal_all_settings(transaction, vault)
-
-    def _seal_logs(self, transaction: Transaction, database: Database, seal_all: Callable[[Transaction, Vault], None]) -> None:
-        """Seal the heads of the audit logs of an older jackfield."""
-        tables = ("audit_heads", "workspaces", "tokens")
-        if any(transaction.find(f"SELECT 1 AS one FROM {table} LIMIT 1", {}) is not None for table in tables):
-            vault = self._vault_on(database)
-            vault.verify()
-            seal_all(transaction, vault)
+        return open_database(self.url, migrate=migrate, wait=wait, most=most, syncs=syncs, connections=most_open)
 
     def connections(self, sources: Iterable[Source] | Source, workspace: str, catalog: Catalog | None = None) -> Connections:
         """Return the connections of a workspace: those from files and, if there is a database, those stored there."""
@@ -445,7 +384,7 @@ class Storage(ProcessLocal):
         database = self.opened(migrate=None)
         with OnFailure(database.close):
             if self.url.startswith("sqlite:") and not database.version():
-                self.migrate(database)
+                database.migrate()
             elif database.pending():
                 raise NotUpgraded(
                     f"the database is not up to date, and this command does not upgrade it: {database.location}",
