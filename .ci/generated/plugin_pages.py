@@ -125,7 +125,8 @@ events, callbacks, schedules, triggers, the audit log) and `shell/` (the HTTP AP
 MCP, what they share, and the commands `serve` and `worker`).
 `runtime/jackfield_dapr` (`jackfield_dapr`) serves Dapr's bindings API and runs Thand's workflow files.
 `runtime/jackfield_isolation` (`jackfield_isolation`) runs connectors from a marketplace in child processes.
-`runtime/jackfield_formats` (`jackfield_formats`) reads connections from the files of Dapr, Thand, SAP BTP and Prismatic.
+`runtime/jackfield_formats` (`jackfield_formats`) reads connections from the files of Dapr, Thand, SAP BTP and Prismatic, and requests to
+other mail providers (`jackfield convert`).
 `runtime/jackfield_vault` (`jackfield_vault`) is the secret store and the key service of HashiCorp Vault.
 
 `connectors/aws` (`jackfield_aws`) is the library that all AWS connectors share: sign-in, leases, clients, error map.

@@ -86,7 +86,6 @@ def patch(tmp_path: Path, aws: FakeAws, notes: str, monkeypatch: pytest.MonkeyPa
     project, site = tmp_path / "project", tmp_path / "site"
     project.mkdir()
     declare(site, "jackfield-aws-ses", "jackfield.connectors", {"aws-ses": "jackfield_aws_ses:connector"})
-    declare(site, "jackfield-aws-ses-commands", "jackfield.commands", {"convert": "jackfield_aws_ses.convert.command:command"})
     files = {
         "connections.yaml": CONNECTIONS,
         "body.txt": "The report is attached.\n",

@@ -37,7 +37,7 @@ DECLARED = {
         "check": ("jackfield-market", "market"),
         "connect-sessions": ("jackfield-store", "store"),
         "connections": ("jackfield-store", "store"),
-        "convert": ("jackfield-aws-ses", ""),
+        "convert": ("jackfield-formats", "formats"),
         "dapr": ("jackfield-dapr", "dapr"),
         "db": ("jackfield-store", "store"),
         "deliveries": ("jackfield-store", "store"),

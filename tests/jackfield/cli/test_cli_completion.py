@@ -118,7 +118,7 @@ def test_an_unknown_shell(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("words", "replies"),
     [
-        (["con"], ["connectors", "connect-sessions", "connections"]),
+        (["conne"], ["connectors", "connect-sessions", "connections"]),
         (["invoke", "echo", "tex"], []),
         (["invoke", "echo", "say", "tex"], ["text="]),
         (["invoke", "echo", "say", "loud", "=", "t"], ["true"]),

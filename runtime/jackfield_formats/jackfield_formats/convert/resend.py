@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jackfield.connector import pointer
-from jackfield_aws_ses.convert.mail import Mail, RefusedError, each, mapping, optional_text, text
+from jackfield_formats.convert.mail import Mail, RefusedError, each, mapping, optional_text, text
+from jackfield_formats.convert.trial import Trial
 
 _TEXTS = {"from": "sender", "subject": "subject", "text": "text", "html": "html"}
 _LISTS = {"to": "to", "cc": "cc", "bcc": "bcc", "reply_to": "replyTo"}
@@ -22,22 +23,22 @@ _DROPPED = {
 _KNOWN = frozenset({*_TEXTS, *_LISTS, *_DROPPED, "headers", "tags", "attachments", "scheduled_at"})
 
 
-def mails(document: object, now: datetime) -> Iterator[Mail | RefusedError]:
+def mails(document: object, now: datetime, trial: Trial) -> Iterator[Mail | RefusedError]:
     """Yield the message, or those of a batch.
 
     :raises RefusedError: if the document is neither.
     """
     for path, item in each(document, "") if isinstance(document, list) else [("", document)]:
         try:
-            yield _mail(mapping(item, path), path, now)
+            yield _mail(mapping(item, path), path, now, trial)
         except RefusedError as error:
             yield error
 
 
-def _mail(given: Mapping[str, Any], path: str, now: datetime) -> Mail:
+def _mail(given: Mapping[str, Any], path: str, now: datetime, trial: Trial) -> Mail:
     if not given:
         raise RefusedError(path, "is empty: it must be an object with from, to, subject and text or html")
-    mail = Mail(path, now)
+    mail = Mail(path, now, trial)
     written = {_LIBRARY.get(name, name): name for name in given}
     members = {name: given[word] for name, word in written.items()}
     place = {name: f"{path}{pointer(word)}" for name, word in written.items()}

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 from jackfield.connector import pointer
-from jackfield_aws_ses.addresses import AddressError, parse_mailboxes
-from jackfield_aws_ses.convert.mail import Mail, RefusedError, mapping, text
+from jackfield_formats.convert.mail import Mail, RefusedError, mapping, text
+from jackfield_formats.convert.trial import Trial
 
 _INPUTS = {"to": "to", "cc": "cc", "bcc": "bcc", "from": "sender", "subject": "subject", "text": "text", "html": "html"}
 _ONE = frozenset({"from", "subject", "text", "html"})
@@ -35,10 +36,12 @@ _DROPPED = {
 _KNOWN = frozenset(
     {*_INPUTS, *_TEMPLATE, *_DROPPED, "attachment", "inline", "recipient-variables", "o:tag", "o:testmode", "o:deliverytime"}
 )
+_PERSON = re.compile(r'(?:"(?:[^"\\]|\\.)*"|<[^<>]*>|\([^()]*\)|[^,;\r\n])+')
+"""A recipient among others: what separates them counts for nothing in quotes, angle brackets and comments."""
 _YES = frozenset({"yes", "true", "True", "htmlonly"})
 
 
-def mails(document: object, now: datetime) -> Iterator[Mail | RefusedError]:
+def mails(document: object, now: datetime, trial: Trial) -> Iterator[Mail | RefusedError]:
     """Yield the message; with ``recipient-variables`` one for each recipient in To.
 
     :raises RefusedError: if it cannot be read.
@@ -46,21 +49,22 @@ def mails(document: object, now: datetime) -> Iterator[Mail | RefusedError]:
     fields = mapping(document, "")
     variables = _variables(fields.get("recipient-variables"))
     if variables is None:
-        yield _mail(fields, now, None, {})
+        yield _mail(fields, now, trial, None, {})
         return
-    try:
-        people = parse_mailboxes(_texts(fields, "to"))
-    except AddressError as error:
-        raise RefusedError("/to", f"'{error.given[:60]}' {error.reason}") from None
+    people = [found for item in _texts(fields, "to") for found in map(str.strip, _PERSON.findall(item)) if found]
     if not people:
         raise RefusedError("/to", "is missing: it names the recipients")
+    refusal = next(filter(None, (trial.refusal("to", [person]) for person in people)), None)
+    if refusal is not None:
+        raise RefusedError("/to", refusal)
     for person in people:
-        own = {"recipient": person.address} | _words(variables.get(person.address) or variables.get(person.given))
-        yield _mail(fields, now, person.given, own)
+        address = person.rpartition("<")[2].rstrip("> ")
+        own = {"recipient": address} | _words(variables.get(address) or variables.get(person))
+        yield _mail(fields, now, trial, person, own)
 
 
-def _mail(fields: Mapping[str, Any], now: datetime, recipient: str | None, words: Mapping[str, str]) -> Mail:
-    mail = Mail("", now)
+def _mail(fields: Mapping[str, Any], now: datetime, trial: Trial, recipient: str | None, words: Mapping[str, str]) -> Mail:
+    mail = Mail("", now, trial)
     for field, name in _INPUTS.items():
         given = [_filled(item, words) for item in _texts(fields, field)]
         if field in _ONE and len(given) > 1:

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jackfield.connector import pointer
-from jackfield_aws_ses.convert.mail import Mail, RefusedError, each, mailbox, mapping, optional_text, text
+from jackfield_formats.convert.mail import Mail, RefusedError, each, mailbox, mapping, optional_text, text
+from jackfield_formats.convert.trial import Trial
 
 _DROPPED = {
     "asm": "is left out: SES keeps its own suppression list; for unsubscribing give 'listUnsubscribe'",
@@ -40,7 +41,7 @@ _PERSONAL = frozenset(
 _BODIES = {"text/plain": "text", "text/html": "html"}
 
 
-def mails(document: object, now: datetime) -> Iterator[Mail | RefusedError]:
+def mails(document: object, now: datetime, trial: Trial) -> Iterator[Mail | RefusedError]:
     """Yield a message for each personalization.
 
     :raises RefusedError: if the whole document cannot be read.
@@ -51,13 +52,13 @@ def mails(document: object, now: datetime) -> Iterator[Mail | RefusedError]:
         raise RefusedError("/personalizations", "is missing: it names the recipients")
     for path, personal in people:
         try:
-            yield _mail(body, mapping(personal, path), path, now)
+            yield _mail(body, mapping(personal, path), path, now, trial)
         except RefusedError as error:
             yield error
 
 
-def _mail(body: Mapping[str, Any], personal: Mapping[str, Any], path: str, now: datetime) -> Mail:
-    mail = Mail(path, now)
+def _mail(body: Mapping[str, Any], personal: Mapping[str, Any], path: str, now: datetime, trial: Trial) -> Mail:
+    mail = Mail(path, now, trial)
     mail.declare(_declared(body))
     words = _Substitutions(mapping(personal.get("substitutions"), f"{path}/substitutions"), mapping(body.get("sections"), "/sections"))
     for name in ("to", "cc", "bcc"):

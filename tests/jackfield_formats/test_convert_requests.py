@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from converting import convert, notes
 from jackfield import Jackfield
 from jackfield.cli.main import main
+from shell import Shell
 
+pytest_plugins = ["shell_fixture"]
 KEYS = {"accessKeyId": "AKI", "secretAccessKey": "s", "region": "eu-west-1"}
 PDF = base64.b64encode(b"%PDF-").decode()
 SHOWN = {"contentId": "logo", "disposition": "inline"}
@@ -384,6 +386,14 @@ def test_lines_feed_invoke(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     answer = capsys.readouterr()
     assert [json.loads(line)["action"] for line in answer.out.splitlines()] == ["sendEmail"] * 2
     assert "jackfield: /asm is left out" in answer.err
+
+
+def test_without_the_connector_there_is_nothing_to_convert_to(shell: Shell) -> None:
+    """What would be refused is asked of the connector: where it is not installed, the command says so."""
+    shell.write("body.json", json.dumps(SENDGRID))
+    answer = shell.run("convert", "sendgrid", "body.json")
+    assert answer.code == 2
+    assert answer.json["error"]["message"].startswith("no connector 'aws-ses' is installed")
 
 
 WORD = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=20)

@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jackfield.connector import pointer
-from jackfield_aws_ses.convert.mail import Note, RefusedError, mailbox, mapping
-from jackfield_aws_ses.convert.smtp_names import meaning_of
-from jackfield_aws_ses.convert.smtp_urls import url_settings
-from jackfield_aws_ses.smtp.hosts import region_of
+from jackfield_formats.convert.mail import Note, RefusedError, mailbox, mapping
+from jackfield_formats.convert.smtp_names import meaning_of
+from jackfield_formats.convert.smtp_urls import url_settings
 
 _INSIDE = (
     "transport", "smtp", "auth", "tls", "defaults", "options", "smtpserver", "mail", "email", "mailer", "spring", "properties",
@@ -21,6 +20,8 @@ _FALSE = frozenset({"false", "no", "0", "off", "", "null", "none", "nostarttls"}
 _ELSEWHERE = re.compile(r"os\.|getenv\(|env\(|config\(|process\.env|\$\{|\{\{|ENV\[")
 """Beginnings of values that are code or a reference: what they stand for is elsewhere."""
 _PORT_AT_END = re.compile(r"([^:\s]+):(\d{1,5})")
+_OF_SES = re.compile(r"(?:vpce-[^.]+\.)?email-smtp(?:-fips)?\.[a-z]{2,}(?:-[a-z]+)+-\d+\.[a-z]", re.IGNORECASE)
+"""Beginning of an SMTP endpoint of Amazon SES, public or private."""
 _TLS_PORTS = frozenset({465, 2465})
 _PORTS = {True: 465, False: 587}
 _MAX_PORT = 65535
@@ -133,7 +134,7 @@ def _told(found: Mapping[str, tuple[str, Any]], values: Mapping[str, Any]) -> It
         yield Note(found[name][0], "is left out: the server's certificate is always verified; 'tlsServerName' may name another host")
     if _flag(found, "in_clear"):
         yield Note(found["in_clear"][0], "is left out: STARTTLS is required, nothing is ever sent in the clear")
-    if region_of(values["hostname"]) is None:
+    if not _OF_SES.match(values["hostname"]):
         text = "is no SMTP endpoint of Amazon SES: to move, give email-smtp.<region>.amazonaws.com and SES's own SMTP credentials"
         yield Note(found["hostname"][0], text)
 

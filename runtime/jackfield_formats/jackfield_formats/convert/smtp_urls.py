@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from urllib.parse import parse_qsl, unquote
 
-from jackfield_aws_ses.convert.mail import RefusedError
-from jackfield_aws_ses.convert.smtp_names import meaning_of
+from jackfield_formats.convert.mail import RefusedError
+from jackfield_formats.convert.smtp_names import meaning_of
 
 _PLAIN = frozenset({"smtp", "smtp+tls", "smtp+starttls", "submission"})
 _TLS = frozenset({"smtps", "smtp+ssl", "submissions"})

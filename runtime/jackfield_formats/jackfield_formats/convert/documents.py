@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 
 from jackfield.cli.local_files import from_yaml
 from jackfield.kernel.errors import InvalidInvocation
-from jackfield_aws_ses.convert.smtp import settings_of
+from jackfield_formats.convert.smtp import settings_of
 
 STDIN = "-"
 MAX_BYTES = 64 * 1024 * 1024

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from jackfield.connector import pointer
-from jackfield_aws_ses.convert.mail import Mail, RefusedError, each, mapping, optional_text, text
+from jackfield_formats.convert.mail import Mail, RefusedError, each, mapping, optional_text, text
+from jackfield_formats.convert.trial import Trial
 
 _INPUTS = {
     "From": "sender", "To": "to", "Cc": "cc", "Bcc": "bcc", "ReplyTo": "replyTo", "Subject": "subject", "TextBody": "text",
@@ -20,7 +21,7 @@ _USUAL_STREAM = "outbound"
 _KNOWN = frozenset({*_INPUTS, *_DROPPED, *_TEMPLATE, "Tag", "Metadata", "Headers", "Attachments", "MessageStream"})
 
 
-def mails(document: object, now: datetime) -> Iterator[Mail | RefusedError]:
+def mails(document: object, now: datetime, trial: Trial) -> Iterator[Mail | RefusedError]:
     """Yield the message, or those of a batch.
 
     :raises RefusedError: if the document is neither.
@@ -29,15 +30,15 @@ def mails(document: object, now: datetime) -> Iterator[Mail | RefusedError]:
     given = document["Messages"] if isinstance(document, Mapping) and listed else document
     for path, item in each(given, "/Messages" if listed else "") if isinstance(given, list) else [("", given)]:
         try:
-            yield _mail(mapping(item, path), path, now)
+            yield _mail(mapping(item, path), path, now, trial)
         except RefusedError as error:
             yield error
 
 
-def _mail(given: Mapping[str, Any], path: str, now: datetime) -> Mail:
+def _mail(given: Mapping[str, Any], path: str, now: datetime, trial: Trial) -> Mail:
     if not given:
         raise RefusedError(path, "is empty: it must be an object with From, To, Subject and TextBody or HtmlBody")
-    mail = Mail(path, now)
+    mail = Mail(path, now, trial)
     for member, name in _INPUTS.items():
         mail.put(name, optional_text(given.get(member), f"{path}/{member}"), f"{path}/{member}")
     template = next((name for name in _TEMPLATE if given.get(name)), None)

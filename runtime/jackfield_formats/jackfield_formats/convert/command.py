@@ -11,27 +11,26 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from jackfield.catalog import Catalog
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser
-from jackfield.kernel.errors import InvalidInvocation
-from jackfield_aws_ses.convert.documents import form_document, json_document, read, settings_document, yaml_document
-from jackfield_aws_ses.convert.mail import Note, RefusedError
-from jackfield_aws_ses.convert.prismatic import steps as prismatic_steps
-from jackfield_aws_ses.convert.smtp import connection_values
+from jackfield.connections.aliases import Aliases
+from jackfield.kernel.errors import Detail, InvalidInvocation
+from jackfield_formats.convert.documents import form_document, json_document, read, settings_document, yaml_document
+from jackfield_formats.convert.mail import Note, RefusedError
+from jackfield_formats.convert.prismatic import steps as prismatic_steps
+from jackfield_formats.convert.smtp import connection_values
+from jackfield_formats.convert.trial import Trial
 
 if TYPE_CHECKING:
-    from jackfield import Jackfield
-    from jackfield_aws_ses.convert.mail import Mail
+    from jackfield_formats.convert.mail import Mail
 
 _REQUESTS = ("sendgrid", "mailgun", "postmark", "resend")
 _SMTP, _PRISMATIC = "smtp", "prismatic"
 _REFUSED = 2
 _LONGEST = 100
 """Letters of a file's name."""
-_KEYS = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "for-validation-only", "region": "us-east-1"}
-"""Values of a connection over which converted invocations are validated; a dry run never signs in with an access key."""
-_TRIAL = {"to": ["a@example.com"], "sender": "a@example.com", "subject": "s", "text": "t"}
-_TRIAL_CONNECTION = "trial"
+_GAP = "which no file is: recipients see a gap"
 _NO_REGION = "requests of other providers have no 'awsRegion': give --region, or use a connection with a 'region'"
 
 
@@ -86,18 +85,17 @@ def _parser() -> Parser:
 
 
 def _invocations(document: object, arguments: Namespace) -> dict[str, Any]:
-    reader: ModuleType = import_module(f"jackfield_aws_ses.convert.{arguments.format}")
-    convert: Callable[[object, datetime], Iterator[Mail | RefusedError]] = reader.mails
+    reader: ModuleType = import_module(f"jackfield_formats.convert.{arguments.format}")
+    convert: Callable[[object, datetime, Trial], Iterator[Mail | RefusedError]] = reader.mails
     made: list[dict[str, Any]] = []
     refused: list[Note] = []
     differences = [] if arguments.region else [Note("", _NO_REGION)]
-    with _validator() as jackfield:
+    with Trial() as trial:
         try:
-            for item in convert(document, datetime.now(UTC)):
+            for item in convert(document, datetime.now(UTC), trial):
                 if isinstance(item, RefusedError):
                     refused.append(item.note)
                     continue
-                item.check_pictures()
                 if arguments.list_unsubscribe and not item.is_offered(arguments.format):
                     item.unsubscribe_by(arguments.list_unsubscribe)
                 dead = item.leftovers(arguments.format)
@@ -105,11 +103,12 @@ def _invocations(document: object, arguments: Namespace) -> dict[str, Any]:
                     refused.extend(dead)
                     continue
                 invocation = item.invocation(arguments.connection, arguments.region)
-                faults = list(_faults(jackfield, invocation, item))
-                refused.extend(faults)
+                faults, pictures = trial.of_mail(invocation)
+                refused.extend(Note(item.path, _said(fault, " of the invocation")) for fault in faults)
                 if not faults:
                     made.append(invocation)
                     differences.extend(item.differences)
+                    differences.extend(Note(item.path, f"shows '{link[:100]}' in its HTML, {_GAP}") for link in pictures)
         except RefusedError as error:
             refused.append(error.note)
     return _answer(made, {}, differences, refused)
@@ -122,7 +121,8 @@ def _steps(document: object, arguments: Namespace) -> dict[str, Any]:
     differences: list[Note] = []
     refused: list[Note] = []
     try:
-        for item in prismatic_steps(document, arguments.connection, arguments.region):
+        known = Aliases.installed(Catalog.installed()).all(_PRISMATIC)
+        for item in prismatic_steps(document, known, arguments.connection, arguments.region):
             if isinstance(item, RefusedError):
                 refused.append(item.note)
                 continue
@@ -157,32 +157,14 @@ def _connection(document: object, arguments: Namespace) -> dict[str, Any]:
         values, differences = connection_values(document)
     except RefusedError as error:
         return _answer([], {}, [], [error.note])
-    with _validator() as jackfield:
-        inline = {"type": "aws-ses/smtp", "values": values}
-        result = jackfield.invoke({"connector": "aws-ses", "action": "sendEmail", "connection": inline, "inputs": _TRIAL, "dryRun": True})
-    if result.error is not None:
-        details = [Note("", f"'{detail.path.removeprefix('/')}' {detail.message}") for detail in result.error.details]
-        return _answer([], {}, differences, details or [Note("", result.error.message)])
-    return _answer([], {name: inline}, differences, [])
+    inline = {"type": "aws-ses/smtp", "values": values}
+    with Trial() as trial:
+        faults = trial.of_connection(inline)
+    return _answer([], {} if faults else {name: inline}, differences, [Note("", _said(fault)) for fault in faults])
 
 
-def _validator() -> Jackfield:
-    """Open a runtime without a database and without the machine's connections, for dry runs."""
-    from jackfield import Jackfield
-
-    return Jackfield(connections=[{_TRIAL_CONNECTION: {"type": "aws/apiKeySecret", "values": _KEYS}}], environment={}, database_url="none")
-
-
-def _faults(jackfield: Jackfield, invocation: Mapping[str, Any], mail: Mail) -> Iterator[Note]:
-    """Yield the faults that a dry run of a converted invocation finds. Its time does not count: only queued ones may have it."""
-    direct = {name: value for name, value in invocation.items() if name != "notBefore"}
-    result = jackfield.invoke({**direct, "connection": _TRIAL_CONNECTION, "dryRun": True})
-    if result.error is None:
-        return
-    for detail in result.error.details:
-        yield Note(mail.path, f"'{detail.path.removeprefix('/')}' of the invocation {detail.message}")
-    if not result.error.details:
-        yield Note(mail.path, result.error.message)
+def _said(fault: Detail, whose: str = "") -> str:
+    return f"'{fault.path.removeprefix('/')}'{whose} {fault.message}" if fault.path else fault.message
 
 
 def _answer(

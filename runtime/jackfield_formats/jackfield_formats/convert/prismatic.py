@@ -1,17 +1,16 @@
-"""Flows of a Prismatic integration: each step of Amazon SES as an invocation. What only Prismatic can resolve is named and left out."""
+"""Flows of a Prismatic integration: each step of a component that a connector has an alias for, as an invocation. What only Prismatic can
+resolve is named and left out."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from jackfield.connections.aliases import Alias
 from jackfield.kernel.connection_names import connection_name
 from jackfield.kernel.dataclass import dataclass, replace
-from jackfield_aws_ses.aliases import ALIASES
-from jackfield_aws_ses.convert.mail import Note, RefusedError
+from jackfield_formats.convert.mail import Note, RefusedError
 
-_COMPONENT = "aws-ses"
-_ACTIONS: Mapping[str, str] = ALIASES["prismatic"][_COMPONENT]["operations"]
 _REFERENCES = {"configvar": "the configuration variable", "reference": "the output", "template": "the template"}
 _LEVELS = 50
 """Depth of steps within steps that is read."""
@@ -27,18 +26,22 @@ class Step:
     differences: tuple[Note, ...]
 
 
-def steps(document: object, connection: str | None = None, region: str | None = None) -> Iterator[Step | RefusedError]:
-    """Yield the steps of all flows that are of Amazon SES, and a refusal for each whose action jackfield has not. ``connection`` and
+def steps(
+    document: object, known: Mapping[str, Alias], connection: str | None = None, region: str | None = None
+) -> Iterator[Step | RefusedError]:
+    """Yield the steps of all flows that are of a known component, and a refusal for each whose action jackfield has not. ``connection`` and
     ``region`` go before those of the steps.
 
-    :raises RefusedError: if the document has no flows, or none of their steps is of Amazon SES.
+    :raises RefusedError: if the document has no flows, or none of their steps is of a known component.
     """
     flows = document.get("flows") if isinstance(document, Mapping) else None
     if not isinstance(flows, list) or not flows:
         raise RefusedError("", "it has no 'flows': give the YAML of a Prismatic integration")
-    found = [item for number, flow in enumerate(flows) for item in _of_flow(flow, f"/flows/{number}", number)]
+    found = [item for number, flow in enumerate(flows) for item in _of_flow(flow, f"/flows/{number}", number, known)]
     if not found:
-        raise RefusedError("/flows", f"no step of the flows is of the component '{_COMPONENT}'")
+        raise RefusedError(
+            "/flows", f"no step of the flows is of a component that an installed connector knows: {', '.join(sorted(known))}"
+        )
     yield from (item if isinstance(item, RefusedError) else _placed(item, connection, region) for item in found)
 
 
@@ -55,13 +58,14 @@ def _placed(step: Step, connection: str | None, region: str | None) -> Step:
     return replace(step, invocation=invocation, differences=notes)
 
 
-def _of_flow(flow: object, path: str, number: int) -> Iterator[Step | RefusedError]:
+def _of_flow(flow: object, path: str, number: int, known: Mapping[str, Alias]) -> Iterator[Step | RefusedError]:
     name = str(flow.get("name") or f"flow {number + 1}") if isinstance(flow, Mapping) else ""
     for at, step in _nested(flow, path, 0):
         action = step.get("action")
         component = action.get("component") if isinstance(action, Mapping) else None
-        if isinstance(action, Mapping) and isinstance(component, Mapping) and component.get("key") == _COMPONENT:
-            yield _converted(step, str(action.get("key")), f"{name} {step.get('name') or at.rpartition('/')[2]}", at)
+        alias = known.get(str(component.get("key"))) if isinstance(component, Mapping) else None
+        if isinstance(action, Mapping) and alias is not None:
+            yield _converted(step, alias, str(action.get("key")), f"{name} {step.get('name') or at.rpartition('/')[2]}", at)
 
 
 def _nested(holder: object, path: str, level: int) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -77,9 +81,9 @@ def _nested(holder: object, path: str, level: int) -> Iterator[tuple[str, Mappin
             yield from _nested(item, at, level + 1)
 
 
-def _converted(step: Mapping[str, Any], key: str, name: str, at: str) -> Step | RefusedError:
-    if key not in _ACTIONS:
-        known = ", ".join(_ACTIONS)
+def _converted(step: Mapping[str, Any], alias: Alias, key: str, name: str, at: str) -> Step | RefusedError:
+    if key not in alias.operations:
+        known = ", ".join(alias.operations)
         return RefusedError(f"{at}/action/key", f"jackfield has no counterpart of '{key[:80]}'; it has those of {known}")
     given = _by_name(step.get("inputs"))
     inputs: dict[str, Any] = {}
@@ -96,7 +100,7 @@ def _converted(step: Mapping[str, Any], key: str, name: str, at: str) -> Step | 
             notes.append(Note(place, f"{_REFERENCES[kind]} '{str(content)[:120]}' is Prismatic's: put the value into the invocation"))
         elif content not in (None, ""):
             inputs[member] = {"type": kind, "value": content} if kind == "complex" else content
-    invocation: dict[str, Any] = {"connector": _COMPONENT, "action": _ACTIONS[key]}
+    invocation: dict[str, Any] = {"connector": alias.connector, "action": alias.operations[key]}
     if connection is not None:
         invocation["connection"] = connection
     return Step(name, at, {**invocation, "inputs": inputs}, tuple(notes))

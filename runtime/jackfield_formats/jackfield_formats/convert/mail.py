@@ -9,15 +9,13 @@ from typing import Any
 
 from jackfield.connector import pointer
 from jackfield.kernel.dataclass import dataclass
-from jackfield_aws_ses.calendars import CalendarError, parse_calendar
-from jackfield_aws_ses.compose import MAX_TAGS
-from jackfield_aws_ses.content_ids import clean_content_id, linked_ids
-from jackfield_aws_ses.convert.placeholders import find, foreign_field
-from jackfield_aws_ses.headers import HeaderError, check_header_name, check_header_value, list_unsubscribe_headers
+from jackfield_formats.convert.placeholders import find, foreign_field
+from jackfield_formats.convert.trial import Trial
 
 _NOT_IN_TAGS = re.compile("[^A-Za-z0-9_-]+")
 _METHOD = re.compile(r';\s{0,9}method\s{0,9}=\s{0,9}"?([A-Za-z]{1,20})', re.IGNORECASE)
 _MAX_TAG = 256
+_MAX_TAGS = 50
 _MAX_LABELS = 100
 _FILLED = ("sender", "replyTo", "to", "cc", "bcc", "subject", "text", "html", "listUnsubscribe")
 """Inputs whose placeholders a provider fills in."""
@@ -46,13 +44,15 @@ class RefusedError(ValueError):
 
 
 class Mail:
-    """Builder of one invocation. ``path`` is the message's place in the document, ``now`` the time of the conversion."""
+    """Builder of one invocation. ``path`` is the message's place in the document, ``now`` the time of the conversion; ``trial`` says what
+    would be refused."""
 
-    def __init__(self, path: str, now: datetime) -> None:
+    def __init__(self, path: str, now: datetime, trial: Trial) -> None:
         self.path = path
         self.inputs: dict[str, Any] = {}
         self.differences: list[Note] = []
         self._now = now
+        self._trial = trial
         self._members: dict[str, Any] = {}
         self._tags: dict[str, str] = {}
         self._headers: dict[str, str] = {}
@@ -143,8 +143,8 @@ class Mail:
     def tag(self, path: str, name: str, value: str) -> None:
         """Add a tag of SES; characters that it cannot have become hyphens, and a name that is taken gets a number."""
         cleaned, content = _clean(name), _clean(value)
-        if not cleaned or not content or len(self._tags) >= MAX_TAGS:
-            why = "it has no letter or digit of ASCII" if not (cleaned and content) else f"a message has at most {MAX_TAGS} tags"
+        if not cleaned or not content or len(self._tags) >= _MAX_TAGS:
+            why = "it has no letter or digit of ASCII" if not (cleaned and content) else f"a message has at most {_MAX_TAGS} tags"
             self.differ(path, f"is left out: {why}")
             return
         free, number = cleaned, 1
@@ -167,15 +167,14 @@ class Mail:
         if key == "reply-to" and "replyTo" not in self.inputs:
             self.put("replyTo", value, path)
             return
-        if key == "list-unsubscribe" and _is_list_unsubscribe(value):
+        if key == "list-unsubscribe" and value.strip() and not self._trial.refusal("listUnsubscribe", value):
             self.put("listUnsubscribe", value, path)
             return
         if key == "list-unsubscribe-post" and "https:" in self.inputs.get("listUnsubscribe", ""):
             return  # written with the other
-        try:
-            check_header_value(check_header_name(name), value)
-        except HeaderError as error:
-            self.differ(path, f"is left out: it {error.reason}")
+        refusal = self._trial.refusal("headers", {name: value})
+        if refusal is not None:
+            self.differ(path, f"is left out: it {refusal}")
             return
         if not value or key in {given.lower() for given in self._headers}:
             self.differ(path, "is left out: it occurs twice" if value else "is left out: it is empty")
@@ -205,10 +204,11 @@ class Mail:
             )
 
     def _content_id(self, path: str, given: str) -> str | None:
-        try:
-            identifier = clean_content_id(given)
-        except ValueError as error:
-            self.differ(path, f"is attached, not inline: it {error}")
+        trimmed = given.strip()
+        identifier = trimmed[1:-1] if trimmed[:1] + trimmed[-1:] == "<>" else trimmed
+        refusal = self._trial.refusal("attachments", {"a": {"text": "a", "contentId": identifier}})
+        if refusal is not None:
+            self.differ(path, f"is attached, not inline: it {refusal}")
             return None
         if any(file["value"].get("contentId") == identifier for file in self._files):
             self.differ(path, f"is attached, not inline: another file has the content ID '{identifier}'")
@@ -219,19 +219,11 @@ class Mail:
         """Add a calendar invitation, or note why it cannot be sent."""
         method = _METHOD.search(content_type)
         given = {"text": content, **({"method": method[1].upper()} if method else {})}
-        try:
-            parse_calendar(content, given.get("method"))
-        except CalendarError as error:
-            self.differ(path, f"is left out: it {error.reason}")
+        refusal = self._trial.refusal("calendar", given)
+        if refusal is not None:
+            self.differ(path, f"is left out: it {refusal}")
             return
         self.put("calendar", given)
-
-    def check_pictures(self) -> None:
-        """Note each picture that the HTML shows and no file is."""
-        given = {file["value"].get("contentId") for file in self._files}
-        for content_id in linked_ids(self.inputs.get("html")):
-            if content_id not in given:
-                self.differ(self.path, f"shows 'cid:{content_id[:100]}' in its HTML, which no file is: recipients see a gap")
 
     def invocation(self, connection: str | None, region: str | None) -> dict[str, Any]:
         """Return the invocation."""
@@ -297,11 +289,3 @@ def mailbox(address: str, name: str | None) -> str:
 
 def _clean(word: str) -> str:
     return _NOT_IN_TAGS.sub("-", word).strip("-")[:_MAX_TAG]
-
-
-def _is_list_unsubscribe(value: str) -> bool:
-    try:
-        list_unsubscribe_headers(value)
-    except HeaderError:
-        return False
-    return True

@@ -1,6 +1,0 @@
-"""``jackfield convert``: requests of other mail providers as invocations of ``sendEmail``, SMTP settings as a connection.
-
-One module reads each format; ``mail`` collects what becomes of one message, ``documents`` reads files, ``command`` is the command line.
-"""
-
-__all__: list[str] = []
