@@ -52,7 +52,7 @@ def test_all_changes_are_tried() -> None:
     """The test above knows every route that changes something."""
     from jackfield_service.shell.pages.app import _PAGES
 
-    assert len([path for path, _, method in _PAGES if method == "POST"]) == len(CHANGES)
+    assert len([page for page in _PAGES if page.method == "POST"]) == len(CHANGES)
 
 
 @pytest.mark.parametrize("scope", ["read", "invoke"])

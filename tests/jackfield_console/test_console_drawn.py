@@ -159,7 +159,7 @@ OTHERS = {
 
 def test_every_form_that_decides_is_judged(place: Place) -> None:
     """A new route that takes POST is judged by what its page has shown, or is named here with a reason."""
-    judged = {path for path, function, method in _PAGES if method == "POST" and hasattr(function, "drawn_from")}
+    judged = {page.path for page in _PAGES if page.method == "POST" and hasattr(page.endpoint, "drawn_from")}
     posts = {route.path for route in routes(place.host) if "POST" in (route.methods or ())}
     assert posts - judged == {path for paths in OTHERS.values() for path in paths}
     assert judged <= posts

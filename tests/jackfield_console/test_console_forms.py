@@ -179,9 +179,10 @@ def test_what_the_author_says_is_told() -> None:
 
 
 def test_hidden_fields_are_not_offered() -> None:
-    """A field that is accepted for compatibility only has no control."""
+    """A field that is accepted for compatibility only has no control, unless it has a value, which would be lost."""
     schema = {"type": "object", "properties": {"one": {"type": "string"}, "old": {"type": "string", "x-jackfield": {"hidden": True}}}}
     assert [*form_schema(schema)["properties"]] == ["one"]
+    assert [*form_schema(schema, given=["old"])["properties"]] == ["one", "old"]
 
 
 def test_secrets_that_are_kept() -> None:

@@ -17,7 +17,6 @@ from playwright.sync_api import Browser
 
 from browsing import Visitor
 from console_rig import Console
-from jackfield.kernel.walk import extension
 from jackfield.manifest.manifest import Manifest
 from jackfield_aws.virtual.freeze import frozen
 from jackfield_openapi.conversion import Choices, converted
@@ -70,7 +69,8 @@ def drawn(
     visitor.sign_in()
     visitor.go("/connectors/echo/actions/say")
     found: dict[str, Any] = {}
-    while part := {name: (form_schema(schema), value(schema)) for name, schema in islice(schemas, _AT_ONCE)}:
+    valued = ((name, schema, value(schema)) for name, schema in schemas)
+    while part := {name: (form_schema(schema, given=begun), begun) for name, schema, begun in islice(valued, _AT_ONCE)}:
         sent = visitor.page.evaluate(_VALUES, part)
         found |= {name: (given, json.loads(sent[name])) for name, (_, given) in part.items()}
     visitor.close()
@@ -78,12 +78,11 @@ def drawn(
 
 
 def made(schema: Mapping[str, Any]) -> Any:
-    """Inputs that fit a schema, without those that no form offers; none if there are no such without large integers."""
-    offered = {key: member for key, member in schema.get("properties", {}).items() if not extension(member).get("hidden")}
+    """Inputs that fit a schema; none if there are no such without large integers."""
     for seed in range(5):
         value = Instances(schema.get("$defs", {}), Random(seed)).value(schema)
         if _LARGE.search(json.dumps(value)) is None and jsonschema_rs.validator_for(dict(schema)).is_valid(value):
-            return {key: item for key, item in value.items() if key in offered and item != offered[key].get("default")}
+            return {key: item for key, item in value.items() if item != schema["properties"].get(key, {}).get("default")}
     return {}
 
 
@@ -136,3 +135,21 @@ def test_forms_with_values_send_these(browser: Browser, console: Console, share:
     found = drawn(browser, console, chain(islice(shipped(), 0, None, share), islice(generated(), 0, 500, share)), made)
     assert sum(given != {} for given, _ in found.values()) * share > 400
     assert {name: pair for name, pair in found.items() if meant(pair[0]) != meant(pair[1])} == {}
+
+
+def test_a_value_without_a_field_of_its_own_stays(browser: Browser, console: Console) -> None:
+    """A connection that is edited keeps a value that the form of its type does not offer: only other connectors of the family use it."""
+    connections = console.host.runtime("default").connections
+    keys = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}
+    connections.add("bucket", "aws/apiKeySecret", {**keys, "region": "eu-west-1", "s3Addressing": "path"}, force=True)
+    visitor = Visitor(browser, console)
+    visitor.sign_in()
+    visitor.go("/connections/bucket")
+    page = visitor.page
+    page.locator("#values").evaluate("node => { node.open = true; }")
+    page.get_by_label("Secret Access Key").fill("another-key-of-forty-characters-0123456789")
+    page.get_by_role("button", name="Save without testing").click()
+    page.wait_for_url("**/connections/bucket?done=changed")
+    values = connections.find("bucket").values
+    visitor.close()
+    assert (values["region"], values["s3Addressing"]) == ("eu-west-1", "path")

@@ -35,15 +35,16 @@ _SCALARS = {"string": "text", "integer": "integer", "number": "number"}
 
 def form_schema(
     schema: Schema, *, stored: Collection[str] = (), fixed: Collection[str] = (), seldom: Collection[str] = (),
-    ranks: Mapping[str, int] = MappingProxyType({}),
+    ranks: Mapping[str, int] = MappingProxyType({}), given: Collection[str] = (),
 ) -> dict[str, Any]:  # fmt: skip
     """Build json-editor's schema for an object. ``stored`` are secrets with a stored value, ``fixed`` are members that only the runtime sets,
-    ``seldom`` are shown behind 'More fields', as deprecated ones are.
+    ``seldom`` are shown behind 'More fields', as deprecated ones are. ``given`` are members that have a value: hidden ones are shown, too,
+    since what the form does not have is not sent.
 
     Members come by their ``ranks``, then in the author's order, where fields have one; others follow, required ones first.
     """
     drawing = _Drawing(schema)
-    form = drawing.object(schema, 0, seldom, ranks)
+    form = drawing.object(schema, 0, seldom, ranks, given)
     for name, member in form["properties"].items():
         if name in stored:
             member["options"]["placeholder"] = "Stored; type to replace the value"
@@ -55,9 +56,9 @@ def form_schema(
     return {**form, "options": {"kind": "object", "root": True, **({"secrets": secrets} if secrets else {})}}
 
 
-def call_schema(action: ActionManifest) -> dict[str, Any]:
-    """Build json-editor's schema for the inputs of an action; those for pages are behind 'More fields'."""
-    return form_schema(action.inputs, seldom=_of_pages(action))
+def call_schema(action: ActionManifest, given: Collection[str] = ()) -> dict[str, Any]:
+    """Build json-editor's schema for the inputs of an action; those for pages are behind 'More fields'. ``given`` are those with a value."""
+    return form_schema(action.inputs, seldom=_of_pages(action), given=given)
 
 
 def _of_pages(action: ActionManifest) -> list[str]:
@@ -77,11 +78,12 @@ class _Drawing:
         self._left = _MOST
 
     def object(
-        self, node: Schema, depth: int, seldom: Collection[str] = (), ranks: Mapping[str, int] = MappingProxyType({})
-    ) -> dict[str, Any]:
+        self, node: Schema, depth: int, seldom: Collection[str] = (), ranks: Mapping[str, int] = MappingProxyType({}),
+        given: Collection[str] = (),
+    ) -> dict[str, Any]:  # fmt: skip
         """Return the fields of an object's members, in the order in which they are shown."""
         required = set(node.get("required", ()))
-        offered = [item for item in node.get("properties", {}).items() if not extension(item[1]).get("hidden")]
+        offered = [item for item in node.get("properties", {}).items() if item[0] in given or not extension(item[1]).get("hidden")]
         late = {name for name, member in offered if name not in required and (name in seldom or _is_deprecated(member))}
         placed = sorted(offered, key=lambda item: (ranks.get(item[0], 0), _place(item[1]), item[0] in late, item[0] not in required))
         properties = {}

@@ -94,8 +94,8 @@ def editor_of(kind: Kind, values: Mapping[str, Any], *, own_external_id: bool, f
     audiences = {name: audience_of(schema, name, authorizes=bool(kind.about.authorizes)) for name in schema.get("properties", {})}
     ranks = {name: AUDIENCES.index(audience) for name, audience in audiences.items()}
     seldom = [name for name, audience in audiences.items() if audience == "operator"]
-    form = form_schema(schema, stored=secret, fixed=fixed, seldom=seldom, ranks=ranks)
     shown_values = {key: value for key, value in values.items() if key not in secret}
+    form = form_schema(schema, stored=secret, fixed=fixed, seldom=seldom, ranks=ranks, given=shown_values)
     sources = kind.manifests[0].key
     return h.div(
         class_="editor", role="group", aria_label="Values", data_form="values", data_schema=json.dumps(form),

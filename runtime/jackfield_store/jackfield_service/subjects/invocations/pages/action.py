@@ -87,7 +87,8 @@ def call_fields(
     """Render the fields of a call: its connection, and its inputs, which begin with those of ``begin``. The page's script collects them in
     the field ``invocation``; ``example`` has inputs that a button fills in, where nothing is entered."""
     manifest, action = called
-    schema = call_schema(action)
+    inputs = begin.get("inputs", {})
+    schema = call_schema(action, inputs if isinstance(inputs, Mapping) else ())
     depends = {row["key"]: row["dependsOn"] for row in manifest.raw.get("optionSources", ()) if "dependsOn" in row}
     depends["*"] = [name for name, _ in action.content.defaults]  # what may replace a value of the connection
     offered = (
@@ -96,7 +97,7 @@ def call_fields(
     )  # fmt: skip
     editor = h.div(
         id="inputs", class_="editor", role="group", aria_labelledby="heading-of-inputs", data_form="inputs", data_schema=json.dumps(schema),
-        data_value=json.dumps(begin.get("inputs", {})), data_options=f"/connectors/{manifest.key}/options/",
+        data_value=json.dumps(inputs), data_options=f"/connectors/{manifest.key}/options/",
         data_depends=json.dumps(depends),
     )  # fmt: skip
     return [

@@ -203,8 +203,9 @@ def _can_change(trigger: TriggerManifest) -> bool:
 
 def _own_inputs(name: str, trigger: TriggerManifest, inputs: Mapping[str, Any]) -> Node:
     """Render the inputs of the trigger, which begin with those that it has."""
+    schema = form_schema(trigger.inputs, given=inputs)
     editor = h.div(
-        class_="editor", role="group", aria_label="Inputs", data_form=_ROOT, data_schema=json.dumps(form_schema(trigger.inputs)),
+        class_="editor", role="group", aria_label="Inputs", data_form=_ROOT, data_schema=json.dumps(schema),
         data_value=json.dumps(inputs), data_options=f"/connectors/{name.partition('/')[0]}/options/",
     )  # fmt: skip
     return [h.input(type="hidden", name="inputs", data_collected=_ROOT, value=json.dumps(inputs)), editor]
